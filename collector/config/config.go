@@ -1,0 +1,291 @@
+// Package config is the collector's configuration file: one schema, read by the collector and rendered by the operator.
+//
+// A zero value means "the default": Default fills it in, Check reports every problem of a file at once.
+package config
+
+import "net/netip"
+
+// Config is the whole file.
+type Config struct {
+	// Name identifies the fleet; it is the third token of the default subjects. DNS label, default "collector".
+	Name string `json:"name,omitempty"`
+	// Namespace is the second token of the default subjects. DNS label, default "default".
+	Namespace string `json:"namespace,omitempty"`
+	// Instance tells collectors of one fleet apart (writer of shared values, message ids). Default: the host name.
+	Instance string `json:"instance,omitempty"`
+
+	Listeners []Listener `json:"listeners,omitempty"`
+	Exporters Exporters  `json:"exporters,omitempty"`
+	Decoding  Decoding   `json:"decoding,omitempty"`
+	// NATS is the server for both templates and flows, unless a section names its own.
+	NATS      NATS          `json:"nats,omitempty"`
+	Templates TemplateStore `json:"templateStore,omitempty"`
+	Output    Output        `json:"output,omitempty"`
+	HTTP      HTTP          `json:"http,omitempty"`
+	Log       Log           `json:"log,omitempty"`
+	// DrainTime is how long the collector keeps reading after SIGTERM, not ready any more. Default 5s.
+	DrainTime Duration `json:"drainTime,omitempty"`
+}
+
+// Protocol is what a listener expects.
+type Protocol string
+
+// The protocols of a listener. Auto tells them apart by their version field.
+const (
+	ProtocolAuto    Protocol = "Auto"
+	ProtocolNetFlow Protocol = "NetFlow" // versions 1, 5, 7 and 9
+	ProtocolIPFIX   Protocol = "IPFIX"
+	ProtocolSFlow   Protocol = "SFlow"
+)
+
+// Listener is one UDP port.
+type Listener struct {
+	// Name is unique, a DNS label; it labels metrics.
+	Name string `json:"name"`
+	// Address to bind, "host:port" or ":port" (both families). Required.
+	Address string `json:"address"`
+	// Protocol expected; datagrams of another one are refused and counted. Default Auto.
+	Protocol Protocol `json:"protocol,omitempty"`
+	// Workers is the number of sockets (SO_REUSEPORT) and goroutines. Default: the number of processors, at most 8.
+	Workers int `json:"workers,omitempty"`
+	// ReceiveBuffer is the socket's receive buffer in bytes. Default 32Mi.
+	ReceiveBuffer Size `json:"receiveBuffer,omitempty"`
+}
+
+// TemplateScope says what identifies the owner of a template beside protocol version and observation domain.
+type TemplateScope string
+
+// The template scopes.
+const (
+	// ScopeAuto looks up by address and port, then takes what the address's ports agree on.
+	ScopeAuto TemplateScope = "Auto"
+	// ScopeAddress ignores the port.
+	ScopeAddress TemplateScope = "Address"
+	// ScopeAddressPort requires the port.
+	ScopeAddressPort TemplateScope = "AddressPort"
+)
+
+// Exporters says who may send, and what is kept of each.
+type Exporters struct {
+	// AllowedNetworks lists the networks whose datagrams are decoded; empty allows all. Live.
+	AllowedNetworks []netip.Prefix `json:"allowedNetworks,omitempty"`
+	// TemplateScope, default Auto. Needs a restart.
+	TemplateScope TemplateScope `json:"templateScope,omitempty"`
+	Sampling      Sampling      `json:"sampling,omitempty"`
+	Limits        Limits        `json:"limits,omitempty"`
+	Held          Held          `json:"heldData,omitempty"`
+}
+
+// Sampling configures rates by the exporter's network; the longest matching prefix wins. Live.
+type Sampling struct {
+	// Defaults apply where the exporter announced no rate.
+	Defaults []NetworkRate `json:"defaults,omitempty"`
+	// Overrides apply whatever the exporter announced.
+	Overrides []NetworkRate `json:"overrides,omitempty"`
+}
+
+// NetworkRate is the sampling rate of the exporters in a network.
+type NetworkRate struct {
+	Network netip.Prefix `json:"network"`
+	// Rate: one of so many packets is sampled. 1 to 4294967295.
+	Rate uint32 `json:"rate"`
+}
+
+// Limits bound what exporters can make the collector hold. Live.
+type Limits struct {
+	// Exporters remembered (scopes: protocol version, address, observation domain); the least recently seen goes first.
+	// Default 65536.
+	Exporters int `json:"exporters,omitempty"`
+	// TemplatesPerExporter, default 1024.
+	TemplatesPerExporter int `json:"templatesPerExporter,omitempty"`
+	// FieldsPerTemplate, default 512.
+	FieldsPerTemplate int `json:"fieldsPerTemplate,omitempty"`
+	// SamplesPerDatagram bounds sFlow samples, default 512.
+	SamplesPerDatagram int `json:"samplesPerDatagram,omitempty"`
+	// ExporterMetrics bounds exporters with series of their own; the rest share one. Default 1000.
+	ExporterMetrics int `json:"exporterMetrics,omitempty"`
+}
+
+// Held bounds the data sets that wait for their template. Live.
+type Held struct {
+	// Disabled drops undecodable sets at once.
+	Disabled bool `json:"disabled,omitempty"`
+	// MaxBytes in all, default 64Mi.
+	MaxBytes Size `json:"maxBytes,omitempty"`
+	// MaxBytesPerExporter, default 1Mi.
+	MaxBytesPerExporter Size `json:"maxBytesPerExporter,omitempty"`
+	// MaxAge of a held set, default 5m.
+	MaxAge Duration `json:"maxAge,omitempty"`
+}
+
+// Decoding chooses what is read beyond FlowMessage.
+type Decoding struct {
+	// ExtraFields keeps fields that FlowMessage has no place for (JSON "fields", protobuf numbers from 100000).
+	ExtraFields bool `json:"extraFields,omitempty"`
+	// InnerHeaders reports the addresses inside GRE and VXLAN in place of the outer ones.
+	InnerHeaders bool `json:"innerHeaders,omitempty"`
+}
+
+// NATS says how to reach a server.
+type NATS struct {
+	// URLs, such as nats://nats:4222 or tls://nats:4222.
+	URLs []string `json:"urls,omitempty"`
+	// Embedded starts a server with JetStream inside the collector; URLs must then be empty.
+	Embedded *Embedded `json:"embedded,omitempty"`
+	TLS      *TLS      `json:"tls,omitempty"`
+	// One of the following, or none. Files, so that no secret stands in the configuration; they are read again at each
+	// connection attempt.
+	CredentialsFile string `json:"credentialsFile,omitempty"`
+	NKeySeedFile    string `json:"nkeySeedFile,omitempty"`
+	TokenFile       string `json:"tokenFile,omitempty"`
+	User            string `json:"user,omitempty"`
+	PasswordFile    string `json:"passwordFile,omitempty"`
+}
+
+// TLS names PEM files; they are read again at each connection attempt.
+type TLS struct {
+	CAFile   string `json:"caFile,omitempty"`
+	CertFile string `json:"certFile,omitempty"`
+	KeyFile  string `json:"keyFile,omitempty"`
+	// ServerName overrides the name that the certificate is checked against.
+	ServerName string `json:"serverName,omitempty"`
+}
+
+// Embedded configures the server inside the collector.
+type Embedded struct {
+	// Address to listen on, default 127.0.0.1:4222.
+	Address string `json:"address,omitempty"`
+	// StoreDir keeps streams and buckets. Required.
+	StoreDir string `json:"storeDir"`
+}
+
+// Storage of a stream or bucket.
+type Storage string
+
+// The storages.
+const (
+	StorageFile   Storage = "File"
+	StorageMemory Storage = "Memory"
+)
+
+// TemplateStore is the JetStream key-value bucket that collectors share. Changes need a restart.
+type TemplateStore struct {
+	// Disabled keeps what is learned in this process only.
+	Disabled bool `json:"disabled,omitempty"`
+	// Bucket name, default "flowfleet-templates". Letters, digits, "-" and "_".
+	Bucket string `json:"bucket,omitempty"`
+	// History of each key, 1 to 64, default 1.
+	History int `json:"history,omitempty"`
+	// TTL of a value, 0 (the default) for none, else at least 10m; what is in use is refreshed at half of it.
+	TTL Duration `json:"ttl,omitempty"`
+	// Replicas 1, 3 or 5; default 1.
+	Replicas int `json:"replicas,omitempty"`
+	// Storage, default File.
+	Storage Storage `json:"storage,omitempty"`
+	// MaxBytes of the bucket, default 256Mi; -1 for no limit.
+	MaxBytes Size `json:"maxBytes,omitempty"`
+	// LoadTimeout is how long readiness waits for the bucket at start. Default 30s.
+	LoadTimeout Duration `json:"loadTimeout,omitempty"`
+	// NATS, when set, replaces the file's nats section for the bucket.
+	NATS *NATS `json:"nats,omitempty"`
+}
+
+// OutputKind is where flows go.
+type OutputKind string
+
+// The outputs.
+const (
+	OutputJetStream OutputKind = "JetStream"
+	OutputStdout    OutputKind = "Stdout"
+	OutputFile      OutputKind = "File"
+	OutputNone      OutputKind = "None"
+)
+
+// Encoding of flows.
+type Encoding string
+
+// The encodings: length-delimited protobuf (goflow2's flowpb.FlowMessage) or JSON lines (goflow2's field names).
+const (
+	EncodingProtobuf Encoding = "Protobuf"
+	EncodingJSON     Encoding = "JSON"
+)
+
+// DropPolicy says what gives way when the buffer is full.
+type DropPolicy string
+
+// The drop policies.
+const (
+	DropOldest DropPolicy = "dropOldest"
+	DropNewest DropPolicy = "dropNewest"
+	// Block stops reading from the sockets; the kernel then drops, and that is counted.
+	Block DropPolicy = "block"
+)
+
+// Output says where flows go, and how.
+type Output struct {
+	// Kind, default JetStream.
+	Kind OutputKind `json:"kind,omitempty"`
+	// Encoding, default Protobuf (JSON for Stdout).
+	Encoding Encoding `json:"encoding,omitempty"`
+	// File is the path for kind File; it is appended to.
+	File string `json:"file,omitempty"`
+	// Subject prefix; the protocol (netflow5, netflow9, ipfix, sflow) is appended. Default flows.<namespace>.<name>.
+	Subject string `json:"subject,omitempty"`
+	Stream  Stream `json:"stream,omitempty"`
+	Batch   Batch  `json:"batch,omitempty"`
+	Buffer  Buffer `json:"buffer,omitempty"`
+	// NATS, when set, replaces the file's nats section for flows.
+	NATS *NATS `json:"nats,omitempty"`
+}
+
+// Stream is created when it is missing; an existing one is never lowered.
+type Stream struct {
+	// Name, default "flows". Unmanaged leaves creation to somebody else.
+	Name      string `json:"name,omitempty"`
+	Unmanaged bool   `json:"unmanaged,omitempty"`
+	// Subjects, default "flows.>" .
+	Subjects []string `json:"subjects,omitempty"`
+	// MaxAge of a message, default 24h; 0 cannot be told from unset: give a long one.
+	MaxAge Duration `json:"maxAge,omitempty"`
+	// MaxBytes of the stream, default 10Gi; -1 for no limit.
+	MaxBytes Size `json:"maxBytes,omitempty"`
+	// Replicas 1, 3 or 5; default 1.
+	Replicas int     `json:"replicas,omitempty"`
+	Storage  Storage `json:"storage,omitempty"`
+}
+
+// Batch bounds one message.
+type Batch struct {
+	// MaxBytes of a message's payload, default 64Ki, at most 900Ki (NATS refuses over 1 MiB by default).
+	MaxBytes Size `json:"maxBytes,omitempty"`
+	// MaxAge of the oldest record of a message, default 200ms.
+	MaxAge Duration `json:"maxAge,omitempty"`
+}
+
+// Buffer bounds what waits for JetStream.
+type Buffer struct {
+	// MaxBytes of batches that are not acknowledged yet, in memory. Default 256Mi.
+	MaxBytes Size `json:"maxBytes,omitempty"`
+	// InFlightBytes sent and not acknowledged at a time. Default 16Mi.
+	InFlightBytes Size `json:"inFlightBytes,omitempty"`
+	// Policy, default dropOldest.
+	Policy DropPolicy `json:"policy,omitempty"`
+}
+
+// HTTP serves /metrics, /healthz, /readyz.
+type HTTP struct {
+	// Address, default ":8080"; "-" serves nothing.
+	Address string `json:"address,omitempty"`
+	// Profiling adds /debug/pprof/.
+	Profiling bool `json:"profiling,omitempty"`
+	// MaxConnections at a time; more are refused at once. Default 64.
+	MaxConnections int `json:"maxConnections,omitempty"`
+}
+
+// Log goes to standard error.
+type Log struct {
+	// Level: debug, info (default), warn or error. Live.
+	Level string `json:"level,omitempty"`
+	// Format: json (default) or text.
+	Format string `json:"format,omitempty"`
+}

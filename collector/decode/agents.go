@@ -1,0 +1,70 @@
+package decode
+
+import (
+	"net/netip"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// agentKey tells sFlow's sequences apart: the agent, its sub-agent, and who sent the datagram.
+type agentKey struct {
+	exporter netip.Addr
+	agent    flow.Address
+	subAgent uint32
+}
+
+type agent struct {
+	sequence ledger.Sequence
+	lastSeen int64
+	traffic  Traffic
+}
+
+// agents follows the sFlow agents, at most limit of them.
+type agents struct {
+	limit   int
+	known   map[agentKey]*agent
+	evicted Traffic
+}
+
+// agentEvictionSample is how many agents are looked at to find one that was silent for long.
+const agentEvictionSample = 16
+
+func (a *agents) find(key agentKey, now int64) *agent {
+	if a.known == nil {
+		a.known = make(map[agentKey]*agent)
+	}
+	found := a.known[key]
+	if found == nil {
+		for len(a.known) >= a.limit {
+			a.evict()
+		}
+		found = &agent{}
+		a.known[key] = found
+	}
+	found.lastSeen = now
+	return found
+}
+
+func (a *agents) evict() {
+	var oldest agentKey
+	var since *agent
+	n := 0
+	for key, candidate := range a.known {
+		if since == nil || candidate.lastSeen < since.lastSeen {
+			oldest, since = key, candidate
+		}
+		if n++; n == agentEvictionSample {
+			break
+		}
+	}
+	a.evicted.Add(since.traffic)
+	delete(a.known, oldest)
+}
+
+func (a *agents) streams(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
+	for key, known := range a.known {
+		yield(key.exporter, SFlow, known.traffic)
+	}
+	yield(netip.Addr{}, SFlow, a.evicted)
+}

@@ -1,0 +1,199 @@
+// Package decode turns datagrams into flow records: it checks who sent them, tells the protocols apart and hands them to
+// packages netflow and sflow.
+//
+// A Decoder belongs to one goroutine. It does no I/O, logs nothing and reads no clock.
+package decode
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/decode/sflow"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/network"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Datagram, Problem, Sink and Traffic are those of package netflow; sFlow uses them as well.
+type (
+	Datagram = netflow.Datagram
+	Problem  = netflow.Problem
+	Sink     = netflow.Sink
+	Traffic  = netflow.Traffic
+)
+
+// Settings can change while a Decoder runs. A Settings is immutable once handed over.
+type Settings struct {
+	netflow.Settings
+	// Allowed are the networks that may send; nil allows all.
+	Allowed *network.Table[struct{}]
+	// MaxSamples bounds the samples of an sFlow datagram.
+	MaxSamples int
+}
+
+// Protocol names a datagram's protocol in metrics and on the wire; Records of one protocol share a subject.
+type Protocol uint8
+
+// The protocols.
+const (
+	Unknown Protocol = iota
+	NetFlow1
+	NetFlow5
+	NetFlow7
+	NetFlow9
+	IPFIX
+	SFlow
+)
+
+// Detect tells the protocol of a datagram by its first bytes; Unknown where nobody here knows the version.
+func Detect(b []byte) Protocol {
+	if len(b) < 4 {
+		return Unknown
+	}
+	switch binary.BigEndian.Uint16(b) {
+	case 0:
+		if binary.BigEndian.Uint32(b) == 5 { // sFlow's version has 32 bits
+			return SFlow
+		}
+	case 1:
+		return NetFlow1
+	case 5:
+		return NetFlow5
+	case 7:
+		return NetFlow7
+	case 9:
+		return NetFlow9
+	case 10:
+		return IPFIX
+	}
+	return Unknown
+}
+
+// accepts reports whether a listener for want takes datagrams of p.
+func accepts(want config.Protocol, p Protocol) bool {
+	switch want {
+	case config.ProtocolNetFlow:
+		return p == NetFlow1 || p == NetFlow5 || p == NetFlow7 || p == NetFlow9
+	case config.ProtocolIPFIX:
+		return p == IPFIX
+	case config.ProtocolSFlow:
+		return p == SFlow
+	}
+	return true
+}
+
+// Decoder decodes the datagrams of one worker.
+type Decoder struct {
+	protocol config.Protocol
+	settings *Settings
+	counts   *ledger.Counts
+	sink     Sink
+	report   func(Problem)
+	netflow  *netflow.Decoder
+	sflow    sflow.Options
+	record   flow.Record
+	agents   agents
+	now      int64
+}
+
+// New returns a Decoder for datagrams of the given protocol that counts into counts and hands records to sink. report is
+// told of what could not be decoded; it may be nil.
+func New(protocol config.Protocol, store *template.Store, settings *Settings, counts *ledger.Counts, sink Sink,
+	report func(Problem)) *Decoder {
+	d := &Decoder{
+		protocol: protocol,
+		counts:   counts,
+		sink:     sink,
+		report:   report,
+		netflow:  netflow.New(store, &settings.Settings, counts, sink, report),
+	}
+	d.Configure(settings)
+	return d
+}
+
+// Configure puts other settings in force.
+func (d *Decoder) Configure(settings *Settings) {
+	d.settings = settings
+	d.netflow.Configure(&settings.Settings)
+	d.sflow = sflow.Options{MaxSamples: settings.MaxSamples, Inner: settings.Inner}
+	d.agents.limit = max(settings.Sessions, 1)
+}
+
+// Decode decodes one datagram and counts it: received, and decoded or refused.
+func (d *Decoder) Decode(in Datagram) {
+	d.counts.Inc(ledger.DatagramsReceived)
+	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
+	if d.settings.Allowed != nil {
+		if _, ok := d.settings.Allowed.Lookup(in.Source.Addr()); !ok {
+			d.refuse(ledger.RefusedNotAllowed, in)
+			return
+		}
+	}
+	switch protocol := Detect(in.Payload); {
+	case protocol == Unknown && len(in.Payload) < 4:
+		d.refuse(ledger.RefusedTooShort, in)
+	case protocol == Unknown:
+		d.refuse(ledger.RefusedVersion, in)
+	case !accepts(d.protocol, protocol):
+		d.refuse(ledger.RefusedProtocol, in)
+	case protocol == SFlow:
+		d.decodeSFlow(in)
+	default:
+		d.netflow.Decode(in)
+	}
+}
+
+// Oversized counts a datagram that the receive slot could not hold.
+func (d *Decoder) Oversized(in Datagram) {
+	d.counts.Inc(ledger.DatagramsReceived)
+	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
+	d.refuse(ledger.RefusedOversized, in)
+}
+
+func (d *Decoder) refuse(reason ledger.Counter, in Datagram) {
+	d.counts.Inc(reason)
+	d.problem(reason, in)
+}
+
+func (d *Decoder) problem(reason ledger.Counter, in Datagram) {
+	if d.report != nil {
+		d.report(Problem{Reason: reason, Source: in.Source, Tag: in.Tag})
+	}
+}
+
+// Tick does what time and other workers bring about, see netflow.Decoder.Tick.
+func (d *Decoder) Tick(now int64) { d.netflow.Tick(now) }
+
+// Close drops what is still held, counted as expired.
+func (d *Decoder) Close() { d.netflow.Close() }
+
+// Held is how many sets wait for their template, and their bytes with overhead.
+func (d *Decoder) Held() (sets, bytes int) { return d.netflow.Held() }
+
+// Streams calls yield for each stream followed with what came from it so far, and once with the invalid address for all
+// those that were forgotten.
+func (d *Decoder) Streams(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
+	d.netflow.Streams(func(exporter netip.Addr, version template.Version, t Traffic) {
+		yield(exporter, protocolOf(version), t)
+	})
+	d.agents.streams(yield)
+}
+
+func protocolOf(version template.Version) Protocol {
+	switch version {
+	case 1:
+		return NetFlow1
+	case 5:
+		return NetFlow5
+	case 7:
+		return NetFlow7
+	case template.NetFlow9:
+		return NetFlow9
+	case template.IPFIX:
+		return IPFIX
+	}
+	return Unknown
+}

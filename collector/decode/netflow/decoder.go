@@ -1,0 +1,150 @@
+// Package netflow decodes NetFlow v1, v5, v7 and v9 and IPFIX into flow records.
+//
+// Templates are compiled once into plans; records of a set are then read field by field into one reused flow.Record.
+// A Decoder belongs to one goroutine. What exporters taught is shared through a template.Store, which a Decoder asks only
+// when something changed: the packet path takes no lock and allocates nothing.
+package netflow
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/network"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Sink receives records. A record and what it points to are valid during the call only.
+type Sink interface {
+	// Record takes one flow.
+	Record(r *flow.Record)
+}
+
+// Settings can change while a Decoder runs. A Settings is immutable once handed over.
+type Settings struct {
+	// Overrides and Defaults are sampling rates by the exporter's address.
+	Overrides, Defaults *network.Table[uint32]
+	// Hold keeps data sets whose template is unknown, within the bounds below.
+	Hold bool
+	// HeldBytes bounds held sets of this Decoder in all, HeldBytesPerExporter those of one exporter's port and domain.
+	HeldBytes, HeldBytesPerExporter int
+	// HeldAge is how long a set is held, in nanoseconds.
+	HeldAge int64
+	// Sessions bounds the streams (exporter, port, domain) that are followed.
+	Sessions int
+	// Extra keeps fields that FlowMessage has no place for.
+	Extra bool
+	// Inner reports the inner headers of tunnels in sampled packets.
+	Inner bool
+}
+
+// Datagram is one UDP payload.
+type Datagram struct {
+	Payload []byte
+	// Source is the exporter's address, unmapped, and port.
+	Source netip.AddrPort
+	// Received is nanoseconds since 1970.
+	Received int64
+	// Tag comes back with what is reported about the datagram, also when its sets are decoded later.
+	Tag uint64
+}
+
+// Problem is something that could not be decoded.
+type Problem struct {
+	// Reason is the counter that counts it.
+	Reason ledger.Counter
+	Source netip.AddrPort
+	Domain uint32
+	// Set is the id of the set, or template, 0 where there is none.
+	Set uint16
+	// Tag of the datagram.
+	Tag uint64
+	// Err says more where there is more to say.
+	Err error
+}
+
+// Decoder decodes the datagrams of one worker.
+type Decoder struct {
+	store    *template.Store
+	settings *Settings
+	counts   *ledger.Counts
+	sink     Sink
+	// report is told of what could not be decoded; nil where nobody asks.
+	report func(Problem)
+
+	sessions  map[sessionKey]*session
+	last      *session
+	held      heldSets
+	evicted   Traffic // of sessions that were forgotten
+	now       int64
+	tag       uint64
+	record    flow.Record
+	found     sampling
+	dissector packet.Options
+}
+
+// New returns a Decoder that counts into counts and hands records to sink. report may be nil.
+func New(store *template.Store, settings *Settings, counts *ledger.Counts, sink Sink, report func(Problem)) *Decoder {
+	d := &Decoder{store: store, counts: counts, sink: sink, report: report, sessions: make(map[sessionKey]*session)}
+	d.Configure(settings)
+	return d
+}
+
+// Configure puts other settings in force.
+func (d *Decoder) Configure(settings *Settings) {
+	d.settings = settings
+	d.dissector = packet.Options{Inner: settings.Inner}
+	for _, s := range d.sessions {
+		s.stale()
+	}
+	d.held.shrink(d, settings.HeldBytes)
+}
+
+// Decode decodes a datagram whose first two bytes are version 1, 5, 7, 9 or 10. It counts one of the datagram counters
+// (decoded or refused) and returns the refusal, or DatagramsDecoded.
+func (d *Decoder) Decode(in Datagram) ledger.Counter {
+	d.now, d.tag = in.Received, in.Tag
+	b := in.Payload
+	var outcome ledger.Counter
+	switch version := binary.BigEndian.Uint16(b); version {
+	case 9:
+		outcome = d.decode9(in)
+	case 10:
+		outcome = d.decodeIPFIX(in)
+	default:
+		outcome = d.decodeLegacy(in, version)
+	}
+	d.counts.Inc(outcome)
+	if outcome != ledger.DatagramsDecoded {
+		d.problem(outcome, in.Source, 0, 0, nil)
+	}
+	return outcome
+}
+
+// problem reports what was counted as reason.
+func (d *Decoder) problem(reason ledger.Counter, source netip.AddrPort, domain uint32, set uint16, err error) {
+	if d.report != nil {
+		d.report(Problem{Reason: reason, Source: source, Domain: domain, Set: set, Tag: d.tag, Err: err})
+	}
+}
+
+// drop counts and reports something of a session that could not be decoded.
+func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error) {
+	d.counts.Inc(reason)
+	d.problem(reason, netip.AddrPortFrom(s.key.scope.Exporter, s.key.port), s.key.scope.Domain, set, err)
+}
+
+// dissect reads a sampled packet into r.
+func (d *Decoder) dissect(r *flow.Record, protocol packet.Protocol, b []byte) {
+	if packet.Dissect(r, protocol, b, d.dissector) == packet.Truncated {
+		d.counts.Inc(ledger.PacketsTruncated)
+	}
+	if r.Packets == 0 {
+		r.Packets = 1
+	}
+	if r.Bytes == 0 {
+		r.Bytes = uint64(len(b))
+	}
+}

@@ -1,0 +1,183 @@
+package netflow
+
+import (
+	"bytes"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// heldSet is a data set whose template is not known yet.
+type heldSet struct {
+	session *session
+	header  header
+	id      uint16
+	payload []byte // a copy, without the set header
+	tag     uint64
+	done    bool // decoded or dropped: the queue skips it
+}
+
+// heldOverhead is counted for each held set beside its payload, so that small ones are bounded too.
+const heldOverhead = 160
+
+func (h *heldSet) size() int { return len(h.payload) + heldOverhead }
+
+// heldSets is what a Decoder holds: a queue in order of arrival, and the sessions that wait.
+type heldSets struct {
+	queue   []*heldSet
+	head    int
+	bytes   int
+	count   int
+	waiting map[*session]struct{}
+}
+
+// hold puts a set aside until its template comes, pushing out older ones where the bounds ask for it.
+func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
+	size := len(payload) + heldOverhead
+	if !d.settings.Hold || size > d.settings.HeldBytesPerExporter || size > d.settings.HeldBytes {
+		d.drop(ledger.SetsDroppedNoTemplate, s, id, nil)
+		return
+	}
+	for s.heldBytes+size > d.settings.HeldBytesPerExporter {
+		d.held.drop(d, s.held[0], ledger.SetsExpiredOverflow)
+	}
+	d.held.shrink(d, d.settings.HeldBytes-size)
+	set := &heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag}
+	d.held.queue = append(d.held.queue, set)
+	d.held.bytes += size
+	d.held.count++
+	s.held = append(s.held, set)
+	s.heldBytes += size
+	if d.held.waiting == nil {
+		d.held.waiting = make(map[*session]struct{})
+	}
+	d.held.waiting[s] = struct{}{}
+	d.counts.Inc(ledger.SetsHeld)
+}
+
+// shrink drops the oldest sets until no more than limit bytes are held.
+func (q *heldSets) shrink(d *Decoder, limit int) {
+	for q.bytes > limit {
+		set := q.first()
+		if set == nil {
+			return
+		}
+		q.drop(d, set, ledger.SetsExpiredOverflow)
+	}
+}
+
+// expire drops what was received before a time in nanoseconds.
+func (q *heldSets) expire(d *Decoder, before int64) {
+	for set := q.first(); set != nil && int64(set.header.received) < before; set = q.first() {
+		q.drop(d, set, ledger.SetsExpiredAge)
+	}
+}
+
+// first is the oldest set, nil where none is held. It lets go of the queue's finished front.
+func (q *heldSets) first() *heldSet {
+	for q.head < len(q.queue) && q.queue[q.head].done {
+		q.queue[q.head] = nil
+		q.head++
+	}
+	if q.head > len(q.queue)/2 {
+		q.queue = append(q.queue[:0], q.queue[q.head:]...)
+		q.head = 0
+	}
+	if len(q.queue) == 0 {
+		return nil
+	}
+	return q.queue[q.head]
+}
+
+// forget takes a set out of the books.
+func (q *heldSets) forget(set *heldSet) {
+	set.done = true
+	q.bytes -= set.size()
+	q.count--
+	s := set.session
+	s.heldBytes -= set.size()
+	if s.held[0] == set {
+		s.held[0] = nil
+		s.held = s.held[1:]
+	} else {
+		for i := range s.held {
+			if s.held[i] == set {
+				s.held = append(s.held[:i], s.held[i+1:]...)
+				break
+			}
+		}
+	}
+	if len(s.held) == 0 {
+		s.held = nil
+		delete(q.waiting, s)
+	}
+	set.payload = nil
+}
+
+func (q *heldSets) drop(d *Decoder, set *heldSet, reason ledger.Counter) {
+	d.withTag(set.tag, func() { d.drop(reason, set.session, set.id, nil) })
+	q.forget(set)
+}
+
+func (q *heldSets) dropAll(d *Decoder, s *session, reason ledger.Counter) {
+	for len(s.held) > 0 {
+		q.drop(d, s.held[0], reason)
+	}
+}
+
+func (d *Decoder) withTag(tag uint64, do func()) {
+	current := d.tag
+	d.tag = tag
+	do()
+	d.tag = current
+}
+
+// release decodes the held sets of s whose templates are known by now, in order of arrival.
+func (d *Decoder) release(s *session) {
+	d.refresh(s)
+	if !s.changed {
+		return
+	}
+	s.changed = false
+	kept := s.held
+	s.held = nil
+	var waiting []*heldSet
+	for _, set := range kept {
+		p := d.plan(s, set.id)
+		if p == nil {
+			waiting = append(waiting, set)
+			continue
+		}
+		d.withTag(set.tag, func() { d.decodeSet(s, &set.header, p, set.payload) })
+		d.counts.Inc(ledger.SetsReleased)
+		d.counts.Inc(ledger.SetsDecoded)
+		set.done = true
+		d.held.bytes -= set.size()
+		d.held.count--
+		s.heldBytes -= set.size()
+		set.payload = nil
+	}
+	if s.held = waiting; len(waiting) == 0 {
+		delete(d.held.waiting, s)
+	}
+}
+
+// Tick does what time and other workers bring about: sets held too long are dropped, and those whose template came
+// through the Store are decoded. now is nanoseconds since 1970. It is to be called some times a second.
+func (d *Decoder) Tick(now int64) {
+	d.now = now
+	d.held.expire(d, now-d.settings.HeldAge)
+	for s := range d.held.waiting {
+		d.release(s)
+	}
+}
+
+// Close drops what is still held, counted as SetsExpiredShutdown.
+func (d *Decoder) Close() {
+	for s := range d.held.waiting {
+		d.release(s)
+		d.held.dropAll(d, s, ledger.SetsExpiredShutdown)
+	}
+}
+
+// Held is how many sets wait for their template, and their bytes with overhead.
+func (d *Decoder) Held() (sets, bytes int) { return d.held.count, d.held.bytes }

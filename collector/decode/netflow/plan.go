@@ -1,0 +1,103 @@
+package netflow
+
+import "github.com/flowfleet/flowfleet/collector/template"
+
+// step reads one field of a record.
+type step struct {
+	operation operation
+	// merge: an earlier field of the record writes the same; this one counts where that was zero.
+	merge bool
+	// index is the position in the MPLS stack for opMPLSLabel, from 0.
+	index uint8
+	// extra keeps the field's bytes beside the record.
+	extra bool
+	// offset of the field in a record of fixed length.
+	offset uint16
+	// length in bytes, or template.VariableLength.
+	length     uint16
+	id         uint16
+	enterprise uint32
+}
+
+// plan is a template compiled for decoding.
+type plan struct {
+	template *template.Template
+	// steps holds, for records of fixed length, only the fields that do something; for others all of them, in order.
+	steps []step
+	// invalid is how many fields of each record cannot be what their element says.
+	invalid int
+	// hasSampler: the record names its sampler or selector, or carries a rate itself.
+	hasSampler bool
+	// hasIPVersion: the record says which family it is of.
+	hasIPVersion bool
+	// hasTimes: some field gives the flow's start or end.
+	hasTimes bool
+	// hasDuration: some field needs start, end or system init time to be known first.
+	hasDuration bool
+}
+
+// compile turns t into a plan; with extra, fields without a place in FlowMessage are kept.
+func compile(t *template.Template, extra bool) *plan {
+	p := &plan{template: t}
+	var present [256]bool
+	for _, f := range t.Fields {
+		if op := operationOf(f); op.fits(int(f.Length)) || f.Length == template.VariableLength {
+			present[op.destination()] = true
+		}
+	}
+	p.hasTimes = present[opStartUptime] || present[opEndUptime]
+	var seen [256]bool
+	offset := 0
+	for _, f := range t.Fields {
+		op := operationOf(f)
+		switch {
+		case op == opPostBytes && present[opBytes], op == opPostPackets && present[opPackets],
+			(op == opObserved || op == opObservedNTP) && p.hasTimes:
+			op = opNone
+		case op == opPostBytes:
+			op = opBytes
+		case op == opPostPackets:
+			op = opPackets
+		}
+		s := step{operation: op, id: f.ID, enterprise: f.Enterprise, offset: uint16(offset), length: f.Length}
+		if f.Length != template.VariableLength {
+			offset += int(f.Length)
+			if op != opNone && f.Length == 0 {
+				s.operation = opNone // allowed in a template, says nothing
+			} else if op != opNone && !op.fits(int(f.Length)) {
+				p.invalid++
+				s.operation = opNone
+			}
+		}
+		s.extra = extra && s.operation == opNone && f.Length != 0
+		switch s.operation {
+		case opMPLSLabel:
+			s.index = uint8(f.ID - firstMPLSLabel)
+		case opSamplerID, opSelectorID, opSampling:
+			p.hasSampler = true
+		case opIPVersion:
+			p.hasIPVersion = true
+		case opDurationMilliseconds, opDurationMicroseconds, opSystemInit:
+			p.hasDuration = true
+		case opStartUptime, opEndUptime:
+			if t.Version == template.IPFIX {
+				p.hasDuration = true
+			}
+		}
+		if s.operation != opNone && s.operation != opSampling && s.operation != opMPLSLabel {
+			s.merge = seen[s.operation.destination()]
+			seen[s.operation.destination()] = true
+		}
+		if !t.Fixed || s.operation != opNone || s.extra {
+			p.steps = append(p.steps, s)
+		}
+	}
+	return p
+}
+
+func operationOf(f template.Field) operation {
+	if f.Enterprise != 0 || f.ID >= maxElement {
+		return opNone
+	}
+	return operations[f.ID]
+}

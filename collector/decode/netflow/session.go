@@ -1,0 +1,156 @@
+package netflow
+
+import (
+	"net/netip"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// sessionKey tells streams apart: each UDP port of an exporter counts its own sequence and may have templates of its own.
+type sessionKey struct {
+	scope template.Scope
+	port  uint16
+}
+
+// session is one stream and what the Decoder has cached of its exporter.
+type session struct {
+	key     sessionKey
+	address flow.Address
+	// exporter is nil as long as the Store knows nothing of the scope.
+	exporter *template.Exporter
+	// generation of the exporter that plans and rates were made for.
+	generation uint64
+	// known is the Store's count when the exporter was last looked for in vain.
+	known uint64
+	// fresh: plans and rates are those of generation and settings.
+	fresh bool
+	// changed: they were made anew since held sets were last tried.
+	changed   bool
+	plans     map[uint16]*plan // a nil plan: looked up and not found
+	rates     rates
+	sequence  ledger.Sequence
+	lastSeen  int64
+	held      []*heldSet
+	heldBytes int
+
+	// Traffic is counted for the exporter's own metrics.
+	traffic Traffic
+}
+
+// Traffic is what came from one stream.
+type Traffic struct {
+	Datagrams, Records, Missed uint64
+}
+
+// maxCachedPlans bounds a session's plans against an exporter that uses up the ids; a look-up then costs a lock.
+const maxCachedPlans = 4096
+
+// stale makes the session look everything up again.
+func (s *session) stale() { s.fresh = false }
+
+// sessionEvictionSample is how many sessions are looked at to find one that was silent for long.
+const sessionEvictionSample = 16
+
+// session finds or begins the stream of a datagram.
+func (d *Decoder) session(version template.Version, source netip.AddrPort, domain uint32) *session {
+	key := sessionKey{template.Scope{Version: version, Exporter: source.Addr(), Domain: domain}, source.Port()}
+	s := d.last
+	if s == nil || s.key != key {
+		if s = d.sessions[key]; s == nil {
+			for len(d.sessions) >= max(d.settings.Sessions, 1) {
+				d.evictSession()
+			}
+			s = &session{key: key, address: flow.AddressFrom(key.scope.Exporter)}
+			d.sessions[key] = s
+		}
+		d.last = s
+	}
+	s.lastSeen = d.now
+	s.traffic.Datagrams++
+	d.refresh(s)
+	if s.exporter != nil {
+		s.exporter.Heard(d.now)
+	}
+	return s
+}
+
+// refresh drops the session's caches where the exporter's definitions, or the settings, changed.
+func (d *Decoder) refresh(s *session) {
+	if s.exporter != nil && s.exporter.Gone() {
+		s.exporter, s.fresh = nil, false
+	}
+	if s.exporter == nil {
+		known := d.store.Known()
+		if s.fresh && s.known == known {
+			return
+		}
+		s.known, s.fresh = known, false
+		s.exporter = d.store.Find(s.key.scope)
+	}
+	if s.exporter != nil {
+		generation := s.exporter.Generation()
+		if s.fresh && s.generation == generation {
+			return
+		}
+		s.generation = generation
+	}
+	clear(s.plans)
+	s.rates = d.makeRates(s)
+	s.fresh, s.changed = true, true
+}
+
+// exporterOf returns the session's exporter, adding it to the Store.
+func (d *Decoder) exporterOf(s *session) *template.Exporter {
+	if s.exporter == nil || s.exporter.Gone() {
+		s.exporter = d.store.Exporter(s.key.scope, d.now)
+		s.stale()
+	}
+	return s.exporter
+}
+
+// plan looks up the compiled template of id, nil where it is unknown.
+func (d *Decoder) plan(s *session, id uint16) *plan {
+	p, ok := s.plans[id]
+	if ok || s.exporter == nil {
+		return p
+	}
+	if t := s.exporter.Template(s.key.port, id); t != nil {
+		p = compile(t, d.settings.Extra)
+	}
+	if s.plans == nil {
+		s.plans = make(map[uint16]*plan)
+	}
+	if len(s.plans) < maxCachedPlans {
+		s.plans[id] = p
+	}
+	return p
+}
+
+// evictSession forgets the longest silent of a few sessions, with what it holds.
+func (d *Decoder) evictSession() {
+	var oldest *session
+	n := 0
+	for _, s := range d.sessions {
+		if oldest == nil || s.lastSeen < oldest.lastSeen {
+			oldest = s
+		}
+		if n++; n == sessionEvictionSample {
+			break
+		}
+	}
+	d.held.dropAll(d, oldest, ledger.SetsExpiredOverflow)
+	if d.last == oldest {
+		d.last = nil
+	}
+	d.evicted.Add(oldest.traffic)
+	delete(d.sessions, oldest.key)
+}
+
+// Add adds o to t.
+func (t *Traffic) Add(o Traffic) {
+	t.Datagrams += o.Datagrams
+	t.Records += o.Records
+	t.Missed += o.Missed
+}

@@ -1,0 +1,148 @@
+// Package flow is the decoded flow: a flat record that decoders reuse, its protobuf encoding (wire-compatible with
+// goflow2's flowpb.FlowMessage) and its JSON rendering (goflow2's field names).
+//
+// It does no I/O and reads no clock.
+package flow
+
+// Type is the protocol a record came in, numbered as flowpb.FlowMessage_FlowType.
+type Type uint8
+
+// The types. NetFlow v1 and v7 are reported as v5, whose layout they share.
+const (
+	TypeUnknown   Type = 0
+	TypeSFlow5    Type = 1
+	TypeNetFlowV5 Type = 2
+	TypeNetFlowV9 Type = 3
+	TypeIPFIX     Type = 4
+)
+
+// String is the name of the protobuf's enumeration, as goflow2 prints it.
+func (t Type) String() string {
+	switch t {
+	case TypeSFlow5:
+		return "SFLOW_5"
+	case TypeNetFlowV5:
+		return "NETFLOW_V5"
+	case TypeNetFlowV9:
+		return "NETFLOW_V9"
+	case TypeIPFIX:
+		return "IPFIX"
+	}
+	return "FLOWUNKNOWN"
+}
+
+// Layer is a protocol layer of a sampled packet, numbered as flowpb.FlowMessage_LayerStack.
+type Layer uint8
+
+// The layers.
+const (
+	LayerEthernet           Layer = 0
+	LayerIPv4               Layer = 1
+	LayerIPv6               Layer = 2
+	LayerTCP                Layer = 3
+	LayerUDP                Layer = 4
+	LayerMPLS               Layer = 5
+	LayerDot1Q              Layer = 6
+	LayerICMP               Layer = 7
+	LayerICMPv6             Layer = 8
+	LayerGRE                Layer = 9
+	LayerIPv6HeaderRouting  Layer = 10
+	LayerIPv6HeaderFragment Layer = 11
+	LayerGeneve             Layer = 12
+	LayerTeredo             Layer = 13
+	LayerCustom             Layer = 99 // VXLAN and what else has no number
+)
+
+// Bounds of the lists in a record; what is beyond is left out (decoders count it).
+const (
+	MaxMPLSLabels  = 16
+	MaxLayers      = 24
+	MaxASPath      = 255
+	MaxCommunities = 255
+	MaxSegments    = 16
+)
+
+// Record is one flow. Decoders reuse it: whoever is handed one copies what it keeps. A zero field is absent, as in the
+// protobuf. Numbers are host order; times are nanoseconds since 1970; MAC addresses are the low 48 bits.
+type Record struct {
+	Type Type
+
+	TimeReceivedNs  uint64
+	SequenceNum     uint32
+	SamplingRate    uint64 // one packet of so many; 0 where nobody said
+	SamplerAddress  Address
+	TimeFlowStartNs uint64
+	TimeFlowEndNs   uint64
+	Bytes           uint64
+	Packets         uint64
+
+	SrcAddr, DstAddr Address
+	EType            uint32
+	Proto            uint32
+	SrcPort, DstPort uint32
+	InIf, OutIf      uint32
+
+	SrcMAC, DstMAC           uint64
+	SrcVLAN, DstVLAN, VLANID uint32
+
+	IPTOS            uint32
+	ForwardingStatus uint32
+	IPTTL            uint32
+	IPFlags          uint32
+	TCPFlags         uint32
+	ICMPType         uint32
+	ICMPCode         uint32
+	IPv6FlowLabel    uint32
+	FragmentID       uint32
+	FragmentOffset   uint32
+
+	SrcAS, DstAS   uint32
+	NextHop        Address
+	NextHopAS      uint32
+	SrcNet, DstNet uint32 // prefix lengths
+
+	BGPNextHop     Address
+	BGPCommunities []uint32
+	ASPath         []uint32
+
+	MPLSLabel []uint32
+	MPLSTTL   []uint32
+	MPLSIP    []Address
+
+	ObservationDomainID uint32
+	ObservationPointID  uint32
+
+	LayerStack []Layer
+	LayerSize  []uint32
+
+	IPv6RoutingHeaderAddresses []Address
+	IPv6RoutingHeaderSegLeft   uint32
+
+	// Extra are fields without a place above, in the record's order; only filled when the decoder is told to.
+	Extra []Extra
+}
+
+// Extra is a field that FlowMessage has no place for.
+type Extra struct {
+	// Enterprise number, 0 for IANA's registry, 29305 for the reverse direction of IANA's (RFC 5103).
+	Enterprise uint32
+	// ID of the information element, without the enterprise bit.
+	ID uint16
+	// Value as on the wire; it aliases the datagram and is valid as long as the record.
+	Value []byte
+}
+
+// Reset empties r and keeps the memory of its lists.
+func (r *Record) Reset() {
+	*r = Record{
+		BGPCommunities:             r.BGPCommunities[:0],
+		ASPath:                     r.ASPath[:0],
+		MPLSLabel:                  r.MPLSLabel[:0],
+		MPLSTTL:                    r.MPLSTTL[:0],
+		MPLSIP:                     r.MPLSIP[:0],
+		LayerStack:                 r.LayerStack[:0],
+		LayerSize:                  r.LayerSize[:0],
+		IPv6RoutingHeaderAddresses: r.IPv6RoutingHeaderAddresses[:0],
+		Extra:                      r.Extra[:0],
+	}
+}

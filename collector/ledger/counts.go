@@ -1,0 +1,202 @@
+// Package ledger counts what became of every datagram, set and record, so that losses are figures and not guesses:
+//
+//	datagrams received = decoded + refused{reason}
+//	sets received      = decoded + held + expired{reason} + dropped{reason}
+//	records decoded    = published + waiting + dropped{reason}   (the second half is package publish's)
+//
+// A worker counts into its own Counts without locks and adds them to the shared Totals of its listener after each batch
+// of datagrams, so that Totals are exact when the worker is idle.
+package ledger
+
+import "sync/atomic"
+
+// Counter names one figure.
+type Counter uint8
+
+// The counters. Info gives each its metric's name and reason.
+const (
+	DatagramsReceived Counter = iota
+	BytesReceived
+	DatagramsDecoded
+
+	RefusedNotAllowed    // source outside the allowed networks
+	RefusedTooShort      // shorter than its protocol's header
+	RefusedVersion       // a version nobody here knows
+	RefusedProtocol      // another protocol than the listener's
+	RefusedHeader        // header fields that contradict the datagram
+	RefusedOversized     // longer than the receive slot: the rest was cut off by the kernel
+	DatagramsKernelDrops // dropped by the kernel before they were read (SO_RXQ_OVFL); not among the received
+	DatagramsTruncated   // decoded, but promised more than they carried
+
+	SetsReceived
+	SetsDecoded           // templates, options and data alike
+	SetsHeld              // put aside for their template (a flow of events, not a level)
+	SetsReleased          // held ones whose template came; they count as decoded too
+	SetsExpiredAge        // held too long
+	SetsExpiredOverflow   // pushed out by the bounds on held bytes
+	SetsExpiredShutdown   // still held when the collector stopped
+	SetsDroppedNoTemplate // not held because holding is disabled, or the set alone exceeds the bounds
+	SetsDroppedMalformed  // lengths that contradict the datagram or the template
+	SetsDroppedReserved   // set ids that the protocol reserves
+
+	RecordsDecoded       // flow records
+	OptionsDecoded       // options records
+	RecordsTruncated     // a last record cut short by its set, not padding
+	RecordsFieldsInvalid // fields whose length does not fit their type; the field is left out
+
+	SamplesFlow    // sFlow flow samples
+	SamplesCounter // sFlow counter samples: counted, not flows
+	SamplesUnknown // sFlow samples of other formats, skipped
+	SamplesDroppedMalformed
+	SamplesDroppedLimit  // beyond the bound on samples a datagram
+	SampleRecordsUnknown // sFlow flow records of formats that are not decoded, skipped
+	PacketsTruncated     // sampled headers that end within a layer
+
+	TemplatesLearned     // new
+	TemplatesChanged     // other layout than before
+	TemplatesRefreshed   // sent again unchanged
+	TemplatesRestored    // taken from the bucket
+	TemplatesConflicting // definitions that disagree within one scope
+	TemplatesStale       // older than what is known: ignored
+	TemplatesWithdrawn
+	TemplatesEvicted      // pushed out by the bounds
+	TemplatesRefusedLimit // too many fields, or too many templates
+	TemplatesRefusedInvalid
+	SamplingLearned
+	SamplingChanged
+	SamplingRefreshed
+	SamplingRestored
+	ExportersEvicted
+
+	SequenceMissed // units of the protocol: v5 flows, v9 packets, IPFIX records, sFlow datagrams
+	SequenceReordered
+	SequenceRestarted
+
+	numCounters
+)
+
+// Info describes a counter's metric.
+type Info struct {
+	// Metric is the Prometheus name without the flowfleet_collector_ prefix and _total suffix.
+	Metric string
+	// Reason is the value of the label "reason" (or "kind"), empty where the metric has none.
+	Reason string
+}
+
+// Infos has one entry a Counter, in order.
+var Infos = [numCounters]Info{
+	DatagramsReceived: {"datagrams_received", ""},
+	BytesReceived:     {"received_bytes", ""},
+	DatagramsDecoded:  {"datagrams_decoded", ""},
+
+	RefusedNotAllowed:    {"datagrams_refused", "not_allowed"},
+	RefusedTooShort:      {"datagrams_refused", "too_short"},
+	RefusedVersion:       {"datagrams_refused", "unknown_version"},
+	RefusedProtocol:      {"datagrams_refused", "other_protocol"},
+	RefusedHeader:        {"datagrams_refused", "bad_header"},
+	RefusedOversized:     {"datagrams_refused", "oversized"},
+	DatagramsKernelDrops: {"kernel_dropped_datagrams", ""},
+	DatagramsTruncated:   {"datagrams_truncated", ""},
+
+	SetsReceived:          {"sets_received", ""},
+	SetsDecoded:           {"sets_decoded", ""},
+	SetsHeld:              {"sets_held", ""},
+	SetsReleased:          {"sets_released", ""},
+	SetsExpiredAge:        {"sets_expired", "age"},
+	SetsExpiredOverflow:   {"sets_expired", "overflow"},
+	SetsExpiredShutdown:   {"sets_expired", "shutdown"},
+	SetsDroppedNoTemplate: {"sets_dropped", "no_template"},
+	SetsDroppedMalformed:  {"sets_dropped", "malformed"},
+	SetsDroppedReserved:   {"sets_dropped", "reserved_id"},
+
+	RecordsDecoded:       {"records_decoded", ""},
+	OptionsDecoded:       {"options_records_decoded", ""},
+	RecordsTruncated:     {"records_truncated", ""},
+	RecordsFieldsInvalid: {"fields_invalid", ""},
+
+	SamplesFlow:             {"sflow_samples", "flow"},
+	SamplesCounter:          {"sflow_samples", "counter"},
+	SamplesUnknown:          {"sflow_samples", "unknown"},
+	SamplesDroppedMalformed: {"sflow_samples_dropped", "malformed"},
+	SamplesDroppedLimit:     {"sflow_samples_dropped", "limit"},
+	SampleRecordsUnknown:    {"sflow_records_skipped", ""},
+	PacketsTruncated:        {"sampled_headers_truncated", ""},
+
+	TemplatesLearned:        {"templates_learned", ""},
+	TemplatesChanged:        {"templates_changed", ""},
+	TemplatesRefreshed:      {"templates_refreshed", ""},
+	TemplatesRestored:       {"templates_restored", ""},
+	TemplatesConflicting:    {"templates_conflicting", ""},
+	TemplatesStale:          {"templates_stale", ""},
+	TemplatesWithdrawn:      {"templates_withdrawn", ""},
+	TemplatesEvicted:        {"templates_evicted", ""},
+	TemplatesRefusedLimit:   {"templates_refused", "limit"},
+	TemplatesRefusedInvalid: {"templates_refused", "invalid"},
+	SamplingLearned:         {"sampling_rates_learned", ""},
+	SamplingChanged:         {"sampling_rates_changed", ""},
+	SamplingRefreshed:       {"sampling_rates_refreshed", ""},
+	SamplingRestored:        {"sampling_rates_restored", ""},
+	ExportersEvicted:        {"exporters_evicted", ""},
+
+	SequenceMissed:    {"sequence_missed", ""},
+	SequenceReordered: {"sequence_reordered", ""},
+	SequenceRestarted: {"sequence_restarted", ""},
+}
+
+// Counts are one goroutine's own figures.
+type Counts [numCounters]uint64
+
+// Add adds n to c.
+func (c *Counts) Add(counter Counter, n uint64) { c[counter] += n }
+
+// Inc adds one.
+func (c *Counts) Inc(counter Counter) { c[counter]++ }
+
+// MoveTo adds c to t and empties c.
+func (c *Counts) MoveTo(t *Totals) {
+	for i, n := range c {
+		if n != 0 {
+			t[i].Add(n)
+			c[i] = 0
+		}
+	}
+}
+
+// Totals are figures that any goroutine may add to and read.
+type Totals [numCounters]atomic.Uint64
+
+// Add adds n to t.
+func (t *Totals) Add(counter Counter, n uint64) { t[counter].Add(n) }
+
+// Load copies t; it is consistent when nobody adds.
+func (t *Totals) Load() Counts {
+	var c Counts
+	for i := range t {
+		c[i] = t[i].Load()
+	}
+	return c
+}
+
+// Refused sums the refusals of all reasons.
+func (c *Counts) Refused() uint64 { return c.sum("datagrams_refused") }
+
+// SetsExpired sums the expiries of all reasons.
+func (c *Counts) SetsExpired() uint64 { return c.sum("sets_expired") }
+
+// SetsDropped sums the drops of all reasons.
+func (c *Counts) SetsDropped() uint64 { return c.sum("sets_dropped") }
+
+// SetsWaiting is how many sets are held right now: sets received = decoded + waiting + expired + dropped.
+func (c *Counts) SetsWaiting() uint64 {
+	return c[SetsReceived] - c[SetsDecoded] - c.SetsExpired() - c.SetsDropped()
+}
+
+func (c *Counts) sum(metric string) uint64 {
+	var n uint64
+	for i, info := range Infos {
+		if info.Metric == metric {
+			n += c[i]
+		}
+	}
+	return n
+}

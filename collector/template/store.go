@@ -1,0 +1,189 @@
+package template
+
+import (
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// Mode says how the exporter's port takes part in a lookup.
+type Mode uint8
+
+// The modes, see Exporter.Template.
+const (
+	ModeAuto Mode = iota
+	ModeAddress
+	ModeAddressPort
+)
+
+// Limits bound a Store.
+type Limits struct {
+	// Exporters is how many scopes are remembered.
+	Exporters int
+	// Templates is how many definitions one of them may have.
+	Templates int
+	// Fields is how many fields one template may have.
+	Fields int
+}
+
+// Store holds the definitions of all exporters. It is safe for concurrent use; workers keep their own caches, which an
+// Exporter's Generation invalidates, so that the packet path takes no lock.
+type Store struct {
+	mode     Mode
+	limits   atomic.Pointer[Limits]
+	observer Observer
+	totals   *ledger.Totals
+
+	// known counts the exporters ever added, so that a worker knows when a look-up that failed is worth another try.
+	known atomic.Uint64
+
+	mu        sync.RWMutex
+	exporters map[Scope]*Exporter
+}
+
+// NewStore returns an empty Store. What happens to definitions is counted in totals. The observer may be nil.
+func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer) *Store {
+	if observer == nil {
+		observer = ignorant{}
+	}
+	s := &Store{mode: mode, observer: observer, totals: totals, exporters: make(map[Scope]*Exporter)}
+	s.limits.Store(&limits)
+	return s
+}
+
+type ignorant struct{}
+
+func (ignorant) Learned(Definition)    {}
+func (ignorant) Withdrawn(Key, uint64) {}
+
+// Observe replaces the observer. It must be called before the Store is used by others.
+func (s *Store) Observe(o Observer) { s.observer = o }
+
+// SetLimits replaces the limits; what exceeds them goes with the next addition.
+func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
+
+// Limits in force.
+func (s *Store) Limits() Limits { return *s.limits.Load() }
+
+// Known changes whenever an exporter is added.
+func (s *Store) Known() uint64 { return s.known.Load() }
+
+// Find returns the exporter of a scope, or nil.
+func (s *Store) Find(scope Scope) *Exporter {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.exporters[scope]
+}
+
+// evictionSample is how many exporters are looked at to find one that was not heard of for long. Like a sampled LRU of
+// a cache: no list to keep in order, and the oldest of 32 random ones is old.
+const evictionSample = 32
+
+// Exporter returns the exporter of a scope, adding it if need be; another one is then forgotten where the limit is
+// reached. now is nanoseconds since 1970.
+func (s *Store) Exporter(scope Scope, now int64) *Exporter {
+	if e := s.Find(scope); e != nil {
+		return e
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.exporters[scope]; e != nil {
+		return e
+	}
+	for limit := s.limits.Load().Exporters; len(s.exporters) >= limit && len(s.exporters) > 0; {
+		s.evictOne()
+	}
+	e := &Exporter{store: s, scope: scope, definitions: make(map[name][]*definition)}
+	e.heard.Store(now)
+	s.exporters[scope] = e
+	s.known.Add(1)
+	return e
+}
+
+// evictOne forgets, in memory only, about the least recently heard of a few exporters.
+func (s *Store) evictOne() {
+	var oldest *Exporter
+	n := 0
+	for _, e := range s.exporters {
+		if oldest == nil || e.heard.Load() < oldest.heard.Load() {
+			oldest = e
+		}
+		if n++; n == evictionSample {
+			break
+		}
+	}
+	delete(s.exporters, oldest.scope)
+	oldest.gone.Store(true)
+	oldest.generation.Add(1)
+	s.totals.Add(ledger.ExportersEvicted, 1)
+}
+
+// Restore takes a definition from the bucket and reports whether it changed anything. The newer stamp wins; where memory
+// has a newer one with another content, the observer is told to write it again.
+func (s *Store) Restore(d Definition) bool {
+	n := name{sampling: d.Key.Sampling, id: d.Key.ID}
+	def := &definition{port: d.Key.Port, stamp: d.Stamp, heard: stampNanoseconds(d.Stamp)}
+	if d.Key.Sampling {
+		rate, err := DecodeSampling(d.Record)
+		if err != nil {
+			return false
+		}
+		def.rate = rate
+	} else {
+		t, length, err := Parse(d.Key.Scope.Version, d.Kind, d.Record, s.limits.Load().Fields)
+		if err != nil || length != len(d.Record) || uint64(t.ID) != d.Key.ID {
+			return false
+		}
+		def.template = t
+	}
+	e := s.Exporter(d.Key.Scope, def.heard)
+	if !e.restore(n, def) {
+		return false
+	}
+	if d.Key.Sampling {
+		s.totals.Add(ledger.SamplingRestored, 1)
+	} else {
+		s.totals.Add(ledger.TemplatesRestored, 1)
+	}
+	return true
+}
+
+// Forget drops a definition that somebody deleted from the bucket.
+func (s *Store) Forget(k Key) {
+	if e := s.Find(k.Scope); e != nil {
+		e.forget(name{sampling: k.Sampling, id: k.ID}, k.Port)
+	}
+}
+
+// Definitions iterates over a copy of what is known, with the time each was last heard of in nanoseconds since 1970.
+func (s *Store) Definitions() iter.Seq2[Definition, int64] {
+	return func(yield func(Definition, int64) bool) {
+		s.mu.RLock()
+		exporters := make([]*Exporter, 0, len(s.exporters))
+		for _, e := range s.exporters {
+			exporters = append(exporters, e)
+		}
+		s.mu.RUnlock()
+		for _, e := range exporters {
+			for _, item := range e.snapshot() {
+				if !yield(item.definition, item.heard) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Size counts what is known.
+func (s *Store) Size() (exporters, templates, samplingRates int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, e := range s.exporters {
+		t, r := e.size()
+		templates += t
+		samplingRates += r
+	}
+	return len(s.exporters), templates, samplingRates
+}
