@@ -10,7 +10,6 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
-	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/network"
@@ -93,10 +92,8 @@ type Decoder struct {
 	sink     Sink
 	report   func(Problem)
 	netflow  *netflow.Decoder
-	sflow    sflow.Options
 	record   flow.Record
 	agents   agents
-	now      int64
 }
 
 // New returns a Decoder for datagrams of the given protocol that counts into counts and hands records to sink. report is
@@ -118,7 +115,6 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
 	d.netflow.Configure(&settings.Settings)
-	d.sflow = sflow.Options{MaxSamples: settings.MaxSamples, Inner: settings.Inner}
 	d.agents.limit = max(settings.Sessions, 1)
 }
 

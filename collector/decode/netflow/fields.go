@@ -122,10 +122,10 @@ var operations = [maxElement]operation{
 // firstMPLSLabel is the element of the top of the label stack; nine more follow.
 const firstMPLSLabel = 70
 
-// destination groups the operations that write the same field of a record: where a template has several, the first value
-// that is not zero counts. RFC 7011 section 8 orders repeated elements as they were met, the outermost first; and exporters
-// that fill a template for both address families put the unspecified address, "the absence of an address" (RFC 4291
-// section 2.5.2), into the one that does not apply.
+// destination groups the operations of different elements that write the same field of a record: where a template has
+// several, the first value that is not zero counts. Exporters that fill one template for both address families, or for
+// TCP and UDP ports, put zero (the unspecified address, "the absence of an address", RFC 4291 section 2.5.2) into the one
+// that does not apply.
 func (op operation) destination() operation {
 	switch op {
 	case opSrcIPv6:

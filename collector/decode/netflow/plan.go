@@ -47,10 +47,15 @@ func compile(t *template.Template, extra bool) *plan {
 	}
 	p.hasTimes = present[opStartUptime] || present[opEndUptime]
 	var seen [256]bool
+	var elements [maxElement]bool
 	offset := 0
 	for _, f := range t.Fields {
 		op := operationOf(f)
 		switch {
+		case op != opNone && elements[f.ID]:
+			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
+			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
+			op = opNone
 		case op == opPostBytes && present[opBytes], op == opPostPackets && present[opPackets],
 			(op == opObserved || op == opObservedNTP) && p.hasTimes:
 			op = opNone
@@ -58,6 +63,9 @@ func compile(t *template.Template, extra bool) *plan {
 			op = opBytes
 		case op == opPostPackets:
 			op = opPackets
+		}
+		if op != opNone && (f.Length == template.VariableLength || op.fits(int(f.Length))) {
+			elements[f.ID] = true
 		}
 		s := step{operation: op, id: f.ID, enterprise: f.Enterprise, offset: uint16(offset), length: f.Length}
 		if f.Length != template.VariableLength {

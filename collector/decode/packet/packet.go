@@ -1,0 +1,311 @@
+// Package packet reads the headers of sampled packets (sFlow's raw header, IPFIX's dataLinkFrameSection and
+// ipHeaderPacketSection) into flow records.
+//
+// Lengths of layers are those of the protocols themselves: IPv4's IHL (RFC 791 section 3.1), TCP's data offset (RFC 9293
+// section 3.1), IPv6's extension headers (RFC 8200 section 4). What lies inside a tunnel is listed in the layer stack; its
+// addresses count only where Options.Inner asks for them.
+package packet
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+// Options of a dissection.
+type Options struct {
+	// Inner reports addresses, ports and flags found inside GRE, VXLAN, Geneve, IP-in-IP in place of the outer ones.
+	Inner bool
+}
+
+// Protocol is what the first byte of a sampled packet belongs to, numbered as sFlow's header_protocol (sFlow version 5,
+// "enum header_protocol").
+type Protocol uint32
+
+// The protocols that are read; others are left alone.
+const (
+	ProtocolEthernet Protocol = 1
+	ProtocolIPv4     Protocol = 11
+	ProtocolIPv6     Protocol = 12
+	ProtocolMPLS     Protocol = 13
+	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
+	ProtocolIP Protocol = 1 << 16
+)
+
+// Result says how far a dissection got.
+type Result uint8
+
+// The results.
+const (
+	Complete Result = iota
+	// Truncated: the sample ended within a layer. What came before it is in the record.
+	Truncated
+	// Unsupported: nothing was read.
+	Unsupported
+)
+
+// EtherTypes (IEEE 802 Numbers).
+const (
+	EtherTypeIPv4        = 0x0800
+	EtherTypeARP         = 0x0806
+	EtherTypeBridging    = 0x6558 // transparent Ethernet bridging, in GRE and Geneve
+	EtherTypeVLAN        = 0x8100
+	EtherTypeIPv6        = 0x86dd
+	EtherTypeMPLS        = 0x8847
+	EtherTypeMPLSUp      = 0x8848
+	EtherTypePPPoE       = 0x8864
+	EtherTypeServiceVLAN = 0x88a8
+	EtherTypeOldQinQ     = 0x9100
+)
+
+// IP protocol numbers (IANA "Protocol Numbers").
+const (
+	protoHopByHop    = 0
+	protoICMP        = 1
+	protoIPv4        = 4
+	protoTCP         = 6
+	protoUDP         = 17
+	protoIPv6        = 41
+	protoRouting     = 43
+	protoFragment    = 44
+	protoGRE         = 47
+	protoAH          = 51
+	protoICMPv6      = 58
+	protoDestination = 60
+	protoMPLS        = 137
+)
+
+// UDP ports of tunnels.
+const (
+	portVXLAN  = 4789
+	portGeneve = 6081
+	portTeredo = 3544
+)
+
+// next says what follows a layer.
+type next uint8
+
+const (
+	nothing next = iota
+	ethernet
+	etherType // as the dissector's etherType says
+	ipv4
+	ipv6
+	mpls
+	protocol // as the dissector's proto says
+	vxlan
+	geneve
+)
+
+// dissector walks over the layers. It lives on the stack.
+type dissector struct {
+	r     *flow.Record
+	b     []byte
+	inner bool
+	// tunnels is how many encapsulations were entered.
+	tunnels   int
+	etherType uint16
+	proto     uint8
+	// ip6 tells which family's extension headers may follow.
+	ip6 bool
+	// fragment: not the first one, so that no transport header follows.
+	fragment bool
+	// sawIP: an IP header was read since the outermost or latest tunnel began.
+	sawIP     bool
+	truncated bool
+}
+
+// Dissect reads b, which begins with a header of the given protocol, into r. Layers beyond flow.MaxLayers are left out.
+// It allocates nothing once the record's lists have grown.
+func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
+	d := dissector{r: r, b: b, inner: o.Inner}
+	step := nothing
+	switch p {
+	case ProtocolEthernet:
+		step = ethernet
+	case ProtocolIPv4:
+		step = ipv4
+	case ProtocolIPv6:
+		step = ipv6
+	case ProtocolMPLS:
+		step = mpls
+	case ProtocolIP:
+		if len(b) == 0 {
+			return Truncated
+		}
+		switch b[0] >> 4 {
+		case 4:
+			step = ipv4
+		case 6:
+			step = ipv6
+		default:
+			return Unsupported
+		}
+	default:
+		return Unsupported
+	}
+	// Each layer takes at least one byte or ends the walk; the bound on layers ends it in any case.
+	for step != nothing && len(r.LayerStack) < flow.MaxLayers {
+		step = d.layer(step)
+	}
+	if d.truncated {
+		return Truncated
+	}
+	return Complete
+}
+
+// layer reads one layer and returns what follows it.
+func (d *dissector) layer(step next) next {
+	switch step {
+	case ethernet:
+		return d.ethernet()
+	case etherType:
+		return d.byEtherType()
+	case ipv4:
+		return d.ipv4()
+	case ipv6:
+		return d.ipv6()
+	case mpls:
+		return d.mpls()
+	case vxlan:
+		return d.vxlan()
+	case geneve:
+		return d.geneve()
+	}
+	return d.byProtocol()
+}
+
+// counts reports whether what is read now describes the flow, rather than what is carried inside it.
+func (d *dissector) counts() bool { return d.tunnels == 0 || d.inner }
+
+// enter notes that what follows is carried by what was read.
+func (d *dissector) enter() {
+	d.tunnels++
+	d.sawIP = false
+	d.fragment = false
+}
+
+// take notes a layer of n bytes and moves past it. The caller has checked that they are there.
+func (d *dissector) take(layer flow.Layer, n int) {
+	d.r.LayerStack = append(d.r.LayerStack, layer)
+	d.r.LayerSize = append(d.r.LayerSize, uint32(n))
+	d.b = d.b[n:]
+}
+
+// short notes that the sample ends within a layer.
+func (d *dissector) short() next {
+	d.truncated = true
+	return nothing
+}
+
+func mac(b []byte) uint64 {
+	return uint64(binary.BigEndian.Uint16(b))<<32 | uint64(binary.BigEndian.Uint32(b[2:]))
+}
+
+func (d *dissector) ethernet() next {
+	const length = 14
+	if len(d.b) < length {
+		return d.short()
+	}
+	d.etherType = binary.BigEndian.Uint16(d.b[12:])
+	if d.counts() {
+		d.r.DstMAC, d.r.SrcMAC = mac(d.b), mac(d.b[6:])
+		d.r.EType = uint32(d.etherType)
+	}
+	d.take(flow.LayerEthernet, length)
+	return etherType
+}
+
+func (d *dissector) byEtherType() next {
+	switch d.etherType {
+	case EtherTypeIPv4:
+		return ipv4
+	case EtherTypeIPv6:
+		return ipv6
+	case EtherTypeMPLS, EtherTypeMPLSUp:
+		return mpls
+	case EtherTypeVLAN, EtherTypeServiceVLAN, EtherTypeOldQinQ:
+		return d.vlan()
+	case EtherTypePPPoE:
+		return d.pppoe()
+	case EtherTypeBridging:
+		d.enter()
+		return ethernet
+	}
+	return nothing
+}
+
+// vlan reads a tag (IEEE 802.1Q clause 9.6). The VLAN id is its low 12 bits; of stacked tags the outermost is the flow's.
+func (d *dissector) vlan() next {
+	const length = 4
+	if len(d.b) < length {
+		return d.short()
+	}
+	d.etherType = binary.BigEndian.Uint16(d.b[2:])
+	if d.counts() {
+		if d.r.VLANID == 0 {
+			d.r.VLANID = uint32(binary.BigEndian.Uint16(d.b) & 0x0fff)
+		}
+		d.r.EType = uint32(d.etherType)
+	}
+	d.take(flow.LayerDot1Q, length)
+	return etherType
+}
+
+// pppoe reads a session header and PPP's protocol (RFC 2516 section 4, RFC 1661 section 2).
+func (d *dissector) pppoe() next {
+	const length = 8
+	if len(d.b) < length {
+		return d.short()
+	}
+	switch binary.BigEndian.Uint16(d.b[6:]) {
+	case 0x0021:
+		d.etherType = EtherTypeIPv4
+	case 0x0057:
+		d.etherType = EtherTypeIPv6
+	default:
+		return nothing
+	}
+	if d.counts() {
+		d.r.EType = uint32(d.etherType)
+	}
+	d.take(flow.LayerCustom, length)
+	return etherType
+}
+
+// mpls reads a label stack (RFC 3032 section 2.1) and guesses what follows from the first four bits, which is all there is.
+func (d *dissector) mpls() next {
+	n, bottom := 0, false
+	keep := d.counts() && len(d.r.MPLSLabel) == 0
+	for len(d.b)-n >= 4 && !bottom {
+		entry := binary.BigEndian.Uint32(d.b[n:])
+		bottom = entry&0x100 != 0
+		if keep && len(d.r.MPLSLabel) < flow.MaxMPLSLabels {
+			d.r.MPLSLabel = append(d.r.MPLSLabel, entry>>12)
+			d.r.MPLSTTL = append(d.r.MPLSTTL, entry&0xff)
+		}
+		n += 4
+	}
+	if n == 0 {
+		return d.short()
+	}
+	d.take(flow.LayerMPLS, n)
+	if !bottom || len(d.b) == 0 {
+		return d.short()
+	}
+	switch d.b[0] >> 4 {
+	case 4:
+		d.etherType = EtherTypeIPv4
+	case 6:
+		d.etherType = EtherTypeIPv6
+	case 0:
+		// A pseudowire control word (RFC 4385 section 3) with an Ethernet frame behind it is the customer's, not ours.
+		return nothing
+	default:
+		return nothing
+	}
+	if d.counts() {
+		d.r.EType = uint32(d.etherType)
+	}
+	return etherType
+}

@@ -1,0 +1,127 @@
+package packet
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+func (d *dissector) ports() {
+	if d.counts() {
+		d.r.SrcPort = uint32(binary.BigEndian.Uint16(d.b))
+		d.r.DstPort = uint32(binary.BigEndian.Uint16(d.b[2:]))
+	}
+}
+
+func (d *dissector) tcp() next {
+	if len(d.b) < 4 {
+		return d.short()
+	}
+	d.ports()
+	if len(d.b) < 14 {
+		d.take(flow.LayerTCP, len(d.b))
+		return d.short()
+	}
+	if d.counts() {
+		d.r.TCPFlags = uint32(d.b[13])
+	}
+	// RFC 9293 section 3.1: the data offset counts 32-bit words, options included.
+	length := max(20, int(d.b[12]>>4)*4)
+	if length > len(d.b) {
+		d.take(flow.LayerTCP, len(d.b))
+		return d.short()
+	}
+	d.take(flow.LayerTCP, length)
+	return nothing
+}
+
+func (d *dissector) udp() next {
+	if len(d.b) < 4 {
+		return d.short()
+	}
+	d.ports()
+	source, destination := binary.BigEndian.Uint16(d.b), binary.BigEndian.Uint16(d.b[2:])
+	if len(d.b) < 8 {
+		d.take(flow.LayerUDP, len(d.b))
+		return d.short()
+	}
+	d.take(flow.LayerUDP, 8)
+	switch {
+	case destination == portVXLAN:
+		return vxlan
+	case destination == portGeneve:
+		return geneve
+	case (destination == portTeredo || source == portTeredo) && len(d.b) > 0 && d.b[0]>>4 == 6:
+		d.enter()
+		d.take(flow.LayerTeredo, 0)
+		return ipv6
+	}
+	return nothing
+}
+
+func (d *dissector) icmp(layer flow.Layer) next {
+	if len(d.b) < 2 {
+		return d.short()
+	}
+	if d.counts() {
+		d.r.ICMPType, d.r.ICMPCode = uint32(d.b[0]), uint32(d.b[1])
+	}
+	d.take(layer, min(8, len(d.b)))
+	return nothing
+}
+
+// gre reads RFC 2784 section 2.1 with RFC 2890's key and sequence. Version 1 (PPTP) carries PPP and is left alone.
+func (d *dissector) gre() next {
+	if len(d.b) < 4 {
+		return d.short()
+	}
+	flags := binary.BigEndian.Uint16(d.b)
+	length := 4
+	for _, bit := range [...]uint16{0x8000, 0x2000, 0x1000} { // checksum, key, sequence number
+		if flags&bit != 0 {
+			length += 4
+		}
+	}
+	d.etherType = binary.BigEndian.Uint16(d.b[2:])
+	if length > len(d.b) {
+		d.take(flow.LayerGRE, len(d.b))
+		return d.short()
+	}
+	d.take(flow.LayerGRE, length)
+	if flags&7 != 0 {
+		return nothing
+	}
+	if d.etherType != EtherTypeBridging { // which enters by itself
+		d.enter()
+	}
+	return etherType
+}
+
+// vxlan reads RFC 7348 section 5.
+func (d *dissector) vxlan() next {
+	const length = 8
+	if len(d.b) < length {
+		return d.short()
+	}
+	d.take(flow.LayerCustom, length)
+	d.enter()
+	return ethernet
+}
+
+// geneve reads RFC 8926 section 3.4.
+func (d *dissector) geneve() next {
+	if len(d.b) < 8 {
+		return d.short()
+	}
+	d.etherType = binary.BigEndian.Uint16(d.b[2:])
+	length := 8 + int(d.b[0]&0x3f)*4
+	if length > len(d.b) {
+		d.take(flow.LayerGeneve, len(d.b))
+		return d.short()
+	}
+	d.take(flow.LayerGeneve, length)
+	if d.etherType != EtherTypeBridging {
+		d.enter()
+	}
+	return etherType
+}

@@ -1,0 +1,46 @@
+package decode
+
+import (
+	"github.com/flowfleet/flowfleet/collector/decode/sflow"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// sampleFaults are what package sflow counts of a datagram that it could not read in full.
+var sampleFaults = [...]ledger.Counter{
+	ledger.DatagramsTruncated, ledger.SamplesDroppedMalformed, ledger.SamplesDroppedLimit, ledger.RecordsTruncated,
+}
+
+// decodeSFlow decodes an sFlow version 5 datagram and follows its agent's sequence.
+func (d *Decoder) decodeSFlow(in Datagram) {
+	records := d.counts[ledger.RecordsDecoded]
+	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner}
+	if rate, ok := d.settings.Overrides.Lookup(in.Source.Addr()); ok {
+		options.Override = uint64(rate)
+	}
+	if rate, ok := d.settings.Defaults.Lookup(in.Source.Addr()); ok {
+		options.Default = uint64(rate)
+	}
+	var before [len(sampleFaults)]uint64
+	for i, fault := range sampleFaults {
+		before[i] = d.counts[fault]
+	}
+	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), flow.AddressFrom(in.Source.Addr()), options, &d.record,
+		d.counts, d.sink)
+	if outcome != ledger.DatagramsDecoded {
+		d.refuse(outcome, in)
+		return
+	}
+	d.counts.Inc(ledger.DatagramsDecoded)
+	for i, fault := range sampleFaults {
+		if d.counts[fault] != before[i] {
+			d.problem(fault, in)
+		}
+	}
+	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Received)
+	missed := d.counts[ledger.SequenceMissed]
+	known.sequence.Observe(h.Sequence, 1, d.counts)
+	known.traffic.Missed += d.counts[ledger.SequenceMissed] - missed
+	known.traffic.Datagrams++
+	known.traffic.Records += d.counts[ledger.RecordsDecoded] - records
+}
