@@ -1,0 +1,236 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+)
+
+// Link types ("Link-Layer Header Types", tcpdump.org/linktypes.html).
+const (
+	linkNull     = 0
+	linkEthernet = 1
+	linkPPP      = 9
+	linkRawOld   = 12
+	linkRawBSD   = 14
+	linkPPPHDLC  = 50
+	linkRaw      = 101
+	linkCHDLC    = 104
+	linkLoop     = 108
+	linkSLL      = 113
+	linkIPv4     = 228
+	linkIPv6     = 229
+	linkSLL2     = 276
+)
+
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+)
+
+// dissect finds the UDP datagram of a frame and reports whether there is one to be had now.
+func (r *Reader) dissect(f *frame) bool {
+	etherType, b, ok := network(f)
+	if !ok {
+		if !knownLink(f.linkType) {
+			r.problem(r.frame, fmt.Sprintf("link type %d is not supported", f.linkType))
+		}
+		return false
+	}
+	switch etherType {
+	case etherIPv4:
+		return r.ipv4(f, b)
+	case etherIPv6:
+		return r.ipv6(f, b)
+	}
+	return false
+}
+
+func knownLink(linkType uint32) bool {
+	switch linkType {
+	case linkNull, linkEthernet, linkPPP, linkRawOld, linkRawBSD, linkPPPHDLC, linkRaw, linkCHDLC, linkLoop, linkSLL,
+		linkIPv4, linkIPv6, linkSLL2:
+		return true
+	}
+	return false
+}
+
+// network strips the link layer, with VLAN tags and MPLS labels.
+func network(f *frame) (etherType uint16, b []byte, ok bool) {
+	b = f.data
+	strip := func(n, at int) (uint16, []byte, bool) {
+		if len(b) < n {
+			return 0, nil, false
+		}
+		return binary.BigEndian.Uint16(b[at:]), b[n:], true
+	}
+	switch f.linkType {
+	case linkEthernet:
+		etherType, b, ok = strip(14, 12)
+	case linkSLL:
+		etherType, b, ok = strip(16, 14)
+	case linkSLL2:
+		etherType, b, ok = strip(20, 0)
+	case linkCHDLC:
+		etherType, b, ok = strip(4, 2)
+	case linkPPP:
+		if len(b) >= 2 && b[0] == 0xff { // address and control (RFC 1662 section 3.1)
+			b = b[2:]
+		}
+		etherType, b, ok = strip(2, 0)
+		etherType = etherOfPPP(etherType)
+	case linkPPPHDLC:
+		etherType, b, ok = strip(4, 2)
+		etherType = etherOfPPP(etherType)
+	case linkNull, linkLoop:
+		_, b, ok = strip(4, 0)
+		etherType = etherOfIP(b)
+	case linkRaw, linkRawOld, linkRawBSD, linkIPv4, linkIPv6:
+		ok = true
+		etherType = etherOfIP(b)
+	}
+	for ok {
+		switch etherType {
+		case 0x8100, 0x88a8, 0x9100, 0x9200: // VLAN tags
+			etherType, b, ok = strip(4, 2)
+		case 0x8847, 0x8848: // MPLS labels down to the bottom of the stack
+			if len(b) < 4 {
+				return 0, nil, false
+			}
+			bottom := b[2]&1 != 0
+			if b = b[4:]; bottom {
+				etherType = etherOfIP(b)
+			}
+		case 0x8864: // PPPoE
+			if len(b) < 8 {
+				return 0, nil, false
+			}
+			etherType = etherOfPPP(binary.BigEndian.Uint16(b[6:]))
+			b = b[8:]
+		default:
+			return etherType, b, true
+		}
+	}
+	return 0, nil, false
+}
+
+func etherOfIP(b []byte) uint16 {
+	if len(b) > 0 {
+		switch b[0] >> 4 {
+		case 4:
+			return etherIPv4
+		case 6:
+			return etherIPv6
+		}
+	}
+	return 0
+}
+
+func etherOfPPP(protocol uint16) uint16 {
+	switch protocol {
+	case 0x0021:
+		return etherIPv4
+	case 0x0057:
+		return etherIPv6
+	}
+	return 0
+}
+
+const protocolUDP = 17
+
+func (r *Reader) ipv4(f *frame, b []byte) bool {
+	if len(b) < 20 || b[0]>>4 != 4 {
+		return false
+	}
+	head := int(b[0]&0x0f) * 4
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if total == 0 {
+		total = len(b) // segmentation offload: the length was not known yet
+	}
+	if head < 20 || total < head || len(b) < head {
+		r.problem(r.frame, "an IPv4 header contradicts itself")
+		return false
+	}
+	if b[9] != protocolUDP {
+		return false
+	}
+	cut := total > len(b)
+	payload := b[head:min(total, len(b))]
+	source, destination := netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+	flags := binary.BigEndian.Uint16(b[6:])
+	offset, more := int(flags&0x1fff)*8, flags&0x2000 != 0
+	if offset != 0 || more {
+		key := fragmentKey{source, destination, uint32(binary.BigEndian.Uint16(b[4:]))}
+		return r.fragment(f, key, offset, more, cut, payload)
+	}
+	return r.udp(f, source, destination, payload, cut)
+}
+
+func (r *Reader) ipv6(f *frame, b []byte) bool {
+	const head = 40
+	if len(b) < head || b[0]>>4 != 6 {
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(b[4:]))
+	if length == 0 {
+		length = len(b) - head
+	}
+	next := b[6]
+	source, destination := netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+	cut := head+length > len(b)
+	payload := b[head:min(head+length, len(b))]
+	for {
+		switch next {
+		case protocolUDP:
+			return r.udp(f, source, destination, payload, cut)
+		case 0, 43, 60: // hop-by-hop, routing, destination options (RFC 8200 section 4)
+			if len(payload) < 8 || len(payload) < 8*(1+int(payload[1])) {
+				return false
+			}
+			next, payload = payload[0], payload[8*(1+int(payload[1])):]
+		case 44: // fragment
+			if len(payload) < 8 || payload[0] != protocolUDP {
+				return false
+			}
+			flags := binary.BigEndian.Uint16(payload[2:])
+			key := fragmentKey{source, destination, binary.BigEndian.Uint32(payload[4:])}
+			offset, more := int(flags&^7), flags&1 != 0
+			if offset == 0 && !more { // an atomic fragment (RFC 6946)
+				return r.udp(f, source, destination, payload[8:], cut)
+			}
+			return r.fragment(f, key, offset, more, cut, payload[8:])
+		default:
+			return false
+		}
+	}
+}
+
+func (r *Reader) udp(f *frame, source, destination netip.Addr, b []byte, cut bool) bool {
+	const head = 8
+	if len(b) < head {
+		r.problem(r.frame, "a UDP header is cut short")
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(b[4:]))
+	if length == 0 {
+		length = len(b) // a jumbogram (RFC 2675 section 4), or offloaded
+	}
+	if length < head {
+		r.problem(r.frame, "a UDP header contradicts itself")
+		return false
+	}
+	cut = cut || length > len(b)
+	if cut {
+		r.problem(r.frame, fmt.Sprintf("the capture holds %d of the datagram's %d bytes", len(b)-head, length-head))
+	}
+	r.found = Datagram{
+		File:        r.path,
+		Frame:       r.frame,
+		Time:        f.time,
+		Source:      netip.AddrPortFrom(source.Unmap(), binary.BigEndian.Uint16(b)),
+		Destination: netip.AddrPortFrom(destination.Unmap(), binary.BigEndian.Uint16(b[2:])),
+		Payload:     b[head:min(length, len(b))],
+		Truncated:   cut,
+	}
+	return true
+}
