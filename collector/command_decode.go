@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/capture"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+type decodeFlags struct {
+	protocol, scope         string
+	allFields, innerHeaders bool
+	quiet                   bool
+}
+
+func newDecodeCommand() *cobra.Command {
+	var flags decodeFlags
+	command := &cobra.Command{
+		Use:   "decode CAPTURE...",
+		Short: "Decode packet captures to JSON lines",
+		Long: `decode reads pcap and pcapng files, also gzip'ed ones ("-" for the standard input), as one stream: what one file
+teaches holds for the next. Each flow goes to the standard output as a line of JSON with goflow2's names. A summary with
+all counters goes to the standard error, after what could not be decoded, with file, frame, exporter and reason. Faults in
+a capture do not stop the rest and do not change the exit status; files that cannot be opened do.
+
+UDP datagrams of all ports are looked at; their protocol is told by their version.`,
+		Example: `  collector decode router.pcap | jq .src_addr
+  collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return decodeCaptures(args, flags, command.OutOrStdout(), command.ErrOrStderr())
+		},
+	}
+	command.Flags().StringVar(&flags.protocol, "protocol", "auto", "expect one protocol: auto, netflow, ipfix or sflow")
+	command.Flags().StringVar(&flags.scope, "template-scope", "Auto", "whose templates hold: Auto, Address or AddressPort")
+	command.Flags().BoolVar(&flags.allFields, "all-fields", false, `add fields that FlowMessage has no place for, as "fields"`)
+	command.Flags().BoolVar(&flags.innerHeaders, "inner-headers", false, "report what is inside tunnels in sampled packets")
+	command.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no summary")
+	return command
+}
+
+// jsonSink writes each record as a line.
+type jsonSink struct {
+	out    *bufio.Writer
+	buffer []byte
+	err    error
+}
+
+func (s *jsonSink) Record(r *flow.Record) {
+	if s.err != nil {
+		return
+	}
+	s.buffer = append(r.AppendJSON(s.buffer[:0], extraJSON), '\n')
+	_, s.err = s.out.Write(s.buffer)
+}
+
+// maxHeldOfCapture bounds what waits for its template while captures are read.
+const maxHeldOfCapture = 256 << 20
+
+func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) error {
+	protocol, err := parseProtocol(flags.protocol)
+	if err != nil {
+		return err
+	}
+	mode, err := parseScope(flags.scope)
+	if err != nil {
+		return err
+	}
+	unread := 0
+	reader := capture.NewReader(paths, func(p capture.Problem) {
+		if p.Frame == 0 {
+			unread++
+			fmt.Fprintf(messages, "%s: %s\n", p.File, p.Reason)
+			return
+		}
+		fmt.Fprintf(messages, "%s: frame %d: %s\n", p.File, p.Frame, p.Reason)
+	})
+	defer func() { _ = reader.Close() }() // it was only read
+
+	limits := config.Default().Exporters.Limits
+	var totals ledger.Totals
+	var counts ledger.Counts
+	store := template.NewStore(mode, template.Limits{
+		Exporters: limits.Exporters,
+		Templates: limits.TemplatesPerExporter,
+		Fields:    limits.FieldsPerTemplate,
+	}, &totals, nil)
+	settings := &decode.Settings{
+		Settings: netflow.Settings{
+			Hold:                 true,
+			HeldBytes:            maxHeldOfCapture,
+			HeldBytesPerExporter: maxHeldOfCapture,
+			HeldAge:              1 << 62, // a capture's own time says nothing about patience
+			Sessions:             limits.Exporters,
+			Extra:                flags.allFields,
+			Inner:                flags.innerHeaders,
+		},
+		MaxSamples: limits.SamplesPerDatagram,
+	}
+	sink := &jsonSink{out: bufio.NewWriterSize(out, 1<<16)}
+	var places places
+	decoder := decode.New(protocol, store, settings, &counts, sink, func(p decode.Problem) {
+		fmt.Fprintf(messages, "%s: exporter %s: %s\n", places.name(p.Tag), p.Source, describe(p))
+	})
+	for sink.err == nil {
+		datagram, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		now := datagram.Time.UnixNano()
+		decoder.Decode(decode.Datagram{
+			Payload:  datagram.Payload,
+			Source:   datagram.Source,
+			Received: now,
+			Tag:      places.tag(datagram.File, datagram.Frame),
+		})
+		decoder.Tick(now)
+	}
+	decoder.Close()
+	counts.MoveTo(&totals)
+	if err := errors.Join(sink.err, sink.out.Flush()); err != nil {
+		return fmt.Errorf("writing flows: %w", err)
+	}
+	if !flags.quiet {
+		summarize(messages, reader.Stats(), totals.Load())
+	}
+	if unread > 0 {
+		return fmt.Errorf("%d of %d captures could not be read", unread, len(paths))
+	}
+	return nil
+}
+
+// places turns file and frame into a tag and back.
+type places struct {
+	files []string
+}
+
+const frameBits = 40
+
+func (p *places) tag(file string, frame int) uint64 {
+	if len(p.files) == 0 || p.files[len(p.files)-1] != file {
+		p.files = append(p.files, file)
+	}
+	return uint64(len(p.files)-1)<<frameBits | uint64(frame)
+}
+
+func (p *places) name(tag uint64) string {
+	return fmt.Sprintf("%s: frame %d", p.files[tag>>frameBits], tag&(1<<frameBits-1))
+}
+
+// describe says what a Problem is about.
+func describe(p decode.Problem) string {
+	info := ledger.Infos[p.Reason]
+	text := strings.ReplaceAll(info.Metric, "_", " ")
+	if info.Reason != "" {
+		text += ": " + strings.ReplaceAll(info.Reason, "_", " ")
+	}
+	if p.Set != 0 {
+		text += fmt.Sprintf(" (domain %d, set or template %d)", p.Domain, p.Set)
+	}
+	if p.Err != nil {
+		text += ": " + p.Err.Error()
+	}
+	return text
+}
+
+func summarize(out io.Writer, read capture.Stats, counts ledger.Counts) {
+	fmt.Fprintf(out, "frames %d, datagrams %d, frames without one %d, faults of the capture %d\n",
+		read.Frames, read.Datagrams, read.Skipped, read.Problems)
+	for i, n := range counts {
+		if n == 0 {
+			continue
+		}
+		name := ledger.Infos[i].Metric
+		if reason := ledger.Infos[i].Reason; reason != "" {
+			name += "{" + reason + "}"
+		}
+		fmt.Fprintf(out, "%-44s %d\n", name, n)
+	}
+}
+
+func parseProtocol(name string) (config.Protocol, error) {
+	for _, p := range []config.Protocol{config.ProtocolAuto, config.ProtocolNetFlow, config.ProtocolIPFIX, config.ProtocolSFlow} {
+		if strings.EqualFold(name, string(p)) {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("--protocol %q: it is auto, netflow, ipfix or sflow", name)
+}
+
+func parseScope(name string) (template.Mode, error) {
+	for scope, mode := range templateModes {
+		if strings.EqualFold(name, string(scope)) {
+			return mode, nil
+		}
+	}
+	return 0, fmt.Errorf("--template-scope %q: it is Auto, Address or AddressPort", name)
+}
+
+var templateModes = map[config.TemplateScope]template.Mode{
+	config.ScopeAuto:        template.ModeAuto,
+	config.ScopeAddress:     template.ModeAddress,
+	config.ScopeAddressPort: template.ModeAddressPort,
+}
+
+// stdinIsTerminal reports whether a person can answer.
+func stdinIsTerminal() bool {
+	info, err := os.Stdin.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

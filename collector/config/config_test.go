@@ -1,0 +1,143 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestExampleIsValidAndNamesEveryField(t *testing.T) {
+	c, problems := Parse(Example())
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if c.DrainTime.Std() != 5*time.Second {
+		t.Errorf("drainTime is %s", c.DrainTime)
+	}
+	var walk func(kind reflect.Type, path string)
+	walk = func(kind reflect.Type, path string) {
+		for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
+			kind = kind.Elem()
+		}
+		if kind.Kind() != reflect.Struct || kind.NumField() == 0 || kind.Field(0).Tag.Get("json") == "" {
+			return
+		}
+		for i := range kind.NumField() {
+			name, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(string(Example()), name+":") {
+				t.Errorf("the example does not mention %s.%s", path, name)
+			}
+			walk(kind.Field(i).Type, path+"."+name)
+		}
+	}
+	walk(reflect.TypeFor[Config](), "")
+}
+
+func TestEveryProblemIsReportedAtOnceWithItsPath(t *testing.T) {
+	for _, test := range []struct {
+		name, file string
+		want       []string
+	}{
+		{"unknown fields and wrong types", "nane: x\nlisteners: [{name: a, address: \":1\", workers: many}]\ndrainTime: 5\n" +
+			"output: {batch: {maxBytes: 64Kx}}\nexporters: {allowedNetworks: [10.0.0.0/8, nonsense]}\n",
+			[]string{"listeners[0].workers", "exporters.allowedNetworks[1]", "output.batch.maxBytes", "drainTime", "nane"}},
+		{"values out of bounds", "name: Upper\ntemplateStore: {replicas: 2, history: 65, ttl: 1m}\nlog: {level: loud}\n" +
+			"nats: {urls: [http://x]}\n",
+			[]string{"name", "nats.urls[0]", "templateStore.history", "templateStore.ttl", "templateStore.replicas", "log.level"}},
+		{"duplicate listeners", "nats: {urls: [nats://n:4222]}\nlisteners: [{name: a, address: \":1\"}, {name: a, address: \":1\"}, {name: b}]\n",
+			[]string{"listeners[1].name", "listeners[1].address", "listeners[2].address"}},
+		{"two ways to authenticate", "nats: {urls: [nats://n:4222], tokenFile: a, credentialsFile: b, user: u}\n",
+			[]string{"nats", "nats.passwordFile"}},
+		{"embedded and urls", "nats: {urls: [nats://n:4222], embedded: {}}\n",
+			[]string{"nats.embedded", "nats.embedded.storeDir"}},
+		{"no server", "name: a\n", []string{"nats.urls"}},
+		{"stream that misses the flows", "nats: {urls: [nats://n:4222]}\noutput: {stream: {subjects: [other.>]}}\n",
+			[]string{"output.stream.subjects"}},
+		{"duplicate key", "name: a\nname: b\n", []string{""}},
+		{"no mapping", "- a\n", []string{""}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, problems := Parse([]byte(test.file))
+			var got []string
+			for _, p := range problems {
+				got = append(got, p.Path)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("paths (-want +got):\n%s\n%v", diff, problems)
+			}
+		})
+	}
+}
+
+func TestRenderedConfigurationReadsBackTheSame(t *testing.T) {
+	before, problems := Parse(Example())
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	file, err := Render(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, problems := Parse(file)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if !reflect.DeepEqual(before, after) {
+		t.Errorf("it changed:\n%s", file)
+	}
+	if before.Hash() != after.Hash() {
+		t.Error("the hash of the same configuration changed")
+	}
+}
+
+func TestChangesAreSortedByWhatTheyNeed(t *testing.T) {
+	before, after := Default(), Default()
+	after.Exporters.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	after.Exporters.Held.MaxAge = Duration(time.Hour)
+	after.Log.Level = "debug"
+	if before.Hash() != after.Hash() {
+		t.Error("live changes change the hash")
+	}
+	after.Output.Batch.MaxBytes = 1 << 12
+	after.Exporters.TemplateScope = ScopeAddress
+	live, restart := Changes(before, after)
+	if diff := cmp.Diff([]string{"exporters.allowedNetworks", "exporters.heldData.maxAge", "log.level"}, live); diff != "" {
+		t.Errorf("live (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"exporters.templateScope", "output.batch.maxBytes"}, restart); diff != "" {
+		t.Errorf("restart (-want +got):\n%s", diff)
+	}
+	if before.Hash() == after.Hash() {
+		t.Error("changes that need a restart do not change the hash")
+	}
+	_, left := Changes(TakeLive(before, after), after)
+	if diff := cmp.Diff(restart, left); diff != "" {
+		t.Errorf("after the live part was taken (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(Example())
+	f.Add([]byte("listeners: [{name: a, address: \":1\"}]\nnats: {urls: [nats://n:4222]}\n"))
+	f.Add([]byte("{\"drainTime\": \"1h\", \"nats\": null}"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		c, problems := Parse(file)
+		if (c == nil) == (len(problems) == 0) {
+			t.Fatalf("neither configuration nor problem, or both: %v", problems)
+		}
+		if c == nil {
+			return
+		}
+		again, err := Render(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, problems := Parse(again); len(problems) > 0 {
+			t.Fatalf("what was rendered is refused: %v\n%s", problems, again)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"os"
+	"runtime"
+	"time"
+)
+
+// Default returns the configuration of an empty file.
+func Default() *Config {
+	c := &Config{}
+	c.SetDefaults()
+	return c
+}
+
+// orDefault sets what is zero.
+func orDefault[T comparable](v *T, standard T) {
+	var zero T
+	if *v == zero {
+		*v = standard
+	}
+}
+
+// maxDefaultWorkers is where more sockets for one port stop to pay.
+const maxDefaultWorkers = 8
+
+// SetDefaults fills in what the file leaves out.
+func (c *Config) SetDefaults() {
+	orDefault(&c.Name, "collector")
+	orDefault(&c.Namespace, "default")
+	if c.Instance == "" {
+		if name, err := os.Hostname(); err == nil {
+			c.Instance = name
+		} else {
+			c.Instance = "collector"
+		}
+	}
+	if len(c.Listeners) == 0 {
+		c.Listeners = []Listener{
+			{Name: "netflow", Address: ":2055", Protocol: ProtocolNetFlow},
+			{Name: "ipfix", Address: ":4739", Protocol: ProtocolIPFIX},
+			{Name: "sflow", Address: ":6343", Protocol: ProtocolSFlow},
+		}
+	}
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		orDefault(&l.Protocol, ProtocolAuto)
+		orDefault(&l.Workers, min(runtime.GOMAXPROCS(0), maxDefaultWorkers))
+		orDefault(&l.ReceiveBuffer, 32<<20)
+	}
+	e := &c.Exporters
+	orDefault(&e.TemplateScope, ScopeAuto)
+	orDefault(&e.Limits.Exporters, 65536)
+	orDefault(&e.Limits.TemplatesPerExporter, 1024)
+	orDefault(&e.Limits.FieldsPerTemplate, 512)
+	orDefault(&e.Limits.SamplesPerDatagram, 512)
+	orDefault(&e.Limits.ExporterMetrics, 1000)
+	orDefault(&e.Held.MaxBytes, 64<<20)
+	orDefault(&e.Held.MaxBytesPerExporter, 1<<20)
+	orDefault(&e.Held.MaxAge, Duration(5*time.Minute))
+
+	for _, n := range []*NATS{&c.NATS, c.Templates.NATS, c.Output.NATS} {
+		if n != nil && n.Embedded != nil {
+			orDefault(&n.Embedded.Address, "127.0.0.1:4222")
+		}
+	}
+	t := &c.Templates
+	orDefault(&t.Bucket, "flowfleet-templates")
+	orDefault(&t.History, 1)
+	orDefault(&t.Replicas, 1)
+	orDefault(&t.Storage, StorageFile)
+	orDefault(&t.MaxBytes, 256<<20)
+	orDefault(&t.LoadTimeout, Duration(30*time.Second))
+
+	o := &c.Output
+	orDefault(&o.Kind, OutputJetStream)
+	if o.Kind == OutputStdout {
+		orDefault(&o.Encoding, EncodingJSON)
+	}
+	orDefault(&o.Encoding, EncodingProtobuf)
+	orDefault(&o.Subject, "flows."+c.Namespace+"."+c.Name)
+	orDefault(&o.Stream.Name, "flows")
+	if len(o.Stream.Subjects) == 0 {
+		o.Stream.Subjects = []string{"flows.>"}
+	}
+	orDefault(&o.Stream.MaxAge, Duration(24*time.Hour))
+	orDefault(&o.Stream.MaxBytes, 10<<30)
+	orDefault(&o.Stream.Replicas, 1)
+	orDefault(&o.Stream.Storage, StorageFile)
+	orDefault(&o.Batch.MaxBytes, 64<<10)
+	orDefault(&o.Batch.MaxAge, Duration(200*time.Millisecond))
+	orDefault(&o.Buffer.MaxBytes, 256<<20)
+	orDefault(&o.Buffer.InFlightBytes, 16<<20)
+	orDefault(&o.Buffer.Policy, DropOldest)
+
+	orDefault(&c.HTTP.Address, ":8080")
+	orDefault(&c.HTTP.MaxConnections, 64)
+	orDefault(&c.Log.Level, "info")
+	orDefault(&c.Log.Format, "json")
+	orDefault(&c.DrainTime, Duration(5*time.Second))
+}

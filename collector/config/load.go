@@ -1,0 +1,160 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Problem is one thing wrong with a file.
+type Problem struct {
+	// Path such as "listeners[1].address"; empty for the file as a whole.
+	Path string
+	// Message says what is wrong and what would be right.
+	Message string
+}
+
+// String is one line.
+func (p Problem) String() string {
+	if p.Path == "" {
+		return p.Message
+	}
+	return p.Path + ": " + p.Message
+}
+
+// Invalid is the error for a file with Problems.
+type Invalid struct {
+	Problems []Problem
+}
+
+// Error names all problems, one on a line.
+func (e *Invalid) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return "the configuration is invalid:\n  " + strings.Join(lines, "\n  ")
+}
+
+// Load reads a file, fills in defaults and checks it. The error is an *Invalid where the content is at fault.
+func Load(path string) (*Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, problems := Parse(b)
+	if len(problems) > 0 {
+		return nil, &Invalid{problems}
+	}
+	return c, nil
+}
+
+// Parse reads YAML (or JSON), fills in defaults and checks it. Keys that the schema does not have are problems.
+func Parse(b []byte) (*Config, []Problem) {
+	document, err := yaml.YAMLToJSONStrict(b)
+	if err != nil {
+		return nil, []Problem{{Message: strings.TrimPrefix(err.Error(), "yaml: ")}}
+	}
+	var tree any
+	if err := json.Unmarshal(document, &tree); err != nil {
+		return nil, []Problem{{Message: err.Error()}}
+	}
+	var c Config
+	problems := fill(reflect.ValueOf(&c).Elem(), tree, "")
+	// Checks of fields that could not be read would report their defaults' faults as the file's.
+	if len(problems) == 0 {
+		c.SetDefaults()
+		problems = c.Check()
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return &c, nil
+}
+
+// fill sets v from a decoded JSON value, field by field, so that each problem has its path and none hides another.
+func fill(v reflect.Value, tree any, path string) []Problem {
+	if tree == nil {
+		return nil
+	}
+	if _, ok := v.Addr().Interface().(json.Unmarshaler); !ok {
+		switch v.Kind() {
+		case reflect.Pointer:
+			v.Set(reflect.New(v.Type().Elem()))
+			return fill(v.Elem(), tree, path)
+		case reflect.Struct:
+			if fields, ok := tree.(map[string]any); ok && v.NumField() > 0 && v.Type().Field(0).Tag.Get("json") != "" {
+				return fillStruct(v, fields, path)
+			}
+		case reflect.Slice:
+			if items, ok := tree.([]any); ok {
+				var problems []Problem
+				v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
+				for i, item := range items {
+					problems = append(problems, fill(v.Index(i), item, fmt.Sprintf("%s[%d]", path, i))...)
+				}
+				return problems
+			}
+			return []Problem{{path, "a list is expected"}}
+		}
+	}
+	b, err := json.Marshal(tree)
+	if err != nil {
+		return []Problem{{path, err.Error()}}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	if err := decoder.Decode(v.Addr().Interface()); err != nil {
+		return []Problem{{path, explain(err, b, v.Type())}}
+	}
+	return nil
+}
+
+func fillStruct(v reflect.Value, fields map[string]any, path string) []Problem {
+	var problems []Problem
+	known := make(map[string]bool)
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		known[name] = true
+		if value, ok := fields[name]; ok {
+			problems = append(problems, fill(v.Field(i), value, join(path, name))...)
+		}
+	}
+	for _, name := range sorted(fields) {
+		if !known[name] {
+			problems = append(problems, Problem{join(path, name), "there is no such field"})
+		}
+	}
+	return problems
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// explain rewords encoding/json's errors, which speak of Go types.
+func explain(err error, value []byte, kind reflect.Type) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err.Error()
+	}
+	want := map[reflect.Kind]string{
+		reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "a whole number",
+		reflect.Uint32: "a whole number from 0 to 4294967295", reflect.Struct: "a mapping",
+	}[kind.Kind()]
+	if want == "" {
+		want = kind.String()
+	}
+	if len(value) > 40 {
+		value = append(value[:40:40], "..."...)
+	}
+	return fmt.Sprintf("%s is expected, not %s", want, value)
+}
