@@ -1,0 +1,200 @@
+// Package connect makes the collector's connections to NATS. They never give up and never make anyone wait: a server that
+// is away, a secret that is not there yet or an expired certificate heal without a restart.
+package connect
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// Bounds of the back-off between connection attempts.
+const (
+	shortestWait = 500 * time.Millisecond
+	longestWait  = 30 * time.Second
+)
+
+// A connection that is dead in silence is given up after two pings without an answer.
+const (
+	pingInterval   = 10 * time.Second
+	unansweredPing = 2
+)
+
+// backOff is the wait after a number of attempts (from 1): doubled each time, within the bounds, and spread by a quarter,
+// so that a fleet does not come back in step.
+func backOff(attempts int) time.Duration {
+	wait := shortestWait << min(max(attempts-1, 0), 10)
+	wait = min(wait, longestWait)
+	return wait - time.Duration(rand.Int64N(int64(wait)/4+1))
+}
+
+// Dial returns a connection that is made and kept up in the background, for ever. purpose says in the logs and on the
+// server what it is for. An error means that the configuration cannot work. Close the connection when done.
+func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
+	log = log.With("connection", purpose, "servers", strings.Join(c.URLs, ","))
+	options := []nats.Option{
+		nats.Name("flowfleet collector: " + purpose),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(),
+		nats.CustomReconnectDelay(backOff),
+		nats.Timeout(5 * time.Second),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(unansweredPing),
+		// What cannot be sent is an error at once: what to do with it is for the caller to decide, and to count.
+		nats.ReconnectBufSize(-1),
+		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS again", "server", nc.ConnectedUrlRedacted()) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("lost the connection to NATS; trying again until it is back", "error", err)
+			}
+		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			log.Warn("cannot connect to NATS; trying again with up to 30s between", "error", err, "hint", hint(err))
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, subscription *nats.Subscription, err error) {
+			subject := ""
+			if subscription != nil {
+				subject = subscription.Subject
+			}
+			log.Error("NATS reports an error", "error", err, "subject", subject, "hint", hint(err))
+		}),
+	}
+	secrets, err := authentication(c)
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, secrets...)
+	if c.TLS != nil {
+		options = append(options, secure(*c.TLS))
+	}
+	nc, err := nats.Connect(strings.Join(c.URLs, ","), options...)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the connection to NATS (%s): %w", purpose, err)
+	}
+	return nc, nil
+}
+
+// hint says what an operator can do about an error, where that is known.
+func hint(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	text := strings.ToLower(err.Error())
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "the file is missing: is the Secret mounted?"
+	case errors.As(err, &unknown):
+		return "the server's certificate is not signed by nats.tls.caFile"
+	case errors.As(err, &name):
+		return "the server's certificate is for another name: see nats.tls.serverName"
+	case errors.As(err, &invalid):
+		return "the server's certificate is expired or not valid yet"
+	case strings.Contains(text, "permissions violation"):
+		return "the NATS user may not use this subject: grant it"
+	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
+		return "the server refuses the credentials: they are read again at the next attempt"
+	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
+		return "the server wants a client certificate that it trusts: see nats.tls.certFile"
+	case strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"):
+		return "is the server running, and is nats.urls right?"
+	}
+	return ""
+}
+
+// authentication returns the options for the method that is configured. Files are read at each attempt.
+func authentication(c config.NATS) ([]nats.Option, error) {
+	switch {
+	case c.CredentialsFile != "":
+		return []nats.Option{nats.UserCredentials(c.CredentialsFile)}, nil
+	case c.TokenFile != "":
+		return []nats.Option{nats.TokenHandler(func() string { return secret(c.TokenFile) })}, nil
+	case c.User != "":
+		return []nats.Option{nats.UserInfoHandler(func() (string, string) { return c.User, secret(c.PasswordFile) })}, nil
+	case c.NKeySeedFile != "":
+		// The public key names the user and stays; the seed is read for each signature.
+		pair, err := keyPair(c.NKeySeedFile)
+		if err != nil {
+			return nil, err
+		}
+		defer pair.Wipe()
+		public, err := pair.PublicKey()
+		if err != nil {
+			return nil, fmt.Errorf("reading the NKey of %s: %w", c.NKeySeedFile, err)
+		}
+		return []nats.Option{nats.Nkey(public, func(nonce []byte) ([]byte, error) {
+			pair, err := keyPair(c.NKeySeedFile)
+			if err != nil {
+				return nil, err
+			}
+			defer pair.Wipe()
+			return pair.Sign(nonce)
+		})}, nil
+	}
+	return nil, nil
+}
+
+// secret reads a secret of one line. Without the file it is empty: the server then refuses, which is logged and retried.
+func secret(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func keyPair(path string) (nkeys.KeyPair, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the NKey seed: %w", err)
+	}
+	pair, err := nkeys.ParseDecoratedNKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("reading the NKey seed of %s: %w", path, err)
+	}
+	return pair, nil
+}
+
+// secure asks for TLS. Certificates are read at each attempt, so that they can be rotated, and that one which is not there
+// yet is no reason not to start.
+func secure(c config.TLS) nats.Option {
+	return func(o *nats.Options) error {
+		o.Secure = true
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
+		if c.CAFile != "" {
+			o.RootCAsCB = func() (*x509.CertPool, error) {
+				pem, err := os.ReadFile(c.CAFile)
+				if err != nil {
+					return nil, fmt.Errorf("reading the CA certificates: %w", err)
+				}
+				pool := x509.NewCertPool()
+				if !pool.AppendCertsFromPEM(pem) {
+					return nil, fmt.Errorf("%s has no PEM certificate", c.CAFile)
+				}
+				return pool, nil
+			}
+		}
+		if c.CertFile != "" {
+			o.TLSCertCB = func() (tls.Certificate, error) {
+				certificate, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+				if err != nil {
+					return certificate, fmt.Errorf("reading the client certificate: %w", err)
+				}
+				return certificate, nil
+			}
+		}
+		return nil
+	}
+}

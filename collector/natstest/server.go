@@ -1,0 +1,98 @@
+// Package natstest runs real nats-servers for tests: in the process, with a store that survives a restart.
+package natstest
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Server is a nats-server with JetStream that can be stopped and started again on the same port.
+type Server struct {
+	t       testing.TB
+	options server.Options
+	server  *server.Server
+}
+
+// Start starts a server with a store of its own; change may adjust its options. It is stopped with the test.
+func Start(t testing.TB, change ...func(*server.Options)) *Server {
+	t.Helper()
+	s := &Server{t: t, options: server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	}}
+	for _, f := range change {
+		f(&s.options)
+	}
+	s.Restart()
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Prepare reserves a port for a server that Restart starts later.
+func Prepare(t testing.TB) *Server {
+	t.Helper()
+	s := Start(t)
+	s.Stop()
+	return s
+}
+
+// Restart starts the server after Stop, on the port it had.
+func (s *Server) Restart() {
+	s.t.Helper()
+	options := s.options
+	running, err := server.NewServer(&options)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	running.Start()
+	if !running.ReadyForConnections(30 * time.Second) {
+		s.t.Fatal("nats-server is not ready")
+	}
+	s.server = running
+	s.options.Port = running.Addr().(*net.TCPAddr).Port
+}
+
+// Stop stops the server; its store stays.
+func (s *Server) Stop() {
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+}
+
+// UseStore makes the next Restart use another store.
+func (s *Server) UseStore(dir string) { s.options.StoreDir = dir }
+
+// Store is the directory of the store.
+func (s *Server) Store() string { return s.options.StoreDir }
+
+// URL for clients.
+func (s *Server) URL() string { return s.server.ClientURL() }
+
+// Connect returns a connection that is closed with the test and comes back quickly after a restart.
+func (s *Server) Connect(options ...nats.Option) *nats.Conn {
+	s.t.Helper()
+	options = append([]nats.Option{
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond),
+		nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1), nats.IgnoreAuthErrorAbort(),
+	}, options...)
+	nc, err := nats.Connect(s.URL(), options...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(nc.Close)
+	return nc
+}
+
+// Eventually waits until condition holds, and fails the test after a time that no healthy machine needs.
+func Eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,149 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// acknowledgement is what a stream answers to a message.
+type acknowledgement struct {
+	Stream    string              `json:"stream"`
+	Duplicate bool                `json:"duplicate"`
+	Error     *jetstream.APIError `json:"error"`
+}
+
+// noResponders is the status that the server answers with where no stream takes the subject.
+const noResponders = "503"
+
+// answered takes the answer to one batch.
+func (p *jetStream) answered(m *nats.Msg) {
+	id, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, p.inbox), 10, 64)
+	if err != nil {
+		return
+	}
+	var answer acknowledgement
+	missing := len(m.Data) == 0 && m.Header.Get("Status") == noResponders
+	if !missing {
+		err = json.Unmarshal(m.Data, &answer)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.inFlight[id]
+	if b == nil {
+		return // an answer that was given up, and the batch is on its way again
+	}
+	switch {
+	case missing:
+		p.lookAfterStream()
+		p.failed(b, jetstream.ErrStreamNotFound)
+	case err != nil:
+		p.failed(b, err)
+	case answer.Error != nil:
+		p.failed(b, answer.Error)
+	case answer.Stream == "":
+		p.failed(b, errors.New("an answer that names no stream"))
+	default:
+		p.leave(b)
+		p.forget(b)
+		p.stats.Published += uint64(b.Records)
+		p.stats.Batches++
+		p.stats.Bytes += uint64(b.size())
+		if answer.Duplicate {
+			p.stats.Duplicates++
+		}
+		if p.status.LastError != "" && p.status.StreamReady {
+			p.log.Info("flows are published again")
+			p.status.LastError = ""
+		}
+		p.pool.put(b)
+		p.changed.Broadcast()
+	}
+}
+
+// leave takes a batch out of flight.
+func (p *jetStream) leave(b *Batch) {
+	delete(p.inFlight, b.id)
+	p.stats.InFlightBytes -= b.size()
+}
+
+// failed puts a batch that was not accepted back to its place in the queue, or drops it where that will never change.
+func (p *jetStream) failed(b *Batch, err error) {
+	if p.inFlight[b.id] != b {
+		return
+	}
+	p.leave(b)
+	p.stats.Failures++
+	if final(err) {
+		p.log.Error("the server will never take this message; its records are dropped", "error", err, "bytes", b.size(),
+			"records", b.Records)
+		p.forget(b)
+		p.lose(b, DroppedRefused)
+		p.changed.Broadcast()
+		return
+	}
+	if p.status.LastError == "" {
+		p.log.Warn("flows cannot be published; they wait, up to output.buffer.maxBytes", "error", err)
+	}
+	p.status.LastError = err.Error()
+	p.pause = time.Now().Add(retryWait)
+	p.requeue(b)
+}
+
+// requeue puts a batch back to its place.
+func (p *jetStream) requeue(b *Batch) {
+	i, _ := slices.BinarySearchFunc(p.queue, b.id, func(q *Batch, id uint64) int {
+		if q.id < id {
+			return -1
+		}
+		return 1
+	})
+	p.queue = slices.Insert(p.queue, i, b)
+	p.changed.Broadcast()
+}
+
+// final reports whether sending the same again is pointless.
+func final(err error) bool {
+	var refused *jetstream.APIError
+	return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) ||
+		errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum
+}
+
+// tick is how often batches without an answer are looked for.
+const tick = 250 * time.Millisecond
+
+// watchTime puts batches back that were not answered in time, or whose connection is gone, and ends pauses.
+func (p *jetStream) watchTime(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	reconnects := p.nc.Stats().Reconnects
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		before := time.Now().Add(-acknowledgementTimeout)
+		if n := p.nc.Stats().Reconnects; n != reconnects {
+			// Answers to what was sent on the former connection will not come.
+			reconnects, before = n, time.Now().Add(-tick)
+		}
+		p.mu.Lock()
+		for _, b := range p.inFlight {
+			if b.sent.Before(before) {
+				p.leave(b)
+				p.stats.Failures++
+				p.requeue(b)
+			}
+		}
+		p.changed.Broadcast()
+		p.mu.Unlock()
+	}
+}

@@ -1,0 +1,271 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// Headers of a message, beside NATS's own Nats-Msg-Id.
+const (
+	// HeaderEncoding is EncodingProtobuf or EncodingJSON.
+	HeaderEncoding = "Flowfleet-Encoding"
+	// HeaderCount is the number of records.
+	HeaderCount = "Flowfleet-Count"
+
+	// EncodingProtobuf is a sequence of flowpb.FlowMessage, each behind its length as a varint.
+	EncodingProtobuf = "protobuf-delimited"
+	// EncodingJSON is one JSON object a line.
+	EncodingJSON = "json-lines"
+)
+
+const (
+	// acknowledgementTimeout is after how long a batch without an answer is sent again. A stream that elects a new leader
+	// takes some seconds; what was stored twice is told apart by its message id.
+	acknowledgementTimeout = 5 * time.Second
+	// retryWait is the pause after something went wrong.
+	retryWait = 500 * time.Millisecond
+)
+
+// jetStream publishes asynchronously: batches wait in a queue, go out while no more than a bound of bytes is in flight, and
+// are let go when the stream has acknowledged them.
+type jetStream struct {
+	log      *slog.Logger
+	config   config.Output
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	encoding string
+	prefix   string // of message ids
+	inbox    string
+	answers  *nats.Subscription
+	stop     context.CancelFunc
+	workers  sync.WaitGroup
+	// missing asks for the stream to be looked after.
+	missing chan struct{}
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	closing  bool // what is waiting is still sent
+	stopped  bool // nothing is sent any more
+	pool     batches
+	queue    []*Batch // in order of id
+	inFlight map[uint64]*Batch
+	last     uint64 // id
+	pause    time.Time
+	stats    Stats
+	status   Status
+}
+
+func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Logger) (*jetStream, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("preparing JetStream: %w", err)
+	}
+	p := &jetStream{
+		log:      log,
+		config:   c,
+		nc:       nc,
+		js:       js,
+		encoding: EncodingProtobuf,
+		prefix:   instance + "-" + nuid.Next() + "-",
+		inbox:    nc.NewInbox() + ".",
+		missing:  make(chan struct{}, 1),
+		pool:     batches{size: int(c.Batch.MaxBytes) + 4096, keep: int(c.Buffer.InFlightBytes/c.Batch.MaxBytes) + 64},
+		inFlight: make(map[uint64]*Batch),
+	}
+	if c.Encoding == config.EncodingJSON {
+		p.encoding = EncodingJSON
+	}
+	p.changed = sync.NewCond(&p.mu)
+	if p.answers, err = nc.Subscribe(p.inbox+"*", p.answered); err != nil {
+		return nil, fmt.Errorf("subscribing to acknowledgements: %w", err)
+	}
+	// An answer that is dropped here would be a batch sent twice.
+	if err := p.answers.SetPendingLimits(-1, -1); err != nil {
+		return nil, fmt.Errorf("subscribing to acknowledgements: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.workers.Go(p.send)
+	p.workers.Go(func() { p.watchTime(ctx) })
+	p.workers.Go(func() { p.keepStream(ctx) })
+	return p, nil
+}
+
+func (p *jetStream) Get() *Batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pool.get()
+}
+
+func (p *jetStream) Submit(b *Batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.Submitted += uint64(b.Records)
+	if p.stopped {
+		p.lose(b, DroppedShutdown)
+		return
+	}
+	limit := int(p.config.Buffer.MaxBytes)
+	for p.stats.BufferBytes+b.size() > limit {
+		switch {
+		case p.closing:
+			p.lose(b, DroppedShutdown)
+			return
+		case p.config.Buffer.Policy == config.Block:
+			p.changed.Wait()
+		case p.config.Buffer.Policy == config.DropNewest || len(p.queue) == 0:
+			p.lose(b, DroppedNewest)
+			return
+		default:
+			oldest := p.queue[0]
+			p.queue[0] = nil
+			p.queue = p.queue[1:]
+			p.forget(oldest)
+			p.lose(oldest, DroppedOldest)
+		}
+	}
+	p.last++
+	b.id = p.last
+	p.stats.BufferBytes += b.size()
+	p.stats.Waiting += uint64(b.Records)
+	p.queue = append(p.queue, b)
+	p.changed.Broadcast()
+}
+
+// forget takes a batch out of the books of what is waiting.
+func (p *jetStream) forget(b *Batch) {
+	p.stats.BufferBytes -= b.size()
+	p.stats.Waiting -= uint64(b.Records)
+}
+
+// lose counts a batch as dropped.
+func (p *jetStream) lose(b *Batch, reason Reason) {
+	if p.stats.Dropped[reason] == 0 {
+		p.log.Error("flows are being dropped; see flowfleet_collector_records_dropped_total", "reason", reason.String())
+	}
+	p.stats.Dropped[reason] += uint64(b.Records)
+	p.pool.put(b)
+}
+
+// sendable reports whether the next batch may go out now. The first one always may, so that a batch above the bound on
+// bytes in flight is not stuck.
+func (p *jetStream) sendable() bool {
+	return len(p.queue) > 0 && !time.Now().Before(p.pause) &&
+		(len(p.inFlight) == 0 || p.stats.InFlightBytes+p.queue[0].size() <= int(p.config.Buffer.InFlightBytes))
+}
+
+// send sends what is queued, one batch after the other, until the Publisher is stopped.
+func (p *jetStream) send() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		for !p.stopped && !p.sendable() {
+			p.changed.Wait()
+		}
+		if p.stopped {
+			return
+		}
+		b := p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		if b.attempts++; b.attempts > 1 {
+			p.stats.Retries++
+		}
+		b.sent = time.Now()
+		p.inFlight[b.id] = b
+		p.stats.InFlightBytes += b.size()
+		message := p.message(b)
+		// The library has copied the message when it returns; until then the batch is in the map and nobody reuses it,
+		// for it cannot be acknowledged before it was written.
+		p.mu.Unlock()
+		err := p.nc.PublishMsg(message)
+		p.mu.Lock()
+		if err != nil {
+			p.failed(b, err)
+		}
+	}
+}
+
+func (p *jetStream) message(b *Batch) *nats.Msg {
+	id := strconv.FormatUint(b.id, 10)
+	return &nats.Msg{
+		Subject: b.Subject,
+		Reply:   p.inbox + id,
+		Header: nats.Header{
+			jetstream.MsgIDHeader: {p.prefix + id},
+			HeaderEncoding:        {p.encoding},
+			HeaderCount:           {strconv.Itoa(b.Records)},
+		},
+		Data: b.Buffer,
+	}
+}
+
+// Close sends what is waiting until ctx ends.
+func (p *jetStream) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closing = true
+	p.changed.Broadcast()
+	wake := context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.changed.Broadcast()
+	})
+	for len(p.queue)+len(p.inFlight) > 0 && ctx.Err() == nil {
+		p.changed.Wait()
+	}
+	wake()
+	p.stopped = true
+	left := uint64(0)
+	for _, b := range p.queue {
+		left += uint64(b.Records)
+		p.forget(b)
+		p.lose(b, DroppedShutdown)
+	}
+	p.queue = nil
+	for id, b := range p.inFlight {
+		left += uint64(b.Records)
+		delete(p.inFlight, id)
+		p.stats.InFlightBytes -= b.size()
+		p.forget(b)
+		p.lose(b, DroppedShutdown)
+	}
+	p.changed.Broadcast()
+	p.mu.Unlock()
+	p.stop()
+	p.workers.Wait()
+	err := p.answers.Unsubscribe()
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		err = nil
+	}
+	if left > 0 {
+		err = errors.Join(err, fmt.Errorf("%d records were not acknowledged in time", left))
+	}
+	return err
+}
+
+func (p *jetStream) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
+
+func (p *jetStream) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status := p.status
+	status.Connected = p.nc.IsConnected()
+	status.Differences = slices.Clone(status.Differences)
+	return status
+}
