@@ -1,0 +1,412 @@
+// Package share keeps what exporters taught in a JetStream key-value bucket that all collectors of a fleet read and write,
+// so that each of them decodes every exporter.
+//
+// A collector loads the bucket at start and watches it from then on; it writes only what changed, and only where that is
+// newer than what is there (compare-and-set on the revision). What it holds in memory heals a bucket that was lost or
+// rolled back. Packets never wait for any of it.
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Store is the memory that the bucket is kept in step with: a *template.Store.
+type Store interface {
+	Restore(template.Definition) bool
+	Forget(template.Key)
+	Definitions() iter.Seq2[template.Definition, int64]
+}
+
+// Bounds in time.
+const (
+	// probeInterval is how often the stream behind the bucket is compared with what the watch delivered. A watch that is
+	// dead in silence is noticed within two of them.
+	probeInterval = 5 * time.Second
+	// relistInterval is how often everything is listed again, with up to a quarter less, so that a fleet is not in step.
+	relistInterval = 10 * time.Minute
+	requestTimeout = 5 * time.Second
+	shortestWait   = 500 * time.Millisecond
+	longestWait    = 30 * time.Second
+)
+
+// Bucket shares definitions. It implements template.Observer.
+type Bucket struct {
+	config config.TemplateStore
+	writer string
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	store  Store
+	log    *slog.Logger
+	loaded chan struct{}
+	stats  counters
+	// reopen asks for the bucket to be listed and watched anew.
+	reopen chan struct{}
+
+	probeInterval, relistInterval time.Duration
+
+	mu     sync.Mutex
+	kv     jetstream.KeyValue // nil while the bucket is out of reach
+	known  map[template.Key]known
+	status Status
+	queue
+}
+
+// known is what the bucket is known to hold for a key.
+type known struct {
+	revision uint64
+	written  time.Time
+	stamp    uint64
+	kind     template.Kind
+	record   string
+	// foreign values are of a newer schema: they are left alone.
+	foreign bool
+}
+
+// Status says how a Bucket is.
+type Status struct {
+	Connected bool
+	// Loaded: everything in the bucket was read once.
+	Loaded bool
+	// LastError is empty when the last attempt went well.
+	LastError string
+	// Differences between the bucket and the configuration that were left alone.
+	Differences []string
+	// Keys that the bucket holds, and the bytes they take there.
+	Keys  int
+	Bytes uint64
+}
+
+// New returns a Bucket for a configuration whose defaults are filled in. instance is noted as the writer of values. Call
+// Run to begin.
+func New(c config.TemplateStore, instance string, nc *nats.Conn, store Store, log *slog.Logger) (*Bucket, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("preparing JetStream: %w", err)
+	}
+	b := &Bucket{
+		config:         c,
+		writer:         instance,
+		nc:             nc,
+		js:             js,
+		store:          store,
+		log:            log.With("bucket", c.Bucket),
+		loaded:         make(chan struct{}),
+		reopen:         make(chan struct{}, 1),
+		known:          make(map[template.Key]known),
+		queue:          newQueue(),
+		probeInterval:  probeInterval,
+		relistInterval: relistInterval,
+	}
+	b.queue.changed = sync.NewCond(&b.mu)
+	return b, nil
+}
+
+// Loaded is closed when everything in the bucket was read once.
+func (b *Bucket) Loaded() <-chan struct{} { return b.loaded }
+
+// Run keeps memory and bucket in step until ctx ends. What goes wrong is retried for ever.
+func (b *Bucket) Run(ctx context.Context) {
+	var writers sync.WaitGroup
+	for range writerCount {
+		writers.Go(b.write)
+	}
+	stop := context.AfterFunc(ctx, b.queue.stop(&b.mu))
+	defer func() {
+		stop()
+		writers.Wait()
+	}()
+	wait := shortestWait
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := b.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			b.stats.watchRestarts.Add(1)
+			wait = shortestWait
+			continue
+		}
+		if time.Since(began) > longestWait {
+			wait = shortestWait
+		}
+		b.failed(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait - rand.N(wait/4)):
+		}
+		wait = min(2*wait, longestWait)
+		if b.nc.IsConnected() {
+			wait = min(wait, 2*shortestWait) // the server is there: what is missing may come any moment
+		}
+	}
+}
+
+// failed notes an error, and logs it where it is news.
+func (b *Bucket) failed(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.status.LastError != err.Error() {
+		b.log.Warn("the template bucket cannot be followed; decoding goes on from memory, trying again", "error", err)
+	}
+	b.status.LastError = err.Error()
+}
+
+// follow lists and watches the bucket until something asks for doing so anew (nil) or goes wrong.
+func (b *Bucket) follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	kv, created, err := b.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.kv = kv
+	b.mu.Unlock()
+	reconnects := b.nc.Stats().Reconnects
+	watcher, err := kv.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watching: %w", err)
+	}
+	defer func() { _ = watcher.Stop() }() // it ends with the context in any case
+	seen := make(map[template.Key]struct{})
+	listing := true
+	var last uint64 // revision
+	behind := 0
+	probe := time.NewTicker(b.probeInterval)
+	defer probe.Stop()
+	relist := time.NewTimer(b.relistInterval - rand.N(b.relistInterval/4))
+	defer relist.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.reopen:
+			return nil
+		case <-relist.C:
+			b.stats.relists.Add(1)
+			return nil
+		case <-probe.C:
+			// A reconnection may have led to a server with another store.
+			if b.nc.Stats().Reconnects != reconnects {
+				return nil
+			}
+			again, err := b.probe(ctx, created, last, &behind)
+			if err != nil {
+				return err
+			}
+			if again && !listing {
+				return nil
+			}
+			if listing && behind > listingProbes {
+				return errors.New("listing the bucket does not get on")
+			}
+			b.refresh()
+		case entry, ok := <-watcher.Updates():
+			switch {
+			case !ok:
+				return errors.New("the watch ended")
+			case entry == nil && listing:
+				listing = false
+				b.listed(seen)
+			case entry != nil:
+				last = max(last, entry.Revision())
+				behind = 0
+				b.apply(entry, listing, seen)
+			}
+		}
+	}
+}
+
+// listingProbes is how many probes without progress a listing may take.
+const listingProbes = 6
+
+// probe compares the stream with what the watch has delivered and reports whether it has to be opened anew.
+func (b *Bucket) probe(ctx context.Context, created time.Time, last uint64, behind *int) (again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	stream, err := b.js.Stream(ctx, "KV_"+b.config.Bucket)
+	if err != nil {
+		return false, fmt.Errorf("looking after the bucket: %w", err)
+	}
+	info := stream.CachedInfo()
+	b.mu.Lock()
+	b.status.Bytes = info.State.Bytes
+	b.mu.Unlock()
+	switch {
+	case !info.Created.Equal(created):
+		b.log.Warn("the bucket was made anew by somebody; filling it from memory")
+		return true, nil
+	case info.State.LastSeq < last:
+		b.log.Warn("the bucket was rolled back; healing it from memory", "revision", info.State.LastSeq, "seen", last)
+		return true, nil
+	case info.State.LastSeq > last && info.State.Msgs > 0:
+		// The very last message may be one that expired or was purged; two probes without progress and the watch is dead.
+		if *behind++; *behind >= 2 && last != 0 {
+			*behind = 0
+			return true, nil
+		}
+	default:
+		*behind = 0
+	}
+	return false, nil
+}
+
+// apply takes one entry of the bucket into memory.
+func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[template.Key]struct{}) {
+	key, err := DecodeKey(entry.Key())
+	if err != nil {
+		b.stats.invalid.Add(1)
+		return
+	}
+	if entry.Operation() != jetstream.KeyValuePut {
+		b.mu.Lock()
+		delete(b.known, key)
+		pending := b.queue.pending(key)
+		b.mu.Unlock()
+		if !pending {
+			b.store.Forget(key)
+		}
+		return
+	}
+	if listing {
+		seen[key] = struct{}{}
+	} else {
+		b.stats.lag.Store(int64(time.Since(entry.Created())))
+	}
+	value, err := b.note(key, entry)
+	if err != nil {
+		return
+	}
+	b.store.Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record)})
+}
+
+// note remembers what the bucket holds for a key.
+func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry) (Value, error) {
+	value, err := DecodeValue(entry.Value())
+	k := known{revision: entry.Revision(), written: entry.Created(), stamp: value.Stamp, kind: value.Kind,
+		record: string(value.Record)}
+	switch {
+	case errors.Is(err, ErrNewerSchema):
+		b.stats.newer.Add(1)
+		k.foreign = true
+	case err != nil:
+		b.stats.invalid.Add(1)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[key].revision <= k.revision || b.known[key].revision == 0 {
+		b.known[key] = k
+	}
+	return value, err
+}
+
+// listed ends a listing: what the bucket does not hold any more is not known any more, and what memory has beyond it is
+// written.
+func (b *Bucket) listed(seen map[template.Key]struct{}) {
+	b.mu.Lock()
+	for key := range b.known {
+		if _, ok := seen[key]; !ok {
+			delete(b.known, key)
+		}
+	}
+	if b.status.LastError != "" {
+		b.log.Info("the template bucket is followed again")
+	}
+	b.status.LastError = ""
+	first := !b.status.Loaded
+	b.status.Loaded = true
+	count := len(b.known)
+	b.mu.Unlock()
+	if first {
+		b.log.Info("loaded the template bucket", "keys", count)
+		close(b.loaded)
+	}
+	for d := range b.store.Definitions() {
+		b.mu.Lock()
+		_, ok := b.known[d.Key]
+		b.mu.Unlock()
+		if !ok {
+			b.Learned(d)
+		}
+	}
+}
+
+// refresh writes again what is in use and would expire, and what memory has that the bucket lost.
+func (b *Bucket) refresh() {
+	if b.config.TTL == 0 {
+		return
+	}
+	ttl := b.config.TTL.Std()
+	now := time.Now()
+	for d, heard := range b.store.Definitions() {
+		if now.Sub(time.Unix(0, heard)) > ttl {
+			continue
+		}
+		b.mu.Lock()
+		k, ok := b.known[d.Key]
+		b.mu.Unlock()
+		if ok && now.Sub(k.written) > ttl/2 {
+			b.enqueue(operation{definition: d, refresh: true})
+		}
+	}
+}
+
+// Status of the bucket.
+func (b *Bucket) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.status
+	s.Connected = b.nc.IsConnected()
+	s.Keys = len(b.known)
+	s.Differences = slices.Clone(s.Differences)
+	return s
+}
+
+type counters struct {
+	writes, skipped, conflicts, errors, deletes, overflows, limited atomic.Uint64
+	watchRestarts, relists, newer, invalid                          atomic.Uint64
+	lag                                                             atomic.Int64
+}
+
+// Stats are the figures of a Bucket since it began.
+type Stats struct {
+	// Writes and Deletes that the bucket took; Skipped ones it did not need; Conflicts with other writers; Errors; Overflows
+	// of the queue; Limited ones, delayed because their exporter changes too often.
+	Writes, Deletes, Skipped, Conflicts, Errors, Overflows, Limited uint64
+	// WatchRestarts and Relists of the watch; values Newer than this schema and Invalid ones, which are left alone.
+	WatchRestarts, Relists, Newer, Invalid uint64
+	// Queue is how many changes wait to be written.
+	Queue int
+	// Lag between a value's writing and its use here, of the last one.
+	Lag time.Duration
+}
+
+// Stats so far.
+func (b *Bucket) Stats() Stats {
+	b.mu.Lock()
+	queued := b.queue.length()
+	b.mu.Unlock()
+	c := &b.stats
+	return Stats{
+		Writes: c.writes.Load(), Deletes: c.deletes.Load(), Skipped: c.skipped.Load(), Conflicts: c.conflicts.Load(),
+		Errors: c.errors.Load(), Overflows: c.overflows.Load(), Limited: c.limited.Load(),
+		WatchRestarts: c.watchRestarts.Load(), Relists: c.relists.Load(), Newer: c.newer.Load(), Invalid: c.invalid.Load(),
+		Queue: queued, Lag: time.Duration(c.lag.Load()),
+	}
+}

@@ -1,0 +1,158 @@
+package share
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Kinds of key: the first token. A new meaning gets a new one, so that readers of this one are not misled.
+const (
+	kindTemplate = "t1"
+	kindSampling = "s1"
+)
+
+const anyPort = "any"
+
+// ErrKey is wrapped by the errors of DecodeKey.
+var ErrKey = errors.New("not a key of a definition")
+
+// EncodeKey writes a key in the bucket's alphabet: t1.<version>.<address>.<domain>.<port>.<template id> for templates and
+// s1.<version>.<address>.<domain>.<port>.<sampler> for sampling rates. Different keys never give the same text.
+func EncodeKey(k template.Key) string {
+	kind, id := kindTemplate, strconv.FormatUint(k.ID, 10)
+	if k.Sampling {
+		kind, id = kindSampling, encodeSampler(k.ID)
+	}
+	port := anyPort
+	if k.Port != template.AnyPort {
+		port = strconv.FormatUint(uint64(k.Port), 10)
+	}
+	return strings.Join([]string{kind, k.Scope.Version.String(), EncodeAddress(k.Scope.Exporter),
+		strconv.FormatUint(uint64(k.Scope.Domain), 10), port, id}, ".")
+}
+
+// DecodeKey is the reverse of EncodeKey. It accepts nothing that EncodeKey does not write.
+func DecodeKey(s string) (template.Key, error) {
+	var k template.Key
+	parts := strings.Split(s, ".")
+	if len(parts) != 6 || parts[0] != kindTemplate && parts[0] != kindSampling {
+		return k, fmt.Errorf("%w: %q", ErrKey, s)
+	}
+	k.Sampling = parts[0] == kindSampling
+	switch parts[1] {
+	case template.NetFlow9.String():
+		k.Scope.Version = template.NetFlow9
+	case template.IPFIX.String():
+		k.Scope.Version = template.IPFIX
+	}
+	var errs [4]error
+	var domain, port uint64
+	k.Scope.Exporter, errs[0] = decodeAddress(parts[2])
+	domain, errs[1] = strconv.ParseUint(parts[3], 10, 32)
+	if parts[4] != anyPort {
+		port, errs[2] = strconv.ParseUint(parts[4], 10, 16)
+	}
+	if k.Sampling {
+		k.ID, errs[3] = decodeSampler(parts[5])
+	} else {
+		k.ID, errs[3] = strconv.ParseUint(parts[5], 10, 16)
+	}
+	k.Scope.Domain, k.Port = uint32(domain), uint16(port)
+	if err := errors.Join(errs[:]...); err != nil {
+		return template.Key{}, fmt.Errorf("%w: %q: %w", ErrKey, s, err)
+	}
+	if EncodeKey(k) != s {
+		return template.Key{}, fmt.Errorf("%w: %q is not written as %q", ErrKey, s, EncodeKey(k))
+	}
+	return k, nil
+}
+
+// ExporterFilter is a pattern for the keys of one exporter, of both kinds and all versions.
+func ExporterFilter(a netip.Addr) string { return "*.*." + EncodeAddress(a) + ".>" }
+
+// EncodeAddress writes an address as one token: 10-1-2-3, 2001-db8--1, and with a zone fe80--1_eth0.
+func EncodeAddress(a netip.Addr) string {
+	zone := a.Zone()
+	s := strings.NewReplacer(".", "-", ":", "-").Replace(a.WithZone("").String())
+	if a.Is4In6() {
+		// Its mixed notation would read back as something else.
+		b := a.As16()
+		s = fmt.Sprintf("0-0-0-0-0-ffff-%x-%x", uint16(b[12])<<8|uint16(b[13]), uint16(b[14])<<8|uint16(b[15]))
+	}
+	if zone == "" {
+		return s
+	}
+	var escaped strings.Builder
+	for _, c := range []byte(zone) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
+			escaped.WriteByte(c)
+		default:
+			fmt.Fprintf(&escaped, "=%02x", c)
+		}
+	}
+	return s + "_" + escaped.String()
+}
+
+func decodeAddress(s string) (netip.Addr, error) {
+	s, escaped, hasZone := strings.Cut(s, "_")
+	// Only IPv4 has exactly three separators, none of them doubled: the shortest IPv6 forms have two in a row.
+	text := strings.ReplaceAll(s, "-", ":")
+	if strings.Count(s, "-") == 3 && !strings.Contains(s, "--") {
+		text = strings.ReplaceAll(s, "-", ".")
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || !hasZone {
+		return a, err
+	}
+	var zone []byte
+	for i := 0; i < len(escaped); i++ {
+		if escaped[i] != '=' {
+			zone = append(zone, escaped[i])
+			continue
+		}
+		if len(escaped) < i+3 {
+			return a, errors.New("a zone ends within an escape")
+		}
+		c, err := strconv.ParseUint(escaped[i+1:i+3], 16, 8)
+		if err != nil {
+			return a, err
+		}
+		zone = append(zone, byte(c))
+		i += 2
+	}
+	return a.WithZone(string(zone)), nil
+}
+
+// encodeSampler writes system, sampler-5, selector-7, interface-3.
+func encodeSampler(key uint64) string {
+	kind, id := template.Sampler(key)
+	if kind == template.SamplerSystem && id == 0 {
+		return kind.String()
+	}
+	return kind.String() + "-" + strconv.FormatUint(id, 10)
+}
+
+func decodeSampler(s string) (uint64, error) {
+	name, number, _ := strings.Cut(s, "-")
+	var id uint64
+	if number != "" {
+		var err error
+		if id, err = strconv.ParseUint(number, 10, 64); err != nil {
+			return 0, err
+		}
+	}
+	for kind := template.SamplerSystem; kind <= template.SamplerInterface; kind++ {
+		if kind.String() == name {
+			if key, ok := template.SamplerKey(kind, id); ok {
+				return key, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%q is no sampler", s)
+}

@@ -1,0 +1,135 @@
+package share
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+func samplerKey(t testing.TB, kind template.SamplerKind, id uint64) uint64 {
+	t.Helper()
+	key, ok := template.SamplerKey(kind, id)
+	if !ok {
+		t.Fatalf("no key for %s %d", kind, id)
+	}
+	return key
+}
+
+func TestKeysAreReadableAndReversible(t *testing.T) {
+	scope := func(v template.Version, a string, domain uint32) template.Scope {
+		return template.Scope{Version: v, Exporter: netip.MustParseAddr(a), Domain: domain}
+	}
+	for want, key := range map[string]template.Key{
+		"t1.ipfix.10-1-2-3.0.any.256":            {Scope: scope(template.IPFIX, "10.1.2.3", 0), ID: 256},
+		"t1.netflow9.10-1-2-3.4294967295.2055.9": {Scope: scope(template.NetFlow9, "10.1.2.3", 1<<32-1), Port: 2055, ID: 9},
+		"t1.ipfix.2001-db8--1.7.any.65535":       {Scope: scope(template.IPFIX, "2001:db8::1", 7), ID: 65535},
+		"t1.ipfix.--.7.any.300":                  {Scope: scope(template.IPFIX, "::", 7), ID: 300},
+		"t1.ipfix.fe80--1_eth0=2e100.7.any.300":  {Scope: scope(template.IPFIX, "fe80::1%eth0.100", 7), ID: 300},
+		"s1.netflow9.10-1-2-3.0.any.system": {Scope: scope(template.NetFlow9, "10.1.2.3", 0), Sampling: true,
+			ID: samplerKey(t, template.SamplerSystem, 0)},
+		"s1.netflow9.10-1-2-3.0.40000.sampler-5": {Scope: scope(template.NetFlow9, "10.1.2.3", 0), Sampling: true, Port: 40000,
+			ID: samplerKey(t, template.SamplerID, 5)},
+		"s1.ipfix.10-1-2-3.0.any.selector-72057594037927935": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Sampling: true,
+			ID: samplerKey(t, template.SamplerSelector, 1<<56-1)},
+		"s1.ipfix.10-1-2-3.0.any.interface-3": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Sampling: true,
+			ID: samplerKey(t, template.SamplerInterface, 3)},
+	} {
+		if got := EncodeKey(key); got != want {
+			t.Errorf("EncodeKey(%+v) = %q, want %q", key, got, want)
+		}
+		back, err := DecodeKey(want)
+		if err != nil || back != key {
+			t.Errorf("DecodeKey(%q) = %+v, %v; want %+v", want, back, err, key)
+		}
+	}
+	for _, text := range []string{"", "t1", "t2.ipfix.10-1-2-3.0.any.256", "t1.ipfix.10-1-2-3.00.any.256",
+		"t1.ipfix.10-1-2-3.0.0.256", "t1.sflow.10-1-2-3.0.any.256", "t1.ipfix.10-1-2.0.any.256",
+		"t1.ipfix.2001-DB8--1.0.any.256", "t1.ipfix.10-1-2-3.0.any.70000", "s1.ipfix.10-1-2-3.0.any.sampler"} {
+		if k, err := DecodeKey(text); !errors.Is(err, ErrKey) {
+			t.Errorf("DecodeKey(%q) = %+v, %v", text, k, err)
+		}
+	}
+}
+
+var alphabet = regexp.MustCompile(`^[-/_=.a-zA-Z0-9]+$`)
+
+func FuzzKeyRoundTrip(f *testing.F) {
+	f.Add([]byte{10, 1, 2, 3}, "", uint32(0), uint16(0), uint64(256), false)
+	f.Add([]byte{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, "eth0", uint32(1), uint16(2055), uint64(5)|1<<56, true)
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4}, "a.b_c-=", uint32(1), uint16(1), uint64(3), false)
+	f.Fuzz(func(t *testing.T, address []byte, zone string, domain uint32, port uint16, id uint64, sampling bool) {
+		a, ok := netip.AddrFromSlice(address)
+		if !ok {
+			return
+		}
+		k := template.Key{Scope: template.Scope{Version: template.IPFIX, Exporter: a.WithZone(zone), Domain: domain},
+			Sampling: sampling, Port: port, ID: id}
+		if !sampling {
+			k.ID = uint64(uint16(id))
+		} else if kind, n := template.Sampler(id); kind > template.SamplerInterface || kind == template.SamplerSystem && n != 0 {
+			return
+		}
+		text := EncodeKey(k)
+		if !alphabet.MatchString(text) {
+			t.Fatalf("%q is outside of the bucket's alphabet", text)
+		}
+		back, err := DecodeKey(text)
+		if err != nil || back != k {
+			t.Fatalf("%+v became %q and %+v, %v", k, text, back, err)
+		}
+	})
+}
+
+func FuzzDecodeKey(f *testing.F) {
+	f.Add("t1.ipfix.10-1-2-3.0.any.256")
+	f.Add("s1.netflow9.2001-db8--1.4.any.sampler-5")
+	f.Add("t1.ipfix.fe80--1_eth=3d.0.any.256")
+	f.Fuzz(func(t *testing.T, text string) {
+		if k, err := DecodeKey(text); err == nil && EncodeKey(k) != text {
+			t.Errorf("%q is read as %+v, which is written as %q", text, k, EncodeKey(k))
+		}
+	})
+}
+
+func FuzzDecodeValue(f *testing.F) {
+	f.Add(EncodeValue(Value{Kind: template.KindData, Stamp: 1, Learned: time.Unix(2, 3).UTC(), Writer: "w", Record: []byte("r")}))
+	f.Add([]byte{2, 0})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v, err := DecodeValue(b)
+		if err != nil {
+			return
+		}
+		if again := EncodeValue(v); !bytes.Equal(again, b) {
+			t.Errorf("%x is read as %+v, which is written as %x", b, v, again)
+		}
+	})
+}
+
+func TestValuesOfANewerSchemaAreToldApart(t *testing.T) {
+	want := Value{Kind: template.KindOptions, Stamp: 5, Learned: time.Unix(1, 2).UTC(), Writer: "pod-1", Record: []byte{1, 2}}
+	b := EncodeValue(want)
+	got, err := DecodeValue(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	b[0]++
+	if _, err := DecodeValue(b); !errors.Is(err, ErrNewerSchema) {
+		t.Errorf("the error is %v", err)
+	}
+	for n := range b {
+		if _, err := DecodeValue(append([]byte{schema}, b[1:n+1]...)); n < fixedHeader && !errors.Is(err, ErrValue) {
+			t.Errorf("%d bytes: the error is %v", n+1, err)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package share
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// operation is a change to be written: a definition, or its withdrawal.
+type operation struct {
+	definition template.Definition // for a withdrawal, Key and Stamp only
+	withdrawn  bool
+	// refresh writes the same again, so that it does not expire.
+	refresh bool
+	limited bool // it was delayed, and counted
+}
+
+// Bounds of writing.
+const (
+	// maxQueue changes wait at most; what is beyond is written when the bucket is listed the next time.
+	maxQueue = 1 << 17
+	// Writes an exporter may cause in a second, and at once: a large chassis at its start has hundreds of templates; one
+	// that redefines them with every packet must not fill the bucket.
+	writesPerSecond = 20
+	writeBurst      = 2000
+	// maxLimiters bounds the exporters whose rate is remembered.
+	maxLimiters = 1 << 16
+)
+
+// queue holds the newest change for each key. It is guarded by the Bucket's mutex.
+type queue struct {
+	operations map[template.Key]operation
+	order      []template.Key
+	busy       map[template.Key]struct{} // being written
+	limiters   map[netip.Addr]*rate.Limiter
+	changed    *sync.Cond
+	stopped    bool
+	// paused until the bucket is in reach again; waking: a timer is set for changes that wait for their turn.
+	paused, waking bool
+}
+
+func newQueue() queue {
+	return queue{
+		operations: make(map[template.Key]operation),
+		busy:       make(map[template.Key]struct{}),
+		limiters:   make(map[netip.Addr]*rate.Limiter),
+	}
+}
+
+func (q *queue) length() int { return len(q.operations) + len(q.busy) }
+
+// pending reports whether a definition of the key is to be written.
+func (q *queue) pending(key template.Key) bool {
+	o, ok := q.operations[key]
+	_, busy := q.busy[key]
+	return ok && !o.withdrawn || busy
+}
+
+func (q *queue) stop(mu *sync.Mutex) func() {
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		q.stopped = true
+		q.changed.Broadcast()
+	}
+}
+
+// put adds a change, in place of an older one for the same key. It reports whether there was room.
+func (q *queue) put(o operation) bool {
+	key := o.definition.Key
+	if _, ok := q.operations[key]; !ok {
+		if len(q.operations) >= maxQueue {
+			return false
+		}
+		q.order = append(q.order, key)
+	}
+	q.operations[key] = o
+	q.changed.Broadcast()
+	return true
+}
+
+// scanLength bounds how many changes that have to wait for their exporter's turn are passed over at a time.
+const scanLength = 1024
+
+// take returns the next change that may be written now. limited is called once for each that has to wait.
+func (q *queue) take(limited func()) (operation, bool) {
+	for range min(len(q.order), scanLength) {
+		key := q.order[0]
+		q.order = q.order[1:]
+		o := q.operations[key]
+		_, busy := q.busy[key]
+		if !busy && q.limiter(key.Scope.Exporter).Allow() {
+			delete(q.operations, key)
+			q.busy[key] = struct{}{}
+			return o, true
+		}
+		if !busy && !o.limited {
+			o.limited = true
+			q.operations[key] = o
+			limited()
+		}
+		q.order = append(q.order, key)
+	}
+	return operation{}, false
+}
+
+func (q *queue) limiter(a netip.Addr) *rate.Limiter {
+	l := q.limiters[a]
+	if l == nil {
+		if len(q.limiters) >= maxLimiters {
+			clear(q.limiters)
+		}
+		l = rate.NewLimiter(writesPerSecond, writeBurst)
+		q.limiters[a] = l
+	}
+	return l
+}
+
+// enqueue adds a change.
+func (b *Bucket) enqueue(o operation) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if o.refresh {
+		if _, ok := b.operations[o.definition.Key]; ok {
+			return // something newer is on its way
+		}
+	}
+	if !b.queue.put(o) {
+		b.stats.overflows.Add(1)
+	}
+}
+
+// Learned queues a definition to be written. It never waits.
+func (b *Bucket) Learned(d template.Definition) { b.enqueue(operation{definition: d}) }
+
+// Withdrawn queues the deletion of a definition. It never waits.
+func (b *Bucket) Withdrawn(k template.Key, stamp uint64) {
+	b.enqueue(operation{definition: template.Definition{Key: k, Stamp: stamp}, withdrawn: true})
+}
+
+// Flush waits until all changes are written, or ctx ends. It returns how many are not.
+func (b *Bucket) Flush(ctx context.Context) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer context.AfterFunc(ctx, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.queue.changed.Broadcast()
+	})()
+	for b.queue.length() > 0 && ctx.Err() == nil {
+		b.queue.changed.Wait()
+	}
+	return b.queue.length()
+}

@@ -1,0 +1,65 @@
+package share
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Value is what the bucket holds for a key.
+type Value struct {
+	Kind template.Kind
+	// Stamp orders the values of a key, see template.Definition.
+	Stamp uint64
+	// Learned is when the writer learned it.
+	Learned time.Time
+	// Writer is the instance that wrote it, at most 255 bytes.
+	Writer string
+	// Record is the definition's own, as in template.Definition.
+	Record []byte
+}
+
+// schema is the version of the header that follows.
+const schema = 1
+
+// Errors of DecodeValue. A value of a newer schema is somebody else's: it is left alone.
+var (
+	ErrValue       = errors.New("not a value of a definition")
+	ErrNewerSchema = errors.New("written by a newer collector")
+)
+
+// fixedHeader is schema, kind, stamp, time learned, and the length of the writer's name.
+const fixedHeader = 1 + 1 + 8 + 8 + 1
+
+// EncodeValue writes the header and the record.
+func EncodeValue(v Value) []byte {
+	writer := v.Writer[:min(len(v.Writer), 255)]
+	b := make([]byte, 0, fixedHeader+len(writer)+len(v.Record))
+	b = append(b, schema, byte(v.Kind))
+	b = binary.BigEndian.AppendUint64(b, v.Stamp)
+	b = binary.BigEndian.AppendUint64(b, uint64(v.Learned.UnixNano()))
+	b = append(b, byte(len(writer)))
+	b = append(b, writer...)
+	return append(b, v.Record...)
+}
+
+// DecodeValue is the reverse of EncodeValue. The Record aliases b.
+func DecodeValue(b []byte) (Value, error) {
+	if len(b) > 0 && b[0] > schema {
+		return Value{}, fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, b[0], schema)
+	}
+	if len(b) < fixedHeader || b[0] != schema || len(b) < fixedHeader+int(b[fixedHeader-1]) {
+		return Value{}, fmt.Errorf("%w: its header is cut short or of no known schema", ErrValue)
+	}
+	writer := fixedHeader + int(b[fixedHeader-1])
+	return Value{
+		Kind:    template.Kind(b[1]),
+		Stamp:   binary.BigEndian.Uint64(b[2:]),
+		Learned: time.Unix(0, int64(binary.BigEndian.Uint64(b[10:]))).UTC(),
+		Writer:  string(b[fixedHeader:writer]),
+		Record:  b[writer:],
+	}, nil
+}

@@ -1,0 +1,215 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const (
+	// writerCount writes are on their way at a time: each waits for the server, and with three replicas for two more.
+	writerCount = 8
+	// limitedWait is how often changes that had to wait for their exporter's turn are looked at.
+	limitedWait = 100 * time.Millisecond
+	// conflictTries bounds how often one write meets others before it goes back to the queue's end.
+	conflictTries = 8
+)
+
+// write takes changes from the queue until it is stopped.
+func (b *Bucket) write() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		var o operation
+		ok := false
+		for !b.stopped {
+			if b.kv != nil && !b.paused {
+				if o, ok = b.take(func() { b.stats.limited.Add(1) }); ok {
+					break
+				}
+				if len(b.operations) > 0 {
+					b.wakeLater(limitedWait)
+				}
+			}
+			b.changed.Wait()
+		}
+		if !ok {
+			return
+		}
+		kv := b.kv
+		b.mu.Unlock()
+		err := b.perform(kv, o)
+		b.mu.Lock()
+		delete(b.busy, o.definition.Key)
+		if err != nil {
+			b.stats.errors.Add(1)
+			if b.status.LastError == "" {
+				b.log.Warn("a change cannot be written to the template bucket yet", "key", EncodeKey(o.definition.Key),
+					"error", err, "hint", hint(err))
+			}
+			b.status.LastError = err.Error()
+			if _, newer := b.operations[o.definition.Key]; !newer {
+				b.put(o)
+			}
+			b.resumeLater(shortestWait)
+		} else if b.status.LastError != "" && b.status.Loaded {
+			b.status.LastError = ""
+		}
+		b.changed.Broadcast()
+	}
+}
+
+// wakeLater has the queue looked at again.
+func (b *Bucket) wakeLater(after time.Duration) {
+	if b.waking {
+		return
+	}
+	b.waking = true
+	time.AfterFunc(after, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.waking = false
+		b.changed.Broadcast()
+	})
+}
+
+// resumeLater pauses writing.
+func (b *Bucket) resumeLater(after time.Duration) {
+	if b.paused {
+		return
+	}
+	b.paused = true
+	time.AfterFunc(after, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.paused = false
+		b.changed.Broadcast()
+	})
+}
+
+func hint(err error) string {
+	if strings.Contains(err.Error(), "ermissions") {
+		return "the NATS user may not write these keys: grant it $KV.<bucket>.>"
+	}
+	return ""
+}
+
+// perform writes one change, unless the bucket has it, or something newer, already.
+func (b *Bucket) perform(kv jetstream.KeyValue, o operation) error {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	key := o.definition.Key
+	for range conflictTries {
+		b.mu.Lock()
+		have, exists := b.known[key]
+		b.mu.Unlock()
+		if done := b.settle(o, have, exists); done {
+			b.stats.skipped.Add(1)
+			return nil
+		}
+		err := b.send(ctx, kv, o, have, exists)
+		if err == nil {
+			return nil
+		}
+		if !conflict(err) {
+			return fmt.Errorf("writing %s: %w", EncodeKey(key), err)
+		}
+		b.stats.conflicts.Add(1)
+		if err := b.read(ctx, kv, key); err != nil {
+			return fmt.Errorf("reading %s after a conflict: %w", EncodeKey(key), err)
+		}
+	}
+	return fmt.Errorf("writing %s: others keep writing it", EncodeKey(key))
+}
+
+// settle reports whether there is nothing to write. Where the bucket has something newer, memory takes it.
+func (b *Bucket) settle(o operation, have known, exists bool) bool {
+	d := o.definition
+	switch {
+	case exists && have.foreign:
+		return true
+	case o.withdrawn:
+		return !exists || have.stamp > d.Stamp
+	case !exists:
+		return false
+	case have.kind == d.Kind && have.record == string(d.Record):
+		return !o.refresh || time.Since(have.written) < b.config.TTL.Std()/2
+	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > string(d.Record):
+		// Of two that were exported in the same second, all collectors agree on one.
+		b.store.Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
+			Record: []byte(have.record)})
+		return true
+	}
+	return false
+}
+
+// send makes one attempt.
+func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, have known, exists bool) error {
+	d := o.definition
+	name := EncodeKey(d.Key)
+	if o.withdrawn {
+		if err := kv.Delete(ctx, name, jetstream.LastRevision(have.revision)); err != nil {
+			return err
+		}
+		b.mu.Lock()
+		if b.known[d.Key].revision == have.revision {
+			delete(b.known, d.Key)
+		}
+		b.mu.Unlock()
+		b.stats.deletes.Add(1)
+		return nil
+	}
+	now := time.Now()
+	value := EncodeValue(Value{Kind: d.Kind, Stamp: d.Stamp, Learned: now, Writer: b.writer, Record: d.Record})
+	var revision uint64
+	var err error
+	if exists {
+		revision, err = kv.Update(ctx, name, value, have.revision)
+	} else {
+		revision, err = kv.Create(ctx, name, value)
+	}
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	if b.known[d.Key].revision < revision {
+		b.known[d.Key] = known{revision: revision, written: now, stamp: d.Stamp, kind: d.Kind, record: string(d.Record)}
+	}
+	b.mu.Unlock()
+	b.stats.writes.Add(1)
+	return nil
+}
+
+// conflict reports whether somebody else wrote in between. With several replicas the server has a second code for it.
+func conflict(err error) bool {
+	var refused *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &refused) &&
+		(refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+			refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// read takes what the bucket has for a key by now. A replica may lag behind the conflict that led here: the next attempt
+// will meet it again then.
+func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.Key) error {
+	entry, err := kv.Get(ctx, EncodeKey(key))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		b.mu.Lock()
+		delete(b.known, key)
+		b.mu.Unlock()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	delete(b.known, key) // revisions of a bucket that was made anew begin at 1 again
+	b.mu.Unlock()
+	_, _ = b.note(key, entry) // what cannot be read is counted and left alone, or replaced
+	return nil
+}
