@@ -16,6 +16,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/run"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -62,7 +63,7 @@ func (s *jsonSink) Record(r *flow.Record) {
 	if s.err != nil {
 		return
 	}
-	s.buffer = append(r.AppendJSON(s.buffer[:0], extraJSON), '\n')
+	s.buffer = append(r.AppendJSON(s.buffer[:0], run.ExtraJSON), '\n')
 	_, s.err = s.out.Write(s.buffer)
 }
 
@@ -204,18 +205,12 @@ func parseProtocol(name string) (config.Protocol, error) {
 }
 
 func parseScope(name string) (template.Mode, error) {
-	for scope, mode := range templateModes {
+	for scope, mode := range run.TemplateModes {
 		if strings.EqualFold(name, string(scope)) {
 			return mode, nil
 		}
 	}
 	return 0, fmt.Errorf("--template-scope %q: it is Auto, Address or AddressPort", name)
-}
-
-var templateModes = map[config.TemplateScope]template.Mode{
-	config.ScopeAuto:        template.ModeAuto,
-	config.ScopeAddress:     template.ModeAddress,
-	config.ScopeAddressPort: template.ModeAddressPort,
 }
 
 // stdinIsTerminal reports whether a person can answer.

@@ -62,9 +62,15 @@ func (a *agents) evict() {
 	delete(a.known, oldest)
 }
 
-func (a *agents) streams(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
+func (a *agents) takeTraffic(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
 	for key, known := range a.known {
-		yield(key.exporter, SFlow, known.traffic)
+		if known.traffic != (Traffic{}) {
+			yield(key.exporter, SFlow, known.traffic)
+			known.traffic = Traffic{}
+		}
 	}
-	yield(netip.Addr{}, SFlow, a.evicted)
+	if a.evicted != (Traffic{}) {
+		yield(netip.Addr{}, SFlow, a.evicted)
+		a.evicted = Traffic{}
+	}
 }

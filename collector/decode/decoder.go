@@ -169,13 +169,13 @@ func (d *Decoder) Close() { d.netflow.Close() }
 // Held is how many sets wait for their template, and their bytes with overhead.
 func (d *Decoder) Held() (sets, bytes int) { return d.netflow.Held() }
 
-// Streams calls yield for each stream followed with what came from it so far, and once with the invalid address for all
-// those that were forgotten.
-func (d *Decoder) Streams(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
-	d.netflow.Streams(func(exporter netip.Addr, version template.Version, t Traffic) {
+// TakeTraffic calls yield for each stream followed with what came from it since the last time, and with the invalid address
+// for those that were forgotten since.
+func (d *Decoder) TakeTraffic(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
+	d.netflow.TakeTraffic(func(exporter netip.Addr, version template.Version, t Traffic) {
 		yield(exporter, protocolOf(version), t)
 	})
-	d.agents.streams(yield)
+	d.agents.takeTraffic(yield)
 }
 
 func protocolOf(version template.Version) Protocol {

@@ -377,7 +377,7 @@ func (e *Exporter) restore(n name, d *definition) bool {
 	}
 	if e.templates+e.rates >= e.store.limits.Load().Templates {
 		// What the bucket has too much of must not push out what was just heard.
-		e.store.totals.Add(ledger.TemplatesRefusedLimit, 1)
+		e.store.totals.Add(ledger.TemplatesEvicted, 1)
 		return false
 	}
 	e.add(n, d)

@@ -77,7 +77,7 @@ type Decoder struct {
 	sessions  map[sessionKey]*session
 	last      *session
 	held      heldSets
-	evicted   Traffic // of sessions that were forgotten
+	evicted   map[template.Version]Traffic // of sessions that were forgotten
 	now       int64
 	tag       uint64
 	record    flow.Record
@@ -87,7 +87,8 @@ type Decoder struct {
 
 // New returns a Decoder that counts into counts and hands records to sink. report may be nil.
 func New(store *template.Store, settings *Settings, counts *ledger.Counts, sink Sink, report func(Problem)) *Decoder {
-	d := &Decoder{store: store, counts: counts, sink: sink, report: report, sessions: make(map[sessionKey]*session)}
+	d := &Decoder{store: store, counts: counts, sink: sink, report: report,
+		sessions: make(map[sessionKey]*session), evicted: make(map[template.Version]Traffic)}
 	d.Configure(settings)
 	return d
 }

@@ -2,7 +2,6 @@ package netflow
 
 import (
 	"encoding/binary"
-	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -109,13 +108,4 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	d.counts.Add(ledger.RecordsDecoded, uint64(count))
 	s.traffic.Records += uint64(count)
 	return ledger.DatagramsDecoded
-}
-
-// Streams calls yield for each stream with what came from it so far, then once with the zero address for those that were
-// forgotten.
-func (d *Decoder) Streams(yield func(exporter netip.Addr, version template.Version, t Traffic)) {
-	for _, s := range d.sessions {
-		yield(s.key.scope.Exporter, s.key.scope.Version, s.traffic)
-	}
-	yield(netip.Addr{}, 0, d.evicted)
 }

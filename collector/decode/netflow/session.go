@@ -144,7 +144,9 @@ func (d *Decoder) evictSession() {
 	if d.last == oldest {
 		d.last = nil
 	}
-	d.evicted.Add(oldest.traffic)
+	evicted := d.evicted[oldest.key.scope.Version]
+	evicted.Add(oldest.traffic)
+	d.evicted[oldest.key.scope.Version] = evicted
 	delete(d.sessions, oldest.key)
 }
 
@@ -153,4 +155,19 @@ func (t *Traffic) Add(o Traffic) {
 	t.Datagrams += o.Datagrams
 	t.Records += o.Records
 	t.Missed += o.Missed
+}
+
+// TakeTraffic calls yield for each stream with what came from it since the last time, and with the invalid address for
+// those that were forgotten since.
+func (d *Decoder) TakeTraffic(yield func(exporter netip.Addr, version template.Version, t Traffic)) {
+	for _, s := range d.sessions {
+		if s.traffic != (Traffic{}) {
+			yield(s.key.scope.Exporter, s.key.scope.Version, s.traffic)
+			s.traffic = Traffic{}
+		}
+	}
+	for version, t := range d.evicted {
+		yield(netip.Addr{}, version, t)
+	}
+	clear(d.evicted)
 }

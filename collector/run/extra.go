@@ -1,12 +1,12 @@
-package main
+package run
 
 import (
 	"github.com/flowfleet/flowfleet/collector/element"
 	"github.com/flowfleet/flowfleet/collector/flow"
 )
 
-// extraJSON renders a field that FlowMessage has no place for under the name its registry gives it.
-func extraJSON(dst []byte, r *flow.Record, x *flow.Extra) ([]byte, string) {
+// ExtraJSON renders a field that FlowMessage has no place for under the name its registry gives it.
+func ExtraJSON(dst []byte, r *flow.Record, x *flow.Extra) ([]byte, string) {
 	isNetFlow9 := r.Type == flow.TypeNetFlowV9
 	e, known := element.Lookup(x.Enterprise, x.ID)
 	if isNetFlow9 {

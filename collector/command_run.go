@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/run"
+)
+
+func newRunCommand() *cobra.Command {
+	var path string
+	command := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Run the collector as a service",
+		Long: `run receives flows until it gets SIGTERM or an interrupt. It then stops being ready, reads on for the configured
+drain time, hands on what is waiting and exits with status 0.
+
+The configuration is read again on SIGHUP and when the file changes: what can change live does so, what needs a restart
+is named in the log. "collector config example" prints a complete configuration.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			level := new(slog.LevelVar)
+			run.SetLevel(level, c.Log.Level)
+			log := newLogger(command.ErrOrStderr(), c.Log.Format, level)
+			return run.Run(command.Context(), path, c, level, log)
+		},
+	}
+	command.Flags().StringVar(&path, "config", "", "configuration file (YAML)")
+	if err := command.MarkFlagRequired("config"); err != nil {
+		panic(fmt.Sprintf("collector: %v", err)) // the flag is defined right above
+	}
+	return command
+}
+
+func newLogger(out io.Writer, format string, level *slog.LevelVar) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(out, options))
+	}
+	return slog.New(slog.NewJSONHandler(out, options))
+}

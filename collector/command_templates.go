@@ -1,0 +1,335 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
+	"github.com/flowfleet/flowfleet/collector/element"
+	"github.com/flowfleet/flowfleet/collector/share"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// serverFlags say which server and bucket or stream a command looks at.
+type serverFlags struct {
+	config, server string
+	timeout        time.Duration
+}
+
+func (f *serverFlags) add(command *cobra.Command) {
+	command.PersistentFlags().StringVar(&f.config, "config", "", "take server, credentials and names from a collector's configuration")
+	command.PersistentFlags().StringVar(&f.server, "server", "", "address of NATS, such as nats://127.0.0.1:4222")
+	command.PersistentFlags().DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the server")
+}
+
+// load returns the configuration, or the default one with the server given.
+func (f *serverFlags) load() (*config.Config, error) {
+	c := config.Default()
+	if f.config != "" {
+		loaded, err := config.Load(f.config)
+		if err != nil {
+			return nil, err
+		}
+		c = loaded
+	}
+	for _, n := range []*config.NATS{&c.NATS, c.Templates.NATS, c.Output.NATS} {
+		if n != nil && n.Embedded != nil {
+			n.URLs = []string{"nats://" + n.Embedded.Address}
+		}
+	}
+	if f.server != "" {
+		c.NATS.URLs, c.Templates.NATS, c.Output.NATS = []string{f.server}, nil, nil
+	}
+	if len(c.NATS.URLs) == 0 {
+		c.NATS.URLs = []string{nats.DefaultURL}
+	}
+	return c, nil
+}
+
+// connection waits until it is made, which a collector would not.
+func (f *serverFlags) connection(ctx context.Context, purpose string, c config.NATS) (*nats.Conn, error) {
+	nc, err := connect.Dial(purpose, c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(f.timeout)
+	for !nc.IsConnected() {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			defer nc.Close()
+			return nil, fmt.Errorf("no connection to NATS at %s after %s: %w", strings.Join(c.URLs, ", "), f.timeout, lastError(nc))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return nc, nil
+}
+
+func lastError(nc *nats.Conn) error {
+	if err := nc.LastError(); err != nil {
+		return err
+	}
+	return nats.ErrNoServers
+}
+
+func newTemplatesCommand() *cobra.Command {
+	var flags serverFlags
+	command := &cobra.Command{
+		Use:   "templates",
+		Short: "Show what collectors share: templates and sampling rates",
+	}
+	flags.add(command)
+	var asJSON bool
+	var exporter string
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the definitions in the bucket",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
+				entries, err := findEntries(ctx, kv, exporter, nil)
+				if err != nil {
+					return err
+				}
+				return printEntries(command.OutOrStdout(), entries, asJSON, false)
+			})
+		},
+	}
+	show := &cobra.Command{
+		Use:   "show [KEY...]",
+		Short: "Show definitions with their fields",
+		RunE: func(command *cobra.Command, args []string) error {
+			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
+				entries, err := findEntries(ctx, kv, exporter, args)
+				if err != nil {
+					return err
+				}
+				return printEntries(command.OutOrStdout(), entries, asJSON, true)
+			})
+		},
+	}
+	for _, c := range []*cobra.Command{list, show} {
+		c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+		c.Flags().StringVar(&exporter, "exporter", "", "only those of one exporter's address")
+	}
+	var yes bool
+	remove := &cobra.Command{
+		Use:   "delete KEY...",
+		Short: "Delete definitions; collectors forget them until the exporter sends them again",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
+				return deleteEntries(ctx, kv, args, yes, command.InOrStdin(), command.OutOrStdout())
+			})
+		},
+	}
+	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	command.AddCommand(list, show, remove)
+	return command
+}
+
+func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, jetstream.KeyValue) error) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	server := c.NATS
+	if c.Templates.NATS != nil {
+		server = *c.Templates.NATS
+	}
+	nc, err := f.connection(ctx, "templates command", server)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	kv, err := js.KeyValue(ctx, c.Templates.Bucket)
+	if err != nil {
+		return fmt.Errorf("opening bucket %s: %w", c.Templates.Bucket, err)
+	}
+	return do(ctx, kv)
+}
+
+// findEntries lists the bucket, or an exporter's part of it, or the keys given.
+func findEntries(ctx context.Context, kv jetstream.KeyValue, exporter string, keys []string) ([]share.Entry, error) {
+	pattern := ">"
+	if exporter != "" {
+		a, err := netip.ParseAddr(exporter)
+		if err != nil {
+			return nil, fmt.Errorf("--exporter: %w", err)
+		}
+		pattern = share.ExporterFilter(a)
+	}
+	entries, err := share.List(ctx, kv, pattern)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) > 0 {
+		for _, key := range keys {
+			if !slices.ContainsFunc(entries, func(e share.Entry) bool { return e.Name == key }) {
+				return nil, fmt.Errorf("there is no key %s: \"collector templates list\" has them all", key)
+			}
+		}
+		entries = slices.DeleteFunc(entries, func(e share.Entry) bool { return !slices.Contains(keys, e.Name) })
+	}
+	slices.SortFunc(entries, func(a, b share.Entry) int { return strings.Compare(a.Name, b.Name) })
+	return entries, nil
+}
+
+// shownField is a field of a template for people and programs.
+type shownField struct {
+	Name       string `json:"name"`
+	Enterprise uint32 `json:"enterprise,omitempty"`
+	ID         uint16 `json:"id"`
+	// Length in bytes, 65535 for variable.
+	Length uint16 `json:"length"`
+	Scope  bool   `json:"scope,omitempty"`
+}
+
+// shownEntry is a definition for people and programs.
+type shownEntry struct {
+	Key          string       `json:"key"`
+	Kind         string       `json:"kind"`
+	Exporter     string       `json:"exporter,omitempty"`
+	Domain       uint32       `json:"domain"`
+	Port         uint16       `json:"port,omitempty"`
+	ID           uint64       `json:"id,omitempty"`
+	Sampler      string       `json:"sampler,omitempty"`
+	SamplingRate uint64       `json:"samplingRate,omitempty"`
+	Fields       []shownField `json:"fields,omitempty"`
+	Exported     time.Time    `json:"exported"`
+	Written      time.Time    `json:"written"`
+	Writer       string       `json:"writer"`
+	Error        string       `json:"error,omitempty"`
+}
+
+func describeEntry(e share.Entry) shownEntry {
+	out := shownEntry{Key: e.Name, Written: e.Written.UTC(), Writer: e.Writer}
+	if e.Err != nil {
+		out.Kind, out.Error = "unreadable", e.Err.Error()
+		return out
+	}
+	out.Kind = e.Kind.String()
+	out.Exporter, out.Domain, out.Port = e.Key.Scope.Exporter.String(), e.Key.Scope.Domain, e.Key.Port
+	out.Exported = time.Unix(int64(min(e.Stamp, 1<<40)), 0).UTC()
+	if e.Key.Sampling {
+		out.Sampler = e.Name[strings.LastIndexByte(e.Name, '.')+1:]
+		rate, err := template.DecodeSampling(e.Record)
+		if err != nil {
+			out.Error = err.Error()
+		}
+		out.SamplingRate = rate
+		return out
+	}
+	out.ID = e.Key.ID
+	t, _, err := template.Parse(e.Key.Scope.Version, e.Kind, e.Record, 1<<16)
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	isNetFlow9 := e.Key.Scope.Version == template.NetFlow9
+	for i, f := range t.Fields {
+		field := shownField{Name: element.Name(isNetFlow9, f.Enterprise, f.ID), Enterprise: f.Enterprise, ID: f.ID,
+			Length: f.Length, Scope: i < t.ScopeFields}
+		if field.Scope && isNetFlow9 {
+			field.Name = element.ScopeName(f.ID)
+		}
+		out.Fields = append(out.Fields, field)
+	}
+	return out
+}
+
+func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		for _, e := range entries {
+			if err := encoder.Encode(describeEntry(e)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	if !fields {
+		fmt.Fprintln(table, "KEY\tEXPORTER\tDOMAIN\tKIND\tWHAT\tAGE\tWRITER")
+	}
+	for _, e := range entries {
+		d := describeEntry(e)
+		age := time.Since(d.Written).Round(time.Second).String()
+		what := fmt.Sprintf("%d fields", len(d.Fields))
+		switch {
+		case d.Error != "":
+			what = d.Error
+		case d.Sampler != "":
+			what = fmt.Sprintf("%s: 1 of %d", d.Sampler, d.SamplingRate)
+		}
+		if !fields {
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, d.Kind, what, age, d.Writer)
+			continue
+		}
+		fmt.Fprintf(table, "%s\n  %s of exporter %s, domain %d; %s; written %s ago by %s\n", d.Key, d.Kind, d.Exporter, d.Domain,
+			what, age, d.Writer)
+		for _, f := range d.Fields {
+			length, scope := fmt.Sprint(f.Length), ""
+			if f.Length == template.VariableLength {
+				length = "variable"
+			}
+			if f.Scope {
+				scope = "scope"
+			}
+			id := fmt.Sprint(f.ID)
+			if f.Enterprise != 0 {
+				id = fmt.Sprintf("%d/%d", f.Enterprise, f.ID)
+			}
+			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", id, f.Name, length, scope)
+		}
+	}
+	return table.Flush()
+}
+
+func deleteEntries(ctx context.Context, kv jetstream.KeyValue, keys []string, yes bool, in io.Reader, out io.Writer) error {
+	entries, err := findEntries(ctx, kv, "", keys)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		if in == os.Stdin && !stdinIsTerminal() {
+			return fmt.Errorf("nobody is there to be asked; --yes deletes without asking")
+		}
+		if err := printEntries(out, entries, false, false); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "Delete %d of bucket %s? Data of these exporters waits until they send them again. [y/N] ",
+			len(entries), kv.Bucket())
+		answer, err := bufio.NewReader(in).ReadString('\n')
+		if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
+			return fmt.Errorf("nothing was deleted")
+		}
+	}
+	for _, e := range entries {
+		// Only what was shown is deleted, not what an exporter sent since.
+		if err := kv.Delete(ctx, e.Name, jetstream.LastRevision(e.Revision)); err != nil {
+			return fmt.Errorf("deleting %s: %w", e.Name, err)
+		}
+		fmt.Fprintln(out, "deleted", e.Name)
+	}
+	return nil
+}

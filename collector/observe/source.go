@@ -1,0 +1,59 @@
+package observe
+
+import (
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// Source is where metrics come from; each function is called at every scrape, and may be nil.
+type Source struct {
+	// Listeners are the counts of each listener.
+	Listeners func() []Listener
+	// Shared are the counts that belong to no listener: templates, sampling rates, exporters.
+	Shared func() ledger.Counts
+	// Memory is what is known of exporters.
+	Memory func() Memory
+	// Exporters are the streams that exporters send.
+	Exporters func() []Exporter
+	Store     func() Store
+	Output    func() Output
+	// RefusedConnections of the HTTP server.
+	RefusedConnections func() uint64
+}
+
+// Listener is one listener's state.
+type Listener struct {
+	Name   string
+	Counts ledger.Counts
+	// HeldBytes of sets that wait for their template.
+	HeldBytes int
+}
+
+// Memory is how much is known.
+type Memory struct {
+	Exporters, Templates, SamplingRates int
+}
+
+// Exporter is what came from one exporter, or, with an empty Address, from all those without series of their own.
+type Exporter struct {
+	Address, Protocol          string
+	Datagrams, Records, Missed uint64
+}
+
+// Store is the state of the template bucket.
+type Store struct {
+	Connected, Loaded                                               bool
+	Keys, Queue                                                     int
+	Bytes                                                           uint64
+	Writes, Deletes, Skipped, Conflicts, Errors, Overflows, Limited uint64
+	WatchRestarts, Relists, Newer, Invalid                          uint64
+	LagSeconds                                                      float64
+}
+
+// Output is the state of publishing.
+type Output struct {
+	Connected, StreamReady                        bool
+	Published, Waiting                            uint64
+	Dropped                                       map[string]uint64
+	Batches, Bytes, Retries, Failures, Duplicates uint64
+	BufferBytes, InFlightBytes                    int
+}

@@ -1,0 +1,302 @@
+// Package run is the collector as a service: it puts the stages together, watches over them, and ends them in order.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/listen"
+	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/collector/publish"
+	"github.com/flowfleet/flowfleet/collector/share"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Bounds of the end, after the drain time.
+const (
+	// flushTime is for learned definitions and for records that wait for their acknowledgement.
+	flushTime = 10 * time.Second
+	httpTime  = 2 * time.Second
+)
+
+// Names of the readiness checks.
+const (
+	checkListeners = "listeners"
+	checkTemplates = "templates"
+	checkDraining  = "draining"
+)
+
+// Collector is a running service.
+type Collector struct {
+	log      *slog.Logger
+	level    *slog.LevelVar
+	path     string
+	config   *config.Config
+	ready    *observe.Readiness
+	settings atomic.Pointer[decode.Settings]
+	stopAt   atomic.Int64
+	shared   ledger.Totals
+	store    *template.Store
+	traffic  traffic
+	// begun: all of what follows is made.
+	begun atomic.Bool
+
+	http      *observe.Server
+	embedded  *connect.Server
+	conns     []*nats.Conn
+	listeners []*listener
+	bucket    *share.Bucket
+	publisher publish.Publisher
+}
+
+// listener is one port with its workers.
+type listener struct {
+	config  *config.Listener
+	sockets []*listen.Socket
+	totals  ledger.Totals
+	workers []*worker
+}
+
+// Run runs a collector until ctx ends, and then drains it. path is the configuration's file, which is watched; level is the
+// logger's. An error means that it could not begin.
+func Run(ctx context.Context, path string, c *config.Config, level *slog.LevelVar, log *slog.Logger) error {
+	k := &Collector{
+		log:    log,
+		level:  level,
+		path:   path,
+		config: c,
+		ready:  observe.NewReadiness(checkListeners, checkTemplates),
+	}
+	defer k.close()
+	if err := k.begin(); err != nil {
+		return err
+	}
+	// The bucket outlives ctx: what is learned while draining is still written.
+	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
+	var background, workers sync.WaitGroup
+	if k.bucket != nil {
+		background.Go(func() { k.bucket.Run(following) })
+		background.Go(func() { k.awaitTemplates(following) })
+	} else {
+		k.ready.Set(checkTemplates, true, "not shared: templateStore.disabled")
+	}
+	background.Go(func() { k.watchConfiguration(following) })
+	for _, l := range k.listeners {
+		for _, w := range l.workers {
+			workers.Go(w.run)
+		}
+	}
+	k.ready.Set(checkListeners, true, "")
+	log.Info("collecting", "version", observe.Version(), "name", c.Name, "namespace", c.Namespace, "instance", c.Instance)
+
+	<-ctx.Done()
+	k.ready.Set(checkDraining, false, "the collector is ending")
+	log.Info("draining", "time", c.DrainTime.String())
+	k.stopAt.Store(time.Now().Add(c.DrainTime.Std()).UnixNano())
+	workers.Wait()
+	k.flush()
+	stopFollowing()
+	background.Wait()
+	k.logLedger()
+	return nil
+}
+
+// begin makes everything that can fail. Nothing here waits for a server elsewhere.
+func (k *Collector) begin() (err error) {
+	c := k.config
+	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.log); err != nil {
+		return err
+	}
+	workers := 0
+	for i := range c.Listeners {
+		l := &listener{config: &c.Listeners[i]}
+		if l.sockets, err = listen.Open(l.config.Address, l.config.Workers, int(l.config.ReceiveBuffer)); err != nil {
+			return fmt.Errorf("listener %s: %w", l.config.Name, err)
+		}
+		workers += len(l.sockets)
+		k.listeners = append(k.listeners, l)
+		k.announce(l)
+	}
+	if err := k.startEmbedded(); err != nil {
+		return err
+	}
+	next := settings(c, workers)
+	k.settings.Store(next)
+	k.traffic.setLimit(c.Exporters.Limits.ExporterMetrics)
+	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)
+	if err := k.share(); err != nil {
+		return err
+	}
+	if err := k.publish(); err != nil {
+		return err
+	}
+	for _, l := range k.listeners {
+		for _, socket := range l.sockets {
+			l.workers = append(l.workers, newWorker(c, l.config, socket, k.store, &l.totals, k.publisher, &k.traffic,
+				&k.settings, &k.stopAt, k.log))
+		}
+	}
+	k.begun.Store(true)
+	return nil
+}
+
+// announce logs a listener, with a warning where its buffer is smaller than asked for.
+func (k *Collector) announce(l *listener) {
+	address := l.sockets[0].Address()
+	size, err := l.sockets[0].ReceiveBuffer()
+	if err == nil && size < int(l.config.ReceiveBuffer) {
+		k.log.Warn("the kernel gives a smaller receive buffer than configured; bursts may be dropped (and are counted)",
+			"listener", l.config.Name, "bytes", size, "configured", l.config.ReceiveBuffer.String(),
+			"hint", fmt.Sprintf("sysctl -w net.core.rmem_max=%d", l.config.ReceiveBuffer))
+	}
+	k.log.Info("listening", "listener", l.config.Name, "address", address.String(), "protocol", l.config.Protocol,
+		"workers", len(l.sockets))
+}
+
+// startEmbedded starts the server inside the process where one is configured.
+func (k *Collector) startEmbedded() (err error) {
+	for _, n := range []*config.NATS{&k.config.NATS, k.config.Templates.NATS, k.config.Output.NATS} {
+		if n == nil || n.Embedded == nil {
+			continue
+		}
+		if k.embedded, err = connect.StartEmbedded(*n.Embedded, k.log); err != nil {
+			return err
+		}
+		n.URLs = []string{k.embedded.URL()}
+		k.log.Info("the embedded NATS server takes connections", "url", k.embedded.URL())
+	}
+	return nil
+}
+
+func (k *Collector) dial(purpose string, own *config.NATS) (*nats.Conn, error) {
+	if own == nil {
+		own = &k.config.NATS
+	}
+	nc, err := connect.Dial(purpose, *own, k.log)
+	if err != nil {
+		return nil, err
+	}
+	k.conns = append(k.conns, nc)
+	return nc, nil
+}
+
+func (k *Collector) share() error {
+	c := &k.config.Templates
+	if c.Disabled {
+		return nil
+	}
+	nc, err := k.dial("templates", c.NATS)
+	if err != nil {
+		return err
+	}
+	if k.bucket, err = share.New(*c, k.config.Instance, nc, k.store, k.log); err != nil {
+		return err
+	}
+	k.store.Observe(k.bucket)
+	return nil
+}
+
+func (k *Collector) publish() (err error) {
+	var nc *nats.Conn
+	if k.config.Output.Kind == config.OutputJetStream {
+		if nc, err = k.dial("flows", k.config.Output.NATS); err != nil {
+			return err
+		}
+	}
+	k.publisher, err = publish.New(k.config.Output, k.config.Instance, nc, k.log)
+	return err
+}
+
+// awaitTemplates makes the collector ready when the bucket is loaded, or when waiting for it would help nobody any more:
+// what it holds is then missing, but what exporters send again is decoded.
+func (k *Collector) awaitTemplates(ctx context.Context) {
+	timeout := k.config.Templates.LoadTimeout.Std()
+	select {
+	case <-ctx.Done():
+		return
+	case <-k.bucket.Loaded():
+	case <-time.After(timeout):
+		reason := fmt.Sprintf("not loaded after %s, going on without: %s", timeout, k.bucket.Status().LastError)
+		k.ready.Set(checkTemplates, true, reason)
+		k.log.Warn("ready without the template bucket; data waits for templates to be sent again",
+			"after", timeout.String(), "error", k.bucket.Status().LastError)
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.bucket.Loaded():
+		}
+	}
+	k.ready.Set(checkTemplates, true, "")
+}
+
+// flush hands on what is waiting: learned definitions, and records.
+func (k *Collector) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if k.bucket != nil {
+		if left := k.bucket.Flush(ctx); left > 0 {
+			k.log.Warn("learned definitions could not be written to the template bucket; their exporters send them again",
+				"count", left)
+		}
+	}
+	if err := k.publisher.Close(ctx); err != nil {
+		k.log.Error("flows were lost at the end", "error", err)
+	}
+}
+
+func (k *Collector) close() {
+	for _, l := range k.listeners {
+		for _, s := range l.sockets {
+			_ = s.Close() // nothing more is read
+		}
+	}
+	for _, nc := range k.conns {
+		nc.Close()
+	}
+	if k.embedded != nil {
+		k.embedded.Shutdown()
+	}
+	if k.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), httpTime)
+		defer cancel()
+		if err := k.http.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			k.log.Warn("ending the HTTP server", "error", err)
+		}
+	}
+}
+
+// logLedger leaves the final account in the log.
+func (k *Collector) logLedger() {
+	stats := k.publisher.Stats()
+	for _, l := range k.listeners {
+		c := l.totals.Load()
+		k.log.Info("ledger of the listener", "listener", l.config.Name,
+			"datagrams", c[ledger.DatagramsReceived], "decoded", c[ledger.DatagramsDecoded], "refused", c.Refused(),
+			"kernelDrops", c[ledger.DatagramsKernelDrops],
+			"sets", c[ledger.SetsReceived], "setsDecoded", c[ledger.SetsDecoded], "setsExpired", c.SetsExpired(),
+			"setsDropped", c.SetsDropped(), "records", c[ledger.RecordsDecoded])
+	}
+	k.log.Info("ledger of the output", "records", stats.Submitted, "published", stats.Published,
+		"waiting", stats.Waiting, "dropped", stats.DroppedRecords())
+}
+
+// hangUps returns a channel of SIGHUP, and what ends it.
+func hangUps() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
+}

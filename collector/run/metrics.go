@@ -1,0 +1,78 @@
+package run
+
+import (
+	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/collector/publish"
+)
+
+// source gives the metrics. The server answers before everything is made: what is not there yet is left out.
+func (k *Collector) source() observe.Source {
+	return observe.Source{
+		Listeners:          k.listenerMetrics,
+		Shared:             k.shared.Load,
+		Memory:             k.memoryMetrics,
+		Exporters:          k.traffic.exporters,
+		Store:              k.storeMetrics,
+		Output:             k.outputMetrics,
+		RefusedConnections: func() uint64 { return k.http.Refused() },
+	}
+}
+
+func (k *Collector) listenerMetrics() []observe.Listener {
+	if !k.begun.Load() {
+		return nil
+	}
+	out := make([]observe.Listener, 0, len(k.listeners))
+	for _, l := range k.listeners {
+		held := int64(0)
+		for _, w := range l.workers {
+			held += w.heldBytes.Load()
+		}
+		out = append(out, observe.Listener{Name: l.config.Name, Counts: l.totals.Load(), HeldBytes: int(held)})
+	}
+	return out
+}
+
+func (k *Collector) memoryMetrics() (m observe.Memory) {
+	if k.begun.Load() {
+		m.Exporters, m.Templates, m.SamplingRates = k.store.Size()
+	}
+	return m
+}
+
+func (k *Collector) storeMetrics() observe.Store {
+	if !k.begun.Load() || k.bucket == nil {
+		return observe.Store{}
+	}
+	status, stats := k.bucket.Status(), k.bucket.Stats()
+	return observe.Store{
+		Connected: status.Connected, Loaded: status.Loaded, Keys: status.Keys, Bytes: status.Bytes, Queue: stats.Queue,
+		Writes: stats.Writes, Deletes: stats.Deletes, Skipped: stats.Skipped, Conflicts: stats.Conflicts,
+		Errors: stats.Errors, Overflows: stats.Overflows, Limited: stats.Limited,
+		WatchRestarts: stats.WatchRestarts, Relists: stats.Relists, Newer: stats.Newer, Invalid: stats.Invalid,
+		LagSeconds: stats.Lag.Seconds(),
+	}
+}
+
+func (k *Collector) outputMetrics() observe.Output {
+	if !k.begun.Load() {
+		return observe.Output{}
+	}
+	status, stats := k.publisher.Status(), k.publisher.Stats()
+	waiting := stats.Waiting
+	for _, l := range k.listeners {
+		for _, w := range l.workers {
+			waiting += uint64(max(w.openRecords.Load(), 0))
+		}
+	}
+	out := observe.Output{
+		Connected: status.Connected, StreamReady: status.StreamReady, Published: stats.Published, Waiting: waiting,
+		Dropped: make(map[string]uint64), Batches: stats.Batches, Bytes: stats.Bytes, Retries: stats.Retries,
+		Failures: stats.Failures, Duplicates: stats.Duplicates, BufferBytes: stats.BufferBytes,
+		InFlightBytes: stats.InFlightBytes,
+	}
+	for r := range stats.Dropped {
+		out.Dropped[publish.Reason(r).String()] = stats.Dropped[r]
+	}
+	return out
+}

@@ -1,0 +1,112 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// settleTime lets an editor, or the kubelet's exchange of symbolic links, finish.
+const settleTime = 300 * time.Millisecond
+
+// watchConfiguration reads the file again when it changes, and on SIGHUP.
+func (k *Collector) watchConfiguration(ctx context.Context) {
+	signals, stop := hangUps()
+	defer stop()
+	if k.path == "" {
+		return
+	}
+	before, err := os.ReadFile(k.path)
+	if err != nil {
+		k.log.Warn("the configuration's file cannot be read any more", "error", err)
+	}
+	var events chan fsnotify.Event
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		defer func() { _ = watcher.Close() }() // nothing depends on it any more
+		// The folder rather than the file: editors and kubelets put another file in its place.
+		if err = watcher.Add(filepath.Dir(k.path)); err == nil {
+			events = watcher.Events
+		}
+	}
+	if err != nil {
+		k.log.Warn("the configuration's file cannot be watched; SIGHUP still works", "error", err)
+	}
+	for {
+		asked := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			asked = true
+		case <-events:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(settleTime):
+			}
+			for len(events) > 0 {
+				<-events
+			}
+		}
+		after, err := os.ReadFile(k.path)
+		if err != nil {
+			if asked {
+				k.log.Error("the configuration is not read again", "error", err)
+			}
+			continue
+		}
+		if !asked && bytes.Equal(before, after) {
+			continue
+		}
+		before = after
+		k.reload(after)
+	}
+}
+
+// reload takes from a changed file what can change live, and says what cannot.
+func (k *Collector) reload(file []byte) {
+	next, problems := config.Parse(file)
+	if len(problems) > 0 {
+		k.log.Error("the changed configuration is invalid; the former one stays in force",
+			"error", (&config.Invalid{Problems: problems}).Error())
+		return
+	}
+	live, restart := config.Changes(k.fileConfig(), next)
+	k.config = config.TakeLive(k.config, next)
+	workers := 0
+	for _, l := range k.listeners {
+		workers += len(l.sockets)
+	}
+	k.settings.Store(settings(k.config, workers))
+	k.store.SetLimits(templateLimits(k.config))
+	k.traffic.setLimit(k.config.Exporters.Limits.ExporterMetrics)
+	SetLevel(k.level, k.config.Log.Level)
+	k.log.Info("the configuration was read again", "changed", strings.Join(live, " "))
+	if len(restart) > 0 {
+		k.log.Warn("some changes need a restart of the collector", "fields", strings.Join(restart, " "))
+	}
+}
+
+// fileConfig is the configuration as its file had it: an embedded server's address was added to it.
+func (k *Collector) fileConfig() *config.Config {
+	c := *k.config
+	if c.NATS.Embedded != nil {
+		c.NATS.URLs = nil
+	}
+	return &c
+}
+
+// SetLevel sets a logger's level by its name in the configuration.
+func SetLevel(level *slog.LevelVar, name string) {
+	// Check has seen to it that the name is one of slog's.
+	_ = level.UnmarshalText([]byte(name))
+}

@@ -1,0 +1,59 @@
+package run
+
+import (
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/network"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// TemplateModes are the stores' modes by the configuration's words.
+var TemplateModes = map[config.TemplateScope]template.Mode{
+	config.ScopeAuto:        template.ModeAuto,
+	config.ScopeAddress:     template.ModeAddress,
+	config.ScopeAddressPort: template.ModeAddressPort,
+}
+
+// settings are what a configuration means for each of a number of workers; they share the bound on held bytes.
+func settings(c *config.Config, workers int) *decode.Settings {
+	e := &c.Exporters
+	out := &decode.Settings{
+		Settings: netflow.Settings{
+			Overrides:            rates(e.Sampling.Overrides),
+			Defaults:             rates(e.Sampling.Defaults),
+			Hold:                 !e.Held.Disabled,
+			HeldBytes:            int(e.Held.MaxBytes) / max(workers, 1),
+			HeldBytesPerExporter: int(e.Held.MaxBytesPerExporter),
+			HeldAge:              int64(e.Held.MaxAge),
+			Sessions:             e.Limits.Exporters,
+			Extra:                c.Decoding.ExtraFields,
+			Inner:                c.Decoding.InnerHeaders,
+		},
+		MaxSamples: e.Limits.SamplesPerDatagram,
+	}
+	if len(e.AllowedNetworks) > 0 {
+		var entries []network.Entry[struct{}]
+		for _, p := range e.AllowedNetworks {
+			entries = append(entries, network.Entry[struct{}]{Network: p})
+		}
+		out.Allowed = network.New(entries)
+	}
+	return out
+}
+
+func rates(list []config.NetworkRate) *network.Table[uint32] {
+	if len(list) == 0 {
+		return nil
+	}
+	var entries []network.Entry[uint32]
+	for _, r := range list {
+		entries = append(entries, network.Entry[uint32]{Network: r.Network, Value: r.Rate})
+	}
+	return network.New(entries)
+}
+
+func templateLimits(c *config.Config) template.Limits {
+	l := &c.Exporters.Limits
+	return template.Limits{Exporters: l.Exporters, Templates: l.TemplatesPerExporter, Fields: l.FieldsPerTemplate}
+}

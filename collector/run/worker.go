@@ -1,0 +1,238 @@
+package run
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/listen"
+	"github.com/flowfleet/flowfleet/collector/publish"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const (
+	// longestTick bounds how long settings, held sets and kernel drops go without being looked at.
+	longestTick = 100 * time.Millisecond
+	// trafficInterval is how often the exporters' own figures are brought up to date.
+	trafficInterval = 5 * time.Second
+	// A short batch is followed by a nap, so that the next one is longer: at moderate rates most of the cost of receiving
+	// is that of waking up.
+	shortBatch = 8
+	nap        = 500 * time.Microsecond
+	// lastReads bounds how long a socket that never falls silent is read after the drain time.
+	lastReads = time.Second
+)
+
+// worker owns one socket and all that happens to its datagrams, up to the batches it hands to the publisher.
+type worker struct {
+	socket    *listen.Socket
+	decoder   *decode.Decoder
+	counts    ledger.Counts
+	totals    *ledger.Totals
+	publisher publish.Publisher
+	traffic   *traffic
+	log       *slog.Logger
+	// settings in force; another pointer is picked up at the next tick.
+	settings *atomic.Pointer[decode.Settings]
+	current  *decode.Settings
+	// stopAt is when to end, in nanoseconds since 1970; 0 for never.
+	stopAt *atomic.Int64
+
+	json        bool
+	maxBatch    int
+	maxBatchAge time.Duration
+	subjects    [numTypes]string
+	encoder     flow.Encoder
+	open        [numTypes]*publish.Batch
+	opened      [numTypes]time.Time
+	now         time.Time
+
+	kernelDrops uint32
+	lastTraffic time.Time
+	// heldBytes and openRecords are for the metrics.
+	heldBytes   atomic.Int64
+	openRecords atomic.Int64
+	submitted   int64
+	recorded    int64
+}
+
+// numTypes is one more than the highest flow.Type.
+const numTypes = int(flow.TypeIPFIX) + 1
+
+func newWorker(c *config.Config, l *config.Listener, socket *listen.Socket, store *template.Store, totals *ledger.Totals,
+	publisher publish.Publisher, traffic *traffic, settings *atomic.Pointer[decode.Settings], stopAt *atomic.Int64,
+	log *slog.Logger) *worker {
+	w := &worker{
+		socket:      socket,
+		totals:      totals,
+		publisher:   publisher,
+		traffic:     traffic,
+		log:         log,
+		settings:    settings,
+		current:     settings.Load(),
+		stopAt:      stopAt,
+		json:        c.Output.Encoding == config.EncodingJSON,
+		maxBatch:    int(c.Output.Batch.MaxBytes),
+		maxBatchAge: c.Output.Batch.MaxAge.Std(),
+	}
+	for t := range w.subjects {
+		w.subjects[t] = c.Output.Subject + "." + decode.SubjectToken(flow.Type(t))
+	}
+	w.decoder = decode.New(l.Protocol, store, w.current, &w.counts, w, nil)
+	return w
+}
+
+// Record encodes a record into the open batch of its protocol. It implements decode.Sink.
+func (w *worker) Record(r *flow.Record) {
+	b := w.open[r.Type]
+	if b == nil {
+		b = w.publisher.Get()
+		b.Subject = w.subjects[r.Type]
+		w.open[r.Type], w.opened[r.Type] = b, w.now
+	}
+	before := len(b.Buffer)
+	if w.json {
+		b.Buffer = append(r.AppendJSON(b.Buffer, ExtraJSON), '\n')
+	} else {
+		b.Buffer = w.encoder.AppendDelimited(b.Buffer, r)
+	}
+	w.recorded++
+	if len(b.Buffer) <= w.maxBatch {
+		b.Records++
+		return
+	}
+	if b.Records == 0 {
+		b.Records = 1
+		w.submit(r.Type)
+		return
+	}
+	// The record that did not fit begins the next batch.
+	next := w.publisher.Get()
+	next.Subject = b.Subject
+	next.Buffer = append(next.Buffer, b.Buffer[before:]...)
+	next.Records = 1
+	b.Buffer = b.Buffer[:before]
+	w.submit(r.Type)
+	w.open[r.Type], w.opened[r.Type] = next, w.now
+}
+
+func (w *worker) submit(t flow.Type) {
+	b := w.open[t]
+	w.open[t] = nil
+	w.submitted += int64(b.Records)
+	w.publisher.Submit(b)
+}
+
+// flush hands over the batches that were opened before a time.
+func (w *worker) flush(before time.Time) {
+	for t, b := range w.open {
+		if b != nil && !w.opened[t].After(before) {
+			w.submit(flow.Type(t))
+		}
+	}
+}
+
+// account makes the figures of this worker those of its listener.
+func (w *worker) account() {
+	w.counts.MoveTo(w.totals)
+	w.openRecords.Store(w.recorded - w.submitted)
+	_, held := w.decoder.Held()
+	w.heldBytes.Store(int64(held))
+}
+
+// run reads until it is told to stop or the socket is closed.
+func (w *worker) run() {
+	batch := listen.NewBatch()
+	interval := min(longestTick, w.maxBatchAge/2)
+	var nextTick time.Time
+	for {
+		w.now = time.Now()
+		if !w.now.Before(nextTick) {
+			w.tick()
+			if stop := w.stopAt.Load(); stop != 0 && w.now.UnixNano() >= stop {
+				w.end(batch)
+				return
+			}
+			nextTick = w.now.Add(interval)
+			if err := w.socket.SetReadDeadline(nextTick); err != nil {
+				w.end(batch)
+				return
+			}
+		}
+		n, err := w.socket.Read(batch)
+		switch {
+		case err == nil:
+			w.take(batch, n)
+			if n < shortBatch {
+				time.Sleep(nap)
+			}
+		case errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, net.ErrClosed):
+			w.end(batch)
+			return
+		default:
+			w.log.Error("reading from the socket failed; trying again", "address", w.socket.Address(), "error", err)
+			time.Sleep(longestTick)
+		}
+	}
+}
+
+// take decodes the datagrams of a batch.
+func (w *worker) take(batch *listen.Batch, n int) {
+	w.now = time.Now()
+	received := w.now.UnixNano()
+	for i := range n {
+		in := decode.Datagram{Payload: batch.Payload(i), Source: batch.Source(i), Received: received}
+		if batch.Oversized(i) {
+			w.decoder.Oversized(in)
+			continue
+		}
+		w.decoder.Decode(in)
+	}
+	w.account()
+}
+
+// tick does what time brings about.
+func (w *worker) tick() {
+	if s := w.settings.Load(); s != w.current {
+		w.current = s
+		w.decoder.Configure(s)
+	}
+	w.decoder.Tick(w.now.UnixNano())
+	w.flush(w.now.Add(-w.maxBatchAge / 2))
+	if drops, err := w.socket.KernelDrops(); err == nil {
+		w.counts.Add(ledger.DatagramsKernelDrops, uint64(drops-w.kernelDrops))
+		w.kernelDrops = drops
+	}
+	if w.now.Sub(w.lastTraffic) >= trafficInterval {
+		w.lastTraffic = w.now
+		w.traffic.take(w.decoder)
+	}
+	w.account()
+}
+
+// end reads what the kernel still has, lets go of what is held and hands over what is open.
+func (w *worker) end(batch *listen.Batch) {
+	for until := w.now.Add(lastReads); w.now.Before(until); {
+		if w.socket.SetReadDeadline(time.Now().Add(10*time.Millisecond)) != nil {
+			break
+		}
+		n, err := w.socket.Read(batch)
+		if err != nil {
+			break
+		}
+		w.take(batch, n)
+	}
+	w.tick()
+	w.decoder.Close()
+	w.flush(w.now)
+	w.traffic.take(w.decoder)
+	w.account()
+}
