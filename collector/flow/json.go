@@ -10,7 +10,7 @@ import (
 type ExtraJSON func(dst []byte, r *Record, x *Extra) (out []byte, name string)
 
 // AppendJSON appends r as one JSON object, without a line feed: names, order and renderings are those of goflow2's JSON
-// format in its default configuration. Extra fields, if there are any, follow as the object "fields"; extra renders them,
+// format in its default configuration, but for protocols without a well-known name, see appendProtocol. Extra fields, if there are any, follow as the object "fields"; extra renders them,
 // a repeated name gets "#2", "#3", ... Without extra they are left out.
 func (r *Record) AppendJSON(dst []byte, extra ExtraJSON) []byte {
 	dst = append(dst, `{"type":"`...)
@@ -27,7 +27,7 @@ func (r *Record) AppendJSON(dst []byte, extra ExtraJSON) []byte {
 	dst = appendIP(dst, "src_addr", &r.SrcAddr)
 	dst = appendIP(dst, "dst_addr", &r.DstAddr)
 	dst = appendString(dst, "etype", etherTypeName(r.EType))
-	dst = appendString(dst, "proto", ProtocolName(r.Proto))
+	dst = appendProtocol(dst, "proto", r.Proto)
 	dst = appendNumber(dst, "src_port", uint64(r.SrcPort))
 	dst = appendNumber(dst, "dst_port", uint64(r.DstPort))
 	dst = appendNumber(dst, "in_if", uint64(r.InIf))
@@ -115,6 +115,18 @@ func appendNumber(dst []byte, key string, v uint64) []byte {
 func appendString(dst []byte, key, v string) []byte {
 	dst = append(appendKey(dst, key), '"')
 	dst = append(dst, v...)
+	return append(dst, '"')
+}
+
+// appendProtocol writes goflow2's name of a protocol where that tells which one it is, else the number, as a string too.
+// goflow2 has one word for all numbers without a name, and calls 4 and 94 what others call the other way round.
+func appendProtocol(dst []byte, key string, protocol uint32) []byte {
+	switch protocol {
+	case 0, 1, 2, 6, 17, 41, 47, 50, 51, 58, 88, 97, 103, 112, 115, 132:
+		return appendString(dst, key, ProtocolName(protocol))
+	}
+	dst = append(appendKey(dst, key), '"')
+	dst = strconv.AppendUint(dst, uint64(protocol), 10)
 	return append(dst, '"')
 }
 
