@@ -289,15 +289,16 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 	} else {
 		b.stats.lag.Store(int64(time.Since(entry.Created())))
 	}
-	value, err := b.note(key, entry)
+	value, err := b.note(key, entry, listing)
 	if err != nil {
 		return
 	}
 	b.store.Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record)})
 }
 
-// note remembers what the bucket holds for a key.
-func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry) (Value, error) {
+// note remembers what the bucket holds for a key. What is listed is true whatever was known before: revisions of a bucket
+// that was rolled back are lower.
+func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, listed bool) (Value, error) {
 	value, err := DecodeValue(entry.Value())
 	k := known{revision: entry.Revision(), written: entry.Created(), stamp: value.Stamp, kind: value.Kind,
 		record: string(value.Record)}
@@ -310,7 +311,7 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry) (Value, e
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.known[key].revision <= k.revision || b.known[key].revision == 0 {
+	if listed || b.known[key].revision <= k.revision {
 		b.known[key] = k
 	}
 	return value, err

@@ -207,9 +207,6 @@ func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.K
 	if err != nil {
 		return err
 	}
-	b.mu.Lock()
-	delete(b.known, key) // revisions of a bucket that was made anew begin at 1 again
-	b.mu.Unlock()
-	_, _ = b.note(key, entry) // what cannot be read is counted and left alone, or replaced
+	_, _ = b.note(key, entry, true) // what cannot be read is counted and left alone, or replaced
 	return nil
 }

@@ -1,0 +1,372 @@
+package share
+
+import (
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// member is one collector's half of sharing: its memory and its bucket.
+type member struct {
+	t      *testing.T
+	store  *template.Store
+	totals ledger.Totals
+	bucket *Bucket
+}
+
+var (
+	address = netip.MustParseAddr("192.0.2.1")
+	scope   = template.Scope{Version: template.IPFIX, Exporter: address, Domain: 7}
+)
+
+func join(t *testing.T, s *natstest.Server, change ...func(*config.TemplateStore)) *member {
+	t.Helper()
+	c := config.Default().Templates
+	c.MaxBytes = -1
+	for _, f := range change {
+		f(&c)
+	}
+	m := &member{t: t}
+	m.store = template.NewStore(template.ModeAuto, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100}, &m.totals, nil)
+	var err error
+	if m.bucket, err = New(c, t.Name(), s.Connect(), m.store, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	m.bucket.probeInterval = 100 * time.Millisecond
+	m.store.Observe(m.bucket)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.bucket.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return m
+}
+
+// learn teaches a template of one field whose length tells versions apart.
+func (m *member) learn(port, id, length uint16, stamp uint64) {
+	m.t.Helper()
+	record := binary.BigEndian.AppendUint16(nil, id)
+	record = append(record, 0, 1, 0, 1)
+	record = binary.BigEndian.AppendUint16(record, length)
+	parsed, _, err := template.Parse(template.IPFIX, template.KindData, record, 10)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.store.Exporter(scope, time.Now().UnixNano()).LearnTemplate(port, parsed, stamp, time.Now().UnixNano())
+}
+
+// length is that of the template as port knows it, 0 for none.
+func (m *member) length(port, id uint16) uint16 {
+	e := m.store.Find(scope)
+	if e == nil {
+		return 0
+	}
+	if t := e.Template(port, id); t != nil {
+		return t.Fields[0].Length
+	}
+	return 0
+}
+
+func (m *member) eventually(port, id, length uint16) {
+	m.t.Helper()
+	natstest.Eventually(m.t, "the other learns the template", func() bool { return m.length(port, id) == length })
+}
+
+// settled waits until nothing is to be written.
+func (m *member) settled() {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if left := m.bucket.Flush(ctx); left != 0 {
+		m.t.Fatalf("%d changes are not written", left)
+	}
+}
+
+func lastSequence(t *testing.T, s *natstest.Server) uint64 {
+	t.Helper()
+	js, err := jetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(context.Background(), "KV_flowfleet-templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream.CachedInfo().State.LastSeq
+}
+
+func TestWhatOneLearnsTheOtherKnows(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := join(t, s), join(t, s)
+	a.learn(2055, 256, 4, 100)
+	b.eventually(2055, 256, 4)
+	a.learn(2055, 256, 8, 101) // redefined
+	b.eventually(2055, 256, 8)
+	rateKey := samplerKey(t, template.SamplerID, 5)
+	a.store.Exporter(scope, 1).LearnRate(2055, rateKey, 512, 100, time.Now().UnixNano())
+	natstest.Eventually(t, "the other learns the rate", func() bool { return b.store.Find(scope).Rate(9999, rateKey) == 512 })
+	b.store.Find(scope).Withdraw(2055, 256, 102)
+	natstest.Eventually(t, "the withdrawal reaches the first", func() bool { return a.length(2055, 256) == 0 })
+}
+
+func TestANewMemberKnowsEverythingOnceLoaded(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	for id := uint16(256); id < 356; id++ {
+		a.learn(2055, id, 4, 100)
+	}
+	a.settled()
+	b := join(t, s)
+	<-b.bucket.Loaded()
+	for id := uint16(256); id < 356; id++ {
+		if b.length(2055, id) != 4 {
+			t.Fatalf("template %d is not known", id)
+		}
+	}
+	if got := b.bucket.Stats().Writes; got != 0 {
+		t.Errorf("loading wrote %d values", got)
+	}
+}
+
+func TestTemplatesSentAgainCauseNoWrites(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := join(t, s), join(t, s)
+	a.learn(2055, 256, 4, 100)
+	b.eventually(2055, 256, 4)
+	a.settled()
+	before := lastSequence(t, s)
+	for second := range uint64(600) {
+		a.learn(2055, 256, 4, 101+second)
+		b.learn(2055, 256, 4, 101+second)
+		b.learn(uint16(3000+second), 256, 4, 101+second) // a new port for each
+	}
+	a.settled()
+	b.settled()
+	if after := lastSequence(t, s); after != before {
+		t.Errorf("the bucket was written %d times", after-before)
+	}
+}
+
+func TestConcurrentWritersAgree(t *testing.T) {
+	s := natstest.Start(t)
+	members := []*member{join(t, s), join(t, s), join(t, s)}
+	for round := range uint16(20) {
+		for i, m := range members {
+			m.learn(2055, 300+round, 4+uint16(i), 100) // exported in the same second
+		}
+	}
+	natstest.Eventually(t, "all agree on all templates", func() bool {
+		for round := range uint16(20) {
+			want := members[0].length(2055, 300+round)
+			for _, m := range members {
+				if got := m.length(2055, 300+round); got != want || got == 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+func TestLearningGoesOnWhileTheServerIsAway(t *testing.T) {
+	s := natstest.Prepare(t)
+	a := join(t, s)
+	a.learn(2055, 256, 4, 100)
+	a.learn(2055, 256, 8, 101)
+	if a.length(2055, 256) != 8 {
+		t.Error("memory depends on the server")
+	}
+	s.Restart()
+	b := join(t, s)
+	b.eventually(2055, 256, 8)
+	s.Stop()
+	b.learn(2055, 257, 16, 100)
+	s.Restart()
+	a.eventually(2055, 257, 16)
+}
+
+func TestAnEmptyStoreIsFilledFromMemory(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := join(t, s), join(t, s)
+	a.learn(2055, 256, 4, 100)
+	b.eventually(2055, 256, 4)
+	s.Stop()
+	s.UseStore(t.TempDir())
+	s.Restart()
+	c := join(t, s)
+	c.eventually(2055, 256, 4)
+}
+
+func TestABucketDeletedByHandIsMadeAndFilledAgain(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	a.learn(2055, 256, 4, 100)
+	a.settled()
+	js, err := jetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteKeyValue(context.Background(), "flowfleet-templates"); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the bucket is filled again", func() bool {
+		kv, err := js.KeyValue(context.Background(), "flowfleet-templates")
+		if err != nil {
+			return false
+		}
+		entries, err := List(context.Background(), kv, ">")
+		return err == nil && len(entries) == 1
+	})
+	b := join(t, s)
+	b.eventually(2055, 256, 4)
+}
+
+func TestAnOlderCopyOfTheStoreDoesNotBringBackOldLayouts(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	a.learn(2055, 256, 4, 100)
+	a.settled()
+	s.Stop()
+	old := t.TempDir()
+	if err := os.CopyFS(old, os.DirFS(s.Store())); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart()
+	natstest.Eventually(t, "the connection is back", func() bool { return a.bucket.Status().Connected })
+	a.learn(2055, 256, 8, 200)
+	a.learn(2055, 257, 2, 200)
+	a.settled()
+	s.Stop()
+	s.UseStore(old)
+	s.Restart()
+	b := join(t, s)
+	b.eventually(2055, 256, 8)
+	b.eventually(2055, 257, 2)
+	if a.length(2055, 256) != 8 {
+		t.Error("the old layout came back")
+	}
+}
+
+func TestAWatchThatDiesInSilenceIsNoticed(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := join(t, s), join(t, s)
+	a.learn(2055, 256, 4, 100)
+	b.eventually(2055, 256, 4)
+	js, err := jetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(context.Background(), "KV_flowfleet-templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := stream.ConsumerNames(context.Background())
+	for name := range names.Name() {
+		if err := stream.DeleteConsumer(context.Background(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.learn(2055, 256, 8, 101)
+	b.eventually(2055, 256, 8)
+}
+
+func TestWhatANewerCollectorWroteIsLeftAlone(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	<-a.bucket.Loaded()
+	js, err := jetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(context.Background(), "flowfleet-templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := EncodeKey(template.Key{Scope: scope, Port: 2055, ID: 256})
+	future := []byte{schema + 1, 'x'}
+	if _, err := kv.Put(context.Background(), name, future); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it is seen", func() bool { return a.bucket.Stats().Newer > 0 })
+	a.learn(2055, 256, 4, 100)
+	a.settled()
+	entry, err := kv.Get(context.Background(), name)
+	if err != nil || string(entry.Value()) != string(future) {
+		t.Errorf("it is %x, %v now", entry.Value(), err)
+	}
+	if a.length(2055, 256) != 4 {
+		t.Error("memory depends on it")
+	}
+}
+
+func TestWhatIsInUseOutlivesItsTTL(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s, func(c *config.TemplateStore) { c.TTL = config.Duration(2 * time.Second) })
+	a.learn(2055, 256, 4, 100)
+	a.settled()
+	first := lastSequence(t, s)
+	natstest.Eventually(t, "it is written again before it expires", func() bool {
+		a.learn(2055, 256, 4, 100)
+		return lastSequence(t, s) >= first+2
+	})
+	if n := a.bucket.Stats().Writes; n > 10 {
+		t.Errorf("%d writes for one value", n)
+	}
+}
+
+func TestAnExistingBucketIsNeverChanged(t *testing.T) {
+	s := natstest.Start(t)
+	js, err := jetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateKeyValue(context.Background(), jetstream.KeyValueConfig{
+		Bucket: "flowfleet-templates", History: 10, TTL: time.Hour, MaxBytes: 1 << 24,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a := join(t, s)
+	<-a.bucket.Loaded()
+	if got := a.bucket.Status().Differences; len(got) != 3 {
+		t.Errorf("differences are %q", got)
+	}
+	stream, err := js.Stream(context.Background(), "KV_flowfleet-templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := stream.CachedInfo().Config; c.MaxMsgsPerSubject != 10 || c.MaxAge != time.Hour || c.MaxBytes != 1<<24 {
+		t.Errorf("it was changed: %+v", c)
+	}
+}
+
+func TestARedefinitionStormIsSlowedDownAndItsEndIsWritten(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	<-a.bucket.Loaded()
+	const rounds = 3 * writeBurst
+	for i := range uint64(rounds) {
+		a.learn(2055, 256, 1+uint16(i%60000), 100+i)
+	}
+	a.settled()
+	b := join(t, s)
+	b.eventually(2055, 256, 1+uint16((rounds-1)%60000))
+	if n := a.bucket.Stats().Writes; n > writeBurst+1000 {
+		t.Errorf("%d writes", n)
+	}
+}
