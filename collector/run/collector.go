@@ -121,6 +121,9 @@ func (k *Collector) begin() (err error) {
 	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.log); err != nil {
 		return err
 	}
+	if address := k.http.Address(); address != "" {
+		k.log.Info("serving metrics and health", "address", address)
+	}
 	workers := 0
 	for i := range c.Listeners {
 		l := &listener{config: &c.Listeners[i]}
