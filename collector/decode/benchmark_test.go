@@ -1,0 +1,94 @@
+package decode_test
+
+import (
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// workload is one datagram that is decoded again and again, after what it needs to be known.
+type workload struct {
+	name     string
+	before   []byte
+	datagram []byte
+	records  int
+}
+
+func workloads() []workload {
+	g := newGenerator(1)
+	return []workload{
+		{"NetFlow-v5", nil, g.netflow5(30), 30},
+		{"NetFlow-v9", g.message(9, 1, templateSet(9, 300, fieldsIPv4)), g.message(9, 24, g.dataSet(300, fieldsIPv4, 24)), 24},
+		{"IPFIX-IPv4", g.message(10, 1, templateSet(10, 300, fieldsIPFIX4)), g.message(10, 20, g.dataSet(300, fieldsIPFIX4, 20)), 20},
+		{"IPFIX-IPv6", g.message(10, 1, templateSet(10, 300, fieldsIPFIX6)), g.message(10, 14, g.dataSet(300, fieldsIPFIX6, 14)), 14},
+		{"sFlow", nil, g.sflow(6), 6},
+	}
+}
+
+func TestDecodingToProtobufAllocatesNothing(t *testing.T) {
+	for _, w := range workloads() {
+		o := newOurs()
+		if w.before != nil {
+			o.decode(w.before)
+		}
+		o.decode(w.datagram)
+		o.buffer = make([]byte, 0, 1<<16)
+		if n := testing.AllocsPerRun(100, func() {
+			o.buffer = o.buffer[:0]
+			o.decode(w.datagram)
+		}); n != 0 {
+			t.Errorf("%s: %v allocations a datagram", w.name, n)
+		}
+		if o.counts[ledger.RecordsDecoded] != uint64(102*w.records) {
+			t.Errorf("%s: %d records decoded, want %d", w.name, o.counts[ledger.RecordsDecoded], 102*w.records)
+		}
+	}
+}
+
+// BenchmarkDecode measures from datagram to delimited protobuf, ours beside goflow2's decode, produce and marshal:
+//
+//	go test ./collector/decode -run '^$' -bench Decode -count 6 | benchstat -col /by -
+func BenchmarkDecode(b *testing.B) {
+	for _, w := range workloads() {
+		b.Run(w.name+"/by=goflow2", func(b *testing.B) {
+			g := newGoflow2(b)
+			if w.before != nil {
+				if _, err := g.produce(w.before); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				messages, err := g.produce(w.datagram)
+				if err != nil || len(messages) != w.records {
+					b.Fatal(len(messages), err)
+				}
+				for _, m := range messages {
+					if _, err := m.(interface{ MarshalBinary() ([]byte, error) }).MarshalBinary(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				g.producer.Commit(messages)
+			}
+			report(b, w.records)
+		})
+		b.Run(w.name+"/by=flowfleet", func(b *testing.B) {
+			o := newOurs()
+			if w.before != nil {
+				o.decode(w.before)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				o.buffer = o.buffer[:0]
+				o.decode(w.datagram)
+			}
+			report(b, w.records)
+		})
+	}
+}
+
+func report(b *testing.B, records int) {
+	total := float64(b.N) * float64(records)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/total, "ns/record")
+	b.ReportMetric(total/b.Elapsed().Seconds(), "records/s")
+}
