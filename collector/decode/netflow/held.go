@@ -41,6 +41,7 @@ func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
 		d.held.drop(d, s.held[0], ledger.SetsExpiredOverflow)
 	}
 	d.held.shrink(d, d.settings.HeldBytes-size)
+	d.held.compact()
 	set := &heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag}
 	d.held.queue = append(d.held.queue, set)
 	d.held.bytes += size
@@ -86,6 +87,24 @@ func (q *heldSets) first() *heldSet {
 		return nil
 	}
 	return q.queue[q.head]
+}
+
+// compactAt is how many finished sets the queue may keep between living ones.
+const compactAt = 64
+
+// compact lets go of finished sets between living ones: streams that come and go leave many.
+func (q *heldSets) compact() {
+	if len(q.queue)-q.head <= 2*q.count+compactAt {
+		return
+	}
+	living := q.queue[:0]
+	for _, set := range q.queue[q.head:] {
+		if !set.done {
+			living = append(living, set)
+		}
+	}
+	clear(q.queue[len(living):])
+	q.queue, q.head = living, 0
 }
 
 // forget takes a set out of the books.
