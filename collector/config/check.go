@@ -19,9 +19,9 @@ type checker struct {
 	problems []Problem
 }
 
-func (c *checker) that(ok bool, path, format string, args ...any) {
+func (k *checker) that(ok bool, path, format string, args ...any) {
 	if !ok {
-		c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...)})
+		k.problems = append(k.problems, Problem{path, fmt.Sprintf(format, args...)})
 	}
 }
 

@@ -16,12 +16,16 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// Datagram, Problem, Sink and Traffic are those of package netflow; sFlow uses them as well.
+// What sFlow and NetFlow have in common.
 type (
+	// Datagram is one UDP payload.
 	Datagram = netflow.Datagram
-	Problem  = netflow.Problem
-	Sink     = netflow.Sink
-	Traffic  = netflow.Traffic
+	// Problem is something that could not be decoded.
+	Problem = netflow.Problem
+	// Sink receives records.
+	Sink = netflow.Sink
+	// Traffic is what came from one stream.
+	Traffic = netflow.Traffic
 )
 
 // Settings can change while a Decoder runs. A Settings is immutable once handed over.

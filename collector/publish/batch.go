@@ -17,7 +17,6 @@ type Batch struct {
 	id       uint64 // order of submission, from 1
 	attempts int
 	sent     time.Time
-	epoch    uint64 // of the connection it was sent on
 }
 
 func (b *Batch) size() int { return len(b.Buffer) }

@@ -63,7 +63,7 @@ type Bucket struct {
 	kv     jetstream.KeyValue // nil while the bucket is out of reach
 	known  map[template.Key]known
 	status Status
-	queue
+	*queue
 }
 
 // known is what the bucket is known to hold for a key.
@@ -112,7 +112,7 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, store Store, lo
 		probeInterval:  probeInterval,
 		relistInterval: relistInterval,
 	}
-	b.queue.changed = sync.NewCond(&b.mu)
+	b.changed = sync.NewCond(&b.mu)
 	return b, nil
 }
 
@@ -125,7 +125,7 @@ func (b *Bucket) Run(ctx context.Context) {
 	for range writerCount {
 		writers.Go(b.write)
 	}
-	stop := context.AfterFunc(ctx, b.queue.stop(&b.mu))
+	stop := context.AfterFunc(ctx, b.stop(&b.mu))
 	defer func() {
 		stop()
 		writers.Wait()
@@ -277,7 +277,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 	if entry.Operation() != jetstream.KeyValuePut {
 		b.mu.Lock()
 		delete(b.known, key)
-		pending := b.queue.pending(key)
+		pending := b.pending(key)
 		b.mu.Unlock()
 		if !pending {
 			b.store.Forget(key)
@@ -401,7 +401,7 @@ type Stats struct {
 // Stats so far.
 func (b *Bucket) Stats() Stats {
 	b.mu.Lock()
-	queued := b.queue.length()
+	queued := b.length()
 	b.mu.Unlock()
 	c := &b.stats
 	return Stats{

@@ -43,8 +43,8 @@ type queue struct {
 	paused, waking bool
 }
 
-func newQueue() queue {
-	return queue{
+func newQueue() *queue {
+	return &queue{
 		operations: make(map[template.Key]operation),
 		busy:       make(map[template.Key]struct{}),
 		limiters:   make(map[netip.Addr]*rate.Limiter),
@@ -129,7 +129,7 @@ func (b *Bucket) enqueue(o operation) {
 			return // something newer is on its way
 		}
 	}
-	if !b.queue.put(o) {
+	if !b.put(o) {
 		b.stats.overflows.Add(1)
 	}
 }
@@ -149,10 +149,10 @@ func (b *Bucket) Flush(ctx context.Context) int {
 	defer context.AfterFunc(ctx, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.queue.changed.Broadcast()
+		b.changed.Broadcast()
 	})()
-	for b.queue.length() > 0 && ctx.Err() == nil {
-		b.queue.changed.Wait()
+	for b.length() > 0 && ctx.Err() == nil {
+		b.changed.Wait()
 	}
-	return b.queue.length()
+	return b.length()
 }

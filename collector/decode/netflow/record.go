@@ -260,7 +260,7 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		setFamily(r, ipVersion)
 	}
 	if p.hasDuration {
-		finishTimes(h, p, &times, r)
+		finishTimes(h, &times, r)
 	}
 	switch {
 	case r.TimeFlowStartNs == 0 && r.TimeFlowEndNs == 0:

@@ -40,7 +40,7 @@ type recordTimes struct {
 
 // finishTimes works out start and end where they hang on other fields: IPFIX gives uptimes relative to
 // systemInitTimeMilliseconds (RFC 5102 section 5.9.8), durations complete a lone start or end.
-func finishTimes(h *header, p *plan, t *recordTimes, r *flow.Record) {
+func finishTimes(h *header, t *recordTimes, r *flow.Record) {
 	if h.version == template.IPFIX && t.systemInitMs != 0 {
 		init := t.systemInitMs * nanosPerMilli
 		if t.hasStartUptime {

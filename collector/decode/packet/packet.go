@@ -119,7 +119,7 @@ type dissector struct {
 // It allocates nothing once the record's lists have grown.
 func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 	d := dissector{r: r, b: b, inner: o.Inner}
-	step := nothing
+	var step next
 	switch p {
 	case ProtocolEthernet:
 		step = ethernet
