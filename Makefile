@@ -1,0 +1,77 @@
+# Flowfleet. "make help" lists the targets.
+
+GO            ?= go
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME      ?= 20s
+COLLECTOR     := bin/collector
+
+# Builds need no C compiler; the race detector does.
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: need-go
+need-go:
+	@command -v $(GO) >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl (or set GO=/path/to/go)"; exit 1; }
+
+.PHONY: build
+build: need-go ## Build the collector into bin/
+	$(GO) build -trimpath -o $(COLLECTOR) ./collector
+
+.PHONY: demo
+demo: build ## Run two collectors, real exporters, a kill and a restart on this machine (needs root; about 25 s)
+	$(GO) run ./hack/demo -collector $(COLLECTOR)
+
+.PHONY: test
+test: need-go ## Run all tests, with the race detector where a C compiler is there
+	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...; \
+	else echo "no C compiler: the race detector is left out"; set -x; $(GO) test -timeout 30m ./...; fi
+
+.PHONY: test-short
+test-short: need-go ## Run the tests without the slow parts
+	$(GO) test -short ./...
+
+.PHONY: fuzz
+fuzz: need-go ## Run each fuzz target for FUZZTIME
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+.PHONY: lint
+lint: need-go ## Run golangci-lint
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: generate
+generate: need-go ## Generate code
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: generate ## Fail where generated code, formatting or go.mod is not current
+	@test -z "$$(gofmt -l .)" || { echo "gofmt is needed:"; gofmt -l .; exit 1; }
+	$(GO) mod tidy -diff
+	@git diff --exit-code -- . || { echo "generated code is out of date: commit the difference above"; exit 1; }
+
+.PHONY: bench
+bench: need-go ## Compare decoding with goflow2, in one process
+	$(GO) test ./collector/decode -run '^$$' -bench Decode -count 6 | tee /dev/stderr | $(BENCHSTAT) -col /by -
+
+.PHONY: bench-process
+bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and nfacctd where they are installed
+	$(GO) run ./hack/bench -collector $(COLLECTOR)
+
+.PHONY: vulnerabilities
+vulnerabilities: need-go ## Look for known vulnerabilities in what is called
+	$(GOVULNCHECK) ./...
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
