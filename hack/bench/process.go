@@ -43,8 +43,8 @@ func (p *process) awaitPort(port int) error {
 	return errors.New("it does not listen")
 }
 
-// awaitIdle waits until what is in the receive buffers is read, and what it leads to is done.
-func (p *process) awaitIdle(port int) {
+// awaitIdle waits until what is in the receive buffers is read, and what it leads to is done. It returns when that was.
+func (p *process) awaitIdle(port int) time.Time {
 	last, since := p.cpu(), time.Now()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		now, waiting := p.cpu(), uint64(0)
@@ -55,9 +55,10 @@ func (p *process) awaitIdle(port int) {
 			last, since = now, time.Now()
 		}
 		if time.Since(since) > 300*time.Millisecond {
-			return
+			break
 		}
 	}
+	return since
 }
 
 // clockTick is the unit of processor time in /proc, USER_HZ, which is 100 on all Linux machines.

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/flowfleet/flowfleet/"
+
+// dependenciesOf lists the packages that a package is built from.
+func dependenciesOf(t *testing.T, name string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", module+name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
+func TestTheCollectorKnowsNoKubernetes(t *testing.T) {
+	for _, dependency := range dependenciesOf(t, "collector") {
+		if strings.HasPrefix(dependency, "k8s.io/") || strings.HasPrefix(dependency, "sigs.k8s.io/controller-runtime") {
+			t.Errorf("the collector is built from %s", dependency)
+		}
+	}
+}
+
+func TestDependenciesPointOneWay(t *testing.T) {
+	for name, forbidden := range map[string][]string{
+		"collector/decode":   {"github.com/nats-io/", module + "collector/share", module + "collector/publish"},
+		"collector/template": {"github.com/nats-io/", module + "collector/decode", module + "collector/flow"},
+		"collector/flow":     {"github.com/nats-io/", module + "collector/decode", module + "collector/template"},
+		"collector/publish":  {module + "collector/decode", module + "collector/template", module + "collector/flow"},
+		"collector/share":    {module + "collector/decode", module + "collector/flow", module + "collector/publish"},
+		"collector/config":   {module + "collector/decode", module + "collector/share", "github.com/nats-io/"},
+		"collector/observe":  {module + "collector/run", module + "collector/decode", "github.com/nats-io/"},
+	} {
+		for _, dependency := range dependenciesOf(t, name) {
+			for _, prefix := range forbidden {
+				if strings.HasPrefix(dependency, prefix) {
+					t.Errorf("%s is built from %s", name, dependency)
+				}
+			}
+		}
+	}
+}
