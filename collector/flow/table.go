@@ -40,7 +40,7 @@ func (r *Record) AppendRow(dst []byte) []byte {
 	right(96, r.Bytes)
 	right(107, r.Packets)
 	right(114, r.SamplingRate)
-	column(117)
+	column(116)
 	dst = strconv.AppendUint(dst, uint64(r.InIf), 10)
 	dst = append(dst, '/')
 	return strconv.AppendUint(dst, uint64(r.OutIf), 10)

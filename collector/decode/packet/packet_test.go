@@ -1,0 +1,180 @@
+package packet
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+func u16(values ...uint16) (b []byte) {
+	for _, v := range values {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	return b
+}
+
+func join(parts ...[]byte) (b []byte) {
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}
+
+func ether(etherType uint16) []byte {
+	return join([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, u16(etherType))
+}
+
+// ip4 is a header from 10.0.0.n to 10.0.1.n.
+func ip4(n, proto byte, fragment uint16, options ...byte) []byte {
+	return join([]byte{0x45 + byte(len(options)/4), 0x20, 0, 100}, u16(777, fragment), []byte{60, proto, 0, 0, 10, 0, 0, n, 10, 0, 1, n}, options)
+}
+
+func ip6(n, next byte) []byte {
+	b := make([]byte, 40)
+	b[0], b[1], b[3], b[6], b[7] = 0x62, 0x01, 0x09, next, 50
+	b[8], b[23], b[24], b[39] = 0x20, n, 0x20, n+1
+	return b
+}
+
+func tcp(from, to uint16, options int) []byte {
+	b := join(u16(from, to), make([]byte, 8), []byte{byte(5+options/4) << 4, 0x12}, make([]byte, 6+options))
+	return b
+}
+
+func udp(from, to uint16) []byte { return u16(from, to, 100, 0) }
+
+func dissect(p Protocol, b []byte, o Options) (*flow.Record, Result) {
+	r := &flow.Record{}
+	return r, Dissect(r, p, b, o)
+}
+
+func TestLayers(t *testing.T) {
+	vxlan := []byte{8, 0, 0, 0, 0, 0, 5, 0}
+	segment := make([]byte, 16)
+	segment[0], segment[15] = 0x20, 9
+	for _, test := range []struct {
+		name     string
+		packet   []byte
+		inner    bool
+		layers   []flow.Layer
+		sizes    []uint32
+		source   string
+		from, to uint32
+		check    func(r *flow.Record) bool
+	}{
+		{"TCP with options", join(ether(0x800), ip4(1, 6, 0x4000), tcp(443, 5000, 12)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerIPv4, flow.LayerTCP}, []uint32{14, 20, 32}, "10.0.0.1", 443, 5000,
+			func(r *flow.Record) bool {
+				return r.TCPFlags == 0x12 && r.IPTOS == 0x20 && r.IPTTL == 60 && r.FragmentID == 777 && r.IPFlags == 2 &&
+					r.SrcMAC == 0x020000000002 && r.DstMAC == 0x020000000001 && r.EType == 0x800
+			}},
+		{"IPv4 options", join(ether(0x800), ip4(1, 17, 0, make([]byte, 8)...), udp(53, 53)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerIPv4, flow.LayerUDP}, []uint32{14, 28, 8}, "10.0.0.1", 53, 53, nil},
+		{"a later fragment has no ports", join(ether(0x800), ip4(1, 17, 185), udp(53, 53)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerIPv4}, []uint32{14, 20}, "10.0.0.1", 0, 0,
+			func(r *flow.Record) bool { return r.FragmentOffset == 185 && r.Proto == 17 }},
+		{"two VLAN tags", join(ether(0x88a8), u16(0x2000|100, 0x8100, 200, 0x800), ip4(1, 17, 0), udp(1, 2)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerDot1Q, flow.LayerDot1Q, flow.LayerIPv4, flow.LayerUDP}, []uint32{14, 4, 4, 20, 8},
+			"10.0.0.1", 1, 2, func(r *flow.Record) bool { return r.VLANID == 100 && r.EType == 0x800 }},
+		{"MPLS", join(ether(0x8847), []byte{0, 1, 0, 9, 0, 2, 1, 8}, ip4(1, 17, 0), udp(1, 2)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerMPLS, flow.LayerIPv4, flow.LayerUDP}, []uint32{14, 8, 20, 8}, "10.0.0.1", 1, 2,
+			func(r *flow.Record) bool {
+				return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16 && r.MPLSLabel[1] == 32 && r.MPLSTTL[1] == 8
+			}},
+		{"IPv6 with extension headers", join(ether(0x86dd), ip6(1, 0), []byte{60, 0, 0, 0, 0, 0, 0, 0}, []byte{6, 1}, make([]byte, 14),
+			tcp(80, 81, 0)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerIPv6, flow.LayerCustom, flow.LayerCustom, flow.LayerTCP}, []uint32{14, 40, 8, 16, 20},
+			"2000::1", 80, 81, func(r *flow.Record) bool {
+				return r.Proto == 6 && r.IPv6FlowLabel == 0x10009 && r.IPTOS == 0x20 && r.IPTTL == 50
+			}},
+		{"segment routing", join(ip6(1, 43), []byte{17, 2, 4, 1, 0, 0, 0, 0}, segment, udp(1, 2)), false,
+			[]flow.Layer{flow.LayerIPv6, flow.LayerIPv6HeaderRouting, flow.LayerUDP}, []uint32{40, 24, 8}, "2000::1", 1, 2,
+			func(r *flow.Record) bool {
+				return r.IPv6RoutingHeaderSegLeft == 1 && len(r.IPv6RoutingHeaderAddresses) == 1 &&
+					r.IPv6RoutingHeaderAddresses[0].Addr().String() == "2000::9"
+			}},
+		{"IPv6 fragment", join(ip6(1, 44), []byte{17, 0}, u16(0x0199, 0, 66), udp(1, 2)), false,
+			[]flow.Layer{flow.LayerIPv6, flow.LayerIPv6HeaderFragment}, []uint32{40, 8}, "2000::1", 0, 0,
+			func(r *flow.Record) bool { return r.FragmentID == 66 && r.FragmentOffset == 51 && r.IPFlags == 1 }},
+		{"ICMP", join(ether(0x800), ip4(1, 1, 0), []byte{3, 1, 0, 0, 0, 0, 0, 0}), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerIPv4, flow.LayerICMP}, []uint32{14, 20, 8}, "10.0.0.1", 0, 0,
+			func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
+		{"GRE with a key, outer", join(ip4(1, 47, 0), u16(0x2000, 0x800, 0, 5), ip4(2, 6, 0), tcp(1, 2, 0)), false,
+			[]flow.Layer{flow.LayerIPv4, flow.LayerGRE, flow.LayerIPv4, flow.LayerTCP}, []uint32{20, 8, 20, 20}, "10.0.0.1", 0, 0,
+			func(r *flow.Record) bool { return r.Proto == 47 }},
+		{"GRE with a key, inner", join(ip4(1, 47, 0), u16(0x2000, 0x800, 0, 5), ip4(2, 6, 0), tcp(1, 2, 0)), true,
+			[]flow.Layer{flow.LayerIPv4, flow.LayerGRE, flow.LayerIPv4, flow.LayerTCP}, []uint32{20, 8, 20, 20}, "10.0.0.2", 1, 2,
+			func(r *flow.Record) bool { return r.Proto == 6 }},
+		{"VXLAN, outer", join(ip4(1, 17, 0), udp(4000, 4789), vxlan, ether(0x86dd), ip6(1, 17), udp(7, 8)), false,
+			[]flow.Layer{flow.LayerIPv4, flow.LayerUDP, flow.LayerCustom, flow.LayerEthernet, flow.LayerIPv6, flow.LayerUDP},
+			[]uint32{20, 8, 8, 14, 40, 8}, "10.0.0.1", 4000, 4789, func(r *flow.Record) bool { return r.SrcMAC == 0 }},
+		{"VXLAN, inner", join(ip4(1, 17, 0), udp(4000, 4789), vxlan, ether(0x86dd), ip6(1, 17), udp(7, 8)), true,
+			[]flow.Layer{flow.LayerIPv4, flow.LayerUDP, flow.LayerCustom, flow.LayerEthernet, flow.LayerIPv6, flow.LayerUDP},
+			[]uint32{20, 8, 8, 14, 40, 8}, "2000::1", 7, 8, func(r *flow.Record) bool { return r.SrcMAC != 0 && r.FragmentID == 0 }},
+		{"IP in IP, inner", join(ip4(1, 4, 0), ip4(2, 17, 0), udp(1, 2)), true,
+			[]flow.Layer{flow.LayerIPv4, flow.LayerIPv4, flow.LayerUDP}, []uint32{20, 20, 8}, "10.0.0.2", 1, 2, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			protocol := ProtocolEthernet
+			if test.packet[0]>>4 >= 4 {
+				protocol = ProtocolIP
+			}
+			r, result := dissect(protocol, test.packet, Options{Inner: test.inner})
+			if result != Complete {
+				t.Errorf("the result is %d", result)
+			}
+			if diff := cmp.Diff(test.layers, r.LayerStack); diff != "" {
+				t.Errorf("layers (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.sizes, r.LayerSize); diff != "" {
+				t.Errorf("sizes (-want +got):\n%s", diff)
+			}
+			if r.SrcAddr.Addr().String() != test.source || r.SrcPort != test.from || r.DstPort != test.to {
+				t.Errorf("%s, ports %d and %d", r.SrcAddr.Addr(), r.SrcPort, r.DstPort)
+			}
+			if test.check != nil && !test.check(r) {
+				t.Errorf("%+v", r)
+			}
+			// Cut anywhere, it is read up to there.
+			for n := range test.packet {
+				if cut, _ := dissect(protocol, test.packet[:n:n], Options{Inner: test.inner}); len(cut.LayerStack) > len(r.LayerStack) {
+					t.Errorf("%d bytes of it have more layers", n)
+				}
+			}
+		})
+	}
+}
+
+func TestASampleThatEndsWithinALayerIsTruncated(t *testing.T) {
+	whole := join(ether(0x800), ip4(1, 6, 0), tcp(443, 5000, 0))
+	for n := 1; n < len(whole); n++ {
+		r, result := dissect(ProtocolEthernet, whole[:n:n], Options{})
+		if result != Truncated {
+			t.Errorf("%d bytes: the result is %d", n, result)
+		}
+		if n >= 38 && (r.SrcPort != 443 || r.DstPort != 5000) {
+			t.Errorf("%d bytes: ports %d and %d", n, r.SrcPort, r.DstPort)
+		}
+	}
+}
+
+func FuzzDissect(f *testing.F) {
+	f.Add(uint32(1), join(ether(0x8100), u16(5, 0x800), ip4(1, 17, 0), udp(1, 4789), make([]byte, 60)))
+	f.Add(uint32(12), join(ip6(1, 43), []byte{41, 2, 4, 1, 0, 0, 0, 0}, make([]byte, 16), ip6(2, 17)))
+	f.Add(uint32(13), []byte{0, 1, 1, 9, 0x45})
+	f.Fuzz(func(t *testing.T, protocol uint32, b []byte) {
+		for _, inner := range []bool{false, true} {
+			r, _ := dissect(Protocol(protocol), b, Options{Inner: inner})
+			total := uint32(0)
+			for _, size := range r.LayerSize {
+				total += size
+			}
+			if int(total) > len(b) || len(r.LayerStack) > flow.MaxLayers || len(r.LayerStack) != len(r.LayerSize) {
+				t.Errorf("layers %v of %v bytes in %d", r.LayerStack, r.LayerSize, len(b))
+			}
+		}
+	})
+}
