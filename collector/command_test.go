@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+)
+
+// execute runs a command line within the test.
+func execute(t *testing.T, input string, args ...string) (out string, err error) {
+	t.Helper()
+	command := newCommand()
+	var stdout, stderr bytes.Buffer
+	command.SetOut(&stdout)
+	command.SetErr(&stderr)
+	command.SetIn(strings.NewReader(input))
+	command.SetArgs(args)
+	err = command.ExecuteContext(t.Context())
+	return stdout.String() + stderr.String(), err
+}
+
+func TestTemplatesAreListedShownAndDeleted(t *testing.T) {
+	s := natstest.Start(t)
+	a := startCollector(t, "a", s.URL(), "").awaitReady()
+	e := newExporter(t, 7)
+	e.send(a.port, 1, append(selectorOptions(512), oldLayout.template())...)
+	list := func() string {
+		out, err := execute(t, "", "templates", "list", "--server", s.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	natstest.Eventually(t, "all is in the bucket", func() bool { return strings.Count(list(), "t1.ipfix.127-0-0-1.7.") == 2 })
+	if out := list(); !strings.Contains(out, "selector-9: 1 of 512") || !strings.Contains(out, "3 fields") {
+		t.Errorf("the list is\n%s", out)
+	}
+	out, err := execute(t, "", "templates", "show", "--json", "--exporter", "127.0.0.1", "--server", s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	var key string
+	for line := range strings.Lines(out) {
+		var entry shownEntry
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range entry.Fields {
+			names[f.Name] = true
+		}
+		if entry.ID == 300 {
+			key = entry.Key
+		}
+		if entry.Writer != "a" || entry.Exporter != "127.0.0.1" || entry.Domain != 7 {
+			t.Errorf("%+v", entry)
+		}
+	}
+	for _, name := range []string{"octetDeltaCount", "packetDeltaCount", "protocolIdentifier", "selectorId", "samplingPacketSpace"} {
+		if !names[name] {
+			t.Errorf("no field is called %s", name)
+		}
+	}
+	if _, err := execute(t, "n\n", "templates", "delete", key, "--server", s.URL()); err == nil {
+		t.Error("it was deleted without consent")
+	}
+	if out, err := execute(t, "y\n", "templates", "delete", key, "--server", s.URL()); err != nil || !strings.Contains(out, "deleted "+key) {
+		t.Errorf("%s: %v", out, err)
+	}
+	natstest.Eventually(t, "the collector forgets it", func() bool { return a.metric("templates") == 1 })
+	if _, err := execute(t, "", "templates", "show", key, "--server", s.URL()); err == nil {
+		t.Error("a key that is gone was shown")
+	}
+}
+
+func TestTailShowsTheFlowsOfOneExporter(t *testing.T) {
+	s := natstest.Start(t)
+	a := startCollector(t, "a", s.URL(), "").awaitReady()
+	e := newExporter(t, 1)
+	e.send(a.port, 2, oldLayout.template(), oldLayout.data(41, 42))
+	assertNumbers(t, s, 41, 42)
+	out, err := execute(t, "", "tail", "--all", "--json", "-n", "2", "--exporter", "127.0.0.1", "--server", s.URL())
+	if err != nil || !strings.Contains(out, `"bytes":41,`) || !strings.Contains(out, `"bytes":42,`) {
+		t.Errorf("%s: %v", out, err)
+	}
+	if out, err = execute(t, "", "tail", "--all", "-n", "1", "--server", s.URL()); err != nil || !strings.Contains(out, "127.0.0.1") {
+		t.Errorf("%s: %v", out, err)
+	}
+	if _, err := execute(t, "", "tail", "--server", "nats://127.0.0.1:1", "--timeout", "200ms"); err == nil ||
+		!strings.Contains(err.Error(), "no connection to NATS") {
+		t.Errorf("without a server: %v", err)
+	}
+}
+
+func TestConfigCheckReportsEveryProblem(t *testing.T) {
+	good, bad := filepath.Join(t.TempDir(), "good.yaml"), filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(good, config.Example(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, []byte("listener: []\nlog: {level: 7}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := execute(t, "", "config", "check", good); err != nil || !strings.Contains(out, "is valid") {
+		t.Errorf("%s: %v", out, err)
+	}
+	if _, err := execute(t, "", "config", "check", bad); err == nil || !strings.Contains(err.Error(), "log.level: a string is expected") ||
+		!strings.Contains(err.Error(), "listener: there is no such field") {
+		t.Errorf("%v", err)
+	}
+	if out, err := execute(t, "", "config", "example"); err != nil || out != string(config.Example()) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDecodeReportsWhatItCannotReadAndGoesOn(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.pcap")
+	if out, err := execute(t, "", "decode", missing); err == nil || !strings.Contains(out, "missing.pcap") {
+		t.Errorf("%s: %v", out, err)
+	}
+	if _, err := execute(t, "", "decode", "--protocol", "netflow10", missing); err == nil || !strings.Contains(err.Error(), "ipfix") {
+		t.Errorf("%v", err)
+	}
+	if _, err := execute(t, "", "decode"); err == nil {
+		t.Error("no capture is no error")
+	}
+}

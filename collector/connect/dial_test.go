@@ -1,0 +1,215 @@
+package connect
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func write(t *testing.T, path string, content []byte) string {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func dial(t *testing.T, c config.NATS) *nats.Conn {
+	t.Helper()
+	nc, err := Dial("test", c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func TestBackOffGrowsWithinItsBounds(t *testing.T) {
+	for attempts := range 100 {
+		if wait := backOff(attempts); wait < shortestWait*3/4 || wait > longestWait {
+			t.Errorf("after %d attempts the wait is %s", attempts, wait)
+		}
+	}
+	if backOff(1) > shortestWait || backOff(50) < longestWait*3/4 {
+		t.Error("it does not grow")
+	}
+}
+
+func TestEveryWayToAuthenticate(t *testing.T) {
+	directory := t.TempDir()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := pair.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		server func(*server.Options)
+		client config.NATS
+	}{
+		{"token", func(o *server.Options) { o.Authorization = "secret" },
+			config.NATS{TokenFile: write(t, filepath.Join(directory, "token"), []byte("secret\n"))}},
+		{"user", func(o *server.Options) { o.Username, o.Password = "fleet", "secret" },
+			config.NATS{User: "fleet", PasswordFile: write(t, filepath.Join(directory, "password"), []byte("secret\n"))}},
+		{"nkey", func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} },
+			config.NATS{NKeySeedFile: write(t, filepath.Join(directory, "seed"), seed)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := natstest.Start(t, test.server)
+			test.client.URLs = []string{s.URL()}
+			nc := dial(t, test.client)
+			natstest.Eventually(t, "the connection is made", nc.IsConnected)
+		})
+	}
+}
+
+func TestAWrongSecretHealsWhenItIsReplaced(t *testing.T) {
+	s := natstest.Start(t, func(o *server.Options) { o.Authorization = "secret" })
+	path := write(t, filepath.Join(t.TempDir(), "token"), []byte("wrong"))
+	nc := dial(t, config.NATS{URLs: []string{s.URL()}, TokenFile: path})
+	natstest.Eventually(t, "the server has refused it several times", func() bool { return nc.LastError() != nil })
+	if nc.IsConnected() || nc.IsClosed() {
+		t.Fatalf("the connection is %s", nc.Status())
+	}
+	time.Sleep(3 * shortestWait)
+	write(t, path, []byte("secret"))
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+}
+
+func TestAServerThatIsAwayIsNoError(t *testing.T) {
+	s := natstest.Prepare(t)
+	nc := dial(t, config.NATS{URLs: []string{s.URL()}})
+	if err := nc.Publish("x", nil); err == nil {
+		t.Error("what was published without a connection is not an error")
+	}
+	s.Restart()
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+}
+
+// authority signs certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	pem         []byte
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	a.certificate, a.key, a.pem, _ = sign(t, template, nil)
+	return a
+}
+
+// sign makes a certificate, by itself where there is no authority.
+func sign(t *testing.T, template *x509.Certificate, by *authority) (*x509.Certificate, *ecdsa.PrivateKey, []byte, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, parentKey := template, key
+	if by != nil {
+		parent, parentKey = by.certificate, by.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})
+}
+
+func (a *authority) issue(t *testing.T, name string) (certificate, key []byte) {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	_, _, certificate, key = sign(t, template, a)
+	return certificate, key
+}
+
+func TestCertificatesAreReadAgainAtEachAttempt(t *testing.T) {
+	right, wrong := newAuthority(t), newAuthority(t)
+	serverCertificate, serverKey := right.issue(t, "nats.example.org")
+	pair, err := tls.X509KeyPair(serverCertificate, serverKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(right.certificate)
+	s := natstest.Start(t, func(o *server.Options) {
+		o.TLS, o.TLSVerify = true, true
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	})
+	directory := t.TempDir()
+	c := &config.TLS{CAFile: filepath.Join(directory, "ca"), CertFile: filepath.Join(directory, "crt"),
+		KeyFile: filepath.Join(directory, "key"), ServerName: "nats.example.org"}
+	nc := dial(t, config.NATS{URLs: []string{s.URL()}, TLS: c}) // nothing is there yet
+	time.Sleep(shortestWait)
+	clientCertificate, clientKey := wrong.issue(t, "collector")
+	write(t, c.CAFile, wrong.pem)
+	write(t, c.CertFile, clientCertificate)
+	write(t, c.KeyFile, clientKey)
+	time.Sleep(3 * shortestWait)
+	if nc.IsConnected() {
+		t.Fatal("connected with the wrong authority")
+	}
+	clientCertificate, clientKey = right.issue(t, "collector")
+	write(t, c.CAFile, right.pem)
+	write(t, c.CertFile, clientCertificate)
+	write(t, c.KeyFile, clientKey)
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+}
+
+func TestTheEmbeddedServerNamesAPortInUse(t *testing.T) {
+	c := config.Embedded{Address: "127.0.0.1:0", StoreDir: t.TempDir()}
+	s, err := StartEmbedded(c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc := dial(t, config.NATS{URLs: []string{s.URL()}})
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+	address := nc.ConnectedAddr()
+	if _, err := StartEmbedded(config.Embedded{Address: address, StoreDir: t.TempDir()}, quiet); err == nil {
+		t.Error("a port in use was taken")
+	}
+	s.Shutdown()
+}
