@@ -142,9 +142,22 @@ func (w *writer) bytes(v []byte) {
 	w.n += copy(w.b[w.n:], v)
 }
 
+// maxShortList is how many numbers of 32 bits, of 5 bytes at most, have a length that fits one byte in any case.
+const maxShortList = 127 / 5
+
 // packed writes a repeated field of numbers in the packed form that proto3 prefers.
 func packed[N ~uint8 | ~uint32](w *writer, field int, list []N) {
 	if len(list) == 0 {
+		return
+	}
+	if len(list) <= maxShortList {
+		w.tag(field, wireBytes)
+		start := w.n + 1
+		w.n = start
+		for _, v := range list {
+			w.varint(uint64(v))
+		}
+		w.b[start-1] = byte(w.n - start)
 		return
 	}
 	size := 0

@@ -134,15 +134,14 @@ type Extra struct {
 
 // Reset empties r and keeps the memory of its lists.
 func (r *Record) Reset() {
-	*r = Record{
-		BGPCommunities:             r.BGPCommunities[:0],
-		ASPath:                     r.ASPath[:0],
-		MPLSLabel:                  r.MPLSLabel[:0],
-		MPLSTTL:                    r.MPLSTTL[:0],
-		MPLSIP:                     r.MPLSIP[:0],
-		LayerStack:                 r.LayerStack[:0],
-		LayerSize:                  r.LayerSize[:0],
-		IPv6RoutingHeaderAddresses: r.IPv6RoutingHeaderAddresses[:0],
-		Extra:                      r.Extra[:0],
-	}
+	communities, path := r.BGPCommunities[:0], r.ASPath[:0]
+	labels, ttls, mplsIP := r.MPLSLabel[:0], r.MPLSTTL[:0], r.MPLSIP[:0]
+	stack, sizes := r.LayerStack[:0], r.LayerSize[:0]
+	segments, extra := r.IPv6RoutingHeaderAddresses[:0], r.Extra[:0]
+	// Cleared in place: a literal with the lists in it would be made elsewhere and copied.
+	*r = Record{}
+	r.BGPCommunities, r.ASPath = communities, path
+	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = labels, ttls, mplsIP
+	r.LayerStack, r.LayerSize = stack, sizes
+	r.IPv6RoutingHeaderAddresses, r.Extra = segments, extra
 }
