@@ -70,11 +70,10 @@ func (l *logs) print(t *testing.T) {
 	}
 }
 
-// startCollector starts a collector that listens on free ports and waits until it is ready.
+// startCollector starts a collector on free ports and waits until it listens.
 func startCollector(t *testing.T, name, nats, more string) *process {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "collector.yaml")
-	content := fmt.Sprintf(`
+	return startConfigured(t, name, fmt.Sprintf(`
 instance: %s
 listeners: [{name: any, address: "127.0.0.1:0", workers: 2}]
 nats: {urls: ["%s"]}
@@ -82,7 +81,13 @@ templateStore: {maxBytes: -1, loadTimeout: 60s}
 output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}}
 http: {address: "127.0.0.1:0"}
 drainTime: 100ms
-%s`, name, nats, more)
+%s`, name, nats, more))
+}
+
+// startConfigured starts a collector with a configuration and waits until it listens.
+func startConfigured(t *testing.T, name, content string) *process {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "collector.yaml")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -491,4 +496,29 @@ func TestChangesOfTheFileTakeEffectOrAreNamed(t *testing.T) {
 	natstest.Eventually(t, "the invalid file is reported", func() bool {
 		return a.logs.find("the changed configuration is invalid; the former one stays in force") != nil
 	})
+}
+
+func TestEndingDoesNotWaitForAServerThatIsAway(t *testing.T) {
+	s := natstest.Prepare(t)
+	a := startCollector(t, "a", s.URL(), "")
+	file := a.command.Args[3]
+	a.kill()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A buffer for a few records, and workers that wait for room in it.
+	small := strings.Replace(string(content), "batch: {maxAge: 20ms}",
+		"batch: {maxAge: 20ms, maxBytes: 1Ki}, buffer: {maxBytes: 2Ki, inFlightBytes: 1Ki, policy: block}", 1)
+	a = startConfigured(t, "a", small)
+	e := newExporter(t, 1)
+	for i := range uint32(300) {
+		e.send(a.port, 1, oldLayout.template(), oldLayout.data(i))
+	}
+	natstest.Eventually(t, "the buffer is full", func() bool { return a.metric("publish_buffer_bytes") > 1000 })
+	a.terminate()
+	ledger := a.logs.find("ledger of the output")
+	if ledger["records"] != 300.0 || ledger["dropped"] != 300.0 || ledger["waiting"] != 0.0 {
+		t.Errorf("the ledger is %v", ledger)
+	}
 }

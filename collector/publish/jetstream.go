@@ -56,7 +56,7 @@ type jetStream struct {
 
 	mu       sync.Mutex
 	changed  *sync.Cond
-	closing  bool // what is waiting is still sent
+	closing  bool // what is waiting is still sent, but nobody waits for room any more
 	stopped  bool // nothing is sent any more
 	pool     batches
 	queue    []*Batch // in order of id
@@ -210,6 +210,14 @@ func (p *jetStream) message(b *Batch) *nats.Msg {
 		},
 		Data: b.Buffer,
 	}
+}
+
+// StopWaiting ends the waiting of policy block.
+func (p *jetStream) StopWaiting() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closing = true
+	p.changed.Broadcast()
 }
 
 // Close sends what is waiting until ctx ends.

@@ -17,6 +17,8 @@ type Publisher interface {
 	Get() *Batch
 	// Submit takes a batch over; the caller must not use it any more. It waits only where the policy is to block.
 	Submit(*Batch)
+	// StopWaiting makes Submit drop what finds no room, whatever the policy: the collector is about to end.
+	StopWaiting()
 	// Close sends what is waiting, until ctx ends; what is left is dropped and counted.
 	Close(ctx context.Context) error
 	Stats() Stats

@@ -57,6 +57,9 @@ func (w *writer) Submit(b *Batch) {
 	w.stats.Bytes += uint64(b.size())
 }
 
+// StopWaiting does nothing: a writer never waits.
+func (w *writer) StopWaiting() {}
+
 func (w *writer) Close(context.Context) error {
 	if w.closer == nil {
 		return nil

@@ -107,6 +107,8 @@ func Run(ctx context.Context, path string, c *config.Config, level *slog.LevelVa
 	k.ready.Set(checkDraining, false, "the collector is ending")
 	log.Info("draining", "time", c.DrainTime.String())
 	k.stopAt.Store(time.Now().Add(c.DrainTime.Std()).UnixNano())
+	// A worker that waits for room in the buffer would not see the end.
+	defer time.AfterFunc(c.DrainTime.Std(), k.publisher.StopWaiting).Stop()
 	workers.Wait()
 	k.flush()
 	stopFollowing()
@@ -250,15 +252,22 @@ func (k *Collector) awaitTemplates(ctx context.Context) {
 func (k *Collector) flush() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
-	if k.bucket != nil {
+	var both sync.WaitGroup // they may be on two servers, of which one is away
+	both.Go(func() {
+		if k.bucket == nil {
+			return
+		}
 		if left := k.bucket.Flush(ctx); left > 0 {
 			k.log.Warn("learned definitions could not be written to the template bucket; their exporters send them again",
 				"count", left)
 		}
-	}
-	if err := k.publisher.Close(ctx); err != nil {
-		k.log.Error("flows were lost at the end", "error", err)
-	}
+	})
+	both.Go(func() {
+		if err := k.publisher.Close(ctx); err != nil {
+			k.log.Error("flows were lost at the end", "error", err)
+		}
+	})
+	both.Wait()
 }
 
 func (k *Collector) close() {
