@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -211,10 +210,4 @@ func parseScope(name string) (template.Mode, error) {
 		}
 	}
 	return 0, fmt.Errorf("--template-scope %q: it is Auto, Address or AddressPort", name)
-}
-
-// stdinIsTerminal reports whether a person can answer.
-func stdinIsTerminal() bool {
-	info, err := os.Stdin.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

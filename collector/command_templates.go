@@ -333,3 +333,9 @@ func deleteEntries(ctx context.Context, kv jetstream.KeyValue, keys []string, ye
 	}
 	return nil
 }
+
+// stdinIsTerminal reports whether a person can answer.
+func stdinIsTerminal() bool {
+	info, err := os.Stdin.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
