@@ -25,8 +25,8 @@ var dissectorWrong = map[string]struct {
 	"netflow-9-h3c": {16, "RFC 3954 section 5.3: lengths come from the template. The dissector gives up at an IPv4 address of " +
 		"two bytes; the length is known, so that field is left out and the records are read."},
 	"netflow-9-invalid-01": {2, "RFC 3954 section 5.1: Count is a number of records, sections 5.2 and 5.3: FlowSets are " +
-		"delimited by their lengths. This exporter counts its data records only; the dissector takes the Count for FlowSets and " +
-		"stops before the data."},
+		"delimited by their lengths. This exporter counts its data records only (as softflowd 1.1 does); the dissector takes the " +
+		"Count for FlowSets and stops before the data."},
 	"router-101-nfv9-cisco-cust-primitives": {51, "RFC 4291 section 2.5.2: the unspecified address indicates the absence of an " +
 		"address. The template has room for both families; the dissector takes the empty IPv6 fields, the flows are IPv4."},
 	"router-102-nfv9-cisco-f2rd-pretag-sampling-reload": {35, "RFC 4291 section 2.5.2, as for router-101."},

@@ -146,6 +146,23 @@ func (d *Decoder) dissect(r *flow.Record, protocol packet.Protocol, b []byte) {
 		r.Packets = 1
 	}
 	if r.Bytes == 0 {
-		r.Bytes = uint64(len(b))
+		r.Bytes = packetLength(r, b)
 	}
+}
+
+// packetLength is the length of a sampled packet of which b is the beginning: what its IP header says, with the layers
+// before it, since a section may be cut, or padded; b's own where there is no IP header.
+func packetLength(r *flow.Record, b []byte) uint64 {
+	before := 0
+	for i, layer := range r.LayerStack {
+		switch {
+		case layer == flow.LayerIPv4 && len(b) >= before+4:
+			return uint64(before) + uint64(binary.BigEndian.Uint16(b[before+2:]))
+		case layer == flow.LayerIPv6 && len(b) >= before+6:
+			const header = 40 // which the payload length does not count (RFC 8200 section 3)
+			return uint64(before) + header + uint64(binary.BigEndian.Uint16(b[before+4:]))
+		}
+		before += int(r.LayerSize[i])
+	}
+	return uint64(len(b))
 }

@@ -21,7 +21,7 @@ type layout struct {
 func legacyLayout(version uint16) (layout, bool) {
 	switch version {
 	case 1:
-		return layout{headerLength: 16, recordLength: 52, protocol: 38, tos: 39, tcpFlags: 40}, true
+		return layout{headerLength: 16, recordLength: 48, protocol: 38, tos: 39, tcpFlags: 40}, true
 	case 5:
 		return layout{headerLength: 24, recordLength: 48, tcpFlags: 37, protocol: 38, tos: 39, asNumbers: 40, masks: 44,
 			hasSequence: true}, true
@@ -31,6 +31,9 @@ func legacyLayout(version uint16) (layout, bool) {
 	}
 	return layout{}, false
 }
+
+// longRecord1 is the length of NetFlow v1's records with four more reserved bytes at their end, as some exporters send them.
+const longRecord1 = 52
 
 // decodeLegacy decodes NetFlow v1, v5 and v7. Records that the header promises but the datagram does not carry are not
 // made up: the datagram counts as truncated.
@@ -44,6 +47,9 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		return ledger.RefusedTooShort
 	}
 	count := int(binary.BigEndian.Uint16(b[2:]))
+	if version == 1 && len(b)-l.headerLength == count*longRecord1 {
+		l.recordLength = longRecord1
+	}
 	uptime := binary.BigEndian.Uint32(b[4:])
 	exportNs := uint64(binary.BigEndian.Uint32(b[8:])) * nanosPerSecond
 	if nanos := binary.BigEndian.Uint32(b[12:]); nanos < nanosPerSecond {

@@ -219,7 +219,8 @@ func TestMPLSAndSampledSections(t *testing.T) {
 	frame := join([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0}, []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2},
 		u16(53, 4000, 20, 0))
 	s.ipfix(set(2, u16(300, 1, 315, 65535)), set(300, []byte{byte(len(frame))}, frame))
-	if r := s.only(); r.SrcAddr.Addr().String() != "10.0.0.1" || r.SrcPort != 53 || r.Proto != 17 || r.Packets != 1 || r.DstMAC != 0x020000000001 {
+	if r := s.only(); r.SrcAddr.Addr().String() != "10.0.0.1" || r.SrcPort != 53 || r.Proto != 17 || r.Packets != 1 || r.DstMAC != 0x020000000001 ||
+		r.Bytes != 14+40 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -358,16 +359,23 @@ func TestSequenceGapsAreCountedInTheProtocolsOwnUnits(t *testing.T) {
 }
 
 func TestNetFlow1And7(t *testing.T) {
+	for _, length := range []int{48, 52} { // both are sent
+		s := newStation(t)
+		record := make([]byte, length)
+		copy(record, []byte{10, 0, 0, 1, 10, 0, 0, 2})
+		record[38], record[40] = 6, 0x12 // version 1: protocol, flags
+		s.send(exporterPort, time.Hour, join(u16(1, 3), u32(uptime9, exported, 0), record, record, record))
+		if len(s.records) != 3 || s.counts[ledger.DatagramsTruncated] != 0 {
+			t.Fatalf("records of %d bytes: %d of 3", length, len(s.records))
+		}
+		for _, r := range s.records {
+			if r.Proto != 6 || r.TCPFlags != 0x12 || r.SrcAddr.Addr().String() != "10.0.0.1" {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
 	s := newStation(t)
 	record := make([]byte, 52)
-	copy(record, []byte{10, 0, 0, 1, 10, 0, 0, 2})
-	record[38], record[40] = 6, 0x12 // version 1: protocol, flags
-	s.send(exporterPort, time.Hour, join(u16(1, 1), u32(uptime9, exported, 0), record))
-	if r := s.only(); r.Proto != 6 || r.TCPFlags != 0x12 || r.SrcAddr.Addr().String() != "10.0.0.1" {
-		t.Errorf("%+v", r)
-	}
-	s = newStation(t)
-	record = make([]byte, 52)
 	record[37], record[38] = 0x12, 17 // version 7
 	binary.BigEndian.PutUint16(record[40:], 64500)
 	s.send(exporterPort, time.Hour, join(u16(7, 1), u32(uptime9, exported, 0, 1, 0), record))
