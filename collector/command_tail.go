@@ -63,19 +63,11 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	server := c.NATS
-	if c.Output.NATS != nil {
-		server = *c.Output.NATS
-	}
-	nc, err := flags.connection(ctx, "tail command", server)
+	js, err := flags.jetStream(ctx, "tail command", c, c.Output.NATS)
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
+	defer js.Conn().Close()
 	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
 	if flags.all {
 		consumer.DeliverPolicy = jetstream.DeliverAllPolicy

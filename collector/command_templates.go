@@ -61,8 +61,13 @@ func (f *serverFlags) load() (*config.Config, error) {
 	return c, nil
 }
 
-// connection waits until it is made, which a collector would not.
-func (f *serverFlags) connection(ctx context.Context, purpose string, c config.NATS) (*nats.Conn, error) {
+// jetStream connects to the server of a section, or of the file where the section names none. Unlike a collector it waits
+// for the connection. The caller closes it.
+func (f *serverFlags) jetStream(ctx context.Context, purpose string, file *config.Config, own *config.NATS) (jetstream.JetStream, error) {
+	c := file.NATS
+	if own != nil {
+		c = *own
+	}
 	nc, err := connect.Dial(purpose, c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func (f *serverFlags) connection(ctx context.Context, purpose string, c config.N
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return nc, nil
+	return jetstream.New(nc)
 }
 
 func lastError(nc *nats.Conn) error {
@@ -146,19 +151,11 @@ func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, j
 	if err != nil {
 		return err
 	}
-	server := c.NATS
-	if c.Templates.NATS != nil {
-		server = *c.Templates.NATS
-	}
-	nc, err := f.connection(ctx, "templates command", server)
+	js, err := f.jetStream(ctx, "templates command", c, c.Templates.NATS)
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
+	defer js.Conn().Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	kv, err := js.KeyValue(ctx, c.Templates.Bucket)
