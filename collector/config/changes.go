@@ -64,7 +64,8 @@ func Render(c *Config) ([]byte, error) {
 	return b, nil
 }
 
-// Hash is a short text that changes with what needs a restart, and with nothing else.
+// Hash is a short text that changes with what needs a restart, and with nothing else. Who compares hashes from several
+// machines takes them before SetDefaults, which fills in the host's name and its number of processors.
 func (c *Config) Hash() string {
 	fixed := *c
 	fixed.Exporters = Exporters{TemplateScope: c.Exporters.TemplateScope}

@@ -3,8 +3,8 @@ package config
 import (
 	"fmt"
 	"maps"
-	"net"
-	"net/url"
+	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,7 +26,18 @@ func (k *checker) that(ok bool, path, format string, args ...any) {
 }
 
 func oneOf[T ~string | ~int](c *checker, path string, v T, allowed ...T) {
-	c.that(slices.Contains(allowed, v), path, "%v is not one of %v", v, allowed)
+	if slices.Contains(allowed, v) {
+		return
+	}
+	words := make([]string, len(allowed))
+	for i, a := range allowed {
+		words[i] = fmt.Sprint(a)
+	}
+	given := fmt.Sprint(v)
+	if reflect.TypeFor[T]().Kind() == reflect.String {
+		given = strconv.Quote(given)
+	}
+	c.that(false, path, "%s is not one of %s", given, strings.Join(words, ", "))
 }
 
 func within[T ~int | ~int64 | ~uint32](c *checker, path string, v, least, most T) {
@@ -36,8 +47,7 @@ func within[T ~int | ~int64 | ~uint32](c *checker, path string, v, least, most T
 var (
 	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 	bucketName = regexp.MustCompile(`^[-_a-zA-Z0-9]{1,128}$`)
-	token      = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
-	pattern    = regexp.MustCompile(`^[^\s.>]+(\.[^\s.>]+)*(\.>)?$|^>$`)
+	visible    = regexp.MustCompile(`^[!-~]{1,253}$`)
 )
 
 // Check reports all problems of a configuration whose defaults are filled in. It reads no files.
@@ -46,8 +56,8 @@ func (c *Config) Check() []Problem {
 	k.that(dnsLabel.MatchString(c.Name), "name", "%q is not a DNS label (lower-case letters, digits and '-')", c.Name)
 	k.that(dnsLabel.MatchString(c.Namespace), "namespace", "%q is not a DNS label (lower-case letters, digits and '-')",
 		c.Namespace)
-	k.that(len(c.Instance) > 0 && len(c.Instance) <= 253 && !strings.ContainsAny(c.Instance, " \t\r\n"), "instance",
-		"%q is not a name of 1 to 253 characters without blanks", c.Instance)
+	k.that(visible.MatchString(c.Instance), "instance", "%q is not a name of 1 to 253 ASCII characters without blanks",
+		c.Instance)
 	k.listeners(c.Listeners)
 	k.exporters(&c.Exporters)
 	k.nats("nats", &c.NATS, c.needsNATS())
@@ -69,19 +79,8 @@ func (c *Config) needsNATS() bool {
 	return !c.Templates.Disabled && c.Templates.NATS == nil || c.Output.Kind == OutputJetStream && c.Output.NATS == nil
 }
 
-func (k *checker) address(path, address string) {
-	host, port, err := net.SplitHostPort(address)
-	n, portErr := strconv.ParseUint(port, 10, 16)
-	k.that(err == nil && portErr == nil, path, "%q is not an address such as \":2055\" or \"192.0.2.1:2055\"", address)
-	if err == nil && host != "" {
-		k.that(net.ParseIP(strings.Split(host, "%")[0]) != nil || host == "localhost", path,
-			"%q is not an IP address; leave it out to bind all", host)
-	}
-	_ = n
-}
-
 func (k *checker) listeners(listeners []Listener) {
-	names, addresses := make(map[string]int), make(map[string]int)
+	names, bound := make(map[string]int), make(map[int]binding)
 	for i, l := range listeners {
 		path := fmt.Sprintf("listeners[%d]", i)
 		k.that(dnsLabel.MatchString(l.Name), path+".name", "%q is not a DNS label (lower-case letters, digits and '-')", l.Name)
@@ -91,13 +90,16 @@ func (k *checker) listeners(listeners []Listener) {
 		names[l.Name] = i
 		if l.Address == "" {
 			k.that(false, path+".address", "it is required, such as \":2055\"")
-		} else {
-			k.address(path+".address", l.Address)
+		} else if b, ok := k.address(path+".address", l.Address); ok {
+			for j := range i {
+				if other, ok := bound[j]; ok && b.overlaps(other) {
+					k.that(false, path+".address", "%q cannot be bound beside %q of listeners[%d]: choose another port",
+						l.Address, listeners[j].Address, j)
+					break
+				}
+			}
+			bound[i] = b
 		}
-		if other, ok := addresses[l.Address]; ok && !strings.HasSuffix(l.Address, ":0") {
-			k.that(false, path+".address", "listeners[%d] binds %q already", other, l.Address)
-		}
-		addresses[l.Address] = i
 		oneOf(k, path+".protocol", l.Protocol, ProtocolAuto, ProtocolNetFlow, ProtocolIPFIX, ProtocolSFlow)
 		within(k, path+".workers", l.Workers, 1, 256)
 		within(k, path+".receiveBuffer", l.ReceiveBuffer, 64<<10, 1<<30)
@@ -109,18 +111,8 @@ func (k *checker) exporters(e *Exporters) {
 		k.that(p.IsValid(), fmt.Sprintf("exporters.allowedNetworks[%d]", i), "it is not a network such as 10.0.0.0/8")
 	}
 	oneOf(k, "exporters.templateScope", e.TemplateScope, ScopeAuto, ScopeAddress, ScopeAddressPort)
-	for name, list := range map[string][]NetworkRate{"defaults": e.Sampling.Defaults, "overrides": e.Sampling.Overrides} {
-		seen := make(map[string]int)
-		for i, r := range list {
-			path := fmt.Sprintf("exporters.sampling.%s[%d]", name, i)
-			k.that(r.Network.IsValid(), path+".network", "it is required, such as 10.0.0.0/8")
-			k.that(r.Rate >= 1, path+".rate", "it is at least 1: one of so many packets is sampled")
-			if other, ok := seen[r.Network.Masked().String()]; ok && r.Network.IsValid() {
-				k.that(false, path+".network", "%s stands in %s[%d] too", r.Network, name, other)
-			}
-			seen[r.Network.Masked().String()] = i
-		}
-	}
+	k.rates("exporters.sampling.defaults", e.Sampling.Defaults)
+	k.rates("exporters.sampling.overrides", e.Sampling.Overrides)
 	l := &e.Limits
 	within(k, "exporters.limits.exporters", l.Exporters, 1, 1<<24)
 	within(k, "exporters.limits.templatesPerExporter", l.TemplatesPerExporter, 1, 65280)
@@ -132,32 +124,21 @@ func (k *checker) exporters(e *Exporters) {
 	within(k, "exporters.heldData.maxAge", e.Held.MaxAge, Duration(time.Second), Duration(24*time.Hour))
 }
 
-// nats checks a section that is in use or not.
-func (k *checker) nats(path string, n *NATS, used bool) {
-	if used {
-		k.that(len(n.URLs) > 0 || n.Embedded != nil, path+".urls",
-			"name a server, such as nats://nats:4222, or use %s.embedded", path)
-	}
-	k.that(len(n.URLs) == 0 || n.Embedded == nil, path+".embedded", "it excludes %s.urls: choose one", path)
-	for i, s := range n.URLs {
-		u, err := url.Parse(s)
-		ok := err == nil && u.Host != "" && slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme)
-		k.that(ok, fmt.Sprintf("%s.urls[%d]", path, i), "%q is not an address such as nats://nats:4222 or tls://nats:4222", s)
-	}
-	if n.Embedded != nil {
-		k.that(n.Embedded.StoreDir != "", path+".embedded.storeDir", "it is required: where streams and buckets are kept")
-		k.address(path+".embedded.address", n.Embedded.Address)
-	}
-	methods := 0
-	for _, set := range []bool{n.CredentialsFile != "", n.NKeySeedFile != "", n.TokenFile != "", n.User != ""} {
-		if set {
-			methods++
+func (k *checker) rates(path string, rates []NetworkRate) {
+	seen := make(map[netip.Prefix]int)
+	for i, r := range rates {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		k.that(r.Rate >= 1, at+".rate", "it is at least 1: one of so many packets is sampled")
+		if !r.Network.IsValid() {
+			k.that(false, at+".network", "it is required, such as 10.0.0.0/8")
+			continue
 		}
-	}
-	k.that(methods <= 1, path, "choose one of credentialsFile, nkeySeedFile, tokenFile and user")
-	k.that((n.User == "") == (n.PasswordFile == ""), path+".passwordFile", "user and passwordFile go together")
-	if n.TLS != nil {
-		k.that((n.TLS.CertFile == "") == (n.TLS.KeyFile == ""), path+".tls", "certFile and keyFile go together")
+		network := r.Network.Masked()
+		if other, ok := seen[network]; ok {
+			k.that(false, at+".network", "%s stands in %s[%d] too: keep one", network, path, other)
+			continue
+		}
+		seen[network] = i
 	}
 }
 
@@ -185,11 +166,11 @@ func (k *checker) output(c *Config) {
 	oneOf(k, "output.kind", o.Kind, OutputJetStream, OutputStdout, OutputFile, OutputNone)
 	oneOf(k, "output.encoding", o.Encoding, EncodingProtobuf, EncodingJSON)
 	k.that(o.Kind != OutputFile || o.File != "", "output.file", "it is required for kind File")
-	k.that(token.MatchString(o.Subject), "output.subject", "%q is not a subject without wildcards", o.Subject)
 	within(k, "output.batch.maxBytes", o.Batch.MaxBytes, 1<<10, maxBatch)
 	within(k, "output.batch.maxAge", o.Batch.MaxAge, Duration(time.Millisecond), Duration(time.Minute))
-	within(k, "output.buffer.maxBytes", o.Buffer.MaxBytes, o.Batch.MaxBytes, 1<<40)
-	within(k, "output.buffer.inFlightBytes", o.Buffer.InFlightBytes, o.Batch.MaxBytes, 1<<40)
+	least := min(max(o.Batch.MaxBytes, 1<<10), maxBatch) // at least a batch, or what would be allowed as one
+	within(k, "output.buffer.maxBytes", o.Buffer.MaxBytes, least, 1<<40)
+	within(k, "output.buffer.inFlightBytes", o.Buffer.InFlightBytes, least, 1<<40)
 	oneOf(k, "output.buffer.policy", o.Buffer.Policy, DropOldest, DropNewest, Block)
 	if o.NATS != nil {
 		k.nats("output.nats", o.NATS, o.Kind == OutputJetStream)
@@ -200,36 +181,5 @@ func (k *checker) output(c *Config) {
 	oneOf(k, "output.stream.storage", s.Storage, StorageFile, StorageMemory)
 	k.that(s.MaxBytes == -1 || s.MaxBytes >= 1<<20, "output.stream.maxBytes", "%s is less than 1Mi; -1 is no limit", s.MaxBytes)
 	within(k, "output.stream.maxAge", s.MaxAge, Duration(time.Minute), Duration(10*366*24*time.Hour))
-	covered := false
-	for i, subject := range s.Subjects {
-		k.that(pattern.MatchString(subject), fmt.Sprintf("output.stream.subjects[%d]", i), "%q is not a subject", subject)
-		covered = covered || covers(subject, o.Subject+".x")
-	}
-	k.that(covered || s.Unmanaged || o.Kind != OutputJetStream, "output.stream.subjects",
-		"none of %q takes in %s.<protocol>, which flows are published on", s.Subjects, o.Subject)
-}
-
-// covers reports whether a subject pattern matches a subject.
-func covers(pattern, subject string) bool {
-	p, s := strings.Split(pattern, "."), strings.Split(subject, ".")
-	for i, part := range p {
-		switch {
-		case part == ">":
-			return len(s) > i
-		case i >= len(s), part != "*" && part != s[i]:
-			return false
-		}
-	}
-	return len(p) == len(s)
-}
-
-// embedded allows one server in the process.
-func (k *checker) embedded(c *Config) {
-	n := 0
-	for _, s := range []*NATS{&c.NATS, c.Templates.NATS, c.Output.NATS} {
-		if s != nil && s.Embedded != nil {
-			n++
-		}
-	}
-	k.that(n <= 1, "nats.embedded", "only one section may start a server inside the collector")
+	k.subjects(o)
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Duration is a time span written as Go writes it ("30s", "1h30m"); a bare number is refused, since its unit would be a
-// guess.
+// Duration is a time span written as Go writes it ("30s", "1h30m"); a bare number other than 0 is refused, since its
+// unit would be a guess.
 type Duration time.Duration
 
 // Std returns d as the standard library's type.
@@ -19,8 +19,12 @@ func (d Duration) String() string { return time.Duration(d).String() }
 // MarshalJSON writes d as a string.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
 
-// UnmarshalJSON reads a string such as "250ms". It returns an error for anything else.
+// UnmarshalJSON reads a string such as "250ms", or 0. It returns an error for anything else.
 func (d *Duration) UnmarshalJSON(b []byte) error {
+	if string(b) == "0" {
+		*d = 0
+		return nil
+	}
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("a duration is a string with a unit, such as \"30s\", not %s", b)

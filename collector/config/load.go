@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Problem is one thing wrong with a file.
@@ -57,16 +56,12 @@ func Load(path string) (*Config, error) {
 
 // Parse reads YAML (or JSON), fills in defaults and checks it. Keys that the schema does not have are problems.
 func Parse(b []byte) (*Config, []Problem) {
-	document, err := yaml.YAMLToJSONStrict(b)
-	if err != nil {
-		return nil, []Problem{{Message: strings.TrimPrefix(err.Error(), "yaml: ")}}
-	}
-	var tree any
-	if err := json.Unmarshal(document, &tree); err != nil {
-		return nil, []Problem{{Message: err.Error()}}
+	tree, problems := readDocument(b)
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	var c Config
-	problems := fill(reflect.ValueOf(&c).Elem(), tree, "")
+	problems = fill(reflect.ValueOf(&c).Elem(), tree, "")
 	// Checks of fields that could not be read would report their defaults' faults as the file's.
 	if len(problems) == 0 {
 		c.SetDefaults()
@@ -126,9 +121,16 @@ func fillStruct(v reflect.Value, fields map[string]any, path string) []Problem {
 		}
 	}
 	for _, name := range sorted(fields) {
-		if !known[name] {
-			problems = append(problems, Problem{join(path, name), "there is no such field"})
+		if known[name] {
+			continue
 		}
+		message := "there is no such field"
+		for candidate := range known {
+			if strings.EqualFold(name, candidate) {
+				message += "; write it " + candidate
+			}
+		}
+		problems = append(problems, Problem{join(path, name), message})
 	}
 	return problems
 }
@@ -140,8 +142,14 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// explain rewords encoding/json's errors, which speak of Go types.
+// explain rewords the errors of encoding/json and netip, which speak of Go's types and functions.
 func explain(err error, value []byte, kind reflect.Type) string {
+	if len(value) > 40 {
+		value = append(value[:40:40], "..."...)
+	}
+	if kind == reflect.TypeFor[netip.Prefix]() {
+		return fmt.Sprintf("a network such as 10.0.0.0/8, 192.0.2.1/32 or \"2001:db8::/32\" is expected, not %s", value)
+	}
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
 		return err.Error()
@@ -152,9 +160,6 @@ func explain(err error, value []byte, kind reflect.Type) string {
 	}[kind.Kind()]
 	if want == "" {
 		want = kind.String()
-	}
-	if len(value) > 40 {
-		value = append(value[:40:40], "..."...)
 	}
 	return fmt.Sprintf("%s is expected, not %s", want, value)
 }

@@ -58,6 +58,7 @@ type jetStream struct {
 	changed  *sync.Cond
 	closing  bool // what is waiting is still sent, but nobody waits for room any more
 	stopped  bool // nothing is sent any more
+	looked   bool // the stream was looked for once: before, messages would only be refused
 	pool     batches
 	queue    []*Batch // in order of id
 	inFlight map[uint64]*Batch
@@ -162,7 +163,7 @@ func (p *jetStream) lose(b *Batch, reason Reason) {
 // sendable reports whether the next batch may go out now. The first one always may, so that a batch above the bound on
 // bytes in flight is not stuck.
 func (p *jetStream) sendable() bool {
-	return len(p.queue) > 0 && !time.Now().Before(p.pause) &&
+	return len(p.queue) > 0 && p.looked && !time.Now().Before(p.pause) &&
 		(len(p.inFlight) == 0 || p.stats.InFlightBytes+p.queue[0].size() <= int(p.config.Buffer.InFlightBytes))
 }
 

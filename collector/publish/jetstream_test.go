@@ -105,6 +105,7 @@ func assertAllOnce(t *testing.T, got []string, n int) {
 func TestBatchesArriveOnceAndInOrder(t *testing.T) {
 	s := natstest.Start(t)
 	p := start(t, s, output(nil))
+	natstest.Eventually(t, "the stream is there", func() bool { return p.Status().StreamReady })
 	submit(p, 0, 500, 1000)
 	if err := p.Close(context.Background()); err != nil {
 		t.Fatal(err)

@@ -35,6 +35,10 @@ func (p *jetStream) keepStream(ctx context.Context) {
 	wait := retryWait
 	for {
 		err := p.ensureStream(ctx)
+		p.mu.Lock()
+		p.looked = true
+		p.changed.Broadcast()
+		p.mu.Unlock()
 		var again <-chan time.Time
 		if err != nil && ctx.Err() == nil {
 			p.mu.Lock()
