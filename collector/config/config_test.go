@@ -57,7 +57,7 @@ func TestEveryProblemIsReportedAtOnceWithItsPath(t *testing.T) {
 		{"no server", "name: a\n", []string{"nats.urls"}},
 		{"stream that misses the flows", "nats: {urls: [nats://n:4222]}\noutput: {stream: {subjects: [other.>]}}\n",
 			[]string{"output.stream.subjects"}},
-		{"duplicate key", "name: a\nname: b\n", []string{""}},
+		{"duplicate key", "name: a\nname: b\n", []string{"name"}},
 		{"no mapping", "- a\n", []string{""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
