@@ -172,6 +172,13 @@ func (k *checker) output(c *Config) {
 	within(k, "output.buffer.maxBytes", o.Buffer.MaxBytes, least, 1<<40)
 	within(k, "output.buffer.inFlightBytes", o.Buffer.InFlightBytes, least, 1<<40)
 	oneOf(k, "output.buffer.policy", o.Buffer.Policy, DropOldest, DropNewest, Block)
+	if s := o.Buffer.Spool; s != nil {
+		k.that(o.Kind == OutputJetStream, "output.buffer.spool", "it is for output.kind JetStream only")
+		k.that(s.Directory != "", "output.buffer.spool.directory", "it is required: where batches are kept")
+		within(k, "output.buffer.spool.maxBytes", s.MaxBytes, 64<<20, 1<<44)
+		within(k, "output.buffer.spool.after", s.After, Duration(100*time.Millisecond), Duration(time.Hour))
+		within(k, "output.buffer.spool.resendBytesPerSecond", s.ResendBytesPerSecond, 1<<20, 1<<40)
+	}
 	if o.NATS != nil {
 		k.nats("output.nats", o.NATS, o.Kind == OutputJetStream)
 	}

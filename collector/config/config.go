@@ -268,8 +268,23 @@ type Buffer struct {
 	MaxBytes Size `json:"maxBytes,omitempty"`
 	// InFlightBytes sent and not acknowledged at a time. Default 16Mi.
 	InFlightBytes Size `json:"inFlightBytes,omitempty"`
-	// Policy, default dropOldest.
+	// Policy, default dropOldest. With a Spool it applies when that is full too.
 	Policy DropPolicy `json:"policy,omitempty"`
+	// Spool, when set, takes to disk what memory has no room for, or has kept for too long.
+	Spool *Spool `json:"spool,omitempty"`
+}
+
+// Spool bounds what waits for JetStream on disk. What it holds outlives the process.
+type Spool struct {
+	// Directory of this collector's own; it is created when missing. Required.
+	Directory string `json:"directory"`
+	// MaxBytes on disk, default 4Gi, at least 64Mi.
+	MaxBytes Size `json:"maxBytes,omitempty"`
+	// After is how long a batch waits in memory before it is written to disk: what a crash can lose while JetStream is
+	// away. Default 2s.
+	After Duration `json:"after,omitempty"`
+	// ResendBytesPerSecond is how fast what was spooled is sent, beside live data and after it. Default 32Mi.
+	ResendBytesPerSecond Size `json:"resendBytesPerSecond,omitempty"`
 }
 
 // HTTP serves /metrics, /healthz, /readyz.

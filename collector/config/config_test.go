@@ -57,6 +57,10 @@ func TestEveryProblemIsReportedAtOnceWithItsPath(t *testing.T) {
 		{"no server", "name: a\n", []string{"nats.urls"}},
 		{"stream that misses the flows", "nats: {urls: [nats://n:4222]}\noutput: {stream: {subjects: [other.>]}}\n",
 			[]string{"output.stream.subjects"}},
+		{"a spool without a place, and a small one", "nats: {urls: [nats://n:4222]}\noutput: {buffer: {spool: {maxBytes: 1Mi, after: 1ms}}}\n",
+			[]string{"output.buffer.spool.directory", "output.buffer.spool.maxBytes", "output.buffer.spool.after"}},
+		{"a spool for standard output", "nats: {urls: [nats://n:4222]}\noutput: {kind: Stdout, buffer: {spool: {directory: /x}}}\n",
+			[]string{"output.buffer.spool"}},
 		{"duplicate key", "name: a\nname: b\n", []string{"name"}},
 		{"no mapping", "- a\n", []string{""}},
 	} {

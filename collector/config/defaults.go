@@ -92,6 +92,11 @@ func (c *Config) SetDefaults() {
 	orDefault(&o.Buffer.MaxBytes, 256<<20)
 	orDefault(&o.Buffer.InFlightBytes, 16<<20)
 	orDefault(&o.Buffer.Policy, DropOldest)
+	if s := o.Buffer.Spool; s != nil {
+		orDefault(&s.MaxBytes, 4<<30)
+		orDefault(&s.After, Duration(2*time.Second))
+		orDefault(&s.ResendBytesPerSecond, 32<<20)
+	}
 
 	orDefault(&c.HTTP.Address, ":8080")
 	orDefault(&c.HTTP.MaxConnections, 64)
