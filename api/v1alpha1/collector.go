@@ -1,0 +1,189 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// LogLevel of the collectors.
+//
+// +kubebuilder:validation:Enum=debug;info;warn;error
+type LogLevel string
+
+// Collector is how the collectors' pods are made.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxSurge) || string(self.updateStrategy.maxSurge) in ['0', '0%']",message="collector.updateStrategy: with hostNetwork two collectors cannot have the same port of a node, so there can be no surge; leave maxSurge out and set maxUnavailable"
+// +kubebuilder:validation:XValidation:rule="!has(self.terminationGracePeriodSeconds) || self.terminationGracePeriodSeconds >= (has(self.drainTime) ? duration(self.drainTime).getSeconds() : 15) + 15",message="collector.terminationGracePeriodSeconds: at least drainTime and 15 s are needed, to hand on what is waiting; raise it, or leave it out"
+type Collector struct {
+	// image of the collectors. Default: the operator's own, so that both are of one version.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// imagePullPolicy of the image. Default IfNotPresent.
+	// +optional
+	// +kubebuilder:default=IfNotPresent
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// imagePullSecrets for the image.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []SecretName `json:"imagePullSecrets,omitempty"`
+
+	// resources of the collector. Its Go runtime is told to stay within 90% of the memory limit. Default: requests of 200m CPU
+	// and 512Mi memory, a limit of 1Gi memory.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// nodeSelector chooses the nodes that have a collector. Default: all that are not tainted.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations let collectors run on tainted nodes.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// affinity of the pods.
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+
+	// topologySpreadConstraints of the pods. (A DaemonSet places its pods itself; constraints matter for what else runs there.)
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// priorityClassName of the pods.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// hostNetwork binds the ports on the nodes themselves: exporters then send to nodes, without a Service between, and a
+	// collector's ports are closed for a moment when it is replaced, since no second one can bind them. Default false.
+	// +optional
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+
+	// metricsPort is where metrics and health are served (TCP), 1024 to 65535. Another one is needed only where hostNetwork
+	// lets two fleets, or others, meet on a node. Default 8080.
+	// +optional
+	// +kubebuilder:default=8080
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	MetricsPort int32 `json:"metricsPort,omitempty"`
+
+	// profiling serves /debug/pprof/ beside the metrics. Default false.
+	// +optional
+	Profiling bool `json:"profiling,omitempty"`
+
+	// env are further environment variables.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Env []corev1.EnvVar `json:"env,omitempty"`
+
+	// volumes are further volumes of the pods.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Volumes []Volume `json:"volumes,omitempty"`
+
+	// volumeMounts are further mounts of the container.
+	// +optional
+	// +listType=map
+	// +listMapKey=mountPath
+	// +kubebuilder:validation:MaxItems=32
+	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
+
+	// annotations of the pods, beside the operator's own.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// labels of the pods, beside the operator's own.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// logLevel of the collectors; it changes without a restart. Default info.
+	// +optional
+	// +kubebuilder:default=info
+	LogLevel LogLevel `json:"logLevel,omitempty"`
+
+	// drainTime is how long a collector that was told to end goes on reading, not ready any more, so that datagrams on their
+	// way to it are not lost. 0s to 10m. Default 15s.
+	// +optional
+	// +kubebuilder:default="15s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="collector.drainTime: at most 10m is possible"
+	DrainTime *Duration `json:"drainTime,omitempty"`
+
+	// terminationGracePeriodSeconds until a collector that does not end is killed. Default: drainTime and 30 s.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+
+	// updateStrategy says how collectors are replaced.
+	// +optional
+	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitzero"`
+}
+
+// UpdateStrategy says how many collectors are replaced at a time. By default a new one is ready on each node before the old
+// one ends; on the host network, where both would need the same ports, one node after the other.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || string(self.maxSurge) in ['0', '0%'] || !has(self.maxUnavailable) || string(self.maxUnavailable) in ['0', '0%']",message="updateStrategy: maxSurge and maxUnavailable exclude each other; set one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || !has(self.maxUnavailable) || !(string(self.maxSurge) in ['0', '0%']) || !(string(self.maxUnavailable) in ['0', '0%'])",message="updateStrategy: maxSurge and maxUnavailable cannot both be 0, since nothing could be replaced; set one of them"
+type UpdateStrategy struct {
+	// maxSurge nodes may have a second collector while the first is replaced: a number, or a percentage of the nodes. Default 1
+	// (0 with hostNetwork).
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="string(self).matches('^[0-9]+%?$')",message="maxSurge: a number or a percentage is needed"
+	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
+
+	// maxUnavailable nodes may be without a collector: a number, or a percentage of the nodes. Default 0 (1 with hostNetwork).
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="string(self).matches('^[0-9]+%?$')",message="maxUnavailable: a number or a percentage is needed"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+}
+
+// Volume is a further volume of the pods.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.hostPath), has(self.persistentVolumeClaim), has(self.csi)].filter(x, x).size() == 1",message="choose one of configMap, secret, emptyDir, hostPath, persistentVolumeClaim and csi"
+// +kubebuilder:validation:XValidation:rule="!(self.name in ['configuration', 'nats', 'templates-nats', 'output-nats', 'spool', 'tmp'])",message="the operator uses this volume name itself; choose another one"
+type Volume struct {
+	// name of the volume.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// configMap whose keys are files.
+	// +optional
+	ConfigMap *corev1.ConfigMapVolumeSource `json:"configMap,omitempty"`
+
+	// secret whose keys are files.
+	// +optional
+	Secret *corev1.SecretVolumeSource `json:"secret,omitempty"`
+
+	// emptyDir that lives as long as the pod.
+	// +optional
+	EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir,omitempty"`
+
+	// hostPath on the node. The restricted Pod Security standard forbids it.
+	// +optional
+	HostPath *corev1.HostPathVolumeSource `json:"hostPath,omitempty"`
+
+	// persistentVolumeClaim that all collectors mount.
+	// +optional
+	PersistentVolumeClaim *corev1.PersistentVolumeClaimVolumeSource `json:"persistentVolumeClaim,omitempty"`
+
+	// csi volume that lives as long as the pod.
+	// +optional
+	CSI *corev1.CSIVolumeSource `json:"csi,omitempty"`
+}

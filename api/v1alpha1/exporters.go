@@ -1,0 +1,139 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// TemplateScope says what identifies the owner of a template, beside protocol version and observation domain.
+//
+// +kubebuilder:validation:Enum=Auto;Address;AddressPort
+type TemplateScope string
+
+// The template scopes.
+const (
+	ScopeAuto        TemplateScope = "Auto"
+	ScopeAddress     TemplateScope = "Address"
+	ScopeAddressPort TemplateScope = "AddressPort"
+)
+
+// Network in CIDR notation, such as 10.0.0.0/8 or 2001:db8::/32.
+//
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="a network such as 10.0.0.0/8, 192.0.2.1/32 or 2001:db8::/32 is needed"
+type Network string
+
+// Exporters says who may send, and what is kept of each. Changes take effect without a restart, but for templateScope.
+type Exporters struct {
+	// allowedNetworks are those whose datagrams are decoded; others are refused and counted. Default: all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1024
+	AllowedNetworks []Network `json:"allowedNetworks,omitempty"`
+
+	// templateScope: Auto looks up templates by address and port, then takes what the address's ports agree on. Address ignores
+	// the port, AddressPort requires it. Default Auto.
+	// +optional
+	// +kubebuilder:default=Auto
+	TemplateScope TemplateScope `json:"templateScope,omitempty"`
+
+	// sampling configures sampling rates by network.
+	// +optional
+	Sampling Sampling `json:"sampling,omitzero"`
+
+	// limits bound what exporters can make a collector hold.
+	// +optional
+	Limits Limits `json:"limits,omitzero"`
+
+	// heldData bounds the data sets that wait for their template.
+	// +optional
+	HeldData HeldData `json:"heldData,omitzero"`
+}
+
+// Sampling configures sampling rates by the exporter's network; the longest one that contains the exporter counts.
+type Sampling struct {
+	// defaults apply where the exporter announces no rate.
+	// +optional
+	// +listType=map
+	// +listMapKey=network
+	// +kubebuilder:validation:MaxItems=1024
+	Defaults []NetworkRate `json:"defaults,omitempty"`
+
+	// overrides apply whatever the exporter announces.
+	// +optional
+	// +listType=map
+	// +listMapKey=network
+	// +kubebuilder:validation:MaxItems=1024
+	Overrides []NetworkRate `json:"overrides,omitempty"`
+}
+
+// NetworkRate is the sampling rate of the exporters of a network.
+type NetworkRate struct {
+	// network of the exporters.
+	// +required
+	Network Network `json:"network"`
+
+	// rate: one of so many packets is sampled, 1 to 4294967295.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4294967295
+	Rate int64 `json:"rate"`
+}
+
+// Limits bound what exporters can make a collector hold. Beyond them the least recently heard gives way, in memory only.
+type Limits struct {
+	// exporters remembered (protocol version, address and observation domain), 1 to 16777216. Default 65536.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16777216
+	Exporters int32 `json:"exporters,omitempty"`
+
+	// templatesPerExporter, 1 to 65280. Default 1024.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65280
+	TemplatesPerExporter int32 `json:"templatesPerExporter,omitempty"`
+
+	// fieldsPerTemplate, 1 to 16384. Default 512.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16384
+	FieldsPerTemplate int32 `json:"fieldsPerTemplate,omitempty"`
+
+	// samplesPerDatagram of sFlow, 1 to 65536. Default 512.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65536
+	SamplesPerDatagram int32 `json:"samplesPerDatagram,omitempty"`
+
+	// exporterMetrics is how many exporters have metrics of their own, up to 1048576; the others share one. Default 1000.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1048576
+	ExporterMetrics int32 `json:"exporterMetrics,omitempty"`
+}
+
+// HeldData bounds the data sets that wait for their template.
+type HeldData struct {
+	// disabled drops such sets at once. Default false.
+	// +optional
+	Disabled bool `json:"disabled,omitempty"`
+
+	// maxBytes in a collector, up to 1Ti. Default 64Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytes: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// maxBytesPerExporter, up to 1Ti. Default 1Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytesPerExporter: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
+	MaxBytesPerExporter *resource.Quantity `json:"maxBytesPerExporter,omitempty"`
+
+	// maxAge of a held set, 1s to 24h. Default 5m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="heldData.maxAge: from 1s to 24h is possible"
+	MaxAge *Duration `json:"maxAge,omitempty"`
+}

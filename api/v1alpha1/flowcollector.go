@@ -1,0 +1,205 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// FlowCollector is a fleet of collectors for NetFlow, IPFIX and sFlow: a DaemonSet of them, the Service through which
+// exporters reach them, the JetStream bucket in which they share what exporters taught, and the stream that flows leave on.
+//
+// +genclient
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=fcol,categories=flowfleet
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Collectors",type=string,JSONPath=`.status.collectors.summary`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.address`
+// +kubebuilder:printcolumn:name="Templates",type=integer,JSONPath=`.status.templates`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.status.image`
+// +kubebuilder:printcolumn:name="Bucket",type=string,priority=1,JSONPath=`.status.bucket.name`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",message="metadata.name: a DNS label of at most 40 characters that begins with a letter is needed, because it names objects and is part of the subjects that flows are published on; choose a shorter or simpler name"
+type FlowCollector struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the fleet that is wanted.
+	// +optional
+	// +kubebuilder:default={}
+	Spec FlowCollectorSpec `json:"spec,omitzero"`
+
+	// status is the fleet as the operator last saw it.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "the operator has not looked at this object yet", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status FlowCollectorStatus `json:"status,omitzero"`
+}
+
+// FlowCollectorList is a list of FlowCollectors.
+//
+// +kubebuilder:object:root=true
+type FlowCollectorList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []FlowCollector `json:"items"`
+}
+
+// FlowCollectorSpec is the fleet that is wanted. An empty one is a working fleet, given a NATS at nats://nats:4222.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.listeners) || self.listeners.all(l, l.port >= 1024)",message="listeners: with collector.hostNetwork the collectors may not bind ports below 1024, because they run without privileges; choose a port from 1024 on"
+// +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.networkPolicy) || !has(self.networkPolicy.enabled) || !self.networkPolicy.enabled",message="networkPolicy: network policies do not apply to pods on the host network; disable one of networkPolicy.enabled and collector.hostNetwork"
+// +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.listeners) || !has(self.collector.metricsPort) || self.listeners.all(l, l.port != self.collector.metricsPort)",message="collector.metricsPort: choose a port that no listener has"
+type FlowCollectorSpec struct {
+	// suspend makes the operator leave everything as it is: collectors go on, changes wait, drift is not put back.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055, ipfix on
+	// 4739 and sflow on 6343.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:default={{name: "netflow", protocol: "NetFlow", port: 2055}, {name: "ipfix", protocol: "IPFIX", port: 4739}, {name: "sflow", protocol: "SFlow", port: 6343}}
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.port == b.port))",message="two listeners have the same port; give each a port of its own, or one listener the protocol Auto"
+	Listeners []Listener `json:"listeners,omitempty"`
+
+	// nats is the server that holds the bucket and the stream, unless templateStore.nats or output.nats name another one.
+	// +optional
+	// +kubebuilder:default={}
+	NATS NATS `json:"nats,omitzero"`
+
+	// templateStore is the JetStream key-value bucket in which the collectors share templates and sampling rates.
+	// +optional
+	// +kubebuilder:default={}
+	TemplateStore TemplateStore `json:"templateStore,omitzero"`
+
+	// output says where and how flows leave.
+	// +optional
+	// +kubebuilder:default={}
+	Output Output `json:"output,omitzero"`
+
+	// service is what exporters send to.
+	// +optional
+	// +kubebuilder:default={}
+	Service Service `json:"service,omitzero"`
+
+	// exporters says who may send, and what is kept of each.
+	// +optional
+	// +kubebuilder:default={}
+	Exporters Exporters `json:"exporters,omitzero"`
+
+	// decoding has options of the decoder.
+	// +optional
+	Decoding Decoding `json:"decoding,omitzero"`
+
+	// collector is how the collectors' pods are made.
+	// +optional
+	// +kubebuilder:default={}
+	Collector Collector `json:"collector,omitzero"`
+
+	// monitoring makes objects for Prometheus and Grafana.
+	// +optional
+	Monitoring Monitoring `json:"monitoring,omitzero"`
+
+	// networkPolicy restricts who reaches the collectors' pods.
+	// +optional
+	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
+
+	// podDisruption limits evictions of collectors.
+	// +optional
+	PodDisruption *PodDisruption `json:"podDisruption,omitempty"`
+}
+
+// Protocol is what a listener expects.
+//
+// +kubebuilder:validation:Enum=NetFlow;IPFIX;SFlow;Auto
+type Protocol string
+
+// The protocols of a listener.
+const (
+	ProtocolNetFlow Protocol = "NetFlow"
+	ProtocolIPFIX   Protocol = "IPFIX"
+	ProtocolSFlow   Protocol = "SFlow"
+	ProtocolAuto    Protocol = "Auto"
+)
+
+// Listener is one UDP port.
+type Listener struct {
+	// name labels the listener's metrics and its port of the Service. A DNS label of at most 15 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// protocol of the datagrams; others are refused and counted. NetFlow is versions 1, 5, 7 and 9. Auto tells the protocols
+	// apart by the version that each datagram begins with.
+	// +optional
+	// +kubebuilder:default=Auto
+	Protocol Protocol `json:"protocol,omitempty"`
+
+	// port that collectors and Service listen on, 1 to 65535 (UDP).
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port"`
+
+	// nodePort of the Service, for the types NodePort and LoadBalancer; allocated by the cluster when it is left out.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	NodePort int32 `json:"nodePort,omitempty"`
+
+	// workers are the sockets and threads of each collector for this port, 1 to 256. Default: the processors that the
+	// collector may use, at most 8.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	Workers int32 `json:"workers,omitempty"`
+
+	// receiveBuffer of each socket, 64Ki to 1Gi, default 32Mi. The node grants no more than its sysctl net.core.rmem_max; the
+	// collector logs what it got.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Gi')) <= 0",message="receiveBuffer: from 64Ki to 1Gi is possible"
+	ReceiveBuffer *resource.Quantity `json:"receiveBuffer,omitempty"`
+}
+
+// Decoding has options of the decoder.
+type Decoding struct {
+	// extraFields keeps the fields that goflow2's FlowMessage has no place for: as "fields" in JSON, as numbered fields from
+	// 100000 on in protobuf. Default false.
+	// +optional
+	ExtraFields bool `json:"extraFields,omitempty"`
+
+	// innerHeaders reports what is inside GRE, VXLAN, Geneve and IP-in-IP in sampled packets, in place of the outer headers.
+	// Default false.
+	// +optional
+	InnerHeaders bool `json:"innerHeaders,omitempty"`
+}
+
+// NetworkPolicy restricts who reaches the collectors' pods.
+type NetworkPolicy struct {
+	// enabled makes a NetworkPolicy: the listeners' ports from exporters.allowedNetworks (from everywhere when that is empty),
+	// metrics and health from metricsFrom and from the operator. Default false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// metricsFrom selects the namespaces whose pods may read metrics; without it those of every namespace may.
+	// +optional
+	MetricsFrom *metav1.LabelSelector `json:"metricsFrom,omitempty"`
+}
+
+// PodDisruption limits evictions of collectors.
+type PodDisruption struct {
+	// minAvailable collectors stay when pods are evicted, at least 1. (Percentages do not work with DaemonSets; kubectl drain
+	// leaves pods of DaemonSets alone in any case.)
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	MinAvailable int32 `json:"minAvailable"`
+}

@@ -1,0 +1,55 @@
+package v1alpha1
+
+// Monitoring makes objects for Prometheus and Grafana. What needs a kind that the cluster does not have is left out, and the
+// condition MonitoringReady says so.
+type Monitoring struct {
+	// podMonitor makes a PodMonitor (monitoring.coreos.com/v1).
+	// +optional
+	PodMonitor PodMonitor `json:"podMonitor,omitzero"`
+
+	// prometheusRule makes a PrometheusRule (monitoring.coreos.com/v1) with alerts.
+	// +optional
+	PrometheusRule PrometheusRule `json:"prometheusRule,omitzero"`
+
+	// dashboards makes a ConfigMap with a Grafana dashboard, as Grafana's sidecar reads it.
+	// +optional
+	Dashboards Dashboards `json:"dashboards,omitzero"`
+}
+
+// PodMonitor makes Prometheus read the collectors' metrics.
+type PodMonitor struct {
+	// enabled makes the object. Default false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// labels by which Prometheus selects the object.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// interval between readings, such as 30s. Default: Prometheus' own.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
+	Interval string `json:"interval,omitempty"`
+}
+
+// PrometheusRule has alerts on losses, on an account that does not balance, and on collectors that are not ready.
+type PrometheusRule struct {
+	// enabled makes the object. Default false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// labels by which Prometheus selects the object.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Dashboards makes a Grafana dashboard.
+type Dashboards struct {
+	// enabled makes the object. Default false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// labels by which Grafana's sidecar selects the ConfigMap. Default: grafana_dashboard: "1".
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+}

@@ -1,0 +1,162 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Encoding of flows.
+//
+// +kubebuilder:validation:Enum=Protobuf;JSON
+type Encoding string
+
+// The encodings.
+const (
+	EncodingProtobuf Encoding = "Protobuf"
+	EncodingJSON     Encoding = "JSON"
+)
+
+// Output says where and how flows leave.
+type Output struct {
+	// encoding of flows: length-delimited protobuf (goflow2's flowpb.FlowMessage) or JSON lines. Default Protobuf.
+	// +optional
+	// +kubebuilder:default=Protobuf
+	Encoding Encoding `json:"encoding,omitempty"`
+
+	// subject that flows are published on; the protocol (netflow5, netflow9, ipfix, sflow) is appended. Default:
+	// flows.<namespace>.<name of the FlowCollector>.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+(\.[-_a-zA-Z0-9]+)*$`
+	Subject string `json:"subject,omitempty"`
+
+	// stream that keeps flows.
+	// +optional
+	// +kubebuilder:default={}
+	Stream Stream `json:"stream,omitzero"`
+
+	// batch bounds one message.
+	// +optional
+	Batch Batch `json:"batch,omitzero"`
+
+	// buffer bounds what waits for the stream.
+	// +optional
+	Buffer Buffer `json:"buffer,omitzero"`
+
+	// nats is the server of the stream where it is another one than spec.nats.
+	// +optional
+	NATS *NATS `json:"nats,omitempty"`
+}
+
+// Stream is the JetStream stream that keeps flows.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.managed) || self.managed || !has(self.deletionPolicy) || self.deletionPolicy == 'Retain'",message="stream.deletionPolicy: a stream that is not managed is never deleted; leave the policy at Retain, or set managed"
+// +kubebuilder:validation:XValidation:rule="has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",message="stream.name cannot change: flows of the old stream would be left behind; make a new FlowCollector for another stream"
+type Stream struct {
+	// managed makes operator and collectors create the stream, and the operator keep it. False leaves it to others. Default
+	// true.
+	// +optional
+	// +kubebuilder:default=true
+	Managed *bool `json:"managed,omitempty"`
+
+	// name of the stream; it cannot change. Letters, digits, "-" and "_". Default:
+	// flows-<namespace>-<name of the FlowCollector>.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+$`
+	Name string `json:"name,omitempty"`
+
+	// subjects that the stream takes in. Default: <output.subject>.>
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^[^\s]+$`
+	Subjects []string `json:"subjects,omitempty"`
+
+	// maxAge of a flow in the stream, 1m to 87840h. Default 24h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87840h')",message="maxAge: from 1m to 87840h is possible"
+	MaxAge *Duration `json:"maxAge,omitempty"`
+
+	// maxBytes of the stream, at least 1Mi; the oldest flows give way. Default 10Gi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="maxBytes: at least 1Mi is needed"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// replicas of the stream among the servers of a NATS cluster: 1, 3 or 5. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XValidation:rule="self in [1, 3, 5]",message="replicas: 1, 3 or 5 are possible; even numbers tolerate no more failures than the odd number below"
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// storage of the stream; it cannot change once the stream exists. Default File.
+	// +optional
+	// +kubebuilder:default=File
+	Storage Storage `json:"storage,omitempty"`
+
+	// allowReduction lets the operator lower maxAge, maxBytes and replicas of an existing stream, and take subjects from it,
+	// which may delete flows. Without it they are only ever raised. Default false.
+	// +optional
+	AllowReduction bool `json:"allowReduction,omitempty"`
+
+	// deletionPolicy says what becomes of the stream when the FlowCollector is deleted. Default Retain.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// Batch bounds one message of flows.
+type Batch struct {
+	// maxBytes of a message, 1Ki to 900Ki. Default 64Ki.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('900Ki')) <= 0",message="batch.maxBytes: from 1Ki to 900Ki is possible, because NATS takes messages of up to 1Mi"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// maxAge of the oldest flow of a message, 1ms to 1m. Default 200ms.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms') && duration(self) <= duration('1m')",message="batch.maxAge: from 1ms to 1m is possible"
+	MaxAge *Duration `json:"maxAge,omitempty"`
+}
+
+// DropPolicy says what gives way when a buffer is full.
+//
+// +kubebuilder:validation:Enum=DropOldest;DropNewest;Block
+type DropPolicy string
+
+// The drop policies. Block stops reading from the sockets: the kernel then drops, and that is counted.
+const (
+	DropOldest DropPolicy = "DropOldest"
+	DropNewest DropPolicy = "DropNewest"
+	Block      DropPolicy = "Block"
+)
+
+// Buffer bounds what waits in a collector's memory for the stream.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxBytes) || !has(self.inFlightBytes) || quantity(string(self.inFlightBytes)).compareTo(quantity(string(self.maxBytes))) <= 0",message="buffer.inFlightBytes: it is part of buffer.maxBytes, choose no more than that"
+type Buffer struct {
+	// maxBytes of flows that the stream has not acknowledged, at least 1Mi. Size the memory limit after it. Default 256Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="buffer.maxBytes: at least 1Mi is needed"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// inFlightBytes are sent and not acknowledged at a time, at least 1Mi. Default 16Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="buffer.inFlightBytes: at least 1Mi is needed"
+	InFlightBytes *resource.Quantity `json:"inFlightBytes,omitempty"`
+
+	// policy says what gives way when the buffer is full. Default DropOldest.
+	// +optional
+	// +kubebuilder:default=DropOldest
+	Policy DropPolicy `json:"policy,omitempty"`
+}

@@ -1,0 +1,76 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+// ServiceType is the kind of the Service that exporters send to.
+//
+// +kubebuilder:validation:Enum=LoadBalancer;NodePort;ClusterIP;None
+type ServiceType string
+
+// The types. None makes no Service: for collectors on the host network.
+const (
+	ServiceLoadBalancer ServiceType = "LoadBalancer"
+	ServiceNodePort     ServiceType = "NodePort"
+	ServiceClusterIP    ServiceType = "ClusterIP"
+	ServiceNone         ServiceType = "None"
+)
+
+// Service is what exporters send to. It has UDP ports only; metrics have a Service of their own inside the cluster.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerClass: it needs the type LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerSourceRanges: they need the type LoadBalancer; exporters.allowedNetworks works with every type"
+// +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || size(self.ipFamilies) < 2 || has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack'",message="service.ipFamilyPolicy: two ipFamilies need PreferDualStack or RequireDualStack"
+// +kubebuilder:validation:XValidation:rule="has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass) || (has(oldSelf.type) && oldSelf.type != 'LoadBalancer')",message="service.loadBalancerClass: Kubernetes does not let it change; change service.type to ClusterIP first, and back"
+type Service struct {
+	// type of the Service. Default LoadBalancer.
+	// +optional
+	// +kubebuilder:default=LoadBalancer
+	Type ServiceType `json:"type,omitempty"`
+
+	// annotations of the Service, such as those that a load balancer reads.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// labels of the Service, beside the operator's own.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// loadBalancerClass chooses the load balancer's implementation.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	LoadBalancerClass *string `json:"loadBalancerClass,omitempty"`
+
+	// loadBalancerSourceRanges are networks (CIDR) that the load balancer lets through.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="a network such as 10.0.0.0/8 is needed"
+	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
+
+	// ipFamilies of the Service, IPv4 or IPv6 or both. Default: the cluster's.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:Enum=IPv4;IPv6
+	IPFamilies []corev1.IPFamily `json:"ipFamilies,omitempty"`
+
+	// ipFamilyPolicy of the Service: SingleStack, PreferDualStack or RequireDualStack. Default: the cluster's.
+	// +optional
+	// +kubebuilder:validation:Enum=SingleStack;PreferDualStack;RequireDualStack
+	IPFamilyPolicy *corev1.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty"`
+
+	// externalTrafficPolicy Local keeps the exporter's address, which flows are attributed to. Cluster replaces it by a node's:
+	// then all exporters look like one. Default Local.
+	// +optional
+	// +kubebuilder:default=Local
+	// +kubebuilder:validation:Enum=Local;Cluster
+	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
+
+	// sessionAffinity ClientIP keeps an exporter on one collector while that lives. It is not needed for decoding. Default None.
+	// +optional
+	// +kubebuilder:default=None
+	// +kubebuilder:validation:Enum=None;ClientIP
+	SessionAffinity corev1.ServiceAffinity `json:"sessionAffinity,omitempty"`
+}

@@ -1,0 +1,151 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Condition types of a FlowCollector. The page docs/conditions.md lists their reasons and what to do about each.
+const (
+	// ConditionReady sums the others up: the fleet does its job.
+	ConditionReady = "Ready"
+	// ConditionProgressing is True while the fleet is being changed.
+	ConditionProgressing = "Progressing"
+	// ConditionDegraded is True while the fleet works with less than it should have.
+	ConditionDegraded = "Degraded"
+	// ConditionConfigurationValid is False where the spec cannot work: Secrets that are missing or do not parse, ...
+	ConditionConfigurationValid = "ConfigurationValid"
+	// ConditionTemplateStoreReady is about the bucket.
+	ConditionTemplateStoreReady = "TemplateStoreReady"
+	// ConditionStreamReady is about the stream.
+	ConditionStreamReady = "StreamReady"
+	// ConditionCollectorsAvailable is about the pods.
+	ConditionCollectorsAvailable = "CollectorsAvailable"
+	// ConditionServiceReady is True once the Service has what exporters need: an address.
+	ConditionServiceReady = "ServiceReady"
+	// ConditionSourceIPPreserved is False where exporters' addresses do not survive the way to the collectors.
+	ConditionSourceIPPreserved = "SourceIPPreserved"
+	// ConditionLoadDistributed is False where one collector gets everything while others get nothing.
+	ConditionLoadDistributed = "LoadDistributed"
+	// ConditionMonitoringReady is about the objects that spec.monitoring asks for.
+	ConditionMonitoringReady = "MonitoringReady"
+)
+
+// FlowCollectorStatus is the fleet as the operator last saw it.
+type FlowCollectorStatus struct {
+	// observedGeneration of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions say how the fleet is: Ready, Progressing, Degraded, ConfigurationValid, TemplateStoreReady, StreamReady,
+	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, MonitoringReady.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// collectors counts pods.
+	// +optional
+	Collectors CollectorCounts `json:"collectors,omitzero"`
+
+	// address is the first of addresses, for kubectl get.
+	// +optional
+	Address string `json:"address,omitempty"`
+
+	// addresses that exporters can send to.
+	// +optional
+	// +listType=atomic
+	Addresses []Address `json:"addresses,omitempty"`
+
+	// image that the collectors are to run.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// bucket as it is in NATS.
+	// +optional
+	Bucket *BucketStatus `json:"bucket,omitempty"`
+
+	// stream as it is in NATS.
+	// +optional
+	Stream *StreamStatus `json:"stream,omitempty"`
+
+	// exporters known to the collectors: protocol version, address and observation domain.
+	// +optional
+	Exporters *int64 `json:"exporters,omitempty"`
+
+	// templates known to the collectors.
+	// +optional
+	Templates *int64 `json:"templates,omitempty"`
+}
+
+// CollectorCounts counts the collectors' pods.
+type CollectorCounts struct {
+	// desired is the number of nodes that should have a collector.
+	// +optional
+	Desired int32 `json:"desired"`
+	// ready collectors.
+	// +optional
+	Ready int32 `json:"ready"`
+	// updated collectors have the present spec.
+	// +optional
+	Updated int32 `json:"updated"`
+	// summary is ready/desired, for kubectl get.
+	// +optional
+	Summary string `json:"summary,omitempty"`
+}
+
+// Address is one that exporters can send to.
+type Address struct {
+	// address is an IP address or a host name.
+	Address string `json:"address"`
+	// ports that it takes.
+	// +optional
+	// +listType=atomic
+	Ports []AddressPort `json:"ports,omitempty"`
+}
+
+// AddressPort is a port of an address.
+type AddressPort struct {
+	// name of the listener.
+	Name string `json:"name"`
+	// port (UDP).
+	Port int32 `json:"port"`
+}
+
+// BucketStatus is the template bucket as it is in NATS.
+type BucketStatus struct {
+	// name of the bucket.
+	Name string `json:"name"`
+	// keys are the templates and sampling rates in it.
+	// +optional
+	Keys int64 `json:"keys"`
+	// bytes that it takes on one server.
+	// +optional
+	Bytes resource.Quantity `json:"bytes"`
+	// history of each key.
+	// +optional
+	History int32 `json:"history,omitempty"`
+	// replicas among the servers.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// ttl of values, left out where they are kept for ever.
+	// +optional
+	TTL *Duration `json:"ttl,omitempty"`
+	// managed is true where this FlowCollector owns the bucket.
+	// +optional
+	Managed bool `json:"managed"`
+}
+
+// StreamStatus is the flows' stream as it is in NATS.
+type StreamStatus struct {
+	// name of the stream.
+	Name string `json:"name"`
+	// replicas among the servers.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// managed is true where this FlowCollector owns the stream.
+	// +optional
+	Managed bool `json:"managed"`
+}

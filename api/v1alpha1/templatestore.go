@@ -1,0 +1,73 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// TemplateStore is the JetStream key-value bucket in which the collectors share templates and sampling rates.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.bucket) == has(oldSelf.bucket) && (!has(self.bucket) || self.bucket == oldSelf.bucket)",message="templateStore.bucket cannot change: collectors would forget what exporters taught; make a new FlowCollector for another bucket"
+type TemplateStore struct {
+	// disabled keeps what each collector learns to itself: no bucket is made, and data that reaches another collector than
+	// its templates is not decoded. Default false.
+	// +optional
+	Disabled bool `json:"disabled,omitempty"`
+
+	// bucket names the bucket; it cannot change. Letters, digits, "-" and "_". Default:
+	// flowfleet-<namespace>-<name of the FlowCollector>.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+$`
+	Bucket string `json:"bucket,omitempty"`
+
+	// history is how many values the bucket keeps of each template, 1 to 64. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	History int32 `json:"history,omitempty"`
+
+	// ttl is how long a template that no exporter uses is kept, at least 10m: collectors look after the bucket every 5 s and
+	// write what is in use again at half of the ttl. Default: for ever.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('8784h')",message="ttl: from 10m (shorter ones expire before collectors refresh what is in use) to 8784h is possible; leave it out to keep templates for ever"
+	TTL *Duration `json:"ttl,omitempty"`
+
+	// replicas of the bucket among the servers of a NATS cluster: 1, 3 or 5. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XValidation:rule="self in [1, 3, 5]",message="replicas: 1, 3 or 5 are possible; even numbers tolerate no more failures than the odd number below"
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// storage of the bucket; it cannot change once the bucket exists. Default File.
+	// +optional
+	// +kubebuilder:default=File
+	Storage Storage `json:"storage,omitempty"`
+
+	// maxBytes of the bucket, at least 1Mi. A template takes some 300 bytes. Default 256Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="maxBytes: at least 1Mi is needed"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// loadTimeout is how long a starting collector waits for the bucket before it is ready without, 1s to 1h. Default 30s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="loadTimeout: from 1s to 1h is possible"
+	LoadTimeout *Duration `json:"loadTimeout,omitempty"`
+
+	// nats is the server of the bucket where it is another one than spec.nats.
+	// +optional
+	NATS *NATS `json:"nats,omitempty"`
+
+	// allowReduction lets the operator lower history, ttl, replicas and maxBytes of an existing bucket to what stands here,
+	// which may delete values. Without it they are only ever raised. Default false.
+	// +optional
+	AllowReduction bool `json:"allowReduction,omitempty"`
+
+	// deletionPolicy says what becomes of the bucket when the FlowCollector is deleted. Default Retain.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
