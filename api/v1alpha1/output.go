@@ -159,4 +159,59 @@ type Buffer struct {
 	// +optional
 	// +kubebuilder:default=DropOldest
 	Policy DropPolicy `json:"policy,omitempty"`
+
+	// spool, when set, takes to disk what memory has no room for, or has kept for too long; policy then applies when the spool
+	// is full too.
+	// +optional
+	Spool *Spool `json:"spool,omitempty"`
+}
+
+// Spool bounds what waits on a node's disk for the stream. With a hostPath it outlives the pod, with an emptyDir the
+// container only.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.hostPath) || !has(self.emptyDir)",message="spool: choose one of emptyDir and hostPath"
+type Spool struct {
+	// maxBytes on disk, at least 64Mi. Default 4Gi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="spool.maxBytes: at least 64Mi is needed"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// after is how long a batch waits in memory before it is written to disk, which is what a crash can lose while JetStream
+	// is away. 10ms to 1h. Default 2s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10ms') && duration(self) <= duration('1h')",message="spool.after: from 10ms to 1h is possible"
+	After *Duration `json:"after,omitempty"`
+
+	// resendBytesPerSecond is how fast what was spooled is sent, beside live flows and after them, at least 64Ki. Default 32Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Ki')) >= 0",message="spool.resendBytesPerSecond: at least 64Ki is needed"
+	ResendBytesPerSecond *resource.Quantity `json:"resendBytesPerSecond,omitempty"`
+
+	// emptyDir holds the spool in the pod's own directory: it outlives a crash of the collector, not the pod. It is the
+	// default; its sizeLimit follows maxBytes.
+	// +optional
+	EmptyDir *SpoolEmptyDir `json:"emptyDir,omitempty"`
+
+	// hostPath holds the spool in a directory of the node: it outlives the pod. The directory must be writable for user 65532,
+	// and the restricted Pod Security standard forbids it.
+	// +optional
+	HostPath *SpoolHostPath `json:"hostPath,omitempty"`
+}
+
+// SpoolEmptyDir is a spool in the pod's own directory.
+type SpoolEmptyDir struct{}
+
+// SpoolHostPath is a spool in a directory of the node.
+type SpoolHostPath struct {
+	// path of the directory; each FlowCollector has one of its own in it.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^/[^\s]+$`
+	// +kubebuilder:validation:XValidation:rule="!self.contains('..')",message="hostPath.path: a path without '..' is needed"
+	Path string `json:"path"`
 }
