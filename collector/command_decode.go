@@ -20,9 +20,10 @@ import (
 )
 
 type decodeFlags struct {
-	protocol, scope         string
-	allFields, innerHeaders bool
-	quiet                   bool
+	protocol, scope     string
+	standIns, allFields bool
+	innerHeaders        bool
+	quiet               bool
 }
 
 func newDecodeCommand() *cobra.Command {
@@ -45,6 +46,8 @@ UDP datagrams of all ports are looked at; their protocol is told by their versio
 	}
 	command.Flags().StringVar(&flags.protocol, "protocol", "auto", "expect one protocol: auto, netflow, ipfix or sflow")
 	command.Flags().StringVar(&flags.scope, "template-scope", "Auto", "whose templates hold: Auto, Address or AddressPort")
+	command.Flags().BoolVar(&flags.standIns, "stand-in-counters", false,
+		"where a template has no delta counts, take bytes and packets from its total, initiator or other counts, as run does")
 	command.Flags().BoolVar(&flags.allFields, "all-fields", false, `add fields that FlowMessage has no place for, as "fields"`)
 	command.Flags().BoolVar(&flags.innerHeaders, "inner-headers", false, "report what is inside tunnels in sampled packets")
 	command.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no summary")
@@ -104,6 +107,7 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 			HeldBytesPerExporter: maxHeldOfCapture,
 			HeldAge:              1 << 62, // a capture's own time says nothing about patience
 			Sessions:             limits.Exporters,
+			StandInCounters:      flags.standIns,
 			Extra:                flags.allFields,
 			Inner:                flags.innerHeaders,
 		},

@@ -122,6 +122,10 @@ type Held struct {
 type Decoding struct {
 	// ExtraFields keeps fields that FlowMessage has no place for (JSON "fields", protobuf numbers from 100000).
 	ExtraFields bool `json:"extraFields,omitempty"`
+	// DeltaCountsOnly leaves bytes and packets 0 where a template has no octetDeltaCount and packetDeltaCount. By default
+	// other counters stand in for them: after the device's treatment (elements 23, 24), in total (85, 86), from the
+	// initiator (231, 298).
+	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
 	// InnerHeaders reports the addresses inside GRE and VXLAN in place of the outer ones.
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 }

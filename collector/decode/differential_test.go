@@ -32,7 +32,7 @@ func newOurs() *ours {
 	o := &ours{}
 	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100, Fields: 100}, &ledger.Totals{}, nil)
 	settings := &decode.Settings{MaxSamples: 100, Settings: netflow.Settings{
-		Hold: true, HeldBytes: 1 << 20, HeldBytesPerExporter: 1 << 20, HeldAge: 1 << 40, Sessions: 100,
+		StandInCounters: true, Hold: true, HeldBytes: 1 << 20, HeldBytesPerExporter: 1 << 20, HeldAge: 1 << 40, Sessions: 100,
 	}}
 	o.decoder = decode.New(config.ProtocolAuto, store, settings, &o.counts, o, nil)
 	return o

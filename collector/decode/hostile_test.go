@@ -60,7 +60,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 			message(set(2, u16(300, 2, 1, 0, 2, 0))), message(set(300, make([]byte, 1000))),
 		}, 0, ledger.TemplatesRefusedInvalid},
 		{"template of variable fields only takes a byte each", [][]byte{
-			message(set(2, u16(300, 1, 82, 65535))), message(set(300, make([]byte, 8))),
+			message(set(2, u16(300, 1, 1, 65535))), message(set(300, make([]byte, 8))),
 		}, 8, ledger.RecordsDecoded},
 		{"v5 header that claims records it does not carry", [][]byte{
 			append(u16(5, 65535), make([]byte, 20)...),

@@ -42,6 +42,7 @@ const (
 	RecordsDecoded       // flow records
 	OptionsDecoded       // options records
 	RecordsTruncated     // a last record cut short by its set, not padding
+	RecordsNotFlows      // data records without a field that a flow record has a place for
 	RecordsFieldsInvalid // fields whose length does not fit their type; the field is left out
 
 	SamplesFlow    // sFlow flow samples
@@ -112,6 +113,7 @@ var Infos = [numCounters]Info{
 	RecordsDecoded:       {"records_decoded", ""},
 	OptionsDecoded:       {"options_records_decoded", ""},
 	RecordsTruncated:     {"records_truncated", ""},
+	RecordsNotFlows:      {"records_without_flow", ""},
 	RecordsFieldsInvalid: {"fields_invalid", ""},
 
 	SamplesFlow:             {"sflow_samples", "flow"},

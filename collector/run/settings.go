@@ -27,6 +27,7 @@ func settings(c *config.Config, workers int) *decode.Settings {
 			HeldBytesPerExporter: int(e.Held.MaxBytesPerExporter),
 			HeldAge:              int64(e.Held.MaxAge),
 			Sessions:             e.Limits.Exporters,
+			StandInCounters:      !c.Decoding.DeltaCountsOnly,
 			Extra:                c.Decoding.ExtraFields,
 			Inner:                c.Decoding.InnerHeaders,
 		},

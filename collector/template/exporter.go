@@ -194,7 +194,7 @@ func (e *Exporter) learn(n name, d *definition) {
 			known.confirm(d.port, d.heard)
 		}
 		e.store.totals.Add(count.refreshed, 1)
-	case own && d.stamp < known.stamp && !known.insists(d):
+	case own && d.stamp < known.stamp && known.stamp-d.stamp <= lateSeconds && !known.insists(d):
 		e.store.totals.Add(count.stale, 1)
 	case own:
 		// The clock of an exporter may stand still or go back; the order of its definitions does not.
@@ -224,6 +224,11 @@ var (
 		ledger.SamplingLearned, ledger.SamplingChanged, ledger.SamplingRefreshed, ledger.TemplatesStale,
 	}
 )
+
+// lateSeconds is how much older than what is known a definition may be and still be taken for a datagram that was
+// overtaken on its way. What is older comes from an exporter whose clock went back, as after a restart without a time
+// server: its data follows the new definition at once.
+const lateSeconds = 60
 
 // insists notes a different content with an older export time and reports whether it came before, earlier.
 func (d *definition) insists(o *definition) bool {

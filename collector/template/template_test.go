@@ -191,15 +191,27 @@ func TestAddressIgnoresThePortAndAddressPortRequiresIt(t *testing.T) {
 func TestALateDatagramDoesNotBringBackAnOldLayout(t *testing.T) {
 	m := newMemory(t, ModeAuto, roomy)
 	m.learn(1000, 256, 4, 100)
-	m.learn(1000, 256, 8, 200)
+	m.learn(1000, 256, 8, 120)
 	m.learn(1000, 256, 4, 100) // delayed
 	m.want(1000, 256, 8)
 	m.counted(ledger.TemplatesStale, 1)
 	// An exporter whose clock went back says it again, later by its own clock.
-	m.learn(1000, 256, 2, 50)
-	m.learn(1000, 256, 2, 51)
+	m.learn(1000, 256, 2, 90)
+	m.learn(1000, 256, 2, 91)
 	m.want(1000, 256, 2)
-	if last := m.learned[len(m.learned)-1]; last.Stamp <= 200 {
+	if last := m.learned[len(m.learned)-1]; last.Stamp <= 120 {
+		t.Errorf("its stamp is %d: others would not take it", last.Stamp)
+	}
+}
+
+func TestAnExporterWhoseClockStartsAnewIsBelievedAtOnce(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	m.learn(1000, 256, 4, 1_700_000_000)
+	m.learn(1000, 256, 8, 30) // restarted without a time server
+	m.want(1000, 256, 8)
+	m.learn(1000, 256, 2, 40)
+	m.want(1000, 256, 2)
+	if last := m.learned[len(m.learned)-1]; last.Stamp <= 1_700_000_000 {
 		t.Errorf("its stamp is %d: others would not take it", last.Stamp)
 	}
 }

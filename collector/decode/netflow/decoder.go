@@ -34,6 +34,8 @@ type Settings struct {
 	HeldAge int64
 	// Sessions bounds the streams (exporter, port, domain) that are followed.
 	Sessions int
+	// StandInCounters takes bytes and packets from other counters where a template has no delta counts.
+	StandInCounters bool
 	// Extra keeps fields that FlowMessage has no place for.
 	Extra bool
 	// Inner reports the inner headers of tunnels in sampled packets.

@@ -1,5 +1,11 @@
 package netflow
 
+import (
+	"slices"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
 // operation says what a field of a data record does to a flow.Record.
 type operation uint8
 
@@ -8,8 +14,6 @@ const (
 
 	opBytes
 	opPackets
-	opPostBytes   // stands in for opBytes where the template has none
-	opPostPackets // stands in for opPackets
 	opProto
 	opTOS
 	opTCPFlags
@@ -82,7 +86,7 @@ const maxElement = 326
 // operations maps information elements, and the NetFlow v9 field types that share their numbers (RFC 3954 section 8,
 // RFC 7012), to what they do.
 var operations = [maxElement]operation{
-	1: opBytes, 2: opPackets, 23: opPostBytes, 24: opPostPackets,
+	1: opBytes, 2: opPackets, // others stand in for them, see standIn
 	4: opProto, 5: opTOS, 6: opTCPFlags,
 	7: opSrcPort, 180: opSrcPort, 182: opSrcPort,
 	11: opDstPort, 181: opDstPort, 183: opDstPort,
@@ -121,6 +125,45 @@ var operations = [maxElement]operation{
 
 // firstMPLSLabel is the element of the top of the label stack; nine more follow.
 const firstMPLSLabel = 70
+
+// Elements that count bytes and packets in another way than octetDeltaCount (1) and packetDeltaCount (2), in the order in
+// which they stand in for these: after the observation point's own treatment, in total since the flow began, from the
+// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), and of the layer 2 frames.
+var (
+	standInBytes   = []uint16{23, 85, 231, 171, 352, 353}
+	standInPackets = []uint16{24, 86, 298, 172}
+)
+
+// standIn returns the element of t that is read in place of delta, 0 where t has delta itself or nothing like it.
+func standIn(t *template.Template, delta uint16, others []uint16) uint16 {
+	best := len(others)
+	for _, f := range t.Fields {
+		if f.Enterprise != 0 || f.Length == 0 {
+			continue
+		}
+		if f.ID == delta {
+			return 0
+		}
+		if rank := slices.Index(others, f.ID); rank >= 0 {
+			best = min(best, rank)
+		}
+	}
+	if best == len(others) {
+		return 0
+	}
+	return others[best]
+}
+
+// describesFlow reports whether op says something of a flow, and not only when, where and how it was observed.
+func (op operation) describesFlow() bool {
+	switch op {
+	case opNone, opIPVersion, opObservationPoint, opSystemInit, opObserved, opObservedNTP, opSamplerID, opSelectorID, opSampling,
+		opStartUptime, opEndUptime, opStartSeconds, opEndSeconds, opStartMilliseconds, opEndMilliseconds, opStartNTP, opEndNTP,
+		opStartDelta, opEndDelta, opDurationMilliseconds, opDurationMicroseconds:
+		return false
+	}
+	return true
+}
 
 // destination groups the operations of different elements that write the same field of a record: where a template has
 // several, the first value that is not zero counts. Exporters that fill one template for both address families, or for

@@ -165,7 +165,7 @@ func (d *Decoder) withdraw(s *session, t *template.Template, stamp uint64) {
 // decodeSet reads the records of a data set and returns how many there were.
 func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	t := p.template
-	records := 0
+	records, flows := 0, 0
 	for len(b) >= t.MinLength {
 		n := recordLength(t, b)
 		if n == 0 {
@@ -175,7 +175,10 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 			d.learnSampling(s, h, t, b[:n])
 		} else {
 			d.decodeRecord(s, h, p, b[:n])
-			d.sink.Record(&d.record)
+			if p.isFlow || len(d.record.Extra) != 0 {
+				d.sink.Record(&d.record)
+				flows++
+			}
 		}
 		records++
 		b = b[n:]
@@ -183,8 +186,9 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	if t.Kind == template.KindOptions {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
 	} else {
-		d.counts.Add(ledger.RecordsDecoded, uint64(records))
-		s.traffic.Records += uint64(records)
+		d.counts.Add(ledger.RecordsDecoded, uint64(flows))
+		d.counts.Add(ledger.RecordsNotFlows, uint64(records-flows))
+		s.traffic.Records += uint64(flows)
 	}
 	if len(b) > maxSilentPaddingBytes && !allZero(b) {
 		d.drop(ledger.RecordsTruncated, s, t.ID, nil)

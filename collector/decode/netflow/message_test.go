@@ -141,7 +141,7 @@ func TestTimesInAllTheirForms(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStation(t)
-			s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+			s.ipfix(set(2, u16(300, uint16(1+len(test.fields)/2), 4, 1), u16(test.fields...)), set(300, []byte{6}, test.values))
 			if r := s.only(); r.TimeFlowStartNs != test.start || r.TimeFlowEndNs != test.end {
 				t.Errorf("%d to %d, want %d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs, test.start, test.end)
 			}
@@ -153,7 +153,7 @@ func TestUptimeWrapsEvery49Days(t *testing.T) {
 	s := newStation(t)
 	// The exporter's clock has just wrapped: the flow began 2 seconds before and ended 1 second after.
 	s.send(exporterPort, time.Hour, join(u16(9, 2), u32(3000, exported, 1, 7),
-		set(0, u16(300, 2, 22, 4, 21, 4)), set(300, u32(math.MaxUint32-1999, 1000))))
+		set(0, u16(300, 3, 22, 4, 21, 4, 1, 4)), set(300, u32(math.MaxUint32-1999, 1000, 1))))
 	if r := s.only(); r.TimeFlowStartNs != (exported-5)*second || r.TimeFlowEndNs != (exported-2)*second {
 		t.Errorf("%d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs)
 	}
@@ -380,6 +380,68 @@ func TestNetFlow1And7(t *testing.T) {
 	binary.BigEndian.PutUint16(record[40:], 64500)
 	s.send(exporterPort, time.Hour, join(u16(7, 1), u32(uptime9, exported, 0, 1, 0), record))
 	if r := s.only(); r.Proto != 17 || r.TCPFlags != 0x12 || r.SrcAS != 64500 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestOtherCountersStandInForDeltaCounts(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		fields         []uint16
+		values         []byte
+		bytes, packets uint64
+	}{
+		{"delta counts", []uint16{85, 4, 1, 4, 86, 4, 2, 4}, u32(5, 6, 7, 8), 6, 8},
+		{"delta counts of 0", []uint16{85, 4, 1, 4, 86, 4, 2, 4}, u32(5, 0, 7, 0), 0, 0},
+		{"after treatment", []uint16{23, 4, 24, 4, 85, 4}, u32(5, 6, 7), 5, 6},
+		{"in total", []uint16{86, 4, 85, 8}, join(u32(5), u64(1<<40)), 1 << 40, 5},
+		{"from the initiator, not the responder", []uint16{232, 4, 231, 4, 299, 4, 298, 4}, u32(1, 2, 3, 4), 2, 4},
+		{"of variable length", []uint16{85, 65535, 86, 65535}, []byte{2, 1, 0, 1, 9}, 256, 9},
+		{"not in the reverse direction", []uint16{0x8000 | 85, 4, 0, 29305, 8, 4}, u32(5, 0x0a000001), 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, standIn := range []bool{true, false} {
+				s := newStation(t, func(c *netflow.Settings) { c.StandInCounters = standIn; c.Extra = true })
+				var count uint16
+				for i := 0; i < len(test.fields); i += 2 {
+					if test.fields[i]&0x8000 != 0 {
+						i += 2
+					}
+					count++
+				}
+				s.ipfix(set(2, u16(300, count), u16(test.fields...)), set(300, test.values))
+				r := s.only()
+				want := [2]uint64{test.bytes, test.packets}
+				if !standIn && test.fields[2] != 1 {
+					want = [2]uint64{}
+				}
+				if got := [2]uint64{r.Bytes, r.Packets}; got != want {
+					t.Errorf("standing in %v: %v, want %v", standIn, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTablesOfNamesAreNoFlows(t *testing.T) {
+	names := [][]byte{set(2, u16(300, 3, 138, 4, 323, 8, 96, 65535)), set(300, u32(1), u64(exported*1000), []byte("\x03dns"))}
+	s := newStation(t)
+	s.ipfix(names...)
+	if len(s.records) != 0 || s.counts[ledger.RecordsNotFlows] != 1 || s.counts[ledger.RecordsDecoded] != 0 {
+		t.Errorf("%d records, %d counted as none", len(s.records), s.counts[ledger.RecordsNotFlows])
+	}
+	s = newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(names...)
+	if r := s.only(); len(r.Extra) != 1 || string(r.Extra[0].Value) != "dns" || s.counts[ledger.RecordsDecoded] != 1 {
+		t.Errorf("extra fields are %v", r.Extra)
+	}
+}
+
+func TestSectionsDoNotReplaceTheFlowsOwnAddresses(t *testing.T) {
+	s := newStation(t)
+	ip := join([]byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, u16(53, 4000, 20, 0))
+	s.ipfix(set(2, u16(300, 3, 8, 4, 1, 4, 313, uint16(len(ip)))), set(300, u32(0x0a090909, 777), ip))
+	if r := s.only(); r.SrcAddr.Addr().String() != "10.9.9.9" || r.Bytes != 777 || r.SrcPort != 0 {
 		t.Errorf("%+v", r)
 	}
 }

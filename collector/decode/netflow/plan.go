@@ -26,6 +26,8 @@ type plan struct {
 	steps []step
 	// invalid is how many fields of each record cannot be what their element says.
 	invalid int
+	// isFlow: some field says something of a flow. Exporters send tables of names and the like as data records too.
+	isFlow bool
 	// hasSampler: the record names its sampler or selector, or carries a rate itself.
 	hasSampler bool
 	// hasIPVersion: the record says which family it is of.
@@ -36,9 +38,13 @@ type plan struct {
 	hasDuration bool
 }
 
-// compile turns t into a plan; with extra, fields without a place in FlowMessage are kept.
-func compile(t *template.Template, extra bool) *plan {
+// compile turns t into a plan.
+func compile(t *template.Template, settings *Settings) *plan {
 	p := &plan{template: t}
+	var bytesFrom, packetsFrom uint16
+	if settings.StandInCounters {
+		bytesFrom, packetsFrom = standIn(t, 1, standInBytes), standIn(t, 2, standInPackets)
+	}
 	var present [256]bool
 	for _, f := range t.Fields {
 		if op := operationOf(f); op.fits(int(f.Length)) || f.Length == template.VariableLength {
@@ -52,19 +58,21 @@ func compile(t *template.Template, extra bool) *plan {
 	for _, f := range t.Fields {
 		op := operationOf(f)
 		switch {
+		case f.Enterprise == 0 && f.ID != 0 && f.ID == bytesFrom:
+			op, bytesFrom = opBytes, 0
+		case f.Enterprise == 0 && f.ID != 0 && f.ID == packetsFrom:
+			op, packetsFrom = opPackets, 0
 		case op != opNone && elements[f.ID]:
 			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
 			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
 			op = opNone
-		case op == opPostBytes && present[opBytes], op == opPostPackets && present[opPackets],
-			(op == opObserved || op == opObservedNTP) && p.hasTimes:
+		case (op == opObserved || op == opObservedNTP) && p.hasTimes, op == opFrameSize && present[opBytes],
+			(op == opFrameSection || op == opPacketSection) && (present[opSrcIPv4] || present[opDstIPv4]):
+			// A section beside the flow's own addresses is a sample of its packets: it may be of a tunnel, or of the other
+			// direction.
 			op = opNone
-		case op == opPostBytes:
-			op = opBytes
-		case op == opPostPackets:
-			op = opPackets
 		}
-		if op != opNone && (f.Length == template.VariableLength || op.fits(int(f.Length))) {
+		if op != opNone && f.ID < maxElement && (f.Length == template.VariableLength || op.fits(int(f.Length))) {
 			elements[f.ID] = true
 		}
 		s := step{operation: op, id: f.ID, enterprise: f.Enterprise, offset: uint16(offset), length: f.Length}
@@ -77,7 +85,8 @@ func compile(t *template.Template, extra bool) *plan {
 				s.operation = opNone
 			}
 		}
-		s.extra = extra && s.operation == opNone && f.Length != 0
+		p.isFlow = p.isFlow || s.operation.describesFlow()
+		s.extra = settings.Extra && s.operation == opNone && f.Length != 0
 		switch s.operation {
 		case opMPLSLabel:
 			s.index = uint8(f.ID - firstMPLSLabel)

@@ -117,7 +117,7 @@ func (d *Decoder) plan(s *session, id uint16) *plan {
 		return p
 	}
 	if t := s.exporter.Template(s.key.port, id); t != nil {
-		p = compile(t, d.settings.Extra)
+		p = compile(t, d.settings)
 	}
 	if s.plans == nil {
 		s.plans = make(map[uint16]*plan)
