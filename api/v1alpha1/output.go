@@ -179,16 +179,16 @@ type Spool struct {
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
 	// after is how long a batch waits in memory before it is written to disk, which is what a crash can lose while JetStream
-	// is away. 10ms to 1h. Default 2s.
+	// is away. 100ms to 1h. Default 2s.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10ms') && duration(self) <= duration('1h')",message="spool.after: from 10ms to 1h is possible"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="spool.after: from 100ms to 1h is possible"
 	After *Duration `json:"after,omitempty"`
 
-	// resendBytesPerSecond is how fast what was spooled is sent, beside live flows and after them, at least 64Ki. Default 32Mi.
+	// resendBytesPerSecond is how fast what was spooled is sent, beside live flows and after them, at least 1Mi. Default 32Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Ki')) >= 0",message="spool.resendBytesPerSecond: at least 64Ki is needed"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="spool.resendBytesPerSecond: at least 1Mi is needed"
 	ResendBytesPerSecond *resource.Quantity `json:"resendBytesPerSecond,omitempty"`
 
 	// emptyDir holds the spool in the pod's own directory: it outlives a crash of the collector, not the pod. It is the
