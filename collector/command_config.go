@@ -9,11 +9,10 @@ import (
 )
 
 func newConfigCommand() *cobra.Command {
-	command := &cobra.Command{Use: "config", Short: "Check a configuration, or print an example"}
-	command.AddCommand(&cobra.Command{
+	return group(&cobra.Command{Use: "config", Short: "Check a configuration, or print an example"}, &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration file and report every problem in it",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1, "a file"),
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])
 			if err != nil {
@@ -25,11 +24,10 @@ func newConfigCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use:   "example",
 		Short: "Print a complete configuration with comments",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
 			_, err := command.OutOrStdout().Write(config.Example())
 			return err
 		},
 	})
-	return command
 }

@@ -39,7 +39,7 @@ a capture do not stop the rest and do not change the exit status; files that can
 UDP datagrams of all ports are looked at; their protocol is told by their version.`,
 		Example: `  collector decode router.pcap | jq .src_addr
   collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, -1, "a capture"),
 		RunE: func(command *cobra.Command, args []string) error {
 			return decodeCaptures(args, flags, command.OutOrStdout(), command.ErrOrStderr())
 		},

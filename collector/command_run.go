@@ -21,8 +21,11 @@ drain time, hands on what is waiting and exits with status 0.
 
 The configuration is read again on SIGHUP and when the file changes: what can change live does so, what needs a restart
 is named in the log. "collector config example" prints a complete configuration.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
+			if path == "" {
+				return misuse{fmt.Errorf("--config is missing: \"collector config example\" prints a file to begin with")}
+			}
 			c, err := config.Load(path)
 			if err != nil {
 				return err
@@ -34,9 +37,6 @@ is named in the log. "collector config example" prints a complete configuration.
 		},
 	}
 	command.Flags().StringVar(&path, "config", "", "configuration file (YAML)")
-	if err := command.MarkFlagRequired("config"); err != nil {
-		panic(fmt.Sprintf("collector: %v", err)) // the flag is defined right above
-	}
 	return command
 }
 

@@ -34,7 +34,7 @@ func newTailCommand() *cobra.Command {
 It needs the right to create an ephemeral consumer of the stream.`,
 		Example: `  collector tail --server nats://127.0.0.1:4222 --exporter 192.0.2.1
   collector tail --config collector.yaml --json | jq 'select(.dst_port == 53)'`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
 			return tail(command.Context(), flags, command.OutOrStdout())
 		},
@@ -56,8 +56,9 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 	if flags.exporter != "" {
 		var err error
 		if exporter, err = netip.ParseAddr(flags.exporter); err != nil {
-			return fmt.Errorf("--exporter: %w", err)
+			return fmt.Errorf("--exporter %q is not an address such as 192.0.2.1 or 2001:db8::1", flags.exporter)
 		}
+		exporter = exporter.Unmap()
 	}
 	c, err := flags.load()
 	if err != nil {
@@ -76,6 +77,10 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 		consumer.FilterSubjects = []string{flags.subject}
 	}
 	following, err := js.OrderedConsumer(ctx, c.Output.Stream.Name, consumer)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --config names another one",
+			c.Output.Stream.Name, js.Conn().ConnectedUrlRedacted())
+	}
 	if err != nil {
 		return fmt.Errorf("following stream %s: %w", c.Output.Stream.Name, err)
 	}
@@ -118,7 +123,7 @@ type tailPrinter struct {
 
 func (p *tailPrinter) message(m jetstream.Msg) error {
 	if m.Headers().Get(publish.HeaderEncoding) == publish.EncodingJSON {
-		return p.jsonLines(m.Data())
+		return p.jsonLines(m.Subject(), m.Data())
 	}
 	for b := m.Data(); len(b) > 0; {
 		message, rest, err := flow.Split(b)
@@ -144,12 +149,18 @@ func (p *tailPrinter) message(m jetstream.Msg) error {
 	return nil
 }
 
-// jsonLines passes lines on as they are; there is no table of them.
-func (p *tailPrinter) jsonLines(b []byte) error {
+// jsonLines passes lines on as they are, or reads what a table shows of them.
+func (p *tailPrinter) jsonLines(subject string, b []byte) error {
 	wanted := []byte(`"sampler_address":"` + p.exporter.String() + `"`)
 	for line := range bytes.Lines(b) {
 		if p.exporter.IsValid() && !bytes.Contains(line, wanted) {
 			continue
+		}
+		if !p.flags.asJSON {
+			if err := flow.DecodeJSON(line, &p.record); err != nil {
+				return fmt.Errorf("a flow on %s cannot be read: %w", subject, err)
+			}
+			line = append(p.record.AppendRow(p.line[:0]), '\n')
 		}
 		if err := p.print(line); err != nil {
 			return err

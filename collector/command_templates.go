@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -102,10 +103,14 @@ func newTemplatesCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the definitions in the bucket",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
+			pattern, err := exporterPattern(exporter)
+			if err != nil {
+				return err
+			}
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
-				entries, err := findEntries(ctx, kv, exporter, nil)
+				entries, err := findEntries(ctx, kv, pattern, nil)
 				if err != nil {
 					return err
 				}
@@ -117,8 +122,12 @@ func newTemplatesCommand() *cobra.Command {
 		Use:   "show [KEY...]",
 		Short: "Show definitions with their fields",
 		RunE: func(command *cobra.Command, args []string) error {
+			pattern, err := exporterPattern(exporter)
+			if err != nil {
+				return err
+			}
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
-				entries, err := findEntries(ctx, kv, exporter, args)
+				entries, err := findEntries(ctx, kv, pattern, args)
 				if err != nil {
 					return err
 				}
@@ -134,7 +143,7 @@ func newTemplatesCommand() *cobra.Command {
 	remove := &cobra.Command{
 		Use:   "delete KEY...",
 		Short: "Delete definitions; collectors forget them until the exporter sends them again",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  arguments(1, -1, "a key, see \"collector templates list\","),
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
 				return deleteEntries(ctx, kv, args, yes, command.InOrStdin(), command.OutOrStdout())
@@ -142,8 +151,7 @@ func newTemplatesCommand() *cobra.Command {
 		},
 	}
 	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	command.AddCommand(list, show, remove)
-	return command
+	return group(command, list, show, remove)
 }
 
 func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, jetstream.KeyValue) error) error {
@@ -156,25 +164,36 @@ func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, j
 		return err
 	}
 	defer js.Conn().Close()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	kv, err := js.KeyValue(ctx, c.Templates.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return fmt.Errorf("there is no bucket %s on %s: a collector creates it when it starts; --config names another one",
+			c.Templates.Bucket, js.Conn().ConnectedUrlRedacted())
+	}
 	if err != nil {
 		return fmt.Errorf("opening bucket %s: %w", c.Templates.Bucket, err)
 	}
 	return do(ctx, kv)
 }
 
-// findEntries lists the bucket, or an exporter's part of it, or the keys given.
-func findEntries(ctx context.Context, kv jetstream.KeyValue, exporter string, keys []string) ([]share.Entry, error) {
-	pattern := ">"
-	if exporter != "" {
-		a, err := netip.ParseAddr(exporter)
-		if err != nil {
-			return nil, fmt.Errorf("--exporter: %w", err)
-		}
-		pattern = share.ExporterFilter(a)
+// everything is the pattern of all keys.
+const everything = ">"
+
+// exporterPattern is the pattern of one exporter's keys, of all where none is given.
+func exporterPattern(exporter string) (string, error) {
+	if exporter == "" {
+		return everything, nil
 	}
+	a, err := netip.ParseAddr(exporter)
+	if err != nil {
+		return "", fmt.Errorf("--exporter %q is not an address such as 192.0.2.1 or 2001:db8::1", exporter)
+	}
+	return share.ExporterFilter(a.Unmap()), nil
+}
+
+// findEntries lists what a pattern matches, of that only the keys given where there are any.
+func findEntries(ctx context.Context, kv jetstream.KeyValue, pattern string, keys []string) ([]share.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	entries, err := share.List(ctx, kv, pattern)
 	if err != nil {
 		return nil, err
@@ -266,20 +285,20 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 	}
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	if !fields {
-		fmt.Fprintln(table, "KEY\tEXPORTER\tDOMAIN\tKIND\tWHAT\tAGE\tWRITER")
+		fmt.Fprintln(table, "KEY\tEXPORTER\tDOMAIN\tID\tKIND\tWHAT\tAGE\tWRITER")
 	}
 	for _, e := range entries {
 		d := describeEntry(e)
 		age := time.Since(d.Written).Round(time.Second).String()
-		what := fmt.Sprintf("%d fields", len(d.Fields))
+		id, what := fmt.Sprint(d.ID), fmt.Sprintf("%d fields", len(d.Fields))
 		switch {
 		case d.Error != "":
 			what = d.Error
 		case d.Sampler != "":
-			what = fmt.Sprintf("%s: 1 of %d", d.Sampler, d.SamplingRate)
+			id, what = d.Sampler, fmt.Sprintf("%s: 1 of %d", d.Sampler, d.SamplingRate)
 		}
 		if !fields {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, d.Kind, what, age, d.Writer)
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, id, d.Kind, what, age, d.Writer)
 			continue
 		}
 		fmt.Fprintf(table, "%s\n  %s of exporter %s, domain %d; %s; written %s ago by %s\n", d.Key, d.Kind, d.Exporter, d.Domain,
@@ -303,7 +322,7 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 }
 
 func deleteEntries(ctx context.Context, kv jetstream.KeyValue, keys []string, yes bool, in io.Reader, out io.Writer) error {
-	entries, err := findEntries(ctx, kv, "", keys)
+	entries, err := findEntries(ctx, kv, everything, keys)
 	if err != nil {
 		return err
 	}

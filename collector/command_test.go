@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
@@ -95,6 +98,59 @@ func TestTailShowsTheFlowsOfOneExporter(t *testing.T) {
 	if _, err := execute(t, "", "tail", "--server", "nats://127.0.0.1:1", "--timeout", "200ms"); err == nil ||
 		!strings.Contains(err.Error(), "no connection to NATS") {
 		t.Errorf("without a server: %v", err)
+	}
+}
+
+func TestTailShowsATableOfJSONToo(t *testing.T) {
+	s := natstest.Start(t)
+	a := startConfigured(t, "a", fmt.Sprintf(`
+listeners: [{name: any, address: "127.0.0.1:0", workers: 1}]
+nats: {urls: ["%s"]}
+templateStore: {maxBytes: -1}
+output: {encoding: JSON, stream: {maxBytes: -1}, batch: {maxAge: 20ms}}
+http: {address: "127.0.0.1:0"}
+`, s.URL())).awaitReady()
+	e := newExporter(t, 1)
+	e.send(a.port, 2, oldLayout.template(), oldLayout.data(41, 42))
+	out, err := execute(t, "", "tail", "--all", "-n", "2", "--server", s.URL())
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err != nil || len(lines) != 3 || lines[0] != flow.Heading || !strings.Contains(lines[1], " 41 ") || !strings.Contains(lines[2], " 42 ") {
+		t.Errorf("%s: %v", out, err)
+	}
+}
+
+func TestMisuseIsExplained(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"run"}, []string{"--config is missing", "collector config example", "usage: collector run --config FILE"}},
+		{[]string{"run", "--config"}, []string{"needs an argument", "collector run --help"}},
+		{[]string{"run", "--config", "missing.yaml"}, []string{"missing.yaml", "collector config example"}},
+		{[]string{"run", "x"}, []string{`"x": no argument is expected`}},
+		{[]string{"decode"}, []string{"a capture is missing", "usage: collector decode CAPTURE..."}},
+		{[]string{"decode", "--bogus"}, []string{"unknown flag: --bogus", "usage"}},
+		{[]string{"templates", "remove"}, []string{`unknown command "remove"`, "collector templates --help"}},
+		{[]string{"templates", "delete"}, []string{"a key", "is missing"}},
+		{[]string{"templates", "list", "--exporter", "x"}, []string{`--exporter "x" is not an address`}},
+		{[]string{"tail", "--exporter", "x"}, []string{`--exporter "x" is not an address`}},
+		{[]string{"config", "check", "a", "b"}, []string{`"b": only a file is expected`}},
+		{[]string{"bogus"}, []string{`unknown command "bogus"`, "collector --help"}},
+	} {
+		root := newCommand()
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		root.SetArgs(test.args)
+		command, err := root.ExecuteContextC(t.Context())
+		if err == nil {
+			t.Errorf("%q is no error", test.args)
+			continue
+		}
+		for _, want := range test.want {
+			if got := explain(command, err); !strings.Contains(got, want) {
+				t.Errorf("%q: %q is not in %q", test.args, want, got)
+			}
+		}
 	}
 }
 

@@ -185,6 +185,7 @@ func (k *checker) output(c *Config) {
 	s := &o.Stream
 	k.that(bucketName.MatchString(s.Name), "output.stream.name", "%q is not a name of letters, digits, '-' and '_'", s.Name)
 	oneOf(k, "output.stream.replicas", s.Replicas, 1, 3, 5)
+	oneOf(k, "output.stream.retention", s.Retention, RetentionLimits, RetentionInterest, RetentionWorkQueue)
 	oneOf(k, "output.stream.storage", s.Storage, StorageFile, StorageMemory)
 	k.that(s.MaxBytes == -1 || s.MaxBytes >= 1<<20, "output.stream.maxBytes", "%s is less than 1Mi; -1 is no limit", s.MaxBytes)
 	within(k, "output.stream.maxAge", s.MaxAge, Duration(time.Minute), Duration(10*366*24*time.Hour))

@@ -256,7 +256,22 @@ type Stream struct {
 	// Replicas 1, 3 or 5; default 1.
 	Replicas int     `json:"replicas,omitempty"`
 	Storage  Storage `json:"storage,omitempty"`
+	// Retention, default Limits.
+	Retention Retention `json:"retention,omitempty"`
 }
+
+// Retention says when a stream lets go of a message, beside its limits (maxAge, maxBytes).
+type Retention string
+
+// The retentions.
+const (
+	// RetentionLimits keeps messages until a limit is reached.
+	RetentionLimits Retention = "Limits"
+	// RetentionInterest keeps messages until every consumer has acknowledged them, and none without a consumer.
+	RetentionInterest Retention = "Interest"
+	// RetentionWorkQueue keeps messages until one consumer has acknowledged them.
+	RetentionWorkQueue Retention = "WorkQueue"
+)
 
 // Batch bounds one message.
 type Batch struct {

@@ -44,7 +44,10 @@ func TestEveryProblemIsReportedAtOnceWithItsPath(t *testing.T) {
 	}{
 		{"unknown fields and wrong types", "nane: x\nlisteners: [{name: a, address: \":1\", workers: many}]\ndrainTime: 5\n" +
 			"output: {batch: {maxBytes: 64Kx}}\nexporters: {allowedNetworks: [10.0.0.0/8, nonsense]}\n",
-			[]string{"listeners[0].workers", "exporters.allowedNetworks[1]", "output.batch.maxBytes", "drainTime", "nane"}},
+			[]string{"listeners[0].workers", "exporters.allowedNetworks[1]", "output.batch.maxBytes", "drainTime", "nane", "nats.urls"}},
+		{"what cannot be read and what is out of bounds", "nats: {urls: [nats://n:4222]}\ndrainTime: soon\nlisteners: [{name: Upper}]\n" +
+			"templateStore: {replicas: 2, history: many}\noutput: nonsense\n",
+			[]string{"templateStore.history", "output", "drainTime", "listeners[0].name", "listeners[0].address", "templateStore.replicas"}},
 		{"values out of bounds", "name: Upper\ntemplateStore: {replicas: 2, history: 65, ttl: 1m}\nlog: {level: loud}\n" +
 			"nats: {urls: [http://x]}\n",
 			[]string{"name", "nats.urls[0]", "templateStore.history", "templateStore.ttl", "templateStore.replicas", "log.level"}},

@@ -87,6 +87,7 @@ func (c *Config) SetDefaults() {
 	orDefault(&o.Stream.MaxBytes, 10<<30)
 	orDefault(&o.Stream.Replicas, 1)
 	orDefault(&o.Stream.Storage, StorageFile)
+	orDefault(&o.Stream.Retention, RetentionLimits)
 	orDefault(&o.Batch.MaxBytes, 64<<10)
 	orDefault(&o.Batch.MaxAge, Duration(200*time.Millisecond))
 	orDefault(&o.Buffer.MaxBytes, 256<<20)

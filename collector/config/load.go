@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -44,6 +46,9 @@ func (e *Invalid) Error() string {
 // Load reads a file, fills in defaults and checks it. The error is an *Invalid where the content is at fault.
 func Load(path string) (*Config, error) {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the configuration: %w; \"collector config example\" prints one to begin with", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
@@ -62,15 +67,24 @@ func Parse(b []byte) (*Config, []Problem) {
 	}
 	var c Config
 	problems = fill(reflect.ValueOf(&c).Elem(), tree, "")
-	// Checks of fields that could not be read would report their defaults' faults as the file's.
-	if len(problems) == 0 {
-		c.SetDefaults()
-		problems = c.Check()
+	c.SetDefaults()
+	unread := problems
+	for _, p := range c.Check() {
+		// A field that could not be read has its zero value: what is wrong with that is not the file's fault.
+		if !slices.ContainsFunc(unread, func(u Problem) bool { return contains(u.Path, p.Path) || contains(p.Path, u.Path) }) {
+			problems = append(problems, p)
+		}
 	}
 	if len(problems) > 0 {
 		return nil, problems
 	}
 	return &c, nil
+}
+
+// contains reports whether path is outer or a part of it.
+func contains(outer, path string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (outer == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // fill sets v from a decoded JSON value, field by field, so that each problem has its path and none hides another.

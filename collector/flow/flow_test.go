@@ -246,6 +246,25 @@ func TestRowsAlignWithTheirHeading(t *testing.T) {
 	}
 }
 
+func TestRowsOfJSONAreThoseOfProtobuf(t *testing.T) {
+	g := rand.New(rand.NewPCG(4, 4))
+	for range 500 {
+		want := randomRecord(g)
+		want.Extra = nil
+		want.Proto %= 256
+		var got Record
+		if err := DecodeJSON(want.AppendJSON(nil, nil), &got); err != nil {
+			t.Fatal(err)
+		}
+		if a, b := string(want.AppendRow(nil)), string(got.AppendRow(nil)); a != b {
+			t.Fatalf("protobuf %s\nJSON     %s", a, b)
+		}
+	}
+	if err := DecodeJSON([]byte("no JSON"), &Record{}); err == nil {
+		t.Error("no JSON is no error")
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	var e Encoder
 	f.Add(e.AppendMessage(nil, typicalRecord()))

@@ -233,6 +233,35 @@ func TestWhatIsLeftAtTheEndIsCounted(t *testing.T) {
 	}
 }
 
+func TestAMissingStreamIsMadeAsConfigured(t *testing.T) {
+	for retention, want := range map[config.Retention]jetstream.RetentionPolicy{
+		config.RetentionLimits: jetstream.LimitsPolicy, config.RetentionInterest: jetstream.InterestPolicy,
+		config.RetentionWorkQueue: jetstream.WorkQueuePolicy,
+	} {
+		s := natstest.Start(t)
+		p := start(t, s, output(func(o *config.Output) {
+			o.Stream.Retention, o.Stream.Subjects = retention, []string{"flows.a.>", "flows.default.>"}
+			o.Stream.MaxAge, o.Stream.MaxBytes, o.Stream.Storage = config.Duration(time.Hour), 1<<24, config.StorageMemory
+		}))
+		natstest.Eventually(t, "the stream is made", func() bool { return p.Status().StreamReady })
+		js, err := jetstream.New(s.Connect())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := js.Stream(context.Background(), "flows")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := stream.CachedInfo().Config
+		if c.Retention != want || c.MaxAge != time.Hour || c.MaxBytes != 1<<24 || c.Storage != jetstream.MemoryStorage || len(c.Subjects) != 2 {
+			t.Errorf("%s: %+v", retention, c)
+		}
+		if d := p.Status().Differences; len(d) != 0 {
+			t.Errorf("it differs from what made it: %q", d)
+		}
+	}
+}
+
 func TestAnExistingStreamIsLeftAsItIs(t *testing.T) {
 	s := natstest.Start(t)
 	js, err := jetstream.New(s.Connect())

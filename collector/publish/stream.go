@@ -105,10 +105,15 @@ func streamConfig(c config.Stream) jetstream.StreamConfig {
 	if c.Storage == config.StorageMemory {
 		storage = jetstream.MemoryStorage
 	}
+	retention := map[config.Retention]jetstream.RetentionPolicy{
+		config.RetentionLimits:    jetstream.LimitsPolicy,
+		config.RetentionInterest:  jetstream.InterestPolicy,
+		config.RetentionWorkQueue: jetstream.WorkQueuePolicy,
+	}[c.Retention]
 	return jetstream.StreamConfig{
 		Name:       c.Name,
 		Subjects:   c.Subjects,
-		Retention:  jetstream.LimitsPolicy,
+		Retention:  retention,
 		Discard:    jetstream.DiscardOld,
 		MaxAge:     c.MaxAge.Std(),
 		MaxBytes:   int64(c.MaxBytes),

@@ -1,0 +1,42 @@
+package flow
+
+import (
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+// shown are the names of AppendJSON that a row of a table needs.
+type shown struct {
+	End     uint64     `json:"time_flow_end_ns"`
+	Sampler netip.Addr `json:"sampler_address"`
+	Proto   string     `json:"proto"`
+	Source  netip.Addr `json:"src_addr"`
+	Target  netip.Addr `json:"dst_addr"`
+	SrcPort uint32     `json:"src_port"`
+	DstPort uint32     `json:"dst_port"`
+	Bytes   uint64     `json:"bytes"`
+	Packets uint64     `json:"packets"`
+	Rate    uint64     `json:"sampling_rate"`
+	InIf    uint32     `json:"in_if"`
+	OutIf   uint32     `json:"out_if"`
+}
+
+// DecodeJSON reads what AppendRow shows from a line of AppendJSON into r, which is emptied first.
+func DecodeJSON(line []byte, r *Record) error {
+	var s shown
+	if err := json.Unmarshal(line, &s); err != nil {
+		return err
+	}
+	r.Reset()
+	r.TimeFlowEndNs, r.Bytes, r.Packets, r.SamplingRate = s.End, s.Bytes, s.Packets, s.Rate
+	r.SrcPort, r.DstPort, r.InIf, r.OutIf = s.SrcPort, s.DstPort, s.InIf, s.OutIf
+	r.SamplerAddress, r.SrcAddr, r.DstAddr = AddressFrom(s.Sampler), AddressFrom(s.Source), AddressFrom(s.Target)
+	if n, err := strconv.ParseUint(s.Proto, 10, 8); err == nil {
+		r.Proto = uint32(n)
+	} else if i := slices.Index(protocolNames[:], s.Proto); i >= 0 {
+		r.Proto = uint32(i)
+	}
+	return nil
+}
