@@ -31,6 +31,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"collector/decode":   {"github.com/nats-io/", module + "collector/share", module + "collector/publish"},
 		"collector/template": {"github.com/nats-io/", module + "collector/decode", module + "collector/flow"},
 		"collector/flow":     {"github.com/nats-io/", module + "collector/decode", module + "collector/template"},
+		"collector/spool":    {module + "collector/config", module + "collector/publish", "github.com/nats-io/"},
 		"collector/publish":  {module + "collector/decode", module + "collector/template", module + "collector/flow"},
 		"collector/share":    {module + "collector/decode", module + "collector/flow", module + "collector/publish"},
 		"collector/config":   {module + "collector/decode", module + "collector/share", "github.com/nats-io/"},

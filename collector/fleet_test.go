@@ -207,8 +207,8 @@ func (p *process) checkLedger() {
 		{"datagrams", []string{"datagrams_received_total"}, []string{"datagrams_decoded_total", "datagrams_refused_total"}},
 		{"sets", []string{"sets_received_total"},
 			[]string{"sets_decoded_total", "sets_waiting", "sets_expired_total", "sets_dropped_total"}},
-		{"records", []string{"records_decoded_total"},
-			[]string{"records_published_total", "records_waiting", "records_dropped_total"}},
+		{"records", []string{"records_decoded_total", "records_recovered_total"},
+			[]string{"records_published_total", "records_waiting", "records_spooled", "records_dropped_total"}},
 	} {
 		sum := func(names []string) (n float64) {
 			for _, name := range names {

@@ -70,18 +70,27 @@ func (s *Server) Store() string { return s.options.StoreDir }
 // URL for clients.
 func (s *Server) URL() string { return s.server.ClientURL() }
 
+// Address is the host and port that clients connect to.
+func (s *Server) Address() string { return s.server.Addr().String() }
+
 // Connect returns a connection that is closed with the test and comes back quickly after a restart.
 func (s *Server) Connect(options ...nats.Option) *nats.Conn {
 	s.t.Helper()
+	return Connect(s.t, s.URL(), options...)
+}
+
+// Connect is Server.Connect for another address, such as a Proxy's.
+func Connect(t testing.TB, url string, options ...nats.Option) *nats.Conn {
+	t.Helper()
 	options = append([]nats.Option{
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond),
 		nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1), nats.IgnoreAuthErrorAbort(),
 	}, options...)
-	nc, err := nats.Connect(s.URL(), options...)
+	nc, err := nats.Connect(url, options...)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(nc.Close)
+	t.Cleanup(nc.Close)
 	return nc
 }
 

@@ -109,15 +109,24 @@ var (
 
 	published       = counter("records_published", "Flow records that the output has taken.")
 	dropped         = counter("records_dropped", "Flow records that were given up after decoding.", "reason")
-	waiting         = gauge("records_waiting", "Flow records that are not published yet.")
+	waiting         = gauge("records_waiting", "Flow records in memory that are not published yet.")
+	spooled         = gauge("records_spooled", "Flow records on disk that are not published yet.")
+	recovered       = counter("records_recovered", "Flow records that a former process left in the spool.")
 	publishBatches  = counter("publish_batches", "Messages that the output has taken.")
 	publishBytes    = counter("published_bytes", "Bytes of payload that the output has taken.")
 	publishRetries  = counter("publish_retries", "Messages sent again.")
 	publishFailures = counter("publish_failures", "Messages refused, or not acknowledged in time.")
 	publishRepeated = counter("publish_duplicates", "Messages that the stream had already: their first acknowledgement was lost.")
+	unverified      = counter("publish_unverified", "Messages sent again that the stream may have twice: it could not be asked.")
 	bufferBytes     = gauge("publish_buffer_bytes", "Bytes that wait for their acknowledgement, in flight or not.")
 	inFlightBytes   = gauge("publish_in_flight_bytes", "Bytes that are sent and not acknowledged.")
 	streamReady     = gauge("stream_ready", "Whether the stream was found or created.")
+
+	spoolUsable    = gauge("spool_usable", "Whether the spool takes batches; 0 where its disk is full, read-only or broken.")
+	spoolBytes     = gauge("spool_bytes", "Bytes that the spool takes on disk.")
+	spoolBatches   = counter("spool_batches", "Batches written to the spool.")
+	spoolErrors    = counter("spool_errors", "Times that the spool's disk refused something.")
+	spoolDiscarded = counter("spool_discarded_bytes", "Bytes of what a former process left in the spool that were torn or damaged.")
 
 	refusedConnections = counter("http_connections_refused", "HTTP connections refused because there were too many.")
 )
@@ -126,6 +135,7 @@ var plain = []metric{
 	setsWaiting, heldBytes, exporters, templates, samplingRates, exporterDatagrams, exporterRecords, exporterMissed, connected,
 	storeLoaded, storeKeys, storeBytes, storeQueue, storeLag, storeWrites, storeDeletes, storeSkipped, storeConflicts,
 	storeErrors, storeOverflows, storeLimited, storeWatches, storeRelists, storeUnreadable, published, dropped, waiting,
+	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
 	publishBatches, publishBytes, publishRetries, publishFailures, publishRepeated, bufferBytes, inFlightBytes, streamReady,
 	refusedConnections,
 }
@@ -282,6 +292,8 @@ func (s snapshot) output(emit func(metric, float64, ...string)) {
 	emit(streamReady, boolean(v.StreamReady))
 	emit(published, float64(v.Published))
 	emit(waiting, float64(v.Waiting))
+	emit(spooled, float64(v.Spooled))
+	emit(recovered, float64(v.Recovered))
 	for reason, n := range v.Dropped {
 		emit(dropped, float64(n), reason)
 	}
@@ -290,6 +302,14 @@ func (s snapshot) output(emit func(metric, float64, ...string)) {
 	emit(publishRetries, float64(v.Retries))
 	emit(publishFailures, float64(v.Failures))
 	emit(publishRepeated, float64(v.Duplicates))
+	emit(unverified, float64(v.Unverified))
+	if v.Spool != nil {
+		emit(spoolUsable, boolean(v.Spool.Usable))
+		emit(spoolBytes, float64(v.Spool.Bytes))
+		emit(spoolBatches, float64(v.Spool.Batches))
+		emit(spoolErrors, float64(v.Spool.Errors))
+		emit(spoolDiscarded, float64(v.Spool.DiscardedBytes))
+	}
 	emit(bufferBytes, float64(v.BufferBytes))
 	emit(inFlightBytes, float64(v.InFlightBytes))
 }

@@ -39,7 +39,7 @@ func everything() Source {
 		},
 		Store: func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
 		Output: func() Output {
-			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}}
+			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{Usable: true}}
 		},
 		RefusedConnections: func() uint64 { return 1 },
 	}
@@ -215,7 +215,7 @@ Served on ` + "`/metrics`" + `. The ledger holds exactly whenever the collector 
 
     datagrams_received = datagrams_decoded + datagrams_refused
     sets_received      = sets_decoded + sets_waiting + sets_expired + sets_dropped
-    records_decoded    = records_published + records_waiting + records_dropped
+    records_decoded + records_recovered = records_published + records_waiting + records_spooled + records_dropped
 
 (each with the prefix ` + "`flowfleet_collector_`" + ` and summed over reasons). What never reached the sockets is in
 ` + "`kernel_dropped_datagrams_total`" + ` and in the gaps of the exporters' own sequences, ` + "`sequence_missed_total`" + `.

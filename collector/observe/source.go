@@ -52,8 +52,18 @@ type Store struct {
 // Output is the state of publishing.
 type Output struct {
 	Connected, StreamReady                        bool
-	Published, Waiting                            uint64
+	Recovered, Published, Waiting, Spooled        uint64
 	Dropped                                       map[string]uint64
 	Batches, Bytes, Retries, Failures, Duplicates uint64
+	Unverified                                    uint64
 	BufferBytes, InFlightBytes                    int
+	// Spool is nil where none is configured.
+	Spool *Spool
+}
+
+// Spool is the state of what waits on disk.
+type Spool struct {
+	Usable                          bool
+	Bytes                           int64
+	Batches, Errors, DiscardedBytes uint64
 }

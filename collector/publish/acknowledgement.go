@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 // acknowledgement is what a stream answers to a message.
 type acknowledgement struct {
 	Stream    string              `json:"stream"`
+	Sequence  uint64              `json:"seq"`
 	Duplicate bool                `json:"duplicate"`
 	Error     *jetstream.APIError `json:"error"`
 }
@@ -52,20 +54,26 @@ func (p *jetStream) answered(m *nats.Msg) {
 		p.failed(b, errors.New("an answer that names no stream"))
 	default:
 		p.leave(b)
-		p.forget(b)
-		p.stats.Published += uint64(b.Records)
-		p.stats.Batches++
-		p.stats.Bytes += uint64(b.size())
 		if answer.Duplicate {
 			p.stats.Duplicates++
 		}
+		p.sequence = answer.Sequence
+		p.taken(b)
 		if p.status.LastError != "" && p.status.StreamReady {
 			p.log.Info("flows are published again")
 			p.status.LastError = ""
 		}
-		p.pool.put(b)
 		p.changed.Broadcast()
 	}
+}
+
+// taken counts a batch that the stream has as published, and lets go of it.
+func (p *jetStream) taken(b *Batch) {
+	p.stats.Published += uint64(b.Records)
+	p.stats.Batches++
+	p.stats.Bytes += uint64(b.size())
+	p.forget(b)
+	p.pool.put(b)
 }
 
 // leave takes a batch out of flight.
@@ -99,13 +107,12 @@ func (p *jetStream) failed(b *Batch, err error) {
 
 // requeue puts a batch back to its place.
 func (p *jetStream) requeue(b *Batch) {
-	i, _ := slices.BinarySearchFunc(p.queue, b.id, func(q *Batch, id uint64) int {
-		if q.id < id {
-			return -1
-		}
-		return 1
-	})
-	p.queue = slices.Insert(p.queue, i, b)
+	queue := &p.queue
+	if b.entry != nil {
+		queue = &p.loaded
+	}
+	i, _ := slices.BinarySearchFunc(*queue, b.id, func(q *Batch, id uint64) int { return cmp.Compare(q.id, id) })
+	*queue = slices.Insert(*queue, i, b)
 	p.changed.Broadcast()
 }
 

@@ -1,9 +1,14 @@
 // Package publish hands batches of encoded flows on: to a JetStream stream, a file, the standard output, or nowhere.
 //
-// Every record that is submitted is accounted for: submitted = published + waiting + dropped, by reason, at any time.
+// Every record that is submitted, or found in a spool that a former process left, is accounted for at any time:
+// submitted + recovered = published + waiting + spooled + dropped, by reason.
 package publish
 
-import "time"
+import (
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/spool"
+)
 
 // Batch is one message to be: encoded records of one subject.
 type Batch struct {
@@ -14,9 +19,17 @@ type Batch struct {
 	// Records in Buffer.
 	Records int
 
-	id       uint64 // order of submission, from 1
-	attempts int
-	sent     time.Time
+	id        uint64 // order of submission, from 1
+	submitted time.Time
+	attempts  int
+	sent      time.Time
+	// messageID and encoding are those of the process that made the batch.
+	messageID, encoding string
+	// firstSent and sentAfter tell whether the stream may have the batch although nobody heard so: zero where it cannot.
+	firstSent time.Time
+	sentAfter uint64 // the stream's sequence then
+	// entry on disk, nil where there is none.
+	entry *spool.Entry
 }
 
 func (b *Batch) size() int { return len(b.Buffer) }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,15 @@ type jetStream struct {
 	looked   bool // the stream was looked for once: before, messages would only be refused
 	pool     batches
 	queue    []*Batch // in order of id
+	loaded   []*Batch // read from the spool, in order of id
+	doubtful []*Batch // the stream may have them, see verify.go
+	looking  []*Batch // doubtful ones that the stream is being asked for
 	inFlight map[uint64]*Batch
-	last     uint64 // id
+	// sequence is the latest of the stream that is known, window for how long it remembers message ids.
+	sequence uint64
+	window   time.Duration
+	spooler  *spooler // nil where none is configured
+	last     uint64   // id
 	pause    time.Time
 	stats    Stats
 	status   Status
@@ -84,6 +92,7 @@ func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Log
 		missing:  make(chan struct{}, 1),
 		pool:     batches{size: int(c.Batch.MaxBytes) + 4096, keep: int(c.Buffer.InFlightBytes/c.Batch.MaxBytes) + 64},
 		inFlight: make(map[uint64]*Batch),
+		window:   duplicateWindow,
 	}
 	if c.Encoding == config.EncodingJSON {
 		p.encoding = EncodingJSON
@@ -101,6 +110,11 @@ func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Log
 	p.workers.Go(p.send)
 	p.workers.Go(func() { p.watchTime(ctx) })
 	p.workers.Go(func() { p.keepStream(ctx) })
+	p.workers.Go(func() { p.verify(ctx) })
+	if c.Buffer.Spool != nil {
+		p.spooler = newSpooler(p, *c.Buffer.Spool)
+		p.workers.Go(func() { p.spooler.run(ctx) })
+	}
 	return p, nil
 }
 
@@ -121,6 +135,10 @@ func (p *jetStream) Submit(b *Batch) {
 	limit := int(p.config.Buffer.MaxBytes)
 	for p.stats.BufferBytes+b.size() > limit {
 		switch {
+		case p.closing && p.spooler.usable():
+			// Close writes it to disk. It is the last of each worker, no more.
+			p.enqueue(b)
+			return
 		case p.closing:
 			p.lose(b, DroppedShutdown)
 			return
@@ -137,8 +155,15 @@ func (p *jetStream) Submit(b *Batch) {
 			p.lose(oldest, DroppedOldest)
 		}
 	}
+	p.enqueue(b)
+}
+
+// enqueue puts a new batch to the queue's end.
+func (p *jetStream) enqueue(b *Batch) {
 	p.last++
 	b.id = p.last
+	b.submitted = time.Now()
+	b.messageID, b.encoding = p.prefix+strconv.FormatUint(b.id, 10), p.encoding
 	p.stats.BufferBytes += b.size()
 	p.stats.Waiting += uint64(b.Records)
 	p.queue = append(p.queue, b)
@@ -147,24 +172,41 @@ func (p *jetStream) Submit(b *Batch) {
 
 // forget takes a batch out of the books of what is waiting.
 func (p *jetStream) forget(b *Batch) {
+	if b.entry != nil {
+		p.spooler.finished(b.entry)
+		p.stats.Spooled -= uint64(b.Records)
+		return
+	}
 	p.stats.BufferBytes -= b.size()
 	p.stats.Waiting -= uint64(b.Records)
 }
 
 // lose counts a batch as dropped.
 func (p *jetStream) lose(b *Batch, reason Reason) {
-	if p.stats.Dropped[reason] == 0 {
-		p.log.Error("flows are being dropped; see flowfleet_collector_records_dropped_total", "reason", reason.String())
-	}
-	p.stats.Dropped[reason] += uint64(b.Records)
+	p.dropped(uint64(b.Records), reason)
 	p.pool.put(b)
 }
 
-// sendable reports whether the next batch may go out now. The first one always may, so that a batch above the bound on
-// bytes in flight is not stuck.
-func (p *jetStream) sendable() bool {
-	return len(p.queue) > 0 && p.looked && !time.Now().Before(p.pause) &&
-		(len(p.inFlight) == 0 || p.stats.InFlightBytes+p.queue[0].size() <= int(p.config.Buffer.InFlightBytes))
+// next returns the queue whose first batch may go out now, nil where none may: live data before what was spooled. The
+// first of all always may, so that a batch above the bound on bytes in flight is not stuck.
+func (p *jetStream) next() *[]*Batch {
+	queue := &p.queue
+	if len(*queue) == 0 {
+		queue = &p.loaded
+	}
+	if len(*queue) == 0 || !p.looked || time.Now().Before(p.pause) || len(p.inFlight) > 0 &&
+		p.stats.InFlightBytes+(*queue)[0].size() > int(p.config.Buffer.InFlightBytes) {
+		return nil
+	}
+	return queue
+}
+
+// pop takes the first batch from a queue.
+func pop(queue *[]*Batch) *Batch {
+	b := (*queue)[0]
+	(*queue)[0] = nil
+	*queue = (*queue)[1:]
+	return b
 }
 
 // send sends what is queued, one batch after the other, until the Publisher is stopped.
@@ -172,19 +214,30 @@ func (p *jetStream) send() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		for !p.stopped && !p.sendable() {
+		var queue *[]*Batch
+		for !p.stopped {
+			if queue = p.next(); queue != nil {
+				break
+			}
 			p.changed.Wait()
 		}
 		if p.stopped {
 			return
 		}
-		b := p.queue[0]
-		p.queue[0] = nil
-		p.queue = p.queue[1:]
+		b := pop(queue)
+		if p.doubts(b) {
+			p.doubtful = append(p.doubtful, b)
+			p.changed.Broadcast()
+			continue
+		}
 		if b.attempts++; b.attempts > 1 {
 			p.stats.Retries++
 		}
 		b.sent = time.Now()
+		first := b.firstSent.IsZero()
+		if first {
+			b.firstSent, b.sentAfter = b.sent, p.sequence
+		}
 		p.inFlight[b.id] = b
 		p.stats.InFlightBytes += b.size()
 		message := p.message(b)
@@ -194,19 +247,27 @@ func (p *jetStream) send() {
 		err := p.nc.PublishMsg(message)
 		p.mu.Lock()
 		if err != nil {
+			if first && neverLeft(err) && p.inFlight[b.id] == b {
+				b.firstSent = time.Time{}
+			}
 			p.failed(b, err)
 		}
 	}
 }
 
+// neverLeft reports whether an error of publishing means that nothing of the message was handed to the connection.
+func neverLeft(err error) bool {
+	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionClosed) ||
+		errors.Is(err, nats.ErrConnectionReconnecting)
+}
+
 func (p *jetStream) message(b *Batch) *nats.Msg {
-	id := strconv.FormatUint(b.id, 10)
 	return &nats.Msg{
 		Subject: b.Subject,
-		Reply:   p.inbox + id,
+		Reply:   p.inbox + strconv.FormatUint(b.id, 10),
 		Header: nats.Header{
-			jetstream.MsgIDHeader: {p.prefix + id},
-			HeaderEncoding:        {p.encoding},
+			jetstream.MsgIDHeader: {b.messageID},
+			HeaderEncoding:        {b.encoding},
 			HeaderCount:           {strconv.Itoa(b.Records)},
 		},
 		Data: b.Buffer,
@@ -231,37 +292,50 @@ func (p *jetStream) Close(ctx context.Context) error {
 		defer p.mu.Unlock()
 		p.changed.Broadcast()
 	})
-	for len(p.queue)+len(p.inFlight) > 0 && ctx.Err() == nil {
+	for len(p.queue)+len(p.doubtful)+len(p.looking)+len(p.inFlight) > 0 && ctx.Err() == nil {
 		p.changed.Wait()
 	}
 	wake()
 	p.stopped = true
-	left := uint64(0)
-	for _, b := range p.queue {
-		left += uint64(b.Records)
-		p.forget(b)
-		p.lose(b, DroppedShutdown)
-	}
-	p.queue = nil
-	for id, b := range p.inFlight {
-		left += uint64(b.Records)
-		delete(p.inFlight, id)
-		p.stats.InFlightBytes -= b.size()
-		p.forget(b)
-		p.lose(b, DroppedShutdown)
-	}
 	p.changed.Broadcast()
 	p.mu.Unlock()
 	p.stop()
 	p.workers.Wait()
-	err := p.answers.Unsubscribe()
-	if errors.Is(err, nats.ErrConnectionClosed) {
-		err = nil
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := p.leftovers()
+	err := p.spooler.close(left)
+	lost := uint64(0)
+	for _, b := range left {
+		if b.entry == nil {
+			lost += uint64(b.Records)
+			p.forget(b)
+			p.lose(b, DroppedShutdown)
+		}
 	}
-	if left > 0 {
-		err = errors.Join(err, fmt.Errorf("%d records were not acknowledged in time", left))
+	p.changed.Broadcast()
+	if e := p.answers.Unsubscribe(); !errors.Is(e, nats.ErrConnectionClosed) {
+		err = errors.Join(err, e)
+	}
+	if lost > 0 {
+		err = errors.Join(err, fmt.Errorf("%d records were not acknowledged in time", lost))
 	}
 	return err
+}
+
+// leftovers takes everything that is not acknowledged and stands in memory only, oldest first.
+func (p *jetStream) leftovers() []*Batch {
+	left := append(p.queue, p.doubtful...)
+	for _, b := range p.inFlight {
+		left = append(left, b)
+	}
+	p.queue, p.loaded, p.doubtful = nil, nil, nil
+	clear(p.inFlight)
+	p.stats.InFlightBytes = 0
+	left = slices.DeleteFunc(left, func(b *Batch) bool { return b.entry != nil })
+	slices.SortFunc(left, func(a, b *Batch) int { return cmp.Compare(a.id, b.id) })
+	return left
 }
 
 func (p *jetStream) Stats() Stats {
@@ -276,5 +350,6 @@ func (p *jetStream) Status() Status {
 	status := p.status
 	status.Connected = p.nc.IsConnected()
 	status.Differences = slices.Clone(status.Differences)
+	status.Spool = p.spooler != nil
 	return status
 }

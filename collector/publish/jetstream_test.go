@@ -54,9 +54,9 @@ func submit(p Publisher, first, n, size int) {
 func check(t *testing.T, p Publisher) Stats {
 	t.Helper()
 	s := p.Stats()
-	if s.Submitted != s.Published+s.Waiting+s.DroppedRecords() {
-		t.Errorf("%d submitted, but %d published, %d waiting, %d dropped", s.Submitted, s.Published, s.Waiting,
-			s.DroppedRecords())
+	if s.Submitted+s.Recovered != s.Published+s.Waiting+s.Spooled+s.DroppedRecords() {
+		t.Errorf("%d submitted, %d recovered, but %d published, %d waiting, %d spooled, %d dropped", s.Submitted, s.Recovered,
+			s.Published, s.Waiting, s.Spooled, s.DroppedRecords())
 	}
 	return s
 }

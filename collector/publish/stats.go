@@ -15,6 +15,10 @@ const (
 	DroppedShutdown
 	// DroppedWrite: the file or standard output could not be written.
 	DroppedWrite
+	// DroppedSpoolFull: the spool was full, and the policy gave up its oldest segment.
+	DroppedSpoolFull
+	// DroppedSpoolDamaged: written to the spool, and damaged when it was read.
+	DroppedSpoolDamaged
 
 	// Reasons is how many there are.
 	Reasons = int(iota)
@@ -22,22 +26,38 @@ const (
 
 // String is the value of the metric's label.
 func (r Reason) String() string {
-	return [Reasons]string{"oldest", "newest", "refused", "shutdown", "write_error"}[r]
+	return [Reasons]string{"oldest", "newest", "refused", "shutdown", "write_error", "spool_full", "spool_damaged"}[r]
 }
 
 // Stats are the figures of a Publisher since it began.
 type Stats struct {
-	// Records: Submitted = Published + Waiting + the sum of Dropped.
-	Submitted, Published, Waiting uint64
-	Dropped                       [Reasons]uint64
+	// Records: Submitted + Recovered = Published + Waiting + Spooled + the sum of Dropped. Waiting are in memory, Spooled on
+	// disk; Recovered were found there.
+	Submitted, Recovered, Published, Waiting, Spooled uint64
+	Dropped                                           [Reasons]uint64
 	// Batches and Bytes published.
 	Batches, Bytes uint64
 	// Retries are batches sent again; Failures are negative and missing acknowledgements.
 	Retries, Failures uint64
 	// Duplicates are batches that the stream had already: a retry after a lost acknowledgement.
 	Duplicates uint64
+	// Unverified are batches sent again that the stream may have twice: it could not be asked.
+	Unverified uint64
 	// BufferBytes are waiting, those in flight among them; InFlightBytes are sent and not acknowledged.
 	BufferBytes, InFlightBytes int
+	Spool                      SpoolStats
+}
+
+// SpoolStats are the figures of the spool.
+type SpoolStats struct {
+	// Bytes it takes on disk.
+	Bytes int64
+	// Batches written to it.
+	Batches uint64
+	// Errors of reading and writing.
+	Errors uint64
+	// DiscardedBytes of what a former process left, torn or damaged.
+	DiscardedBytes uint64
 }
 
 // DroppedRecords sums the drops of all reasons.
@@ -54,6 +74,9 @@ type Status struct {
 	Connected, StreamReady bool
 	// LastError is empty when the last attempt went well.
 	LastError string
+	// Spool: a spool is configured. SpoolError is why it cannot be used, empty where it can.
+	Spool      bool
+	SpoolError string
 	// Differences between the stream and the configuration that were left alone.
 	Differences []string
 }

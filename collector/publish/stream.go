@@ -17,7 +17,8 @@ const (
 	streamTimeout = 5 * time.Second
 	// longestStreamWait bounds the back-off between looks that failed.
 	longestStreamWait = 30 * time.Second
-	// duplicateWindow is how long the stream remembers message ids: longer than any retry while the server is there.
+	// duplicateWindow is how long the stream remembers message ids: longer than any retry while the server is there. What is
+	// sent again later is looked for in the stream, see verify.go.
 	duplicateWindow = 2 * time.Minute
 )
 
@@ -94,6 +95,7 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 		}
 	}
 	p.status.Differences = differences
+	p.window, p.sequence = have.Duplicates, stream.CachedInfo().State.LastSeq
 	p.status.StreamReady = true
 	p.pause = time.Time{}
 	p.changed.Broadcast()

@@ -303,7 +303,7 @@ func (k *Collector) logLedger() {
 			"setsDropped", c.SetsDropped(), "records", c[ledger.RecordsDecoded])
 	}
 	k.log.Info("ledger of the output", "records", stats.Submitted, "published", stats.Published,
-		"waiting", stats.Waiting, "dropped", stats.DroppedRecords())
+		"waiting", stats.Waiting, "recovered", stats.Recovered, "spooled", stats.Spooled, "dropped", stats.DroppedRecords())
 }
 
 // hangUps returns a channel of SIGHUP, and what ends it.

@@ -66,10 +66,15 @@ func (k *Collector) outputMetrics() observe.Output {
 		}
 	}
 	out := observe.Output{
-		Connected: status.Connected, StreamReady: status.StreamReady, Published: stats.Published, Waiting: waiting,
+		Connected: status.Connected, StreamReady: status.StreamReady, Recovered: stats.Recovered,
+		Published: stats.Published, Waiting: waiting, Spooled: stats.Spooled,
 		Dropped: make(map[string]uint64), Batches: stats.Batches, Bytes: stats.Bytes, Retries: stats.Retries,
-		Failures: stats.Failures, Duplicates: stats.Duplicates, BufferBytes: stats.BufferBytes,
+		Failures: stats.Failures, Duplicates: stats.Duplicates, Unverified: stats.Unverified, BufferBytes: stats.BufferBytes,
 		InFlightBytes: stats.InFlightBytes,
+	}
+	if status.Spool {
+		out.Spool = &observe.Spool{Usable: status.SpoolError == "", Bytes: stats.Spool.Bytes, Batches: stats.Spool.Batches,
+			Errors: stats.Spool.Errors, DiscardedBytes: stats.Spool.DiscardedBytes}
 	}
 	for r := range stats.Dropped {
 		out.Dropped[publish.Reason(r).String()] = stats.Dropped[r]

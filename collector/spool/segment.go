@@ -1,0 +1,151 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// segment is one file: entries one behind the other.
+type segment struct {
+	path string
+	file *os.File // nil while nobody needs it
+	size int64
+	// next is where reading goes on.
+	next int64
+	// entries and records that are not done yet; of these, taken ones were read and are being sent.
+	entries, records           int
+	takenEntries, takenRecords int
+	// removed: its room was needed, or all is done.
+	removed bool
+}
+
+const suffix = ".segment"
+
+func segmentPath(dir string, number uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%020d%s", number, suffix))
+}
+
+func (g *segment) open() (err error) {
+	if g.file == nil {
+		g.file, err = os.OpenFile(g.path, os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	return err
+}
+
+func (g *segment) close() error {
+	if g.file == nil {
+		return nil
+	}
+	err := g.file.Close()
+	g.file = nil
+	return err
+}
+
+// header reads the header at an offset: io.ErrUnexpectedEOF where the file ends within the entry, errHeader where there is
+// none.
+func (g *segment) header(from io.ReaderAt, offset int64) (header, error) {
+	var b [headerLength]byte
+	if g.size-offset < headerLength {
+		return header{}, io.ErrUnexpectedEOF
+	}
+	if _, err := from.ReadAt(b[:], offset); err != nil {
+		return header{}, err
+	}
+	h, err := parseHeader(b[:])
+	if err == nil && h.length() > g.size-offset {
+		return h, io.ErrUnexpectedEOF
+	}
+	return h, err
+}
+
+// resync returns the offset of the first whole entry behind offset, or the segment's end.
+func (g *segment) resync(offset int64) (int64, error) {
+	const step = 1 << 20
+	b := make([]byte, step+headerLength)
+	for offset++; offset < g.size; offset += step {
+		n, err := g.file.ReadAt(b, offset)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		for at := 0; ; at++ {
+			i := bytes.Index(b[at:n], magic)
+			if i < 0 || at+i >= step {
+				break
+			}
+			at += i
+			if _, err := g.header(g.file, offset+int64(at)); err == nil {
+				return offset + int64(at), nil
+			}
+		}
+	}
+	return g.size, nil
+}
+
+// scan counts what a file of a former process holds, and cuts off what its end was when that process died. It returns how
+// many bytes are of no use.
+func (g *segment) scan() (discarded int64, err error) {
+	if err := g.open(); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, g.close()) }()
+	info, err := g.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	g.size = info.Size()
+	window := &window{file: g.file}
+	for offset := int64(0); offset < g.size; {
+		h, err := g.header(window, offset)
+		switch {
+		case err == nil:
+			if !h.done {
+				g.entries++
+				g.records += h.records
+			}
+			offset += h.length()
+		case errors.Is(err, errHeader), errors.Is(err, io.ErrUnexpectedEOF):
+			next, err := g.resync(offset)
+			if err != nil {
+				return discarded, err
+			}
+			discarded += next - offset
+			if next == g.size {
+				if err := g.file.Truncate(offset); err != nil {
+					return discarded, err
+				}
+				g.size = offset
+			}
+			offset = next
+		default:
+			return discarded, err
+		}
+	}
+	return discarded, nil
+}
+
+// window reads small pieces that lie close together with few calls.
+type window struct {
+	file   io.ReaderAt
+	bytes  [4096]byte
+	offset int64
+	length int
+}
+
+func (w *window) ReadAt(b []byte, offset int64) (int, error) {
+	if offset < w.offset || offset+int64(len(b)) > w.offset+int64(w.length) {
+		n, err := w.file.ReadAt(w.bytes[:], offset)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		w.offset, w.length = offset, n
+	}
+	n := copy(b, w.bytes[offset-w.offset:w.length])
+	if n < len(b) {
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, nil
+}
