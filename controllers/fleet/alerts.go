@@ -1,0 +1,57 @@
+package fleet
+
+import (
+	"fmt"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// alert is one rule for Prometheus.
+type alert struct {
+	name, severity, wait string
+	expression           string
+	summary, whatToDo    string
+}
+
+// alerts of a fleet. Each says what is lost and what to do about it.
+func alerts(c *v1alpha1.FlowCollector) []alert {
+	of := func(metric, more string) string {
+		return fmt.Sprintf(`%s{namespace=%q,pod=~%q%s}`, metric, c.Namespace, ObjectName(c)+"-.*", more)
+	}
+	return []alert{
+		{"FlowfleetDatagramsDroppedByKernel", "warning", "5m",
+			fmt.Sprintf("sum by (pod, listener) (rate(%s[5m])) > 0", of("flowfleet_collector_kernel_dropped_datagrams_total", "")),
+			"{{ $labels.pod }} loses {{ $value | humanize }} datagrams/s of {{ $labels.listener }} before it can read them",
+			"Raise net.core.rmem_max on the node (the collector logs what it asks for), give the collector more CPU, or add nodes."},
+		{"FlowfleetRecordsDropped", "critical", "1m",
+			fmt.Sprintf("sum by (reason) (rate(%s[5m])) > 0", of("flowfleet_collector_records_dropped_total", "")),
+			"{{ $value | humanize }} flow records/s are lost after decoding ({{ $labels.reason }})",
+			"Look at the conditions StreamReady and TemplateStoreReady of the FlowCollector and at NATS; a spool keeps flows while it is away."},
+		{"FlowfleetSetsUndecodable", "warning", "10m",
+			fmt.Sprintf("sum by (listener) (rate(%s[10m])) > 0", of("flowfleet_collector_sets_expired_total", "")),
+			"data sets of {{ $labels.listener }} wait for templates that do not come ({{ $value | humanize }}/s are given up)",
+			"Let the exporters send their templates more often; see flowfleet_collector_sets_expired_total by reason."},
+		{"FlowfleetStreamUnavailable", "critical", "2m",
+			fmt.Sprintf("min(%s) == 0", of("flowfleet_collector_stream_ready", "")),
+			"a collector cannot use the stream",
+			"Look at the condition StreamReady of the FlowCollector; until it is back flows wait in the buffer."},
+		{"FlowfleetTemplatesNotShared", "warning", "5m",
+			fmt.Sprintf(`min(%s) == 0`, of("flowfleet_collector_nats_connected", `,connection="templates"`)),
+			"a collector is cut off from the template bucket",
+			"Look at the condition TemplateStoreReady of the FlowCollector; until it is back the collector decodes from memory."},
+		{"FlowfleetCollectorsMissing", "critical", "10m",
+			fmt.Sprintf(`kube_daemonset_status_number_unavailable{namespace=%q,daemonset=%q} > 0`, c.Namespace, ObjectName(c)),
+			"{{ $value }} nodes are without a collector",
+			"Look at the condition CollectorsAvailable of the FlowCollector."},
+	}
+}
+
+func (a alert) rule() map[string]any {
+	return map[string]any{
+		"alert":       a.name,
+		"expr":        a.expression,
+		"for":         a.wait,
+		"labels":      map[string]any{"severity": a.severity},
+		"annotations": map[string]any{"summary": a.summary, "description": a.whatToDo},
+	}
+}

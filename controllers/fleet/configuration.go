@@ -1,0 +1,234 @@
+package fleet
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// Where things are in a collector's pod.
+const (
+	configurationDirectory = "/etc/flowfleet"
+	configurationFile      = "collector.yaml"
+	secretsDirectory       = "/var/run/secrets/flowfleet"
+	spoolDirectory         = "/var/lib/flowfleet/spool"
+)
+
+// Volumes of the NATS sections; each has the files of its Secrets.
+const (
+	natsVolume          = "nats"
+	templatesNATSVolume = "templates-nats"
+	outputNATSVolume    = "output-nats"
+)
+
+// Names of the files that Secrets are mounted as.
+const (
+	caFile          = "ca.crt"
+	certificateFile = "tls.crt"
+	keyFile         = "tls.key"
+	credentialsFile = "user.creds"
+	seedFile        = "nkey.seed"
+	tokenFile       = "token"
+	passwordFile    = "password"
+)
+
+// BucketName of a FlowCollector.
+func BucketName(c *v1alpha1.FlowCollector) string {
+	if name := c.Spec.TemplateStore.Bucket; name != "" {
+		return name
+	}
+	return fmt.Sprintf("flowfleet-%s-%s", c.Namespace, c.Name)
+}
+
+// StreamName of a FlowCollector.
+func StreamName(c *v1alpha1.FlowCollector) string {
+	if name := c.Spec.Output.Stream.Name; name != "" {
+		return name
+	}
+	return fmt.Sprintf("flows-%s-%s", c.Namespace, c.Name)
+}
+
+// Subject that the flows of a FlowCollector are published on, without the protocol.
+func Subject(c *v1alpha1.FlowCollector) string {
+	if subject := c.Spec.Output.Subject; subject != "" {
+		return subject
+	}
+	return fmt.Sprintf("flows.%s.%s", c.Namespace, c.Name)
+}
+
+// Configure is the configuration of the collectors that a FlowCollector asks for. What it leaves out, the collector fills in:
+// its package has the defaults.
+func Configure(c *v1alpha1.FlowCollector) *config.Config {
+	s := &c.Spec
+	out := &config.Config{
+		Name:      c.Name,
+		Namespace: c.Namespace,
+		Exporters: exporters(&s.Exporters),
+		Decoding:  config.Decoding{ExtraFields: s.Decoding.ExtraFields, InnerHeaders: s.Decoding.InnerHeaders},
+		NATS:      *nats(&s.NATS, natsVolume),
+		Templates: templateStore(c),
+		Output:    output(c),
+		HTTP:      config.HTTP{Address: fmt.Sprintf(":%d", s.Collector.MetricsPort), Profiling: s.Collector.Profiling},
+		Log:       config.Log{Level: string(s.Collector.LogLevel)},
+		DrainTime: duration(s.Collector.DrainTime),
+	}
+	for _, l := range s.Listeners {
+		out.Listeners = append(out.Listeners, config.Listener{
+			Name:          l.Name,
+			Address:       fmt.Sprintf(":%d", l.Port),
+			Protocol:      config.Protocol(l.Protocol),
+			Workers:       int(l.Workers),
+			ReceiveBuffer: size(l.ReceiveBuffer),
+		})
+	}
+	return out
+}
+
+func exporters(e *v1alpha1.Exporters) config.Exporters {
+	out := config.Exporters{
+		TemplateScope: config.TemplateScope(e.TemplateScope),
+		Sampling:      config.Sampling{Defaults: rates(e.Sampling.Defaults), Overrides: rates(e.Sampling.Overrides)},
+		Limits: config.Limits{
+			Exporters:            int(e.Limits.Exporters),
+			TemplatesPerExporter: int(e.Limits.TemplatesPerExporter),
+			FieldsPerTemplate:    int(e.Limits.FieldsPerTemplate),
+			SamplesPerDatagram:   int(e.Limits.SamplesPerDatagram),
+			ExporterMetrics:      int(e.Limits.ExporterMetrics),
+		},
+		Held: config.Held{
+			Disabled:            e.HeldData.Disabled,
+			MaxBytes:            size(e.HeldData.MaxBytes),
+			MaxBytesPerExporter: size(e.HeldData.MaxBytesPerExporter),
+			MaxAge:              duration(e.HeldData.MaxAge),
+		},
+	}
+	for _, n := range e.AllowedNetworks {
+		out.AllowedNetworks = append(out.AllowedNetworks, network(n))
+	}
+	return out
+}
+
+func rates(list []v1alpha1.NetworkRate) []config.NetworkRate {
+	var out []config.NetworkRate
+	for _, r := range list {
+		out = append(out, config.NetworkRate{Network: network(r.Network), Rate: uint32(r.Rate)})
+	}
+	return out
+}
+
+// network is not valid for what the schema refuses; the configuration's check then says so.
+func network(n v1alpha1.Network) netip.Prefix {
+	p, err := netip.ParsePrefix(string(n))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+func nats(n *v1alpha1.NATS, volume string) *config.NATS {
+	file := func(name string) string { return path.Join(secretsDirectory, volume, name) }
+	out := &config.NATS{URLs: n.URLs}
+	if t := n.TLS; t != nil {
+		out.TLS = &config.TLS{ServerName: t.ServerName}
+		if t.CA != nil {
+			out.TLS.CAFile = file(caFile)
+		}
+		if t.ClientCertificate != nil {
+			out.TLS.CertFile, out.TLS.KeyFile = file(certificateFile), file(keyFile)
+		}
+	}
+	switch {
+	case n.Credentials != nil:
+		out.CredentialsFile = file(credentialsFile)
+	case n.NKey != nil:
+		out.NKeySeedFile = file(seedFile)
+	case n.Token != nil:
+		out.TokenFile = file(tokenFile)
+	case n.User != nil:
+		out.User, out.PasswordFile = n.User.Name, file(passwordFile)
+	}
+	return out
+}
+
+func templateStore(c *v1alpha1.FlowCollector) config.TemplateStore {
+	t := &c.Spec.TemplateStore
+	out := config.TemplateStore{
+		Disabled:    t.Disabled,
+		Bucket:      BucketName(c),
+		History:     int(t.History),
+		TTL:         duration(t.TTL),
+		Replicas:    int(t.Replicas),
+		Storage:     config.Storage(t.Storage),
+		MaxBytes:    size(t.MaxBytes),
+		LoadTimeout: duration(t.LoadTimeout),
+	}
+	if t.NATS != nil {
+		out.NATS = nats(t.NATS, templatesNATSVolume)
+	}
+	return out
+}
+
+var dropPolicies = map[v1alpha1.DropPolicy]config.DropPolicy{
+	v1alpha1.DropOldest: config.DropOldest,
+	v1alpha1.DropNewest: config.DropNewest,
+	v1alpha1.Block:      config.Block,
+}
+
+func output(c *v1alpha1.FlowCollector) config.Output {
+	o := &c.Spec.Output
+	s := &o.Stream
+	out := config.Output{
+		Kind:     config.OutputJetStream,
+		Encoding: config.Encoding(o.Encoding),
+		Subject:  Subject(c),
+		Stream: config.Stream{
+			Name:      StreamName(c),
+			Unmanaged: s.Managed != nil && !*s.Managed,
+			Subjects:  s.Subjects,
+			MaxAge:    duration(s.MaxAge),
+			MaxBytes:  size(s.MaxBytes),
+			Replicas:  int(s.Replicas),
+			Storage:   config.Storage(s.Storage),
+		},
+		Batch: config.Batch{MaxBytes: size(o.Batch.MaxBytes), MaxAge: duration(o.Batch.MaxAge)},
+		Buffer: config.Buffer{
+			MaxBytes:      size(o.Buffer.MaxBytes),
+			InFlightBytes: size(o.Buffer.InFlightBytes),
+			Policy:        dropPolicies[o.Buffer.Policy],
+		},
+	}
+	if len(out.Stream.Subjects) == 0 {
+		out.Stream.Subjects = []string{out.Subject + ".>"}
+	}
+	if p := o.Buffer.Spool; p != nil {
+		out.Buffer.Spool = &config.Spool{
+			Directory:            spoolDirectory,
+			MaxBytes:             size(p.MaxBytes),
+			After:                duration(p.After),
+			ResendBytesPerSecond: size(p.ResendBytesPerSecond),
+		}
+	}
+	if o.NATS != nil {
+		out.NATS = nats(o.NATS, outputNATSVolume)
+	}
+	return out
+}
+
+func duration(d *v1alpha1.Duration) config.Duration {
+	if d == nil {
+		return 0
+	}
+	return config.Duration(d.Std())
+}
+
+func size(q *resource.Quantity) config.Size {
+	if q == nil {
+		return 0
+	}
+	return config.Size(q.Value())
+}

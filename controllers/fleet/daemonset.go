@@ -1,0 +1,235 @@
+package fleet
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+)
+
+const (
+	// unprivilegedUser is that of the image.
+	unprivilegedUser = 65532
+	// flushSeconds are for what waits when reading has ended: records for their acknowledgement, definitions for the bucket.
+	flushSeconds = 30
+	// firstUnprivilegedPort may be bound without a capability or a sysctl.
+	firstUnprivilegedPort = 1024
+
+	configurationVolume = "configuration"
+	spoolVolume         = "spool"
+)
+
+// DaemonSet runs a collector on each node. It returns an error where the configuration cannot be hashed.
+func (f *Fleet) DaemonSet() (*appsac.DaemonSetApplyConfiguration, error) {
+	pod, err := f.pod()
+	if err != nil {
+		return nil, fmt.Errorf("the pods of FlowCollector %s: %w", f.Collector.Name, err)
+	}
+	return appsac.DaemonSet(ObjectName(f.Collector), f.Collector.Namespace).
+		WithLabels(f.labels()).
+		WithOwnerReferences(f.owner()).
+		WithSpec(appsac.DaemonSetSpec().
+			WithSelector(f.selector()).
+			WithUpdateStrategy(f.updateStrategy()).
+			WithTemplate(coreac.PodTemplateSpec().
+				WithLabels(f.labels(f.Collector.Spec.Collector.Labels)).
+				WithAnnotations(f.Collector.Spec.Collector.Annotations).
+				WithAnnotations(map[string]string{AnnotationConfiguration: f.Configuration.Hash(), AnnotationSecrets: f.SecretVersions}).
+				WithSpec(pod))), nil
+}
+
+// updateStrategy lets a new collector be ready before the old one of its node ends, unless both would bind the same ports.
+func (f *Fleet) updateStrategy() *appsac.DaemonSetUpdateStrategyApplyConfiguration {
+	c := &f.Collector.Spec.Collector
+	surge, unavailable := intstr.FromInt32(1), intstr.FromInt32(0)
+	if c.HostNetwork || c.UpdateStrategy.MaxUnavailable != nil && !isZero(*c.UpdateStrategy.MaxUnavailable) ||
+		c.UpdateStrategy.MaxSurge != nil && isZero(*c.UpdateStrategy.MaxSurge) {
+		surge, unavailable = unavailable, surge
+	}
+	if v := c.UpdateStrategy.MaxSurge; v != nil {
+		surge = *v
+	}
+	if v := c.UpdateStrategy.MaxUnavailable; v != nil {
+		unavailable = *v
+	}
+	return appsac.DaemonSetUpdateStrategy().
+		WithType(appsv1.RollingUpdateDaemonSetStrategyType).
+		WithRollingUpdate(appsac.RollingUpdateDaemonSet().WithMaxSurge(surge).WithMaxUnavailable(unavailable))
+}
+
+func isZero(v intstr.IntOrString) bool { return v.String() == "0" || v.String() == "0%" }
+
+func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
+	c := &f.Collector.Spec.Collector
+	container, err := f.container()
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := f.volumes()
+	if err != nil {
+		return nil, err
+	}
+	security := coreac.PodSecurityContext().
+		WithRunAsNonRoot(true).
+		WithRunAsUser(unprivilegedUser).
+		WithRunAsGroup(unprivilegedUser).
+		WithFSGroup(unprivilegedUser).
+		WithSeccompProfile(coreac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	if f.bindsPrivilegedPort() {
+		// One of the sysctls that the restricted Pod Security standard allows; a capability would not be needed to bind ports.
+		security.WithSysctls(coreac.Sysctl().WithName("net.ipv4.ip_unprivileged_port_start").WithValue("0"))
+	}
+	pod := coreac.PodSpec().
+		WithServiceAccountName(ObjectName(f.Collector)).
+		WithAutomountServiceAccountToken(false).
+		WithEnableServiceLinks(false).
+		WithSecurityContext(security).
+		WithTerminationGracePeriodSeconds(f.gracePeriod()).
+		WithNodeSelector(c.NodeSelector).
+		WithContainers(container).
+		WithVolumes(volumes...)
+	if c.PriorityClassName != "" {
+		pod.WithPriorityClassName(c.PriorityClassName)
+	}
+	if c.HostNetwork {
+		pod.WithHostNetwork(true).WithDNSPolicy(corev1.DNSClusterFirstWithHostNet)
+	}
+	for _, s := range c.ImagePullSecrets {
+		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(s.Name))
+	}
+	for i := range c.Tolerations {
+		toleration, err := convert[coreac.TolerationApplyConfiguration](&c.Tolerations[i])
+		if err != nil {
+			return nil, err
+		}
+		pod.WithTolerations(toleration)
+	}
+	for i := range c.TopologySpreadConstraints {
+		constraint, err := convert[coreac.TopologySpreadConstraintApplyConfiguration](&c.TopologySpreadConstraints[i])
+		if err != nil {
+			return nil, err
+		}
+		pod.WithTopologySpreadConstraints(constraint)
+	}
+	if c.Affinity != nil {
+		affinity, err := convert[coreac.AffinityApplyConfiguration](c.Affinity)
+		if err != nil {
+			return nil, err
+		}
+		pod.WithAffinity(affinity)
+	}
+	return pod, nil
+}
+
+func (f *Fleet) bindsPrivilegedPort() bool {
+	for _, l := range f.Collector.Spec.Listeners {
+		if l.Port < firstUnprivilegedPort {
+			return true
+		}
+	}
+	return false
+}
+
+// gracePeriod leaves time to hand on what is waiting after the drain.
+func (f *Fleet) gracePeriod() int64 {
+	c := &f.Collector.Spec.Collector
+	if c.TerminationGracePeriodSeconds != nil {
+		return *c.TerminationGracePeriodSeconds
+	}
+	return int64(f.Configuration.DrainTime.Std().Seconds()) + flushSeconds
+}
+
+func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
+	c := &f.Collector.Spec.Collector
+	resources := f.resources()
+	requirements, err := convert[coreac.ResourceRequirementsApplyConfiguration](resources)
+	if err != nil {
+		return nil, err
+	}
+	container := coreac.Container().
+		WithName(component).
+		WithImage(f.Image).
+		WithImagePullPolicy(c.ImagePullPolicy).
+		WithCommand("/collector").
+		WithArgs("run", "--config="+path.Join(configurationDirectory, configurationFile), "--instance=$(POD_NAME)").
+		WithEnv(
+			fromField("POD_NAME", "metadata.name"),
+			fromField("POD_NAMESPACE", "metadata.namespace"),
+			fromField("NODE_NAME", "spec.nodeName"),
+			fromField("NODE_ADDRESS", "status.hostIP")).
+		WithResources(requirements).
+		WithSecurityContext(coreac.SecurityContext().
+			WithAllowPrivilegeEscalation(false).
+			WithReadOnlyRootFilesystem(true).
+			WithCapabilities(coreac.Capabilities().WithDrop("ALL"))).
+		// Neither probe looks at NATS: without it collectors go on, and restarting them would lose what they hold.
+		WithStartupProbe(probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
+		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
+		// A collector that drains is to be out of the Service well before its drain time ends.
+		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
+		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true))
+	for _, l := range f.Collector.Spec.Listeners {
+		container.WithPorts(coreac.ContainerPort().WithName(l.Name).WithProtocol(corev1.ProtocolUDP).WithContainerPort(l.Port))
+	}
+	container.WithPorts(coreac.ContainerPort().WithName(metricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(c.MetricsPort))
+	if limit := resources.Limits.Memory(); !limit.IsZero() {
+		container.WithEnv(coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit.Value()/10*9, 10)))
+	}
+	for i := range c.Env {
+		variable, err := convert[coreac.EnvVarApplyConfiguration](&c.Env[i])
+		if err != nil {
+			return nil, err
+		}
+		container.WithEnv(variable)
+	}
+	for _, v := range f.secretVolumes() {
+		container.WithVolumeMounts(coreac.VolumeMount().WithName(v.name).WithMountPath(path.Join(secretsDirectory, v.name)).WithReadOnly(true))
+	}
+	if s := f.Collector.Spec.Output.Buffer.Spool; s != nil {
+		mount := coreac.VolumeMount().WithName(spoolVolume).WithMountPath(spoolDirectory)
+		if s.HostPath != nil {
+			mount.WithSubPath(f.Collector.Namespace + "." + f.Collector.Name)
+		}
+		container.WithVolumeMounts(mount)
+	}
+	for i := range c.VolumeMounts {
+		mount, err := convert[coreac.VolumeMountApplyConfiguration](&c.VolumeMounts[i])
+		if err != nil {
+			return nil, err
+		}
+		container.WithVolumeMounts(mount)
+	}
+	return container, nil
+}
+
+// resources are what the spec says, or what a collector of some thousand exporters needs: the limit has room for the output's
+// buffer, held data and the sockets' buffers, which the kernel accounts to the container.
+func (f *Fleet) resources() *corev1.ResourceRequirements {
+	if r := f.Collector.Spec.Collector.Resources; r != nil {
+		return r
+	}
+	return &corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("200m"),
+			corev1.ResourceMemory: resource.MustParse("512Mi"),
+		},
+		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+	}
+}
+
+func fromField(name, field string) *coreac.EnvVarApplyConfiguration {
+	return coreac.EnvVar().WithName(name).WithValueFrom(coreac.EnvVarSource().
+		WithFieldRef(coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath(field)))
+}
+
+func probe(path string) *coreac.ProbeApplyConfiguration {
+	return coreac.Probe().
+		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(metricsPortName))).
+		WithTimeoutSeconds(3)
+}

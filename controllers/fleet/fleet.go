@@ -1,0 +1,104 @@
+// Package fleet says which objects a FlowCollector stands for. It is pure: functions from the spec to apply configurations,
+// one file an object, without a client, a clock or a context.
+package fleet
+
+import (
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// Labels that the operator's objects carry; caches and selectors rely on them.
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	// Product is the value of LabelName and LabelManagedBy.
+	Product   = "flowfleet"
+	component = "collector"
+)
+
+// Annotations of pods: a pod is replaced when one of them changes.
+const (
+	// AnnotationConfiguration is the hash of what the collector reads at its start only.
+	AnnotationConfiguration = "flowfleet.io/configuration"
+	// AnnotationSecrets tells the versions of the Secrets that it uses.
+	AnnotationSecrets = "flowfleet.io/secrets"
+)
+
+// Fleet is what the objects are made of.
+type Fleet struct {
+	// Collector is the object, with the API server's defaults filled in.
+	Collector *v1alpha1.FlowCollector
+	// Image of the collectors where the spec names none.
+	Image string
+	// OperatorNamespace is let through to the collectors' status by the network policy.
+	OperatorNamespace string
+	// SecretVersions changes when a Secret that the collectors use does.
+	SecretVersions string
+	// Configuration of the collectors; see Configure.
+	Configuration *config.Config
+}
+
+// New returns the fleet of a FlowCollector.
+func New(c *v1alpha1.FlowCollector, image, operatorNamespace, secretVersions string) *Fleet {
+	if c.Spec.Collector.Image != "" {
+		image = c.Spec.Collector.Image
+	}
+	return &Fleet{Collector: c, Image: image, OperatorNamespace: operatorNamespace, SecretVersions: secretVersions,
+		Configuration: Configure(c)}
+}
+
+// ObjectName is the name of what exists once for each FlowCollector.
+func ObjectName(c *v1alpha1.FlowCollector) string { return c.Name + "-collector" }
+
+// MetricsName is the name of the Service for metrics.
+func MetricsName(c *v1alpha1.FlowCollector) string { return c.Name + "-collector-metrics" }
+
+// DashboardName is the name of the ConfigMap with the dashboard.
+func DashboardName(c *v1alpha1.FlowCollector) string { return c.Name + "-collector-dashboard" }
+
+// Selector selects the collectors' pods of a FlowCollector.
+func Selector(c *v1alpha1.FlowCollector) map[string]string {
+	return map[string]string{LabelName: Product, LabelComponent: component, LabelInstance: c.Name}
+}
+
+// labels are those of an object: what the user asks for, and the operator's own, which win.
+func (f *Fleet) labels(users ...map[string]string) map[string]string {
+	out := make(map[string]string)
+	for _, m := range users {
+		maps.Copy(out, m)
+	}
+	maps.Copy(out, Selector(f.Collector))
+	out[LabelManagedBy] = Product
+	return out
+}
+
+// owner makes Kubernetes delete an object with its FlowCollector.
+func (f *Fleet) owner() *metaac.OwnerReferenceApplyConfiguration {
+	return metaac.OwnerReference().
+		WithAPIVersion(v1alpha1.SchemeGroupVersion.String()).
+		WithKind("FlowCollector").
+		WithName(f.Collector.Name).
+		WithUID(f.Collector.UID).
+		WithController(true).
+		WithBlockOwnerDeletion(true)
+}
+
+func (f *Fleet) selector() *metaac.LabelSelectorApplyConfiguration {
+	return metaac.LabelSelector().WithMatchLabels(Selector(f.Collector))
+}
+
+func labelSelector(s *metav1.LabelSelector) *metaac.LabelSelectorApplyConfiguration {
+	out := metaac.LabelSelector().WithMatchLabels(s.MatchLabels)
+	for _, e := range s.MatchExpressions {
+		out.WithMatchExpressions(metaac.LabelSelectorRequirement().WithKey(e.Key).WithOperator(e.Operator).WithValues(e.Values...))
+	}
+	return out
+}

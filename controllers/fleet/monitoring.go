@@ -1,0 +1,91 @@
+package fleet
+
+import (
+	_ "embed"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// The kinds of the Prometheus operator, which need not be there.
+var (
+	PodMonitorKind     = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PodMonitor"}
+	PrometheusRuleKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}
+)
+
+//go:embed dashboard.json
+var dashboard string
+
+// Dashboard is a ConfigMap as Grafana's sidecar reads it; nil where the spec asks for none. One dashboard shows every fleet
+// that its data source knows.
+func (f *Fleet) Dashboard() *coreac.ConfigMapApplyConfiguration {
+	d := &f.Collector.Spec.Monitoring.Dashboards
+	if !d.Enabled {
+		return nil
+	}
+	labels := d.Labels
+	if len(labels) == 0 {
+		labels = map[string]string{"grafana_dashboard": "1"}
+	}
+	return coreac.ConfigMap(DashboardName(f.Collector), f.Collector.Namespace).
+		WithLabels(f.labels(labels)).
+		WithOwnerReferences(f.owner()).
+		WithData(map[string]string{"flowfleet-collectors.json": dashboard})
+}
+
+// PodMonitor makes Prometheus read every collector; nil where the spec asks for none.
+func (f *Fleet) PodMonitor() *unstructured.Unstructured {
+	m := &f.Collector.Spec.Monitoring.PodMonitor
+	if !m.Enabled {
+		return nil
+	}
+	endpoint := map[string]any{"port": metricsPortName}
+	if m.Interval != "" {
+		endpoint["interval"] = m.Interval
+	}
+	return f.monitoring(PodMonitorKind, m.Labels, map[string]any{
+		"selector":            map[string]any{"matchLabels": anyMap(Selector(f.Collector))},
+		"podMetricsEndpoints": []any{endpoint},
+		// The series of a fleet are told from another one's by this label.
+		"podTargetLabels": []any{LabelInstance},
+	})
+}
+
+// PrometheusRule has the alerts of the fleet; nil where the spec asks for none.
+func (f *Fleet) PrometheusRule() *unstructured.Unstructured {
+	r := &f.Collector.Spec.Monitoring.PrometheusRule
+	if !r.Enabled {
+		return nil
+	}
+	var rules []any
+	for _, a := range alerts(f.Collector) {
+		rules = append(rules, a.rule())
+	}
+	return f.monitoring(PrometheusRuleKind, r.Labels, map[string]any{
+		"groups": []any{map[string]any{"name": "flowfleet." + f.Collector.Namespace + "." + f.Collector.Name, "rules": rules}},
+	})
+}
+
+// monitoring is an object of a kind that this program has no types for.
+func (f *Fleet) monitoring(kind schema.GroupVersionKind, labels map[string]string, spec map[string]any) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	out.SetGroupVersionKind(kind)
+	out.SetName(ObjectName(f.Collector))
+	out.SetNamespace(f.Collector.Namespace)
+	out.SetLabels(f.labels(labels))
+	out.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(f.Collector,
+		v1alpha1.SchemeGroupVersion.WithKind("FlowCollector"))})
+	return out
+}
+
+func anyMap(m map[string]string) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}

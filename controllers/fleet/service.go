@@ -1,0 +1,69 @@
+package fleet
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// metricsPortName is the name of the port for metrics and health, of pods and of the Service for metrics.
+const metricsPortName = "metrics"
+
+// Service is what exporters send to; nil for the type None. It has UDP ports only.
+func (f *Fleet) Service() *coreac.ServiceApplyConfiguration {
+	s := &f.Collector.Spec.Service
+	if s.Type == v1alpha1.ServiceNone {
+		return nil
+	}
+	spec := coreac.ServiceSpec().
+		WithType(corev1.ServiceType(s.Type)).
+		WithSelector(Selector(f.Collector)).
+		WithSessionAffinity(s.SessionAffinity)
+	if s.Type != v1alpha1.ServiceClusterIP {
+		spec.WithExternalTrafficPolicy(s.ExternalTrafficPolicy)
+	}
+	if s.LoadBalancerClass != nil {
+		spec.WithLoadBalancerClass(*s.LoadBalancerClass)
+	}
+	spec.WithLoadBalancerSourceRanges(s.LoadBalancerSourceRanges...)
+	spec.WithIPFamilies(s.IPFamilies...)
+	if s.IPFamilyPolicy != nil {
+		spec.WithIPFamilyPolicy(*s.IPFamilyPolicy)
+	}
+	for _, l := range f.Collector.Spec.Listeners {
+		port := coreac.ServicePort().
+			WithName(l.Name).
+			WithProtocol(corev1.ProtocolUDP).
+			WithPort(l.Port).
+			WithTargetPort(intstr.FromString(l.Name))
+		if l.NodePort != 0 && s.Type != v1alpha1.ServiceClusterIP {
+			port.WithNodePort(l.NodePort)
+		}
+		spec.WithPorts(port)
+	}
+	return coreac.Service(ObjectName(f.Collector), f.Collector.Namespace).
+		WithLabels(f.labels(s.Labels)).
+		WithAnnotations(s.Annotations).
+		WithOwnerReferences(f.owner()).
+		WithSpec(spec)
+}
+
+// MetricsService is headless and inside the cluster only. It finds collectors that are not ready too: their metrics matter
+// most.
+func (f *Fleet) MetricsService() *coreac.ServiceApplyConfiguration {
+	return coreac.Service(MetricsName(f.Collector), f.Collector.Namespace).
+		WithLabels(f.labels()).
+		WithOwnerReferences(f.owner()).
+		WithSpec(coreac.ServiceSpec().
+			WithType(corev1.ServiceTypeClusterIP).
+			WithClusterIP(corev1.ClusterIPNone).
+			WithPublishNotReadyAddresses(true).
+			WithSelector(Selector(f.Collector)).
+			WithPorts(coreac.ServicePort().
+				WithName(metricsPortName).
+				WithProtocol(corev1.ProtocolTCP).
+				WithPort(f.Collector.Spec.Collector.MetricsPort).
+				WithTargetPort(intstr.FromString(metricsPortName))))
+}
