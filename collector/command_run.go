@@ -12,7 +12,7 @@ import (
 )
 
 func newRunCommand() *cobra.Command {
-	var path string
+	var path, instance string
 	command := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "Run the collector as a service",
@@ -30,13 +30,21 @@ is named in the log. "collector config example" prints a complete configuration.
 			if err != nil {
 				return err
 			}
+			if instance != "" {
+				c.Instance = instance
+				if problems := c.Check(); len(problems) > 0 {
+					return fmt.Errorf("--%s", problems[0])
+				}
+			}
 			level := new(slog.LevelVar)
 			run.SetLevel(level, c.Log.Level)
 			log := newLogger(command.ErrOrStderr(), c.Log.Format, level)
-			return run.Run(command.Context(), path, c, level, log)
+			return run.Run(command.Context(), path, instance, c, level, log)
 		},
 	}
 	command.Flags().StringVar(&path, "config", "", "configuration file (YAML)")
+	command.Flags().StringVar(&instance, "instance", "",
+		"name of this collector in its fleet, in place of the file's (for a file that collectors have in common)")
 	return command
 }
 

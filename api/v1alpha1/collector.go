@@ -116,10 +116,10 @@ type Collector struct {
 	LogLevel LogLevel `json:"logLevel,omitempty"`
 
 	// drainTime is how long a collector that was told to end goes on reading, not ready any more, so that datagrams on their
-	// way to it are not lost. 0s to 10m. Default 15s.
+	// way to it are not lost. 1s to 10m. Default 15s.
 	// +optional
 	// +kubebuilder:default="15s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="collector.drainTime: at most 10m is possible"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="collector.drainTime: from 1s to 10m is possible"
 	DrainTime *Duration `json:"drainTime,omitempty"`
 
 	// terminationGracePeriodSeconds until a collector that does not end is killed. Default: drainTime and 30 s.

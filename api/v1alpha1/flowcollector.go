@@ -177,6 +177,12 @@ type Decoding struct {
 	// +optional
 	ExtraFields bool `json:"extraFields,omitempty"`
 
+	// deltaCountsOnly leaves bytes and packets 0 where a template has no octetDeltaCount and packetDeltaCount. Otherwise other
+	// counters stand in for them: after the device's treatment (elements 23, 24), in total (85, 86), from the initiator (231,
+	// 298). Default false.
+	// +optional
+	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
+
 	// innerHeaders reports what is inside GRE, VXLAN, Geneve and IP-in-IP in sampled packets, in place of the outer headers.
 	// Default false.
 	// +optional

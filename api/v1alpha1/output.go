@@ -48,6 +48,18 @@ type Output struct {
 	NATS *NATS `json:"nats,omitempty"`
 }
 
+// Retention says when a stream lets go of a message.
+//
+// +kubebuilder:validation:Enum=Limits;Interest;WorkQueue
+type Retention string
+
+// The retentions.
+const (
+	RetentionLimits    Retention = "Limits"
+	RetentionInterest  Retention = "Interest"
+	RetentionWorkQueue Retention = "WorkQueue"
+)
+
 // Stream is the JetStream stream that keeps flows.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.managed) || self.managed || !has(self.deletionPolicy) || self.deletionPolicy == 'Retain'",message="stream.deletionPolicy: a stream that is not managed is never deleted; leave the policy at Retain, or set managed"
@@ -98,6 +110,13 @@ type Stream struct {
 	// +optional
 	// +kubebuilder:default=File
 	Storage Storage `json:"storage,omitempty"`
+
+	// retention says when the stream lets go of a flow, beside its limits: Limits keeps it until one is reached, Interest until
+	// every consumer has acknowledged it (and keeps none without a consumer), WorkQueue until one has. It cannot change once
+	// the stream exists. Default Limits.
+	// +optional
+	// +kubebuilder:default=Limits
+	Retention Retention `json:"retention,omitempty"`
 
 	// allowReduction lets the operator lower maxAge, maxBytes and replicas of an existing stream, and take subjects from it,
 	// which may delete flows. Without it they are only ever raised. Default false.

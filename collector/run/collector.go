@@ -45,6 +45,7 @@ type Collector struct {
 	log      *slog.Logger
 	level    *slog.LevelVar
 	path     string
+	instance string
 	config   *config.Config
 	ready    *observe.Readiness
 	settings atomic.Pointer[decode.Settings]
@@ -71,15 +72,16 @@ type listener struct {
 	workers []*worker
 }
 
-// Run runs a collector until ctx ends, and then drains it. path is the configuration's file, which is watched; level is the
-// logger's. An error means that it could not begin.
-func Run(ctx context.Context, path string, c *config.Config, level *slog.LevelVar, log *slog.Logger) error {
+// Run runs a collector until ctx ends, and then drains it. path is the configuration's file, which is watched; instance, where
+// it is not empty, holds in place of the file's; level is the logger's. An error means that it could not begin.
+func Run(ctx context.Context, path, instance string, c *config.Config, level *slog.LevelVar, log *slog.Logger) error {
 	k := &Collector{
-		log:    log,
-		level:  level,
-		path:   path,
-		config: c,
-		ready:  observe.NewReadiness(checkListeners, checkTemplates),
+		log:      log,
+		level:    level,
+		path:     path,
+		instance: instance,
+		config:   c,
+		ready:    observe.NewReadiness(checkListeners, checkTemplates),
 	}
 	defer k.close()
 	if err := k.begin(); err != nil {

@@ -80,6 +80,9 @@ func (k *Collector) reload(file []byte) {
 			"error", (&config.Invalid{Problems: problems}).Error())
 		return
 	}
+	if k.instance != "" {
+		next.Instance = k.instance
+	}
 	live, restart := config.Changes(k.fileConfig(), next)
 	k.config = config.TakeLive(k.config, next)
 	workers := 0

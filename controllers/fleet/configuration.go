@@ -69,7 +69,7 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 		Name:      c.Name,
 		Namespace: c.Namespace,
 		Exporters: exporters(&s.Exporters),
-		Decoding:  config.Decoding{ExtraFields: s.Decoding.ExtraFields, InnerHeaders: s.Decoding.InnerHeaders},
+		Decoding:  decoding(&s.Decoding),
 		NATS:      *nats(&s.NATS, natsVolume),
 		Templates: templateStore(c),
 		Output:    output(c),
@@ -87,6 +87,10 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 		})
 	}
 	return out
+}
+
+func decoding(d *v1alpha1.Decoding) config.Decoding {
+	return config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, InnerHeaders: d.InnerHeaders}
 }
 
 func exporters(e *v1alpha1.Exporters) config.Exporters {
@@ -194,6 +198,7 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 			MaxBytes:  size(s.MaxBytes),
 			Replicas:  int(s.Replicas),
 			Storage:   config.Storage(s.Storage),
+			Retention: config.Retention(s.Retention),
 		},
 		Batch: config.Batch{MaxBytes: size(o.Batch.MaxBytes), MaxAge: duration(o.Batch.MaxAge)},
 		Buffer: config.Buffer{
