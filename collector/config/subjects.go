@@ -36,13 +36,13 @@ func (k *checker) subjects(o *Output) {
 			continue // the server has judged them
 		}
 		for _, own := range serverSubjects {
-			if collide(s, own) {
+			if SubjectsCollide(s, own) {
 				k.that(false, path, "%q takes in subjects of the server itself (%s): begin with a token such as flows", s, own)
 				break
 			}
 		}
 		for j, other := range subjects[:i] {
-			if patternOf.MatchString(other) && collide(s, other) {
+			if patternOf.MatchString(other) && SubjectsCollide(s, other) {
 				k.that(false, path, "%q overlaps with %q in subjects[%d], which NATS refuses: leave one out", s, other, j)
 				break
 			}
@@ -55,7 +55,7 @@ func (k *checker) subjects(o *Output) {
 	for _, token := range protocolTokens {
 		covered := false
 		for _, s := range subjects {
-			covered = covered || covers(s, o.Subject+"."+token)
+			covered = covered || SubjectCovers(s, o.Subject+"."+token)
 		}
 		if !covered {
 			missing = append(missing, o.Subject+"."+token)
@@ -65,22 +65,22 @@ func (k *checker) subjects(o *Output) {
 		strings.Join(missing, ", "), o.Subject+".>")
 }
 
-// covers reports whether a pattern matches a subject that has no wildcards.
-func covers(pattern, subject string) bool {
+// SubjectCovers reports whether a pattern of subjects matches all that another one matches, or a subject without wildcards.
+func SubjectCovers(pattern, subject string) bool {
 	p, s := strings.Split(pattern, "."), strings.Split(subject, ".")
 	for i, part := range p {
 		switch {
 		case part == ">":
 			return len(s) > i
-		case i >= len(s), part != "*" && part != s[i]:
+		case i >= len(s), s[i] == ">", part != "*" && part != s[i]:
 			return false
 		}
 	}
 	return len(p) == len(s)
 }
 
-// collide reports whether some subject matches both patterns.
-func collide(a, b string) bool {
+// SubjectsCollide reports whether some subject matches both patterns.
+func SubjectsCollide(a, b string) bool {
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(x), len(y)) {
 		switch {

@@ -72,7 +72,7 @@ func (p *jetStream) keepStream(ctx context.Context) {
 func (p *jetStream) ensureStream(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
-	want := streamConfig(p.config.Stream)
+	want := StreamConfig(p.config.Stream)
 	stream, err := p.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if p.config.Stream.Unmanaged {
@@ -102,7 +102,8 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 	return nil
 }
 
-func streamConfig(c config.Stream) jetstream.StreamConfig {
+// StreamConfig is the stream that a configuration, with its defaults filled in, asks for.
+func StreamConfig(c config.Stream) jetstream.StreamConfig {
 	storage := jetstream.FileStorage
 	if c.Storage == config.StorageMemory {
 		storage = jetstream.MemoryStorage
@@ -113,15 +114,17 @@ func streamConfig(c config.Stream) jetstream.StreamConfig {
 		config.RetentionWorkQueue: jetstream.WorkQueuePolicy,
 	}[c.Retention]
 	return jetstream.StreamConfig{
-		Name:       c.Name,
-		Subjects:   c.Subjects,
-		Retention:  retention,
-		Discard:    jetstream.DiscardOld,
-		MaxAge:     c.MaxAge.Std(),
-		MaxBytes:   int64(c.MaxBytes),
-		Replicas:   c.Replicas,
-		Storage:    storage,
-		Duplicates: duplicateWindow,
+		Name:        c.Name,
+		Description: "Flowfleet: flow records",
+		Subjects:    c.Subjects,
+		Retention:   retention,
+		Discard:     jetstream.DiscardOld,
+		MaxAge:      c.MaxAge.Std(),
+		MaxBytes:    int64(c.MaxBytes),
+		Replicas:    c.Replicas,
+		Storage:     storage,
+		// The server refuses a window that is longer than messages live.
+		Duplicates: min(duplicateWindow, c.MaxAge.Std()),
 	}
 }
 

@@ -1,0 +1,93 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Codes of JetStream that nats.go has no name for.
+const (
+	codeNoSuitablePeers     jetstream.ErrorCode = 10005
+	codeNoLeader            jetstream.ErrorCode = 10008
+	codeInsufficient        jetstream.ErrorCode = 10023
+	codeMaximumStreams      jetstream.ErrorCode = 10027
+	codeInsufficientMemory  jetstream.ErrorCode = 10028
+	codeInsufficientStorage jetstream.ErrorCode = 10047
+	codeSubjectsOverlap     jetstream.ErrorCode = 10065
+	codeNotClustered        jetstream.ErrorCode = 10074
+)
+
+// hasCode reports whether JetStream answered with one of the codes.
+func hasCode(err error, codes ...jetstream.ErrorCode) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	for _, code := range codes {
+		if api.ErrorCode == code {
+			return true
+		}
+	}
+	return false
+}
+
+// explain adds what an on-call engineer can do about an error, where that is known.
+func explain(err error) error {
+	if h := hint(err); h != "" {
+		return fmt.Errorf("%w (%s)", err, h)
+	}
+	return err
+}
+
+func hint(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var resolution *net.DNSError
+	text := strings.ToLower(err.Error())
+	switch {
+	case errors.As(err, &unknown):
+		return "the server's certificate is not signed by nats.tls.ca"
+	case errors.As(err, &name):
+		return "the server's certificate is for another name: see nats.tls.serverName"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the server's certificate is expired or not valid yet: renew it"
+	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"),
+		strings.Contains(text, "tls: unknown certificate authority"), strings.Contains(text, "tls: expired certificate"):
+		return "the server wants a client certificate that it trusts: see nats.tls.clientCertificate"
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return "the server has no TLS: configure it there, or leave nats.tls out"
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return "the NATS user may not use this subject: grant it"
+	case errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAccountAuthExpired):
+		return "the credentials, or those of the account, are expired: renew them"
+	case errors.Is(err, nats.ErrAuthRevoked):
+		return "the credentials are revoked: issue new ones"
+	case errors.Is(err, nats.ErrAuthorization):
+		return "the server refuses the credentials: are they of this server, and current?"
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		return "run nats-server with JetStream: -js, or jetstream {} in its configuration"
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return "the account of the NATS user has no JetStream: enable it for the account"
+	case hasCode(err, codeNoLeader):
+		return "the NATS cluster has no leader: are most of its servers running?"
+	case hasCode(err, codeInsufficient, codeInsufficientMemory, codeInsufficientStorage):
+		return "the limits of the server or account are reached: ask for a smaller maxBytes, or give JetStream more room"
+	case hasCode(err, codeMaximumStreams):
+		return "the account may have no more streams: raise its limit, or delete what is not needed"
+	case errors.As(err, &resolution):
+		return "the name cannot be resolved: is nats.urls right, and does the Service exist?"
+	case strings.Contains(text, "connection refused"):
+		return "is the server running, and is nats.urls right?"
+	case errors.Is(err, context.DeadlineExceeded), strings.Contains(text, "timeout"):
+		return "no answer in time: is something between operator and server, such as a NetworkPolicy, or has the NATS cluster no quorum or no JetStream?"
+	}
+	return ""
+}
