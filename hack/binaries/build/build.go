@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,6 +78,30 @@ func (b *Builder) Build(ctx context.Context, names ...string) (string, error) {
 	return b.gather(paths)
 }
 
+// Built returns the directory that Build would return if that had nothing to do, else an error that is fs.ErrNotExist.
+func (b *Builder) Built(ctx context.Context, names ...string) (string, error) {
+	programs, err := b.find(names)
+	if err != nil {
+		return "", err
+	}
+	platform, err := readPlatform(ctx)
+	if err != nil {
+		return "", err
+	}
+	paths := make(map[string]string, len(programs))
+	for _, program := range programs {
+		path, _, err := b.place(program, platform)
+		if err != nil {
+			return "", err
+		}
+		if !exists(path) {
+			return "", fmt.Errorf("%s was not built yet: %w", program.Name, fs.ErrNotExist)
+		}
+		paths[program.Name] = path
+	}
+	return b.gather(paths)
+}
+
 // find returns the programs of these names in the catalogue's order, which builds what others share first.
 func (b *Builder) find(names []string) ([]Program, error) {
 	if len(names) == 0 {
@@ -105,16 +130,10 @@ func (b *Builder) names() (names []string) {
 
 // one returns the path of the program, which it builds when it is not there.
 func (b *Builder) one(ctx context.Context, program Program, platform platform) (string, error) {
-	module := filepath.Join(b.Modules, program.Module)
-	arguments, err := arguments(module, program)
+	path, arguments, err := b.place(program, platform)
 	if err != nil {
 		return "", err
 	}
-	key, err := key(module, program, arguments, platform)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(b.Cache, program.Name+"-"+key, program.Name)
 	if exists(path) {
 		return path, nil
 	}
@@ -129,7 +148,21 @@ func (b *Builder) one(ctx context.Context, program Program, platform platform) (
 	if exists(path) { // built by whoever held the lock
 		return path, nil
 	}
-	return path, b.compile(ctx, program, module, arguments, path)
+	return path, b.compile(ctx, program, arguments, path)
+}
+
+// place returns where the program is kept, and the arguments of "go build" that make it.
+func (b *Builder) place(program Program, platform platform) (path string, flags []string, err error) {
+	module := filepath.Join(b.Modules, program.Module)
+	flags, err = arguments(module, program)
+	if err != nil {
+		return "", nil, err
+	}
+	key, err := key(module, program, flags, platform)
+	if err != nil {
+		return "", nil, err
+	}
+	return filepath.Join(b.Cache, program.Name+"-"+key, program.Name), flags, nil
 }
 
 // arguments returns those of "go build", but for the output.
@@ -154,7 +187,8 @@ func arguments(module string, program Program) ([]string, error) {
 }
 
 // compile builds into a temporary file beside path, and renames it.
-func (b *Builder) compile(ctx context.Context, program Program, module string, arguments []string, path string) error {
+func (b *Builder) compile(ctx context.Context, program Program, arguments []string, path string) error {
+	module := filepath.Join(b.Modules, program.Module)
 	temporary := path + ".building"
 	defer func() { _ = os.Remove(temporary) }() // in vain after the rename
 	arguments = slices.Insert(slices.Clone(arguments), 1, "-o", temporary)

@@ -3,6 +3,7 @@ package build_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -76,6 +77,23 @@ func TestSecondBuildIsTheFirst(t *testing.T) {
 	}
 	if first != second || progress.Len() > 0 {
 		t.Errorf("%s, then %s with %q", first, second, progress)
+	}
+}
+
+func TestBuiltFindsWhatBuildMadeAndBuildsNothing(t *testing.T) {
+	builder, _ := newBuilder(t)
+	if _, err := builder.Built(t.Context(), "hello"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "hello") {
+		t.Errorf("nothing was built yet, and the error is %v", err)
+	}
+	if _, err := os.Stat(builder.Cache); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("looking made %s (%v)", builder.Cache, err)
+	}
+	made, err := builder.Build(t.Context(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := builder.Built(t.Context(), "hello"); err != nil || found != made {
+		t.Errorf("built in %s, found in %s (%v)", made, found, err)
 	}
 }
 
