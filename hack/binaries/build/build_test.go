@@ -122,8 +122,7 @@ func TestWhatDeterminesAProgramGivesItAnotherPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// An empty go.sum is as good as none.
-		if other, ok := seen[directory]; ok && step.name != "go.sum" {
+		if other, ok := seen[directory]; ok {
 			t.Errorf("%s: the same place as after %s", step.name, other)
 		}
 		seen[directory] = step.name
@@ -247,6 +246,9 @@ func TestCatalogueAndModulesAgree(t *testing.T) {
 		}
 	}
 	for line := range listed {
+		if strings.Contains(line, " github.com/flowfleet/") {
+			continue // a main package of our own, in that module
+		}
 		t.Errorf("%s is in the catalogue, but no tool of its module", line)
 	}
 }

@@ -45,12 +45,19 @@ func readPlatform(ctx context.Context) (platform, error) {
 func key(module string, program Program, arguments []string, platform platform) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s\ncgo %s\n%q\n", platform, cgo(program), arguments)
-	for _, name := range []string{"go.mod", "go.sum"} {
-		content, err := os.ReadFile(filepath.Join(module, name))
-		if err != nil && !(name == "go.sum" && errors.Is(err, fs.ErrNotExist)) { // a module without dependencies has none
+	entries, err := os.ReadDir(module) // go.mod, go.sum, and for some a main package of our own
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(module, entry.Name()))
+		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
+		fmt.Fprintf(hash, "%s %d\n%s", entry.Name(), len(content), content)
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }

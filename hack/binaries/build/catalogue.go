@@ -37,4 +37,31 @@ var Catalogue = []Program{
 		Note: "1 to 2 minutes on 2 cores, after the API server"},
 	{Name: "kube-proxy", Module: "kubernetes", Package: "k8s.io/kubernetes/cmd/kube-proxy", LDFlags: kubernetesVersion},
 	{Name: "kubectl", Module: "kubernetes", Package: "k8s.io/kubernetes/cmd/kubectl", LDFlags: kubernetesVersion},
+
+	// What runs containers on a node.
+	{Name: "containerd", Module: "containerd", Package: "github.com/containerd/containerd/v2/cmd/containerd",
+		Tags: containerdTags, LDFlags: containerdVersion, Note: "1 to 2 minutes on 2 cores"},
+	{Name: "containerd-shim-runc-v2", Module: "containerd",
+		Package: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", Tags: containerdTags, LDFlags: containerdVersion},
+	{Name: "ctr", Module: "containerd", Package: "github.com/containerd/containerd/v2/cmd/ctr", Tags: containerdTags,
+		LDFlags: containerdVersion},
+	// Without seccomp every pod fails, and runc has it through a C library: gcc, pkg-config and libseccomp-dev are needed.
+	{Name: "runc", Module: "runc", Package: "github.com/opencontainers/runc", Tags: "seccomp", CGO: true,
+		LDFlags: "-X main.version={version}", Note: "needs the packages gcc, libc6-dev, pkg-config and libseccomp-dev"},
+	{Name: "bridge", Module: "cni", Package: "github.com/containernetworking/plugins/plugins/main/bridge"},
+	{Name: "loopback", Module: "cni", Package: "github.com/containernetworking/plugins/plugins/main/loopback"},
+	{Name: "host-local", Module: "cni", Package: "github.com/containernetworking/plugins/plugins/ipam/host-local"},
+
+	// What runs in the cluster, as images.
+	{Name: "coredns", Module: "coredns", Package: "github.com/flowfleet/flowfleet/hack/modules/coredns",
+		Note: "about a minute on 2 cores"},
+	{Name: "metallb-controller", Module: "metallb", Package: "go.universe.tf/metallb/controller",
+		Note: "1 to 3 minutes on 2 cores"},
+	{Name: "metallb-speaker", Module: "metallb", Package: "go.universe.tf/metallb/speaker"},
+	{Name: "nats-server", Module: "nats-server", Package: "github.com/nats-io/nats-server/v2"},
 }
+
+const (
+	containerdTags    = "no_btrfs,no_zfs,no_devmapper,no_aufs"
+	containerdVersion = "-X github.com/containerd/containerd/v2/version.Version={version}"
+)
