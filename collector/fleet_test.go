@@ -29,6 +29,7 @@ import (
 const runAsCollector = "FLOWFLEET_TEST_RUN_COLLECTOR"
 
 func TestMain(m *testing.M) {
+	natstest.ServeIfAsked()
 	if os.Getenv(runAsCollector) != "" {
 		main()
 		return
@@ -91,6 +92,12 @@ func startConfigured(t *testing.T, name, content string) *process {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return startFile(t, name, file)
+}
+
+// startFile starts a collector with a configuration file and waits until it listens.
+func startFile(t *testing.T, name, file string) *process {
+	t.Helper()
 	p := &process{t: t, logs: &logs{}}
 	p.command = exec.Command(os.Args[0], "run", "--config", file)
 	p.command.Env = append(os.Environ(), runAsCollector+"=1")
@@ -398,7 +405,7 @@ func TestTwoExportersBehindOneAddress(t *testing.T) {
 }
 
 func TestServerKilledInTheMiddle(t *testing.T) {
-	s := natstest.Start(t)
+	s := natstest.StartProcess(t)
 	a, b := startCollector(t, "a", s.URL(), "").awaitReady(), startCollector(t, "b", s.URL(), "").awaitReady()
 	e := newExporter(t, 1)
 	e.send(a.port, 0, oldLayout.template())
@@ -496,6 +503,96 @@ func TestChangesOfTheFileTakeEffectOrAreNamed(t *testing.T) {
 	natstest.Eventually(t, "the invalid file is reported", func() bool {
 		return a.logs.find("the changed configuration is invalid; the former one stays in force") != nil
 	})
+}
+
+func TestHangUpReadsTheFileAgain(t *testing.T) {
+	s := natstest.Start(t)
+	// Behind a symbolic link, so that nothing changes in the folder that is watched.
+	target := filepath.Join(t.TempDir(), "target.yaml")
+	link := filepath.Join(t.TempDir(), "collector.yaml")
+	content := func(more string) string {
+		return fmt.Sprintf(`
+listeners: [{name: any, address: "127.0.0.1:0", workers: 1}]
+nats: {urls: ["%s"]}
+templateStore: {maxBytes: -1}
+output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}}
+http: {address: "127.0.0.1:0"}
+drainTime: 100ms
+`, s.URL()) + more
+	}
+	write := func(more string) {
+		if err := os.WriteFile(target, []byte(content(more)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	a := startFile(t, "a", link).awaitReady()
+	hangUp := func() {
+		if err := a.command.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := newExporter(t, 1)
+	e.send(a.port, 1, oldLayout.template(), oldLayout.data(1))
+	if r := assertNumbers(t, s, 1)[0]; r.SamplingRate != 0 {
+		t.Errorf("the rate is %d at first", r.SamplingRate)
+	}
+	write("exporters: {sampling: {overrides: [{network: 127.0.0.1/32, rate: 55}]}, limits: {fieldsPerTemplate: 2}}\nlog: {level: debug}\n")
+	hangUp()
+	natstest.Eventually(t, "the file is read again", func() bool { return a.logs.find("the configuration was read again") != nil })
+	if changed := fmt.Sprint(a.logs.find("the configuration was read again")["changed"]); !strings.Contains(changed, "exporters.sampling") ||
+		!strings.Contains(changed, "exporters.limits") || !strings.Contains(changed, "log.level") {
+		t.Errorf("the log names %q", changed)
+	}
+	e.send(a.port, 1, oldLayout.data(2))
+	for _, r := range assertNumbers(t, s, 1, 2) {
+		if r.Bytes == 2 && r.SamplingRate != 55 {
+			t.Errorf("the rate is %d with the override", r.SamplingRate)
+		}
+	}
+	e.send(a.port, 0, layout{301, [][2]uint16{{1, 4}, {2, 4}, {4, 1}}}.template())
+	natstest.Eventually(t, "the new limit holds", func() bool { return a.metric("templates_refused_total", "limit") == 1 })
+	if a.logs.find("some changes need a restart of the collector") != nil {
+		t.Error("a live change asks for a restart")
+	}
+	if err := os.Remove(target); err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	natstest.Eventually(t, "the missing file is reported", func() bool { return a.logs.find("the configuration is not read again") != nil })
+	a.checkLedger()
+	a.terminate()
+}
+
+func TestWithdrawalsReachTheOther(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := startCollector(t, "a", s.URL(), "").awaitReady(), startCollector(t, "b", s.URL(), "").awaitReady()
+	e := newExporter(t, 1)
+	other := layout{301, oldLayout.fields}
+	withdraw := func(id uint16) []byte { return set(2, []byte{byte(id >> 8), byte(id), 0, 0}) } // RFC 7011 section 8.1
+	e.send(a.port, 0, oldLayout.template(), other.template())
+	natstest.Eventually(t, "the other has both", func() bool { return b.metric("templates") == 2 })
+	e.send(b.port, 2, oldLayout.data(1), other.data(2))
+	e.send(a.port, 0, withdraw(oldLayout.id))
+	natstest.Eventually(t, "one is gone", func() bool { return b.metric("templates") == 1 })
+	e.send(b.port, 2, oldLayout.data(3), other.data(4))
+	natstest.Eventually(t, "its data waits", func() bool { return b.metric("sets_waiting") == 1 })
+	assertNumbers(t, s, 1, 2, 4)
+	e.send(a.port, 0, newLayout.template()) // the id is used anew
+	e.send(a.port, 1, newLayout.data(5))
+	natstest.Eventually(t, "what waited is read by the new meaning", func() bool { return b.metric("sets_waiting") == 0 })
+	natstest.Eventually(t, "all is published", func() bool { return len(published(t, s)) == 5 })
+	e.send(a.port, 0, withdraw(2)) // all of them
+	for _, p := range []*process{a, b} {
+		natstest.Eventually(t, "all are gone", func() bool { return p.metric("templates") == 0 })
+	}
+	e.send(b.port, 2, newLayout.data(6), other.data(7))
+	natstest.Eventually(t, "all data waits", func() bool { return b.metric("sets_waiting") == 2 })
+	a.checkLedger()
+	b.checkLedger()
 }
 
 func TestEndingDoesNotWaitForAServerThatIsAway(t *testing.T) {

@@ -1,8 +1,11 @@
-// Package natstest runs real nats-servers for tests: in the process, with a store that survives a restart.
+// Package natstest runs real nats-servers for tests, in the process or in one of their own that can be killed, with a store
+// that survives a restart.
 package natstest
 
 import (
+	"fmt"
 	"net"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -15,6 +18,9 @@ type Server struct {
 	t       testing.TB
 	options server.Options
 	server  *server.Server
+	// ownProcess: the server runs as process.
+	ownProcess bool
+	process    *exec.Cmd
 }
 
 // Start starts a server with a store of its own; change may adjust its options. It is stopped with the test.
@@ -42,6 +48,10 @@ func Prepare(t testing.TB) *Server {
 // Restart starts the server after Stop, on the port it had.
 func (s *Server) Restart() {
 	s.t.Helper()
+	if s.ownProcess {
+		s.startProcess()
+		return
+	}
 	options := s.options
 	running, err := server.NewServer(&options)
 	if err != nil {
@@ -55,8 +65,12 @@ func (s *Server) Restart() {
 	s.options.Port = running.Addr().(*net.TCPAddr).Port
 }
 
-// Stop stops the server; its store stays.
+// Stop stops the server, one of StartProcess without a warning; its store stays.
 func (s *Server) Stop() {
+	if s.ownProcess {
+		s.killProcess()
+		return
+	}
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }
@@ -68,7 +82,7 @@ func (s *Server) UseStore(dir string) { s.options.StoreDir = dir }
 func (s *Server) Store() string { return s.options.StoreDir }
 
 // URL for clients.
-func (s *Server) URL() string { return s.server.ClientURL() }
+func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.options.Port) }
 
 // Address is the host and port that clients connect to.
 func (s *Server) Address() string { return s.server.Addr().String() }

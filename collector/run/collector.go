@@ -92,7 +92,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	var background, workers sync.WaitGroup
 	if k.bucket != nil {
 		background.Go(func() { k.bucket.Run(following) })
-		background.Go(func() { k.awaitTemplates(following) })
+		background.Go(func() { k.awaitTemplates(following, c.Templates.LoadTimeout.Std()) })
 	} else {
 		k.ready.Set(checkTemplates, true, "not shared: templateStore.disabled")
 	}
@@ -176,8 +176,8 @@ func (k *Collector) announce(l *listener) {
 
 // startEmbedded starts the server inside the process where one is configured.
 func (k *Collector) startEmbedded() (err error) {
-	for _, n := range []*config.NATS{&k.config.NATS, k.config.Templates.NATS, k.config.Output.NATS} {
-		if n == nil || n.Embedded == nil {
+	for _, n := range natsSections(k.config) {
+		if n.Embedded == nil {
 			continue
 		}
 		if k.embedded, err = connect.StartEmbedded(*n.Embedded, k.log); err != nil {
@@ -230,8 +230,7 @@ func (k *Collector) publish() (err error) {
 
 // awaitTemplates makes the collector ready when the bucket is loaded, or when waiting for it would help nobody any more:
 // what it holds is then missing, but what exporters send again is decoded.
-func (k *Collector) awaitTemplates(ctx context.Context) {
-	timeout := k.config.Templates.LoadTimeout.Std()
+func (k *Collector) awaitTemplates(ctx context.Context, timeout time.Duration) {
 	select {
 	case <-ctx.Done():
 		return

@@ -102,10 +102,29 @@ func (k *Collector) reload(file []byte) {
 // fileConfig is the configuration as its file had it: an embedded server's address was added to it.
 func (k *Collector) fileConfig() *config.Config {
 	c := *k.config
-	if c.NATS.Embedded != nil {
-		c.NATS.URLs = nil
+	for _, section := range []**config.NATS{&c.Templates.NATS, &c.Output.NATS} {
+		if *section != nil {
+			copied := **section
+			*section = &copied
+		}
+	}
+	for _, n := range natsSections(&c) {
+		if n.Embedded != nil {
+			n.URLs = nil
+		}
 	}
 	return &c
+}
+
+// natsSections are the sections of c that name a server.
+func natsSections(c *config.Config) []*config.NATS {
+	sections := []*config.NATS{&c.NATS}
+	for _, n := range []*config.NATS{c.Templates.NATS, c.Output.NATS} {
+		if n != nil {
+			sections = append(sections, n)
+		}
+	}
+	return sections
 }
 
 // SetLevel sets a logger's level by its name in the configuration.
