@@ -21,8 +21,9 @@ need-go:
 	@command -v $(GO) >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl (or set GO=/path/to/go)"; exit 1; }
 
 .PHONY: build
-build: need-go ## Build the collector into bin/
+build: need-go ## Build the collector and the operator into bin/
 	$(GO) build -trimpath -o $(COLLECTOR) ./collector
+	$(GO) build -trimpath -o bin/manager .
 
 .PHONY: demo
 demo: build ## Run two collectors, real exporters, a kill and a restart on this machine (needs root; about 25 s)

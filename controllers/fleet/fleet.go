@@ -55,6 +55,14 @@ func New(c *v1alpha1.FlowCollector, image, operatorNamespace, secretVersions str
 		Configuration: Configure(c)}
 }
 
+// Filled is the collectors' configuration with the defaults that they fill in. What depends on the machine (name, processors) is
+// that of this one: it is for looking at, not for rendering.
+func (f *Fleet) Filled() *config.Config {
+	c := Configure(f.Collector)
+	c.SetDefaults()
+	return c
+}
+
 // ObjectName is the name of what exists once for each FlowCollector.
 func ObjectName(c *v1alpha1.FlowCollector) string { return c.Name + "-collector" }
 

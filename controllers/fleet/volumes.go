@@ -40,9 +40,7 @@ func (f *Fleet) spool(s *v1alpha1.Spool) *coreac.VolumeApplyConfiguration {
 	if s.HostPath != nil {
 		return volume.WithHostPath(coreac.HostPathVolumeSource().WithPath(s.HostPath.Path).WithType(corev1.HostPathDirectoryOrCreate))
 	}
-	filled := *f.Configuration
-	filled.SetDefaults()
-	limit := resource.NewQuantity(int64(filled.Output.Buffer.Spool.MaxBytes)+spoolOverhead, resource.BinarySI)
+	limit := resource.NewQuantity(int64(f.Filled().Output.Buffer.Spool.MaxBytes)+spoolOverhead, resource.BinarySI)
 	return volume.WithEmptyDir(coreac.EmptyDirVolumeSource().WithSizeLimit(*limit))
 }
 

@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// judgeCollectors says in CollectorsAvailable and Progressing how the pods are.
+func (p *pass) judgeCollectors(ctx context.Context) error {
+	set := &appsv1.DaemonSet{}
+	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}
+	if err := p.Client.Get(ctx, key, set); apierrors.IsNotFound(err) {
+		p.fc.Status.Collectors = v1alpha1.CollectorCounts{Summary: "0/0"}
+		p.set(v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonStarting, "the DaemonSet %s is being made", key.Name)
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "the fleet is being made")
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading DaemonSet %s: %w", key, err)
+	}
+	s := &set.Status
+	seen := s.ObservedGeneration >= set.Generation && !slices.Contains(p.applied, "DaemonSet")
+	p.fc.Status.Collectors = v1alpha1.CollectorCounts{
+		Desired: s.DesiredNumberScheduled,
+		Ready:   s.NumberReady,
+		Updated: s.UpdatedNumberScheduled,
+		Summary: fmt.Sprintf("%d/%d", s.NumberReady, s.DesiredNumberScheduled),
+	}
+	updating := !seen || s.UpdatedNumberScheduled < s.DesiredNumberScheduled
+	if updating {
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "%d of %d collectors have the present spec",
+			s.UpdatedNumberScheduled, s.DesiredNumberScheduled)
+	} else {
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled, "all collectors have the present spec")
+	}
+	available := func(status metav1.ConditionStatus, reason, format string, args ...any) {
+		p.set(v1alpha1.ConditionCollectorsAvailable, status, reason, format, args...)
+	}
+	desired := int(s.DesiredNumberScheduled)
+	unavailable := desired - int(s.NumberAvailable)
+	switch {
+	case s.ObservedGeneration == 0:
+		available(metav1.ConditionFalse, reasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", key.Name)
+	case desired == 0:
+		available(metav1.ConditionFalse, reasonNoNodes, "no node is to have a collector: look at spec.collector.nodeSelector, affinity and "+
+			"tolerations")
+	case unavailable <= 0:
+		available(metav1.ConditionTrue, reasonAvailable, "%d of %d nodes have a collector that is ready", desired, desired)
+	default:
+		troubles, err := p.podTroubles(ctx)
+		if err != nil {
+			return err
+		}
+		message := fmt.Sprintf("%d of %d nodes are without a collector that is ready", unavailable, desired)
+		if len(troubles) > 0 {
+			message += ": " + strings.Join(troubles, "; ")
+		} else if s.CurrentNumberScheduled < s.DesiredNumberScheduled {
+			message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s", key.Name, key.Namespace)
+		}
+		switch {
+		case updating && unavailable <= allowedUnavailable(set):
+			available(metav1.ConditionTrue, reasonRolling, "%s, as the update strategy allows", message)
+		case len(troubles) == 0 && int(s.NumberReady) == 0:
+			available(metav1.ConditionFalse, reasonStarting, "%s", message)
+		case s.NumberAvailable == 0:
+			available(metav1.ConditionFalse, reasonUnavailable, "%s", message)
+		default:
+			available(metav1.ConditionFalse, reasonPartlyUnavailable, "%s", message)
+		}
+	}
+	return nil
+}
+
+// allowedUnavailable is how many nodes a rolling update may leave without a collector.
+func allowedUnavailable(set *appsv1.DaemonSet) int {
+	r := set.Spec.UpdateStrategy.RollingUpdate
+	if r == nil || r.MaxUnavailable == nil {
+		return 0
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(r.MaxUnavailable, int(set.Status.DesiredNumberScheduled), true)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// pods of the fleet.
+func (p *pass) pods(ctx context.Context) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	if err := p.Client.List(ctx, list, client.InNamespace(p.fc.Namespace), client.MatchingLabels(fleet.Selector(p.fc))); err != nil {
+		return nil, fmt.Errorf("listing the collectors of FlowCollector %s: %w", client.ObjectKeyFromObject(p.fc), err)
+	}
+	return list.Items, nil
+}
+
+// maxTroubles bounds what a condition tells.
+const maxTroubles = 3
+
+// podTroubles says what keeps pods from being ready, each reason once with how many have it.
+func (p *pass) podTroubles(ctx context.Context) ([]string, error) {
+	pods, err := p.pods(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[string]int)
+	example := make(map[string]string)
+	for i := range pods {
+		if reason := podTrouble(&pods[i]); reason != "" {
+			counts[reason]++
+			example[reason] = max(example[reason], pods[i].Name)
+		}
+	}
+	var out []string
+	for reason, n := range counts {
+		out = append(out, fmt.Sprintf("%s (%d, such as pod %s)", reason, n, example[reason]))
+	}
+	slices.Sort(out)
+	if more := len(out) - maxTroubles; more > 0 {
+		out = append(out[:maxTroubles], fmt.Sprintf("and %d other reasons", more))
+	}
+	return out, nil
+}
+
+// podTrouble is empty for a pod that is well, or merely starting.
+func podTrouble(pod *corev1.Pod) string {
+	if !pod.DeletionTimestamp.IsZero() {
+		return ""
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return "cannot be scheduled: " + c.Message
+		}
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		switch {
+		case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
+			trouble := s.State.Waiting.Reason
+			if t := s.LastTerminationState.Terminated; t != nil {
+				trouble += fmt.Sprintf(", ended last with exit code %d (%s)", t.ExitCode, t.Reason)
+			} else if s.State.Waiting.Message != "" {
+				trouble += ": " + s.State.Waiting.Message
+			}
+			return trouble
+		case s.State.Terminated != nil:
+			return fmt.Sprintf("ended with exit code %d (%s)", s.State.Terminated.ExitCode, s.State.Terminated.Reason)
+		}
+	}
+	return ""
+}

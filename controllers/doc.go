@@ -1,0 +1,24 @@
+// Package controllers keeps fleets as their FlowCollectors say.
+//
+// A reconciliation reads the spec and takes the same steps each time: Secrets, configuration, Kubernetes objects, collectors,
+// Service, NATS, observation, status. The objects come from package fleet, which is pure; what lives in NATS is kept by package
+// jetstream; package observation asks the collectors themselves.
+package controllers
+
+//go:generate go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 rbac:roleName=manager paths=. output:rbac:dir=../config/rbac
+
+// +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors/status,verbs=patch
+// +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors/finalizers,verbs=update
+// +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps;services;serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=podmonitors;prometheusrules,verbs=get;create;patch;delete
+// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=system,resources=leases,verbs=get;create;update
+
+// Secrets are not among them: the operator reads those that a FlowCollector names one by one, where a namespace's Role lets it.

@@ -1,0 +1,124 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+type schemaKind = schema.GroupVersionKind
+
+// annotationApplied is the hash of what was applied to an object of a kind that this program has no types for: what it owns of
+// such an object cannot be extracted.
+const annotationApplied = "flowfleet.io/applied"
+
+// applyMonitoring makes the objects of kinds that need not be there, and says in MonitoringReady which could not be made.
+func (p *pass) applyMonitoring(ctx context.Context) error {
+	m := &p.fc.Spec.Monitoring
+	var missing []string
+	var errs []error
+	for _, o := range []struct {
+		kind   schemaKind
+		wanted *unstructured.Unstructured
+	}{{fleet.PodMonitorKind, p.fleet.PodMonitor()}, {fleet.PrometheusRuleKind, p.fleet.PrometheusRule()}} {
+		there, err := p.exists(o.kind)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case !there && o.wanted != nil:
+			missing = append(missing, o.kind.Kind)
+		case there:
+			if err := p.applyUntyped(ctx, o.kind, o.wanted); err != nil {
+				errs = append(errs, fmt.Errorf("%s %s: %w", o.kind.Kind, fleet.ObjectName(p.fc), err))
+			}
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		p.set(v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, reasonKindMissing,
+			"the cluster does not have the kinds %s of monitoring.coreos.com/v1: install the Prometheus operator, or disable them in "+
+				"spec.monitoring", strings.Join(missing, ", "))
+		p.lookAgainIn(viewInterval)
+	case m.PodMonitor.Enabled || m.PrometheusRule.Enabled || m.Dashboards.Enabled:
+		p.set(v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored, "what spec.monitoring asks for was made")
+	default:
+		meta.RemoveStatusCondition(&p.fc.Status.Conditions, v1alpha1.ConditionMonitoringReady)
+	}
+	return errors.Join(errs...)
+}
+
+func (p *pass) applyUntyped(ctx context.Context, kind schemaKind, wanted *unstructured.Unstructured) error {
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(kind)
+	err := p.Reader.Get(ctx, client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}, live)
+	found := err == nil
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) {
+		return fmt.Errorf("reading: %w", err)
+	}
+	switch {
+	case found && !metav1.IsControlledBy(live, p.fc):
+		if wanted == nil {
+			return nil
+		}
+		return &nameTakenError{kind.Kind, live.GetName()}
+	case wanted == nil && found:
+		return client.IgnoreNotFound(p.Client.Delete(ctx, live))
+	case wanted == nil:
+		return nil
+	}
+	if err := stamp(wanted); err != nil {
+		return err
+	}
+	if found && contains(live.Object, wanted.Object) && live.GetAnnotations()[annotationApplied] == wanted.GetAnnotations()[annotationApplied] {
+		return nil
+	}
+	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("applying: %w", err)
+	}
+	p.applied = append(p.applied, kind.Kind)
+	return nil
+}
+
+// stamp notes the hash of an object in its annotations.
+func stamp(o *unstructured.Unstructured) error {
+	b, err := json.Marshal(o.Object)
+	if err != nil {
+		return fmt.Errorf("writing the object: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	o.SetAnnotations(map[string]string{annotationApplied: hex.EncodeToString(sum[:8])})
+	return nil
+}
+
+// contains reports whether have has everything that want has; of lists, exactly that.
+func contains(have, want any) bool {
+	w, ok := want.(map[string]any)
+	if !ok {
+		return reflect.DeepEqual(have, want)
+	}
+	h, ok := have.(map[string]any)
+	if !ok {
+		return false
+	}
+	for k, v := range w {
+		if !contains(h[k], v) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,211 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	networkingac "k8s.io/client-go/applyconfigurations/networking/v1"
+	policyac "k8s.io/client-go/applyconfigurations/policy/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// child is an object of a fleet that is to exist, or, without a wanted state, not to.
+type child struct {
+	kind, name string
+	// wanted is nil for an object that is not to exist.
+	wanted runtime.ApplyConfiguration
+	// live is an empty object to read into.
+	live client.Object
+	// owned extracts from the live object what the operator has applied.
+	owned func(client.Object) (any, error)
+}
+
+// extracted adapts the Extract functions of client-go.
+func extracted[L client.Object, A any](extract func(L, string) (A, error)) func(client.Object) (any, error) {
+	return func(o client.Object) (any, error) { return extract(o.(L), fieldOwner) }
+}
+
+// wanted is nil for a nil pointer.
+func wanted[A any, P interface {
+	*A
+	runtime.ApplyConfiguration
+}](p P) runtime.ApplyConfiguration {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// children of a fleet in the order in which they are applied: a pod never waits for what comes later.
+func (p *pass) children() ([]child, error) {
+	name := fleet.ObjectName(p.fc)
+	configMap, err := p.fleet.ConfigMap()
+	if err != nil {
+		return nil, err
+	}
+	daemonSet, err := p.fleet.DaemonSet()
+	if err != nil {
+		return nil, err
+	}
+	return []child{
+		{"ServiceAccount", name, p.fleet.ServiceAccount(), &corev1.ServiceAccount{}, extracted(coreac.ExtractServiceAccount)},
+		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap)},
+		{"NetworkPolicy", name, wanted(p.fleet.NetworkPolicy()), &networkingv1.NetworkPolicy{}, extracted(networkingac.ExtractNetworkPolicy)},
+		{"DaemonSet", name, daemonSet, &appsv1.DaemonSet{}, extracted(appsac.ExtractDaemonSet)},
+		{"PodDisruptionBudget", name, wanted(p.fleet.DisruptionBudget()), &policyv1.PodDisruptionBudget{}, extracted(policyac.ExtractPodDisruptionBudget)},
+		{"Service", name, wanted(p.fleet.Service()), &corev1.Service{}, extracted(coreac.ExtractService)},
+		{"Service", fleet.MetricsName(p.fc), p.fleet.MetricsService(), &corev1.Service{}, extracted(coreac.ExtractService)},
+		{"ConfigMap", fleet.DashboardName(p.fc), wanted(p.fleet.Dashboard()), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap)},
+	}, nil
+}
+
+// nameTakenError is for an object that somebody else made under a name of ours.
+type nameTakenError struct {
+	kind, name string
+}
+
+func (e *nameTakenError) Error() string {
+	return fmt.Sprintf("there is a %s %s that does not belong to this FlowCollector: delete or rename it, or choose another name "+
+		"for the FlowCollector", e.kind, e.name)
+}
+
+// applyObjects makes the fleet's objects as the spec says: what is missing or differs is applied, what is not wanted any more is
+// deleted, what is as it should be is not written.
+func (p *pass) applyObjects(ctx context.Context) error {
+	if p.invalid {
+		return nil
+	}
+	children, err := p.children()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	var taken []string
+	for _, c := range children {
+		err := p.applyChild(ctx, c)
+		var nameTaken *nameTakenError
+		if errors.As(err, &nameTaken) {
+			taken = append(taken, nameTaken.Error())
+		} else if err != nil {
+			errs = append(errs, fmt.Errorf("%s %s/%s: %w", c.kind, p.fc.Namespace, c.name, err))
+		}
+	}
+	errs = append(errs, p.applyMonitoring(ctx))
+	if len(taken) > 0 {
+		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonNameTaken, "%s", strings.Join(taken, "; "))
+		p.lookAgainIn(viewInterval)
+	}
+	return errors.Join(errs...)
+}
+
+func (p *pass) applyChild(ctx context.Context, c child) error {
+	found, err := p.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case found && !metav1.IsControlledBy(c.live, p.fc):
+		if c.wanted == nil {
+			return nil
+		}
+		return &nameTakenError{c.kind, c.name}
+	case c.wanted == nil && found:
+		p.log.Info("deleting what is not wanted any more", "kind", c.kind, "name", c.name)
+		uid := c.live.GetUID()
+		err := p.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid})
+		return client.IgnoreNotFound(err)
+	case c.wanted == nil:
+		return nil
+	case found:
+		same, err := asApplied(c)
+		if err != nil {
+			return err
+		}
+		if same {
+			return nil
+		}
+	}
+	if err := p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("applying: %w", err)
+	}
+	p.log.Info("applied", "kind", c.kind, "name", c.name)
+	p.applied = append(p.applied, c.kind)
+	return nil
+}
+
+// find reads the live object. What the cache does not have may still exist without the operator's labels: before anything is
+// made, the API server is asked.
+func (p *pass) find(ctx context.Context, c child) (bool, error) {
+	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: c.name}
+	err := p.Client.Get(ctx, key, c.live)
+	if apierrors.IsNotFound(err) && c.wanted != nil {
+		err = p.Reader.Get(ctx, key, c.live)
+	}
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading: %w", err)
+	}
+	return true, nil
+}
+
+// asApplied reports whether the live object has all that is wanted and is owned by the operator, and nothing owned that is not
+// wanted any more. Fields of others do not matter.
+func asApplied(c child) (bool, error) {
+	owned, err := c.owned(c.live)
+	if err != nil {
+		return false, fmt.Errorf("extracting what was applied: %w", err)
+	}
+	have, err := plain(owned)
+	if err != nil {
+		return false, err
+	}
+	want, err := plain(c.wanted)
+	if err != nil {
+		return false, err
+	}
+	return reflect.DeepEqual(have, want), nil
+}
+
+// plain is a value as JSON has it.
+func plain(v any) (map[string]any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("writing %T: %w", v, err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(b, &out); err != nil {
+		return nil, fmt.Errorf("reading %T: %w", v, err)
+	}
+	return out, nil
+}
+
+// exists reports whether the cluster has a kind.
+func (p *pass) exists(kind schemaKind) (bool, error) {
+	_, err := p.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the kind %s: %w", kind.Kind, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,33 @@
+package observation
+
+import "net/netip"
+
+// Rewritten returns the addresses that collectors had flows from and that belong to nodes, or to the pod network's end on a
+// node: what exporters' addresses are replaced by where they do not survive. nodes and pods are the addresses of the fleet's
+// nodes and pods.
+//
+// A pod network gives each node a range; its first two addresses are those that kube-proxy's masquerading picks (the bridge
+// of the node itself, the tunnel of another one). Ranges are taken to be a /24, as is usual; for IPv6 only the nodes' own
+// addresses are looked at.
+func Rewritten(collectors []Collector, nodes, pods []netip.Addr) []netip.Addr {
+	suspicious := make(map[netip.Addr]bool)
+	for _, a := range nodes {
+		suspicious[a.Unmap()] = true
+	}
+	for _, a := range pods {
+		if a = a.Unmap(); a.Is4() {
+			first := netip.PrefixFrom(a, 24).Masked().Addr()
+			suspicious[first], suspicious[first.Next()] = true, true
+		}
+	}
+	var out []netip.Addr
+	for _, c := range collectors {
+		for _, a := range c.Senders {
+			if a = a.Unmap(); suspicious[a] {
+				suspicious[a] = false // once
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,107 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// concurrentReconciles lets one fleet whose NATS does not answer keep others waiting the less.
+const concurrentReconciles = 8
+
+// NewScheme has the kinds that the operator works with.
+func NewScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering Kubernetes' kinds: %w", err)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering FlowCollector: %w", err)
+	}
+	return scheme, nil
+}
+
+// CacheOptions limit what is watched to the namespaces given (all, without any) and, but for FlowCollectors, to the operator's
+// own objects.
+func CacheOptions(namespaces []string) cache.Options {
+	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{fleet.LabelManagedBy: fleet.Product})}
+	options := cache.Options{
+		ByObject: map[client.Object]cache.ByObject{
+			&appsv1.DaemonSet{}:             own,
+			&corev1.ConfigMap{}:             own,
+			&corev1.Pod{}:                   own,
+			&corev1.Service{}:               own,
+			&corev1.ServiceAccount{}:        own,
+			&networkingv1.NetworkPolicy{}:   own,
+			&policyv1.PodDisruptionBudget{}: own,
+		},
+	}
+	if len(namespaces) > 0 {
+		options.DefaultNamespaces = make(map[string]cache.Config)
+		for _, n := range namespaces {
+			options.DefaultNamespaces[n] = cache.Config{}
+		}
+	}
+	return options
+}
+
+// Setup registers the reconciler with a manager.
+func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
+	if r.conditions, err = newConditionMetrics(metrics.Registry); err != nil {
+		return fmt.Errorf("registering the operator's metrics: %w", err)
+	}
+	return r.setup(manager, controller.Options{})
+}
+
+func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) error {
+	r.views = newViews()
+	r.collectors = observation.NewReader()
+	options.MaxConcurrentReconciles = concurrentReconciles
+	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
+	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	err := ctrl.NewControllerManagedBy(manager).
+		For(&v1alpha1.FlowCollector{}, builder.WithPredicates(asked)).
+		Owns(&appsv1.DaemonSet{}).
+		Owns(&corev1.ConfigMap{}).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.ServiceAccount{}).
+		Owns(&networkingv1.NetworkPolicy{}).
+		Owns(&policyv1.PodDisruptionBudget{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(fleetOfPod)).
+		WithOptions(options).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	return nil
+}
+
+// fleetOfPod names the FlowCollector of a collector's pod by its labels: its owner is the DaemonSet.
+func fleetOfPod(_ context.Context, pod client.Object) []reconcile.Request {
+	name := pod.GetLabels()[fleet.LabelInstance]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}}}
+}

@@ -1,0 +1,150 @@
+// Command manager is the Flowfleet operator: it keeps a fleet of collectors for each FlowCollector.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/controllers"
+)
+
+// options are the flags and the environment.
+type options struct {
+	metricsAddress, healthAddress string
+	leaderElect                   bool
+	watchNamespaces               string
+	collectorImage                string
+	logLevel, logFormat           string
+	// namespace of the operator, from the environment.
+	namespace string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443",
+		"where metrics are served over HTTPS to those whom the API server lets read them; 0 for nowhere")
+	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
+	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let one operator of several work at a time")
+	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "namespaces whose FlowCollectors are looked after, with commas between; empty for all")
+	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
+	flag.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	flag.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	flag.Parse()
+	o.namespace = os.Getenv("POD_NAMESPACE")
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("%q is no flag: see --help", flag.Arg(0))
+	}
+	if o.collectorImage == "" {
+		return fmt.Errorf("--collector-image is required: collectors are to be of the operator's own version")
+	}
+	if o.namespace == "" {
+		return fmt.Errorf("the environment variable POD_NAMESPACE is required: the namespace of the operator")
+	}
+	log, err := newLogger(o.logLevel, o.logFormat)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(log)
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the API server: %w", err)
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Logger: log,
+		Cache:  controllers.CacheOptions(namespaces(o.watchNamespaces)),
+		// Secrets are read one by one, never listed and kept.
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics: metricsserver.Options{
+			BindAddress:    o.metricsAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
+		},
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "flowfleet.io",
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       durationOf(20 * time.Second),
+	})
+	if err != nil {
+		return fmt.Errorf("preparing the operator: %w", err)
+	}
+	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := manager.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	reconciler := &controllers.Reconciler{
+		Client:    manager.GetClient(),
+		Reader:    manager.GetAPIReader(),
+		Events:    manager.GetEventRecorder("flowfleet"),
+		Image:     o.collectorImage,
+		Namespace: o.namespace,
+	}
+	if err := reconciler.Setup(manager); err != nil {
+		return err
+	}
+	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", max(o.watchNamespaces, "all namespaces"))
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("running the operator: %w", err)
+	}
+	return nil
+}
+
+func durationOf(d time.Duration) *time.Duration { return &d }
+
+func namespaces(list string) []string {
+	var out []string
+	for n := range strings.SplitSeq(list, ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// newLogger writes to standard error; logr is on slog's handler, so that operator and collectors log alike.
+func newLogger(level, format string) (logr.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return logr.Logger{}, fmt.Errorf("--log-level %q is not debug, info, warn or error", level)
+	}
+	options := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, options)), nil
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, options)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format %q is not json or text", format)
+}
