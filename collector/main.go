@@ -76,6 +76,7 @@ any of them decodes any exporter, also right after a restart.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
-	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newConfigCommand())
+	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newLedgerCommand(),
+		newConfigCommand())
 	return root
 }

@@ -74,3 +74,11 @@ func (a *agents) takeTraffic(yield func(exporter netip.Addr, p Protocol, t Traff
 		a.evicted = Traffic{}
 	}
 }
+
+func (a *agents) streams(after int64, yield func(s Stream)) {
+	for key, known := range a.known {
+		if known.lastSeen > after && known.sequence.Started() {
+			yield(Stream{Exporter: key.agent.Addr(), Domain: key.subAgent, LastSeen: known.lastSeen, Span: known.sequence.Span})
+		}
+	}
+}

@@ -26,6 +26,8 @@ type (
 	Sink = netflow.Sink
 	// Traffic is what came from one stream.
 	Traffic = netflow.Traffic
+	// Stream is a sequence that an exporter counts.
+	Stream = netflow.Stream
 )
 
 // Settings can change while a Decoder runs. A Settings is immutable once handed over.
@@ -180,6 +182,13 @@ func (d *Decoder) TakeTraffic(yield func(exporter netip.Addr, p Protocol, t Traf
 		yield(exporter, protocolOf(version), t)
 	})
 	d.agents.takeTraffic(yield)
+}
+
+// Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers: an exporter's
+// port and observation domain (engine for NetFlow v5), or an sFlow agent with its sub-agent as domain.
+func (d *Decoder) Streams(after int64, yield func(p Protocol, s Stream)) {
+	d.netflow.Streams(after, func(version template.Version, s Stream) { yield(protocolOf(version), s) })
+	d.agents.streams(after, func(s Stream) { yield(SFlow, s) })
 }
 
 func protocolOf(version template.Version) Protocol {

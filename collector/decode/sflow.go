@@ -38,9 +38,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 		}
 	}
 	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Received)
-	missed := d.counts[ledger.SequenceMissed]
 	known.sequence.Observe(h.Sequence, 1, d.counts)
-	known.traffic.Missed += d.counts[ledger.SequenceMissed] - missed
 	known.traffic.Datagrams++
 	known.traffic.Records += d.counts[ledger.RecordsDecoded] - records
 }

@@ -5,10 +5,13 @@
 //	records decoded    = published + waiting + dropped{reason}   (the second half is package publish's)
 //
 // A worker counts into its own Counts without locks and adds them to the shared Totals of its listener after each batch
-// of datagrams, so that Totals are exact when the worker is idle.
+// of datagrams, all at once, so that what is read of Totals balances at any time.
 package ledger
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Counter names one figure.
 type Counter uint8
@@ -69,8 +72,9 @@ const (
 	SamplingRestored
 	ExportersEvicted
 
-	SequenceMissed // units of the protocol: v5 flows, v9 packets, IPFIX records, sFlow datagrams
-	SequenceReordered
+	SequenceSkipped    // units between two datagrams: lost, late, or with another collector
+	SequenceReordered  // units that came late: they were skipped before
+	SequenceDuplicated // units that came before
 	SequenceRestarted
 
 	numCounters
@@ -140,9 +144,10 @@ var Infos = [numCounters]Info{
 	SamplingRestored:        {"sampling_rates_restored", ""},
 	ExportersEvicted:        {"exporters_evicted", ""},
 
-	SequenceMissed:    {"sequence_missed", ""},
-	SequenceReordered: {"sequence_reordered", ""},
-	SequenceRestarted: {"sequence_restarted", ""},
+	SequenceSkipped:    {"sequence_skipped", ""},
+	SequenceReordered:  {"sequence_reordered", ""},
+	SequenceDuplicated: {"sequence_duplicated", ""},
+	SequenceRestarted:  {"sequence_restarted", ""},
 }
 
 // Counts are one goroutine's own figures.
@@ -154,29 +159,54 @@ func (c *Counts) Add(counter Counter, n uint64) { c[counter] += n }
 // Inc adds one.
 func (c *Counts) Inc(counter Counter) { c[counter]++ }
 
+// Levels are what is on its way: they go up and down.
+type Levels struct {
+	// Held sets, records in Open batches, and records that were Handed to the output so far.
+	Held, Open, Handed int64
+}
+
 // MoveTo adds c to t and empties c.
-func (c *Counts) MoveTo(t *Totals) {
+func (c *Counts) MoveTo(t *Totals) { c.MoveWith(Levels{}, t) }
+
+// MoveWith adds c and the change of levels to t, and empties c. Who loads t sees all of it or nothing.
+func (c *Counts) MoveWith(change Levels, t *Totals) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i, n := range c {
 		if n != 0 {
-			t[i].Add(n)
+			t.counts[i].Add(n)
 			c[i] = 0
 		}
 	}
+	t.levels.Held += change.Held
+	t.levels.Open += change.Open
+	t.levels.Handed += change.Handed
 }
 
 // Totals are figures that any goroutine may add to and read.
-type Totals [numCounters]atomic.Uint64
+type Totals struct {
+	mu     sync.Mutex
+	counts [numCounters]atomic.Uint64
+	levels Levels
+}
 
 // Add adds n to t.
-func (t *Totals) Add(counter Counter, n uint64) { t[counter].Add(n) }
+func (t *Totals) Add(counter Counter, n uint64) { t.counts[counter].Add(n) }
 
-// Load copies t; it is consistent when nobody adds.
+// Load copies t.
 func (t *Totals) Load() Counts {
-	var c Counts
-	for i := range t {
-		c[i] = t[i].Load()
-	}
+	c, _ := t.LoadWith()
 	return c
+}
+
+// LoadWith copies t with its levels.
+func (t *Totals) LoadWith() (c Counts, levels Levels) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.counts {
+		c[i] = t.counts[i].Load()
+	}
+	return c, t.levels
 }
 
 // Refused sums the refusals of all reasons.

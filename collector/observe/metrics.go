@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"cmp"
 	"runtime"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -54,9 +56,10 @@ var help = map[string]string{
 	"sampling_rates_restored":  "Sampling rates taken from the bucket.",
 	"exporters_evicted":        "Exporters forgotten to keep to the limits.",
 
-	"sequence_missed":    "Units missing before a datagram: flows of NetFlow v5, packets of v9, records of IPFIX, datagrams of sFlow.",
-	"sequence_reordered": "Units that came after later ones.",
-	"sequence_restarted": "Sequences that began anew: the exporter restarted.",
+	"sequence_skipped":    "Units of the protocol (flows of NetFlow v5, packets of v9, records of IPFIX, datagrams of sFlow) that this collector had not received before a later one: lost, late, or with another collector of the fleet.",
+	"sequence_reordered":  "Units that came after later ones.",
+	"sequence_duplicated": "Units that came more than once.",
+	"sequence_restarted":  "Sequences that began anew: the exporter restarted.",
 }
 
 // shared reports whether a counter belongs to no listener: workers of several listeners meet in one store.
@@ -88,7 +91,11 @@ var (
 
 	exporterDatagrams = counter("exporter_datagrams", "Datagrams decoded, by exporter.", "exporter", "protocol")
 	exporterRecords   = counter("exporter_records", "Flow records decoded, by exporter.", "exporter", "protocol")
-	exporterMissed    = counter("exporter_sequence_missed", "Units missing in the exporter's sequences.", "exporter", "protocol")
+
+	sequenceNext  = gauge("sequence_next", "Sequence number after the highest that came from the exporter here; it does not wrap. The highest of the fleet's collectors is the exporter's.", streamLabels...)
+	sequenceUnits = counter("sequence_units", "Units that came from the exporter here, each once. The fleet's sum, subtracted from the growth of sequence_next, is what is missing.", streamLabels...)
+	streamsLeft   = gauge("sequence_streams_left_out", "Streams without series of their own, beyond exporters.limits.exporterMetrics.")
+	imbalance     = gauge("ledger_imbalance", "What an equation of the ledger is off by. 0 at any time, but for the handover: there 0 at rest.", "equation", "listener")
 
 	connected       = gauge("nats_connected", "Whether the connection to NATS is up.", "connection")
 	storeLoaded     = gauge("store_loaded", "Whether the template bucket was read at least once.")
@@ -131,8 +138,12 @@ var (
 	refusedConnections = counter("http_connections_refused", "HTTP connections refused because there were too many.")
 )
 
+// streamLabels tell the streams of exporters apart.
+var streamLabels = []string{"exporter", "port", "protocol", "domain"}
+
 var plain = []metric{
-	setsWaiting, heldBytes, exporters, templates, samplingRates, exporterDatagrams, exporterRecords, exporterMissed, connected,
+	setsWaiting, heldBytes, exporters, templates, samplingRates, exporterDatagrams, exporterRecords, connected,
+	sequenceNext, sequenceUnits, streamsLeft, imbalance,
 	storeLoaded, storeKeys, storeBytes, storeQueue, storeLag, storeWrites, storeDeletes, storeSkipped, storeConflicts,
 	storeErrors, storeOverflows, storeLimited, storeWatches, storeRelists, storeUnreadable, published, dropped, waiting,
 	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
@@ -215,7 +226,7 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 				}
 				emit(ledgerMetrics[i], float64(n), labels...)
 			}
-			emit(setsWaiting, float64(l.Counts.SetsWaiting()), l.Name)
+			emit(setsWaiting, float64(l.Levels.Held), l.Name)
 			emit(heldBytes, float64(l.HeldBytes), l.Name)
 		}
 	}
@@ -236,16 +247,9 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 		emit(templates, float64(m.Templates))
 		emit(samplingRates, float64(m.SamplingRates))
 	}
-	if s.source.Exporters != nil {
-		for _, e := range s.source.Exporters() {
-			address := e.Address
-			if address == "" {
-				address = "other"
-			}
-			emit(exporterDatagrams, float64(e.Datagrams), address, e.Protocol)
-			emit(exporterRecords, float64(e.Records), address, e.Protocol)
-			emit(exporterMissed, float64(e.Missed), address, e.Protocol)
-		}
+	if s.source.Account != nil {
+		a := s.source.Account()
+		s.account(&a, emit)
 	}
 	if s.source.Store != nil {
 		s.store(emit)
@@ -255,6 +259,23 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.source.RefusedConnections != nil {
 		emit(refusedConnections, float64(s.source.RefusedConnections()))
+	}
+}
+
+func (s snapshot) account(a *ledger.Account, emit func(metric, float64, ...string)) {
+	for _, e := range a.Exporters {
+		address := cmp.Or(e.Address, "other")
+		emit(exporterDatagrams, float64(e.Datagrams), address, e.Protocol)
+		emit(exporterRecords, float64(e.Records), address, e.Protocol)
+	}
+	for _, t := range a.Streams {
+		labels := []string{t.Exporter, strconv.Itoa(int(t.Port)), t.Protocol, strconv.FormatUint(uint64(t.Domain), 10)}
+		emit(sequenceNext, float64(t.Next), labels...)
+		emit(sequenceUnits, float64(t.TotalUnits), labels...)
+	}
+	emit(streamsLeft, float64(a.StreamsLeftOut))
+	for _, e := range a.Equations() {
+		emit(imbalance, float64(e.Difference), e.Name, e.Listener)
 	}
 }
 

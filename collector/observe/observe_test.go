@@ -31,13 +31,11 @@ func everything() Source {
 	}
 	counts[ledger.SetsReceived] = 1000
 	return Source{
-		Listeners: func() []Listener { return []Listener{{"netflow", counts, 7}, {"sflow", ledger.Counts{}, 0}} },
+		Listeners: func() []Listener { return []Listener{{Name: "netflow", Counts: counts, HeldBytes: 7}, {Name: "sflow"}} },
 		Shared:    func() ledger.Counts { return counts },
 		Memory:    func() Memory { return Memory{1, 2, 3} },
-		Exporters: func() []Exporter {
-			return []Exporter{{"192.0.2.1", "ipfix", 1, 2, 3}, {"", "ipfix", 4, 5, 6}}
-		},
-		Store: func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
+		Account:   account,
+		Store:     func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
 		Output: func() Output {
 			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{Usable: true}}
 		},
@@ -45,10 +43,18 @@ func everything() Source {
 	}
 }
 
+func account() ledger.Account {
+	return ledger.Account{
+		Listeners: []ledger.Listener{{Name: "netflow"}},
+		Exporters: []ledger.Exporter{{Address: "192.0.2.1", Protocol: "ipfix", Datagrams: 1, Records: 2}, {Protocol: "ipfix", Datagrams: 4}},
+		Streams:   []ledger.Stream{{StreamKey: ledger.StreamKey{Exporter: "192.0.2.1", Port: 4000, Protocol: "ipfix"}}},
+	}
+}
+
 func serve(t *testing.T, c config.HTTP, ready *Readiness) *Server {
 	t.Helper()
 	c.Address = "127.0.0.1:0"
-	s, err := Serve(c, NewRegistry(everything()), ready, slog.New(slog.DiscardHandler))
+	s, err := Serve(c, NewRegistry(everything()), ready, account, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +224,7 @@ Served on ` + "`/metrics`" + `. The ledger holds exactly whenever the collector 
     records_decoded + records_recovered = records_published + records_waiting + records_spooled + records_dropped
 
 (each with the prefix ` + "`flowfleet_collector_`" + ` and summed over reasons). What never reached the sockets is in
-` + "`kernel_dropped_datagrams_total`" + ` and in the gaps of the exporters' own sequences, ` + "`sequence_missed_total`" + `.
+` + "`kernel_dropped_datagrams_total`" + ` and in the gaps of the exporters' own sequences, see [the ledger](ledger.md).
 
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 // Bounds of a request. A profile is the longest answer.
@@ -25,7 +27,7 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Server serves /metrics, /healthz and /readyz, and profiles where the configuration asks for them.
+// Server serves /metrics, /healthz, /readyz and /ledger, and profiles where the configuration asks for them.
 type Server struct {
 	server   *http.Server
 	listener net.Listener
@@ -35,7 +37,10 @@ type Server struct {
 
 // Serve binds the address and serves in the background until Close. With the address "-" it returns a Server that does
 // nothing.
-func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, log *slog.Logger) (*Server, error) {
+//
+// account, where it is not nil, is served on /ledger as JSON.
+func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, account func() ledger.Account,
+	log *slog.Logger) (*Server, error) {
 	s := &Server{done: make(chan struct{})}
 	if c.Address == "-" {
 		close(s.done)
@@ -54,6 +59,13 @@ func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, log *
 		}
 		respond(w, status, body)
 	})
+	if account != nil {
+		mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			_ = json.NewEncoder(w).Encode(account()) // a client that is gone does not matter
+		})
+	}
 	if c.Profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -12,10 +12,10 @@ type Source struct {
 	Shared func() ledger.Counts
 	// Memory is what is known of exporters.
 	Memory func() Memory
-	// Exporters are the streams that exporters send.
-	Exporters func() []Exporter
-	Store     func() Store
-	Output    func() Output
+	// Account is the ledger, with exporters and streams.
+	Account func() ledger.Account
+	Store   func() Store
+	Output  func() Output
 	// RefusedConnections of the HTTP server.
 	RefusedConnections func() uint64
 }
@@ -24,6 +24,7 @@ type Source struct {
 type Listener struct {
 	Name   string
 	Counts ledger.Counts
+	Levels ledger.Levels
 	// HeldBytes of sets that wait for their template.
 	HeldBytes int
 }
@@ -31,12 +32,6 @@ type Listener struct {
 // Memory is how much is known.
 type Memory struct {
 	Exporters, Templates, SamplingRates int
-}
-
-// Exporter is what came from one exporter, or, with an empty Address, from all those without series of their own.
-type Exporter struct {
-	Address, Protocol          string
-	Datagrams, Records, Missed uint64
 }
 
 // Store is the state of the template bucket.

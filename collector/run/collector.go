@@ -46,6 +46,7 @@ type Collector struct {
 	level    *slog.LevelVar
 	path     string
 	instance string
+	named    string // the instance in force
 	config   *config.Config
 	ready    *observe.Readiness
 	settings atomic.Pointer[decode.Settings]
@@ -80,6 +81,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 		level:    level,
 		path:     path,
 		instance: instance,
+		named:    c.Instance,
 		config:   c,
 		ready:    observe.NewReadiness(checkListeners, checkTemplates),
 	}
@@ -122,7 +124,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 // begin makes everything that can fail. Nothing here waits for a server elsewhere.
 func (k *Collector) begin() (err error) {
 	c := k.config
-	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.log); err != nil {
+	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
 		return err
 	}
 	if address := k.http.Address(); address != "" {

@@ -1,6 +1,9 @@
 package run
 
 import (
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/publish"
 )
@@ -11,7 +14,7 @@ func (k *Collector) source() observe.Source {
 		Listeners:          k.listenerMetrics,
 		Shared:             k.shared.Load,
 		Memory:             k.memoryMetrics,
-		Exporters:          k.traffic.exporters,
+		Account:            k.account,
 		Store:              k.storeMetrics,
 		Output:             k.outputMetrics,
 		RefusedConnections: func() uint64 { return k.http.Refused() },
@@ -28,7 +31,8 @@ func (k *Collector) listenerMetrics() []observe.Listener {
 		for _, w := range l.workers {
 			held += w.heldBytes.Load()
 		}
-		out = append(out, observe.Listener{Name: l.config.Name, Counts: l.totals.Load(), HeldBytes: int(held)})
+		counts, levels := l.totals.LoadWith()
+		out = append(out, observe.Listener{Name: l.config.Name, Counts: counts, Levels: levels, HeldBytes: int(held)})
 	}
 	return out
 }
@@ -61,9 +65,8 @@ func (k *Collector) outputMetrics() observe.Output {
 	status, stats := k.publisher.Status(), k.publisher.Stats()
 	waiting := stats.Waiting
 	for _, l := range k.listeners {
-		for _, w := range l.workers {
-			waiting += uint64(max(w.openRecords.Load(), 0))
-		}
+		_, levels := l.totals.LoadWith()
+		waiting += uint64(levels.Open)
 	}
 	out := observe.Output{
 		Connected: status.Connected, StreamReady: status.StreamReady, Recovered: stats.Recovered,
@@ -80,4 +83,26 @@ func (k *Collector) outputMetrics() observe.Output {
 		out.Dropped[publish.Reason(r).String()] = stats.Dropped[r]
 	}
 	return out
+}
+
+// account is the ledger as it stands.
+func (k *Collector) account() ledger.Account {
+	a := ledger.Account{Instance: k.named, Time: time.Now()}
+	if !k.begun.Load() {
+		return a
+	}
+	for _, l := range k.listeners {
+		counts, levels := l.totals.LoadWith()
+		a.Listeners = append(a.Listeners, ledger.NewListener(l.config.Name, &counts, levels))
+	}
+	stats := k.publisher.Stats()
+	a.Output = ledger.Output{Received: stats.Submitted, Recovered: stats.Recovered, Published: stats.Published,
+		Waiting: stats.Waiting, Spooled: stats.Spooled, Dropped: make(map[string]uint64)}
+	for r, n := range stats.Dropped {
+		if n > 0 {
+			a.Output.Dropped[publish.Reason(r).String()] = n
+		}
+	}
+	a.Exporters, a.Streams, a.StreamsLeftOut = k.traffic.account()
+	return a
 }

@@ -1,11 +1,13 @@
 package run
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/decode"
-	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 // trafficKey names a series of an exporter's own.
@@ -20,7 +22,27 @@ type traffic struct {
 	mu    sync.Mutex
 	limit int
 	sums  map[trafficKey]*decode.Traffic
+	// streams were heard of lately; leftOut is how many of these found no room at the last look of each worker.
+	streams map[streamKey]*stream
+	leftOut map[*decode.Decoder]uint64
 }
+
+// streamKey tells the sequences of exporters apart.
+type streamKey struct {
+	exporter netip.Addr
+	port     uint16
+	protocol decode.Protocol
+	domain   uint32
+}
+
+type stream struct {
+	lastSeen int64
+	span     ledger.Span
+}
+
+// streamIdle is how long a stream is shown after its last datagram: one that moved to another collector ends here, and does
+// not hold up the fleet's highest number for ever.
+const streamIdle = 10 * time.Minute
 
 func (t *traffic) setLimit(limit int) {
 	t.mu.Lock()
@@ -28,7 +50,7 @@ func (t *traffic) setLimit(limit int) {
 	t.limit = limit
 }
 
-func (t *traffic) take(from *decode.Decoder) {
+func (t *traffic) take(from *decode.Decoder, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.sums == nil {
@@ -46,18 +68,49 @@ func (t *traffic) take(from *decode.Decoder) {
 		}
 		sum.Add(more)
 	})
+	t.takeStreams(from, now.Add(-streamIdle).UnixNano())
 }
 
-func (t *traffic) exporters() []observe.Exporter {
+// takeStreams shows the streams that were heard of after a time, up to the limit.
+func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
+	if t.streams == nil {
+		t.streams, t.leftOut = make(map[streamKey]*stream), make(map[*decode.Decoder]uint64)
+	}
+	maps.DeleteFunc(t.streams, func(_ streamKey, s *stream) bool { return s.lastSeen <= after })
+	leftOut := uint64(0)
+	from.Streams(after, func(p decode.Protocol, s decode.Stream) {
+		key := streamKey{s.Exporter, s.Port, p, s.Domain}
+		if t.streams[key] == nil {
+			if len(t.streams) >= t.limit {
+				leftOut++
+				return
+			}
+			t.streams[key] = &stream{}
+		}
+		*t.streams[key] = stream{s.LastSeen, s.Span}
+	})
+	t.leftOut[from] = leftOut
+}
+
+// account is what is known of exporters and their streams.
+func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Stream, leftOut uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := make([]observe.Exporter, 0, len(t.sums))
 	for key, sum := range t.sums {
-		e := observe.Exporter{Protocol: key.protocol.String(), Datagrams: sum.Datagrams, Records: sum.Records, Missed: sum.Missed}
+		e := ledger.Exporter{Protocol: key.protocol.String(), Datagrams: sum.Datagrams, Records: sum.Records}
 		if key.exporter.IsValid() {
 			e.Address = key.exporter.String()
 		}
-		out = append(out, e)
+		exporters = append(exporters, e)
 	}
-	return out
+	for key, s := range t.streams {
+		streams = append(streams, ledger.Stream{
+			StreamKey: ledger.StreamKey{Exporter: key.exporter.String(), Port: key.port, Protocol: key.protocol.String(), Domain: key.domain},
+			LastSeen:  time.Unix(0, s.lastSeen), Span: s.span,
+		})
+	}
+	for _, n := range t.leftOut {
+		leftOut += n
+	}
+	return exporters, streams, leftOut
 }

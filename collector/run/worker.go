@@ -21,7 +21,7 @@ const (
 	// longestTick bounds how long settings, held sets and kernel drops go without being looked at.
 	longestTick = 100 * time.Millisecond
 	// trafficInterval is how often the exporters' own figures are brought up to date.
-	trafficInterval = 5 * time.Second
+	trafficInterval = 2 * time.Second
 	// A short batch is followed by a nap, so that the next one is longer: at moderate rates most of the cost of receiving
 	// is that of waking up.
 	shortBatch = 8
@@ -56,11 +56,11 @@ type worker struct {
 
 	kernelDrops uint32
 	lastTraffic time.Time
-	// heldBytes and openRecords are for the metrics.
-	heldBytes   atomic.Int64
-	openRecords atomic.Int64
-	submitted   int64
-	recorded    int64
+	// heldBytes is for the metrics.
+	heldBytes atomic.Int64
+	submitted int64
+	recorded  int64
+	levels    ledger.Levels // as the totals have them
 }
 
 // numTypes is one more than the highest flow.Type.
@@ -141,10 +141,13 @@ func (w *worker) flush(before time.Time) {
 
 // account makes the figures of this worker those of its listener.
 func (w *worker) account() {
-	w.counts.MoveTo(w.totals)
-	w.openRecords.Store(w.recorded - w.submitted)
-	_, held := w.decoder.Held()
-	w.heldBytes.Store(int64(held))
+	held, bytes := w.decoder.Held()
+	w.heldBytes.Store(int64(bytes))
+	now := ledger.Levels{Held: int64(held), Open: w.recorded - w.submitted, Handed: w.submitted}
+	w.counts.MoveWith(ledger.Levels{
+		Held: now.Held - w.levels.Held, Open: now.Open - w.levels.Open, Handed: now.Handed - w.levels.Handed,
+	}, w.totals)
+	w.levels = now
 }
 
 // run reads until it is told to stop or the socket is closed.
@@ -213,7 +216,7 @@ func (w *worker) tick() {
 	}
 	if w.now.Sub(w.lastTraffic) >= trafficInterval {
 		w.lastTraffic = w.now
-		w.traffic.take(w.decoder)
+		w.traffic.take(w.decoder, w.now)
 	}
 	w.account()
 }
@@ -233,6 +236,6 @@ func (w *worker) end(batch *listen.Batch) {
 	w.tick()
 	w.decoder.Close()
 	w.flush(w.now)
-	w.traffic.take(w.decoder)
+	w.traffic.take(w.decoder, w.now)
 	w.account()
 }

@@ -71,7 +71,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		rate = s.rates.standard
 	}
 	if l.hasSequence {
-		d.observe(s, sequence, uint32(count))
+		s.sequence.Observe(sequence, uint32(count), d.counts)
 	}
 	records := b[l.headerLength:]
 	if carried := len(records) / l.recordLength; carried < count {

@@ -29,7 +29,7 @@ func (d *Decoder) decode9(in Datagram) ledger.Counter {
 	h.received = uint64(in.Received)
 	s := d.session(template.NetFlow9, in.Source, h.domain)
 	// RFC 3954 section 5.1: the sequence counts packets.
-	d.observe(s, h.sequence, 1)
+	s.sequence.Observe(h.sequence, 1, d.counts)
 	d.decodeSets(s, &h, b[header9Length:])
 	return ledger.DatagramsDecoded
 }
@@ -53,17 +53,13 @@ func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
 	records, all := d.decodeSets(s, &h, b[headerIPFIXLength:length])
 	// RFC 7011 section 3.1: the sequence counts data records, those of options included. Where a set could not be read
 	// nobody knows how many it had.
-	d.observe(s, h.sequence, uint32(records))
-	if !all {
-		s.sequence.Resume()
+	if all {
+		s.sequence.Observe(h.sequence, uint32(records), d.counts)
+	} else {
+		// What could not be read had records of a byte at least each.
+		s.sequence.ObserveUncounted(h.sequence, uint32(records), uint32(length), d.counts)
 	}
 	return ledger.DatagramsDecoded
-}
-
-func (d *Decoder) observe(s *session, number, units uint32) {
-	before := d.counts[ledger.SequenceMissed]
-	s.sequence.Observe(number, units, d.counts)
-	s.traffic.Missed += d.counts[ledger.SequenceMissed] - before
 }
 
 // decodeSets walks over the sets of a message. It returns how many data records they had and whether all of them were

@@ -340,17 +340,17 @@ func TestSequenceGapsAreCountedInTheProtocolsOwnUnits(t *testing.T) {
 	ipfix(0, set(2, u16(300, 1, 1, 4)))
 	ipfix(0, set(300, u32(1, 2, 3)))
 	ipfix(3, set(300, u32(4)))
-	if s.counts[ledger.SequenceMissed] != 0 {
-		t.Errorf("%d missed without a gap", s.counts[ledger.SequenceMissed])
+	if s.counts[ledger.SequenceSkipped] != 0 {
+		t.Errorf("%d missed without a gap", s.counts[ledger.SequenceSkipped])
 	}
 	ipfix(14, set(300, u32(5))) // ten records are missing
-	if s.counts[ledger.SequenceMissed] != 10 {
-		t.Errorf("%d missed", s.counts[ledger.SequenceMissed])
+	if s.counts[ledger.SequenceSkipped] != 10 {
+		t.Errorf("%d missed", s.counts[ledger.SequenceSkipped])
 	}
 	ipfix(10, set(300, u32(6))) // late
 	ipfix(15, set(300, u32(7)))
-	if s.counts[ledger.SequenceReordered] != 1 || s.counts[ledger.SequenceMissed] != 10 {
-		t.Errorf("%d late, %d missed", s.counts[ledger.SequenceReordered], s.counts[ledger.SequenceMissed])
+	if s.counts[ledger.SequenceReordered] != 1 || s.counts[ledger.SequenceSkipped] != 10 {
+		t.Errorf("%d late, %d missed", s.counts[ledger.SequenceReordered], s.counts[ledger.SequenceSkipped])
 	}
 	ipfix(3_000_000_000, set(300, u32(8)))
 	if s.counts[ledger.SequenceRestarted] != 1 {

@@ -41,7 +41,7 @@ type session struct {
 
 // Traffic is what came from one stream.
 type Traffic struct {
-	Datagrams, Records, Missed uint64
+	Datagrams, Records uint64
 }
 
 // maxCachedPlans bounds a session's plans against an exporter that uses up the ids; a look-up then costs a lock.
@@ -154,7 +154,27 @@ func (d *Decoder) evictSession() {
 func (t *Traffic) Add(o Traffic) {
 	t.Datagrams += o.Datagrams
 	t.Records += o.Records
-	t.Missed += o.Missed
+}
+
+// Stream is one exporter's port and observation domain, and what its sequence numbers tell.
+type Stream struct {
+	Exporter netip.Addr
+	// Port is 0 where it tells nothing apart.
+	Port   uint16
+	Domain uint32
+	// LastSeen is nanoseconds since 1970.
+	LastSeen int64
+	Span     ledger.Span
+}
+
+// Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers.
+func (d *Decoder) Streams(after int64, yield func(version template.Version, s Stream)) {
+	for key, s := range d.sessions {
+		if s.lastSeen > after && s.sequence.Started() {
+			yield(key.scope.Version, Stream{Exporter: key.scope.Exporter, Port: key.port, Domain: key.scope.Domain,
+				LastSeen: s.lastSeen, Span: s.sequence.Span})
+		}
+	}
 }
 
 // TakeTraffic calls yield for each stream with what came from it since the last time, and with the invalid address for

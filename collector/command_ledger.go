@@ -1,0 +1,202 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+type ledgerFlags struct {
+	wait   time.Duration
+	asJSON bool
+}
+
+func newLedgerCommand() *cobra.Command {
+	var flags ledgerFlags
+	command := &cobra.Command{
+		Use:   "ledger [ADDRESS...]",
+		Short: "Show what became of every datagram, set and record, and what exporters sent that nobody received",
+		Long: `ledger reads the books of running collectors from their HTTP ports (default localhost:8080) and works out the
+equations:
+
+  datagrams  received = decoded + refused                           of each listener
+  sets       received = decoded + waiting + expired + dropped       of each listener
+  records    decoded = open + handed to the output                  of each listener
+  output     received + recovered = published + waiting + spooled + dropped
+  handover   handed by the listeners = received by the output
+
+It fails where one does not hold within the waiting time: a batch that is just handed over settles at once. The sequences
+of exporters are summed over all collectors named, so that a stream spread over several shows no false gap: name the whole
+fleet. Units are the protocol's own: flows of NetFlow v5, packets of v9, data records of IPFIX, datagrams of sFlow.`,
+		Example: `  collector ledger
+  collector ledger 10.0.0.1:8080 10.0.0.2:8080
+  kubectl exec ds/my-fleet -- /collector ledger`,
+		Args: arguments(0, -1, "addresses"),
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"localhost:8080"}
+			}
+			return showLedger(command.Context(), flags, args, command.OutOrStdout())
+		},
+	}
+	command.Flags().DurationVar(&flags.wait, "wait", 5*time.Second, "how long the equations have to settle")
+	command.Flags().BoolVar(&flags.asJSON, "json", false, "print the collectors' accounts and the fleet's streams as JSON")
+	return command
+}
+
+func showLedger(ctx context.Context, flags ledgerFlags, addresses []string, out io.Writer) error {
+	deadline := time.Now().Add(flags.wait)
+	for {
+		accounts, err := fetchAccounts(ctx, addresses)
+		if err != nil {
+			return err
+		}
+		wrong := imbalances(accounts)
+		if wrong != nil && time.Now().Before(deadline) && ctx.Err() == nil {
+			time.Sleep(200 * time.Millisecond)
+			continue
+		}
+		if flags.asJSON {
+			encoder := json.NewEncoder(out)
+			encoder.SetIndent("", "  ")
+			err = encoder.Encode(struct {
+				Collectors []ledger.Account `json:"collectors"`
+				Streams    []ledger.Stream  `json:"streams"`
+			}{accounts, ledger.Fleet(accounts)})
+		} else {
+			err = printLedger(out, accounts)
+		}
+		return errors.Join(err, wrong)
+	}
+}
+
+// maxAccount bounds an answer: some thousand exporters.
+const maxAccount = 64 << 20
+
+func fetchAccounts(ctx context.Context, addresses []string) ([]ledger.Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var accounts []ledger.Account
+	for _, address := range addresses {
+		if !strings.Contains(address, "://") {
+			address = "http://" + address
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(address, "/")+"/ledger", nil)
+		if err != nil {
+			return nil, misuse{fmt.Errorf("%q is not an address such as 10.0.0.1:8080", address)}
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return nil, fmt.Errorf("asking the collector (its http.address): %w", err)
+		}
+		var a ledger.Account
+		err = json.NewDecoder(io.LimitReader(response.Body, maxAccount)).Decode(&a)
+		_ = response.Body.Close() // it was read
+		if response.StatusCode != http.StatusOK || err != nil {
+			return nil, fmt.Errorf("%s answers with %s, which is not a collector's ledger", address, response.Status)
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
+}
+
+// imbalances says which equations do not hold, nil where all do.
+func imbalances(accounts []ledger.Account) (err error) {
+	for i := range accounts {
+		for _, e := range accounts[i].Equations() {
+			if e.Difference != 0 {
+				err = errors.Join(err, fmt.Errorf("collector %s: the equation of %s is off by %d", accounts[i].Instance,
+					strings.TrimSuffix(e.Name+" of listener "+e.Listener, " of listener "), e.Difference))
+			}
+		}
+	}
+	return err
+}
+
+func printLedger(out io.Writer, accounts []ledger.Account) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(columns ...any) { _, _ = fmt.Fprintln(w, strings.TrimSuffix(fmt.Sprintln(join(columns)), "\n")) } // Flush reports errors
+	row("COLLECTOR", "LISTENER", "DATAGRAMS", "DECODED", "REFUSED", "KERNEL DROPS", "SETS", "DECODED", "WAITING", "LOST", "RECORDS")
+	for i := range accounts {
+		for _, l := range accounts[i].Listeners {
+			row(accounts[i].Instance, l.Name, l.Datagrams.Received, l.Datagrams.Decoded, reasons(l.Datagrams.Refused),
+				l.Datagrams.KernelDropped, l.Sets.Received, l.Sets.Decoded, l.Sets.Waiting,
+				reasons(l.Sets.Expired, l.Sets.Dropped), l.Records.Decoded)
+		}
+	}
+	row()
+	row("COLLECTOR", "RECORDS", "RECOVERED", "PUBLISHED", "WAITING", "SPOOLED", "DROPPED")
+	for i := range accounts {
+		o := &accounts[i].Output
+		row(accounts[i].Instance, o.Received, o.Recovered, o.Published, o.Waiting, o.Spooled, reasons(o.Dropped))
+	}
+	row()
+	row("EXPORTER", "PROTOCOL", "DATAGRAMS", "RECORDS")
+	for _, e := range fleetExporters(accounts) {
+		row(cmp.Or(e.Address, "others"), e.Protocol, e.Datagrams, e.Records)
+	}
+	row()
+	row("EXPORTER", "PORT", "PROTOCOL", "DOMAIN", "SENT", "RECEIVED", "MISSED", "DUPLICATED", "RESTARTS", "LAST SEEN")
+	for _, s := range ledger.Fleet(accounts) {
+		row(s.Exporter, s.Port, s.Protocol, s.Domain, s.Length(), s.Units, int64(s.Missed()), s.Duplicated, s.Restarts,
+			s.LastSeen.UTC().Format(time.RFC3339))
+	}
+	return w.Flush()
+}
+
+func join(columns []any) string {
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = fmt.Sprint(c)
+	}
+	return strings.Join(parts, "\t")
+}
+
+// reasons is the sum of what was given up, with why.
+func reasons(counts ...map[string]uint64) string {
+	sum := uint64(0)
+	var parts []string
+	for _, m := range counts {
+		for reason, n := range m {
+			sum += n
+			parts = append(parts, fmt.Sprintf("%s %d", reason, n))
+		}
+	}
+	if sum == 0 {
+		return "0"
+	}
+	slices.Sort(parts)
+	return fmt.Sprintf("%d (%s)", sum, strings.Join(parts, ", "))
+}
+
+// fleetExporters sums up exporters over collectors.
+func fleetExporters(accounts []ledger.Account) []ledger.Exporter {
+	var out []ledger.Exporter
+	for i := range accounts {
+		for _, e := range accounts[i].Exporters {
+			at := slices.IndexFunc(out, func(o ledger.Exporter) bool { return o.Address == e.Address && o.Protocol == e.Protocol })
+			if at < 0 {
+				out = append(out, e)
+				continue
+			}
+			out[at].Datagrams += e.Datagrams
+			out[at].Records += e.Records
+		}
+	}
+	slices.SortFunc(out, func(a, b ledger.Exporter) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Protocol, b.Protocol))
+	})
+	return out
+}
