@@ -212,7 +212,8 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 	}
 	if p := o.Buffer.Spool; p != nil {
 		out.Buffer.Spool = &config.Spool{
-			Directory:            spoolDirectory,
+			// Fleets may have one directory of a node in common.
+			Directory:            path.Join(spoolDirectory, c.Namespace+"."+c.Name),
 			MaxBytes:             size(p.MaxBytes),
 			After:                duration(p.After),
 			ResendBytesPerSecond: size(p.ResendBytesPerSecond),

@@ -191,12 +191,8 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	for _, v := range f.secretVolumes() {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(v.name).WithMountPath(path.Join(secretsDirectory, v.name)).WithReadOnly(true))
 	}
-	if s := f.Collector.Spec.Output.Buffer.Spool; s != nil {
-		mount := coreac.VolumeMount().WithName(spoolVolume).WithMountPath(spoolDirectory)
-		if s.HostPath != nil {
-			mount.WithSubPath(f.Collector.Namespace + "." + f.Collector.Name)
-		}
-		container.WithVolumeMounts(mount)
+	if f.Collector.Spec.Output.Buffer.Spool != nil {
+		container.WithVolumeMounts(coreac.VolumeMount().WithName(spoolVolume).WithMountPath(spoolDirectory))
 	}
 	for i := range c.VolumeMounts {
 		mount, err := convert[coreac.VolumeMountApplyConfiguration](&c.VolumeMounts[i])

@@ -1,0 +1,222 @@
+package fleet
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// readCollector reads a FlowCollector and fills in its defaults as the API server does.
+func readCollector(t *testing.T, file string) *v1alpha1.FlowCollector {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object map[string]any
+	if err := yaml.Unmarshal(b, &object); err != nil {
+		t.Fatal(err)
+	}
+	b, err = os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.UnmarshalStrict(b, &crd); err != nil {
+		t.Fatal(err)
+	}
+	var validation apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, &validation, nil); err != nil {
+		t.Fatal(err)
+	}
+	structural, err := schema.NewStructural(&validation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaulting.Default(object, structural)
+	b, err = json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &v1alpha1.FlowCollector{}
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func readFleet(t *testing.T, name string) *Fleet {
+	t.Helper()
+	return New(readCollector(t, "testdata/"+name+".yaml"), "registry.example.org/flowfleet:1.2.3", "flowfleet-system", "abc")
+}
+
+// objects are all that a fleet stands for, in the order of their files.
+func objects(t *testing.T, f *Fleet) []any {
+	t.Helper()
+	configMap, err := f.ConfigMap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemonSet, err := f.DaemonSet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []any{f.ServiceAccount(), configMap, f.NetworkPolicy(), daemonSet, f.DisruptionBudget(), f.Service(), f.MetricsService(),
+		f.Dashboard(), f.PodMonitor(), f.PrometheusRule()}
+	var out []any
+	for _, o := range all {
+		if !reflect.ValueOf(o).IsNil() {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func TestObjectsOfAFleet(t *testing.T) {
+	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized"} {
+		t.Run(name, func(t *testing.T) {
+			var got []byte
+			for _, o := range objects(t, readFleet(t, name)) {
+				b, err := yaml.Marshal(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(append(got, "---\n"...), b...)
+			}
+			got = bytes.ReplaceAll(got, []byte(indented(dashboard)), []byte("    (dashboard.json)\n"))
+			golden := filepath.Join("testdata", name+".golden.yaml")
+			if *update {
+				if err := os.WriteFile(golden, got, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("other than %s (-want +got); go test ./controllers/fleet -update writes it anew:\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+// indented is a text as the value of a ConfigMap's key.
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("    " + line)
+	}
+	return b.String()
+}
+
+func TestCollectorsAcceptTheirConfiguration(t *testing.T) {
+	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized"} {
+		t.Run(name, func(t *testing.T) {
+			f := readFleet(t, name)
+			file, err := config.Render(f.Configuration)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, problems := config.Parse(file); len(problems) > 0 {
+				t.Errorf("%v\n%s", problems, file)
+			}
+		})
+	}
+}
+
+func TestPodsAreReplacedForWhatNeedsARestartOnly(t *testing.T) {
+	annotations := func(change func(*v1alpha1.FlowCollector)) map[string]string {
+		c := readCollector(t, "testdata/minimal.yaml")
+		change(c)
+		daemonSet, err := New(c, "image", "system", "secrets").DaemonSet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return daemonSet.Spec.Template.Annotations
+	}
+	before := annotations(func(*v1alpha1.FlowCollector) {})
+	for _, test := range []struct {
+		name   string
+		change func(*v1alpha1.FlowCollector)
+		rolls  bool
+	}{
+		{"log level", func(c *v1alpha1.FlowCollector) { c.Spec.Collector.LogLevel = "debug" }, false},
+		{"allowed networks", func(c *v1alpha1.FlowCollector) { c.Spec.Exporters.AllowedNetworks = []v1alpha1.Network{"10.0.0.0/8"} }, false},
+		{"limits", func(c *v1alpha1.FlowCollector) { c.Spec.Exporters.Limits.Exporters = 5 }, false},
+		{"listener", func(c *v1alpha1.FlowCollector) { c.Spec.Listeners[0].Port = 9995 }, true},
+		{"encoding", func(c *v1alpha1.FlowCollector) { c.Spec.Output.Encoding = v1alpha1.EncodingJSON }, true},
+		{"template scope", func(c *v1alpha1.FlowCollector) { c.Spec.Exporters.TemplateScope = v1alpha1.ScopeAddress }, true},
+	} {
+		after := annotations(test.change)
+		if rolls := !cmp.Equal(before, after); rolls != test.rolls {
+			t.Errorf("%s: pods are replaced: %v, want %v", test.name, rolls, test.rolls)
+		}
+	}
+}
+
+// metricName matches the metrics of collectors in expressions.
+var metricName = regexp.MustCompile(`flowfleet_collector_[a-z_]+`)
+
+func TestAlertsAndDashboardUseMetricsThatExist(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := metricName.FindAllString(dashboard, -1)
+	for _, a := range alerts(readCollector(t, "testdata/minimal.yaml")) {
+		used = append(used, metricName.FindAllString(a.expression, -1)...)
+		if a.summary == "" || a.whatToDo == "" || a.wait == "" {
+			t.Errorf("alert %s does not say what is wrong and what to do", a.name)
+		}
+	}
+	if len(used) < 20 {
+		t.Fatalf("only %d metrics are used", len(used))
+	}
+	for _, name := range used {
+		if !bytes.Contains(guide, []byte("`"+name+"`")) {
+			t.Errorf("there is no metric %s", name)
+		}
+	}
+	if !json.Valid([]byte(dashboard)) {
+		t.Error("the dashboard is no JSON")
+	}
+}
+
+func TestNothingSecretIsRendered(t *testing.T) {
+	for _, o := range objects(t, readFleet(t, "secure")) {
+		b, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var u unstructured.Unstructured
+		if err := u.UnmarshalJSON(b); err != nil {
+			t.Fatal(err)
+		}
+		if u.GetKind() == "Secret" {
+			t.Errorf("a Secret is made: %s", u.GetName())
+		}
+	}
+}
