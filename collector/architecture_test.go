@@ -28,14 +28,15 @@ func TestTheCollectorKnowsNoKubernetes(t *testing.T) {
 
 func TestDependenciesPointOneWay(t *testing.T) {
 	for name, forbidden := range map[string][]string{
-		"collector/decode":   {"github.com/nats-io/", module + "collector/share", module + "collector/publish"},
-		"collector/template": {"github.com/nats-io/", module + "collector/decode", module + "collector/flow"},
-		"collector/flow":     {"github.com/nats-io/", module + "collector/decode", module + "collector/template"},
-		"collector/spool":    {module + "collector/config", module + "collector/publish", "github.com/nats-io/"},
-		"collector/publish":  {module + "collector/decode", module + "collector/template", module + "collector/flow"},
-		"collector/share":    {module + "collector/decode", module + "collector/flow", module + "collector/publish"},
-		"collector/config":   {module + "collector/decode", module + "collector/share", "github.com/nats-io/"},
-		"collector/observe":  {module + "collector/run", module + "collector/decode", "github.com/nats-io/"},
+		"collector/decode":      {"github.com/nats-io/", module + "collector/share", module + "collector/publish"},
+		"collector/template":    {"github.com/nats-io/", module + "collector/decode", module + "collector/flow"},
+		"collector/flow":        {"github.com/nats-io/", module + "collector/decode", module + "collector/template"},
+		"collector/spool":       {module + "collector/config", module + "collector/publish", "github.com/nats-io/"},
+		"collector/publish":     {module + "collector/decode", module + "collector/template", module + "collector/flow"},
+		"collector/share":       {module + "collector/decode", module + "collector/flow", module + "collector/publish"},
+		"collector/config":      {module + "collector/decode", module + "collector/share", "github.com/nats-io/"},
+		"controllers/jetstream": {"k8s.io/", "sigs.k8s.io/controller-runtime", module + "api"},
+		"collector/observe":     {module + "collector/run", module + "collector/decode", "github.com/nats-io/"},
 	} {
 		for _, dependency := range dependenciesOf(t, name) {
 			for _, prefix := range forbidden {

@@ -1,16 +1,7 @@
 package connect
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -113,87 +104,24 @@ func TestAServerThatIsAwayIsNoError(t *testing.T) {
 	natstest.Eventually(t, "the connection is made", nc.IsConnected)
 }
 
-// authority signs certificates.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	pem         []byte
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	a.certificate, a.key, a.pem, _ = sign(t, template, nil)
-	return a
-}
-
-// sign makes a certificate, by itself where there is no authority.
-func sign(t *testing.T, template *x509.Certificate, by *authority) (*x509.Certificate, *ecdsa.PrivateKey, []byte, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent, parentKey := template, key
-	if by != nil {
-		parent, parentKey = by.certificate, by.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})
-}
-
-func (a *authority) issue(t *testing.T, name string) (certificate, key []byte) {
-	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	_, _, certificate, key = sign(t, template, a)
-	return certificate, key
-}
-
 func TestCertificatesAreReadAgainAtEachAttempt(t *testing.T) {
-	right, wrong := newAuthority(t), newAuthority(t)
-	serverCertificate, serverKey := right.issue(t, "nats.example.org")
-	pair, err := tls.X509KeyPair(serverCertificate, serverKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(right.certificate)
-	s := natstest.Start(t, func(o *server.Options) {
-		o.TLS, o.TLSVerify = true, true
-		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
-	})
+	right, wrong := natstest.NewAuthority(t), natstest.NewAuthority(t)
+	s := natstest.Start(t, right.Secure(t, "nats.example.org", right))
 	directory := t.TempDir()
 	c := &config.TLS{CAFile: filepath.Join(directory, "ca"), CertFile: filepath.Join(directory, "crt"),
 		KeyFile: filepath.Join(directory, "key"), ServerName: "nats.example.org"}
 	nc := dial(t, config.NATS{URLs: []string{s.URL()}, TLS: c}) // nothing is there yet
 	time.Sleep(shortestWait)
-	clientCertificate, clientKey := wrong.issue(t, "collector")
-	write(t, c.CAFile, wrong.pem)
+	clientCertificate, clientKey := wrong.Issue(t, "collector")
+	write(t, c.CAFile, wrong.PEM)
 	write(t, c.CertFile, clientCertificate)
 	write(t, c.KeyFile, clientKey)
 	time.Sleep(3 * shortestWait)
 	if nc.IsConnected() {
 		t.Fatal("connected with the wrong authority")
 	}
-	clientCertificate, clientKey = right.issue(t, "collector")
-	write(t, c.CAFile, right.pem)
+	clientCertificate, clientKey = right.Issue(t, "collector")
+	write(t, c.CAFile, right.PEM)
 	write(t, c.CertFile, clientCertificate)
 	write(t, c.KeyFile, clientKey)
 	natstest.Eventually(t, "the connection is made", nc.IsConnected)

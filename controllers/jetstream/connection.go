@@ -110,28 +110,29 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 // release lets the last connection outlive the context; false if that came too late.
 func (d *dialer) release() bool { return d.stop == nil || d.stop() }
 
-// refused notes an error that the server reports beside answers: a permission that is missing, for which no answer comes.
+// refused notes an error that the server reports beside answers: none comes then to what waits.
 func (c *Connection) refused(err error) {
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if strings.Contains(strings.ToLower(err.Error()), "subscription") {
-		c.broken = err // it is the one that answers come on
+	// A permission is that of one request, unless it is the one to receive answers. Other errors, such as credentials that
+	// expired, end the connection.
+	if !errors.Is(err, nats.ErrPermissionViolation) || strings.Contains(strings.ToLower(err.Error()), "subscription") {
+		c.broken = err
 	}
 	if c.interrupt != nil {
 		c.interrupt(err)
 	}
 }
 
-// lost notes that the connection is gone.
+// lost notes that the connection is gone; why may have been told before.
 func (c *Connection) lost(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.broken = err
+	if c.broken == nil {
+		c.broken = fmt.Errorf("the connection was lost: %w", err)
+	}
 	if c.interrupt != nil {
-		c.interrupt(err)
+		c.interrupt(c.broken)
 	}
 }
 

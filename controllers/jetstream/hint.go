@@ -60,17 +60,18 @@ func hint(err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "the server's certificate is expired or not valid yet: renew it"
 	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"),
-		strings.Contains(text, "tls: unknown certificate authority"), strings.Contains(text, "tls: expired certificate"):
+		strings.Contains(text, "tls: unknown certificate authority"), strings.Contains(text, "tls: expired certificate"),
+		strings.Contains(text, "after tls handshake"): // that is how version 1.3 may tell
 		return "the server wants a client certificate that it trusts: see nats.tls.clientCertificate"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server has no TLS: configure it there, or leave nats.tls out"
 	case errors.Is(err, nats.ErrPermissionViolation):
 		return "the NATS user may not use this subject: grant it"
-	case errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAccountAuthExpired):
+	case strings.Contains(text, "authentication expired"): // the client does not make all of these its own errors
 		return "the credentials, or those of the account, are expired: renew them"
-	case errors.Is(err, nats.ErrAuthRevoked):
+	case strings.Contains(text, "authentication revoked"):
 		return "the credentials are revoked: issue new ones"
-	case errors.Is(err, nats.ErrAuthorization):
+	case strings.Contains(text, "authorization violation"):
 		return "the server refuses the credentials: are they of this server, and current?"
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return "run nats-server with JetStream: -js, or jetstream {} in its configuration"

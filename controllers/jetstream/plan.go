@@ -128,13 +128,6 @@ func (p *plan) setSubjects(want []string) {
 		p.change("subjects changed from %s to %s", list(have), list(want))
 		p.config.Subjects = slices.Clone(want)
 	default:
-		if len(surplus) > 0 {
-			p.keep("subjects: %s is taken in too, and not in %s.subjects: it is taken away only if %s.allowReduction is true",
-				strings.Join(surplus, ", "), p.section, p.section)
-		}
-		if len(missing) == 0 {
-			return
-		}
 		// What a wider one covers must go: JetStream refuses subjects that overlap.
 		union := slices.DeleteFunc(slices.Clone(have), func(s string) bool { return coveredBy(s, missing) })
 		for _, s := range missing {
@@ -144,9 +137,15 @@ func (p *plan) setSubjects(want []string) {
 				return
 			}
 		}
-		union = append(union, missing...)
-		p.change("subjects widened from %s to %s", list(have), list(union))
-		p.config.Subjects = union
+		if len(surplus) > 0 {
+			p.keep("subjects: %s is taken in too, and not in %s.subjects: it is taken away only if %s.allowReduction is true",
+				strings.Join(surplus, ", "), p.section, p.section)
+		}
+		if len(missing) > 0 {
+			union = append(union, missing...)
+			p.change("subjects widened from %s to %s", list(have), list(union))
+			p.config.Subjects = union
+		}
 	}
 }
 
