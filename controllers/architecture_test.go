@@ -1,0 +1,57 @@
+package controllers
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/flowfleet/flowfleet/"
+
+func TestDependenciesPointOneWay(t *testing.T) {
+	for name, forbidden := range map[string][]string{
+		"api/v1alpha1": {module + "collector", module + "controllers", "sigs.k8s.io/controller-runtime", "k8s.io/client-go",
+			"github.com/nats-io/"},
+		"controllers/fleet":       {module + "controllers/jetstream", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/kubernetes", "github.com/nats-io/"},
+		"controllers/jetstream":   {module + "api", "k8s.io/", "sigs.k8s.io/controller-runtime"},
+		"controllers/observation": {module + "api", "k8s.io/", "sigs.k8s.io/controller-runtime", "github.com/nats-io/"},
+		"controllers":             {module + "collector/decode/netflow", module + "collector/listen", module + "collector/run"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", module+name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dependency := range strings.Fields(string(out)) {
+			for _, prefix := range forbidden {
+				if strings.HasPrefix(dependency, prefix) {
+					t.Errorf("%s is built from %s", name, dependency)
+				}
+			}
+		}
+	}
+}
+
+// reasonConstant matches the declarations of reasons.
+var reasonConstant = regexp.MustCompile(`(?m)^\treason\w+ += "(\w+)"$`)
+
+func TestEveryReasonIsInTheGuide(t *testing.T) {
+	source, err := os.ReadFile("conditions.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, err := os.ReadFile("../docs/conditions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := reasonConstant.FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 20 {
+		t.Fatalf("only %d reasons were found", len(reasons))
+	}
+	for _, r := range reasons {
+		if !strings.Contains(string(guide), "`"+r[1]+"`") {
+			t.Errorf("docs/conditions.md does not explain the reason %s", r[1])
+		}
+	}
+}
