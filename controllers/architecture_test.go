@@ -14,7 +14,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	for name, forbidden := range map[string][]string{
 		"api/v1alpha1": {module + "collector", module + "controllers", "sigs.k8s.io/controller-runtime", "k8s.io/client-go",
 			"github.com/nats-io/"},
-		"controllers/fleet":       {module + "controllers/jetstream", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/kubernetes", "github.com/nats-io/"},
+		"controllers/fleet":       {module + "controllers/jetstream", "sigs.k8s.io/controller-runtime", "github.com/nats-io/"},
 		"controllers/jetstream":   {module + "api", "k8s.io/", "sigs.k8s.io/controller-runtime"},
 		"controllers/observation": {module + "api", "k8s.io/", "sigs.k8s.io/controller-runtime", "github.com/nats-io/"},
 		"controllers":             {module + "collector/decode/netflow", module + "collector/listen", module + "collector/run"},
@@ -29,6 +29,19 @@ func TestDependenciesPointOneWay(t *testing.T) {
 					t.Errorf("%s is built from %s", name, dependency)
 				}
 			}
+		}
+	}
+}
+
+func TestBuildersAreGivenNoClientAndNoClock(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, module+"controllers/fleet").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, imported := range strings.Fields(string(out)) {
+		switch imported {
+		case "context", "time", "os", "k8s.io/client-go/kubernetes", "k8s.io/client-go/rest":
+			t.Errorf("package fleet imports %s", imported)
 		}
 	}
 }
