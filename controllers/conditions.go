@@ -98,27 +98,15 @@ var degrading = append(essential[:len(essential):len(essential)],
 
 // summarize says in Ready and Degraded what the other conditions come to.
 func (p *pass) summarize() {
-	status, reason := metav1.ConditionTrue, reasonReady
-	message := fmt.Sprintf("%s collectors are ready", p.fc.Status.Collectors.Summary)
-	if p.fc.Status.Address != "" {
-		message += "; exporters send to " + p.fc.Status.Address
+	if c := p.worst(); c != nil {
+		p.set(v1alpha1.ConditionReady, c.Status, c.Reason, "%s: %s", c.Type, c.Message)
+	} else {
+		message := fmt.Sprintf("%s collectors are ready", p.fc.Status.Collectors.Summary)
+		if p.fc.Status.Address != "" {
+			message += "; exporters send to " + p.fc.Status.Address
+		}
+		p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady, "%s", message)
 	}
-	for _, kind := range essential {
-		c := p.condition(kind)
-		if c == nil || c.Status == metav1.ConditionTrue {
-			continue
-		}
-		if c.Status == metav1.ConditionFalse || status == metav1.ConditionTrue {
-			if status == metav1.ConditionFalse {
-				break
-			}
-			status, reason, message = c.Status, c.Reason, kind+": "+c.Message
-		}
-		if status == metav1.ConditionFalse {
-			break
-		}
-	}
-	p.set(v1alpha1.ConditionReady, status, reason, "%s", message)
 
 	var troubles []string
 	first := ""
@@ -135,6 +123,18 @@ func (p *pass) summarize() {
 	} else {
 		p.set(v1alpha1.ConditionDegraded, metav1.ConditionFalse, reasonAsWanted, "nothing is known to be wrong")
 	}
+}
+
+// worst is the first essential condition that is False, or else the first that is Unknown; nil where all are True.
+func (p *pass) worst() *metav1.Condition {
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		for _, kind := range essential {
+			if c := p.condition(kind); c != nil && c.Status == status {
+				return c
+			}
+		}
+	}
+	return nil
 }
 
 // transient reasons are part of every start: nothing is wrong yet.

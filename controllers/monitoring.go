@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -27,8 +26,9 @@ type schemaKind = schema.GroupVersionKind
 // such an object cannot be extracted.
 const annotationApplied = "flowfleet.io/applied"
 
-// applyMonitoring makes the objects of kinds that need not be there, and says in MonitoringReady which could not be made.
-func (p *pass) applyMonitoring(ctx context.Context) error {
+// applyMonitoring makes the objects of kinds that need not be there, and says in MonitoringReady which could not be made. It
+// returns what went wrong, as *nameTakenError where somebody else has the name.
+func (p *pass) applyMonitoring(ctx context.Context) []error {
 	m := &p.fc.Spec.Monitoring
 	var missing []string
 	var errs []error
@@ -59,7 +59,7 @@ func (p *pass) applyMonitoring(ctx context.Context) error {
 	default:
 		meta.RemoveStatusCondition(&p.fc.Status.Conditions, v1alpha1.ConditionMonitoringReady)
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 func (p *pass) applyUntyped(ctx context.Context, kind schemaKind, wanted *unstructured.Unstructured) error {

@@ -96,18 +96,23 @@ func (p *pass) applyObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failures []error
+	for _, c := range children {
+		if err := p.applyChild(ctx, c); err != nil {
+			failures = append(failures, fmt.Errorf("%s %s/%s: %w", c.kind, p.fc.Namespace, c.name, err))
+		}
+	}
+	failures = append(failures, p.applyMonitoring(ctx)...)
 	var errs []error
 	var taken []string
-	for _, c := range children {
-		err := p.applyChild(ctx, c)
+	for _, err := range failures {
 		var nameTaken *nameTakenError
 		if errors.As(err, &nameTaken) {
 			taken = append(taken, nameTaken.Error())
-		} else if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s/%s: %w", c.kind, p.fc.Namespace, c.name, err))
+		} else {
+			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, p.applyMonitoring(ctx))
 	if len(taken) > 0 {
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonNameTaken, "%s", strings.Join(taken, "; "))
 		p.lookAgainIn(viewInterval)

@@ -77,7 +77,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if errors.Is(err, errGone) {
 		return ctrl.Result{}, nil
 	}
-	return ctrl.Result{RequeueAfter: p.again}, errors.Join(err, p.writeStatus(ctx))
+	err = errors.Join(err, p.writeStatus(ctx))
+	return ctrl.Result{RequeueAfter: p.again}, err
 }
 
 // run takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.

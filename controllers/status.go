@@ -3,15 +3,20 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
+
+// staleCache is how long a cache may need to show what was written last.
+const staleCache = 200 * time.Millisecond
 
 // writeStatus writes the status where it differs, and tells of transitions in events and metrics.
 func (p *pass) writeStatus(ctx context.Context) error {
@@ -27,6 +32,10 @@ func (p *pass) writeStatus(ctx context.Context) error {
 	if err := p.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil // it was deleted meanwhile
+		}
+		if apierrors.IsConflict(err) {
+			p.lookAgainIn(staleCache)
+			return nil
 		}
 		return fmt.Errorf("writing the status of FlowCollector %s: %w", client.ObjectKeyFromObject(p.fc), err)
 	}
