@@ -13,12 +13,15 @@ type LogLevel string
 // Collector is how the collectors' pods are made.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxSurge) || string(self.updateStrategy.maxSurge) in ['0', '0%']",message="collector.updateStrategy: with hostNetwork two collectors cannot have the same port of a node, so there can be no surge; leave maxSurge out and set maxUnavailable"
+// +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxUnavailable) || !(string(self.updateStrategy.maxUnavailable) in ['0', '0%'])",message="collector.updateStrategy: with hostNetwork a collector ends before the next one can begin, so maxUnavailable cannot be 0; leave it out, or set at least 1"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))",message="collector.volumeMounts: each names one of collector.volumes; add the volume, or correct the name"
 // +kubebuilder:validation:XValidation:rule="!has(self.terminationGracePeriodSeconds) || self.terminationGracePeriodSeconds >= (has(self.drainTime) ? duration(self.drainTime).getSeconds() : 15) + 15",message="collector.terminationGracePeriodSeconds: at least drainTime and 15 s are needed, to hand on what is waiting; raise it, or leave it out"
 type Collector struct {
 	// image of the collectors. Default: the operator's own, so that both are of one version.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\s]+$`
 	Image string `json:"image,omitempty"`
 
 	// imagePullPolicy of the image. Default IfNotPresent.
@@ -62,6 +65,7 @@ type Collector struct {
 	// priorityClassName of the pods.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
 	// hostNetwork binds the ports on the nodes themselves: exporters then send to nodes, without a Service between, and a
@@ -81,11 +85,14 @@ type Collector struct {
 	// +optional
 	Profiling bool `json:"profiling,omitempty"`
 
-	// env are further environment variables.
+	// env are further environment variables. Those that the operator sets itself (POD_NAME, POD_NAMESPACE, NODE_NAME,
+	// NODE_ADDRESS and GOMEMLIMIT) cannot be among them.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(e, !(e.name in ['POD_NAME', 'POD_NAMESPACE', 'NODE_NAME', 'NODE_ADDRESS', 'GOMEMLIMIT']))",message="collector.env: the operator sets POD_NAME, POD_NAMESPACE, NODE_NAME, NODE_ADDRESS and GOMEMLIMIT (from resources.limits.memory) itself; leave them out"
+	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.value) || e.value == '')",message="collector.env: choose one of value and valueFrom"
 	Env []corev1.EnvVar `json:"env,omitempty"`
 
 	// volumes are further volumes of the pods.
@@ -100,14 +107,19 @@ type Collector struct {
 	// +listType=map
 	// +listMapKey=mountPath
 	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !(m.mountPath in ['/etc/flowfleet', '/var/run/secrets/flowfleet', '/var/lib/flowfleet']) && !m.mountPath.startsWith('/etc/flowfleet/') && !m.mountPath.startsWith('/var/run/secrets/flowfleet/') && !m.mountPath.startsWith('/var/lib/flowfleet/'))",message="collector.volumeMounts: the operator mounts /etc/flowfleet, /var/run/secrets/flowfleet and /var/lib/flowfleet itself; choose another mountPath"
 	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
 
 	// annotations of the pods, beside the operator's own.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="!('flowfleet.io/configuration' in self || 'flowfleet.io/secrets' in self)",message="collector.annotations: the operator sets flowfleet.io/configuration and flowfleet.io/secrets itself; leave them out"
 	Annotations map[string]string `json:"annotations,omitempty"`
 
 	// labels of the pods, beside the operator's own.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
 	Labels map[string]string `json:"labels,omitempty"`
 
 	// logLevel of the collectors; it changes without a restart. Default info.
@@ -142,12 +154,16 @@ type UpdateStrategy struct {
 	// maxSurge nodes may have a second collector while the first is replaced: a number, or a percentage of the nodes. Default 1
 	// (0 with hostNetwork).
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="string(self).matches('^[0-9]+%?$')",message="maxSurge: a number or a percentage is needed"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=6
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 100000 : self.matches('^(0|[1-9][0-9]?|100)%$')",message="maxSurge: a number of nodes such as 1, or a percentage such as \"10%\", is needed"
 	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
 
 	// maxUnavailable nodes may be without a collector: a number, or a percentage of the nodes. Default 0 (1 with hostNetwork).
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="string(self).matches('^[0-9]+%?$')",message="maxUnavailable: a number or a percentage is needed"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=6
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 100000 : self.matches('^(0|[1-9][0-9]?|100)%$')",message="maxUnavailable: a number of nodes such as 1, or a percentage such as \"10%\", is needed"
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 }
 

@@ -122,14 +122,14 @@ type HeldData struct {
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytes: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytes: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
 	// maxBytesPerExporter, up to 1Ti. Default 1Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytesPerExporter: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytesPerExporter: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
 	MaxBytesPerExporter *resource.Quantity `json:"maxBytesPerExporter,omitempty"`
 
 	// maxAge of a held set, 1s to 24h. Default 5m.

@@ -50,7 +50,8 @@ type FlowCollectorList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.listeners) || self.listeners.all(l, l.port >= 1024)",message="listeners: with collector.hostNetwork the collectors may not bind ports below 1024, because they run without privileges; choose a port from 1024 on"
 // +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.networkPolicy) || !has(self.networkPolicy.enabled) || !self.networkPolicy.enabled",message="networkPolicy: network policies do not apply to pods on the host network; disable one of networkPolicy.enabled and collector.hostNetwork"
-// +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.listeners) || !has(self.collector.metricsPort) || self.listeners.all(l, l.port != self.collector.metricsPort)",message="collector.metricsPort: choose a port that no listener has"
+// +kubebuilder:validation:XValidation:rule="!has(self.service) || !has(self.service.type) || self.service.type in ['LoadBalancer', 'NodePort'] || !has(self.listeners) || self.listeners.all(l, !has(l.nodePort))",message="listeners: a nodePort needs the service.type LoadBalancer or NodePort; leave nodePort out, or change the type"
+// +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.buffer) || !has(self.output.buffer.maxBytes) || string(self.output.buffer.maxBytes).matches('[eE]') || quantity(string(self.output.buffer.maxBytes)).compareTo(quantity(!has(self.collector) || !has(self.collector.resources) ? '1Gi' : has(self.collector.resources.limits) && 'memory' in self.collector.resources.limits && string(self.collector.resources.limits['memory']).matches('^[0-9.]{1,16}[kKMGTPi]{0,2}$') ? string(self.collector.resources.limits['memory']) : '1Pi')) < 0",message="output.buffer.maxBytes: a collector would be killed before its buffer is full; choose less than the memory limit (1Gi where collector.resources is left out), or raise collector.resources.limits.memory"
 type FlowCollectorSpec struct {
 	// suspend makes the operator leave everything as it is: collectors go on, changes wait, drift is not put back.
 	// +optional
@@ -65,6 +66,8 @@ type FlowCollectorSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:default={{name: "netflow", protocol: "NetFlow", port: 2055}, {name: "ipfix", protocol: "IPFIX", port: 4739}, {name: "sflow", protocol: "SFlow", port: 6343}}
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.port == b.port))",message="two listeners have the same port; give each a port of its own, or one listener the protocol Auto"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.nodePort) || self.exists_one(b, has(b.nodePort) && a.nodePort == b.nodePort))",message="two listeners have the same nodePort; give each one of its own, or leave them out"
+	// +kubebuilder:validation:XValidation:rule="self.all(l, l.name != 'metrics')",message="the operator's own port has the name metrics; choose another name for the listener"
 	Listeners []Listener `json:"listeners,omitempty"`
 
 	// nats is the server that holds the bucket and the stream, unless templateStore.nats or output.nats name another one.
@@ -129,11 +132,12 @@ const (
 
 // Listener is one UDP port.
 type Listener struct {
-	// name labels the listener's metrics and its port of the Service. A DNS label of at most 15 characters.
+	// name labels the listener's metrics and its port of the Service: at most 15 lower-case letters, digits and single "-",
+	// beginning with a letter.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z](-?[a-z0-9])*$`
 	Name string `json:"name"`
 
 	// protocol of the datagrams; others are refused and counted. NetFlow is versions 1, 5, 7 and 9. Auto tells the protocols
@@ -166,7 +170,7 @@ type Listener struct {
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Gi')) <= 0",message="receiveBuffer: from 64Ki to 1Gi is possible"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('64Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Gi')) <= 0",message="receiveBuffer: from 64Ki to 1Gi is possible"
 	ReceiveBuffer *resource.Quantity `json:"receiveBuffer,omitempty"`
 }
 

@@ -28,6 +28,7 @@ type PodMonitor struct {
 
 	// interval between readings, such as 30s. Default: Prometheus' own.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
 	Interval string `json:"interval,omitempty"`
 }

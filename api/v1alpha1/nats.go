@@ -11,7 +11,8 @@ type NATS struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^(nats|tls|ws|wss)://(\[[0-9A-Fa-f:.%]+\]|[-A-Za-z0-9._]+)(:[0-9]{1,5})?/?$`
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('@')",message="a server's address has no user, password or token in it; name a Secret in credentials, nkey, token or user"
+	// +kubebuilder:validation:items:XValidation:rule="self.contains('@') || isURL(self) && self.matches('^(nats|tls|ws|wss)://([[][0-9A-Fa-f:.]+[]]|[-A-Za-z0-9._]+)(:[0-9]{1,5})?/?$') && (url(self).getPort() == '' || int(url(self).getPort()) >= 1 && int(url(self).getPort()) <= 65535)",message="an address such as nats://nats.example:4222, tls://192.0.2.1:4222 or wss://[2001:db8::1]:443 is needed"
 	// +kubebuilder:default={"nats://nats:4222"}
 	// +kubebuilder:validation:XValidation:rule="self.all(u, u.startsWith('ws')) || self.all(u, !u.startsWith('ws'))",message="web socket addresses and others do not mix; choose one kind"
 	URLs []string `json:"urls,omitempty"`
@@ -73,6 +74,7 @@ type SecretKey struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 
 	// key in the Secret.
@@ -89,6 +91,7 @@ type SecretName struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 }
 

@@ -16,6 +16,8 @@ const (
 )
 
 // Output says where and how flows leave.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.subject) || !has(self.stream) || !has(self.stream.subjects) || (has(self.stream.managed) && !self.stream.managed) || self.stream.subjects.exists(s, s.contains('*') || s.endsWith('.>') && (self.subject + '.').startsWith(s.substring(0, size(s) - 1))) || ['.netflow5', '.netflow9', '.ipfix', '.sflow'].all(p, (self.subject + p) in self.stream.subjects)",message="output.stream.subjects: they do not take in all flows, which are published on output.subject with .netflow5, .netflow9, .ipfix and .sflow; add <output.subject>.> to them, or leave stream.subjects out"
 type Output struct {
 	// encoding of flows: length-delimited protobuf (goflow2's flowpb.FlowMessage) or JSON lines. Default Protobuf.
 	// +optional
@@ -77,15 +79,17 @@ type Stream struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+$`
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('KV_') && !self.startsWith('OBJ_')",message="stream.name: streams named KV_ and OBJ_ hold key-value buckets and object stores; choose another name"
 	Name string `json:"name,omitempty"`
 
-	// subjects that the stream takes in. Default: <output.subject>.>
+	// subjects that the stream takes in; all flows must be among them. "*" stands for one token, ">" for the rest, but not for
+	// everything. Default: <output.subject>.>
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^[^\s]+$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]|[-_:=/@#%a-zA-Z0-9]+)([.]([*]|[-_:=/@#%a-zA-Z0-9]+))*([.]>)?$')",message="a subject such as flows.> is needed: tokens with dots between, * in place of one token, > in place of the rest"
 	Subjects []string `json:"subjects,omitempty"`
 
 	// maxAge of a flow in the stream, 1m to 87840h. Default 24h.
@@ -93,11 +97,11 @@ type Stream struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87840h')",message="maxAge: from 1m to 87840h is possible"
 	MaxAge *Duration `json:"maxAge,omitempty"`
 
-	// maxBytes of the stream, at least 1Mi; the oldest flows give way. Default 10Gi.
+	// maxBytes of the stream, 1Mi to 1Pi; the oldest flows give way. Default 10Gi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="maxBytes: at least 1Mi is needed"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="stream.maxBytes: from 1Mi to 1Pi is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
 	// replicas of the stream among the servers of a NATS cluster: 1, 3 or 5. Default 1.
@@ -135,7 +139,7 @@ type Batch struct {
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('900Ki')) <= 0",message="batch.maxBytes: from 1Ki to 900Ki is possible, because NATS takes messages of up to 1Mi"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('900Ki')) <= 0",message="batch.maxBytes: from 1Ki to 900Ki is possible, because NATS takes messages of up to 1Mi"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
 	// maxAge of the oldest flow of a message, 1ms to 1m. Default 200ms.
@@ -158,20 +162,21 @@ const (
 
 // Buffer bounds what waits in a collector's memory for the stream.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.maxBytes) || !has(self.inFlightBytes) || quantity(string(self.inFlightBytes)).compareTo(quantity(string(self.maxBytes))) <= 0",message="buffer.inFlightBytes: it is part of buffer.maxBytes, choose no more than that"
+// +kubebuilder:validation:XValidation:rule="!has(self.inFlightBytes) || string(self.inFlightBytes).matches('[eE]') || has(self.maxBytes) && string(self.maxBytes).matches('[eE]') || quantity(string(self.inFlightBytes)).compareTo(quantity(has(self.maxBytes) ? string(self.maxBytes) : '256Mi')) <= 0",message="buffer.inFlightBytes: it is part of buffer.maxBytes (256Mi where that is left out); choose no more than that"
 type Buffer struct {
-	// maxBytes of flows that the stream has not acknowledged, at least 1Mi. Size the memory limit after it. Default 256Mi.
+	// maxBytes of flows that the stream has not acknowledged, 1Mi to 1Ti, and less than the memory limit.
+	// Default 256Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="buffer.maxBytes: at least 1Mi is needed"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="buffer.maxBytes: from 1Mi to 1Ti is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// inFlightBytes are sent and not acknowledged at a time, at least 1Mi. Default 16Mi.
+	// inFlightBytes are sent and not acknowledged at a time, 1Mi to 1Ti. Default 16Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="buffer.inFlightBytes: at least 1Mi is needed"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="buffer.inFlightBytes: from 1Mi to 1Ti is possible"
 	InFlightBytes *resource.Quantity `json:"inFlightBytes,omitempty"`
 
 	// policy says what gives way when the buffer is full. Default DropOldest.
@@ -190,11 +195,11 @@ type Buffer struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.hostPath) || !has(self.emptyDir)",message="spool: choose one of emptyDir and hostPath"
 type Spool struct {
-	// maxBytes on disk, at least 64Mi. Default 4Gi.
+	// maxBytes on disk, 64Mi to 16Ti. Default 4Gi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="spool.maxBytes: at least 64Mi is needed"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('64Mi')) >= 0 && quantity(string(self)).compareTo(quantity('16Ti')) <= 0",message="spool.maxBytes: from 64Mi to 16Ti is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
 	// after is how long a batch waits in memory before it is written to disk, which is what a crash can lose while JetStream
@@ -203,11 +208,11 @@ type Spool struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="spool.after: from 100ms to 1h is possible"
 	After *Duration `json:"after,omitempty"`
 
-	// resendBytesPerSecond is how fast what was spooled is sent, beside live flows and after them, at least 1Mi. Default 32Mi.
+	// resendBytesPerSecond is how fast what was spooled is sent, beside live flows and after them, 1Mi to 1Ti. Default 32Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="spool.resendBytesPerSecond: at least 1Mi is needed"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="spool.resendBytesPerSecond: from 1Mi to 1Ti is possible"
 	ResendBytesPerSecond *resource.Quantity `json:"resendBytesPerSecond,omitempty"`
 
 	// emptyDir holds the spool in the pod's own directory: it outlives a crash of the collector, not the pod. It is the

@@ -20,7 +20,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerClass: it needs the type LoadBalancer"
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerSourceRanges: they need the type LoadBalancer; exporters.allowedNetworks works with every type"
 // +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || size(self.ipFamilies) < 2 || has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack'",message="service.ipFamilyPolicy: two ipFamilies need PreferDualStack or RequireDualStack"
-// +kubebuilder:validation:XValidation:rule="has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass) || (has(oldSelf.type) && oldSelf.type != 'LoadBalancer')",message="service.loadBalancerClass: Kubernetes does not let it change; change service.type to ClusterIP first, and back"
+// +kubebuilder:validation:XValidation:rule="has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass) || (has(oldSelf.type) && oldSelf.type != 'LoadBalancer') || (has(self.type) && self.type != 'LoadBalancer')",message="service.loadBalancerClass: Kubernetes does not let it change; set service.type to ClusterIP without a class first, then both anew"
 type Service struct {
 	// type of the Service. Default LoadBalancer.
 	// +optional
@@ -33,12 +33,15 @@ type Service struct {
 
 	// labels of the Service, beside the operator's own.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
 	Labels map[string]string `json:"labels,omitempty"`
 
 	// loadBalancerClass chooses the load balancer's implementation.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
 	LoadBalancerClass *string `json:"loadBalancerClass,omitempty"`
 
 	// loadBalancerSourceRanges are networks (CIDR) that the load balancer lets through.
@@ -54,6 +57,7 @@ type Service struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:Enum=IPv4;IPv6
+	// +kubebuilder:validation:XValidation:rule="size(self) < 2 || self[0] != self[1]",message="service.ipFamilies: the same family stands there twice; leave one out"
 	IPFamilies []corev1.IPFamily `json:"ipFamilies,omitempty"`
 
 	// ipFamilyPolicy of the Service: SingleStack, PreferDualStack or RequireDualStack. Default: the cluster's.

@@ -45,11 +45,11 @@ type TemplateStore struct {
 	// +kubebuilder:default=File
 	Storage Storage `json:"storage,omitempty"`
 
-	// maxBytes of the bucket, at least 1Mi. A template takes some 300 bytes. Default 256Mi.
+	// maxBytes of the bucket, 1Mi to 1Ti. A template takes some 300 bytes. Default 256Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="maxBytes: at least 1Mi is needed"
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="templateStore.maxBytes: from 1Mi to 1Ti is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
 	// loadTimeout is how long a starting collector waits for the bucket before it is ready without, 1s to 1h. Default 30s.

@@ -8,18 +8,23 @@ package controllertest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
@@ -46,8 +51,16 @@ var shared struct {
 	err     error
 }
 
-// Run runs the tests of a package, and ends the server if one of them started it. It returns the code to exit with.
+// Run runs the tests of a package, and ends the server if one of them started it. It returns the code to exit with. What
+// controllers log is shown with -v.
 func Run(m *testing.M) int {
+	flag.Parse()
+	logger := logr.Discard()
+	if testing.Verbose() {
+		logger = logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, nil))
+	}
+	log.SetLogger(logger)
+	klog.SetLogger(logger)
 	shared.allowed = true
 	code := m.Run()
 	shared.Lock()
