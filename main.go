@@ -30,9 +30,10 @@ type options struct {
 	leaderElect                   bool
 	watchNamespaces               string
 	collectorImage                string
+	secretReaderRole              string
 	logLevel, logFormat           string
-	// namespace of the operator, from the environment.
-	namespace string
+	// namespace and serviceAccount of the operator, from the environment.
+	namespace, serviceAccount string
 }
 
 func main() {
@@ -43,10 +44,13 @@ func main() {
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let one operator of several work at a time")
 	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "namespaces whose FlowCollectors are looked after, with commas between; empty for all")
 	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
+	flag.StringVar(&o.secretReaderRole, "secret-reader-role", "flowfleet-secret-reader",
+		"the ClusterRole that lets the operator read Secrets in the namespaces where it is bound")
 	flag.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flag.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	flag.Parse()
 	o.namespace = os.Getenv("POD_NAMESPACE")
+	o.serviceAccount = os.Getenv("POD_SERVICE_ACCOUNT")
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "manager:", err)
 		os.Exit(1)
@@ -60,8 +64,8 @@ func run(ctx context.Context, o options) error {
 	if o.collectorImage == "" {
 		return fmt.Errorf("--collector-image is required: collectors are to be of the operator's own version")
 	}
-	if o.namespace == "" {
-		return fmt.Errorf("the environment variable POD_NAMESPACE is required: the namespace of the operator")
+	if o.namespace == "" || o.serviceAccount == "" {
+		return fmt.Errorf("the environment variables POD_NAMESPACE and POD_SERVICE_ACCOUNT are required: those of the operator")
 	}
 	log, err := newLogger(o.logLevel, o.logFormat)
 	if err != nil {
@@ -105,11 +109,13 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	reconciler := &controllers.Reconciler{
-		Client:    manager.GetClient(),
-		Reader:    manager.GetAPIReader(),
-		Events:    manager.GetEventRecorder("flowfleet"),
-		Image:     o.collectorImage,
-		Namespace: o.namespace,
+		Client:           manager.GetClient(),
+		Reader:           manager.GetAPIReader(),
+		Events:           manager.GetEventRecorder("flowfleet"),
+		Image:            o.collectorImage,
+		Namespace:        o.namespace,
+		ServiceAccount:   o.serviceAccount,
+		SecretReaderRole: o.secretReaderRole,
 	}
 	if err := reconciler.Setup(manager); err != nil {
 		return err

@@ -43,6 +43,6 @@ func (p *pass) configure(context.Context) error {
 
 // grant is the command that lets the operator read Secrets of a namespace.
 func (p *pass) grant() string {
-	return fmt.Sprintf("kubectl create rolebinding flowfleet-secret-reader -n %s --clusterrole=flowfleet-secret-reader "+
-		"--serviceaccount=%s:flowfleet", p.fc.Namespace, p.Namespace)
+	return fmt.Sprintf("kubectl create rolebinding %s -n %s --clusterrole=%s --serviceaccount=%s:%s", p.SecretReaderRole,
+		p.fc.Namespace, p.SecretReaderRole, p.Namespace, p.ServiceAccount)
 }

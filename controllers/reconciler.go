@@ -28,8 +28,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Image of collectors whose FlowCollector names none.
 	Image string
-	// Namespace of the operator.
-	Namespace string
+	// Namespace and ServiceAccount of the operator, and SecretReaderRole, the ClusterRole that lets it read Secrets where it is
+	// bound: conditions name them in commands to type.
+	Namespace, ServiceAccount, SecretReaderRole string
 
 	conditions *conditionMetrics
 	collectors *observation.Reader
