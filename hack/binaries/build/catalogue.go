@@ -25,6 +25,9 @@ var kubernetesVersion = func() string {
 	return strings.Join(flags, " ")
 }()
 
+// helmVersion makes helm report its version.
+const helmVersion = "-X helm.sh/helm/v4/internal/version.version={version}"
+
 // Catalogue holds every program that can be asked for.
 var Catalogue = []Program{
 	{Name: "etcd", Module: "etcd", Package: "go.etcd.io/etcd/server/v3"},
@@ -59,6 +62,11 @@ var Catalogue = []Program{
 		Note: "1 to 3 minutes on 2 cores"},
 	{Name: "metallb-speaker", Module: "metallb", Package: "go.universe.tf/metallb/speaker"},
 	{Name: "nats-server", Module: "nats-server", Package: "github.com/nats-io/nats-server/v2"},
+
+	// What installs the operator.
+	{Name: "helm", Module: "helm", Package: "helm.sh/helm/v4/cmd/helm", LDFlags: helmVersion, Note: "1 to 2 minutes on 2 cores"},
+	{Name: "helm-docs", Module: "helm-docs", Package: "github.com/norwoodj/helm-docs/cmd/helm-docs"},
+	{Name: "kustomize", Module: "kustomize", Package: "sigs.k8s.io/kustomize/kustomize/v5"},
 }
 
 const (
