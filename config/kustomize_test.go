@@ -1,0 +1,156 @@
+// Package config_test tests the manifests that are installed with kubectl, and the samples.
+package config_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/hack/binaries/build"
+	"github.com/flowfleet/flowfleet/hack/manifest"
+)
+
+// programs is the directory with helm and kustomize, which the first call builds where they are not cached.
+var programs = sync.OnceValues(func() (string, error) {
+	builder, err := build.New(os.Stderr)
+	if err != nil {
+		return "", err
+	}
+	return builder.Build(context.Background(), "helm", "kustomize")
+})
+
+// read runs one of the programs, and reads the objects that it prints, by their ids.
+func read(t *testing.T, program string, arguments ...string) map[string]manifest.Object {
+	t.Helper()
+	directory, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), filepath.Join(directory, program), arguments...)
+	home := t.TempDir()
+	command.Env = []string{"HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "none")}
+	var errs strings.Builder
+	command.Stderr = &errs
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, errs.String())
+	}
+	if errs.Len() > 0 {
+		t.Errorf("%s warns: %s", program, errs.String())
+	}
+	objects, err := manifest.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]manifest.Object, len(objects))
+	for _, object := range objects {
+		if _, ok := found[object.ID()]; ok {
+			t.Errorf("%s stands twice", object.ID())
+		}
+		found[object.ID()] = object
+	}
+	return found
+}
+
+// essence is an object but for its labels and annotations, which say who installed it, and not what. Those labels of a role
+// that add it to another one are kept.
+func essence(t *testing.T, object manifest.Object) map[string]any {
+	t.Helper()
+	written := object.Written.DeepCopy()
+	labels := written.GetLabels()
+	for key := range labels {
+		if !strings.HasPrefix(key, "rbac.authorization.k8s.io/") {
+			delete(labels, key)
+		}
+	}
+	written.SetLabels(labels)
+	written.SetAnnotations(nil)
+	if spec, ok := written.Object["spec"].(map[string]any); ok {
+		if template, ok := spec["template"].(map[string]any); ok { // a Deployment's; its selector is compared
+			delete(template, "metadata")
+		}
+	}
+	// Numbers and texts as YAML has them, whichever way they were written.
+	text, err := yaml.Marshal(written.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain map[string]any
+	if err := yaml.Unmarshal(text, &plain); err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+func TestKubectlAndHelmInstallTheSame(t *testing.T) {
+	kustomize := read(t, "kustomize", "build", "default")
+	helm := read(t, "helm", "template", "flowfleet", "../charts/flowfleet", "--namespace", "flowfleet-system", "--kube-version", "1.37.2")
+	const own = "Namespace flowfleet-system" // helm makes it with --create-namespace
+	if _, ok := kustomize[own]; !ok {
+		t.Errorf("kustomize makes no %s", own)
+	}
+	delete(kustomize, own)
+	for id, object := range kustomize {
+		other, ok := helm[id]
+		if !ok {
+			t.Errorf("%s: the chart does not have it", id)
+			continue
+		}
+		if diff := cmp.Diff(essence(t, object), essence(t, other)); diff != "" {
+			t.Errorf("%s: kustomize - helm +\n%s", id, diff)
+		}
+	}
+	for id := range helm {
+		if _, ok := kustomize[id]; !ok {
+			t.Errorf("%s: only the chart has it", id)
+		}
+	}
+}
+
+// Pods that the selectors do not match would make a Deployment that the API server refuses, and a Service without pods.
+func TestSelectorsMatchThePods(t *testing.T) {
+	objects := read(t, "kustomize", "build", "default")
+	labels := dig(objects["Deployment flowfleet-system/flowfleet-manager"].Written.Object, "spec", "template", "metadata", "labels")
+	for _, selector := range []map[string]any{
+		dig(objects["Deployment flowfleet-system/flowfleet-manager"].Written.Object, "spec", "selector", "matchLabels"),
+		dig(objects["Service flowfleet-system/flowfleet-manager-metrics"].Written.Object, "spec", "selector"),
+	} {
+		if len(selector) < 3 {
+			t.Errorf("the selector %v is too wide", selector)
+		}
+		for key, value := range selector {
+			if labels[key] != value {
+				t.Errorf("selector %s=%v, label %v", key, value, labels[key])
+			}
+		}
+	}
+}
+
+func dig(object map[string]any, path ...string) map[string]any {
+	for _, key := range path {
+		object, _ = object[key].(map[string]any)
+	}
+	return object
+}
+
+// "kubectl apply" without --server-side keeps the whole object in an annotation, and annotations end at 256 KiB.
+func TestDefinitionFitsIntoTheAnnotationOfKubectlApply(t *testing.T) {
+	text, err := os.ReadFile("crd/bases/flowfleet.io_flowcollectors.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compact, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit := 256 << 10; len(compact) > limit*95/100 {
+		t.Errorf("it takes %d of %d bytes: shorten descriptions, or let the guide ask for --server-side", len(compact), limit)
+	}
+}
