@@ -51,6 +51,18 @@ test: test-programs ## Run all tests, with the race detector where a C compiler 
 test-short: need-go ## Run the tests without the slow parts
 	$(GO) test -short ./...
 
+.PHONY: cluster
+cluster: need-go ## Bring up a Kubernetes cluster of three nodes on this machine (needs root; about 40 s, 15 minutes the first time)
+	$(GO) run ./hack/cluster up
+
+.PHONY: cluster-down
+cluster-down: need-go ## Take it down, and leave nothing of it
+	$(GO) run ./hack/cluster down
+
+.PHONY: test-cluster
+test-cluster: need-go ## Test that cluster: traffic through BGP and L2, nodes that fail, nothing left behind (needs root; about 3 minutes)
+	FLOWFLEET_TEST_CLUSTER=1 $(GO) test -count=1 -timeout 60m ./hack/cluster -run Cluster -v
+
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \

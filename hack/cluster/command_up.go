@@ -69,7 +69,7 @@ func up(ctx context.Context, p plan.Plan) (err error) {
 	defer func() {
 		if err != nil {
 			progress.say("taking down what was begun")
-			err = errors.Join(err, tearDown(context.WithoutCancel(ctx), p, true))
+			err = errors.Join(err, tearDown(context.WithoutCancel(ctx), p, ctx.Err() == nil))
 		}
 	}()
 	for _, path := range p.Cgroups {

@@ -111,7 +111,7 @@ func started(pid int) string {
 	return fields[19]
 }
 
-// tearDown ends the cluster and removes what is left of it. Logs are kept, and their place is told, when it failed.
+// tearDown ends the cluster and removes what is left of it, but for the logs of one that failed, whose place is told.
 func tearDown(ctx context.Context, p plan.Plan, failed bool) error {
 	if pid := supervisor(p); pid != 0 {
 		if err := end(ctx, p, pid); err != nil {
