@@ -134,7 +134,8 @@ type Collector struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="collector.drainTime: from 1s to 10m is possible"
 	DrainTime *Duration `json:"drainTime,omitempty"`
 
-	// terminationGracePeriodSeconds until a collector that does not end is killed. Default: drainTime and 30 s.
+	// terminationGracePeriodSeconds until a collector that does not end is killed, 1 to 3600, and at least drainTime and 15 s.
+	// Default: drainTime and 30 s.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600

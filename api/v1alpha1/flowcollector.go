@@ -141,7 +141,7 @@ type Listener struct {
 	Name string `json:"name"`
 
 	// protocol of the datagrams; others are refused and counted. NetFlow is versions 1, 5, 7 and 9. Auto tells the protocols
-	// apart by the version that each datagram begins with.
+	// apart by the version that each datagram begins with. Default Auto.
 	// +optional
 	// +kubebuilder:default=Auto
 	Protocol Protocol `json:"protocol,omitempty"`
@@ -152,7 +152,8 @@ type Listener struct {
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port"`
 
-	// nodePort of the Service, for the types NodePort and LoadBalancer; allocated by the cluster when it is left out.
+	// nodePort of the Service, for the types NodePort and LoadBalancer, 1 to 65535 and within the cluster's range (30000 to
+	// 32767 by default); allocated by the cluster when it is left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
@@ -207,9 +208,10 @@ type NetworkPolicy struct {
 
 // PodDisruption limits evictions of collectors.
 type PodDisruption struct {
-	// minAvailable collectors stay when pods are evicted, at least 1. (Percentages do not work with DaemonSets; kubectl drain
+	// minAvailable collectors stay when pods are evicted, 1 to 100000. (Percentages do not work with DaemonSets; kubectl drain
 	// leaves pods of DaemonSets alone in any case.)
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
 	MinAvailable int32 `json:"minAvailable"`
 }
