@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -40,6 +41,10 @@ type Collector struct {
 	// resources of the collector. Its Go runtime is told to stay within 90% of the memory limit. Default: requests of 200m CPU
 	// and 512Mi memory, a limit of 1Gi memory.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="collector.resources.limits: quantities such as 500m, 2 or 1Gi are needed"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="collector.resources.requests: quantities such as 500m, 2 or 1Gi are needed"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.requests) || ['cpu', 'memory'].all(k, !(k in self.limits) || !(k in self.requests) || string(self.limits[k]).contains('e') || string(self.limits[k]).contains('E') || string(self.requests[k]).contains('e') || string(self.requests[k]).contains('E') || quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",message="collector.resources: a request is more than its limit; lower the one, or raise the other"
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="collector.resources.claims: collectors have no resource claims; leave them out"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// nodeSelector chooses the nodes that have a collector. Default: all that are not tainted.
@@ -190,7 +195,7 @@ type Volume struct {
 
 	// emptyDir that lives as long as the pod.
 	// +optional
-	EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir,omitempty"`
+	EmptyDir *EmptyDir `json:"emptyDir,omitempty"`
 
 	// hostPath on the node. The restricted Pod Security standard forbids it.
 	// +optional
@@ -203,4 +208,19 @@ type Volume struct {
 	// csi volume that lives as long as the pod.
 	// +optional
 	CSI *corev1.CSIVolumeSource `json:"csi,omitempty"`
+}
+
+// EmptyDir is a directory that lives as long as the pod.
+type EmptyDir struct {
+	// medium Memory keeps the files in memory, which counts towards the memory limit. Default: the node's disk.
+	// +optional
+	// +kubebuilder:validation:Enum="";Memory
+	Medium corev1.StorageMedium `json:"medium,omitempty"`
+
+	// sizeLimit of the files, up to 1Pi: a pod that exceeds it is evicted. Default: none.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('0')) > 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="emptyDir.sizeLimit: up to 1Pi is possible, and more than 0"
+	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty"`
 }

@@ -82,14 +82,14 @@ type Stream struct {
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('KV_') && !self.startsWith('OBJ_')",message="stream.name: streams named KV_ and OBJ_ hold key-value buckets and object stores; choose another name"
 	Name string `json:"name,omitempty"`
 
-	// subjects that the stream takes in; all flows must be among them. "*" stands for one token, ">" for the rest, but not for
-	// everything. Default: <output.subject>.>
+	// subjects that the stream takes in; all flows must be among them. "*" stands for one token, but not the first, ">" for the
+	// rest. Default: <output.subject>.>
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]|[-_:=/@#%a-zA-Z0-9]+)([.]([*]|[-_:=/@#%a-zA-Z0-9]+))*([.]>)?$')",message="a subject such as flows.> is needed: tokens with dots between, * in place of one token, > in place of the rest"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[-_:=/@#%a-zA-Z0-9]+([.]([*]|[-_:=/@#%a-zA-Z0-9]+))*([.]>)?$')",message="a subject such as flows.> is needed: tokens with dots between, * in place of a token but the first, > in place of the rest"
 	Subjects []string `json:"subjects,omitempty"`
 
 	// maxAge of a flow in the stream, 1m to 87840h. Default 24h.

@@ -45,7 +45,7 @@ type node struct {
 // kubernetesTypes are the places where the schema is that of a type of Kubernetes, which is not ours to bound or to explain.
 var kubernetesTypes = regexp.MustCompile(`^(metadata|apiVersion|kind|status\.conditions\[\]` +
 	`|spec\.collector\.(affinity|resources|tolerations\[\]|topologySpreadConstraints\[\]|env\[\]|volumeMounts\[\])` +
-	`|spec\.collector\.volumes\[\]\.(configMap|secret|emptyDir|hostPath|persistentVolumeClaim|csi)` +
+	`|spec\.collector\.volumes\[\]\.(configMap|secret|hostPath|persistentVolumeClaim|csi)` +
 	`|spec\.networkPolicy\.metricsFrom)(\.|$)`)
 
 // nodes lists all places of the schema that are this project's own, an outer one before those in it.
