@@ -244,6 +244,19 @@ func TestSamplingRatesAreThoseOfTheRecordsOwnSampler(t *testing.T) {
 			s.ipfix(set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(9, 2, 198)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
 		}, 100, nil},
+		{"305 and a space of 0: every packet", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 302, 4, 304, 2, 305, 4, 306, 4)), set(400, u32(9), u16(1), u32(100, 0)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 1, nil},
+		{"302 of several selectors, of 8 bytes", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 302, 8, 304, 2, 305, 4, 306, 4)),
+				set(400, u64(9), u16(1), u32(1, 99), u64(10), u16(1), u32(2, 398)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 10)))
+		}, 200, nil},
+		{"several selectors that differ, and a record that names none", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(9, 1, 99, 10, 1, 399)))
+			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(1)))
+		}, 0, nil},
 		{"305 alone is one of so many", func(s *station) {
 			s.ipfix(set(3, u16(400, 2, 1, 302, 4, 305, 4)), set(400, u32(9, 64)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))

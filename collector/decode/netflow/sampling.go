@@ -13,6 +13,7 @@ type sampling struct {
 	interval       uint64 // 34, 50: one packet of so many
 	packetInterval uint64 // 305: so many packets in a row are taken,
 	packetSpace    uint64 // 306: then so many are not
+	hasPacketSpace bool
 	timeInterval   uint64 // 307, 308: the same in microseconds
 	timeSpace      uint64
 	size           uint64 // 309: so many packets are taken at random
@@ -37,7 +38,7 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	case 305:
 		s.packetInterval = n
 	case 306:
-		s.packetSpace = n
+		s.packetSpace, s.hasPacketSpace = n, true
 	case 307:
 		s.timeInterval = n
 	case 308:
@@ -66,15 +67,15 @@ func (s *sampling) take(id uint16, v []byte) bool {
 // rate is how many packets one sampled packet stands for, 0 where the elements do not say.
 //
 // RFC 5477 section 8.2: systematic sampling takes an interval and then leaves a space, so the rate is
-// (interval+space)/interval. Many exporters send samplingPacketInterval alone and mean one packet of so many; without a
-// space there would be no sampling at all in the RFC's terms, so that reading is the one in use.
+// (interval+space)/interval; with a space of 0 every packet is taken. Many exporters send samplingPacketInterval alone and
+// mean one packet of so many; nothing would say in the RFC's terms what is left out, so that reading is the one in use.
 func (s *sampling) rate() uint64 {
 	switch {
 	case s.size > 0 && s.population > 0:
 		return ratio(s.population, s.size)
 	case s.probability > 0 && s.probability <= 1:
 		return uint64(math.Round(min(1/s.probability, math.MaxUint32)))
-	case s.packetInterval > 0 && s.packetSpace > 0:
+	case s.packetInterval > 0 && s.hasPacketSpace:
 		return ratio(s.packetInterval+s.packetSpace, s.packetInterval)
 	case s.packetInterval > 0:
 		return s.packetInterval
