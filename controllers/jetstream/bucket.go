@@ -90,7 +90,7 @@ func (c *Connection) checkBucket(ctx context.Context, t target, s jetstream.Stre
 	subject := "$KV." + t.name + ".>"
 	have := info.Config
 	isBucket := len(have.Subjects) == 1 && have.Subjects[0] == subject || have.Mirror != nil && strings.HasPrefix(have.Mirror.Name, "KV_")
-	if !isBucket || have.MaxMsgsPerSubject < 1 || !have.AllowRollup {
+	if !isBucket || have.MaxMsgsPerSubject < 1 {
 		return foreign("cannot be made: a stream %s exists that is no key-value bucket; name another bucket, or delete that stream", t.stream)
 	}
 	if known {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -34,7 +35,8 @@ type Connection struct {
 	broken error
 }
 
-// Connect connects to one of a server's URLs, within 5 s and ctx. Errors say what to look at.
+// Connect connects to one of a server's URLs, within 5 s and ctx. Errors say what to look at, for each URL, and read the
+// same as long as the fault is the same.
 func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -42,15 +44,31 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	// One server that does not answer leaves time for the others.
+	share := max(connectTimeout/time.Duration(len(s.URLs)), time.Second)
+	failures := make([]error, len(s.URLs))
+	for _, i := range rand.Perm(len(s.URLs)) {
+		c, err := connect(ctx, s.URLs[i], share, options)
+		if err == nil {
+			return c, nil
+		}
+		failures[i] = fmt.Errorf("%s: %w", s.URLs[i], explain(err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("connecting to NATS: %w", joined(failures))
+}
+
+func connect(ctx context.Context, url string, timeout time.Duration, options []nats.Option) (*Connection, error) {
 	c := &Connection{}
-	d := &dialer{ctx: ctx}
-	options = append(options,
+	d := &dialer{ctx: ctx, timeout: timeout}
+	nc, err := nats.Connect(url, append(slices.Clone(options),
 		nats.Name("flowfleet operator"),
 		nats.NoReconnect(),
-		nats.SkipHostLookup(),
+		nats.SkipHostLookup(), // the dialer does it, within the context
 		nats.SetCustomDialer(d),
-		// One server that does not answer leaves time for the others.
-		nats.Timeout(max(connectTimeout/time.Duration(len(s.URLs)), time.Second)),
+		nats.Timeout(timeout),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.refused(err) }),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			err := nc.LastError()
@@ -59,20 +77,25 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 			}
 			c.lost(err)
 		}),
-	)
-	nc, err := nats.Connect(strings.Join(s.URLs, ","), options...)
-	if err != nil {
-		if errors.Is(err, nats.ErrNoServers) && d.err != nil {
-			err = d.err // the client keeps to itself that nobody listens
-		}
-		if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-			err = fmt.Errorf("%w: %w", cause, err)
-		}
-		return nil, fmt.Errorf("connecting to NATS (%s): %w", strings.Join(s.URLs, ", "), explain(err))
-	}
-	if !d.release() {
+	)...)
+	if err == nil && !d.release() {
 		nc.Close()
-		return nil, fmt.Errorf("connecting to NATS (%s): %w", strings.Join(s.URLs, ", "), explain(ctx.Err()))
+		err = ctx.Err()
+	}
+	var network net.Error
+	var resolution *net.DNSError
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, nats.ErrNoServers) && d.err != nil:
+		return nil, d.err // the client keeps to itself that nobody listens
+	case errors.As(err, &resolution):
+		return nil, err
+	case errors.As(err, &network) && network.Timeout(), errors.Is(err, nats.ErrTimeout):
+		return nil, context.DeadlineExceeded
+	default:
+		return nil, err
 	}
 	c.nc = nc
 	if c.js, err = jetstream.New(nc); err != nil {
@@ -87,7 +110,8 @@ func (c *Connection) Close() { c.nc.Close() }
 
 // dialer makes a connection and its handshake end with a context.
 type dialer struct {
-	ctx context.Context
+	ctx     context.Context
+	timeout time.Duration
 	// err of the last connection that could not be made.
 	err  error
 	stop func() bool
@@ -95,10 +119,7 @@ type dialer struct {
 
 // Dial connects to an address.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	// The context outlives one server's part of the time.
-	ctx, cancel := context.WithTimeout(d.ctx, max(connectTimeout/2, time.Second))
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{Timeout: d.timeout}).DialContext(d.ctx, network, address)
 	if err != nil {
 		d.err = err
 		return nil, err

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"syscall"
@@ -172,6 +173,7 @@ func TestConnectSaysWhatToLookAt(t *testing.T) {
 		{"authority that expired", old.Secure(t, "x", nil), Server{TLS: &TLS{CA: natstest.NewAuthority(t, natstest.Expired).PEM}}, []string{"nats.tls.ca", "expired"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := natstest.Start(t, test.change)
 			test.server.URLs = []string{s.URL()}
 			c, err := Connect(background(t), &test.server)
@@ -186,6 +188,13 @@ func TestConnectSaysWhatToLookAt(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), "xyzzy") {
 				t.Errorf("%q has a secret in it", err)
+			}
+			if strings.Contains(test.name, "client certificate") {
+				return // where the refusal meets the client is a matter of chance
+			}
+			time.Sleep(time.Second) // what has the time in it has another one then
+			if _, second := Connect(background(t), &test.server); second == nil || second.Error() != err.Error() {
+				t.Errorf("the same fault reads %q and then %q", err, second)
 			}
 		})
 	}
@@ -215,10 +224,28 @@ func TestAServerThatIsAwayIsAnErrorWithinTheContext(t *testing.T) {
 		}
 		cancel()
 	}
-	// Nobody waits for longer than a pass may take, without a deadline of one's own either.
-	_, err = Connect(context.Background(), &Server{URLs: []string{mute}})
-	if err == nil || !strings.Contains(err.Error(), "NetworkPolicy") {
-		t.Errorf("%v", err)
+	_, err = Connect(background(t), &Server{URLs: []string{away, "nats://nats.invalid:4222"}})
+	if err == nil || !strings.Contains(err.Error(), away+": ") || !strings.Contains(err.Error(), "; nats://nats.invalid:4222: ") {
+		t.Errorf("not every server is named, in order: %v", err)
+	}
+	// Nobody waits for longer than a pass may take without a deadline, nor until then with one.
+	ends := make(chan string, 2)
+	for _, deadline := range []bool{false, true} {
+		ctx, cancel := context.Background(), context.CancelFunc(func() {})
+		if deadline {
+			ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+		}
+		go func() {
+			defer cancel()
+			_, err := Connect(ctx, &Server{URLs: []string{mute}})
+			if err == nil || !strings.Contains(err.Error(), "NetworkPolicy") {
+				t.Errorf("%v", err)
+			}
+			ends <- fmt.Sprintf("deadline: %t", deadline)
+		}()
+	}
+	if first, second := <-ends, <-ends; first != "deadline: true" {
+		t.Errorf("%q ends before %q", first, second)
 	}
 }
 
@@ -307,9 +334,17 @@ func TestAPermissionThatIsMissingIsNamedAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			_, err = c.EnsureBucket(context.Background(), edge, templates(), false)
-			if !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), test.denied) || !strings.Contains(err.Error(), "grant it") {
-				t.Errorf("%v", err)
+			_, first := c.EnsureBucket(context.Background(), edge, templates(), false)
+			if !errors.Is(first, nats.ErrPermissionViolation) || !strings.Contains(first.Error(), test.denied) || !strings.Contains(first.Error(), "grant it") {
+				t.Fatalf("%v", first)
+			}
+			again, err := Connect(background(t), &Server{URLs: []string{s.URL()}, User: "fleet", Password: "secret"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			if _, second := again.EnsureBucket(context.Background(), edge, templates(), false); second == nil || second.Error() != first.Error() {
+				t.Errorf("the same fault reads %q and then %q", first, second)
 			}
 			// It is the permission of one request: others go on, unless no answer can come.
 			if _, err = c.EnsureStream(context.Background(), edge, flows(), false); (err == nil) != test.streamWorks {
@@ -319,6 +354,55 @@ func TestAPermissionThatIsMissingIsNamedAtOnce(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+func TestThePermissionsThatTheDocumentationNamesAreEnough(t *testing.T) {
+	s := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{
+			{Username: "administrator", Password: "secret"},
+			{Username: "fleet", Password: "secret", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Allow: []string{
+					"$JS.API.INFO", "$JS.API.STREAM.NAMES",
+					"$JS.API.STREAM.*.KV_flowfleet-templates", "$JS.API.STREAM.MSG.GET.KV_flowfleet-templates", "$JS.API.DIRECT.GET.KV_flowfleet-templates",
+					"$JS.API.STREAM.*.flows",
+				}},
+				Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+			}},
+		}
+	})
+	js, err := jetstream.New(s.Connect(nats.UserInfo("administrator", "secret")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Connect(background(t), &Server{URLs: []string{s.URL()}, User: "fleet", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	// Created by a collector, with and without the bucket's direct reads, claimed, changed, deleted; and by itself.
+	for _, direct := range []bool{true, false} {
+		made := bucketAsCollectors(t, templates())
+		made.AllowDirect = direct
+		create(t, js, made)
+		if _, err := js.Publish(background(t), "$KV.flowfleet-templates."+key, nil); err != nil {
+			t.Fatal(err)
+		}
+		says(t, mustBucket(t, c, edge, templates(), false).Changed, "claimed")
+		if deleted, err := c.DeleteBucket(background(t), edge, "flowfleet-templates"); !deleted || err != nil {
+			t.Errorf("deleted: %t, %v", deleted, err)
+		}
+		if !mustBucket(t, c, edge, templates(), false).Created {
+			t.Error("it is not created")
+		}
+		if deleted, err := c.DeleteBucket(background(t), edge, "flowfleet-templates"); !deleted || err != nil {
+			t.Errorf("deleted: %t, %v", deleted, err)
+		}
+	}
+	create(t, js, jetstream.StreamConfig{Name: "everything", Subjects: []string{"flows.>"}})
+	var foreign *ForeignError
+	if _, err := c.EnsureStream(background(t), edge, flows(), false); !errors.As(err, &foreign) {
+		t.Errorf("%v", err)
 	}
 }
 

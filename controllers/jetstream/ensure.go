@@ -135,7 +135,7 @@ func (c *Connection) bring(ctx context.Context, d desired, stream jetstream.Stre
 			return o, refused
 		}
 		if info, err = c.update(ctx, d, p.config); err != nil {
-			return o, errors.Join(refused, err)
+			return o, joined([]error{refused, err})
 		}
 		o.info, o.changed = info, p.changed
 		return o, refused

@@ -77,7 +77,7 @@ func (s *Server) options(now time.Time) ([]nats.Option, error) {
 	case s.User != "":
 		options = append(options, nats.UserInfo(s.User, s.Password))
 	}
-	return options, errors.Join(problems...)
+	return options, joined(problems)
 }
 
 func (s *Server) checkURLs() error {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -38,12 +39,62 @@ func hasCode(err error, codes ...jetstream.ErrorCode) bool {
 	return false
 }
 
+// explained is an error in words for people.
+type explained struct {
+	error
+	text string
+}
+
+// Error says what happened, and what to do.
+func (e *explained) Error() string { return e.text }
+
+// Unwrap returns the error as it was.
+func (e *explained) Unwrap() error { return e.error }
+
+// passing is what reads differently each time, though the fault is the same: it would make news of every pass.
+var passing = []struct {
+	pattern     *regexp.Regexp
+	replacement string
+}{
+	{regexp.MustCompile(`current time \S+ is`), "now is"},
+	{regexp.MustCompile(`_INBOX\.[^"\s]+`), "_INBOX.>"},
+	{regexp.MustCompile(`(tcp|udp) \S+->`), "$1 "}, // one's own port
+}
+
 // explain adds what an on-call engineer can do about an error, where that is known.
 func explain(err error) error {
-	if h := hint(err); h != "" {
-		return fmt.Errorf("%w (%s)", err, h)
+	e := &explained{error: err, text: err.Error()}
+	for _, p := range passing {
+		e.text = p.pattern.ReplaceAllString(e.text, p.replacement)
 	}
-	return err
+	if h := hint(err); h != "" {
+		e.text += " (" + h + ")"
+	}
+	return e
+}
+
+// several are errors in one line.
+type several []error
+
+// Error is all of them.
+func (s several) Error() string {
+	texts := make([]string, len(s))
+	for i, err := range s {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns all of them.
+func (s several) Unwrap() []error { return s }
+
+// joined is what is not nil of errors, nil where nothing is.
+func joined(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	return several(errs)
 }
 
 func hint(err error) string {
