@@ -167,15 +167,36 @@ func (p *places) name(tag uint64) string {
 	return fmt.Sprintf("%s: frame %d", p.files[tag>>frameBits], tag&(1<<frameBits-1))
 }
 
+// words are the reasons that the counters' names do not make plain to somebody who looks at a capture.
+var words = map[ledger.Counter]string{
+	ledger.RefusedTooShort:         "datagram refused: it is shorter than a header",
+	ledger.RefusedVersion:          "datagram refused: no version of NetFlow, IPFIX or sFlow that is known here",
+	ledger.RefusedProtocol:         "datagram refused: it is of another protocol than --protocol asks for",
+	ledger.RefusedHeader:           "datagram refused: its header contradicts it",
+	ledger.DatagramsTruncated:      "datagram cut short: its header promises more",
+	ledger.DatagramsTrailing:       "bytes after the end of the message are ignored",
+	ledger.SetsExpiredShutdown:     "data set not decoded: its template is in none of the captures",
+	ledger.SetsExpiredOverflow:     "data set not decoded: too many wait for their templates",
+	ledger.SetsDroppedNoTemplate:   "data set not decoded: its template is not known",
+	ledger.SetsDroppedMalformed:    "set not decoded: its length contradicts the datagram",
+	ledger.SetsDroppedReserved:     "set not decoded: its id is reserved",
+	ledger.RecordsTruncated:        "the end of the set is no whole record",
+	ledger.TemplatesRefusedLimit:   "template refused: it is too large",
+	ledger.TemplatesRefusedInvalid: "template refused",
+}
+
 // describe says what a Problem is about.
 func describe(p decode.Problem) string {
-	info := ledger.Infos[p.Reason]
-	text := strings.ReplaceAll(info.Metric, "_", " ")
-	if info.Reason != "" {
-		text += ": " + strings.ReplaceAll(info.Reason, "_", " ")
+	text := words[p.Reason]
+	if text == "" {
+		info := ledger.Infos[p.Reason]
+		text = strings.ReplaceAll(info.Metric, "_", " ")
+		if info.Reason != "" {
+			text += ": " + strings.ReplaceAll(info.Reason, "_", " ")
+		}
 	}
 	if p.Set != 0 {
-		text += fmt.Sprintf(" (domain %d, set or template %d)", p.Domain, p.Set)
+		text += fmt.Sprintf(" (domain %d, set %d)", p.Domain, p.Set)
 	}
 	if p.Err != nil {
 		text += ": " + p.Err.Error()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -171,6 +173,74 @@ func TestConfigCheckReportsEveryProblem(t *testing.T) {
 	}
 	if out, err := execute(t, "", "config", "example"); err != nil || out != string(config.Example()) {
 		t.Errorf("%v", err)
+	}
+}
+
+// writeCapture writes raw IPv4 datagrams from 192.0.2.1:4000 into a pcap file and returns its path.
+func writeCapture(t *testing.T, name string, compress bool, payloads ...[]byte) string {
+	t.Helper()
+	const linkRaw = 101
+	u32 := binary.LittleEndian.AppendUint32
+	b := u32(nil, 0xa1b2c3d4)
+	b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = u32(u32(b, 65535), linkRaw)
+	for i, p := range payloads {
+		packet := []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 4000 >> 8, 4000 & 0xff, 0x08, 0x07, 0, 0, 0, 0}
+		binary.BigEndian.PutUint16(packet[24:], uint16(8+len(p)))
+		packet = append(packet, p...)
+		binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)))
+		b = u32(u32(u32(u32(b, uint32(1_700_000_000+i)), 0), uint32(len(packet))), uint32(len(packet)))
+		b = append(b, packet...)
+	}
+	if compress {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = out.Bytes()
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDecodeReadsCapturesAsOneStreamAndReportsTheRest(t *testing.T) {
+	ipfix := func(sets ...[]byte) []byte {
+		b := append([]byte{0, 10, 0, 0}, make([]byte, 12)...)
+		for _, s := range sets {
+			b = append(b, s...)
+		}
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+		return b
+	}
+	unknown := layout{999, oldLayout.fields}
+	first := writeCapture(t, "first.pcap", false, ipfix(oldLayout.data(1)), []byte("no flows at all"), ipfix(unknown.data(9)))
+	second := writeCapture(t, "second.pcap.gz", true, ipfix(set(7, nil)), ipfix(oldLayout.template()), append(ipfix(oldLayout.data(2)), 'x'))
+	out, err := execute(t, "", "decode", first, second)
+	if err != nil {
+		t.Errorf("faults in a capture are an error: %v", err)
+	}
+	for _, want := range []string{
+		`"sampler_address":"192.0.2.1"`, `"bytes":1,"packets":7`, `"bytes":2,"packets":7`,
+		first + ": frame 2: exporter 192.0.2.1:4000: datagram refused: no version",
+		first + ": frame 3: exporter 192.0.2.1:4000: data set not decoded: its template is in none of the captures (domain 0, set 999)",
+		second + ": frame 1: exporter 192.0.2.1:4000: set not decoded: its id is reserved (domain 0, set 7)",
+		second + ": frame 3: exporter 192.0.2.1:4000: bytes after the end of the message are ignored",
+		"frames 6, datagrams 6,", "sets_released", "records_decoded                              2\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if out, err := execute(t, "", "decode", "--quiet", "--protocol", "netflow", second); err != nil || strings.Contains(out, "bytes\":") ||
+		!strings.Contains(out, "of another protocol than --protocol asks for") || strings.Contains(out, "frames") {
+		t.Errorf("%s: %v", out, err)
 	}
 }
 

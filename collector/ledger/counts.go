@@ -30,6 +30,7 @@ const (
 	RefusedOversized     // longer than the receive slot: the rest was cut off by the kernel
 	DatagramsKernelDrops // dropped by the kernel before they were read (SO_RXQ_OVFL); not among the received
 	DatagramsTruncated   // decoded, but promised more than they carried
+	DatagramsTrailing    // decoded, but carried more than they promised: what follows is ignored
 
 	SetsReceived
 	SetsDecoded           // templates, options and data alike
@@ -102,6 +103,7 @@ var Infos = [numCounters]Info{
 	RefusedOversized:     {"datagrams_refused", "oversized"},
 	DatagramsKernelDrops: {"kernel_dropped_datagrams", ""},
 	DatagramsTruncated:   {"datagrams_truncated", ""},
+	DatagramsTrailing:    {"datagrams_trailing_bytes", ""},
 
 	SetsReceived:          {"sets_received", ""},
 	SetsDecoded:           {"sets_decoded", ""},

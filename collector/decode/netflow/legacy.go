@@ -77,6 +77,8 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	if carried := len(records) / l.recordLength; carried < count {
 		d.drop(ledger.DatagramsTruncated, s, 0, nil)
 		count = carried
+	} else {
+		d.trailing(s, records[count*l.recordLength:])
 	}
 	r := &d.record
 	for range count {

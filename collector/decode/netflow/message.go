@@ -50,6 +50,7 @@ func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
 		d.drop(ledger.DatagramsTruncated, s, 0, nil)
 		length = len(b)
 	}
+	d.trailing(s, b[length:])
 	records, all := d.decodeSets(s, &h, b[headerIPFIXLength:length])
 	// RFC 7011 section 3.1: the sequence counts data records, those of options included. Where a set could not be read
 	// nobody knows how many it had.
@@ -60,6 +61,13 @@ func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
 		s.sequence.ObserveUncounted(h.sequence, uint32(records), uint32(length), d.counts)
 	}
 	return ledger.DatagramsDecoded
+}
+
+// trailing counts what follows a message in its datagram: nothing says what it is. Zeros are padding.
+func (d *Decoder) trailing(s *session, b []byte) {
+	if len(b) > 0 && !allZero(b) {
+		d.drop(ledger.DatagramsTrailing, s, 0, nil)
+	}
 }
 
 // decodeSets walks over the sets of a message. It returns how many data records they had and whether all of them were
