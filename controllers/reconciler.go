@@ -33,7 +33,7 @@ type Reconciler struct {
 	Namespace, ServiceAccount, SecretReaderRole string
 
 	conditions *conditionMetrics
-	collectors *observation.Reader
+	reader     *observation.Reader
 	views      *views
 }
 

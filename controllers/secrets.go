@@ -119,7 +119,7 @@ func (r *secretReader) get(name string) *corev1.Secret {
 		r.forbidden = true
 		return nil
 	default:
-		r.err = fmt.Errorf("Secret %s: %w", name, err)
+		r.err = fmt.Errorf("reading %s: %w", name, err)
 		return nil
 	}
 	r.read[name] = secret

@@ -76,7 +76,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
 
 func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) error {
 	r.views = newViews()
-	r.collectors = observation.NewReader()
+	r.reader = observation.NewReader()
 	options.MaxConcurrentReconciles = concurrentReconciles
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})

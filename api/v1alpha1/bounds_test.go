@@ -150,7 +150,7 @@ func many(n node, count int) []any {
 				"name": fmt.Sprintf("a%d", i), "port": int64(2000 + i), "network": fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255),
 				"mountPath": fmt.Sprintf("/a%d", i),
 			} {
-				if _, ok := v[key]; ok && !(key == "name" && v["mountPath"] != nil) {
+				if _, ok := v[key]; ok && (key != "name" || v["mountPath"] == nil) {
 					v[key] = value
 				}
 			}

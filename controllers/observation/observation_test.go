@@ -52,9 +52,9 @@ func TestCollectorsAreReadAndTheOthersNamed(t *testing.T) {
 		if r.URL.Path != "/metrics" {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
-		fmt.Fprint(w, exposition)
+		fmt.Fprintf(w, "%s", exposition)
 	})
-	broken := serve(t, "broken", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "no metrics {") })
+	broken := serve(t, "broken", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "no metrics {") })
 	busy := serve(t, "busy", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	elsewhere := serve(t, "elsewhere", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)

@@ -180,17 +180,17 @@ func TestClusterCarriesTrafficAndLeavesNothing(t *testing.T) {
 			t.Errorf("%d nodes got some", nodes)
 		}
 	})
-	t.Run("a cable that is pulled takes its node out of the route", func(t *testing.T) {
+	t.Run("a cable that is pulled takes its node out of the route", func(*testing.T) {
 		r.run("node", "cut", "n1")
 		r.routes(address["bgp"], 2)
 		r.run("node", "join", "n1")
 		r.routes(address["bgp"], 3)
 	})
-	t.Run("a node that is added takes part", func(t *testing.T) {
+	t.Run("a node that is added takes part", func(*testing.T) {
 		r.run("node", "start", "n4")
 		r.routes(address["bgp"], 4)
 	})
-	t.Run("a node that is switched off leaves, and comes back", func(t *testing.T) {
+	t.Run("a node that is switched off leaves, and comes back", func(*testing.T) {
 		r.run("node", "kill", "n2")
 		r.routes(address["bgp"], 3)
 		r.run("node", "start", "n2")

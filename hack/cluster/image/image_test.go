@@ -3,6 +3,7 @@ package image_test
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ func TestImageHoldsItsProgramsAndRunsAsNobodyInParticular(t *testing.T) {
 	defer func() { _ = contents.Close() }()
 	for reader := tar.NewReader(contents); ; {
 		header, err := reader.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
