@@ -13,6 +13,7 @@ type exporter struct {
 	domain   uint32
 	sequence uint32
 	now      uint32
+	sent     map[string]int // datagrams, by address
 }
 
 func newExporter(t *testing.T, domain uint32) *exporter {
@@ -31,9 +32,8 @@ func set(id uint16, body []byte) []byte {
 	return append(b, body...)
 }
 
-// send sends one message with the given sets; each is a second later than the one before.
-func (e *exporter) send(to string, records uint32, sets ...[]byte) {
-	e.t.Helper()
+// message makes a message with the given sets; each is a second later than the one before.
+func (e *exporter) message(records uint32, sets ...[]byte) []byte {
 	e.now++
 	b := binary.BigEndian.AppendUint16(nil, 10)
 	b = append(b, 0, 0)
@@ -45,6 +45,18 @@ func (e *exporter) send(to string, records uint32, sets ...[]byte) {
 	}
 	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
 	e.sequence += records
+	return b
+}
+
+// send sends one message.
+func (e *exporter) send(to string, records uint32, sets ...[]byte) {
+	e.t.Helper()
+	e.write(to, e.message(records, sets...))
+}
+
+// write sends a datagram.
+func (e *exporter) write(to string, b []byte) {
+	e.t.Helper()
 	address, err := net.ResolveUDPAddr("udp4", to)
 	if err != nil {
 		e.t.Fatal(err)
@@ -52,6 +64,10 @@ func (e *exporter) send(to string, records uint32, sets ...[]byte) {
 	if _, err := e.conn.WriteToUDP(b, address); err != nil {
 		e.t.Fatal(err)
 	}
+	if e.sent == nil {
+		e.sent = make(map[string]int)
+	}
+	e.sent[to]++
 }
 
 // layout is a template: pairs of element and length. Its records carry a number in the bytes element.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,19 +20,26 @@ import (
 const (
 	storeVariable = "FLOWFLEET_TEST_NATS_STORE"
 	portVariable  = "FLOWFLEET_TEST_NATS_PORT"
+	// fileVariable names a configuration file, in place of both.
+	fileVariable = "FLOWFLEET_TEST_NATS_FILE"
 )
 
 // ServeIfAsked makes this process the server of StartProcess, and does not return then. It belongs into TestMain.
 func ServeIfAsked() {
-	store := os.Getenv(storeVariable)
-	if store == "" {
+	options := &server.Options{Host: "127.0.0.1", JetStream: true, StoreDir: os.Getenv(storeVariable)}
+	var err error
+	if file := os.Getenv(fileVariable); file != "" {
+		options, err = server.ProcessConfigFile(file) // its signals work: SIGHUP reads the file again
+	} else if options.StoreDir == "" {
 		return
+	} else {
+		options.Port, err = strconv.Atoi(os.Getenv(portVariable))
 	}
-	port, err := strconv.Atoi(os.Getenv(portVariable))
 	if err != nil {
 		panic(err)
 	}
-	running, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: store, NoLog: true})
+	options.NoLog = true
+	running, err := server.NewServer(options)
 	if err != nil {
 		panic(err)
 	}
@@ -54,10 +62,82 @@ func StartProcess(t testing.TB) *Server {
 	return s
 }
 
+// StartFile starts a server in a process of its own with a configuration file, which must name a free port (FreePort).
+func StartFile(t testing.TB, file string, port int) *Server {
+	t.Helper()
+	s := PrepareFile(t, file, port)
+	s.Restart()
+	return s
+}
+
+// PrepareFile is StartFile for a server that Restart starts later.
+func PrepareFile(t testing.TB, file string, port int) *Server {
+	t.Helper()
+	s := &Server{t: t, ownProcess: true, file: file, options: server.Options{Port: port}}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// FreePort is a TCP port that nobody used a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Cluster is three servers, each in a process of its own, with proxies before them that can part one of them from clients.
+type Cluster struct {
+	Servers [3]*Server
+	Proxies [3]*Proxy
+}
+
+// StartCluster starts three servers that replicate.
+func StartCluster(t testing.TB) *Cluster {
+	t.Helper()
+	var c Cluster
+	var ports, routes [3]int
+	for i := range ports {
+		ports[i], routes[i] = FreePort(t), FreePort(t)
+	}
+	for i := range ports {
+		file := filepath.Join(t.TempDir(), "nats.conf")
+		// advertise nothing: clients stay with the proxies they know.
+		content := fmt.Sprintf("host: 127.0.0.1\nport: %d\nserver_name: n%d\njetstream: {store_dir: %q}\n"+
+			"cluster: {name: c, listen: 127.0.0.1:%d, no_advertise: true, routes: [nats://127.0.0.1:%d, nats://127.0.0.1:%d, nats://127.0.0.1:%d]}\n",
+			ports[i], i, t.TempDir(), routes[i], routes[0], routes[1], routes[2])
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.Servers[i] = StartFile(t, file, ports[i])
+		c.Proxies[i] = NewProxy(t, c.Servers[i])
+	}
+	return &c
+}
+
+// URLs of the proxies.
+func (c *Cluster) URLs() []string {
+	return []string{c.Proxies[0].URL(), c.Proxies[1].URL(), c.Proxies[2].URL()}
+}
+
+// Reload makes a server in a process of its own read its configuration file again.
+func (s *Server) Reload() {
+	s.t.Helper()
+	if err := s.process.Process.Signal(syscall.SIGHUP); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *Server) startProcess() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
 	s.process.Env = append(os.Environ(), storeVariable+"="+s.options.StoreDir, portVariable+"="+strconv.Itoa(s.options.Port))
+	if s.file != "" {
+		s.process.Env = append(s.process.Env, fileVariable+"="+s.file)
+	}
 	s.process.Stderr = os.Stderr
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := s.process.StdoutPipe()
@@ -77,6 +157,9 @@ func (s *Server) startProcess() {
 }
 
 func (s *Server) killProcess() {
+	if s.process == nil {
+		return
+	}
 	_ = s.process.Process.Kill() // it may be gone already
 	_ = s.process.Wait()
 }

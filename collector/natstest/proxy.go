@@ -13,8 +13,9 @@ type Proxy struct {
 	t        testing.TB
 	listener net.Listener
 	server   string
-	// silent: connections stay open, and nothing comes back from the server any more.
-	silent atomic.Bool
+	// silent: connections made so far stay open, and nothing comes back from the server any more. Each forwarder has the
+	// pointer that was in force when it began.
+	silent atomic.Pointer[atomic.Bool]
 	// cut: connections are closed, new ones too.
 	cut atomic.Bool
 
@@ -30,6 +31,7 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 		t.Fatal(err)
 	}
 	p := &Proxy{t: t, listener: listener, server: s.Address(), conns: make(map[net.Conn]struct{})}
+	p.silent.Store(new(atomic.Bool))
 	go p.accept()
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -43,7 +45,10 @@ func (p *Proxy) URL() string { return "nats://" + p.listener.Addr().String() }
 
 // Silence keeps connections open and swallows what the server says; what clients say arrives. Heal ends it, for new
 // connections: those that missed something are closed.
-func (p *Proxy) Silence() { p.silent.Store(true) }
+func (p *Proxy) Silence() { p.silent.Load().Store(true) }
+
+// HealNew lets new connections pass, while those that Silence hit stay open and silent.
+func (p *Proxy) HealNew() { p.silent.Store(new(atomic.Bool)) }
 
 // Cut closes all connections, and those that come.
 func (p *Proxy) Cut() {
@@ -54,7 +59,7 @@ func (p *Proxy) Cut() {
 // Heal lets everything pass again, on new connections.
 func (p *Proxy) Heal() {
 	p.close()
-	p.silent.Store(false)
+	p.HealNew()
 	p.cut.Store(false)
 }
 
@@ -95,13 +100,14 @@ func (p *Proxy) forward(to, from net.Conn, answers bool) {
 		_ = to.Close()
 		_ = from.Close()
 	}()
+	silent := p.silent.Load()
 	b := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(b)
 		if err != nil {
 			return
 		}
-		if answers && p.silent.Load() {
+		if answers && silent.Load() {
 			continue
 		}
 		if _, err := to.Write(b[:n]); err != nil {

@@ -21,6 +21,7 @@ type Server struct {
 	// ownProcess: the server runs as process.
 	ownProcess bool
 	process    *exec.Cmd
+	file       string // its configuration, where it has one
 }
 
 // Start starts a server with a store of its own; change may adjust its options. It is stopped with the test.
@@ -85,7 +86,7 @@ func (s *Server) Store() string { return s.options.StoreDir }
 func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.options.Port) }
 
 // Address is the host and port that clients connect to.
-func (s *Server) Address() string { return s.server.Addr().String() }
+func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.options.Port) }
 
 // Connect returns a connection that is closed with the test and comes back quickly after a restart.
 func (s *Server) Connect(options ...nats.Option) *nats.Conn {
