@@ -84,6 +84,7 @@ func TestAnExporterThatRebootsWithANewPortAndNewLayouts(t *testing.T) {
 		})
 		e.send(b.port, 1, layouts[boot%2].data(boot*100+50))
 		want = append(want, boot*100+50)
+		assertNumbers(t, s, want...) // before the next layout, which may overtake it
 		clock = e.now + 60
 	}
 	assertNumbers(t, s, want...)

@@ -87,21 +87,24 @@ drainTime: 100ms
 }
 
 // startConfigured starts a collector with a configuration and waits until it listens.
-func startConfigured(t *testing.T, name, content string) *process {
+func startConfigured(t *testing.T, name, content string, change ...func(*exec.Cmd)) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "collector.yaml")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return startFile(t, name, file)
+	return startFile(t, name, file, change...)
 }
 
 // startFile starts a collector with a configuration file and waits until it listens.
-func startFile(t *testing.T, name, file string) *process {
+func startFile(t *testing.T, name, file string, change ...func(*exec.Cmd)) *process {
 	t.Helper()
 	p := &process{t: t, logs: &logs{}}
 	p.command = exec.Command(os.Args[0], "run", "--config", file)
 	p.command.Env = append(os.Environ(), runAsCollector+"=1")
+	for _, f := range change {
+		f(p.command)
+	}
 	stderr, err := p.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package connect
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -84,7 +85,32 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to NATS (%s): %w", purpose, err)
 	}
+	go reportRefusals(nc, log)
 	return nc, nil
+}
+
+// refusalInterval is how often a connection that is not there is asked why.
+const refusalInterval = time.Second
+
+// reportRefusals logs why attempts to connect again are refused: nats.go calls no handler where it reached a server and
+// then failed, such as over a certificate that has expired since. It ends when the connection is closed.
+func reportRefusals(nc *nats.Conn, log *slog.Logger) {
+	reported := ""
+	for ; !nc.IsClosed(); time.Sleep(refusalInterval) {
+		if nc.IsConnected() {
+			reported = ""
+			continue
+		}
+		err := nc.LastError()
+		if err == nil {
+			continue
+		}
+		// Once for each kind: errors name ports, which change.
+		if kind := cmp.Or(hint(err), err.Error()); kind != reported {
+			reported = kind
+			log.Warn("the server was reached, and the connection failed; trying again", "error", err, "hint", hint(err))
+		}
+	}
 }
 
 // hint says what an operator can do about an error, where that is known.
@@ -106,7 +132,8 @@ func hint(err error) string {
 		return "the NATS user may not use this subject: grant it"
 	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
 		return "the server refuses the credentials: they are read again at the next attempt"
-	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
+	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"),
+		strings.Contains(text, "unknown certificate authority"), strings.Contains(text, "after tls handshake"):
 		return "the server wants a client certificate that it trusts: see nats.tls.certFile"
 	case strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"):
 		return "is the server running, and is nats.urls right?"
