@@ -15,7 +15,7 @@ import (
 // Fault 3: of three servers the leader is killed, or parted from the collectors, again and again. The packet path does not
 // notice: the delay from sending to receiving stays that of a quiet machine.
 func TestLeaderKilledAndPartitionedAgainAndAgain(t *testing.T) {
-	cluster := natstest.StartCluster(t)
+	cluster := natstest.StartProcessCluster(t)
 	urls := `"` + strings.Join(cluster.URLs(), `","`) + `"`
 	content := strings.Replace(configured("a", "X", ", receiveBuffer: 4Mi", `templateStore: {maxBytes: -1, replicas: 3, loadTimeout: 60s}
 output: {stream: {maxBytes: -1, replicas: 3}, batch: {maxAge: 50ms}}`), "[X]", "["+urls+"]", 1)
