@@ -29,39 +29,45 @@ func (p *pass) judgeCollectors(ctx context.Context) error {
 	} else if err != nil {
 		return fmt.Errorf("reading DaemonSet %s: %w", key, err)
 	}
+	pods, err := p.pods(ctx)
+	if err != nil {
+		return err
+	}
 	s := &set.Status
+	desired := int(s.DesiredNumberScheduled)
+	ready := min(max(readyNodes(pods), int(s.NumberReady)), desired)
+	available := min(max(readyNodes(pods), int(s.NumberAvailable)), desired)
 	seen := s.ObservedGeneration >= set.Generation && !slices.Contains(p.applied, "DaemonSet")
 	p.fc.Status.Collectors = v1alpha1.CollectorCounts{
 		Desired: s.DesiredNumberScheduled,
-		Ready:   s.NumberReady,
+		Ready:   int32(ready),
 		Updated: s.UpdatedNumberScheduled,
-		Summary: fmt.Sprintf("%d/%d", s.NumberReady, s.DesiredNumberScheduled),
+		Summary: fmt.Sprintf("%d/%d", ready, desired),
 	}
 	updating := !seen || s.UpdatedNumberScheduled < s.DesiredNumberScheduled
-	if updating {
+	switch {
+	case !seen:
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "Kubernetes takes up the present spec")
+	case updating:
 		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "%d of %d collectors have the present spec",
 			s.UpdatedNumberScheduled, s.DesiredNumberScheduled)
-	} else {
+	default:
 		p.set(v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled, "all collectors have the present spec")
 	}
-	available := func(status metav1.ConditionStatus, reason, format string, args ...any) {
+	say := func(status metav1.ConditionStatus, reason, format string, args ...any) {
 		p.set(v1alpha1.ConditionCollectorsAvailable, status, reason, format, args...)
 	}
-	desired := int(s.DesiredNumberScheduled)
-	unavailable := desired - int(s.NumberAvailable)
+	unavailable := desired - available
 	switch {
 	case s.ObservedGeneration == 0:
-		available(metav1.ConditionFalse, reasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", key.Name)
+		say(metav1.ConditionFalse, reasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", key.Name)
 	case desired == 0:
-		available(metav1.ConditionFalse, reasonNoNodes, "no node is to have a collector: look at spec.collector.nodeSelector, affinity and "+
+		say(metav1.ConditionFalse, reasonNoNodes, "no node is to have a collector: look at spec.collector.nodeSelector, affinity and "+
 			"tolerations")
 	case unavailable <= 0:
-		available(metav1.ConditionTrue, reasonAvailable, "%d of %d nodes have a collector that is ready", desired, desired)
+		say(metav1.ConditionTrue, reasonAvailable, "%d of %d nodes have a collector that is ready", desired, desired)
 	default:
-		troubles, err := p.podTroubles(ctx)
-		if err != nil {
-			return err
-		}
+		troubles := podTroubles(pods)
 		message := fmt.Sprintf("%d of %d nodes are without a collector that is ready", unavailable, desired)
 		if len(troubles) > 0 {
 			message += ": " + strings.Join(troubles, "; ")
@@ -70,16 +76,28 @@ func (p *pass) judgeCollectors(ctx context.Context) error {
 		}
 		switch {
 		case updating && unavailable <= allowedUnavailable(set):
-			available(metav1.ConditionTrue, reasonRolling, "%s, as the update strategy allows", message)
-		case len(troubles) == 0 && int(s.NumberReady) == 0:
-			available(metav1.ConditionFalse, reasonStarting, "%s", message)
-		case s.NumberAvailable == 0:
-			available(metav1.ConditionFalse, reasonUnavailable, "%s", message)
+			say(metav1.ConditionTrue, reasonRolling, "%s, as the update strategy allows", message)
+		case len(troubles) == 0 && ready == 0:
+			say(metav1.ConditionFalse, reasonStarting, "%s", message)
+		case available == 0:
+			say(metav1.ConditionFalse, reasonUnavailable, "%s", message)
 		default:
-			available(metav1.ConditionFalse, reasonPartlyUnavailable, "%s", message)
+			say(metav1.ConditionFalse, reasonPartlyUnavailable, "%s", message)
 		}
 	}
 	return nil
+}
+
+// readyNodes counts the nodes with a collector that is ready. The DaemonSet's own count looks at the older of two pods of a node,
+// and so takes a node for empty whose new collector has taken over.
+func readyNodes(pods []corev1.Pod) int {
+	nodes := make(map[string]bool)
+	for i := range pods {
+		if pods[i].DeletionTimestamp.IsZero() && isReady(&pods[i]) {
+			nodes[pods[i].Spec.NodeName] = true
+		}
+	}
+	return len(nodes)
 }
 
 // allowedUnavailable is how many nodes a rolling update may leave without a collector.
@@ -108,11 +126,7 @@ func (p *pass) pods(ctx context.Context) ([]corev1.Pod, error) {
 const maxTroubles = 3
 
 // podTroubles says what keeps pods from being ready, each reason once with how many have it.
-func (p *pass) podTroubles(ctx context.Context) ([]string, error) {
-	pods, err := p.pods(ctx)
-	if err != nil {
-		return nil, err
-	}
+func podTroubles(pods []corev1.Pod) []string {
 	counts := make(map[string]int)
 	example := make(map[string]string)
 	for i := range pods {
@@ -129,7 +143,7 @@ func (p *pass) podTroubles(ctx context.Context) ([]string, error) {
 	if more := len(out) - maxTroubles; more > 0 {
 		out = append(out[:maxTroubles], fmt.Sprintf("and %d other reasons", more))
 	}
-	return out, nil
+	return out
 }
 
 // podTrouble is empty for a pod that is well, or merely starting.

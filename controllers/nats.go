@@ -95,6 +95,14 @@ func trouble(err error, conflict, foreign, other string) string {
 	return other
 }
 
+// naming is an error's text, with what it is about where that does not stand in it.
+func naming(what string, err error) string {
+	if text := err.Error(); strings.Contains(text, what) {
+		return text
+	}
+	return what + ": " + err.Error()
+}
+
 // meanwhile is what an error of NATS means for the flows.
 const meanwhile = "; collectors go on from memory meanwhile, and the operator tries again"
 
@@ -114,7 +122,7 @@ func (p *pass) judgeTemplateStore() {
 		p.set(kind, metav1.ConditionUnknown, reasonPending, "the bucket %s was not looked at yet", name)
 	case v.bucketErr != nil:
 		p.set(kind, metav1.ConditionFalse, trouble(v.bucketErr, reasonBucketConflict, reasonBucketForeign, reasonBucketFailed),
-			"bucket %s: %v%s", name, v.bucketErr, meanwhile)
+			"%s%s", naming("bucket "+name, v.bucketErr), meanwhile)
 	default:
 		p.fc.Status.Bucket = bucketStatus(name, &v.bucket)
 		p.ready(kind, "bucket "+name, v.bucket.Kept, v.bucket.Offline)
@@ -162,7 +170,7 @@ func (p *pass) judgeStream() {
 		p.set(kind, metav1.ConditionUnknown, reasonPending, "the stream %s was not looked at yet", name)
 	case v.streamErr != nil:
 		p.set(kind, metav1.ConditionFalse, trouble(v.streamErr, reasonStreamConflict, reasonStreamForeign, reasonStreamFailed),
-			"stream %s: %v; flows wait in the collectors' buffers meanwhile, and the operator tries again", name, v.streamErr)
+			"%s; flows wait in the collectors' buffers meanwhile, and the operator tries again", naming("stream "+name, v.streamErr))
 	default:
 		p.fc.Status.Stream = &v1alpha1.StreamStatus{Name: name, Replicas: int32(v.stream.Replicas), Managed: v.stream.Managed}
 		p.ready(kind, "stream "+name, v.stream.Kept, v.stream.Offline)
