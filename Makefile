@@ -75,6 +75,12 @@ faults: need-go ## Run the fault tests in their long form, as docs/reliability.m
 	FLOWFLEET_FAULTS=$(FAULTS) FLOWFLEET_PREVIOUS_COLLECTOR=$(CURDIR)/bin/collector-previous \
 	  $(GO) test ./collector -v -count 1 -timeout 3h -run '$(RUN)' | grep -E -- '--- |figure:|_test.go|^ok|^FAIL'
 
+ATTACK ?= 10s
+
+.PHONY: attack
+attack: build ## Send a collector what an attacker could, each attack for ATTACK, and measure its memory
+	$(GO) run ./hack/attack -collector $(COLLECTOR) -duration $(ATTACK)
+
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \
