@@ -96,6 +96,7 @@ lint: need-go ## Run golangci-lint
 
 .PHONY: generate
 generate: need-go ## Generate code
+	@rm -f api/v1alpha1/zz_generated.deepcopy.go # a stale one keeps its own generator from reading the package
 	$(GO) generate ./...
 
 .PHONY: verify
