@@ -71,15 +71,17 @@ func generated(seed uint64) map[string][][]byte {
 	g := newGenerator(seed)
 	out := make(map[string][][]byte)
 	out["NetFlow v5"] = [][]byte{g.netflow5(1 + g.IntN(30))}
-	for name, v := range map[string]struct {
+	for _, v := range []struct { // in an order, so that a seed always gives the same
+		name    string
 		version uint16
 		fields  []field
 	}{
-		"NetFlow v9":   {9, fieldsIPv4},
-		"IPFIX, IPv4":  {10, fieldsIPFIX4},
-		"IPFIX, IPv6":  {10, fieldsIPFIX6},
-		"NetFlow, all": {9, append(fieldsIPv4[:len(fieldsIPv4):len(fieldsIPv4)], fieldsMore...)},
+		{"NetFlow v9", 9, fieldsIPv4},
+		{"IPFIX, IPv4", 10, fieldsIPFIX4},
+		{"IPFIX, IPv6", 10, fieldsIPFIX6},
+		{"NetFlow, all", 9, append(fieldsIPv4[:len(fieldsIPv4):len(fieldsIPv4)], fieldsMore...)},
 	} {
+		name := v.name
 		fields := append([]field(nil), v.fields...)
 		g.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 		if name == "NetFlow, all" {

@@ -21,15 +21,23 @@ type goflow2 struct {
 
 func newGoflow2(t testing.TB) *goflow2 {
 	t.Helper()
-	config, err := (&protoproducer.ProducerConfig{}).Compile()
+	g, err := makeGoflow2()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return g
+}
+
+func makeGoflow2() (*goflow2, error) {
+	config, err := (&protoproducer.ProducerConfig{}).Compile()
+	if err != nil {
+		return nil, err
 	}
 	p, err := protoproducer.CreateProtoProducer(config, protoproducer.CreateSamplingSystem)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return &goflow2{templates: netflow.CreateTemplateSystem(), producer: p}
+	return &goflow2{templates: netflow.CreateTemplateSystem(), producer: p}, nil
 }
 
 var (

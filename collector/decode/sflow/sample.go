@@ -226,9 +226,9 @@ func (d *decoder) gateway(b []byte) bool {
 			}
 		}
 		b = b[4*count:]
-	}
-	if len(r.ASPath) > 0 {
-		r.DstAS, r.NextHopAS = last, r.ASPath[0]
+		if len(r.ASPath) > 0 { // also where what follows turns out to be damaged
+			r.DstAS, r.NextHopAS = last, r.ASPath[0]
+		}
 	}
 	if len(b) < 4 {
 		return false
