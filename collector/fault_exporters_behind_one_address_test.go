@@ -72,8 +72,8 @@ func TestAnExporterThatRebootsWithANewPortAndNewLayouts(t *testing.T) {
 	for boot := range uint32(6) {
 		e := newExporter(t, 1)
 		e.now = clock
-		e.send(a.port, 0, layouts[boot%2].template())
 		restored := b.metric("templates_restored_total")
+		e.send(a.port, 0, layouts[boot%2].template())
 		for i := range uint32(5) {
 			e.send(a.port, 1, layouts[boot%2].data(boot*100+i))
 			want = append(want, boot*100+i)
