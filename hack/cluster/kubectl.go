@@ -105,8 +105,9 @@ func (k kubectl) awaitAddons(ctx context.Context, p plan.Plan) error {
 }
 
 func newKubectl(name *string) *cobra.Command {
-	command := &cobra.Command{
-		Use: "kubectl [--] ARGUMENT...", Short: "Run kubectl with the cluster",
+	return &cobra.Command{
+		Use: "kubectl ARGUMENT...", Short: "Run kubectl with the cluster",
+		DisableFlagParsing: true, // they are kubectl's
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			p, err := existing(*name)
 			if err != nil {
@@ -116,8 +117,6 @@ func newKubectl(name *string) *cobra.Command {
 			return syscall.Exec(program, append([]string{program}, arguments...), kubectl{p}.env())
 		},
 	}
-	command.Flags().SetInterspersed(false) // flags after the first argument are kubectl's
-	return command
 }
 
 func newKubeconfig(name *string) *cobra.Command {

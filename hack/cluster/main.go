@@ -42,6 +42,8 @@ func newCommand() *cobra.Command {
 		Short:         "A real Kubernetes cluster on one Linux machine",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// Flags before the name of a command are this command's, also where a command leaves its own to a program.
+		TraverseChildren: true,
 	}
 	command.PersistentFlags().StringVar(&name, "name", "flowfleet", "the cluster's name: several can run side by side")
 	command.AddCommand(
