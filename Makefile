@@ -31,6 +31,13 @@ build: need-go ## Build the collector and the operator into bin/
 demo: build ## Run two collectors, real exporters, a kill and a restart on this machine (needs root; about 25 s)
 	$(GO) run ./hack/demo -collector $(COLLECTOR)
 
+.PHONY: demo-local
+demo-local: demo ## The same
+
+.PHONY: demo-cluster
+demo-cluster: need-go ## Run the whole job on a Kubernetes cluster of this machine, which stays up (needs root; about 3 minutes)
+	$(GO) run ./hack/clusterdemo
+
 # What tests of the operator run against (hack/binaries); set KUBEBUILDER_ASSETS to use others.
 API_SERVER := etcd kube-apiserver kubectl
 # What tests of chart and manifests run (hack/binaries).
@@ -80,6 +87,12 @@ ATTACK ?= 10s
 .PHONY: attack
 attack: build ## Send a collector what an attacker could, each attack for ATTACK, and measure its memory
 	$(GO) run ./hack/attack -collector $(COLLECTOR) -duration $(ATTACK)
+
+PROXY_MODE ?= nftables
+
+.PHONY: e2e
+e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 9 minutes; RUN=pattern for some, PROXY_MODE=iptables)
+	FLOWFLEET_E2E=1 PROXY_MODE=$(PROXY_MODE) $(GO) test -count=1 -timeout 60m -run '$(or $(RUN),.)' -v ./hack/e2e
 
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME

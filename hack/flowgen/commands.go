@@ -135,7 +135,9 @@ func (f *readFlags) add(command *cobra.Command) {
 }
 
 func (f *readFlags) connect() (jetstream.JetStream, func(), error) {
-	connection, err := nats.Connect(f.server, nats.Name("flowgen"), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond))
+	connection, err := nats.Connect(f.server, nats.Name("flowgen"), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
+		// A server whose machine is gone says nothing: it is left for another within seconds.
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connecting to %s: %w", f.server, err)
 	}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
+)
+
+// prepare sees to it that the exporters are there.
+func prepare(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return errors.New("the cluster needs root: run \"sudo make demo\", or \"make demo-local\" for a demo without Kubernetes")
+	}
+	_, softflowd := exec.LookPath("softflowd")
+	_, pmacctd := exec.LookPath("pmacctd")
+	if softflowd == nil && pmacctd == nil {
+		return nil
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("this is no Debian to install packages on: install softflowd and pmacct")
+	}
+	for _, arguments := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "softflowd", "pmacct"}} {
+		command := exec.CommandContext(ctx, "apt-get", arguments...)
+		command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
+		if out, err := command.CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %v: %w\n%s", arguments, err, out)
+		}
+	}
+	return nil
+}
+
+// watched is the network whose packets exporters look at.
+const watched = "net 127.77.0.0/16"
+
+// startExporters starts exporters, and traffic for them, in the network behind the router. Flows time out quickly.
+func startExporters(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet) (stop func(), err error) {
+	folder, err := os.MkdirTemp("", "flowfleet-exporters-")
+	if err != nil {
+		return nil, err
+	}
+	pmacctd := filepath.Join(folder, "pmacctd.conf")
+	if err := os.WriteFile(pmacctd, []byte(fmt.Sprintf(`daemonize: false
+pcap_interface: lo
+pcap_filter: %s
+plugins: nfprobe[ipfix], sfprobe[sflow]
+aggregate[ipfix]: src_host, dst_host, src_port, dst_port, proto, tos
+nfprobe_receiver[ipfix]: %s:4739
+nfprobe_version[ipfix]: 10
+nfprobe_timeouts[ipfix]: tcp=2:tcp.rst=1:tcp.fin=1:udp=2:icmp=1:general=2:maxlife=2:expint=1
+sfprobe_receiver[sflow]: %s:6343
+sfprobe_agentip[sflow]: 10.78.0.10
+sampling_rate[sflow]: 100
+`, watched, fleet.Address, fleet.Address)), 0o600); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	softflowd := func(version string) []string {
+		return []string{"softflowd", "-d", "-i", "lo", "-v", version, "-n", fleet.Address + ":2055", "-t", "maxlife=2", "-t", "udp=2",
+			"-t", "expint=1", "-c", filepath.Join(folder, version+".ctl"), "-p", filepath.Join(folder, version+".pid"), watched}
+	}
+	var commands []*exec.Cmd
+	stop = sync.OnceFunc(func() {
+		for _, command := range commands {
+			_ = syscall.Kill(-command.Process.Pid, syscall.SIGTERM)
+			timer := time.AfterFunc(3*time.Second, func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) })
+			_ = command.Wait() // how it ends does not matter
+			timer.Stop()
+		}
+		_ = os.RemoveAll(folder)
+	})
+	for _, arguments := range [][]string{{self, "-traffic"}, softflowd("5"), softflowd("9"), {"pmacctd", "-f", pmacctd}} {
+		command := cluster.Exec(ctx, "exporter", arguments...)
+		// A group of its own: pmacctd's plugins are processes too.
+		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		if err := command.Start(); err != nil {
+			stop()
+			return nil, fmt.Errorf("starting %s: %w", arguments[0], err)
+		}
+		commands = append(commands, command)
+	}
+	return stop, nil
+}
+
+// makeTraffic sends packets between addresses of the loopback network until the context ends.
+func makeTraffic(ctx context.Context) error {
+	var senders []*net.UDPConn
+	for i := range byte(25) {
+		// Somebody has to listen, or the kernel answers each packet with an ICMP message.
+		receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 77, 2, i+1)})
+		if err != nil {
+			return err
+		}
+		sender, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 77, 1, i+1)}, receiver.LocalAddr().(*net.UDPAddr))
+		if err != nil {
+			return err
+		}
+		senders = append(senders, sender)
+	}
+	payload := make([]byte, 400)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, sender := range senders {
+			_, _ = sender.Write(payload) // what does not arrive is not watched either
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Fleet is a FlowCollector that was applied.
+type Fleet struct {
+	Namespace, Name string
+	Address         string // of its Service
+	Server          string // URL of NATS, as seen from the exporters' network
+}
+
+// Stream returns the name of the stream that its flows are on.
+func (f Fleet) Stream() string { return "flows-" + f.Namespace + "-" + f.Name }
+
+// DaemonSet returns the name of its collectors' DaemonSet.
+func (f Fleet) DaemonSet() string { return "daemonset/" + f.Name + "-collector" }
+
+// Fleet applies a FlowCollector with three replicas of everything in a restricted namespace, and waits until it is Ready.
+func (r *Rig) Fleet(ctx context.Context, namespace, name string) (Fleet, error) {
+	f := Fleet{Namespace: namespace, Name: name}
+	if err := r.Apply(ctx, fmt.Sprintf(`apiVersion: v1
+kind: Namespace
+metadata: {name: %[1]s, labels: {pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: flowfleet.io/v1alpha1
+kind: FlowCollector
+metadata: {name: %[2]s, namespace: %[1]s}
+spec:
+  nats: {urls: ["nats://nats.nats:4222"]}
+  templateStore: {replicas: 3}
+  output: {stream: {replicas: 3, maxBytes: 1Gi}}
+`, namespace, name)); err != nil {
+		return f, err
+	}
+	if err := r.Ready(ctx, f); err != nil {
+		return f, err
+	}
+	address := func(namespace, service string) (string, error) {
+		out, err := r.Kubectl(ctx, "--namespace", namespace, "get", "service", service, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
+		if err == nil && out == "" {
+			err = fmt.Errorf("service %s/%s has no address", namespace, service)
+		}
+		return out, err
+	}
+	var err error
+	if f.Address, err = address(namespace, name+"-collector"); err != nil {
+		return f, err
+	}
+	server, err := address(NATSNamespace, "nats")
+	f.Server = "nats://" + server + ":4222"
+	return f, err
+}
+
+// Ready waits until the fleet is, and its collectors all have the present spec.
+func (r *Rig) Ready(ctx context.Context, f Fleet) error {
+	if _, err := r.Kubectl(ctx, "--namespace", f.Namespace, "wait", "--for=condition=Ready", "flowcollector/"+f.Name, "--timeout=2m"); err != nil {
+		status, statusError := r.Kubectl(ctx, "--namespace", f.Namespace, "describe", "flowcollector", f.Name)
+		return errors.Join(err, statusError, errors.New(status))
+	}
+	_, err := r.Kubectl(ctx, "--namespace", f.Namespace, "rollout", "status", f.DaemonSet(), "--timeout=3m")
+	return err
+}
+
+// Condition returns a condition of the fleet: its status, and its reason with the message.
+func (r *Rig) Condition(ctx context.Context, f Fleet, kind string) (status, why string, err error) {
+	out, err := r.Kubectl(ctx, "--namespace", f.Namespace, "get", "flowcollector", f.Name, "-o",
+		fmt.Sprintf(`jsonpath={range .status.conditions[?(@.type==%q)]}{.status} {.reason}: {.message}{end}`, kind))
+	status, why, _ = strings.Cut(out, " ")
+	return status, why, err
+}
+
+// Collectors returns the names of the fleet's pods by their nodes.
+func (r *Rig) Collectors(ctx context.Context, f Fleet) (map[string]string, error) {
+	out, err := r.Kubectl(ctx, "--namespace", f.Namespace, "get", "pods", "-l", "app.kubernetes.io/instance="+f.Name, "-o",
+		`jsonpath={range .items[*]}{.spec.nodeName} {.metadata.name}{"\n"}{end}`)
+	if err != nil {
+		return nil, err
+	}
+	pods := map[string]string{}
+	for line := range strings.Lines(out) {
+		node, pod, found := strings.Cut(strings.TrimSpace(line), " ")
+		if found {
+			pods[node] = pod
+		}
+	}
+	return pods, nil
+}
+
+// Pin makes the router send all that goes to the fleet to one node, as it does when its own choice changes; "" ends that.
+func (r *Rig) Pin(ctx context.Context, f Fleet, node string) error {
+	if node == "" {
+		_, err := output(r.Exec(ctx, "router", "ip", "route", "delete", f.Address, "metric", "1"))
+		return err
+	}
+	_, err := output(r.Exec(ctx, "router", "ip", "route", "replace", f.Address, "via", "10.77.0.1"+strings.TrimPrefix(node, "n"), "metric", "1"))
+	return err
+}
+
+// NextHops waits until the router spreads over so many nodes.
+func (r *Rig) NextHops(ctx context.Context, f Fleet, number int) error {
+	return Await(ctx, 90*time.Second, func() error {
+		out, err := output(r.Exec(ctx, "router", "ip", "route", "show", f.Address, "proto", "bird"))
+		if err == nil && strings.Count(out, "via ") != number {
+			err = fmt.Errorf("not %d next hops: %s", number, out)
+		}
+		return err
+	})
+}
+
+// Diagnose returns what a person wants to see after a failure.
+func (r *Rig) Diagnose(ctx context.Context, f Fleet) string {
+	var all strings.Builder
+	for _, arguments := range [][]string{
+		{"get", "nodes,pods,services", "-A", "-o", "wide"},
+		{"--namespace", f.Namespace, "describe", "flowcollector", f.Name},
+		{"--namespace", f.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
+		{"--namespace", OperatorNamespace, "logs", "deployment/flowfleet-manager", "--tail=50"},
+		{"--namespace", f.Namespace, "logs", f.DaemonSet(), "--tail=50"},
+	} {
+		out, err := r.Kubectl(ctx, arguments...)
+		fmt.Fprintf(&all, "\n$ kubectl %s\n%s", strings.Join(arguments, " "), out)
+		if err != nil {
+			fmt.Fprintln(&all, err)
+		}
+	}
+	return all.String()
+}
