@@ -16,7 +16,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: need-go
 need-go:
@@ -92,7 +92,7 @@ PROXY_MODE ?= nftables
 
 .PHONY: e2e
 e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 9 minutes; RUN=pattern for some, PROXY_MODE=iptables)
-	FLOWFLEET_E2E=1 PROXY_MODE=$(PROXY_MODE) $(GO) test -count=1 -timeout 60m -run '$(or $(RUN),.)' -v ./hack/e2e
+	FLOWFLEET_E2E=1 PROXY_MODE=$(PROXY_MODE) $(GO) test -count=1 -timeout 60m -run '$(RUN)' -v ./hack/e2e
 
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME
