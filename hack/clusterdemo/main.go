@@ -72,9 +72,11 @@ func demo(ctx context.Context, duration time.Duration, down bool) (err error) {
 		return err
 	}
 	defer stop()
-	cluster.Say("flows as they arrive on JetStream (collector tail):")
-	if err := tail(ctx, cluster, fleet, 24); err != nil {
-		return err
+	cluster.Say("flows as they arrive on JetStream (collector tail), of each protocol:")
+	for _, protocol := range []string{"netflow5", "netflow9", "ipfix", "sflow"} {
+		if err := tail(ctx, cluster, fleet, protocol, 5); err != nil {
+			return err
+		}
 	}
 	stop()
 	cluster.Say("rolling restart of the fleet, while 60 exporters send 2,000 datagrams/s to it")
@@ -116,8 +118,8 @@ func joined(arguments []string) (line string) {
 	return line
 }
 
-// tail shows flows of the stream as they come.
-func tail(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, flows int) error {
+// tail shows flows of a protocol as they come.
+func tail(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, protocol string, flows int) error {
 	folder, err := os.MkdirTemp("", "flowfleet-demo-")
 	if err != nil {
 		return err
@@ -129,10 +131,12 @@ func tail(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, flows int) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	command := cluster.Exec(ctx, "exporter", cluster.Collector, "tail", "--config", config, "--count", fmt.Sprint(flows))
+	command := cluster.Exec(ctx, "exporter", cluster.Collector, "tail", "--config", config, "--count", fmt.Sprint(flows),
+		"--subject", fmt.Sprintf("flows.%s.%s.%s", fleet.Namespace, fleet.Name, protocol))
+	fmt.Println("\n" + protocol)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("no %d flows within a minute: %w", flows, err)
+		return fmt.Errorf("no %d flows of %s within a minute: %w", flows, protocol, err)
 	}
 	return nil
 }

@@ -218,7 +218,8 @@ func newRun() *cobra.Command {
 			}
 			defer disconnect()
 			// An interrupt ends the sending; what was sent is verified nevertheless.
-			ctx := context.WithoutCancel(command.Context())
+			ctx, cancel := context.WithCancelCause(context.WithoutCancel(command.Context()))
+			defer cancel(nil)
 			tally := check.NewTally(s.Run)
 			reader, err := check.Follow(ctx, js, reading.stream, reading.subjects, time.Time{}, tally)
 			if err != nil {
@@ -226,22 +227,15 @@ func newRun() *cobra.Command {
 			}
 			defer reader.Stop()
 			sent := make(chan traffic.Manifest, 1)
-			failed := make(chan error, 1)
 			go func() {
 				manifest, err := sending.send(command.Context(), s)
 				if err != nil {
-					failed <- err
-					reader.Stop()
+					cancel(err)
 					return
 				}
 				sent <- manifest
 			}()
 			manifest, err := reader.Read(ctx, sent, reading.quiet)
-			select {
-			case err := <-failed:
-				return err
-			default:
-			}
 			if err != nil {
 				return err
 			}

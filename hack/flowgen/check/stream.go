@@ -15,56 +15,68 @@ import (
 
 // Reader follows a stream and tallies what it holds.
 type Reader struct {
+	js       jetstream.JetStream
+	stream   string
+	config   jetstream.OrderedConsumerConfig
 	messages jetstream.MessagesContext
 	tally    *Tally
 }
 
 // Follow begins to read the stream: what was stored since a moment, or from now on.
 func Follow(ctx context.Context, js jetstream.JetStream, stream string, subjects []string, since time.Time, tally *Tally) (*Reader, error) {
-	config := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy, FilterSubjects: subjects}
-	if !since.IsZero() {
-		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+	r := &Reader{js: js, stream: stream, tally: tally}
+	r.config = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, FilterSubjects: subjects}
+	if since.IsZero() {
+		// By number and not as new ones, so that another attempt goes on where this one began.
+		found, err := js.Stream(ctx, stream)
+		if err != nil {
+			return nil, fmt.Errorf("reading stream %s: %w", stream, err)
+		}
+		r.config.OptStartSeq = found.CachedInfo().State.LastSeq + 1
+	} else {
+		r.config.DeliverPolicy, r.config.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
 	}
-	consumer, err := js.OrderedConsumer(ctx, stream, config)
-	if err != nil {
-		return nil, fmt.Errorf("reading stream %s: %w", stream, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return nil, fmt.Errorf("reading stream %s: %w", stream, err)
-	}
-	return &Reader{messages: messages, tally: tally}, nil
+	return r, r.begin(ctx)
 }
 
-// Stop ends Read.
+// begin makes a consumer that begins at the first message that was not read yet.
+func (r *Reader) begin(ctx context.Context) error {
+	consumer, err := r.js.OrderedConsumer(ctx, r.stream, r.config)
+	if err == nil {
+		r.messages, err = consumer.Messages()
+	}
+	if err != nil {
+		return fmt.Errorf("reading stream %s: %w", r.stream, err)
+	}
+	return nil
+}
+
+// Stop ends reading, when Read does not run.
 func (r *Reader) Stop() { r.messages.Stop() }
 
+// stalled is how long nothing comes before the consumer is made anew: that of a server that is gone says nothing.
+const stalled = 5 * time.Second
+
 // Read tallies until the manifest, which arrives when all is sent, is complete and a second more has shown no record twice;
-// or until nothing has arrived for the time called quiet.
+// or until nothing has arrived for the time called quiet. It outlives servers that go.
 func (r *Reader) Read(ctx context.Context, sent <-chan traffic.Manifest, quiet time.Duration) (traffic.Manifest, error) {
 	var manifest traffic.Manifest
 	known := false
-	last := time.Now()
-	for {
+	last, made := time.Now(), time.Now()
+	for ctx.Err() == nil {
 		select {
 		case manifest = <-sent:
 			known, last = true, time.Now()
 		default:
 		}
 		message, err := r.messages.Next(jetstream.NextMaxWait(200 * time.Millisecond))
-		switch {
-		case err == nil:
+		if err == nil {
 			if err := r.add(message); err != nil {
 				return manifest, err
 			}
-			last = time.Now()
+			last, made = time.Now(), time.Now()
 			continue
-		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
-			return manifest, context.Cause(ctx)
-		case ctx.Err() != nil:
-			return manifest, context.Cause(ctx)
 		}
-		// Nothing came. Servers that are away come back: an ordered consumer makes itself anew.
 		wait := quiet
 		if known && r.tally.Complete(manifest) {
 			wait = min(quiet, time.Second)
@@ -72,10 +84,18 @@ func (r *Reader) Read(ctx context.Context, sent <-chan traffic.Manifest, quiet t
 		if known && time.Since(last) >= wait {
 			return manifest, nil
 		}
+		if errors.Is(err, jetstream.ErrMsgIteratorClosed) || time.Since(made) >= stalled {
+			r.messages.Stop()
+			attempt, cancel := context.WithTimeout(ctx, stalled)
+			_ = r.begin(attempt) // if it fails, the next turn tries again, until it is quiet for too long
+			cancel()
+			made = time.Now()
+		}
 		if !errors.Is(err, context.DeadlineExceeded) {
 			time.Sleep(200 * time.Millisecond) // an error that comes at once
 		}
 	}
+	return manifest, context.Cause(ctx)
 }
 
 func (r *Reader) add(message jetstream.Msg) error {
@@ -94,5 +114,11 @@ func (r *Reader) add(message jetstream.Msg) error {
 		r.tally.Add(&record)
 		b = rest
 	}
+	metadata, err := message.Metadata()
+	if err != nil {
+		return fmt.Errorf("a message on %s: %w", message.Subject(), err)
+	}
+	r.config.DeliverPolicy, r.config.OptStartTime = jetstream.DeliverByStartSequencePolicy, nil
+	r.config.OptStartSeq = metadata.Sequence.Stream + 1
 	return nil
 }
