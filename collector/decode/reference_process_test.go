@@ -48,8 +48,10 @@ func serveReference(in io.Reader, out io.Writer) error {
 	}
 	for {
 		var length uint32
-		if err := binary.Read(in, binary.BigEndian, &length); err != nil {
+		if err := binary.Read(in, binary.BigEndian, &length); errors.Is(err, io.EOF) {
 			return nil // the test is over
+		} else if err != nil {
+			return err
 		}
 		if length == 0 {
 			if reference, err = makeGoflow2(); err != nil {

@@ -46,11 +46,11 @@ type options struct {
 
 // result is what an attack did.
 type result struct {
-	name                  string
-	sent, received        int
-	idleMiB, peakMiB      int
-	refused, then, remark string
-	failed                error
+	name             string
+	sent, received   int
+	idleMiB, peakMiB int
+	then, remark     string
+	failed           error
 }
 
 func run(ctx context.Context, o options) error {

@@ -86,7 +86,7 @@ func (t *target) stop() {
 }
 
 func (t *target) await(what string, condition func() bool) error {
-	for deadline := time.Now().Add(60 * time.Second); !condition(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !condition(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("it never happens that %s", what)
 		}
