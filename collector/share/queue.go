@@ -35,6 +35,7 @@ const (
 type queue struct {
 	operations map[template.Key]operation
 	order      []template.Key
+	parked     []template.Key            // keys of operations that wait for their exporter's turn
 	busy       map[template.Key]struct{} // being written
 	limiters   map[netip.Addr]*rate.Limiter
 	changed    *sync.Cond
@@ -83,12 +84,13 @@ func (q *queue) put(o operation) bool {
 	return true
 }
 
-// scanLength bounds how many changes that have to wait for their exporter's turn are passed over at a time.
-const scanLength = 1024
+// unparkLength bounds how many changes that had to wait for their exporter's turn are looked at again at a time.
+const unparkLength = 8192
 
-// take returns the next change that may be written now. limited is called once for each that has to wait.
+// take returns the next change that may be written now. What may not is parked until unpark, so that each look at it is
+// paid for by time and not by what exporters send. limited is called once for each change that has to wait.
 func (q *queue) take(limited func()) (operation, bool) {
-	for range min(len(q.order), scanLength) {
+	for len(q.order) > 0 {
 		key := q.order[0]
 		q.order = q.order[1:]
 		o := q.operations[key]
@@ -103,9 +105,16 @@ func (q *queue) take(limited func()) (operation, bool) {
 			q.operations[key] = o
 			limited()
 		}
-		q.order = append(q.order, key)
+		q.parked = append(q.parked, key)
 	}
 	return operation{}, false
+}
+
+// unpark has take look again at the changes that wait for longest.
+func (q *queue) unpark() {
+	n := min(len(q.parked), unparkLength)
+	q.order = append(q.order, q.parked[:n]...)
+	q.parked = append(q.parked[:0], q.parked[n:]...)
 }
 
 func (q *queue) limiter(a netip.Addr) *rate.Limiter {

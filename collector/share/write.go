@@ -75,6 +75,7 @@ func (b *Bucket) wakeLater(after time.Duration) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.waking = false
+		b.unpark()
 		b.changed.Broadcast()
 	})
 }
