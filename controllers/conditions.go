@@ -21,6 +21,7 @@ const (
 	reasonSecretInvalid        = "SecretInvalid"
 	reasonSecretsNotReadable   = "SecretsNotReadable"
 	reasonNameTaken            = "NameTaken"
+	reasonRefused              = "Refused"
 
 	reasonAvailable          = "Available"
 	reasonStarting           = "Starting"

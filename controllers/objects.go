@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	networkingac "k8s.io/client-go/applyconfigurations/networking/v1"
@@ -104,20 +105,35 @@ func (p *pass) applyObjects(ctx context.Context) error {
 	}
 	failures = append(failures, p.applyMonitoring(ctx)...)
 	var errs []error
-	var taken []string
+	var taken, refused []string
 	for _, err := range failures {
 		var nameTaken *nameTakenError
-		if errors.As(err, &nameTaken) {
+		switch {
+		case errors.As(err, &nameTaken):
 			taken = append(taken, nameTaken.Error())
-		} else {
+		case isRefusal(err):
+			refused = append(refused, err.Error())
+		default:
 			errs = append(errs, err)
 		}
 	}
+	if len(refused) > 0 {
+		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonRefused, "Kubernetes refuses what comes of the spec: %s",
+			strings.Join(refused, "; "))
+	}
 	if len(taken) > 0 {
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonNameTaken, "%s", strings.Join(taken, "; "))
+	}
+	if len(refused)+len(taken) > 0 {
 		p.lookAgainIn(viewInterval)
 	}
 	return errors.Join(errs...)
+}
+
+// isRefusal reports whether the API server would say the same again: a field that it does not take, a quota, an admission
+// policy, a right that the operator has not got. Trying faster does not help; somebody has to change something.
+func isRefusal(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
 }
 
 func (p *pass) applyChild(ctx context.Context, c child) error {
@@ -147,12 +163,33 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 			return nil
 		}
 	}
-	if err := p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+	err = p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
+	if found && apierrors.IsInvalid(err) {
+		err = p.replace(ctx, c)
+	}
+	if err != nil {
 		return fmt.Errorf("applying: %w", err)
 	}
 	p.log.Info("applied", "kind", c.kind, "name", c.name)
 	p.applied = append(p.applied, c.kind)
 	return nil
+}
+
+// replace is for an object that somebody changed so that applying cannot mend it: a port whose number was edited is one of
+// theirs, beside which ours, of the same name, is refused. Lists become ours as a whole, then are applied as ever.
+func (p *pass) replace(ctx context.Context, c child) error {
+	want, err := plain(c.wanted)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(map[string]any{"spec": want["spec"]})
+	if err != nil {
+		return fmt.Errorf("writing %s %s: %w", c.kind, c.name, err)
+	}
+	if err := p.Client.Patch(ctx, c.live, client.RawPatch(types.MergePatchType, b), client.FieldOwner(fieldOwner)); err != nil {
+		return err
+	}
+	return p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
 }
 
 // find reads the live object. What the cache does not have may still exist without the operator's labels: before anything is

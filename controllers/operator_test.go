@@ -1,0 +1,262 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
+)
+
+func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
+
+const (
+	testImage         = "example.com/flowfleet:v1"
+	operatorNamespace = "flowfleet-system"
+)
+
+// operator is a running one, with the rights that config/rbac gives it and no others. It looks after one namespace.
+type operator struct {
+	t      testing.TB
+	writes *writes
+	queue  *countingQueue
+	stop   func() // and wait for its end
+}
+
+type operatorOptions struct {
+	image string
+	// elect lets it work only while it holds the lease in this namespace.
+	elect string
+	// electing is called when it was elected.
+	elected func()
+}
+
+// startOperator starts an operator for a namespace. It ends with the test, or by stop.
+func startOperator(t testing.TB, s *controllertest.Server, namespace string, options operatorOptions) *operator {
+	t.Helper()
+	o := &operator{t: t, writes: &writes{}, queue: &countingQueue{done: make(map[reconcile.Request]int)}}
+	configuration := rest.CopyConfig(operatorUser(t, s))
+	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return recordWrites{next, o.writes} })
+	scheme, err := NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := true
+	manager, err := ctrl.NewManager(configuration, ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   CacheOptions([]string{namespace}),
+		Client:                  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		LeaderElection:          options.elect != "",
+		LeaderElectionID:        "flowfleet.io",
+		LeaderElectionNamespace: options.elect,
+		// Short enough for a test, long enough for a machine that is busy.
+		LeaseDuration: new(10 * time.Second), RenewDeadline: new(8 * time.Second), RetryPeriod: new(time.Second),
+		LeaderElectionReleaseOnCancel: true,
+		Controller:                    config.Controller{SkipNameValidation: &again}, // several in one process
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if options.image == "" {
+		options.image = testImage
+	}
+	r := &Reconciler{
+		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
+		Image: options.image, Namespace: operatorNamespace,
+	}
+	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- manager.Start(ctx) }()
+	if options.elected != nil {
+		go func() {
+			select {
+			case <-manager.Elected():
+				options.elected()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	o.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil && options.elect == "" {
+			t.Errorf("the operator ended: %v", err)
+		}
+	})
+	t.Cleanup(o.stop)
+	return o
+}
+
+// operatorUser has the rights of the operator's service account.
+func operatorUser(t testing.TB, s *controllertest.Server) *rest.Config {
+	t.Helper()
+	const name = "operator"
+	c := s.Client(t)
+	create := func(o client.Object) {
+		if err := c.Create(t.Context(), o); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"role.yaml", "secret_reader_role.yaml"} {
+		b, err := os.ReadFile("../config/rbac/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq("\n"+string(b), "\n---") {
+			var kind metav1.TypeMeta
+			if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
+				t.Fatal(err)
+			}
+			switch kind.Kind {
+			case "ClusterRole":
+				role := &rbacv1.ClusterRole{}
+				if err := yaml.UnmarshalStrict([]byte(document), role); err != nil {
+					t.Fatal(err)
+				}
+				create(role)
+				if file == "role.yaml" {
+					create(&rbacv1.ClusterRoleBinding{
+						ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+						RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+						Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+					})
+				}
+			case "Role": // for the lease, in the operator's namespace
+				create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})
+				role := &rbacv1.Role{}
+				if err := yaml.UnmarshalStrict([]byte(document), role); err != nil {
+					t.Fatal(err)
+				}
+				role.Namespace = operatorNamespace
+				create(role)
+				create(&rbacv1.RoleBinding{
+					ObjectMeta: metav1.ObjectMeta{Name: role.Name, Namespace: operatorNamespace},
+					RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+					Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+				})
+			}
+		}
+	}
+	return s.User(t, name)
+}
+
+// letReadSecrets does what the operator's own messages propose.
+func letReadSecrets(t testing.TB, s *controllertest.Server, namespace string) {
+	t.Helper()
+	err := s.Client(t).Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "flowfleet-secret-reader", Namespace: namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "secret-reader"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reconcile makes the operator look at an object, and returns when it has.
+func (o *operator) reconcile(object client.Object) {
+	o.t.Helper()
+	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
+	before := o.queue.passes(request)
+	o.queue.Add(request)
+	natstest.Eventually(o.t, "the operator looks at "+request.String(), func() bool { return o.queue.passes(request) > before })
+}
+
+// settle waits until the operator has nothing to do but to look again later.
+func (o *operator) settle(object client.Object) {
+	o.t.Helper()
+	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
+	natstest.Eventually(o.t, "the operator has nothing more to do for "+request.String(), func() bool {
+		passes, wrote := o.queue.passes(request), o.writes.count()
+		time.Sleep(500 * time.Millisecond) // what a watch may take to tell of a change
+		return passes > 0 && o.queue.passes(request) == passes && o.writes.count() == wrote
+	})
+}
+
+// writes are the requests that change something, but for leases.
+type writes struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (w *writes) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.all)
+}
+
+// since returns those after the first n.
+func (w *writes) since(n int) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.all[n:])
+}
+
+type recordWrites struct {
+	next http.RoundTripper
+	to   *writes
+}
+
+func (r recordWrites) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method != http.MethodGet && !strings.Contains(request.URL.Path, "/leases") {
+		r.to.mu.Lock()
+		r.to.all = append(r.to.all, request.Method+" "+request.URL.Path)
+		r.to.mu.Unlock()
+	}
+	return r.next.RoundTrip(request)
+}
+
+// countingQueue counts how often each object was looked at.
+type countingQueue struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+	mu   sync.Mutex
+	done map[reconcile.Request]int
+}
+
+func (q *countingQueue) make(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	q.TypedRateLimitingInterface = workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
+		workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: fmt.Sprintf("%s-%p", name, q)})
+	return q
+}
+
+// Done is called when a look at an object has ended.
+func (q *countingQueue) Done(request reconcile.Request) {
+	q.mu.Lock()
+	q.done[request]++
+	q.mu.Unlock()
+	q.TypedRateLimitingInterface.Done(request)
+}
+
+func (q *countingQueue) passes(request reconcile.Request) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.done[request]
+}
