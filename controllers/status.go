@@ -21,6 +21,7 @@ const staleCache = 200 * time.Millisecond
 // writeStatus writes the status where it differs, and tells of transitions in events and metrics.
 func (p *pass) writeStatus(ctx context.Context) error {
 	p.fc.Status.ObservedGeneration = p.fc.Generation
+	p.keepTransitionTimes()
 	p.conditions.show(p.fc)
 	if equality.Semantic.DeepEqual(p.before.Status, p.fc.Status) {
 		return nil
@@ -41,6 +42,16 @@ func (p *pass) writeStatus(ctx context.Context) error {
 	}
 	p.tell()
 	return nil
+}
+
+// keepTransitionTimes undoes what a condition that was set twice in this pass, and came to what it was, has noted.
+func (p *pass) keepTransitionTimes() {
+	for i := range p.fc.Status.Conditions {
+		c := &p.fc.Status.Conditions[i]
+		if old := meta.FindStatusCondition(p.before.Status.Conditions, c.Type); old != nil && old.Status == c.Status {
+			c.LastTransitionTime = old.LastTransitionTime
+		}
+	}
 }
 
 // tell makes an event of each condition that changed its status.
