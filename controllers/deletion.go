@@ -82,9 +82,9 @@ func (p *pass) delete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if pods > 0 {
+	if pods > 0 && time.Since(p.fc.DeletionTimestamp.Time) < abandonAfter { // a pod of a dead node may stay for ever
 		p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "%d collectors are ending; what they use in NATS is deleted "+
-			"after that", pods)
+			"after that, or after %s; to let the object go without: %s", pods, abandonAfter, p.howToAbandon())
 		p.lookAgainIn(5 * time.Second)
 		return nil
 	}
@@ -100,11 +100,15 @@ func (p *pass) delete(ctx context.Context) error {
 		return p.release(ctx, fmt.Sprintf("left behind what is in NATS, which could not be deleted for %s: %v", abandonAfter, err))
 	}
 	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "what the deletionPolicy Delete is for cannot be deleted: %v; the "+
-		"operator tries for %s; to let the object go without: kubectl annotate flowcollectors.flowfleet.io %s -n %s %s=true", err, abandonAfter,
-		p.fc.Name, p.fc.Namespace, annotationAbandon)
+		"operator tries for %s; to let the object go without: %s", err, abandonAfter, p.howToAbandon())
 	p.view.failures++
 	p.lookAgainIn(p.view.wait())
 	return nil
+}
+
+// howToAbandon is the command that lets the object go at once.
+func (p *pass) howToAbandon() string {
+	return fmt.Sprintf("kubectl annotate flowcollectors.flowfleet.io %s -n %s %s=true", p.fc.Name, p.fc.Namespace, annotationAbandon)
 }
 
 // endCollectors deletes the DaemonSet and returns how many collectors there still are.
@@ -141,13 +145,17 @@ func (p *pass) deleteFromNATS(ctx context.Context) (string, error) {
 		}
 		defer connection.Close()
 		deleted, err := f(connection)
-		if err != nil {
+		var conflict *jetstream.ConflictError
+		var foreign *jetstream.ForeignError
+		switch {
+		case errors.As(err, &conflict), errors.As(err, &foreign):
+			done = append(done, fmt.Sprintf("left the %s %s, which is not ours: %v", what, name, err))
+		case err != nil:
 			return fmt.Errorf("%s %s: %w", what, name, err)
-		}
-		if deleted {
+		case deleted:
 			done = append(done, fmt.Sprintf("deleted the %s %s", what, name))
-		} else {
-			done = append(done, fmt.Sprintf("the %s %s was not there, or not ours", what, name))
+		default:
+			done = append(done, fmt.Sprintf("the %s %s was not there", what, name))
 		}
 		return nil
 	}

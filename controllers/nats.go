@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -49,7 +50,7 @@ func (p *pass) lookAtNATS(ctx context.Context) {
 			v.bucketErr = err
 		} else {
 			v.bucket, v.bucketErr = connection.EnsureBucket(ctx, p.owner(), c.Templates, p.fc.Spec.TemplateStore.AllowReduction)
-			p.report("bucket "+c.Templates.Bucket, v.bucket.Created, v.bucket.Changed)
+			p.report("bucket", c.Templates.Bucket, v.bucket.Created, v.bucket.Changed)
 		}
 	}
 	if c.Templates.Disabled || !reflect.DeepEqual(templates, output) {
@@ -64,18 +65,22 @@ func (p *pass) lookAtNATS(ctx context.Context) {
 	}
 	defer connection.Close()
 	v.stream, v.streamErr = connection.EnsureStream(ctx, p.owner(), c.Output.Stream, p.fc.Spec.Output.Stream.AllowReduction)
-	p.report("stream "+c.Output.Stream.Name, v.stream.Created, v.stream.Changed)
+	p.report("stream", c.Output.Stream.Name, v.stream.Created, v.stream.Changed)
 }
 
 // report tells what was done in NATS.
-func (p *pass) report(what string, created bool, changed []string) {
+//
+// Events of one reason and action are one to the recorder, whatever they say: hence an action of its own for each of the two,
+// and one event for all changes.
+func (p *pass) report(what, name string, created bool, changed []string) {
+	kind := strings.ToUpper(what[:1]) + what[1:]
 	if created {
-		p.log.Info("created", "what", what)
-		p.event(corev1.EventTypeNormal, "Created", "Create", "created the "+what)
+		p.log.Info("created", what, name)
+		p.event(corev1.EventTypeNormal, "Created", "Create"+kind, fmt.Sprintf("created the %s %s", what, name))
 	}
-	for _, change := range changed {
-		p.log.Info("changed", "what", what, "change", change)
-		p.event(corev1.EventTypeNormal, "Changed", "Change", what+": "+change)
+	if len(changed) > 0 {
+		p.log.Info("changed", what, name, "changes", changed)
+		p.event(corev1.EventTypeNormal, "Changed", "Change"+kind, fmt.Sprintf("%s %s: %s", what, name, strings.Join(changed, "; ")))
 	}
 }
 

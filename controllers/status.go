@@ -68,14 +68,14 @@ func (p *pass) tell() {
 		if c.Status == metav1.ConditionFalse && !transient[c.Reason] && c.Type != v1alpha1.ConditionProgressing {
 			kind = corev1.EventTypeWarning
 		}
-		p.event(kind, c.Reason, c.Type, c.Message)
+		p.event(kind, c.Reason, c.Type, c.Type+": "+c.Message)
 	}
 }
 
 // event tells of something that happened to the FlowCollector; action is the condition, or what was done.
 func (p *pass) event(kind, reason, action, message string) {
 	const longest = 1024 // the API's bound
-	note := action + ": " + message
+	note := message
 	if len(note) > longest {
 		note = note[:longest]
 	}

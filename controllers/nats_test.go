@@ -1,0 +1,262 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// deletesBoth lets bucket and stream go with the FlowCollector.
+func deletesBoth(fc *v1alpha1.FlowCollector) {
+	fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete
+	fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete
+}
+
+func TestFleetIsMadeWhileNATSIsAwayAndReadyOnceItIsBack(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.nats.Stop()
+	fc := w.create("edge")
+	w.run(fc, 0) // DaemonSet and Service do not wait for NATS
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, reasonNATSUnreachable, strings.TrimPrefix(w.nats.URL(), "nats://"),
+		"collectors go on from memory")
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionFalse, reasonNATSUnreachable)
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonNATSUnreachable)
+	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, reasonAvailable)
+	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, reasonNATSUnreachable)
+	w.nats.Restart()
+	w.expectReady(fc)
+	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionFalse, reasonAsWanted)
+	if !w.streamThere(w.jetStream(w.nats), "KV_"+fleet.BucketName(fc)) {
+		t.Error("there is no bucket")
+	}
+}
+
+// A bucket that somebody has made with three replicas keeps them, though the spec says one.
+func TestBucketMadeBeforehandKeepsItsReplicas(t *testing.T) {
+	w := newWorld(t)
+	cluster := natstest.StartCluster(t, 3)
+	js := w.jetStream(cluster.Servers[0])
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "shared", Replicas: 3, History: 5, MaxBytes: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.NATS.URLs = cluster.URLs()
+		fc.Spec.TemplateStore.Bucket = "shared"
+		fc.Spec.TemplateStore.AllowReduction = true
+		fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete
+		fc.Spec.Output.Stream.Replicas = 3
+	})
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonDifferences, "replicas is 3, templateStore.replicas says 1")
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+	if b := fc.Status.Bucket; b == nil || b.Replicas != 3 || b.History != 5 || b.Managed {
+		t.Errorf("the status tells %+v", b)
+	}
+	if s := fc.Status.Stream; s == nil || s.Replicas != 3 || !s.Managed {
+		t.Errorf("the status tells %+v", s)
+	}
+	bucket, err := js.Stream(t.Context(), "KV_shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := bucket.CachedInfo().Config; c.Replicas != 3 || c.MaxMsgsPerSubject != 5 {
+		t.Errorf("the bucket has %d replicas and a history of %d", c.Replicas, c.MaxMsgsPerSubject)
+	}
+	// It is not deleted either: it is not ours.
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+	if !w.streamThere(js, "KV_shared") {
+		t.Error("a bucket that is not ours was deleted")
+	}
+}
+
+func TestTwoFleetsOfOneBucketDoNotFightOverIt(t *testing.T) {
+	w := newWorld(t)
+	operator := w.start()
+	named := func(fc *v1alpha1.FlowCollector) { fc.Spec.TemplateStore.Bucket = "shared" }
+	first := w.create("first", named)
+	w.expect(first, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	second := w.create("second", named, deletesBoth, func(fc *v1alpha1.FlowCollector) { fc.Spec.TemplateStore.History = 10 })
+	w.expect(second, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, reasonBucketConflict, w.namespace+"/first")
+	w.expect(second, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+	operator.reconcile(first)
+	if w.read(first); first.Status.Bucket.History != 1 {
+		t.Errorf("the second has set the history to %d", first.Status.Bucket.History)
+	}
+	if err := w.c.Delete(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the second goes", func() bool { return !w.exists(second) })
+	if !w.streamThere(w.jetStream(w.nats), "KV_shared") {
+		t.Error("the second has deleted the bucket of the first")
+	}
+}
+
+func TestDeletionRetainsOrDeletesAsThePoliciesSay(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	js := w.jetStream(w.nats)
+	for name, c := range map[string]struct {
+		change         func(*v1alpha1.FlowCollector)
+		bucket, stream bool
+	}{
+		"retains": {func(*v1alpha1.FlowCollector) {}, true, true},
+		"deletes": {deletesBoth, false, false},
+		"bucket":  {func(fc *v1alpha1.FlowCollector) { fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete }, false, true},
+		"stream":  {func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete }, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fc := w.create(name, c.change)
+			w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+			w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+			if err := w.c.Delete(t.Context(), fc); err != nil {
+				t.Fatal(err)
+			}
+			natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+			if there := w.streamThere(js, "KV_"+fleet.BucketName(fc)); there != c.bucket {
+				t.Errorf("the bucket is there: %v", there)
+			}
+			if there := w.streamThere(js, fleet.StreamName(fc)); there != c.stream {
+				t.Errorf("the stream is there: %v", there)
+			}
+		})
+	}
+}
+
+// Changing the mind takes the finalizer off, or puts it on.
+func TestFinalizerFollowsThePolicies(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	fc := w.create("edge")
+	w.daemonSet(fc)
+	has := func(n int) func() bool { return func() bool { w.read(fc); return len(fc.Finalizers) == n } }
+	change(w, fc, deletesBoth)
+	natstest.Eventually(t, "there is a finalizer", has(1))
+	change(w, fc, func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.TemplateStore.DeletionPolicy, fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionRetain, v1alpha1.DeletionRetain
+	})
+	natstest.Eventually(t, "there is none", has(0))
+}
+
+func TestDeletionWhileNATSIsAwayTellsHowToForceIt(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	kept, forced := w.create("kept", deletesBoth), w.create("forced", deletesBoth)
+	for _, fc := range []*v1alpha1.FlowCollector{kept, forced} {
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	}
+	w.nats.Stop()
+	for _, fc := range []*v1alpha1.FlowCollector{kept, forced} {
+		if err := w.c.Delete(t.Context(), fc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.expect(forced, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "cannot be deleted", "for 30m0s",
+		"kubectl annotate flowcollectors.flowfleet.io forced -n "+w.namespace+" flowfleet.io/abandon=true")
+	natstest.Eventually(t, "its collectors end meanwhile", func() bool { return !hasDaemonSet(w, forced) && !hasDaemonSet(w, kept) })
+	// As the message says.
+	w.s.Kubectl(t, "", "annotate", "flowcollectors.flowfleet.io", "forced", "-n", w.namespace, "flowfleet.io/abandon=true")
+	natstest.Eventually(t, "the one that is forced goes", func() bool { return !w.exists(forced) })
+	w.nats.Restart()
+	natstest.Eventually(t, "the other goes once NATS is back", func() bool { return !w.exists(kept) })
+	js := w.jetStream(w.nats)
+	if w.streamThere(js, fleet.StreamName(kept)) || w.streamThere(js, "KV_"+fleet.BucketName(kept)) {
+		t.Error("what was to be deleted in NATS is still there")
+	}
+	if !w.streamThere(js, fleet.StreamName(forced)) {
+		t.Error("what was abandoned is gone")
+	}
+}
+
+func hasDaemonSet(w *world, fc *v1alpha1.FlowCollector) bool {
+	for _, o := range w.children(fc) {
+		if typeName(o) == "DaemonSet" {
+			return true
+		}
+	}
+	return false
+}
+
+// A pod of a node that is dead stays in the API for ever; it must not keep the FlowCollector.
+func TestPodOfADeadNodeDoesNotKeepTheFleetForEver(t *testing.T) {
+	w := newWorld(t)
+	operator := w.start()
+	fc := w.create("edge", deletesBoth)
+	set := w.daemonSet(fc)
+	pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
+	pod.Name, pod.Namespace = "edge-collector-1", w.namespace
+	pod.Spec.NodeName = "dead"
+	if err := w.c.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "1 collectors are ending", "flowfleet.io/abandon=true")
+	operator.settle(fc)
+	if !w.exists(fc) || !w.streamThere(w.jetStream(w.nats), fleet.StreamName(fc)) {
+		t.Error("the stream is deleted while a collector uses it")
+	}
+	w.s.Kubectl(t, "", "annotate", "flowcollectors.flowfleet.io", "edge", "-n", w.namespace, "flowfleet.io/abandon=true")
+	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+}
+
+func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {
+	w := newWorld(t)
+	w.nats = natstest.Start(t, func(o *server.Options) { o.Authorization = "first" })
+	operator := w.start()
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.Token = &v1alpha1.SecretKey{Name: "nats", Key: "token"} })
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonSecretsNotReadable, "may not read the Secrets",
+		"kubectl create rolebinding", "-n "+w.namespace)
+	w.daemonSet(fc) // which does not wait for that
+
+	letReadSecrets(t, w.s, w.namespace)
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing, `spec.nats.token: there is no Secret "nats"`)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "nats"}, StringData: map[string]string{"tokens": "first"}}
+	if err := w.c.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing, `has no key "token"`, "it has: tokens")
+	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "wrong"} })
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, reasonNATSUnreachable, "uthoriz")
+
+	secrets := func() string { return w.daemonSet(fc).Spec.Template.Annotations[fleet.AnnotationSecrets] }
+	var before string
+	natstest.Eventually(t, "the pods know the Secret", func() bool { before = secrets(); return before != "" })
+	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "first"} })
+	operator.reconcile(fc)
+	natstest.Eventually(t, "the pods are replaced", func() bool { return secrets() != before })
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	if strings.Contains(w.daemonSet(fc).String(), "first") {
+		t.Error("the token itself stands in the DaemonSet")
+	}
+
+	// A Secret that goes does not end collectors that run.
+	operator.settle(fc)
+	rotated := secrets()
+	if err := w.c.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing)
+	operator.settle(fc)
+	if secrets() != rotated {
+		t.Error("pods are replaced because a Secret is gone")
+	}
+}
