@@ -12,8 +12,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
 
@@ -52,6 +54,14 @@ func TestBoundsAreInTheDescription(t *testing.T) {
 
 func TestKubectlExplainsEachSection(t *testing.T) {
 	s := controllertest.Start(t)
+	discovery, err := discovery.NewDiscoveryClientForConfig(s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the API server publishes the schema", func() bool {
+		b, err := discovery.RESTClient().Get().AbsPath("/openapi/v3/apis/flowfleet.io/v1alpha1").DoRaw(t.Context())
+		return err == nil && strings.Contains(string(b), "spec is the fleet that is wanted")
+	})
 	for _, n := range nodes(t) {
 		if strings.Count(n.path, ".") != 1 || !strings.HasPrefix(n.path, "spec.") {
 			continue
