@@ -1,0 +1,97 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+)
+
+// Each state is as an engineer on call would meet it, with the words that tell what to do.
+func TestConditionsTellWhatToDo(t *testing.T) {
+	w := newWorld(t)
+	operator := w.start()
+
+	t.Run("a collector is away", func(t *testing.T) {
+		fc := w.create("away")
+		w.run(fc, 0)
+		w.expectReady(fc)
+		set := w.daemonSet(fc)
+		pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
+		pod.Name, pod.Namespace, pod.Spec.NodeName = "away-collector-x", w.namespace, "node-1"
+		if err := w.c.Create(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
+			Name: "collector", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}},
+		}}}
+		if err := w.c.Status().Update(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		w.run(fc, 1)
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonPartlyUnavailable, "1 of 3 nodes are without",
+			"ImagePullBackOff", "away-collector-x")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonPartlyUnavailable, "CollectorsAvailable")
+		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, reasonPartlyUnavailable)
+		w.run(fc, 0)
+		w.expectReady(fc)
+	})
+	t.Run("no node has a collector", func(t *testing.T) {
+		fc := w.create("nowhere")
+		set := w.daemonSet(fc)
+		set.Status.ObservedGeneration = set.Generation
+		if err := w.c.Status().Update(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonNoNodes, "nodeSelector")
+	})
+	t.Run("no load balancer", func(t *testing.T) {
+		fc := w.create("pending")
+		w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionFalse, reasonAddressPending, "MetalLB", "kubectl describe service pending-collector")
+		if c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionDegraded); c != nil && c.Status == metav1.ConditionTrue {
+			t.Errorf("a fleet that is starting is degraded: %s", c.Message)
+		}
+	})
+	t.Run("exporters' addresses are lost", func(t *testing.T) {
+		fc := w.create("cluster-policy", func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.Service.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
+		})
+		w.run(fc, 0)
+		w.expect(fc, v1alpha1.ConditionSourceIPPreserved, metav1.ConditionFalse, reasonClusterTraffic, "set it to Local")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady) // flows arrive
+		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, reasonClusterTraffic)
+	})
+	t.Run("a subject that the stream does not take in", func(t *testing.T) {
+		fc := w.create("subjects", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Subjects = []string{"other.>"} })
+		w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonInvalidConfiguration, "output.stream.subjects",
+			"flows."+w.namespace+".subjects.>")
+		operator.settle(fc)
+		if n := len(w.children(fc)); n != 0 {
+			t.Errorf("%d objects are made of a spec that cannot work", n)
+		}
+	})
+	t.Run("the Prometheus operator is not installed", func(t *testing.T) {
+		fc := w.create("monitored", func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.Monitoring.PodMonitor.Enabled, fc.Spec.Monitoring.PrometheusRule.Enabled = true, true
+		})
+		w.run(fc, 0)
+		w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, reasonKindMissing, "PodMonitor", "PrometheusRule", "install the Prometheus operator")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady)
+	})
+	t.Run("kubectl describe shows it", func(t *testing.T) {
+		fc := &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Name: "cluster-policy", Namespace: w.namespace}}
+		w.expectReady(fc)
+		var out string
+		natstest.Eventually(t, "kubectl describe has conditions and events", func() bool {
+			out = w.s.Kubectl(t, "", "describe", "fcol", "cluster-policy", "-n", w.namespace)
+			return strings.Contains(out, "ClusterTrafficPolicy") && strings.Contains(out, "created the bucket")
+		})
+		t.Log("\n" + out)
+		t.Log("\n" + w.s.Kubectl(t, "", "get", "fcol", "-n", w.namespace, "-o", "wide"))
+	})
+}
