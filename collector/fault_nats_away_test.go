@@ -104,7 +104,8 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms, maxBytes: 4Ki}, buffer: {
 	dropped := int(a.metric("records_dropped_total")) + int(a.metric("kernel_dropped_datagrams_total"))*l.perSend
 	o := outcomeOf(t, s.URL(), l)
 	figure(t, "%d records at %d/s: %d lost, %d counted as dropped, %d twice, %d wrong", l.next, rate, o.lost, dropped, o.twice, o.wrong)
-	if dropped == 0 || o.lost != dropped || o.twice != 0 || o.wrong != 0 {
+	// What was in flight when the server was killed may be in the stream and, for want of room, be counted as dropped too.
+	if dropped == 0 || o.lost > dropped || o.lost < dropped/2 || o.twice != 0 || o.wrong != 0 {
 		t.Errorf("%d records lost, the counters say %d; %d twice, %d wrong", o.lost, dropped, o.twice, o.wrong)
 	}
 }

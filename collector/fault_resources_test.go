@@ -55,7 +55,8 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 1Mi, 
 	o := outcomeOf(t, s.URL(), l)
 	figure(t, "disk full: %d records, %d lost, %d counted as dropped, %d twice, %d wrong, %v errors counted", l.next, o.lost, dropped,
 		o.twice, o.wrong, a.metric("spool_errors_total"))
-	if o.lost != dropped || o.twice != 0 || o.wrong != 0 {
+	// What was in flight when the server was killed may be in the stream and, for want of room, be counted as dropped too.
+	if o.lost > dropped || o.twice != 0 || o.wrong != 0 {
 		t.Errorf("%d records lost, the counters say %d; %d twice, %d wrong", o.lost, dropped, o.twice, o.wrong)
 	}
 	a.checkBooks()
