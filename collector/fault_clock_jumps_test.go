@@ -7,7 +7,7 @@ import (
 )
 
 // Fault 9: the clock of an exporter jumps, both ways, while it redefines a template. What it says last holds, in every
-// collector. (The wrap of sysUptime and the collector's own clock are tested beside the decoder.)
+// collector. (The wrap of sysUptime is tested beside the decoder.)
 func TestClockOfAnExporterJumpsBothWays(t *testing.T) {
 	s := natstest.Start(t)
 	a, b := startCollector(t, "a", s.URL(), "").awaitReady(), startCollector(t, "b", s.URL(), "").awaitReady()
