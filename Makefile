@@ -28,15 +28,12 @@ build: need-go ## Build the collector and the operator into bin/
 	$(GO) build -trimpath -o bin/manager .
 
 .PHONY: demo
-demo: build ## Run two collectors, real exporters, a kill and a restart on this machine (needs root; about 25 s)
-	$(GO) run ./hack/demo -collector $(COLLECTOR)
+demo: need-go ## Run the whole job on a Kubernetes cluster of this machine, which stays up (needs root; 2 minutes, 15 more the first time)
+	$(GO) run ./hack/clusterdemo
 
 .PHONY: demo-local
-demo-local: demo ## The same
-
-.PHONY: demo-cluster
-demo-cluster: need-go ## Run the whole job on a Kubernetes cluster of this machine, which stays up (needs root; about 3 minutes)
-	$(GO) run ./hack/clusterdemo
+demo-local: build ## Run two collectors, real exporters, a kill and a restart, without Kubernetes (needs root; about 25 s)
+	$(GO) run ./hack/demo -collector $(COLLECTOR)
 
 # What tests of the operator run against (hack/binaries); set KUBEBUILDER_ASSETS to use others.
 API_SERVER := etcd kube-apiserver kubectl
