@@ -57,7 +57,7 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			t.Errorf("a fleet that is starting is degraded: %s", c.Message)
 		}
 	})
-	t.Run("exporters' addresses are lost", func(t *testing.T) {
+	t.Run("exporters' addresses are lost", func(*testing.T) {
 		fc := w.create("cluster-policy", func(fc *v1alpha1.FlowCollector) {
 			fc.Spec.Service.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
 		})
@@ -75,7 +75,7 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			t.Errorf("%d objects are made of a spec that cannot work", n)
 		}
 	})
-	t.Run("the Prometheus operator is not installed", func(t *testing.T) {
+	t.Run("the Prometheus operator is not installed", func(*testing.T) {
 		fc := w.create("monitored", func(fc *v1alpha1.FlowCollector) {
 			fc.Spec.Monitoring.PodMonitor.Enabled, fc.Spec.Monitoring.PrometheusRule.Enabled = true, true
 		})
