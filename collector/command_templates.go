@@ -245,7 +245,7 @@ func describeEntry(e share.Entry) shownEntry {
 	}
 	out.Kind = e.Kind.String()
 	out.Exporter, out.Domain, out.Port = e.Key.Scope.Exporter.String(), e.Key.Scope.Domain, e.Key.Port
-	out.Exported = time.Unix(int64(min(e.Stamp, 1<<40)), 0).UTC()
+	out.Exported = time.Unix(int64(min(e.Stamp.Seconds(), 1<<40)), 0).UTC()
 	if e.Key.Sampling {
 		out.Sampler = e.Name[strings.LastIndexByte(e.Name, '.')+1:]
 		rate, err := template.DecodeSampling(e.Record)

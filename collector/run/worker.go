@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// longestTick bounds how long settings, held sets and kernel drops go without being looked at.
+	// longestTick bounds how long held sets and kernel drops go without being looked at.
 	longestTick = 100 * time.Millisecond
 	// trafficInterval is how often the exporters' own figures are brought up to date.
 	trafficInterval = 2 * time.Second
@@ -39,7 +39,7 @@ type worker struct {
 	publisher publish.Publisher
 	traffic   *traffic
 	log       *slog.Logger
-	// settings in force; another pointer is picked up at the next tick.
+	// settings in force; another pointer is picked up with the next batch, or the next tick.
 	settings *atomic.Pointer[decode.Settings]
 	current  *decode.Settings
 	// stopAt is when to end, in nanoseconds since 1970; 0 for never.
@@ -190,6 +190,7 @@ func (w *worker) run() {
 // take decodes the datagrams of a batch.
 func (w *worker) take(batch *listen.Batch, n int) {
 	w.now = time.Now()
+	w.configure() // what comes after a change is logged is decoded by it
 	received := w.now.UnixNano()
 	for i := range n {
 		in := decode.Datagram{Payload: batch.Payload(i), Source: batch.Source(i), Received: received}
@@ -202,12 +203,17 @@ func (w *worker) take(batch *listen.Batch, n int) {
 	w.account()
 }
 
-// tick does what time brings about.
-func (w *worker) tick() {
+// configure takes up settings that have changed.
+func (w *worker) configure() {
 	if s := w.settings.Load(); s != w.current {
 		w.current = s
 		w.decoder.Configure(s)
 	}
+}
+
+// tick does what time brings about.
+func (w *worker) tick() {
+	w.configure()
 	w.decoder.Tick(w.now.UnixNano())
 	w.flush(w.now.Add(-w.maxBatchAge / 2))
 	if drops, err := w.socket.KernelDrops(); err == nil {

@@ -70,7 +70,7 @@ type Bucket struct {
 type known struct {
 	revision uint64
 	written  time.Time
-	stamp    uint64
+	stamp    template.Stamp
 	kind     template.Kind
 	record   string
 	// foreign values are of a newer schema: they are left alone.

@@ -2,6 +2,7 @@ package share
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"regexp"
@@ -111,6 +112,22 @@ func FuzzDecodeValue(f *testing.F) {
 			t.Errorf("%x is read as %+v, which is written as %x", b, v, again)
 		}
 	})
+}
+
+func TestStampsWithoutACountAreExportTimesInTheBucket(t *testing.T) {
+	const exported = 1_700_000_000
+	for stamp, want := range map[template.Stamp]uint64{
+		template.StampOf(exported):     exported,
+		template.StampOf(exported) + 3: 3<<48 | exported,
+	} {
+		b := EncodeValue(Value{Kind: template.KindData, Stamp: stamp})
+		if got := binary.BigEndian.Uint64(b[2:]); got != want {
+			t.Errorf("%x is written as %x, want %x", stamp, got, want)
+		}
+		if v, err := DecodeValue(b); err != nil || v.Stamp != stamp {
+			t.Errorf("%x is read back as %x, %v", stamp, v.Stamp, err)
+		}
+	}
 }
 
 func TestValuesOfANewerSchemaAreToldApart(t *testing.T) {

@@ -147,7 +147,7 @@ func (b *Bucket) enqueue(o operation) {
 func (b *Bucket) Learned(d template.Definition) { b.enqueue(operation{definition: d}) }
 
 // Withdrawn queues the deletion of a definition. It never waits.
-func (b *Bucket) Withdrawn(k template.Key, stamp uint64) {
+func (b *Bucket) Withdrawn(k template.Key, stamp template.Stamp) {
 	b.enqueue(operation{definition: template.Definition{Key: k, Stamp: stamp}, withdrawn: true})
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -13,7 +14,7 @@ import (
 type Value struct {
 	Kind template.Kind
 	// Stamp orders the values of a key, see template.Definition.
-	Stamp uint64
+	Stamp template.Stamp
 	// Learned is when the writer learned it.
 	Learned time.Time
 	// Writer is the instance that wrote it, at most 255 bytes.
@@ -34,12 +35,15 @@ var (
 // fixedHeader is schema, kind, stamp, time learned, and the length of the writer's name.
 const fixedHeader = 1 + 1 + 8 + 8 + 1
 
+// stampCountBits are at the top of a value's stamp, so that without a count it is the export time in seconds.
+const stampCountBits = 16
+
 // EncodeValue writes the header and the record.
 func EncodeValue(v Value) []byte {
 	writer := v.Writer[:min(len(v.Writer), 255)]
 	b := make([]byte, 0, fixedHeader+len(writer)+len(v.Record))
 	b = append(b, schema, byte(v.Kind))
-	b = binary.BigEndian.AppendUint64(b, v.Stamp)
+	b = binary.BigEndian.AppendUint64(b, bits.RotateLeft64(uint64(v.Stamp), -stampCountBits))
 	b = binary.BigEndian.AppendUint64(b, uint64(v.Learned.UnixNano()))
 	b = append(b, byte(len(writer)))
 	b = append(b, writer...)
@@ -57,7 +61,7 @@ func DecodeValue(b []byte) (Value, error) {
 	writer := fixedHeader + int(b[fixedHeader-1])
 	return Value{
 		Kind:    template.Kind(b[1]),
-		Stamp:   binary.BigEndian.Uint64(b[2:]),
+		Stamp:   template.Stamp(bits.RotateLeft64(binary.BigEndian.Uint64(b[2:]), stampCountBits)),
 		Learned: time.Unix(0, int64(binary.BigEndian.Uint64(b[10:]))).UTC(),
 		Writer:  string(b[fixedHeader:writer]),
 		Record:  b[writer:],

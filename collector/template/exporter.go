@@ -20,7 +20,7 @@ type definition struct {
 	port     uint16
 	template *Template // nil for a sampling rate
 	rate     uint64
-	stamp    uint64
+	stamp    Stamp
 	heard    int64
 	// confirmed are ports that sent the same without a definition of their own. They get one when this one changes: what
 	// they said last still holds for them.
@@ -28,7 +28,7 @@ type definition struct {
 	// suspect is a different content that came with an older export time; seen twice with time going on, it is no late
 	// datagram but an exporter whose clock went back.
 	suspect      *definition
-	suspectStamp uint64
+	suspectStamp Stamp
 }
 
 type confirmation struct {
@@ -157,16 +157,16 @@ func (e *Exporter) lookup(n name, port uint16) *definition {
 	return newest
 }
 
-// LearnTemplate takes a template that came from port in a message exported at stamp (seconds since 1970) and received at
+// LearnTemplate takes a template that came from port in a message with an export time (seconds since 1970) and received at
 // now (nanoseconds).
-func (e *Exporter) LearnTemplate(port uint16, t *Template, stamp uint64, now int64) {
-	e.learn(name{id: uint64(t.ID)}, &definition{port: port, template: t, stamp: stamp, heard: now})
+func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now int64) {
+	e.learn(name{id: uint64(t.ID)}, &definition{port: port, template: t, stamp: StampOf(exported), heard: now})
 }
 
 // LearnRate takes a sampling rate, as LearnTemplate does a template. A rate of 0 is ignored.
-func (e *Exporter) LearnRate(port uint16, key, rate, stamp uint64, now int64) {
+func (e *Exporter) LearnRate(port uint16, key, rate, exported uint64, now int64) {
 	if rate != 0 {
-		e.learn(name{sampling: true, id: key}, &definition{port: port, rate: rate, stamp: stamp, heard: now})
+		e.learn(name{sampling: true, id: key}, &definition{port: port, rate: rate, stamp: StampOf(exported), heard: now})
 	}
 }
 
@@ -194,10 +194,10 @@ func (e *Exporter) learn(n name, d *definition) {
 			known.confirm(d.port, d.heard)
 		}
 		e.store.totals.Add(count.refreshed, 1)
-	case own && d.stamp < known.stamp && known.stamp-d.stamp <= lateSeconds && !known.insists(d):
+	case own && d.late(known) && !known.insists(d):
 		e.store.totals.Add(count.stale, 1)
 	case own:
-		// The clock of an exporter may stand still or go back; the order of its definitions does not.
+		// Several definitions may be of one second, and the clock of an exporter may go back; their order does not.
 		d.stamp = max(d.stamp, known.stamp+1)
 		e.keepForConfirmed(n, known)
 		*known = *d
@@ -229,6 +229,12 @@ var (
 // overtaken on its way. What is older comes from an exporter whose clock went back, as after a restart without a time
 // server: its data follows the new definition at once.
 const lateSeconds = 60
+
+// late reports whether d is of an earlier second than what is known, by no more than a datagram may be late.
+func (d *definition) late(known *definition) bool {
+	was, is := known.stamp.Seconds(), d.stamp.Seconds()
+	return is < was && was-is <= lateSeconds
+}
 
 // insists notes a different content with an older export time and reports whether it came before, earlier.
 func (d *definition) insists(o *definition) bool {
@@ -322,27 +328,28 @@ func (e *Exporter) remove(n name, d *definition) {
 	e.generation.Add(1)
 }
 
-// Withdraw drops the template id as port knows it (RFC 7011 section 8.1).
-func (e *Exporter) Withdraw(port, id uint16, stamp uint64) {
+// Withdraw drops the template id as port knows it, by a message with an export time in seconds since 1970 (RFC 7011 section
+// 8.1).
+func (e *Exporter) Withdraw(port, id uint16, exported uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.withdraw(name{id: uint64(id)}, port, stamp)
+	e.withdraw(name{id: uint64(id)}, port, StampOf(exported))
 }
 
 // WithdrawAll drops all templates of a kind as port knows them (RFC 7011 section 8.1).
-func (e *Exporter) WithdrawAll(port uint16, kind Kind, stamp uint64) {
+func (e *Exporter) WithdrawAll(port uint16, kind Kind, exported uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for n, all := range e.definitions {
 		if !n.sampling && all[0].template.Kind == kind {
-			e.withdraw(n, port, stamp)
+			e.withdraw(n, port, StampOf(exported))
 		}
 	}
 }
 
 // withdraw drops the port's definition; where the port relies on what others agree on, that goes: its meaning for this
 // port is no longer true, and the others send theirs again.
-func (e *Exporter) withdraw(n name, port uint16, stamp uint64) {
+func (e *Exporter) withdraw(n name, port uint16, stamp Stamp) {
 	known := e.lookup(n, port)
 	if known == nil {
 		return
@@ -435,10 +442,4 @@ func (e *Exporter) size() (templates, rates int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.templates, e.rates
-}
-
-// stampNanoseconds converts a stamp; a stamp from the far future does not overflow.
-func stampNanoseconds(stamp uint64) int64 {
-	const last = uint64(1<<63-1) / uint64(time.Second)
-	return int64(min(stamp, last)) * int64(time.Second)
 }

@@ -81,9 +81,8 @@ type Key struct {
 type Definition struct {
 	Key  Key
 	Kind Kind
-	// Stamp orders definitions of one Key: the newer one wins. It is the export time in seconds since 1970 of the message
-	// that carried it, raised above the stamp it replaced when the exporter's clock went back.
-	Stamp uint64
+	// Stamp orders definitions of one Key: the newer one wins.
+	Stamp Stamp
 	// Record holds the template record's own wire bytes (template id onward, without the set header); for a sampling
 	// rate the options record's relevant values, see EncodeSampling.
 	Record []byte
@@ -96,5 +95,5 @@ type Observer interface {
 	// valid.
 	Learned(Definition)
 	// Withdrawn is called when an exporter withdrew a definition (RFC 7011 section 8.1), with the stamp of the withdrawal.
-	Withdrawn(Key, uint64)
+	Withdrawn(Key, Stamp)
 }

@@ -56,7 +56,7 @@ func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer
 type ignorant struct{}
 
 func (ignorant) Learned(Definition)    {}
-func (ignorant) Withdrawn(Key, uint64) {}
+func (ignorant) Withdrawn(Key, Stamp) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o Observer) { s.observer = o }
@@ -124,7 +124,7 @@ func (s *Store) evictOne() {
 // has a newer one with another content, the observer is told to write it again.
 func (s *Store) Restore(d Definition) bool {
 	n := name{sampling: d.Key.Sampling, id: d.Key.ID}
-	def := &definition{port: d.Key.Port, stamp: d.Stamp, heard: stampNanoseconds(d.Stamp)}
+	def := &definition{port: d.Key.Port, stamp: d.Stamp, heard: d.Stamp.nanoseconds()}
 	if d.Key.Sampling {
 		rate, err := DecodeSampling(d.Record)
 		if err != nil {

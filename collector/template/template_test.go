@@ -73,8 +73,8 @@ type observed struct {
 	withdrawn []Key
 }
 
-func (o *observed) Learned(d Definition)      { o.learned = append(o.learned, d) }
-func (o *observed) Withdrawn(k Key, _ uint64) { o.withdrawn = append(o.withdrawn, k) }
+func (o *observed) Learned(d Definition)     { o.learned = append(o.learned, d) }
+func (o *observed) Withdrawn(k Key, _ Stamp) { o.withdrawn = append(o.withdrawn, k) }
 
 var scope = Scope{Version: IPFIX, Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 1}
 
@@ -199,9 +199,38 @@ func TestALateDatagramDoesNotBringBackAnOldLayout(t *testing.T) {
 	m.learn(1000, 256, 2, 90)
 	m.learn(1000, 256, 2, 91)
 	m.want(1000, 256, 2)
-	if last := m.learned[len(m.learned)-1]; last.Stamp <= 120 {
+	if last := m.learned[len(m.learned)-1]; last.Stamp <= StampOf(120) {
 		t.Errorf("its stamp is %d: others would not take it", last.Stamp)
 	}
+}
+
+func TestSeveralChangesWithinASecondHoldInTheirOrder(t *testing.T) {
+	m := newMemory(t, ModeAuto, roomy)
+	other := newMemory(t, ModeAuto, roomy) // follows what the first tells, as through the bucket
+	lengths := []uint16{4, 8, 2, 4, 8, 2, 4}
+	for i, length := range lengths {
+		from := m
+		if i%3 == 2 {
+			from = other // the exporter's flow moves to another collector for a while
+		}
+		from.learn(1000, 256, length, 100)
+		told := from.learned[len(from.learned)-1]
+		for _, to := range []*memory{m, other} {
+			if to != from {
+				to.Restore(told)
+			}
+			to.want(1000, 256, length)
+		}
+		if i > 0 && told.Stamp.Seconds() != 100 {
+			t.Errorf("change %d is of second %d", i, told.Stamp.Seconds())
+		}
+	}
+	m.counted(ledger.TemplatesStale, 0)
+	other.counted(ledger.TemplatesStale, 0)
+	m.learn(1000, 256, 8, 101)
+	m.want(1000, 256, 8)
+	m.learn(1000, 256, 2, 99) // overtaken
+	m.want(1000, 256, 8)
 }
 
 func TestAnExporterWhoseClockStartsAnewIsBelievedAtOnce(t *testing.T) {
@@ -211,15 +240,15 @@ func TestAnExporterWhoseClockStartsAnewIsBelievedAtOnce(t *testing.T) {
 	m.want(1000, 256, 8)
 	m.learn(1000, 256, 2, 40)
 	m.want(1000, 256, 2)
-	if last := m.learned[len(m.learned)-1]; last.Stamp <= 1_700_000_000 {
+	if last := m.learned[len(m.learned)-1]; last.Stamp <= StampOf(1_700_000_000) {
 		t.Errorf("its stamp is %d: others would not take it", last.Stamp)
 	}
 }
 
 func TestRestoreTakesTheNewerAndTellsWhereMemoryIs(t *testing.T) {
 	m := newMemory(t, ModeAuto, roomy)
-	definition := func(length uint16, stamp uint64) Definition {
-		return Definition{Key: Key{Scope: scope, Port: 1000, ID: 256}, Kind: KindData, Stamp: stamp,
+	definition := func(length uint16, exported uint64) Definition {
+		return Definition{Key: Key{Scope: scope, Port: 1000, ID: 256}, Kind: KindData, Stamp: StampOf(exported),
 			Record: layoutOf(t, 256, length).Record}
 	}
 	if !m.Restore(definition(4, 100)) {
@@ -230,7 +259,7 @@ func TestRestoreTakesTheNewerAndTellsWhereMemoryIs(t *testing.T) {
 	if m.Restore(definition(4, 101)) || m.Restore(definition(8, 50)) {
 		t.Error("the same, or an older one, was taken")
 	}
-	if len(m.learned) != 1 || m.learned[0].Stamp < 100 {
+	if len(m.learned) != 1 || m.learned[0].Stamp < StampOf(100) {
 		t.Errorf("the bucket was not told of the newer one: %v", m.learned)
 	}
 	if !m.Restore(definition(8, 200)) {
