@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 )
 
 // configure derives the fleet from the spec and says whether it can work.
-func (p *pass) configure(context.Context) error {
+func (p *pass) configure() {
 	p.fleet = fleet.New(p.fc, p.Image, p.Namespace, p.secrets.versions)
 	p.fc.Status.Image = p.fleet.Image
 	var problems []string
@@ -38,7 +37,6 @@ func (p *pass) configure(context.Context) error {
 	default:
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid, "the collectors can work with the spec")
 	}
-	return nil
 }
 
 // grant is the command that lets the operator read Secrets of a namespace.

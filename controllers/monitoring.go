@@ -20,8 +20,6 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
-type schemaKind = schema.GroupVersionKind
-
 // annotationApplied is the hash of what was applied to an object of a kind that this program has no types for: what it owns of
 // such an object cannot be extracted.
 const annotationApplied = "flowfleet.io/applied"
@@ -33,7 +31,7 @@ func (p *pass) applyMonitoring(ctx context.Context) []error {
 	var missing []string
 	var errs []error
 	for _, o := range []struct {
-		kind   schemaKind
+		kind   schema.GroupVersionKind
 		wanted *unstructured.Unstructured
 	}{{fleet.PodMonitorKind, p.fleet.PodMonitor()}, {fleet.PrometheusRuleKind, p.fleet.PrometheusRule()}} {
 		there, err := p.exists(o.kind)
@@ -62,7 +60,19 @@ func (p *pass) applyMonitoring(ctx context.Context) []error {
 	return errs
 }
 
-func (p *pass) applyUntyped(ctx context.Context, kind schemaKind, wanted *unstructured.Unstructured) error {
+// exists reports whether the cluster has a kind.
+func (p *pass) exists(kind schema.GroupVersionKind) (bool, error) {
+	_, err := p.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the kind %s: %w", kind.Kind, err)
+	}
+	return true, nil
+}
+
+func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, wanted *unstructured.Unstructured) error {
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(kind)
 	err := p.Reader.Get(ctx, client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}, live)

@@ -13,7 +13,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -238,16 +237,4 @@ func plain(v any) (map[string]any, error) {
 		return nil, fmt.Errorf("reading %T: %w", v, err)
 	}
 	return out, nil
-}
-
-// exists reports whether the cluster has a kind.
-func (p *pass) exists(kind schemaKind) (bool, error) {
-	_, err := p.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
-	if meta.IsNoMatchError(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking for the kind %s: %w", kind.Kind, err)
-	}
-	return true, nil
 }

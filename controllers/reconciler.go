@@ -97,9 +97,7 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.readSecrets(ctx); err != nil {
 		return err
 	}
-	if err := p.configure(ctx); err != nil {
-		return err
-	}
+	p.configure()
 	err := p.applyObjects(ctx)
 	err = errors.Join(err, p.judgeCollectors(ctx))
 	err = errors.Join(err, p.judgeService(ctx))
