@@ -55,7 +55,7 @@ func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer
 
 type ignorant struct{}
 
-func (ignorant) Learned(Definition)    {}
+func (ignorant) Learned(Definition)   {}
 func (ignorant) Withdrawn(Key, Stamp) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
