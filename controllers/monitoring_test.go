@@ -1,0 +1,140 @@
+package controllers
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// prometheusKinds are those of the Prometheus operator, by their names only: its schemas are not ours to test.
+func prometheusKinds() []*apiextensionsv1.CustomResourceDefinition {
+	anything := true
+	var out []*apiextensionsv1.CustomResourceDefinition
+	for _, kind := range []schema.GroupVersionKind{fleet.PodMonitorKind, fleet.PrometheusRuleKind} {
+		singular := strings.ToLower(kind.Kind)
+		out = append(out, &apiextensionsv1.CustomResourceDefinition{
+			ObjectMeta: metav1.ObjectMeta{Name: singular + "s." + kind.Group},
+			Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+				Group: kind.Group,
+				Scope: apiextensionsv1.NamespaceScoped,
+				Names: apiextensionsv1.CustomResourceDefinitionNames{Kind: kind.Kind, Plural: singular + "s", Singular: singular},
+				Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+					Name: kind.Version, Served: true, Storage: true,
+					Schema: &apiextensionsv1.CustomResourceValidation{
+						OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &anything},
+					},
+				}},
+			},
+		})
+	}
+	return out
+}
+
+// installPrometheusKinds makes the kinds for the time of a test; no later one meets them.
+func (w *world) installPrometheusKinds(t *testing.T) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(w.s.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := discovery.NewDiscoveryClientForConfig(w.s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := func(n int) func() bool {
+		return func() bool {
+			list, err := d.ServerResourcesForGroupVersion(fleet.PodMonitorKind.GroupVersion().String())
+			if client.IgnoreNotFound(err) != nil {
+				t.Fatal(err)
+			}
+			return apierrors.IsNotFound(err) && n == 0 || err == nil && len(list.APIResources) == n
+		}
+	}
+	kinds := prometheusKinds()
+	t.Cleanup(func() {
+		for _, kind := range kinds {
+			if err := c.Delete(context.Background(), kind); err != nil {
+				t.Error(err)
+			}
+		}
+		natstest.Eventually(t, "the kinds are gone", served(0))
+	})
+	for _, kind := range kinds {
+		if err := c.Create(t.Context(), kind); err != nil {
+			t.Fatal(err)
+		}
+	}
+	natstest.Eventually(t, "the kinds are served", served(len(kinds)))
+}
+
+func TestMonitoringObjectsAreKeptWhereTheirKindsAre(t *testing.T) {
+	w := newWorld(t)
+	w.installPrometheusKinds(t)
+	operator := w.start()
+	fc := w.create("watched", func(fc *v1alpha1.FlowCollector) {
+		m := &fc.Spec.Monitoring
+		m.PodMonitor = v1alpha1.PodMonitor{Enabled: true, Interval: "30s", Labels: map[string]string{"release": "prometheus"}}
+		m.PrometheusRule = v1alpha1.PrometheusRule{Enabled: true}
+	})
+	w.run(fc, 0)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored)
+	operator.settle(fc)
+
+	untyped := func(kind schema.GroupVersionKind) *unstructured.Unstructured {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(kind)
+		o.SetNamespace(fc.Namespace)
+		o.SetName(fleet.ObjectName(fc))
+		return o
+	}
+	monitor, rule := untyped(fleet.PodMonitorKind), untyped(fleet.PrometheusRuleKind)
+	w.read(monitor)
+	w.read(rule)
+	if monitor.GetLabels()["release"] != "prometheus" || !metav1.IsControlledBy(monitor, fc) || !metav1.IsControlledBy(rule, fc) {
+		t.Errorf("not as asked for: %v", monitor.Object)
+	}
+	before := operator.writes.count()
+	operator.reconcile(fc)
+	if wrote := operator.writes.since(before); len(wrote) > 0 {
+		t.Errorf("another look writes %q", wrote)
+	}
+
+	// What somebody changed is put back, what somebody added stays.
+	change(w, monitor, func(o *unstructured.Unstructured) {
+		o.SetLabels(map[string]string{"release": "other", "mine": "yes"})
+	})
+	operator.reconcile(fc)
+	w.read(monitor)
+	if labels := monitor.GetLabels(); labels["release"] != "prometheus" || labels["mine"] != "yes" {
+		t.Errorf("the labels are %v", labels)
+	}
+
+	change(w, fc, func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Monitoring.PodMonitor.Interval = ""
+		fc.Spec.Monitoring.PrometheusRule.Enabled = false
+	})
+	natstest.Eventually(t, "the rule that is not wanted any more is gone", func() bool { return !w.exists(rule) })
+	operator.settle(fc)
+	w.read(monitor)
+	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "podMetricsEndpoints")
+	if err != nil || len(endpoints) != 1 || len(endpoints[0].(map[string]any)) != 1 {
+		t.Errorf("the interval that is not wanted any more is there: %v, %v", endpoints, err)
+	}
+}
