@@ -4,7 +4,6 @@ package charts_test
 import (
 	"bytes"
 	"context"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +22,7 @@ const (
 
 // programs is the directory with helm, helm-docs and kustomize, which the first call builds where they are not cached.
 var programs = sync.OnceValues(func() (string, error) {
-	if err := look(chart); err != nil {
+	if err := manifest.Look(chart); err != nil {
 		return "", err
 	}
 	builder, err := build.New(os.Stderr)
@@ -32,23 +31,6 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	return builder.Build(context.Background(), "helm", "helm-docs", "kustomize")
 })
-
-// look stats what programs read in the test's place, since "go test" would otherwise not know that a result that it has cached
-// is out of date.
-func look(directories ...string) error {
-	for _, directory := range directories {
-		err := filepath.WalkDir(directory, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil {
-				_, err = os.Stat(path)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // run runs one of the programs, and returns what it printed.
 func run(t *testing.T, program string, arguments ...string) (stdout, stderr string, err error) {

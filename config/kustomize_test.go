@@ -3,7 +3,6 @@ package config_test
 
 import (
 	"context"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 
 // programs is the directory with helm and kustomize, which the first call builds where they are not cached.
 var programs = sync.OnceValues(func() (string, error) {
-	if err := look(".", "../charts/flowfleet"); err != nil {
+	if err := manifest.Look(".", "../charts/flowfleet"); err != nil {
 		return "", err
 	}
 	builder, err := build.New(os.Stderr)
@@ -29,23 +28,6 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	return builder.Build(context.Background(), "helm", "kustomize")
 })
-
-// look stats what programs read in the test's place, since "go test" would otherwise not know that a result that it has cached
-// is out of date.
-func look(directories ...string) error {
-	for _, directory := range directories {
-		err := filepath.WalkDir(directory, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil {
-				_, err = os.Stat(path)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // read runs one of the programs, and reads the objects that it prints, by their ids.
 func read(t *testing.T, program string, arguments ...string) map[string]manifest.Object {

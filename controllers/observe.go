@@ -31,9 +31,10 @@ func (p *pass) lookAtCollectors(ctx context.Context, pods []corev1.Pod) {
 		}
 	}
 	before := p.view.collectors
-	p.view.collectors, p.view.failed = p.reader.Read(ctx, ask)
+	collectors, failures := p.reader.Read(ctx, ask)
+	p.view.collectors = collectors
 	p.view.distribution = observation.Distribute(before, p.view.collectors)
-	for _, f := range p.view.failed {
+	for _, f := range failures {
 		p.log.V(1).Info("a collector does not answer", "pod", f.Pod.Name, "error", f.Err.Error())
 	}
 }

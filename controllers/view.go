@@ -37,7 +37,6 @@ type view struct {
 	streamErr error
 
 	collectors   []observation.Collector
-	failed       []observation.Failure
 	nodes        []netip.Addr
 	distribution observation.Distribution
 }
