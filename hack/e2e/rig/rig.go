@@ -120,11 +120,17 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.Apply(ctx, natsManifest); err != nil {
 		return err
 	}
-	if _, err := r.Helm(ctx, "install", "flowfleet", filepath.Join(r.root, "charts", "flowfleet"), "--namespace", OperatorNamespace,
-		"--create-namespace", "--set", "image.repository="+Image, "--set", "image.tag="+Tag, "--wait", "--timeout", "2m"); err != nil {
+	if err := r.InstallOperator(ctx); err != nil {
 		return err
 	}
 	_, err = r.Kubectl(ctx, "--namespace", NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=2m")
+	return err
+}
+
+// InstallOperator installs the chart.
+func (r *Rig) InstallOperator(ctx context.Context) error {
+	_, err := r.Helm(ctx, "install", "flowfleet", filepath.Join(r.root, "charts", "flowfleet"), "--namespace", OperatorNamespace,
+		"--create-namespace", "--set", "image.repository="+Image, "--set", "image.tag="+Tag, "--wait", "--timeout", "2m")
 	return err
 }
 

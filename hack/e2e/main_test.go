@@ -1,0 +1,125 @@
+// Package e2e holds the operator's promises on a real cluster: real nodes, a real balancer, exporters behind a router, and
+// each record accounted for. "make e2e" runs it; RUN names a test, PROXY_MODE is nftables or iptables.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
+)
+
+var (
+	cluster *rig.Rig
+	fleet   rig.Fleet
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("FLOWFLEET_E2E") == "" {
+		fmt.Println("end-to-end tests bring up a whole cluster, as root: run \"make e2e\"")
+		return
+	}
+	// go test kills a test that is interrupted; the cluster goes first.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	os.Exit(func() int {
+		defer stop()
+		if err := setUp(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		context.AfterFunc(ctx, func() {
+			tearDown()
+			os.Exit(1)
+		})
+		status := m.Run()
+		tearDown()
+		return status
+	}())
+}
+
+func setUp(ctx context.Context) (err error) {
+	mode := os.Getenv("PROXY_MODE")
+	if mode == "" {
+		mode = "nftables"
+	}
+	if cluster, err = rig.Up(ctx, rig.Options{Name: "flowfleet-e2e", ProxyMode: mode, Balancer: "bgp", Progress: os.Stderr}); err != nil {
+		return err
+	}
+	cluster.Say("applying a FlowCollector")
+	if err = applyFleet(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, cluster.Diagnose(ctx, fleet))
+		tearDown()
+		return err
+	}
+	cluster.Say("the fleet is Ready at %s", fleet.Address)
+	return nil
+}
+
+// applyFleet makes the fleet that tests have in common, and waits until it is Ready on each of three nodes.
+func applyFleet(ctx context.Context) (err error) {
+	if fleet, err = cluster.Fleet(ctx, "flows", "edge"); err != nil {
+		return err
+	}
+	return cluster.NextHops(ctx, fleet, 3)
+}
+
+func tearDown() {
+	if err := cluster.Down(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
+
+// diagnose prints what happened when the test fails.
+func diagnose(t *testing.T) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(cluster.Diagnose(context.Background(), fleet))
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// patch changes the fleet's spec.
+func patch(t *testing.T, change string) {
+	t.Helper()
+	_, err := cluster.Kubectl(context.WithoutCancel(t.Context()), "--namespace", fleet.Namespace, "patch", "flowcollector", fleet.Name, "--type=merge", "-p", change)
+	must(t, err)
+}
+
+// condition waits a minute until the condition has the status, and its message the words.
+func condition(t *testing.T, kind, want, words string) {
+	t.Helper()
+	must(t, rig.Await(context.WithoutCancel(t.Context()), time.Minute, func() error {
+		status, why, err := cluster.Condition(context.WithoutCancel(t.Context()), fleet, kind)
+		if err == nil && (status != want || !strings.Contains(why, words)) {
+			err = fmt.Errorf("%s is %s, not %s: %s", kind, status, want, why)
+		}
+		return err
+	}))
+}
+
+// metric adds up a metric's series.
+func metric(metrics, name string) (sum float64) {
+	for line := range strings.Lines(metrics) {
+		if series, value, found := strings.Cut(strings.TrimSpace(line), " "); found && strings.HasPrefix(series, name+"{") {
+			number, err := strconv.ParseFloat(value, 64)
+			if err == nil {
+				sum += number
+			}
+		}
+	}
+	return sum
+}

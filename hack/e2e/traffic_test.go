@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/hack/flowgen/check"
+)
+
+// result is what flowgen found.
+type result struct {
+	report check.Report
+	err    error
+}
+
+// begin sends and verifies while the test goes on.
+func begin(t *testing.T, arguments ...string) (end func() check.Report) {
+	t.Helper()
+	results := make(chan result, 1)
+	go func() {
+		report, err := cluster.Traffic(t.Context(), fleet, arguments...)
+		results <- result{report, err}
+	}()
+	return func() check.Report {
+		t.Helper()
+		r := <-results
+		must(t, r.err)
+		return r.report
+	}
+}
+
+// complete fails the test unless each record arrived exactly once, as it was sent, from its exporter's address.
+func complete(t *testing.T, report check.Report) {
+	t.Helper()
+	t.Logf("%d datagrams, %d records: %d once, %d again, %d lost, %d wrong, %d refused", report.Datagrams, report.Records,
+		report.Once, report.Again, report.Lost, report.Wrong, report.Refused)
+	if !report.Good() || report.Records == 0 || report.Sources != 0 {
+		var text strings.Builder
+		report.Print(&text)
+		t.Errorf("not every record arrived exactly once:\n%s", &text)
+	}
+}
+
+// gap fails the test unless all that is lost was sent within one stretch of time, and nothing came wrong or twice.
+func gap(t *testing.T, report check.Report, limit time.Duration) {
+	t.Helper()
+	if report.Wrong != 0 || report.Again != 0 || report.Unsent != 0 {
+		var text strings.Builder
+		report.Print(&text)
+		t.Errorf("records were wrong, or came twice:\n%s", &text)
+	}
+	if len(report.Gaps) == 0 {
+		t.Logf("nothing of %d records was lost", report.Records)
+		return
+	}
+	from, to := report.Gaps[0].From, report.Gaps[0].To
+	for _, gap := range report.Gaps {
+		from, to = min(from, gap.From), max(to, gap.To)
+	}
+	t.Logf("%d of %d datagrams were lost, all sent within %.2f s; %d refused", report.LostDatagrams, report.Datagrams, to-from, report.Refused)
+	if to-from > limit.Seconds() {
+		var text strings.Builder
+		report.Print(&text)
+		t.Errorf("the gap is longer than %s: from %.2f to %.2f s\n%s", limit, from, to, &text)
+	}
+}
