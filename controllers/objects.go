@@ -140,6 +140,7 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 	if err != nil {
 		return err
 	}
+	var reasons []string // for replacing pods
 	switch {
 	case found && !metav1.IsControlledBy(c.live, p.fc):
 		if c.wanted == nil {
@@ -161,6 +162,9 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 		if same {
 			return nil
 		}
+		if reasons, err = replacement(c); err != nil {
+			return err
+		}
 	}
 	err = p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if found && apierrors.IsInvalid(err) {
@@ -171,6 +175,7 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 	}
 	p.log.Info("applied", "kind", c.kind, "name", c.name)
 	p.applied = append(p.applied, c.kind)
+	p.tellReplacement(reasons)
 	return nil
 }
 
