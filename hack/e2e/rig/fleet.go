@@ -21,13 +21,20 @@ func (f Fleet) Stream() string { return "flows-" + f.Namespace + "-" + f.Name }
 // DaemonSet returns the name of its collectors' DaemonSet.
 func (f Fleet) DaemonSet() string { return "daemonset/" + f.Name + "-collector" }
 
-// Fleet applies a FlowCollector with three replicas of everything in a restricted namespace, and waits until it is Ready.
-func (r *Rig) Fleet(ctx context.Context, namespace, name string) (Fleet, error) {
-	f := Fleet{Namespace: namespace, Name: name}
-	if err := r.Apply(ctx, fmt.Sprintf(`apiVersion: v1
+// namespaceManifest is one where nothing runs that does not meet the restricted Pod Security standard; workloads whose pods would not are
+// warned of.
+const namespaceManifest = `apiVersion: v1
 kind: Namespace
-metadata: {name: %[1]s, labels: {pod-security.kubernetes.io/enforce: restricted}}
----
+metadata:
+  name: %s
+  labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}
+`
+
+// Fleet applies a FlowCollector with three replicas of everything, and what is given more of its spec, in a restricted namespace, and
+// waits until it is Ready.
+func (r *Rig) Fleet(ctx context.Context, namespace, name string, more ...string) (Fleet, error) {
+	f := Fleet{Namespace: namespace, Name: name}
+	if err := r.Apply(ctx, fmt.Sprintf(namespaceManifest, namespace)+fmt.Sprintf(`---
 apiVersion: flowfleet.io/v1alpha1
 kind: FlowCollector
 metadata: {name: %[2]s, namespace: %[1]s}
@@ -35,26 +42,39 @@ spec:
   nats: {urls: ["nats://nats.nats:4222"]}
   templateStore: {replicas: 3}
   output: {stream: {replicas: 3, maxBytes: 1Gi}}
-`, namespace, name)); err != nil {
+%[3]s`, namespace, name, indented(more))); err != nil {
 		return f, err
 	}
 	if err := r.Ready(ctx, f); err != nil {
 		return f, err
 	}
-	address := func(namespace, service string) (string, error) {
-		out, err := r.Kubectl(ctx, "--namespace", namespace, "get", "service", service, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
-		if err == nil && out == "" {
-			err = fmt.Errorf("service %s/%s has no address", namespace, service)
-		}
-		return out, err
-	}
 	var err error
-	if f.Address, err = address(namespace, name+"-collector"); err != nil {
+	if f.Address, err = r.Address(ctx, f); err != nil {
 		return f, err
 	}
-	server, err := address(NATSNamespace, "nats")
+	server, err := r.address(ctx, NATSNamespace, "nats")
 	f.Server = "nats://" + server + ":4222"
 	return f, err
+}
+
+func indented(lines []string) (text string) {
+	for _, line := range lines {
+		text += "  " + line + "\n"
+	}
+	return text
+}
+
+// Address returns what exporters send to now: the load balancer's address of the fleet's Service.
+func (r *Rig) Address(ctx context.Context, f Fleet) (string, error) {
+	return r.address(ctx, f.Namespace, f.Name+"-collector")
+}
+
+func (r *Rig) address(ctx context.Context, namespace, service string) (string, error) {
+	out, err := r.Kubectl(ctx, "--namespace", namespace, "get", "service", service, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
+	if err == nil && out == "" {
+		err = fmt.Errorf("service %s/%s has no address", namespace, service)
+	}
+	return out, err
 }
 
 // Ready waits until the fleet is, and its collectors all have the present spec.

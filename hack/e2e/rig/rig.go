@@ -25,6 +25,7 @@ const (
 	Image             = "flowfleet.io/flowfleet"
 	Tag               = "e2e"
 	NATSImage         = "flowfleet.io/nats-server:e2e"
+	Release           = "flowfleet" // of the chart
 	OperatorNamespace = "flowfleet-system"
 	NATSNamespace     = "nats"
 )
@@ -109,15 +110,13 @@ func (r *Rig) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, image := range [][]string{
-		{"--tag", NATSImage, "--file", "/nats-server=" + server, "--entrypoint", "/nats-server"},
-		{"--tag", Image + ":" + Tag, "--file", "/manager=" + r.built("manager"), "--file", "/collector=" + r.Collector, "--entrypoint", "/manager"},
-	} {
-		if _, err := r.Cluster(ctx, append([]string{"load-image"}, image...)...); err != nil {
-			return err
-		}
+	if _, err := r.Cluster(ctx, "load-image", "--tag", NATSImage, "--file", "/nats-server="+server, "--entrypoint", "/nats-server"); err != nil {
+		return err
 	}
-	if err := r.Apply(ctx, natsManifest); err != nil {
+	if err := r.LoadImage(ctx, Tag); err != nil {
+		return err
+	}
+	if err := r.Apply(ctx, natsManifest+"---\n"+fmt.Sprintf(namespaceManifest, OperatorNamespace)); err != nil {
 		return err
 	}
 	if err := r.InstallOperator(ctx); err != nil {
@@ -129,10 +128,20 @@ func (r *Rig) install(ctx context.Context) error {
 
 // InstallOperator installs the chart.
 func (r *Rig) InstallOperator(ctx context.Context) error {
-	_, err := r.Helm(ctx, "install", "flowfleet", filepath.Join(r.root, "charts", "flowfleet"), "--namespace", OperatorNamespace,
-		"--create-namespace", "--set", "image.repository="+Image, "--set", "image.tag="+Tag, "--wait", "--timeout", "2m")
+	_, err := r.Helm(ctx, "install", Release, r.Chart(), "--namespace", OperatorNamespace,
+		"--set", "image.repository="+Image, "--set", "image.tag="+Tag, "--wait", "--timeout", "2m")
 	return err
 }
+
+// LoadImage gives the nodes the image of operator and collectors under a tag.
+func (r *Rig) LoadImage(ctx context.Context, tag string) error {
+	_, err := r.Cluster(ctx, "load-image", "--tag", Image+":"+tag, "--file", "/manager="+r.built("manager"),
+		"--file", "/collector="+r.Collector, "--entrypoint", "/manager")
+	return err
+}
+
+// Chart returns the folder of the operator's chart.
+func (r *Rig) Chart() string { return filepath.Join(r.root, "charts", "flowfleet") }
 
 // Down takes the cluster down.
 func (r *Rig) Down(ctx context.Context) error {
