@@ -101,13 +101,13 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms, maxBytes: 4Ki}, buffer: {
 	s.Restart()
 	l.run(rate, time.Second, a.port)
 	a.atRest()
-	dropped := int(a.metric("records_dropped_total")) + int(a.metric("kernel_dropped_datagrams_total"))*l.perSend
 	o := outcomeOf(t, s.URL(), l)
+	dropped := a.checkLoss(l, o)
 	figure(t, "%d records at %d/s: %d lost, %d counted as dropped, %d twice, %d wrong", l.next, rate, o.lost, dropped, o.twice, o.wrong)
-	// What was in flight when the server was killed may be in the stream and, for want of room, be counted as dropped too.
-	if dropped == 0 || o.lost > dropped || o.lost < dropped/2 || o.twice != 0 || o.wrong != 0 {
-		t.Errorf("%d records lost, the counters say %d; %d twice, %d wrong", o.lost, dropped, o.twice, o.wrong)
+	if dropped == 0 {
+		t.Error("the buffer was not too small")
 	}
+	a.checkBooks()
 }
 
 // Fault 2: the store is gone, or an older copy of it is back.

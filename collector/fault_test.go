@@ -183,6 +183,18 @@ func outcomeOf(t *testing.T, url string, l *load) (o outcome) {
 	return o
 }
 
+// checkLoss asserts that what the stream lacks is what a collector's counters say was dropped, record for record, and returns
+// it. Nothing may be of unknown fate: NATS is back, and has been asked.
+func (p *process) checkLoss(l *load, o outcome) (dropped int) {
+	p.t.Helper()
+	dropped = int(p.metric("records_dropped_total")) + int(p.metric("kernel_dropped_datagrams_total"))*l.perSend
+	if unknown := p.metric("records_dropped_total", "unacknowledged"); o.lost != dropped || unknown != 0 || o.twice != 0 || o.wrong != 0 {
+		p.t.Errorf("%d records lost, the counters say %d, and %v of unknown fate; %d twice, %d wrong", o.lost, dropped, unknown, o.twice,
+			o.wrong)
+	}
+	return dropped
+}
+
 // percentiles renders the median, the 99.9th percentile and the longest of delays.
 func percentiles(delays []time.Duration) string {
 	sorted := slices.Sorted(slices.Values(delays))

@@ -45,10 +45,12 @@ func (p *jetStream) answered(m *nats.Msg) {
 	switch {
 	case missing:
 		p.lookAfterStream()
+		p.notStored(b)
 		p.failed(b, jetstream.ErrStreamNotFound)
 	case err != nil:
 		p.failed(b, err)
 	case answer.Error != nil:
+		p.notStored(b)
 		p.failed(b, answer.Error)
 	case answer.Stream == "":
 		p.failed(b, errors.New("an answer that names no stream"))
@@ -80,6 +82,13 @@ func (p *jetStream) taken(b *Batch) {
 func (p *jetStream) leave(b *Batch) {
 	delete(p.inFlight, b.id)
 	p.stats.InFlightBytes -= b.size()
+}
+
+// notStored notes that one sending of a batch left nothing in the stream.
+func (p *jetStream) notStored(b *Batch) {
+	if b.unheard--; b.unheard <= 0 {
+		b.neverStored()
+	}
 }
 
 // failed puts a batch that was not accepted back to its place in the queue, or drops it where that will never change.
@@ -138,13 +147,13 @@ func (p *jetStream) watchTime(ctx context.Context) {
 		case <-ticker.C:
 		}
 		before := time.Now().Add(-acknowledgementTimeout)
-		if n := p.nc.Stats().Reconnects; n != reconnects {
+		if n := p.nc.Stats().Reconnects; n != reconnects || !p.nc.IsConnected() {
 			// Answers to what was sent on the former connection will not come.
 			reconnects, before = n, time.Now().Add(-tick)
 		}
 		p.mu.Lock()
 		for _, b := range p.inFlight {
-			if b.sent.Before(before) {
+			if b != p.sending && b.sent.Before(before) {
 				p.leave(b)
 				p.stats.Failures++
 				p.requeue(b)

@@ -25,14 +25,22 @@ type Batch struct {
 	sent      time.Time
 	// messageID and encoding are those of the process that made the batch.
 	messageID, encoding string
-	// firstSent and sentAfter tell whether the stream may have the batch although nobody heard so: zero where it cannot.
+	// unheard is how often it was sent without an answer, by a former process too: the stream may have the batch unless it is 0.
+	unheard int
+	// firstSent is when, and sentAfter after which sequence number of the stream. Of use where unheard is not 0.
 	firstSent time.Time
-	sentAfter uint64 // the stream's sequence then
+	sentAfter uint64
 	// entry on disk, nil where there is none.
 	entry *spool.Entry
 }
 
 func (b *Batch) size() int { return len(b.Buffer) }
+
+// mayBeStored reports whether the stream may have the batch although nobody heard so.
+func (b *Batch) mayBeStored() bool { return b.unheard > 0 }
+
+// neverStored notes that the stream does not have it.
+func (b *Batch) neverStored() { b.unheard, b.firstSent, b.sentAfter = 0, time.Time{}, 0 }
 
 // batches keeps buffers for reuse.
 type batches struct {

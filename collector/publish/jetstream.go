@@ -66,6 +66,7 @@ type jetStream struct {
 	doubtful []*Batch // the stream may have them, see verify.go
 	looking  []*Batch // doubtful ones that the stream is being asked for
 	inFlight map[uint64]*Batch
+	sending  *Batch // the one of inFlight that the library is copying
 	// sequence is the latest of the stream that is known, window for how long it remembers message ids.
 	sequence uint64
 	window   time.Duration
@@ -148,11 +149,7 @@ func (p *jetStream) Submit(b *Batch) {
 			p.lose(b, DroppedNewest)
 			return
 		default:
-			oldest := p.queue[0]
-			p.queue[0] = nil
-			p.queue = p.queue[1:]
-			p.forget(oldest)
-			p.lose(oldest, DroppedOldest)
+			p.loseOldest()
 		}
 	}
 	p.enqueue(b)
@@ -181,8 +178,22 @@ func (p *jetStream) forget(b *Batch) {
 	p.stats.Waiting -= uint64(b.Records)
 }
 
-// lose counts a batch as dropped.
+// loseOldest drops the oldest batch of the queue that was never sent. Those that the stream may have stand before it; there
+// are no more of them than may be in flight, unless acknowledgements stay away for longer than half the duplicate window.
+// They are kept, so that what counts as dropped is lost; where there is nothing else, the oldest of them goes.
+func (p *jetStream) loseOldest() {
+	i := max(0, slices.IndexFunc(p.queue, func(b *Batch) bool { return !b.mayBeStored() }))
+	b := p.queue[i]
+	p.queue = slices.Delete(p.queue, i, i+1)
+	p.forget(b)
+	p.lose(b, DroppedOldest)
+}
+
+// lose counts a batch as dropped: for a reason, or as unacknowledged where the stream may have it.
 func (p *jetStream) lose(b *Batch, reason Reason) {
+	if b.mayBeStored() {
+		reason = DroppedUnacknowledged
+	}
 	p.dropped(uint64(b.Records), reason)
 	p.pool.put(b)
 }
@@ -234,8 +245,7 @@ func (p *jetStream) send() {
 			p.stats.Retries++
 		}
 		b.sent = time.Now()
-		first := b.firstSent.IsZero()
-		if first {
+		if b.unheard++; b.unheard == 1 && b.firstSent.IsZero() {
 			b.firstSent, b.sentAfter = b.sent, p.sequence
 		}
 		p.inFlight[b.id] = b
@@ -243,22 +253,26 @@ func (p *jetStream) send() {
 		message := p.message(b)
 		// The library has copied the message when it returns; until then the batch is in the map and nobody reuses it,
 		// for it cannot be acknowledged before it was written.
+		p.sending = b
 		p.mu.Unlock()
 		err := p.nc.PublishMsg(message)
 		p.mu.Lock()
+		p.sending = nil
 		if err != nil {
-			if first && neverLeft(err) && p.inFlight[b.id] == b {
-				b.firstSent = time.Time{}
+			if p.inFlight[b.id] == b && neverLeft(err) {
+				p.notStored(b)
 			}
 			p.failed(b, err)
 		}
 	}
 }
 
-// neverLeft reports whether an error of publishing means that nothing of the message was handed to the connection.
+// unsent are the library's errors that mean that nothing of a message was handed to the connection.
+var unsent = []error{nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionReconnecting,
+	nats.ErrConnectionDraining, nats.ErrHeadersNotSupported, nats.ErrMaxPayload, nats.ErrBadSubject}
+
 func neverLeft(err error) bool {
-	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionClosed) ||
-		errors.Is(err, nats.ErrConnectionReconnecting)
+	return slices.ContainsFunc(unsent, func(e error) bool { return errors.Is(err, e) })
 }
 
 func (p *jetStream) message(b *Batch) *nats.Msg {
@@ -304,15 +318,12 @@ func (p *jetStream) Close(ctx context.Context) error {
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := p.leftovers()
-	err := p.spooler.close(left)
+	left, err := p.spooler.close(p.leftovers())
 	lost := uint64(0)
 	for _, b := range left {
-		if b.entry == nil {
-			lost += uint64(b.Records)
-			p.forget(b)
-			p.lose(b, DroppedShutdown)
-		}
+		lost += uint64(b.Records)
+		p.forget(b)
+		p.lose(b, DroppedShutdown)
 	}
 	p.changed.Broadcast()
 	if e := p.answers.Unsubscribe(); !errors.Is(e, nats.ErrConnectionClosed) {
@@ -326,14 +337,14 @@ func (p *jetStream) Close(ctx context.Context) error {
 
 // leftovers takes everything that is not acknowledged and stands in memory only, oldest first.
 func (p *jetStream) leftovers() []*Batch {
-	left := append(p.queue, p.doubtful...)
+	left := slices.Concat(p.queue, p.loaded, p.doubtful)
 	for _, b := range p.inFlight {
 		left = append(left, b)
 	}
 	p.queue, p.loaded, p.doubtful = nil, nil, nil
 	clear(p.inFlight)
 	p.stats.InFlightBytes = 0
-	left = slices.DeleteFunc(left, func(b *Batch) bool { return b.entry != nil })
+	left = slices.DeleteFunc(left, func(b *Batch) bool { return b.entry != nil && b.entry.OnDisk() })
 	slices.SortFunc(left, func(a, b *Batch) int { return cmp.Compare(a.id, b.id) })
 	return left
 }

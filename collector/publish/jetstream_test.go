@@ -189,6 +189,68 @@ func TestTheBufferIsBoundedAndItsPolicyHonest(t *testing.T) {
 	}
 }
 
+// The stream stores, and nobody hears of it: what must make room then is what was never sent. What counts as dropped is lost,
+// what does not is there, once.
+func TestWhatTheStreamMayHaveIsNotDroppedForRoom(t *testing.T) {
+	s := natstest.Start(t)
+	proxy := natstest.NewProxy(t, s)
+	c := output(func(o *config.Output) { o.Buffer.MaxBytes, o.Buffer.InFlightBytes = 10*1006, 4*1006 })
+	p, err := New(c, "test", natstest.Connect(t, proxy.URL()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+	submit(p, 0, 1, 1000)
+	natstest.Eventually(t, "the first is published", func() bool { return p.Stats().Published == 1 })
+	proxy.Silence()
+	submit(p, 1, 4, 1000)
+	natstest.Eventually(t, "the stream has what is in flight", func() bool { return len(stored(t, s)) == 5 })
+	proxy.Cut()
+	natstest.Eventually(t, "their answers are given up", func() bool { return p.Stats().InFlightBytes == 0 })
+	submit(p, 5, 95, 1000)
+	stats := check(t, p)
+	if stats.Dropped[DroppedOldest] != 89 || stats.DroppedRecords() != 89 {
+		t.Errorf("stats are %+v", stats)
+	}
+	proxy.Heal()
+	natstest.Eventually(t, "the rest is published", func() bool { return p.Stats().Waiting == 0 })
+	got := stored(t, s)
+	assertAllOnce(t, got, 100-89)
+	if got[4] != "000004" || got[5] != "000094" {
+		t.Errorf("what is stored are %v", got)
+	}
+}
+
+// Where nothing else is left to make room, or the process ends, those of unknown fate are counted as such.
+func TestWhatTheStreamMayHaveIsCountedByItself(t *testing.T) {
+	s := natstest.Start(t)
+	proxy := natstest.NewProxy(t, s)
+	c := output(func(o *config.Output) { o.Buffer.MaxBytes, o.Buffer.InFlightBytes = 4*1006, 4*1006 })
+	p, err := New(c, "test", natstest.Connect(t, proxy.URL()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	submit(p, 0, 1, 1000)
+	natstest.Eventually(t, "the first is published", func() bool { return p.Stats().Published == 1 })
+	proxy.Silence()
+	submit(p, 1, 4, 1000)
+	natstest.Eventually(t, "the stream has what is in flight", func() bool { return len(stored(t, s)) == 5 })
+	proxy.Cut()
+	natstest.Eventually(t, "their answers are given up", func() bool { return p.Stats().InFlightBytes == 0 })
+	submit(p, 5, 1, 1000) // the oldest of the four goes
+	submit(p, 6, 1, 1000) // the one that was never sent goes
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Close(ctx); err == nil {
+		t.Error("nothing was lost, it says")
+	}
+	stats := check(t, p)
+	if stats.Dropped[DroppedUnacknowledged] != 4 || stats.Dropped[DroppedOldest] != 1 || stats.Dropped[DroppedShutdown] != 1 {
+		t.Errorf("stats are %+v", stats)
+	}
+	assertAllOnce(t, stored(t, s), 5)
+}
+
 func TestBlockWaitsForRoom(t *testing.T) {
 	s := natstest.Prepare(t)
 	p := start(t, s, output(func(o *config.Output) {

@@ -157,7 +157,7 @@ func (s *spooler) spill() {
 	dropped, err := s.append(b)
 	bytes := s.spool.Bytes()
 	p.mu.Lock()
-	s.drop(dropped)
+	s.drop(dropped, DroppedSpoolFull)
 	p.stats.Spool.Bytes = bytes
 	if err != nil {
 		p.requeue(b)
@@ -184,26 +184,25 @@ func (s *spooler) written(b *Batch) {
 }
 
 // drop counts records that the spool let go of. p.mu is held.
-func (s *spooler) drop(records int) {
-	p := s.p
-	if records == 0 {
-		return
-	}
-	p.stats.Spooled -= uint64(records)
-	p.dropped(uint64(records), DroppedSpoolFull)
+func (s *spooler) drop(l spool.Loss, reason Reason) {
+	s.p.stats.Spooled -= uint64(l.Records)
+	s.p.dropped(uint64(l.Records-l.Sent), reason)
+	s.p.dropped(uint64(l.Sent), DroppedUnacknowledged)
 }
 
-// append writes a batch, without p.mu. It returns how many records were dropped to make room.
-func (s *spooler) append(b *Batch) (dropped int, err error) {
-	e := &spool.Entry{Subject: b.Subject, ID: b.messageID, Encoding: b.encoding, Records: b.Records, Payload: b.Buffer,
-		Sent: b.firstSent, SentAfter: b.sentAfter}
+// append writes a batch, without p.mu. It returns what was dropped to make room.
+func (s *spooler) append(b *Batch) (dropped spool.Loss, err error) {
+	e := &spool.Entry{Subject: b.Subject, ID: b.messageID, Encoding: b.encoding, Records: b.Records, Payload: b.Buffer}
+	if b.mayBeStored() {
+		e.Sent, e.SentAfter = b.firstSent, b.sentAfter
+	}
 	for {
 		err := s.spool.Append(e)
 		if !errors.Is(err, spool.ErrFull) || s.p.config.Buffer.Policy != config.DropOldest {
 			return dropped, err
 		}
-		n, ok, dropErr := s.spool.DropOldest()
-		dropped += n
+		oldest, ok, dropErr := s.spool.DropOldest()
+		dropped.Add(oldest)
 		if !ok || dropErr != nil {
 			return dropped, errors.Join(err, dropErr)
 		}
@@ -231,17 +230,17 @@ func (s *spooler) load() {
 	after := p.sequence
 	p.mu.Unlock()
 	e, lost, err := s.spool.Next()
-	if e != nil && e.Sent.IsZero() {
+	unheard := 0
+	if e != nil && !e.Sent.IsZero() {
+		unheard = 1
+	} else if e != nil {
 		// Before it is sent: after a crash the next process has to know.
 		err = errors.Join(err, s.spool.Sent(e, time.Now(), after))
 	}
 	bytes := s.spool.Bytes()
 	p.mu.Lock()
 	p.stats.Spool.Bytes = bytes
-	if lost > 0 {
-		p.stats.Spooled -= uint64(lost)
-		p.dropped(uint64(lost), DroppedSpoolDamaged)
-	}
+	s.drop(lost, DroppedSpoolDamaged)
 	s.check(err)
 	if e == nil {
 		s.dry = err == nil
@@ -254,43 +253,43 @@ func (s *spooler) load() {
 	e.Payload = nil
 	b.id, b.submitted, b.entry = p.last, time.Now(), e
 	b.messageID, b.encoding = e.ID, e.Encoding
-	b.firstSent, b.sentAfter = e.Sent, e.SentAfter
+	b.unheard, b.firstSent, b.sentAfter = unheard, e.Sent, e.SentAfter
 	p.loaded = append(p.loaded, b)
 	p.changed.Broadcast()
 }
 
-// close writes what is left in memory, and closes the spool. What it has written has an entry. p.mu is held, and the
+// close writes what is left in memory, and closes the spool. It returns what it could not write. p.mu is held, and the
 // goroutine has ended.
-func (s *spooler) close(left []*Batch) error {
+func (s *spooler) close(left []*Batch) ([]*Batch, error) {
 	if s == nil || s.spool == nil {
-		return nil
+		return left, nil
 	}
 	for _, e := range s.done {
 		s.check(s.spool.Done(e))
 	}
 	s.done = nil
 	var err error
-	for _, b := range left {
-		var dropped int
-		if dropped, err = s.append(b); err != nil {
-			s.drop(dropped)
-			break
+	for len(left) > 0 && err == nil {
+		b := left[0]
+		var dropped spool.Loss
+		dropped, err = s.append(b)
+		s.drop(dropped, DroppedSpoolFull)
+		if err == nil {
+			s.written(b)
+			left = left[1:]
 		}
-		s.drop(dropped)
-		s.written(b)
-		b.entry = &spool.Entry{}
 	}
 	s.p.stats.Spool.Bytes = s.spool.Bytes()
 	if s.p.stats.Spooled > 0 {
 		s.p.log.Info("records stay in the spool for the next process", "records", s.p.stats.Spooled)
 	}
 	s.open = false
-	return errors.Join(err, s.spool.Close())
+	return left, errors.Join(err, s.spool.Close())
 }
 
 // dropped counts records as dropped. p.mu is held.
 func (p *jetStream) dropped(records uint64, reason Reason) {
-	if p.stats.Dropped[reason] == 0 {
+	if p.stats.Dropped[reason] == 0 && records > 0 {
 		p.log.Error("flows are being dropped; see flowfleet_collector_records_dropped_total", "reason", reason.String())
 	}
 	p.stats.Dropped[reason] += records

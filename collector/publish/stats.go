@@ -17,6 +17,8 @@ const (
 	DroppedWrite
 	// DroppedSpoolFull: the spool was full, and the policy gave up its oldest segment.
 	DroppedSpoolFull
+	// DroppedUnacknowledged: sent, never acknowledged, and given up for one of the other reasons. The stream may have them.
+	DroppedUnacknowledged
 	// DroppedSpoolDamaged: written to the spool, and damaged when it was read.
 	DroppedSpoolDamaged
 
@@ -26,7 +28,7 @@ const (
 
 // String is the value of the metric's label.
 func (r Reason) String() string {
-	return [Reasons]string{"oldest", "newest", "refused", "shutdown", "write_error", "spool_full", "spool_damaged"}[r]
+	return [Reasons]string{"oldest", "newest", "refused", "shutdown", "write_error", "spool_full", "unacknowledged", "spool_damaged"}[r]
 }
 
 // Stats are the figures of a Publisher since it began.

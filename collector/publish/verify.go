@@ -24,7 +24,7 @@ const (
 // doubts reports whether the stream may have a batch and not know its id any more. Half the window leaves room for clocks
 // and for a second try; a clock that was set back is no help either. p.mu is held.
 func (p *jetStream) doubts(b *Batch) bool {
-	if b.firstSent.IsZero() {
+	if !b.mayBeStored() {
 		return false
 	}
 	age := time.Since(b.firstSent)
@@ -86,7 +86,7 @@ func (p *jetStream) verified(list []*Batch, stored map[string]struct{}) {
 			p.taken(b)
 			continue
 		}
-		b.firstSent = time.Time{}
+		b.neverStored()
 		p.requeue(b)
 	}
 	p.changed.Broadcast()

@@ -23,6 +23,9 @@ type Entry struct {
 	offset  int64
 }
 
+// OnDisk reports whether an entry that Next gave is still there: its segment may have made room.
+func (e *Entry) OnDisk() bool { return e.segment != nil && !e.segment.removed }
+
 // The header of an entry, big endian:
 //
 //	0  magic "FFS1"

@@ -19,6 +19,8 @@ type segment struct {
 	// entries and records that are not done yet; of these, taken ones were read and are being sent.
 	entries, records           int
 	takenEntries, takenRecords int
+	// sentRecords are those of records that were sent before they were written, and that are not taken.
+	sentRecords int
 	// removed: its room was needed, or all is done.
 	removed bool
 }
@@ -43,6 +45,14 @@ func (g *segment) close() error {
 	err := g.file.Close()
 	g.file = nil
 	return err
+}
+
+// giveUp takes out of the books what was not taken.
+func (g *segment) giveUp() Loss {
+	records := g.records - g.takenRecords
+	lost := Loss{records, max(0, min(g.sentRecords, records))} // what was sent stands outside the checksum
+	g.entries, g.records, g.sentRecords = g.takenEntries, g.takenRecords, 0
+	return lost
 }
 
 // header reads the header at an offset: io.ErrUnexpectedEOF where the file ends within the entry, errHeader where there is
@@ -105,6 +115,9 @@ func (g *segment) scan() (discarded int64, err error) {
 			if !h.done {
 				g.entries++
 				g.records += h.records
+				if h.sent != 0 {
+					g.sentRecords += h.records
+				}
 			}
 			offset += h.length()
 		case errors.Is(err, errHeader), errors.Is(err, io.ErrUnexpectedEOF):

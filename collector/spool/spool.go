@@ -36,6 +36,15 @@ const (
 	maxSegmentBytes = 64 << 20
 )
 
+// Loss is how many records the spool let go of, and how many of these were sent before: whoever they were sent to may have them.
+type Loss struct{ Records, Sent int }
+
+// Add adds another loss.
+func (l *Loss) Add(o Loss) {
+	l.Records += o.Records
+	l.Sent += o.Sent
+}
+
 // Spool is an open spool. It belongs to one goroutine.
 type Spool struct {
 	dir          string
@@ -151,6 +160,9 @@ func (s *Spool) Append(e *Entry) error {
 	s.bytes += need
 	g.entries++
 	g.records += e.Records
+	if !e.Sent.IsZero() {
+		g.sentRecords += e.Records
+	}
 	return nil
 }
 
@@ -198,17 +210,17 @@ func syncAll(files []*os.File) (err error) {
 	return err
 }
 
-// Next reads the oldest entry that was not read yet, nil where there is none. lost is how many records were found damaged
-// on the way: they are out of the books. The entry's payload is read into memory of its own.
-func (s *Spool) Next() (e *Entry, lost int, err error) {
+// Next reads the oldest entry that was not read yet, nil where there is none. lost is what was found damaged on the
+// way: it is out of the books. The entry's payload is read into memory of its own.
+func (s *Spool) Next() (e *Entry, lost Loss, err error) {
 	for i := 0; i < len(s.segments); i++ {
 		g := s.segments[i]
 		if g.next >= g.size && g.entries == g.takenEntries {
 			continue
 		}
-		var more int
+		var more Loss
 		e, more, err = s.read(g)
-		lost += more
+		lost.Add(more)
 		if err != nil || e != nil {
 			return e, lost, err
 		}
@@ -220,9 +232,9 @@ func (s *Spool) Next() (e *Entry, lost int, err error) {
 }
 
 // read reads the next entry of a segment; nil at its end.
-func (s *Spool) read(g *segment) (e *Entry, lost int, err error) {
+func (s *Spool) read(g *segment) (e *Entry, lost Loss, err error) {
 	if err := g.open(); err != nil {
-		return nil, 0, fmt.Errorf("opening a segment of the spool: %w", err)
+		return nil, lost, fmt.Errorf("opening a segment of the spool: %w", err)
 	}
 	for g.next < g.size {
 		h, err := g.header(g.file, g.next)
@@ -245,11 +257,16 @@ func (s *Spool) read(g *segment) (e *Entry, lost int, err error) {
 			return nil, lost, fmt.Errorf("reading the spool: %w", err)
 		}
 		g.next += h.length()
+		sent := 0
+		if h.sent != 0 {
+			sent = h.records
+		}
+		g.sentRecords -= sent
 		e, whole := h.entry(body)
 		if !whole {
 			g.entries--
 			g.records -= h.records
-			lost += h.records
+			lost.Add(Loss{h.records, sent})
 			continue
 		}
 		e.segment, e.offset = g, offset
@@ -258,8 +275,7 @@ func (s *Spool) read(g *segment) (e *Entry, lost int, err error) {
 		return e, lost, nil
 	}
 	// What the books have beyond this stood behind damaged headers.
-	lost += g.records - g.takenRecords
-	g.entries, g.records = g.takenEntries, g.takenRecords
+	lost.Add(g.giveUp())
 	return nil, lost, s.tidy(g)
 }
 
@@ -301,16 +317,14 @@ func (s *Spool) tidy(g *segment) error {
 	return nil
 }
 
-// DropOldest removes the oldest segment and returns how many records, of those not taken, it had; false where there is
-// none. What was taken from it can still be ended with Done.
-func (s *Spool) DropOldest() (records int, ok bool, err error) {
+// DropOldest removes the oldest segment and returns what it had that was not taken; false where there is none. What was
+// taken from it can still be ended with Done.
+func (s *Spool) DropOldest() (lost Loss, ok bool, err error) {
 	if len(s.segments) == 0 {
-		return 0, false, nil
+		return Loss{}, false, nil
 	}
 	g := s.segments[0]
-	records = g.records - g.takenRecords
-	g.entries, g.records = g.takenEntries, g.takenRecords
-	return records, true, s.remove(g)
+	return g.giveUp(), true, s.remove(g)
 }
 
 // remove deletes a segment's file. Where that fails the room stays taken, and the file is read again by the next process.

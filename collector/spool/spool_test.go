@@ -46,7 +46,7 @@ func drain(t *testing.T, s *Spool) (ids []string, lost int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lost += more
+		lost += more.Records
 		if e == nil {
 			return ids, lost
 		}
@@ -180,7 +180,7 @@ func TestTheBoundHoldsAndTheOldestSegmentMakesRoom(t *testing.T) {
 			if !ok || dropErr != nil {
 				t.Fatal(ok, dropErr)
 			}
-			dropped += n
+			dropped += n.Records
 			err = s.Append(e)
 		}
 		if err != nil {
@@ -211,8 +211,8 @@ func TestWhatWasTakenOutlivesItsSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, ok, err := s.DropOldest()
-	if err != nil || !ok || n != want-e.Records {
-		t.Errorf("%d records dropped of %d, %v", n, want, err)
+	if err != nil || !ok || n != (Loss{want - e.Records, 0}) {
+		t.Errorf("%v records dropped of %d, %v", n, want, err)
 	}
 	if err := errors.Join(s.Sent(e, time.Now(), 1), s.Done(e)); err != nil {
 		t.Error(err)
@@ -220,6 +220,41 @@ func TestWhatWasTakenOutlivesItsSegment(t *testing.T) {
 	fill(t, s, 3, 1, 100)
 	if got, _ := drain(t, s); !slices.Equal(got, ids(3, 1)) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Whoever an entry was sent to before it was written may have it: that is told of what is lost.
+func TestALossSaysWhatWasSentBefore(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := 0
+	for i := range 6 {
+		e := entry(i, 100)
+		e.Records = 1 << i
+		if i%2 == 1 {
+			e.Sent, e.SentAfter = time.Now(), 9
+		}
+		records += e.Records
+		if err := s.Append(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil { // the next process knows it too
+		t.Fatal(err)
+	}
+	s = open(t, dir, 64<<20)
+	for range 2 {
+		e, _, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		records -= e.Records
+	}
+	if lost, _, err := s.DropOldest(); err != nil || lost != (Loss{records, 1<<3 + 1<<5}) {
+		t.Errorf("lost are %+v of %d, %v", lost, records, err)
 	}
 }
 
@@ -279,7 +314,7 @@ func FuzzOpen(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read += lost
+			read += lost.Records
 			if e == nil {
 				break
 			}
