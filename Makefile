@@ -37,15 +37,15 @@ demo-local: build ## Run two collectors, real exporters, a kill and a restart, w
 
 # What tests of the operator run against (hack/binaries); set KUBEBUILDER_ASSETS to use others.
 API_SERVER := etcd kube-apiserver kubectl
-# What tests of chart and manifests run (hack/binaries).
-INSTALLERS := helm helm-docs kustomize
+# What tests of chart, manifests and alerts run (hack/binaries).
+TEST_TOOLS := helm helm-docs kustomize promtool
 
 .PHONY: test-programs
 test-programs: need-go
 	@if [ -z "$$KUBEBUILDER_ASSETS" ]; then \
 	  echo "tests run a real API server: building it takes 8 to 15 minutes the first time, and a second from then on"; \
 	  $(GO) run ./hack/binaries $(API_SERVER) >/dev/null; fi
-	@$(GO) run ./hack/binaries $(INSTALLERS) >/dev/null
+	@$(GO) run ./hack/binaries $(TEST_TOOLS) >/dev/null
 
 .PHONY: test
 test: test-programs ## Run all tests, with the race detector where a C compiler is there (builds an API server first, once)

@@ -10,7 +10,7 @@ import (
 
 // source gives the metrics. The server answers before everything is made: what is not there yet is left out.
 func (k *Collector) source() observe.Source {
-	return observe.Source{
+	s := observe.Source{
 		Listeners:          k.listenerMetrics,
 		Shared:             k.shared.Load,
 		Memory:             k.memoryMetrics,
@@ -19,6 +19,10 @@ func (k *Collector) source() observe.Source {
 		Output:             k.outputMetrics,
 		RefusedConnections: func() uint64 { return k.http.Refused() },
 	}
+	if k.config.Templates.Disabled {
+		s.Store = nil // a bucket that nobody wants is not one that cannot be reached
+	}
+	return s
 }
 
 func (k *Collector) listenerMetrics() []observe.Listener {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -174,34 +173,6 @@ func TestPodsAreReplacedForWhatNeedsARestartOnly(t *testing.T) {
 		if rolls := !cmp.Equal(before, after); rolls != test.rolls {
 			t.Errorf("%s: pods are replaced: %v, want %v", test.name, rolls, test.rolls)
 		}
-	}
-}
-
-// metricName matches the metrics of collectors in expressions.
-var metricName = regexp.MustCompile(`flowfleet_collector_[a-z_]+`)
-
-func TestAlertsAndDashboardUseMetricsThatExist(t *testing.T) {
-	guide, err := os.ReadFile("../../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	used := metricName.FindAllString(dashboard, -1)
-	for _, a := range alerts(readCollector(t, "testdata/minimal.yaml")) {
-		used = append(used, metricName.FindAllString(a.expression, -1)...)
-		if a.summary == "" || a.whatToDo == "" || a.wait == "" {
-			t.Errorf("alert %s does not say what is wrong and what to do", a.name)
-		}
-	}
-	if len(used) < 20 {
-		t.Fatalf("only %d metrics are used", len(used))
-	}
-	for _, name := range used {
-		if !bytes.Contains(guide, []byte("`"+name+"`")) {
-			t.Errorf("there is no metric %s", name)
-		}
-	}
-	if !json.Valid([]byte(dashboard)) {
-		t.Error("the dashboard is no JSON")
 	}
 }
 

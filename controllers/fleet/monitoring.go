@@ -63,7 +63,7 @@ func (f *Fleet) PrometheusRule() *unstructured.Unstructured {
 	}
 	var rules []any
 	for _, a := range alerts(f.Collector) {
-		rules = append(rules, a.rule())
+		rules = append(rules, a.rule(f.Collector))
 	}
 	return f.monitoring(PrometheusRuleKind, r.Labels, map[string]any{
 		"groups": []any{map[string]any{"name": "flowfleet." + f.Collector.Namespace + "." + f.Collector.Name, "rules": rules}},

@@ -67,6 +67,10 @@ var Catalogue = []Program{
 	{Name: "helm", Module: "helm", Package: "helm.sh/helm/v4/cmd/helm", LDFlags: helmVersion, Note: "1 to 2 minutes on 2 cores"},
 	{Name: "helm-docs", Module: "helm-docs", Package: "github.com/norwoodj/helm-docs/cmd/helm-docs"},
 	{Name: "kustomize", Module: "kustomize", Package: "sigs.k8s.io/kustomize/kustomize/v5"},
+
+	// What tries the alerts, without the ways of finding targets that they do not need.
+	{Name: "promtool", Module: "prometheus", Package: "github.com/prometheus/prometheus/cmd/promtool", Tags: "remove_all_sd",
+		Note: "2 to 4 minutes on 2 cores"},
 }
 
 const (
