@@ -193,6 +193,13 @@ func (r *Rig) KubectlCommand(ctx context.Context, arguments ...string) *exec.Cmd
 	return command
 }
 
+// Shell runs a script whose kubectl is the cluster's, and returns what it prints.
+func (r *Rig) Shell(ctx context.Context, script string) (string, error) {
+	command := exec.CommandContext(ctx, "sh", "-euc", script)
+	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig, "PATH="+r.programs+":"+os.Getenv("PATH"))
+	return output(command)
+}
+
 // Apply applies manifests.
 func (r *Rig) Apply(ctx context.Context, manifests string, arguments ...string) error {
 	command := r.KubectlCommand(ctx, append([]string{"apply", "-f", "-"}, arguments...)...)
