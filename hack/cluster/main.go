@@ -48,8 +48,8 @@ func newCommand() *cobra.Command {
 	command.PersistentFlags().StringVar(&name, "name", "flowfleet", "the cluster's name: several can run side by side")
 	command.AddCommand(
 		newUp(&name), newDown(&name), newStatus(&name), newLoadImage(&name), newKubectl(&name), newKubeconfig(&name),
-		newLogs(&name), newExec(&name), newNode(&name),
-		newSupervise(), newNodeInit(),
+		newLogs(&name), newExec(&name), newNode(&name), newCheck(),
+		newSupervise(), newNodeInit(), newProbe(),
 	)
 	return command
 }
