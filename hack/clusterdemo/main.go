@@ -43,7 +43,9 @@ func demo(ctx context.Context, duration time.Duration, down bool) (err error) {
 	if err := prepare(ctx); err != nil {
 		return err
 	}
-	cluster, err := rig.Up(ctx, rig.Options{Name: "flowfleet", ProxyMode: "nftables", Balancer: "bgp", Progress: os.Stdout})
+	options := rig.FromEnvironment()
+	options.Name, options.Progress = "flowfleet", os.Stdout
+	cluster, err := rig.Up(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func demo(ctx context.Context, duration time.Duration, down bool) (err error) {
 		}
 	}()
 	cluster.Say("applying a FlowCollector, and waiting until it is Ready")
-	fleet, err := cluster.Fleet(ctx, "flows", "edge")
+	fleet, err := cluster.Fleet(ctx, rig.FleetNamespace, "edge")
 	if err != nil {
 		return err
 	}

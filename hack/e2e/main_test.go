@@ -45,11 +45,12 @@ func TestMain(m *testing.M) {
 }
 
 func setUp(ctx context.Context) (err error) {
-	mode := os.Getenv("PROXY_MODE")
-	if mode == "" {
-		mode = "nftables"
+	options := rig.FromEnvironment()
+	options.Name, options.Progress = "flowfleet-e2e", os.Stderr
+	if mode := os.Getenv("PROXY_MODE"); mode != "" {
+		options.ProxyMode = mode
 	}
-	if cluster, err = rig.Up(ctx, rig.Options{Name: "flowfleet-e2e", ProxyMode: mode, Balancer: "bgp", Progress: os.Stderr}); err != nil {
+	if cluster, err = rig.Up(ctx, options); err != nil {
 		return err
 	}
 	cluster.Say("applying a FlowCollector")
@@ -64,10 +65,13 @@ func setUp(ctx context.Context) (err error) {
 
 // applyFleet makes the fleet that tests have in common, and waits until it is Ready on each of three nodes.
 func applyFleet(ctx context.Context) (err error) {
-	if fleet, err = cluster.Fleet(ctx, "flows", "edge"); err != nil {
+	if fleet, err = cluster.Fleet(ctx, rig.FleetNamespace, "edge"); err != nil {
 		return err
 	}
-	return cluster.NextHops(ctx, fleet, 3)
+	if err := cluster.NextHops(ctx, fleet, 3); err != nil {
+		return err
+	}
+	return cluster.Reachable(ctx, fleet)
 }
 
 func tearDown() {
@@ -76,13 +80,22 @@ func tearDown() {
 	}
 }
 
-// diagnose prints what happened when the test fails.
+// diagnose prints what happened when the test fails. In no test the operator asks for what it may not.
 func diagnose(t *testing.T) {
 	t.Cleanup(func() {
+		unforbidden(t)
 		if t.Failed() {
 			t.Log(cluster.Diagnose(context.Background(), fleet))
 		}
 	})
+}
+
+// ownNodes skips a test that switches nodes off, changes routes or gives images to nodes where these are somebody else's.
+func ownNodes(t *testing.T) {
+	t.Helper()
+	if !cluster.OwnsNodes() {
+		t.Skip("needs the cluster's nodes and router to itself: run it without CLUSTER")
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -95,15 +108,25 @@ func must(t *testing.T, err error) {
 // patch changes the fleet's spec.
 func patch(t *testing.T, change string) {
 	t.Helper()
-	_, err := cluster.Kubectl(context.WithoutCancel(t.Context()), "--namespace", fleet.Namespace, "patch", "flowcollector", fleet.Name, "--type=merge", "-p", change)
+	patchOf(t, fleet, change)
+}
+
+func patchOf(t *testing.T, f rig.Fleet, change string) {
+	t.Helper()
+	_, err := cluster.Kubectl(context.WithoutCancel(t.Context()), "--namespace", f.Namespace, "patch", "flowcollector", f.Name, "--type=merge", "-p", change)
 	must(t, err)
 }
 
 // condition waits a minute until the condition has the status, and its message the words.
 func condition(t *testing.T, kind, want, words string) {
 	t.Helper()
-	must(t, rig.Await(context.WithoutCancel(t.Context()), time.Minute, func() error {
-		status, why, err := cluster.Condition(context.WithoutCancel(t.Context()), fleet, kind)
+	conditionOf(t, fleet, time.Minute, kind, want, words)
+}
+
+func conditionOf(t *testing.T, f rig.Fleet, limit time.Duration, kind, want, words string) {
+	t.Helper()
+	must(t, rig.Await(context.WithoutCancel(t.Context()), limit, func() error {
+		status, why, err := cluster.Condition(context.WithoutCancel(t.Context()), f, kind)
 		if err == nil && (status != want || !strings.Contains(why, words)) {
 			err = fmt.Errorf("%s is %s, not %s: %s", kind, status, want, why)
 		}

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 	"github.com/flowfleet/flowfleet/hack/flowgen/check"
 )
 
@@ -14,12 +16,34 @@ type result struct {
 	err    error
 }
 
-// begin sends and verifies while the test goes on.
+// begin sends to the fleet and verifies while the test goes on.
 func begin(t *testing.T, arguments ...string) (end func() check.Report) {
+	t.Helper()
+	return beginTo(t, fleet, arguments...)
+}
+
+func beginTo(t *testing.T, f rig.Fleet, arguments ...string) (end func() check.Report) {
+	t.Helper()
+	return send(t.Context(), t, f, arguments...)
+}
+
+// meanwhile sends to a fleet until its end is called, for as long as the test takes for what it does.
+func meanwhile(t *testing.T, f rig.Fleet, arguments ...string) (end func() check.Report) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	wait := send(ctx, t, f, append(arguments, "--duration", "10m")...)
+	return func() check.Report {
+		t.Helper()
+		cancel() // what was sent is verified still
+		return wait()
+	}
+}
+
+func send(ctx context.Context, t *testing.T, f rig.Fleet, arguments ...string) (wait func() check.Report) {
 	t.Helper()
 	results := make(chan result, 1)
 	go func() {
-		report, err := cluster.Traffic(t.Context(), fleet, arguments...)
+		report, err := cluster.Traffic(ctx, f, arguments...)
 		results <- result{report, err}
 	}()
 	return func() check.Report {

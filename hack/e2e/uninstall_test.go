@@ -34,7 +34,8 @@ func TestUninstallLeavesNothingButWhatIsToBeKept(t *testing.T) {
 		}
 		return nil
 	}))
-	_, err = cluster.Helm(t.Context(), "uninstall", "flowfleet", "--namespace", rig.OperatorNamespace, "--wait")
+	unforbidden(t) // its log goes with it
+	_, err = cluster.Helm(t.Context(), "uninstall", rig.Release, "--namespace", rig.OperatorNamespace, "--wait")
 	must(t, err)
 	left, err := cluster.Kubectl(t.Context(), "get", "clusterroles,clusterrolebindings,customresourcedefinitions", "-o", "name")
 	must(t, err)

@@ -15,6 +15,9 @@ type Fleet struct {
 	Server          string // URL of NATS, as seen from the exporters' network
 }
 
+// String returns the fleet's namespace and name.
+func (f Fleet) String() string { return f.Namespace + "/" + f.Name }
+
 // Stream returns the name of the stream that its flows are on.
 func (f Fleet) Stream() string { return "flows-" + f.Namespace + "-" + f.Name }
 
@@ -27,7 +30,10 @@ const namespaceManifest = `apiVersion: v1
 kind: Namespace
 metadata:
   name: %s
-  labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}
+  labels:
+    app.kubernetes.io/managed-by: flowfleet-rig
+    pod-security.kubernetes.io/enforce: restricted
+    pod-security.kubernetes.io/warn: restricted
 `
 
 // Fleet applies a FlowCollector with three replicas of everything, and what is given more of its spec, in a restricted namespace, and
@@ -122,12 +128,27 @@ func (r *Rig) Pin(ctx context.Context, f Fleet, node string) error {
 	return err
 }
 
-// NextHops waits until the router spreads over so many nodes.
+// NextHops waits until the router spreads over so many nodes. Where the router is not ours nothing can be waited for.
 func (r *Rig) NextHops(ctx context.Context, f Fleet, number int) error {
+	if !r.OwnsNodes() {
+		return nil
+	}
 	return Await(ctx, 90*time.Second, func() error {
 		out, err := output(r.Exec(ctx, "router", "ip", "route", "show", f.Address, "proto", "bird"))
 		if err == nil && strings.Count(out, "via ") != number {
 			err = fmt.Errorf("not %d next hops: %s", number, out)
+		}
+		return err
+	})
+}
+
+// Reachable waits until all that exporters send arrives. An address is given before it is announced, and announced up to a second
+// before kube-proxy has the rules for it: it writes them once a second.
+func (r *Rig) Reachable(ctx context.Context, f Fleet) error {
+	return Await(ctx, time.Minute, func() error {
+		report, err := r.Traffic(ctx, f, "--exporters", "30", "--rate", "100", "--duration", "1s", "--protocols", "v5", "--quiet", "3s")
+		if err == nil && !report.Good() {
+			err = fmt.Errorf("%d of %d datagrams to %s do not arrive", report.LostDatagrams, report.Datagrams, f.Address)
 		}
 		return err
 	})
@@ -140,7 +161,7 @@ func (r *Rig) Diagnose(ctx context.Context, f Fleet) string {
 		{"get", "nodes,pods,services", "-A", "-o", "wide"},
 		{"--namespace", f.Namespace, "describe", "flowcollector", f.Name},
 		{"--namespace", f.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
-		{"--namespace", OperatorNamespace, "logs", "deployment/flowfleet-manager", "--tail=50"},
+		{"--namespace", OperatorNamespace, "logs", Operator, "--tail=50"},
 		{"--namespace", f.Namespace, "logs", f.DaemonSet(), "--tail=50"},
 	} {
 		out, err := r.Kubectl(ctx, arguments...)

@@ -17,17 +17,17 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/hack/binaries/build"
+	"github.com/flowfleet/flowfleet/hack/cluster/image"
 	"github.com/flowfleet/flowfleet/hack/flowgen/check"
 )
 
 // Names of what is installed.
 const (
-	Image             = "flowfleet.io/flowfleet"
-	Tag               = "e2e"
-	NATSImage         = "flowfleet.io/nats-server:e2e"
 	Release           = "flowfleet" // of the chart
 	OperatorNamespace = "flowfleet-system"
+	Operator          = "deployment/flowfleet-manager"
 	NATSNamespace     = "nats"
+	FleetNamespace    = "flows"
 )
 
 //go:embed nats.yaml
@@ -35,20 +35,31 @@ var natsManifest string
 
 // Options say what kind of cluster it is.
 type Options struct {
-	Name      string // the cluster's
-	ProxyMode string // nftables or iptables
-	Balancer  string // bgp or l2
+	Cluster   string // OnThisMachine, Kind or Existing
+	Name      string // the cluster's, where it is made here
+	ProxyMode string // nftables or iptables, on this machine
+	Balancer  string // bgp or l2, on this machine
+	Image     string // of operator and collectors, and of NATS, where they cannot be given to the nodes
+	NATSImage string
 	Progress  io.Writer
+}
+
+// FromEnvironment returns options with what the variables CLUSTER, IMAGE and NATS_IMAGE say.
+func FromEnvironment() Options {
+	return Options{Cluster: os.Getenv("CLUSTER"), Image: os.Getenv("IMAGE"), NATSImage: os.Getenv("NATS_IMAGE"), ProxyMode: "nftables", Balancer: "bgp"}
 }
 
 // Rig is a cluster that runs.
 type Rig struct {
+	Image, Tag string // of operator and collectors
+	Collector  string // the program, on this machine
+
 	options    Options
+	place      place
+	natsImage  string
 	root       string // of the clone
 	folder     string // of what was built
-	cluster    string // the program
 	programs   string // folder with kubectl and helm
-	Collector  string // the program, on this machine
 	flowgen    string
 	kubeconfig string
 	began      time.Time
@@ -60,7 +71,11 @@ func Up(ctx context.Context, o Options) (r *Rig, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r = &Rig{options: o, root: filepath.Dir(filepath.Dir(builder.Modules)), began: time.Now()}
+	r = &Rig{options: o, root: filepath.Dir(filepath.Dir(builder.Modules)), began: time.Now(),
+		Image: "flowfleet.io/flowfleet", Tag: "e2e", natsImage: "flowfleet.io/nats-server:e2e"}
+	if r.place, err = r.newPlace(); err != nil {
+		return nil, err
+	}
 	if r.folder, err = os.MkdirTemp("", "flowfleet-rig-"); err != nil {
 		return nil, err
 	}
@@ -74,22 +89,17 @@ func Up(ctx context.Context, o Options) (r *Rig, err error) {
 		return nil, err
 	}
 	for program, pkg := range map[string]string{
-		"manager": ".", "collector": "./collector", "cluster": "./hack/cluster", "flowgen": "./hack/flowgen",
+		"manager": ".", "collector": "./collector", "flowgen": "./hack/flowgen",
 	} {
 		if err := r.build(ctx, program, pkg); err != nil {
 			return nil, err
 		}
 	}
-	r.cluster, r.Collector, r.flowgen = r.built("cluster"), r.built("collector"), r.built("flowgen")
+	r.Collector, r.flowgen = r.built("collector"), r.built("flowgen")
 	r.Say("bringing the cluster up")
-	if _, err := r.Cluster(ctx, "up", "--proxy-mode", o.ProxyMode, "--balancer", o.Balancer); err != nil {
+	if r.kubeconfig, err = r.place.up(ctx); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := r.Cluster(ctx, "kubeconfig")
-	if err != nil {
-		return nil, err
-	}
-	r.kubeconfig = strings.TrimSpace(kubeconfig)
 	return r, r.install(ctx)
 }
 
@@ -110,13 +120,14 @@ func (r *Rig) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.Cluster(ctx, "load-image", "--tag", NATSImage, "--file", "/nats-server="+server, "--entrypoint", "/nats-server"); err != nil {
+	if err := r.place.load(ctx, image.Image{Tag: r.natsImage, Files: map[string]string{"/nats-server": server}, Entrypoint: []string{"/nats-server"}}); err != nil {
 		return err
 	}
-	if err := r.LoadImage(ctx, Tag); err != nil {
+	if err := r.LoadImage(ctx, r.Tag); err != nil {
 		return err
 	}
-	if err := r.Apply(ctx, natsManifest+"---\n"+fmt.Sprintf(namespaceManifest, OperatorNamespace)); err != nil {
+	manifest := strings.ReplaceAll(natsManifest, "flowfleet.io/nats-server:e2e", r.natsImage)
+	if err := r.Apply(ctx, manifest+"---\n"+fmt.Sprintf(namespaceManifest, OperatorNamespace)); err != nil {
 		return err
 	}
 	if err := r.InstallOperator(ctx); err != nil {
@@ -129,28 +140,26 @@ func (r *Rig) install(ctx context.Context) error {
 // InstallOperator installs the chart.
 func (r *Rig) InstallOperator(ctx context.Context) error {
 	_, err := r.Helm(ctx, "install", Release, r.Chart(), "--namespace", OperatorNamespace,
-		"--set", "image.repository="+Image, "--set", "image.tag="+Tag, "--wait", "--timeout", "2m")
+		"--set", "image.repository="+r.Image, "--set", "image.tag="+r.Tag, "--wait", "--timeout", "2m")
 	return err
 }
 
 // LoadImage gives the nodes the image of operator and collectors under a tag.
 func (r *Rig) LoadImage(ctx context.Context, tag string) error {
-	_, err := r.Cluster(ctx, "load-image", "--tag", Image+":"+tag, "--file", "/manager="+r.built("manager"),
-		"--file", "/collector="+r.Collector, "--entrypoint", "/manager")
-	return err
+	return r.place.load(ctx, image.Image{Tag: r.Image + ":" + tag, Entrypoint: []string{"/manager"},
+		Files: map[string]string{"/manager": r.built("manager"), "/collector": r.Collector}})
 }
 
 // Chart returns the folder of the operator's chart.
 func (r *Rig) Chart() string { return filepath.Join(r.root, "charts", "flowfleet") }
 
-// Down takes the cluster down.
+// Down takes the cluster down, or removes what was installed in one that others run.
 func (r *Rig) Down(ctx context.Context) error {
-	var err error
-	if r.cluster != "" {
-		_, err = r.Cluster(ctx, "down")
-	}
-	return errors.Join(err, os.RemoveAll(r.folder))
+	return errors.Join(r.place.down(ctx), os.RemoveAll(r.folder))
 }
+
+// OwnsNodes tells whether the nodes and the router before them can be switched off and changed: with a cluster of this machine.
+func (r *Rig) OwnsNodes() bool { return r.options.Cluster == OnThisMachine }
 
 // Leave leaves the cluster up, and removes what was built for it.
 func (r *Rig) Leave() error { return os.RemoveAll(r.folder) }
@@ -162,23 +171,27 @@ func (r *Rig) Say(format string, args ...any) {
 	}
 }
 
-// Cluster runs the cluster's command.
+// Cluster runs the command of a cluster on this machine.
 func (r *Rig) Cluster(ctx context.Context, arguments ...string) (string, error) {
-	return output(r.clusterCommand(ctx, arguments...))
+	m, ok := r.place.(*machine)
+	if !ok {
+		return "", fmt.Errorf("a cluster %q has no such command: %s", r.options.Cluster, strings.Join(arguments, " "))
+	}
+	return output(m.command(ctx, arguments...))
 }
 
-func (r *Rig) clusterCommand(ctx context.Context, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, r.cluster, append([]string{"--name", r.options.Name}, arguments...)...)
+// Exec returns a command that runs where exporters are ("exporter"), or in another of the networks of a cluster on this machine.
+func (r *Rig) Exec(ctx context.Context, network string, arguments ...string) *exec.Cmd {
+	return r.place.exec(ctx, network, arguments...)
+}
+
+// here returns a command of this machine. It is ended in order, and ends what it began.
+func (r *Rig) here(ctx context.Context, program string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir = r.root
-	// It ends in order, and takes down what it began.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = time.Minute
 	return command
-}
-
-// Exec returns a command that runs in one of the cluster's networks.
-func (r *Rig) Exec(ctx context.Context, network string, arguments ...string) *exec.Cmd {
-	return r.clusterCommand(ctx, append([]string{"exec", network, "--"}, arguments...)...)
 }
 
 // Kubectl runs kubectl.
@@ -217,9 +230,11 @@ func (r *Rig) Helm(ctx context.Context, arguments ...string) (string, error) {
 
 // Traffic sends and verifies flows from the exporters' network with flowgen, whose arguments these are.
 func (r *Rig) Traffic(ctx context.Context, f Fleet, arguments ...string) (check.Report, error) {
-	all := append([]string{r.flowgen, "run", "--json", "--target", f.Address, "--source", "10.78.128.1", "--server", f.Server,
-		"--stream", f.Stream()}, arguments...)
-	command := r.Exec(ctx, "exporter", all...)
+	all := []string{r.flowgen, "run", "--json", "--target", f.Address, "--server", f.Server, "--stream", f.Stream()}
+	if r.OwnsNodes() {
+		all = append(all, "--source", "10.78.128.1") // elsewhere exporters have one address, and differ in their ports
+	}
+	command := r.Exec(ctx, "exporter", append(all, arguments...)...)
 	var problems bytes.Buffer
 	command.Stderr = &problems
 	out, err := command.Output()
