@@ -31,11 +31,12 @@ func newLedgerCommand() *cobra.Command {
 		Long: `ledger reads the books of running collectors from their HTTP ports (default localhost:8080) and works out the
 equations:
 
-  datagrams  received = decoded + refused                           of each listener
-  sets       received = decoded + waiting + expired + dropped       of each listener
+  datagrams  received = decoded + refused                           of each listener and each exporter
+  sets       received = decoded + waiting + expired + dropped       of each listener and each exporter
   records    decoded = open + handed to the output                  of each listener
   output     received + recovered = published + waiting + spooled + dropped
   handover   handed by the listeners = received by the output
+  exporters  datagrams, sets and records of the listeners = those of the exporters, with others (not told by exporter)
 
 It fails where one does not hold within the waiting time: a batch that is just handed over settles at once. The sequences
 of exporters are summed over all collectors named, so that a stream spread over several shows no false gap: name the whole
@@ -117,8 +118,14 @@ func imbalances(accounts []ledger.Account) (err error) {
 	for i := range accounts {
 		for _, e := range accounts[i].Equations() {
 			if e.Difference != 0 {
-				err = errors.Join(err, fmt.Errorf("collector %s: the equation of %s is off by %d", accounts[i].Instance,
-					strings.TrimSuffix(e.Name+" of listener "+e.Listener, " of listener "), e.Difference))
+				of := e.Name
+				switch {
+				case e.Listener != "":
+					of += " of listener " + e.Listener
+				case e.Exporter != "":
+					of += " of exporter " + e.Exporter
+				}
+				err = errors.Join(err, fmt.Errorf("collector %s: the equation of %s is off by %d", accounts[i].Instance, of, e.Difference))
 			}
 		}
 	}
@@ -143,9 +150,10 @@ func printLedger(out io.Writer, accounts []ledger.Account) error {
 		row(accounts[i].Instance, o.Received, o.Recovered, o.Published, o.Waiting, o.Spooled, reasons(o.Dropped))
 	}
 	row()
-	row("EXPORTER", "PROTOCOL", "DATAGRAMS", "RECORDS")
+	row("EXPORTER", "PROTOCOL", "DATAGRAMS", "DECODED", "REFUSED", "SETS", "DECODED", "WAITING", "LOST", "RECORDS")
 	for _, e := range fleetExporters(accounts) {
-		row(cmp.Or(e.Address, "others"), e.Protocol, e.Datagrams, e.Records)
+		row(cmp.Or(e.Address, ledger.Unattributed), e.Protocol, e.Datagrams.Received, e.Datagrams.Decoded, reasons(e.Datagrams.Refused),
+			e.Sets.Received, e.Sets.Decoded, e.Sets.Waiting, reasons(e.Sets.Expired, e.Sets.Dropped), e.Records)
 	}
 	row()
 	row("EXPORTER", "PORT", "PROTOCOL", "DOMAIN", "SENT", "RECEIVED", "MISSED", "DUPLICATED", "RESTARTS", "LAST SEEN")
@@ -191,8 +199,7 @@ func fleetExporters(accounts []ledger.Account) []ledger.Exporter {
 				out = append(out, e)
 				continue
 			}
-			out[at].Datagrams += e.Datagrams
-			out[at].Records += e.Records
+			out[at].Add(&e)
 		}
 	}
 	slices.SortFunc(out, func(a, b ledger.Exporter) int {

@@ -16,9 +16,14 @@ type exporter struct {
 	sent     map[string]int // datagrams, by address
 }
 
-func newExporter(t *testing.T, domain uint32) *exporter {
+// newExporter sends from 127.0.0.1, or from another address of this machine.
+func newExporter(t *testing.T, domain uint32, address ...string) *exporter {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	from := net.IPv4(127, 0, 0, 1)
+	if len(address) > 0 {
+		from = net.ParseIP(address[0])
+	}
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: from})
 	if err != nil {
 		t.Fatal(err)
 	}

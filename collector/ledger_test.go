@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -113,3 +116,73 @@ func TestTheLedgerIsShownAndFailsWhereItDoesNotHold(t *testing.T) {
 
 // newLayoutWithout is a layout that nobody is told of.
 func newLayoutWithout() layout { return layout{999, oldLayout.fields} }
+
+func TestEachExporterHasBooksOfItsOwnThatComeToTheListeners(t *testing.T) {
+	s := natstest.Start(t)
+	p := startCollector(t, "a", s.URL(), "exporters: {allowedNetworks: [127.0.0.0/29], limits: {exporterMetrics: 4}}").awaitReady()
+	const rounds = 40
+	send := func(address string) {
+		e := newExporter(t, 1, address)
+		e.send(p.port, 0, oldLayout.template())
+		for n := range uint32(rounds) {
+			e.send(p.port, 2, oldLayout.data(2*n, 2*n+1))
+			e.send(p.port, 1, oldLayout.data(n), []byte{1, 44, 0, 99})        // a set that is longer than its message
+			e.send(p.port, 1, newLayoutWithout().data(n), set(77, []byte{1})) // without its template; an id that is reserved
+			e.write(p.port, append([]byte{0, 10, 0, 3}, make([]byte, 20)...)) // a header that cannot be
+			e.write(p.port, []byte{0, 77, byte(n), 0, 0})                     // no protocol at all
+		}
+	}
+	var account ledger.Account
+	await := func(datagrams uint64, exporters int) {
+		natstest.Eventually(t, "all is received and told by exporter", func() bool {
+			_, accounts := fleetLedger(t, p)
+			account = accounts[0]
+			return account.Listeners[0].Datagrams.Received == datagrams && len(account.Exporters) == exporters
+		})
+	}
+	const each = 5*rounds + 1
+	send("127.0.0.2") // two protocols each, and there is room for four
+	send("127.0.0.3")
+	await(2*each, 4)
+	send("127.0.0.4")
+	send("127.0.0.5")
+	newExporter(t, 1, "127.0.0.99").send(p.port, 0, oldLayout.template()) // not allowed
+	await(4*each+1, 6)
+	p.checkLedger()
+
+	ipfix := func(address string, n uint64, notAllowed uint64) ledger.Exporter {
+		e := ledger.Exporter{
+			Address: address, Protocol: "ipfix",
+			Datagrams: ledger.Datagrams{Received: n*(4*rounds+1) + notAllowed, Decoded: n * (3*rounds + 1),
+				Refused: map[string]uint64{"bad_header": n * rounds}},
+			Sets: ledger.Sets{Received: n * (5*rounds + 1), Decoded: n * (2*rounds + 1), Waiting: n * rounds,
+				Dropped: map[string]uint64{"malformed": n * rounds, "reserved_id": n * rounds}},
+			Records: n * 3 * rounds,
+		}
+		if notAllowed > 0 {
+			e.Datagrams.Refused["not_allowed"] = notAllowed
+		}
+		return e
+	}
+	unknown := func(address string, n uint64) ledger.Exporter {
+		return ledger.Exporter{Address: address, Protocol: "unknown",
+			Datagrams: ledger.Datagrams{Received: n * rounds, Refused: map[string]uint64{"unknown_version": n * rounds}}}
+	}
+	want := []ledger.Exporter{ipfix("", 2, 1), unknown("", 2), ipfix("127.0.0.2", 1, 0), unknown("127.0.0.2", 1), ipfix("127.0.0.3", 1, 0),
+		unknown("127.0.0.3", 1)}
+	if diff := cmp.Diff(want, fleetExporters([]ledger.Account{account})); diff != "" {
+		t.Errorf("the exporters' books (-want +got):\n%s", diff)
+	}
+	out, err := execute(t, "", "ledger", p.http)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`127.0.0.2 +ipfix +161 +121 +40 \(bad_header 40\) +201 +81 +40 +80 \(malformed 40, reserved_id 40\) +120\n`,
+		`others +ipfix +323 +242 +81 \(bad_header 80, not_allowed 1\) `,
+	} {
+		if !regexp.MustCompile(line).MatchString(out) {
+			t.Errorf("there is no %q in\n%s", line, out)
+		}
+	}
+}

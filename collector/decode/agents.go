@@ -17,20 +17,20 @@ type agentKey struct {
 type agent struct {
 	sequence ledger.Sequence
 	lastSeen int64
-	traffic  Traffic
+	// book is the exporter's; its other agents count there too.
+	book *ledger.Book
 }
 
 // agents follows the sFlow agents, at most limit of them.
 type agents struct {
-	limit   int
-	known   map[agentKey]*agent
-	evicted Traffic
+	limit int
+	known map[agentKey]*agent
 }
 
 // agentEvictionSample is how many agents are looked at to find one that was silent for long.
 const agentEvictionSample = 16
 
-func (a *agents) find(key agentKey, now int64) *agent {
+func (a *agents) find(key agentKey, now int64, books *books) *agent {
 	if a.known == nil {
 		a.known = make(map[agentKey]*agent)
 	}
@@ -39,7 +39,7 @@ func (a *agents) find(key agentKey, now int64) *agent {
 		for len(a.known) >= a.limit {
 			a.evict()
 		}
-		found = &agent{}
+		found = &agent{book: books.of(key.exporter, SFlow)}
 		a.known[key] = found
 	}
 	found.lastSeen = now
@@ -58,21 +58,7 @@ func (a *agents) evict() {
 			break
 		}
 	}
-	a.evicted.Add(since.traffic)
 	delete(a.known, oldest)
-}
-
-func (a *agents) takeTraffic(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
-	for key, known := range a.known {
-		if known.traffic != (Traffic{}) {
-			yield(key.exporter, SFlow, known.traffic)
-			known.traffic = Traffic{}
-		}
-	}
-	if a.evicted != (Traffic{}) {
-		yield(netip.Addr{}, SFlow, a.evicted)
-		a.evicted = Traffic{}
-	}
 }
 
 func (a *agents) streams(after int64, yield func(s Stream)) {

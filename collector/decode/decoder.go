@@ -24,8 +24,6 @@ type (
 	Problem = netflow.Problem
 	// Sink receives records.
 	Sink = netflow.Sink
-	// Traffic is what came from one stream.
-	Traffic = netflow.Traffic
 	// Stream is a sequence that an exporter counts.
 	Stream = netflow.Stream
 )
@@ -35,6 +33,8 @@ type Settings struct {
 	netflow.Settings
 	// Allowed are the networks that may send; nil allows all.
 	Allowed *network.Table[struct{}]
+	// Exporters bounds those that have figures of their own.
+	Exporters int
 	// MaxSamples bounds the samples of an sFlow datagram.
 	MaxSamples int
 }
@@ -100,6 +100,7 @@ type Decoder struct {
 	netflow  *netflow.Decoder
 	record   flow.Record
 	agents   agents
+	books    books
 }
 
 // New returns a Decoder for datagrams of the given protocol that counts into counts and hands records to sink. report is
@@ -111,8 +112,11 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 		counts:   counts,
 		sink:     sink,
 		report:   report,
-		netflow:  netflow.New(store, &settings.Settings, counts, sink, report),
 	}
+	book := func(exporter netip.Addr, version template.Version) *ledger.Book {
+		return d.books.of(exporter, protocolOf(version))
+	}
+	d.netflow = netflow.New(store, &settings.Settings, counts, book, sink, report)
 	d.Configure(settings)
 	return d
 }
@@ -122,17 +126,16 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
 	d.netflow.Configure(&settings.Settings)
 	d.agents.limit = max(settings.Sessions, 1)
+	d.books.limit = settings.Exporters
 }
 
 // Decode decodes one datagram and counts it: received, and decoded or refused.
 func (d *Decoder) Decode(in Datagram) {
 	d.counts.Inc(ledger.DatagramsReceived)
 	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
-	if d.settings.Allowed != nil {
-		if _, ok := d.settings.Allowed.Lookup(in.Source.Addr()); !ok {
-			d.refuse(ledger.RefusedNotAllowed, in)
-			return
-		}
+	if !d.allows(in.Source.Addr()) {
+		d.refuse(ledger.RefusedNotAllowed, in)
+		return
 	}
 	switch protocol := Detect(in.Payload); {
 	case protocol == Unknown && len(in.Payload) < 4:
@@ -144,8 +147,18 @@ func (d *Decoder) Decode(in Datagram) {
 	case protocol == SFlow:
 		d.decodeSFlow(in)
 	default:
-		d.netflow.Decode(in)
+		if refusal := d.netflow.Decode(in); refusal != ledger.DatagramsDecoded {
+			d.bookRefusal(refusal, in)
+		}
 	}
+}
+
+func (d *Decoder) allows(exporter netip.Addr) bool {
+	if d.settings.Allowed == nil {
+		return true
+	}
+	_, ok := d.settings.Allowed.Lookup(exporter)
+	return ok
 }
 
 // Oversized counts a datagram that the receive slot could not hold.
@@ -158,6 +171,19 @@ func (d *Decoder) Oversized(in Datagram) {
 func (d *Decoder) refuse(reason ledger.Counter, in Datagram) {
 	d.counts.Inc(reason)
 	d.problem(reason, in)
+	d.bookRefusal(reason, in)
+}
+
+// bookRefusal puts a refused datagram into its exporter's book. Who is not allowed to send is no exporter, and takes no book from
+// one.
+func (d *Decoder) bookRefusal(reason ledger.Counter, in Datagram) {
+	exporter := in.Source.Addr()
+	if !d.allows(exporter) {
+		exporter = netip.Addr{}
+	}
+	book := d.books.of(exporter, Detect(in.Payload))
+	book.Inc(ledger.DatagramsReceived)
+	book.Inc(reason)
 }
 
 func (d *Decoder) problem(reason ledger.Counter, in Datagram) {
@@ -174,15 +200,6 @@ func (d *Decoder) Close() { d.netflow.Close() }
 
 // Held is how many sets wait for their template, and their bytes with overhead.
 func (d *Decoder) Held() (sets, bytes int) { return d.netflow.Held() }
-
-// TakeTraffic calls yield for each stream followed with what came from it since the last time, and with the invalid address
-// for those that were forgotten since.
-func (d *Decoder) TakeTraffic(yield func(exporter netip.Addr, p Protocol, t Traffic)) {
-	d.netflow.TakeTraffic(func(exporter netip.Addr, version template.Version, t Traffic) {
-		yield(exporter, protocolOf(version), t)
-	})
-	d.agents.takeTraffic(yield)
-}
 
 // Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers: an exporter's
 // port and observation domain (engine for NetFlow v5), or an sFlow agent with its sub-agent as domain.

@@ -100,6 +100,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 			counts := o.counts
 			sets, _ := o.decoder.Held()
 			assertLedger(t, &counts, sets)
+			assertBooks(t, o.decoder, &counts)
 			counts.MoveTo(&totals)
 			if all := totals.Load(); all[test.counter] == 0 {
 				t.Errorf("%v is not counted", ledger.Infos[test.counter])
@@ -118,7 +119,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 
 func newDecoder(o *ours, totals *ledger.Totals) *decode.Decoder {
 	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 1000, Templates: 100, Fields: 100}, totals, nil)
-	return decode.New(config.ProtocolAuto, store, &decode.Settings{MaxSamples: 100, Settings: netflow.Settings{
+	return decode.New(config.ProtocolAuto, store, &decode.Settings{MaxSamples: 100, Exporters: 50, Settings: netflow.Settings{
 		Hold: true, HeldBytes: 1 << 20, HeldBytesPerExporter: 1 << 16, HeldAge: 1 << 40, Sessions: 1000,
 	}}, &o.counts, o, nil)
 }
@@ -141,6 +142,7 @@ func TestEveryPrefixOfADatagramIsHarmless(t *testing.T) {
 		}
 		sets, _ := o.decoder.Held()
 		assertLedger(t, &o.counts, sets)
+		assertBooks(t, o.decoder, &o.counts)
 	}
 }
 
@@ -173,6 +175,9 @@ func TestAMillionSpoofedExportersAreBounded(t *testing.T) {
 		t.Errorf("%d bytes are held", bytes)
 	}
 	assertLedger(t, &o.counts, sets)
+	if exporters := assertBooks(t, o.decoder, &o.counts); len(exporters) != 51 { // with the one of all the others
+		t.Errorf("%d exporters have books, with a limit of 50", len(exporters))
+	}
 	all := totals.Load()
 	if all[ledger.ExportersEvicted] != uint64(n-1000) {
 		t.Errorf("%d exporters evicted", all[ledger.ExportersEvicted])
@@ -209,7 +214,7 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 		var counts ledger.Counts
 		s := &sink{t: t}
 		store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 50}, &ledger.Totals{}, nil)
-		d := decode.New(protocol, store, &decode.Settings{MaxSamples: 50, Settings: netflow.Settings{
+		d := decode.New(protocol, store, &decode.Settings{MaxSamples: 50, Exporters: 10, Settings: netflow.Settings{
 			Hold: true, HeldBytes: 1 << 16, HeldBytesPerExporter: 1 << 16, HeldAge: 1 << 40, Sessions: 10, Extra: true, Inner: true,
 		}}, &counts, s, nil)
 		for i, datagram := range [][]byte{first, second, first} {
@@ -218,6 +223,7 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 		}
 		sets, _ := d.Held()
 		assertLedger(t, &counts, sets)
+		assertBooks(t, d, &counts)
 		// A record takes at least a byte of a datagram; what is held comes out once.
 		if limit := 2 * (2*len(first) + len(second)); s.records > limit {
 			t.Errorf("%d records out of %d bytes", s.records, len(first)+len(second))
@@ -227,6 +233,7 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 		}
 		d.Close()
 		assertLedger(t, &counts, 0)
+		assertBooks(t, d, &counts)
 	})
 }
 

@@ -37,8 +37,9 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 			d.problem(fault, in)
 		}
 	}
-	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Received)
+	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Received, &d.books)
+	known.book.Inc(ledger.DatagramsReceived)
+	known.book.Inc(ledger.DatagramsDecoded)
+	known.book.Add(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
-	known.traffic.Datagrams++
-	known.traffic.Records += d.counts[ledger.RecordsDecoded] - records
 }

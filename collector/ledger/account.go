@@ -18,23 +18,31 @@ type Account struct {
 	StreamsLeftOut uint64 `json:"streamsLeftOut,omitempty"`
 }
 
+// Datagrams is what became of those that were received.
+type Datagrams struct {
+	Received uint64            `json:"received"`
+	Decoded  uint64            `json:"decoded"`
+	Refused  map[string]uint64 `json:"refused,omitempty"`
+}
+
+// Sets is what became of those of NetFlow v9 and IPFIX.
+type Sets struct {
+	Received uint64            `json:"received"`
+	Decoded  uint64            `json:"decoded"`
+	Waiting  uint64            `json:"waiting"`
+	Expired  map[string]uint64 `json:"expired,omitempty"`
+	Dropped  map[string]uint64 `json:"dropped,omitempty"`
+}
+
 // Listener is the account of one listener.
 type Listener struct {
 	Name      string `json:"name"`
 	Datagrams struct {
-		Received uint64            `json:"received"`
-		Decoded  uint64            `json:"decoded"`
-		Refused  map[string]uint64 `json:"refused,omitempty"`
+		Datagrams
 		// KernelDropped were never received.
 		KernelDropped uint64 `json:"kernelDropped"`
 	} `json:"datagrams"`
-	Sets struct {
-		Received uint64            `json:"received"`
-		Decoded  uint64            `json:"decoded"`
-		Waiting  uint64            `json:"waiting"`
-		Expired  map[string]uint64 `json:"expired,omitempty"`
-		Dropped  map[string]uint64 `json:"dropped,omitempty"`
-	} `json:"sets"`
+	Sets    Sets `json:"sets"`
 	Records struct {
 		Decoded uint64 `json:"decoded"`
 		// Open are in batches that are being filled, Handed were given to the output.
@@ -45,14 +53,25 @@ type Listener struct {
 
 // NewListener puts figures that were loaded together into an account.
 func NewListener(name string, c *Counts, levels Levels) Listener {
-	l := Listener{Name: name}
-	l.Datagrams.Received, l.Datagrams.Decoded = c[DatagramsReceived], c[DatagramsDecoded]
-	l.Datagrams.Refused = c.byReason("datagrams_refused")
-	l.Datagrams.KernelDropped = c[DatagramsKernelDrops]
-	l.Sets.Received, l.Sets.Decoded, l.Sets.Waiting = c[SetsReceived], c[SetsDecoded], uint64(levels.Held)
-	l.Sets.Expired, l.Sets.Dropped = c.byReason("sets_expired"), c.byReason("sets_dropped")
+	l := Listener{Name: name, Sets: c.sets(levels.Held)}
+	l.Datagrams.Datagrams, l.Datagrams.KernelDropped = c.datagrams(), c[DatagramsKernelDrops]
 	l.Records.Decoded, l.Records.Open, l.Records.Handed = c[RecordsDecoded], uint64(levels.Open), uint64(levels.Handed)
 	return l
+}
+
+// NewExporter puts what was counted of an exporter into an account.
+func NewExporter(address, protocol string, b *Book) Exporter {
+	c := b.Counts()
+	return Exporter{Address: address, Protocol: protocol, Datagrams: c.datagrams(), Sets: c.sets(b.Waiting), Records: c[RecordsDecoded]}
+}
+
+func (c *Counts) datagrams() Datagrams {
+	return Datagrams{Received: c[DatagramsReceived], Decoded: c[DatagramsDecoded], Refused: c.byReason("datagrams_refused")}
+}
+
+func (c *Counts) sets(waiting int64) Sets {
+	return Sets{Received: c[SetsReceived], Decoded: c[SetsDecoded], Waiting: uint64(waiting),
+		Expired: c.byReason("sets_expired"), Dropped: c.byReason("sets_dropped")}
 }
 
 func (c *Counts) byReason(metric string) map[string]uint64 {
@@ -77,13 +96,44 @@ type Output struct {
 	Dropped map[string]uint64 `json:"dropped,omitempty"`
 }
 
-// Exporter is what came from one exporter.
+// Exporter is what became of what came from one exporter. Records cannot be told by exporter once they are in batches.
 type Exporter struct {
-	// Address is empty for all those beyond the bound on exporters with figures of their own.
-	Address   string `json:"address"`
-	Protocol  string `json:"protocol"`
-	Datagrams uint64 `json:"datagrams"`
-	Records   uint64 `json:"records"`
+	// Address is empty for what is not told by exporter: all those beyond the bound on exporters with figures of their own, and
+	// senders that are not allowed.
+	Address string `json:"address"`
+	// Protocol is unknown for datagrams that are none of those decoded here.
+	Protocol  string    `json:"protocol"`
+	Datagrams Datagrams `json:"datagrams"`
+	Sets      Sets      `json:"sets"`
+	// Records decoded.
+	Records uint64 `json:"records"`
+}
+
+// Unattributed is what the Exporter without an address is called.
+const Unattributed = "others"
+
+// Add adds what another collector has of the same exporter.
+func (e *Exporter) Add(o *Exporter) {
+	e.Datagrams.Received += o.Datagrams.Received
+	e.Datagrams.Decoded += o.Datagrams.Decoded
+	e.Datagrams.Refused = sum(e.Datagrams.Refused, o.Datagrams.Refused)
+	e.Sets.Received += o.Sets.Received
+	e.Sets.Decoded += o.Sets.Decoded
+	e.Sets.Waiting += o.Sets.Waiting
+	e.Sets.Expired = sum(e.Sets.Expired, o.Sets.Expired)
+	e.Sets.Dropped = sum(e.Sets.Dropped, o.Sets.Dropped)
+	e.Records += o.Records
+}
+
+// sum adds by reason.
+func sum(a, b map[string]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(a))
+	for _, m := range []map[string]uint64{a, b} {
+		for reason, n := range m {
+			out[reason] += n
+		}
+	}
+	return out
 }
 
 // StreamKey tells streams apart.
@@ -105,41 +155,71 @@ type Stream struct {
 
 // Equation is one of the ledger's, with what it is off by: 0 where it holds.
 type Equation struct {
-	// Name is datagrams, sets, records, output or handover.
+	// Name is one of the constants below.
 	Name string
-	// Listener is empty where it is the collector's.
+	// Listener is empty where it is the collector's or an exporter's.
 	Listener string
+	// Exporter is an address and a protocol, empty where it is not an exporter's.
+	Exporter string
 	// Difference is left side minus right side.
 	Difference int64
 }
 
-// The equations. All but the handover hold at any time, under load too; the handover holds at rest, since a batch that is
-// on its way from a listener to the output is in one book before the other.
+// The equations. Those of a listener, an exporter and the output hold at any time, under load too. The others hold at rest:
+// a batch that is on its way from a listener to the output is in one book before the other, and exporters' books are put
+// together some seconds after the listeners'.
 const (
-	EquationDatagrams = "datagrams" // received = decoded + refused
-	EquationSets      = "sets"      // received = decoded + waiting + expired + dropped
+	EquationDatagrams = "datagrams" // received = decoded + refused; of a listener or an exporter
+	EquationSets      = "sets"      // received = decoded + waiting + expired + dropped; of a listener or an exporter
 	EquationRecords   = "records"   // decoded = open + handed to the output
 	EquationOutput    = "output"    // received + recovered = published + waiting + spooled + dropped
 	EquationHandover  = "handover"  // handed by the listeners = received by the output
+
+	EquationExportersDatagrams = "exporters_datagrams" // received by the listeners = received from exporters, Unattributed among them
+	EquationExportersSets      = "exporters_sets"      // the same of sets
+	EquationExportersRecords   = "exporters_records"   // decoded by the listeners = decoded from exporters
 )
+
+// difference is what the equation of datagrams is off by.
+func (d *Datagrams) difference() int64 { return int64(d.Received - d.Decoded - sumOf(d.Refused)) }
+
+// difference is what the equation of sets is off by.
+func (s *Sets) difference() int64 {
+	return int64(s.Received - s.Decoded - s.Waiting - sumOf(s.Expired) - sumOf(s.Dropped))
+}
 
 // Equations works them all out.
 func (a *Account) Equations() []Equation {
 	var out []Equation
-	handed := uint64(0)
+	var handed, datagrams, sets, records uint64 // of the listeners, less those of the exporters
 	for i := range a.Listeners {
 		l := &a.Listeners[i]
 		handed += l.Records.Handed
+		datagrams += l.Datagrams.Received
+		sets += l.Sets.Received
+		records += l.Records.Decoded
 		out = append(out,
-			Equation{EquationDatagrams, l.Name, int64(l.Datagrams.Received - l.Datagrams.Decoded - sumOf(l.Datagrams.Refused))},
-			Equation{EquationSets, l.Name, int64(l.Sets.Received - l.Sets.Decoded - l.Sets.Waiting - sumOf(l.Sets.Expired) -
-				sumOf(l.Sets.Dropped))},
-			Equation{EquationRecords, l.Name, int64(l.Records.Decoded - l.Records.Open - l.Records.Handed)})
+			Equation{Name: EquationDatagrams, Listener: l.Name, Difference: l.Datagrams.difference()},
+			Equation{Name: EquationSets, Listener: l.Name, Difference: l.Sets.difference()},
+			Equation{Name: EquationRecords, Listener: l.Name, Difference: int64(l.Records.Decoded - l.Records.Open - l.Records.Handed)})
+	}
+	for i := range a.Exporters {
+		e := &a.Exporters[i]
+		datagrams -= e.Datagrams.Received
+		sets -= e.Sets.Received
+		records -= e.Records
+		name := cmp.Or(e.Address, Unattributed) + " " + e.Protocol
+		out = append(out,
+			Equation{Name: EquationDatagrams, Exporter: name, Difference: e.Datagrams.difference()},
+			Equation{Name: EquationSets, Exporter: name, Difference: e.Sets.difference()})
 	}
 	o := &a.Output
 	return append(out,
-		Equation{EquationOutput, "", int64(o.Received + o.Recovered - o.Published - o.Waiting - o.Spooled - sumOf(o.Dropped))},
-		Equation{EquationHandover, "", int64(handed - o.Received)})
+		Equation{Name: EquationOutput, Difference: int64(o.Received + o.Recovered - o.Published - o.Waiting - o.Spooled - sumOf(o.Dropped))},
+		Equation{Name: EquationHandover, Difference: int64(handed - o.Received)},
+		Equation{Name: EquationExportersDatagrams, Difference: int64(datagrams)},
+		Equation{Name: EquationExportersSets, Difference: int64(sets)},
+		Equation{Name: EquationExportersRecords, Difference: int64(records)})
 }
 
 func sumOf(m map[string]uint64) (n uint64) {

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"cmp"
+	"math"
 	"runtime"
 	"strconv"
 
@@ -96,7 +97,7 @@ var (
 	sequenceNext  = gauge("sequence_next", "Sequence number after the highest that came from the exporter here; it does not wrap. The highest of the fleet's collectors is the exporter's.", streamLabels...)
 	sequenceUnits = counter("sequence_units", "Units that came from the exporter here, each once. The fleet's sum, subtracted from the growth of sequence_next, is what is missing.", streamLabels...)
 	streamsLeft   = gauge("sequence_streams_left_out", "Streams without series of their own, beyond exporters.limits.exporterMetrics.")
-	imbalance     = gauge("ledger_imbalance", "What an equation of the ledger is off by. 0 at any time, but for the handover: there 0 at rest.", "equation", "listener")
+	imbalance     = gauge("ledger_imbalance", "What an equation of the ledger is off by. 0 at any time, but for the handover and those of all exporters (exporters_...): these are 0 at rest.", "equation", "listener")
 
 	connected       = gauge("nats_connected", "Whether the connection to NATS is up.", "connection")
 	storeLoaded     = gauge("store_loaded", "Whether the template bucket was read at least once.")
@@ -264,9 +265,13 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 }
 
 func (s snapshot) account(a *ledger.Account, emit func(metric, float64, ...string)) {
-	for _, e := range a.Exporters {
+	for i := range a.Exporters {
+		e := &a.Exporters[i]
+		if e.Datagrams.Decoded == 0 {
+			continue // who sends nothing that can be read is in the ledger only
+		}
 		address := cmp.Or(e.Address, "other")
-		emit(exporterDatagrams, float64(e.Datagrams), address, e.Protocol)
+		emit(exporterDatagrams, float64(e.Datagrams.Decoded), address, e.Protocol)
 		emit(exporterRecords, float64(e.Records), address, e.Protocol)
 	}
 	for _, t := range a.Streams {
@@ -275,8 +280,17 @@ func (s snapshot) account(a *ledger.Account, emit func(metric, float64, ...strin
 		emit(sequenceUnits, float64(t.TotalUnits), labels...)
 	}
 	emit(streamsLeft, float64(a.StreamsLeftOut))
+	// What the exporters' equations are off by is summed up, whichever way: each of them would be two series more.
+	ofExporters := map[string]float64{ledger.EquationDatagrams: 0, ledger.EquationSets: 0}
 	for _, e := range a.Equations() {
+		if e.Exporter != "" {
+			ofExporters[e.Name] += math.Abs(float64(e.Difference))
+			continue
+		}
 		emit(imbalance, float64(e.Difference), e.Name, e.Listener)
+	}
+	for name, off := range ofExporters {
+		emit(imbalance, off, "exporter_"+name, "")
 	}
 }
 

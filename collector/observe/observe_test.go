@@ -46,8 +46,11 @@ func everything() Source {
 func account() ledger.Account {
 	return ledger.Account{
 		Listeners: []ledger.Listener{{Name: "netflow"}},
-		Exporters: []ledger.Exporter{{Address: "192.0.2.1", Protocol: "ipfix", Datagrams: 1, Records: 2}, {Protocol: "ipfix", Datagrams: 4}},
-		Streams:   []ledger.Stream{{StreamKey: ledger.StreamKey{Exporter: "192.0.2.1", Port: 4000, Protocol: "ipfix"}}},
+		Exporters: []ledger.Exporter{
+			{Address: "192.0.2.1", Protocol: "ipfix", Datagrams: ledger.Datagrams{Received: 1, Decoded: 1}, Records: 2},
+			{Protocol: "ipfix", Datagrams: ledger.Datagrams{Received: 4, Decoded: 4}},
+		},
+		Streams: []ledger.Stream{{StreamKey: ledger.StreamKey{Exporter: "192.0.2.1", Port: 4000, Protocol: "ipfix"}}},
 	}
 }
 

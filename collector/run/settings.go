@@ -31,6 +31,7 @@ func settings(c *config.Config, workers int) *decode.Settings {
 			Extra:                c.Decoding.ExtraFields,
 			Inner:                c.Decoding.InnerHeaders,
 		},
+		Exporters:  e.Limits.ExporterMetrics,
 		MaxSamples: e.Limits.SamplesPerDatagram,
 	}
 	if len(e.AllowedNetworks) > 0 {

@@ -10,18 +10,22 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
-// trafficKey names a series of an exporter's own.
-type trafficKey struct {
+// exporterKey names an exporter's own figures.
+type exporterKey struct {
 	exporter netip.Addr // invalid for all the others
 	protocol decode.Protocol
 }
 
-// traffic sums up what came from each exporter. The first exporters up to a limit have series of their own, for as long as
-// the collector runs, so that no counter goes backwards; the others share one a protocol.
+// traffic sums up what came from each exporter. The first exporters up to a limit have figures of their own, for as long as
+// the collector runs, so that no counter goes backwards; the others share some a protocol.
 type traffic struct {
 	mu    sync.Mutex
 	limit int
-	sums  map[trafficKey]*decode.Traffic
+	// books are those of each worker at its last look, under the keys that they are shown by.
+	books map[*decode.Decoder]map[exporterKey]ledger.Book
+	// shown is the key that an exporter's figures are shown by: its own, or the others'.
+	shown map[exporterKey]exporterKey
+	own   int
 	// streams were heard of lately; leftOut is how many of these found no room at the last look of each worker.
 	streams map[streamKey]*stream
 	leftOut map[*decode.Decoder]uint64
@@ -53,22 +57,40 @@ func (t *traffic) setLimit(limit int) {
 func (t *traffic) take(from *decode.Decoder, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.sums == nil {
-		t.sums = make(map[trafficKey]*decode.Traffic)
+	if t.books == nil {
+		t.books, t.shown = make(map[*decode.Decoder]map[exporterKey]ledger.Book), make(map[exporterKey]exporterKey)
 	}
-	from.TakeTraffic(func(exporter netip.Addr, p decode.Protocol, more decode.Traffic) {
-		key := trafficKey{exporter, p}
-		if t.sums[key] == nil && len(t.sums) >= t.limit {
-			key.exporter = netip.Addr{}
-		}
-		sum := t.sums[key]
-		if sum == nil {
-			sum = &decode.Traffic{}
-			t.sums[key] = sum
-		}
-		sum.Add(more)
+	books := t.books[from]
+	if books == nil {
+		books = make(map[exporterKey]ledger.Book)
+		t.books[from] = books
+	}
+	clear(books)
+	from.Books(func(exporter netip.Addr, p decode.Protocol, b *ledger.Book) {
+		key := t.showAs(exporterKey{exporter, p})
+		sum := books[key]
+		sum.AddBook(b)
+		books[key] = sum
 	})
 	t.takeStreams(from, now.Add(-streamIdle).UnixNano())
+}
+
+// showAs decides once by which key an exporter's figures are shown.
+func (t *traffic) showAs(key exporterKey) exporterKey {
+	if !key.exporter.IsValid() {
+		return key
+	}
+	shown, ok := t.shown[key]
+	if !ok {
+		shown = key
+		if t.own >= t.limit {
+			shown.exporter = netip.Addr{}
+		} else {
+			t.own++
+		}
+		t.shown[key] = shown
+	}
+	return shown
 }
 
 // takeStreams shows the streams that were heard of after a time, up to the limit.
@@ -96,12 +118,21 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Stream, leftOut uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for key, sum := range t.sums {
-		e := ledger.Exporter{Protocol: key.protocol.String(), Datagrams: sum.Datagrams, Records: sum.Records}
-		if key.exporter.IsValid() {
-			e.Address = key.exporter.String()
+	sums := make(map[exporterKey]*ledger.Book)
+	for _, books := range t.books {
+		for key, book := range books {
+			if sums[key] == nil {
+				sums[key] = &ledger.Book{}
+			}
+			sums[key].AddBook(&book)
 		}
-		exporters = append(exporters, e)
+	}
+	for key, sum := range sums {
+		address := ""
+		if key.exporter.IsValid() {
+			address = key.exporter.String()
+		}
+		exporters = append(exporters, ledger.NewExporter(address, key.protocol.String(), sum))
 	}
 	for key, s := range t.streams {
 		streams = append(streams, ledger.Stream{

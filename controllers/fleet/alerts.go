@@ -27,7 +27,7 @@ func alerts(c *v1alpha1.FlowCollector) []alert {
 			"Raise net.core.rmem_max on the node (the collector logs what it asks for), give the collector more CPU, or add nodes."},
 		{"FlowfleetRecordsDropped", "critical", "1m",
 			fmt.Sprintf("sum by (reason) (rate(%s[5m])) > 0", of("flowfleet_collector_records_dropped_total", "")),
-			"{{ $value | printf `%.3g` }} flow records/s are lost after decoding ({{ $labels.reason }})",
+			"{{ $value | printf `%.3g` }} flow records/s are given up after decoding ({{ $labels.reason }})",
 			"Look at the conditions StreamReady and TemplateStoreReady of the FlowCollector and at NATS; a spool keeps flows while it is away."},
 		{"FlowfleetSetsUndecodable", "warning", "10m",
 			fmt.Sprintf("sum by (listener) (rate(%s[10m])) + sum by (listener) (rate(%s[10m])) > 0",
@@ -40,14 +40,18 @@ func alerts(c *v1alpha1.FlowCollector) []alert {
 			"{{ $labels.pod }} cannot use the stream",
 			"Look at the condition StreamReady of the FlowCollector; until it is back flows wait in the buffer."},
 		{"FlowfleetLedgerDoesNotBalance", "critical", "1m",
-			fmt.Sprintf(`%s != 0`, of("flowfleet_collector_ledger_imbalance", `,equation!="handover"`)),
+			fmt.Sprintf(`%s != 0`, of("flowfleet_collector_ledger_imbalance", `,equation!~"handover|exporters_.*"`)),
 			"the books of {{ $labels.pod }} do not balance ({{ $labels.equation }} is off by {{ $value }})",
 			"This is a fault of the collector; report it, with the output of collector ledger."},
 		{"FlowfleetHandoverDoesNotBalance", "critical", "10m",
-			// A batch on its way is in the output's book first, so that a busy collector is below 0 at nearly every look.
-			fmt.Sprintf("min_over_time(%[1]s[10m]) > 0 or max_over_time(%[1]s[10m]) < 0 unless on (pod) sum by (pod) (rate(%[2]s[10m])) > 0",
-				of("flowfleet_collector_ledger_imbalance", `,equation="handover"`), of("flowfleet_collector_records_decoded_total", "")),
-			"records of {{ $labels.pod }} vanish on their way to the output, or come from nowhere ({{ $value }})",
+			// A batch on its way is in the output's book first, so that a busy collector is below 0 at nearly every look; above 0 are
+			// records that vanished. The exporters' books follow the listeners' by seconds.
+			fmt.Sprintf("min_over_time(%[1]s[10m]) > 0 or (min_over_time(%[2]s[10m]) > 0 or max_over_time(%[2]s[10m]) < 0) "+
+				"unless on (pod) sum by (pod) (rate(%[3]s[10m])) > 0",
+				of("flowfleet_collector_ledger_imbalance", `,equation="handover"`),
+				of("flowfleet_collector_ledger_imbalance", `,equation=~"handover|exporters_.*"`),
+				of("flowfleet_collector_datagrams_received_total", "")),
+			"what {{ $labels.pod }} hands on is not what it took ({{ $labels.equation }} is off by {{ $value }})",
 			"This is a fault of the collector; report it, with the output of collector ledger."},
 		{"FlowfleetSpoolUnusable", "warning", "1m",
 			fmt.Sprintf("min by (pod) (%s) == 0", of("flowfleet_collector_spool_usable", "")),

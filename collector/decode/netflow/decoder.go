@@ -75,11 +75,12 @@ type Decoder struct {
 	sink     Sink
 	// report is told of what could not be decoded; nil where nobody asks.
 	report func(Problem)
+	// book gives the one of an exporter.
+	book func(exporter netip.Addr, version template.Version) *ledger.Book
 
 	sessions  map[sessionKey]*session
 	last      *session
 	held      heldSets
-	evicted   map[template.Version]Traffic // of sessions that were forgotten
 	now       int64
 	tag       uint64
 	record    flow.Record
@@ -87,10 +88,11 @@ type Decoder struct {
 	dissector packet.Options
 }
 
-// New returns a Decoder that counts into counts and hands records to sink. report may be nil.
-func New(store *template.Store, settings *Settings, counts *ledger.Counts, sink Sink, report func(Problem)) *Decoder {
-	d := &Decoder{store: store, counts: counts, sink: sink, report: report,
-		sessions: make(map[sessionKey]*session), evicted: make(map[template.Version]Traffic)}
+// New returns a Decoder that counts into counts, and into the exporters' books what became of their decoded datagrams, and hands
+// records to sink. book is asked when a stream is met for the first time. report may be nil.
+func New(store *template.Store, settings *Settings, counts *ledger.Counts, book func(netip.Addr, template.Version) *ledger.Book,
+	sink Sink, report func(Problem)) *Decoder {
+	d := &Decoder{store: store, counts: counts, book: book, sink: sink, report: report, sessions: make(map[sessionKey]*session)}
 	d.Configure(settings)
 	return d
 }
@@ -122,7 +124,9 @@ func (d *Decoder) Decode(in Datagram) ledger.Counter {
 	d.counts.Inc(outcome)
 	if outcome != ledger.DatagramsDecoded {
 		d.problem(outcome, in.Source, 0, 0, nil)
+		return outcome
 	}
+	d.last.book.Inc(outcome)
 	return outcome
 }
 
@@ -133,9 +137,15 @@ func (d *Decoder) problem(reason ledger.Counter, source netip.AddrPort, domain u
 	}
 }
 
+// count counts something of a session.
+func (d *Decoder) count(c ledger.Counter, s *session, n uint64) {
+	d.counts.Add(c, n)
+	s.book.Add(c, n)
+}
+
 // drop counts and reports something of a session that could not be decoded.
 func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error) {
-	d.counts.Inc(reason)
+	d.count(reason, s, 1)
 	d.problem(reason, netip.AddrPortFrom(s.key.scope.Exporter, s.key.port), s.key.scope.Domain, set, err)
 }
 

@@ -52,7 +52,8 @@ func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
 		d.held.waiting = make(map[*session]struct{})
 	}
 	d.held.waiting[s] = struct{}{}
-	d.counts.Inc(ledger.SetsHeld)
+	s.book.Waiting++
+	d.count(ledger.SetsHeld, s, 1)
 }
 
 // shrink drops the oldest sets until no more than limit bytes are held.
@@ -113,6 +114,7 @@ func (q *heldSets) forget(set *heldSet) {
 	q.bytes -= set.size()
 	q.count--
 	s := set.session
+	s.book.Waiting--
 	s.heldBytes -= set.size()
 	if s.held[0] == set {
 		s.held[0] = nil
@@ -167,8 +169,9 @@ func (d *Decoder) release(s *session) {
 			continue
 		}
 		d.withTag(set.tag, func() { d.decodeSet(s, &set.header, p, set.payload) })
-		d.counts.Inc(ledger.SetsReleased)
-		d.counts.Inc(ledger.SetsDecoded)
+		d.count(ledger.SetsReleased, s, 1)
+		d.count(ledger.SetsDecoded, s, 1)
+		s.book.Waiting--
 		set.done = true
 		d.held.bytes -= set.size()
 		d.held.count--

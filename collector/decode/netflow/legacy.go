@@ -113,7 +113,6 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		}
 		d.sink.Record(r)
 	}
-	d.counts.Add(ledger.RecordsDecoded, uint64(count))
-	s.traffic.Records += uint64(count)
+	d.count(ledger.RecordsDecoded, s, uint64(count))
 	return ledger.DatagramsDecoded
 }

@@ -81,7 +81,7 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte) (records int, all 
 		if length < setHeaderLength && allZero(b) {
 			break // some exporters fill the datagram up with zeros
 		}
-		d.counts.Inc(ledger.SetsReceived)
+		d.count(ledger.SetsReceived, s, 1)
 		if length < setHeaderLength || length > len(b) {
 			d.drop(ledger.SetsDroppedMalformed, s, id, nil)
 			return records, false
@@ -105,7 +105,7 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte) (records int, all 
 				continue
 			}
 			records += d.decodeSet(s, h, p, body)
-			d.counts.Inc(ledger.SetsDecoded)
+			d.count(ledger.SetsDecoded, s, 1)
 		}
 	}
 	if learned && len(s.held) > 0 {
@@ -149,7 +149,7 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 			d.drop(ledger.TemplatesRefusedInvalid, s, set, err)
 		}
 	}
-	d.counts.Inc(ledger.SetsDecoded)
+	d.count(ledger.SetsDecoded, s, 1)
 }
 
 // withdraw follows a template withdrawal (RFC 7011 section 8.1).
@@ -190,9 +190,8 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	if t.Kind == template.KindOptions {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
 	} else {
-		d.counts.Add(ledger.RecordsDecoded, uint64(flows))
+		d.count(ledger.RecordsDecoded, s, uint64(flows))
 		d.counts.Add(ledger.RecordsNotFlows, uint64(records-flows))
-		s.traffic.Records += uint64(flows)
 	}
 	if len(b) > maxSilentPaddingBytes && !allZero(b) {
 		d.drop(ledger.RecordsTruncated, s, t.ID, nil)

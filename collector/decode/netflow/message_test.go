@@ -59,6 +59,7 @@ type station struct {
 	settings netflow.Settings
 	counts   ledger.Counts
 	totals   ledger.Totals
+	book     ledger.Book
 	records  []flow.Record
 	sequence uint32
 	problems []netflow.Problem
@@ -72,7 +73,8 @@ func newStation(t *testing.T, change ...func(*netflow.Settings)) *station {
 		f(&s.settings)
 	}
 	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100, Fields: 100}, &s.totals, nil)
-	s.decoder = netflow.New(store, &s.settings, &s.counts, s, func(p netflow.Problem) { s.problems = append(s.problems, p) })
+	s.decoder = netflow.New(store, &s.settings, &s.counts,
+		func(netip.Addr, template.Version) *ledger.Book { return &s.book }, s, func(p netflow.Problem) { s.problems = append(s.problems, p) })
 	return s
 }
 

@@ -34,14 +34,8 @@ type session struct {
 	lastSeen  int64
 	held      []*heldSet
 	heldBytes int
-
-	// Traffic is counted for the exporter's own metrics.
-	traffic Traffic
-}
-
-// Traffic is what came from one stream.
-type Traffic struct {
-	Datagrams, Records uint64
+	// book is the exporter's; its other sessions count there too.
+	book *ledger.Book
 }
 
 // maxCachedPlans bounds a session's plans against an exporter that uses up the ids; a look-up then costs a lock.
@@ -62,13 +56,13 @@ func (d *Decoder) session(version template.Version, source netip.AddrPort, domai
 			for len(d.sessions) >= max(d.settings.Sessions, 1) {
 				d.evictSession()
 			}
-			s = &session{key: key, address: flow.AddressFrom(key.scope.Exporter)}
+			s = &session{key: key, address: flow.AddressFrom(key.scope.Exporter), book: d.book(key.scope.Exporter, version)}
 			d.sessions[key] = s
 		}
 		d.last = s
 	}
 	s.lastSeen = d.now
-	s.traffic.Datagrams++
+	s.book.Inc(ledger.DatagramsReceived)
 	d.refresh(s)
 	if s.exporter != nil {
 		s.exporter.Heard(d.now)
@@ -144,16 +138,7 @@ func (d *Decoder) evictSession() {
 	if d.last == oldest {
 		d.last = nil
 	}
-	evicted := d.evicted[oldest.key.scope.Version]
-	evicted.Add(oldest.traffic)
-	d.evicted[oldest.key.scope.Version] = evicted
 	delete(d.sessions, oldest.key)
-}
-
-// Add adds o to t.
-func (t *Traffic) Add(o Traffic) {
-	t.Datagrams += o.Datagrams
-	t.Records += o.Records
 }
 
 // Stream is one exporter's port and observation domain, and what its sequence numbers tell.
@@ -175,19 +160,4 @@ func (d *Decoder) Streams(after int64, yield func(version template.Version, s St
 				LastSeen: s.lastSeen, Span: s.sequence.Span})
 		}
 	}
-}
-
-// TakeTraffic calls yield for each stream with what came from it since the last time, and with the invalid address for
-// those that were forgotten since.
-func (d *Decoder) TakeTraffic(yield func(exporter netip.Addr, version template.Version, t Traffic)) {
-	for _, s := range d.sessions {
-		if s.traffic != (Traffic{}) {
-			yield(s.key.scope.Exporter, s.key.scope.Version, s.traffic)
-			s.traffic = Traffic{}
-		}
-	}
-	for version, t := range d.evicted {
-		yield(netip.Addr{}, version, t)
-	}
-	clear(d.evicted)
 }

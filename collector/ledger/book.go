@@ -1,0 +1,33 @@
+package ledger
+
+// Book is what one goroutine counts of one exporter: the counters up to RecordsDecoded, which can be told by exporter. It holds
+// the same equations as a listener's Counts do.
+type Book struct {
+	counts [RecordsDecoded + 1]uint64
+	// Waiting are the data sets held for their template now.
+	Waiting int64
+}
+
+// Inc adds one. Counters that no exporter's book has are left out.
+func (b *Book) Inc(c Counter) { b.Add(c, 1) }
+
+// Add adds n.
+func (b *Book) Add(c Counter, n uint64) {
+	if int(c) < len(b.counts) {
+		b.counts[c] += n
+	}
+}
+
+// AddBook adds what another goroutine counted.
+func (b *Book) AddBook(o *Book) {
+	for i, n := range o.counts {
+		b.counts[i] += n
+	}
+	b.Waiting += o.Waiting
+}
+
+// Counts are those of b; what it does not have is 0.
+func (b *Book) Counts() (c Counts) {
+	copy(c[:], b.counts[:])
+	return c
+}
