@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/binary"
 	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -14,6 +16,14 @@ type exporter struct {
 	sequence uint32
 	now      uint32
 	sent     map[string]int // datagrams, by address
+}
+
+// sentTo counts the datagrams that were sent to each address, by all exporters.
+var sentTo sync.Map // of *atomic.Int64
+
+func sentCount(to string) *atomic.Int64 {
+	n, _ := sentTo.LoadOrStore(to, new(atomic.Int64))
+	return n.(*atomic.Int64)
 }
 
 // newExporter sends from 127.0.0.1, or from another address of this machine.
@@ -73,6 +83,7 @@ func (e *exporter) write(to string, b []byte) {
 		e.sent = make(map[string]int)
 	}
 	e.sent[to]++
+	sentCount(to).Add(1)
 }
 
 // layout is a template: pairs of element and length. Its records carry a number in the bytes element.

@@ -205,11 +205,12 @@ func percentiles(delays []time.Duration) string {
 		sorted[len(sorted)*999/1000].Round(time.Microsecond), sorted[len(sorted)-1].Round(time.Microsecond))
 }
 
-// atRest waits until nothing waits, in memory or on disk.
+// atRest waits until all that was sent is read, or counted as dropped by the kernel, and nothing waits, in memory or on disk.
 func (p *process) atRest() {
 	p.t.Helper()
 	deadline := time.Now().Add(long(2*time.Minute, 30*time.Minute))
-	for p.metric("records_waiting")+p.metric("records_spooled") != 0 || p.metric("records_decoded_total") == -1 {
+	for p.metric("datagrams_received_total")+p.metric("kernel_dropped_datagrams_total") != float64(sentCount(p.port).Load()) ||
+		p.metric("records_waiting")+p.metric("records_spooled") != 0 {
 		if time.Now().After(deadline) {
 			p.t.Fatal("it does not come to rest")
 		}

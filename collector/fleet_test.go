@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -32,6 +33,9 @@ const runAsCollector = "FLOWFLEET_TEST_RUN_COLLECTOR"
 func TestMain(m *testing.M) {
 	natstest.ServeIfAsked()
 	if os.Getenv(runAsCollector) != "" {
+		if file := os.Getenv(clockVariable); file != "" {
+			clock.SetWall(func() time.Time { return time.Now().Add(clockOffset(file)) })
+		}
 		main()
 		return
 	}
@@ -135,6 +139,7 @@ func startFile(t *testing.T, name, file string, change ...func(*exec.Cmd)) *proc
 	})
 	natstest.Eventually(t, "the collector listens", func() bool { return p.logs.find("listening") != nil })
 	p.port = p.logs.find("listening")["address"].(string)
+	sentTo.Delete(p.port) // of a collector that had it before
 	p.http = p.logs.find("serving metrics and health")["address"].(string)
 	return p
 }
@@ -180,13 +185,10 @@ func (p *process) terminate() {
 
 // metric sums a metric over its labels, of those with a reason given only.
 func (p *process) metric(name string, reasons ...string) float64 {
-	_, body := p.get("/metrics")
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
-	if err != nil {
+	family := p.family(name)
+	if family == nil && p.family("build_info") == nil {
 		return -1
 	}
-	family := families["flowfleet_collector_"+name]
 	sum := 0.0
 	for _, m := range family.GetMetric() {
 		if len(reasons) == 0 || hasLabel(m, reasons) {
@@ -194,6 +196,17 @@ func (p *process) metric(name string, reasons ...string) float64 {
 		}
 	}
 	return sum
+}
+
+// family is a metric with all its series, nil where there is none.
+func (p *process) family(name string) *dto.MetricFamily {
+	_, body := p.get("/metrics")
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
+	if err != nil {
+		return nil
+	}
+	return families["flowfleet_collector_"+name]
 }
 
 func hasLabel(m *dto.Metric, values []string) bool {

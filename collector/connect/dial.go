@@ -30,6 +30,8 @@ const (
 const (
 	pingInterval   = 10 * time.Second
 	unansweredPing = 2
+	// writeTimeout ends the connection to a server that reads nothing any more.
+	writeTimeout = 10 * time.Second
 )
 
 // backOff is the wait after a number of attempts (from 1): doubled each time, within the bounds, and spread by a quarter,
@@ -53,6 +55,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 		nats.Timeout(5 * time.Second),
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPing),
+		nats.FlusherTimeout(writeTimeout),
 		// What cannot be sent is an error at once: what to do with it is for the caller to decide, and to count.
 		nats.ReconnectBufSize(-1),
 		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS", "server", nc.ConnectedUrlRedacted()) }),

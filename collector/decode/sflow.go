@@ -37,7 +37,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 			d.problem(fault, in)
 		}
 	}
-	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Received, &d.books)
+	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Moment(), &d.books)
 	known.book.Inc(ledger.DatagramsReceived)
 	known.book.Inc(ledger.DatagramsDecoded)
 	known.book.Add(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)

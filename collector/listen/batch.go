@@ -30,6 +30,7 @@ type Batch struct {
 	headers [BatchLength]messageHeader
 	vectors [BatchLength]unix.Iovec
 	names   [BatchLength]unix.RawSockaddrInet6 // the larger of both families
+	control control                            // of the first
 	data    []byte
 	zones   map[uint32]string
 }
@@ -77,6 +78,9 @@ func receiveMany(fd uintptr, b *Batch) (int, error) {
 	for i := range b.headers {
 		b.headers[i].header.Namelen = unix.SizeofSockaddrInet6
 	}
+	// One time stamp a batch, that of the datagram that waited the longest; the others have no room for theirs.
+	b.headers[0].header.Control = &b.control[0]
+	b.headers[0].header.SetControllen(len(b.control))
 	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])), BatchLength,
 		unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {

@@ -169,6 +169,43 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	_ = source
 }
 
+// The delay is the kernel's: what waits in the socket's buffer is seen, whatever the sender or the reader did meanwhile.
+func TestDelaysAreThoseInTheKernel(t *testing.T) {
+	s := openOne(t, "127.0.0.1:0", 1<<20)
+	conn, batch := dial(t, "udp4", s.Address().Port()), NewBatch()
+	var delays Delays
+	for range 3 {
+		send(t, conn, []byte("x"))
+	}
+	time.Sleep(30 * time.Millisecond)
+	for read := 0; read < 3; {
+		n, err := s.Read(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delays.Add(batch, n, time.Now())
+		read += n
+	}
+	buckets, sum := delays.Load()
+	all := uint64(0)
+	for i, n := range buckets {
+		all += n
+		if n > 0 && i < len(DelayBounds) && DelayBounds[i] < 30*time.Millisecond {
+			t.Errorf("%d datagrams waited for %s at most", n, DelayBounds[i])
+		}
+	}
+	if all != 3 || sum < 90*time.Millisecond {
+		t.Errorf("%d datagrams, %s in all", all, sum)
+	}
+	delays.Add(batch, 1, time.Unix(1, 0)) // the clock was set back
+	if _, after := delays.Load(); after != sum {
+		t.Errorf("a clock that was set back gives %s", after-sum)
+	}
+	if n := testing.AllocsPerRun(100, func() { delays.Add(batch, 1, time.Now()) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkRead(b *testing.B) {
 	sockets, err := Open("127.0.0.1:0", 1, 8<<20)
 	if err != nil {

@@ -99,6 +99,9 @@ func (s *Server) Reload() {
 func (s *Server) startProcess() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
+	if s.yields {
+		s.process = exec.Command("nice", "-n", "19", os.Args[0])
+	}
 	s.process.Env = append(os.Environ(), storeVariable+"="+s.options.StoreDir, portVariable+"="+strconv.Itoa(s.options.Port))
 	if s.file != "" {
 		s.process.Env = append(s.process.Env, fileVariable+"="+s.file)

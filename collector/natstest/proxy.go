@@ -18,6 +18,8 @@ type Proxy struct {
 	silent atomic.Pointer[atomic.Bool]
 	// cut: connections are closed, new ones too.
 	cut atomic.Bool
+	// stalled: nothing is read from either side.
+	stalled atomic.Bool
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -50,6 +52,10 @@ func (p *Proxy) Silence() { p.silent.Load().Store(true) }
 // HealNew lets new connections pass, while those that Silence hit stay open and silent.
 func (p *Proxy) HealNew() { p.silent.Store(new(atomic.Bool)) }
 
+// Stall reads nothing more, from neither side, as a server does that is frozen: connections stay open, and what is written to
+// them stays in their buffers until these are full. Heal ends it.
+func (p *Proxy) Stall() { p.stalled.Store(true) }
+
 // Cut closes all connections, and those that come.
 func (p *Proxy) Cut() {
 	p.cut.Store(true)
@@ -60,6 +66,7 @@ func (p *Proxy) Cut() {
 func (p *Proxy) Heal() {
 	p.close()
 	p.HealNew()
+	p.stalled.Store(false)
 	p.cut.Store(false)
 }
 
@@ -103,6 +110,9 @@ func (p *Proxy) forward(to, from net.Conn, answers bool) {
 	silent := p.silent.Load()
 	b := make([]byte, 64<<10)
 	for {
+		for p.stalled.Load() && !p.cut.Load() {
+			time.Sleep(10 * time.Millisecond)
+		}
 		n, err := from.Read(b)
 		if err != nil {
 			return

@@ -20,8 +20,10 @@ type Server struct {
 	server  *server.Server
 	// ownProcess: the server runs as process.
 	ownProcess bool
-	process    *exec.Cmd
-	file       string // its configuration, where it has one
+	// yields: the process runs with the least priority.
+	yields  bool
+	process *exec.Cmd
+	file    string // its configuration, where it has one
 }
 
 // Start starts a server with a store of its own; change may adjust its options. It is stopped with the test.

@@ -84,7 +84,12 @@ func gauge(name, text string, labels ...string) metric {
 	return metric{prometheus.NewDesc(prefix+name, text, labels, nil), prometheus.GaugeValue}
 }
 
+func histogram(name, text string, labels ...string) metric {
+	return metric{desc: prometheus.NewDesc(prefix+name, text, labels, nil)}
+}
+
 var (
+	receiveDelay  = histogram("receive_delay_seconds", "Time that datagrams waited in the kernel, at most: between the arrival of the first of their batch and its reading.", "listener")
 	setsWaiting   = gauge("sets_waiting", "Data sets that wait for their template now.", "listener")
 	heldBytes     = gauge("held_bytes", "Bytes of the sets that wait, with overhead.", "listener")
 	exporters     = gauge("exporters", "Exporters (address, domain, protocol) with templates or sampling rates.")
@@ -144,7 +149,7 @@ var (
 var streamLabels = []string{"exporter", "port", "protocol", "domain"}
 
 var plain = []metric{
-	setsWaiting, heldBytes, exporters, templates, samplingRates, exporterDatagrams, exporterRecords, connected,
+	receiveDelay, setsWaiting, heldBytes, exporters, templates, samplingRates, exporterDatagrams, exporterRecords, connected,
 	sequenceNext, sequenceUnits, streamsLeft, imbalance,
 	storeLoaded, storeKeys, storeBytes, storeQueue, storeLag, storeWrites, storeDeletes, storeSkipped, storeConflicts,
 	storeErrors, storeOverflows, storeLimited, storeWatches, storeRelists, storeUnreadable, published, dropped, waiting,
@@ -230,6 +235,7 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 			}
 			emit(setsWaiting, float64(l.Levels.Held), l.Name)
 			emit(heldBytes, float64(l.HeldBytes), l.Name)
+			out <- prometheus.MustNewConstHistogram(receiveDelay.desc, l.Delays.Count, l.Delays.Sum, l.Delays.Buckets, l.Name)
 		}
 	}
 	if s.source.Shared != nil {

@@ -27,6 +27,15 @@ type Listener struct {
 	Levels ledger.Levels
 	// HeldBytes of sets that wait for their template.
 	HeldBytes int
+	// Delays between the kernel and the worker, in seconds.
+	Delays Histogram
+}
+
+// Histogram counts what is up to each bound, as Prometheus does.
+type Histogram struct {
+	Buckets map[float64]uint64
+	Count   uint64
+	Sum     float64
 }
 
 // Memory is how much is known.

@@ -147,11 +147,13 @@ func (p *jetStream) watchTime(ctx context.Context) {
 		case <-ticker.C:
 		}
 		before := time.Now().Add(-acknowledgementTimeout)
-		if n := p.nc.Stats().Reconnects; n != reconnects || !p.nc.IsConnected() {
+		connected := p.nc.IsConnected()
+		if n := p.nc.Stats().Reconnects; n != reconnects || !connected {
 			// Answers to what was sent on the former connection will not come.
 			reconnects, before = n, time.Now().Add(-tick)
 		}
 		p.mu.Lock()
+		p.status.Connected = connected
 		for _, b := range p.inFlight {
 			if b != p.sending && b.sent.Before(before) {
 				p.leave(b)

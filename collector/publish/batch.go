@@ -30,6 +30,9 @@ type Batch struct {
 	// firstSent is when, and sentAfter after which sequence number of the stream. Of use where unheard is not 0.
 	firstSent time.Time
 	sentAfter uint64
+	// onDisk: it was sent before it was written to the spool. How long ago only the system's clock could tell, which may have
+	// been set since.
+	onDisk bool
 	// entry on disk, nil where there is none.
 	entry *spool.Entry
 }
@@ -40,7 +43,9 @@ func (b *Batch) size() int { return len(b.Buffer) }
 func (b *Batch) mayBeStored() bool { return b.unheard > 0 }
 
 // neverStored notes that the stream does not have it.
-func (b *Batch) neverStored() { b.unheard, b.firstSent, b.sentAfter = 0, time.Time{}, 0 }
+func (b *Batch) neverStored() {
+	b.unheard, b.firstSent, b.sentAfter, b.onDisk = 0, time.Time{}, 0, false
+}
 
 // batches keeps buffers for reuse.
 type batches struct {

@@ -74,7 +74,9 @@ type jetStream struct {
 	last     uint64   // id
 	pause    time.Time
 	stats    Stats
-	status   Status
+	// status has whether there is a connection as watchTime saw it: the library holds its own lock while it writes to a server
+	// that does not read, so it must not be asked with mu held, for which every worker waits.
+	status Status
 }
 
 func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Logger) (*jetStream, error) {
@@ -94,6 +96,7 @@ func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Log
 		pool:     batches{size: int(c.Batch.MaxBytes) + 4096, keep: int(c.Buffer.InFlightBytes/c.Batch.MaxBytes) + 64},
 		inFlight: make(map[uint64]*Batch),
 		window:   duplicateWindow,
+		status:   Status{Connected: nc.IsConnected()},
 	}
 	if c.Encoding == config.EncodingJSON {
 		p.encoding = EncodingJSON
@@ -359,7 +362,6 @@ func (p *jetStream) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	status := p.status
-	status.Connected = p.nc.IsConnected()
 	status.Differences = slices.Clone(status.Differences)
 	status.Spool = p.spooler != nil
 	return status

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,6 +250,49 @@ func TestWhatTheStreamMayHaveIsCountedByItself(t *testing.T) {
 		t.Errorf("stats are %+v", stats)
 	}
 	assertAllOnce(t, stored(t, s), 5)
+}
+
+// A server that is frozen takes nothing from its connection, whose buffers fill up until a write to it waits: no worker waits
+// with it, whoever looks at the Publisher meanwhile.
+func TestNoWorkerWaitsForAServerThatReadsNothing(t *testing.T) {
+	s := natstest.Start(t)
+	proxy := natstest.NewProxy(t, s)
+	c := output(func(o *config.Output) { o.Buffer.MaxBytes, o.Buffer.InFlightBytes = 64<<20, 64<<20 })
+	p, err := New(c, "test", natstest.Connect(t, proxy.URL()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+	submit(p, 0, 1, 1000)
+	natstest.Eventually(t, "the first is published", func() bool { return p.Stats().Published == 1 })
+	proxy.Stall()
+	ctx, cancel := context.WithCancel(context.Background())
+	var looks sync.WaitGroup
+	looks.Go(func() {
+		for ctx.Err() == nil {
+			_ = p.Status()
+			time.Sleep(time.Millisecond)
+		}
+	})
+	submitted := make(chan struct{})
+	go func() {
+		defer close(submitted)
+		for i := range 40 {
+			submit(p, 1+100*i, 100, 10_000) // 40 MB in all, more than the buffers of a connection take
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	select {
+	case <-submitted:
+	case <-time.After(30 * time.Second): // the library gives up the write after a minute
+		t.Error("a worker waits")
+	}
+	proxy.Heal()
+	<-submitted
+	cancel()
+	looks.Wait()
+	natstest.Eventually(t, "all are published", func() bool { return check(t, p).Published == 4001 })
+	assertAllOnce(t, stored(t, s), 4001)
 }
 
 func TestBlockWaitsForRoom(t *testing.T) {

@@ -213,7 +213,7 @@ func (s *spooler) append(b *Batch) (dropped spool.Loss, err error) {
 // allows it.
 func (s *spooler) mayLoad() bool {
 	p := s.p
-	if s.dry || p.closing || p.stats.Spooled == 0 || len(p.queue) > 0 || !p.status.StreamReady || !p.nc.IsConnected() ||
+	if s.dry || p.closing || p.stats.Spooled == 0 || len(p.queue) > 0 || !p.status.StreamReady || !p.status.Connected ||
 		time.Now().Before(p.pause) || time.Now().Before(s.retry) || s.limiter.Tokens() <= 0 {
 		return false
 	}
@@ -253,7 +253,7 @@ func (s *spooler) load() {
 	e.Payload = nil
 	b.id, b.submitted, b.entry = p.last, time.Now(), e
 	b.messageID, b.encoding = e.ID, e.Encoding
-	b.unheard, b.firstSent, b.sentAfter = unheard, e.Sent, e.SentAfter
+	b.unheard, b.firstSent, b.sentAfter, b.onDisk = unheard, e.Sent, e.SentAfter, unheard > 0
 	p.loaded = append(p.loaded, b)
 	p.changed.Broadcast()
 }

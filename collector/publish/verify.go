@@ -21,14 +21,13 @@ const (
 	verifyPause = 100 * time.Millisecond
 )
 
-// doubts reports whether the stream may have a batch and not know its id any more. Half the window leaves room for clocks
-// and for a second try; a clock that was set back is no help either. p.mu is held.
+// doubts reports whether the stream may have a batch and not know its id any more. Half the window leaves room for a second
+// try. p.mu is held.
 func (p *jetStream) doubts(b *Batch) bool {
 	if !b.mayBeStored() {
 		return false
 	}
-	age := time.Since(b.firstSent)
-	return age > p.window/2 || age < 0
+	return b.onDisk || time.Since(b.firstSent) > p.window/2
 }
 
 // verify looks for doubtful batches in the stream until ctx ends.
@@ -38,7 +37,7 @@ func (p *jetStream) verify(ctx context.Context) {
 	failures := 0
 	var notBefore time.Time
 	for ctx.Err() == nil {
-		if len(p.doubtful) == 0 || !p.status.StreamReady || !p.nc.IsConnected() || time.Now().Before(notBefore) {
+		if len(p.doubtful) == 0 || !p.status.StreamReady || !p.status.Connected || time.Now().Before(notBefore) {
 			p.changed.Wait() // watchTime wakes everybody some times a second
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/decode"
@@ -70,6 +71,7 @@ type listener struct {
 	config  *config.Listener
 	sockets []*listen.Socket
 	totals  ledger.Totals
+	delays  listen.Delays
 	workers []*worker
 }
 
@@ -110,7 +112,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	<-ctx.Done()
 	k.ready.Set(checkDraining, false, "the collector is ending")
 	log.Info("draining", "time", c.DrainTime.String())
-	k.stopAt.Store(time.Now().Add(c.DrainTime.Std()).UnixNano())
+	k.stopAt.Store(clock.Steady() + int64(c.DrainTime))
 	// A worker that waits for room in the buffer would not see the end.
 	defer time.AfterFunc(c.DrainTime.Std(), k.publisher.StopWaiting).Stop()
 	workers.Wait()
@@ -155,8 +157,8 @@ func (k *Collector) begin() (err error) {
 	}
 	for _, l := range k.listeners {
 		for _, socket := range l.sockets {
-			l.workers = append(l.workers, newWorker(c, l.config, socket, k.store, &l.totals, k.publisher, &k.traffic,
-				&k.settings, &k.stopAt, k.log))
+			l.workers = append(l.workers, newWorker(c, l.config, socket, k.store, &l.totals, &l.delays,
+				k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log))
 		}
 	}
 	k.begun.Store(true)

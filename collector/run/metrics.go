@@ -1,9 +1,9 @@
 package run
 
 import (
-	"time"
-
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/listen"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/publish"
 )
@@ -36,9 +36,23 @@ func (k *Collector) listenerMetrics() []observe.Listener {
 			held += w.heldBytes.Load()
 		}
 		counts, levels := l.totals.LoadWith()
-		out = append(out, observe.Listener{Name: l.config.Name, Counts: counts, Levels: levels, HeldBytes: int(held)})
+		out = append(out, observe.Listener{Name: l.config.Name, Counts: counts, Levels: levels, HeldBytes: int(held),
+			Delays: delays(&l.delays)})
 	}
 	return out
+}
+
+// delays are the receive delays as Prometheus counts them: each bucket with those below it.
+func delays(d *listen.Delays) observe.Histogram {
+	buckets, sum := d.Load()
+	h := observe.Histogram{Sum: sum.Seconds(), Buckets: make(map[float64]uint64, len(listen.DelayBounds))}
+	for i, n := range buckets {
+		h.Count += n
+		if i < len(listen.DelayBounds) {
+			h.Buckets[listen.DelayBounds[i].Seconds()] = h.Count
+		}
+	}
+	return h
 }
 
 func (k *Collector) memoryMetrics() (m observe.Memory) {
@@ -91,7 +105,7 @@ func (k *Collector) outputMetrics() observe.Output {
 
 // account is the ledger as it stands.
 func (k *Collector) account() ledger.Account {
-	a := ledger.Account{Instance: k.named, Time: time.Now()}
+	a := ledger.Account{Instance: k.named, Time: clock.Wall()}
 	if !k.begun.Load() {
 		return a
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
@@ -54,7 +55,7 @@ func (t *traffic) setLimit(limit int) {
 	t.limit = limit
 }
 
-func (t *traffic) take(from *decode.Decoder, now time.Time) {
+func (t *traffic) take(from *decode.Decoder) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.books == nil {
@@ -72,7 +73,7 @@ func (t *traffic) take(from *decode.Decoder, now time.Time) {
 		sum.AddBook(b)
 		books[key] = sum
 	})
-	t.takeStreams(from, now.Add(-streamIdle).UnixNano())
+	t.takeStreams(from, clock.Steady()-int64(streamIdle))
 }
 
 // showAs decides once by which key an exporter's figures are shown.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -36,13 +37,14 @@ type worker struct {
 	decoder   *decode.Decoder
 	counts    ledger.Counts
 	totals    *ledger.Totals
+	delays    *listen.Delays
 	publisher publish.Publisher
 	traffic   *traffic
 	log       *slog.Logger
 	// settings in force; another pointer is picked up with the next batch, or the next tick.
 	settings *atomic.Pointer[decode.Settings]
 	current  *decode.Settings
-	// stopAt is when to end, in nanoseconds since 1970; 0 for never.
+	// stopAt is when to end, by clock.Steady; 0 for never.
 	stopAt *atomic.Int64
 
 	json        bool
@@ -67,11 +69,12 @@ type worker struct {
 const numTypes = int(flow.TypeIPFIX) + 1
 
 func newWorker(c *config.Config, l *config.Listener, socket *listen.Socket, store *template.Store, totals *ledger.Totals,
-	publisher publish.Publisher, traffic *traffic, settings *atomic.Pointer[decode.Settings], stopAt *atomic.Int64,
+	delays *listen.Delays, publisher publish.Publisher, traffic *traffic, settings *atomic.Pointer[decode.Settings], stopAt *atomic.Int64,
 	log *slog.Logger) *worker {
 	w := &worker{
 		socket:      socket,
 		totals:      totals,
+		delays:      delays,
 		publisher:   publisher,
 		traffic:     traffic,
 		log:         log,
@@ -159,7 +162,7 @@ func (w *worker) run() {
 		w.now = time.Now()
 		if !w.now.Before(nextTick) {
 			w.tick()
-			if stop := w.stopAt.Load(); stop != 0 && w.now.UnixNano() >= stop {
+			if stop := w.stopAt.Load(); stop != 0 && clock.Steady() >= stop {
 				w.end(batch)
 				return
 			}
@@ -190,10 +193,11 @@ func (w *worker) run() {
 // take decodes the datagrams of a batch.
 func (w *worker) take(batch *listen.Batch, n int) {
 	w.now = time.Now()
+	w.delays.Add(batch, n, w.now)
 	w.configure() // what comes after a change is logged is decoded by it
-	received := w.now.UnixNano()
+	received, steady := clock.Wall().UnixNano(), clock.Steady()
 	for i := range n {
-		in := decode.Datagram{Payload: batch.Payload(i), Source: batch.Source(i), Received: received}
+		in := decode.Datagram{Payload: batch.Payload(i), Source: batch.Source(i), Received: received, Steady: steady}
 		if batch.Oversized(i) {
 			w.decoder.Oversized(in)
 			continue
@@ -214,7 +218,7 @@ func (w *worker) configure() {
 // tick does what time brings about.
 func (w *worker) tick() {
 	w.configure()
-	w.decoder.Tick(w.now.UnixNano())
+	w.decoder.Tick(clock.Steady())
 	w.flush(w.now.Add(-w.maxBatchAge / 2))
 	if drops, err := w.socket.KernelDrops(); err == nil {
 		w.counts.Add(ledger.DatagramsKernelDrops, uint64(drops-w.kernelDrops))
@@ -222,7 +226,7 @@ func (w *worker) tick() {
 	}
 	if w.now.Sub(w.lastTraffic) >= trafficInterval {
 		w.lastTraffic = w.now
-		w.traffic.take(w.decoder, w.now)
+		w.traffic.take(w.decoder)
 	}
 	w.account()
 }
@@ -242,6 +246,6 @@ func (w *worker) end(batch *listen.Batch) {
 	w.tick()
 	w.decoder.Close()
 	w.flush(w.now)
-	w.traffic.take(w.decoder, w.now)
+	w.traffic.take(w.decoder)
 	w.account()
 }

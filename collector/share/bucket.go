@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -287,7 +288,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 	if listing {
 		seen[key] = struct{}{}
 	} else {
-		b.stats.lag.Store(int64(time.Since(entry.Created())))
+		b.stats.lag.Store(int64(clock.Wall().Sub(entry.Created())))
 	}
 	value, err := b.note(key, entry, listing)
 	if err != nil {
@@ -300,7 +301,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 // that was rolled back are lower.
 func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, listed bool) (Value, error) {
 	value, err := DecodeValue(entry.Value())
-	k := known{revision: entry.Revision(), written: entry.Created(), stamp: value.Stamp, kind: value.Kind,
+	k := known{revision: entry.Revision(), written: time.Now(), stamp: value.Stamp, kind: value.Kind,
 		record: string(value.Record)}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
@@ -308,6 +309,10 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, listed bo
 		k.foreign = true
 	case err != nil:
 		b.stats.invalid.Add(1)
+	}
+	if listed {
+		// It may be old. By this machine's clock: where that is wrong, it is written again too early, once, or in time.
+		k.written = k.written.Add(-max(0, clock.Wall().Sub(entry.Created())))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -354,9 +359,9 @@ func (b *Bucket) refresh() {
 		return
 	}
 	ttl := b.config.TTL.Std()
-	now := time.Now()
+	now, steady := time.Now(), clock.Steady()
 	for d, heard := range b.store.Definitions() {
-		if now.Sub(time.Unix(0, heard)) > ttl {
+		if time.Duration(steady-heard) > ttl {
 			continue
 		}
 		b.mu.Lock()
@@ -370,10 +375,12 @@ func (b *Bucket) refresh() {
 
 // Status of the bucket.
 func (b *Bucket) Status() Status {
+	// Not with mu held, for which workers wait: the library locks its own while it writes to a server that does not read.
+	connected := b.nc.IsConnected()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.status
-	s.Connected = b.nc.IsConnected()
+	s.Connected = connected
 	s.Keys = len(b.known)
 	s.Differences = slices.Clone(s.Differences)
 	return s

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -316,17 +317,23 @@ func TestWhatANewerCollectorWroteIsLeftAlone(t *testing.T) {
 }
 
 func TestWhatIsInUseOutlivesItsTTL(t *testing.T) {
-	s := natstest.Start(t)
-	a := join(t, s, func(c *config.TemplateStore) { c.TTL = config.Duration(2 * time.Second) })
-	a.learn(2055, 256, 4, 100)
-	a.settled()
-	first := lastSequence(t, s)
-	natstest.Eventually(t, "it is written again before it expires", func() bool {
-		a.learn(2055, 256, 4, 100)
-		return lastSequence(t, s) >= first+2
-	})
-	if n := a.bucket.Stats().Writes; n > 10 {
-		t.Errorf("%d writes for one value", n)
+	for name, offset := range map[string]time.Duration{"clock right": 0, "clock behind": -time.Hour, "clock ahead": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			clock.SetWall(func() time.Time { return time.Now().Add(offset) })
+			t.Cleanup(func() { clock.SetWall(time.Now) })
+			s := natstest.Start(t)
+			a := join(t, s, func(c *config.TemplateStore) { c.TTL = config.Duration(2 * time.Second) })
+			a.learn(2055, 256, 4, 100)
+			a.settled()
+			first := lastSequence(t, s)
+			natstest.Eventually(t, "it is written again before it expires", func() bool {
+				a.learn(2055, 256, 4, 100)
+				return lastSequence(t, s) >= first+2
+			})
+			if n := a.bucket.Stats().Writes; n > 10 {
+				t.Errorf("%d writes for one value", n)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -167,7 +168,7 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 		return nil
 	}
 	now := time.Now()
-	value := EncodeValue(Value{Kind: d.Kind, Stamp: d.Stamp, Learned: now, Writer: b.writer, Record: d.Record})
+	value := EncodeValue(Value{Kind: d.Kind, Stamp: d.Stamp, Learned: clock.Wall(), Writer: b.writer, Record: d.Record})
 	var revision uint64
 	var err error
 	if exists {

@@ -6,6 +6,7 @@
 package netflow
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 
@@ -47,11 +48,16 @@ type Datagram struct {
 	Payload []byte
 	// Source is the exporter's address, unmapped, and port.
 	Source netip.AddrPort
-	// Received is nanoseconds since 1970.
+	// Received is nanoseconds since 1970, as records tell it.
 	Received int64
+	// Steady is the same moment by a clock that is never set, for what waits or ages; 0 for Received, as in captures.
+	Steady int64
 	// Tag comes back with what is reported about the datagram, also when its sets are decoded later.
 	Tag uint64
 }
+
+// Moment is Steady where it is given, else Received.
+func (d Datagram) Moment() int64 { return cmp.Or(d.Steady, d.Received) }
 
 // Problem is something that could not be decoded.
 type Problem struct {
@@ -81,7 +87,7 @@ type Decoder struct {
 	sessions  map[sessionKey]*session
 	last      *session
 	held      heldSets
-	now       int64
+	now       int64 // Datagram.Moment of the latest
 	tag       uint64
 	record    flow.Record
 	found     sampling
@@ -110,7 +116,7 @@ func (d *Decoder) Configure(settings *Settings) {
 // Decode decodes a datagram whose first two bytes are version 1, 5, 7, 9 or 10. It counts one of the datagram counters
 // (decoded or refused) and returns the refusal, or DatagramsDecoded.
 func (d *Decoder) Decode(in Datagram) ledger.Counter {
-	d.now, d.tag = in.Received, in.Tag
+	d.now, d.tag = in.Moment(), in.Tag
 	b := in.Payload
 	var outcome ledger.Counter
 	switch version := binary.BigEndian.Uint16(b); version {

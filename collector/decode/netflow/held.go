@@ -13,7 +13,8 @@ type heldSet struct {
 	id      uint16
 	payload []byte // a copy, without the set header
 	tag     uint64
-	done    bool // decoded or dropped: the queue skips it
+	since   int64 // Datagram.Moment
+	done    bool  // decoded or dropped: the queue skips it
 }
 
 // heldOverhead is counted for each held set beside its payload, so that small ones are bounded too.
@@ -42,7 +43,7 @@ func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
 	}
 	d.held.shrink(d, d.settings.HeldBytes-size)
 	d.held.compact()
-	set := &heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag}
+	set := &heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now}
 	d.held.queue = append(d.held.queue, set)
 	d.held.bytes += size
 	d.held.count++
@@ -67,9 +68,9 @@ func (q *heldSets) shrink(d *Decoder, limit int) {
 	}
 }
 
-// expire drops what was received before a time in nanoseconds.
+// expire drops what is held since before a time in nanoseconds.
 func (q *heldSets) expire(d *Decoder, before int64) {
-	for set := q.first(); set != nil && int64(set.header.received) < before; set = q.first() {
+	for set := q.first(); set != nil && set.since < before; set = q.first() {
 		q.drop(d, set, ledger.SetsExpiredAge)
 	}
 }
@@ -184,7 +185,7 @@ func (d *Decoder) release(s *session) {
 }
 
 // Tick does what time and other workers bring about: sets held too long are dropped, and those whose template came
-// through the Store are decoded. now is nanoseconds since 1970. It is to be called some times a second.
+// through the Store are decoded. now is by the clock of Datagram.Moment. It is to be called some times a second.
 func (d *Decoder) Tick(now int64) {
 	d.now = now
 	d.held.expire(d, now-d.settings.HeldAge)
