@@ -37,8 +37,8 @@ demo-local: build ## Run two collectors, real exporters, a kill and a restart, w
 
 # What tests of the operator run against (hack/binaries); set KUBEBUILDER_ASSETS to use others.
 API_SERVER := etcd kube-apiserver kubectl
-# What tests of chart, manifests and alerts run (hack/binaries).
-TEST_TOOLS := helm helm-docs kustomize promtool
+# What tests of chart, manifests, alerts and bills of materials run (hack/binaries).
+TEST_TOOLS := helm helm-docs kustomize promtool cyclonedx-gomod
 
 .PHONY: test-programs
 test-programs: need-go
@@ -130,6 +130,10 @@ vulnerabilities: need-go ## Look for known vulnerabilities in what is called (as
 	  *"fetching vulnerabilities"*) echo "NOTHING WAS CHECKED: the database of vulnerabilities cannot be reached; set GOVULNDB to one that can";; \
 	  *) exit $$status;; \
 	esac
+
+.PHONY: sbom
+sbom: build ## Write what the programs are made of into bin/ (CycloneDX), and check it against the programs
+	$(GO) run ./hack/sbom $(COLLECTOR) bin/manager
 
 .PHONY: clean
 clean: ## Remove what was built

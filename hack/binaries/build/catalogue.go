@@ -71,6 +71,9 @@ var Catalogue = []Program{
 	// What tries the alerts, without the ways of finding targets that they do not need.
 	{Name: "promtool", Module: "prometheus", Package: "github.com/prometheus/prometheus/cmd/promtool", Tags: "remove_all_sd",
 		Note: "2 to 4 minutes on 2 cores"},
+
+	// What lists what the programs are made of.
+	{Name: "cyclonedx-gomod", Module: "cyclonedx", Package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod"},
 }
 
 const (
