@@ -65,7 +65,7 @@ func demo(ctx context.Context, duration time.Duration, down bool) (err error) {
 	if err := cluster.NextHops(ctx, fleet, 3); err != nil {
 		return err
 	}
-	if err := show(ctx, cluster, "--namespace", "flows", "get", "flowcollector", "edge", "-o", "wide"); err != nil {
+	if err := show(ctx, cluster, "--namespace", fleet.Namespace, "get", "flowcollector", "edge", "-o", "wide"); err != nil {
 		return err
 	}
 	cluster.Say("softflowd (NetFlow v5 and v9) and pmacctd (IPFIX and sFlow) start behind the router, and send to %s", fleet.Address)
@@ -85,10 +85,19 @@ func demo(ctx context.Context, duration time.Duration, down bool) (err error) {
 	if err := roll(ctx, cluster, fleet, duration); err != nil {
 		return err
 	}
-	if err := show(ctx, cluster, "--namespace", "flows", "describe", "flowcollector", "edge"); err != nil {
+	if err := show(ctx, cluster, "--namespace", fleet.Namespace, "describe", "flowcollector", "edge"); err != nil {
 		return err
 	}
-	if !down {
+	switch {
+	case down:
+	case !cluster.OwnsNodes():
+		fmt.Println(`
+All of it stays. Remove it with:
+    kubectl delete flowcollectors.flowfleet.io --all --all-namespaces
+    helm uninstall flowfleet --namespace flowfleet-system
+    kubectl delete namespace -l app.kubernetes.io/managed-by=flowfleet-rig
+    kubectl delete crd flowcollectors.flowfleet.io`)
+	default:
 		fmt.Printf(`
 The cluster stays up. Try:
     export KUBECONFIG=$(go run ./hack/cluster kubeconfig)
