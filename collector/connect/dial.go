@@ -56,6 +56,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPing),
 		nats.FlusherTimeout(writeTimeout),
+		nats.ReconnectOnFlusherError(),
 		// What cannot be sent is an error at once: what to do with it is for the caller to decide, and to count.
 		nats.ReconnectBufSize(-1),
 		nats.ConnectHandler(func(nc *nats.Conn) { log.Info("connected to NATS", "server", nc.ConnectedUrlRedacted()) }),

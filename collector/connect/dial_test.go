@@ -46,6 +46,32 @@ func TestBackOffGrowsWithinItsBounds(t *testing.T) {
 	}
 }
 
+// A machine that is gone says nothing, and takes what the kernel's buffers hold.
+func TestAServerThatTakesNothingAnyMoreIsGivenUp(t *testing.T) {
+	proxy := natstest.NewProxy(t, natstest.Start(t))
+	nc := dial(t, config.NATS{URLs: []string{proxy.URL()}})
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+	proxy.Stall()
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for payload := make([]byte, 64<<10); ; {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				_ = nc.Publish("flows", payload) // what becomes of it is for others
+			}
+		}
+	}()
+	natstest.Eventually(t, "the connection is given up", func() bool { return !nc.IsConnected() })
+	proxy.Heal()
+	natstest.Eventually(t, "another one is made", nc.IsConnected)
+	close(stop)
+	<-done
+}
+
 func TestEveryWayToAuthenticate(t *testing.T) {
 	directory := t.TempDir()
 	pair, err := nkeys.CreateUser()
