@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -485,6 +486,43 @@ func TestServerAwayAtTheStart(t *testing.T) {
 	a.awaitReady()
 	assertNumbers(t, s, 1, 2)
 	a.checkLedger()
+}
+
+// Kubernetes lets a collector that ends have datagrams, until another one has taken its place, as long as it is ready.
+func TestACollectorThatIsEndingIsReadyForAThirdOfItsDrainTimeAndReadsForAllOfIt(t *testing.T) {
+	server := natstest.Start(t)
+	p := startConfigured(t, "ending", fmt.Sprintf(`
+listeners: [{name: any, address: "127.0.0.1:0"}]
+nats: {urls: ["%s"]}
+templateStore: {maxBytes: -1}
+output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}}
+http: {address: "127.0.0.1:0"}
+drainTime: 9s
+`, server.URL())).awaitReady()
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the collector drains", func() bool { return p.logs.find("draining") != nil })
+	if status, body := p.get("/readyz"); status != http.StatusOK {
+		t.Errorf("it is not ready any more at once: %s", body)
+	}
+	natstest.Eventually(t, "the collector is not ready", func() bool {
+		status, _ := p.get("/readyz")
+		return status == http.StatusServiceUnavailable
+	})
+	received := p.metric("datagrams_received_total")
+	sender, err := net.Dial("udp", p.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sender.Close() }()
+	if _, err := sender.Write([]byte("refused, but received")); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it still reads", func() bool { return p.metric("datagrams_received_total") == received+1 })
+	if err := p.command.Wait(); err != nil {
+		t.Errorf("the collector ended with %v", err)
+	}
 }
 
 func TestEndingHandsOnEverything(t *testing.T) {

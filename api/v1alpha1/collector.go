@@ -132,8 +132,8 @@ type Collector struct {
 	// +kubebuilder:default=info
 	LogLevel LogLevel `json:"logLevel,omitempty"`
 
-	// drainTime is how long a collector that was told to end goes on reading, not ready any more, so that datagrams on their
-	// way to it are not lost. 1s to 10m. Default 15s.
+	// drainTime is how long a collector that was told to end goes on reading, so that datagrams on their way to it are not
+	// lost. It is ready for the first third of it, in which another one may take its place. 1s to 10m. Default 15s.
 	// +optional
 	// +kubebuilder:default="15s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="collector.drainTime: from 1s to 10m is possible"

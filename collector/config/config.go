@@ -23,7 +23,7 @@ type Config struct {
 	Output    Output        `json:"output,omitempty"`
 	HTTP      HTTP          `json:"http,omitempty"`
 	Log       Log           `json:"log,omitempty"`
-	// DrainTime is how long the collector keeps reading after SIGTERM, not ready any more. Default 5s.
+	// DrainTime is how long the collector keeps reading after SIGTERM; after a third of it, it is not ready any more. Default 5s.
 	DrainTime Duration `json:"drainTime,omitempty"`
 }
 

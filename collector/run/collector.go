@@ -110,8 +110,10 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	log.Info("collecting", "version", observe.Version(), "name", c.Name, "namespace", c.Namespace, "instance", c.Instance)
 
 	<-ctx.Done()
-	k.ready.Set(checkDraining, false, "the collector is ending")
 	log.Info("draining", "time", c.DrainTime.String())
+	// Not at once: Kubernetes lets a collector that ends have datagrams until another one is ready on its node, unless it says
+	// that it is not ready. Balancers would leave the node, and come back to it before it takes datagrams again.
+	defer time.AfterFunc(c.DrainTime.Std()/3, func() { k.ready.Set(checkDraining, false, "the collector is ending") }).Stop()
 	k.stopAt.Store(clock.Steady() + int64(c.DrainTime))
 	// A worker that waits for room in the buffer would not see the end.
 	defer time.AfterFunc(c.DrainTime.Std(), k.publisher.StopWaiting).Stop()
