@@ -69,15 +69,9 @@ cluster-down: need-go ## Take it down, and leave nothing of it
 test-cluster: need-go ## Test that cluster: traffic through BGP and L2, nodes that fail, nothing left behind (needs root; about 3 minutes)
 	FLOWFLEET_TEST_CLUSTER=1 $(GO) test -count=1 -timeout 60m ./hack/cluster -run Cluster -v
 
-# The collector that fault 13 runs beside the current one.
-PREVIOUS ?= 48431ca
-
 .PHONY: faults
 faults: need-go ## Run the fault tests in their long form, as docs/reliability.md reports them (over an hour; RUN=pattern for some)
-	@rm -rf bin/previous && git worktree prune && git worktree add -q --detach bin/previous $(PREVIOUS) && \
-	  (cd bin/previous && $(GO) build -o ../collector-previous ./collector); git worktree remove --force bin/previous
-	FLOWFLEET_FAULTS=$(FAULTS) FLOWFLEET_PREVIOUS_COLLECTOR=$(CURDIR)/bin/collector-previous \
-	  $(GO) test ./collector -v -count 1 -timeout 3h -run '$(RUN)' | grep -E -- '--- |figure:|_test.go|^ok|^FAIL'
+	FLOWFLEET_FAULTS=$(FAULTS) $(GO) test ./collector -v -count 1 -timeout 3h -run '$(RUN)' | grep -E -- '--- |figure:|_test.go|^ok|^FAIL'
 
 ATTACK ?= 10s
 

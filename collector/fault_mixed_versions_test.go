@@ -1,23 +1,64 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
-// previousVariable names the binary of an earlier collector; "make faults" builds one.
-const previousVariable = "FLOWFLEET_PREVIOUS_COLLECTOR"
+// previousVariable names the commit of the previous collector, in place of previousCommit.
+const (
+	previousVariable = "FLOWFLEET_PREVIOUS"
+	previousCommit   = "48431ca"
+)
+
+// previousCollector builds the previous collector from this repository's history, once for each commit.
+func previousCollector(t *testing.T) string {
+	t.Helper()
+	git := func(args ...string) *exec.Cmd { return exec.Command("git", args...) }
+	out, err := git("rev-parse", "--verify", "--quiet", cmp.Or(os.Getenv(previousVariable), previousCommit)+"^{commit}").Output()
+	if err != nil {
+		t.Skipf("the previous collector cannot be built: no git, or a clone without the history up to %s (%v)", previousCommit, err)
+	}
+	commit := strings.TrimSpace(string(out))
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skipf("nowhere to keep the previous collector: %v", err)
+	}
+	binary := filepath.Join(cache, "flowfleet", "previous", commit, "collector")
+	if _, err := os.Stat(binary); err == nil {
+		return binary
+	}
+	if err := os.MkdirAll(filepath.Dir(binary), 0o700); err != nil {
+		t.Skipf("nowhere to keep the previous collector: %v", err)
+	}
+	dir := t.TempDir()
+	archive := filepath.Join(dir, "source.tar")
+	unpack, build := exec.Command("tar", "xf", archive, "-C", dir), exec.Command("go", "build", "-o", binary+".new", "./collector")
+	build.Dir = dir
+	archiving := git("archive", "--output="+archive, commit)
+	archiving.Dir = ".." // all of the repository
+	for _, c := range []*exec.Cmd{archiving, unpack, build} {
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("building the previous collector: %s: %v\n%s", c, err, out)
+		}
+	}
+	if err := os.Rename(binary+".new", binary); err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
 
 // Fault 13: the previous collector and this one share a bucket, both ways round. (Values of a future schema are tested
 // beside the bucket: TestWhatANewerCollectorWroteIsLeftAlone.)
 func TestPreviousAndCurrentCollectorShareABucket(t *testing.T) {
-	previous := os.Getenv(previousVariable)
-	if previous == "" {
-		t.Skip("no " + previousVariable + ": make faults builds an earlier collector")
-	}
+	t.Parallel()
+	previous := previousCollector(t)
 	const more = "templateStore: {maxBytes: -1}\noutput: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}}"
 	for _, writer := range []string{"previous", "current"} {
 		t.Run(writer+" writes", func(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
@@ -85,6 +87,98 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {spool: {directo
 		t.Errorf("%d lost, %d twice, %d wrong", o.lost, o.twice, o.wrong)
 	}
 	a.checkLedger()
+}
+
+// failingDisk mounts a file system of its own. fail makes every access to it an error from then on, as the kernel does where a
+// disk breaks; replace mounts it anew, which wants that nobody has it open.
+func failingDisk(t *testing.T) (disk string, fail, replace func()) {
+	t.Helper()
+	disk = t.TempDir()
+	image := filepath.Join(t.TempDir(), "image")
+	run := func(name string, args ...string) error {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s: %w: %s", name, err, out)
+		}
+		return nil
+	}
+	write(t, image, "")
+	for _, err := range []error{
+		os.Truncate(image, 64<<20), run("mkfs.ext4", "-q", image), run("mount", "-o", "loop", image, disk),
+	} {
+		if err != nil {
+			t.Skipf("a disk that can be broken needs root, mkfs.ext4 and a loop device: %v", err)
+		}
+	}
+	t.Cleanup(func() { _ = run("umount", "-l", disk) })
+	fail = func() {
+		t.Helper()
+		const shutdown = 0x8004587d // EXT4_IOC_SHUTDOWN
+		root, err := os.Open(disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = root.Close() }()
+		if err := unix.IoctlSetPointerInt(int(root.Fd()), shutdown, 0); err != nil {
+			t.Skipf("this kernel does not break a disk when asked to: %v", err)
+		}
+	}
+	replace = func() {
+		t.Helper()
+		natstest.Eventually(t, "the disk is unmounted", func() bool { return run("umount", disk) == nil })
+		if err := run("mount", "-o", "loop", image, disk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return disk, fail, replace
+}
+
+// The spool's disk breaks in the midst of a run: what comes goes through memory, what is on the disk is in the books, and the
+// next process sends it once the disk can be read.
+func TestDiskThatBreaksUnderTheSpoolLeavesMemory(t *testing.T) {
+	disk, breakDisk, replaceDisk := failingDisk(t)
+	s := natstest.StartProcess(t)
+	a := startConfigured(t, "a", configured("a", s.URL(), "", `templateStore: {maxBytes: -1}
+output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 64Mi, spool: {directory: "`+disk+`/spool", after: 200ms}}}`)).awaitReady()
+	e := newExporter(t, 1)
+	e.send(a.port, 0, oldLayout.template())
+	l := newLoad(e)
+	rate, during := long(2_000, 20_000), long(time.Second, 10*time.Second)
+	l.run(rate, during, a.port)
+	s.Stop()
+	l.run(rate, during, a.port)
+	natstest.Eventually(t, "all is on disk", func() bool { return a.metric("records_spooled") > 0 && a.metric("records_waiting") == 0 })
+	onDisk := int(a.metric("records_spooled"))
+	breakDisk()
+	l.run(rate, during, a.port)
+	natstest.Eventually(t, "the error is counted", func() bool {
+		return a.metric("spool_errors_total") > 0 && a.metric("spool_usable") == 0
+	})
+	if a.logs.find("the spool cannot be used; batches stay in memory, up to output.buffer.maxBytes; trying again") == nil {
+		t.Error("the log does not say so")
+	}
+	s.Restart()
+	l.run(rate, during, a.port)
+	natstest.Eventually(t, "what memory has is published", func() bool {
+		return a.metric("datagrams_received_total") == float64(sentCount(a.port).Load()) && a.metric("records_waiting") == 0
+	})
+	o := outcomeOf(t, s.URL(), l)
+	if spooled := int(a.metric("records_spooled")); o.lost != onDisk || spooled != onDisk || o.twice != 0 || o.wrong != 0 {
+		t.Errorf("%d were on disk and %d are in the books; %d lacking, %d twice, %d wrong", onDisk, spooled, o.lost, o.twice, o.wrong)
+	}
+	errorsCounted := a.metric("spool_errors_total")
+	a.checkBooks()
+
+	a.kill()
+	replaceDisk()
+	a = a.restart(t, "a").awaitReady()
+	natstest.Eventually(t, "the spool is read", func() bool { return int(a.metric("records_recovered_total")) == onDisk })
+	a.atRest()
+	o = outcomeOf(t, s.URL(), l)
+	figure(t, "the spool's disk breaks: %d records at %d/s, %d of them on it and sent by the next process; %d lost, %d twice, %d wrong, "+
+		"%v errors counted", l.next, rate, onDisk, o.lost, o.twice, o.wrong, errorsCounted)
+	a.checkLoss(l, o)
+	a.checkBooks()
 }
 
 // The spool is what outlives the collector: killed while NATS is away, the next process sends what is on disk.
