@@ -76,13 +76,14 @@ func (p *pass) delete(ctx context.Context) error {
 		return p.release(ctx, "")
 	}
 	if p.fc.Annotations[annotationAbandon] == "true" {
-		return p.release(ctx, "left behind what is in NATS, as the annotation "+annotationAbandon+" says")
+		return p.abandon(ctx, "left behind what is in NATS, as the annotation "+annotationAbandon+" says")
 	}
 	pods, err := p.endCollectors(ctx)
 	if err != nil {
 		return err
 	}
-	if pods > 0 && time.Since(p.fc.DeletionTimestamp.Time) < abandonAfter { // a pod of a dead node may stay for ever
+	waitedLong := p.Clock.Since(p.fc.DeletionTimestamp.Time) >= abandonAfter
+	if pods > 0 && !waitedLong { // a pod of a dead node may stay for ever
 		p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "%d collectors are ending; what they use in NATS is deleted "+
 			"after that, or after %s; to let the object go without: %s", pods, abandonAfter, p.howToAbandon())
 		p.lookAgainIn(5 * time.Second)
@@ -94,10 +95,11 @@ func (p *pass) delete(ctx context.Context) error {
 	p.fleet = fleet.New(p.fc, p.Image, p.Namespace, p.secrets.versions)
 	done, err := p.deleteFromNATS(ctx)
 	if err == nil {
+		p.event(corev1.EventTypeNormal, "Deleted", "Delete", done)
 		return p.release(ctx, done)
 	}
-	if time.Since(p.fc.DeletionTimestamp.Time) > abandonAfter {
-		return p.release(ctx, fmt.Sprintf("left behind what is in NATS, which could not be deleted for %s: %v", abandonAfter, err))
+	if waitedLong {
+		return p.abandon(ctx, fmt.Sprintf("left behind what is in NATS, which could not be deleted for %s: %v", abandonAfter, err))
 	}
 	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "what the deletionPolicy Delete is for cannot be deleted: %v; the "+
 		"operator tries for %s; to let the object go without: %s", err, abandonAfter, p.howToAbandon())
@@ -178,11 +180,23 @@ func (p *pass) deleteFromNATS(ctx context.Context) (string, error) {
 	return strings.Join(done, "; "), nil
 }
 
-// release lets the object go.
+// abandon lets the object go without what should have been deleted in NATS.
+func (p *pass) abandon(ctx context.Context, message string) error {
+	var left []string
+	if deletesBucket(p.fc) {
+		left = append(left, "bucket "+fleet.BucketName(p.fc))
+	}
+	if deletesStream(p.fc) {
+		left = append(left, "stream "+fleet.StreamName(p.fc))
+	}
+	p.event(corev1.EventTypeWarning, "LeftBehind", "Delete", message+" ("+strings.Join(left, ", ")+")")
+	return p.release(ctx, message)
+}
+
+// release lets the object go, and logs what was done before.
 func (p *pass) release(ctx context.Context, message string) error {
 	if message != "" {
 		p.log.Info("letting the FlowCollector go", "note", message)
-		p.event(corev1.EventTypeNormal, "Deleted", "Delete", message)
 	}
 	if err := p.patchFinalizer(ctx, false); err != nil {
 		return err

@@ -1,12 +1,16 @@
 package controllers
 
 import (
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -180,6 +184,44 @@ func TestDeletionWhileNATSIsAwayTellsHowToForceIt(t *testing.T) {
 	}
 }
 
+// laterClock is the machine's, set forward.
+type laterClock struct{ by atomic.Int64 }
+
+func (c *laterClock) Now() time.Time                  { return time.Now().Add(time.Duration(c.by.Load())) }
+func (c *laterClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+func TestDeletionIsGivenUpAfterHalfAnHourWithoutNATSAndSaysWhatIsLeftBehind(t *testing.T) {
+	w := newWorld(t)
+	clock := &laterClock{}
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock})
+	fc := w.create("edge", deletesBoth)
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.nats.Stop()
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "cannot be deleted", "for 30m0s")
+	clock.by.Store(int64(29 * time.Minute))
+	operator.reconcile(fc)
+	if !w.exists(fc) {
+		t.Fatal("it is given up a minute early")
+	}
+	clock.by.Store(int64(30*time.Minute + time.Second))
+	operator.reconcile(fc)
+	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+	natstest.Eventually(t, "an event says what is left behind", func() bool {
+		return slices.ContainsFunc(w.events(fc), func(e eventsv1.Event) bool {
+			return e.Type == corev1.EventTypeWarning && e.Reason == "LeftBehind" && strings.Contains(e.Note, "for 30m0s: ") &&
+				strings.HasSuffix(e.Note, "(bucket "+fleet.BucketName(fc)+", stream "+fleet.StreamName(fc)+")")
+		})
+	})
+	w.nats.Restart()
+	if js := w.jetStream(w.nats); !w.streamThere(js, fleet.StreamName(fc)) || !w.streamThere(js, "KV_"+fleet.BucketName(fc)) {
+		t.Error("what was left behind is gone")
+	}
+}
+
 func hasDaemonSet(w *world, fc *v1alpha1.FlowCollector) bool {
 	for _, o := range w.children(fc) {
 		if typeName(o) == "DaemonSet" {
@@ -192,7 +234,8 @@ func hasDaemonSet(w *world, fc *v1alpha1.FlowCollector) bool {
 // A pod of a node that is dead stays in the API for ever; it must not keep the FlowCollector.
 func TestPodOfADeadNodeDoesNotKeepTheFleetForEver(t *testing.T) {
 	w := newWorld(t)
-	operator := w.start()
+	clock := &laterClock{}
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock})
 	fc := w.create("edge", deletesBoth)
 	set := w.daemonSet(fc)
 	pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
@@ -209,8 +252,12 @@ func TestPodOfADeadNodeDoesNotKeepTheFleetForEver(t *testing.T) {
 	if !w.exists(fc) || !w.streamThere(w.jetStream(w.nats), fleet.StreamName(fc)) {
 		t.Error("the stream is deleted while a collector uses it")
 	}
-	w.s.Kubectl(t, "", "annotate", "flowcollectors.flowfleet.io", "edge", "-n", w.namespace, "flowfleet.io/abandon=true")
+	clock.by.Store(int64(30*time.Minute + time.Second))
+	operator.reconcile(fc)
 	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+	if w.streamThere(w.jetStream(w.nats), fleet.StreamName(fc)) {
+		t.Error("NATS could be reached, and the stream is left behind")
+	}
 }
 
 func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {

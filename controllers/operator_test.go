@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -51,6 +52,7 @@ type operatorOptions struct {
 	elect string
 	// electing is called when it was elected.
 	elected func()
+	clock   clock.PassiveClock
 }
 
 // startOperator starts an operator for a namespace. It ends with the test, or by stop.
@@ -85,7 +87,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
-		Image: options.image, Namespace: operatorNamespace,
+		Image: options.image, Namespace: operatorNamespace, Clock: options.clock,
 	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,6 +32,8 @@ type Reconciler struct {
 	// Namespace and ServiceAccount of the operator, and SecretReaderRole, the ClusterRole that lets it read Secrets where it is
 	// bound: conditions name them in commands to type.
 	Namespace, ServiceAccount, SecretReaderRole string
+	// Clock tells when to look again and when to give up; the machine's where none is set.
+	Clock clock.PassiveClock
 
 	conditions *conditionMetrics
 	reader     *observation.Reader

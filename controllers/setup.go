@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -75,6 +76,9 @@ func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
 }
 
 func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) error {
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
 	r.views = newViews()
 	r.reader = observation.NewReader()
 	options.MaxConcurrentReconciles = concurrentReconciles

@@ -87,8 +87,8 @@ func (p *pass) lookAgainIn(wait time.Duration) {
 func (p *pass) look(ctx context.Context) error {
 	v := p.view
 	due := v.at.Add(v.wait())
-	if v.generation == p.fc.Generation && v.secrets == p.secrets.versions && time.Now().Before(due) {
-		p.lookAgainIn(time.Until(due))
+	if v.generation == p.fc.Generation && v.secrets == p.secrets.versions && p.Clock.Now().Before(due) {
+		p.lookAgainIn(due.Sub(p.Clock.Now()))
 		return nil
 	}
 	pods, err := p.pods(ctx)
@@ -97,7 +97,7 @@ func (p *pass) look(ctx context.Context) error {
 	}
 	p.lookAtNATS(ctx)
 	p.lookAtCollectors(ctx, pods)
-	v.at, v.generation, v.secrets = time.Now(), p.fc.Generation, p.secrets.versions
+	v.at, v.generation, v.secrets = p.Clock.Now(), p.fc.Generation, p.secrets.versions
 	if v.bucketErr != nil || v.streamErr != nil {
 		v.failures++
 	} else {
