@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/run"
 )
+
+// nodeVariable names the environment variable with the name of the machine that the collector runs on: a container does not see
+// it. Each line of the log has it.
+const nodeVariable = "NODE_NAME"
 
 func newRunCommand() *cobra.Command {
 	var path, instance string
@@ -20,7 +25,9 @@ func newRunCommand() *cobra.Command {
 drain time, hands on what is waiting and exits with status 0.
 
 The configuration is read again on SIGHUP and when the file changes: what can change live does so, what needs a restart
-is named in the log. "collector config example" prints a complete configuration.`,
+is named in the log. "collector config example" prints a complete configuration.
+
+Where the environment variable NODE_NAME is set, each line of the log has it as "node".`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if path == "" {
@@ -39,6 +46,9 @@ is named in the log. "collector config example" prints a complete configuration.
 			level := new(slog.LevelVar)
 			run.SetLevel(level, c.Log.Level)
 			log := newLogger(command.ErrOrStderr(), c.Log.Format, level)
+			if node := os.Getenv(nodeVariable); node != "" {
+				log = log.With("node", node)
+			}
 			return run.Run(command.Context(), path, instance, c, level, log)
 		},
 	}

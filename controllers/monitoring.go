@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -41,7 +42,11 @@ func (p *pass) applyMonitoring(ctx context.Context) []error {
 		case !there && o.wanted != nil:
 			missing = append(missing, o.kind.Kind)
 		case there:
-			if err := p.applyUntyped(ctx, o.kind, o.wanted); err != nil {
+			err := p.applyUntyped(ctx, o.kind, o.wanted)
+			switch {
+			case errors.Is(err, errKindGone):
+				missing = append(missing, o.kind.Kind)
+			case err != nil:
 				errs = append(errs, fmt.Errorf("%s %s: %w", o.kind.Kind, fleet.ObjectName(p.fc), err))
 			}
 		}
@@ -60,7 +65,10 @@ func (p *pass) applyMonitoring(ctx context.Context) []error {
 	return errs
 }
 
-// exists reports whether the cluster has a kind.
+// errKindGone is for a kind that was removed from the cluster after it was found there.
+var errKindGone = errors.New("the cluster does not have the kind any more")
+
+// exists reports whether the cluster has a kind, or had it: that it is removed, the client does not notice.
 func (p *pass) exists(kind schema.GroupVersionKind) (bool, error) {
 	_, err := p.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) {
@@ -98,6 +106,9 @@ func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, w
 		return nil
 	}
 	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+		if apierrors.IsNotFound(err) { // what is applied need not exist, but its kind must
+			return errKindGone
+		}
 		return fmt.Errorf("applying: %w", err)
 	}
 	p.applied = append(p.applied, kind.Kind)

@@ -2,9 +2,13 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,8 +47,8 @@ func prometheusKinds() []*apiextensionsv1.CustomResourceDefinition {
 	return out
 }
 
-// installPrometheusKinds makes the kinds for the time of a test; no later one meets them.
-func (w *world) installPrometheusKinds(t *testing.T) {
+// installPrometheusKinds makes the kinds, for the time of a test at most: no later one meets them. remove takes them away before.
+func (w *world) installPrometheusKinds(t *testing.T) (remove func()) {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
@@ -68,20 +72,59 @@ func (w *world) installPrometheusKinds(t *testing.T) {
 		}
 	}
 	kinds := prometheusKinds()
-	t.Cleanup(func() {
+	remove = sync.OnceFunc(func() {
 		for _, kind := range kinds {
 			if err := c.Delete(context.Background(), kind); err != nil {
 				t.Error(err)
 			}
+			natstest.Eventually(t, "the kind is gone", func() bool {
+				return apierrors.IsNotFound(c.Get(context.Background(), client.ObjectKeyFromObject(kind), kind.DeepCopy()))
+			})
 		}
-		natstest.Eventually(t, "the kinds are gone", served(0))
+		natstest.Eventually(t, "the kinds are not served any more", served(0))
 	})
+	t.Cleanup(remove)
 	for _, kind := range kinds {
 		if err := c.Create(t.Context(), kind); err != nil {
 			t.Fatal(err)
 		}
 	}
 	natstest.Eventually(t, "the kinds are served", served(len(kinds)))
+	return remove
+}
+
+func TestKindsThatAreRemovedAreMissedAndComeBack(t *testing.T) {
+	w := newWorld(t)
+	remove := w.installPrometheusKinds(t)
+	operator := w.start()
+	fc := w.create("watched", func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Monitoring.PodMonitor.Enabled, fc.Spec.Monitoring.PrometheusRule.Enabled = true, true
+	})
+	w.run(fc, 0)
+	w.expectReady(fc)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored)
+
+	remove()
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, reasonKindMissing, "the kinds PodMonitor, PrometheusRule of")
+	natstest.Eventually(t, "an event says so", func() bool {
+		return slices.ContainsFunc(w.events(fc), func(e eventsv1.Event) bool {
+			return e.Type == corev1.EventTypeWarning && e.Reason == reasonKindMissing
+		})
+	})
+	w.expectReady(fc) // flows do not hang on it
+	operator.settle(fc)
+
+	w.installPrometheusKinds(t)
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored)
+	monitor := &unstructured.Unstructured{}
+	monitor.SetGroupVersionKind(fleet.PodMonitorKind)
+	monitor.SetNamespace(fc.Namespace)
+	monitor.SetName(fleet.ObjectName(fc))
+	if !w.exists(monitor) {
+		t.Error("the PodMonitor was not made again")
+	}
 }
 
 func TestMonitoringObjectsAreKeptWhereTheirKindsAre(t *testing.T) {
@@ -134,7 +177,7 @@ func TestMonitoringObjectsAreKeptWhereTheirKindsAre(t *testing.T) {
 	operator.settle(fc)
 	w.read(monitor)
 	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "podMetricsEndpoints")
-	if err != nil || len(endpoints) != 1 || len(endpoints[0].(map[string]any)) != 1 {
+	if err != nil || len(endpoints) != 1 || endpoints[0].(map[string]any)["interval"] != nil {
 		t.Errorf("the interval that is not wanted any more is there: %v, %v", endpoints, err)
 	}
 }

@@ -90,13 +90,13 @@ type Collector struct {
 	// +optional
 	Profiling bool `json:"profiling,omitempty"`
 
-	// env are further environment variables. Those that the operator sets itself (POD_NAME, POD_NAMESPACE, NODE_NAME,
-	// NODE_ADDRESS and GOMEMLIMIT) cannot be among them.
+	// env are further environment variables. Those that the operator sets itself (POD_NAME, NODE_NAME and
+	// GOMEMLIMIT) cannot be among them.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:XValidation:rule="self.all(e, !(e.name in ['POD_NAME', 'POD_NAMESPACE', 'NODE_NAME', 'NODE_ADDRESS', 'GOMEMLIMIT']))",message="collector.env: the operator sets POD_NAME, POD_NAMESPACE, NODE_NAME, NODE_ADDRESS and GOMEMLIMIT (from resources.limits.memory) itself; leave them out"
+	// +kubebuilder:validation:XValidation:rule="self.all(e, !(e.name in ['POD_NAME', 'NODE_NAME', 'GOMEMLIMIT']))",message="collector.env: the operator sets POD_NAME, NODE_NAME and GOMEMLIMIT (from resources.limits.memory) itself; leave them out"
 	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.value) || e.value == '')",message="collector.env: choose one of value and valueFrom"
 	Env []corev1.EnvVar `json:"env,omitempty"`
 

@@ -255,7 +255,7 @@ var rules = slices.Concat([]rule{
 	{
 		path: "spec.collector.env", says: "leave them out",
 		valid:   []string{"[{name: GOMAXPROCS, value: '2'}]"},
-		invalid: []string{"[{name: GOMEMLIMIT, value: 1GiB}]", "[{name: A}, {name: POD_NAME}]", "[{name: NODE_NAME}]", "[{name: NODE_ADDRESS}]", "[{name: POD_NAMESPACE}]"},
+		invalid: []string{"[{name: GOMEMLIMIT, value: 1GiB}]", "[{name: A}, {name: POD_NAME}]", "[{name: NODE_NAME}]"},
 	},
 	{
 		path: "spec.collector.env", says: "choose one of value and valueFrom",

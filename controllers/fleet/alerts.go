@@ -22,8 +22,8 @@ func alerts(c *v1alpha1.FlowCollector) []alert {
 	}
 	all := []alert{
 		{"FlowfleetDatagramsDroppedByKernel", "warning", "5m",
-			fmt.Sprintf("sum by (pod, listener) (rate(%s[5m])) > 0", of("flowfleet_collector_kernel_dropped_datagrams_total", "")),
-			"{{ $labels.pod }} loses {{ $value | printf `%.3g` }} datagrams/s of {{ $labels.listener }} before it can read them",
+			fmt.Sprintf("sum by (pod, node, listener) (rate(%s[5m])) > 0", of("flowfleet_collector_kernel_dropped_datagrams_total", "")),
+			"{{ $labels.pod }}{{ with $labels.node }} on {{ . }}{{ end }} loses {{ $value | printf `%.3g` }} datagrams/s of {{ $labels.listener }} before it can read them",
 			"Raise net.core.rmem_max on the node (the collector logs what it asks for), give the collector more CPU, or add nodes."},
 		{"FlowfleetRecordsDropped", "critical", "1m",
 			fmt.Sprintf("sum by (reason) (rate(%s[5m])) > 0", of("flowfleet_collector_records_dropped_total", "")),

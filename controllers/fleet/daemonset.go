@@ -160,9 +160,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithArgs("run", "--config="+path.Join(configurationDirectory, configurationFile), "--instance=$(POD_NAME)").
 		WithEnv(
 			fromField("POD_NAME", "metadata.name"),
-			fromField("POD_NAMESPACE", "metadata.namespace"),
-			fromField("NODE_NAME", "spec.nodeName"),
-			fromField("NODE_ADDRESS", "status.hostIP")).
+			fromField("NODE_NAME", "spec.nodeName")).
 		WithResources(requirements).
 		WithSecurityContext(coreac.SecurityContext().
 			WithAllowPrivilegeEscalation(false).

@@ -133,7 +133,7 @@ func series(families map[string]*dto.MetricFamily) (out [][2]string) {
 			continue
 		}
 		for _, m := range family.GetMetric() {
-			labels := []string{`namespace="flows"`, `pod="edge-collector-x7k2p"`, `instance="10.0.0.1:8080"`}
+			labels := []string{`namespace="flows"`, `pod="edge-collector-x7k2p"`, `instance="10.0.0.1:8080"`, `node="worker-3"`}
 			for _, l := range m.GetLabel() {
 				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
 			}
@@ -312,6 +312,7 @@ func checkInput(t *testing.T, families map[string]*dto.MetricFamily, where, inpu
 	}
 	delete(want, "namespace")
 	delete(want, "pod")
+	delete(want, "node")
 	for _, m := range families[name].GetMetric() {
 		have := make(map[string]string)
 		for _, l := range m.GetLabel() {

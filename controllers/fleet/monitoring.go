@@ -43,7 +43,11 @@ func (f *Fleet) PodMonitor() *unstructured.Unstructured {
 	if !m.Enabled {
 		return nil
 	}
-	endpoint := map[string]any{"port": metricsPortName}
+	endpoint := map[string]any{
+		"port": metricsPortName,
+		// Whoever reads of a full buffer wants to know on which node.
+		"relabelings": []any{map[string]any{"sourceLabels": []any{"__meta_kubernetes_pod_node_name"}, "targetLabel": "node"}},
+	}
 	if m.Interval != "" {
 		endpoint["interval"] = m.Interval
 	}

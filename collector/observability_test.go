@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -18,6 +19,23 @@ func TestACollectorWithoutABucketSaysNothingOfOne(t *testing.T) {
 	for _, wrong := range []string{`connection="templates"`, "flowfleet_collector_store_"} {
 		if strings.Contains(metrics, wrong) {
 			t.Errorf("there is %s, as if the bucket could not be reached", wrong)
+		}
+	}
+}
+
+func TestEachLineOfTheLogNamesTheNode(t *testing.T) {
+	p := startConfigured(t, "a", configured("a", natstest.Start(t).URL(), "", "output: {stream: {maxBytes: -1}}"), func(c *exec.Cmd) {
+		c.Env = append(c.Env, "NODE_NAME=worker-3")
+	}).awaitReady()
+	p.terminate()
+	p.logs.mu.Lock()
+	defer p.logs.mu.Unlock()
+	if len(p.logs.lines) < 5 {
+		t.Errorf("there are only %d lines", len(p.logs.lines))
+	}
+	for _, line := range p.logs.lines {
+		if line["node"] != "worker-3" {
+			t.Errorf("the line has no node: %v", line)
 		}
 	}
 }
