@@ -61,8 +61,11 @@ type Exporter struct {
 
 	mu          sync.Mutex
 	definitions map[name][]*definition
-	templates   int // definitions that are templates
-	rates       int // definitions that are sampling rates
+	// samplers are the names of definitions that are sampling rates: looking for these must not walk over all templates, which
+	// an exporter could change with each set.
+	samplers  map[name]struct{}
+	templates int // definitions that are templates
+	rates     int // definitions that are sampling rates
 }
 
 // Generation changes whenever a look-up may give another result.
@@ -103,10 +106,7 @@ func (e *Exporter) OnlyRate(port uint16) (rate uint64, perInterface bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	differ := false
-	for n := range e.definitions {
-		if !n.sampling {
-			continue
-		}
+	for n := range e.samplers {
 		kind, _ := Sampler(n.id)
 		if kind == SamplerInterface {
 			perInterface = true
@@ -284,6 +284,12 @@ func (e *Exporter) has(n name, port uint16) bool {
 // long, in memory only.
 func (e *Exporter) add(n name, d *definition) {
 	e.definitions[n] = append(e.definitions[n], d)
+	if n.sampling {
+		if e.samplers == nil {
+			e.samplers = make(map[name]struct{})
+		}
+		e.samplers[n] = struct{}{}
+	}
 	e.count(n, 1)
 	for limit := e.store.limits.Load().Templates; e.templates+e.rates > limit; {
 		var oldestName name
@@ -321,6 +327,7 @@ func (e *Exporter) remove(n name, d *definition) {
 	all := slices.DeleteFunc(e.definitions[n], func(o *definition) bool { return o == d })
 	if len(all) == 0 {
 		delete(e.definitions, n)
+		delete(e.samplers, n)
 	} else {
 		e.definitions[n] = all
 	}

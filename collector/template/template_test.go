@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -346,5 +347,24 @@ func TestLimitsHold(t *testing.T) {
 	}
 	if len(m.withdrawn) != 0 {
 		t.Error("what was forgotten here was taken from the bucket")
+	}
+}
+
+// An exporter that is full of templates changes one with each set: what a look at its rates costs must not grow with them.
+func BenchmarkRateOfAnExporterFullOfTemplates(b *testing.B) {
+	for _, templates := range []int{10, 1000} {
+		b.Run(strconv.Itoa(templates), func(b *testing.B) {
+			e := NewStore(ModeAuto, Limits{Exporters: 1, Templates: 2000, Fields: 10}, &ledger.Totals{}, nil).Exporter(Scope{}, 1)
+			for i := range templates {
+				e.LearnTemplate(1, &Template{ID: uint16(256 + i)}, 1, 1)
+			}
+			key, _ := SamplerKey(SamplerSystem, 0)
+			e.LearnRate(1, key, 100, 1, 1)
+			for b.Loop() {
+				if rate, _ := e.OnlyRate(1); rate != 100 {
+					b.Fatal(rate)
+				}
+			}
+		})
 	}
 }
