@@ -57,6 +57,10 @@ test: test-programs ## Run all tests, with the race detector where a C compiler 
 test-short: need-go ## Run the tests without the slow parts
 	$(GO) test -short ./...
 
+.PHONY: test-helm3
+test-helm3: need-go ## Test the chart with Helm 3, which is built first (2 to 5 minutes)
+	HELM=helm3 KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}" $(GO) test -count=1 ./charts/...
+
 .PHONY: cluster
 cluster: need-go ## Bring up a Kubernetes cluster of three nodes on this machine (needs root; about 40 s, 15 minutes the first time)
 	$(GO) run ./hack/cluster up

@@ -3,6 +3,7 @@ package charts_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -20,6 +21,9 @@ const (
 	namespace = "flowfleet-system"
 )
 
+// helm is the one that is used: "helm", or the one of another version that HELM names among those of hack/binaries.
+var helm = cmp.Or(os.Getenv("HELM"), "helm")
+
 // programs is the directory with helm, helm-docs and kustomize, which the first call builds where they are not cached.
 var programs = sync.OnceValues(func() (string, error) {
 	if err := manifest.Look(chart); err != nil {
@@ -29,7 +33,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return builder.Build(context.Background(), "helm", "helm-docs", "kustomize")
+	return builder.Build(context.Background(), helm, "helm-docs", "kustomize")
 })
 
 // run runs one of the programs, and returns what it printed.
@@ -52,7 +56,7 @@ func run(t *testing.T, program string, arguments ...string) (stdout, stderr stri
 // template renders the chart as the release "flowfleet", for a cluster that is always of the same version.
 func template(t *testing.T, arguments ...string) (string, error) {
 	t.Helper()
-	out, errs, err := run(t, "helm", append([]string{"template", "flowfleet", chart, "--namespace", namespace,
+	out, errs, err := run(t, helm, append([]string{"template", "flowfleet", chart, "--namespace", namespace,
 		"--kube-version", "1.37.2"}, arguments...)...)
 	if err != nil {
 		return "", &refusal{strings.TrimSpace(errs), err}

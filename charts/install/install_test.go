@@ -4,6 +4,7 @@ package install_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,8 +51,11 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return builder.Build(context.Background(), "helm")
+	return builder.Build(context.Background(), helmProgram)
 })
+
+// helmProgram is "helm", or the one of another version that HELM names among those of hack/binaries.
+var helmProgram = cmp.Or(os.Getenv("HELM"), "helm")
 
 // kubeconfig writes a file with which programs reach the server as config does.
 func kubeconfig(t *testing.T, config *rest.Config) string {
@@ -77,7 +82,10 @@ func helm(t *testing.T, server *controllertest.Server, arguments ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(directory, "helm"), append(arguments, "--namespace", namespace)...)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(directory, helmProgram), append(arguments, "--namespace", namespace)...)
+	if helmProgram == "helm3" { // it applies no objects on the server, and so meets no conflicts
+		command.Args = slices.DeleteFunc(command.Args, func(a string) bool { return a == "--force-conflicts" })
+	}
 	home := t.TempDir()
 	command.Env = []string{"HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + kubeconfig(t, server.Config)}
 	if out, err := command.CombinedOutput(); err != nil {

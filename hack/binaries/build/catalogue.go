@@ -25,8 +25,11 @@ var kubernetesVersion = func() string {
 	return strings.Join(flags, " ")
 }()
 
-// helmVersion makes helm report its version.
-const helmVersion = "-X helm.sh/helm/v4/internal/version.version={version}"
+// helmVersion and helm3Version make helm report its version.
+const (
+	helmVersion  = "-X helm.sh/helm/v4/internal/version.version={version}"
+	helm3Version = "-X helm.sh/helm/v3/internal/version.version={version}"
+)
 
 // Catalogue holds every program that can be asked for.
 var Catalogue = []Program{
@@ -65,6 +68,7 @@ var Catalogue = []Program{
 
 	// What installs the operator.
 	{Name: "helm", Module: "helm", Package: "helm.sh/helm/v4/cmd/helm", LDFlags: helmVersion, Note: "1 to 2 minutes on 2 cores"},
+	{Name: "helm3", Module: "helm3", Package: "helm.sh/helm/v3/cmd/helm", LDFlags: helm3Version, Note: "1 to 4 minutes on 2 cores"},
 	{Name: "helm-docs", Module: "helm-docs", Package: "github.com/norwoodj/helm-docs/cmd/helm-docs"},
 	{Name: "kustomize", Module: "kustomize", Package: "sigs.k8s.io/kustomize/kustomize/v5"},
 
