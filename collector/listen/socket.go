@@ -39,6 +39,10 @@ func Open(address string, n, receiveBuffer int) ([]*Socket, error) {
 	if err != nil {
 		return nil, bindError(address, err)
 	}
+	if host, port, _ := net.SplitHostPort(address); port == "0" {
+		// The one that is free for a socket of its own: asked with SO_REUSEPORT, the system also gives one that is shared.
+		address = net.JoinHostPort(host, fmt.Sprint(probe.LocalAddr().(*net.UDPAddr).Port))
+	}
 	if err := probe.Close(); err != nil {
 		return nil, bindError(address, err)
 	}
@@ -49,9 +53,6 @@ func Open(address string, n, receiveBuffer int) ([]*Socket, error) {
 			return nil, errors.Join(err, closeAll(sockets))
 		}
 		sockets = append(sockets, s)
-		if host, port, _ := net.SplitHostPort(address); port == "0" {
-			address = net.JoinHostPort(host, fmt.Sprint(s.Address().Port()))
-		}
 	}
 	return sockets, nil
 }

@@ -169,6 +169,18 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	_ = source
 }
 
+// Ports that the system chooses are nobody else's, as they would be where it was asked with SO_REUSEPORT.
+func TestAFreePortIsSharedWithNobody(t *testing.T) {
+	seen := make(map[uint16]bool)
+	for range 500 {
+		port := openOne(t, "127.0.0.1:0", 4096).Address().Port()
+		if seen[port] {
+			t.Fatalf("port %d has two owners after %d sockets", port, len(seen))
+		}
+		seen[port] = true
+	}
+}
+
 // The delay is the kernel's: what waits in the socket's buffer is seen, whatever the sender or the reader did meanwhile.
 func TestDelaysAreThoseInTheKernel(t *testing.T) {
 	s := openOne(t, "127.0.0.1:0", 1<<20)
