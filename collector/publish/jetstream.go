@@ -314,9 +314,9 @@ func (p *jetStream) Close(ctx context.Context) error {
 	}
 	wake()
 	p.stopped = true
+	p.stop() // before they are woken: who sees no end and waits again would wait for ever
 	p.changed.Broadcast()
 	p.mu.Unlock()
-	p.stop()
 	p.workers.Wait()
 
 	p.mu.Lock()

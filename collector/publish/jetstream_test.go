@@ -425,3 +425,28 @@ func BenchmarkJetStream(b *testing.B) {
 	}
 	b.ReportMetric(float64(p.Stats().Published)/b.Elapsed().Seconds(), "records/s")
 }
+
+// Whoever waits for something to change sees the end, also where the one who closes is interrupted for long.
+func TestCloseEndsHoweverItsWorkersAreWoken(t *testing.T) {
+	s := natstest.Start(t)
+	p, err := New(output(func(*config.Output) {}), "test", natstest.Connect(t, s.URL()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	js := p.(*jetStream)
+	stop := js.stop
+	js.stop = func() {
+		time.Sleep(300 * time.Millisecond)
+		stop()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- p.Close(t.Context()) }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the end is not seen")
+	}
+}
