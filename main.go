@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"flag"
@@ -12,13 +13,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
@@ -97,7 +97,7 @@ func run(ctx context.Context, o options) error {
 		LeaderElectionID:              "flowfleet.io",
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       durationOf(20 * time.Second),
+		GracefulShutdownTimeout:       new(20 * time.Second),
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the operator: %w", err)
@@ -120,14 +120,12 @@ func run(ctx context.Context, o options) error {
 	if err := reconciler.Setup(manager); err != nil {
 		return err
 	}
-	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", max(o.watchNamespaces, "all namespaces"))
+	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", cmp.Or(o.watchNamespaces, "all namespaces"))
 	if err := manager.Start(ctx); err != nil {
 		return fmt.Errorf("running the operator: %w", err)
 	}
 	return nil
 }
-
-func durationOf(d time.Duration) *time.Duration { return &d }
 
 func namespaces(list string) []string {
 	var out []string

@@ -33,26 +33,38 @@ func (p *pass) judgeCollectors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	updating := p.judgeProgress(set)
+	p.judgeAvailability(set, pods, updating)
+	return nil
+}
+
+// judgeProgress says in Progressing whether pods are being replaced, and reports it.
+func (p *pass) judgeProgress(set *appsv1.DaemonSet) bool {
+	s := &set.Status
+	if s.ObservedGeneration < set.Generation || slices.Contains(p.applied, "DaemonSet") {
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "Kubernetes takes up the present spec")
+		return true
+	}
+	if s.UpdatedNumberScheduled < s.DesiredNumberScheduled {
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "%d of %d collectors have the present spec",
+			s.UpdatedNumberScheduled, s.DesiredNumberScheduled)
+		return true
+	}
+	p.set(v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled, "all collectors have the present spec")
+	return false
+}
+
+// judgeAvailability counts the collectors, and says in CollectorsAvailable whether each node has one.
+func (p *pass) judgeAvailability(set *appsv1.DaemonSet, pods []corev1.Pod, updating bool) {
 	s := &set.Status
 	desired := int(s.DesiredNumberScheduled)
 	ready := min(max(readyNodes(pods), int(s.NumberReady)), desired)
 	available := min(max(readyNodes(pods), int(s.NumberAvailable)), desired)
-	seen := s.ObservedGeneration >= set.Generation && !slices.Contains(p.applied, "DaemonSet")
 	p.fc.Status.Collectors = v1alpha1.CollectorCounts{
 		Desired: s.DesiredNumberScheduled,
 		Ready:   int32(ready),
 		Updated: s.UpdatedNumberScheduled,
 		Summary: fmt.Sprintf("%d/%d", ready, desired),
-	}
-	updating := !seen || s.UpdatedNumberScheduled < s.DesiredNumberScheduled
-	switch {
-	case !seen:
-		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "Kubernetes takes up the present spec")
-	case updating:
-		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "%d of %d collectors have the present spec",
-			s.UpdatedNumberScheduled, s.DesiredNumberScheduled)
-	default:
-		p.set(v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled, "all collectors have the present spec")
 	}
 	say := func(status metav1.ConditionStatus, reason, format string, args ...any) {
 		p.set(v1alpha1.ConditionCollectorsAvailable, status, reason, format, args...)
@@ -60,32 +72,33 @@ func (p *pass) judgeCollectors(ctx context.Context) error {
 	unavailable := desired - available
 	switch {
 	case s.ObservedGeneration == 0:
-		say(metav1.ConditionFalse, reasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", key.Name)
+		say(metav1.ConditionFalse, reasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", set.Name)
+		return
 	case desired == 0:
 		say(metav1.ConditionFalse, reasonNoNodes, "no node is to have a collector: look at spec.collector.nodeSelector, affinity and "+
 			"tolerations")
+		return
 	case unavailable <= 0:
 		say(metav1.ConditionTrue, reasonAvailable, "%d of %d nodes have a collector that is ready", desired, desired)
-	default:
-		troubles := podTroubles(pods)
-		message := fmt.Sprintf("%d of %d nodes are without a collector that is ready", unavailable, desired)
-		if len(troubles) > 0 {
-			message += ": " + strings.Join(troubles, "; ")
-		} else if s.CurrentNumberScheduled < s.DesiredNumberScheduled {
-			message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s", key.Name, key.Namespace)
-		}
-		switch {
-		case updating && unavailable <= allowedUnavailable(set):
-			say(metav1.ConditionTrue, reasonRolling, "%s, as the update strategy allows", message)
-		case len(troubles) == 0 && ready == 0:
-			say(metav1.ConditionFalse, reasonStarting, "%s", message)
-		case available == 0:
-			say(metav1.ConditionFalse, reasonUnavailable, "%s", message)
-		default:
-			say(metav1.ConditionFalse, reasonPartlyUnavailable, "%s", message)
-		}
+		return
 	}
-	return nil
+	troubles := podTroubles(pods)
+	message := fmt.Sprintf("%d of %d nodes are without a collector that is ready", unavailable, desired)
+	if len(troubles) > 0 {
+		message += ": " + strings.Join(troubles, "; ")
+	} else if s.CurrentNumberScheduled < s.DesiredNumberScheduled {
+		message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s", set.Name, set.Namespace)
+	}
+	switch {
+	case updating && unavailable <= allowedUnavailable(set):
+		say(metav1.ConditionTrue, reasonRolling, "%s, as the update strategy allows", message)
+	case len(troubles) == 0 && ready == 0:
+		say(metav1.ConditionFalse, reasonStarting, "%s", message)
+	case available == 0:
+		say(metav1.ConditionFalse, reasonUnavailable, "%s", message)
+	default:
+		say(metav1.ConditionFalse, reasonPartlyUnavailable, "%s", message)
+	}
 }
 
 // readyNodes counts the nodes with a collector that is ready. The DaemonSet's own count looks at the older of two pods of a node,

@@ -69,12 +69,17 @@ func (p *pass) set(kind string, status metav1.ConditionStatus, reason, format st
 		message = fmt.Sprintf(format, args...)
 	}
 	const longest = 32768 // the API's bound
-	if len(message) > longest {
-		message = message[:longest]
-	}
 	meta.SetStatusCondition(&p.fc.Status.Conditions, metav1.Condition{
-		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: p.fc.Generation,
+		Type: kind, Status: status, Reason: reason, Message: cut(message, longest), ObservedGeneration: p.fc.Generation,
 	})
+}
+
+// cut shortens a text to a number of bytes, between characters.
+func cut(text string, longest int) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "")
 }
 
 func (p *pass) condition(kind string) *metav1.Condition {

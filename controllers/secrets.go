@@ -24,8 +24,6 @@ import (
 type secrets struct {
 	// templates and output are the servers of the bucket and of the stream.
 	templates, output *jetstream.Server
-	// named is whether the spec names any.
-	named bool
 	// forbidden: the operator may not read them.
 	forbidden bool
 	// problems with what was read, or missing.
@@ -61,7 +59,6 @@ func (p *pass) readSecrets(ctx context.Context) error {
 	p.secrets = secrets{
 		templates: servers[&s.NATS],
 		output:    servers[&s.NATS],
-		named:     reader.named,
 		forbidden: reader.forbidden,
 		missing:   reader.missing,
 		problems:  reader.problems,
@@ -100,7 +97,7 @@ type secretReader struct {
 	client            client.Reader
 	namespace         string
 	read              map[string]*corev1.Secret // nil for one that is not there
-	named, forbidden  bool
+	forbidden         bool
 	missing, problems []string
 	err               error
 }
@@ -128,7 +125,6 @@ func (r *secretReader) get(name string) *corev1.Secret {
 
 // value of a key; what is missing is noted with where the spec names it.
 func (r *secretReader) value(path, name, key string) []byte {
-	r.named = true
 	secret := r.get(name)
 	if r.forbidden || r.err != nil {
 		return nil

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ func (p *pass) judgeService(ctx context.Context) error {
 	case v1alpha1.ServiceLoadBalancer:
 		var hosts []string
 		for _, i := range service.Status.LoadBalancer.Ingress {
-			hosts = append(hosts, max(i.IP, i.Hostname))
+			hosts = append(hosts, cmp.Or(i.IP, i.Hostname))
 		}
 		if len(hosts) == 0 {
 			p.set(v1alpha1.ConditionServiceReady, metav1.ConditionFalse, reasonAddressPending, "the Service %s has no address yet: the "+

@@ -75,9 +75,5 @@ func (p *pass) tell() {
 // event tells of something that happened to the FlowCollector; action is the condition, or what was done.
 func (p *pass) event(kind, reason, action, message string) {
 	const longest = 1024 // the API's bound
-	note := message
-	if len(note) > longest {
-		note = note[:longest]
-	}
-	p.Events.Eventf(p.fc, nil, kind, reason, action, "%s", note)
+	p.Events.Eventf(p.fc, nil, kind, reason, action, "%s", cut(message, longest))
 }

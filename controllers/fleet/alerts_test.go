@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -79,19 +78,7 @@ func readAlertTest(t *testing.T, alert string) (tests alertTest) {
 
 func TestAlertsFireOnTheirFaultsAndOnNothingElse(t *testing.T) {
 	golden := filepath.Join(alertTests, "rules.golden.yaml")
-	got := ruleFile(t, readCollector(t, "testdata/minimal.yaml"))
-	if *update {
-		if err := os.WriteFile(golden, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Fatalf("other than %s (-want +got); go test ./controllers/fleet -update writes it anew:\n%s", golden, diff)
-	}
+	compareGolden(t, golden, ruleFile(t, readCollector(t, "testdata/minimal.yaml")))
 	if out, err := promtool(t, "check", "rules", "--lint=all", "--lint-fatal", golden); err != nil {
 		t.Fatal(out)
 	}

@@ -105,20 +105,25 @@ func TestObjectsOfAFleet(t *testing.T) {
 				got = append(append(got, "---\n"...), b...)
 			}
 			got = bytes.ReplaceAll(got, []byte(indented(dashboard)), []byte("    (dashboard.json)\n"))
-			golden := filepath.Join("testdata", name+".golden.yaml")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("other than %s (-want +got); go test ./controllers/fleet -update writes it anew:\n%s", golden, diff)
-			}
+			compareGolden(t, filepath.Join("testdata", name+".golden.yaml"), got)
 		})
+	}
+}
+
+// compareGolden compares with a golden file, which -update writes anew.
+func compareGolden(t *testing.T, golden string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Fatalf("other than %s (-want +got); go test ./controllers/fleet -update writes it anew:\n%s", golden, diff)
 	}
 }
 

@@ -32,7 +32,7 @@ func main() {
 
 func run(ctx context.Context, programs []string) error {
 	if len(programs) == 0 {
-		return errors.New("usage: sbom PROGRAM...")
+		return errors.New("no program was named: give the paths of those whose bill is wanted")
 	}
 	builder, err := build.New(os.Stderr)
 	if err != nil {
