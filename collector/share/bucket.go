@@ -126,11 +126,9 @@ func (b *Bucket) Run(ctx context.Context) {
 	for range writerCount {
 		writers.Go(b.write)
 	}
-	stop := context.AfterFunc(ctx, b.stop(&b.mu))
-	defer func() {
-		stop()
-		writers.Wait()
-	}()
+	// Run ends with ctx only, so this is never called off: a moment after the end it could be, and nobody would stop the writers.
+	context.AfterFunc(ctx, b.stop(&b.mu))
+	defer writers.Wait()
 	wait := shortestWait
 	for ctx.Err() == nil {
 		began := time.Now()
