@@ -6,7 +6,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
-// bookKey tells exporters' books apart; the invalid address is for what is not told by exporter.
+// bookKey tells exporters' books apart.
 type bookKey struct {
 	exporter netip.Addr
 	protocol Protocol
@@ -16,8 +16,9 @@ type bookKey struct {
 // as the Decoder lives, so that no figure goes backwards; the others share one a protocol. Streams and agents keep the book that
 // they were given: nothing is looked up for a datagram that is decoded.
 type books struct {
-	limit int
-	known map[bookKey]*ledger.Book
+	limit  int
+	known  map[bookKey]*ledger.Book
+	others [SFlow + 1]ledger.Book // by protocol
 }
 
 func (b *books) of(exporter netip.Addr, protocol Protocol) *ledger.Book {
@@ -25,8 +26,8 @@ func (b *books) of(exporter netip.Addr, protocol Protocol) *ledger.Book {
 	if known := b.known[key]; known != nil {
 		return known
 	}
-	if len(b.known) >= b.limit && exporter.IsValid() {
-		return b.of(netip.Addr{}, protocol)
+	if len(b.known) >= b.limit {
+		return &b.others[protocol]
 	}
 	if b.known == nil {
 		b.known = make(map[bookKey]*ledger.Book)
@@ -41,5 +42,10 @@ func (b *books) of(exporter netip.Addr, protocol Protocol) *ledger.Book {
 func (d *Decoder) Books(yield func(exporter netip.Addr, p Protocol, b *ledger.Book)) {
 	for key, book := range d.books.known {
 		yield(key.exporter, key.protocol, book)
+	}
+	for p := range d.books.others {
+		if book := &d.books.others[p]; *book != (ledger.Book{}) {
+			yield(netip.Addr{}, Protocol(p), book)
+		}
 	}
 }

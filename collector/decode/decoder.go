@@ -131,10 +131,7 @@ func (d *Decoder) Configure(settings *Settings) {
 
 // Decode decodes one datagram and counts it: received, and decoded or refused.
 func (d *Decoder) Decode(in Datagram) {
-	d.counts.Inc(ledger.DatagramsReceived)
-	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
-	if !d.allows(in.Source.Addr()) {
-		d.refuse(ledger.RefusedNotAllowed, in)
+	if !d.admit(in) {
 		return
 	}
 	switch protocol := Detect(in.Payload); {
@@ -148,40 +145,43 @@ func (d *Decoder) Decode(in Datagram) {
 		d.decodeSFlow(in)
 	default:
 		if refusal := d.netflow.Decode(in); refusal != ledger.DatagramsDecoded {
-			d.bookRefusal(refusal, in)
+			bookRefusal(d.books.of(in.Source.Addr(), protocol), refusal)
 		}
 	}
 }
 
-func (d *Decoder) allows(exporter netip.Addr) bool {
+// admit counts a datagram as received, and refuses it where its sender is not allowed: that is no exporter, and takes no book
+// from one.
+func (d *Decoder) admit(in Datagram) bool {
+	d.counts.Inc(ledger.DatagramsReceived)
+	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
 	if d.settings.Allowed == nil {
 		return true
 	}
-	_, ok := d.settings.Allowed.Lookup(exporter)
-	return ok
+	if _, allowed := d.settings.Allowed.Lookup(in.Source.Addr()); allowed {
+		return true
+	}
+	d.counts.Inc(ledger.RefusedNotAllowed)
+	d.problem(ledger.RefusedNotAllowed, in)
+	bookRefusal(&d.books.others[Detect(in.Payload)], ledger.RefusedNotAllowed)
+	return false
 }
 
 // Oversized counts a datagram that the receive slot could not hold.
 func (d *Decoder) Oversized(in Datagram) {
-	d.counts.Inc(ledger.DatagramsReceived)
-	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
-	d.refuse(ledger.RefusedOversized, in)
+	if d.admit(in) {
+		d.refuse(ledger.RefusedOversized, in)
+	}
 }
 
+// refuse counts a datagram of a sender that is allowed.
 func (d *Decoder) refuse(reason ledger.Counter, in Datagram) {
 	d.counts.Inc(reason)
 	d.problem(reason, in)
-	d.bookRefusal(reason, in)
+	bookRefusal(d.books.of(in.Source.Addr(), Detect(in.Payload)), reason)
 }
 
-// bookRefusal puts a refused datagram into its exporter's book. Who is not allowed to send is no exporter, and takes no book from
-// one.
-func (d *Decoder) bookRefusal(reason ledger.Counter, in Datagram) {
-	exporter := in.Source.Addr()
-	if !d.allows(exporter) {
-		exporter = netip.Addr{}
-	}
-	book := d.books.of(exporter, Detect(in.Payload))
+func bookRefusal(book *ledger.Book, reason ledger.Counter) {
 	book.Inc(ledger.DatagramsReceived)
 	book.Inc(reason)
 }
