@@ -114,6 +114,37 @@ func TestTheLedgerIsShownAndFailsWhereItDoesNotHold(t *testing.T) {
 	}
 }
 
+// The sums of the exporters follow the listeners' some seconds later: under load they are off, and nothing is wrong.
+func TestEquationsThatHoldAtRestAreNotJudgedWhileDatagramsArrive(t *testing.T) {
+	for name, test := range map[string]struct {
+		each      int // datagrams that arrive between two looks
+		decoded   int // fewer than were received
+		wantError string
+	}{
+		"under load":                        {each: 5},
+		"at rest":                           {wantError: "the equation of exporters_datagrams is off by 7"},
+		"under load, with a loss uncounted": {each: 5, decoded: -1, wantError: "the equation of datagrams of listener any is off by 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			arrived := 7
+			collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				arrived += test.each
+				_, _ = fmt.Fprintf(w, `{"instance":"x","listeners":[{"name":"any","datagrams":{"received":%d,"decoded":%d}}]}`, arrived, arrived+test.decoded)
+			}))
+			defer collector.Close()
+			_, err := execute(t, "", "ledger", "--wait", "500ms", collector.URL)
+			switch {
+			case test.wantError == "" && err != nil:
+				t.Error(err)
+			case test.wantError != "" && (err == nil || !strings.Contains(err.Error(), test.wantError)):
+				t.Errorf("the error is %v", err)
+			case test.each > 0 && err != nil && strings.Contains(err.Error(), "exporters_"):
+				t.Errorf("what holds at rest only is judged: %v", err)
+			}
+		})
+	}
+}
+
 // newLayoutWithout is a layout that nobody is told of.
 func newLayoutWithout() layout { return layout{999, oldLayout.fields} }
 

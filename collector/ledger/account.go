@@ -180,6 +180,15 @@ const (
 	EquationExportersRecords   = "exporters_records"   // decoded by the listeners = decoded from exporters
 )
 
+// AtRest tells whether the equation holds at rest only.
+func (e Equation) AtRest() bool {
+	switch e.Name {
+	case EquationHandover, EquationExportersDatagrams, EquationExportersSets, EquationExportersRecords:
+		return true
+	}
+	return false
+}
+
 // difference is what the equation of datagrams is off by.
 func (d *Datagrams) difference() int64 { return int64(d.Received - d.Decoded - sumOf(d.Refused)) }
 
