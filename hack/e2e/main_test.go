@@ -1,8 +1,10 @@
 // Package e2e holds the operator's promises on a real cluster: real nodes, a real balancer, exporters behind a router, and
-// each record accounted for. "make e2e" runs it; RUN names a test, PROXY_MODE is nftables or iptables.
+// each record accounted for. "make e2e" runs it; RUN names a test, PROXY_MODE is nftables or iptables, ROLLOUTS the number of
+// rolling updates that are tried of each kind. Tests do not depend on their order: each leaves the fleet as it found it.
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -47,9 +49,7 @@ func TestMain(m *testing.M) {
 func setUp(ctx context.Context) (err error) {
 	options := rig.FromEnvironment()
 	options.Name, options.Progress = "flowfleet-e2e", os.Stderr
-	if mode := os.Getenv("PROXY_MODE"); mode != "" {
-		options.ProxyMode = mode
-	}
+	options.ProxyMode = proxyMode()
 	if cluster, err = rig.Up(ctx, options); err != nil {
 		return err
 	}
@@ -63,15 +63,15 @@ func setUp(ctx context.Context) (err error) {
 	return nil
 }
 
+// proxyMode is kube-proxy's.
+func proxyMode() string { return cmp.Or(os.Getenv("PROXY_MODE"), "nftables") }
+
 // applyFleet makes the fleet that tests have in common, and waits until it is Ready on each of three nodes.
 func applyFleet(ctx context.Context) (err error) {
 	if fleet, err = cluster.Fleet(ctx, rig.FleetNamespace, "edge"); err != nil {
 		return err
 	}
-	if err := cluster.NextHops(ctx, fleet, 3); err != nil {
-		return err
-	}
-	return cluster.Reachable(ctx, fleet)
+	return cluster.Settled(ctx, fleet, 3)
 }
 
 func tearDown() {
@@ -132,6 +132,20 @@ func conditionOf(t *testing.T, f rig.Fleet, limit time.Duration, kind, want, wor
 		}
 		return err
 	}))
+}
+
+// metrics returns a collector's.
+func metrics(t *testing.T, pod string) string {
+	t.Helper()
+	text, err := cluster.Kubectl(t.Context(), "get", "--raw", "/api/v1/namespaces/"+fleet.Namespace+"/pods/"+pod+":8080/proxy/metrics")
+	must(t, err)
+	return text
+}
+
+// decodedBy returns how many datagrams a collector has decoded.
+func decodedBy(t *testing.T, pod string) float64 {
+	t.Helper()
+	return metric(metrics(t, pod), "flowfleet_collector_datagrams_decoded_total")
 }
 
 // metric adds up a metric's series.

@@ -2,13 +2,18 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
 // Between the end of a collector and the moment its node is out of the route datagrams are lost, since nobody is there. What
 // comes after is decoded, though templates were sent once, at the beginning.
 func TestKilledCollectorCostsNoMoreThanTheBalancersGap(t *testing.T) {
+	ownNodes(t)
 	diagnose(t)
 	pods, err := cluster.Collectors(t.Context(), fleet)
 	must(t, err)
@@ -18,56 +23,143 @@ func TestKilledCollectorCostsNoMoreThanTheBalancersGap(t *testing.T) {
 	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "delete", "pod", pods["n2"], "--grace-period=0", "--force")
 	must(t, err)
 	gap(t, end(), 5*time.Second)
-	must(t, cluster.Ready(t.Context(), fleet))
-	t.Logf("a collector was on its node again %s later", time.Since(began).Round(time.Second))
-	must(t, cluster.NextHops(t.Context(), fleet, 3))
+	_, err = cluster.CollectorReady(t.Context(), fleet, "n2", began)
+	must(t, err)
+	must(t, cluster.Settled(t.Context(), fleet, 3))
 }
 
-func TestNodeThatIsLostCostsNoMoreThanTheBalancersGap(t *testing.T) {
+// A collector that is told to end reads on, and is ready, until the next one is there: its node stays in the route.
+func TestDeletedCollectorCostsNothing(t *testing.T) {
+	ownNodes(t)
 	diagnose(t)
-	// What a collector has not handed on yet goes with its node: first all of them are known to.
-	complete(t, begin(t, "--exporters", "48", "--rate", "500", "--duration", "5s")())
-	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "25s", "--template-interval", "0",
-		"--quiet", "60s") // a NATS server goes too: what collectors have waits until they have found another
-	time.Sleep(5 * time.Second)
-	_, err := cluster.Cluster(t.Context(), "node", "kill", "n3")
-	must(t, err)
-	defer func() {
-		_, err := cluster.Cluster(context.WithoutCancel(t.Context()), "node", "start", "n3")
-		must(t, err)
-		must(t, cluster.NextHops(t.Context(), fleet, 3))
-		must(t, cluster.Ready(t.Context(), fleet))
-	}()
-	must(t, cluster.NextHops(t.Context(), fleet, 2))
-	gap(t, end(), 9*time.Second) // the router waits for 6 s
-}
-
-// A node's first collector knows from the bucket what exporters told others long before. Until the node is settled all goes
-// to another one: MetalLB announces a node about a tenth of a second before kube-proxy has its rules there.
-func TestCollectorOfANewNodeDecodesFromItsFirstDatagram(t *testing.T) {
-	diagnose(t)
-	must(t, cluster.Pin(t.Context(), fleet, "n1"))
-	pinned := true
-	defer func() {
-		if pinned {
-			must(t, cluster.Pin(context.WithoutCancel(t.Context()), fleet, ""))
-		}
-	}()
-	end := begin(t, "--exporters", "20", "--rate", "500", "--duration", "50s", "--template-interval", "0", "--protocols", "v9,ipfix")
-	_, err := cluster.Cluster(t.Context(), "node", "start", "n4")
-	must(t, err)
-	must(t, cluster.NextHops(t.Context(), fleet, 4))
-	time.Sleep(3 * time.Second)
-	must(t, cluster.Pin(t.Context(), fleet, "n4"))
-	time.Sleep(3 * time.Second)
-	must(t, cluster.Pin(t.Context(), fleet, ""))
-	pinned = false
-	complete(t, end())
 	pods, err := cluster.Collectors(t.Context(), fleet)
 	must(t, err)
-	metrics, err := cluster.Kubectl(t.Context(), "get", "--raw", "/api/v1/namespaces/"+fleet.Namespace+"/pods/"+pods["n4"]+":8080/proxy/metrics")
+	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "40s", "--template-interval", "0")
+	time.Sleep(5 * time.Second)
+	began := time.Now()
+	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "delete", "pod", pods["n2"])
 	must(t, err)
-	if decoded := metric(metrics, "flowfleet_collector_datagrams_decoded_total"); decoded < 500 {
+	_, err = cluster.CollectorReady(t.Context(), fleet, "n2", began)
+	must(t, err)
+	complete(t, end())
+}
+
+// A node without power says no goodbye: the router sends to it until BGP's hold time is over.
+func TestNodeThatIsLostCostsNoMoreThanTheBalancersGap(t *testing.T) {
+	ownNodes(t)
+	diagnose(t)
+	changes, err := cluster.RouteChanges(t.Context(), fleet)
+	must(t, err)
+	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "30s", "--template-interval", "0",
+		"--quiet", "60s") // a NATS server goes too: what collectors have waits until they have found another
+	time.Sleep(5 * time.Second)
+	killed := time.Now()
+	_, err = cluster.Cluster(t.Context(), "node", "kill", "n3")
+	must(t, err)
+	must(t, cluster.NextHops(t.Context(), fleet, 2))
+	report, left := end(), time.Time{}
+	for _, change := range changes() {
+		if left.IsZero() && change.After(killed) {
+			left = change
+		}
+	}
+	_, err = cluster.Cluster(t.Context(), "node", "start", "n3")
+	must(t, err)
+	_, err = cluster.CollectorReady(t.Context(), fleet, "n3", killed)
+	must(t, err)
+	must(t, cluster.Settled(t.Context(), fleet, 3))
+	settle(t)
+	lostBetween(t, report, killed, left)
+	if report.Lost == 0 {
+		t.Error("nothing was lost: the node cannot have been gone")
+	}
+	if waited := left.Sub(killed); waited > 7*time.Second {
+		t.Errorf("the router sent to the node for %s", waited)
+	}
+}
+
+// excluded is what MetalLB and other balancers do not send to. Labels of nodes are the administrator's: docs/rolling-updates.md.
+const excluded = "node.kubernetes.io/exclude-from-external-load-balancers"
+
+func label(ctx context.Context, node, change string) error {
+	_, err := cluster.Kubectl(ctx, "label", "node", node, change)
+	return err
+}
+
+// A node's first collector knows from the bucket what exporters told others long before. Balancers are let to it when all is
+// ready there.
+func TestCollectorOfANewNodeDecodesFromItsFirstDatagram(t *testing.T) {
+	ownNodes(t)
+	diagnose(t)
+	end := begin(t, "--exporters", "20", "--rate", "500", "--duration", "60s", "--template-interval", "0", "--protocols", "v9,ipfix")
+	_, err := cluster.Cluster(t.Context(), "node", "start", "n4")
+	must(t, err)
+	defer remove(t, "n4")
+	must(t, rig.Await(t.Context(), time.Minute, func() error { return label(t.Context(), "n4", excluded+"=") }))
+	pod, err := cluster.CollectorReady(t.Context(), fleet, "n4", time.Time{})
+	must(t, err)
+	time.Sleep(3 * time.Second)
+	must(t, label(t.Context(), "n4", excluded+"-"))
+	must(t, cluster.NextHops(t.Context(), fleet, 4))
+	complete(t, end())
+	if decoded := decodedBy(t, pod); decoded < 500 {
 		t.Errorf("n4 decoded %.0f datagrams", decoded)
 	}
+}
+
+// remove takes a node that was added away.
+func remove(t *testing.T, node string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	_, err := cluster.Cluster(ctx, "node", "kill", node)
+	_, deleting := cluster.Kubectl(ctx, "delete", "node", node)
+	must(t, errors.Join(err, deleting, cluster.Settled(ctx, fleet, 3)))
+}
+
+func drain(t *testing.T, node string) {
+	t.Helper()
+	out, err := cluster.Kubectl(t.Context(), "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=2m")
+	must(t, err)
+	if !strings.Contains(out, "pod/nats-") {
+		t.Errorf("no NATS server was evicted:\n%s", out)
+	}
+}
+
+// settle waits until all that was evicted runs elsewhere.
+func settle(t *testing.T) {
+	t.Helper()
+	_, err := cluster.Kubectl(t.Context(), "--namespace", rig.OperatorNamespace, "rollout", "status", rig.Operator, "--timeout=2m")
+	must(t, err)
+	_, err = cluster.Kubectl(t.Context(), "--namespace", rig.NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=2m")
+	must(t, err)
+	must(t, cluster.Ready(t.Context(), fleet))
+}
+
+// What docs/rolling-updates.md says to do with a node that has to go for a while.
+func TestNodeThatIsTakenOutAndBackInOrderLosesNothing(t *testing.T) {
+	ownNodes(t)
+	diagnose(t)
+	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "90s", "--template-interval", "0", "--quiet", "60s")
+	time.Sleep(5 * time.Second)
+	must(t, label(t.Context(), "n2", excluded+"="))
+	must(t, cluster.NextHops(t.Context(), fleet, 2))
+	drain(t, "n2")
+	off := time.Now()
+	_, err := cluster.Cluster(t.Context(), "node", "kill", "n2")
+	must(t, err)
+	time.Sleep(5 * time.Second)
+	_, err = cluster.Cluster(t.Context(), "node", "start", "n2")
+	must(t, err)
+	_, err = cluster.Kubectl(t.Context(), "uncordon", "n2")
+	must(t, err)
+	pod, err := cluster.CollectorReady(t.Context(), fleet, "n2", off)
+	must(t, err)
+	time.Sleep(3 * time.Second)
+	must(t, label(t.Context(), "n2", excluded+"-"))
+	must(t, cluster.NextHops(t.Context(), fleet, 3))
+	complete(t, end())
+	if decoded := decodedBy(t, pod); decoded < 500 {
+		t.Errorf("back on n2, the collector has decoded %.0f datagrams", decoded)
+	}
+	settle(t)
 }

@@ -13,7 +13,7 @@ func TestFlowsCarryTheExportersAddress(t *testing.T) {
 	patch(t, `{"spec":{"service":{"externalTrafficPolicy":"Cluster"}}}`)
 	defer func() {
 		patch(t, `{"spec":{"service":null}}`)
-		must(t, cluster.NextHops(t.Context(), fleet, 3))
+		must(t, cluster.Settled(t.Context(), fleet, 3))
 		condition(t, "SourceIPPreserved", "True", "")
 	}()
 	began := time.Now()

@@ -21,9 +21,7 @@ func TestAnyCollectorDecodesWhatAnyOtherLearned(t *testing.T) {
 	pods, err := cluster.Collectors(t.Context(), fleet)
 	must(t, err)
 	for node, pod := range pods {
-		metrics, err := cluster.Kubectl(t.Context(), "get", "--raw", "/api/v1/namespaces/"+fleet.Namespace+"/pods/"+pod+":8080/proxy/metrics")
-		must(t, err)
-		if decoded := metric(metrics, "flowfleet_collector_datagrams_decoded_total"); decoded < 500 {
+		if decoded := decodedBy(t, pod); decoded < 500 {
 			t.Errorf("%s decoded %.0f datagrams: the route did not change", node, decoded)
 		}
 	}

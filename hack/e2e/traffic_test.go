@@ -54,6 +54,25 @@ func send(ctx context.Context, t *testing.T, f rig.Fleet, arguments ...string) (
 	}
 }
 
+// during sends and verifies for as long as f runs, and for some seconds before and after it.
+func during(t *testing.T, f func(), arguments ...string) check.Report {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	results := make(chan result, 1)
+	go func() {
+		report, err := cluster.Traffic(ctx, fleet, append(arguments, "--duration", "15m")...)
+		results <- result{report, err}
+	}()
+	time.Sleep(5 * time.Second)
+	f()
+	time.Sleep(5 * time.Second)
+	stop() // flowgen verifies what it has sent
+	r := <-results
+	must(t, r.err)
+	return r.report
+}
+
 // complete fails the test unless each record arrived exactly once, as it was sent, from its exporter's address.
 func complete(t *testing.T, report check.Report) {
 	t.Helper()
@@ -63,6 +82,36 @@ func complete(t *testing.T, report check.Report) {
 		var text strings.Builder
 		report.Print(&text)
 		t.Errorf("not every record arrived exactly once:\n%s", &text)
+	}
+}
+
+// handover is how long a record may be in a collector: in a batch for 200 ms, and then until JetStream has it.
+const handover = time.Second
+
+// lostBetween fails the test unless all that is lost was sent between two moments, or shortly before: what a collector has not
+// handed on is lost with it. Nothing may come wrong or twice.
+func lostBetween(t *testing.T, report check.Report, from, to time.Time) {
+	t.Helper()
+	var text strings.Builder
+	report.Print(&text)
+	if report.Wrong != 0 || report.Again != 0 || report.Unsent != 0 || report.Sources != 0 {
+		t.Errorf("records were wrong, or came twice")
+	}
+	at := func(seconds float64) time.Duration {
+		return report.Began.Add(time.Duration(seconds * float64(time.Second))).Sub(from).Round(time.Millisecond)
+	}
+	first, last := time.Duration(0), time.Duration(0)
+	for _, gap := range report.Gaps {
+		if at(gap.From) < -handover || at(gap.To) > to.Sub(from) {
+			t.Errorf("exporter %d lost %d records that were sent at %s to %s; the gap is from 0 to %s", gap.Exporter, gap.Records,
+				at(gap.From), at(gap.To), to.Sub(from).Round(time.Millisecond))
+		}
+		first, last = min(first, at(gap.From)), max(last, at(gap.To))
+	}
+	t.Logf("%d of %d datagrams were lost, in %d gaps, sent at %s to %s; the gap ended at %s; %d were refused", report.LostDatagrams,
+		report.Datagrams, len(report.Gaps), first, last, to.Sub(from).Round(time.Millisecond), report.Refused)
+	if t.Failed() {
+		t.Log(text.String())
 	}
 }
 

@@ -95,8 +95,10 @@ func (s *supervisor) forget(node *machine) error {
 // KillNode switches a node off at once, as a power cut does. What it had on disk stays.
 func (s *supervisor) KillNode(number int) error {
 	return s.node(number, func(node *machine) error {
+		// The cable first: the kernel ends the connections of processes that end, and a node without power says no goodbye.
+		err := s.lan.Down(plan.NodeName(number))
 		node.process.Stop(syscall.SIGKILL, 5*time.Second)
-		return s.lan.Down(plan.NodeName(number))
+		return err
 	})
 }
 

@@ -101,45 +101,46 @@ func (r *Rig) Condition(ctx context.Context, f Fleet, kind string) (status, why 
 	return status, why, err
 }
 
-// Collectors returns the names of the fleet's pods by their nodes.
+// Collectors returns the names of the fleet's pods by their nodes, without those that were told to end.
 func (r *Rig) Collectors(ctx context.Context, f Fleet) (map[string]string, error) {
 	out, err := r.Kubectl(ctx, "--namespace", f.Namespace, "get", "pods", "-l", "app.kubernetes.io/instance="+f.Name, "-o",
-		`jsonpath={range .items[*]}{.spec.nodeName} {.metadata.name}{"\n"}{end}`)
+		`jsonpath={range .items[*]}{.spec.nodeName} {.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
 	if err != nil {
 		return nil, err
 	}
 	pods := map[string]string{}
 	for line := range strings.Lines(out) {
-		node, pod, found := strings.Cut(strings.TrimSpace(line), " ")
-		if found {
-			pods[node] = pod
+		if fields := strings.Fields(line); len(fields) == 2 {
+			pods[fields[0]] = fields[1]
 		}
 	}
 	return pods, nil
 }
 
-// Pin makes the router send all that goes to the fleet to one node, as it does when its own choice changes; "" ends that.
-func (r *Rig) Pin(ctx context.Context, f Fleet, node string) error {
-	if node == "" {
-		_, err := output(r.Exec(ctx, "router", "ip", "route", "delete", f.Address, "metric", "1"))
-		return err
-	}
-	_, err := output(r.Exec(ctx, "router", "ip", "route", "replace", f.Address, "via", "10.77.0.1"+strings.TrimPrefix(node, "n"), "metric", "1"))
-	return err
-}
-
-// NextHops waits until the router spreads over so many nodes. Where the router is not ours nothing can be waited for.
-func (r *Rig) NextHops(ctx context.Context, f Fleet, number int) error {
-	if !r.OwnsNodes() {
-		return nil
-	}
-	return Await(ctx, 90*time.Second, func() error {
-		out, err := output(r.Exec(ctx, "router", "ip", "route", "show", f.Address, "proto", "bird"))
-		if err == nil && strings.Count(out, "via ") != number {
-			err = fmt.Errorf("not %d next hops: %s", number, out)
+// CollectorReady waits until the fleet's collector on a node, started after a moment, is ready, and returns its name. Kubernetes
+// takes the one of a node that was switched off for ready for most of a minute.
+func (r *Rig) CollectorReady(ctx context.Context, f Fleet, node string, since time.Time) (pod string, err error) {
+	err = Await(ctx, 2*time.Minute, func() error {
+		pods, err := r.Collectors(ctx, f)
+		if err != nil {
+			return err
 		}
-		return err
+		pod = pods[node]
+		if pod == "" {
+			return fmt.Errorf("no collector on %s", node)
+		}
+		status, err := r.Kubectl(ctx, "--namespace", f.Namespace, "get", "pod", pod, "-o",
+			"jsonpath={.status.containerStatuses[0].ready} {.status.containerStatuses[0].state.running.startedAt}")
+		if err != nil {
+			return err
+		}
+		ready, started, _ := strings.Cut(status, " ")
+		if at, err := time.Parse(time.RFC3339, started); ready != "true" || err != nil || at.Before(since.Truncate(time.Second)) {
+			return fmt.Errorf("%s on %s is not ready: %s", pod, node, status)
+		}
+		return nil
 	})
+	return pod, err
 }
 
 // Reachable waits until all that exporters send arrives. An address is given before it is announced, and announced up to a second
@@ -162,7 +163,7 @@ func (r *Rig) Diagnose(ctx context.Context, f Fleet) string {
 		{"--namespace", f.Namespace, "describe", "flowcollector", f.Name},
 		{"--namespace", f.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
 		{"--namespace", OperatorNamespace, "logs", Operator, "--tail=50"},
-		{"--namespace", f.Namespace, "logs", f.DaemonSet(), "--tail=50"},
+		{"--namespace", f.Namespace, "logs", "--selector=app.kubernetes.io/instance=" + f.Name, "--tail=50", "--prefix"},
 	} {
 		out, err := r.Kubectl(ctx, arguments...)
 		fmt.Fprintf(&all, "\n$ kubectl %s\n%s", strings.Join(arguments, " "), out)

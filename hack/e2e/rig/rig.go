@@ -228,7 +228,8 @@ func (r *Rig) Helm(ctx context.Context, arguments ...string) (string, error) {
 	return output(command)
 }
 
-// Traffic sends and verifies flows from the exporters' network with flowgen, whose arguments these are.
+// Traffic sends and verifies flows from the exporters' network with flowgen, whose arguments these are. When the context ends
+// so does the sending; what was sent is verified nevertheless.
 func (r *Rig) Traffic(ctx context.Context, f Fleet, arguments ...string) (check.Report, error) {
 	all := []string{r.flowgen, "run", "--json", "--target", f.Address, "--server", f.Server, "--stream", f.Stream()}
 	if r.OwnsNodes() {

@@ -6,12 +6,15 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/flowfleet/flowfleet/hack/flowgen/traffic"
 )
 
 // Report says what became of the records of a run.
 type Report struct {
+	Began time.Time `json:"began"` // the times of gaps count from here
+
 	Datagrams int `json:"datagrams"` // sent, with records
 	Records   int `json:"records"`   // sent
 	Once      int `json:"once"`      // received exactly once
@@ -58,7 +61,7 @@ func (r Report) Good() bool {
 
 // Report compares what was seen with what was sent.
 func (t *Tally) Report(m traffic.Manifest) Report {
-	report := Report{Foreign: t.foreign, Examples: t.examples, Refused: m.Refused(), Failed: m.Failed(), Datagrams: m.Datagrams()}
+	report := Report{Began: m.Began, Foreign: t.foreign, Examples: t.examples, Refused: m.Refused(), Failed: m.Failed(), Datagrams: m.Datagrams()}
 	known := map[int]bool{}
 	for _, sent := range m.Exporters {
 		known[sent.Exporter] = true
