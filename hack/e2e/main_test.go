@@ -36,10 +36,11 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		context.AfterFunc(ctx, func() {
+		forget := context.AfterFunc(ctx, func() {
 			tearDown()
 			os.Exit(1)
 		})
+		defer forget() // before stop, which ends the context too
 		status := m.Run()
 		tearDown()
 		return status
