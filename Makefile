@@ -85,10 +85,12 @@ attack: build ## Send a collector what an attacker could, each attack for ATTACK
 
 PROXY_MODE ?= nftables
 ROLLOUTS   ?=
+# How long a rolling update is under load at least.
+LOAD       ?= 60s
 
 .PHONY: e2e
 e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
-	FLOWFLEET_E2E=1 PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
+	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
 
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME

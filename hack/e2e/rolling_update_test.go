@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 	"github.com/flowfleet/flowfleet/hack/flowgen/check"
 )
 
@@ -72,13 +73,39 @@ func rolled(t *testing.T) {
 	time.Sleep(20 * time.Second)
 }
 
-// rollUnderLoad replaces all collectors in the midst of a minute of load, and logs the line of the table in
+// load is how long a rolling update is under load at least: FLOWFLEET_E2E_LOAD, or a minute. It is never over before the rollout.
+func load(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("FLOWFLEET_E2E_LOAD")
+	if text == "" {
+		return time.Minute
+	}
+	duration, err := time.ParseDuration(text)
+	must(t, err)
+	return duration
+}
+
+// ended waits until the former collectors have ended: they read on for a while after the rollout is over.
+func ended(t *testing.T) {
+	t.Helper()
+	must(t, rig.Await(t.Context(), time.Minute, func() error {
+		out, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "pods", "-l", "app.kubernetes.io/instance="+fleet.Name, "-o",
+			`jsonpath={range .items[*]}{.metadata.deletionTimestamp}{end}`)
+		if err == nil && out != "" {
+			err = fmt.Errorf("collectors are ending still: %s", out)
+		}
+		return err
+	}))
+}
+
+// rollUnderLoad replaces all collectors in the midst of load, and logs the line of the table in
 // docs/rolling-updates.md.
 func rollUnderLoad(t *testing.T, rollout string, exporters int) check.Report {
 	t.Helper()
 	changes, err := cluster.RouteChanges(t.Context(), fleet)
 	must(t, err)
-	end := begin(t, "--exporters", strconv.Itoa(exporters), "--rate", "5000", "--records", "4", "--duration", "60s")
+	end := meanwhile(t, fleet, "--exporters", strconv.Itoa(exporters), "--rate", "5000", "--records", "4")
+	enough := time.After(load(t))
 	time.Sleep(5 * time.Second)
 	began := time.Now()
 	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "restart", fleet.DaemonSet())
@@ -86,6 +113,8 @@ func rollUnderLoad(t *testing.T, rollout string, exporters int) check.Report {
 	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=2m")
 	must(t, err)
 	took := time.Since(began)
+	ended(t)
+	<-enough
 	report := end()
 	t.Logf("| %s | %s | %d | %d | %d | %d | %.0f s |", rollout, proxyMode(), exporters, report.Datagrams, report.LostDatagrams,
 		report.Refused, took.Seconds())

@@ -57,20 +57,11 @@ func send(ctx context.Context, t *testing.T, f rig.Fleet, arguments ...string) (
 // during sends and verifies for as long as f runs, and for some seconds before and after it.
 func during(t *testing.T, f func(), arguments ...string) check.Report {
 	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	results := make(chan result, 1)
-	go func() {
-		report, err := cluster.Traffic(ctx, fleet, append(arguments, "--duration", "15m")...)
-		results <- result{report, err}
-	}()
+	end := meanwhile(t, fleet, arguments...)
 	time.Sleep(5 * time.Second)
 	f()
 	time.Sleep(5 * time.Second)
-	stop() // flowgen verifies what it has sent
-	r := <-results
-	must(t, r.err)
-	return r.report
+	return end()
 }
 
 // complete fails the test unless each record arrived exactly once, as it was sent, from its exporter's address.
