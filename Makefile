@@ -92,12 +92,20 @@ LOAD       ?= 60s
 e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
 	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
 
+# Go before 1.27 may call the end of the time a failure, without a failing input (go.dev/issue/75804). What was found is a file,
+# and is tried again by "make test".
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 	    echo "$$package $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	    output=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package 2>&1) && status=0 || status=$$?; \
+	    echo "$$output" | tail -n 25; \
+	    case "$$status $$output" in \
+	      0*|*"context deadline exceeded"*) ;; \
+	      *) exit 1;; \
+	    esac; \
+	    case "$$output" in *"Failing input written"*|*panic:*) exit 1;; esac; \
 	  done; \
 	done
 
