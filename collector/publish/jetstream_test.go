@@ -190,17 +190,17 @@ func TestTheBufferIsBoundedAndItsPolicyHonest(t *testing.T) {
 	}
 }
 
-// The stream stores, and nobody hears of it: what must make room then is what was never sent. What counts as dropped is lost,
-// what does not is there, once.
-func TestWhatTheStreamMayHaveIsNotDroppedForRoom(t *testing.T) {
-	s := natstest.Start(t)
-	proxy := natstest.NewProxy(t, s)
-	c := output(func(o *config.Output) { o.Buffer.MaxBytes, o.Buffer.InFlightBytes = 10*1006, 4*1006 })
+// startUnheard returns a Publisher with a buffer of so many bytes that had one batch published, and four more that the stream
+// stored without anybody hearing of it: the proxy between them is cut.
+func startUnheard(t *testing.T, maxBytes config.Size) (p Publisher, s *natstest.Server, proxy *natstest.Proxy) {
+	t.Helper()
+	s = natstest.Start(t)
+	proxy = natstest.NewProxy(t, s)
+	c := output(func(o *config.Output) { o.Buffer.MaxBytes, o.Buffer.InFlightBytes = maxBytes, 4*1006 })
 	p, err := New(c, "test", natstest.Connect(t, proxy.URL()), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	submit(p, 0, 1, 1000)
 	natstest.Eventually(t, "the first is published", func() bool { return p.Stats().Published == 1 })
 	proxy.Silence()
@@ -208,6 +208,14 @@ func TestWhatTheStreamMayHaveIsNotDroppedForRoom(t *testing.T) {
 	natstest.Eventually(t, "the stream has what is in flight", func() bool { return len(stored(t, s)) == 5 })
 	proxy.Cut()
 	natstest.Eventually(t, "their answers are given up", func() bool { return p.Stats().InFlightBytes == 0 })
+	return p, s, proxy
+}
+
+// The stream stores, and nobody hears of it: what must make room then is what was never sent. What counts as dropped is lost,
+// what does not is there, once.
+func TestWhatTheStreamMayHaveIsNotDroppedForRoom(t *testing.T) {
+	p, s, proxy := startUnheard(t, 10*1006)
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	submit(p, 5, 95, 1000)
 	stats := check(t, p)
 	if stats.Dropped[DroppedOldest] != 89 || stats.DroppedRecords() != 89 {
@@ -224,20 +232,7 @@ func TestWhatTheStreamMayHaveIsNotDroppedForRoom(t *testing.T) {
 
 // Where nothing else is left to make room, or the process ends, those of unknown fate are counted as such.
 func TestWhatTheStreamMayHaveIsCountedByItself(t *testing.T) {
-	s := natstest.Start(t)
-	proxy := natstest.NewProxy(t, s)
-	c := output(func(o *config.Output) { o.Buffer.MaxBytes, o.Buffer.InFlightBytes = 4*1006, 4*1006 })
-	p, err := New(c, "test", natstest.Connect(t, proxy.URL()), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	submit(p, 0, 1, 1000)
-	natstest.Eventually(t, "the first is published", func() bool { return p.Stats().Published == 1 })
-	proxy.Silence()
-	submit(p, 1, 4, 1000)
-	natstest.Eventually(t, "the stream has what is in flight", func() bool { return len(stored(t, s)) == 5 })
-	proxy.Cut()
-	natstest.Eventually(t, "their answers are given up", func() bool { return p.Stats().InFlightBytes == 0 })
+	p, s, _ := startUnheard(t, 4*1006)
 	submit(p, 5, 1, 1000) // the oldest of the four goes
 	submit(p, 6, 1, 1000) // the one that was never sent goes
 	ctx, cancel := context.WithCancel(context.Background())
