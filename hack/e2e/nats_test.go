@@ -17,7 +17,7 @@ func TestNATSServerThatIsKilledCostsNothing(t *testing.T) {
 		t.Logf("%s leads the stream", leader)
 		signalNATS(t, syscall.SIGKILL, leader)
 		time.Sleep(10 * time.Second)
-		natsReady(t)
+		must(t, cluster.NATSReady(t.Context()))
 		well(t)
 	}, steady...))
 }
@@ -28,7 +28,7 @@ func TestNATSServersThatAreAllKilledCostNothing(t *testing.T) {
 	complete(t, during(t, func() {
 		signalNATS(t, syscall.SIGKILL, rig.NATSServers...)
 		time.Sleep(10 * time.Second)
-		natsReady(t)
+		must(t, cluster.NATSReady(t.Context()))
 		well(t)
 	}, steady...))
 }
@@ -39,7 +39,7 @@ func TestNATSServersThatAreRestartedInOrderCostNothing(t *testing.T) {
 	complete(t, during(t, func() {
 		_, err := cluster.Kubectl(t.Context(), "--namespace", rig.NATSNamespace, "rollout", "restart", "statefulset/nats")
 		must(t, err)
-		natsReady(t)
+		must(t, cluster.NATSReady(t.Context()))
 		well(t)
 	}, steady...))
 }
@@ -64,7 +64,7 @@ func TestNATSServersThatFallSilentAreToldByConditionsAndCostNothing(t *testing.T
 		condition(t, "ServiceReady", "True", "")
 		signalNATS(t, syscall.SIGCONT, rig.NATSServers...)
 		restored = true
-		natsReady(t)
+		must(t, cluster.NATSReady(t.Context()))
 		well(t)
 	}, steady...))
 }
@@ -85,11 +85,4 @@ func signalNATS(t *testing.T, signal syscall.Signal, servers ...string) {
 	for _, server := range servers {
 		must(t, cluster.Signal(context.WithoutCancel(t.Context()), rig.NATSNamespace, server, "nats-server", signal))
 	}
-}
-
-// natsReady waits until all servers are.
-func natsReady(t *testing.T) {
-	t.Helper()
-	_, err := cluster.Kubectl(t.Context(), "--namespace", rig.NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=3m")
-	must(t, err)
 }

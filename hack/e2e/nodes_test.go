@@ -130,8 +130,7 @@ func settle(t *testing.T) {
 	t.Helper()
 	_, err := cluster.Kubectl(t.Context(), "--namespace", rig.OperatorNamespace, "rollout", "status", rig.Operator, "--timeout=2m")
 	must(t, err)
-	_, err = cluster.Kubectl(t.Context(), "--namespace", rig.NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=2m")
-	must(t, err)
+	must(t, cluster.NATSReady(t.Context()))
 	must(t, cluster.Ready(t.Context(), fleet))
 }
 

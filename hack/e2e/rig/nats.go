@@ -13,6 +13,12 @@ import (
 // NATSServers are the pods, which are the servers' names too.
 var NATSServers = []string{"nats-0", "nats-1", "nats-2"}
 
+// NATSReady waits until all of them are.
+func (r *Rig) NATSReady(ctx context.Context) error {
+	_, err := r.Kubectl(ctx, "--namespace", NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=2m")
+	return err
+}
+
 var forwarded = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)
 
 // JetStream connects to one of the servers, until close is called.

@@ -133,8 +133,7 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.InstallOperator(ctx); err != nil {
 		return err
 	}
-	_, err = r.Kubectl(ctx, "--namespace", NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=2m")
-	return err
+	return r.NATSReady(ctx)
 }
 
 // InstallOperator installs the chart.
