@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -283,21 +284,24 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 		}
 		return
 	}
+	instead := uint64(0)
 	if listing {
 		seen[key] = struct{}{}
+		// What is listed is true whatever was known before: revisions of a bucket that was rolled back are lower.
+		instead = math.MaxUint64
 	} else {
 		b.stats.lag.Store(int64(clock.Wall().Sub(entry.Created())))
 	}
-	value, err := b.note(key, entry, listing)
+	value, err := b.note(key, entry, listing, instead)
 	if err != nil {
 		return
 	}
 	b.store.Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record)})
 }
 
-// note remembers what the bucket holds for a key. What is listed is true whatever was known before: revisions of a bucket
-// that was rolled back are lower.
-func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, listed bool) (Value, error) {
+// note remembers what the bucket holds for a key, in place of what was known of a lower revision than the entry's, or of one up
+// to instead. An entry that was asked for, rather than one that has just been written, may be old.
+func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked bool, instead uint64) (Value, error) {
 	value, err := DecodeValue(entry.Value())
 	k := known{revision: entry.Revision(), written: time.Now(), stamp: value.Stamp, kind: value.Kind,
 		record: string(value.Record)}
@@ -308,13 +312,13 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, listed bo
 	case err != nil:
 		b.stats.invalid.Add(1)
 	}
-	if listed {
-		// It may be old. By this machine's clock: where that is wrong, it is written again too early, once, or in time.
+	if asked {
+		// By this machine's clock: where that is wrong, it is written again too early, once, or in time.
 		k.written = k.written.Add(-max(0, clock.Wall().Sub(entry.Created())))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if listed || b.known[key].revision <= k.revision {
+	if b.known[key].revision <= max(k.revision, instead) {
 		b.known[key] = k
 	}
 	return value, err

@@ -185,6 +185,72 @@ func TestConcurrentWritersAgree(t *testing.T) {
 	})
 }
 
+// overtaken is a bucket whose answers are so slow that the watch brings what was written after them first.
+type overtaken struct {
+	jetstream.KeyValue
+	meanwhile func()
+}
+
+func (o overtaken) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	entry, err := o.KeyValue.Get(ctx, key)
+	o.meanwhile()
+	return entry, err
+}
+
+func TestAnAnswerThatTheWatchOvertookIsNotBelieved(t *testing.T) {
+	s := natstest.Start(t)
+	other := join(t, s) // makes the bucket
+	<-other.bucket.Loaded()
+	m := &member{t: t}
+	m.store = template.NewStore(template.ModeAuto, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100}, &m.totals, nil)
+	c := config.Default().Templates
+	var err error
+	if m.bucket, err = New(c, t.Name(), s.Connect(), m.store, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	m.store.Observe(m.bucket)
+	kv, err := m.bucket.js.KeyValue(t.Context(), c.Bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	m.learn(2055, 256, 4, 100)
+	other.learn(2055, 256, 5, 100) // exported in the same second: the bucket decides
+	other.settled()
+	slow := overtaken{kv, func() {
+		key := template.Key{Scope: scope, Port: 2055, ID: 256}
+		written, err := kv.Get(t.Context(), EncodeKey(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := DecodeValue(written.Value())
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.BigEndian.PutUint16(value.Record[len(value.Record)-2:], 6)
+		if _, err := kv.Put(t.Context(), EncodeKey(key), EncodeValue(value)); err != nil {
+			t.Fatal(err)
+		}
+		if written, err = kv.Get(t.Context(), EncodeKey(key)); err != nil {
+			t.Fatal(err)
+		}
+		m.bucket.apply(written, false, nil)
+	}}
+	for changes := 0; m.bucket.length() > 0; changes++ {
+		if changes > 10 {
+			t.Fatal("there is no end of changes")
+		}
+		o, _ := m.bucket.take(func() {})
+		if err := m.bucket.perform(slow, o); err != nil {
+			t.Fatal(err)
+		}
+		delete(m.bucket.busy, o.definition.Key)
+	}
+	if got := m.length(2055, 256); got != 6 {
+		t.Errorf("a field of %d bytes in memory, 6 in the bucket", got)
+	}
+}
+
 func TestLearningGoesOnWhileTheServerIsAway(t *testing.T) {
 	s := natstest.Prepare(t)
 	a := join(t, s)

@@ -123,7 +123,7 @@ func (b *Bucket) perform(kv jetstream.KeyValue, o operation) error {
 			return fmt.Errorf("writing %s: %w", EncodeKey(key), err)
 		}
 		b.stats.conflicts.Add(1)
-		if err := b.read(ctx, kv, key); err != nil {
+		if err := b.read(ctx, kv, key, have.revision); err != nil {
 			return fmt.Errorf("reading %s after a conflict: %w", EncodeKey(key), err)
 		}
 	}
@@ -196,19 +196,22 @@ func conflict(err error) bool {
 			refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// read takes what the bucket has for a key by now. A replica may lag behind the conflict that led here: the next attempt
-// will meet it again then.
-func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.Key) error {
+// read takes what the bucket has for a key by now, in place of the revision that led to a conflict. A replica may lag behind
+// that conflict: the next attempt will meet it again then.
+func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.Key, instead uint64) error {
 	entry, err := kv.Get(ctx, EncodeKey(key))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		b.mu.Lock()
-		delete(b.known, key)
+		if b.known[key].revision == instead {
+			delete(b.known, key)
+		}
 		b.mu.Unlock()
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, _ = b.note(key, entry, true) // what cannot be read is counted and left alone, or replaced
+	// The watch may have been faster: what it brought meanwhile must not be forgotten for an older answer.
+	_, _ = b.note(key, entry, true, instead) // what cannot be read is counted and left alone, or replaced
 	return nil
 }
