@@ -36,7 +36,8 @@ teaches holds for the next. Each flow goes to the standard output as a line of J
 all counters goes to the standard error, after what could not be decoded, with file, frame, exporter and reason. Faults in
 a capture do not stop the rest and do not change the exit status; files that cannot be opened do.
 
-UDP datagrams of all ports are looked at; their protocol is told by their version.`,
+UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
+by their version.`,
 		Example: `  collector decode router.pcap | jq .src_addr
   collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
 		Args: arguments(1, -1, "a capture"),

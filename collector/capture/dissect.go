@@ -30,14 +30,19 @@ const (
 
 // dissect finds the UDP datagram of a frame and reports whether there is one to be had now.
 func (r *Reader) dissect(f *frame) bool {
-	etherType, b, ok := network(f)
+	etherType, b, ok := link(f.linkType, f.data)
 	if !ok {
 		if !knownLink(f.linkType) {
 			r.problem(r.frame, fmt.Sprintf("link type %d is not supported", f.linkType))
 		}
 		return false
 	}
-	switch etherType {
+	return r.network(f, etherType, b)
+}
+
+// network reads what an EtherType announces.
+func (r *Reader) network(f *frame, etherType uint16, b []byte) bool {
+	switch etherType, b = untag(etherType, b); etherType {
 	case etherIPv4:
 		return r.ipv4(f, b)
 	case etherIPv6:
@@ -55,47 +60,53 @@ func knownLink(linkType uint32) bool {
 	return false
 }
 
-// network strips the link layer, with VLAN tags and MPLS labels.
-func network(f *frame) (etherType uint16, b []byte, ok bool) {
-	b = f.data
+// link strips the link layer, but for what untag does.
+func link(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool) {
 	strip := func(n, at int) (uint16, []byte, bool) {
 		if len(b) < n {
 			return 0, nil, false
 		}
 		return binary.BigEndian.Uint16(b[at:]), b[n:], true
 	}
-	switch f.linkType {
+	switch linkType {
 	case linkEthernet:
-		etherType, b, ok = strip(14, 12)
+		return strip(14, 12)
 	case linkSLL:
-		etherType, b, ok = strip(16, 14)
+		return strip(16, 14)
 	case linkSLL2:
-		etherType, b, ok = strip(20, 0)
+		return strip(20, 0)
 	case linkCHDLC:
-		etherType, b, ok = strip(4, 2)
+		return strip(4, 2)
 	case linkPPP:
 		if len(b) >= 2 && b[0] == 0xff { // address and control (RFC 1662 section 3.1)
 			b = b[2:]
 		}
 		etherType, b, ok = strip(2, 0)
-		etherType = etherOfPPP(etherType)
+		return etherOfPPP(etherType), b, ok
 	case linkPPPHDLC:
 		etherType, b, ok = strip(4, 2)
-		etherType = etherOfPPP(etherType)
+		return etherOfPPP(etherType), b, ok
 	case linkNull, linkLoop:
 		_, b, ok = strip(4, 0)
-		etherType = etherOfIP(b)
+		return etherOfIP(b), b, ok
 	case linkRaw, linkRawOld, linkRawBSD, linkIPv4, linkIPv6:
-		ok = true
-		etherType = etherOfIP(b)
+		return etherOfIP(b), b, true
 	}
-	for ok {
+	return 0, nil, false
+}
+
+// untag strips VLAN tags, MPLS labels and PPPoE. It returns EtherType 0 where they end too early.
+func untag(etherType uint16, b []byte) (uint16, []byte) {
+	for {
 		switch etherType {
 		case 0x8100, 0x88a8, 0x9100, 0x9200: // VLAN tags
-			etherType, b, ok = strip(4, 2)
+			if len(b) < 4 {
+				return 0, nil
+			}
+			etherType, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 		case 0x8847, 0x8848: // MPLS labels down to the bottom of the stack
 			if len(b) < 4 {
-				return 0, nil, false
+				return 0, nil
 			}
 			bottom := b[2]&1 != 0
 			if b = b[4:]; bottom {
@@ -103,15 +114,13 @@ func network(f *frame) (etherType uint16, b []byte, ok bool) {
 			}
 		case 0x8864: // PPPoE
 			if len(b) < 8 {
-				return 0, nil, false
+				return 0, nil
 			}
-			etherType = etherOfPPP(binary.BigEndian.Uint16(b[6:]))
-			b = b[8:]
+			etherType, b = etherOfPPP(binary.BigEndian.Uint16(b[6:])), b[8:]
 		default:
-			return etherType, b, true
+			return etherType, b
 		}
 	}
-	return 0, nil, false
 }
 
 func etherOfIP(b []byte) uint16 {
@@ -136,7 +145,13 @@ func etherOfPPP(protocol uint16) uint16 {
 	return 0
 }
 
-const protocolUDP = 17
+// IP protocol numbers (IANA "Protocol Numbers").
+const (
+	protocolIPv4 = 4
+	protocolUDP  = 17
+	protocolIPv6 = 41
+	protocolGRE  = 47
+)
 
 func (r *Reader) ipv4(f *frame, b []byte) bool {
 	if len(b) < 20 || b[0]>>4 != 4 {
@@ -151,15 +166,15 @@ func (r *Reader) ipv4(f *frame, b []byte) bool {
 		r.problem(r.frame, "an IPv4 header contradicts itself")
 		return false
 	}
-	if b[9] != protocolUDP {
-		return false
-	}
 	cut := total > len(b)
 	payload := b[head:min(total, len(b))]
 	source, destination := netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
 	flags := binary.BigEndian.Uint16(b[6:])
 	offset, more := int(flags&0x1fff)*8, flags&0x2000 != 0
-	if offset != 0 || more {
+	switch fragment := offset != 0 || more; {
+	case b[9] != protocolUDP:
+		return !fragment && r.tunnel(f, b[9], payload)
+	case fragment:
 		key := fragmentKey{source, destination, uint32(binary.BigEndian.Uint16(b[4:]))}
 		return r.fragment(f, key, offset, more, cut, payload)
 	}
@@ -200,7 +215,7 @@ func (r *Reader) ipv6(f *frame, b []byte) bool {
 			}
 			return r.fragment(f, key, offset, more, cut, payload[8:])
 		default:
-			return false
+			return r.tunnel(f, next, payload)
 		}
 	}
 }
@@ -218,6 +233,9 @@ func (r *Reader) udp(f *frame, source, destination netip.Addr, b []byte, cut boo
 	if length < head {
 		r.problem(r.frame, "a UDP header contradicts itself")
 		return false
+	}
+	if inner, ok := overlay(binary.BigEndian.Uint16(b[2:]), b[head:min(length, len(b))]); ok {
+		return r.ethernet(f, inner)
 	}
 	cut = cut || length > len(b)
 	if cut {

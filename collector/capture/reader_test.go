@@ -40,9 +40,11 @@ func udp(payload string) []byte {
 }
 
 // ip4 is an IPv4 packet with the given fragment field and options.
-func ip4(fragment uint16, options, body []byte) []byte {
+func ip4(fragment uint16, options, body []byte) []byte { return ip4Of(17, fragment, options, body) }
+
+func ip4Of(protocol byte, fragment uint16, options, body []byte) []byte {
 	head := byte(5 + len(options)/4)
-	return join([]byte{0x40 | head, 0}, be16(uint16(20+len(options)+len(body)), 99, fragment), []byte{64, 17, 0, 0}, source4.AsSlice(),
+	return join([]byte{0x40 | head, 0}, be16(uint16(20+len(options)+len(body)), 99, fragment), []byte{64, protocol, 0, 0}, source4.AsSlice(),
 		destination4.AsSlice(), options, body)
 }
 
@@ -52,6 +54,11 @@ func ip6(next byte, body []byte) []byte {
 
 func ethernet(etherType uint16, body []byte) []byte {
 	return join(make([]byte, 12), be16(etherType), body)
+}
+
+// overlayOf is a datagram to a tunnel's port.
+func overlayOf(port uint16, header []byte, frame []byte) []byte {
+	return ip4(0, nil, join(be16(1, port, uint16(8+len(header)+len(frame)), 0), header, frame))
 }
 
 // pcapFile writes frames as libpcap does.
@@ -164,8 +171,20 @@ func TestDatagramsAreFoundInEveryKindOfCapture(t *testing.T) {
 		"Linux cooked, version 2": pcapFile(le, magicMicro, 276, join(be16(0x0800), make([]byte, 18), v4)),
 		"BSD loopback":            pcapFile(le, magicMicro, 0, join([]byte{2, 0, 0, 0}, v4)),
 		"raw IPv6":                pcapFile(le, magicMicro, 229, v6),
-		"Ethernet's padding":      pcapFile(le, magicMicro, 1, join(ethernet(0x0800, v4), make([]byte, 20))),
-		"frames of other kinds":   pcapFile(le, magicMicro, 1, ethernet(0x0806, make([]byte, 28)), ethernet(0x0800, v4)),
+		"IP in IP":                pcapFile(le, magicMicro, 101, ip4Of(4, 0, nil, v4)),
+		"IPv6 in IP":              pcapFile(le, magicMicro, 101, ip4Of(41, 0, nil, v6)),
+		"IP in IPv6":              pcapFile(le, magicMicro, 101, ip6(4, v4)),
+		"GRE with a key":          pcapFile(le, magicMicro, 101, ip4Of(47, 0, nil, join(be16(0x2000, 0x0800, 0, 7), v4))),
+		"NVGRE with a VLAN tag": pcapFile(le, magicMicro, 101,
+			ip4Of(47, 0, nil, join(be16(0x2000, 0x6558, 0, 7), ethernet(0x8100, join(be16(7, 0x0800), v4))))),
+		"ERSPAN, type I":  pcapFile(le, magicMicro, 101, ip4Of(47, 0, nil, join(be16(0, 0x88be), ethernet(0x0800, v4)))),
+		"ERSPAN, type II": pcapFile(le, magicMicro, 101, ip4Of(47, 0, nil, join(be16(0x1000, 0x88be, 0, 1), make([]byte, 8), ethernet(0x0800, v4)))),
+		"ERSPAN, type III, with a subheader": pcapFile(le, magicMicro, 101,
+			ip4Of(47, 0, nil, join(be16(0x1000, 0x22eb, 0, 1), make([]byte, 11), []byte{1}, make([]byte, 8), ethernet(0x0800, v4)))),
+		"VXLAN":                 pcapFile(le, magicMicro, 101, overlayOf(4789, be16(0x0800, 0, 0, 0x0500), ethernet(0x0800, v4))),
+		"Geneve with options":   pcapFile(le, magicMicro, 101, overlayOf(6081, be16(0x0100, 0x6558, 0, 0x0500, 0, 0), ethernet(0x86dd, v6))),
+		"Ethernet's padding":    pcapFile(le, magicMicro, 1, join(ethernet(0x0800, v4), make([]byte, 20))),
+		"frames of other kinds": pcapFile(le, magicMicro, 1, ethernet(0x0806, make([]byte, 28)), ethernet(0x0800, v4)),
 		"a length not known (offload)": pcapFile(le, magicMicro, 101, func() []byte {
 			b := bytes.Clone(v4)
 			b[2], b[3] = 0, 0
@@ -198,6 +217,27 @@ func TestTimesHaveTheCapturesResolution(t *testing.T) {
 	} {
 		if _, datagrams, _ := read(t, test.file); len(datagrams) != 1 || !datagrams[0].Time.Equal(test.want) {
 			t.Errorf("%v, want %v", datagrams[0].Time, test.want)
+		}
+	}
+}
+
+func TestFlowsToATunnelsPortAreNotTakenForATunnel(t *testing.T) {
+	for _, port := range []uint16{4789, 6081} {
+		ipfix := string(be16(10, 0x6558, 0, 0, 0, 0, 0, 0))
+		payloads, _, _ := read(t, pcapFile(binary.LittleEndian, magicMicro, 101, overlayOf(port, nil, []byte(ipfix))))
+		if len(payloads) != 1 || payloads[0] != ipfix {
+			t.Errorf("port %d: %x", port, payloads)
+		}
+	}
+}
+
+func TestTunnelsThatEndEarlyHoldNothing(t *testing.T) {
+	inner := ethernet(0x0800, ip4(0, nil, udp("hello")))
+	erspan3 := join(be16(0x1000, 0x22eb, 0, 1), make([]byte, 11), []byte{1}, make([]byte, 8), inner)
+	for n := range erspan3 {
+		if payloads, _, _ := read(t, pcapFile(binary.LittleEndian, magicMicro, 101, ip4Of(47, 0, nil, erspan3[:n]))); len(payloads) != 0 &&
+			n < len(erspan3)-len("hello") {
+			t.Errorf("%d bytes: %q", n, payloads)
 		}
 	}
 }
@@ -276,6 +316,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(pcapFile(binary.LittleEndian, magicMicro, 1, frame, frame))
 	f.Add(pcapngFile(binary.BigEndian, 1, 9, frame))
 	f.Add(zipped(pcapFile(binary.LittleEndian, magicNano, 101, ip6(44, make([]byte, 20)))))
+	f.Add(pcapFile(binary.LittleEndian, magicMicro, 101, ip4Of(47, 0, nil, join(be16(0x1000, 0x22eb, 0, 1), make([]byte, 20), frame))))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		format, err := begin(bytes.NewReader(file))
 		if err != nil {

@@ -1,0 +1,96 @@
+package capture
+
+import "encoding/binary"
+
+// tunnel reads what an IP protocol other than UDP carries: switches and clouds mirror traffic within GRE, ERSPAN, VXLAN or
+// Geneve. Tunnels in fragments are left alone, but for those over UDP. Every header takes some of the frame's bytes, which
+// bounds how deep tunnels lie within each other.
+func (r *Reader) tunnel(f *frame, protocol byte, b []byte) bool {
+	switch protocol {
+	case protocolIPv4:
+		return r.network(f, etherIPv4, b)
+	case protocolIPv6:
+		return r.network(f, etherIPv6, b)
+	case protocolGRE:
+		return r.gre(f, b)
+	}
+	return false
+}
+
+func (r *Reader) ethernet(f *frame, b []byte) bool {
+	etherType, b, ok := link(linkEthernet, b)
+	return ok && r.network(f, etherType, b)
+}
+
+// What GRE carries beside IP.
+const (
+	etherBridging  = 0x6558
+	etherERSPAN    = 0x88be // types I and II (draft-foschiano-erspan)
+	etherERSPAN3   = 0x22eb
+	greChecksum    = 0x8000
+	greKey         = 0x2000
+	greSequence    = 0x1000
+	greVersionMask = 7
+)
+
+// gre strips RFC 2784 section 2.1 with RFC 2890's key and sequence number, and the headers of ERSPAN within it.
+func (r *Reader) gre(f *frame, b []byte) bool {
+	if len(b) < 4 {
+		return false
+	}
+	flags, etherType := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if flags&greVersionMask != 0 { // PPTP's
+		return false
+	}
+	length := 4
+	for _, field := range [...]uint16{greChecksum, greKey, greSequence} {
+		if flags&field != 0 {
+			length += 4
+		}
+	}
+	switch {
+	case etherType == etherERSPAN && flags&greSequence != 0: // type I has neither
+		length += 8
+	case etherType == etherERSPAN3:
+		const head = 12
+		if len(b) < length+head {
+			return false
+		}
+		if b[length+head-1]&1 != 0 { // a platform's own header follows
+			length += 8
+		}
+		length += head
+	}
+	if len(b) < length {
+		return false
+	}
+	switch b = b[length:]; etherType {
+	case etherBridging, etherERSPAN, etherERSPAN3:
+		return r.ethernet(f, b)
+	}
+	return r.network(f, etherType, b)
+}
+
+// UDP ports of overlays.
+const (
+	portVXLAN  = 4789
+	portGeneve = 6081
+)
+
+// overlay strips the header of VXLAN (RFC 7348 section 5) or Geneve (RFC 8926 section 3.4) and returns the Ethernet frame
+// within. Neither begins as NetFlow, IPFIX or sFlow do.
+func overlay(port uint16, b []byte) (inner []byte, ok bool) {
+	const head = 8
+	if len(b) < head {
+		return nil, false
+	}
+	switch {
+	case port == portVXLAN && binary.BigEndian.Uint32(b) == 0x08000000:
+		return b[head:], true
+	case port == portGeneve && b[0]>>6 == 0 && b[1]&0x3f == 0 && binary.BigEndian.Uint16(b[2:]) == etherBridging:
+		if length := head + int(b[0])*4; length <= len(b) {
+			return b[length:], true
+		}
+	}
+	return nil, false
+}
