@@ -200,6 +200,12 @@ func explained(name string, datagram []byte, counts *ledger.Counts, want, got []
 				}
 			}
 			w.LayerStack, w.LayerSize, g.LayerStack, g.LayerSize = nil, nil, nil, nil
+			if g.OutIf == 0 { // sFlow version 5, "interface": a reason, or a number of interfaces, is the index of none
+				w.OutIf, g.ForwardingStatus = 0, 0
+			}
+			if w.Etype < 0x0600 { // IEEE 802.3 clause 3.2.6: a length is no type
+				w.Etype = 0
+			}
 		}
 		// A flow that ends before it begins, or in the future: uptime wrapped (RFC 3954 section 5.1), see TestUptimeWraps.
 		w.TimeFlowStartNs, w.TimeFlowEndNs, g.TimeFlowStartNs, g.TimeFlowEndNs = 0, 0, 0, 0
@@ -207,7 +213,7 @@ func explained(name string, datagram []byte, counts *ledger.Counts, want, got []
 			return ""
 		}
 	}
-	return "times before the exporter's start or after its export, and layers of damaged packets"
+	return "times before the exporter's start or after its export, outputs that are no interface, and layers of damaged packets"
 }
 
 // forgetPacket clears what stands in the sampled packet behind its Ethernet header.

@@ -98,6 +98,10 @@ func (d *dissector) byProtocol() next {
 		return d.tcp()
 	case protoUDP:
 		return d.udp()
+	case protoSCTP:
+		return d.portsOnly(12) // RFC 9260 section 3.1
+	case protoDCCP, protoUDPLite:
+		return d.portsOnly(8) // RFC 4340 section 5.1, without what depends on its type; RFC 3828 section 3.1
 	case protoICMP:
 		return d.icmp(flow.LayerICMP)
 	case protoICMPv6:

@@ -25,9 +25,11 @@ type Protocol uint32
 // The protocols that are read; others are left alone.
 const (
 	ProtocolEthernet Protocol = 1
+	ProtocolPPP      Protocol = 7
 	ProtocolIPv4     Protocol = 11
 	ProtocolIPv6     Protocol = 12
 	ProtocolMPLS     Protocol = 13
+	ProtocolPOS      Protocol = 14 // PPP over SONET/SDH (RFC 2615)
 	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
 	ProtocolIP Protocol = 1 << 16
 )
@@ -68,10 +70,13 @@ const (
 	protoIPv6        = 41
 	protoRouting     = 43
 	protoFragment    = 44
+	protoDCCP        = 33
 	protoGRE         = 47
 	protoAH          = 51
 	protoICMPv6      = 58
 	protoDestination = 60
+	protoSCTP        = 132
+	protoUDPLite     = 136
 	protoMPLS        = 137
 )
 
@@ -88,6 +93,7 @@ type next uint8
 const (
 	nothing next = iota
 	ethernet
+	ppp
 	etherType // as the dissector's etherType says
 	ipv4
 	ipv6
@@ -123,6 +129,8 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 	switch p {
 	case ProtocolEthernet:
 		step = ethernet
+	case ProtocolPPP, ProtocolPOS:
+		step = ppp
 	case ProtocolIPv4:
 		step = ipv4
 	case ProtocolIPv6:
@@ -159,6 +167,8 @@ func (d *dissector) layer(step next) next {
 	switch step {
 	case ethernet:
 		return d.ethernet()
+	case ppp:
+		return d.ppp()
 	case etherType:
 		return d.byEtherType()
 	case ipv4:
@@ -210,9 +220,31 @@ func (d *dissector) ethernet() next {
 	d.etherType = binary.BigEndian.Uint16(d.b[12:])
 	if d.counts() {
 		d.r.DstMAC, d.r.SrcMAC = mac(d.b), mac(d.b[6:])
-		d.r.EType = uint32(d.etherType)
 	}
 	d.take(flow.LayerEthernet, length)
+	return d.typed()
+}
+
+// firstEtherType separates types from lengths (IEEE 802.3 clause 3.2.6).
+const firstEtherType = 0x0600
+
+// typed notes the EtherType that was read. Where it is a length, LLC follows, with the type in a SNAP header (RFC 1042) or
+// none at all.
+func (d *dissector) typed() next {
+	if d.counts() {
+		d.r.EType = 0
+	}
+	if d.etherType < firstEtherType {
+		snap := [6]byte{0xaa, 0xaa, 3}
+		if len(d.b) < 8 || [6]byte(d.b) != snap {
+			return nothing
+		}
+		d.etherType = binary.BigEndian.Uint16(d.b[6:])
+		d.take(flow.LayerCustom, 8)
+	}
+	if d.counts() {
+		d.r.EType = uint32(d.etherType)
+	}
 	return etherType
 }
 
@@ -246,10 +278,9 @@ func (d *dissector) vlan() next {
 		if d.r.VLANID == 0 {
 			d.r.VLANID = uint32(binary.BigEndian.Uint16(d.b) & 0x0fff)
 		}
-		d.r.EType = uint32(d.etherType)
 	}
 	d.take(flow.LayerDot1Q, length)
-	return etherType
+	return d.typed()
 }
 
 // pppoe reads a session header and PPP's protocol (RFC 2516 section 4, RFC 1661 section 2).
@@ -258,11 +289,30 @@ func (d *dissector) pppoe() next {
 	if len(d.b) < length {
 		return d.short()
 	}
-	switch binary.BigEndian.Uint16(d.b[6:]) {
+	return d.pppProtocol(length)
+}
+
+// ppp reads a frame with or without HDLC's address and control (RFC 1662 section 3.1).
+func (d *dissector) ppp() next {
+	length := 2
+	if len(d.b) > 0 && d.b[0] == 0xff {
+		length = 4
+	}
+	if len(d.b) < length {
+		return d.short()
+	}
+	return d.pppProtocol(length)
+}
+
+// pppProtocol takes a header of length bytes, the last two of which are PPP's protocol, where that is known.
+func (d *dissector) pppProtocol(length int) next {
+	switch binary.BigEndian.Uint16(d.b[length-2:]) {
 	case 0x0021:
 		d.etherType = EtherTypeIPv4
 	case 0x0057:
 		d.etherType = EtherTypeIPv6
+	case 0x0281:
+		d.etherType = EtherTypeMPLS
 	default:
 		return nothing
 	}

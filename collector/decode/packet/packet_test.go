@@ -114,6 +114,12 @@ func TestLayers(t *testing.T) {
 		{"VXLAN, inner", join(ip4(1, 17, 0), udp(4000, 4789), vxlan, ether(0x86dd), ip6(1, 17), udp(7, 8)), true,
 			[]flow.Layer{flow.LayerIPv4, flow.LayerUDP, flow.LayerCustom, flow.LayerEthernet, flow.LayerIPv6, flow.LayerUDP},
 			[]uint32{20, 8, 8, 14, 40, 8}, "2000::1", 7, 8, func(r *flow.Record) bool { return r.SrcMAC != 0 && r.FragmentID == 0 }},
+		{"SCTP", join(ether(0x800), ip4(1, 132, 0), u16(2905, 2906), make([]byte, 8)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerIPv4, flow.LayerCustom}, []uint32{14, 20, 12}, "10.0.0.1", 2905, 2906,
+			func(r *flow.Record) bool { return r.Proto == 132 }},
+		{"IEEE 802.3 with SNAP", join(ether(100), []byte{0xaa, 0xaa, 3, 0, 0, 0}, u16(0x800), ip4(1, 17, 0), udp(1, 2)), false,
+			[]flow.Layer{flow.LayerEthernet, flow.LayerCustom, flow.LayerIPv4, flow.LayerUDP}, []uint32{14, 8, 20, 8}, "10.0.0.1", 1, 2,
+			func(r *flow.Record) bool { return r.EType == 0x800 }},
 		{"IP in IP, inner", join(ip4(1, 4, 0), ip4(2, 17, 0), udp(1, 2)), true,
 			[]flow.Layer{flow.LayerIPv4, flow.LayerIPv4, flow.LayerUDP}, []uint32{20, 20, 8}, "10.0.0.2", 1, 2, nil},
 	} {
@@ -145,6 +151,31 @@ func TestLayers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestALengthIsNoEtherType(t *testing.T) {
+	for _, frame := range [][]byte{
+		join(ether(38), []byte{0x42, 0x42, 3}, make([]byte, 35)), // spanning tree
+		join(ether(0x8100), u16(7, 38), []byte{0x42, 0x42, 3}, make([]byte, 35)),
+	} {
+		if r, result := dissect(ProtocolEthernet, frame, Options{}); r.EType != 0 || result != Complete {
+			t.Errorf("EtherType %#x, result %d", r.EType, result)
+		}
+	}
+}
+
+func TestPPP(t *testing.T) {
+	for _, head := range [][]byte{{0, 0x21}, {0xff, 3, 0, 0x21}, {0xff, 3, 2, 0x81, 0, 1, 1, 9}} {
+		for _, protocol := range []Protocol{ProtocolPPP, ProtocolPOS} {
+			r, result := dissect(protocol, join(head, ip4(1, 17, 0), udp(1, 2)), Options{})
+			if result != Complete || r.EType != 0x800 || r.SrcAddr.Addr().String() != "10.0.0.1" || r.DstPort != 2 {
+				t.Errorf("%x: result %d, %+v", head, result, r)
+			}
+		}
+	}
+	if r, _ := dissect(ProtocolPPP, []byte{0xc0, 0x21, 1, 1}, Options{}); len(r.LayerStack) != 0 { // LCP
+		t.Errorf("layers are %v", r.LayerStack)
 	}
 }
 

@@ -59,6 +59,20 @@ func (d *dissector) udp() next {
 	return nothing
 }
 
+// portsOnly reads a transport whose header has length bytes and begins with the ports.
+func (d *dissector) portsOnly(length int) next {
+	if len(d.b) < 4 {
+		return d.short()
+	}
+	d.ports()
+	if len(d.b) < length {
+		d.take(flow.LayerCustom, len(d.b))
+		return d.short()
+	}
+	d.take(flow.LayerCustom, length)
+	return nothing
+}
+
 func (d *dissector) icmp(layer flow.Layer) next {
 	if len(d.b) < 2 {
 		return d.short()

@@ -47,12 +47,13 @@ func (d *decoder) flowSample(b []byte, expanded bool) {
 	if expanded {
 		r.SamplingRate = uint64(binary.BigEndian.Uint32(b[12:]))
 		r.InIf = binary.BigEndian.Uint32(b[28:])
-		r.OutIf = binary.BigEndian.Uint32(b[36:])
+		d.output(binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[36:]))
 		records = binary.BigEndian.Uint32(b[40:])
 	} else {
 		r.SamplingRate = uint64(binary.BigEndian.Uint32(b[8:]))
 		r.InIf = binary.BigEndian.Uint32(b[20:])
-		r.OutIf = binary.BigEndian.Uint32(b[24:])
+		out := binary.BigEndian.Uint32(b[24:])
+		d.output(out>>30, out&(1<<30-1))
 		records = binary.BigEndian.Uint32(b[28:])
 	}
 	switch {
@@ -79,6 +80,44 @@ func (d *decoder) flowSample(b []byte, expanded bool) {
 	d.counts.Inc(ledger.SamplesFlow)
 	d.counts.Inc(ledger.RecordsDecoded)
 	d.sink.Record(r)
+}
+
+// Formats of an interface (sFlow version 5, "interface" and "interface_expanded"): the two top bits of the compact form.
+const (
+	interfaceSingle    = 0
+	interfaceDiscarded = 1 // the value says why
+	interfaceMultiple  = 2 // the value says how many
+)
+
+// output takes the interface that the packet left by. A reason and a number of interfaces must not pass for the index of one.
+func (d *decoder) output(format, value uint32) {
+	switch format {
+	case interfaceSingle:
+		d.r.OutIf = value
+	case interfaceDiscarded:
+		d.r.ForwardingStatus = discarded(value)
+	case interfaceMultiple:
+	}
+}
+
+// discarded is the forwarding status (element 89, RFC 7270 section 4.12) for a reason of sFlow's: an ICMP code of "destination
+// unreachable", or one of sFlow's own from 256 on.
+func discarded(reason uint32) uint32 {
+	switch reason {
+	case 0, 1: // network, host
+		return 131 // unroutable
+	case 4, 262: // larger than the next link takes
+		return 133
+	case 257: // lifetime exceeded
+		return 137
+	case 258: // access list
+		return 129
+	case 260: // random early detection
+		return 139
+	case 261: // traffic shaping
+		return 138
+	}
+	return 128 // dropped, for an unknown reason
 }
 
 // flowRecord reads one part of a flow sample.

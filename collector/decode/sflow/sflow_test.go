@@ -111,6 +111,33 @@ func TestEachFormatFillsItsFields(t *testing.T) {
 	}
 }
 
+func TestOnlyASingleOutputIsAnInterface(t *testing.T) {
+	for _, test := range []struct {
+		name                 string
+		format, value        uint32
+		wantOut, wantForward uint32
+	}{
+		{"single", 0, 8, 8, 0},
+		{"none: the device itself", 0, 0x3fffffff, 0x3fffffff, 0},
+		{"discarded by an access list", 1, 258, 0, 129},
+		{"discarded, host unreachable", 1, 1, 0, 131},
+		{"discarded, unknown", 1, 256, 0, 128},
+		{"multiple", 2, 3, 0, 0},
+	} {
+		compact := tagged(formatFlow, u32(1, 3, 1000, 50000, 0, 7, test.format<<30|test.value, 0))
+		expanded := tagged(formatExpandedFlow, u32(1, 0, 3, 1000, 50000, 0, 0, 7, test.format, test.value, 0))
+		c, _, _, _ := decode(datagram(compact, expanded), Options{})
+		if len(c.records) != 2 {
+			t.Fatalf("%s: %d records", test.name, len(c.records))
+		}
+		for _, r := range c.records {
+			if r.InIf != 7 || r.OutIf != test.wantOut || r.ForwardingStatus != test.wantForward {
+				t.Errorf("%s: in %d, out %d, forwarding status %d", test.name, r.InIf, r.OutIf, r.ForwardingStatus)
+			}
+		}
+	}
+}
+
 func TestOneBadSampleDoesNotCostTheOthers(t *testing.T) {
 	good := sample(tagged(recordIPv4, u32(100, 6, 1, 2, 80, 443, 0, 0)))
 	c, counts, _, outcome := decode(datagram(good, tagged(formatFlow, u32(1, 2)), tagged(formatCounter, u32(1, 2, 0)),
