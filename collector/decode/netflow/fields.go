@@ -44,6 +44,8 @@ const (
 	opFragmentFlags
 	opSrcMAC
 	opDstMAC
+	opPostSrcMAC // after treatment: where the record does not say what came in
+	opPostDstMAC
 	opSrcVLAN
 	opDstVLAN
 	opVLAN
@@ -68,8 +70,9 @@ const (
 	opDurationMilliseconds
 	opDurationMicroseconds
 	opSystemInit
-	opObserved    // the time of an event that has no start and end
-	opObservedNTP // the same as an NTP timestamp
+	opObserved        // the time of an event that has no start and end
+	opObservedSeconds // the same in seconds
+	opObservedNTP     // the same as an NTP timestamp
 
 	opFrameSize
 	opFrameSection
@@ -100,7 +103,7 @@ var operations = [maxElement]operation{
 	176: opICMPType, 178: opICMPType, 177: opICMPCode, 179: opICMPCode,
 	52: opTTL, 192: opTTL,
 	54: opFragmentID, 88: opFragmentOffset, 197: opFragmentFlags,
-	56: opSrcMAC, 81: opSrcMAC, 80: opDstMAC, 57: opDstMAC,
+	56: opSrcMAC, 81: opPostSrcMAC, 80: opDstMAC, 57: opPostDstMAC,
 	58: opSrcVLAN, 59: opDstVLAN, 243: opVLAN,
 	60: opIPVersion, 89: opForwardingStatus,
 	70: opMPLSLabel, 71: opMPLSLabel, 72: opMPLSLabel, 73: opMPLSLabel, 74: opMPLSLabel,
@@ -114,7 +117,7 @@ var operations = [maxElement]operation{
 	154: opStartNTP, 155: opEndNTP, 156: opStartNTP, 157: opEndNTP,
 	158: opStartDelta, 159: opEndDelta,
 	160: opSystemInit, 161: opDurationMilliseconds, 162: opDurationMicroseconds,
-	323: opObserved, 324: opObservedNTP, 325: opObservedNTP,
+	322: opObservedSeconds, 323: opObserved, 324: opObservedNTP, 325: opObservedNTP,
 
 	104: opFrameSection, 312: opFrameSize, 313: opPacketSection, 315: opFrameSection,
 
@@ -157,8 +160,8 @@ func standIn(t *template.Template, delta uint16, others []uint16) uint16 {
 // describesFlow reports whether op says something of a flow, and not only when, where and how it was observed.
 func (op operation) describesFlow() bool {
 	switch op {
-	case opNone, opIPVersion, opObservationPoint, opSystemInit, opObserved, opObservedNTP, opSamplerID, opSelectorID, opSampling,
-		opStartUptime, opEndUptime, opStartSeconds, opEndSeconds, opStartMilliseconds, opEndMilliseconds, opStartNTP, opEndNTP,
+	case opNone, opIPVersion, opObservationPoint, opSystemInit, opObserved, opObservedSeconds, opObservedNTP, opSamplerID, opSelectorID,
+		opSampling, opStartUptime, opEndUptime, opStartSeconds, opEndSeconds, opStartMilliseconds, opEndMilliseconds, opStartNTP, opEndNTP,
 		opStartDelta, opEndDelta, opDurationMilliseconds, opDurationMicroseconds:
 		return false
 	}
@@ -179,6 +182,10 @@ func (op operation) destination() operation {
 		return opNextHopIPv4
 	case opBGPNextHopIPv6:
 		return opBGPNextHopIPv4
+	case opPostSrcMAC:
+		return opSrcMAC
+	case opPostDstMAC:
+		return opDstMAC
 	case opStartSeconds, opStartMilliseconds, opStartNTP, opStartDelta:
 		return opStartUptime
 	case opEndSeconds, opEndMilliseconds, opEndNTP, opEndDelta:

@@ -137,6 +137,7 @@ func TestTimesInAllTheirForms(t *testing.T) {
 		{"duration before an end", []uint16{153, 8, 162, 4}, join(u64(exported*1000), u32(2_000_000)), (exported - 2) * second, exported * second},
 		{"uptime with the time of initialization", []uint16{160, 8, 22, 4, 21, 4}, join(u64((exported-100)*1000), u32(1000, 2000)),
 			(exported - 99) * second, (exported - 98) * second},
+		{"an observation in seconds", []uint16{322, 4}, u32(exported - 7), (exported - 7) * second, (exported - 7) * second},
 		{"an observation", []uint16{323, 8}, u64(exported * 1000), exported * second, exported * second},
 		{"none", []uint16{1, 4}, u32(1), exported * second, exported * second},
 		{"an end only", []uint16{151, 4}, u32(exported - 5), (exported - 5) * second, (exported - 5) * second},
@@ -211,6 +212,26 @@ func TestATemplateForBothFamiliesGivesTheAddressThatIsThere(t *testing.T) {
 	}
 }
 
+func TestAddressesAfterTreatmentStandInForThoseBefore(t *testing.T) {
+	mac := func(n byte) []byte { return []byte{2, 0, 0, 0, 0, n} }
+	for _, test := range []struct {
+		fields              []uint16
+		values              []byte
+		source, destination uint64
+	}{
+		{[]uint16{81, 6, 57, 6, 56, 6, 80, 6}, join(mac(1), mac(2), mac(3), mac(4)), 0x020000000003, 0x020000000004},
+		{[]uint16{56, 6, 80, 6, 81, 6, 57, 6}, join(mac(3), mac(4), mac(1), mac(2)), 0x020000000003, 0x020000000004},
+		{[]uint16{81, 6, 57, 6, 56, 6, 80, 6}, join(mac(1), mac(2), make([]byte, 12)), 0x020000000001, 0x020000000002},
+		{[]uint16{56, 6, 57, 6}, join(mac(3), mac(2)), 0x020000000003, 0x020000000002},
+	} {
+		s := newStation(t)
+		s.netflow9(set(0, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+		if r := s.only(); r.SrcMAC != test.source || r.DstMAC != test.destination {
+			t.Errorf("%v: %012x to %012x", test.fields, r.SrcMAC, r.DstMAC)
+		}
+	}
+}
+
 func TestMPLSAndSampledSections(t *testing.T) {
 	s := newStation(t)
 	s.ipfix(set(2, u16(300, 2, 70, 3, 71, 3)), set(300, []byte{0, 0x01, 0x10, 0, 0x02, 0x11}))
@@ -271,6 +292,10 @@ func TestSamplingRatesAreThoseOfTheRecordsOwnSampler(t *testing.T) {
 			s.ipfix(set(3, u16(400, 2, 1, 302, 4, 311, 8)), set(400, u32(9), u64(math.Float64bits(0.001))))
 			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(1)))
 		}, 1000, nil},
+		{"34 and 50, of which one is not in use", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 12, 1, 4, 34, 4, 50, 4, 48, 1)), set(400, u32(1, 250, 0), []byte{1}))
+			s.netflow9(set(0, u16(300, 2, 1, 4, 48, 1)), set(300, u32(1), []byte{1}))
+		}, 250, nil},
 		{"by interface", func(s *station) {
 			s.netflow9(set(1, u16(400, 4, 4, 2, 4, 34, 4)), set(400, u32(3, 30, 4, 40)))
 			s.netflow9(set(0, u16(300, 2, 1, 4, 10, 4)), set(300, u32(1, 4)))

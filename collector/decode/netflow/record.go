@@ -179,9 +179,9 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		case opFragmentFlags:
 			// RFC 7012: the flags are the three top bits of the octet.
 			r.IPFlags = uint32(number(v)) >> 5
-		case opSrcMAC:
+		case opSrcMAC, opPostSrcMAC:
 			r.SrcMAC = number(v)
-		case opDstMAC:
+		case opDstMAC, opPostDstMAC:
 			r.DstMAC = number(v)
 		case opSrcVLAN:
 			r.SrcVLAN = uint32(number(v))
@@ -242,6 +242,9 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 			times.systemInitMs = number(v)
 		case opObserved:
 			r.TimeFlowStartNs = number(v) * nanosPerMilli
+			r.TimeFlowEndNs = r.TimeFlowStartNs
+		case opObservedSeconds:
+			r.TimeFlowStartNs = number(v) * nanosPerSecond
 			r.TimeFlowEndNs = r.TimeFlowStartNs
 		case opObservedNTP:
 			r.TimeFlowStartNs = fromNTP(number(v))
@@ -325,9 +328,9 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	case opTTL:
 		return r.IPTTL != 0
 	case opSrcMAC:
-		return r.SrcMAC != 0
+		return r.SrcMAC != 0 && (op == opPostSrcMAC || allZero(v))
 	case opDstMAC:
-		return r.DstMAC != 0
+		return r.DstMAC != 0 && (op == opPostDstMAC || allZero(v))
 	case opSrcVLAN:
 		return r.SrcVLAN != 0
 	case opDstVLAN:

@@ -34,7 +34,9 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	n := number(v)
 	switch id {
 	case 34, 50:
-		s.interval = n
+		if n != 0 { // a record may have both, and mean one
+			s.interval = n
+		}
 	case 305:
 		s.packetInterval = n
 	case 306:
