@@ -166,7 +166,7 @@ func podTrouble(pod *corev1.Pod) string {
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return "cannot be scheduled: " + c.Message
+			return "cannot be scheduled: " + c.Message + portsTaken(pod, c.Message)
 		}
 	}
 	for _, s := range pod.Status.ContainerStatuses {
@@ -184,4 +184,19 @@ func podTrouble(pod *corev1.Pod) string {
 		}
 	}
 	return ""
+}
+
+// portsTaken says what to do where the scheduler finds a node's ports taken, for which it has only these words.
+func portsTaken(pod *corev1.Pod, message string) string {
+	if !pod.Spec.HostNetwork || !strings.Contains(message, "free ports") {
+		return ""
+	}
+	var ports []string
+	for _, c := range pod.Spec.Containers {
+		for _, p := range c.Ports {
+			ports = append(ports, fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol))
+		}
+	}
+	return fmt.Sprintf(" (with collector.hostNetwork each fleet needs ports of its own on a node: another pod has one of %s; choose other "+
+		"ports of listeners and collector.metricsPort, or other nodes by collector.nodeSelector)", strings.Join(ports, ", "))
 }

@@ -41,6 +41,28 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		w.run(fc, 0)
 		w.expectReady(fc)
 	})
+	t.Run("another fleet has the nodes' ports", func(t *testing.T) {
+		fc := w.create("ports", func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.Service.Type = v1alpha1.ServiceNone
+			fc.Spec.Collector.HostNetwork, fc.Spec.Collector.MetricsPort = true, 18080
+		})
+		set := w.daemonSet(fc)
+		pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
+		pod.Name, pod.Namespace = "ports-collector-x", w.namespace
+		if err := w.c.Create(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+			Message: "0/3 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
+		}}}
+		if err := w.c.Status().Update(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		w.run(fc, 3)
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonUnavailable, "3 of 3 nodes are without",
+			"ports of its own", "2055/UDP", "18080/TCP", "collector.metricsPort")
+	})
 	t.Run("no node has a collector", func(t *testing.T) {
 		fc := w.create("nowhere")
 		set := w.daemonSet(fc)

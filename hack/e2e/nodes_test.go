@@ -4,15 +4,61 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
-// Between the end of a collector and the moment its node is out of the route datagrams are lost, since nobody is there. What
-// comes after is decoded, though templates were sent once, at the beginning.
-func TestKilledCollectorCostsNoMoreThanTheBalancersGap(t *testing.T) {
+// A collector that ends without a word (SIGKILL, as when memory is short) is started again in its pod by the kubelet. Datagrams are
+// lost from its end until its node takes what the router sends there, and no others: templates were sent once, at the beginning.
+func TestCollectorThatIsKilledCostsWhatItsNodeGetsUntilItIsBack(t *testing.T) {
+	ownNodes(t)
+	diagnose(t)
+	pods, err := cluster.Collectors(t.Context(), fleet)
+	must(t, err)
+	changes, err := cluster.RouteChanges(t.Context(), fleet)
+	must(t, err)
+	routes := countRoutes(t)
+	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "30s", "--template-interval", "0")
+	time.Sleep(5 * time.Second)
+	before := routes()
+	killed := time.Now()
+	must(t, cluster.Signal(t.Context(), fleet.Namespace, pods["n2"], "collector", syscall.SIGKILL))
+	pod, err := cluster.CollectorReady(t.Context(), fleet, "n2", killed)
+	must(t, err)
+	back := time.Now()
+	must(t, cluster.NextHops(t.Context(), fleet, 3))
+	report := end()
+	after := routes()
+	must(t, cluster.Settled(t.Context(), fleet, 3))
+
+	how, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "pod", pod, "-o",
+		"jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}")
+	must(t, err)
+	if pod != pods["n2"] || how != "137" {
+		t.Errorf("the collector was not killed: %s ended with %q, and %s is there", pods["n2"], how, pod)
+	}
+	for _, change := range changes() {
+		if change.After(killed) {
+			t.Logf("the route changed %s after the end of the collector", change.Sub(killed).Round(time.Millisecond))
+		}
+		if change.After(back) {
+			back = change
+		}
+	}
+	lostBetween(t, report, killed, back.Add(proxyRules))
+	lostOn(t, report, before, after, "n2")
+}
+
+// proxyRules is how long after a node's announcement kube-proxy may have its rules, which it writes once a second.
+const proxyRules = 1500 * time.Millisecond
+
+// Where a collector's pod is removed at once, which ends it as SIGKILL does, another pod takes its place. Between the end of a
+// collector and the moment its node is out of the route datagrams are lost, since nobody is there. What comes after is decoded,
+// though templates were sent once, at the beginning.
+func TestCollectorThatIsRemovedAtOnceCostsNoMoreThanTheBalancersGap(t *testing.T) {
 	ownNodes(t)
 	diagnose(t)
 	pods, err := cluster.Collectors(t.Context(), fleet)
@@ -44,20 +90,24 @@ func TestDeletedCollectorCostsNothing(t *testing.T) {
 	complete(t, end())
 }
 
-// A node without power says no goodbye: the router sends to it until BGP's hold time is over.
+// A node without power says no goodbye: the router sends to it until BGP's hold time is over. Lost is what it sends there, and
+// what the collector had not handed on: nothing of a flow that goes to another node.
 func TestNodeThatIsLostCostsNoMoreThanTheBalancersGap(t *testing.T) {
 	ownNodes(t)
 	diagnose(t)
 	changes, err := cluster.RouteChanges(t.Context(), fleet)
 	must(t, err)
+	routes := countRoutes(t)
 	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "30s", "--template-interval", "0",
 		"--quiet", "60s") // a NATS server goes too: what collectors have waits until they have found another
 	time.Sleep(5 * time.Second)
+	before := routes()
 	killed := time.Now()
 	_, err = cluster.Cluster(t.Context(), "node", "kill", "n3")
 	must(t, err)
 	must(t, cluster.NextHops(t.Context(), fleet, 2))
 	report, left := end(), time.Time{}
+	after := routes()
 	for _, change := range changes() {
 		if left.IsZero() && change.After(killed) {
 			left = change
@@ -70,9 +120,7 @@ func TestNodeThatIsLostCostsNoMoreThanTheBalancersGap(t *testing.T) {
 	must(t, cluster.Settled(t.Context(), fleet, 3))
 	settle(t)
 	lostBetween(t, report, killed, left)
-	if report.Lost == 0 {
-		t.Error("nothing was lost: the node cannot have been gone")
-	}
+	lostOn(t, report, before, after, "n3")
 	if waited := left.Sub(killed); waited > 7*time.Second {
 		t.Errorf("the router sent to the node for %s", waited)
 	}
@@ -132,6 +180,47 @@ func settle(t *testing.T) {
 	must(t, err)
 	must(t, cluster.NATSReady(t.Context()))
 	must(t, cluster.Ready(t.Context(), fleet))
+}
+
+// A drain evicts what can run elsewhere, a NATS server among it. The collector, a DaemonSet's, stays and reads on: the node
+// needs no label before it as long as it is not switched off.
+func TestNodeThatIsDrainedGoesOnCollecting(t *testing.T) {
+	ownNodes(t)
+	diagnose(t)
+	pods, err := cluster.Collectors(t.Context(), fleet)
+	must(t, err)
+	changes, err := cluster.RouteChanges(t.Context(), fleet)
+	must(t, err)
+	routes := countRoutes(t)
+	before, after := rig.Routes{}, rig.Routes{}
+	report := during(t, func() {
+		before = routes()
+		began := time.Now()
+		drain(t, "n2")
+		defer func() {
+			_, err := cluster.Kubectl(context.WithoutCancel(t.Context()), "uncordon", "n2")
+			must(t, err)
+		}()
+		t.Logf("the drain took %s", time.Since(began).Round(time.Second))
+		time.Sleep(10 * time.Second)
+		after = routes()
+	}, steady...)
+	for _, change := range changes() {
+		t.Logf("the route changed %.3f s after the traffic's start", change.Sub(report.Began).Seconds())
+	}
+	complete(t, report)
+	settle(t)
+	if now, err := cluster.Collectors(t.Context(), fleet); err != nil || now["n2"] != pods["n2"] {
+		t.Errorf("%s was on n2 before, now %s (%v)", pods["n2"], now["n2"], err)
+	}
+	sent := 0
+	for flow, nodes := range after {
+		sent += nodes["n2"] - before[flow]["n2"]
+	}
+	t.Logf("meanwhile the router sent %d datagrams to n2", sent)
+	if sent == 0 {
+		t.Error("n2 got nothing: that nothing was lost says nothing")
+	}
 }
 
 // What docs/rolling-updates.md says to do with a node that has to go for a while.

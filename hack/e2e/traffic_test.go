@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,9 +104,74 @@ func lostBetween(t *testing.T, report check.Report, from, to time.Time) {
 	}
 	t.Logf("%d of %d datagrams were lost, in %d gaps, sent at %s to %s; the gap ended at %s; %d were refused", report.LostDatagrams,
 		report.Datagrams, len(report.Gaps), first, last, to.Sub(from).Round(time.Millisecond), report.Refused)
+	for _, stretch := range stretches(report.Gaps) {
+		t.Logf("some were lost of what was sent at %s to %s", at(stretch[0]), at(stretch[1]))
+	}
 	if t.Failed() {
 		t.Log(text.String())
 	}
+}
+
+// countRoutes makes the router count which node it sends each of the fleet's flows to, until the test ends.
+func countRoutes(t *testing.T) (read func() rig.Routes) {
+	t.Helper()
+	end, err := cluster.CountRoutes(t.Context(), fleet)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	})
+	return func() rig.Routes {
+		t.Helper()
+		routes, err := cluster.Routes(t.Context())
+		must(t, err)
+		return routes
+	}
+}
+
+// lostOn fails the test unless all that is lost is of flows that the router had sent to one node, and to no other, before it was
+// lost; and each of these flows has lost something, or the node cannot have been gone.
+func lostOn(t *testing.T, report check.Report, before, after rig.Routes, node string) {
+	t.Helper()
+	lost := map[netip.AddrPort]int{}
+	for _, gap := range report.Gaps {
+		lost[gap.Source] += gap.Last - gap.First + 1
+		if via := before[gap.Source]; len(via) != 1 || via[node] == 0 {
+			t.Errorf("exporter %d (%s), whose datagrams the router had sent to %v and not only to %s, lost %d records sent at %.3f to %.3f s",
+				gap.Exporter, gap.Source, via, node, gap.Records, gap.From, gap.To)
+		}
+	}
+	flows, sent, gone := 0, 0, 0
+	for flow, via := range before {
+		if via[node] == 0 {
+			continue
+		}
+		flows++
+		sent += after[flow][node] - via[node]
+		gone += lost[flow]
+		if lost[flow] == 0 {
+			t.Errorf("%s, whose datagrams the router had sent to %s, lost nothing", flow, node)
+		}
+	}
+	t.Logf("of %d flows the router had sent %d to %s, each to no other node, and then sent %d datagrams of these there; they lost %d, the others %d",
+		len(before), flows, node, sent, gone, report.LostDatagrams-gone)
+	if flows == 0 || flows == len(before) {
+		t.Errorf("%d of %d flows went to %s: that says nothing", flows, len(before), node)
+	}
+}
+
+// stretches are the times in which datagrams were lost, of whichever exporter: those less than a tenth of a second apart are one.
+func stretches(gaps []check.Gap) (all [][2]float64) {
+	gaps = slices.SortedFunc(slices.Values(gaps), func(a, b check.Gap) int { return cmp.Compare(a.From, b.From) })
+	for _, gap := range gaps {
+		if last := len(all) - 1; last >= 0 && gap.From <= all[last][1]+0.1 {
+			all[last][1] = max(all[last][1], gap.To)
+		} else {
+			all = append(all, [2]float64{gap.From, gap.To})
+		}
+	}
+	return all
 }
 
 // gap fails the test unless all that is lost was sent within one stretch of time, and nothing came wrong or twice.
