@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
@@ -89,57 +87,13 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {spool: {directo
 	a.checkLedger()
 }
 
-// failingDisk mounts a file system of its own. fail makes every access to it an error from then on, as the kernel does where a
-// disk breaks; replace mounts it anew, which wants that nobody has it open.
-func failingDisk(t *testing.T) (disk string, fail, replace func()) {
-	t.Helper()
-	disk = t.TempDir()
-	image := filepath.Join(t.TempDir(), "image")
-	run := func(name string, args ...string) error {
-		out, err := exec.Command(name, args...).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w: %s", name, err, out)
-		}
-		return nil
-	}
-	write(t, image, "")
-	for _, err := range []error{
-		os.Truncate(image, 64<<20), run("mkfs.ext4", "-q", image), run("mount", "-o", "loop", image, disk),
-	} {
-		if err != nil {
-			t.Skipf("a disk that can be broken needs root, mkfs.ext4 and a loop device: %v", err)
-		}
-	}
-	t.Cleanup(func() { _ = run("umount", "-l", disk) })
-	fail = func() {
-		t.Helper()
-		const shutdown = 0x8004587d // EXT4_IOC_SHUTDOWN
-		root, err := os.Open(disk)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = root.Close() }()
-		if err := unix.IoctlSetPointerInt(int(root.Fd()), shutdown, 0); err != nil {
-			t.Skipf("this kernel does not break a disk when asked to: %v", err)
-		}
-	}
-	replace = func() {
-		t.Helper()
-		natstest.Eventually(t, "the disk is unmounted", func() bool { return run("umount", disk) == nil })
-		if err := run("mount", "-o", "loop", image, disk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return disk, fail, replace
-}
-
 // The spool's disk breaks in the midst of a run: what comes goes through memory, what is on the disk is in the books, and the
 // next process sends it once the disk can be read.
 func TestDiskThatBreaksUnderTheSpoolLeavesMemory(t *testing.T) {
-	disk, breakDisk, replaceDisk := failingDisk(t)
+	disk := newDisk(t)
 	s := natstest.StartProcess(t)
 	a := startConfigured(t, "a", configured("a", s.URL(), "", `templateStore: {maxBytes: -1}
-output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 64Mi, spool: {directory: "`+disk+`/spool", after: 200ms}}}`)).awaitReady()
+output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 64Mi, spool: {directory: "`+disk.dir+`/spool", after: 200ms}}}`)).awaitReady()
 	e := newExporter(t, 1)
 	e.send(a.port, 0, oldLayout.template())
 	l := newLoad(e)
@@ -149,7 +103,7 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 64Mi,
 	l.run(rate, during, a.port)
 	natstest.Eventually(t, "all is on disk", func() bool { return a.metric("records_spooled") > 0 && a.metric("records_waiting") == 0 })
 	onDisk := int(a.metric("records_spooled"))
-	breakDisk()
+	disk.fail()
 	l.run(rate, during, a.port)
 	natstest.Eventually(t, "the error is counted", func() bool {
 		return a.metric("spool_errors_total") > 0 && a.metric("spool_usable") == 0
@@ -170,7 +124,8 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 64Mi,
 	a.checkBooks()
 
 	a.kill()
-	replaceDisk()
+	disk.unmount()
+	disk.mount()
 	a = a.restart(t, "a").awaitReady()
 	natstest.Eventually(t, "the spool is read", func() bool { return int(a.metric("records_recovered_total")) == onDisk })
 	a.atRest()

@@ -125,7 +125,7 @@ var (
 	dropped         = counter("records_dropped", "Flow records that were given up after decoding.", "reason")
 	waiting         = gauge("records_waiting", "Flow records in memory that are not published yet.")
 	spooled         = gauge("records_spooled", "Flow records on disk that are not published yet.")
-	recovered       = counter("records_recovered", "Flow records that a former process left in the spool.")
+	recovered       = counter("records_recovered", "Flow records found in the spool that a former process left there, or that had counted as spool_gone.")
 	publishBatches  = counter("publish_batches", "Messages that the output has taken.")
 	publishBytes    = counter("published_bytes", "Bytes of payload that the output has taken.")
 	publishRetries  = counter("publish_retries", "Messages sent again.")
@@ -136,10 +136,10 @@ var (
 	inFlightBytes   = gauge("publish_in_flight_bytes", "Bytes that are sent and not acknowledged.")
 	streamReady     = gauge("stream_ready", "Whether the stream was found or created.")
 
-	spoolUsable    = gauge("spool_usable", "Whether the spool takes batches; 0 where its disk is full, read-only or broken.")
+	spoolUsable    = gauge("spool_usable", "Whether the spool takes batches; 0 where its disk is full, read-only, broken or not mounted.")
 	spoolBytes     = gauge("spool_bytes", "Bytes that the spool takes on disk.")
 	spoolBatches   = counter("spool_batches", "Batches written to the spool.")
-	spoolErrors    = counter("spool_errors", "Times that the spool's disk refused something.")
+	spoolErrors    = counter("spool_errors", "Times that the spool's directory could not be used.", "reason")
 	spoolDiscarded = counter("spool_discarded_bytes", "Bytes of what a former process left in the spool that were torn or damaged.")
 
 	refusedConnections = counter("http_connections_refused", "HTTP connections refused because there were too many.")
@@ -349,7 +349,9 @@ func (s snapshot) output(emit func(metric, float64, ...string)) {
 		emit(spoolUsable, boolean(v.Spool.Usable))
 		emit(spoolBytes, float64(v.Spool.Bytes))
 		emit(spoolBatches, float64(v.Spool.Batches))
-		emit(spoolErrors, float64(v.Spool.Errors))
+		for reason, n := range v.Spool.Errors {
+			emit(spoolErrors, float64(n), reason)
+		}
 		emit(spoolDiscarded, float64(v.Spool.DiscardedBytes))
 	}
 	emit(bufferBytes, float64(v.BufferBytes))

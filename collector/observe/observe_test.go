@@ -37,7 +37,8 @@ func everything() Source {
 		Account:   account,
 		Store:     func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
 		Output: func() Output {
-			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{Usable: true}}
+			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{
+				Usable: true, Errors: map[string]uint64{"read_only": 13}}}
 		},
 		RefusedConnections: func() uint64 { return 1 },
 	}

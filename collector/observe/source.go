@@ -67,7 +67,8 @@ type Output struct {
 
 // Spool is the state of what waits on disk.
 type Spool struct {
-	Usable                          bool
-	Bytes                           int64
-	Batches, Errors, DiscardedBytes uint64
+	Usable                  bool
+	Bytes                   int64
+	Batches, DiscardedBytes uint64
+	Errors                  map[string]uint64 // by reason
 }

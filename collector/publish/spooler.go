@@ -3,6 +3,8 @@ package publish
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -16,17 +18,24 @@ const (
 	spoolRetryWait = 2 * time.Second
 	// spoolSyncInterval is how often what was written is synced.
 	spoolSyncInterval = time.Second
+	// spoolCheckInterval is how often the directory is looked at, so that it is known before it is needed whether it can be used.
+	spoolCheckInterval = 2 * time.Second
 	// loadedBytes bounds what was read from the spool and waits to be sent.
 	loadedBytes = 4 << 20
 )
 
 // spooler moves batches between memory and disk in a goroutine of its own: no packet waits for a disk. A disk that is full,
-// read-only, slow or broken leaves what memory alone can do.
+// read-only, slow or broken leaves what memory alone can do. A directory that cannot be used is let go of, so that its file system
+// can be unmounted and repaired, and is tried again; what it holds then is sent.
 type spooler struct {
 	p       *jetStream
 	config  config.Spool
 	limiter *rate.Limiter
-	spool   *spool.Spool // nil while it cannot be opened; of the goroutine alone
+	// Of the goroutine alone:
+	spool  *spool.Spool // nil while it cannot be used
+	former *spool.Spool // the one that was let go of, until it is opened again
+	letGo  bool         // to be let go of
+	fault  SpoolFault   // the last
 
 	// Under p.mu:
 	done  []*spool.Entry // to be marked as done
@@ -49,7 +58,7 @@ func (s *spooler) finished(e *spool.Entry) { s.done = append(s.done, e) }
 // run tends the spool until ctx ends.
 func (s *spooler) run(ctx context.Context) {
 	p := s.p
-	lastSync := time.Now()
+	lastSync, lastCheck := time.Now(), time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for ctx.Err() == nil {
@@ -60,6 +69,11 @@ func (s *spooler) run(ctx context.Context) {
 				continue
 			}
 			s.openSpool()
+		case s.letGo:
+			s.release()
+		case time.Since(lastCheck) >= spoolCheckInterval:
+			lastCheck = time.Now()
+			s.look()
 		case time.Since(lastSync) >= spoolSyncInterval:
 			lastSync = time.Now()
 			s.check(s.spool.Sync())
@@ -75,48 +89,114 @@ func (s *spooler) run(ctx context.Context) {
 	}
 }
 
-// openSpool opens the directory and takes what a former process left there into the books.
+// openSpool opens the directory and takes what lies there into the books: of a former process, or what this one left when it let
+// go of the directory, which may be another one by now.
 func (s *spooler) openSpool() {
 	p := s.p
+	taken := slices.Clone(s.done)
+	for _, b := range p.fromDisk() {
+		taken = append(taken, b.entry)
+	}
 	p.mu.Unlock()
-	opened, err := spool.Open(s.config.Directory, int64(s.config.MaxBytes))
+	opened, change, err := s.reopen(taken)
 	p.mu.Lock()
 	if err != nil {
 		s.check(err)
 		return
 	}
-	s.spool, s.open = opened, true
-	waiting := uint64(opened.Waiting())
-	p.stats.Recovered += waiting
-	p.stats.Spooled += waiting
+	s.spool, s.former, s.letGo, s.open, s.dry = opened, nil, false, true, false
+	s.done = slices.DeleteFunc(s.done, func(e *spool.Entry) bool { return !e.OnDisk() })
+	p.keepInMemory()
+	s.works()
+	p.stats.Recovered += uint64(change.Found)
+	p.stats.Spooled += uint64(change.Found)
 	p.stats.Spool.DiscardedBytes += uint64(opened.Discarded())
 	p.stats.Spool.Bytes = opened.Bytes()
-	p.status.SpoolError = ""
-	if waiting > 0 || opened.Discarded() > 0 {
-		p.log.Info("the spool holds records of a former process", "directory", s.config.Directory, "records", waiting,
-			"bytes", opened.Bytes(), "tornBytes", opened.Discarded())
+	if change.Found > 0 || opened.Discarded() > 0 {
+		p.log.Info("the spool holds records that this process did not leave there", "directory", s.config.Directory,
+			"records", change.Found, "bytes", opened.Bytes(), "tornBytes", opened.Discarded())
+	}
+	if change.Lost.Records > 0 {
+		p.log.Error("the spool's directory lacks records that were written to it; they count as dropped", "directory", s.config.Directory,
+			"records", change.Lost.Records, "hint", "where it is on another file system now, the former one has them: mounted here again, "+
+				"or for another collector, they are sent")
+	}
+	s.drop(change.Lost, DroppedSpoolGone)
+	p.changed.Broadcast()
+}
+
+// reopen opens the directory that was let go of, or for the first time. p.mu is not held.
+func (s *spooler) reopen(taken []*spool.Entry) (opened *spool.Spool, change spool.Change, err error) {
+	if s.former != nil {
+		return s.former.Reopen(taken)
+	}
+	if opened, err = spool.Open(s.config.Directory, int64(s.config.MaxBytes)); err != nil {
+		return nil, change, err
+	}
+	return opened, spool.Change{Found: opened.Waiting()}, nil
+}
+
+// fromDisk are the batches in memory whose entries are on disk. p.mu is held.
+func (p *jetStream) fromDisk() []*Batch {
+	all := slices.Concat(p.loaded, p.doubtful, p.looking, slices.Collect(maps.Values(p.inFlight)))
+	return slices.DeleteFunc(all, func(b *Batch) bool { return b.entry == nil })
+}
+
+// keepInMemory makes those batches whose entries are no longer on disk batches of memory alone. p.mu is held.
+func (p *jetStream) keepInMemory() {
+	for _, b := range p.fromDisk() {
+		if !b.entry.OnDisk() {
+			b.entry = nil
+			p.stats.Spooled -= uint64(b.Records)
+			p.stats.Waiting += uint64(b.Records)
+			p.stats.BufferBytes += b.size()
+		}
+	}
+	loaded := p.loaded
+	p.loaded = nil
+	for _, b := range loaded {
+		p.requeue(b)
 	}
 }
 
-// check notes an error, or that there is none any more. p.mu is held.
+// release lets go of a directory that cannot be used. Its records stay in the books as spooled.
+func (s *spooler) release() {
+	s.former, s.spool, s.letGo, s.open = s.spool, nil, false, false
+	s.p.mu.Unlock()
+	s.former.Abandon()
+	s.p.mu.Lock()
+}
+
+// look finds out whether the directory can be used.
+func (s *spooler) look() {
+	s.p.mu.Unlock()
+	err := s.spool.Check()
+	s.p.mu.Lock()
+	s.check(err)
+}
+
+// check notes an error. p.mu is held.
 func (s *spooler) check(err error) {
 	p := s.p
 	if err == nil {
 		return
 	}
-	p.stats.Spool.Errors++
+	fault := faultOf(err)
+	p.stats.Spool.Errors[fault]++
 	s.retry = time.Now().Add(spoolRetryWait)
-	if p.status.SpoolError == "" {
+	if p.status.SpoolError == "" || fault != s.fault {
 		p.log.Error("the spool cannot be used; batches stay in memory, up to output.buffer.maxBytes; trying again",
-			"directory", s.config.Directory, "error", err)
+			"directory", s.config.Directory, "error", err, "reason", fault.String(), "hint", fault.todo())
 	}
 	p.status.SpoolError = err.Error()
+	s.fault = fault
+	s.letGo = s.letGo || fault != SpoolNoSpace // a full disk can be read, which makes room
 }
 
 // works notes that the disk has taken something. p.mu is held.
 func (s *spooler) works() {
 	if s.p.status.SpoolError != "" {
-		s.p.log.Info("the spool works again")
+		s.p.log.Info("the spool works again", "directory", s.config.Directory)
 		s.p.status.SpoolError = ""
 	}
 }
@@ -128,11 +208,17 @@ func (s *spooler) markDone() {
 	s.done = nil
 	p.mu.Unlock()
 	var err error
+	var unmarked []*spool.Entry
 	for _, e := range done {
-		err = errors.Join(err, s.spool.Done(e))
+		failed := s.spool.Done(e)
+		if failed != nil && faultOf(failed) != SpoolNoSpace {
+			unmarked = append(unmarked, e) // they are found again once the directory can be used
+		}
+		err = errors.Join(err, failed)
 	}
 	bytes := s.spool.Bytes()
 	p.mu.Lock()
+	s.done = append(s.done, unmarked...)
 	p.stats.Spool.Bytes = bytes
 	s.check(err)
 }
@@ -234,8 +320,14 @@ func (s *spooler) load() {
 	if e != nil && !e.Sent.IsZero() {
 		unheard = 1
 	} else if e != nil {
-		// Before it is sent: after a crash the next process has to know.
-		err = errors.Join(err, s.spool.Sent(e, time.Now(), after))
+		// Before it is sent: after a crash the next process has to know. Where that cannot be written it is not sent, or it would
+		// come twice; but on a full disk, some of which refuse even that, sending is what makes room.
+		failed := s.spool.Sent(e, time.Now(), after)
+		if failed != nil && faultOf(failed) != SpoolNoSpace {
+			s.spool.PutBack(e)
+			e = nil
+		}
+		err = errors.Join(err, failed)
 	}
 	bytes := s.spool.Bytes()
 	p.mu.Lock()

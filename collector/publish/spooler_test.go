@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,7 +185,7 @@ func TestASpoolThatCannotBeUsedLeavesMemoryAndIsCounted(t *testing.T) {
 	}
 	p := start(t, s, spooling(dir, nil))
 	submit(p, 0, 100, 1000)
-	natstest.Eventually(t, "the error is counted", func() bool { return p.Stats().Spool.Errors > 0 })
+	natstest.Eventually(t, "the error is counted", func() bool { return p.Stats().Spool.Errors[SpoolFailing] > 0 })
 	stats := check(t, p)
 	if stats.Spooled != 0 || stats.Dropped[DroppedOldest] != 100-stats.Waiting || p.Status().SpoolError == "" {
 		t.Errorf("stats are %+v, status %+v", stats, p.Status())
@@ -200,6 +201,40 @@ func TestASpoolThatCannotBeUsedLeavesMemoryAndIsCounted(t *testing.T) {
 	})
 	if p.Status().SpoolError != "" {
 		t.Errorf("the status is %+v", p.Status())
+	}
+}
+
+func TestADirectoryInThePlaceOfTheSpoolsIsUsedAndTheFormerIsSentWhenItIsBack(t *testing.T) {
+	s := natstest.Prepare(t)
+	dir := filepath.Join(t.TempDir(), "spool")
+	p := start(t, s, spooling(dir, nil))
+	rename := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submitSlowly(t, p, 0, 200, 1000)
+	natstest.Eventually(t, "all is on disk", func() bool { return check(t, p).Spooled == 200 })
+	rename(dir, dir+".first")
+	natstest.Eventually(t, "another directory is used", func() bool {
+		stats := check(t, p)
+		return stats.Dropped[DroppedSpoolGone] == 200 && stats.Spool.Errors[SpoolMoved] > 0 && p.Status().SpoolError == ""
+	})
+	submitSlowly(t, p, 200, 100, 1000)
+	natstest.Eventually(t, "all is on disk", func() bool { return check(t, p).Spooled == 100 })
+	rename(dir, dir+".second")
+	rename(dir+".first", dir)
+	natstest.Eventually(t, "the former is found", func() bool {
+		stats := check(t, p)
+		return stats.Dropped[DroppedSpoolGone] == 300 && stats.Recovered == 200 && stats.Spooled == 200
+	})
+	s.Restart()
+	natstest.Eventually(t, "it is published", func() bool { return check(t, p).Published == 200 })
+	got := stored(t, s)
+	assertAllOnce(t, got, 200)
+	if slices.Max(got) != "000199" {
+		t.Errorf("the last is %s", slices.Max(got))
 	}
 }
 

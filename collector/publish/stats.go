@@ -21,6 +21,9 @@ const (
 	DroppedUnacknowledged
 	// DroppedSpoolDamaged: written to the spool, and damaged when it was read.
 	DroppedSpoolDamaged
+	// DroppedSpoolGone: written to the spool, and not there when its directory could be used again. Another file system may have
+	// been mounted meanwhile: then they are on the former one, for whoever has it mounted next.
+	DroppedSpoolGone
 
 	// Reasons is how many there are.
 	Reasons = int(iota)
@@ -28,13 +31,14 @@ const (
 
 // String is the value of the metric's label.
 func (r Reason) String() string {
-	return [Reasons]string{"oldest", "newest", "refused", "shutdown", "write_error", "spool_full", "unacknowledged", "spool_damaged"}[r]
+	return [Reasons]string{"oldest", "newest", "refused", "shutdown", "write_error", "spool_full", "unacknowledged", "spool_damaged",
+		"spool_gone"}[r]
 }
 
 // Stats are the figures of a Publisher since it began.
 type Stats struct {
 	// Records: Submitted + Recovered = Published + Waiting + Spooled + the sum of Dropped. Waiting are in memory, Spooled on
-	// disk; Recovered were found there.
+	// disk; Recovered were found there, and had not been written by this process, or had been taken for gone.
 	Submitted, Recovered, Published, Waiting, Spooled uint64
 	Dropped                                           [Reasons]uint64
 	// Batches and Bytes published.
@@ -56,8 +60,8 @@ type SpoolStats struct {
 	Bytes int64
 	// Batches written to it.
 	Batches uint64
-	// Errors of reading and writing.
-	Errors uint64
+	// Errors are how often it could not be used, by reason.
+	Errors [SpoolFaults]uint64
 	// DiscardedBytes of what a former process left, torn or damaged.
 	DiscardedBytes uint64
 }

@@ -95,7 +95,10 @@ func (k *Collector) outputMetrics() observe.Output {
 	}
 	if status.Spool {
 		out.Spool = &observe.Spool{Usable: status.SpoolError == "", Bytes: stats.Spool.Bytes, Batches: stats.Spool.Batches,
-			Errors: stats.Spool.Errors, DiscardedBytes: stats.Spool.DiscardedBytes}
+			Errors: make(map[string]uint64), DiscardedBytes: stats.Spool.DiscardedBytes}
+		for f, n := range stats.Spool.Errors {
+			out.Spool.Errors[publish.SpoolFault(f).String()] = n
+		}
 	}
 	for r := range stats.Dropped {
 		out.Dropped[publish.Reason(r).String()] = stats.Dropped[r]

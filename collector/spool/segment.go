@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 )
 
 // segment is one file: entries one behind the other.
 type segment struct {
-	path string
+	root *os.Root
+	name string
 	file *os.File // nil while nobody needs it
 	size int64
 	// next is where reading goes on.
@@ -21,19 +21,19 @@ type segment struct {
 	takenEntries, takenRecords int
 	// sentRecords are those of records that were sent before they were written, and that are not taken.
 	sentRecords int
+	// adopted are the offsets of entries that were taken before the directory was opened anew.
+	adopted map[int64]struct{}
 	// removed: its room was needed, or all is done.
 	removed bool
 }
 
 const suffix = ".segment"
 
-func segmentPath(dir string, number uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("%020d%s", number, suffix))
-}
+func segmentName(number uint64) string { return fmt.Sprintf("%020d%s", number, suffix) }
 
 func (g *segment) open() (err error) {
 	if g.file == nil {
-		g.file, err = os.OpenFile(g.path, os.O_RDWR|os.O_CREATE, 0o600)
+		g.file, err = g.root.OpenFile(g.name, os.O_RDWR|os.O_CREATE, 0o600)
 	}
 	return err
 }
@@ -47,10 +47,27 @@ func (g *segment) close() error {
 	return err
 }
 
+// overwrite changes the state of an entry.
+func (g *segment) overwrite(b []byte, offset int64) error {
+	err := g.open()
+	if err == nil {
+		_, err = g.file.WriteAt(b, offset)
+	}
+	if err != nil {
+		return fmt.Errorf("writing to the spool: %w", err)
+	}
+	return nil
+}
+
+// untaken is what was not taken.
+func (g *segment) untaken() Loss {
+	records := g.records - g.takenRecords
+	return Loss{records, max(0, min(g.sentRecords, records))} // what was sent stands outside the checksum
+}
+
 // giveUp takes out of the books what was not taken.
 func (g *segment) giveUp() Loss {
-	records := g.records - g.takenRecords
-	lost := Loss{records, max(0, min(g.sentRecords, records))} // what was sent stands outside the checksum
+	lost := g.untaken()
 	g.entries, g.records, g.sentRecords = g.takenEntries, g.takenRecords, 0
 	return lost
 }
@@ -70,6 +87,11 @@ func (g *segment) header(from io.ReaderAt, offset int64) (header, error) {
 		return h, io.ErrUnexpectedEOF
 	}
 	return h, err
+}
+
+// isDamage reports whether an error of header says what is in the file, not that it cannot be read.
+func isDamage(err error) bool {
+	return errors.Is(err, errHeader) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
 // resync returns the offset of the first whole entry behind offset, or the segment's end.
@@ -120,7 +142,7 @@ func (g *segment) scan() (discarded int64, err error) {
 				}
 			}
 			offset += h.length()
-		case errors.Is(err, errHeader), errors.Is(err, io.ErrUnexpectedEOF):
+		case isDamage(err):
 			next, err := g.resync(offset)
 			if err != nil {
 				return discarded, err

@@ -17,12 +17,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -48,7 +47,11 @@ func (l *Loss) Add(o Loss) {
 // Spool is an open spool. It belongs to one goroutine.
 type Spool struct {
 	dir          string
+	root         *os.Root // of dir, whatever is mounted there later
 	lock         *os.File
+	id           string // in the lock; empty where it could not be written
+	below        uint64 // the device that dir's file system is mounted on
+	mounted      bool   // below is known
 	maxBytes     int64
 	segmentBytes int64
 	segments     []*segment // oldest first
@@ -69,14 +72,18 @@ func Open(dir string, maxBytes int64) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the spool's directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening the spool's lock: %w", err)
+		return nil, fmt.Errorf("opening the spool's directory: %w", err)
 	}
-	s.lock = lock
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking the spool in %s (another collector may use it): %w", dir, err), lock.Close())
+	s.root = root
+	if err := s.takeLock(); err != nil {
+		return nil, errors.Join(err, s.closeDirectory())
 	}
+	if err := s.Check(); err != nil {
+		return nil, errors.Join(err, s.closeDirectory())
+	}
+	s.below, s.mounted = deviceBelow(dir)
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the spool in %s: %w", dir, err), s.Close())
 	}
@@ -85,18 +92,17 @@ func Open(dir string, maxBytes int64) (*Spool, error) {
 
 // recover takes stock of the directory.
 func (s *Spool) recover() error {
-	names, err := filepath.Glob(filepath.Join(s.dir, "*"+suffix))
+	names, err := fs.Glob(s.root.FS(), "*"+suffix) // sorted
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
 	for _, name := range names {
-		number, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(name), suffix), 10, 64)
+		number, err := strconv.ParseUint(strings.TrimSuffix(name, suffix), 10, 64)
 		if err != nil {
 			continue // not ours
 		}
 		s.number = max(s.number, number+1)
-		g := &segment{path: name}
+		g := &segment{root: s.root, name: name}
 		discarded, err := g.scan()
 		s.discarded += discarded
 		if err != nil {
@@ -141,7 +147,7 @@ func (s *Spool) Append(e *Entry) error {
 		s.rotate()
 	}
 	if s.writing == nil {
-		g := &segment{path: segmentPath(s.dir, s.number)}
+		g := &segment{root: s.root, name: segmentName(s.number)}
 		if err := g.open(); err != nil {
 			return fmt.Errorf("beginning a segment of the spool: %w", err)
 		}
@@ -149,13 +155,14 @@ func (s *Spool) Append(e *Entry) error {
 		s.segments, s.writing = append(s.segments, g), g
 	}
 	g := s.writing
+	if err := g.open(); err != nil {
+		return fmt.Errorf("opening a segment of the spool: %w", err)
+	}
 	if _, err := g.file.WriteAt(s.buffer, g.size); err != nil {
 		// What was written in part would be taken for damage later.
 		return errors.Join(fmt.Errorf("writing to the spool: %w", err), g.file.Truncate(g.size))
 	}
-	if !slices.Contains(s.dirty, g.file) {
-		s.dirty = append(s.dirty, g.file)
-	}
+	s.wrote(g)
 	g.size += need
 	s.bytes += need
 	g.entries++
@@ -166,20 +173,27 @@ func (s *Spool) Append(e *Entry) error {
 	return nil
 }
 
+// wrote notes that a segment is to be synced.
+func (s *Spool) wrote(g *segment) {
+	if g.file != nil && !slices.Contains(s.dirty, g.file) {
+		s.dirty = append(s.dirty, g.file)
+	}
+}
+
 // rotate ends the segment that is written to. Its file is closed when it is synced.
 func (s *Spool) rotate() { s.writing = nil }
 
-// closeIdle closes the files that are neither written to nor read.
+// closeIdle closes the files that were neither written to since they were synced, nor read.
 func (s *Spool) closeIdle() (err error) {
 	for _, g := range s.segments {
-		if g != s.writing && g.next == 0 && g.file != nil && !slices.Contains(s.dirty, g.file) {
+		if g.next == 0 && g.file != nil && !slices.Contains(s.dirty, g.file) {
 			err = errors.Join(err, g.close())
 		}
 	}
 	return err
 }
 
-// Sync begins to have the system write out what was appended, unless it still does, and returns the error of the last time.
+// Sync begins to have the system write out what was appended or marked, unless it still does, and returns the error of the last time.
 // It does not wait: a disk that is slow to sync would otherwise hold up everything.
 func (s *Spool) Sync() error {
 	var err error
@@ -239,7 +253,7 @@ func (s *Spool) read(g *segment) (e *Entry, lost Loss, err error) {
 	for g.next < g.size {
 		h, err := g.header(g.file, g.next)
 		switch {
-		case errors.Is(err, errHeader), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		case isDamage(err):
 			if g.next, err = g.resync(g.next); err != nil {
 				return nil, lost, fmt.Errorf("reading the spool: %w", err)
 			}
@@ -248,7 +262,7 @@ func (s *Spool) read(g *segment) (e *Entry, lost Loss, err error) {
 			return nil, lost, fmt.Errorf("reading the spool: %w", err)
 		}
 		offset := g.next
-		if h.done {
+		if _, taken := g.adopted[offset]; taken || h.done {
 			g.next += h.length()
 			continue
 		}
@@ -285,14 +299,20 @@ func (s *Spool) Sent(e *Entry, now time.Time, after uint64) error {
 	if e.segment.removed {
 		return nil
 	}
-	if _, err := e.segment.file.WriteAt(appendSent(nil, now, after), e.offset+sentOffset); err != nil {
-		return fmt.Errorf("writing to the spool: %w", err)
-	}
-	return nil
+	defer s.wrote(e.segment)
+	return e.segment.overwrite(appendSent(nil, now, after), e.offset+sentOffset)
+}
+
+// PutBack returns the entry that Next gave last, and that was not sent: it is the next one again.
+func (s *Spool) PutBack(e *Entry) {
+	g := e.segment
+	g.takenEntries--
+	g.takenRecords -= e.Records
+	g.next = e.offset
 }
 
 // Done ends an entry that Next gave: it is not given again, by later processes neither. A segment whose entries are all
-// done is removed. After an error the entry is out of the books all the same.
+// done is removed. After an error the entry is out of the books all the same; Reopen finds it where it was not marked.
 func (s *Spool) Done(e *Entry) error {
 	g := e.segment
 	g.entries--
@@ -302,16 +322,14 @@ func (s *Spool) Done(e *Entry) error {
 	if g.removed {
 		return nil
 	}
-	_, err := g.file.WriteAt([]byte{stateDone}, e.offset+stateOffset)
-	if err != nil {
-		err = fmt.Errorf("writing to the spool: %w", err)
-	}
+	err := g.overwrite([]byte{stateDone}, e.offset+stateOffset)
+	s.wrote(g)
 	return errors.Join(err, s.tidy(g))
 }
 
-// tidy removes a segment whose entries were all read and are done.
+// tidy removes a segment whose entries are all done.
 func (s *Spool) tidy(g *segment) error {
-	if g.entries == 0 && g.next >= g.size && !g.removed {
+	if g.entries == 0 && !g.removed {
 		return s.remove(g)
 	}
 	return nil
@@ -335,7 +353,7 @@ func (s *Spool) remove(g *segment) error {
 	}
 	s.segments = slices.DeleteFunc(s.segments, func(o *segment) bool { return o == g })
 	s.bytes -= g.size
-	if err := errors.Join(g.close(), os.Remove(g.path)); err != nil {
+	if err := errors.Join(g.close(), s.root.Remove(g.name)); err != nil {
 		return fmt.Errorf("removing a segment of the spool: %w", err)
 	}
 	return nil
@@ -350,8 +368,15 @@ func (s *Spool) Close() error {
 	for _, g := range s.segments {
 		err = errors.Join(err, g.close())
 	}
-	if err = errors.Join(err, s.lock.Close()); err != nil {
+	if err = errors.Join(err, s.closeDirectory()); err != nil {
 		return fmt.Errorf("closing the spool: %w", err)
 	}
 	return nil
+}
+
+func (s *Spool) closeDirectory() (err error) {
+	if s.lock != nil {
+		err = s.lock.Close()
+	}
+	return errors.Join(err, s.root.Close())
 }

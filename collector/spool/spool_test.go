@@ -117,7 +117,7 @@ func TestATornEndCostsTheLastEntryOnly(t *testing.T) {
 		dir := t.TempDir()
 		s := open(t, dir, 64<<20)
 		fill(t, s, 0, 10, 1000)
-		path, size := s.writing.path, s.writing.size
+		path, size := filepath.Join(dir, s.writing.name), s.writing.size
 		_ = s.lock.Close()
 		if err := os.Truncate(path, size-cut); err != nil {
 			t.Fatal(err)
@@ -188,7 +188,7 @@ func TestTheBoundHoldsAndTheOldestSegmentMakesRoom(t *testing.T) {
 		}
 		appended += e.Records
 		var onDisk int64
-		files, _ := filepath.Glob(filepath.Join(dir, "*"))
+		files, _ := filepath.Glob(filepath.Join(dir, "*"+suffix))
 		for _, file := range files {
 			if info, err := os.Stat(file); err == nil {
 				onDisk += info.Size()
@@ -296,7 +296,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(append([]byte("FFS1 nonsense"), whole...))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		dir := t.TempDir()
-		if err := os.WriteFile(segmentPath(dir, 3), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, segmentName(3)), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s, err := Open(dir, 64<<20)

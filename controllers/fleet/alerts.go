@@ -56,7 +56,7 @@ func alerts(c *v1alpha1.FlowCollector) []alert {
 		{"FlowfleetSpoolUnusable", "warning", "1m",
 			fmt.Sprintf("min by (pod) (%s) == 0", of("flowfleet_collector_spool_usable", "")),
 			"{{ $labels.pod }} cannot use its spool",
-			"The collector's log says why; the disk is full, read-only or broken, or another collector has the directory."},
+			"The collector's log says why, and what to do: the disk is full, read-only, broken or not mounted, or another collector has it."},
 		{"FlowfleetCollectorsMissing", "critical", "10m",
 			fmt.Sprintf(`kube_daemonset_status_number_unavailable{namespace=%q,daemonset=%q} > 0`, c.Namespace, ObjectName(c)),
 			"{{ $value }} nodes are without a collector",
