@@ -99,8 +99,11 @@ func (p *jetStream) failed(b *Batch, err error) {
 	p.leave(b)
 	p.stats.Failures++
 	if final(err) {
-		p.log.Error("the server will never take this message; its records are dropped", "error", err, "bytes", b.size(),
-			"records", b.Records)
+		p.refusals.Do(func() {
+			p.log.Error("the server will never take this message; its records are dropped", "error", err, "bytes", b.size(),
+				"records", b.Records,
+				"hint", "output.batch.maxBytes has to fit into the server's max_payload and the stream's max_msg_size, with headers")
+		})
 		p.forget(b)
 		p.lose(b, DroppedRefused)
 		p.changed.Broadcast()

@@ -5,6 +5,7 @@
 package publish
 
 import (
+	"slices"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/spool"
@@ -39,6 +40,17 @@ type Batch struct {
 
 func (b *Batch) size() int { return len(b.Buffer) }
 
+// fit gives a batch that fills less than half of its buffer one of its own size, and returns the former one. At low rates batches
+// are short, and while they wait they must not take many times what they count for.
+func (b *Batch) fit() (spare *Batch) {
+	if 2*len(b.Buffer) >= cap(b.Buffer) {
+		return nil
+	}
+	spare = &Batch{Buffer: b.Buffer[:0]}
+	b.Buffer = slices.Clone(b.Buffer)
+	return spare
+}
+
 // mayBeStored reports whether the stream may have the batch although nobody heard so.
 func (b *Batch) mayBeStored() bool { return b.unheard > 0 }
 
@@ -65,7 +77,7 @@ func (p *batches) get() *Batch {
 }
 
 func (p *batches) put(b *Batch) {
-	if len(p.free) >= p.keep || cap(b.Buffer) > 4*p.size {
+	if len(p.free) >= p.keep || cap(b.Buffer) < p.size || cap(b.Buffer) > 4*p.size {
 		return
 	}
 	*b = Batch{Buffer: b.Buffer[:0]}

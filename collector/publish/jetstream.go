@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+	"golang.org/x/time/rate"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 )
@@ -37,6 +38,8 @@ const (
 	acknowledgementTimeout = 5 * time.Second
 	// retryWait is the pause after something went wrong.
 	retryWait = 500 * time.Millisecond
+	// dropsInterval is how often at most the log has that flows are dropped for one reason.
+	dropsInterval = time.Minute
 )
 
 // jetStream publishes asynchronously: batches wait in a queue, go out while no more than a bound of bytes is in flight, and
@@ -72,6 +75,9 @@ type jetStream struct {
 	window   time.Duration
 	spooler  *spooler // nil where none is configured
 	last     uint64   // id
+	// refusals and drops keep what comes with every batch from filling the log.
+	refusals rate.Sometimes
+	drops    [Reasons]rate.Sometimes
 	pause    time.Time
 	stats    Stats
 	// status has whether there is a connection as watchTime saw it: the library holds its own lock while it writes to a server
@@ -97,6 +103,10 @@ func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Log
 		inFlight: make(map[uint64]*Batch),
 		window:   duplicateWindow,
 		status:   Status{Connected: nc.IsConnected()},
+		refusals: rate.Sometimes{Interval: dropsInterval},
+	}
+	for reason := range p.drops {
+		p.drops[reason].Interval = dropsInterval
 	}
 	if c.Encoding == config.EncodingJSON {
 		p.encoding = EncodingJSON
@@ -129,8 +139,12 @@ func (p *jetStream) Get() *Batch {
 }
 
 func (p *jetStream) Submit(b *Batch) {
+	spare := b.fit()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if spare != nil {
+		p.pool.put(spare)
+	}
 	p.stats.Submitted += uint64(b.Records)
 	if p.stopped {
 		p.lose(b, DroppedShutdown)
@@ -199,6 +213,17 @@ func (p *jetStream) lose(b *Batch, reason Reason) {
 	}
 	p.dropped(uint64(b.Records), reason)
 	p.pool.put(b)
+}
+
+// dropped counts records as dropped. p.mu is held.
+func (p *jetStream) dropped(records uint64, reason Reason) {
+	p.stats.Dropped[reason] += records
+	if records > 0 {
+		p.drops[reason].Do(func() {
+			p.log.Error("flows are being dropped; see flowfleet_collector_records_dropped_total", "reason", reason.String(),
+				"records", p.stats.Dropped[reason])
+		})
+	}
 }
 
 // next returns the queue whose first batch may go out now, nil where none may: live data before what was spooled. The

@@ -320,6 +320,63 @@ func TestWhatTheServerNeverTakesIsDroppedAndCounted(t *testing.T) {
 	}
 }
 
+// logged is how often a logger's output has a text.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+func TestWhatComesWithEveryBatchDoesNotFillTheLog(t *testing.T) {
+	s := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 2000 })
+	var log logged
+	p, err := New(output(nil), "test", s.Connect(), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+	submit(p, 0, 500, 5000)
+	natstest.Eventually(t, "all are dropped", func() bool { return check(t, p).Dropped[DroppedRefused] == 500 })
+	if n := log.count("will never take"); n != 1 || log.count("max_payload") == 0 {
+		t.Errorf("%d lines say that messages are refused", n)
+	}
+	if n := log.count("flows are being dropped"); n != 1 {
+		t.Errorf("%d lines say that flows are dropped", n)
+	}
+}
+
+// A quiet exporter's flows make short batches, many of them while the server is away: they must not keep buffers that are made
+// for full ones.
+func TestWhatWaitsTakesNoMoreMemoryThanItCountsFor(t *testing.T) {
+	s := natstest.Prepare(t)
+	p := start(t, s, output(nil)).(*jetStream)
+	submit(p, 0, 1000, 150)
+	p.mu.Lock()
+	room := 0
+	for _, b := range p.queue {
+		room += cap(b.Buffer)
+	}
+	counted := p.stats.BufferBytes
+	p.mu.Unlock()
+	if room > 2*counted {
+		t.Errorf("batches of %d bytes have buffers of %d", counted, room)
+	}
+	s.Restart()
+	natstest.Eventually(t, "all are published", func() bool { return check(t, p).Published == 1000 })
+	assertAllOnce(t, stored(t, s), 1000)
+}
+
 func TestWhatIsLeftAtTheEndIsCounted(t *testing.T) {
 	s := natstest.Prepare(t)
 	p := start(t, s, output(nil))

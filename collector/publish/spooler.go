@@ -340,8 +340,7 @@ func (s *spooler) load() {
 	}
 	s.limiter.ReserveN(time.Now(), min(len(e.Payload), s.limiter.Burst()))
 	p.last++
-	b := p.pool.get()
-	b.Subject, b.Buffer, b.Records = e.Subject, append(b.Buffer, e.Payload...), e.Records
+	b := &Batch{Subject: e.Subject, Buffer: e.Payload, Records: e.Records} // no buffer of the pool: it may be short
 	e.Payload = nil
 	b.id, b.submitted, b.entry = p.last, time.Now(), e
 	b.messageID, b.encoding = e.ID, e.Encoding
@@ -377,12 +376,4 @@ func (s *spooler) close(left []*Batch) ([]*Batch, error) {
 	}
 	s.open = false
 	return left, errors.Join(err, s.spool.Close())
-}
-
-// dropped counts records as dropped. p.mu is held.
-func (p *jetStream) dropped(records uint64, reason Reason) {
-	if p.stats.Dropped[reason] == 0 && records > 0 {
-		p.log.Error("flows are being dropped; see flowfleet_collector_records_dropped_total", "reason", reason.String())
-	}
-	p.stats.Dropped[reason] += records
 }
