@@ -29,7 +29,7 @@ import (
 
 // Store is the memory that the bucket is kept in step with: a *template.Store.
 type Store interface {
-	Restore(template.Definition) bool
+	Restore(d template.Definition, learned int64) bool
 	Forget(template.Key)
 	Definitions() iter.Seq2[template.Definition, int64]
 }
@@ -56,21 +56,26 @@ type Bucket struct {
 	log    *slog.Logger
 	loaded chan struct{}
 	stats  counters
-	// reopen asks for the bucket to be listed and watched anew.
-	reopen chan struct{}
 
 	probeInterval, relistInterval time.Duration
 
-	mu     sync.Mutex
-	kv     jetstream.KeyValue // nil while the bucket is out of reach
-	known  map[template.Key]known
-	status Status
+	mu    sync.Mutex
+	kv    jetstream.KeyValue // nil until the bucket was found for the first time
+	known map[template.Key]known
+	// listing numbers the listings, so that what one did not find again is told from what it did.
+	listing uint32
+	status  Status
 	*queue
 }
+
+// maxKnown bounds the keys of which is known what the bucket holds, since whoever may send datagrams can fill the bucket. It is
+// for speed: what is not known is asked for when it is to be written.
+const maxKnown = 1 << 18
 
 // known is what the bucket is known to hold for a key.
 type known struct {
 	revision uint64
+	listing  uint32
 	written  time.Time
 	stamp    template.Stamp
 	kind     template.Kind
@@ -88,7 +93,7 @@ type Status struct {
 	LastError string
 	// Differences between the bucket and the configuration that were left alone.
 	Differences []string
-	// Keys that the bucket holds, and the bytes they take there.
+	// Keys that the bucket is known to hold, up to maxKnown, and the bytes that all take there.
 	Keys  int
 	Bytes uint64
 }
@@ -108,7 +113,6 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, store Store, lo
 		store:          store,
 		log:            log.With("bucket", c.Bucket),
 		loaded:         make(chan struct{}),
-		reopen:         make(chan struct{}, 1),
 		known:          make(map[template.Key]known),
 		queue:          newQueue(),
 		probeInterval:  probeInterval,
@@ -171,12 +175,14 @@ func (b *Bucket) failed(err error) {
 func (b *Bucket) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	kv, created, err := b.ensure(ctx)
+	kv, info, err := b.ensure(ctx)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	b.kv = kv
+	b.listing++
+	b.changed.Broadcast() // who had nowhere to write to
 	b.mu.Unlock()
 	reconnects := b.nc.Stats().Reconnects
 	watcher, err := kv.WatchAll(ctx)
@@ -184,7 +190,6 @@ func (b *Bucket) follow(ctx context.Context) error {
 		return fmt.Errorf("watching: %w", err)
 	}
 	defer func() { _ = watcher.Stop() }() // it ends with the context in any case
-	seen := make(map[template.Key]struct{})
 	listing := true
 	var last uint64 // revision
 	behind := 0
@@ -196,8 +201,6 @@ func (b *Bucket) follow(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-b.reopen:
-			return nil
 		case <-relist.C:
 			b.stats.relists.Add(1)
 			return nil
@@ -206,14 +209,13 @@ func (b *Bucket) follow(ctx context.Context) error {
 			if b.nc.Stats().Reconnects != reconnects {
 				return nil
 			}
-			again, err := b.probe(ctx, created, last, &behind)
-			if err != nil {
+			again, err := b.probe(ctx, info.Created, last, &behind)
+			switch {
+			case err != nil:
 				return err
-			}
-			if again && !listing {
+			case again, !listing && behind >= watchProbes:
 				return nil
-			}
-			if listing && behind > listingProbes {
+			case listing && behind >= listingProbes:
 				return errors.New("listing the bucket does not get on")
 			}
 			b.refresh()
@@ -223,20 +225,26 @@ func (b *Bucket) follow(ctx context.Context) error {
 				return errors.New("the watch ended")
 			case entry == nil && listing:
 				listing = false
-				b.listed(seen)
+				// The last message may be one that expired or was purged: nothing up to here is to come any more.
+				last, behind = max(last, info.State.LastSeq), 0
+				b.listed()
 			case entry != nil:
 				last = max(last, entry.Revision())
 				behind = 0
-				b.apply(entry, listing, seen)
+				b.apply(entry, listing)
 			}
 		}
 	}
 }
 
-// listingProbes is how many probes without progress a listing may take.
-const listingProbes = 6
+// How many probes in a row may find that the stream has more than was delivered.
+const (
+	watchProbes   = 2
+	listingProbes = 7
+)
 
-// probe compares the stream with what the watch has delivered and reports whether it has to be opened anew.
+// probe compares the stream with what the watch has delivered and reports whether it is another one than was opened. behind counts
+// the probes that found more in the stream.
 func (b *Bucket) probe(ctx context.Context, created time.Time, last uint64, behind *int) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -256,11 +264,7 @@ func (b *Bucket) probe(ctx context.Context, created time.Time, last uint64, behi
 		b.log.Warn("the bucket was rolled back; healing it from memory", "revision", info.State.LastSeq, "seen", last)
 		return true, nil
 	case info.State.LastSeq > last && info.State.Msgs > 0:
-		// The very last message may be one that expired or was purged; two probes without progress and the watch is dead.
-		if *behind++; *behind >= 2 && last != 0 {
-			*behind = 0
-			return true, nil
-		}
+		*behind++
 	default:
 		*behind = 0
 	}
@@ -268,7 +272,7 @@ func (b *Bucket) probe(ctx context.Context, created time.Time, last uint64, behi
 }
 
 // apply takes one entry of the bucket into memory.
-func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[template.Key]struct{}) {
+func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	key, err := DecodeKey(entry.Key())
 	if err != nil {
 		b.stats.invalid.Add(1)
@@ -276,17 +280,20 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 	}
 	if entry.Operation() != jetstream.KeyValuePut {
 		b.mu.Lock()
-		delete(b.known, key)
+		// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
+		over := !listing && b.known[key].revision > entry.Revision()
+		if !over {
+			delete(b.known, key)
+		}
 		pending := b.pending(key)
 		b.mu.Unlock()
-		if !pending {
+		if !over && !pending {
 			b.store.Forget(key)
 		}
 		return
 	}
 	instead := uint64(0)
 	if listing {
-		seen[key] = struct{}{}
 		// What is listed is true whatever was known before: revisions of a bucket that was rolled back are lower.
 		instead = math.MaxUint64
 	} else {
@@ -296,7 +303,8 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool, seen map[tem
 	if err != nil {
 		return
 	}
-	b.store.Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record)})
+	b.store.Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record)},
+		min(value.Learned.UnixNano(), clock.Steady()))
 }
 
 // note remembers what the bucket holds for a key, in place of what was known of a lower revision than the entry's, or of one up
@@ -319,17 +327,29 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked boo
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.known[key].revision <= max(k.revision, instead) {
-		b.known[key] = k
+		b.remember(key, k)
 	}
 	return value, err
 }
 
+// remember notes what the bucket holds for a key. b.mu is held.
+func (b *Bucket) remember(key template.Key, k known) {
+	if _, ok := b.known[key]; !ok && len(b.known) >= maxKnown {
+		for other := range b.known {
+			delete(b.known, other)
+			break
+		}
+	}
+	k.listing = b.listing
+	b.known[key] = k
+}
+
 // listed ends a listing: what the bucket does not hold any more is not known any more, and what memory has beyond it is
 // written.
-func (b *Bucket) listed(seen map[template.Key]struct{}) {
+func (b *Bucket) listed() {
 	b.mu.Lock()
-	for key := range b.known {
-		if _, ok := seen[key]; !ok {
+	for key, k := range b.known {
+		if k.listing != b.listing {
 			delete(b.known, key)
 		}
 	}
@@ -355,7 +375,7 @@ func (b *Bucket) listed(seen map[template.Key]struct{}) {
 	}
 }
 
-// refresh writes again what is in use and would expire, and what memory has that the bucket lost.
+// refresh writes again what is in use and would expire.
 func (b *Bucket) refresh() {
 	if b.config.TTL == 0 {
 		return

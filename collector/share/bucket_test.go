@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +100,7 @@ func (m *member) settled() {
 	}
 }
 
-func lastSequence(t *testing.T, s *natstest.Server) uint64 {
+func bucketStream(t *testing.T, s *natstest.Server) jetstream.Stream {
 	t.Helper()
 	js, err := jetstream.New(s.Connect())
 	if err != nil {
@@ -109,7 +110,12 @@ func lastSequence(t *testing.T, s *natstest.Server) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stream.CachedInfo().State.LastSeq
+	return stream
+}
+
+func lastSequence(t *testing.T, s *natstest.Server) uint64 {
+	t.Helper()
+	return bucketStream(t, s).CachedInfo().State.LastSeq
 }
 
 func TestWhatOneLearnsTheOtherKnows(t *testing.T) {
@@ -335,22 +341,125 @@ func TestAWatchThatDiesInSilenceIsNoticed(t *testing.T) {
 	a, b := join(t, s), join(t, s)
 	a.learn(2055, 256, 4, 100)
 	b.eventually(2055, 256, 4)
-	js, err := jetstream.New(s.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := js.Stream(context.Background(), "KV_flowfleet-templates")
-	if err != nil {
-		t.Fatal(err)
-	}
+	deleteConsumers(t, s)
+	a.learn(2055, 256, 8, 101)
+	b.eventually(2055, 256, 8)
+}
+
+// deleteConsumers ends all watches of the bucket without their clients' knowing.
+func deleteConsumers(t *testing.T, s *natstest.Server) {
+	t.Helper()
+	stream := bucketStream(t, s)
 	names := stream.ConsumerNames(context.Background())
 	for name := range names.Name() {
 		if err := stream.DeleteConsumer(context.Background(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a.learn(2055, 256, 8, 101)
-	b.eventually(2055, 256, 8)
+}
+
+func TestAWatchOfAnEmptyBucketThatDiesInSilenceIsNoticed(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := join(t, s), join(t, s)
+	<-a.bucket.Loaded()
+	<-b.bucket.Loaded()
+	deleteConsumers(t, s)
+	a.learn(2055, 256, 4, 100)
+	b.eventually(2055, 256, 4)
+	natstest.Eventually(t, "the watch is opened anew, whatever the library does", func() bool {
+		return b.bucket.Stats().WatchRestarts > 0
+	})
+}
+
+// The stream's last number may belong to a message that is gone: that is no sign of a watch that has died.
+func TestABucketWhoseLastMessageIsGoneIsNotListedOverAndOver(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	a.learn(2055, 256, 4, 100)
+	a.settled()
+	a.learn(2055, 257, 4, 100)
+	a.settled()
+	name := "$KV.flowfleet-templates." + EncodeKey(template.Key{Scope: scope, Port: 2055, ID: 257})
+	if err := bucketStream(t, s).Purge(context.Background(), jetstream.WithPurgeSubject(name)); err != nil {
+		t.Fatal(err)
+	}
+	b := join(t, s)
+	b.eventually(2055, 256, 4)
+	time.Sleep(10 * b.bucket.probeInterval)
+	if n := b.bucket.Stats().WatchRestarts; n != 0 {
+		t.Errorf("it was listed %d times more", n)
+	}
+}
+
+// gone is the marker of a deletion.
+type gone struct {
+	jetstream.KeyValueEntry
+	key      template.Key
+	revision uint64
+}
+
+func (g gone) Key() string                     { return EncodeKey(g.key) }
+func (g gone) Revision() uint64                { return g.revision }
+func (g gone) Operation() jetstream.KeyValueOp { return jetstream.KeyValueDelete }
+
+// A withdrawal and the next definition are written one behind the other, and the watch delivers the first when both are done.
+func TestADeletionDoesNotTakeWhatWasWrittenSince(t *testing.T) {
+	m := &member{t: t}
+	m.store = template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 10}, &m.totals, nil)
+	b, err := New(config.Default().Templates, "test", natstest.Start(t).Connect(), m.store, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.learn(2055, 256, 4, 100)
+	key := template.Key{Scope: scope, Port: 2055, ID: 256}
+	b.mu.Lock()
+	b.remember(key, known{revision: 7})
+	b.mu.Unlock()
+	b.apply(gone{key: key, revision: 6}, false)
+	if m.length(2055, 256) != 4 {
+		t.Error("it is forgotten")
+	}
+	b.apply(gone{key: key, revision: 8}, false)
+	if m.length(2055, 256) != 0 {
+		t.Error("a deletion is not followed")
+	}
+}
+
+func TestAFullBucketIsSaidWithWhatToDo(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s, func(c *config.TemplateStore) { c.MaxBytes = 4096 })
+	for id := range uint16(200) {
+		a.learn(2055, 256+id, 4, 100)
+	}
+	natstest.Eventually(t, "it is said", func() bool { return strings.Contains(a.bucket.Status().LastError, "maximum bytes") })
+	if a.length(2055, 455) != 4 {
+		t.Error("memory depends on it")
+	}
+	kv, err := a.bucket.js.KeyValue(context.Background(), "flowfleet-templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = kv.Put(context.Background(), "t1.x", make([]byte, 4096)); err == nil || !strings.Contains(hint(err), "templateStore.maxBytes") {
+		t.Errorf("the hint for %v is %q", err, hint(err))
+	}
+}
+
+func TestWhatIsKnownOfTheBucketIsBounded(t *testing.T) {
+	b, err := New(config.Default().Templates, "test", natstest.Start(t).Connect(), nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id := range uint64(maxKnown + 1000) {
+		b.remember(template.Key{ID: id}, known{revision: id})
+	}
+	if n := len(b.known); n != maxKnown {
+		t.Errorf("%d keys", n)
+	}
+	if _, ok := b.known[template.Key{ID: maxKnown + 999}]; !ok {
+		t.Error("the latest is not among them")
+	}
 }
 
 func TestWhatANewerCollectorWroteIsLeftAlone(t *testing.T) {

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 )
 
-// ensure returns the bucket, creating it where it is missing, with the time it was created. What exists is never changed:
-// differences are reported.
-func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, time.Time, error) {
+// ensure returns the bucket, creating it where it is missing, and how its stream is. What exists is never changed: differences are
+// reported.
+func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, *jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	kv, err := b.js.KeyValue(ctx, b.config.Bucket)
@@ -24,11 +23,11 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, time.Time, err
 		}
 	}
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("opening the bucket: %w", err)
+		return nil, nil, fmt.Errorf("opening the bucket: %w", err)
 	}
 	stream, err := b.js.Stream(ctx, "KV_"+b.config.Bucket)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("opening the bucket: %w", err)
+		return nil, nil, fmt.Errorf("opening the bucket: %w", err)
 	}
 	info := stream.CachedInfo()
 	differences := compare(info.Config, BucketConfig(b.config))
@@ -40,7 +39,7 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, time.Time, err
 		}
 	}
 	b.status.Differences = differences
-	return kv, info.Created, nil
+	return kv, info, nil
 }
 
 // BucketConfig is the bucket that a configuration asks for.

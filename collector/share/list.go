@@ -37,7 +37,10 @@ func List(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]Entry, 
 		case <-ctx.Done():
 			return nil, fmt.Errorf("listing the bucket: %w", ctx.Err())
 		case found, ok := <-watcher.Updates():
-			if !ok || found == nil {
+			if !ok {
+				return nil, errors.New("listing the bucket: the connection ended before its end")
+			}
+			if found == nil {
 				return out, nil
 			}
 			e := Entry{Name: found.Key(), Revision: found.Revision(), Written: found.Created()}

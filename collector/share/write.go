@@ -55,8 +55,8 @@ func (b *Bucket) write() {
 					"error", err, "hint", hint(err))
 			}
 			b.status.LastError = err.Error()
-			if _, newer := b.operations[o.definition.Key]; !newer {
-				b.put(o)
+			if _, newer := b.operations[o.definition.Key]; !newer && !b.put(o) {
+				b.stats.overflows.Add(1)
 			}
 			b.resumeLater(shortestWait)
 		} else if b.status.LastError != "" && b.status.Loaded {
@@ -96,11 +96,18 @@ func (b *Bucket) resumeLater(after time.Duration) {
 }
 
 func hint(err error) string {
-	if strings.Contains(err.Error(), "ermissions") {
+	var refused *jetstream.APIError
+	switch {
+	case strings.Contains(err.Error(), "ermissions"):
 		return "the NATS user may not write these keys: grant it $KV.<bucket>.>"
+	case errors.As(err, &refused) && refused.ErrorCode == streamFull:
+		return "the bucket is full: allow it more bytes (templateStore.maxBytes is for a new one), or let what nobody uses expire (ttl)"
 	}
 	return ""
 }
+
+// streamFull is nats-server's code for a message that a stream could not store, such as one beyond its bytes (JSStreamStoreFailedF).
+const streamFull jetstream.ErrorCode = 10077
 
 // perform writes one change, unless the bucket has it, or something newer, already.
 func (b *Bucket) perform(kv jetstream.KeyValue, o operation) error {
@@ -145,7 +152,7 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > string(d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
 		b.store.Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
-			Record: []byte(have.record)})
+			Record: []byte(have.record)}, clock.Steady())
 		return true
 	}
 	return false
@@ -181,7 +188,7 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	}
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
-		b.known[d.Key] = known{revision: revision, written: now, stamp: d.Stamp, kind: d.Kind, record: string(d.Record)}
+		b.remember(d.Key, known{revision: revision, written: now, stamp: d.Stamp, kind: d.Kind, record: string(d.Record)})
 	}
 	b.mu.Unlock()
 	b.stats.writes.Add(1)

@@ -122,9 +122,12 @@ func (s *Store) evictOne() {
 
 // Restore takes a definition from the bucket and reports whether it changed anything. The newer stamp wins; where memory
 // has a newer one with another content, the observer is told to write it again.
-func (s *Store) Restore(d Definition) bool {
+//
+// learned is when a collector last wrote it, nanoseconds since 1970, and not after now. Export times are the exporter's to choose:
+// one in the future must not count as heard of for ever, neither among ports that disagree nor against exporters that send.
+func (s *Store) Restore(d Definition, learned int64) bool {
 	n := name{sampling: d.Key.Sampling, id: d.Key.ID}
-	def := &definition{port: d.Key.Port, stamp: d.Stamp, heard: d.Stamp.nanoseconds()}
+	def := &definition{port: d.Key.Port, stamp: d.Stamp, heard: min(d.Stamp.nanoseconds(), learned)}
 	if d.Key.Sampling {
 		rate, err := DecodeSampling(d.Record)
 		if err != nil {

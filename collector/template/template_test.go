@@ -218,7 +218,7 @@ func TestSeveralChangesWithinASecondHoldInTheirOrder(t *testing.T) {
 		told := from.learned[len(from.learned)-1]
 		for _, to := range []*memory{m, other} {
 			if to != from {
-				to.Restore(told)
+				to.Restore(told, to.now)
 			}
 			to.want(1000, 256, length)
 		}
@@ -252,18 +252,18 @@ func TestRestoreTakesTheNewerAndTellsWhereMemoryIs(t *testing.T) {
 		return Definition{Key: Key{Scope: scope, Port: 1000, ID: 256}, Kind: KindData, Stamp: StampOf(exported),
 			Record: layoutOf(t, 256, length).Record}
 	}
-	if !m.Restore(definition(4, 100)) {
+	if !m.Restore(definition(4, 100), m.now) {
 		t.Error("a first definition was not taken")
 	}
 	m.want(1000, 256, 4)
 	m.counted(ledger.TemplatesRestored, 1)
-	if m.Restore(definition(4, 101)) || m.Restore(definition(8, 50)) {
+	if m.Restore(definition(4, 101), m.now) || m.Restore(definition(8, 50), m.now) {
 		t.Error("the same, or an older one, was taken")
 	}
 	if len(m.learned) != 1 || m.learned[0].Stamp < StampOf(100) {
 		t.Errorf("the bucket was not told of the newer one: %v", m.learned)
 	}
-	if !m.Restore(definition(8, 200)) {
+	if !m.Restore(definition(8, 200), m.now) {
 		t.Error("a newer one was not taken")
 	}
 	m.want(1000, 256, 8)
@@ -275,10 +275,38 @@ func TestRestoreTakesTheNewerAndTellsWhereMemoryIs(t *testing.T) {
 		"bytes behind it": {Key: Key{Scope: scope, ID: 256}, Kind: KindData, Record: append(layoutOf(t, 256, 4).Record, 0)},
 		"a rate of 0":     {Key: Key{Scope: scope, Sampling: true}, Kind: KindSampling, Record: make([]byte, 8)},
 	} {
-		if m.Restore(d) {
+		if m.Restore(d, m.now) {
 			t.Errorf("%s: it was taken", name)
 		}
 	}
+}
+
+// Export times are the exporter's own: one whose clock is far ahead, or who says so on purpose, is heard of when it was heard of.
+func TestAnExportTimeInTheFutureDoesNotCountAsHeardOfForEver(t *testing.T) {
+	future := StampOf(1<<32 - 1)
+	t.Run("among ports that disagree", func(t *testing.T) {
+		m := newMemory(t, ModeAuto, roomy)
+		ahead := Definition{Key: Key{Scope: scope, Port: 1000, ID: 256}, Kind: KindData, Stamp: future, Record: layoutOf(t, 256, 4).Record}
+		m.Restore(ahead, m.now)
+		m.learn(2000, 256, 8, 100)
+		m.want(3000, 256, 0) // both were heard of lately, and differ
+		m.now += 2 * staleAfter
+		m.learn(2000, 256, 8, 200)
+		m.want(3000, 256, 8) // the first has been silent since
+	})
+	t.Run("against exporters that send", func(t *testing.T) {
+		m := newMemory(t, ModeAuto, Limits{Exporters: 10, Templates: 10, Fields: 10})
+		invent := func(first, last uint32) {
+			for domain := first; domain < last; domain++ {
+				m.Restore(Definition{Key: Key{Scope: Scope{IPFIX, scope.Exporter, domain}, ID: 256}, Kind: KindData, Stamp: future,
+					Record: layoutOf(t, 256, 4).Record}, m.now)
+			}
+		}
+		invent(100, 110)
+		m.learn(1000, 256, 8, 100)
+		invent(110, 119)
+		m.want(1000, 256, 8)
+	})
 }
 
 func TestWithdrawals(t *testing.T) {
