@@ -52,14 +52,13 @@ func (s *Sequence) observe(number, units, most uint32, counts *Counts) {
 		s.at = 1
 	}
 	ahead := int32(number - s.next)
-	if s.most > 0 && ahead > 0 {
+	if s.most > 0 && ahead > 0 && ahead < restartGap {
 		// The units up to here are those that were not counted, as far as there can have been so many.
 		n := min(uint32(ahead), s.most)
 		s.advance(n)
 		s.take(uint64(n))
 		ahead -= int32(n)
 	}
-	s.most = most
 	switch {
 	case ahead == 0:
 	case ahead > 0 && ahead < restartGap:
@@ -97,6 +96,7 @@ func (s *Sequence) observe(number, units, most uint32, counts *Counts) {
 		s.begin(number)
 		s.Restarts, s.TotalUnits = restarts, total
 	}
+	s.most = most // not with one that came late or again: what stands before next stays as it was
 	s.advance(units)
 	s.take(uint64(units))
 	s.note(number, units)

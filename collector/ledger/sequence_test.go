@@ -106,6 +106,31 @@ func TestUnitsThatCouldNotBeCountedAreNoGap(t *testing.T) {
 	}
 }
 
+func TestWhatComesLateOrTwiceLeavesWhatCouldNotBeCounted(t *testing.T) {
+	for name, between := range map[string]datagram{"late": {95, 5}, "twice": {100, 5}} {
+		var s Sequence
+		var c Counts
+		observe(&s, &c, datagram{90, 5}, datagram{100, 5})
+		s.ObserveUncounted(105, 0, 40, &c) // it had 12
+		observe(&s, &c, between, datagram{117, 5})
+		missed := uint64(0)
+		if name == "twice" {
+			missed = 5 // 95 to 99
+		}
+		if s.Missed() != missed {
+			t.Errorf("%s: %+v", name, s.Span)
+		}
+	}
+	var s Sequence
+	var c Counts
+	observe(&s, &c, datagram{100, 5})
+	s.ObserveUncounted(105, 0, 40, &c)
+	observe(&s, &c, datagram{20_000_000, 5}) // the exporter began anew: nobody knows how many there were
+	if s.TotalUnits != 10 || s.Restarts != 1 {
+		t.Errorf("%+v", s.Span)
+	}
+}
+
 // fleet hands the datagrams of a stream to collectors as to says and returns what all of them know.
 func fleet(datagrams []datagram, collectors int, to func(i int) int) (Span, []Span) {
 	sequences := make([]Sequence, collectors)
@@ -173,6 +198,22 @@ func TestACollectorThatKnowsOnlyAnEarlierRunIsLeftOut(t *testing.T) {
 	sum, spans := fleet(append(before, after...), 2, func(i int) int { return i / 100 })
 	if _, left := Union(spans); left != 1 || sum.Units != units || sum.Missed() != 0 {
 		t.Errorf("%+v, %d left out", sum, left)
+	}
+	if both := spans[0].TotalUnits + spans[1].TotalUnits; sum.TotalUnits != both {
+		t.Errorf("%d units in all runs, want %d", sum.TotalUnits, both)
+	}
+}
+
+// A number that went round 2^32 here and is new to another must not fall back when that one is the latest.
+func TestTheSumOfSpansDoesNotFallBehindTheHighestOfThem(t *testing.T) {
+	all, _ := stream(nearTheWrap, 3000, 25)
+	var early, late Sequence
+	var c Counts
+	observe(&early, &c, all[:2900]...)
+	observe(&late, &c, all[2900:]...)
+	sum, _ := Union([]Span{late.Span, early.Span})
+	if sum.Next < early.Next || sum.Missed() != 0 || sum.First != early.First {
+		t.Errorf("%+v of %+v and %+v", sum, early.Span, late.Span)
 	}
 }
 

@@ -36,7 +36,9 @@ func Union(spans []Span) (sum Span, left int) {
 		return sum, 0
 	}
 	reference := spans[0].Next
+	wraps := uint64(0) // that one of them saw, and the reference did not; times 2^32
 	for i, s := range spans {
+		sum.TotalUnits += s.TotalUnits
 		distance := int64(int32(uint32(s.Next) - uint32(reference)))
 		if distance < -restartGap || distance > restartGap || s.Restarts < spans[0].Restarts && distance < -reorderWindow {
 			left++
@@ -48,11 +50,12 @@ func Union(spans []Span) (sum Span, left int) {
 			sum.First = first
 		}
 		sum.Next = max(sum.Next, next)
+		wraps = max(wraps, s.Next-min(s.Next, next))
 		sum.Units += s.Units
 		sum.Duplicated += s.Duplicated
 		sum.Restarts = max(sum.Restarts, s.Restarts)
-		sum.TotalUnits += s.TotalUnits
 	}
+	sum.First, sum.Next = sum.First+wraps, sum.Next+wraps
 	// What is late in the fleet's view cannot be told from what another collector received.
 	if sum.Units < sum.Length() {
 		sum.Skipped = sum.Length() - sum.Units

@@ -1,8 +1,10 @@
 package run
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +32,7 @@ type traffic struct {
 	// streams were heard of lately; leftOut is how many of these found no room at the last look of each worker.
 	streams map[streamKey]*stream
 	leftOut map[*decode.Decoder]uint64
+	looks   uint64
 }
 
 // streamKey tells the sequences of exporters apart.
@@ -40,9 +43,46 @@ type streamKey struct {
 	domain   uint32
 }
 
+// stream is what the workers have of one. Most are with one worker; an sFlow agent whose port changed, or that sends from several,
+// is with more.
 type stream struct {
 	lastSeen int64
+	// parts stay as long as the stream is shown, so that no figure goes backwards.
+	parts []part
+}
+
+type part struct {
+	worker   *decode.Decoder
+	look     uint64 // at the worker that brought it
+	lastSeen int64
 	span     ledger.Span
+}
+
+// take notes what a worker has of the stream by now. One look may bring several parts: agents that share an address.
+func (s *stream) take(found part) {
+	s.lastSeen = max(s.lastSeen, found.lastSeen)
+	i := slices.IndexFunc(s.parts, func(p part) bool { return p.worker == found.worker })
+	switch {
+	case i < 0:
+		s.parts = append(s.parts, found)
+	case s.parts[i].look == found.look:
+		found.span = sum([]part{s.parts[i], found})
+		found.lastSeen = max(found.lastSeen, s.parts[i].lastSeen)
+		s.parts[i] = found
+	default:
+		s.parts[i] = found
+	}
+}
+
+// sum is what all parts come to: what one worker has not, another may have.
+func sum(parts []part) ledger.Span {
+	latestFirst := slices.SortedFunc(slices.Values(parts), func(a, b part) int { return cmp.Compare(b.lastSeen, a.lastSeen) })
+	spans := make([]ledger.Span, len(parts))
+	for i, p := range latestFirst {
+		spans[i] = p.span
+	}
+	span, _ := ledger.Union(spans)
+	return span
 }
 
 // streamIdle is how long a stream is shown after its last datagram: one that moved to another collector ends here, and does
@@ -69,9 +109,9 @@ func (t *traffic) take(from *decode.Decoder) {
 	clear(books)
 	from.Books(func(exporter netip.Addr, p decode.Protocol, b *ledger.Book) {
 		key := t.showAs(exporterKey{exporter, p})
-		sum := books[key]
-		sum.AddBook(b)
-		books[key] = sum
+		book := books[key]
+		book.AddBook(b)
+		books[key] = book
 	})
 	t.takeStreams(from, clock.Steady()-int64(streamIdle))
 }
@@ -101,6 +141,7 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 	}
 	maps.DeleteFunc(t.streams, func(_ streamKey, s *stream) bool { return s.lastSeen <= after })
 	leftOut := uint64(0)
+	t.looks++
 	from.Streams(after, func(p decode.Protocol, s decode.Stream) {
 		key := streamKey{s.Exporter, s.Port, p, s.Domain}
 		if t.streams[key] == nil {
@@ -110,7 +151,7 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 			}
 			t.streams[key] = &stream{}
 		}
-		*t.streams[key] = stream{s.LastSeen, s.Span}
+		t.streams[key].take(part{from, t.looks, s.LastSeen, s.Span})
 	})
 	t.leftOut[from] = leftOut
 }
@@ -128,17 +169,17 @@ func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Strea
 			sums[key].AddBook(&book)
 		}
 	}
-	for key, sum := range sums {
+	for key, book := range sums {
 		address := ""
 		if key.exporter.IsValid() {
 			address = key.exporter.String()
 		}
-		exporters = append(exporters, ledger.NewExporter(address, key.protocol.String(), sum))
+		exporters = append(exporters, ledger.NewExporter(address, key.protocol.String(), book))
 	}
 	for key, s := range t.streams {
 		streams = append(streams, ledger.Stream{
 			StreamKey: ledger.StreamKey{Exporter: key.exporter.String(), Port: key.port, Protocol: key.protocol.String(), Domain: key.domain},
-			LastSeen:  time.Unix(0, s.lastSeen), Span: s.span,
+			LastSeen:  time.Unix(0, s.lastSeen), Span: sum(s.parts),
 		})
 	}
 	for _, n := range t.leftOut {
