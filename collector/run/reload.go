@@ -24,21 +24,28 @@ func (k *Collector) watchConfiguration(ctx context.Context) {
 	if k.path == "" {
 		return
 	}
-	before, err := os.ReadFile(k.path)
-	if err != nil {
-		k.log.Warn("the configuration's file cannot be read any more", "error", err)
-	}
 	var events chan fsnotify.Event
+	var failures chan error
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
 		defer func() { _ = watcher.Close() }() // nothing depends on it any more
 		// The folder rather than the file: editors and kubelets put another file in its place.
 		if err = watcher.Add(filepath.Dir(k.path)); err == nil {
-			events = watcher.Events
+			events, failures = watcher.Events, watcher.Errors
 		}
 	}
 	if err != nil {
 		k.log.Warn("the configuration's file cannot be watched; SIGHUP still works", "error", err)
+	}
+	k.reloadAfter(ctx, signals, events, failures)
+}
+
+// reloadAfter reads the file again after each signal, and where its folder has changed. Failures of the watch have to be taken, or
+// it ends there: what they tell is that changes were missed.
+func (k *Collector) reloadAfter(ctx context.Context, signals <-chan os.Signal, events <-chan fsnotify.Event, failures <-chan error) {
+	before, err := os.ReadFile(k.path)
+	if err != nil {
+		k.log.Warn("the configuration's file cannot be read any more", "error", err)
 	}
 	for {
 		asked := false
@@ -47,14 +54,18 @@ func (k *Collector) watchConfiguration(ctx context.Context) {
 			return
 		case <-signals:
 			asked = true
+		case err := <-failures:
+			k.log.Warn("watching the configuration's file; it is read again", "error", err)
 		case <-events:
+		}
+		for settled := time.After(settleTime); !asked && settled != nil; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(settleTime):
-			}
-			for len(events) > 0 {
-				<-events
+			case <-events:
+			case <-failures:
+			case <-settled:
+				settled = nil
 			}
 		}
 		after, err := os.ReadFile(k.path)

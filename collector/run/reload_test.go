@@ -1,0 +1,57 @@
+package run
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// A folder in which much happens has the kernel drop events, which the watch reports as a failure and then waits for somebody to take.
+func TestAFailureOfTheWatchNeitherEndsItNorMissesAChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "collector.yaml")
+	write := func(level string) {
+		if err := os.WriteFile(path, []byte("nats: {urls: [nats://127.0.0.1]}\nlog: {level: "+level+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("info")
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Collector{log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar), path: path, config: c,
+		store: template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil)}
+	ctx, cancel := context.WithCancel(context.Background())
+	failures, done := make(chan error), make(chan struct{})
+	go func() {
+		defer close(done)
+		k.reloadAfter(ctx, nil, nil, failures)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	fail := func() {
+		t.Helper()
+		select {
+		case failures <- fsnotify.ErrEventOverflow:
+		case <-time.After(30 * time.Second):
+			t.Fatal("nobody takes the failure")
+		}
+	}
+	fail()
+	fail() // while the folder settles
+	write("debug")
+	fail()
+	natstest.Eventually(t, "the change is taken", func() bool { return k.level.Level() == slog.LevelDebug })
+}
