@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+	"golang.org/x/time/rate"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 )
@@ -34,6 +35,12 @@ const (
 	writeTimeout = 10 * time.Second
 )
 
+// Of the errors that a server reports the first ones are logged, and then one in a time, with how many there were between.
+const (
+	firstErrors   = 10
+	errorInterval = 10 * time.Second
+)
+
 // backOff is the wait after a number of attempts (from 1): doubled each time, within the bounds, and spread by a quarter,
 // so that a fleet does not come back in step.
 func backOff(attempts int) time.Duration {
@@ -46,6 +53,8 @@ func backOff(attempts int) time.Duration {
 // server what it is for. An error means that the configuration cannot work. Close the connection when done.
 func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 	log = log.With("connection", purpose, "servers", strings.Join(c.URLs, ","))
+	// A permission that is missing is an error with each message. The library calls one handler at a time.
+	errorLines, suppressed := rate.Sometimes{First: firstErrors, Interval: errorInterval}, 0
 	options := []nats.Option{
 		nats.Name("flowfleet collector: " + purpose),
 		nats.RetryOnFailedConnect(true),
@@ -74,7 +83,11 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 			if subscription != nil {
 				subject = subscription.Subject
 			}
-			log.Error("NATS reports an error", "error", err, "subject", subject, "hint", hint(err))
+			suppressed++
+			errorLines.Do(func() {
+				log.Error("NATS reports an error", "error", err, "subject", subject, "hint", hint(err), "suppressed", suppressed-1)
+				suppressed = 0
+			})
 		}),
 	}
 	secrets, err := authentication(c)

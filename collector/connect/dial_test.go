@@ -1,9 +1,11 @@
 package connect
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +106,40 @@ func TestEveryWayToAuthenticate(t *testing.T) {
 			nc := dial(t, test.client)
 			natstest.Eventually(t, "the connection is made", nc.IsConnected)
 		})
+	}
+}
+
+// lines counts the lines of a log.
+type lines struct{ atomic.Int64 }
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.Add(int64(bytes.Count(b, []byte("NATS reports an error"))))
+	return len(b), nil
+}
+
+func TestAnErrorThatComesWithEachMessageDoesNotFillTheLog(t *testing.T) {
+	s := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "fleet", Password: "secret", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"flows.>"}},
+		}}}
+	})
+	var log lines
+	nc, err := Dial("test", config.NATS{URLs: []string{s.URL()}, User: "fleet",
+		PasswordFile: write(t, filepath.Join(t.TempDir(), "password"), []byte("secret"))}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+	for range 1000 {
+		if err := nc.Publish("flows.x", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	natstest.Eventually(t, "the first errors are logged", func() bool { return log.Load() >= firstErrors })
+	time.Sleep(300 * time.Millisecond) // the others would follow at once
+	if n := log.Load(); n > 5*firstErrors {
+		t.Errorf("%d lines for 1000 messages", n)
 	}
 }
 

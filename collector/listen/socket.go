@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -149,7 +148,7 @@ func (s *Socket) Read(b *Batch) (int, error) {
 		return s.n, s.errno
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, os.ErrDeadlineExceeded
-	case errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "use of closed"):
+	case errors.Is(err, net.ErrClosed):
 		return 0, net.ErrClosed
 	}
 	return 0, err
