@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,9 +24,42 @@ func dependenciesOf(t *testing.T, name string) []string {
 
 func TestTheCollectorKnowsNoKubernetes(t *testing.T) {
 	for _, dependency := range dependenciesOf(t, "collector") {
-		if strings.HasPrefix(dependency, "k8s.io/") || strings.HasPrefix(dependency, "sigs.k8s.io/controller-runtime") {
+		if strings.HasPrefix(dependency, "k8s.io/") || strings.HasPrefix(dependency, "sigs.k8s.io/controller-runtime") ||
+			strings.HasPrefix(dependency, module+"api") || strings.HasPrefix(dependency, module+"controllers") {
 			t.Errorf("the collector is built from %s", dependency)
 		}
+	}
+}
+
+// What decodes is the same for a capture as for a socket: it does no I/O, logs nothing, and is told the time.
+func TestWhatDecodesDoesNoIOAndReadsNoClock(t *testing.T) {
+	files, err := filepath.Glob("*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob("*/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	for _, file := range append(files, deeper...) {
+		pure := slices.Contains([]string{"decode", "element", "flow", "ledger", "network", "template"}, strings.Split(file, "/")[0])
+		if !pure || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		looked++
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, forbidden := range []string{`"os"`, `"net"`, `"log"`, `"log/slog"`, `"net/http"`, module + "collector/clock", "time.Now(", "time.Since("} {
+			if bytes.Contains(source, []byte(forbidden)) {
+				t.Errorf("%s has %s", file, forbidden)
+			}
+		}
+	}
+	if looked < 30 {
+		t.Errorf("only %d files were looked at", looked)
 	}
 }
 

@@ -106,7 +106,7 @@ var (
 
 	connected       = gauge("nats_connected", "Whether the connection to NATS is up.", "connection")
 	storeLoaded     = gauge("store_loaded", "Whether the template bucket was read at least once.")
-	storeKeys       = gauge("store_keys", "Definitions that the template bucket holds.")
+	storeKeys       = gauge("store_keys", "Definitions that the template bucket holds, as far as they are kept track of: up to 262144.")
 	storeBytes      = gauge("store_bytes", "Bytes that the template bucket takes on its server.")
 	storeQueue      = gauge("store_queue_length", "Changes that wait to be written to the template bucket.")
 	storeLag        = gauge("store_apply_lag_seconds", "Time between the latest value's writing and its use here.")

@@ -63,7 +63,7 @@ func (k *Collector) reloadAfter(ctx context.Context, signals <-chan os.Signal, e
 			case <-ctx.Done():
 				return
 			case <-events:
-			case <-failures:
+			case <-failures: //nolint:errcheck // the file is read again in any case
 			case <-settled:
 				settled = nil
 			}

@@ -240,7 +240,7 @@ func TestAnAnswerThatTheWatchOvertookIsNotBelieved(t *testing.T) {
 		if written, err = kv.Get(t.Context(), EncodeKey(key)); err != nil {
 			t.Fatal(err)
 		}
-		m.bucket.apply(written, false, nil)
+		m.bucket.apply(written, false)
 	}}
 	for changes := 0; m.bucket.length() > 0; changes++ {
 		if changes > 10 {
