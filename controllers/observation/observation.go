@@ -2,7 +2,10 @@
 package observation
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,11 +20,12 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Bounds of reading one fleet.
+// Bounds of reading one fleet. Collectors that do not answer must not keep the operator from it for long, however many they are.
 const (
 	timeout    = 3 * time.Second
+	timeoutAll = 10 * time.Second
 	concurrent = 16
-	maxBytes   = 16 << 20
+	maxBytes   = 64 << 20
 )
 
 // Pod is a collector to ask.
@@ -54,11 +58,12 @@ type Failure struct {
 // Reader reads metrics over HTTP.
 type Reader struct {
 	client *http.Client
+	all    time.Duration // for all collectors of a fleet
 }
 
 // NewReader returns a Reader that keeps no connections: collectors limit theirs.
 func NewReader() *Reader {
-	return &Reader{client: &http.Client{
+	return &Reader{all: timeoutAll, client: &http.Client{
 		Timeout:   timeout,
 		Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -67,8 +72,10 @@ func NewReader() *Reader {
 	}}
 }
 
-// Read asks the pods, some at a time, each for at most 3 s.
+// Read asks the pods, some at a time, each for at most 3 s and all for at most 10 s: whose turn does not come has failed.
 func (r *Reader) Read(ctx context.Context, pods []Pod) ([]Collector, []Failure) {
+	ctx, cancel := context.WithTimeout(ctx, r.all)
+	defer cancel()
 	collectors := make([]Collector, len(pods))
 	errs := make([]error, len(pods))
 	slots := make(chan struct{}, concurrent)
@@ -107,25 +114,75 @@ func (r *Reader) read(ctx context.Context, pod Pod) (Collector, error) {
 	if response.StatusCode != http.StatusOK {
 		return Collector{}, fmt.Errorf("asking collector %s: it answers %s", pod.Name, response.Status)
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(io.LimitReader(response.Body, maxBytes))
+	c, err := parse(pod, response.Body)
 	if err != nil {
 		return Collector{}, fmt.Errorf("reading the metrics of collector %s: %w", pod.Name, err)
 	}
+	return c, nil
+}
+
+// The metrics that are of interest.
+const (
+	metricDatagrams         = "flowfleet_collector_datagrams_received_total"
+	metricExporters         = "flowfleet_collector_exporters"
+	metricTemplates         = "flowfleet_collector_templates"
+	metricStoreLoaded       = "flowfleet_collector_store_loaded"
+	metricStreamReady       = "flowfleet_collector_stream_ready"
+	metricExporterDatagrams = "flowfleet_collector_exporter_datagrams_total"
+)
+
+var ofInterest = map[string]bool{metricDatagrams: true, metricExporters: true, metricTemplates: true, metricStoreLoaded: true,
+	metricStreamReady: true, metricExporterDatagrams: true}
+
+func parse(pod Pod, text io.Reader) (Collector, error) {
+	lines, err := relevant(text)
+	if err != nil {
+		return Collector{}, err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(lines)
+	if err != nil {
+		return Collector{}, err
+	}
+	if families[metricExporters] == nil {
+		return Collector{}, errors.New("these are not a collector's")
+	}
 	return interpret(pod, families), nil
+}
+
+// relevant copies the lines that are of interest. A collector that hears thousands of exporters serves megabytes, of which most is
+// not: parsing that for each collector of a large fleet, twice a minute, is work for nothing.
+func relevant(text io.Reader) (*bytes.Buffer, error) {
+	limited := &io.LimitedReader{R: text, N: maxBytes}
+	lines := bufio.NewScanner(limited)
+	out := &bytes.Buffer{}
+	for lines.Scan() {
+		name := bytes.TrimPrefix(lines.Bytes(), []byte("# TYPE "))
+		if end := bytes.IndexAny(name, " {"); end >= 0 {
+			name = name[:end]
+		}
+		if ofInterest[string(name)] {
+			out.Write(lines.Bytes())
+			out.WriteByte('\n')
+		}
+	}
+	if limited.N == 0 {
+		return nil, fmt.Errorf("they are longer than %d MiB", maxBytes>>20)
+	}
+	return out, lines.Err()
 }
 
 func interpret(pod Pod, families map[string]*dto.MetricFamily) Collector {
 	c := Collector{
 		Pod:             pod,
-		Datagrams:       sum(families["flowfleet_collector_datagrams_received_total"]),
-		Exporters:       int64(sum(families["flowfleet_collector_exporters"])),
-		Templates:       int64(sum(families["flowfleet_collector_templates"])),
-		TemplatesLoaded: sum(families["flowfleet_collector_store_loaded"]) > 0,
-		StreamReady:     sum(families["flowfleet_collector_stream_ready"]) > 0,
+		Datagrams:       sum(families[metricDatagrams]),
+		Exporters:       int64(sum(families[metricExporters])),
+		Templates:       int64(sum(families[metricTemplates])),
+		TemplatesLoaded: sum(families[metricStoreLoaded]) > 0,
+		StreamReady:     sum(families[metricStreamReady]) > 0,
 	}
 	seen := make(map[netip.Addr]bool)
-	for _, m := range families["flowfleet_collector_exporter_datagrams_total"].GetMetric() {
+	for _, m := range families[metricExporterDatagrams].GetMetric() {
 		for _, l := range m.GetLabel() {
 			if l.GetName() != "exporter" {
 				continue

@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -89,8 +92,64 @@ func TestMetricsWithoutEndAreBounded(t *testing.T) {
 		}
 	})
 	read, failures := NewReader().Read(t.Context(), []Pod{endless})
-	if len(read)+len(failures) != 1 {
+	if len(read) != 0 || len(failures) != 1 {
 		t.Errorf("read %v, failed %v", read, failures)
+	}
+}
+
+// A page of metrics that is not a collector's must not look like a collector that knows nothing.
+func TestMetricsOfSomethingElseAreNoCollectors(t *testing.T) {
+	other := serve(t, "other", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "%s", "# TYPE go_goroutines gauge\ngo_goroutines 7\n")
+	})
+	read, failures := NewReader().Read(t.Context(), []Pod{other})
+	if len(read) != 0 || len(failures) != 1 {
+		t.Errorf("read %v, failed %v", read, failures)
+	}
+}
+
+// Collectors that take connections and say nothing, such as behind a firewall that only swallows, are many in a large fleet.
+func TestSilentCollectorsOfALargeFleetAreGivenUpTogether(t *testing.T) {
+	var asked atomic.Int32
+	silent := serve(t, "silent", func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		<-r.Context().Done()
+	})
+	pods := slices.Repeat([]Pod{silent}, 4*concurrent)
+	reader := NewReader()
+	reader.all = time.Second
+	read, failures := reader.Read(t.Context(), pods)
+	if len(read) != 0 || len(failures) != len(pods) {
+		t.Errorf("%d were read, %d failed, of %d", len(read), len(failures), len(pods))
+	}
+	if n := asked.Load(); n > concurrent {
+		t.Errorf("%d were asked one after the other, not the first %d", n, concurrent)
+	}
+}
+
+// A page as a collector of 5,000 exporters serves it: 16 series of each, of which the operator looks at one.
+func BenchmarkReadMetrics(b *testing.B) {
+	var page strings.Builder
+	page.WriteString(exposition)
+	for metric := range 16 {
+		name := fmt.Sprintf("flowfleet_collector_other_%d_total", metric)
+		if metric == 0 {
+			name = metricExporterDatagrams
+		} else {
+			fmt.Fprintf(&page, "# TYPE %s counter\n", name)
+		}
+		for exporter := range 5000 {
+			fmt.Fprintf(&page, "%s{domain=\"0\",exporter=\"10.0.%d.%d\",port=\"\",protocol=\"ipfix\"} 12345\n", name, exporter>>8, exporter&255)
+		}
+	}
+	text := page.String()
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := parse(Pod{}, strings.NewReader(text))
+		if err != nil || len(c.Senders) != 5001 {
+			b.Fatalf("%d senders: %v", len(c.Senders), err)
+		}
 	}
 }
 
@@ -124,10 +183,10 @@ func TestSendersOfTheClusterAreFound(t *testing.T) {
 	}
 	collectors := []Collector{
 		{Senders: addresses("192.0.2.1", "10.0.0.11", "::ffff:10.0.0.12")},
-		{Senders: addresses("10.244.1.1", "10.244.2.0", "10.244.2.7", "10.0.0.11", "2001:db8::5")},
+		{Senders: addresses("10.244.1.1", "10.244.2.0", "10.244.2.7", "10.0.0.11", "2001:db8::5", "fd00:1::1", "fd00:1::7", "fd00:2::1")},
 	}
-	got := Rewritten(collectors, addresses("10.0.0.11", "10.0.0.12", "2001:db8::5"), addresses("10.244.1.9", "10.244.2.9", "fd00::9"))
-	want := addresses("10.0.0.11", "10.0.0.12", "10.244.1.1", "10.244.2.0", "2001:db8::5")
+	got := Rewritten(collectors, addresses("10.0.0.11", "10.0.0.12", "2001:db8::5"), addresses("10.244.1.9", "10.244.2.9", "fd00:1::9"))
+	want := addresses("10.0.0.11", "10.0.0.12", "10.244.1.1", "10.244.2.0", "2001:db8::5", "fd00:1::1")
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

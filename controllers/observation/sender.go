@@ -7,18 +7,20 @@ import "net/netip"
 // nodes and pods.
 //
 // A pod network gives each node a range; its first two addresses are those that kube-proxy's masquerading picks (the bridge
-// of the node itself, the tunnel of another one). Ranges are taken to be a /24, as is usual; for IPv6 only the nodes' own
-// addresses are looked at.
+// of the node itself, the tunnel of another one). Ranges are taken to be a /24, or a /64 of IPv6, as is usual.
 func Rewritten(collectors []Collector, nodes, pods []netip.Addr) []netip.Addr {
 	suspicious := make(map[netip.Addr]bool)
 	for _, a := range nodes {
 		suspicious[a.Unmap()] = true
 	}
 	for _, a := range pods {
-		if a = a.Unmap(); a.Is4() {
-			first := netip.PrefixFrom(a, 24).Masked().Addr()
-			suspicious[first], suspicious[first.Next()] = true, true
+		a = a.Unmap()
+		bits := 24
+		if a.Is6() {
+			bits = 64
 		}
+		first := netip.PrefixFrom(a, bits).Masked().Addr()
+		suspicious[first], suspicious[first.Next()] = true, true
 	}
 	var out []netip.Addr
 	for _, c := range collectors {
