@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -28,6 +29,7 @@ import (
 type options struct {
 	metricsAddress, healthAddress string
 	leaderElect                   bool
+	leaderElectionID              string
 	watchNamespaces               string
 	collectorImage                string
 	secretReaderRole              string
@@ -42,6 +44,8 @@ func main() {
 		"where metrics are served over HTTPS to those whom the API server lets read them; 0 for nowhere")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let one operator of several work at a time")
+	flag.StringVar(&o.leaderElectionID, "leader-election-id", "flowfleet.io",
+		"name of the lease, in the operator's namespace, by which one works: operators that look after different namespaces each need one")
 	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "namespaces whose FlowCollectors are looked after, with commas between; empty for all")
 	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
 	flag.StringVar(&o.secretReaderRole, "secret-reader-role", "flowfleet-secret-reader",
@@ -72,6 +76,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	ctrl.SetLogger(log)
+	klog.SetLogger(log) // what Kubernetes' own libraries say, such as of a watch that broke
 	scheme, err := controllers.NewScheme()
 	if err != nil {
 		return err
@@ -94,7 +99,7 @@ func run(ctx context.Context, o options) error {
 		},
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "flowfleet.io",
+		LeaderElectionID:              o.leaderElectionID,
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(20 * time.Second),

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -324,6 +325,15 @@ spec:
 			server.Kubectl(t, "", "delete", "flowcollectors.flowfleet.io", "edge", "--namespace", place, "--timeout=60s")
 			if strings.Contains(log.String(), "forbidden") {
 				t.Errorf("the operator lacks rights:\n%s", log)
+			}
+			for line := range strings.Lines(log.String()) { // those of Kubernetes' libraries, too
+				if strings.HasSuffix(line, "\n") && !json.Valid([]byte(line)) {
+					t.Errorf("a line of the operator's log is no JSON: %s", line)
+				}
+			}
+			// Two releases in one namespace must not wait for each other.
+			if lease := server.Kubectl(t, "", "get", "leases", "--namespace", namespace, "-o", "name"); !strings.Contains(lease, "/flowfleet-manager\n") {
+				t.Errorf("the operator holds the leases %q", lease)
 			}
 		})
 	}
