@@ -21,6 +21,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerSourceRanges: they need the type LoadBalancer; exporters.allowedNetworks works with every type"
 // +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || size(self.ipFamilies) < 2 || has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack'",message="service.ipFamilyPolicy: two ipFamilies need PreferDualStack or RequireDualStack"
 // +kubebuilder:validation:XValidation:rule="has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass) || (has(oldSelf.type) && oldSelf.type != 'LoadBalancer') || (has(self.type) && self.type != 'LoadBalancer')",message="service.loadBalancerClass: Kubernetes does not let it change; set service.type to ClusterIP without a class first, then both anew"
+// +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || !has(oldSelf.ipFamilies) || self.ipFamilies[0] == oldSelf.ipFamilies[0] || (has(oldSelf.type) && oldSelf.type == 'None') || (has(self.type) && self.type == 'None')",message="service.ipFamilies: Kubernetes does not let the first family of a Service change; set service.type to None first, which removes it, then both anew"
 type Service struct {
 	// type of the Service. Default LoadBalancer.
 	// +optional
@@ -52,9 +53,11 @@ type Service struct {
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="a network such as 10.0.0.0/8 is needed"
 	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
 
-	// ipFamilies of the Service, IPv4 or IPv6 or both. Default: the cluster's.
+	// ipFamilies of the Service, IPv4 or IPv6 or both; the first cannot change. Collectors listen on both in any case. Default:
+	// the cluster's.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:Enum=IPv4;IPv6
 	// +kubebuilder:validation:XValidation:rule="size(self) < 2 || self[0] != self[1]",message="service.ipFamilies: the same family stands there twice; leave one out"

@@ -379,6 +379,19 @@ var rules = slices.Concat([]rule{
 			{"{loadBalancerClass: a}", "{loadBalancerClass: b}"}, {"{loadBalancerClass: a}", "{}"}, {"{}", "{loadBalancerClass: a}"},
 		},
 	},
+	{
+		path: "spec.service", says: "does not let the first family of a Service change",
+		validChange: []change{
+			{"{ipFamilies: [IPv4]}", "{ipFamilies: [IPv4, IPv6], ipFamilyPolicy: PreferDualStack}"},
+			{"{ipFamilies: [IPv4]}", "{}"}, {"{}", "{ipFamilies: [IPv6]}"}, // the first is the cluster's, which stands elsewhere
+			{"{ipFamilies: [IPv4]}", "{type: None, ipFamilies: [IPv6]}"},
+			{"{type: None, ipFamilies: [IPv4]}", "{ipFamilies: [IPv6]}"},
+		},
+		invalidChange: []change{
+			{"{ipFamilies: [IPv4]}", "{ipFamilies: [IPv6]}"},
+			{"{ipFamilies: [IPv4, IPv6], ipFamilyPolicy: PreferDualStack}", "{ipFamilies: [IPv6, IPv4], ipFamilyPolicy: PreferDualStack}"},
+		},
+	},
 }, natsRules("spec.nats"), natsRules("spec.templateStore.nats"), natsRules("spec.output.nats"))
 
 // span is the rule of a size or a time span: least and most are possible, the others are not.
