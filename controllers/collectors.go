@@ -23,6 +23,12 @@ func (p *pass) judgeCollectors(ctx context.Context) error {
 	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}
 	if err := p.Client.Get(ctx, key, set); apierrors.IsNotFound(err) {
 		p.fc.Status.Collectors = v1alpha1.CollectorCounts{Summary: "0/0"}
+		if p.invalid {
+			p.set(v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonInvalidConfiguration,
+				"the DaemonSet %s is not made until ConfigurationValid is True", key.Name)
+			p.notProgressing()
+			return nil
+		}
 		p.set(v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonStarting, "the DaemonSet %s is being made", key.Name)
 		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "the fleet is being made")
 		return nil
@@ -41,6 +47,10 @@ func (p *pass) judgeCollectors(ctx context.Context) error {
 // judgeProgress says in Progressing whether pods are being replaced, and reports it.
 func (p *pass) judgeProgress(set *appsv1.DaemonSet) bool {
 	s := &set.Status
+	if p.invalid {
+		p.notProgressing()
+		return false
+	}
 	if s.ObservedGeneration < set.Generation || slices.Contains(p.applied, "DaemonSet") {
 		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling, "Kubernetes takes up the present spec")
 		return true
@@ -52,6 +62,12 @@ func (p *pass) judgeProgress(set *appsv1.DaemonSet) bool {
 	}
 	p.set(v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled, "all collectors have the present spec")
 	return false
+}
+
+// notProgressing says that nothing comes of the present spec.
+func (p *pass) notProgressing() {
+	p.set(v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonInvalidConfiguration,
+		"what runs is left as it is until ConfigurationValid is True")
 }
 
 // judgeAvailability counts the collectors, and says in CollectorsAvailable whether each node has one.

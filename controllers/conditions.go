@@ -32,6 +32,7 @@ const (
 	reasonSettled            = "Settled"
 	reasonSuspended          = "Suspended"
 	reasonDeleting           = "Deleting"
+	reasonRetrying           = "Retrying"
 	reasonAddressAssigned    = "AddressAssigned"
 	reasonAddressPending     = "AddressPending"
 	reasonNoService          = "NoService"
@@ -145,6 +146,23 @@ func (p *pass) worst() *metav1.Condition {
 
 // transient reasons are part of every start: nothing is wrong yet.
 var transient = map[string]bool{reasonPending: true, reasonStarting: true, reasonAddressPending: true}
+
+// failuresTold is how many passes in a row have to fail before a condition says so: most failures, such as of a cache that is
+// behind, are gone at the next one.
+const failuresTold = 4
+
+// judgeFailures says in Progressing what keeps the operator from doing its work. An admission webhook that does not answer, for
+// one, would otherwise stand in the operator's log only.
+func (p *pass) judgeFailures(err error) {
+	if err == nil {
+		p.view.failedPasses = 0
+		return
+	}
+	if p.view.failedPasses++; p.view.failedPasses >= failuresTold {
+		p.set(v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRetrying, "the operator tries again, at least once a minute: %s",
+			strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+}
 
 // suspended leaves all as it is, and says so.
 func (p *pass) suspended() {

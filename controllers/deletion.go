@@ -92,7 +92,6 @@ func (p *pass) delete(ctx context.Context) error {
 	if err := p.readSecrets(ctx); err != nil {
 		return err
 	}
-	p.fleet = fleet.New(p.fc, p.Image, p.Namespace, p.secrets.versions)
 	done, err := p.deleteFromNATS(ctx)
 	if err == nil {
 		p.event(corev1.EventTypeNormal, "Deleted", "Delete", done)
@@ -134,13 +133,13 @@ func (p *pass) deleteFromNATS(ctx context.Context) (string, error) {
 	if p.secrets.forbidden {
 		return "", fmt.Errorf("the operator may not read the Secrets; to let it: %s", p.grant())
 	}
-	if len(p.secrets.missing) > 0 {
-		return "", errors.New(strings.Join(p.secrets.missing, "; "))
-	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	var done []string
 	remove := func(server *jetstream.Server, what, name string, f func(*jetstream.Connection) (bool, error)) error {
+		if server == nil {
+			return errors.New(strings.Join(p.secrets.missing, "; "))
+		}
 		connection, err := jetstream.Connect(ctx, server)
 		if err != nil {
 			return err

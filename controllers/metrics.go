@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,7 +24,13 @@ func newConditionMetrics(registerer prometheus.Registerer) (*conditionMetrics, e
 
 var statuses = []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown}
 
-func (m *conditionMetrics) show(fc *v1alpha1.FlowCollector) {
+// show shows the conditions as they are now, and no more those that only were there before.
+func (m *conditionMetrics) show(before, fc *v1alpha1.FlowCollector) {
+	for _, c := range before.Status.Conditions {
+		if meta.FindStatusCondition(fc.Status.Conditions, c.Type) == nil {
+			m.gauge.DeletePartialMatch(prometheus.Labels{"namespace": fc.Namespace, "name": fc.Name, "type": c.Type})
+		}
+	}
 	for _, c := range fc.Status.Conditions {
 		for _, status := range statuses {
 			value := 0.0

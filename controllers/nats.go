@@ -45,7 +45,8 @@ func (p *pass) lookAtNATS(ctx context.Context) {
 		}
 	}
 	templates, output := p.secrets.templates, p.secrets.output
-	if !c.Templates.Disabled {
+	looksAtBucket := templates != nil && !c.Templates.Disabled
+	if looksAtBucket {
 		if connect(templates); err != nil {
 			v.bucketErr = err
 		} else {
@@ -53,9 +54,12 @@ func (p *pass) lookAtNATS(ctx context.Context) {
 			p.report("bucket", c.Templates.Bucket, v.bucket.Created, v.bucket.Changed)
 		}
 	}
-	if c.Templates.Disabled || !reflect.DeepEqual(templates, output) {
+	if !looksAtBucket || !reflect.DeepEqual(templates, output) {
 		if connection != nil {
 			connection.Close()
+		}
+		if output == nil {
+			return
 		}
 		connect(output)
 	}
@@ -123,6 +127,7 @@ func (p *pass) judgeTemplateStore() {
 	case p.secrets.forbidden:
 		p.fc.Status.Bucket = nil
 		p.fromCollectors(kind, "the bucket "+name, v.loaded())
+	case p.notLookedAt(kind, "the bucket "+name, p.secrets.templates):
 	case v.at.IsZero():
 		p.set(kind, metav1.ConditionUnknown, reasonPending, "the bucket %s was not looked at yet", name)
 	case v.bucketErr != nil:
@@ -132,6 +137,21 @@ func (p *pass) judgeTemplateStore() {
 		p.fc.Status.Bucket = bucketStatus(name, &v.bucket)
 		p.ready(kind, "bucket "+name, v.bucket.Kept, v.bucket.Offline)
 	}
+}
+
+// notLookedAt reports whether the operator leaves something in NATS alone, because the spec or its Secrets are of no use yet, and
+// says so: what runs may well go on.
+func (p *pass) notLookedAt(kind, what string, server *jetstream.Server) bool {
+	reason := reasonInvalidConfiguration
+	switch {
+	case p.invalid:
+	case server == nil:
+		reason = reasonSecretMissing
+	default:
+		return false
+	}
+	p.set(kind, metav1.ConditionUnknown, reason, "%s is not looked at until ConfigurationValid is True", what)
+	return true
 }
 
 // ready is for what can be used, with what differs from the spec.
@@ -171,6 +191,7 @@ func (p *pass) judgeStream() {
 	case p.secrets.forbidden:
 		p.fc.Status.Stream = nil
 		p.fromCollectors(kind, "the stream "+name, v.publishing())
+	case p.notLookedAt(kind, "the stream "+name, p.secrets.output):
 	case v.at.IsZero():
 		p.set(kind, metav1.ConditionUnknown, reasonPending, "the stream %s was not looked at yet", name)
 	case v.streamErr != nil:

@@ -260,6 +260,47 @@ func TestPodOfADeadNodeDoesNotKeepTheFleetForEver(t *testing.T) {
 	}
 }
 
+// A server that asks for no token would let the operator in without, and so into an account that is not the spec's.
+func TestNothingIsMadeInNATSWithoutTheSecretsOfTheSpec(t *testing.T) {
+	w := newWorld(t)
+	letReadSecrets(t, w.s, w.namespace)
+	operator := w.start()
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.Token = &v1alpha1.SecretKey{Name: "nats", Key: "token"} })
+	left := func(says string) {
+		t.Helper()
+		operator.reconcile(fc)
+		w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing, says)
+		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionUnknown, reasonSecretMissing)
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonSecretMissing)
+		operator.settle(fc)
+		if js := w.jetStream(w.nats); w.streamThere(js, fleet.StreamName(fc)) || w.streamThere(js, "KV_"+fleet.BucketName(fc)) {
+			t.Error("bucket or stream was made")
+		}
+	}
+	left(`there is no Secret "nats"`)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "nats"}, StringData: map[string]string{"token": "\n"}}
+	if err := w.c.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	left(`the key "token" of Secret "nats" is empty`)
+	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "any"} })
+	operator.reconcile(fc)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+}
+
+// One section's missing Secret is no reason to leave the other's server alone.
+func TestSecretThatTheOutputMissesLeavesTheBucketReady(t *testing.T) {
+	w := newWorld(t)
+	letReadSecrets(t, w.s, w.namespace)
+	w.start()
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Output.NATS = &v1alpha1.NATS{URLs: []string{w.nats.URL()}, Token: &v1alpha1.SecretKey{Name: "nats", Key: "token"}}
+	})
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonSecretMissing)
+}
+
 func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {
 	w := newWorld(t)
 	w.nats = natstest.Start(t, func(o *server.Options) { o.Authorization = "first" })

@@ -20,11 +20,7 @@ func (p *pass) lookAtCollectors(ctx context.Context, pods []corev1.Pod) {
 	p.view.nodes = nil
 	for i := range pods {
 		s := &pods[i].Status
-		for _, h := range s.HostIPs {
-			if a, err := netip.ParseAddr(h.IP); err == nil {
-				p.view.nodes = append(p.view.nodes, a)
-			}
-		}
+		p.view.nodes = append(p.view.nodes, hostAddresses(&pods[i])...)
 		if s.Phase == corev1.PodRunning && s.PodIP != "" && pods[i].DeletionTimestamp.IsZero() {
 			ask = append(ask, observation.Pod{Name: pods[i].Name, Node: pods[i].Spec.NodeName, Address: s.PodIP,
 				Port: p.fc.Spec.Collector.MetricsPort})
@@ -145,6 +141,8 @@ func (p *pass) judgeDistribution() {
 	const kind = v1alpha1.ConditionLoadDistributed
 	d := &p.view.distribution
 	switch {
+	case p.fc.Status.Collectors.Desired == 1:
+		p.set(kind, metav1.ConditionTrue, reasonDistributed, "the fleet has one collector, which receives everything")
 	case d.Busy > 1:
 		p.set(kind, metav1.ConditionTrue, reasonDistributed, "several collectors receive datagrams")
 	case d.Collectors > 1 && d.Busy == 1 && d.Datagrams >= enoughDatagrams && d.Senders >= enoughExporters:

@@ -59,7 +59,8 @@ type pass struct {
 	again time.Duration
 }
 
-// Reconcile looks at one FlowCollector. It returns an error for what only trying again heals; everything else is a condition.
+// Reconcile looks at one FlowCollector. It returns an error for what only trying again heals; everything else is a condition, and
+// so is such an error that does not heal.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	fc := &v1alpha1.FlowCollector{}
 	if err := r.Client.Get(ctx, request.NamespacedName, fc); err != nil {
@@ -81,8 +82,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if errors.Is(err, errGone) {
 		return ctrl.Result{}, nil
 	}
-	err = errors.Join(err, p.writeStatus(ctx))
-	return ctrl.Result{RequeueAfter: p.again}, err
+	p.judgeFailures(err)
+	if err = errors.Join(err, p.writeStatus(ctx)); err != nil {
+		return ctrl.Result{}, err // the queue says when to try again
+	}
+	return ctrl.Result{RequeueAfter: p.again}, nil
 }
 
 // run takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.

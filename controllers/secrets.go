@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,7 +23,7 @@ import (
 
 // secrets are what a pass knows of the Secrets that a spec names.
 type secrets struct {
-	// templates and output are the servers of the bucket and of the stream.
+	// templates and output are the servers of the bucket and of the stream; nil where a Secret that they need is missing.
 	templates, output *jetstream.Server
 	// forbidden: the operator may not read them.
 	forbidden bool
@@ -49,7 +50,10 @@ func (p *pass) readSecrets(ctx context.Context) error {
 		if reader.err != nil {
 			return fmt.Errorf("reading the Secrets of FlowCollector %s: %w", client.ObjectKeyFromObject(p.fc), reader.err)
 		}
-		if len(reader.missing) == failed && !reader.forbidden {
+		if len(reader.missing) > failed {
+			continue // connecting without it would be connecting as somebody else
+		}
+		if !reader.forbidden {
 			if err := server.Check(); err != nil {
 				reader.problems = append(reader.problems, fmt.Sprintf("%s: %v", section.path, err))
 			}
@@ -134,9 +138,12 @@ func (r *secretReader) value(path, name, key string) []byte {
 		return nil
 	}
 	value, ok := secret.Data[key]
-	if !ok {
+	switch {
+	case !ok:
 		r.missing = append(r.missing, fmt.Sprintf("%s: Secret %q has no key %q (it has: %s)", path, name, key,
 			strings.Join(slices.Sorted(maps.Keys(secret.Data)), ", ")))
+	case len(bytes.TrimSpace(value)) == 0: // of an empty token, a server that asks for none would take no notice
+		r.missing = append(r.missing, fmt.Sprintf("%s: the key %q of Secret %q is empty", path, key, name))
 	}
 	return value
 }

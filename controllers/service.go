@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,7 +26,11 @@ func (p *pass) judgeService(ctx context.Context) error {
 	service := &corev1.Service{}
 	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}
 	if err := p.Client.Get(ctx, key, service); apierrors.IsNotFound(err) {
-		p.set(v1alpha1.ConditionServiceReady, metav1.ConditionFalse, reasonPending, "the Service %s is being made", key.Name)
+		when := "is being made"
+		if p.invalid {
+			when = "is not made until ConfigurationValid is True"
+		}
+		p.set(v1alpha1.ConditionServiceReady, metav1.ConditionFalse, reasonPending, "the Service %s %s", key.Name, when)
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("reading Service %s: %w", key, err)
@@ -44,7 +49,7 @@ func (p *pass) judgeService(ctx context.Context) error {
 		}
 		p.addresses(hosts, func(port corev1.ServicePort) int32 { return port.Port }, service)
 	case v1alpha1.ServiceNodePort:
-		nodes, err := p.nodes(ctx)
+		nodes, err := p.nodes(ctx, service.Spec.IPFamilies)
 		if err != nil {
 			return err
 		}
@@ -67,7 +72,7 @@ func (p *pass) judgeNodes(ctx context.Context) error {
 			"service.type is None: the collectors are reached by their pods' addresses only, or by a Service that somebody else makes")
 		return nil
 	}
-	nodes, err := p.nodes(ctx)
+	nodes, err := p.nodes(ctx, []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol})
 	if err != nil {
 		return err
 	}
@@ -87,23 +92,49 @@ func (p *pass) judgeNodes(ctx context.Context) error {
 	return nil
 }
 
-// maxAddresses bounds the addresses of nodes in a status.
+// maxAddresses bounds the addresses of nodes in a status, of each family.
 const maxAddresses = 16
 
-// nodes are the addresses of the nodes whose collectors are ready.
-func (p *pass) nodes(ctx context.Context) ([]string, error) {
+// nodes are the addresses of the nodes whose collectors are ready, in the order of the families given. A Service of one family
+// listens on no address of the other, and the first address of a node need not be of the Service's.
+func (p *pass) nodes(ctx context.Context, families []corev1.IPFamily) ([]string, error) {
 	pods, err := p.pods(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	byFamily := make(map[corev1.IPFamily][]netip.Addr)
 	for i := range pods {
-		if a := pods[i].Status.HostIP; a != "" && isReady(&pods[i]) && !slices.Contains(out, a) {
-			out = append(out, a)
+		if !isReady(&pods[i]) {
+			continue
+		}
+		for _, a := range hostAddresses(&pods[i]) {
+			family := corev1.IPv6Protocol
+			if a.Is4() {
+				family = corev1.IPv4Protocol
+			}
+			byFamily[family] = append(byFamily[family], a)
 		}
 	}
-	slices.Sort(out)
-	return out[:min(len(out), maxAddresses)], nil
+	var out []string
+	for _, family := range families {
+		addresses := byFamily[family]
+		slices.SortFunc(addresses, netip.Addr.Compare)
+		addresses = slices.Compact(addresses)
+		for _, a := range addresses[:min(len(addresses), maxAddresses)] {
+			out = append(out, a.String())
+		}
+	}
+	return out, nil
+}
+
+// hostAddresses are those of a pod's node, of each family.
+func hostAddresses(pod *corev1.Pod) (out []netip.Addr) {
+	for _, h := range pod.Status.HostIPs {
+		if a, err := netip.ParseAddr(h.IP); err == nil {
+			out = append(out, a.Unmap())
+		}
+	}
+	return out
 }
 
 func isReady(pod *corev1.Pod) bool {

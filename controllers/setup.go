@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -28,8 +30,14 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
-// concurrentReconciles lets one fleet whose NATS does not answer keep others waiting the less.
-const concurrentReconciles = 8
+const (
+	// concurrentReconciles lets one fleet whose NATS does not answer keep others waiting the less.
+	concurrentReconciles = 8
+	// shortestBackoff and longestBackoff bound the time after a pass that failed, which doubles. The queue's own bound would let a
+	// fleet wait for 17 minutes when what kept it from being made, such as an admission webhook, is back.
+	shortestBackoff = 50 * time.Millisecond
+	longestBackoff  = time.Minute
+)
 
 // NewScheme has the kinds that the operator works with.
 func NewScheme() (*runtime.Scheme, error) {
@@ -47,11 +55,14 @@ func NewScheme() (*runtime.Scheme, error) {
 // own objects.
 func CacheOptions(namespaces []string) cache.Options {
 	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{fleet.LabelManagedBy: fleet.Product})}
+	// A large fleet has thousands of pods. The operator applies nothing to them, so who owns their fields is of no interest.
+	pods := own
+	pods.Transform = cache.TransformStripManagedFields()
 	options := cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.DaemonSet{}:             own,
 			&corev1.ConfigMap{}:             own,
-			&corev1.Pod{}:                   own,
+			&corev1.Pod{}:                   pods,
 			&corev1.Service{}:               own,
 			&corev1.ServiceAccount{}:        own,
 			&networkingv1.NetworkPolicy{}:   own,
@@ -82,6 +93,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	r.views = newViews()
 	r.reader = observation.NewReader()
 	options.MaxConcurrentReconciles = concurrentReconciles
+	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	err := ctrl.NewControllerManagedBy(manager).

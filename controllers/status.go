@@ -22,7 +22,7 @@ const staleCache = 200 * time.Millisecond
 func (p *pass) writeStatus(ctx context.Context) error {
 	p.fc.Status.ObservedGeneration = p.fc.Generation
 	p.keepTransitionTimes()
-	p.conditions.show(p.fc)
+	p.conditions.show(p.before, p.fc)
 	if equality.Semantic.DeepEqual(p.before.Status, p.fc.Status) {
 		return nil
 	}

@@ -4,9 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -96,6 +99,59 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		if n := len(w.children(fc)); n != 0 {
 			t.Errorf("%d objects are made of a spec that cannot work", n)
 		}
+		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionUnknown, reasonInvalidConfiguration, "not looked at")
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonInvalidConfiguration, "not looked at")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonInvalidConfiguration)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonInvalidConfiguration)
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonInvalidConfiguration)
+		subjects := fc.Spec.Output.Stream.Subjects
+		change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Subjects = nil })
+		w.run(fc, 0)
+		w.expectReady(fc)
+		// What runs is not of the spec that became invalid, and is well all the same.
+		change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Subjects = subjects })
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonInvalidConfiguration, "left as it is")
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, reasonAvailable)
+	})
+	t.Run("one node", func(t *testing.T) {
+		fc := w.create("alone")
+		set := w.daemonSet(fc)
+		set.Status = appsv1.DaemonSetStatus{ObservedGeneration: set.Generation, DesiredNumberScheduled: 1, CurrentNumberScheduled: 1,
+			UpdatedNumberScheduled: 1, NumberReady: 1, NumberAvailable: 1}
+		if err := w.c.Status().Update(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		w.expect(fc, v1alpha1.ConditionLoadDistributed, metav1.ConditionTrue, reasonDistributed, "one collector")
+	})
+	t.Run("an admission webhook that does not answer", func(t *testing.T) {
+		webhook := deadWebhook(w.namespace)
+		if err := w.c.Create(t.Context(), webhook); err != nil {
+			t.Fatal(err)
+		}
+		// The API server takes up a webhook when it gets to it.
+		labels := map[string]string{"a": "b"}
+		probe := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: w.namespace}, Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}},
+			},
+		}}
+		natstest.Eventually(t, "the webhook is asked", func() bool {
+			err := w.c.Create(t.Context(), probe, client.DryRunAll)
+			return err != nil && strings.Contains(err.Error(), "failed calling webhook")
+		})
+		fc := w.create("hooked")
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRetrying, "DaemonSet "+w.namespace+"/hooked-collector",
+			"failed calling webhook")
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady) // the rest is done
+		if err := w.c.Delete(t.Context(), webhook); err != nil {
+			t.Fatal(err)
+		}
+		w.daemonSet(fc)
+		w.run(fc, 0)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled)
+		w.expectReady(fc)
 	})
 	t.Run("the Prometheus operator is not installed", func(*testing.T) {
 		fc := w.create("monitored", func(fc *v1alpha1.FlowCollector) {
@@ -116,6 +172,25 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		t.Log("\n" + out)
 		t.Log("\n" + w.s.Kubectl(t, "", "get", "fcol", "-n", w.namespace, "-o", "wide"))
 	})
+}
+
+// deadWebhook is one that must allow DaemonSets of a namespace to be made, and that nobody serves.
+func deadWebhook(namespace string) *admissionv1.ValidatingWebhookConfiguration {
+	none := admissionv1.SideEffectClassNone
+	return &admissionv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: namespace},
+		Webhooks: []admissionv1.ValidatingWebhook{{
+			Name:                    "dead.example.com",
+			ClientConfig:            admissionv1.WebhookClientConfig{URL: new("https://127.0.0.1:1/")},
+			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+			SideEffects:             &none,
+			AdmissionReviewVersions: []string{"v1"},
+			Rules: []admissionv1.RuleWithOperations{{
+				Operations: []admissionv1.OperationType{admissionv1.Create},
+				Rule:       admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"daemonsets"}},
+			}},
+		}},
+	}
 }
 
 func TestTextsAreCutBetweenCharacters(t *testing.T) {

@@ -29,7 +29,10 @@ type view struct {
 	at         time.Time
 	generation int64
 	secrets    string
-	failures   int
+	// failures are looks in a row that went wrong.
+	failures int
+	// failedPasses are passes in a row that returned an error.
+	failedPasses int
 
 	bucket    jetstream.Bucket
 	bucketErr error
