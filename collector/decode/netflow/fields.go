@@ -194,6 +194,19 @@ func (op operation) destination() operation {
 	return op
 }
 
+// asEnd is the operation that takes the time of an observation for the flow's end, opNone for what is no such time.
+func (op operation) asEnd() operation {
+	switch op {
+	case opObserved:
+		return opEndMilliseconds
+	case opObservedSeconds:
+		return opEndSeconds
+	case opObservedNTP:
+		return opEndNTP
+	}
+	return opNone
+}
+
 // fits reports whether a value of length bytes can be what op expects.
 func (op operation) fits(length int) bool {
 	switch op {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -86,6 +87,7 @@ func (s *station) Record(r *flow.Record) {
 		kept.Extra = append(kept.Extra, x)
 	}
 	kept.MPLSLabel = append([]uint32(nil), r.MPLSLabel...)
+	kept.MPLSIP = append([]flow.Address(nil), r.MPLSIP...)
 	s.records = append(s.records, kept)
 }
 
@@ -139,6 +141,11 @@ func TestTimesInAllTheirForms(t *testing.T) {
 			(exported - 99) * second, (exported - 98) * second},
 		{"an observation in seconds", []uint16{322, 4}, u32(exported - 7), (exported - 7) * second, (exported - 7) * second},
 		{"an observation", []uint16{323, 8}, u64(exported * 1000), exported * second, exported * second},
+		{"an observation after a start", []uint16{152, 8, 323, 8}, u64((exported-10)*1000, exported*1000), (exported - 10) * second, exported * second},
+		{"an observation beside start and end", []uint16{323, 8, 150, 4, 151, 4}, join(u64(exported*1000), u32(exported-10, exported-5)),
+			(exported - 10) * second, (exported - 5) * second},
+		{"an observation beside start and duration", []uint16{150, 4, 322, 4, 161, 4}, u32(exported-10, exported, 4000),
+			(exported - 10) * second, (exported - 6) * second},
 		{"none", []uint16{1, 4}, u32(1), exported * second, exported * second},
 		{"an end only", []uint16{151, 4}, u32(exported - 5), (exported - 5) * second, (exported - 5) * second},
 	} {
@@ -229,6 +236,19 @@ func TestAddressesAfterTreatmentStandInForThoseBefore(t *testing.T) {
 		if r := s.only(); r.SrcMAC != test.source || r.DstMAC != test.destination {
 			t.Errorf("%v: %012x to %012x", test.fields, r.SrcMAC, r.DstMAC)
 		}
+	}
+}
+
+func TestWhatATemplateHasRoomForIsNotThere(t *testing.T) {
+	s := newStation(t)
+	s.netflow9(set(0, u16(300, 6, 70, 3, 71, 3, 72, 3, 73, 3, 140, 16, 47, 4)),
+		set(300, []byte{0, 0x01, 0x10, 0, 0, 0, 0, 0x02, 0x11, 0, 0, 0}, make([]byte, 16), u32(0x0a000001)))
+	r := s.only()
+	if !slices.Equal(r.MPLSLabel, []uint32{17, 0, 33}) { // an explicit null between two others is one (RFC 4182)
+		t.Errorf("labels are %v", r.MPLSLabel)
+	}
+	if len(r.MPLSIP) != 1 || r.MPLSIP[0].Addr().String() != "10.0.0.1" {
+		t.Errorf("addresses are %v", r.MPLSIP)
 	}
 }
 

@@ -66,7 +66,13 @@ func compile(t *template.Template, settings *Settings) *plan {
 			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
 			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
 			op = opNone
-		case (op == opObserved || op == opObservedSeconds || op == opObservedNTP) && p.hasTimes, op == opFrameSize && present[opBytes],
+		case op.asEnd() != opNone && p.hasTimes:
+			// An event that has the flow's beginning beside it is its end, or what there is of it: Cisco's firewalls report so.
+			op = op.asEnd()
+			if present[opEndUptime] || present[opDurationMilliseconds] || present[opDurationMicroseconds] {
+				op = opNone
+			}
+		case op == opFrameSize && present[opBytes],
 			(op == opFrameSection || op == opPacketSection) && (present[opSrcIPv4] || present[opDstIPv4]):
 			// A section beside the flow's own addresses is a sample of its packets: it may be of a tunnel, or of the other
 			// direction.

@@ -197,15 +197,22 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		case opForwardingStatus:
 			r.ForwardingStatus = uint32(number(v))
 		case opMPLSLabel:
-			setLabel(r, int(step.index), uint32(number(v)>>4))
+			// A template has room for more labels than most packets have; what is not used has no bottom-of-stack bit either.
+			if entry := number(v); entry != 0 {
+				setLabel(r, int(step.index), uint32(entry>>4))
+			}
 		case opMPLSTopTTL:
 			r.MPLSTTL = append(r.MPLSTTL[:0], uint32(number(v)))
 		case opMPLSIPv4:
-			r.MPLSIP = append(r.MPLSIP, flow.Address{})
-			r.MPLSIP[len(r.MPLSIP)-1].Set4(v)
+			if !allZero(v) {
+				r.MPLSIP = append(r.MPLSIP, flow.Address{})
+				r.MPLSIP[len(r.MPLSIP)-1].Set4(v)
+			}
 		case opMPLSIPv6:
-			r.MPLSIP = append(r.MPLSIP, flow.Address{})
-			r.MPLSIP[len(r.MPLSIP)-1].Set16(v)
+			if !allZero(v) {
+				r.MPLSIP = append(r.MPLSIP, flow.Address{})
+				r.MPLSIP[len(r.MPLSIP)-1].Set16(v)
+			}
 		case opObservationPoint:
 			r.ObservationPointID = uint32(number(v))
 		case opStartUptime:
