@@ -39,8 +39,8 @@ func previousCollector(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "source.tar")
-	unpack, build := exec.Command("tar", "xf", archive, "-C", dir), exec.Command("go", "build", "-o", binary+".new", "./collector")
-	build.Dir = dir
+	unpack, build := exec.Command("tar", "xf", archive, "-C", dir), exec.Command("go", "build", "-trimpath", "-o", binary+".new", "./collector")
+	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
 	archiving := git("archive", "--output="+archive, commit)
 	archiving.Dir = ".." // all of the repository
 	for _, c := range []*exec.Cmd{archiving, unpack, build} {
