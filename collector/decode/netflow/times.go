@@ -1,6 +1,8 @@
 package netflow
 
 import (
+	"cmp"
+
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -39,7 +41,8 @@ type recordTimes struct {
 }
 
 // finishTimes works out start and end where they hang on other fields: IPFIX gives uptimes relative to
-// systemInitTimeMilliseconds (RFC 5102 section 5.9.8), durations complete a lone start or end.
+// systemInitTimeMilliseconds (RFC 5102 section 5.9.8), durations complete a lone start or end. Uptimes without that say how
+// long a flow lasted, and it was exported when it ended.
 func finishTimes(h *header, t *recordTimes, r *flow.Record) {
 	if h.version == template.IPFIX && t.systemInitMs != 0 {
 		init := t.systemInitMs * nanosPerMilli
@@ -48,6 +51,12 @@ func finishTimes(h *header, t *recordTimes, r *flow.Record) {
 		}
 		if t.hasEndUptime {
 			r.TimeFlowEndNs = init + uint64(t.endUptime)*nanosPerMilli
+		}
+	}
+	if h.version == template.IPFIX && t.systemInitMs == 0 && t.hasStartUptime && t.hasEndUptime && r.TimeFlowStartNs == 0 {
+		if lasted := int32(t.endUptime - t.startUptime); lasted > 0 {
+			t.durationNs = uint64(lasted) * nanosPerMilli
+			r.TimeFlowEndNs = cmp.Or(r.TimeFlowEndNs, h.exportNs)
 		}
 	}
 	if t.durationNs == 0 {
