@@ -199,11 +199,11 @@ func TestDefinitionIsUpgradedWithTheChartAndOutlivesIt(t *testing.T) {
 	helm(t, server, "uninstall", release)
 }
 
-func TestOperatorWorksWithTheRightsThatTheChartGivesIt(t *testing.T) {
-	server := controllertest.Start(t)
-	c := definitions(t, server)
+// manager builds the operator and returns where it is.
+func manager(t *testing.T) string {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "manager")
-	if _, err := os.Stat("../../main.go"); err != nil { // for the same reason
+	if _, err := os.Stat("../../main.go"); err != nil { // a change makes a cached result invalid
 		t.Fatal(err)
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, "../..")
@@ -211,6 +211,13 @@ func TestOperatorWorksWithTheRightsThatTheChartGivesIt(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return program
+}
+
+func TestOperatorWorksWithTheRightsThatTheChartGivesIt(t *testing.T) {
+	server := controllertest.Start(t)
+	c := definitions(t, server)
+	program := manager(t)
 	ensureNamespace(t, c)
 	for _, test := range []struct {
 		name       string
@@ -233,26 +240,9 @@ func TestOperatorWorksWithTheRightsThatTheChartGivesIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			log := start(t, server, program, &deployment)
-			get := func(url, token string) int {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if token != "" {
-					request.Header.Set("Authorization", "Bearer "+token)
-				}
-				insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-				defer insecure.CloseIdleConnections()
-				response, err := insecure.Do(request)
-				if err != nil {
-					return 0
-				}
-				_ = response.Body.Close()
-				return response.StatusCode
-			}
 			probe := deployment.Spec.Template.Spec.Containers[0].ReadinessProbe.HTTPGet.Path
 			eventually(t, func() error {
-				if status := get(fmt.Sprintf("http://127.0.0.1:%d%s", health, probe), ""); status != http.StatusOK {
+				if status := get(t, fmt.Sprintf("http://127.0.0.1:%d%s", health, probe), ""); status != http.StatusOK {
 					return fmt.Errorf("%s: status %d; the operator says:\n%s", probe, status, log)
 				}
 				return nil
@@ -318,7 +308,7 @@ spec:
 					server.Kubectl(t, "", "create", "serviceaccount", "prometheus", "--namespace", who)
 					token = strings.TrimSpace(server.Kubectl(t, "", "create", "token", "prometheus", "--namespace", who))
 				}
-				if got := get(url, token); got != want {
+				if got := get(t, url, token); got != want {
 					t.Errorf("metrics for the account of %q: status %d, not %d", who, got, want)
 				}
 			}
@@ -328,16 +318,61 @@ spec:
 			if strings.Contains(log.String(), "forbidden") {
 				t.Errorf("the operator lacks rights:\n%s", log)
 			}
-			for line := range strings.Lines(log.String()) { // those of Kubernetes' libraries, too
-				if strings.HasSuffix(line, "\n") && !json.Valid([]byte(line)) {
-					t.Errorf("a line of the operator's log is no JSON: %s", line)
-				}
-			}
 			// Two releases in one namespace must not wait for each other.
 			if lease := server.Kubectl(t, "", "get", "leases", "--namespace", namespace, "-o", "name"); !strings.Contains(lease, "/flowfleet-manager\n") {
 				t.Errorf("the operator holds the leases %q", lease)
 			}
 		})
+	}
+}
+
+// get returns the status of an answer, 0 where there is none.
+func get(t *testing.T, url, token string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer insecure.CloseIdleConnections()
+	response, err := insecure.Do(request)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+// Without its rights, Kubernetes' own libraries have much to say.
+func TestLogOfTheLibrariesHasTheOperatorsFormat(t *testing.T) {
+	server := controllertest.Start(t)
+	c := definitions(t, server)
+	ensureNamespace(t, c)
+	metrics := port(t)
+	helm(t, server, "install", release, chart, "--take-ownership", "--force-conflicts", "--set", "rbac.create=false",
+		"--set", fmt.Sprintf("metrics.port=%d,health.port=%d", metrics, port(t)))
+	t.Cleanup(func() { helm(t, server, "uninstall", release) })
+	var deployment appsv1.Deployment
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "flowfleet-manager"}, &deployment); err != nil {
+		t.Fatal(err)
+	}
+	log := start(t, server, manager(t), &deployment)
+	eventually(t, func() error {
+		get(t, fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics), "any") // it may not ask the API server whose token this is
+		for _, right := range []string{"tokenreviews", "leases"} {
+			if !strings.Contains(log.String(), right) {
+				return fmt.Errorf("the operator does not say that it lacks rights on %s:\n%s", right, log)
+			}
+		}
+		return nil
+	})
+	for line := range strings.Lines(log.String()) {
+		if strings.HasSuffix(line, "\n") && !json.Valid([]byte(line)) { // the last one may be on its way
+			t.Errorf("a line of the log is no JSON: %s", line)
+		}
 	}
 }
 
