@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 	"golang.org/x/time/rate"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -31,6 +30,8 @@ const (
 const (
 	pingInterval   = 10 * time.Second
 	unansweredPing = 2
+	// connectTimeout bounds an attempt to connect to one address, and the handshake.
+	connectTimeout = 5 * time.Second
 	// writeTimeout ends the connection to a server that reads nothing any more.
 	writeTimeout = 10 * time.Second
 )
@@ -55,13 +56,15 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 	log = log.With("connection", purpose, "servers", strings.Join(c.URLs, ","))
 	// A permission that is missing is an error with each message. The library calls one handler at a time.
 	errorLines, suppressed := rate.Sometimes{First: firstErrors, Interval: errorInterval}, 0
+	d := &dialer{secrets: c}
 	options := []nats.Option{
 		nats.Name("flowfleet collector: " + purpose),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.CustomReconnectDelay(backOff),
-		nats.Timeout(5 * time.Second),
+		nats.SetCustomDialer(d),
+		nats.Timeout(connectTimeout),
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPing),
 		nats.FlusherTimeout(writeTimeout),
@@ -90,11 +93,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 			})
 		}),
 	}
-	secrets, err := authentication(c)
-	if err != nil {
-		return nil, err
-	}
-	options = append(options, secrets...)
+	options = append(options, d.authentication()...)
 	if c.TLS != nil {
 		options = append(options, secure(*c.TLS))
 	}
@@ -102,6 +101,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to NATS (%s): %w", purpose, err)
 	}
+	d.conn.Store(nc)
 	go reportRefusals(nc, log)
 	return nc, nil
 }
@@ -138,7 +138,7 @@ func hint(err error) string {
 	text := strings.ToLower(err.Error())
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "the file is missing: is the Secret mounted?"
+		return "the file is missing: is the Secret there, and mounted?"
 	case errors.As(err, &unknown):
 		return "the server's certificate is not signed by nats.tls.caFile"
 	case errors.As(err, &name):
@@ -156,59 +156,6 @@ func hint(err error) string {
 		return "is the server running, and is nats.urls right?"
 	}
 	return ""
-}
-
-// authentication returns the options for the method that is configured. Files are read at each attempt.
-func authentication(c config.NATS) ([]nats.Option, error) {
-	switch {
-	case c.CredentialsFile != "":
-		return []nats.Option{nats.UserCredentials(c.CredentialsFile)}, nil
-	case c.TokenFile != "":
-		return []nats.Option{nats.TokenHandler(func() string { return secret(c.TokenFile) })}, nil
-	case c.User != "":
-		return []nats.Option{nats.UserInfoHandler(func() (string, string) { return c.User, secret(c.PasswordFile) })}, nil
-	case c.NKeySeedFile != "":
-		// The public key names the user and stays; the seed is read for each signature.
-		pair, err := keyPair(c.NKeySeedFile)
-		if err != nil {
-			return nil, err
-		}
-		defer pair.Wipe()
-		public, err := pair.PublicKey()
-		if err != nil {
-			return nil, fmt.Errorf("reading the NKey of %s: %w", c.NKeySeedFile, err)
-		}
-		return []nats.Option{nats.Nkey(public, func(nonce []byte) ([]byte, error) {
-			pair, err := keyPair(c.NKeySeedFile)
-			if err != nil {
-				return nil, err
-			}
-			defer pair.Wipe()
-			return pair.Sign(nonce)
-		})}, nil
-	}
-	return nil, nil
-}
-
-// secret reads a secret of one line. Without the file it is empty: the server then refuses, which is logged and retried.
-func secret(path string) string {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
-}
-
-func keyPair(path string) (nkeys.KeyPair, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the NKey seed: %w", err)
-	}
-	pair, err := nkeys.ParseDecoratedNKey(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading the NKey seed of %s: %w", path, err)
-	}
-	return pair, nil
 }
 
 // secure asks for TLS. Certificates are read at each attempt, so that they can be rotated, and that one which is not there

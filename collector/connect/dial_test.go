@@ -156,6 +156,94 @@ func TestAWrongSecretHealsWhenItIsReplaced(t *testing.T) {
 	natstest.Eventually(t, "the connection is made", nc.IsConnected)
 }
 
+// A collector starts without its Secret, receives and decodes, and connects once the Secret is there; until then it is nobody, not
+// even where a server lets strangers in.
+func TestASecretThatIsNotThereYetIsWaitedFor(t *testing.T) {
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := pair.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		client func(path string) config.NATS
+		secret []byte
+		server func(*server.Options)
+	}{
+		{"token", func(path string) config.NATS { return config.NATS{TokenFile: path} }, []byte("secret"), func(*server.Options) {}},
+		{"password", func(path string) config.NATS { return config.NATS{User: "fleet", PasswordFile: path} }, []byte("secret"), func(*server.Options) {}},
+		{"nkey", func(path string) config.NATS { return config.NATS{NKeySeedFile: path} }, seed, func(o *server.Options) {
+			stranger := &server.User{Username: "stranger"}
+			o.Users, o.NoAuthUser = []*server.User{stranger}, stranger.Username
+			o.Nkeys = []*server.NkeyUser{{Nkey: public, Permissions: &server.Permissions{}}}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := natstest.Start(t, test.server)
+			path := filepath.Join(t.TempDir(), "secret")
+			c := test.client(path)
+			c.URLs = []string{s.URL()}
+			var log sawHint
+			nc, err := Dial("test", c, slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(nc.Close)
+			natstest.Eventually(t, "the log says what is missing", log.Load)
+			write(t, path, []byte("\n"))
+			time.Sleep(3 * shortestWait)
+			if nc.IsConnected() {
+				t.Fatal("it is connected without the secret")
+			}
+			write(t, path, test.secret)
+			natstest.Eventually(t, "the connection is made", nc.IsConnected)
+		})
+	}
+}
+
+// sawHint tells whether a log has said that a file is missing.
+type sawHint struct{ atomic.Bool }
+
+func (s *sawHint) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("the file is missing")) {
+		s.Store(true)
+	}
+	return len(b), nil
+}
+
+// Another seed may be that of another user.
+func TestAnotherUsersSeedIsTakenUp(t *testing.T) {
+	var seeds [2][]byte
+	var users []*server.NkeyUser
+	for i := range seeds {
+		pair, err := nkeys.CreateUser()
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := pair.PublicKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seeds[i], err = pair.Seed(); err != nil {
+			t.Fatal(err)
+		}
+		users = append(users, &server.NkeyUser{Nkey: public})
+	}
+	s := natstest.Start(t, func(o *server.Options) { o.Nkeys = users[1:] })
+	path := write(t, filepath.Join(t.TempDir(), "seed"), seeds[0])
+	nc := dial(t, config.NATS{URLs: []string{s.URL()}, NKeySeedFile: path})
+	natstest.Eventually(t, "the server has refused it", func() bool { return nc.LastError() != nil })
+	write(t, path, seeds[1])
+	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+}
+
 func TestAServerThatIsAwayIsNoError(t *testing.T) {
 	s := natstest.Prepare(t)
 	nc := dial(t, config.NATS{URLs: []string{s.URL()}})
