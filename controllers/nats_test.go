@@ -296,9 +296,18 @@ func TestSecretThatTheOutputMissesLeavesTheBucketReady(t *testing.T) {
 	w.start()
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
 		fc.Spec.Output.NATS = &v1alpha1.NATS{URLs: []string{w.nats.URL()}, Token: &v1alpha1.SecretKey{Name: "nats", Key: "token"}}
+		fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete
 	})
 	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
 	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonSecretMissing)
+	// Nor does it keep the bucket, and with it the FlowCollector.
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+	if w.streamThere(w.jetStream(w.nats), "KV_"+fleet.BucketName(fc)) {
+		t.Error("the bucket is still there")
+	}
 }
 
 func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -173,10 +174,27 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 	if err != nil {
 		return fmt.Errorf("applying: %w", err)
 	}
+	version, err := resourceVersion(c.wanted)
+	if err != nil {
+		return err
+	}
+	if found && version == c.live.GetResourceVersion() {
+		return nil // what differs was written by an admission webhook, which has done so again
+	}
 	p.log.Info("applied", "kind", c.kind, "name", c.name)
 	p.applied = append(p.applied, c.kind)
 	p.tellReplacement(reasons)
 	return nil
+}
+
+// resourceVersion of an object that was applied: it has become what the API server answered.
+func resourceVersion(applied runtime.ApplyConfiguration) (string, error) {
+	o, err := plain(applied)
+	if err != nil {
+		return "", err
+	}
+	version, _, err := unstructured.NestedString(o, "metadata", "resourceVersion")
+	return version, err
 }
 
 // replace is for an object that somebody changed so that applying cannot mend it: a port whose number was edited is one of

@@ -1,11 +1,20 @@
 package controllers
 
 import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	admissionreviewv1 "k8s.io/api/admission/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -414,6 +423,73 @@ func TestObjectsOfOthersAreNotTaken(t *testing.T) {
 	}
 	operator.reconcile(fc)
 	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid)
+}
+
+// An admission webhook that writes another registry into images, for one, would have them replaced for ever.
+func TestWhatAWebhookWritesIsNotTakenForAChange(t *testing.T) {
+	w := newWorld(t)
+	var asked atomic.Int32
+	webhook := w.mutateImages("mirror.example.com/flowfleet:v1", &asked)
+	if err := w.c.Create(t.Context(), webhook); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.c.Delete(context.Background(), webhook) })
+	natstest.Eventually(t, "the webhook is asked", func() bool {
+		if err := w.tryDaemonSet(); err != nil {
+			t.Fatal(err)
+		}
+		return asked.Load() > 0
+	})
+	operator := w.start()
+	fc := w.create("edge")
+	w.run(fc, 0)
+	if image := w.daemonSet(fc).Spec.Template.Spec.Containers[0].Image; image != "mirror.example.com/flowfleet:v1" {
+		t.Fatalf("the image is %s", image)
+	}
+	w.expectReady(fc)
+	operator.settle(fc)
+	before := asked.Load()
+	for range 3 {
+		operator.reconcile(fc)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled)
+	}
+	if n := asked.Load() - before; n == 0 || n > 6 {
+		t.Errorf("the DaemonSet was applied %d times in 3 looks", n)
+	}
+	for _, e := range w.events(fc) {
+		if e.Action == "ReplaceCollectors" {
+			t.Errorf("an event says: %s", e.Note)
+		}
+	}
+}
+
+// mutateImages serves a webhook for the DaemonSets of the world's namespace.
+func (w *world) mutateImages(image string, asked *atomic.Int32) *admissionv1.MutatingWebhookConfiguration {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		asked.Add(1)
+		var review admissionreviewv1.AdmissionReview
+		if err := json.NewDecoder(request.Body).Decode(&review); err != nil {
+			w.Error(err)
+			return
+		}
+		kind := admissionreviewv1.PatchTypeJSONPatch
+		review.Response = &admissionreviewv1.AdmissionResponse{UID: review.Request.UID, Allowed: true, PatchType: &kind,
+			Patch: fmt.Appendf(nil, `[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": %q}]`, image)}
+		if err := json.NewEncoder(answer).Encode(review); err != nil {
+			w.Error(err)
+		}
+	}))
+	w.Cleanup(server.Close)
+	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+	for _, dead := range deadWebhook(w.namespace).Webhooks {
+		dead.ClientConfig = admissionv1.WebhookClientConfig{URL: &server.URL,
+			CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})}
+		dead.Rules[0].Operations = append(dead.Rules[0].Operations, admissionv1.Update)
+		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{Name: dead.Name, ClientConfig: dead.ClientConfig,
+			NamespaceSelector: dead.NamespaceSelector, SideEffects: dead.SideEffects, AdmissionReviewVersions: dead.AdmissionReviewVersions,
+			Rules: dead.Rules})
+	}
+	return out
 }
 
 // A spec may be fine for this project's schema, and not for Kubernetes.

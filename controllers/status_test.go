@@ -128,17 +128,8 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		if err := w.c.Create(t.Context(), webhook); err != nil {
 			t.Fatal(err)
 		}
-		// The API server takes up a webhook when it gets to it.
-		labels := map[string]string{"a": "b"}
-		probe := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: w.namespace}, Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}},
-			},
-		}}
 		natstest.Eventually(t, "the webhook is asked", func() bool {
-			err := w.c.Create(t.Context(), probe, client.DryRunAll)
+			err := w.tryDaemonSet()
 			return err != nil && strings.Contains(err.Error(), "failed calling webhook")
 		})
 		fc := w.create("hooked")
@@ -191,6 +182,22 @@ func deadWebhook(namespace string) *admissionv1.ValidatingWebhookConfiguration {
 			}},
 		}},
 	}
+}
+
+// tryDaemonSet asks the API server, and through it webhooks, what they would say to a DaemonSet: a webhook is taken up some time
+// after it was made.
+func (w *world) tryDaemonSet() error {
+	labels := map[string]string{"a": "b"}
+	return w.c.Create(w.Context(), &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "try", Namespace: w.namespace},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}},
+			},
+		},
+	}, client.DryRunAll)
 }
 
 func TestTextsAreCutBetweenCharacters(t *testing.T) {
