@@ -100,6 +100,7 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 		Exporters: limits.Exporters,
 		Templates: limits.TemplatesPerExporter,
 		Fields:    limits.FieldsPerTemplate,
+		Bytes:     template.BytesFor(limits.Exporters),
 	}, &totals, nil)
 	settings := &decode.Settings{
 		Settings: netflow.Settings{

@@ -26,7 +26,7 @@ func settings(c *config.Config, workers int) *decode.Settings {
 			HeldBytes:            int(e.Held.MaxBytes) / max(workers, 1),
 			HeldBytesPerExporter: int(e.Held.MaxBytesPerExporter),
 			HeldAge:              int64(e.Held.MaxAge),
-			Sessions:             e.Limits.Exporters,
+			Sessions:             sessions(c),
 			StandInCounters:      !c.Decoding.DeltaCountsOnly,
 			Extra:                c.Decoding.ExtraFields,
 			Inner:                c.Decoding.InnerHeaders,
@@ -44,6 +44,15 @@ func settings(c *config.Config, workers int) *decode.Settings {
 	return out
 }
 
+// sessions is how many streams each worker follows: the kernel spreads those of a listener evenly over its workers, about.
+func sessions(c *config.Config) int {
+	fewest := c.Listeners[0].Workers
+	for _, l := range c.Listeners {
+		fewest = min(fewest, l.Workers)
+	}
+	return max(min(c.Exporters.Limits.Exporters, 2*c.Exporters.Limits.Exporters/max(fewest, 1)), 1)
+}
+
 func rates(list []config.NetworkRate) *network.Table[uint32] {
 	if len(list) == 0 {
 		return nil
@@ -57,5 +66,6 @@ func rates(list []config.NetworkRate) *network.Table[uint32] {
 
 func templateLimits(c *config.Config) template.Limits {
 	l := &c.Exporters.Limits
-	return template.Limits{Exporters: l.Exporters, Templates: l.TemplatesPerExporter, Fields: l.FieldsPerTemplate}
+	return template.Limits{Exporters: l.Exporters, Templates: l.TemplatesPerExporter, Fields: l.FieldsPerTemplate,
+		Bytes: template.BytesFor(l.Exporters)}
 }

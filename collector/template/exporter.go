@@ -66,6 +66,42 @@ type Exporter struct {
 	samplers  map[name]struct{}
 	templates int // definitions that are templates
 	rates     int // definitions that are sampling rates
+	// bytes that the exporter takes. Who adds to them holds mu.
+	bytes atomic.Int64
+}
+
+// What an exporter, and a definition beside its record and fields, take in memory: measured, rounded up.
+const (
+	exporterBytes   = 512
+	definitionBytes = 256
+	fieldBytes      = 8
+)
+
+// size is about how many bytes d takes.
+func (d *definition) size() int64 {
+	if d.template == nil {
+		return definitionBytes
+	}
+	return int64(definitionBytes + len(d.template.Record) + fieldBytes*len(d.template.Fields))
+}
+
+// grow counts bytes; those of an exporter that is gone are nobody's. e.mu is held.
+func (e *Exporter) grow(by int64) {
+	if !e.gone.Load() {
+		e.bytes.Add(by)
+		e.store.bytes.Add(by)
+	}
+}
+
+// leave lets go of everything: a worker may still look at the exporter for a while.
+func (e *Exporter) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.store.bytes.Add(-e.bytes.Load())
+	e.gone.Store(true)
+	e.bytes.Store(0)
+	e.definitions, e.samplers, e.templates, e.rates = make(map[name][]*definition), nil, 0, 0
+	e.generation.Add(1)
 }
 
 // Generation changes whenever a look-up may give another result.
@@ -171,6 +207,7 @@ func (e *Exporter) LearnRate(port uint16, key, rate, exported uint64, now int64)
 }
 
 func (e *Exporter) learn(n name, d *definition) {
+	defer e.store.trim(d.heard) // when e is unlocked
 	e.heard.Store(d.heard)
 	count := templateCounters
 	if n.sampling {
@@ -199,9 +236,7 @@ func (e *Exporter) learn(n name, d *definition) {
 	case own:
 		// Several definitions may be of one second, and the clock of an exporter may go back; their order does not.
 		d.stamp = max(d.stamp, known.stamp+1)
-		e.keepForConfirmed(n, known)
-		*known = *d
-		e.generation.Add(1)
+		e.replace(n, known, d)
 		e.store.totals.Add(count.changed, 1)
 		e.store.observer.Learned(e.describe(n, known))
 	default:
@@ -265,7 +300,17 @@ func (d *definition) confirm(port uint16, now int64) {
 	d.confirmed[oldest] = confirmation{port, now}
 }
 
-// keepForConfirmed gives the ports that confirmed old definitions of their own, before it changes.
+// replace puts d in the place of what is known. Only then do the ports that confirmed it get definitions of their own, which may
+// push others out.
+func (e *Exporter) replace(n name, known, d *definition) {
+	old := *known
+	e.grow(d.size() - old.size())
+	*known = *d
+	e.generation.Add(1)
+	e.keepForConfirmed(n, &old)
+}
+
+// keepForConfirmed gives the ports that confirmed an old definition ones of their own.
 func (e *Exporter) keepForConfirmed(n name, old *definition) {
 	for _, c := range old.confirmed {
 		if c.heard > old.heard-staleAfter && !e.has(n, c.port) {
@@ -284,6 +329,7 @@ func (e *Exporter) has(n name, port uint16) bool {
 // long, in memory only.
 func (e *Exporter) add(n name, d *definition) {
 	e.definitions[n] = append(e.definitions[n], d)
+	e.grow(d.size())
 	if n.sampling {
 		if e.samplers == nil {
 			e.samplers = make(map[name]struct{})
@@ -332,6 +378,7 @@ func (e *Exporter) remove(n name, d *definition) {
 		e.definitions[n] = all
 	}
 	e.count(n, -1)
+	e.grow(-d.size())
 	e.generation.Add(1)
 }
 
@@ -387,11 +434,8 @@ func (e *Exporter) restore(n name, d *definition) bool {
 			e.store.observer.Learned(e.describe(n, known))
 			return false
 		}
-		e.keepForConfirmed(n, known)
-		heard := max(known.heard, d.heard)
-		*known = *d
-		known.heard = heard
-		e.generation.Add(1)
+		d.heard = max(known.heard, d.heard)
+		e.replace(n, known, d)
 		return true
 	}
 	if e.templates+e.rates >= e.store.limits.Load().Templates {

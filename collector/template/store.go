@@ -4,6 +4,7 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
@@ -26,7 +27,14 @@ type Limits struct {
 	Templates int
 	// Fields is how many fields one template may have.
 	Fields int
+	// Bytes is how much memory all definitions may take, about; 0 is no bound. Exporters times Templates would be far more than any
+	// machine has, and one datagram teaches 170 templates.
+	Bytes int64
 }
+
+// BytesFor is the bound on bytes that goes with one on exporters: 4 KiB for each, as seven templates of twenty fields take, and no
+// less than 64 MiB.
+func BytesFor(exporters int) int64 { return max(int64(exporters)<<12, 64<<20) }
 
 // Store holds the definitions of all exporters. It is safe for concurrent use; workers keep their own caches, which an
 // Exporter's Generation invalidates, so that the packet path takes no lock.
@@ -38,6 +46,8 @@ type Store struct {
 
 	// known counts the exporters ever added, so that a worker knows when a look-up that failed is worth another try.
 	known atomic.Uint64
+	// bytes that all definitions take.
+	bytes atomic.Int64
 
 	mu        sync.RWMutex
 	exporters map[Scope]*Exporter
@@ -93,32 +103,54 @@ func (s *Store) Exporter(scope Scope, now int64) *Exporter {
 		return e
 	}
 	for limit := s.limits.Load().Exporters; len(s.exporters) >= limit && len(s.exporters) > 0; {
-		s.evictOne()
+		s.evict(func(e *Exporter) int64 { return -e.heard.Load() })
 	}
 	e := &Exporter{store: s, scope: scope, definitions: make(map[name][]*definition)}
 	e.heard.Store(now)
+	e.bytes.Store(exporterBytes)
+	s.bytes.Add(exporterBytes)
 	s.exporters[scope] = e
 	s.known.Add(1)
 	return e
 }
 
-// evictOne forgets, in memory only, about the least recently heard of a few exporters.
-func (s *Store) evictOne() {
-	var oldest *Exporter
+// evict forgets, in memory only, about the one of a few exporters that is the least worth keeping. s.mu is held.
+func (s *Store) evict(worthless func(*Exporter) int64) {
+	var worst *Exporter
+	most := int64(0)
 	n := 0
 	for _, e := range s.exporters {
-		if oldest == nil || e.heard.Load() < oldest.heard.Load() {
-			oldest = e
+		if w := worthless(e); worst == nil || w > most {
+			worst, most = e, w
 		}
 		if n++; n == evictionSample {
 			break
 		}
 	}
-	delete(s.exporters, oldest.scope)
-	oldest.gone.Store(true)
-	oldest.generation.Add(1)
+	delete(s.exporters, worst.scope)
+	worst.leave()
 	s.totals.Add(ledger.ExportersEvicted, 1)
 }
+
+// trim keeps to the bound on bytes: who takes much, and was not heard of for long, goes first. now is nanoseconds since 1970. No
+// exporter may be locked.
+func (s *Store) trim(now int64) {
+	limit := s.limits.Load().Bytes
+	if limit <= 0 || s.bytes.Load() <= limit {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.bytes.Load() > limit && len(s.exporters) > 1 {
+		s.evict(func(e *Exporter) int64 {
+			silent := max(1, (now-e.heard.Load())/int64(time.Millisecond))
+			return e.bytes.Load() * min(silent, longestSilence)
+		})
+	}
+}
+
+// longestSilence, in milliseconds, is from when on silence counts no more: a day. Its product with any bytes fits.
+const longestSilence = int64(24 * time.Hour / time.Millisecond)
 
 // Restore takes a definition from the bucket and reports whether it changed anything. The newer stamp wins; where memory
 // has a newer one with another content, the observer is told to write it again.
@@ -142,7 +174,9 @@ func (s *Store) Restore(d Definition, learned int64) bool {
 		def.template = t
 	}
 	e := s.Exporter(d.Key.Scope, def.heard)
-	if !e.restore(n, def) {
+	restored := e.restore(n, def)
+	s.trim(learned)
+	if !restored {
 		return false
 	}
 	if d.Key.Sampling {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -375,6 +376,74 @@ func TestLimitsHold(t *testing.T) {
 	}
 	if len(m.withdrawn) != 0 {
 		t.Error("what was forgotten here was taken from the bucket")
+	}
+}
+
+// Exporters times templates would be more than any machine has: all together take no more than they may, whoever they are said to be
+// of, and who takes little and was heard of lately stays.
+func TestAllDefinitionsTogetherAreBounded(t *testing.T) {
+	const bound = 1 << 20
+	m := newMemory(t, ModeAuto, Limits{Exporters: 100_000, Templates: 1000, Fields: 100, Bytes: bound})
+	m.learn(1000, 256, 4, 100) // an honest one
+	for domain := range uint32(500) {
+		m.now += int64(time.Millisecond)
+		e := m.Exporter(Scope{IPFIX, scope.Exporter, 1000 + domain}, m.now)
+		for id := range uint16(170) {
+			e.LearnTemplate(1000, layoutOf(t, 256+id, 4), 100, m.now)
+		}
+		for id := range uint16(10) {
+			e.LearnTemplate(1000, layoutOf(t, 256+id, 8), 101, m.now) // redefined
+			e.Withdraw(1000, 300+id, 101)
+		}
+		if taken := m.bytes.Load(); taken > bound {
+			t.Fatalf("%d bytes after %d exporters", taken, domain)
+		}
+	}
+	m.want(1000, 256, 4)
+	taken := int64(0)
+	for _, e := range m.exporters {
+		taken += exporterBytes
+		for _, all := range e.definitions {
+			for _, d := range all {
+				taken += d.size()
+			}
+		}
+	}
+	if counted := m.bytes.Load(); taken != counted {
+		t.Errorf("%d bytes are counted of %d", counted, taken)
+	}
+	if exporters, _, _ := m.Size(); exporters < 10 {
+		t.Errorf("only %d exporters are left", exporters)
+	}
+}
+
+func TestTheBoundOnAllDefinitionsHoldsForManyWorkers(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(ModeAuto, Limits{Exporters: 50, Templates: 30, Fields: 10, Bytes: 64 << 10}, &totals, nil)
+	var workers sync.WaitGroup
+	for worker := range int64(4) {
+		workers.Go(func() {
+			for i := range int64(5000) {
+				e := s.Exporter(Scope{IPFIX, scope.Exporter, uint32(i*(worker+1)) % 100}, i)
+				e.LearnTemplate(uint16(i%3), layoutOf(t, 256+uint16(i%50), uint16(1+i%7)), uint64(i), i)
+				if i%5 == 0 {
+					e.Withdraw(uint16(i%3), 256+uint16(i%50), uint64(i))
+				}
+			}
+		})
+	}
+	workers.Wait()
+	taken := int64(0)
+	for _, e := range s.exporters {
+		taken += exporterBytes
+		for _, all := range e.definitions {
+			for _, d := range all {
+				taken += d.size()
+			}
+		}
+	}
+	if counted := s.bytes.Load(); taken != counted || taken > 64<<10 {
+		t.Errorf("%d bytes are counted of %d", counted, taken)
 	}
 }
 

@@ -86,6 +86,7 @@ type Decoder struct {
 
 	sessions  map[sessionKey]*session
 	last      *session
+	cached    int // bytes that all sessions have cached
 	held      heldSets
 	now       int64 // Datagram.Moment of the latest
 	tag       uint64

@@ -38,6 +38,14 @@ type plan struct {
 	hasDuration bool
 }
 
+// size is about how many bytes a cached plan takes, with the template that it keeps; nil is one that is not known.
+func (p *plan) size() int {
+	if p == nil {
+		return cacheEntry
+	}
+	return cacheEntry + 256 + 16*len(p.steps) + 8*len(p.template.Fields) + len(p.template.Record)
+}
+
 // compile turns t into a plan.
 func compile(t *template.Template, settings *Settings) *plan {
 	p := &plan{template: t}

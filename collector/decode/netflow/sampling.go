@@ -168,20 +168,21 @@ func (d *Decoder) makeRates(s *session) rates {
 	return out
 }
 
-// lookup is the rate of one sampler, 0 where the exporter did not say.
-func (r *rates) lookup(s *session, kind template.SamplerKind, id uint64) uint64 {
+// lookupRate is the rate of one sampler, 0 where the exporter did not say.
+func (d *Decoder) lookupRate(s *session, kind template.SamplerKind, id uint64) uint64 {
 	key, ok := template.SamplerKey(kind, id)
 	if !ok || s.exporter == nil {
 		return 0
 	}
-	rate, ok := r.byKey[key]
+	rate, ok := s.rates.byKey[key]
 	if !ok {
 		rate = s.exporter.Rate(s.key.port, key)
-		if r.byKey == nil {
-			r.byKey = make(map[uint64]uint64)
-		}
-		if len(r.byKey) < maxCachedRates {
-			r.byKey[key] = rate
+		if len(s.rates.byKey) < maxCachedRates {
+			d.cache(s, cacheEntry)
+			if s.rates.byKey == nil {
+				s.rates.byKey = make(map[uint64]uint64)
+			}
+			s.rates.byKey[key] = rate
 		}
 	}
 	return rate
@@ -203,17 +204,17 @@ func (d *Decoder) setRate(s *session, found *sampling, r *flow.Record) {
 			return
 		}
 		if found.hasSelector {
-			r.SamplingRate = known.lookup(s, template.SamplerSelector, found.selectorID)
+			r.SamplingRate = d.lookupRate(s, template.SamplerSelector, found.selectorID)
 		}
 		if r.SamplingRate == 0 && found.hasSampler {
-			r.SamplingRate = known.lookup(s, template.SamplerID, found.samplerID)
+			r.SamplingRate = d.lookupRate(s, template.SamplerID, found.samplerID)
 		}
 		if r.SamplingRate != 0 {
 			return
 		}
 	}
 	if known.perInterface && r.InIf != 0 {
-		if r.SamplingRate = known.lookup(s, template.SamplerInterface, uint64(r.InIf)); r.SamplingRate != 0 {
+		if r.SamplingRate = d.lookupRate(s, template.SamplerInterface, uint64(r.InIf)); r.SamplingRate != 0 {
 			return
 		}
 	}

@@ -30,6 +30,7 @@ type session struct {
 	changed   bool
 	plans     map[uint16]*plan // a nil plan: looked up and not found
 	rates     rates
+	cached    int // bytes that plans and rates take
 	sequence  ledger.Sequence
 	lastSeen  int64
 	held      []*heldSet
@@ -38,8 +39,13 @@ type session struct {
 	book *ledger.Book
 }
 
-// maxCachedPlans bounds a session's plans against an exporter that uses up the ids; a look-up then costs a lock.
-const maxCachedPlans = 4096
+// maxCachedPlans bounds a session's plans against an exporter that uses up the ids; a look-up then costs a lock. maxCached bounds what
+// all sessions of a Decoder have cached, in bytes: beyond it all of them begin anew, which costs each a look-up or two.
+const (
+	maxCachedPlans = 4096
+	maxCached      = 16 << 20
+	cacheEntry     = 64 // what an entry takes beside a plan's steps
+)
 
 // stale makes the session look everything up again.
 func (s *session) stale() { s.fresh = false }
@@ -90,7 +96,7 @@ func (d *Decoder) refresh(s *session) {
 		}
 		s.generation = generation
 	}
-	clear(s.plans)
+	d.dropCached(s)
 	s.rates = d.makeRates(s)
 	s.fresh, s.changed = true, true
 }
@@ -113,13 +119,36 @@ func (d *Decoder) plan(s *session, id uint16) *plan {
 	if t := s.exporter.Template(s.key.port, id); t != nil {
 		p = compile(t, d.settings)
 	}
-	if s.plans == nil {
-		s.plans = make(map[uint16]*plan)
-	}
 	if len(s.plans) < maxCachedPlans {
+		d.cache(s, p.size())
+		if s.plans == nil {
+			s.plans = make(map[uint16]*plan)
+		}
 		s.plans[id] = p
 	}
 	return p
+}
+
+// cache counts what a session is about to cache, and makes room.
+func (d *Decoder) cache(s *session, size int) {
+	if d.cached+size > maxCached {
+		for _, other := range d.sessions {
+			d.dropCached(other)
+		}
+	}
+	s.cached += size
+	d.cached += size
+}
+
+// dropCached lets go of what a session has cached of its exporter's definitions.
+func (d *Decoder) dropCached(s *session) {
+	if len(s.plans) > 8 {
+		s.plans = nil // cleared, it would keep its room
+	}
+	clear(s.plans)
+	s.rates.byKey = nil
+	d.cached -= s.cached
+	s.cached = 0
 }
 
 // evictSession forgets the longest silent of a few sessions, with what it holds.
@@ -135,6 +164,7 @@ func (d *Decoder) evictSession() {
 		}
 	}
 	d.held.dropAll(d, oldest, ledger.SetsExpiredOverflow)
+	d.dropCached(oldest)
 	if d.last == oldest {
 		d.last = nil
 	}
