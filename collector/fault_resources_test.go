@@ -125,6 +125,7 @@ output: {stream: {maxBytes: -1}, batch: {maxAge: 20ms}, buffer: {maxBytes: 64Mi,
 
 	a.kill()
 	disk.unmount()
+	disk.repair() // its journal may not have all that was made before it broke
 	disk.mount()
 	a = a.restart(t, "a").awaitReady()
 	natstest.Eventually(t, "the spool is read", func() bool { return int(a.metric("records_recovered_total")) == onDisk })
