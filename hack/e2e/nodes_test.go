@@ -21,7 +21,7 @@ func TestCollectorThatIsKilledCostsWhatItsNodeGetsUntilItIsBack(t *testing.T) {
 	changes, err := cluster.RouteChanges(t.Context(), fleet)
 	must(t, err)
 	routes := countRoutes(t)
-	end := meanwhile(t, fleet, steady...)
+	end := meanwhile(t, fleet, "--exporters", "24", "--rate", "1000", "--template-interval", "0")
 	time.Sleep(5 * time.Second)
 	before := routes()
 	killed := time.Now()

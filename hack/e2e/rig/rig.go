@@ -184,12 +184,13 @@ func (r *Rig) Exec(ctx context.Context, network string, arguments ...string) *ex
 	return r.place.exec(ctx, network, arguments...)
 }
 
-// here returns a command of this machine. It is ended in order, and ends what it began.
+// here returns a command of this machine. It is ended in order, and ends what it began: flowgen waits for what may still come, up to
+// a minute in some tests.
 func (r *Rig) here(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir = r.root
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = time.Minute
+	command.WaitDelay = 2 * time.Minute
 	return command
 }
 
