@@ -44,7 +44,7 @@ func (s *Spool) takeLock() (err error) {
 	id, err := s.root.ReadFile(lockName)
 	if err == nil && len(id) == 0 {
 		id = []byte(rand.Text())
-		if err = s.root.WriteFile(lockName, id, 0o600); errors.Is(err, syscall.ENOSPC) {
+		if err = s.writeIdentity(id); errors.Is(err, syscall.ENOSPC) {
 			id, err = nil, nil // what lies on a full disk is read all the same
 		}
 	}
@@ -53,6 +53,16 @@ func (s *Spool) takeLock() (err error) {
 	}
 	s.id = string(id)
 	return nil
+}
+
+// writeIdentity has it on disk when it returns: without it, what a disk holds that was repaired is nobody's.
+func (s *Spool) writeIdentity(id []byte) error {
+	file, err := s.root.OpenFile(lockName, os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(id)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // Check reports whether the directory still is where it was and takes changes, without waiting for something to be written:
@@ -95,12 +105,16 @@ type Change struct {
 // gave and that are not marked as done: those that are still there belong to the new spool, and are not read again; of the
 // others OnDisk is false afterwards. After an error it can be tried again.
 func (s *Spool) Reopen(taken []*Entry) (opened *Spool, change Change, err error) {
-	if device, ok := deviceOf(s.dir); ok && s.mounted && device == s.below {
+	if s.isUnmounted() {
 		return nil, change, fmt.Errorf("opening the spool in %s: %w", s.dir, ErrNotMounted)
 	}
 	opened, err = Open(s.dir, s.maxBytes)
 	if err != nil {
 		return nil, change, err
+	}
+	if s.isUnmounted() { // since a moment ago
+		opened.Abandon()
+		return nil, change, fmt.Errorf("opening the spool in %s: %w", s.dir, ErrNotMounted)
 	}
 	segments := make([]*segment, len(taken))
 	for i, e := range taken {
@@ -118,6 +132,12 @@ func (s *Spool) Reopen(taken []*Entry) (opened *Spool, change Change, err error)
 	}
 	lost := max(0, was.Records-is.Records)
 	return opened, Change{Lost: Loss{lost, max(0, min(was.Sent-is.Sent, lost))}, Found: max(0, is.Records-was.Records)}, nil
+}
+
+// isUnmounted reports whether the directory was on a file system of its own, and none is mounted there.
+func (s *Spool) isUnmounted() bool {
+	device, ok := deviceOf(s.dir)
+	return ok && s.mounted && device == s.below
 }
 
 // adopt finds an entry of the abandoned spool, nil where it is not there, or done.
