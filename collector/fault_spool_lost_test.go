@@ -180,6 +180,7 @@ func TestSpoolsFileSystemWithAnErrorIsRepairedUnderTheCollector(t *testing.T) {
 	a, l := spoolingTo(t, s.URL(), d.dir)
 	rate, during := long(2_000, 10_000), long(time.Second, 10*time.Second)
 	l.run(rate, during, a.port)
+	a.atRest() // else NATS may have what is on its way
 	s.Stop()
 	l.run(rate, during, a.port)
 	a.awaitSpooled(l)
