@@ -90,8 +90,10 @@ type node struct {
 // start starts containerd, gives it the images, and starts the rest.
 func (n node) start(ctx context.Context) error {
 	path := "PATH=" + n.plan.Binaries + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	// /tmp cannot be written where the machine's own is seen there (hidden): runc would run nothing in a container that runs.
+	environment := []string{path, "TMPDIR=/run"}
 	keep := func(name string, arguments ...string) error {
-		return (&process.Process{Name: name, Path: n.plan.Program(name), Arguments: arguments, Env: []string{path},
+		return (&process.Process{Name: name, Path: n.plan.Program(name), Arguments: arguments, Env: environment,
 			Log: n.plan.Log(n.name + "-" + name)}).Keep(n.reaper)
 	}
 	if err := keep("containerd", "--config", containerdConfig); err != nil {
