@@ -53,12 +53,23 @@ func templateOf(id uint16, fields, variant int) []byte {
 
 var honest = source(1 << 23)
 
+// small are 170 templates of one field.
+var small = func() (b []byte) {
+	for id := range uint16(170) {
+		b = append(b, templateOf(256+id, 1, 0)...)
+	}
+	return b
+}()
+
 var attacks = []attack{
 	{"spoofed-exporters", func(s *sender, n int) { // a million addresses, each with a template and data
 		s.send(source(n%1_000_000), ipfix(1, uint32(n), set(2, templateOf(256, 20, 0)), set(256, make([]byte, 60))))
 	}, "exporters_evicted_total", ""},
 	{"spoofed-domains", func(s *sender, n int) { // one address, four billion domains
 		s.send(source(1), ipfix(uint32(n), uint32(n), set(2, templateOf(256, 20, 0))))
+	}, "exporters_evicted_total", ""},
+	{"spoofed-templates", func(s *sender, n int) { // as many templates as a datagram has room for, of a million addresses
+		s.send(source(n%1_000_000), ipfix(1, uint32(n), set(2, small)))
 	}, "exporters_evicted_total", ""},
 	{"spoofed-legacy", func(s *sender, n int) { // NetFlow v5 with all its flows
 		s.send(source(n%1_000_000), join(u16(5, 30), u32(1, 1_700_000_000, 0, uint32(n), 0), make([]byte, 30*48)))

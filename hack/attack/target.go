@@ -25,6 +25,10 @@ type target struct {
 	address, http string
 }
 
+// memoryLimit is what the operator sets for a collector with the default limit of 1 GiB: a runtime that knows of none lets garbage
+// grow to as much as what is in use.
+const memoryLimit = "GOMEMLIMIT=921MiB"
+
 // startTarget starts a collector with default limits and a NATS server inside.
 func startTarget(ctx context.Context, binary, dir string) (*target, error) {
 	file := filepath.Join(dir, "collector.yaml")
@@ -38,6 +42,7 @@ drainTime: 100ms
 		return nil, err
 	}
 	t := &target{command: exec.CommandContext(ctx, binary, "run", "--config", file)}
+	t.command.Env = append(os.Environ(), memoryLimit)
 	t.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	logs, err := t.command.StderrPipe()
 	if err != nil {
