@@ -1,6 +1,10 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
+)
 
 // tunnel reads what an IP protocol other than UDP carries: switches and clouds mirror traffic within GRE, ERSPAN, VXLAN or
 // Geneve. Tunnels in fragments are left alone, but for those over UDP. Every header takes some of the frame's bytes, which
@@ -22,15 +26,10 @@ func (r *Reader) ethernet(f *frame, b []byte) bool {
 	return ok && r.network(f, etherType, b)
 }
 
-// What GRE carries beside IP.
+// What GRE carries beside IP and Ethernet.
 const (
-	etherBridging  = 0x6558
-	etherERSPAN    = 0x88be // types I and II (draft-foschiano-erspan)
-	etherERSPAN3   = 0x22eb
-	greChecksum    = 0x8000
-	greKey         = 0x2000
-	greSequence    = 0x1000
-	greVersionMask = 7
+	etherERSPAN  = 0x88be // types I and II (draft-foschiano-erspan)
+	etherERSPAN3 = 0x22eb
 )
 
 // gre strips RFC 2784 section 2.1 with RFC 2890's key and sequence number, and the headers of ERSPAN within it.
@@ -39,17 +38,12 @@ func (r *Reader) gre(f *frame, b []byte) bool {
 		return false
 	}
 	flags, etherType := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if flags&greVersionMask != 0 { // PPTP's
+	if flags&packet.GREVersion != 0 { // PPTP's
 		return false
 	}
-	length := 4
-	for _, field := range [...]uint16{greChecksum, greKey, greSequence} {
-		if flags&field != 0 {
-			length += 4
-		}
-	}
+	length := packet.GRELength(flags)
 	switch {
-	case etherType == etherERSPAN && flags&greSequence != 0: // type I has neither
+	case etherType == etherERSPAN && flags&packet.GRESequence != 0: // type I has neither
 		length += 8
 	case etherType == etherERSPAN3:
 		const head = 12
@@ -65,17 +59,11 @@ func (r *Reader) gre(f *frame, b []byte) bool {
 		return false
 	}
 	switch b = b[length:]; etherType {
-	case etherBridging, etherERSPAN, etherERSPAN3:
+	case packet.EtherTypeBridging, etherERSPAN, etherERSPAN3:
 		return r.ethernet(f, b)
 	}
 	return r.network(f, etherType, b)
 }
-
-// UDP ports of overlays.
-const (
-	portVXLAN  = 4789
-	portGeneve = 6081
-)
 
 // overlay strips the header of VXLAN (RFC 7348 section 5) or Geneve (RFC 8926 section 3.4) and returns the Ethernet frame
 // within. Neither begins as NetFlow, IPFIX or sFlow do.
@@ -85,9 +73,9 @@ func overlay(port uint16, b []byte) (inner []byte, ok bool) {
 		return nil, false
 	}
 	switch {
-	case port == portVXLAN && binary.BigEndian.Uint32(b) == 0x08000000:
+	case port == packet.PortVXLAN && binary.BigEndian.Uint32(b) == 0x08000000:
 		return b[head:], true
-	case port == portGeneve && b[0]>>6 == 0 && b[1]&0x3f == 0 && binary.BigEndian.Uint16(b[2:]) == etherBridging:
+	case port == packet.PortGeneve && b[0]>>6 == 0 && b[1]&0x3f == 0 && binary.BigEndian.Uint16(b[2:]) == packet.EtherTypeBridging:
 		if length := head + int(b[0])*4; length <= len(b) {
 			return b[length:], true
 		}

@@ -82,8 +82,8 @@ const (
 
 // UDP ports of tunnels.
 const (
-	portVXLAN  = 4789
-	portGeneve = 6081
+	PortVXLAN  = 4789
+	PortGeneve = 6081
 	portTeredo = 3544
 )
 

@@ -47,9 +47,9 @@ func (d *dissector) udp() next {
 	}
 	d.take(flow.LayerUDP, 8)
 	switch {
-	case destination == portVXLAN:
+	case destination == PortVXLAN:
 		return vxlan
-	case destination == portGeneve:
+	case destination == PortGeneve:
 		return geneve
 	case (destination == portTeredo || source == portTeredo) && len(d.b) > 0 && d.b[0]>>4 == 6:
 		d.enter()
@@ -84,25 +84,39 @@ func (d *dissector) icmp(layer flow.Layer) next {
 	return nothing
 }
 
+// Flags of a GRE header (RFC 2784 section 2.1, RFC 2890 section 2), and the mask of its version.
+const (
+	greChecksum = 0x8000
+	greKey      = 0x2000
+	GRESequence = 0x1000
+	GREVersion  = 7
+)
+
+// GRELength is how many bytes a GRE header with these flags has: 4 to 16.
+func GRELength(flags uint16) int {
+	length := 4
+	for _, field := range [...]uint16{greChecksum, greKey, GRESequence} {
+		if flags&field != 0 {
+			length += 4
+		}
+	}
+	return length
+}
+
 // gre reads RFC 2784 section 2.1 with RFC 2890's key and sequence. Version 1 (PPTP) carries PPP and is left alone.
 func (d *dissector) gre() next {
 	if len(d.b) < 4 {
 		return d.short()
 	}
 	flags := binary.BigEndian.Uint16(d.b)
-	length := 4
-	for _, bit := range [...]uint16{0x8000, 0x2000, 0x1000} { // checksum, key, sequence number
-		if flags&bit != 0 {
-			length += 4
-		}
-	}
+	length := GRELength(flags)
 	d.etherType = binary.BigEndian.Uint16(d.b[2:])
 	if length > len(d.b) {
 		d.take(flow.LayerGRE, len(d.b))
 		return d.short()
 	}
 	d.take(flow.LayerGRE, length)
-	if flags&7 != 0 {
+	if flags&GREVersion != 0 {
 		return nothing
 	}
 	if d.etherType != EtherTypeBridging { // which enters by itself
