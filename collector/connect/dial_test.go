@@ -74,20 +74,25 @@ func TestAServerThatTakesNothingAnyMoreIsGivenUp(t *testing.T) {
 	<-done
 }
 
-func TestEveryWayToAuthenticate(t *testing.T) {
-	directory := t.TempDir()
+// newUser makes an NKey, and returns its public key and its seed.
+func newUser(t *testing.T) (public string, seed []byte) {
+	t.Helper()
 	pair, err := nkeys.CreateUser()
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := pair.PublicKey()
-	if err != nil {
+	if public, err = pair.PublicKey(); err != nil {
 		t.Fatal(err)
 	}
-	seed, err := pair.Seed()
-	if err != nil {
+	if seed, err = pair.Seed(); err != nil {
 		t.Fatal(err)
 	}
+	return public, seed
+}
+
+func TestEveryWayToAuthenticate(t *testing.T) {
+	directory := t.TempDir()
+	public, seed := newUser(t)
 	for _, test := range []struct {
 		name   string
 		server func(*server.Options)
@@ -159,18 +164,7 @@ func TestAWrongSecretHealsWhenItIsReplaced(t *testing.T) {
 // A collector starts without its Secret, receives and decodes, and connects once the Secret is there; until then it is nobody, not
 // even where a server lets strangers in.
 func TestASecretThatIsNotThereYetIsWaitedFor(t *testing.T) {
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	public, seed := newUser(t)
 	for _, test := range []struct {
 		name   string
 		client func(path string) config.NATS
@@ -223,18 +217,8 @@ func TestAnotherUsersSeedIsTakenUp(t *testing.T) {
 	var seeds [2][]byte
 	var users []*server.NkeyUser
 	for i := range seeds {
-		pair, err := nkeys.CreateUser()
-		if err != nil {
-			t.Fatal(err)
-		}
-		public, err := pair.PublicKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seeds[i], err = pair.Seed(); err != nil {
-			t.Fatal(err)
-		}
-		users = append(users, &server.NkeyUser{Nkey: public})
+		users = append(users, &server.NkeyUser{})
+		users[i].Nkey, seeds[i] = newUser(t)
 	}
 	s := natstest.Start(t, func(o *server.Options) { o.Nkeys = users[1:] })
 	path := write(t, filepath.Join(t.TempDir(), "seed"), seeds[0])

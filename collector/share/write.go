@@ -218,7 +218,8 @@ func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.K
 	if err != nil {
 		return err
 	}
-	// The watch may have been faster: what it brought meanwhile must not be forgotten for an older answer.
-	_, _ = b.note(key, entry, true, instead) // what cannot be read is counted and left alone, or replaced
+	// The watch may have been faster: what it brought meanwhile must not be forgotten for an older answer. What cannot be read is
+	// counted and left alone, or replaced.
+	_, _ = b.note(key, entry, true, instead)
 	return nil
 }

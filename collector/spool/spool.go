@@ -77,10 +77,10 @@ func Open(dir string, maxBytes int64) (*Spool, error) {
 		return nil, fmt.Errorf("opening the spool's directory: %w", err)
 	}
 	s.root = root
-	if err := s.takeLock(); err != nil {
-		return nil, errors.Join(err, s.closeDirectory())
+	if err = s.takeLock(); err == nil {
+		err = s.Check()
 	}
-	if err := s.Check(); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, s.closeDirectory())
 	}
 	s.below, s.mounted = deviceBelow(dir)

@@ -400,8 +400,17 @@ func TestAllDefinitionsTogetherAreBounded(t *testing.T) {
 		}
 	}
 	m.want(1000, 256, 4)
-	taken := int64(0)
-	for _, e := range m.exporters {
+	if taken, counted := bytesOf(m.Store), m.bytes.Load(); taken != counted {
+		t.Errorf("%d bytes are counted of %d", counted, taken)
+	}
+	if exporters, _, _ := m.Size(); exporters < 10 {
+		t.Errorf("only %d exporters are left", exporters)
+	}
+}
+
+// bytesOf adds up what a store's definitions take.
+func bytesOf(s *Store) (taken int64) {
+	for _, e := range s.exporters {
 		taken += exporterBytes
 		for _, all := range e.definitions {
 			for _, d := range all {
@@ -409,12 +418,7 @@ func TestAllDefinitionsTogetherAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if counted := m.bytes.Load(); taken != counted {
-		t.Errorf("%d bytes are counted of %d", counted, taken)
-	}
-	if exporters, _, _ := m.Size(); exporters < 10 {
-		t.Errorf("only %d exporters are left", exporters)
-	}
+	return taken
 }
 
 func TestTheBoundOnAllDefinitionsHoldsForManyWorkers(t *testing.T) {
@@ -433,16 +437,7 @@ func TestTheBoundOnAllDefinitionsHoldsForManyWorkers(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	taken := int64(0)
-	for _, e := range s.exporters {
-		taken += exporterBytes
-		for _, all := range e.definitions {
-			for _, d := range all {
-				taken += d.size()
-			}
-		}
-	}
-	if counted := s.bytes.Load(); taken != counted || taken > 64<<10 {
+	if taken, counted := bytesOf(s), s.bytes.Load(); taken != counted || taken > 64<<10 {
 		t.Errorf("%d bytes are counted of %d", counted, taken)
 	}
 }
