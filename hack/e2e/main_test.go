@@ -87,6 +87,9 @@ func diagnose(t *testing.T) {
 		unforbidden(t)
 		if t.Failed() {
 			t.Log(cluster.Diagnose(context.Background(), fleet))
+			if report, ok := reports.Load(t.Name()); ok {
+				t.Logf("what was lost, once more:\n%s", report)
+			}
 		}
 	})
 }

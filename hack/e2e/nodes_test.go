@@ -174,12 +174,12 @@ func drain(t *testing.T, node string) {
 	}
 }
 
-// settle waits until all that was evicted runs elsewhere.
+// settle waits until all that was evicted runs elsewhere, and no node has two servers of NATS.
 func settle(t *testing.T) {
 	t.Helper()
 	_, err := cluster.Kubectl(t.Context(), "--namespace", rig.OperatorNamespace, "rollout", "status", rig.Operator, "--timeout=2m")
 	must(t, err)
-	must(t, cluster.NATSReady(t.Context()))
+	must(t, cluster.SpreadNATS(t.Context()))
 	must(t, cluster.Ready(t.Context(), fleet))
 }
 

@@ -3,9 +3,11 @@ package e2e
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,10 +75,20 @@ func complete(t *testing.T, report check.Report) {
 	t.Logf("%d datagrams, %d records: %d once, %d again, %d lost, %d wrong, %d refused", report.Datagrams, report.Records,
 		report.Once, report.Again, report.Lost, report.Wrong, report.Refused)
 	if !report.Good() || report.Records == 0 || report.Sources != 0 {
-		var text strings.Builder
-		report.Print(&text)
-		t.Errorf("not every record arrived exactly once:\n%s", &text)
+		t.Errorf("not every record arrived exactly once:\n%s", told(t, report))
 	}
+}
+
+// reports are what tests that failed were told, by their names: below all that is told of the cluster it stands once more.
+var reports sync.Map
+
+// told returns a report for a person.
+func told(t *testing.T, report check.Report) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "began at %s\n", report.Began.UTC().Format(time.RFC3339Nano))
+	report.Print(&text)
+	reports.Store(t.Name(), text.String())
+	return text.String()
 }
 
 // handover is how long a record may be in a collector: in a batch for 200 ms, and then until JetStream has it.
@@ -86,8 +98,6 @@ const handover = time.Second
 // handed on is lost with it. Nothing may come wrong or twice.
 func lostBetween(t *testing.T, report check.Report, from, to time.Time) {
 	t.Helper()
-	var text strings.Builder
-	report.Print(&text)
 	if report.Wrong != 0 || report.Again != 0 || report.Unsent != 0 || report.Sources != 0 {
 		t.Errorf("records were wrong, or came twice")
 	}
@@ -108,7 +118,7 @@ func lostBetween(t *testing.T, report check.Report, from, to time.Time) {
 		t.Logf("some were lost of what was sent at %s to %s", at(stretch[0]), at(stretch[1]))
 	}
 	if t.Failed() {
-		t.Log(text.String())
+		t.Log(told(t, report))
 	}
 }
 
@@ -178,9 +188,7 @@ func stretches(gaps []check.Gap) (all [][2]float64) {
 func gap(t *testing.T, report check.Report, limit time.Duration) {
 	t.Helper()
 	if report.Wrong != 0 || report.Again != 0 || report.Unsent != 0 {
-		var text strings.Builder
-		report.Print(&text)
-		t.Errorf("records were wrong, or came twice:\n%s", &text)
+		t.Errorf("records were wrong, or came twice:\n%s", told(t, report))
 	}
 	if len(report.Gaps) == 0 {
 		t.Logf("nothing of %d records was lost", report.Records)
@@ -192,8 +200,6 @@ func gap(t *testing.T, report check.Report, limit time.Duration) {
 	}
 	t.Logf("%d of %d datagrams were lost, all sent within %.2f s; %d refused", report.LostDatagrams, report.Datagrams, to-from, report.Refused)
 	if to-from > limit.Seconds() {
-		var text strings.Builder
-		report.Print(&text)
-		t.Errorf("the gap is longer than %s: from %.2f to %.2f s\n%s", limit, from, to, &text)
+		t.Errorf("the gap is longer than %s: from %.2f to %.2f s\n%s", limit, from, to, told(t, report))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -164,12 +166,24 @@ func (r *Rig) Diagnose(ctx context.Context, f Fleet) string {
 		{"--namespace", f.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
 		{"--namespace", OperatorNamespace, "logs", Operator, "--tail=50"},
 		{"--namespace", f.Namespace, "logs", "--selector=app.kubernetes.io/instance=" + f.Name, "--tail=50", "--prefix"},
+		{"--namespace", NATSNamespace, "logs", "--selector=app=nats", "--tail=30", "--prefix"},
 	} {
-		out, err := r.Kubectl(ctx, arguments...)
-		fmt.Fprintf(&all, "\n$ kubectl %s\n%s", strings.Join(arguments, " "), out)
-		if err != nil {
-			fmt.Fprintln(&all, err)
-		}
+		r.diagnose(ctx, &all, arguments...)
+	}
+	pods, err := r.Collectors(ctx, f)
+	if err != nil {
+		fmt.Fprintln(&all, err)
+	}
+	for _, node := range slices.Sorted(maps.Keys(pods)) {
+		r.diagnose(ctx, &all, "--namespace", f.Namespace, "exec", pods[node], "--", "/collector", "ledger", "127.0.0.1:8080")
 	}
 	return all.String()
+}
+
+func (r *Rig) diagnose(ctx context.Context, all *strings.Builder, arguments ...string) {
+	out, err := r.Kubectl(ctx, arguments...)
+	fmt.Fprintf(all, "\n$ kubectl %s\n%s", strings.Join(arguments, " "), out)
+	if err != nil {
+		fmt.Fprintln(all, err)
+	}
 }
