@@ -23,7 +23,7 @@ func main() {
 	defer stop()
 	var o options
 	flag.StringVar(&o.collector, "collector", "bin/collector", "the collector's binary")
-	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each attack lasts")
+	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each attack lasts at least")
 	flag.IntVar(&o.ceiling, "ceiling", 1<<10, "MiB of memory that no attack may exceed")
 	only := flag.String("only", ".", "attacks whose names match")
 	flag.Parse()
