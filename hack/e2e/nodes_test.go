@@ -210,10 +210,7 @@ func TestNodeThatIsDrainedGoesOnCollecting(t *testing.T) {
 	if now, err := cluster.Collectors(t.Context(), fleet); err != nil || now[node] != former[node] {
 		t.Errorf("%s was on %s before, now %s (%v)", former[node], node, now[node], err)
 	}
-	sent := 0
-	for flow, via := range after {
-		sent += via[node] - before[flow][node]
-	}
+	sent := sentTo(node, before, after)
 	t.Logf("%s, with %s, was drained, and the router sent it %d datagrams meanwhile", node, leader, sent)
 	if sent == 0 {
 		t.Errorf("%s got nothing: that nothing was lost says nothing", node)
@@ -224,25 +221,43 @@ func TestNodeThatIsDrainedGoesOnCollecting(t *testing.T) {
 func TestNodeThatIsTakenOutAndBackInOrderLosesNothing(t *testing.T) {
 	ownNodes(t)
 	diagnose(t)
+	routes := countRoutes(t)
 	end := begin(t, "--exporters", "24", "--rate", "1000", "--duration", "90s", "--template-interval", "0", "--quiet", "60s")
+	var steps []string
+	step := func(what string) { steps = append(steps, time.Now().UTC().Format("15:04:05.000 ")+what) }
 	time.Sleep(5 * time.Second)
+	step("n2 is excluded")
 	must(t, label(t.Context(), "n2", excluded+"="))
 	must(t, cluster.NextHops(t.Context(), fleet, 2))
+	step("it is out of the route; it is drained")
+	out := routes()
 	drain(t, "n2")
 	off := time.Now()
+	step("it is switched off")
 	_, err := cluster.Cluster(t.Context(), "node", "kill", "n2")
 	must(t, err)
 	time.Sleep(5 * time.Second)
+	step("it is switched on")
 	_, err = cluster.Cluster(t.Context(), "node", "start", "n2")
 	must(t, err)
 	_, err = cluster.Kubectl(t.Context(), "uncordon", "n2")
 	must(t, err)
 	pod, err := cluster.CollectorReady(t.Context(), fleet, "n2", off)
 	must(t, err)
+	step("its collector is ready")
 	time.Sleep(3 * time.Second)
+	back := routes()
+	step("it is excluded no more")
 	must(t, label(t.Context(), "n2", excluded+"-"))
 	must(t, cluster.NextHops(t.Context(), fleet, 3))
+	step("it is in the route")
 	complete(t, end())
+	if sent := sentTo("n2", out, back); sent != 0 {
+		t.Errorf("the router sent n2 %d datagrams while it was excluded", sent)
+	}
+	if t.Failed() {
+		t.Log(strings.Join(steps, "\n"))
+	}
 	if decoded := decodedBy(t, pod); decoded < 500 {
 		t.Errorf("back on n2, the collector has decoded %.0f datagrams", decoded)
 	}

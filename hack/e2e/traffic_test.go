@@ -140,6 +140,14 @@ func countRoutes(t *testing.T) (read func() rig.Routes) {
 	}
 }
 
+// sentTo returns how many datagrams the router sent to a node between two looks.
+func sentTo(node string, before, after rig.Routes) (datagrams int) {
+	for flow, via := range after {
+		datagrams += via[node] - before[flow][node]
+	}
+	return datagrams
+}
+
 // lostOn fails the test unless all that is lost is of flows that the router had sent to one node, and to no other, before it was
 // lost; and each of these flows has lost something, or the node cannot have been gone.
 func lostOn(t *testing.T, report check.Report, before, after rig.Routes, node string) {
