@@ -79,10 +79,10 @@ func complete(t *testing.T, report check.Report) {
 	}
 }
 
-// reports are what tests that failed were told, by their names: below all that is told of the cluster it stands once more.
+// reports are those of tests that failed, by their names: diagnose prints them below all that it tells of the cluster.
 var reports sync.Map
 
-// told returns a report for a person.
+// told returns a report for a person, and keeps it for diagnose.
 func told(t *testing.T, report check.Report) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "began at %s\n", report.Began.UTC().Format(time.RFC3339Nano))
