@@ -60,7 +60,8 @@ func Detect(b []byte) Protocol {
 	}
 	switch binary.BigEndian.Uint16(b) {
 	case 0:
-		if binary.BigEndian.Uint32(b) == 5 { // sFlow's version has 32 bits
+		switch binary.BigEndian.Uint32(b) { // sFlow's version has 32 bits
+		case 2, 4, 5:
 			return SFlow
 		}
 	case 1:

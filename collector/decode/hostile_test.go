@@ -84,7 +84,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"empty", [][]byte{{}}, 0, ledger.RefusedTooShort},
 		{"expanded sample of 80 bytes that announces billions", [][]byte{append(append(
 			u32(5, 1, 0x01020304, 0, 1, 1, 1, 3, 80, 1, 0, 3, 1, 1, 0, 0, 5, 0, 6, 0xffffffff),
-			u32(1003, 32, 1, 0, 1, 1, 1, 0xffffffff, 2, 0xffffffff)...), 0, 0, 0, 0)}, 1, ledger.RecordsTruncated},
+			u32(1003, 32, 1, 0, 1, 1, 1, 0xffffffff, 2, 0xffffffff)...), 0, 0, 0, 0)}, 0, ledger.SamplesDroppedNoPacket},
 		{"sFlow with four billion samples", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 0xffffffff)}, 0, ledger.DatagramsTruncated},
 		{"sFlow sample longer than its datagram", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 1, 1, 0xffffffff, 0)}, 0,
 			ledger.SamplesDroppedMalformed},

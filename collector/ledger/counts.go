@@ -51,11 +51,13 @@ const (
 
 	SamplesFlow    // sFlow flow samples
 	SamplesCounter // sFlow counter samples: counted, not flows
+	SamplesDiscard // sFlow notifications of discarded packets: flows where extra fields are kept, counted where not
 	SamplesUnknown // sFlow samples of other formats, skipped
 	SamplesDroppedMalformed
-	SamplesDroppedLimit  // beyond the bound on samples a datagram
-	SampleRecordsUnknown // sFlow flow records of formats that are not decoded, skipped
-	PacketsTruncated     // sampled headers that end within a layer
+	SamplesDroppedNoPacket // flow samples without a record that describes a packet
+	SamplesDroppedLimit    // beyond the bound on samples a datagram
+	SampleRecordsUnknown   // sFlow flow records that a flow has no place for, and that are not kept as extra fields
+	PacketsTruncated       // sampled headers that end within a layer
 
 	TemplatesLearned     // new
 	TemplatesChanged     // other layout than before
@@ -124,8 +126,10 @@ var Infos = [numCounters]Info{
 
 	SamplesFlow:             {"sflow_samples", "flow"},
 	SamplesCounter:          {"sflow_samples", "counter"},
+	SamplesDiscard:          {"sflow_samples", "discarded_packet"},
 	SamplesUnknown:          {"sflow_samples", "unknown"},
 	SamplesDroppedMalformed: {"sflow_samples_dropped", "malformed"},
+	SamplesDroppedNoPacket:  {"sflow_samples_dropped", "no_packet"},
 	SamplesDroppedLimit:     {"sflow_samples_dropped", "limit"},
 	SampleRecordsUnknown:    {"sflow_records_skipped", ""},
 	PacketsTruncated:        {"sampled_headers_truncated", ""},

@@ -40,7 +40,7 @@ var help = map[string]string{
 
 	"sflow_samples":             "Samples of sFlow.",
 	"sflow_samples_dropped":     "Samples of sFlow that could not be decoded.",
-	"sflow_records_skipped":     "Parts of sFlow samples in formats that hold nothing for a flow.",
+	"sflow_records_skipped":     "Parts of sFlow samples that a flow has no place for; decoding.extraFields keeps them.",
 	"sampled_headers_truncated": "Sampled packets that end within a header.",
 
 	"templates_learned":        "Templates that exporters sent for the first time.",
