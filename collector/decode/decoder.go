@@ -48,6 +48,7 @@ const (
 	NetFlow1
 	NetFlow5
 	NetFlow7
+	NetFlow8
 	NetFlow9
 	IPFIX
 	SFlow
@@ -70,6 +71,8 @@ func Detect(b []byte) Protocol {
 		return NetFlow5
 	case 7:
 		return NetFlow7
+	case 8:
+		return NetFlow8
 	case 9:
 		return NetFlow9
 	case 10:
@@ -82,7 +85,7 @@ func Detect(b []byte) Protocol {
 func accepts(want config.Protocol, p Protocol) bool {
 	switch want {
 	case config.ProtocolNetFlow:
-		return p == NetFlow1 || p == NetFlow5 || p == NetFlow7 || p == NetFlow9
+		return p == NetFlow1 || p == NetFlow5 || p == NetFlow7 || p == NetFlow8 || p == NetFlow9
 	case config.ProtocolIPFIX:
 		return p == IPFIX
 	case config.ProtocolSFlow:
@@ -217,6 +220,8 @@ func protocolOf(version template.Version) Protocol {
 		return NetFlow5
 	case 7:
 		return NetFlow7
+	case 8:
+		return NetFlow8
 	case template.NetFlow9:
 		return NetFlow9
 	case template.IPFIX:

@@ -114,7 +114,7 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.held.shrink(d, settings.HeldBytes)
 }
 
-// Decode decodes a datagram whose first two bytes are version 1, 5, 7, 9 or 10. It counts one of the datagram counters
+// Decode decodes a datagram whose first two bytes are version 1, 5, 7, 8, 9 or 10. It counts one of the datagram counters
 // (decoded or refused) and returns the refusal, or DatagramsDecoded.
 func (d *Decoder) Decode(in Datagram) ledger.Counter {
 	d.now, d.tag = in.Moment(), in.Tag
@@ -125,6 +125,8 @@ func (d *Decoder) Decode(in Datagram) ledger.Counter {
 		outcome = d.decode9(in)
 	case 10:
 		outcome = d.decodeIPFIX(in)
+	case 8:
+		outcome = d.decode8(in)
 	default:
 		outcome = d.decodeLegacy(in, version)
 	}
