@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,7 +39,7 @@ all counters goes to the standard error, after what could not be decoded, with f
 a capture do not stop the rest and do not change the exit status; files that cannot be opened do.
 
 UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
-by their version.`,
+by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.`,
 		Example: `  collector decode router.pcap | jq .src_addr
   collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
 		Args: arguments(1, -1, "a capture"),
@@ -209,6 +211,9 @@ func describe(p decode.Problem) string {
 func summarize(out io.Writer, read capture.Stats, counts ledger.Counts) {
 	fmt.Fprintf(out, "frames %d, datagrams %d, frames without one %d, faults of the capture %d\n",
 		read.Frames, read.Datagrams, read.Skipped, read.Problems)
+	for _, kind := range slices.Sorted(maps.Keys(read.Passed)) {
+		fmt.Fprintf(out, "%-44s %d\n", "passed over: "+kind, read.Passed[kind])
+	}
 	for i, n := range counts {
 		if n == 0 {
 			continue

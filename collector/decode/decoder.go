@@ -6,6 +6,7 @@ package decode
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -192,8 +193,22 @@ func bookRefusal(book *ledger.Book, reason ledger.Counter) {
 
 func (d *Decoder) problem(reason ledger.Counter, in Datagram) {
 	if d.report != nil {
-		d.report(Problem{Reason: reason, Source: in.Source, Tag: in.Tag})
+		p := Problem{Reason: reason, Source: in.Source, Tag: in.Tag}
+		if reason == ledger.RefusedVersion {
+			p.Err = versionError(binary.BigEndian.Uint32(in.Payload))
+		}
+		d.report(p)
 	}
+}
+
+// versionError names the version that the first four bytes of a datagram say: 16 bits, or all 32 where those are zero, as of sFlow.
+type versionError uint32
+
+func (v versionError) Error() string {
+	if v>>16 == 0 {
+		return fmt.Sprintf("sFlow version %d", uint32(v))
+	}
+	return fmt.Sprintf("version %d", uint32(v)>>16)
 }
 
 // Tick does what time and other workers bring about, see netflow.Decoder.Tick.
