@@ -57,7 +57,6 @@ func TestWhatIsNoInterfaceOrVLANIsNone(t *testing.T) {
 }
 
 func TestWhatSaysNothingOfAPacketIsNoFlow(t *testing.T) {
-	text := func(s string) []byte { return join(u32(uint32(len(s))), []byte(s), make([]byte, -len(s)&3)) }
 	operation := tagged(2202, text("shop"), text("pay"), text(""), text("OK"), u32(0, 100, 0, 200, 5000, 0))
 	socket := tagged(recordSocketIPv4, u32(6, 0xc6336414, 0xc000020a, 443, 50000))
 	for _, test := range []struct {
