@@ -20,13 +20,13 @@ type kept uint8
 
 const (
 	keptAll   kept = iota
-	keptNot        // nothing is to be kept, or there is no room
+	keptNot        // there is no room
 	keptShort      // the structure ends too early; what comes before is kept
 )
 
-// keepStructure puts all fields of a structure beside the flow. Of one whose layout is not known, all of it is one field.
+// keepStructure puts all fields of a structure beside the flow, where that is asked for. Of one whose layout is not known, all of it is one field.
 func (d *decoder) keepStructure(enterprise, format uint32, b []byte) kept {
-	if !d.options.Extra || len(d.r.Extra) > maxExtra-element.MaxSFlowFields {
+	if len(d.r.Extra) > maxExtra-element.MaxSFlowFields {
 		return keptNot
 	}
 	if enterprise != 0 {

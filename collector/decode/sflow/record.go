@@ -59,7 +59,7 @@ func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
 		}
 	}
 	d.parts.some = d.parts.some || whole && !(enterprise == 0 && isTransaction(format))
-	kept := keptAll
+	kept := keptNot
 	switch format {
 	case recordRawHeader, recordEthernet, recordIPv4, recordIPv6, recordGateway:
 		if enterprise == 0 {
@@ -67,7 +67,9 @@ func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
 		}
 		fallthrough
 	default:
-		kept = d.keepStructure(enterprise, format, b)
+		if d.options.Extra {
+			kept = d.keepStructure(enterprise, format, b)
+		}
 	}
 	switch {
 	case !whole || kept == keptShort:
@@ -96,8 +98,10 @@ func (d *decoder) rawHeader(b []byte) bool {
 	if len(b) < 16 {
 		return false
 	}
-	d.keep(recordRawHeader, 0, b[:4])
-	d.keep(recordRawHeader, 2, b[8:12])
+	if d.options.Extra {
+		d.keep(recordRawHeader, 0, b[:4])
+		d.keep(recordRawHeader, 2, b[8:12])
+	}
 	length := binary.BigEndian.Uint32(b[12:])
 	return d.sampledHeader(binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), length, b[16:])
 }

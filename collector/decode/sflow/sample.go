@@ -52,19 +52,15 @@ func (d *decoder) flowSample(b []byte, expanded bool) {
 	}
 	d.begin()
 	var records uint32
-	d.keep(element.SFlowSample, element.SampleSequence, b[:4])
+	if d.options.Extra {
+		d.keepSample(b, expanded)
+	}
 	if expanded {
-		d.keep(element.SFlowSample, element.SampleSource, b[4:12])
-		d.keep(element.SFlowSample, element.SamplePool, b[16:20])
-		d.keep(element.SFlowSample, element.SampleDrops, b[20:24])
 		d.rate(binary.BigEndian.Uint32(b[12:]))
 		d.input(binary.BigEndian.Uint32(b[24:]), b[28:32])
 		d.output(binary.BigEndian.Uint32(b[32:]), b[36:40])
 		records = binary.BigEndian.Uint32(b[40:])
 	} else {
-		d.keep(element.SFlowSample, element.SampleSource, b[4:8])
-		d.keep(element.SFlowSample, element.SamplePool, b[12:16])
-		d.keep(element.SFlowSample, element.SampleDrops, b[16:20])
 		d.rate(binary.BigEndian.Uint32(b[8:]))
 		d.input(uint32(b[20])>>6, b[20:24])
 		d.output(uint32(b[24])>>6, b[24:28])
@@ -73,6 +69,18 @@ func (d *decoder) flowSample(b []byte, expanded bool) {
 	d.counts.Inc(ledger.SamplesFlow)
 	d.records(records, b[length:])
 	d.deliver()
+}
+
+// keepSample keeps what a sample says of itself.
+func (d *decoder) keepSample(b []byte, expanded bool) {
+	source := 4
+	if expanded {
+		source = 8
+	}
+	d.keep(element.SFlowSample, element.SampleSequence, b[:4])
+	d.keep(element.SFlowSample, element.SampleSource, b[4:4+source])
+	d.keep(element.SFlowSample, element.SamplePool, b[8+source:12+source])
+	d.keep(element.SFlowSample, element.SampleDrops, b[12+source:16+source])
 }
 
 // discardedPacket reads a notification of a packet that the device dropped (sflow.org, "sFlow Dropped Packet Notification
