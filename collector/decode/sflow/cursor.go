@@ -35,20 +35,39 @@ func (c *cursor) word() uint32 {
 func (c *cursor) counted(size uint64) []byte { return c.take(uint64(c.word()) * size) }
 
 // address reads an address and returns its bytes, none for an unknown one.
-func (c *cursor) address(a *flow.Address) (bytes []byte) {
-	a.Clear()
-	switch c.word() {
-	case addressUnknown:
-	case addressIPv4:
-		if bytes = c.take(4); bytes != nil {
-			a.Set4(bytes)
-		}
-	case addressIPv6:
-		if bytes = c.take(16); bytes != nil {
-			a.Set16(bytes)
-		}
-	default:
+func (c *cursor) address(a *flow.Address) []byte {
+	n := address(c.b, a)
+	if c.bad || n == 0 {
 		c.bad = true
+		return nil
 	}
+	bytes := c.b[4:n:n]
+	c.b = c.b[n:]
 	return bytes
+}
+
+// address reads an address union (sFlow version 5, "enum address_type") from the front of b and returns its length with its type, 0
+// where it is cut short or of an unknown type.
+func address(b []byte, a *flow.Address) int {
+	if len(b) < 4 {
+		return 0
+	}
+	switch binary.BigEndian.Uint32(b) {
+	case addressUnknown:
+		a.Clear()
+		return 4
+	case addressIPv4:
+		if len(b) < 8 {
+			return 0
+		}
+		a.Set4(b[4:])
+		return 8
+	case addressIPv6:
+		if len(b) < 20 {
+			return 0
+		}
+		a.Set16(b[4:])
+		return 20
+	}
+	return 0
 }

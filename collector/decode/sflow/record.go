@@ -29,47 +29,17 @@ const (
 
 // flowRecord reads one part of a sample.
 func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
-	whole, place := true, enterprise == 0
-	if place {
-		switch format {
-		case recordRawHeader:
-			whole = d.rawHeader(b)
-		case recordEthernet:
-			whole = d.part(&d.parts.ethernet, b, 24)
-		case recordIPv4:
-			whole = d.part(&d.parts.ipv4, b, 32)
-		case recordIPv6:
-			whole = d.part(&d.parts.ipv6, b, 56)
-		case recordSocketIPv4:
-			whole = d.part(&d.parts.socket4, b, 20)
-		case recordSocketIPv6:
-			whole = d.part(&d.parts.socket6, b, 44)
-		case recordSwitch:
-			whole = d.switched(b)
-		case recordRouter:
-			whole = d.router(b)
-		case recordGateway:
-			whole = d.gateway(b)
-		case recordMPLS:
-			whole = d.mpls(b)
-		case recordVLANTunnel, recordVLANIn:
-			whole = d.vlanStack(b)
-		default:
-			place = false
-		}
+	whole, place := true, false
+	if enterprise == 0 {
+		whole, place = d.place(format, b)
 	}
-	d.parts.some = d.parts.some || whole && !(enterprise == 0 && isTransaction(format))
+	if whole && !d.parts.some {
+		d.parts.some = enterprise != 0 || !isTransaction(format)
+	}
 	kept := keptNot
-	switch format {
-	case recordRawHeader, recordEthernet, recordIPv4, recordIPv6, recordGateway:
-		if enterprise == 0 {
-			break // all that they have is in the flow, or was kept already
-		}
-		fallthrough
-	default:
-		if d.options.Extra {
-			kept = d.keepStructure(enterprise, format, b)
-		}
+	if d.options.Extra && (enterprise != 0 || format > recordIPv6 && format != recordGateway) {
+		// Of the others, all that they have is in the flow or was kept already.
+		kept = d.keepStructure(enterprise, format, b)
 	}
 	switch {
 	case !whole || kept == keptShort:
@@ -77,6 +47,36 @@ func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
 	case !place && kept == keptNot:
 		d.counts.Inc(ledger.SampleRecordsUnknown)
 	}
+}
+
+// place puts what a standard structure says where a flow has places for it. It reports whether the structure is whole, and whether it is
+// one that has places.
+func (d *decoder) place(format uint32, b []byte) (whole, place bool) {
+	switch format {
+	case recordRawHeader:
+		return d.rawHeader(b), true
+	case recordEthernet:
+		return d.part(&d.parts.ethernet, b, 24), true
+	case recordIPv4:
+		return d.part(&d.parts.ipv4, b, 32), true
+	case recordIPv6:
+		return d.part(&d.parts.ipv6, b, 56), true
+	case recordSwitch:
+		return d.switched(b), true
+	case recordRouter:
+		return d.router(b), true
+	case recordGateway:
+		return d.gateway(b), true
+	case recordMPLS:
+		return d.mpls(b), true
+	case recordVLANTunnel, recordVLANIn:
+		return d.vlanStack(b), true
+	case recordSocketIPv4:
+		return d.part(&d.parts.socket4, b, 20), true
+	case recordSocketIPv6:
+		return d.part(&d.parts.socket6, b, 44), true
+	}
+	return true, false
 }
 
 // isTransaction reports whether a format tells of what an application did (sflow.org, "sFlow Application Structures" and its kin), which
@@ -157,15 +157,14 @@ func prefixLength(bits uint32) uint32 {
 }
 
 func (d *decoder) router(b []byte) bool {
-	c := cursor{b: b}
-	var next flow.Address
-	c.address(&next)
-	source, destination := c.word(), c.word()
-	if c.bad {
+	r := d.r
+	n := address(b, &r.NextHop)
+	if n == 0 || len(b) < n+8 {
+		r.NextHop.Clear()
 		return false
 	}
-	d.r.NextHop, d.r.SrcNet, d.r.DstNet = next, prefixLength(source), prefixLength(destination)
-	d.parts.routed = next.Len() != 0
+	r.SrcNet, r.DstNet = prefixLength(binary.BigEndian.Uint32(b[n:])), prefixLength(binary.BigEndian.Uint32(b[n+4:]))
+	d.parts.routed = n > 4
 	return true
 }
 

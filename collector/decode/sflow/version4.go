@@ -123,7 +123,10 @@ func (d *decoder) oldExtended(c *cursor) {
 			d.router(before[:len(before)-len(c.b)])
 		}
 	case oldGateway:
-		d.asPath(c, d.version == 4)
+		var ok bool
+		if c.b, ok = d.asPath(c.b, d.version == 4); !ok {
+			c.bad = true
+		}
 		if d.version == 4 {
 			c.word() // local preference
 		}
