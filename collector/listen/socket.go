@@ -119,6 +119,21 @@ func (s *Socket) ReceiveBuffer() (int, error) {
 	return size / 2, err
 }
 
+// Seal makes the kernel drop what comes from now on, which KernelDrops counts: what the buffer holds can then be read to its end, and
+// nothing is left in it uncounted when the socket is closed.
+func (s *Socket) Seal() error {
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // how many bytes of a datagram are taken: none
+	program := unix.SockFprog{Len: 1, Filter: &nothing}
+	var errno error
+	err := s.raw.Control(func(fd uintptr) {
+		errno = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	})
+	if err = errors.Join(err, errno); err != nil {
+		return fmt.Errorf("sealing UDP %s: %w", s.Address(), err)
+	}
+	return nil
+}
+
 // memoryDrops is the index of the drop count in what SO_MEMINFO gives (linux/sock_diag.h, SK_MEMINFO_DROPS).
 const (
 	memoryDrops = 8

@@ -249,3 +249,35 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/BatchLength, "ns/datagram")
 }
+
+// What is in the buffer when a socket is sealed can be read, and what comes afterwards counts as dropped.
+func TestNothingIsUncountedWhenASocketIsSealed(t *testing.T) {
+	s := openOne(t, "127.0.0.1:0", 1<<20)
+	conn := dial(t, "udp4", s.Address().Port())
+	const before, after = 100, 30
+	for range before {
+		send(t, conn, []byte("before"))
+	}
+	if err := s.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	for range after {
+		send(t, conn, []byte("after"))
+	}
+	read, batch := 0, NewBatch()
+	for {
+		if err := s.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.Read(batch)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		read += n
+	}
+	if drops, err := s.KernelDrops(); err != nil || read != before || drops != after {
+		t.Errorf("%d read, %d dropped (%v), want %d and %d", read, drops, err, before, after)
+	}
+}

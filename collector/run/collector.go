@@ -128,9 +128,10 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 // begin makes everything that can fail. Nothing here waits for a server elsewhere.
 func (k *Collector) begin() (err error) {
 	c := k.config
-	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
+	if k.http, err = observe.Listen(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
 		return err
 	}
+	k.http.Serve() // only now: what is asked for has k.http in it
 	if address := k.http.Address(); address != "" {
 		k.log.Info("serving metrics and health", "address", address)
 	}
