@@ -134,6 +134,10 @@ bench: need-go ## Compare decoding with goflow2, in one process
 bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and nfacctd where they are installed
 	$(GO) run ./hack/bench -collector $(COLLECTOR)
 
+.PHONY: bench-bursts
+bench-bursts: build ## Compare what whole processes lose of bursts at the receive buffers that nodes grant by default
+	$(GO) run ./hack/bench -collector $(COLLECTOR) -bursts 100,1000,2000,5000,10000 -rates 10000,20000,50000,100000,200000
+
 .PHONY: vulnerabilities
 vulnerabilities: need-go ## Look for known vulnerabilities in what is called (asks vuln.go.dev, or GOVULNDB)
 	@output=$$($(GOVULNCHECK) ./... 2>&1) && status=0 || status=$$?; echo "$$output"; \

@@ -166,8 +166,15 @@ type Listener struct {
 	// +kubebuilder:validation:Maximum=256
 	Workers int32 `json:"workers,omitempty"`
 
-	// receiveBuffer of each socket, 64Ki to 1Gi, default 32Mi. The node grants no more than its sysctl net.core.rmem_max; the
-	// collector logs what it got.
+	// sockets of each worker, 1 to 64, over which the datagrams of each exporter are spread: a burst finds the room of all of them.
+	// Default: one, or, on a node that does not grant it receiveBuffer, as many as it takes to have that, up to 32.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	Sockets int32 `json:"sockets,omitempty"`
+
+	// receiveBuffer of each worker, 64Ki to 1Gi, default 32Mi. The node grants a socket no more than its sysctl net.core.rmem_max;
+	// the collector logs what it got.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

@@ -102,6 +102,7 @@ func (k *checker) listeners(listeners []Listener) {
 		}
 		oneOf(k, path+".protocol", l.Protocol, ProtocolAuto, ProtocolNetFlow, ProtocolIPFIX, ProtocolSFlow)
 		within(k, path+".workers", l.Workers, 1, 256)
+		within(k, path+".sockets", l.Sockets, 0, 64)
 		within(k, path+".receiveBuffer", l.ReceiveBuffer, 64<<10, 1<<30)
 	}
 }

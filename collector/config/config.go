@@ -48,6 +48,9 @@ type Listener struct {
 	Protocol Protocol `json:"protocol,omitempty"`
 	// Workers is the number of sockets (SO_REUSEPORT) and goroutines. Default: the number of processors, at most 8.
 	Workers int `json:"workers,omitempty"`
+	// Sockets are the kernel's for each worker; the datagrams of each exporter are spread over those of one worker. 0, the default:
+	// one, or, where the kernel does not grant one ReceiveBuffer, as many as it takes to have it, up to 32.
+	Sockets int `json:"sockets,omitempty"`
 	// ReceiveBuffer is the socket's receive buffer in bytes. Default 32Mi.
 	ReceiveBuffer Size `json:"receiveBuffer,omitempty"`
 }

@@ -131,7 +131,7 @@ var (
 	publishRetries  = counter("publish_retries", "Messages sent again.")
 	publishFailures = counter("publish_failures", "Messages refused, or not acknowledged in time.")
 	publishRepeated = counter("publish_duplicates", "Messages that the stream had already: their first acknowledgement was lost.")
-	unverified      = counter("publish_unverified", "Messages sent again that the stream may have twice: it could not be asked.")
+	unverified      = counter("publish_unverified", "Messages sent again that may come twice: the stream could not say whether it had taken them before.")
 	bufferBytes     = gauge("publish_buffer_bytes", "Bytes that wait for their acknowledgement, in flight or not.")
 	inFlightBytes   = gauge("publish_in_flight_bytes", "Bytes that are sent and not acknowledged.")
 	streamReady     = gauge("stream_ready", "Whether the stream was found or created.")

@@ -47,6 +47,7 @@ func (p *jetStream) keepStream(ctx context.Context) {
 				p.log.Warn("the stream cannot be looked after yet; trying again", "stream", p.config.Stream.Name, "error", err)
 			}
 			p.status.LastError = err.Error()
+			p.streamAway = true
 			p.mu.Unlock()
 			again = time.After(wait)
 			wait = min(2*wait, longestStreamWait)
@@ -73,12 +74,14 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	want := StreamConfig(p.config.Stream)
+	created := false
 	stream, err := p.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if p.config.Stream.Unmanaged {
 			return fmt.Errorf("stream %s does not exist, and output.stream.unmanaged leaves it to others", want.Name)
 		}
 		if stream, err = p.js.CreateStream(ctx, want); err == nil {
+			created = true
 			p.log.Info("created the stream", "stream", want.Name, "subjects", want.Subjects)
 		}
 	}
@@ -97,7 +100,10 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 	p.status.Differences = differences
 	p.window, p.sequence = have.Duplicates, stream.CachedInfo().State.LastSeq
 	p.status.StreamReady = true
-	p.pause = time.Time{}
+	if created || p.streamAway {
+		p.pace.retry()
+	}
+	p.streamAway = false
 	p.changed.Broadcast()
 	return nil
 }

@@ -83,6 +83,7 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 			Address:       fmt.Sprintf(":%d", l.Port),
 			Protocol:      config.Protocol(l.Protocol),
 			Workers:       int(l.Workers),
+			Sockets:       int(l.Sockets),
 			ReceiveBuffer: size(l.ReceiveBuffer),
 		})
 	}
