@@ -99,6 +99,7 @@ type Decoder struct {
 	about    about
 	spans    []span
 	lists    []list
+	later    []laterSet
 	// reversed is the other direction of a biflow, nested a flow within a list.
 	reversed, nested flow.Record
 	dissector        packet.Options

@@ -122,7 +122,8 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		d.count(ledger.SetsReceived, s, 1)
 		if size < setHeaderLength {
 			d.drop(ledger.SetsDroppedMalformed, s, id, nil)
-			return records, false, nil
+			all, b = false, nil
+			break
 		}
 		if size > len(b) {
 			// The set is cut off: what is whole of it counts.
@@ -149,14 +150,30 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 				all = false
 				continue
 			}
+			if p.needsInit && len(b) >= setHeaderLength && d.systemInit(s) == 0 {
+				d.later = append(d.later, laterSet{p, body}) // an options record may follow that says since when uptimes count
+				continue
+			}
 			records += d.decodeSet(s, h, p, body)
 			d.count(ledger.SetsDecoded, s, 1)
 		}
 	}
+	for _, set := range d.later {
+		records += d.decodeSet(s, h, set.plan, set.body)
+		d.count(ledger.SetsDecoded, s, 1)
+	}
+	clear(d.later)
+	d.later = d.later[:0]
 	if learned && len(s.held) > 0 {
 		d.release(s)
 	}
 	return records, all, b
+}
+
+// laterSet is a data set that is decoded when the rest of its message was looked at.
+type laterSet struct {
+	plan *plan
+	body []byte
 }
 
 // templateKind is the kind of template that a set of this id carries, 0 for none.

@@ -232,6 +232,8 @@ func reverseOf(f template.Field) (template.Field, bool) {
 // Elements that count.
 const (
 	elementOctets           = 1
+	elementEndUptime        = 21
+	elementStartUptime      = 22
 	elementPackets          = 2
 	elementInitiatorOctets  = 231
 	elementResponderOctets  = 232

@@ -42,6 +42,8 @@ type plan struct {
 	hasSampler bool
 	// hasLists: the record holds lists of others.
 	hasLists bool
+	// needsInit: its times are uptimes that count from what only an options record says.
+	needsInit bool
 	// countsPackets: a field does.
 	countsPackets bool
 	// protocol that all records have because of the fields that are there, 0 where that says nothing.
@@ -128,6 +130,8 @@ func (c *compiler) survey() {
 	c.present[opBytes] = c.present[opBytes] || c.bytesFrom != 0
 	c.present[opPackets] = c.present[opPackets] || c.packetsFrom != 0
 	c.countsPackets = c.present[opPackets]
+	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
+		(has(t, elementStartUptime) || has(t, elementEndUptime))
 	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
 	c.seen, c.seenReverse = make(map[elementKey]bool), make(map[elementKey]bool)
 }

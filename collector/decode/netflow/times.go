@@ -101,7 +101,9 @@ func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 		return 0, true
 	}
 	at := (init + uint64(up)) * nanosPerMilli
-	if at < c.exportNs {
+	// Nothing is up for twenty years: clocks that differ by more were set in between.
+	const longest = 20 * 365 * 86_400 * nanosPerSecond
+	if at < c.exportNs && c.exportNs-at < longest {
 		const wrap = uptimeRangeMs * nanosPerMilli
 		at += (c.exportNs - at) / wrap * wrap
 	}
