@@ -115,6 +115,7 @@ func TestFlowsAreThoseOfGoflow2(t *testing.T) {
 				}
 				mine.decode(datagram)
 			}
+			want = slices.DeleteFunc(want, saysNothing)
 			for _, m := range want {
 				correct(m)
 			}
@@ -151,6 +152,12 @@ func correct(m *flowpb.FlowMessage) {
 			m.LayerSize[i] = 20
 		}
 	}
+}
+
+// saysNothing: a record without any address, port, byte or packet is no flow; goflow2 makes one of it.
+func saysNothing(m *flowpb.FlowMessage) bool {
+	return m.Type != flowpb.FlowMessage_SFLOW_5 && m.Bytes == 0 && m.Packets == 0 && m.SrcPort == 0 && m.DstPort == 0 &&
+		len(m.SrcAddr) == 0 && len(m.DstAddr) == 0 && m.SrcMac == 0 && m.DstMac == 0
 }
 
 func ExampleDecoder() {
