@@ -24,6 +24,7 @@ import (
 type decodeFlags struct {
 	protocol, scope     string
 	standIns, allFields bool
+	biflows             bool
 	innerHeaders        bool
 	quiet               bool
 }
@@ -52,6 +53,7 @@ by their version. IPFIX is read over TCP and SCTP, too. The summary says what el
 	command.Flags().BoolVar(&flags.standIns, "stand-in-counters", false,
 		"where a template has no delta counts, take bytes and packets from its total, initiator or other counts, as run does")
 	command.Flags().BoolVar(&flags.allFields, "all-fields", false, `add fields that FlowMessage has no place for, as "fields"`)
+	command.Flags().BoolVar(&flags.biflows, "biflows", false, "make two flows of a record that counts both directions")
 	command.Flags().BoolVar(&flags.innerHeaders, "inner-headers", false, "report what is inside tunnels in sampled packets")
 	command.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no summary")
 	return command
@@ -113,6 +115,7 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 			Sessions:             limits.Exporters,
 			StandInCounters:      flags.standIns,
 			Extra:                flags.allFields,
+			Biflows:              flags.biflows,
 			Inner:                flags.innerHeaders,
 		},
 		MaxSamples: limits.SamplesPerDatagram,

@@ -195,6 +195,11 @@ type Decoding struct {
 	// +optional
 	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
 
+	// biflows makes two flows of a record that counts both directions (RFC 5103, and the initiator's and responder's counters of
+	// firewalls): the second from destination to source. Otherwise it is one flow, of the forward direction. Default false.
+	// +optional
+	Biflows bool `json:"biflows,omitempty"`
+
 	// innerHeaders reports what is inside GRE, VXLAN, Geneve and IP-in-IP in sampled packets, in place of the outer headers.
 	// Default false.
 	// +optional

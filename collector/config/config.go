@@ -129,6 +129,9 @@ type Decoding struct {
 	// other counters stand in for them: after the device's treatment (elements 23, 24), in total (85, 86), from the
 	// initiator (231, 298).
 	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
+	// Biflows makes two flows of a record that counts both directions (RFC 5103, and initiator and responder of firewalls): the second
+	// from destination to source. By default it is one flow, of the forward direction.
+	Biflows bool `json:"biflows,omitempty"`
 	// InnerHeaders reports the addresses inside GRE and VXLAN in place of the outer ones.
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 }

@@ -60,8 +60,8 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 			message(set(2, u16(300, 2, 1, 0, 2, 0))), message(set(300, make([]byte, 1000))),
 		}, 0, ledger.TemplatesRefusedInvalid},
 		{"template of variable fields only takes a byte each", [][]byte{
-			message(set(2, u16(300, 1, 1, 65535))), message(set(300, make([]byte, 8))),
-		}, 8, ledger.RecordsDecoded},
+			message(set(2, u16(300, 1, 1, 65535))), message(set(300, []byte{1, 1, 0, 0, 0, 0, 0})),
+		}, 1, ledger.RecordsDecoded},
 		{"v5 header that claims records it does not carry", [][]byte{
 			append(u16(5, 65535), make([]byte, 20)...),
 		}, 0, ledger.DatagramsTruncated},
@@ -71,7 +71,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"template with more fields than allowed", [][]byte{
 			message(templateSet(10, 300, make([]field, 200))),
 		}, 0, ledger.TemplatesRefusedLimit},
-		{"set longer than its message", [][]byte{message(u16(300, 2000, 1))}, 0, ledger.SetsDroppedMalformed},
+		{"set longer than its message", [][]byte{message(u16(300, 2000, 1))}, 0, ledger.DatagramsTruncated},
 		{"set shorter than its header", [][]byte{message(u16(300, 3, 1, 1))}, 0, ledger.SetsDroppedMalformed},
 		{"reserved set id", [][]byte{message(set(77, make([]byte, 8)))}, 0, ledger.SetsDroppedReserved},
 		{"message longer than its datagram", [][]byte{append(u16(10, 2000), make([]byte, 12)...)}, 0, ledger.DatagramsTruncated},

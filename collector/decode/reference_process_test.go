@@ -286,6 +286,7 @@ func TestDamagedDatagramsDecodeAsGoflow2WouldOrForAReason(t *testing.T) {
 				reasons[err.Error()]++
 				continue
 			}
+			want = slices.DeleteFunc(want, saysNothing)
 			for _, m := range want {
 				correct(m)
 			}

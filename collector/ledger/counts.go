@@ -47,6 +47,7 @@ const (
 	OptionsDecoded       // options records
 	RecordsTruncated     // a last record cut short by its set, not padding
 	RecordsNotFlows      // data records without a field that a flow record has a place for
+	RecordsListsUnread   // lists in records (RFC 6313), or parts of them, that were not read: template unknown, lengths that contradict, too many
 	RecordsFieldsInvalid // fields whose length does not fit their type; the field is left out
 
 	SamplesFlow    // sFlow flow samples
@@ -122,6 +123,7 @@ var Infos = [numCounters]Info{
 	OptionsDecoded:       {"options_records_decoded", ""},
 	RecordsTruncated:     {"records_truncated", ""},
 	RecordsNotFlows:      {"records_without_flow", ""},
+	RecordsListsUnread:   {"lists_unread", ""},
 	RecordsFieldsInvalid: {"fields_invalid", ""},
 
 	SamplesFlow:             {"sflow_samples", "flow"},

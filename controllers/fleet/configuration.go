@@ -91,7 +91,8 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 }
 
 func decoding(d *v1alpha1.Decoding) config.Decoding {
-	return config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, InnerHeaders: d.InnerHeaders}
+	return config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, Biflows: d.Biflows,
+		InnerHeaders: d.InnerHeaders}
 }
 
 func exporters(e *v1alpha1.Exporters) config.Exporters {

@@ -39,6 +39,8 @@ type Settings struct {
 	StandInCounters bool
 	// Extra keeps fields that FlowMessage has no place for.
 	Extra bool
+	// Biflows makes two flows of a record that counts both directions (RFC 5103, and firewalls' initiator and responder).
+	Biflows bool
 	// Inner reports the inner headers of tunnels in sampled packets.
 	Inner bool
 }
@@ -84,15 +86,23 @@ type Decoder struct {
 	// book gives the one of an exporter.
 	book func(exporter netip.Addr, version template.Version) *ledger.Book
 
-	sessions  map[sessionKey]*session
-	last      *session
-	cached    int // bytes that all sessions have cached
-	held      heldSets
-	now       int64 // Datagram.Moment of the latest
-	tag       uint64
-	record    flow.Record
-	found     sampling
-	dissector packet.Options
+	sessions map[sessionKey]*session
+	last     *session
+	cached   int // bytes that all sessions have cached
+	held     heldSets
+	clocks   clocks
+	now      int64 // Datagram.Moment of the latest
+	tag      uint64
+	record   flow.Record
+	found    sampling
+	times    recordTimes
+	about    about
+	spans    []span
+	lists    []list
+	later    []laterSet
+	// reversed is the other direction of a biflow, nested a flow within a list.
+	reversed, nested flow.Record
+	dissector        packet.Options
 }
 
 // New returns a Decoder that counts into counts, and into the exporters' books what became of their decoded datagrams, and hands
@@ -158,10 +168,13 @@ func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error)
 	d.problem(reason, netip.AddrPortFrom(s.key.scope.Exporter, s.key.port), s.key.scope.Domain, set, err)
 }
 
-// dissect reads a sampled packet into r.
-func (d *Decoder) dissect(r *flow.Record, protocol packet.Protocol, b []byte) {
-	if packet.Dissect(r, protocol, b, d.dissector) == packet.Truncated {
+// dissect reads a section of a sampled packet into r. offset is how many bytes of the packet come before it.
+func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64, b []byte) {
+	switch packet.DissectSection(r, section, offset, b, d.dissector) {
+	case packet.Truncated:
 		d.counts.Inc(ledger.PacketsTruncated)
+	case packet.Unsupported:
+		return
 	}
 	if r.Packets == 0 {
 		r.Packets = 1
