@@ -65,6 +65,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	if nanos := binary.BigEndian.Uint32(b[12:]); nanos < nanosPerSecond {
 		exportNs += uint64(nanos)
 	}
+	c := newClock(exportNs, uint64(in.Received), uptime)
 	sequence := binary.BigEndian.Uint32(b[16:])
 	// Each aggregation counts for itself.
 	s := d.session(template.Version(8), in.Source, uint32(binary.BigEndian.Uint16(b[20:]))<<8|uint32(method))
@@ -100,8 +101,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 		}
 		r.Packets = uint64(binary.BigEndian.Uint32(counters))
 		r.Bytes = uint64(binary.BigEndian.Uint32(counters[4:]))
-		r.TimeFlowStartNs = fromUptime(exportNs, uptime, binary.BigEndian.Uint32(counters[8:]))
-		r.TimeFlowEndNs = fromUptime(exportNs, uptime, binary.BigEndian.Uint32(counters[12:]))
+		r.TimeFlowStartNs, r.TimeFlowEndNs = c.between(binary.BigEndian.Uint32(counters[8:]), binary.BigEndian.Uint32(counters[12:]))
 		l.fill(r, v)
 		d.sink.Record(r)
 	}
@@ -131,9 +131,15 @@ func (l *scheme) fill(r *flow.Record, v []byte) {
 	for _, field := range [...]struct {
 		place *uint32
 		at    int
-	}{{&r.SrcAS, l.srcAS}, {&r.DstAS, l.dstAS}, {&r.SrcPort, l.srcPort}, {&r.DstPort, l.dstPort}, {&r.InIf, l.inIf}, {&r.OutIf, l.outIf}} {
+	}{{&r.SrcAS, l.srcAS}, {&r.DstAS, l.dstAS}, {&r.SrcPort, l.srcPort}, {&r.DstPort, l.dstPort}} {
 		if field.at != 0 {
 			*field.place = uint32(binary.BigEndian.Uint16(v[field.at:]))
 		}
+	}
+	if l.inIf != 0 {
+		r.InIf = interfaceIndex(v[l.inIf : l.inIf+2])
+	}
+	if l.outIf != 0 {
+		r.OutIf = interfaceIndex(v[l.outIf : l.outIf+2])
 	}
 }
