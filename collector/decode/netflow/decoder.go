@@ -88,6 +88,7 @@ type Decoder struct {
 	last      *session
 	cached    int // bytes that all sessions have cached
 	held      heldSets
+	clocks    clocks
 	now       int64 // Datagram.Moment of the latest
 	tag       uint64
 	record    flow.Record

@@ -177,6 +177,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 		}
 		if t.Kind == template.KindOptions {
 			d.learnSampling(s, h, t, b[:n])
+			d.learnSystemInit(s, t, b[:n])
 		} else {
 			d.decodeRecord(s, h, p, b[:n])
 			if p.isFlow || len(d.record.Extra) != 0 {
