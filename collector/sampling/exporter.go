@@ -62,7 +62,7 @@ func (e *Exporter) Gone() bool { return e.gone.Load() }
 
 // inForce reports whether a counts at now.
 func (e *Exporter) inForce(a *announcement, now int64) bool {
-	return e.newest-a.heard <= silence && now-a.heard <= e.store.ttl()
+	return e.newest-a.heard <= silence && now-a.heard <= e.store.TTL()
 }
 
 // Learn takes a rate that port announced in a domain, or of it, for a subject (see Key), in a message with an export time in
@@ -99,7 +99,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 	if revived {
 		a.since = now
 	}
-	if revived || now-a.told > e.store.ttl()/2 || e.newest-a.told > retell || e.contradicted(all, a) || e.misses(now) && now-a.told > retell {
+	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(all, a) || e.misses(now) && now-a.told > retell {
 		e.tell(subject, a, now, true)
 	}
 }
@@ -256,7 +256,7 @@ func (e *Exporter) snapshot(now int64) (out []template.Definition) {
 	defer e.mu.Unlock()
 	for subject, all := range e.subjects {
 		for _, a := range slices.Clone(all) {
-			if now-a.heard > e.store.ttl() {
+			if now-a.heard > e.store.TTL() {
 				e.remove(subject, a)
 				continue
 			}

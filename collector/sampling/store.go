@@ -64,7 +64,7 @@ func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
 func (s *Store) Known() uint64 { return s.known.Load() }
 
 // TTL in nanoseconds, the largest number where there is none.
-func (s *Store) ttl() int64 {
+func (s *Store) TTL() int64 {
 	if ttl := int64(s.limits.Load().TTL); ttl > 0 {
 		return ttl
 	}
@@ -136,7 +136,7 @@ func (s *Store) oldest() (oldest *Exporter, looked int) {
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	d.Heard = min(d.Heard, now)
 	rate, err := Decode(d.Record)
-	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.ttl() {
+	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() {
 		return false
 	}
 	e := s.Find(d.Key.Scope)
