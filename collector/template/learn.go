@@ -60,6 +60,11 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		e.generation.Add(1)
 	}
 	s.heard, s.own = now, now
+	for _, other := range m.layouts {
+		if o := other.of(port); o != nil {
+			s.own = max(s.own, o.arrived)
+		}
+	}
 	e.store.totals.Add(counter, 1)
 	e.settle(m, now)
 	e.publish(m, l, s, replaced, now)
@@ -245,6 +250,7 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 		if !o.twin {
 			o.told = 0 // its key is the other's now
 		}
+		fresh.arrived = max(fresh.arrived, o.own+1) // their order counts, also within a tick of the clock
 		if !d.Witnessed && o.pause >= slowPause && now-o.own < silence {
 			fresh.trust = max(fresh.trust, o.own+min(o.pause*3/2, silence))
 		}
