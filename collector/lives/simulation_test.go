@@ -144,6 +144,7 @@ func simulate(t *testing.T, seed uint64) {
 			f.bucket = maps.Clone(f.snapshot)
 			f.relist()
 			for _, o := range all { // what was silent is doubtful again
+				o.rated = f.now
 				if len(o.cards) > 0 {
 					o.moved = f.now
 				}
