@@ -115,7 +115,9 @@ func TestFlowsAreThoseOfGoflow2(t *testing.T) {
 				}
 				mine.decode(datagram)
 			}
-			want = slices.DeleteFunc(want, saysNothing)
+			if want = slices.DeleteFunc(want, saysNothing); len(want) == 0 {
+				want = nil
+			}
 			for _, m := range want {
 				correct(m)
 			}

@@ -286,7 +286,9 @@ func TestDamagedDatagramsDecodeAsGoflow2WouldOrForAReason(t *testing.T) {
 				reasons[err.Error()]++
 				continue
 			}
-			want = slices.DeleteFunc(want, saysNothing)
+			if want = slices.DeleteFunc(want, saysNothing); len(want) == 0 {
+				want = nil
+			}
 			for _, m := range want {
 				correct(m)
 			}

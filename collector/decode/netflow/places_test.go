@@ -60,8 +60,8 @@ func TestTheDocumentedTableOfElementsIsTheCodes(t *testing.T) {
 	}
 }
 
-// placeless says why elements have no place in FlowMessage, by ranges of their ids.
-var placeless = []struct {
+// unplaced says why elements have no place in FlowMessage, by ranges of their ids.
+var unplaced = []struct {
 	first, last uint16
 	why         string
 }{
@@ -92,7 +92,7 @@ func TestEachElementOfTheRegistryHasAPlaceOrAReason(t *testing.T) {
 		}
 		m := meaningOf(template.IPFIX, template.Field{ID: id, Length: 4})
 		reason := ""
-		for _, n := range placeless {
+		for _, n := range unplaced {
 			if id >= n.first && id <= n.last {
 				reason = n.why
 			}
