@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
@@ -44,7 +46,7 @@ func agree(o rig.Options, yes bool, in *os.File, out io.Writer) error {
 	if o.Cluster != rig.Existing || yes {
 		return nil
 	}
-	if info, err := in.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if _, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS); err != nil {
 		return errors.New("nothing was changed: nobody is there to be asked, and \"make demo YES=1\" changes that cluster without asking")
 	}
 	_, _ = fmt.Fprintf(out, "It installs there: the namespaces %s, %s and %s, the Helm release %s and the CustomResourceDefinition "+

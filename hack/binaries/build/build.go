@@ -212,7 +212,9 @@ func (b *Builder) compile(ctx context.Context, program Program, arguments []stri
 	stop()
 	switch {
 	case ctx.Err() != nil:
-		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		if command.Process != nil { // it may not have begun
+			_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		}
 		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("go %s in %s: %w\n%s", strings.Join(arguments, " "), module, err, output.said())

@@ -1,6 +1,9 @@
 package build
 
 import (
+	"context"
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,17 @@ func TestPackagesAreCountedAndProblemsKept(t *testing.T) {
 	}
 	if got := string(c.said()); got != "# example.test/bad\n./main.go:3:15: undefined: undefinedName\ngo: cannot" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestAnInterruptBeforeTheCompilerBeginsIsNoPanic(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := &Builder{Modules: t.TempDir(), Cache: t.TempDir()}
+	program := Program{Name: "hello", Module: ".", Package: "example.test/hello"}
+	err := b.compile(ctx, program, []string{"build", program.Package}, filepath.Join(b.Cache, "hello"))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }
 
