@@ -77,6 +77,12 @@ any of them decodes any exporter, also right after a restart.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newLedgerCommand(),
-		newConfigCommand())
+		newConfigCommand(), &cobra.Command{
+			Use: "version", Short: "Print the version", Args: arguments(0, 0, ""),
+			RunE: func(command *cobra.Command, _ []string) error {
+				_, err := fmt.Fprintln(command.OutOrStdout(), observe.Version())
+				return err
+			},
+		})
 	return root
 }

@@ -57,14 +57,14 @@ type FlowCollectorSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055, ipfix on
-	// 4739 and sflow on 6343.
+	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055 and ipfix
+	// on 4739, which both take NetFlow and IPFIX, and sflow on 6343.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:default={{name: "netflow", protocol: "NetFlow", port: 2055}, {name: "ipfix", protocol: "IPFIX", port: 4739}, {name: "sflow", protocol: "SFlow", port: 6343}}
+	// +kubebuilder:default={{name: "netflow", protocol: "Auto", port: 2055}, {name: "ipfix", protocol: "Auto", port: 4739}, {name: "sflow", protocol: "SFlow", port: 6343}}
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.port == b.port))",message="two listeners have the same port; give each a port of its own, or one listener the protocol Auto"
 	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.nodePort) || self.exists_one(b, has(b.nodePort) && a.nodePort == b.nodePort))",message="two listeners have the same nodePort; give each one of its own, or leave them out"
 	// +kubebuilder:validation:XValidation:rule="self.all(l, l.name != 'metrics')",message="the operator's own port has the name metrics; choose another name for the listener"

@@ -192,7 +192,8 @@ type TemplateStore struct {
 	Replicas int `json:"replicas,omitempty"`
 	// Storage, default File.
 	Storage Storage `json:"storage,omitempty"`
-	// MaxBytes of the bucket, default 256Mi; -1 for no limit.
+	// MaxBytes of the bucket; -1 for no limit. 0 (the default) makes it 256Mi, or less where the server has no room for that, and
+	// leaves the size of one that exists alone.
 	MaxBytes Size `json:"maxBytes,omitempty"`
 	// LoadTimeout is how long readiness waits for the bucket at start. Default 30s.
 	LoadTimeout Duration `json:"loadTimeout,omitempty"`
@@ -257,7 +258,8 @@ type Stream struct {
 	Subjects []string `json:"subjects,omitempty"`
 	// MaxAge of a message, default 24h; 0 cannot be told from unset: give a long one.
 	MaxAge Duration `json:"maxAge,omitempty"`
-	// MaxBytes of the stream, default 10Gi; -1 for no limit.
+	// MaxBytes of the stream; -1 for no limit. 0 (the default) makes it 10Gi, or less where the server has no room for that, and
+	// leaves the size of one that exists alone.
 	MaxBytes Size `json:"maxBytes,omitempty"`
 	// Replicas 1, 3 or 5; default 1.
 	Replicas int     `json:"replicas,omitempty"`
