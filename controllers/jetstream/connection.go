@@ -202,3 +202,10 @@ func offline(info *jetstream.StreamInfo) []string {
 	slices.Sort(out)
 	return out
 }
+
+// isBroken reports whether no request can be answered any more.
+func (c *Connection) isBroken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken != nil
+}

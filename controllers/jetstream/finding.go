@@ -67,6 +67,8 @@ type StreamFinding struct {
 
 // Look is how a look at a bucket or stream went.
 type Look struct {
+	// Current: this is about the present Want, and not about the one before.
+	Current bool
 	// At is when the last look ended, zero for never. Next is when the next one is due, at about.
 	At, Next time.Time
 	// Since is when the first look in a row ended of which Class was the same as now.
@@ -148,6 +150,9 @@ type Account struct {
 	Domain string
 	// Memory and Storage (files), in bytes; with tiers, the sums over the tiers (a limit is -1 if one of them is).
 	Memory, Storage, MemoryLimit, StorageLimit int64
+	// MemoryReserved and StorageReserved are what streams with a maxBytes have for themselves, used or not: what is free for another
+	// one is the limit less this.
+	MemoryReserved, StorageReserved int64
 	// Streams and consumers, and how many there may be.
 	Streams, Consumers, StreamsLimit, ConsumersLimit int
 	// MemoryStreamLimit and StorageStreamLimit bound one stream, in bytes; 0 where there is no bound.
