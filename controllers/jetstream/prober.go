@@ -63,6 +63,7 @@ type fleet struct {
 // task is one bucket or stream.
 type task struct {
 	fleet *fleet
+	owner Owner
 	pool  *pool
 	due   time.Time
 	asked time.Time // when LookNow was heeded last
@@ -101,10 +102,10 @@ func (p *Prober) Want(key Key, w Want) {
 	}
 	other := f.want.Owner != w.Owner
 	if other || !sameBucket(f.want.Bucket, w.Bucket) {
-		f.bucket = p.replace(f, f.bucket, w.Bucket != nil, func(t *task) *Server { t.wantBucket = w.Bucket; return w.Bucket.Server })
+		f.bucket = p.replace(f, w.Owner, f.bucket, w.Bucket != nil, func(t *task) *Server { t.wantBucket = w.Bucket; return w.Bucket.Server })
 	}
 	if other || !sameStream(f.want.Stream, w.Stream) {
-		f.stream = p.replace(f, f.stream, w.Stream != nil, func(t *task) *Server { t.wantStream = w.Stream; return w.Stream.Server })
+		f.stream = p.replace(f, w.Owner, f.stream, w.Stream != nil, func(t *task) *Server { t.wantStream = w.Stream; return w.Stream.Server })
 	}
 	f.want = w
 	p.settle(f)
@@ -112,14 +113,14 @@ func (p *Prober) Want(key Key, w Want) {
 }
 
 // replace puts a new task in the place of the one before, whose finding stays until there is another.
-func (p *Prober) replace(f *fleet, before *task, wanted bool, set func(*task) *Server) *task {
+func (p *Prober) replace(f *fleet, owner Owner, before *task, wanted bool, set func(*task) *Server) *task {
 	if before != nil {
-		p.leave(before)
+		defer p.leave(before) // after the new one has come to its pool, so that what is known of the server stays
 	}
 	if !wanted {
 		return nil
 	}
-	t := &task{fleet: f, due: time.Now()}
+	t := &task{fleet: f, owner: owner, due: time.Now()}
 	if before != nil {
 		t.bucket, t.stream = before.bucket, before.stream
 		t.bucket.Current, t.stream.Current = false, false
@@ -260,7 +261,7 @@ func (t *task) look() *Look {
 
 // next is when the next look is due, at about; zero for never again.
 func (t *task) next() time.Time {
-	if t.pool.notBefore.After(t.due) {
+	if !t.due.IsZero() && t.pool.notBefore.After(t.due) {
 		return t.pool.notBefore
 	}
 	return t.due

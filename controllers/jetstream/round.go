@@ -95,13 +95,12 @@ func (t *task) probe(ctx context.Context, c *Connection) (r result) {
 	if t.silent() {
 		c.patience = impatience
 	}
-	owner := t.fleet.want.Owner
 	if w := t.wantBucket; w != nil {
 		if w.Delete {
-			deleted, err := c.DeleteBucket(ctx, owner, w.Spec.Bucket)
+			deleted, err := c.DeleteBucket(ctx, t.owner, w.Spec.Bucket)
 			return deletion("bucket", w.Spec.Bucket, deleted, err)
 		}
-		b, err := c.EnsureBucket(ctx, owner, w.Spec, w.AllowReduction)
+		b, err := c.EnsureBucket(ctx, t.owner, w.Spec, w.AllowReduction)
 		b.Changed, b.Kept, b.Offline = plainLines(b.Changed), plainLines(b.Kept), plainLines(b.Offline)
 		r.err, r.deed = err, deed("bucket", w.Spec.Bucket, b.Created, b.Changed)
 		if b.Storage != "" {
@@ -111,10 +110,10 @@ func (t *task) probe(ctx context.Context, c *Connection) (r result) {
 	}
 	w := t.wantStream
 	if w.Delete {
-		deleted, err := c.DeleteStream(ctx, owner, w.Spec.Name)
+		deleted, err := c.DeleteStream(ctx, t.owner, w.Spec.Name)
 		return deletion("stream", w.Spec.Name, deleted, err)
 	}
-	s, err := c.EnsureStream(ctx, owner, w.Spec, w.AllowReduction)
+	s, err := c.EnsureStream(ctx, t.owner, w.Spec, w.AllowReduction)
 	s.Changed, s.Kept, s.Offline = plainLines(s.Changed), plainLines(s.Kept), plainLines(s.Offline)
 	r.err, r.deed = err, deed("stream", w.Spec.Name, s.Created, s.Changed)
 	if s.Storage != "" {
@@ -146,7 +145,9 @@ func deletion(kind, name string, deleted bool, err error) result {
 }
 
 // silent reports whether the last look was not answered in time.
-func (t *task) silent() bool { return t.wantBucket != nil && t.bucket.Class == ClassSilent || t.wantStream != nil && t.stream.Class == ClassSilent }
+func (t *task) silent() bool {
+	return t.wantBucket != nil && t.bucket.Class == ClassSilent || t.wantStream != nil && t.stream.Class == ClassSilent
+}
 
 // note takes the result of a look into the finding.
 func (p *Prober) note(t *task, r result) {
@@ -215,6 +216,9 @@ func (p *Prober) fail(ctx context.Context, g *pool, err error, facts ServerFacts
 	g.notBefore = time.Now().Add(retry(g.failures))
 	var changed []Key
 	for t := range g.tasks {
+		if t.look().Deleted && t.look().Current {
+			continue
+		}
 		if p.noteLocked(t, result{err: err, server: facts}) {
 			changed = append(changed, t.fleet.key)
 		}
