@@ -36,7 +36,7 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 
 	conditions *conditionMetrics
-	reader     *observation.Reader
+	observer   *observation.Observer
 	views      *views
 }
 
@@ -68,6 +68,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			return ctrl.Result{}, fmt.Errorf("reading FlowCollector %s: %w", request.NamespacedName, err)
 		}
 		r.views.forget(request.NamespacedName)
+		r.observer.Forget(observation.Key(request.NamespacedName))
 		r.conditions.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}

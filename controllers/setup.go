@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,10 +21,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
@@ -91,7 +94,14 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		r.Clock = clock.RealClock{}
 	}
 	r.views = newViews()
-	r.reader = observation.NewReader()
+	// What the collectors say is a reason to look at their fleet.
+	found := make(chan event.GenericEvent, 1024)
+	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) {
+		found <- event.GenericEvent{Object: &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name}}}
+	}})
+	if err := manager.Add(runnable(r.observer.Run)); err != nil {
+		return fmt.Errorf("adding the observer of collectors: %w", err)
+	}
 	options.MaxConcurrentReconciles = concurrentReconciles
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
@@ -105,11 +115,21 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Owns(&networkingv1.NetworkPolicy{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(fleetOfPod)).
+		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
 		WithOptions(options).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
+	return nil
+}
+
+// runnable is a function that runs until its context ends.
+type runnable func(context.Context)
+
+// Start implements manager.Runnable.
+func (f runnable) Start(ctx context.Context) error {
+	f(ctx)
 	return nil
 }
 
