@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -34,7 +35,7 @@ import (
 )
 
 const (
-	// concurrentReconciles lets one fleet whose NATS does not answer keep others waiting the less.
+	// concurrentReconciles is how many objects are worked on at a time, where nobody says otherwise.
 	concurrentReconciles = 8
 	// shortestBackoff and longestBackoff bound the time after a pass that failed, which doubles. The queue's own bound would let a
 	// fleet wait for 17 minutes when what kept it from being made, such as an admission webhook, is back.
@@ -102,7 +103,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	if err := manager.Add(runnable(r.observer.Run)); err != nil {
 		return fmt.Errorf("adding the observer of collectors: %w", err)
 	}
-	options.MaxConcurrentReconciles = concurrentReconciles
+	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
