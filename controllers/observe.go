@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,8 +13,8 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
-// lookAtCollectors asks the collectors how they are.
-func (p *pass) lookAtCollectors(ctx context.Context, pods []corev1.Pod) {
+// lookAtCollectors reads what the collectors said when they were asked last.
+func (p *pass) lookAtCollectors(pods []corev1.Pod) {
 	var ask []observation.Pod
 	p.view.nodes = nil
 	for i := range pods {
@@ -26,19 +25,17 @@ func (p *pass) lookAtCollectors(ctx context.Context, pods []corev1.Pod) {
 				Port: p.fc.Spec.Collector.MetricsPort})
 		}
 	}
-	before := p.view.collectors
-	collectors, failures := p.reader.Read(ctx, ask)
-	p.view.collectors = collectors
-	p.view.distribution = observation.Distribute(before, p.view.collectors)
-	for _, f := range failures {
-		p.log.V(1).Info("a collector does not answer", "pod", f.Pod.Name, "error", f.Err.Error())
-	}
+	key := observation.Key{Namespace: p.fc.Namespace, Name: p.fc.Name}
+	p.observer.Watch(key, ask)
+	found := p.observer.Finding(key)
+	p.view.distribution = found.Distribution
+	p.view.collectors = slices.DeleteFunc(found.Reports, func(r observation.Report) bool { return !r.Answers() })
 }
 
 // loaded is how many collectors have read the bucket.
 func (v *view) loaded() (n int) {
 	for _, c := range v.collectors {
-		if c.TemplatesLoaded {
+		if c.Now.Bucket != nil && c.Now.Bucket.Loaded {
 			n++
 		}
 	}
@@ -48,7 +45,7 @@ func (v *view) loaded() (n int) {
 // publishing is how many collectors can use the stream.
 func (v *view) publishing() (n int) {
 	for _, c := range v.collectors {
-		if c.StreamReady {
+		if c.Now.Output.StreamReady {
 			n++
 		}
 	}
@@ -62,8 +59,8 @@ func (p *pass) judgeObservation() {
 	p.fc.Status.Exporters, p.fc.Status.Templates = nil, nil
 	// All collectors know the same, but for a moment after a change: the one that knows most speaks for all.
 	for _, c := range p.view.collectors {
-		p.fc.Status.Exporters = larger(p.fc.Status.Exporters, c.Exporters)
-		p.fc.Status.Templates = larger(p.fc.Status.Templates, c.Templates)
+		p.fc.Status.Exporters = larger(p.fc.Status.Exporters, int64(c.Now.Known.Exporters))
+		p.fc.Status.Templates = larger(p.fc.Status.Templates, int64(c.Now.Known.Templates))
 	}
 }
 
@@ -105,8 +102,8 @@ func (p *pass) senders() (int, []netip.Addr) {
 	var pods []netip.Addr
 	all := make(map[netip.Addr]bool)
 	for _, c := range p.view.collectors {
-		for _, a := range c.Senders {
-			all[a.Unmap()] = true
+		for _, a := range c.Senders() {
+			all[a] = true
 		}
 		if a, err := netip.ParseAddr(c.Pod.Address); err == nil && !p.fc.Spec.Collector.HostNetwork {
 			pods = append(pods, a)

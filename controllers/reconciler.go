@@ -29,6 +29,8 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Image of collectors whose FlowCollector names none.
 	Image string
+	// Concurrency is how many objects are worked on at a time; 8 where it is 0.
+	Concurrency int
 	// Namespace and ServiceAccount of the operator, and SecretReaderRole, the ClusterRole that lets it read Secrets where it is
 	// bound: conditions name them in commands to type.
 	Namespace, ServiceAccount, SecretReaderRole string
@@ -36,7 +38,7 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 
 	conditions *conditionMetrics
-	reader     *observation.Reader
+	observer   *observation.Observer
 	views      *views
 }
 
@@ -68,6 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			return ctrl.Result{}, fmt.Errorf("reading FlowCollector %s: %w", request.NamespacedName, err)
 		}
 		r.views.forget(request.NamespacedName)
+		r.observer.Forget(observation.Key(request.NamespacedName))
 		r.conditions.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}

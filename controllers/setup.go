@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,10 +22,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
@@ -31,7 +35,7 @@ import (
 )
 
 const (
-	// concurrentReconciles lets one fleet whose NATS does not answer keep others waiting the less.
+	// concurrentReconciles is how many objects are worked on at a time, where nobody says otherwise.
 	concurrentReconciles = 8
 	// shortestBackoff and longestBackoff bound the time after a pass that failed, which doubles. The queue's own bound would let a
 	// fleet wait for 17 minutes when what kept it from being made, such as an admission webhook, is back.
@@ -91,8 +95,15 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		r.Clock = clock.RealClock{}
 	}
 	r.views = newViews()
-	r.reader = observation.NewReader()
-	options.MaxConcurrentReconciles = concurrentReconciles
+	// What the collectors say is a reason to look at their fleet.
+	found := make(chan event.GenericEvent, 1024)
+	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) {
+		found <- event.GenericEvent{Object: &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name}}}
+	}})
+	if err := manager.Add(runnable(r.observer.Run)); err != nil {
+		return fmt.Errorf("adding the observer of collectors: %w", err)
+	}
+	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
@@ -105,11 +116,21 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Owns(&networkingv1.NetworkPolicy{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(fleetOfPod)).
+		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
 		WithOptions(options).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
+	return nil
+}
+
+// runnable is a function that runs until its context ends.
+type runnable func(context.Context)
+
+// Start implements manager.Runnable.
+func (f runnable) Start(ctx context.Context) error {
+	f(ctx)
 	return nil
 }
 

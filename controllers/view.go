@@ -39,7 +39,7 @@ type view struct {
 	stream    jetstream.Stream
 	streamErr error
 
-	collectors   []observation.Collector
+	collectors   []observation.Report // of those that answer
 	nodes        []netip.Addr
 	distribution observation.Distribution
 }
@@ -89,17 +89,17 @@ func (p *pass) lookAgainIn(wait time.Duration) {
 // look looks at NATS and at the collectors where that is due: the time has come, or spec or Secrets have changed.
 func (p *pass) look(ctx context.Context) error {
 	v := p.view
+	pods, err := p.pods(ctx)
+	if err != nil {
+		return err
+	}
+	p.lookAtCollectors(pods)
 	due := v.at.Add(v.wait())
 	if v.generation == p.fc.Generation && v.secrets == p.secrets.versions && p.Clock.Now().Before(due) {
 		p.lookAgainIn(due.Sub(p.Clock.Now()))
 		return nil
 	}
-	pods, err := p.pods(ctx)
-	if err != nil {
-		return err
-	}
 	p.lookAtNATS(ctx)
-	p.lookAtCollectors(ctx, pods)
 	v.at, v.generation, v.secrets = p.Clock.Now(), p.fc.Generation, p.secrets.versions
 	if v.bucketErr != nil || v.streamErr != nil {
 		v.failures++

@@ -50,6 +50,7 @@ type Collector struct {
 	path     string
 	instance string
 	named    string // the instance in force
+	started  time.Time
 	config   *config.Config
 	ready    *observe.Readiness
 	settings atomic.Pointer[decode.Settings]
@@ -88,6 +89,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 		path:     path,
 		instance: instance,
 		named:    c.Instance,
+		started:  clock.Wall(),
 		config:   c,
 		ready:    observe.NewReadiness(checkListeners, checkTemplates),
 	}
@@ -132,7 +134,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 // begin makes everything that can fail. Nothing here waits for a server elsewhere.
 func (k *Collector) begin() (err error) {
 	c := k.config
-	if k.http, err = observe.Listen(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
+	if k.http, err = observe.Listen(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.statusDocument, k.log); err != nil {
 		return err
 	}
 	k.http.Serve() // only now: what is asked for has k.http in it
