@@ -21,6 +21,9 @@ type Bucket struct {
 	History, Replicas int
 	// TTL of a value, 0 for none.
 	TTL time.Duration
+	// MaxBytes of all of it on a server, -1 for no limit; Storage is File or Memory.
+	MaxBytes int64
+	Storage  string
 	// Managed ones belong to the FlowCollector; others are used as they are.
 	Managed bool
 	// Created in this pass.
@@ -66,6 +69,7 @@ func (c *Connection) EnsureBucket(ctx context.Context, owner Owner, want config.
 	if o.info != nil {
 		b.Keys, b.Bytes = int64(o.info.State.NumSubjects), int64(o.info.State.Bytes)
 		b.History, b.Replicas, b.TTL = int(o.info.Config.MaxMsgsPerSubject), o.info.Config.Replicas, o.info.Config.MaxAge
+		b.MaxBytes, b.Storage = limit(o.info.Config.MaxBytes), o.info.Config.Storage.String()
 		b.Offline = offline(o.info)
 	}
 	return b, err

@@ -2,10 +2,12 @@ package jetstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +27,13 @@ const (
 // Connection is for one pass over a bucket and a stream, and for one goroutine. It is not kept up: when it is lost, what
 // is asked of it fails at once.
 type Connection struct {
-	nc *nats.Conn
-	js jetstream.JetStream
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	dialer *dialer
+	// url is the one that was connected to.
+	url string
+	// patience bounds one request.
+	patience time.Duration
 
 	mu sync.Mutex
 	// interrupt ends the request that waits.
@@ -40,15 +47,15 @@ type Connection struct {
 func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	options, err := s.options(time.Now())
+	options, secure, err := s.options(time.Now())
 	if err != nil {
-		return nil, err
+		return nil, &invalidError{err}
 	}
 	// One server that does not answer leaves time for the others.
 	share := max(connectTimeout/time.Duration(len(s.URLs)), time.Second)
 	failures := make([]error, len(s.URLs))
 	for _, i := range rand.Perm(len(s.URLs)) {
-		c, err := connect(ctx, s.URLs[i], share, options)
+		c, err := connect(ctx, s.URLs[i], share, options, secure)
 		if err == nil {
 			return c, nil
 		}
@@ -60,15 +67,25 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	return nil, fmt.Errorf("connecting to NATS: %w", joined(failures))
 }
 
-func connect(ctx context.Context, url string, timeout time.Duration, options []nats.Option) (*Connection, error) {
-	c := &Connection{}
-	d := &dialer{ctx: ctx, timeout: timeout}
-	nc, err := nats.Connect(url, append(slices.Clone(options),
+func connect(ctx context.Context, text string, timeout time.Duration, options []nats.Option, secure *tls.Config) (*Connection, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if secure == nil && (u.Scheme == "tls" || u.Scheme == "wss") {
+		secure = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	c := &Connection{url: text, patience: requestTimeout, dialer: &dialer{ctx: ctx, timeout: timeout, url: u, tls: secure}}
+	d := c.dialer
+	// The dialer makes TLS and websockets: what the library sees is NATS in the clear.
+	nc, err := nats.Connect("nats://"+address(u), append(slices.Clone(options),
 		nats.Name("flowfleet operator"),
 		nats.NoReconnect(),
-		nats.SkipHostLookup(), // the dialer does it, within the context
+		nats.IgnoreDiscoveredServers(), // a server does not say whom to connect to
+		nats.SkipHostLookup(),          // the dialer does it, within the context
 		nats.SetCustomDialer(d),
 		nats.Timeout(timeout),
+		nats.FlusherTimeout(timeout),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.refused(err) }),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			err := nc.LastError()
@@ -84,16 +101,19 @@ func connect(ctx context.Context, url string, timeout time.Duration, options []n
 	}
 	var network net.Error
 	var resolution *net.DNSError
+	if err != nil && d.err != nil {
+		err = d.err // the client keeps to itself that nobody listens
+	}
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, nats.ErrNoServers) && d.err != nil:
-		return nil, d.err // the client keeps to itself that nobody listens
 	case errors.As(err, &resolution):
 		return nil, err
 	case errors.As(err, &network) && network.Timeout(), errors.Is(err, nats.ErrTimeout):
 		return nil, context.DeadlineExceeded
+	case d.guard != nil && d.guard.failed != nil:
+		return nil, d.guard.failed
 	default:
 		return nil, err
 	}
@@ -107,29 +127,6 @@ func connect(ctx context.Context, url string, timeout time.Duration, options []n
 
 // Close ends the connection.
 func (c *Connection) Close() { c.nc.Close() }
-
-// dialer makes a connection and its handshake end with a context.
-type dialer struct {
-	ctx     context.Context
-	timeout time.Duration
-	// err of the last connection that could not be made.
-	err  error
-	stop func() bool
-}
-
-// Dial connects to an address.
-func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: d.timeout}).DialContext(d.ctx, network, address)
-	if err != nil {
-		d.err = err
-		return nil, err
-	}
-	d.stop = context.AfterFunc(d.ctx, func() { _ = conn.Close() }) // the handshake then fails
-	return conn, nil
-}
-
-// release lets the last connection outlive the context; false if that came too late.
-func (d *dialer) release() bool { return d.stop == nil || d.stop() }
 
 // refused notes an error that the server reports beside answers: none comes then to what waits.
 func (c *Connection) refused(err error) {
@@ -159,11 +156,12 @@ func (c *Connection) lost(err error) {
 
 // begin prepares for one request, which ends early where it cannot be answered.
 func (c *Connection) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	ctx, stop := context.WithTimeout(ctx, requestTimeout)
+	ctx, stop := context.WithTimeout(ctx, c.patience)
 	ctx, interrupt := context.WithCancelCause(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupt = interrupt
+	c.dialer.more()
 	return ctx, func() {
 		c.mu.Lock()
 		c.interrupt = nil
@@ -203,4 +201,11 @@ func offline(info *jetstream.StreamInfo) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// isBroken reports whether no request can be answered any more.
+func (c *Connection) isBroken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken != nil
 }

@@ -59,11 +59,13 @@ var passing = []struct {
 	{regexp.MustCompile(`current time \S+ is`), "now is"},
 	{regexp.MustCompile(`_INBOX\.[^"\s]+`), "_INBOX.>"},
 	{regexp.MustCompile(`(tcp|udp) \S+->`), "$1 "}, // one's own port
+	// What names a certificate has is nobody's business who may only name addresses.
+	{regexp.MustCompile(`certificate is (valid for .*, not|not valid for any names, but wanted to match) `), "certificate is not for "},
 }
 
 // explain adds what an on-call engineer can do about an error, where that is known.
 func explain(err error) error {
-	e := &explained{error: err, text: err.Error()}
+	e := &explained{error: err, text: plain(err.Error(), maxLine)}
 	for _, p := range passing {
 		e.text = p.pattern.ReplaceAllString(e.text, p.replacement)
 	}

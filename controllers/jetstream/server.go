@@ -41,13 +41,13 @@ type TLS struct {
 // Check reports what of the server's secrets cannot work: all problems at once, each named by its field of the spec's
 // nats section, none with any part of a secret.
 func (s *Server) Check() error {
-	_, err := s.options(time.Now())
+	_, _, err := s.options(time.Now())
 	return err
 }
 
-// options returns how to connect, and everything that is wrong with it.
-func (s *Server) options(now time.Time) ([]nats.Option, error) {
-	var options []nats.Option
+// options returns how to authenticate, how TLS is made (nil for what the URLs and the server say), and everything that is wrong with
+// it.
+func (s *Server) options(now time.Time) (options []nats.Option, secure *tls.Config, err error) {
 	var problems []error
 	problem := func(field string, err error) {
 		if err != nil {
@@ -56,13 +56,11 @@ func (s *Server) options(now time.Time) ([]nats.Option, error) {
 	}
 	problem("urls", s.checkURLs())
 	if s.TLS != nil {
-		c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.TLS.ServerName}
-		var err error
-		c.RootCAs, err = authorities(s.TLS.CA, now)
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.TLS.ServerName}
+		secure.RootCAs, err = authorities(s.TLS.CA, now)
 		problem("tls.ca", err)
-		c.Certificates, err = clientCertificate(s.TLS.Certificate, s.TLS.Key, now)
+		secure.Certificates, err = clientCertificate(s.TLS.Certificate, s.TLS.Key, now)
 		problem("tls.clientCertificate", err)
-		options = append(options, nats.Secure(c))
 	}
 	switch {
 	case s.Credentials != nil:
@@ -77,7 +75,7 @@ func (s *Server) options(now time.Time) ([]nats.Option, error) {
 	case s.User != "":
 		options = append(options, nats.UserInfo(s.User, s.Password))
 	}
-	return options, joined(problems)
+	return options, secure, joined(problems)
 }
 
 func (s *Server) checkURLs() error {
@@ -196,3 +194,9 @@ func signer(seed []byte) (nats.Option, error) {
 		return pair.Sign(nonce)
 	}), nil
 }
+
+// invalidError is for a Server that cannot be used as it is.
+type invalidError struct{ err error }
+
+func (e *invalidError) Error() string { return e.err.Error() }
+func (e *invalidError) Unwrap() error { return e.err }

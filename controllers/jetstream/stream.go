@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -13,8 +14,17 @@ import (
 
 // Stream is what is known of a stream after a pass.
 type Stream struct {
+	// Messages in it, and the Bytes they take on each server.
+	Messages, Bytes uint64
 	// Replicas among the servers.
 	Replicas int
+	// MaxBytes of all of it on a server, -1 for no limit; MaxAge of a message, 0 for ever.
+	MaxBytes int64
+	MaxAge   time.Duration
+	// Storage is File or Memory; Retention is Limits, Interest or WorkQueue.
+	Storage, Retention string
+	// Subjects that it takes in, the first 16.
+	Subjects []string
 	// Managed ones belong to the FlowCollector; others are used as they are.
 	Managed bool
 	// Created in this pass.
@@ -74,7 +84,10 @@ func (c *Connection) DeleteStream(ctx context.Context, owner Owner, name string)
 func streamOf(o outcome) Stream {
 	s := Stream{Managed: o.managed, Created: o.created, Changed: o.changed, Kept: o.kept}
 	if o.info != nil {
-		s.Replicas = o.info.Config.Replicas
+		have := &o.info.Config
+		s.Messages, s.Bytes = o.info.State.Msgs, o.info.State.Bytes
+		s.Replicas, s.MaxBytes, s.MaxAge = have.Replicas, limit(have.MaxBytes), have.MaxAge
+		s.Storage, s.Retention, s.Subjects = have.Storage.String(), have.Retention.String(), plainLines(have.Subjects)
 		s.Offline = offline(o.info)
 	}
 	return s
