@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
@@ -28,6 +29,8 @@ type Facts struct {
 	Applied Applied
 	// Held says why a change is not rolled out yet: the operator cannot use the new connection, and the fleet runs on the old one.
 	Held string
+	// Trying: the new connection was not tried yet, and the fleet goes on with the one that it has until it was.
+	Trying bool
 	// Deletion is nil but for an object that is being deleted.
 	Deletion *Deletion
 	// DaemonSet and Service are nil where there is none.
@@ -39,9 +42,8 @@ type Facts struct {
 	Nodes map[string]Node
 	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words.
 	Unseen map[string]string
-	// Revision is the connection and what is wanted of NATS; a finding of another one is of no use.
-	Revision string
-	NATS     jetstream.Finding
+	// NATS is what was found of bucket and stream.
+	NATS jetstream.Finding
 	// Collectors is what the fleet said of itself.
 	Collectors observation.Finding
 	// Failures are passes in a row, this one included, that ended with Failure.
@@ -131,5 +133,20 @@ type Memory struct {
 
 // appliedInFull reports whether the spec as it is now is in the cluster as a whole.
 func (f *Facts) appliedInFull() bool {
-	return len(f.Invalid) == 0 && f.Held == "" && f.Deletion == nil && f.Applied.full() && f.DaemonSet != nil
+	return len(f.Invalid) == 0 && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.full() && f.DaemonSet != nil
+}
+
+// WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could.
+func (f *Facts) WasWell() bool {
+	for _, kind := range []string{v1alpha1.ConditionConfigurationValid, v1alpha1.ConditionProgressing} {
+		if c := f.condition(kind); c != nil && c.Reason == ReasonRolloutHeld {
+			return true
+		}
+	}
+	for _, kind := range []string{v1alpha1.ConditionTemplateStoreReady, v1alpha1.ConditionStreamReady} {
+		if c := f.condition(kind); c == nil || c.Status != metav1.ConditionTrue {
+			return false
+		}
+	}
+	return true
 }

@@ -13,6 +13,7 @@ import (
 
 // inNATS is a bucket or a stream, with the words for it.
 type inNATS struct {
+	kind                      string // of the condition
 	what                      string // such as "bucket edge"
 	conflict, foreign, failed string // reasons
 	// without is what collectors do that cannot use it.
@@ -25,11 +26,16 @@ type inNATS struct {
 	cannot  func(*collector) string
 }
 
+// found is what is known of what the spec says now; nil where that was not looked at.
 func (j *judgement) found() (*jetstream.BucketFinding, *jetstream.StreamFinding) {
-	if j.NATS.Revision != j.Revision {
-		return nil, nil
+	bucket, stream := j.NATS.Bucket, j.NATS.Stream
+	if bucket != nil && !bucket.Current {
+		bucket = nil // it is of another spec, or of other Secrets
 	}
-	return j.NATS.Bucket, j.NATS.Stream
+	if stream != nil && !stream.Current {
+		stream = nil
+	}
+	return bucket, stream
 }
 
 // templateStoreReady says whether the collectors share what exporters teach.
@@ -37,7 +43,7 @@ func (j *judgement) templateStoreReady() said {
 	if j.Collector.Spec.TemplateStore.Disabled {
 		return isTrue(ReasonDisabled, "templateStore.disabled is set: each collector knows only what it was sent itself")
 	}
-	n := inNATS{what: "bucket " + fleet.BucketName(j.Collector), conflict: ReasonBucketConflict, foreign: ReasonBucketForeign,
+	n := inNATS{kind: v1alpha1.ConditionTemplateStoreReady, what: "bucket " + fleet.BucketName(j.Collector), conflict: ReasonBucketConflict, foreign: ReasonBucketForeign,
 		failed: ReasonBucketFailed, without: "go on from memory", missing: j.Secrets.NoTemplates, cannot: (*collector).cannotShare}
 	if b, _ := j.found(); b != nil {
 		n.look, n.kept, n.offline = &b.Look, b.Found.Kept, b.Found.Offline
@@ -47,7 +53,7 @@ func (j *judgement) templateStoreReady() said {
 
 // streamReady says whether flows leave.
 func (j *judgement) streamReady() said {
-	n := inNATS{what: "stream " + fleet.StreamName(j.Collector), conflict: ReasonStreamConflict, foreign: ReasonStreamForeign,
+	n := inNATS{kind: v1alpha1.ConditionStreamReady, what: "stream " + fleet.StreamName(j.Collector), conflict: ReasonStreamConflict, foreign: ReasonStreamForeign,
 		failed: ReasonStreamFailed, without: "keep flows in their buffers", missing: j.Secrets.NoOutput, cannot: (*collector).cannotPublish}
 	if _, s := j.found(); s != nil {
 		n.look, n.kept, n.offline = &s.Look, s.Found.Kept, s.Found.Offline
@@ -67,6 +73,13 @@ func (j *judgement) judgeNATS(n inNATS) said {
 	cannot := j.those(n.cannot)
 	users := fmt.Sprintf("%d of %d collectors that answer use it", asked-len(cannot), asked)
 	switch {
+	case j.Trying && j.condition(n.kind) != nil:
+		c := j.condition(n.kind)
+		return say(c.Status, c.Reason, "%s", c.Message)
+	case j.Collector.Spec.Suspend && asked == 0:
+		return isUnknown(ReasonSuspended, "the %s is not looked at while spec.suspend is set, and no collector tells how it is", n.what)
+	case j.Collector.Spec.Suspend:
+		return j.byCollectors(n, cannot)
 	case j.Secrets.Forbidden:
 		if asked == 0 {
 			return isUnknown(ReasonSecretsNotReadable, "the operator may not read the Secrets, and no collector tells how the %s is; to let it: %s",

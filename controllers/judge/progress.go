@@ -35,6 +35,8 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonRefused, "what the spec says is not applied in full until ConfigurationValid is True")
 	case j.Held != "":
 		return isTrue(ReasonRolloutHeld, "%s", j.Held)
+	case j.Trying:
+		return isTrue(ReasonRolling, "the new connection to NATS is tried before it is rolled out").yet()
 	case j.Failures >= failuresTold:
 		return isTrue(ReasonRetrying, "the operator tries again, at least once a minute: %s", j.Failure)
 	case a.Failed:

@@ -243,4 +243,3 @@ func larger(have *int64, n int64) *int64 {
 }
 
 func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
-
