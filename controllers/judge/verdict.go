@@ -103,7 +103,7 @@ func Judge(f *Facts) Verdict {
 			v1alpha1.ConditionMonitoringReady:       j.monitoringReady,
 			v1alpha1.ConditionProgressing:           j.progressing,
 		} {
-			j.said[kind] = judge()
+			j.said[kind] = j.unlessPending(kind, judge())
 		}
 		j.said[v1alpha1.ConditionStalled] = j.stalled()
 		j.said[v1alpha1.ConditionReconciling] = j.reconciling()
@@ -111,6 +111,16 @@ func Judge(f *Facts) Verdict {
 		j.said[v1alpha1.ConditionDegraded] = j.degraded()
 	}
 	return j.verdict(status)
+}
+
+// unlessPending keeps what was said of the same spec before an operator was restarted, until it has looked itself.
+func (j *judgement) unlessPending(kind string, s said) said {
+	c := j.condition(kind)
+	if s.status != metav1.ConditionUnknown || s.reason != ReasonPending || c == nil || c.Reason == ReasonPending || c.Reason == ReasonDeleting ||
+		c.ObservedGeneration != j.Collector.Generation {
+		return s
+	}
+	return say(c.Status, c.Reason, "%s", c.Message)
 }
 
 // verdict puts together what was said.
