@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +34,10 @@ type options struct {
 	leaderElect                   bool
 	leaderElectionID              string
 	watchNamespaces               string
+	watchLabelSelector            string
+	concurrentReconciles          int
+	qps                           float64
+	burst                         int
 	collectorImage                string
 	secretReaderRole              string
 	logLevel, logFormat           string
@@ -47,6 +54,12 @@ func main() {
 	flag.StringVar(&o.leaderElectionID, "leader-election-id", "flowfleet.io",
 		"name of the lease, in the operator's namespace, by which one works: operators that look after different namespaces each need one")
 	flag.StringVar(&o.watchNamespaces, "watch-namespaces", "", "namespaces whose FlowCollectors are looked after, with commas between; empty for all")
+	flag.StringVar(&o.watchLabelSelector, "watch-label-selector", "",
+		"labels of the FlowCollectors that are looked after, such as team=network; empty for all. Operators that share namespaces need selectors "+
+			"of which no object fits two")
+	flag.IntVar(&o.concurrentReconciles, "concurrent-reconciles", 8, "how many FlowCollectors are worked on at a time, 1 to 256")
+	flag.Float64Var(&o.qps, "kube-api-qps", 100, "requests a second that are made of the API server at most, over some time")
+	flag.IntVar(&o.burst, "kube-api-burst", 200, "requests that are made of the API server at once at most")
 	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
 	flag.StringVar(&o.secretReaderRole, "secret-reader-role", "flowfleet-secret-reader",
 		"the ClusterRole that lets the operator read Secrets in the namespaces where it is bound")
@@ -71,6 +84,17 @@ func run(ctx context.Context, o options) error {
 	if o.namespace == "" || o.serviceAccount == "" {
 		return fmt.Errorf("the environment variables POD_NAMESPACE and POD_SERVICE_ACCOUNT are required: those of the operator")
 	}
+	selector, err := labels.Parse(o.watchLabelSelector)
+	if err != nil {
+		return fmt.Errorf("--watch-label-selector %q: %w", o.watchLabelSelector, err)
+	}
+	if o.concurrentReconciles < 1 || o.concurrentReconciles > 256 {
+		return fmt.Errorf("--concurrent-reconciles %d is not within 1 and 256", o.concurrentReconciles)
+	}
+	if o.qps <= 0 || o.burst < 1 {
+		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d: both have to be above 0", o.qps, o.burst)
+	}
+	limitMemory()
 	log, err := newLogger(o.logLevel, o.logFormat)
 	if err != nil {
 		return err
@@ -85,10 +109,13 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
+	config.QPS, config.Burst = float32(o.qps), o.burst
+	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
+	controllers.Select(&scope, selector)
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
-		Cache:  controllers.CacheOptions(namespaces(o.watchNamespaces)),
+		Cache:  scope,
 		// Secrets are read one by one, never listed and kept.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics: metricsserver.Options{
@@ -115,6 +142,7 @@ func run(ctx context.Context, o options) error {
 	}
 	reconciler := &controllers.Reconciler{
 		Client:           manager.GetClient(),
+		Concurrency:      o.concurrentReconciles,
 		Reader:           manager.GetAPIReader(),
 		Events:           manager.GetEventRecorder("flowfleet"),
 		Image:            o.collectorImage,
@@ -126,11 +154,24 @@ func run(ctx context.Context, o options) error {
 	if err := reconciler.Setup(manager); err != nil {
 		return err
 	}
-	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", cmp.Or(o.watchNamespaces, "all namespaces"))
+	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", cmp.Or(o.watchNamespaces, "all namespaces"),
+		"selector", cmp.Or(o.watchLabelSelector, "none"))
 	if err := manager.Start(ctx); err != nil {
 		return fmt.Errorf("running the operator: %w", err)
 	}
 	return nil
+}
+
+// memoryLimit is the environment variable with the limit of the container's memory, in bytes.
+const memoryLimit = "MEMORY_LIMIT"
+
+// limitMemory makes Go collect garbage before the container's limit is reached: at nine tenths of it. GOMEMLIMIT, where it is set, is
+// the user's own.
+func limitMemory() {
+	n, err := strconv.ParseInt(os.Getenv(memoryLimit), 10, 64)
+	if err == nil && n > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(n / 10 * 9)
+	}
 }
 
 func namespaces(list string) []string {

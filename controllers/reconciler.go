@@ -29,6 +29,8 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Image of collectors whose FlowCollector names none.
 	Image string
+	// Concurrency is how many objects are worked on at a time; 8 where it is 0.
+	Concurrency int
 	// Namespace and ServiceAccount of the operator, and SecretReaderRole, the ClusterRole that lets it read Secrets where it is
 	// bound: conditions name them in commands to type.
 	Namespace, ServiceAccount, SecretReaderRole string

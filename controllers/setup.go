@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -23,7 +24,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	manage "sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -36,7 +36,7 @@ import (
 )
 
 const (
-	// concurrentReconciles lets one fleet whose NATS does not answer keep others waiting the less.
+	// concurrentReconciles is how many objects are worked on at a time, where nobody says otherwise.
 	concurrentReconciles = 8
 	// shortestBackoff and longestBackoff bound the time after a pass that failed, which doubles. The queue's own bound would let a
 	// fleet wait for 17 minutes when what kept it from being made, such as an admission webhook, is back.
@@ -126,11 +126,11 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	r.prober = jetstream.NewProber(jetstream.ProberOptions{Notify: func(k jetstream.Key) { notify(k.Namespace, k.Name) }})
 	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) { notify(k.Namespace, k.Name) }})
 	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run} {
-		if err := manager.Add(manage.RunnableFunc(func(ctx context.Context) error { run(ctx); return nil })); err != nil {
+		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
 	}
-	options.MaxConcurrentReconciles = concurrentReconciles
+	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
@@ -151,6 +151,15 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
+	return nil
+}
+
+// runnable is a function that runs until its context ends.
+type runnable func(context.Context)
+
+// Start implements manager.Runnable.
+func (f runnable) Start(ctx context.Context) error {
+	f(ctx)
 	return nil
 }
 

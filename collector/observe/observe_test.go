@@ -19,6 +19,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 var update = flag.Bool("update", false, "write docs/metrics.md")
@@ -55,10 +56,14 @@ func account() ledger.Account {
 	}
 }
 
+func document() *status.Document {
+	return &status.Document{Instance: "a", Started: time.Unix(1, 0), Senders: []status.Sender{{Address: "192.0.2.1", Datagrams: 1}}}
+}
+
 func serve(t *testing.T, c config.HTTP, ready *Readiness) *Server {
 	t.Helper()
 	c.Address = "127.0.0.1:0"
-	s, err := Serve(c, NewRegistry(everything()), ready, account, slog.New(slog.DiscardHandler))
+	s, err := Serve(c, NewRegistry(everything()), ready, account, document, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +87,15 @@ func get(t *testing.T, s *Server, path string) (int, string) {
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(body)
+}
+
+func TestTheStatusIsServed(t *testing.T) {
+	s := serve(t, config.HTTP{MaxConnections: 4}, NewReadiness())
+	code, body := get(t, s, status.Path)
+	d, err := status.Decode(strings.NewReader(body))
+	if code != http.StatusOK || err != nil || d.Instance != "a" || d.Version != status.Version || len(d.Senders) != 1 {
+		t.Errorf("%d %s: %+v, %v", code, body, d, err)
+	}
 }
 
 func TestMetricsFollowPrometheusConventions(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // Bounds of a request. A profile is the longest answer.
@@ -27,7 +28,7 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Server serves /metrics, /healthz, /readyz and /ledger, and profiles where the configuration asks for them.
+// Server serves /metrics, /healthz, /readyz, /status and /ledger, and profiles where the configuration asks for them.
 type Server struct {
 	server   *http.Server
 	listener net.Listener
@@ -38,9 +39,9 @@ type Server struct {
 // Serve binds the address and serves in the background until Close. With the address "-" it returns a Server that does
 // nothing.
 //
-// account, where it is not nil, is served on /ledger as JSON.
+// account, where it is not nil, is served on /ledger as JSON; document on /status, made at most once a second.
 func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, account func() ledger.Account,
-	log *slog.Logger) (*Server, error) {
+	document func() *status.Document, log *slog.Logger) (*Server, error) {
 	s := &Server{done: make(chan struct{})}
 	if c.Address == "-" {
 		close(s.done)
@@ -65,6 +66,9 @@ func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, accou
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			_ = json.NewEncoder(w).Encode(account()) // a client that is gone does not matter
 		})
+	}
+	if document != nil {
+		mux.Handle("GET "+status.Path, &statusHandler{document: document})
 	}
 	if c.Profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

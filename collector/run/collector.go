@@ -48,6 +48,7 @@ type Collector struct {
 	path     string
 	instance string
 	named    string // the instance in force
+	started  time.Time
 	config   *config.Config
 	ready    *observe.Readiness
 	settings atomic.Pointer[decode.Settings]
@@ -84,6 +85,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 		path:     path,
 		instance: instance,
 		named:    c.Instance,
+		started:  clock.Wall(),
 		config:   c,
 		ready:    observe.NewReadiness(checkListeners, checkTemplates),
 	}
@@ -128,7 +130,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 // begin makes everything that can fail. Nothing here waits for a server elsewhere.
 func (k *Collector) begin() (err error) {
 	c := k.config
-	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
+	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.statusDocument, k.log); err != nil {
 		return err
 	}
 	if address := k.http.Address(); address != "" {

@@ -91,6 +91,9 @@ type Status struct {
 	Loaded bool
 	// LastError is empty when the last attempt went well.
 	LastError string
+	// ReadError and WriteError are those of the last attempt to follow the bucket and to write to it; empty when it went well, or
+	// there was none.
+	ReadError, WriteError string
 	// Differences between the bucket and the configuration that were left alone.
 	Differences []string
 	// Keys that the bucket is known to hold, up to maxKnown, and the bytes that all take there.
@@ -168,7 +171,7 @@ func (b *Bucket) failed(err error) {
 	if b.status.LastError != err.Error() {
 		b.log.Warn("the template bucket cannot be followed; decoding goes on from memory, trying again", "error", err)
 	}
-	b.status.LastError = err.Error()
+	b.status.LastError, b.status.ReadError = err.Error(), err.Error()
 }
 
 // follow lists and watches the bucket until something asks for doing so anew (nil) or goes wrong.
@@ -356,7 +359,7 @@ func (b *Bucket) listed() {
 	if b.status.LastError != "" {
 		b.log.Info("the template bucket is followed again")
 	}
-	b.status.LastError = ""
+	b.status.LastError, b.status.ReadError = "", ""
 	first := !b.status.Loaded
 	b.status.Loaded = true
 	count := len(b.known)

@@ -54,13 +54,16 @@ func (b *Bucket) write() {
 				b.log.Warn("a change cannot be written to the template bucket yet", "key", EncodeKey(o.definition.Key),
 					"error", err, "hint", hint(err))
 			}
-			b.status.LastError = err.Error()
+			b.status.LastError, b.status.WriteError = err.Error(), err.Error()
 			if _, newer := b.operations[o.definition.Key]; !newer && !b.put(o) {
 				b.stats.overflows.Add(1)
 			}
 			b.resumeLater(shortestWait)
-		} else if b.status.LastError != "" && b.status.Loaded {
-			b.status.LastError = ""
+		} else {
+			b.status.WriteError = ""
+			if b.status.LastError != "" && b.status.Loaded {
+				b.status.LastError = ""
+			}
 		}
 		b.changed.Broadcast()
 	}

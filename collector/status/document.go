@@ -49,12 +49,12 @@ type Document struct {
 	Output Output  `json:"output"`
 	// Spool is nil where none is configured.
 	Spool *Spool `json:"spool,omitempty"`
-	// Listeners, up to MaxListeners; LeftOut are the others.
+	// Listeners, up to MaxListeners; ListenersLeftOut is how many more there are.
 	Listeners        []Listener `json:"listeners,omitempty"`
 	ListenersLeftOut int        `json:"listenersLeftOut,omitempty"`
 	// Known of exporters.
 	Known Known `json:"known"`
-	// Records decoded, by protocol (netflow5, netflow9, ipfix, sflow).
+	// Records decoded, by protocol as in the labels of metrics. They lag the listeners' figures by some seconds.
 	Records map[string]uint64 `json:"records,omitempty"`
 	// Senders that sent most since the start, most first, up to MaxSenders; SendersTotal is how many have figures of their own
 	// (exporters.limits.exporterMetrics bounds that).
@@ -87,7 +87,7 @@ type Bucket struct {
 
 // Output is how publishing goes, in records.
 type Output struct {
-	// Kind as the configuration has it: jetstream, file, stdout or none. Stream is empty for other kinds than jetstream.
+	// Kind as the configuration has it: JetStream, File, Stdout or None. Stream is empty for other kinds than JetStream.
 	Kind   string `json:"kind"`
 	Stream string `json:"stream,omitempty"`
 	// Connected to its server now; StreamReady: the stream was found or made, and takes what is sent.

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"net"
 	"strings"
@@ -25,6 +26,8 @@ func ClassOf(err error) Class {
 	var invalid *invalidError
 	var excess *excessError
 	var connecting *connectError
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
 	if err == nil {
 		return ClassNone
 	}
@@ -38,7 +41,7 @@ func ClassOf(err error) Class {
 		return ClassForeign
 	case errors.As(err, &replicas):
 		return ClassReplicas
-	case errors.Is(err, errNotNATS), errors.As(err, &excess):
+	case errors.Is(err, errNotNATS), errors.As(err, &excess), errors.As(err, &syntax), errors.As(err, &kind):
 		return ClassNotNATS
 	case isTLS(err):
 		return ClassTLS

@@ -112,8 +112,8 @@ func connect(ctx context.Context, text string, timeout time.Duration, options []
 		return nil, err
 	case errors.As(err, &network) && network.Timeout(), errors.Is(err, nats.ErrTimeout):
 		return nil, context.DeadlineExceeded
-	case d.guard != nil && d.guard.failed != nil:
-		return nil, d.guard.failed
+	case d.guard != nil && d.guard.fault() != nil:
+		return nil, d.guard.fault()
 	default:
 		return nil, err
 	}
@@ -177,12 +177,18 @@ func request[T any](ctx context.Context, c *Connection, f func(context.Context) 
 	defer end()
 	if err != nil {
 		var zero T
+		if fault := c.dialer.guard.fault(); fault != nil {
+			err = fault
+		}
 		return zero, explain(err)
 	}
 	v, err := f(ctx)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = cause
+		}
+		if fault := c.dialer.guard.fault(); fault != nil {
+			err = fault // whatever the library makes of it
 		}
 		err = explain(err)
 	}

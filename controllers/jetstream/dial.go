@@ -272,10 +272,19 @@ type closing struct {
 
 func (c *closing) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if c.secured && !c.heard.Load() && n == 0 && hungUp(err) {
-		return 0, fmt.Errorf("%w: connection closed by remote after TLS handshake: %w", nats.ErrTLS, err)
+	return n, c.explained(err)
+}
+
+func (c *closing) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, c.explained(err)
+}
+
+func (c *closing) explained(err error) error {
+	if c.secured && !c.heard.Load() && hungUp(err) {
+		return fmt.Errorf("%w: connection closed by remote after TLS handshake: %w", nats.ErrTLS, err)
 	}
-	return n, err
+	return err
 }
 
 func hungUp(err error) bool {

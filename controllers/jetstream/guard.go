@@ -43,7 +43,7 @@ type guard struct {
 	// left of maxAnswer.
 	left atomic.Int64
 	// failed ends all further reading.
-	failed error
+	failed atomic.Pointer[error]
 
 	// line is the present one, of INFO only its beginning; length is that of all of it.
 	line   []byte
@@ -66,22 +66,31 @@ func (g *guard) more() { g.left.Store(maxAnswer) }
 
 // Read reads what is within the bounds. It is called by one goroutine at a time.
 func (g *guard) Read(b []byte) (int, error) {
-	if g.failed != nil {
-		return 0, g.failed
+	if err := g.fault(); err != nil {
+		return 0, err
 	}
 	n, err := g.Conn.Read(b)
-	if n > 0 {
-		if g.left.Add(-int64(n)) < 0 {
-			g.failed = &excessError{"an answer", maxAnswer}
-		} else {
-			g.failed = g.check(b[:n])
-		}
-		if g.failed != nil {
-			_ = g.Conn.Close() // nothing more is wanted of it
-			return 0, g.failed
-		}
+	if n == 0 {
+		return 0, err
+	}
+	wrong := g.check(b[:n])
+	if g.left.Add(-int64(n)) < 0 {
+		wrong = &excessError{"an answer", maxAnswer}
+	}
+	if wrong != nil {
+		g.failed.Store(&wrong)
+		_ = g.Conn.Close() // nothing more is wanted of it
+		return 0, wrong
 	}
 	return n, err
+}
+
+// fault is why nothing more is read, nil while all is well. It may be called by any goroutine.
+func (g *guard) fault() error {
+	if err := g.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // check follows the protocol: lines that end in "\r\n", and behind those of messages as many bytes as they say, and "\r\n".

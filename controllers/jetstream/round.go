@@ -214,18 +214,18 @@ func (p *Prober) fail(ctx context.Context, g *pool, err error, facts ServerFacts
 	p.mu.Lock()
 	g.failures++
 	g.notBefore = time.Now().Add(retry(g.failures))
-	var changed []Key
+	changed := make(map[Key]bool)
 	for t := range g.tasks {
 		if t.look().Deleted && t.look().Current {
 			continue
 		}
 		if p.noteLocked(t, result{err: err, server: facts}) {
-			changed = append(changed, t.fleet.key)
+			changed[t.fleet.key] = true
 		}
 		t.due = g.notBefore
 	}
 	p.mu.Unlock()
-	for _, key := range changed {
+	for key := range changed {
 		p.notify(key)
 	}
 }

@@ -2,33 +2,29 @@ package observation
 
 // Distribution is how the datagrams between two looks were spread.
 type Distribution struct {
-	// Collectors that were seen in both looks, and how many of them received something.
+	// Collectors that answered in both looks, and how many of them received something.
 	Collectors, Busy int
 	// Datagrams of all, between the looks.
-	Datagrams float64
+	Datagrams uint64
 	// Only is the busy one, where there is one.
 	Only Pod
-	// Exporters that it heard of.
+	// Senders that it heard of.
 	Senders int
 }
 
-// Distribute compares two looks at a fleet.
-func Distribute(before, after []Collector) Distribution {
-	earlier := make(map[string]float64, len(before))
-	for _, c := range before {
-		earlier[c.Pod.Name] = c.Datagrams
-	}
+// Distribute compares the last two answers of each collector.
+func Distribute(reports []Report) Distribution {
 	var d Distribution
-	for _, c := range after {
-		was, ok := earlier[c.Pod.Name]
-		if !ok || c.Datagrams < was { // it is new, or was restarted
+	for i := range reports {
+		r := &reports[i]
+		if !r.Answers() || r.Before == nil || received(r.Now) < received(r.Before) { // it is new, was restarted, or lies
 			continue
 		}
 		d.Collectors++
-		if got := c.Datagrams - was; got > 0 {
+		if got := received(r.Now) - received(r.Before); got > 0 {
 			d.Busy++
 			d.Datagrams += got
-			d.Only, d.Senders = c.Pod, len(c.Senders)
+			d.Only, d.Senders = r.Pod, r.Now.SendersTotal
 		}
 	}
 	return d

@@ -1,6 +1,7 @@
 package observation
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/status"
@@ -18,6 +19,14 @@ type Finding struct {
 	Reports []Report
 	// Distribution of datagrams between the last two looks.
 	Distribution Distribution
+}
+
+// Pod is a collector to ask.
+type Pod struct {
+	Name, Node string
+	// Address of the pod, and the port that it serves its status on.
+	Address string
+	Port    int32
 }
 
 // Report is what is known of one collector.
@@ -39,3 +48,17 @@ type Report struct {
 
 // Answers reports whether the collector answered when it was asked last.
 func (r *Report) Answers() bool { return r.Error == "" && r.Now != nil }
+
+// Senders are the addresses that most flows came from, as far as they are addresses.
+func (r *Report) Senders() []netip.Addr {
+	if r.Now == nil {
+		return nil
+	}
+	var out []netip.Addr
+	for _, s := range r.Now.Senders {
+		if a, err := netip.ParseAddr(s.Address); err == nil {
+			out = append(out, a.Unmap())
+		}
+	}
+	return out
+}

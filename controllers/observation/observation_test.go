@@ -1,12 +1,15 @@
 package observation
 
 import (
+	"bytes"
+	"compress/gzip"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"slices"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,24 +18,36 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
-const exposition = `# TYPE flowfleet_collector_datagrams_received_total counter
-flowfleet_collector_datagrams_received_total{listener="netflow"} 40
-flowfleet_collector_datagrams_received_total{listener="sflow"} 2
-# TYPE flowfleet_collector_exporters gauge
-flowfleet_collector_exporters 7
-# TYPE flowfleet_collector_templates gauge
-flowfleet_collector_templates 21
-# TYPE flowfleet_collector_store_loaded gauge
-flowfleet_collector_store_loaded 1
-# TYPE flowfleet_collector_stream_ready gauge
-flowfleet_collector_stream_ready 0
-# TYPE flowfleet_collector_exporter_datagrams_total counter
-flowfleet_collector_exporter_datagrams_total{exporter="192.0.2.1",protocol="ipfix"} 3
-flowfleet_collector_exporter_datagrams_total{exporter="192.0.2.1",protocol="sflow"} 3
-flowfleet_collector_exporter_datagrams_total{exporter="other",protocol="sflow"} 3
-`
+// document is as a collector says it.
+func document(change ...func(*status.Document)) *status.Document {
+	d := &status.Document{Version: 1, Instance: "edge-a", Build: "1.2.3", Started: time.Unix(1000, 0).UTC(), Time: time.Unix(2000, 0).UTC(), Begun: true, Ready: true,
+		Bucket:    &status.Bucket{Name: "edge", Connected: true, Loaded: true, Read: true, Write: true, Keys: 21},
+		Output:    status.Output{Kind: "JetStream", Stream: "flows", Connected: true, StreamReady: true, Published: 40},
+		Listeners: []status.Listener{{Name: "netflow", Protocol: "NetFlow", Received: 42, Decoded: 42, Records: 40, Sockets: 1, AskedBytes: 1 << 22, GrantedBytes: 1 << 17}},
+		Known:     status.Known{Exporters: 7, Templates: 21},
+		Senders:   []status.Sender{{Address: "192.0.2.1", Datagrams: 42, Ports: 1, Domains: 1}}, SendersTotal: 1,
+	}
+	for _, f := range change {
+		f(d)
+	}
+	return d
+}
+
+// says answers with a document, as a collector does.
+func says(d *status.Document) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		text, err := status.Encode(d)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write(text)
+	}
+}
 
 // serve answers like a collector and returns it as a pod.
 func serve(t *testing.T, name string, handler http.HandlerFunc) Pod {
@@ -50,125 +65,242 @@ func serve(t *testing.T, name string, handler http.HandlerFunc) Pod {
 	return Pod{Name: name, Node: "node-" + name, Address: host, Port: int32(n)}
 }
 
-func TestCollectorsAreReadAndTheOthersNamed(t *testing.T) {
+// observing is an Observer that runs.
+func observing(t *testing.T, interval time.Duration, notify func(Key)) *Observer {
+	t.Helper()
+	o := NewObserver(ObserverOptions{Interval: interval, Notify: notify})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); o.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return o
+}
+
+// until waits for a finding.
+func until(t *testing.T, o *Observer, k Key, what string, enough func(Finding) bool) Finding {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		f := o.Finding(k)
+		if enough(f) {
+			return f
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s does not come about: %+v", what, f)
+		}
+	}
+}
+
+// asked: every collector was.
+func asked(f Finding) bool {
+	for i := range f.Reports {
+		if f.Reports[i].Asked.IsZero() {
+			return false
+		}
+	}
+	return !f.At.IsZero()
+}
+
+var edge = Key{"network", "edge"}
+
+func TestCollectorsAreAskedAndWhoDoesNotAnswerIsSaid(t *testing.T) {
 	good := serve(t, "good", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/metrics" {
+		if r.URL.Path != "/status" {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
-		fmt.Fprintf(w, "%s", exposition)
+		says(document())(w, r)
 	})
-	broken := serve(t, "broken", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "no metrics {") })
-	busy := serve(t, "busy", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-	elsewhere := serve(t, "elsewhere", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
-	})
-	gone := Pod{Name: "gone", Address: "127.0.0.1", Port: 1}
-
-	read, failures := NewReader().Read(t.Context(), []Pod{broken, good, busy, gone, elsewhere})
-	want := []Collector{{Pod: good, Datagrams: 42, Exporters: 7, Templates: 21, TemplatesLoaded: true,
-		Senders: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}}
-	if diff := cmp.Diff(want, read, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
-		t.Errorf("collectors (-want +got):\n%s", diff)
+	pods := []Pod{
+		good,
+		serve(t, "broken", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "secret {") }),
+		serve(t, "other", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `{"secret":1}`) }),
+		serve(t, "busy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", http.StatusServiceUnavailable) }),
+		serve(t, "old", http.NotFound),
+		serve(t, "elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/secret", http.StatusFound)
+		}),
+		{Name: "gone", Address: "127.0.0.1", Port: 1},
 	}
-	var names []string
-	for _, f := range failures {
-		names = append(names, f.Pod.Name)
-		if !strings.Contains(f.Err.Error(), f.Pod.Name) {
-			t.Errorf("the error does not name the collector: %v", f.Err)
+	o := observing(t, time.Hour, nil)
+	if f := o.Finding(edge); len(f.Reports) != 0 || !f.At.IsZero() {
+		t.Errorf("nobody asked, and it knows %+v", f)
+	}
+	o.Watch(edge, pods)
+	f := until(t, o, edge, "the first look", asked)
+	if diff := cmp.Diff(document(), f.Reports[0].Now); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for i, r := range f.Reports {
+		if r.Pod != pods[i] {
+			t.Errorf("report %d is of %s", i, r.Pod.Name)
+		}
+		if i > 0 && (r.Answers() || !strings.Contains(r.Error, r.Pod.Name) || r.FailedSince.IsZero() || strings.Contains(r.Error, "secret")) {
+			t.Errorf("%s: %+v", r.Pod.Name, r)
 		}
 	}
-	if diff := cmp.Diff([]string{"broken", "busy", "gone", "elsewhere"}, names); diff != "" {
-		t.Errorf("failures (-want +got):\n%s", diff)
+	// One that is new is asked soon, and the others are not asked again.
+	before := f.Reports[0].Asked
+	o.Watch(edge, []Pod{good, serve(t, "new", says(document()))})
+	f = until(t, o, edge, "the new one", asked)
+	if len(f.Reports) != 2 || !f.Reports[1].Answers() || !f.Reports[0].Asked.Equal(before) {
+		t.Errorf("%+v", f)
+	}
+	o.Forget(edge)
+	if f := o.Finding(edge); len(f.Reports) != 0 {
+		t.Errorf("not forgotten: %+v", f)
 	}
 }
 
-func TestMetricsWithoutEndAreBounded(t *testing.T) {
-	line := strings.Repeat("# nothing\n", 1000)
-	endless := serve(t, "endless", func(w http.ResponseWriter, _ *http.Request) {
-		for {
-			if _, err := fmt.Fprint(w, line); err != nil {
-				return
+func TestAnswersWithoutMeasureAreCutOff(t *testing.T) {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	_, _ = z.Write(make([]byte, 64<<20))
+	_ = z.Close()
+	chunk := strings.Repeat("x", 1<<16)
+	pods := []Pod{
+		serve(t, "endless", func(w http.ResponseWriter, _ *http.Request) {
+			for {
+				if _, err := fmt.Fprint(w, chunk); err != nil {
+					return
+				}
 			}
+		}),
+		serve(t, "headers", func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 100 {
+				w.Header().Set(fmt.Sprintf("X-%d", i), chunk)
+			}
+		}),
+		serve(t, "compressed", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(bomb.Bytes())
+		}),
+		serve(t, "crowded", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"version":1,"started":"2026-01-01T00:00:00Z","senders":[%s{}]}`, strings.Repeat("{},", 20000))
+		}),
+		serve(t, "nested", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("[", 60000)) }),
+	}
+	o := observing(t, time.Hour, nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	o.Watch(edge, pods)
+	f := until(t, o, edge, "the look", asked)
+	runtime.ReadMemStats(&after)
+	for _, r := range f.Reports {
+		if r.Answers() {
+			t.Errorf("%s is taken for a collector", r.Pod.Name)
 		}
-	})
-	read, failures := NewReader().Read(t.Context(), []Pod{endless})
-	if len(read) != 0 || len(failures) != 1 {
-		t.Errorf("read %v, failed %v", read, failures)
+	}
+	// The servers are part of this: the headers alone are 6 MB there.
+	if got := after.TotalAlloc - before.TotalAlloc; got > 400<<20 {
+		t.Errorf("%d MiB were allocated", got>>20)
 	}
 }
 
-// A page of metrics that is not a collector's must not look like a collector that knows nothing.
-func TestMetricsOfSomethingElseAreNoCollectors(t *testing.T) {
-	other := serve(t, "other", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "%s", "# TYPE go_goroutines gauge\ngo_goroutines 7\n")
+func TestTheAnswerBeforeIsKeptForTheSameProcessOnly(t *testing.T) {
+	var received, started atomic.Int64
+	received.Store(10)
+	pod := serve(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		says(document(func(d *status.Document) {
+			d.Listeners[0].Received = uint64(received.Load())
+			d.Started = d.Started.Add(time.Duration(started.Load()) * time.Second)
+		}))(w, r)
 	})
-	read, failures := NewReader().Read(t.Context(), []Pod{other})
-	if len(read) != 0 || len(failures) != 1 {
-		t.Errorf("read %v, failed %v", read, failures)
+	o := observing(t, 20*time.Millisecond, nil)
+	o.Watch(edge, []Pod{pod})
+	f := until(t, o, edge, "two answers", func(f Finding) bool { return f.Reports[0].Before != nil })
+	if f.Reports[0].Before.Senders != nil {
+		t.Error("the senders are kept twice")
+	}
+	received.Store(30)
+	until(t, o, edge, "what came between", func(f Finding) bool { return f.Distribution.Datagrams == 20 && f.Distribution.Busy == 1 })
+	started.Store(5)
+	o.LookNow(edge)
+	f = until(t, o, edge, "the restart", func(f Finding) bool { return f.Reports[0].Now.Started.Equal(time.Unix(1005, 0)) })
+	if f.Reports[0].Before != nil && !f.Reports[0].Before.Started.Equal(time.Unix(1005, 0)) {
+		t.Errorf("%+v", f.Reports[0].Before)
 	}
 }
 
-// Collectors that take connections and say nothing, such as behind a firewall that only swallows, are many in a large fleet.
-func TestSilentCollectorsOfALargeFleetAreGivenUpTogether(t *testing.T) {
-	var asked atomic.Int32
-	silent := serve(t, "silent", func(_ http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		<-r.Context().Done()
+func TestTrafficAloneIsNoNews(t *testing.T) {
+	var n, dropped atomic.Uint64
+	pod := serve(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		says(document(func(d *status.Document) {
+			d.Listeners[0].Received, d.Output.Published = n.Add(1), n.Load()
+			d.Listeners[0].KernelDropped = dropped.Load()
+		}))(w, r)
 	})
-	pods := slices.Repeat([]Pod{silent}, 4*concurrent)
-	reader := NewReader()
-	reader.all = time.Second
-	read, failures := reader.Read(t.Context(), pods)
-	if len(read) != 0 || len(failures) != len(pods) {
-		t.Errorf("%d were read, %d failed, of %d", len(read), len(failures), len(pods))
+	var news atomic.Int64
+	o := observing(t, 10*time.Millisecond, func(k Key) {
+		if k == edge {
+			news.Add(1)
+		}
+	})
+	o.Watch(edge, []Pod{pod})
+	until(t, o, edge, "some looks", func(Finding) bool { return n.Load() > 10 })
+	before := news.Load()
+	if before == 0 || before > 3 { // the first look, and that it is busy
+		t.Errorf("%d news", before)
 	}
-	if n := asked.Load(); n > concurrent {
-		t.Errorf("%d were asked one after the other, not the first %d", n, concurrent)
+	until(t, o, edge, "more looks", func(Finding) bool { return n.Load() > 30 })
+	if got := news.Load(); got != before {
+		t.Errorf("traffic was news %d times", got-before)
 	}
+	dropped.Store(3)
+	until(t, o, edge, "the loss", func(Finding) bool { return news.Load() > before })
 }
 
-// A page as a collector of 5,000 exporters serves it: 16 series of each, of which the operator looks at one.
-func BenchmarkReadMetrics(b *testing.B) {
-	var page strings.Builder
-	page.WriteString(exposition)
-	for metric := range 16 {
-		name := fmt.Sprintf("flowfleet_collector_other_%d_total", metric)
-		if metric == 0 {
-			name = metricExporterDatagrams
-		} else {
-			fmt.Fprintf(&page, "# TYPE %s counter\n", name)
+func TestSilentCollectorsKeepNoOtherFleetWaiting(t *testing.T) {
+	silent := serve(t, "silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	o := observing(t, time.Hour, nil)
+	for i := range 60 {
+		var pods []Pod
+		for j := range 20 {
+			pod := silent
+			pod.Name = fmt.Sprintf("%d-%d", i, j)
+			pods = append(pods, pod)
 		}
-		for exporter := range 5000 {
-			fmt.Fprintf(&page, "%s{domain=\"0\",exporter=\"10.0.%d.%d\",port=\"\",protocol=\"ipfix\"} 12345\n", name, exporter>>8, exporter&255)
+		o.Watch(Key{"hostile", fmt.Sprint(i)}, pods)
+	}
+	o.Watch(edge, []Pod{serve(t, "good", says(document()))})
+	until(t, o, edge, "the look", asked)
+	waiting := 0
+	for i := range 60 {
+		if !asked(o.Finding(Key{"hostile", fmt.Sprint(i)})) {
+			waiting++
 		}
 	}
-	text := page.String()
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		c, err := parse(Pod{}, strings.NewReader(text))
-		if err != nil || len(c.Senders) != 5001 {
-			b.Fatalf("%d senders: %v", len(c.Senders), err)
-		}
+	if waiting < 50 {
+		t.Errorf("only %d of 60 are still waited for: the good one came last", waiting)
 	}
 }
 
 func TestDistributionCountsWhoReceived(t *testing.T) {
-	look := func(a, b, c float64) []Collector {
-		return []Collector{{Pod: Pod{Name: "a"}, Datagrams: a}, {Pod: Pod{Name: "b"}, Datagrams: b}, {Pod: Pod{Name: "c"}, Datagrams: c}}
+	report := func(name string, before, now int) Report {
+		r := Report{Pod: Pod{Name: name}}
+		for _, at := range []struct {
+			n int
+			d **status.Document
+		}{{before, &r.Before}, {now, &r.Now}} {
+			if at.n >= 0 {
+				*at.d = document(func(d *status.Document) { d.Listeners[0].Received = uint64(at.n) })
+			}
+		}
+		return r
 	}
 	for _, test := range []struct {
-		name          string
-		before, after []Collector
-		want          Distribution
+		name    string
+		reports []Report
+		want    Distribution
 	}{
-		{"all receive", look(0, 0, 0), look(5, 6, 7), Distribution{Collectors: 3, Busy: 3, Datagrams: 18, Only: Pod{Name: "c"}}},
-		{"one receives all", look(1, 1, 1), look(1, 9, 1), Distribution{Collectors: 3, Busy: 1, Datagrams: 8, Only: Pod{Name: "b"}}},
-		{"a restarted one does not count", look(9, 1, 1), look(5, 2, 1), Distribution{Collectors: 2, Busy: 1, Datagrams: 1, Only: Pod{Name: "b"}}},
-		{"a new one does not count", look(1, 1, 1)[:2], look(1, 1, 50), Distribution{Collectors: 2}},
-		{"nothing was seen before", nil, look(1, 1, 50), Distribution{}},
+		{"all receive", []Report{report("a", 0, 5), report("b", 0, 6), report("c", 0, 7)},
+			Distribution{Collectors: 3, Busy: 3, Datagrams: 18, Only: Pod{Name: "c"}, Senders: 1}},
+		{"one receives all", []Report{report("a", 1, 1), report("b", 1, 9)}, Distribution{Collectors: 2, Busy: 1, Datagrams: 8, Only: Pod{Name: "b"}, Senders: 1}},
+		{"a new or restarted one does not count", []Report{report("a", -1, 50), report("b", 1, 2)},
+			Distribution{Collectors: 1, Busy: 1, Datagrams: 1, Only: Pod{Name: "b"}, Senders: 1}},
+		{"one that goes backwards does not count", []Report{report("a", 9, 5)}, Distribution{}},
+		{"nothing was seen before", []Report{report("a", -1, 1)}, Distribution{}},
+		{"nobody answers", []Report{{}}, Distribution{}},
 	} {
-		if diff := cmp.Diff(test.want, Distribute(test.before, test.after)); diff != "" {
+		if diff := cmp.Diff(test.want, Distribute(test.reports)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
@@ -181,11 +313,20 @@ func TestSendersOfTheClusterAreFound(t *testing.T) {
 		}
 		return out
 	}
-	collectors := []Collector{
-		{Senders: addresses("192.0.2.1", "10.0.0.11", "::ffff:10.0.0.12")},
-		{Senders: addresses("10.244.1.1", "10.244.2.0", "10.244.2.7", "10.0.0.11", "2001:db8::5", "fd00:1::1", "fd00:1::7", "fd00:2::1")},
+	heard := func(list ...string) Report {
+		return Report{Now: document(func(d *status.Document) {
+			d.Senders = nil
+			for _, a := range list {
+				d.Senders = append(d.Senders, status.Sender{Address: a})
+			}
+		})}
 	}
-	got := Rewritten(collectors, addresses("10.0.0.11", "10.0.0.12", "2001:db8::5"), addresses("10.244.1.9", "10.244.2.9", "fd00:1::9"))
+	reports := []Report{
+		{},
+		heard("192.0.2.1", "10.0.0.11", "::ffff:10.0.0.12", "no address"),
+		heard("10.244.1.1", "10.244.2.0", "10.244.2.7", "10.0.0.11", "2001:db8::5", "fd00:1::1", "fd00:1::7", "fd00:2::1"),
+	}
+	got := Rewritten(reports, addresses("10.0.0.11", "10.0.0.12", "2001:db8::5"), addresses("10.244.1.9", "10.244.2.9", "fd00:1::9"))
 	want := addresses("10.0.0.11", "10.0.0.12", "10.244.1.1", "10.244.2.0", "2001:db8::5", "fd00:1::1")
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

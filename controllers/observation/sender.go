@@ -8,7 +8,7 @@ import "net/netip"
 //
 // A pod network gives each node a range; its first two addresses are those that kube-proxy's masquerading picks (the bridge
 // of the node itself, the tunnel of another one). Ranges are taken to be a /24, or a /64 of IPv6, as is usual.
-func Rewritten(collectors []Collector, nodes, pods []netip.Addr) []netip.Addr {
+func Rewritten(reports []Report, nodes, pods []netip.Addr) []netip.Addr {
 	suspicious := make(map[netip.Addr]bool)
 	for _, a := range nodes {
 		suspicious[a.Unmap()] = true
@@ -23,9 +23,9 @@ func Rewritten(collectors []Collector, nodes, pods []netip.Addr) []netip.Addr {
 		suspicious[first], suspicious[first.Next()] = true, true
 	}
 	var out []netip.Addr
-	for _, c := range collectors {
-		for _, a := range c.Senders {
-			if a = a.Unmap(); suspicious[a] {
+	for i := range reports {
+		for _, a := range reports[i].Senders() {
+			if suspicious[a] {
 				suspicious[a] = false // once
 				out = append(out, a)
 			}

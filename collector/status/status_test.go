@@ -1,0 +1,95 @@
+package status
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// full is a document with more of everything than there is room for.
+func full() *Document {
+	long := strings.Repeat("ä\n", 4000)
+	figures := make(map[string]uint64)
+	for i := range 100 {
+		figures[fmt.Sprintf("%s%d", strings.Repeat("x", 50), i)] = 1<<64 - 1
+	}
+	d := &Document{Instance: long, Build: long, NotReady: long, Started: time.Unix(1, 0).UTC(), Time: time.Unix(2, 0).UTC(), Records: figures,
+		Bucket: &Bucket{Name: long, LastError: long}, Spool: &Spool{Error: long},
+		Output: Output{Kind: long, Stream: long, LastError: long, Dropped: figures}, SendersTotal: 1 << 20}
+	for range 100 {
+		d.Listeners = append(d.Listeners, Listener{Name: long, Protocol: long, Received: 1<<64 - 1, Refused: figures, SetsExpired: figures, SetsDropped: figures})
+	}
+	for i := range 1000 {
+		d.Senders = append(d.Senders, Sender{Address: fmt.Sprintf("2001:db8:ffff:ffff:ffff:ffff:ffff:%d", i), Datagrams: 1<<64 - 1, Ports: 65535, Domains: 1 << 31})
+	}
+	return d
+}
+
+func TestADocumentIsNeverLongerThanItMayBe(t *testing.T) {
+	before := full()
+	text, err := Encode(before)
+	if err != nil || len(text) > MaxBytes {
+		t.Fatalf("%d bytes, %v", len(text), err)
+	}
+	if !reflect.DeepEqual(before, full()) {
+		t.Error("it was changed by being written")
+	}
+	d, err := Decode(strings.NewReader(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.SendersTotal != 1<<20 || len(d.Listeners)+d.ListenersLeftOut != 100 || len(d.Output.LastError) > MaxText || strings.Contains(d.NotReady, "\n") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestAnOrdinaryDocumentComesBackAsItWas(t *testing.T) {
+	d := &Document{Version: Version, Instance: "a", Build: "1", Started: time.Unix(1, 0).UTC(), Time: time.Unix(2, 0).UTC(), Begun: true, Ready: true,
+		Bucket: &Bucket{Name: "b", Connected: true}, Output: Output{Kind: "JetStream", Dropped: map[string]uint64{"oldest": 1}}, Spool: &Spool{Usable: true, Bytes: 7},
+		Listeners: []Listener{{Name: "l", Refused: map[string]uint64{"too_short": 3}, GrantedBytes: 5}},
+		Records:   map[string]uint64{"ipfix": 4}, Senders: []Sender{{"192.0.2.1", 1, 2, 3}}, SendersTotal: 1}
+	for i := range MaxSenders - 1 {
+		d.Senders = append(d.Senders, Sender{fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:%x", i), 1 << 40, 60000, 1 << 20})
+	}
+	text, err := Encode(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(strings.NewReader(string(text)))
+	if err != nil || !reflect.DeepEqual(got, d) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestWhatIsNoStatusIsRefused(t *testing.T) {
+	for _, text := range []string{"", "{}", "null", "[]", `{"version":1}`, `{"version":"1"}`, strings.Repeat(" ", MaxBytes+1), strings.Repeat("[", 60000),
+		`{"version":1,"started":"2026-01-01T00:00:00Z","senders":[` + strings.Repeat("{},", 20000) + "{}]}"} {
+		if d, err := Decode(strings.NewReader(text)); err == nil {
+			t.Errorf("%.40q became %+v", text, d)
+		}
+	}
+}
+
+// FuzzDecode: whatever a pod answers, what is made of it is within the bounds.
+func FuzzDecode(f *testing.F) {
+	text, err := Encode(full())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"version":2,"started":"2026-01-01T00:00:00Z","new":{"a":[1]},"listeners":[{"name":"\u0000"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := Decode(strings.NewReader(string(text)))
+		if err != nil {
+			return
+		}
+		if len(d.Senders) > MaxSenders || len(d.Listeners) > MaxListeners || len(d.Records) > MaxReasons || len(d.Output.LastError) > MaxText {
+			t.Fatalf("%+v", d)
+		}
+		if _, err := Encode(d); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
