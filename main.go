@@ -149,6 +149,7 @@ func run(ctx context.Context, o options) error {
 		Namespace:        o.namespace,
 		ServiceAccount:   o.serviceAccount,
 		SecretReaderRole: o.secretReaderRole,
+		Identity:         o.namespace + "/" + o.leaderElectionID,
 	}
 	if err := reconciler.Setup(manager); err != nil {
 		return err

@@ -47,10 +47,22 @@ func TestBuildersAreGivenNoClientAndNoClock(t *testing.T) {
 }
 
 // reasonConstant matches the declarations of reasons.
-var reasonConstant = regexp.MustCompile(`(?m)^\treason\w+ += "(\w+)"$`)
+var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += "(\w+)"$`)
+
+func TestTheJudgeIsGivenNoClientAndNoContext(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, module+"controllers/judge").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, imported := range strings.Fields(string(out)) {
+		if imported == "context" || imported == "os" || strings.HasPrefix(imported, "sigs.k8s.io/") || strings.HasPrefix(imported, "k8s.io/client-go") {
+			t.Errorf("package judge imports %s", imported)
+		}
+	}
+}
 
 func TestEveryReasonIsInTheGuide(t *testing.T) {
-	source, err := os.ReadFile("conditions.go")
+	source, err := os.ReadFile("judge/reasons.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,12 +9,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 const (
@@ -26,9 +27,6 @@ const (
 	// abandonAfter is how long NATS may keep a FlowCollector from going.
 	abandonAfter = 30 * time.Minute
 )
-
-// errGone ends a pass whose object does not exist any more.
-var errGone = errors.New("the FlowCollector is gone")
 
 // deletes reports whether the spec wants something in NATS deleted with the object.
 func deletes(fc *v1alpha1.FlowCollector) bool {
@@ -44,161 +42,170 @@ func deletesStream(fc *v1alpha1.FlowCollector) bool {
 }
 
 // keepFinalizer puts the finalizer on, or takes it away, as the deletion policies say.
-func (p *pass) keepFinalizer(ctx context.Context) error {
-	if controllerutil.ContainsFinalizer(p.fc, finalizer) == deletes(p.fc) {
+func (r *Reconciler) keepFinalizer(ctx context.Context, fc *v1alpha1.FlowCollector) error {
+	if controllerutil.ContainsFinalizer(fc, finalizer) == deletes(fc) {
 		return nil
 	}
-	return p.patchFinalizer(ctx, deletes(p.fc))
+	return r.patchFinalizer(ctx, fc, deletes(fc))
 }
 
-func (p *pass) patchFinalizer(ctx context.Context, wanted bool) error {
-	changed := p.before.DeepCopy()
+func (r *Reconciler) patchFinalizer(ctx context.Context, fc *v1alpha1.FlowCollector, wanted bool) error {
+	changed := fc.DeepCopy()
 	if wanted {
 		controllerutil.AddFinalizer(changed, finalizer)
 	} else {
 		controllerutil.RemoveFinalizer(changed, finalizer)
 	}
-	patch := client.MergeFromWithOptions(p.before, client.MergeFromWithOptimisticLock{})
-	if err := p.Client.Patch(ctx, changed, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("the finalizer of FlowCollector %s: %w", client.ObjectKeyFromObject(p.fc), err)
+	patch := client.MergeFromWithOptions(fc, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, changed, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("the finalizer of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
 	}
-	p.fc.ObjectMeta = changed.ObjectMeta
-	p.before.ObjectMeta = *changed.ObjectMeta.DeepCopy()
+	fc.ObjectMeta = changed.ObjectMeta
 	return nil
 }
 
-// delete deletes in NATS what the policies say, after the collectors: they would make it again. The rest goes by its owner.
-func (p *pass) delete(ctx context.Context) error {
-	if !controllerutil.ContainsFinalizer(p.fc, finalizer) {
-		return errGone
+// delete deletes in NATS what the policies say, after the collectors: they would make it again. The rest goes by its owner. It reports
+// whether the object is gone, or notes what is waited for.
+func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gone bool, err error) {
+	fc := f.Collector
+	f.Deletion = &judge.Deletion{Message: "the FlowCollector is being deleted"}
+	if !controllerutil.ContainsFinalizer(fc, finalizer) {
+		return true, nil
 	}
-	if !deletes(p.fc) {
-		return p.release(ctx, "")
+	if !deletes(fc) {
+		return r.release(ctx, fc, "")
 	}
-	if p.fc.Annotations[annotationAbandon] == "true" {
-		return p.abandon(ctx, "left behind what is in NATS, as the annotation "+annotationAbandon+" says")
+	if fc.Annotations[annotationAbandon] == "true" {
+		return r.abandon(ctx, fc, "left behind what is in NATS, as the annotation "+annotationAbandon+" says")
 	}
-	pods, err := p.endCollectors(ctx)
+	pods, err := r.endCollectors(ctx, fc)
 	if err != nil {
-		return err
+		return false, err
 	}
-	waitedLong := p.Clock.Since(p.fc.DeletionTimestamp.Time) >= abandonAfter
-	if pods > 0 && !waitedLong { // a pod of a dead node may stay for ever
-		p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "%d collectors are ending; what they use in NATS is deleted "+
-			"after that, or after %s; to let the object go without: %s", pods, abandonAfter, p.howToAbandon())
-		p.lookAgainIn(5 * time.Second)
-		return nil
+	left := fc.DeletionTimestamp.Add(abandonAfter).Sub(r.Clock.Now())
+	if pods > 0 && left > 0 { // a pod of a dead node may stay for ever
+		f.Deletion.Message = fmt.Sprintf("%d collectors are ending; what they use in NATS is deleted after that, or after %s; to let the object "+
+			"go without: %s", pods, abandonAfter, howToAbandon(fc))
+		return false, nil
 	}
-	if err := p.readSecrets(ctx); err != nil {
-		return err
+	done, trouble, err := r.deleteFromNATS(ctx, f, m)
+	switch {
+	case err != nil:
+		return false, err
+	case trouble == "" && done != "":
+		r.event(fc, corev1.EventTypeNormal, "Deleted", "Delete", done)
+		return r.release(ctx, fc, done)
+	case trouble != "" && left <= 0:
+		return r.abandon(ctx, fc, fmt.Sprintf("left behind what is in NATS, which could not be deleted for %s: %s", abandonAfter, trouble))
+	case trouble != "":
+		f.Deletion.Message = fmt.Sprintf("what the deletionPolicy Delete is for cannot be deleted: %s; the operator tries for %s; to let the "+
+			"object go without: %s", trouble, abandonAfter, howToAbandon(fc))
+	default:
+		f.Deletion.Message = "what the deletionPolicy Delete is for is being deleted in NATS; to let the object go without: " + howToAbandon(fc)
 	}
-	done, err := p.deleteFromNATS(ctx)
-	if err == nil {
-		p.event(corev1.EventTypeNormal, "Deleted", "Delete", done)
-		return p.release(ctx, done)
-	}
-	if waitedLong {
-		return p.abandon(ctx, fmt.Sprintf("left behind what is in NATS, which could not be deleted for %s: %v", abandonAfter, err))
-	}
-	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "what the deletionPolicy Delete is for cannot be deleted: %v; the "+
-		"operator tries for %s; to let the object go without: %s", err, abandonAfter, p.howToAbandon())
-	p.view.failures++
-	p.lookAgainIn(p.view.wait())
-	return nil
+	return false, nil
 }
 
 // howToAbandon is the command that lets the object go at once.
-func (p *pass) howToAbandon() string {
-	return fmt.Sprintf("kubectl annotate flowcollectors.flowfleet.io %s -n %s %s=true", p.fc.Name, p.fc.Namespace, annotationAbandon)
+func howToAbandon(fc *v1alpha1.FlowCollector) string {
+	return fmt.Sprintf("kubectl annotate flowcollectors.flowfleet.io %s -n %s %s=true", fc.Name, fc.Namespace, annotationAbandon)
 }
 
 // endCollectors deletes the DaemonSet and returns how many collectors there still are.
-func (p *pass) endCollectors(ctx context.Context) (int, error) {
-	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}}
-	err := p.Client.Get(ctx, client.ObjectKeyFromObject(set), set)
+func (r *Reconciler) endCollectors(ctx context.Context, fc *v1alpha1.FlowCollector) (int, error) {
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: fc.Namespace, Name: fleet.ObjectName(fc)}}
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(set), set)
 	if client.IgnoreNotFound(err) != nil {
 		return 0, fmt.Errorf("reading DaemonSet %s: %w", set.Name, err)
 	}
-	if err == nil && metav1.IsControlledBy(set, p.fc) && set.DeletionTimestamp.IsZero() {
-		if err := p.Client.Delete(ctx, set); client.IgnoreNotFound(err) != nil {
+	if err == nil && metav1.IsControlledBy(set, fc) && set.DeletionTimestamp.IsZero() {
+		if err := r.Client.Delete(ctx, set); client.IgnoreNotFound(err) != nil {
 			return 0, fmt.Errorf("deleting DaemonSet %s: %w", set.Name, err)
 		}
 	}
-	pods, err := p.pods(ctx)
+	pods, err := r.pods(ctx, fc)
 	return len(pods), err
 }
 
-// deleteFromNATS deletes bucket and stream as the policies say and tells what it did.
-func (p *pass) deleteFromNATS(ctx context.Context) (string, error) {
-	if p.secrets.forbidden {
-		return "", fmt.Errorf("the operator may not read the Secrets; to let it: %s", p.grant())
+// deleteFromNATS hands over what is to be deleted, and tells what was done once all of it is, or what keeps it from being done. Both
+// are empty while it was not tried yet.
+func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, m *memory) (done, trouble string, err error) {
+	fc := f.Collector
+	servers, err := r.secrets(ctx, fc, m)
+	if err != nil {
+		return "", "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	var done []string
-	remove := func(server *jetstream.Server, what, name string, f func(*jetstream.Connection) (bool, error)) error {
-		if server == nil {
-			return errors.New(strings.Join(p.secrets.missing, "; "))
+	f.Secrets = servers.known
+	if servers.known.Forbidden {
+		return "", "the operator may not read the Secrets; to let it: " + f.Grant(), nil
+	}
+	c := fleet.New(fc, r.Image, r.Namespace, servers.versions).Filled()
+	want := jetstream.Want{Owner: ownerOf(fc), Revision: "delete " + servers.versions}
+	if deletesBucket(fc) && servers.templates != nil {
+		want.Bucket = &jetstream.WantBucket{Server: servers.templates, Spec: c.Templates, Delete: true}
+	}
+	if deletesStream(fc) && servers.output != nil {
+		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, Delete: true}
+	}
+	if deletesBucket(fc) && want.Bucket == nil || deletesStream(fc) && want.Stream == nil {
+		return "", strings.Join(servers.known.Missing, "; "), nil
+	}
+	id := jetstream.Key(key(fc))
+	r.prober.Want(id, want)
+	found := r.prober.Finding(id)
+	var looks []*jetstream.Look
+	if found.Bucket != nil {
+		looks = append(looks, &found.Bucket.Look)
+	}
+	if found.Stream != nil {
+		looks = append(looks, &found.Stream.Look)
+	}
+	var troubles []string
+	all := len(looks) > 0
+	for _, l := range looks {
+		all = all && l.Current && l.Deleted
+		if l.Current && !l.Deleted && l.Error != "" {
+			troubles = append(troubles, l.Error)
 		}
-		connection, err := jetstream.Connect(ctx, server)
-		if err != nil {
-			return err
-		}
-		defer connection.Close()
-		deleted, err := f(connection)
-		var conflict *jetstream.ConflictError
-		var foreign *jetstream.ForeignError
+	}
+	if !all {
+		return "", strings.Join(troubles, "; "), nil
+	}
+	var deeds []string
+	for _, d := range r.tellDeeds(ctx, fc) {
 		switch {
-		case errors.As(err, &conflict), errors.As(err, &foreign):
-			done = append(done, fmt.Sprintf("left the %s %s, which is not ours: %v", what, name, err))
-		case err != nil:
-			return fmt.Errorf("%s %s: %w", what, name, err)
-		case deleted:
-			done = append(done, fmt.Sprintf("deleted the %s %s", what, name))
-		default:
-			done = append(done, fmt.Sprintf("the %s %s was not there", what, name))
-		}
-		return nil
-	}
-	if deletesBucket(p.fc) {
-		name := fleet.BucketName(p.fc)
-		if err := remove(p.secrets.templates, "bucket", name, func(c *jetstream.Connection) (bool, error) {
-			return c.DeleteBucket(ctx, p.owner(), name)
-		}); err != nil {
-			return "", err
+		case d.Left != "":
+			deeds = append(deeds, fmt.Sprintf("left the %s %s, which is not ours: %s", d.Kind, d.Name, d.Left))
+		case d.Deleted:
+			deeds = append(deeds, fmt.Sprintf("deleted the %s %s", d.Kind, d.Name))
 		}
 	}
-	if deletesStream(p.fc) {
-		name := fleet.StreamName(p.fc)
-		if err := remove(p.secrets.output, "stream", name, func(c *jetstream.Connection) (bool, error) {
-			return c.DeleteStream(ctx, p.owner(), name)
-		}); err != nil {
-			return "", err
-		}
+	if len(deeds) == 0 {
+		deeds = []string{"there was nothing left to delete in NATS"}
 	}
-	return strings.Join(done, "; "), nil
+	return strings.Join(deeds, "; "), "", nil
 }
 
 // abandon lets the object go without what should have been deleted in NATS.
-func (p *pass) abandon(ctx context.Context, message string) error {
+func (r *Reconciler) abandon(ctx context.Context, fc *v1alpha1.FlowCollector, message string) (bool, error) {
 	var left []string
-	if deletesBucket(p.fc) {
-		left = append(left, "bucket "+fleet.BucketName(p.fc))
+	if deletesBucket(fc) {
+		left = append(left, "bucket "+fleet.BucketName(fc))
 	}
-	if deletesStream(p.fc) {
-		left = append(left, "stream "+fleet.StreamName(p.fc))
+	if deletesStream(fc) {
+		left = append(left, "stream "+fleet.StreamName(fc))
 	}
-	p.event(corev1.EventTypeWarning, "LeftBehind", "Delete", message+" ("+strings.Join(left, ", ")+")")
-	return p.release(ctx, message)
+	r.event(fc, corev1.EventTypeWarning, "LeftBehind", "Delete", message+" ("+strings.Join(left, ", ")+")")
+	return r.release(ctx, fc, message)
 }
 
 // release lets the object go, and logs what was done before.
-func (p *pass) release(ctx context.Context, message string) error {
+func (r *Reconciler) release(ctx context.Context, fc *v1alpha1.FlowCollector, message string) (bool, error) {
 	if message != "" {
-		p.log.Info("letting the FlowCollector go", "note", message)
+		ctrl.LoggerFrom(ctx).Info("letting the FlowCollector go", "note", message)
 	}
-	if err := p.patchFinalizer(ctx, false); err != nil {
-		return err
+	if err := r.patchFinalizer(ctx, fc, false); err != nil {
+		return false, err
 	}
-	return errGone
+	return true, nil
 }

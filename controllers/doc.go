@@ -1,8 +1,8 @@
 // Package controllers keeps fleets as their FlowCollectors say.
 //
-// A reconciliation reads the spec and takes the same steps each time: Secrets, configuration, Kubernetes objects, collectors,
-// Service, NATS, observation, status. The objects come from package fleet, which is pure; what lives in NATS is kept by package
-// jetstream; package observation asks the collectors themselves.
+// A reconciliation gathers facts, applies what the spec says, has package judge say what the facts come to, and writes that. It waits
+// for the API server only: package jetstream keeps and looks at what lives in NATS, package observation asks the collectors, both
+// outside of reconciliations, which read what was found. The objects come from package fleet, which is pure like judge.
 package controllers
 
 //go:generate go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 rbac:roleName=manager paths=. output:rbac:dir=../config/rbac
@@ -13,6 +13,7 @@ package controllers
 // +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps;services;serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=monitoring.coreos.com,resources=podmonitors;prometheusrules,verbs=get;create;patch;delete

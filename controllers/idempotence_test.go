@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 func TestSecondLookWritesNothing(t *testing.T) {
@@ -35,7 +36,7 @@ func TestSecondLookWritesNothing(t *testing.T) {
 	}
 	for _, fc := range fleets[:4] {
 		w.run(fc, 0)
-		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, reasonAvailable)
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, judge.ReasonAvailable)
 	}
 	for _, fc := range fleets {
 		operator.settle(fc)
@@ -117,10 +118,10 @@ func TestEventsTellOfTransitionsOnly(t *testing.T) {
 		t.Errorf("%d events became %d though nothing happened:%s", before, after, notes)
 	}
 	w.run(fc, 1)
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonPartlyUnavailable)
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonPartlyUnavailable)
 	natstest.Eventually(t, "an event tells that a collector is away", func() bool {
 		return slices.ContainsFunc(w.events(fc), func(e eventsv1.Event) bool {
-			return e.Type == corev1.EventTypeWarning && e.Reason == reasonPartlyUnavailable && strings.Contains(e.Note, "1 of 3 nodes")
+			return e.Type == corev1.EventTypeWarning && e.Reason == judge.ReasonPartlyUnavailable && strings.Contains(e.Note, "1 of 3 nodes")
 		})
 	})
 }
@@ -214,7 +215,7 @@ func TestSuspendedFleetIsLeftAlone(t *testing.T) {
 		fc.Spec.Suspend = true
 		fc.Spec.Collector.Image = "example.com/flowfleet:v2"
 	})
-	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSuspended, "spec.suspend is set")
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "spec.suspend is set")
 	operator.settle(fc)
 	before := operator.writes.count()
 	service := w.service(fc)
@@ -223,8 +224,14 @@ func TestSuspendedFleetIsLeftAlone(t *testing.T) {
 	}
 	operator.reconcile(fc)
 	operator.settle(fc)
-	if wrote := operator.writes.since(before); len(wrote) > 0 {
-		t.Errorf("it writes %q", wrote)
+	for _, wrote := range operator.writes.since(before) { // that the Service is gone is told, and not mended
+		if !strings.HasSuffix(wrote, "/flowcollectors/edge/status") && !strings.HasSuffix(wrote, "/events") {
+			t.Errorf("it writes %q", wrote)
+		}
+	}
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "DaemonSet edge-collector", "Service edge-collector")
+	if fc.Status.ObservedGeneration == fc.Generation {
+		t.Error("a spec that waits passes for one that was applied")
 	}
 	if w.read(set); set.Spec.Template.Spec.Containers[0].Image != testImage {
 		t.Errorf("the image became %s", set.Spec.Template.Spec.Containers[0].Image)
@@ -234,5 +241,5 @@ func TestSuspendedFleetIsLeftAlone(t *testing.T) {
 		w.read(set)
 		return set.Spec.Template.Spec.Containers[0].Image == "example.com/flowfleet:v2" && w.exists(service)
 	})
-	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling)
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRolling)
 }

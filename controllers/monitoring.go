@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,60 +16,66 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // annotationApplied is the hash of what was applied to an object of a kind that this program has no types for: what it owns of
 // such an object cannot be extracted.
 const annotationApplied = "flowfleet.io/applied"
 
-// applyMonitoring makes the objects of kinds that need not be there, and says in MonitoringReady which could not be made. It
-// returns what went wrong, as *nameTakenError where somebody else has the name.
-func (p *pass) applyMonitoring(ctx context.Context) []error {
-	m := &p.fc.Spec.Monitoring
-	var missing []string
+// monitoringOutcome is what a look at the kinds of monitoring came to.
+type monitoringOutcome struct {
+	missing []string
+	errs    []error
+}
+
+// applyMonitoring makes the objects of kinds that need not be there. They are not watched: they are looked at when that is due. It
+// returns what only trying again heals.
+func (r *Reconciler) applyMonitoring(ctx context.Context, f *judge.Facts, d *fleet.Fleet, m *memory) []error {
+	spec := &f.Collector.Spec.Monitoring
+	f.Applied.Monitoring = spec.PodMonitor.Enabled || spec.PrometheusRule.Enabled || spec.Dashboards.Enabled
+	if m.due {
+		m.monitoring = r.lookAtMonitoring(ctx, f, d)
+	}
+	f.Applied.MissingKinds = m.monitoring.missing
 	var errs []error
+	for _, err := range m.monitoring.errs {
+		errs = append(errs, note(&f.Applied, err))
+	}
+	return errs
+}
+
+func (r *Reconciler) lookAtMonitoring(ctx context.Context, f *judge.Facts, d *fleet.Fleet) (out monitoringOutcome) {
 	for _, o := range []struct {
 		kind   schema.GroupVersionKind
 		wanted *unstructured.Unstructured
-	}{{fleet.PodMonitorKind, p.fleet.PodMonitor()}, {fleet.PrometheusRuleKind, p.fleet.PrometheusRule()}} {
-		there, err := p.exists(o.kind)
+	}{{fleet.PodMonitorKind, d.PodMonitor()}, {fleet.PrometheusRuleKind, d.PrometheusRule()}} {
+		there, err := r.exists(o.kind)
 		switch {
 		case err != nil:
-			errs = append(errs, err)
+			out.errs = append(out.errs, err)
 		case !there && o.wanted != nil:
-			missing = append(missing, o.kind.Kind)
-		case there:
-			err := p.applyUntyped(ctx, o.kind, o.wanted)
+			out.missing = append(out.missing, o.kind.Kind)
+		case there && !f.Collector.Spec.Suspend:
+			err := r.applyUntyped(ctx, f, o.kind, o.wanted)
 			switch {
 			case errors.Is(err, errKindGone):
-				missing = append(missing, o.kind.Kind)
+				out.missing = append(out.missing, o.kind.Kind)
 			case err != nil:
-				errs = append(errs, fmt.Errorf("%s %s: %w", o.kind.Kind, fleet.ObjectName(p.fc), err))
+				out.errs = append(out.errs, fmt.Errorf("%s %s: %w", o.kind.Kind, fleet.ObjectName(f.Collector), err))
 			}
 		}
 	}
-	switch {
-	case len(missing) > 0:
-		p.set(v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, reasonKindMissing,
-			"the cluster does not have the kinds %s of monitoring.coreos.com/v1: install the Prometheus operator, or disable them in "+
-				"spec.monitoring", strings.Join(missing, ", "))
-		p.lookAgainIn(viewInterval)
-	case m.PodMonitor.Enabled || m.PrometheusRule.Enabled || m.Dashboards.Enabled:
-		p.set(v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored, "what spec.monitoring asks for was made")
-	default:
-		meta.RemoveStatusCondition(&p.fc.Status.Conditions, v1alpha1.ConditionMonitoringReady)
-	}
-	return errs
+	return out
 }
 
 // errKindGone is for a kind that was removed from the cluster after it was found there.
 var errKindGone = errors.New("the cluster does not have the kind any more")
 
 // exists reports whether the cluster has a kind, or had it: that it is removed, the client does not notice.
-func (p *pass) exists(kind schema.GroupVersionKind) (bool, error) {
-	_, err := p.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+func (r *Reconciler) exists(kind schema.GroupVersionKind) (bool, error) {
+	_, err := r.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) {
 		return false, nil
 	}
@@ -80,22 +85,22 @@ func (p *pass) exists(kind schema.GroupVersionKind) (bool, error) {
 	return true, nil
 }
 
-func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, wanted *unstructured.Unstructured) error {
+func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind schema.GroupVersionKind, wanted *unstructured.Unstructured) error {
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(kind)
-	err := p.Reader.Get(ctx, client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}, live)
+	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: f.Collector.Namespace, Name: fleet.ObjectName(f.Collector)}, live)
 	found := err == nil
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("reading: %w", err)
 	}
 	switch {
-	case found && !metav1.IsControlledBy(live, p.fc):
+	case found && !metav1.IsControlledBy(live, f.Collector):
 		if wanted == nil {
 			return nil
 		}
 		return &nameTakenError{kind.Kind, live.GetName()}
 	case wanted == nil && found:
-		return client.IgnoreNotFound(p.Client.Delete(ctx, live))
+		return client.IgnoreNotFound(r.Client.Delete(ctx, live))
 	case wanted == nil:
 		return nil
 	}
@@ -105,13 +110,13 @@ func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, w
 	if found && contains(live.Object, wanted.Object) && live.GetAnnotations()[annotationApplied] == wanted.GetAnnotations()[annotationApplied] {
 		return nil
 	}
-	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+	if err := r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 		if apierrors.IsNotFound(err) { // what is applied need not exist, but its kind must
 			return errKindGone
 		}
 		return fmt.Errorf("applying: %w", err)
 	}
-	p.applied = append(p.applied, kind.Kind)
+	f.Applied.Changed = append(f.Applied.Changed, kind.Kind)
 	return nil
 }
 

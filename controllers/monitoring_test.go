@@ -21,6 +21,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // prometheusKinds are those of the Prometheus operator, by their names only: its schemas are not ours to test.
@@ -102,22 +103,22 @@ func TestKindsThatAreRemovedAreMissedAndComeBack(t *testing.T) {
 	})
 	w.run(fc, 0)
 	w.expectReady(fc)
-	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, judge.ReasonMonitored)
 
 	remove()
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, reasonKindMissing, "the kinds PodMonitor, PrometheusRule of")
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, judge.ReasonKindMissing, "the kinds PodMonitor, PrometheusRule of")
 	natstest.Eventually(t, "an event says so", func() bool {
 		return slices.ContainsFunc(w.events(fc), func(e eventsv1.Event) bool {
-			return e.Type == corev1.EventTypeWarning && e.Reason == reasonKindMissing
+			return e.Type == corev1.EventTypeWarning && e.Reason == judge.ReasonKindMissing
 		})
 	})
 	w.expectReady(fc) // flows do not hang on it
 	operator.settle(fc)
 
 	w.installPrometheusKinds(t)
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored)
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, judge.ReasonMonitored)
 	monitor := &unstructured.Unstructured{}
 	monitor.SetGroupVersionKind(fleet.PodMonitorKind)
 	monitor.SetNamespace(fc.Namespace)
@@ -137,7 +138,7 @@ func TestMonitoringObjectsAreKeptWhereTheirKindsAre(t *testing.T) {
 		m.PrometheusRule = v1alpha1.PrometheusRule{Enabled: true}
 	})
 	w.run(fc, 0)
-	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, reasonMonitored)
+	w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionTrue, judge.ReasonMonitored)
 	operator.settle(fc)
 
 	untyped := func(kind schema.GroupVersionKind) *unstructured.Unstructured {
@@ -163,7 +164,7 @@ func TestMonitoringObjectsAreKeptWhereTheirKindsAre(t *testing.T) {
 	change(w, monitor, func(o *unstructured.Unstructured) {
 		o.SetLabels(map[string]string{"release": "other", "mine": "yes"})
 	})
-	operator.reconcile(fc)
+	w.lookNow(operator, fc)
 	w.read(monitor)
 	if labels := monitor.GetLabels(); labels["release"] != "prometheus" || labels["mine"] != "yes" {
 		t.Errorf("the labels are %v", labels)

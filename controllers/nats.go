@@ -2,218 +2,116 @@ package controllers
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// unreachableError is for a server that cannot be connected to.
-type unreachableError struct{ err error }
+const (
+	// annotationConnection, of the DaemonSet, is the hash of the connection to NATS that its collectors have.
+	annotationConnection = "flowfleet.io/connection"
+	// annotationUnchecked, set to "true" on a FlowCollector, lets a rollout go on though the operator cannot use the new connection.
+	annotationUnchecked = "flowfleet.io/roll-out-unchecked"
+)
 
-func (e *unreachableError) Error() string { return e.err.Error() }
-func (e *unreachableError) Unwrap() error { return e.err }
-
-func (p *pass) owner() jetstream.Owner {
-	return jetstream.Owner{Namespace: p.fc.Namespace, Name: p.fc.Name, UID: string(p.fc.UID)}
+func hashOf(values ...any) string {
+	b, err := json.Marshal(values)
+	if err != nil { // they are made of texts and numbers
+		return err.Error()
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }
 
-// lookAtNATS keeps bucket and stream as the spec says, and notes how they are. Connections last for one look: an operator that
-// asks twice a minute needs no standing ones.
-func (p *pass) lookAtNATS(ctx context.Context) {
-	v := p.view
-	v.bucketErr, v.streamErr = nil, nil
-	if p.secrets.forbidden || p.invalid {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	c := p.fleet.Filled()
-	var connection *jetstream.Connection
-	var err error
-	connect := func(server *jetstream.Server) {
-		if connection, err = jetstream.Connect(ctx, server); err != nil {
-			err = &unreachableError{err}
-		}
-	}
-	templates, output := p.secrets.templates, p.secrets.output
-	looksAtBucket := templates != nil && !c.Templates.Disabled
-	if looksAtBucket {
-		if connect(templates); err != nil {
-			v.bucketErr = err
-		} else {
-			v.bucket, v.bucketErr = connection.EnsureBucket(ctx, p.owner(), c.Templates, p.fc.Spec.TemplateStore.AllowReduction)
-			p.report("bucket", c.Templates.Bucket, v.bucket.Created, v.bucket.Changed)
-		}
-	}
-	if !looksAtBucket || !reflect.DeepEqual(templates, output) {
-		if connection != nil {
-			connection.Close()
-		}
-		if output == nil {
-			return
-		}
-		connect(output)
-	}
-	if err != nil {
-		v.streamErr = err
-		return
-	}
-	defer connection.Close()
-	v.stream, v.streamErr = connection.EnsureStream(ctx, p.owner(), c.Output.Stream, p.fc.Spec.Output.Stream.AllowReduction)
-	p.report("stream", c.Output.Stream.Name, v.stream.Created, v.stream.Changed)
+// connectionOf is the hash of where collectors connect to, and as whom.
+func connectionOf(d *fleet.Fleet) string {
+	s := &d.Collector.Spec
+	return hashOf(s.NATS, s.TemplateStore.NATS, s.Output.NATS, d.SecretVersions)
 }
 
-// report tells what was done in NATS.
+// wantOfNATS hands over what the spec wants of NATS: the prober looks at it, and keeps it so.
+func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, servers *servers, connection string) {
+	fc := f.Collector
+	if fc.Spec.Suspend || len(f.Invalid) > 0 || f.Secrets.Forbidden {
+		r.prober.Forget(jetstream.Key(key(fc)))
+		return
+	}
+	c := d.Filled()
+	want := jetstream.Want{Owner: ownerOf(fc)}
+	if !c.Templates.Disabled && servers.templates != nil {
+		want.Bucket = &jetstream.WantBucket{Server: servers.templates, Spec: c.Templates, AllowReduction: fc.Spec.TemplateStore.AllowReduction}
+	}
+	if servers.output != nil {
+		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, AllowReduction: fc.Spec.Output.Stream.AllowReduction}
+	}
+	want.Revision = hashOf(connection, c.Templates, c.Output.Stream, fc.Spec.TemplateStore.AllowReduction, fc.Spec.Output.Stream.AllowReduction)
+	r.prober.Want(jetstream.Key(key(fc)), want)
+	f.NATS = r.prober.Finding(jetstream.Key(key(fc)))
+}
+
+func ownerOf(fc *v1alpha1.FlowCollector) jetstream.Owner {
+	return jetstream.Owner{Namespace: fc.Namespace, Name: fc.Name, UID: string(fc.UID)}
+}
+
+// hold keeps a fleet that is well from being rolled to a connection that does not work, or was not tried yet.
+func hold(f *judge.Facts, connection string) {
+	set, fc := f.DaemonSet, f.Collector
+	if set == nil || f.Secrets.Forbidden || len(f.Invalid) > 0 || fc.Spec.Suspend || fc.Annotations[annotationUnchecked] == "true" {
+		return
+	}
+	has := set.Annotations[annotationConnection]
+	if has == "" || has == connection || set.Status.NumberAvailable == 0 || !f.WasWell() {
+		return
+	}
+	override := fmt.Sprintf("; to roll it out nevertheless: kubectl annotate flowcollectors.flowfleet.io %s -n %s %s=true", fc.Name, fc.Namespace, annotationUnchecked)
+	var looks []*jetstream.Look
+	if f.NATS.Bucket != nil {
+		looks = append(looks, &f.NATS.Bucket.Look)
+	}
+	if f.NATS.Stream != nil {
+		looks = append(looks, &f.NATS.Stream.Look)
+	}
+	switch s := &f.Secrets; {
+	case len(s.Missing)+len(s.Problems) > 0:
+		f.Held = strings.Join(append(s.Missing[:len(s.Missing):len(s.Missing)], s.Problems...), "; ") + override
+	default:
+		for _, l := range looks {
+			switch {
+			case !l.Current:
+				f.Trying = true
+			case l.Class.Unanswered() && f.Held == "":
+				f.Held = l.Error + override
+			}
+		}
+	}
+}
+
+// tellDeeds makes events of what was done in NATS.
 //
-// Events of one reason and action are one to the recorder, whatever they say: hence an action of its own for each of the two,
-// and one event for all changes.
-func (p *pass) report(what, name string, created bool, changed []string) {
-	kind := strings.ToUpper(what[:1]) + what[1:]
-	if created {
-		p.log.Info("created", what, name)
-		p.event(corev1.EventTypeNormal, "Created", "Create"+kind, fmt.Sprintf("created the %s %s", what, name))
+// Events of one reason and action are one to the recorder, whatever they say: hence an action of its own for each of the two, and one
+// event for all changes.
+func (r *Reconciler) tellDeeds(ctx context.Context, fc *v1alpha1.FlowCollector) []jetstream.Deed {
+	deeds := r.prober.Deeds(jetstream.Key(key(fc)))
+	for _, d := range deeds {
+		kind := strings.ToUpper(d.Kind[:1]) + d.Kind[1:]
+		if d.Created {
+			ctrl.LoggerFrom(ctx).Info("created", d.Kind, d.Name)
+			r.event(fc, corev1.EventTypeNormal, "Created", "Create"+kind, fmt.Sprintf("created the %s %s", d.Kind, d.Name))
+		}
+		if len(d.Changed) > 0 {
+			ctrl.LoggerFrom(ctx).Info("changed", d.Kind, d.Name, "changes", d.Changed)
+			r.event(fc, corev1.EventTypeNormal, "Changed", "Change"+kind, fmt.Sprintf("%s %s: %s", d.Kind, d.Name, strings.Join(d.Changed, "; ")))
+		}
 	}
-	if len(changed) > 0 {
-		p.log.Info("changed", what, name, "changes", changed)
-		p.event(corev1.EventTypeNormal, "Changed", "Change"+kind, fmt.Sprintf("%s %s: %s", what, name, strings.Join(changed, "; ")))
-	}
-}
-
-// trouble is the reason for an error of NATS, of those given.
-func trouble(err error, conflict, foreign, other string) string {
-	var unreachable *unreachableError
-	var conflicting *jetstream.ConflictError
-	var foreigner *jetstream.ForeignError
-	switch {
-	case errors.As(err, &unreachable):
-		return reasonNATSUnreachable
-	case errors.As(err, &conflicting):
-		return conflict
-	case errors.As(err, &foreigner):
-		return foreign
-	}
-	return other
-}
-
-// naming is an error's text, with what it is about where that does not stand in it.
-func naming(what string, err error) string {
-	if text := err.Error(); strings.Contains(text, what) {
-		return text
-	}
-	return what + ": " + err.Error()
-}
-
-// meanwhile is what an error of NATS means for the flows.
-const meanwhile = "; collectors go on from memory meanwhile, and the operator tries again"
-
-// judgeTemplateStore says in TemplateStoreReady how the bucket is.
-func (p *pass) judgeTemplateStore() {
-	const kind = v1alpha1.ConditionTemplateStoreReady
-	v := p.view
-	name := fleet.BucketName(p.fc)
-	switch {
-	case p.fc.Spec.TemplateStore.Disabled:
-		p.fc.Status.Bucket = nil
-		p.set(kind, metav1.ConditionTrue, reasonDisabled, "templateStore.disabled is set: each collector knows only what it was sent itself")
-	case p.secrets.forbidden:
-		p.fc.Status.Bucket = nil
-		p.fromCollectors(kind, "the bucket "+name, v.loaded())
-	case p.notLookedAt(kind, "the bucket "+name, p.secrets.templates):
-	case v.at.IsZero():
-		p.set(kind, metav1.ConditionUnknown, reasonPending, "the bucket %s was not looked at yet", name)
-	case v.bucketErr != nil:
-		p.set(kind, metav1.ConditionFalse, trouble(v.bucketErr, reasonBucketConflict, reasonBucketForeign, reasonBucketFailed),
-			"%s%s", naming("bucket "+name, v.bucketErr), meanwhile)
-	default:
-		p.fc.Status.Bucket = bucketStatus(name, &v.bucket)
-		p.ready(kind, "bucket "+name, v.bucket.Kept, v.bucket.Offline)
-	}
-}
-
-// notLookedAt reports whether the operator leaves something in NATS alone, because the spec or its Secrets are of no use yet, and
-// says so: what runs may well go on.
-func (p *pass) notLookedAt(kind, what string, server *jetstream.Server) bool {
-	reason := reasonInvalidConfiguration
-	switch {
-	case p.invalid:
-	case server == nil:
-		reason = reasonSecretMissing
-	default:
-		return false
-	}
-	p.set(kind, metav1.ConditionUnknown, reason, "%s is not looked at until ConfigurationValid is True", what)
-	return true
-}
-
-// ready is for what can be used, with what differs from the spec.
-func (p *pass) ready(kind, what string, kept, offline []string) {
-	if len(offline) > 0 {
-		kept = append(kept[:len(kept):len(kept)], "without its replicas on "+strings.Join(offline, ", ")+": look at these NATS servers")
-	}
-	if len(kept) > 0 {
-		p.set(kind, metav1.ConditionTrue, reasonDifferences, "%s is ready; %s", what, strings.Join(kept, "; "))
-		return
-	}
-	p.set(kind, metav1.ConditionTrue, reasonReady, "%s is ready", what)
-}
-
-func bucketStatus(name string, b *jetstream.Bucket) *v1alpha1.BucketStatus {
-	out := &v1alpha1.BucketStatus{
-		Name:     name,
-		Keys:     b.Keys,
-		Bytes:    *resource.NewQuantity(b.Bytes, resource.DecimalSI),
-		History:  int32(b.History),
-		Replicas: int32(b.Replicas),
-		Managed:  b.Managed,
-	}
-	if b.TTL > 0 {
-		ttl := v1alpha1.Duration(b.TTL.String())
-		out.TTL = &ttl
-	}
-	return out
-}
-
-// judgeStream says in StreamReady how the stream is.
-func (p *pass) judgeStream() {
-	const kind = v1alpha1.ConditionStreamReady
-	v := p.view
-	name := fleet.StreamName(p.fc)
-	switch {
-	case p.secrets.forbidden:
-		p.fc.Status.Stream = nil
-		p.fromCollectors(kind, "the stream "+name, v.publishing())
-	case p.notLookedAt(kind, "the stream "+name, p.secrets.output):
-	case v.at.IsZero():
-		p.set(kind, metav1.ConditionUnknown, reasonPending, "the stream %s was not looked at yet", name)
-	case v.streamErr != nil:
-		p.set(kind, metav1.ConditionFalse, trouble(v.streamErr, reasonStreamConflict, reasonStreamForeign, reasonStreamFailed),
-			"%s; flows wait in the collectors' buffers meanwhile, and the operator tries again", naming("stream "+name, v.streamErr))
-	default:
-		p.fc.Status.Stream = &v1alpha1.StreamStatus{Name: name, Replicas: int32(v.stream.Replicas), Managed: v.stream.Managed}
-		p.ready(kind, "stream "+name, v.stream.Kept, v.stream.Offline)
-	}
-}
-
-// fromCollectors is for an operator that cannot look itself: it asks the collectors.
-func (p *pass) fromCollectors(kind, what string, ready int) {
-	asked := len(p.view.collectors)
-	switch {
-	case asked == 0:
-		p.set(kind, metav1.ConditionUnknown, reasonSecretsNotReadable, "the operator may not read the Secrets, and no collector tells how %s "+
-			"is; to let it: %s", what, p.grant())
-	case ready == asked:
-		p.set(kind, metav1.ConditionTrue, reasonReportedByCollectors, "all %d collectors that answer use %s", asked, what)
-	default:
-		p.set(kind, metav1.ConditionFalse, reasonReportedByCollectors, "%d of %d collectors that answer cannot use %s: look at their logs",
-			asked-ready, asked, what)
-	}
+	return deeds
 }

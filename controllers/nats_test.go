@@ -16,6 +16,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // deletesBoth lets bucket and stream go with the FlowCollector.
@@ -30,15 +31,15 @@ func TestFleetIsMadeWhileNATSIsAwayAndReadyOnceItIsBack(t *testing.T) {
 	w.nats.Stop()
 	fc := w.create("edge")
 	w.run(fc, 0) // DaemonSet and Service do not wait for NATS
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, reasonNATSUnreachable, strings.TrimPrefix(w.nats.URL(), "nats://"),
-		"collectors go on from memory")
-	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionFalse, reasonNATSUnreachable)
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonNATSUnreachable)
-	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, reasonAvailable)
-	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, reasonNATSUnreachable)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, judge.ReasonNATSUnreachable, strings.TrimPrefix(w.nats.URL(), "nats://"),
+		"go on from memory")
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionFalse, judge.ReasonNATSUnreachable)
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonNATSUnreachable)
+	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, judge.ReasonAvailable)
+	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, judge.ReasonNATSUnreachable)
 	w.nats.Restart()
 	w.expectReady(fc)
-	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionFalse, reasonAsWanted)
+	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionFalse, judge.ReasonAsWanted)
 	if !w.streamThere(w.jetStream(w.nats), "KV_"+fleet.BucketName(fc)) {
 		t.Error("there is no bucket")
 	}
@@ -60,8 +61,8 @@ func TestBucketMadeBeforehandKeepsItsReplicas(t *testing.T) {
 		fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete
 		fc.Spec.Output.Stream.Replicas = 3
 	})
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonDifferences, "replicas is 3, templateStore.replicas says 1")
-	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonDifferences, "replicas is 3, templateStore.replicas says 1")
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
 	if b := fc.Status.Bucket; b == nil || b.Replicas != 3 || b.History != 5 || b.Managed {
 		t.Errorf("the status tells %+v", b)
 	}
@@ -90,10 +91,10 @@ func TestTwoFleetsOfOneBucketDoNotFightOverIt(t *testing.T) {
 	operator := w.start()
 	named := func(fc *v1alpha1.FlowCollector) { fc.Spec.TemplateStore.Bucket = "shared" }
 	first := w.create("first", named)
-	w.expect(first, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.expect(first, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
 	second := w.create("second", named, deletesBoth, func(fc *v1alpha1.FlowCollector) { fc.Spec.TemplateStore.History = 10 })
-	w.expect(second, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, reasonBucketConflict, w.namespace+"/first")
-	w.expect(second, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+	w.expect(second, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, judge.ReasonBucketConflict, w.namespace+"/first")
+	w.expect(second, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
 	operator.reconcile(first)
 	if w.read(first); first.Status.Bucket.History != 1 {
 		t.Errorf("the second has set the history to %d", first.Status.Bucket.History)
@@ -122,8 +123,8 @@ func TestDeletionRetainsOrDeletesAsThePoliciesSay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fc := w.create(name, c.change)
-			w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
-			w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+			w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
+			w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
 			if err := w.c.Delete(t.Context(), fc); err != nil {
 				t.Fatal(err)
 			}
@@ -158,8 +159,8 @@ func TestDeletionWhileNATSIsAwayTellsHowToForceIt(t *testing.T) {
 	w.start()
 	kept, forced := w.create("kept", deletesBoth), w.create("forced", deletesBoth)
 	for _, fc := range []*v1alpha1.FlowCollector{kept, forced} {
-		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
-		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
+		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
 	}
 	w.nats.Stop()
 	for _, fc := range []*v1alpha1.FlowCollector{kept, forced} {
@@ -167,7 +168,7 @@ func TestDeletionWhileNATSIsAwayTellsHowToForceIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.expect(forced, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "cannot be deleted", "for 30m0s",
+	w.expect(forced, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonDeleting, "cannot be deleted", "for 30m0s",
 		"kubectl annotate flowcollectors.flowfleet.io forced -n "+w.namespace+" flowfleet.io/abandon=true")
 	natstest.Eventually(t, "its collectors end meanwhile", func() bool { return !hasDaemonSet(w, forced) && !hasDaemonSet(w, kept) })
 	// As the message says.
@@ -195,20 +196,20 @@ func TestDeletionIsGivenUpAfterHalfAnHourWithoutNATSAndSaysWhatIsLeftBehind(t *t
 	clock := &laterClock{}
 	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock})
 	fc := w.create("edge", deletesBoth)
-	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
 	w.nats.Stop()
 	if err := w.c.Delete(t.Context(), fc); err != nil {
 		t.Fatal(err)
 	}
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "cannot be deleted", "for 30m0s")
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonDeleting, "cannot be deleted", "for 30m0s")
 	clock.by.Store(int64(29 * time.Minute))
 	operator.reconcile(fc)
 	if !w.exists(fc) {
 		t.Fatal("it is given up a minute early")
 	}
 	clock.by.Store(int64(30*time.Minute + time.Second))
-	operator.reconcile(fc)
+	w.lookNow(operator, fc)
 	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
 	natstest.Eventually(t, "an event says what is left behind", func() bool {
 		return slices.ContainsFunc(w.events(fc), func(e eventsv1.Event) bool {
@@ -247,13 +248,13 @@ func TestPodOfADeadNodeDoesNotKeepTheFleetForEver(t *testing.T) {
 	if err := w.c.Delete(t.Context(), fc); err != nil {
 		t.Fatal(err)
 	}
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonDeleting, "1 collectors are ending", "flowfleet.io/abandon=true")
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonDeleting, "1 collectors are ending", "flowfleet.io/abandon=true")
 	operator.settle(fc)
 	if !w.exists(fc) || !w.streamThere(w.jetStream(w.nats), fleet.StreamName(fc)) {
 		t.Error("the stream is deleted while a collector uses it")
 	}
 	clock.by.Store(int64(30*time.Minute + time.Second))
-	operator.reconcile(fc)
+	w.lookNow(operator, fc)
 	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
 	if w.streamThere(w.jetStream(w.nats), fleet.StreamName(fc)) {
 		t.Error("NATS could be reached, and the stream is left behind")
@@ -268,10 +269,10 @@ func TestNothingIsMadeInNATSWithoutTheSecretsOfTheSpec(t *testing.T) {
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.Token = &v1alpha1.SecretKey{Name: "nats", Key: "token"} })
 	left := func(says string) {
 		t.Helper()
-		operator.reconcile(fc)
-		w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing, says)
-		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionUnknown, reasonSecretMissing)
-		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonSecretMissing)
+		w.lookNow(operator, fc)
+		w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonSecretMissing, says)
+		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionUnknown, judge.ReasonSecretMissing)
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, judge.ReasonSecretMissing)
 		operator.settle(fc)
 		if js := w.jetStream(w.nats); w.streamThere(js, fleet.StreamName(fc)) || w.streamThere(js, "KV_"+fleet.BucketName(fc)) {
 			t.Error("bucket or stream was made")
@@ -284,9 +285,9 @@ func TestNothingIsMadeInNATSWithoutTheSecretsOfTheSpec(t *testing.T) {
 	}
 	left(`the key "token" of Secret "nats" is empty`)
 	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "any"} })
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
-	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady)
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
 }
 
 // One section's missing Secret is no reason to leave the other's server alone.
@@ -298,8 +299,8 @@ func TestSecretThatTheOutputMissesLeavesTheBucketReady(t *testing.T) {
 		fc.Spec.Output.NATS = &v1alpha1.NATS{URLs: []string{w.nats.URL()}, Token: &v1alpha1.SecretKey{Name: "nats", Key: "token"}}
 		fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete
 	})
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
-	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonSecretMissing)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
+	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, judge.ReasonSecretMissing)
 	// Nor does it keep the bucket, and with it the FlowCollector.
 	if err := w.c.Delete(t.Context(), fc); err != nil {
 		t.Fatal(err)
@@ -315,31 +316,31 @@ func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {
 	w.nats = natstest.Start(t, func(o *server.Options) { o.Authorization = "first" })
 	operator := w.start()
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.Token = &v1alpha1.SecretKey{Name: "nats", Key: "token"} })
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonSecretsNotReadable, "may not read the Secrets",
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonSecretsNotReadable, "may not read the Secrets",
 		"kubectl create rolebinding", "-n "+w.namespace)
 	w.daemonSet(fc) // which does not wait for that
 
 	letReadSecrets(t, w.s, w.namespace)
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing, `spec.nats.token: there is no Secret "nats"`)
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonSecretMissing, `spec.nats.token: there is no Secret "nats"`)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "nats"}, StringData: map[string]string{"tokens": "first"}}
 	if err := w.c.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing, `has no key "token"`, "it has: tokens")
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonSecretMissing, `has no key "token"`, "it has: tokens")
 	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "wrong"} })
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid)
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, reasonNATSUnreachable, "uthoriz")
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, judge.ReasonNATSUnreachable, "uthoriz")
 
 	secrets := func() string { return w.daemonSet(fc).Spec.Template.Annotations[fleet.AnnotationSecrets] }
 	var before string
 	natstest.Eventually(t, "the pods know the Secret", func() bool { before = secrets(); return before != "" })
 	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "first"} })
-	operator.reconcile(fc)
+	w.lookNow(operator, fc)
 	natstest.Eventually(t, "the pods are replaced", func() bool { return secrets() != before })
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
 	if strings.Contains(w.daemonSet(fc).String(), "first") {
 		t.Error("the token itself stands in the DaemonSet")
 	}
@@ -350,8 +351,8 @@ func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {
 	if err := w.c.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonSecretMissing)
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonSecretMissing)
 	operator.settle(fc)
 	if secrets() != rotated {
 		t.Error("pods are replaced because a Secret is gone")

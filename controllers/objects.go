@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,10 +22,12 @@ import (
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	networkingac "k8s.io/client-go/applyconfigurations/networking/v1"
 	policyac "k8s.io/client-go/applyconfigurations/policy/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // child is an object of a fleet that is to exist, or, without a wanted state, not to.
@@ -36,6 +39,8 @@ type child struct {
 	live client.Object
 	// owned extracts from the live object what the operator has applied.
 	owned func(client.Object) (any, error)
+	// rolls: collectors take up what it says, at once or by being replaced.
+	rolls bool
 }
 
 // extracted adapts the Extract functions of client-go.
@@ -55,25 +60,26 @@ func wanted[A any, P interface {
 }
 
 // children of a fleet in the order in which they are applied: a pod never waits for what comes later.
-func (p *pass) children() ([]child, error) {
-	name := fleet.ObjectName(p.fc)
-	configMap, err := p.fleet.ConfigMap()
+func children(d *fleet.Fleet, connection string) ([]child, error) {
+	name := fleet.ObjectName(d.Collector)
+	configMap, err := d.ConfigMap()
 	if err != nil {
 		return nil, err
 	}
-	daemonSet, err := p.fleet.DaemonSet()
+	daemonSet, err := d.DaemonSet()
 	if err != nil {
 		return nil, err
 	}
+	daemonSet.WithAnnotations(map[string]string{annotationConnection: connection})
 	return []child{
-		{"ServiceAccount", name, p.fleet.ServiceAccount(), &corev1.ServiceAccount{}, extracted(coreac.ExtractServiceAccount)},
-		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap)},
-		{"NetworkPolicy", name, wanted(p.fleet.NetworkPolicy()), &networkingv1.NetworkPolicy{}, extracted(networkingac.ExtractNetworkPolicy)},
-		{"DaemonSet", name, daemonSet, &appsv1.DaemonSet{}, extracted(appsac.ExtractDaemonSet)},
-		{"PodDisruptionBudget", name, wanted(p.fleet.DisruptionBudget()), &policyv1.PodDisruptionBudget{}, extracted(policyac.ExtractPodDisruptionBudget)},
-		{"Service", name, wanted(p.fleet.Service()), &corev1.Service{}, extracted(coreac.ExtractService)},
-		{"Service", fleet.MetricsName(p.fc), p.fleet.MetricsService(), &corev1.Service{}, extracted(coreac.ExtractService)},
-		{"ConfigMap", fleet.DashboardName(p.fc), wanted(p.fleet.Dashboard()), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap)},
+		{"ServiceAccount", name, d.ServiceAccount(), &corev1.ServiceAccount{}, extracted(coreac.ExtractServiceAccount), false},
+		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
+		{"NetworkPolicy", name, wanted(d.NetworkPolicy()), &networkingv1.NetworkPolicy{}, extracted(networkingac.ExtractNetworkPolicy), false},
+		{"DaemonSet", name, daemonSet, &appsv1.DaemonSet{}, extracted(appsac.ExtractDaemonSet), true},
+		{"PodDisruptionBudget", name, wanted(d.DisruptionBudget()), &policyv1.PodDisruptionBudget{}, extracted(policyac.ExtractPodDisruptionBudget), false},
+		{"Service", name, wanted(d.Service()), &corev1.Service{}, extracted(coreac.ExtractService), false},
+		{"Service", fleet.MetricsName(d.Collector), d.MetricsService(), &corev1.Service{}, extracted(coreac.ExtractService), false},
+		{"ConfigMap", fleet.DashboardName(d.Collector), wanted(d.Dashboard()), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
 	}, nil
 }
 
@@ -87,104 +93,131 @@ func (e *nameTakenError) Error() string {
 		"for the FlowCollector", e.kind, e.name)
 }
 
-// applyObjects makes the fleet's objects as the spec says: what is missing or differs is applied, what is not wanted any more is
-// deleted, what is as it should be is not written.
-func (p *pass) applyObjects(ctx context.Context) error {
-	if p.invalid {
+// apply makes the fleet's objects as the spec says: what is missing or differs is applied, what is not wanted any more is deleted,
+// what is as it should be is not written. It notes what became of them, and returns what only trying again heals. Of a fleet that is
+// suspended it notes what would be written.
+func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, m *memory, connection string) error {
+	if len(f.Invalid) > 0 {
 		return nil
 	}
-	children, err := p.children()
+	children, err := children(d, connection)
 	if err != nil {
 		return err
 	}
-	var failures []error
-	for _, c := range children {
-		if err := p.applyChild(ctx, c); err != nil {
-			failures = append(failures, fmt.Errorf("%s %s/%s: %w", c.kind, p.fc.Namespace, c.name, err))
-		}
-	}
-	failures = append(failures, p.applyMonitoring(ctx)...)
 	var errs []error
-	var taken, refused []string
-	for _, err := range failures {
-		var nameTaken *nameTakenError
-		switch {
-		case errors.As(err, &nameTaken):
-			taken = append(taken, nameTaken.Error())
-		case isRefusal(err):
-			refused = append(refused, err.Error())
-		default:
-			errs = append(errs, err)
+	for _, c := range children {
+		if c.rolls && (f.Held != "" || f.Trying) {
+			continue
+		}
+		a := applier{r, f, m, ctrl.LoggerFrom(ctx)}
+		if err := a.child(ctx, c); err != nil {
+			errs = append(errs, note(&f.Applied, fmt.Errorf("%s %s/%s: %w", c.kind, f.Collector.Namespace, c.name, err)))
 		}
 	}
-	if len(refused) > 0 {
-		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonRefused, "Kubernetes refuses what comes of the spec: %s",
-			strings.Join(refused, "; "))
-	}
-	if len(taken) > 0 {
-		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonNameTaken, "%s", strings.Join(taken, "; "))
-	}
-	if len(refused)+len(taken) > 0 {
-		p.lookAgainIn(viewInterval)
-	}
-	return errors.Join(errs...)
+	return joined(append(errs, r.applyMonitoring(ctx, f, d, m)...)...)
 }
 
-// isRefusal reports whether the API server would say the same again: a field that it does not take, a quota, an admission
-// policy, a right that the operator has not got. Trying faster does not help; somebody has to change something.
-func isRefusal(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+// note sorts an error of applying: what the API server would say again is a fact, what it may not is returned.
+func note(a *judge.Applied, err error) error {
+	var taken *nameTakenError
+	switch {
+	case err == nil:
+	case errors.As(err, &taken):
+		a.Taken = append(a.Taken, taken.Error())
+	case lacksRight(err):
+		a.Forbidden = append(a.Forbidden, err.Error())
+	case apierrors.IsForbidden(err):
+		a.Denied = append(a.Denied, err.Error())
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		a.Refused = append(a.Refused, err.Error())
+	default:
+		return err
+	}
+	return nil
 }
 
-func (p *pass) applyChild(ctx context.Context, c child) error {
-	found, err := p.find(ctx, c)
+// lacksRight tells the API server's own authorization from quotas and admission policies, which say Forbidden too: it names the user.
+func lacksRight(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), ` is forbidden: User "`) && strings.Contains(err.Error(), " cannot ")
+}
+
+// applier applies the objects of one fleet.
+type applier struct {
+	*Reconciler
+	facts  *judge.Facts
+	memory *memory
+	log    logr.Logger
+}
+
+// child applies one object, unless the last attempt was of the same and came to nothing.
+func (a *applier) child(ctx context.Context, c child) error {
+	fc := a.facts.Collector
+	found, err := a.find(ctx, fc, c)
 	if err != nil {
 		return err
 	}
 	var reasons []string // for replacing pods
 	switch {
-	case found && !metav1.IsControlledBy(c.live, p.fc):
+	case found && !metav1.IsControlledBy(c.live, fc):
 		if c.wanted == nil {
 			return nil
 		}
 		return &nameTakenError{c.kind, c.name}
-	case c.wanted == nil && found:
-		p.log.Info("deleting what is not wanted any more", "kind", c.kind, "name", c.name)
-		uid := c.live.GetUID()
-		err := p.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid})
-		return client.IgnoreNotFound(err)
-	case c.wanted == nil:
+	case c.wanted == nil && !found:
 		return nil
-	case found:
+	case found && c.wanted != nil:
 		same, err := asApplied(c)
-		if err != nil {
+		if err != nil || same {
 			return err
-		}
-		if same {
-			return nil
 		}
 		if reasons, err = replacement(c); err != nil {
 			return err
 		}
 	}
-	err = p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
+	if fc.Spec.Suspend {
+		a.facts.Applied.Waiting = append(a.facts.Applied.Waiting, c.kind+" "+c.name)
+		return nil
+	}
+	if c.wanted == nil {
+		a.log.Info("deleting what is not wanted any more", "kind", c.kind, "object", c.name)
+		uid := c.live.GetUID()
+		return client.IgnoreNotFound(a.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid}))
+	}
+	now := attempt{wanted: hashOf(c.wanted)}
+	if found {
+		now.version = c.live.GetResourceVersion()
+	}
+	id := c.kind + "/" + c.name
+	if last, ok := a.memory.tried[id]; ok && last.wanted == now.wanted && last.version == now.version {
+		return last.err
+	}
+	changed, err := a.write(ctx, c, found)
+	if now.err = err; !changed && note(&judge.Applied{}, err) == nil {
+		a.memory.tried[id] = now
+	}
+	if err == nil && changed {
+		a.log.Info("applied", "kind", c.kind, "object", c.name)
+		a.facts.Applied.Changed = append(a.facts.Applied.Changed, c.kind)
+		if len(reasons) > 0 { // whoever sees pods end asks why
+			a.event(fc, corev1.EventTypeNormal, judge.ReasonRolling, "ReplaceCollectors", "collectors are replaced: "+strings.Join(reasons, "; "))
+		}
+	}
+	return err
+}
+
+// write applies an object and reports whether that changed it: what differs may have been written by an admission webhook, which has
+// done so again.
+func (a *applier) write(ctx context.Context, c child, found bool) (bool, error) {
+	version := c.live.GetResourceVersion()
+	err := a.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if found && apierrors.IsInvalid(err) {
-		err = p.replace(ctx, c)
+		err = a.replace(ctx, c)
 	}
 	if err != nil {
-		return fmt.Errorf("applying: %w", err)
+		return false, fmt.Errorf("applying: %w", err)
 	}
-	version, err := resourceVersion(c.wanted)
-	if err != nil {
-		return err
-	}
-	if found && version == c.live.GetResourceVersion() {
-		return nil // what differs was written by an admission webhook, which has done so again
-	}
-	p.log.Info("applied", "kind", c.kind, "name", c.name)
-	p.applied = append(p.applied, c.kind)
-	p.tellReplacement(reasons)
-	return nil
+	after, err := resourceVersion(c.wanted)
+	return !found || after != version, err
 }
 
 // resourceVersion of an object that was applied: it has become what the API server answered.
@@ -199,7 +232,7 @@ func resourceVersion(applied runtime.ApplyConfiguration) (string, error) {
 
 // replace is for an object that somebody changed so that applying cannot mend it: a port whose number was edited is one of
 // theirs, beside which ours, of the same name, is refused. Lists become ours as a whole, then are applied as ever.
-func (p *pass) replace(ctx context.Context, c child) error {
+func (a *applier) replace(ctx context.Context, c child) error {
 	want, err := plain(c.wanted)
 	if err != nil {
 		return err
@@ -208,19 +241,22 @@ func (p *pass) replace(ctx context.Context, c child) error {
 	if err != nil {
 		return fmt.Errorf("writing %s %s: %w", c.kind, c.name, err)
 	}
-	if err := p.Client.Patch(ctx, c.live, client.RawPatch(types.MergePatchType, b), client.FieldOwner(fieldOwner)); err != nil {
+	if err := a.Client.Patch(ctx, c.live, client.RawPatch(types.MergePatchType, b), client.FieldOwner(fieldOwner)); err != nil {
 		return err
 	}
-	return p.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
+	return a.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
 }
 
 // find reads the live object. What the cache does not have may still exist without the operator's labels: before anything is
 // made, the API server is asked.
-func (p *pass) find(ctx context.Context, c child) (bool, error) {
-	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: c.name}
-	err := p.Client.Get(ctx, key, c.live)
-	if apierrors.IsNotFound(err) && c.wanted != nil {
-		err = p.Reader.Get(ctx, key, c.live)
+func (a *applier) find(ctx context.Context, fc *v1alpha1.FlowCollector, c child) (bool, error) {
+	key := client.ObjectKey{Namespace: fc.Namespace, Name: c.name}
+	err := a.Client.Get(ctx, key, c.live)
+	if id := c.kind + "/" + c.name; apierrors.IsNotFound(err) && c.wanted != nil {
+		if last, ok := a.memory.tried[id]; ok && last.version == "" && last.wanted == hashOf(c.wanted) {
+			return false, nil // it was asked, and there was none
+		}
+		err = a.Reader.Get(ctx, key, c.live)
 	}
 	if apierrors.IsNotFound(err) {
 		return false, nil

@@ -26,6 +26,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // everything asks for every object that an operator makes.
@@ -96,21 +97,20 @@ func TestOneObjectMakesARunningFleet(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	fc := w.create("edge")
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonStarting)
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonStarting)
 	w.run(fc, 0)
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady, "3/3 collectors are ready", "192.0.2.10")
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, judge.ReasonReady, "3/3 collectors are ready", "192.0.2.10")
 	for kind, reason := range map[string]string{
-		v1alpha1.ConditionConfigurationValid:  reasonValid,
-		v1alpha1.ConditionTemplateStoreReady:  reasonReady,
-		v1alpha1.ConditionStreamReady:         reasonReady,
-		v1alpha1.ConditionCollectorsAvailable: reasonAvailable,
-		v1alpha1.ConditionSourceIPPreserved:   reasonLocalTrafficPolicy,
+		v1alpha1.ConditionConfigurationValid:  judge.ReasonValid,
+		v1alpha1.ConditionTemplateStoreReady:  judge.ReasonReady,
+		v1alpha1.ConditionStreamReady:         judge.ReasonReady,
+		v1alpha1.ConditionCollectorsAvailable: judge.ReasonAvailable,
 	} {
 		w.expect(fc, kind, metav1.ConditionTrue, reason)
 	}
-	w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionTrue, reasonAddressAssigned, "192.0.2.10 (netflow 2055, ipfix 4739, sflow 6343)")
-	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled)
-	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionFalse, reasonAsWanted)
+	w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionTrue, judge.ReasonAddressAssigned, "192.0.2.10 (netflow 2055, ipfix 4739, sflow 6343)")
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
+	w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionFalse, judge.ReasonAsWanted)
 	for _, c := range fc.Status.Conditions {
 		if c.ObservedGeneration != fc.Generation || fc.Status.ObservedGeneration != fc.Generation {
 			t.Errorf("%s is about generation %d, the object is at %d", c.Type, c.ObservedGeneration, fc.Generation)
@@ -206,7 +206,7 @@ func TestDriftIsPutBack(t *testing.T) {
 	w.start()
 	fc := w.create("edge", everything)
 	w.run(fc, 0)
-	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, reasonAvailable)
+	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, judge.ReasonAvailable)
 
 	set := w.daemonSet(fc)
 	change(w, set, func(d *appsv1.DaemonSet) {
@@ -357,9 +357,9 @@ func TestAnotherImageReplacesThePods(t *testing.T) {
 	if w.read(fc); fc.Status.Image != "example.com/mine:v3" {
 		t.Errorf("the status tells %s", fc.Status.Image)
 	}
-	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRolling)
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRolling)
 	w.run(fc, 0)
-	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled)
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 }
 
 func TestWhatIsNotWantedAnyMoreIsRemoved(t *testing.T) {
@@ -413,16 +413,16 @@ func TestObjectsOfOthersAreNotTaken(t *testing.T) {
 	}
 	operator := w.start()
 	fc := w.create("edge")
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonNameTaken, "ConfigMap edge-collector", "delete or rename it")
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonNameTaken)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonNameTaken, "ConfigMap edge-collector", "delete or rename it")
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonNameTaken)
 	if w.read(foreign); foreign.Data["mine"] != "yes" || len(foreign.OwnerReferences) > 0 {
 		t.Errorf("it was changed: %+v", foreign)
 	}
 	if err := w.c.Delete(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	operator.reconcile(fc)
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid)
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
 }
 
 // An admission webhook that writes another registry into images, for one, would have them replaced for ever.
@@ -450,8 +450,8 @@ func TestWhatAWebhookWritesIsNotTakenForAChange(t *testing.T) {
 	operator.settle(fc)
 	before := asked.Load()
 	for range 3 {
-		operator.reconcile(fc)
-		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled)
+		w.lookNow(operator, fc)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 	}
 	if n := asked.Load() - before; n == 0 || n > 6 {
 		t.Errorf("the DaemonSet was applied %d times in 3 looks", n)
@@ -499,14 +499,14 @@ func TestWhatKubernetesRefusesIsTold(t *testing.T) {
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
 		fc.Spec.Collector.Tolerations = []corev1.Toleration{{Key: "edge", Operator: "Sometimes"}}
 	})
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonRefused, "DaemonSet", "tolerations", "Sometimes")
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonRefused)
-	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonRefused, "DaemonSet", "tolerations", "Sometimes")
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonRefused)
+	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
 	if !w.exists(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}}) {
 		t.Error("one object that is refused keeps the others from being made")
 	}
 	operator.settle(fc) // that is, it does not try all the time
 	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.Tolerations = nil })
-	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
 	w.daemonSet(fc)
 }

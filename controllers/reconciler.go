@@ -2,11 +2,9 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
@@ -34,87 +34,112 @@ type Reconciler struct {
 	// Namespace and ServiceAccount of the operator, and SecretReaderRole, the ClusterRole that lets it read Secrets where it is
 	// bound: conditions name them in commands to type.
 	Namespace, ServiceAccount, SecretReaderRole string
+	// Identity tells this operator from others, and is the same after a restart and for all its replicas. Namespace where it is empty.
+	Identity string
 	// Clock tells when to look again and when to give up; the machine's where none is set.
 	Clock clock.PassiveClock
 
 	conditions *conditionMetrics
+	memories   *memories
+	prober     *jetstream.Prober
 	observer   *observation.Observer
-	views      *views
 }
 
-// pass is one reconciliation of one FlowCollector.
-type pass struct {
-	*Reconciler
-	log logr.Logger
-	fc  *v1alpha1.FlowCollector // its status becomes the new one
-	// before is the object as it was read.
-	before *v1alpha1.FlowCollector
-	fleet  *fleet.Fleet
-	// secrets that the spec names.
-	secrets secrets
-	// invalid: the spec cannot be put to work, what runs is left alone.
-	invalid bool
-	// applied names the objects that this pass changed.
-	applied []string
-	view    *view
-	// again is when to look again; 0 for when something changes.
-	again time.Duration
-}
-
-// Reconcile looks at one FlowCollector. It returns an error for what only trying again heals; everything else is a condition, and
-// so is such an error that does not heal.
+// Reconcile brings one FlowCollector's fleet to what its spec says, and says how it is. It waits for the API server only: what is
+// known of NATS and of the collectors was found before, and by others. It returns an error for what only trying again heals;
+// everything else is a condition, and so is such an error that does not heal.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	fc := &v1alpha1.FlowCollector{}
 	if err := r.Client.Get(ctx, request.NamespacedName, fc); err != nil {
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, fmt.Errorf("reading FlowCollector %s: %w", request.NamespacedName, err)
 		}
-		r.views.forget(request.NamespacedName)
-		r.observer.Forget(observation.Key(request.NamespacedName))
-		r.conditions.forget(request.NamespacedName)
+		r.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	p := &pass{
-		Reconciler: r,
-		log:        ctrl.LoggerFrom(ctx),
-		fc:         fc,
-		before:     fc.DeepCopy(),
-		view:       r.views.of(request.NamespacedName, fc.UID),
+	mine, err := r.claim(ctx, fc)
+	if err != nil || !mine {
+		return ctrl.Result{RequeueAfter: claimInterval}, err
 	}
-	err := p.run(ctx)
-	if errors.Is(err, errGone) {
+	m := r.memories.of(request.NamespacedName, fc.UID)
+	m.asked(fc, r.Clock.Now(), func() {
+		r.prober.LookNow(jetstream.Key(key(fc)))
+		r.observer.LookNow(observation.Key(key(fc)))
+	})
+	facts := &judge.Facts{
+		Now: r.Clock.Now(), Collector: fc, Before: m.judgement, Image: r.Image,
+		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
+	}
+	gone := false
+	if fc.DeletionTimestamp.IsZero() {
+		err = r.keep(ctx, facts, m)
+	} else {
+		gone, err = r.delete(ctx, facts, m)
+	}
+	if gone {
 		return ctrl.Result{}, nil
 	}
-	p.judgeFailures(err)
-	if err = errors.Join(err, p.writeStatus(ctx)); err != nil {
-		return ctrl.Result{}, err // the queue says when to try again
+	err = m.failed(facts, err)
+	verdict := judge.Judge(facts)
+	again, writeErr := r.writeStatus(ctx, fc, m, &verdict)
+	if err != nil || writeErr != nil {
+		return ctrl.Result{}, joined(err, writeErr) // the queue says when to try again
 	}
-	return ctrl.Result{RequeueAfter: p.again}, nil
+	return ctrl.Result{RequeueAfter: soonest(again, verdict.Again, m.wait(r.Clock.Now()))}, nil
 }
 
-// run takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
-func (p *pass) run(ctx context.Context) error {
-	switch {
-	case !p.fc.DeletionTimestamp.IsZero():
-		return p.delete(ctx)
-	case p.fc.Spec.Suspend:
-		p.suspended()
-		return nil
+// keep takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
+func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error {
+	fc := f.Collector
+	if !fc.Spec.Suspend {
+		if err := r.keepFinalizer(ctx, fc); err != nil {
+			return err
+		}
 	}
-	if err := p.keepFinalizer(ctx); err != nil {
+	servers, err := r.secrets(ctx, fc, m)
+	if err != nil {
 		return err
 	}
-	if err := p.readSecrets(ctx); err != nil {
+	if err := r.gather(ctx, f); err != nil {
 		return err
 	}
-	p.configure()
-	err := p.applyObjects(ctx)
-	err = errors.Join(err, p.judgeCollectors(ctx))
-	err = errors.Join(err, p.judgeService(ctx))
-	err = errors.Join(err, p.look(ctx))
-	p.judgeTemplateStore()
-	p.judgeStream()
-	p.judgeObservation()
-	p.summarize()
-	return err
+	f.Secrets = servers.known
+	desired := fleet.New(fc, r.Image, r.Namespace, servers.versionsOr(f.DaemonSet))
+	f.Image = desired.Image
+	for _, problem := range desired.Filled().Check() {
+		f.Invalid = append(f.Invalid, problem.String())
+	}
+	connection := connectionOf(desired)
+	r.wantOfNATS(f, desired, servers, connection)
+	hold(f, connection)
+	applyErr := r.apply(ctx, f, desired, m, connection)
+	if err := r.gather(ctx, f); err != nil {
+		return joined(applyErr, err)
+	}
+	r.watchCollectors(f)
+	r.readFindings(f)
+	r.tellDeeds(ctx, fc)
+	return applyErr
+}
+
+// forget what was known of an object that is gone.
+func (r *Reconciler) forget(name client.ObjectKey) {
+	r.memories.forget(name)
+	r.conditions.forget(name)
+	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})
+	r.observer.Forget(observation.Key{Namespace: name.Namespace, Name: name.Name})
+}
+
+type objectKey struct{ Namespace, Name string }
+
+func key(fc *v1alpha1.FlowCollector) objectKey { return objectKey{fc.Namespace, fc.Name} }
+
+// soonest of the times given that are not 0; 0 where all are.
+func soonest(times ...time.Duration) (out time.Duration) {
+	for _, t := range times {
+		if t > 0 && (out == 0 || t < out) {
+			out = t
+		}
+	}
+	return out
 }

@@ -3,10 +3,8 @@ package controllers
 import (
 	"fmt"
 	"reflect"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -67,11 +65,4 @@ func annotationOf(pod *coreac.PodTemplateSpecApplyConfiguration, name string) st
 		return ""
 	}
 	return pod.Annotations[name]
-}
-
-// tellReplacement makes an event of it: whoever sees pods end asks why.
-func (p *pass) tellReplacement(reasons []string) {
-	if len(reasons) > 0 {
-		p.event(corev1.EventTypeNormal, reasonRolling, "ReplaceCollectors", "collectors are replaced: "+strings.Join(reasons, "; "))
-	}
 }

@@ -19,25 +19,37 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// secrets are what a pass knows of the Secrets that a spec names.
-type secrets struct {
+// servers are what the Secrets that a spec names come to.
+type servers struct {
 	// templates and output are the servers of the bucket and of the stream; nil where a Secret that they need is missing.
 	templates, output *jetstream.Server
-	// forbidden: the operator may not read them.
-	forbidden bool
-	// problems with what was read, or missing.
-	missing, problems []string
+	known             judge.Secrets
 	versions          string
 }
 
-// readSecrets reads the Secrets that the spec names, one by one: nothing is listed or watched, so that a Role can let the
-// operator read these and no others.
-func (p *pass) readSecrets(ctx context.Context) error {
-	s := &p.fc.Spec
-	reader := &secretReader{ctx: ctx, client: p.Reader, namespace: p.fc.Namespace, read: make(map[string]*corev1.Secret)}
-	servers := make(map[*v1alpha1.NATS]*jetstream.Server)
+// versionsOr makes nothing roll because Secrets cannot be read: collectors that run have connected with those of the DaemonSet.
+func (s *servers) versionsOr(set *appsv1.DaemonSet) string {
+	if !s.known.Forbidden && len(s.known.Missing) == 0 {
+		return s.versions
+	}
+	if set == nil {
+		return ""
+	}
+	return set.Spec.Template.Annotations[fleet.AnnotationSecrets]
+}
+
+// secrets reads the Secrets that the spec names, when that is due, one by one: nothing is listed or watched, so that a Role can let
+// the operator read these and no others.
+func (r *Reconciler) secrets(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory) (*servers, error) {
+	if !m.due && m.servers != nil {
+		return m.servers, nil
+	}
+	s := &fc.Spec
+	reader := &secretReader{ctx: ctx, client: r.Reader, namespace: fc.Namespace, read: make(map[string]*corev1.Secret)}
+	found := make(map[*v1alpha1.NATS]*jetstream.Server)
 	for _, section := range []struct {
 		path string
 		nats *v1alpha1.NATS
@@ -48,7 +60,7 @@ func (p *pass) readSecrets(ctx context.Context) error {
 		failed := len(reader.missing)
 		server := reader.server(section.path, section.nats)
 		if reader.err != nil {
-			return fmt.Errorf("reading the Secrets of FlowCollector %s: %w", client.ObjectKeyFromObject(p.fc), reader.err)
+			return nil, fmt.Errorf("reading the Secrets of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), reader.err)
 		}
 		if len(reader.missing) > failed {
 			continue // connecting without it would be connecting as somebody else
@@ -58,41 +70,19 @@ func (p *pass) readSecrets(ctx context.Context) error {
 				reader.problems = append(reader.problems, fmt.Sprintf("%s: %v", section.path, err))
 			}
 		}
-		servers[section.nats] = server
+		found[section.nats] = server
 	}
-	p.secrets = secrets{
-		templates: servers[&s.NATS],
-		output:    servers[&s.NATS],
-		forbidden: reader.forbidden,
-		missing:   reader.missing,
-		problems:  reader.problems,
-		versions:  reader.versions(),
-	}
+	out := &servers{templates: found[&s.NATS], output: found[&s.NATS], versions: reader.versions()}
 	if s.TemplateStore.NATS != nil {
-		p.secrets.templates = servers[s.TemplateStore.NATS]
+		out.templates = found[s.TemplateStore.NATS]
 	}
 	if s.Output.NATS != nil {
-		p.secrets.output = servers[s.Output.NATS]
+		out.output = found[s.Output.NATS]
 	}
-	if p.secrets.forbidden || len(p.secrets.missing) > 0 {
-		return p.keepSecretVersions(ctx)
-	}
-	return nil
-}
-
-// keepSecretVersions makes nothing roll because Secrets cannot be read: collectors that run have connected with them.
-func (p *pass) keepSecretVersions(ctx context.Context) error {
-	set := &appsv1.DaemonSet{}
-	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}
-	if err := p.Client.Get(ctx, key, set); err != nil {
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading DaemonSet %s: %w", key, err)
-		}
-		p.secrets.versions = ""
-		return nil
-	}
-	p.secrets.versions = set.Spec.Template.Annotations[fleet.AnnotationSecrets]
-	return nil
+	out.known = judge.Secrets{Forbidden: reader.forbidden, Missing: reader.missing, Problems: reader.problems,
+		NoTemplates: out.templates == nil, NoOutput: out.output == nil}
+	m.servers = out
+	return out, nil
 }
 
 // secretReader reads each Secret once.

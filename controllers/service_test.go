@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // A node's first address is of the cluster's first family, which need not be the Service's.
@@ -22,13 +23,13 @@ func TestAddressesOfNodesAreOfTheServicesFamilies(t *testing.T) {
 	}{
 		"node-port": {
 			func(fc *v1alpha1.FlowCollector) { fc.Spec.Service.Type = v1alpha1.ServiceNodePort },
-			reasonAddressAssigned, []string{"192.0.2.9", "192.0.2.10"},
+			judge.ReasonAddressAssigned, []string{"192.0.2.9", "192.0.2.10"},
 		},
 		"host-network": {
 			func(fc *v1alpha1.FlowCollector) {
 				fc.Spec.Service.Type, fc.Spec.Collector.HostNetwork = v1alpha1.ServiceNone, true
 			},
-			reasonHostNetwork, []string{"192.0.2.9", "192.0.2.10", "2001:db8::9", "2001:db8::10"},
+			judge.ReasonHostNetwork, []string{"192.0.2.9", "192.0.2.10", "2001:db8::9", "2001:db8::10"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

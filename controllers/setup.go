@@ -31,6 +31,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
@@ -66,6 +67,7 @@ func CacheOptions(namespaces []string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.DaemonSet{}:             own,
 			&corev1.ConfigMap{}:             own,
+			&corev1.Node{}:                  {Transform: slimNode},
 			&corev1.Pod{}:                   pods,
 			&corev1.Service{}:               own,
 			&corev1.ServiceAccount{}:        own,
@@ -82,6 +84,24 @@ func CacheOptions(namespaces []string) cache.Options {
 	return options
 }
 
+// slimNode leaves of a node what judgements are made of: a large cluster's nodes, with their images, are tens of megabytes.
+func slimNode(o any) (any, error) {
+	n, ok := o.(*corev1.Node)
+	if !ok {
+		return o, nil
+	}
+	slim := &corev1.Node{}
+	slim.Name, slim.UID, slim.ResourceVersion, slim.CreationTimestamp = n.Name, n.UID, n.ResourceVersion, n.CreationTimestamp
+	slim.Spec.Unschedulable, slim.Spec.PodCIDRs = n.Spec.Unschedulable, n.Spec.PodCIDRs
+	slim.Status.Addresses = n.Status.Addresses
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			slim.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
+		}
+	}
+	return slim, nil
+}
+
 // Setup registers the reconciler with a manager.
 func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
 	if r.conditions, err = newConditionMetrics(metrics.Registry); err != nil {
@@ -94,14 +114,21 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
-	r.views = newViews()
-	// What the collectors say is a reason to look at their fleet.
+	if r.Identity == "" {
+		r.Identity = r.Namespace
+	}
+	r.memories = newMemories()
+	// What was found outside of Kubernetes is a reason to look at the object.
 	found := make(chan event.GenericEvent, 1024)
-	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) {
-		found <- event.GenericEvent{Object: &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name}}}
-	}})
-	if err := manager.Add(runnable(r.observer.Run)); err != nil {
-		return fmt.Errorf("adding the observer of collectors: %w", err)
+	notify := func(namespace, name string) {
+		found <- event.GenericEvent{Object: &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}}
+	}
+	r.prober = jetstream.NewProber(jetstream.ProberOptions{Notify: func(k jetstream.Key) { notify(k.Namespace, k.Name) }})
+	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) { notify(k.Namespace, k.Name) }})
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run} {
+		if err := manager.Add(runnable(run)); err != nil {
+			return fmt.Errorf("adding what looks outside: %w", err)
+		}
 	}
 	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
@@ -116,6 +143,8 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Owns(&networkingv1.NetworkPolicy{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(fleetOfPod)).
+		// Of no interest by itself: what becomes of a node shows in the pods. It is there to be listed without asking the API server.
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request { return nil })).
 		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
 		WithOptions(options).
 		Complete(r)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // Each state is as an engineer on call would meet it, with the words that tell what to do.
@@ -37,10 +38,10 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.run(fc, 1)
-		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonPartlyUnavailable, "1 of 3 nodes are without",
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, judge.ReasonPartlyUnavailable, "1 of 3 nodes are without",
 			"ImagePullBackOff", "away-collector-x")
-		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonPartlyUnavailable, "CollectorsAvailable")
-		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, reasonPartlyUnavailable)
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonPartlyUnavailable, "CollectorsAvailable")
+		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, judge.ReasonPartlyUnavailable)
 		w.run(fc, 0)
 		w.expectReady(fc)
 	})
@@ -63,7 +64,7 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.run(fc, 3)
-		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonUnavailable, "3 of 3 nodes are without",
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, judge.ReasonUnavailable, "3 of 3 nodes are without",
 			"ports of its own", "2055/UDP", "18080/TCP", "collector.metricsPort")
 	})
 	t.Run("no node has a collector", func(t *testing.T) {
@@ -73,11 +74,11 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		if err := w.c.Status().Update(t.Context(), set); err != nil {
 			t.Fatal(err)
 		}
-		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonNoNodes, "nodeSelector")
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, judge.ReasonNoNodes, "nodeSelector")
 	})
 	t.Run("no load balancer", func(t *testing.T) {
 		fc := w.create("pending")
-		w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionFalse, reasonAddressPending, "MetalLB", "kubectl describe service pending-collector")
+		w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionFalse, judge.ReasonAddressPending, "MetalLB", "kubectl describe service pending-collector")
 		if c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionDegraded); c != nil && c.Status == metav1.ConditionTrue {
 			t.Errorf("a fleet that is starting is degraded: %s", c.Message)
 		}
@@ -87,31 +88,31 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			fc.Spec.Service.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
 		})
 		w.run(fc, 0)
-		w.expect(fc, v1alpha1.ConditionSourceIPPreserved, metav1.ConditionFalse, reasonClusterTraffic, "set it to Local")
-		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady) // flows arrive
-		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, reasonClusterTraffic)
+		w.expect(fc, v1alpha1.ConditionSourceIPPreserved, metav1.ConditionFalse, judge.ReasonClusterTraffic, "set it to Local")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, judge.ReasonReady) // flows arrive
+		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, judge.ReasonClusterTraffic)
 	})
 	t.Run("a subject that the stream does not take in", func(t *testing.T) {
 		fc := w.create("subjects", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Subjects = []string{"other.>"} })
-		w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reasonInvalidConfiguration, "output.stream.subjects",
+		w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonInvalidConfiguration, "output.stream.subjects",
 			"flows."+w.namespace+".subjects.>")
 		operator.settle(fc)
 		if n := len(w.children(fc)); n != 0 {
 			t.Errorf("%d objects are made of a spec that cannot work", n)
 		}
-		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionUnknown, reasonInvalidConfiguration, "not looked at")
-		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, reasonInvalidConfiguration, "not looked at")
-		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, reasonInvalidConfiguration)
-		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonInvalidConfiguration)
-		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, reasonInvalidConfiguration)
+		w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionUnknown, judge.ReasonInvalidConfiguration, "not looked at")
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionUnknown, judge.ReasonInvalidConfiguration, "not looked at")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonInvalidConfiguration)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonInvalidConfiguration)
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, judge.ReasonInvalidConfiguration)
 		subjects := fc.Spec.Output.Stream.Subjects
 		change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Subjects = nil })
 		w.run(fc, 0)
 		w.expectReady(fc)
 		// What runs is not of the spec that became invalid, and is well all the same.
 		change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Subjects = subjects })
-		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonInvalidConfiguration, "left as it is")
-		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, reasonAvailable)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonInvalidConfiguration, "left as it is")
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, judge.ReasonAvailable)
 	})
 	t.Run("one node", func(t *testing.T) {
 		fc := w.create("alone")
@@ -121,7 +122,7 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		if err := w.c.Status().Update(t.Context(), set); err != nil {
 			t.Fatal(err)
 		}
-		w.expect(fc, v1alpha1.ConditionLoadDistributed, metav1.ConditionTrue, reasonDistributed, "one collector")
+		w.expect(fc, v1alpha1.ConditionLoadDistributed, metav1.ConditionTrue, judge.ReasonDistributed, "one collector")
 	})
 	t.Run("an admission webhook that does not answer", func(t *testing.T) {
 		webhook := deadWebhook(w.namespace)
@@ -133,15 +134,15 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			return err != nil && strings.Contains(err.Error(), "failed calling webhook")
 		})
 		fc := w.create("hooked")
-		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, reasonRetrying, "DaemonSet "+w.namespace+"/hooked-collector",
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRetrying, "DaemonSet "+w.namespace+"/hooked-collector",
 			"failed calling webhook")
-		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, reasonReady) // the rest is done
+		w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady) // the rest is done
 		if err := w.c.Delete(t.Context(), webhook); err != nil {
 			t.Fatal(err)
 		}
 		w.daemonSet(fc)
 		w.run(fc, 0)
-		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, reasonSettled)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 		w.expectReady(fc)
 	})
 	t.Run("the Prometheus operator is not installed", func(*testing.T) {
@@ -149,8 +150,8 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			fc.Spec.Monitoring.PodMonitor.Enabled, fc.Spec.Monitoring.PrometheusRule.Enabled = true, true
 		})
 		w.run(fc, 0)
-		w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, reasonKindMissing, "PodMonitor", "PrometheusRule", "install the Prometheus operator")
-		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady)
+		w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionFalse, judge.ReasonKindMissing, "PodMonitor", "PrometheusRule", "install the Prometheus operator")
+		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, judge.ReasonReady)
 	})
 	t.Run("kubectl describe shows it", func(t *testing.T) {
 		fc := &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Name: "cluster-policy", Namespace: w.namespace}}
@@ -198,16 +199,4 @@ func (w *world) tryDaemonSet() error {
 			},
 		},
 	}, client.DryRunAll)
-}
-
-func TestTextsAreCutBetweenCharacters(t *testing.T) {
-	for _, test := range []struct {
-		text    string
-		longest int
-		want    string
-	}{{"node", 4, "node"}, {"node", 3, "nod"}, {"größe", 3, "gr"}, {"größe", 4, "grö"}, {"", 0, ""}} {
-		if got := cut(test.text, test.longest); got != test.want {
-			t.Errorf("%q cut to %d bytes is %q, want %q", test.text, test.longest, got, test.want)
-		}
-	}
 }

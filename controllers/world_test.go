@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,11 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // world is what one test has to itself: a namespace of the API server, whose administrator c is, and a nats-server.
@@ -128,6 +131,23 @@ func (w *world) run(fc *v1alpha1.FlowCollector, unready int32) {
 	}
 }
 
+// lookNow makes the operator look at everything, as the guide says, also at what it otherwise looks at when that is due.
+func (w *world) lookNow(o *operator, fc *v1alpha1.FlowCollector) {
+	w.Helper()
+	before := o.queue.passes(requestOf(fc))
+	change(w, fc, func(fc *v1alpha1.FlowCollector) {
+		if fc.Annotations == nil {
+			fc.Annotations = make(map[string]string)
+		}
+		fc.Annotations["flowfleet.io/reconcile-at"] = time.Now().Format(time.RFC3339Nano)
+	})
+	natstest.Eventually(w, "the operator looks at "+fc.Name, func() bool { return o.queue.passes(requestOf(fc)) > before })
+}
+
+func requestOf(o client.Object) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
+}
+
 // expect waits until a condition has a status and a reason, and a message that says all of that.
 func (w *world) expect(fc *v1alpha1.FlowCollector, kind string, status metav1.ConditionStatus, reason string, says ...string) {
 	w.Helper()
@@ -153,7 +173,7 @@ func (w *world) expect(fc *v1alpha1.FlowCollector, kind string, status metav1.Co
 
 func (w *world) expectReady(fc *v1alpha1.FlowCollector) {
 	w.Helper()
-	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, reasonReady)
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionTrue, judge.ReasonReady)
 }
 
 func conditionsOf(fc *v1alpha1.FlowCollector) string {

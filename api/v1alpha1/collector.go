@@ -47,6 +47,20 @@ type Collector struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="collector.resources.claims: collectors have no resource claims; leave them out"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
+	// minReady collectors are enough for CollectorsAvailable, a number of nodes or a percentage of them, rounded up; nodes that are not
+	// ready, cordoned or younger than 5 minutes do not count. At least one is needed in any case. Default 99%.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 100000 : self.matches('^([1-9][0-9]?|100)%$')",message="collector.minReady: a number of nodes from 1 on, or a percentage from 1% to 100%, is needed"
+	MinReady *intstr.IntOrString `json:"minReady,omitempty"`
+
+	// progressDeadline is how long a rollout, or a Service that waits for its address, may go without getting on before it is Stalled
+	// and Degraded, 1m to 24h. Default 10m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="collector.progressDeadline: from 1m to 24h is possible"
+	ProgressDeadline *Duration `json:"progressDeadline,omitempty"`
+
 	// nodeSelector chooses the nodes that have a collector. Default: all that are not tainted.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`

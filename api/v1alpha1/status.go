@@ -27,24 +27,39 @@ const (
 	ConditionSourceIPPreserved = "SourceIPPreserved"
 	// ConditionLoadDistributed is False where one collector gets everything while others get nothing.
 	ConditionLoadDistributed = "LoadDistributed"
+	// ConditionNothingLost is False where datagrams or records were lost of late.
+	ConditionNothingLost = "NothingLost"
+	// ConditionReceiveBuffersGranted is False where nodes give sockets smaller receive buffers than they are asked for.
+	ConditionReceiveBuffersGranted = "ReceiveBuffersGranted"
+	// ConditionReconciling is there, and True, while the fleet is on its way to what the spec says, as kstatus reads it.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is there, and True, while the fleet does not get there by itself, as kstatus reads it.
+	ConditionStalled = "Stalled"
+	// ConditionOperatorConflict is there, and True, while another operator looks after the same object.
+	ConditionOperatorConflict = "OperatorConflict"
 	// ConditionMonitoringReady is about the objects that spec.monitoring asks for.
 	ConditionMonitoringReady = "MonitoringReady"
 )
 
 // FlowCollectorStatus is the fleet as the operator last saw it.
 type FlowCollectorStatus struct {
-	// observedGeneration of the spec that this status is about.
+	// observedGeneration is the last generation of the spec that was applied in full, or that Stalled says cannot be.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions say how the fleet is: Ready, Progressing, Degraded, ConfigurationValid, TemplateStoreReady, StreamReady,
-	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, MonitoringReady.
+	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, NothingLost, ReceiveBuffersGranted, MonitoringReady, and
+	// while they are True Reconciling, Stalled and OperatorConflict.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +patchStrategy=merge
 	// +patchMergeKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// operator that looks after this object; others leave it alone.
+	// +optional
+	Operator *OperatorClaim `json:"operator,omitempty"`
 
 	// collectors counts pods.
 	// +optional
@@ -78,6 +93,14 @@ type FlowCollectorStatus struct {
 	// templates known to the collectors.
 	// +optional
 	Templates *int64 `json:"templates,omitempty"`
+}
+
+// OperatorClaim names the operator that looks after an object.
+type OperatorClaim struct {
+	// identity is the operator's namespace and the name of its lease.
+	Identity string `json:"identity"`
+	// renewTime is when it last said so. Another operator takes over 30 minutes after it.
+	RenewTime metav1.Time `json:"renewTime"`
 }
 
 // CollectorCounts counts the collectors' pods.

@@ -1,0 +1,97 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// gather reads what is watched of a fleet: DaemonSet, Service, pods and nodes.
+func (r *Reconciler) gather(ctx context.Context, f *judge.Facts) error {
+	name := client.ObjectKey{Namespace: f.Collector.Namespace, Name: fleet.ObjectName(f.Collector)}
+	f.DaemonSet, f.Service = &appsv1.DaemonSet{}, &corev1.Service{}
+	if err := r.Client.Get(ctx, name, f.DaemonSet); err != nil {
+		f.DaemonSet = nil
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading DaemonSet %s: %w", name, err)
+		}
+	}
+	if err := r.Client.Get(ctx, name, f.Service); err != nil {
+		f.Service = nil
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading Service %s: %w", name, err)
+		}
+	}
+	pods, err := r.pods(ctx, f.Collector)
+	if err != nil {
+		return err
+	}
+	f.Pods = pods
+	return r.gatherNodes(ctx, f)
+}
+
+func (r *Reconciler) pods(ctx context.Context, fc *v1alpha1.FlowCollector) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(fc.Namespace), client.MatchingLabels(fleet.Selector(fc))); err != nil {
+		return nil, fmt.Errorf("listing the collectors of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
+	}
+	return list.Items, nil
+}
+
+func (r *Reconciler) gatherNodes(ctx context.Context, f *judge.Facts) error {
+	list := &corev1.NodeList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	f.Nodes = make(map[string]judge.Node, len(list.Items))
+	for i := range list.Items {
+		n := &list.Items[i]
+		node := judge.Node{Cordoned: n.Spec.Unschedulable, Created: n.CreationTimestamp.Time}
+		for _, c := range n.Status.Conditions {
+			if c.Type == corev1.NodeReady {
+				node.Ready = c.Status == corev1.ConditionTrue
+			}
+		}
+		for _, a := range n.Status.Addresses {
+			if parsed, err := netip.ParseAddr(a.Address); err == nil {
+				node.Addresses = append(node.Addresses, parsed)
+			}
+		}
+		for _, c := range n.Spec.PodCIDRs {
+			if parsed, err := netip.ParsePrefix(c); err == nil {
+				node.Pods = append(node.Pods, parsed)
+			}
+		}
+		f.Nodes[n.Name] = node
+	}
+	return nil
+}
+
+// watchCollectors hands over which pods are to be asked how they are.
+func (r *Reconciler) watchCollectors(f *judge.Facts) {
+	var ask []observation.Pod
+	for i := range f.Pods {
+		s := &f.Pods[i].Status
+		if s.Phase == corev1.PodRunning && s.PodIP != "" && f.Pods[i].DeletionTimestamp.IsZero() {
+			ask = append(ask, observation.Pod{Name: f.Pods[i].Name, Node: f.Pods[i].Spec.NodeName, Address: s.PodIP,
+				Port: f.Collector.Spec.Collector.MetricsPort})
+		}
+	}
+	r.observer.Watch(observation.Key(key(f.Collector)), ask)
+}
+
+// readFindings takes what was found outside of Kubernetes, and tells what was done there.
+func (r *Reconciler) readFindings(f *judge.Facts) {
+	f.NATS = r.prober.Finding(jetstream.Key(key(f.Collector)))
+	f.Collectors = r.observer.Finding(observation.Key(key(f.Collector)))
+}

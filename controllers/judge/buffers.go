@@ -1,0 +1,34 @@
+package judge
+
+import "fmt"
+
+// datagramBytes is what the kernel accounts for a datagram that fits an Ethernet frame (its truesize). It doubles the buffer that is
+// asked for.
+const datagramBytes = 2304
+
+// receiveBuffersGranted says whether nodes give sockets the receive buffers that they are asked for.
+func (j *judgement) receiveBuffersGranted() said {
+	if s := j.unreachable(); s != nil {
+		return *s
+	}
+	var asked int64
+	smaller := j.those(func(c *collector) string {
+		for i := range c.Now.Listeners {
+			l := &c.Now.Listeners[i]
+			if l.GrantedBytes > 0 && l.GrantedBytes < l.AskedBytes {
+				asked = max(asked, l.AskedBytes)
+				return fmt.Sprintf("each socket of %s asks for %d bytes and has %d, about %d datagrams", l.Name, l.AskedBytes, l.GrantedBytes,
+					2*l.GrantedBytes/datagramBytes)
+			}
+		}
+		return ""
+	})
+	if len(smaller) > 0 {
+		out := isFalse(ReasonBuffersSmaller, "%d of %d collectors that answer have smaller receive buffers than they ask for, and lose bursts: %s; "+
+			"set the sysctl net.core.rmem_max=%d on the nodes (a collector that starts later takes it up), or ask for less in "+
+			"listeners.receiveBuffer", len(smaller), len(j.answering()), some(smaller), asked)
+		out.harmless = true // a default node is so; what is lost for it, NothingLost tells
+		return out
+	}
+	return isTrue(ReasonGranted, "the sockets have the receive buffers that they ask for")
+}

@@ -1,0 +1,125 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// collector is one that answered.
+type collector struct{ *observation.Report }
+
+// settling is how long a collector that has begun may take to connect before that is told.
+const settling = 30 * time.Second
+
+// answering are the collectors that answered when they were last asked.
+func (f *Facts) answering() (out []collector) {
+	for i := range f.Collectors.Reports {
+		if f.Collectors.Reports[i].Answers() {
+			out = append(out, collector{&f.Collectors.Reports[i]})
+		}
+	}
+	return out
+}
+
+// unreachable is what is said where too few collectors answer to know; nil where enough do.
+func (f *Facts) unreachable() *said {
+	asked, answered := len(f.Collectors.Reports), len(f.answering())
+	var out said
+	switch {
+	case asked == 0:
+		out = isUnknown(ReasonNoCollectors, "no collector runs that could be asked")
+	case answered >= f.enough(asked):
+		return nil
+	default:
+		why := "they were not asked yet"
+		for i := range f.Collectors.Reports {
+			if r := &f.Collectors.Reports[i]; r.Error != "" {
+				why = fmt.Sprintf("such as pod %s on node %s: %s", r.Pod.Name, r.Pod.Node, r.Error)
+				break
+			}
+		}
+		if f.Collectors.At.IsZero() && answered == 0 {
+			out = isUnknown(ReasonPending, "the collectors were not asked yet")
+			return &out
+		}
+		out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors answer the operator; %s: does a network policy keep it from the port "+
+			"collector.metricsPort?", answered, asked, why)
+	}
+	return &out
+}
+
+// those are the collectors of which something is so, each with its node and why.
+func (f *Facts) those(trouble func(*collector) string) (out []string) {
+	for _, c := range f.answering() {
+		if why := trouble(&c); why != "" {
+			out = append(out, fmt.Sprintf("pod %s on node %s: %s", c.Pod.Name, c.Pod.Node, why))
+		}
+	}
+	return out
+}
+
+// some of what is told, which may be long.
+func some(list []string) string {
+	if more := len(list) - maxTroubles; more > 0 {
+		return strings.Join(list[:maxTroubles], "; ") + fmt.Sprintf("; and %d more", more)
+	}
+	return strings.Join(list, "; ")
+}
+
+// new ones may still be connecting.
+func (c *collector) new() bool { return !c.Now.Begun || c.Now.Time.Sub(c.Now.Started) < settling }
+
+func because(why, otherwise string) string {
+	if why == "" {
+		return otherwise
+	}
+	return otherwise + ": " + why
+}
+
+// cannotShare says why the collector cannot use the bucket.
+func (c *collector) cannotShare() string {
+	b := c.Now.Bucket
+	if b == nil || c.new() {
+		return ""
+	}
+	stuck := c.Before != nil && c.Before.Bucket != nil && b.WriteErrors > c.Before.Bucket.WriteErrors && b.Writes == c.Before.Bucket.Writes
+	switch {
+	case !b.Connected:
+		return because(b.LastError, "not connected")
+	case !b.Loaded:
+		return because(b.LastError, "it has not read the bucket")
+	case !b.Read:
+		return because(b.LastError, "it cannot read")
+	case !b.Write, stuck:
+		return because(b.LastError, fmt.Sprintf("it cannot write (%d changes wait, %d attempts failed)", b.Queue, b.WriteErrors))
+	}
+	return ""
+}
+
+// cannotPublish says why the collector's flows do not leave.
+func (c *collector) cannotPublish() string {
+	o := &c.Now.Output
+	if c.new() {
+		return ""
+	}
+	waits := fmt.Sprintf("%d records wait in memory and %d on disk, %d messages failed", o.Waiting, o.Spooled, o.Failures)
+	switch {
+	case !o.Connected:
+		return because(o.LastError, "not connected, "+waits)
+	case !o.StreamReady:
+		return because(o.LastError, "the stream does not take what it sends, "+waits)
+	case c.Before != nil && o.Waiting+o.Spooled > 0 && o.Failures > c.Before.Output.Failures && o.Published == c.Before.Output.Published:
+		return because(o.LastError, "nothing is published, "+waits)
+	}
+	return ""
+}
+
+func (c *collector) spoolUnusable() string {
+	if s := c.Now.Spool; s != nil && !s.Usable && c.Now.Begun {
+		return because(s.Error, "what waits is in memory only")
+	}
+	return ""
+}

@@ -1,0 +1,27 @@
+package judge
+
+import "strings"
+
+// configurationValid says whether the spec can be put to work.
+func (j *judgement) configurationValid() said {
+	s, a := &j.Secrets, &j.Applied
+	switch {
+	case len(j.Invalid) > 0:
+		return isFalse(ReasonInvalidConfiguration, "the collectors would refuse their configuration, what runs is left alone: %s",
+			strings.Join(j.Invalid, "; "))
+	case len(a.Taken) > 0:
+		return isFalse(ReasonNameTaken, "%s", strings.Join(a.Taken, "; "))
+	case len(a.Refused)+len(a.Denied) > 0:
+		return isFalse(ReasonRefused, "Kubernetes refuses what comes of the spec: %s", strings.Join(append(a.Refused[:len(a.Refused):len(a.Refused)], a.Denied...), "; "))
+	case j.Held != "":
+		return isFalse(ReasonRolloutHeld, "the collectors go on with the connection to NATS that they have, because the new one does not work: %s", j.Held)
+	case len(s.Missing) > 0:
+		return isFalse(ReasonSecretMissing, "%s: create it, the collectors take it up by themselves", strings.Join(s.Missing, "; "))
+	case len(s.Problems) > 0:
+		return isFalse(ReasonSecretInvalid, "%s", strings.Join(s.Problems, "; "))
+	case s.Forbidden:
+		return isTrue(ReasonSecretsNotReadable, "the operator may not read the Secrets that the spec names, so it checks neither them nor "+
+			"NATS, and a changed Secret replaces no collectors; to let it: %s", j.Grant())
+	}
+	return isTrue(ReasonValid, "the collectors can work with the spec")
+}

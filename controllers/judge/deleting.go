@@ -1,0 +1,20 @@
+package judge
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// deleting says what is waited for; nothing else is known of a fleet that goes.
+func (j *judgement) deleting() {
+	for _, c := range j.Collector.Status.Conditions {
+		j.said[c.Type] = isUnknown(ReasonDeleting, "the FlowCollector is being deleted")
+	}
+	j.said[v1alpha1.ConditionReady] = isFalse(ReasonDeleting, "%s", j.Deletion.Message)
+	j.said[v1alpha1.ConditionProgressing] = isTrue(ReasonDeleting, "%s", j.Deletion.Message)
+	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		j.said[kind] = said{}
+	}
+	j.said[v1alpha1.ConditionDegraded] = say(metav1.ConditionUnknown, ReasonDeleting, "the FlowCollector is being deleted")
+}

@@ -1,0 +1,152 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// Facts are all that a judgement rests on. Judging changes none of them.
+type Facts struct {
+	// Now is the time of the judgement.
+	Now time.Time
+	// Collector is the object as it was read: its spec, and the status that the judgement before came to.
+	Collector *v1alpha1.FlowCollector
+	Operator  Operator
+	// Image that the collectors are to run.
+	Image string
+	// Invalid says why collectors would refuse their configuration; nothing is applied of such a spec.
+	Invalid []string
+	Secrets Secrets
+	Applied Applied
+	// Held says why a change is not rolled out yet: the operator cannot use the new connection, and the fleet runs on the old one.
+	Held string
+	// Trying: the new connection was not tried yet, and the fleet goes on with the one that it has until it was.
+	Trying bool
+	// Deletion is nil but for an object that is being deleted.
+	Deletion *Deletion
+	// DaemonSet and Service are nil where there is none.
+	DaemonSet *appsv1.DaemonSet
+	Service   *corev1.Service
+	// Pods of the fleet.
+	Pods []corev1.Pod
+	// Nodes of the cluster, by name; nil where the operator may not see them.
+	Nodes map[string]Node
+	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words.
+	Unseen map[string]string
+	// NATS is what was found of bucket and stream.
+	NATS jetstream.Finding
+	// Collectors is what the fleet said of itself.
+	Collectors observation.Finding
+	// Failures are passes in a row, this one included, that ended with Failure.
+	Failures int
+	Failure  string
+	// Before is what the judgement before has noted; its zero value after a start of the operator.
+	Before Memory
+}
+
+// Operator is the one that judges.
+type Operator struct {
+	// Identity tells it from other operators.
+	Identity string
+	// Namespace and ServiceAccount of it, and SecretReaderRole, the ClusterRole by which it reads Secrets.
+	Namespace, ServiceAccount, SecretReaderRole string
+}
+
+// grant is the command that lets the operator read the Secrets of a namespace.
+func (o *Operator) grant(namespace string) string {
+	return fmt.Sprintf("kubectl create rolebinding %s -n %s --clusterrole=%s --serviceaccount=%s:%s", o.SecretReaderRole,
+		namespace, o.SecretReaderRole, o.Namespace, o.ServiceAccount)
+}
+
+// Grant is the command that lets the operator read the Secrets that a spec names.
+func (f *Facts) Grant() string { return f.Operator.grant(f.Collector.Namespace) }
+
+// Secrets are what is known of the Secrets that a spec names.
+type Secrets struct {
+	// Forbidden: the operator may not read them.
+	Forbidden bool
+	// Missing Secrets and keys, and Problems with what they hold.
+	Missing, Problems []string
+	// NoTemplates and NoOutput: what the connection of the bucket, of the stream, needs is missing.
+	NoTemplates, NoOutput bool
+}
+
+// Applied is what became of the fleet's objects in this pass.
+type Applied struct {
+	// Changed names the kinds that were written in this pass.
+	Changed []string
+	// Waiting names what differs from the spec and was not written, because the FlowCollector is suspended.
+	Waiting []string
+	// Refused are the API server's words for what it will say again whatever the cluster does: only another spec helps.
+	Refused []string
+	// Denied are its words for what a quota or an admission policy keeps from being made.
+	Denied []string
+	// Forbidden are its words for what the operator lacks the right to do.
+	Forbidden []string
+	// Taken are objects of others under names of ours.
+	Taken []string
+	// Failed: something else kept an object from being applied; see Facts.Failure.
+	Failed bool
+	// Monitoring is asked for; MissingKinds are those that the cluster does not have.
+	Monitoring   bool
+	MissingKinds []string
+}
+
+// full reports whether everything is in the cluster as the spec says.
+func (a *Applied) full() bool {
+	return len(a.Waiting)+len(a.Refused)+len(a.Denied)+len(a.Forbidden)+len(a.Taken) == 0 && !a.Failed
+}
+
+// Deletion is how the deletion of an object goes.
+type Deletion struct {
+	// Message says what is waited for, and how to let the object go without.
+	Message string
+}
+
+// Node is what matters of a node.
+type Node struct {
+	Ready, Cordoned bool
+	Created         time.Time
+	// Addresses of the node, and the ranges of its pods.
+	Addresses []netip.Addr
+	Pods      []netip.Prefix
+}
+
+// Memory is what one judgement tells the next. It lives in the operator's memory only: what has to outlive that is in the status.
+type Memory struct {
+	Rollout rolloutMemory
+	// AddressMissing is since when exporters have no address to send to; zero where they have one.
+	AddressMissing time.Time
+	// Lost is when something was last lost, and LostMessage what.
+	Lost                    time.Time
+	LostReason, LostMessage string
+}
+
+// appliedInFull reports whether the spec as it is now is in the cluster as a whole.
+func (f *Facts) appliedInFull() bool {
+	return len(f.Invalid) == 0 && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.full() && f.DaemonSet != nil
+}
+
+// WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could.
+func (f *Facts) WasWell() bool {
+	for _, kind := range []string{v1alpha1.ConditionConfigurationValid, v1alpha1.ConditionProgressing} {
+		if c := f.condition(kind); c != nil && c.Reason == ReasonRolloutHeld {
+			return true
+		}
+	}
+	for _, kind := range []string{v1alpha1.ConditionTemplateStoreReady, v1alpha1.ConditionStreamReady} {
+		if c := f.condition(kind); c == nil || c.Status != metav1.ConditionTrue {
+			return false
+		}
+	}
+	return true
+}

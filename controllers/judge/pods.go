@@ -1,0 +1,110 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// readyNodes are the nodes with a collector that is ready.
+func readyNodes(pods []corev1.Pod) map[string]bool {
+	nodes := make(map[string]bool)
+	for i := range pods {
+		if pods[i].DeletionTimestamp.IsZero() && IsReady(&pods[i]) {
+			nodes[pods[i].Spec.NodeName] = true
+		}
+	}
+	return nodes
+}
+
+// IsReady reports whether a pod's readiness probe is answered.
+func IsReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// nodeOf is the node that a DaemonSet made a pod for: before it is scheduled, its affinity says so.
+func nodeOf(pod *corev1.Pod) string {
+	if pod.Spec.NodeName != "" || pod.Spec.Affinity == nil || pod.Spec.Affinity.NodeAffinity == nil {
+		return pod.Spec.NodeName
+	}
+	if required := pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
+		for _, term := range required.NodeSelectorTerms {
+			for _, field := range term.MatchFields {
+				if field.Key == "metadata.name" && len(field.Values) == 1 {
+					return field.Values[0]
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// maxTroubles bounds what a condition tells.
+const maxTroubles = 3
+
+// podTroubles says what keeps pods from being ready, each reason once with how many have it.
+func podTroubles(pods []corev1.Pod) []string {
+	counts := make(map[string]int)
+	example := make(map[string]string)
+	for i := range pods {
+		if reason := podTrouble(&pods[i]); reason != "" {
+			counts[reason]++
+			example[reason] = max(example[reason], pods[i].Name)
+		}
+	}
+	var out []string
+	for reason, n := range counts {
+		out = append(out, fmt.Sprintf("%s (%d, such as pod %s)", reason, n, example[reason]))
+	}
+	slices.Sort(out)
+	if more := len(out) - maxTroubles; more > 0 {
+		out = append(out[:maxTroubles], fmt.Sprintf("and %d other reasons", more))
+	}
+	return out
+}
+
+// podTrouble is empty for a pod that is well, or merely starting.
+func podTrouble(pod *corev1.Pod) string {
+	if !pod.DeletionTimestamp.IsZero() {
+		return ""
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return "cannot be scheduled: " + c.Message + portsTaken(pod, c.Message)
+		}
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		switch {
+		case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
+			trouble := s.State.Waiting.Reason
+			if t := s.LastTerminationState.Terminated; t != nil {
+				trouble += fmt.Sprintf(", ended last with exit code %d (%s)", t.ExitCode, t.Reason)
+			} else if s.State.Waiting.Message != "" {
+				trouble += ": " + s.State.Waiting.Message
+			}
+			return trouble
+		case s.State.Terminated != nil:
+			return fmt.Sprintf("ended with exit code %d (%s)", s.State.Terminated.ExitCode, s.State.Terminated.Reason)
+		}
+	}
+	return ""
+}
+
+// portsTaken says what to do where the scheduler finds a node's ports taken, for which it has only these words.
+func portsTaken(pod *corev1.Pod, message string) string {
+	if !pod.Spec.HostNetwork || !strings.Contains(message, "free ports") {
+		return ""
+	}
+	var ports []string
+	for _, c := range pod.Spec.Containers {
+		for _, p := range c.Ports {
+			ports = append(ports, fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol))
+		}
+	}
+	return fmt.Sprintf(" (with collector.hostNetwork each fleet needs ports of its own on a node: another pod has one of %s; choose other "+
+		"ports of listeners and collector.metricsPort, or other nodes by collector.nodeSelector)", strings.Join(ports, ", "))
+}

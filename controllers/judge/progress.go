@@ -1,0 +1,94 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// failuresTold is how many passes in a row have to fail before a condition says so: most failures, such as of a cache that is
+// behind, are gone at the next one.
+const failuresTold = 4
+
+// progressing says whether the fleet is on its way to what the spec says.
+func (j *judgement) progressing() said {
+	a, r := &j.Applied, &j.rollout
+	switch {
+	case j.Collector.Spec.Suspend && len(a.Waiting) > 0:
+		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and changes wait: %s", strings.Join(a.Waiting, ", "))
+	case j.Collector.Spec.Suspend:
+		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; it is as the spec says now")
+	case len(j.Invalid) > 0:
+		return isFalse(ReasonInvalidConfiguration, "what runs is left as it is until ConfigurationValid is True")
+	case len(a.Forbidden) > 0:
+		return isTrue(ReasonOperatorForbidden, "the operator lacks rights (is its installation complete, or was an upgrade interrupted?): %s",
+			strings.Join(a.Forbidden, "; "))
+	case len(j.Unseen) > 0:
+		return isTrue(ReasonOperatorForbidden, "the operator may not watch what it looks after (is its installation complete, or was an "+
+			"upgrade interrupted?), so that what it says may be of the past: %s", j.unseen())
+	case len(a.Taken) > 0:
+		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
+	case len(a.Refused)+len(a.Denied) > 0:
+		return isFalse(ReasonRefused, "what the spec says is not applied in full until ConfigurationValid is True")
+	case j.Held != "":
+		return isTrue(ReasonRolloutHeld, "%s", j.Held)
+	case j.Trying:
+		return isTrue(ReasonRolling, "the new connection to NATS is tried before it is rolled out").yet()
+	case j.Failures >= failuresTold:
+		return isTrue(ReasonRetrying, "the operator tries again, at least once a minute: %s", j.Failure)
+	case a.Failed:
+		return isTrue(ReasonRolling, "the spec is being applied").yet()
+	case r.settled:
+		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
+	case r.stuck:
+		return isFalse(ReasonProgressDeadlineExceeded, "for %s nothing has got on (collector.progressDeadline): %s", j.deadline(), r.text)
+	}
+	return isTrue(ReasonRolling, "%s", r.text).yet()
+}
+
+func (j *judgement) unseen() string {
+	var out []string
+	for kind, words := range j.Unseen {
+		out = append(out, fmt.Sprintf("%s (%s)", kind, words))
+	}
+	return strings.Join(sorted(out), "; ")
+}
+
+// reconciling is what kstatus reads: True while the fleet is on its way, not there otherwise.
+func (j *judgement) reconciling() said {
+	p := j.said[v1alpha1.ConditionProgressing]
+	switch {
+	case j.said[v1alpha1.ConditionStalled].status == metav1.ConditionTrue:
+		return said{}
+	case p.status == metav1.ConditionTrue:
+		return p
+	case p.reason == ReasonSuspended && len(j.Applied.Waiting) > 0:
+		return isTrue(ReasonSuspended, "%s", p.message)
+	}
+	for _, kind := range essential {
+		if s := j.said[kind]; s.passing && s.status != metav1.ConditionTrue {
+			return isTrue(s.reason, "%s: %s", kind, s.message)
+		}
+	}
+	return said{}
+}
+
+// stalled is what kstatus reads as a failure: only another spec helps, or what should have come has not. It is not there otherwise.
+func (j *judgement) stalled() said {
+	switch s := j.said[v1alpha1.ConditionServiceReady]; {
+	case j.Collector.Spec.Suspend:
+		return said{}
+	case len(j.Invalid) > 0:
+		return isTrue(ReasonInvalidConfiguration, "%s", j.said[v1alpha1.ConditionConfigurationValid].message)
+	case len(j.Applied.Refused) > 0:
+		return isTrue(ReasonRefused, "%s", j.said[v1alpha1.ConditionConfigurationValid].message)
+	case j.said[v1alpha1.ConditionProgressing].reason == ReasonProgressDeadlineExceeded:
+		return isTrue(ReasonProgressDeadlineExceeded, "%s", j.said[v1alpha1.ConditionProgressing].message)
+	case s.reason == ReasonAddressMissing:
+		return isTrue(ReasonAddressMissing, "%s", s.message)
+	}
+	return said{}
+}

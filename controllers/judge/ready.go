@@ -1,0 +1,69 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// essential conditions must be True for a fleet to do its job, in the order in which their troubles are worth telling.
+var essential = []string{
+	v1alpha1.ConditionConfigurationValid,
+	v1alpha1.ConditionCollectorsAvailable,
+	v1alpha1.ConditionTemplateStoreReady,
+	v1alpha1.ConditionStreamReady,
+	v1alpha1.ConditionServiceReady,
+}
+
+// degrading conditions that are False make a fleet less than it should be.
+var degrading = append(essential[:len(essential):len(essential)],
+	v1alpha1.ConditionNothingLost,
+	v1alpha1.ConditionSourceIPPreserved,
+	v1alpha1.ConditionLoadDistributed,
+	v1alpha1.ConditionMonitoringReady,
+)
+
+// ready sums up whether the fleet does its job.
+func (j *judgement) ready(status *v1alpha1.FlowCollectorStatus) said {
+	for _, want := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		for _, kind := range essential {
+			if s := j.said[kind]; s.status == want {
+				s.message = kind + ": " + s.message
+				return s
+			}
+		}
+	}
+	message := fmt.Sprintf("%s collectors are ready", status.Collectors.Summary)
+	if status.Address != "" {
+		message += "; exporters send to " + status.Address
+	}
+	return isTrue(ReasonReady, "%s", message)
+}
+
+// degraded sums up what is wrong, also where flows still arrive.
+func (j *judgement) degraded() said {
+	var troubles []string
+	first := ""
+	add := func(kind string, s said) {
+		troubles = append(troubles, kind+": "+s.message)
+		if first == "" {
+			first = s.reason
+		}
+	}
+	for _, kind := range degrading {
+		if s := j.said[kind]; s.status == metav1.ConditionFalse && !s.passing && !s.harmless {
+			add(kind, s)
+		}
+	}
+	switch s := j.said[v1alpha1.ConditionProgressing]; s.reason {
+	case ReasonProgressDeadlineExceeded, ReasonOperatorForbidden:
+		add(v1alpha1.ConditionProgressing, s)
+	}
+	if len(troubles) > 0 {
+		return isTrue(first, "%s", strings.Join(troubles, "; "))
+	}
+	return isFalse(ReasonAsWanted, "nothing is known to be wrong")
+}

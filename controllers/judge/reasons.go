@@ -1,0 +1,81 @@
+package judge
+
+// Reasons of conditions. docs/conditions.md says what to do about each.
+const (
+	ReasonReady   = "Ready"
+	ReasonPending = "Pending"
+
+	ReasonValid                = "Valid"
+	ReasonInvalidConfiguration = "InvalidConfiguration"
+	ReasonSecretMissing        = "SecretMissing"
+	ReasonSecretInvalid        = "SecretInvalid"
+	ReasonSecretsNotReadable   = "SecretsNotReadable"
+	ReasonNameTaken            = "NameTaken"
+	ReasonRefused              = "Refused"
+	ReasonRolloutHeld          = "RolloutHeld"
+
+	ReasonAvailable                = "Available"
+	ReasonStarting                 = "Starting"
+	ReasonNoNodes                  = "NoNodes"
+	ReasonUnavailable              = "Unavailable"
+	ReasonPartlyUnavailable        = "PartlyUnavailable"
+	ReasonRolling                  = "Rolling"
+	ReasonSettled                  = "Settled"
+	ReasonSuspended                = "Suspended"
+	ReasonDeleting                 = "Deleting"
+	ReasonRetrying                 = "Retrying"
+	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+	ReasonOperatorForbidden        = "OperatorForbidden"
+	ReasonOtherOperator            = "OtherOperator"
+
+	ReasonAddressAssigned = "AddressAssigned"
+	ReasonAddressPending  = "AddressPending"
+	ReasonAddressMissing  = "AddressMissing"
+	ReasonNoService       = "NoService"
+
+	ReasonAddressesKept      = "AddressesKept"
+	ReasonClusterTraffic     = "ClusterTrafficPolicy"
+	ReasonHostNetwork        = "HostNetwork"
+	ReasonInsideCluster      = "InsideCluster"
+	ReasonAddressesRewritten = "AddressesRewritten"
+	ReasonMaybeRewritten     = "MaybeRewritten"
+	ReasonOneSender          = "OneSender"
+	ReasonNobodySends        = "NobodySends"
+
+	ReasonDisabled             = "Disabled"
+	ReasonReportedByCollectors = "ReportedByCollectors"
+	ReasonCollectorsCutOff     = "CollectorsCutOff"
+	ReasonNATSUnreachable      = "NATSUnreachable"
+	ReasonBucketConflict       = "BucketConflict"
+	ReasonBucketForeign        = "BucketForeign"
+	ReasonBucketFailed         = "BucketFailed"
+	ReasonStreamConflict       = "StreamConflict"
+	ReasonStreamForeign        = "StreamForeign"
+	ReasonStreamFailed         = "StreamFailed"
+	ReasonSpoolUnusable        = "SpoolUnusable"
+	ReasonDifferences          = "ReadyWithDifferences"
+
+	ReasonCollectorsUnreachable = "CollectorsUnreachable"
+	ReasonNoCollectors          = "NoCollectors"
+
+	ReasonDistributed      = "Distributed"
+	ReasonSingleCollector  = "SingleCollector"
+	ReasonTooLittleTraffic = "TooLittleTraffic"
+
+	ReasonNothingLost      = "NothingLost"
+	ReasonRecordsDropped   = "RecordsDropped"
+	ReasonKernelDrops      = "KernelDrops"
+	ReasonSetsUndecodable  = "SetsUndecodable"
+	ReasonDatagramsRefused = "DatagramsRefused"
+
+	ReasonGranted        = "Granted"
+	ReasonBuffersSmaller = "BuffersSmaller"
+
+	ReasonMonitored   = "Applied"
+	ReasonKindMissing = "KindMissing"
+
+	ReasonAsWanted = "AsWanted"
+
+	// reasonOver is of transitions only: a condition that is there while it is True has gone.
+	reasonOver = "Over"
+)

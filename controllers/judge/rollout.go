@@ -1,0 +1,245 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+const (
+	// defaultDeadline is for what should come by itself: pods that run, an address.
+	defaultDeadline = 10 * time.Minute
+	// youngNode is how old a node must be to count: its image is pulled meanwhile.
+	youngNode = 5 * time.Minute
+)
+
+// defaultMinReady lets one of a hundred collectors be away: nodes reboot.
+var defaultMinReady = intstr.FromString("99%")
+
+// rollout is how far the pods are.
+type rollout struct {
+	desired, ready, available, updated int
+	// needed collectors are enough; excused nodes do not count, because they are not ready, cordoned or new.
+	needed, excused int
+	// settled: the pods of the present spec run, or did once.
+	settled bool
+	// stuck: nothing has got on for the deadline.
+	stuck bool
+	// text says how far it is, and what keeps it.
+	text     string
+	troubles []string
+}
+
+// rolloutMemory is what tells whether a rollout gets on.
+type rolloutMemory struct {
+	generation, set    int64
+	updated, available int
+	since              time.Time
+	settled            bool
+}
+
+func (f *Facts) deadline() time.Duration {
+	if d := f.Collector.Spec.Collector.ProgressDeadline; d != nil && d.Std() > 0 {
+		return d.Std()
+	}
+	return defaultDeadline
+}
+
+func (j *judgement) judgeRollout() rollout {
+	r := rollout{troubles: podTroubles(j.Pods)}
+	if j.DaemonSet == nil {
+		r.text = "the DaemonSet is not made yet"
+	} else {
+		j.count(&r)
+	}
+	m := &j.memory.Rollout
+	set := int64(0)
+	if j.DaemonSet != nil {
+		set = j.DaemonSet.Generation
+	}
+	if m.generation != j.Collector.Generation || m.set != set {
+		restarted := m.generation == 0
+		*m = rolloutMemory{generation: j.Collector.Generation, set: set, since: j.Now}
+		// What the operator knew before it was restarted stands in the status.
+		if c := j.condition(v1alpha1.ConditionProgressing); restarted && c != nil {
+			switch {
+			case c.Reason == ReasonSettled && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
+				m.settled = true
+			case c.Reason == ReasonRolling, c.Reason == ReasonProgressDeadlineExceeded:
+				m.since = c.LastTransitionTime.Time
+			}
+		}
+	}
+	if r.updated > m.updated || r.available > m.available {
+		if m.updated+m.available > 0 {
+			m.since = j.Now
+		}
+		m.updated, m.available = max(m.updated, r.updated), max(m.available, r.available)
+	}
+	if slices.Contains(j.Applied.Changed, "DaemonSet") {
+		m.settled = false
+		return r
+	}
+	taken := j.DaemonSet != nil && j.DaemonSet.Status.ObservedGeneration >= j.DaemonSet.Generation
+	m.settled = j.appliedInFull() && taken && (m.settled || r.updated >= r.desired && r.available >= r.needed)
+	r.settled = m.settled
+	if !r.settled {
+		if due := m.since.Add(j.deadline()); j.Now.Before(due) {
+			j.lookAgainAt(due)
+		} else {
+			r.stuck = true
+		}
+	}
+	return r
+}
+
+// count the collectors. The DaemonSet's own count looks at the older of two pods of a node, and so takes a node for empty whose new
+// collector has taken over.
+func (j *judgement) count(r *rollout) {
+	s := &j.DaemonSet.Status
+	r.desired, r.updated = int(s.DesiredNumberScheduled), int(s.UpdatedNumberScheduled)
+	nodes := readyNodes(j.Pods)
+	r.ready = min(max(len(nodes), int(s.NumberReady)), r.desired)
+	r.available = min(max(len(nodes), int(s.NumberAvailable)), r.desired)
+	r.excused = min(j.excused(nodes), r.desired-r.available)
+	r.needed = j.enough(r.desired - r.excused)
+	switch {
+	case s.ObservedGeneration < j.DaemonSet.Generation || slices.Contains(j.Applied.Changed, "DaemonSet"):
+		r.text = "Kubernetes takes up the present spec"
+	case r.updated < r.desired:
+		r.text = fmt.Sprintf("%d of %d collectors have the present spec", r.updated, r.desired)
+	default:
+		r.text = fmt.Sprintf("%d of %d collectors of the present spec run", r.available, r.desired)
+	}
+	if len(r.troubles) > 0 {
+		r.text += ": " + strings.Join(r.troubles, "; ")
+	}
+}
+
+// enough of so many nodes must have a collector that is ready.
+func (f *Facts) enough(nodes int) int {
+	want := f.Collector.Spec.Collector.MinReady
+	if want == nil {
+		want = &defaultMinReady
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(want, nodes, true)
+	if err != nil {
+		n = nodes
+	}
+	return max(min(n, nodes), 1)
+}
+
+// excused counts nodes of the fleet that have no collector that is ready, for which the node is the reason.
+func (f *Facts) excused(ready map[string]bool) int {
+	seen := make(map[string]bool)
+	for i := range f.Pods {
+		name := nodeOf(&f.Pods[i])
+		n, known := f.Nodes[name]
+		if known && !ready[name] && (!n.Ready || n.Cordoned || f.Now.Sub(n.Created) < youngNode) {
+			seen[name] = true
+		}
+	}
+	return len(seen)
+}
+
+// collectorsAvailable says whether the nodes have their collectors.
+func (j *judgement) collectorsAvailable() said {
+	set, r := j.DaemonSet, &j.rollout
+	for _, kind := range []string{"DaemonSet", "Pod"} {
+		if words, ok := j.Unseen[kind]; ok {
+			return isUnknown(ReasonOperatorForbidden, "the operator may not see how the collectors are: %s", words)
+		}
+	}
+	switch {
+	case set == nil && len(j.Invalid) > 0:
+		return isFalse(ReasonInvalidConfiguration, "the DaemonSet is not made until ConfigurationValid is True")
+	case set == nil && !j.Applied.full():
+		return isFalse(ReasonStarting, "the DaemonSet is not made yet: see ConfigurationValid and Progressing").yet()
+	case set == nil:
+		return isFalse(ReasonStarting, "the DaemonSet is being made").yet()
+	case set.Status.ObservedGeneration == 0:
+		return isFalse(ReasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", set.Name).yet()
+	case r.desired == 0:
+		return isFalse(ReasonNoNodes, "no node is to have a collector: look at spec.collector.nodeSelector, affinity and tolerations")
+	case r.available >= r.desired:
+		return isTrue(ReasonAvailable, "%d of %d nodes have a collector that is ready", r.desired, r.desired)
+	}
+	unavailable := r.desired - r.available
+	message := fmt.Sprintf("%d of %d nodes are without a collector that is ready", unavailable, r.desired)
+	if r.excused > 0 {
+		message += fmt.Sprintf(" (%d of them are not ready, cordoned or new, and do not count)", r.excused)
+	}
+	if len(r.troubles) > 0 {
+		message += ": " + strings.Join(r.troubles, "; ")
+	} else if set.Status.CurrentNumberScheduled < set.Status.DesiredNumberScheduled {
+		message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s", set.Name, set.Namespace)
+	}
+	changing := !r.settled && r.updated < r.desired
+	var out said
+	switch {
+	case r.available >= r.needed:
+		return isTrue(ReasonAvailable, "%s; %d are enough (collector.minReady)", message, r.needed)
+	case changing && unavailable <= allowedUnavailable(set):
+		return isTrue(ReasonRolling, "%s, as the update strategy allows", message)
+	case len(r.troubles) == 0 && r.ready == 0 && !r.settled:
+		out = isFalse(ReasonStarting, "%s", message)
+	case r.available == 0:
+		out = isFalse(ReasonUnavailable, "%s", message)
+	default:
+		out = isFalse(ReasonPartlyUnavailable, "%s", message)
+	}
+	out.passing = !r.settled && !r.stuck
+	return out
+}
+
+// allowedUnavailable is how many nodes a rolling update may leave without a collector.
+func allowedUnavailable(set *appsv1.DaemonSet) int {
+	r := set.Spec.UpdateStrategy.RollingUpdate
+	if r == nil || r.MaxUnavailable == nil {
+		return 0
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(r.MaxUnavailable, int(set.Status.DesiredNumberScheduled), true)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// counts are what the status tells in figures.
+func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
+	r := &j.rollout
+	status.Image = j.Image
+	if j.Collector.Spec.Suspend && j.DaemonSet != nil && len(j.DaemonSet.Spec.Template.Spec.Containers) > 0 {
+		status.Image = j.DaemonSet.Spec.Template.Spec.Containers[0].Image // that of the spec waits
+	}
+	status.Collectors = v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated),
+		Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}
+	status.Address, status.Addresses = "", j.service.addresses
+	if len(j.service.addresses) > 0 {
+		status.Address = j.service.addresses[0].Address
+	}
+	j.storeCounts(status)
+	status.Exporters, status.Templates = nil, nil
+	// All collectors know the same, but for a moment after a change: the one that knows most speaks for all.
+	for i := range j.Collectors.Reports {
+		if report := &j.Collectors.Reports[i]; report.Answers() {
+			status.Exporters = larger(status.Exporters, int64(report.Now.Known.Exporters))
+			status.Templates = larger(status.Templates, int64(report.Now.Known.Templates))
+		}
+	}
+}
+
+func larger(have *int64, n int64) *int64 {
+	if have == nil || n > *have {
+		return &n
+	}
+	return have
+}
+
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }

@@ -1,0 +1,168 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// service is what exporters can send to.
+type service struct {
+	said      said
+	addresses []v1alpha1.Address
+}
+
+// judgeService says what exporters can send to, and gives up waiting for an address at the deadline.
+func (j *judgement) judgeService() service {
+	s := j.findAddresses()
+	if s.said.reason != ReasonAddressPending {
+		j.memory.AddressMissing = time.Time{}
+		return s
+	}
+	since := &j.memory.AddressMissing
+	if since.IsZero() {
+		*since = j.Now
+		if c := j.condition(v1alpha1.ConditionServiceReady); c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) {
+			*since = c.LastTransitionTime.Time // before the operator was restarted
+		}
+	}
+	if due := since.Add(j.deadline()); j.Now.Before(due) {
+		j.lookAgainAt(due)
+		s.said.passing = true
+	} else {
+		s.said = isFalse(ReasonAddressMissing, "for %s %s", j.deadline(), s.said.message)
+	}
+	return s
+}
+
+func (j *judgement) findAddresses() service {
+	spec := &j.Collector.Spec
+	if words, ok := j.Unseen["Service"]; ok && spec.Service.Type != v1alpha1.ServiceNone {
+		return service{said: isUnknown(ReasonOperatorForbidden, "the operator may not see the Service: %s", words)}
+	}
+	if spec.Service.Type == v1alpha1.ServiceNone {
+		return j.nodesThemselves()
+	}
+	live := j.Service
+	if live == nil {
+		when := "is being made"
+		if len(j.Invalid) > 0 {
+			when = "is not made until ConfigurationValid is True"
+		}
+		return service{said: isFalse(ReasonPending, "the Service %s", when).yet()}
+	}
+	var s service
+	switch spec.Service.Type {
+	case v1alpha1.ServiceLoadBalancer:
+		var hosts []string
+		for _, i := range live.Status.LoadBalancer.Ingress {
+			hosts = append(hosts, cmp.Or(i.IP, i.Hostname))
+		}
+		if len(hosts) == 0 {
+			return service{said: isFalse(ReasonAddressPending, "the Service %s has no address yet: the cluster needs a load balancer (such as "+
+				"MetalLB) with a free address; see kubectl describe service %s -n %s, or choose the service.type NodePort",
+				live.Name, live.Name, live.Namespace)}
+		}
+		s.add(hosts, func(port corev1.ServicePort) int32 { return port.Port }, live)
+	case v1alpha1.ServiceNodePort:
+		s.add(j.nodeAddresses(live.Spec.IPFamilies), func(port corev1.ServicePort) int32 { return port.NodePort }, live)
+	default:
+		s.add(live.Spec.ClusterIPs, func(port corev1.ServicePort) int32 { return port.Port }, live)
+	}
+	if len(s.addresses) == 0 {
+		return service{said: isFalse(ReasonAddressPending, "no collector runs whose node exporters could send to")}
+	}
+	s.said = isTrue(ReasonAddressAssigned, "exporters can send to %s", s.sendTo())
+	return s
+}
+
+// nodesThemselves is for a fleet without a Service.
+func (j *judgement) nodesThemselves() service {
+	if !j.Collector.Spec.Collector.HostNetwork {
+		return service{said: isTrue(ReasonNoService, "service.type is None: the collectors are reached by their pods' addresses only, or by "+
+			"a Service that somebody else makes")}
+	}
+	var s service
+	for _, n := range j.nodeAddresses([]corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}) {
+		address := v1alpha1.Address{Address: n}
+		for _, l := range j.Collector.Spec.Listeners {
+			address.Ports = append(address.Ports, v1alpha1.AddressPort{Name: l.Name, Port: l.Port})
+		}
+		s.addresses = append(s.addresses, address)
+	}
+	if len(s.addresses) == 0 {
+		return service{said: isFalse(ReasonAddressPending, "no collector runs")}
+	}
+	s.said = isTrue(ReasonHostNetwork, "exporters can send to %s", s.sendTo())
+	return s
+}
+
+func (s *service) add(hosts []string, port func(corev1.ServicePort) int32, live *corev1.Service) {
+	for _, host := range hosts {
+		address := v1alpha1.Address{Address: host}
+		for _, p := range live.Spec.Ports {
+			address.Ports = append(address.Ports, v1alpha1.AddressPort{Name: p.Name, Port: port(p)})
+		}
+		s.addresses = append(s.addresses, address)
+	}
+}
+
+// sendTo is such as "192.0.2.10 (netflow 2055, ipfix 4739)".
+func (s *service) sendTo() string {
+	var hosts, ports []string
+	for _, a := range s.addresses {
+		hosts = append(hosts, a.Address)
+	}
+	for _, port := range s.addresses[0].Ports {
+		ports = append(ports, fmt.Sprintf("%s %d", port.Name, port.Port))
+	}
+	return fmt.Sprintf("%s (%s)", strings.Join(hosts, ", "), strings.Join(ports, ", "))
+}
+
+// maxAddresses bounds the addresses of nodes in a status, of each family.
+const maxAddresses = 16
+
+// nodeAddresses are those of the nodes whose collectors are ready, in the order of the families given. A Service of one family
+// listens on no address of the other, and the first address of a node need not be of the Service's.
+func (f *Facts) nodeAddresses(families []corev1.IPFamily) []string {
+	byFamily := make(map[corev1.IPFamily][]netip.Addr)
+	for i := range f.Pods {
+		if !IsReady(&f.Pods[i]) {
+			continue
+		}
+		for _, a := range hostAddresses(&f.Pods[i]) {
+			family := corev1.IPv6Protocol
+			if a.Is4() {
+				family = corev1.IPv4Protocol
+			}
+			byFamily[family] = append(byFamily[family], a)
+		}
+	}
+	var out []string
+	for _, family := range families {
+		addresses := byFamily[family]
+		slices.SortFunc(addresses, netip.Addr.Compare)
+		addresses = slices.Compact(addresses)
+		for _, a := range addresses[:min(len(addresses), maxAddresses)] {
+			out = append(out, a.String())
+		}
+	}
+	return out
+}
+
+// hostAddresses are those of a pod's node, of each family.
+func hostAddresses(pod *corev1.Pod) (out []netip.Addr) {
+	for _, h := range pod.Status.HostIPs {
+		if a, err := netip.ParseAddr(h.IP); err == nil {
+			out = append(out, a.Unmap())
+		}
+	}
+	return out
+}

@@ -1,0 +1,103 @@
+package controllers
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+)
+
+const (
+	// annotationReconcileAt with another value than before makes the operator look now at everything that it otherwise looks at when
+	// that is due.
+	annotationReconcileAt = "flowfleet.io/reconcile-at"
+	// lookInterval is how often what is not watched is read: Secrets, kinds of monitoring, what was refused.
+	lookInterval = 30 * time.Second
+)
+
+// memory is what the operator knows of one FlowCollector from one pass to the next.
+type memory struct {
+	uid       types.UID
+	judgement judge.Memory
+	// looked is when what is not watched was last read, at which generation and which value of annotationReconcileAt.
+	looked     time.Time
+	generation int64
+	reconcile  string
+	due        bool // in this pass
+	servers    *servers
+	// monitoring is what the last look at it came to.
+	monitoring monitoringOutcome
+	// tried are objects that the last attempt to apply left as they were: it is not repeated before it is due.
+	tried map[string]attempt
+	// failures are passes in a row that returned an error.
+	failures int
+	// wrote is when the status was last written.
+	wrote time.Time
+}
+
+// attempt is one to apply an object.
+type attempt struct {
+	wanted, version string // of the object before
+	err             error
+}
+
+// asked notes whether what is not watched is due, and calls lookNow where somebody asks for that.
+func (m *memory) asked(fc *v1alpha1.FlowCollector, now time.Time, lookNow func()) {
+	asks := fc.Annotations[annotationReconcileAt]
+	if !m.looked.IsZero() && asks != m.reconcile {
+		lookNow()
+	}
+	m.due = m.looked.IsZero() || asks != m.reconcile || fc.Generation != m.generation || now.Sub(m.looked) >= lookInterval
+	if m.due {
+		m.looked, m.generation, m.reconcile = now, fc.Generation, asks
+		m.tried = make(map[string]attempt)
+	}
+}
+
+// wait is the time until something is due.
+func (m *memory) wait(now time.Time) time.Duration {
+	return max(m.looked.Add(lookInterval).Sub(now), time.Millisecond)
+}
+
+// failed counts passes that fail.
+func (m *memory) failed(f *judge.Facts, err error) error {
+	if err == nil {
+		m.failures = 0
+		return nil
+	}
+	m.failures++
+	m.due, m.looked = false, time.Time{} // the next pass is to look at all of it
+	f.Failures, f.Failure, f.Applied.Failed = m.failures, strings.ReplaceAll(err.Error(), "\n", "; "), true
+	return err
+}
+
+func joined(errs ...error) error { return errors.Join(errs...) }
+
+// memories of all FlowCollectors.
+type memories struct {
+	mu  sync.Mutex
+	all map[types.NamespacedName]*memory
+}
+
+func newMemories() *memories { return &memories{all: make(map[types.NamespacedName]*memory)} }
+
+// of returns the memory of one object. Only one reconciliation of an object runs at a time, so it needs no lock of its own.
+func (v *memories) of(name types.NamespacedName, uid types.UID) *memory {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.all[name] == nil || v.all[name].uid != uid {
+		v.all[name] = &memory{uid: uid, tried: make(map[string]attempt)}
+	}
+	return v.all[name]
+}
+
+func (v *memories) forget(name types.NamespacedName) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.all, name)
+}
