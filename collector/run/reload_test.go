@@ -13,6 +13,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -30,7 +31,8 @@ func TestAFailureOfTheWatchNeitherEndsItNorMissesAChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := &Collector{log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar), path: path, config: c,
-		store: template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil)}
+		store: template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil),
+		rates: sampling.NewStore(template.ModeAuto, rateLimits(c), &ledger.Totals{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	failures, done := make(chan error), make(chan struct{})
 	go func() {
