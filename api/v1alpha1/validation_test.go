@@ -206,6 +206,7 @@ var rules = slices.Concat([]rule{
 
 	// Time spans.
 	span("spec.collector.drainTime", "drainTime: from", "1s", "10m", "10m1s"),
+	span("spec.collector.progressDeadline", "progressDeadline: from", "1m", "24h", "24h1s"),
 	span("spec.exporters.heldData.maxAge", "from 1s to 24h", "1s", "24h", "999ms", "24h1s"),
 	span("spec.output.batch.maxAge", "from 1ms to 1m", "1ms", "1m", "0s", "61s"),
 	span("spec.output.buffer.spool.after", "from 100ms to 1h", "100ms", "1h", "99ms", "1h1s"),
@@ -248,6 +249,10 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"-1", "5000000000", "'5'", "101%", `"%"`},
 	},
 	{
+		path: "spec.collector.minReady", says: "a number of nodes from 1 on",
+		valid:   []string{"1", "1000", `"1%"`, `"90%"`, `"100%"`},
+		invalid: []string{"0", "-1", `"0%"`, `"101%"`, `"many"`, `"5"`},
+	}, {
 		path: "spec.collector", says: "at least drainTime and 15 s",
 		valid:   []string{"{terminationGracePeriodSeconds: 30}", "{drainTime: 1m, terminationGracePeriodSeconds: 75}", "{drainTime: 1m}"},
 		invalid: []string{"{terminationGracePeriodSeconds: 29}", "{drainTime: 1m, terminationGracePeriodSeconds: 74}"},

@@ -96,7 +96,7 @@ func TestABucketThatAnAdministratorMadeIsUsedAsItIs(t *testing.T) {
 		{"larger", jetstream.KeyValueConfig{History: 10, MaxBytes: -1},
 			[]string{"history is 10", "templateStore.history says 2", "never changed"}},
 		{"smaller", jetstream.KeyValueConfig{History: 1, TTL: time.Minute, MaxBytes: 4096, Description: "of the network team"},
-			[]string{"ttl is 1m0s", "templateStore.ttl says for ever"}},
+			[]string{"ttl is 1m0s", "templateStore.ttl says 720h0m0s"}},
 		{"other storage", jetstream.KeyValueConfig{History: 2, MaxBytes: 1 << 20, Storage: jetstream.MemoryStorage},
 			[]string{"storage is Memory", "templateStore.storage says File", "cannot change"}},
 	} {
