@@ -112,8 +112,8 @@ func connect(ctx context.Context, text, namespace string, timeout time.Duration,
 		return nil, err
 	case errors.As(err, &network) && network.Timeout(), errors.Is(err, nats.ErrTimeout):
 		return nil, context.DeadlineExceeded
-	case d.guard != nil && d.guard.fault() != nil:
-		return nil, d.guard.fault()
+	case d.fault() != nil:
+		return nil, d.fault()
 	default:
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func request[T any](ctx context.Context, c *Connection, f func(context.Context) 
 	defer end()
 	if err != nil {
 		var zero T
-		if fault := c.dialer.guard.fault(); fault != nil {
+		if fault := c.dialer.fault(); fault != nil {
 			err = fault
 		}
 		return zero, explain(err)
@@ -187,7 +187,7 @@ func request[T any](ctx context.Context, c *Connection, f func(context.Context) 
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = cause
 		}
-		if fault := c.dialer.guard.fault(); fault != nil {
+		if fault := c.dialer.fault(); fault != nil {
 			err = fault // whatever the library makes of it
 		}
 		err = explain(err)

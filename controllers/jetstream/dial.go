@@ -158,6 +158,19 @@ func (d *dialer) release() bool {
 	return d.stop()
 }
 
+// fault is what is wrong with what the server sent, nil where nothing is. It may be called by any goroutine.
+func (d *dialer) fault() error {
+	if d.guard != nil {
+		if err := d.guard.fault(); err != nil {
+			return err
+		}
+	}
+	if d.frames != nil {
+		return d.frames.fault()
+	}
+	return nil
+}
+
 // more lets in what one more request may be answered with.
 func (d *dialer) more() {
 	d.guard.more()
@@ -216,6 +229,8 @@ func (r *replaying) Read(b []byte) (int, error) {
 type limitedConn struct {
 	net.Conn
 	left atomic.Int64
+	// exceeded stays set: what the library makes of the end is not what is wrong.
+	exceeded atomic.Bool
 }
 
 // more lets in what one more request may be answered with, in frames.
@@ -226,9 +241,18 @@ func (l *limitedConn) more() {
 func (l *limitedConn) Read(b []byte) (int, error) {
 	n, err := l.Conn.Read(b)
 	if l.left.Add(-int64(n)) < 0 {
-		return 0, &excessError{"an answer", 2 * maxAnswer}
+		l.exceeded.Store(true)
+		return 0, l.fault()
 	}
 	return n, err
+}
+
+// fault is why nothing more is read, nil while all is well.
+func (l *limitedConn) fault() error {
+	if l.exceeded.Load() {
+		return &excessError{"an answer", 2 * maxAnswer}
+	}
+	return nil
 }
 
 // messages makes a stream of bytes of a websocket's messages.
