@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -428,7 +429,11 @@ func start(t *testing.T, server *controllertest.Server, program string, deployme
 	command.Env = []string{"KUBECONFIG=" + kubeconfig(t, config), "HOME=" + t.TempDir()}
 	for _, variable := range container.Env {
 		value := variable.Value
-		if from := variable.ValueFrom; from != nil {
+		switch from := variable.ValueFrom; {
+		case from == nil:
+		case from.ResourceFieldRef != nil:
+			value = strconv.FormatInt(container.Resources.Limits.Memory().Value(), 10) // as the kubelet does
+		default:
 			value = map[string]string{"metadata.namespace": deployment.Namespace, "spec.serviceAccountName": pod.ServiceAccountName}[from.FieldRef.FieldPath]
 		}
 		command.Env = append(command.Env, variable.Name+"="+value)
