@@ -91,6 +91,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 // run takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
 func (p *pass) run(ctx context.Context) error {
+	if err := p.settleNames(ctx); err != nil {
+		return err
+	}
 	switch {
 	case !p.fc.DeletionTimestamp.IsZero():
 		return p.delete(ctx)

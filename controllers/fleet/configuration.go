@@ -37,22 +37,6 @@ const (
 	passwordFile    = "password"
 )
 
-// BucketName of a FlowCollector.
-func BucketName(c *v1alpha1.FlowCollector) string {
-	if name := c.Spec.TemplateStore.Bucket; name != "" {
-		return name
-	}
-	return fmt.Sprintf("flowfleet-%s-%s", c.Namespace, c.Name)
-}
-
-// StreamName of a FlowCollector.
-func StreamName(c *v1alpha1.FlowCollector) string {
-	if name := c.Spec.Output.Stream.Name; name != "" {
-		return name
-	}
-	return fmt.Sprintf("flows-%s-%s", c.Namespace, c.Name)
-}
-
 // Subject that the flows of a FlowCollector are published on, without the protocol.
 func Subject(c *v1alpha1.FlowCollector) string {
 	if subject := c.Spec.Output.Subject; subject != "" {
