@@ -2,12 +2,8 @@ package controllers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,10 +16,6 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
-
-// annotationApplied is the hash of what was applied to an object of a kind that this program has no types for: what it owns of
-// such an object cannot be extracted.
-const annotationApplied = "flowfleet.io/applied"
 
 // applyMonitoring makes the objects of kinds that need not be there, and says in MonitoringReady which could not be made. It
 // returns what went wrong, as *nameTakenError where somebody else has the name.
@@ -89,7 +81,7 @@ func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, w
 		return fmt.Errorf("reading: %w", err)
 	}
 	switch {
-	case found && !metav1.IsControlledBy(live, p.fc):
+	case found && !belongs(live, p.fc):
 		if wanted == nil {
 			return nil
 		}
@@ -102,8 +94,13 @@ func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, w
 	if err := stamp(wanted); err != nil {
 		return err
 	}
-	if found && contains(live.Object, wanted.Object) && live.GetAnnotations()[annotationApplied] == wanted.GetAnnotations()[annotationApplied] {
+	if found && controlled(live, p.fc) && settled(live.Object, wanted.Object) {
 		return nil
+	}
+	if found {
+		if err := p.adopt(ctx, kind.Kind, live); err != nil {
+			return err
+		}
 	}
 	if err := p.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 		if apierrors.IsNotFound(err) { // what is applied need not exist, but its kind must
@@ -113,33 +110,4 @@ func (p *pass) applyUntyped(ctx context.Context, kind schema.GroupVersionKind, w
 	}
 	p.applied = append(p.applied, kind.Kind)
 	return nil
-}
-
-// stamp notes the hash of an object in its annotations.
-func stamp(o *unstructured.Unstructured) error {
-	b, err := json.Marshal(o.Object)
-	if err != nil {
-		return fmt.Errorf("writing the object: %w", err)
-	}
-	sum := sha256.Sum256(b)
-	o.SetAnnotations(map[string]string{annotationApplied: hex.EncodeToString(sum[:8])})
-	return nil
-}
-
-// contains reports whether have has everything that want has; of lists, exactly that.
-func contains(have, want any) bool {
-	w, ok := want.(map[string]any)
-	if !ok {
-		return reflect.DeepEqual(have, want)
-	}
-	h, ok := have.(map[string]any)
-	if !ok {
-		return false
-	}
-	for k, v := range w {
-		if !contains(h[k], v) {
-			return false
-		}
-	}
-	return true
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -65,7 +64,7 @@ func (p *pass) children() ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []child{
+	children := []child{
 		{"ServiceAccount", name, p.fleet.ServiceAccount(), &corev1.ServiceAccount{}, extracted(coreac.ExtractServiceAccount)},
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap)},
 		{"NetworkPolicy", name, wanted(p.fleet.NetworkPolicy()), &networkingv1.NetworkPolicy{}, extracted(networkingac.ExtractNetworkPolicy)},
@@ -74,7 +73,16 @@ func (p *pass) children() ([]child, error) {
 		{"Service", name, wanted(p.fleet.Service()), &corev1.Service{}, extracted(coreac.ExtractService)},
 		{"Service", fleet.MetricsName(p.fc), p.fleet.MetricsService(), &corev1.Service{}, extracted(coreac.ExtractService)},
 		{"ConfigMap", fleet.DashboardName(p.fc), wanted(p.fleet.Dashboard()), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap)},
-	}, nil
+	}
+	for _, c := range children {
+		if c.wanted == nil {
+			continue
+		}
+		if err := stamp(c.wanted); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", c.kind, c.name, err)
+		}
+	}
+	return children, nil
 }
 
 // nameTakenError is for an object that somebody else made under a name of ours.
@@ -143,7 +151,7 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 	}
 	var reasons []string // for replacing pods
 	switch {
-	case found && !metav1.IsControlledBy(c.live, p.fc):
+	case found && !belongs(c.live, p.fc):
 		if c.wanted == nil {
 			return nil
 		}
@@ -156,6 +164,9 @@ func (p *pass) applyChild(ctx context.Context, c child) error {
 	case c.wanted == nil:
 		return nil
 	case found:
+		if err := p.adopt(ctx, c.kind, c.live); err != nil {
+			return err
+		}
 		same, err := asApplied(c)
 		if err != nil {
 			return err
@@ -232,7 +243,7 @@ func (p *pass) find(ctx context.Context, c child) (bool, error) {
 }
 
 // asApplied reports whether the live object has all that is wanted and is owned by the operator, and nothing owned that is not
-// wanted any more. Fields of others do not matter.
+// wanted any more: see settled. Fields of others do not matter.
 func asApplied(c child) (bool, error) {
 	owned, err := c.owned(c.live)
 	if err != nil {
@@ -246,7 +257,7 @@ func asApplied(c child) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return reflect.DeepEqual(have, want), nil
+	return settled(have, want), nil
 }
 
 // plain is a value as JSON has it.

@@ -145,6 +145,9 @@ func (k *checker) rates(path string, rates []NetworkRate) {
 func (k *checker) templates(c *Config) {
 	t := &c.Templates
 	k.that(bucketName.MatchString(t.Bucket), "templateStore.bucket", "%q is not a name of letters, digits, '-' and '_'", t.Bucket)
+	namespace, name, _ := strings.Cut(t.Owner, "/")
+	k.that(t.Owner == "" || dnsLabel.MatchString(namespace) && dnsLabel.MatchString(name), "templateStore.owner",
+		"%q is not namespace/name of a FlowCollector", t.Owner)
 	within(k, "templateStore.history", t.History, 1, 64)
 	if t.TTL != 0 {
 		within(k, "templateStore.ttl", t.TTL, Duration(10*time.Minute), Duration(366*24*time.Hour))

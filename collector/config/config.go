@@ -178,6 +178,10 @@ type TemplateStore struct {
 	Disabled bool `json:"disabled,omitempty"`
 	// Bucket name, default "flowfleet-templates". Letters, digits, "-" and "_".
 	Bucket string `json:"bucket,omitempty"`
+	// Owner is the fleet that the bucket is of, as namespace/name of its FlowCollector. A bucket that says in its metadata that
+	// it is another fleet's is not used; one that says nothing is. Default: none, for collectors without an operator, which use
+	// no bucket of an operator's.
+	Owner string `json:"owner,omitempty"`
 	// History of each key, 1 to 64, default 1.
 	History int `json:"history,omitempty"`
 	// TTL of a value, 0 (the default) for none, else at least 10m; what is in use is refreshed at half of it.

@@ -30,6 +30,12 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, *jetstream.Str
 		return nil, nil, fmt.Errorf("opening the bucket: %w", err)
 	}
 	info := stream.CachedInfo()
+	if err := refuse(b.config, info.Config.Metadata); err != nil {
+		b.mu.Lock()
+		b.kv = nil // it may have been given to another fleet since it was opened
+		b.mu.Unlock()
+		return nil, nil, err
+	}
 	differences := compare(info.Config, BucketConfig(b.config))
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -49,6 +55,7 @@ func BucketConfig(c config.TemplateStore) jetstream.KeyValueConfig {
 		storage = jetstream.MemoryStorage
 	}
 	return jetstream.KeyValueConfig{
+		Metadata:    ownerMetadata(c.Owner),
 		Bucket:      c.Bucket,
 		Description: "Flowfleet: templates and sampling rates of exporters",
 		History:     uint8(c.History),

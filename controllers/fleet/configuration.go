@@ -148,6 +148,7 @@ func templateStore(c *v1alpha1.FlowCollector) config.TemplateStore {
 	out := config.TemplateStore{
 		Disabled:    t.Disabled,
 		Bucket:      BucketName(c),
+		Owner:       c.Namespace + "/" + c.Name,
 		History:     int(t.History),
 		TTL:         duration(t.TTL),
 		Replicas:    int(t.Replicas),
