@@ -12,7 +12,7 @@ import (
 
 // configure derives the fleet from the spec and says whether it can work.
 func (p *pass) configure() {
-	p.fleet = fleet.New(p.fc, p.Image, p.Namespace, p.secrets.versions)
+	p.fleet = fleet.New(p.fc, p.Image, p.Namespace, p.secrets.started)
 	p.fc.Status.Image = p.fleet.Image
 	var problems []string
 	for _, problem := range p.fleet.Filled().Check() {
@@ -32,8 +32,7 @@ func (p *pass) configure() {
 		invalid(reasonSecretInvalid, "%s", strings.Join(s.problems, "; "))
 	case s.forbidden:
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonSecretsNotReadable,
-			"the operator may not read the Secrets that the spec names, so it checks neither them nor NATS, and a changed Secret "+
-				"replaces no collectors; to let it: %s", p.grant())
+			"the operator may not read the Secrets that the spec names, so it checks neither them nor NATS; to let it: %s", p.grant())
 	default:
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, reasonValid, "the collectors can work with the spec")
 	}

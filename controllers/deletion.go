@@ -92,6 +92,13 @@ func (p *pass) delete(ctx context.Context) error {
 	if err := p.readSecrets(ctx); err != nil {
 		return err
 	}
+	hopeless, err := p.recallSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	if hopeless {
+		return p.abandon(ctx, "left behind what is in NATS: the namespace is being deleted, and the Secrets with which to connect are gone")
+	}
 	done, err := p.deleteFromNATS(ctx)
 	if err == nil {
 		p.event(corev1.EventTypeNormal, "Deleted", "Delete", done)

@@ -13,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -29,14 +28,18 @@ type secrets struct {
 	forbidden bool
 	// problems with what was read, or missing.
 	missing, problems []string
-	versions          string
+	// versions changes with what connects to NATS: it is a reason to look there again, and stays in memory. Collectors read their
+	// files at each attempt to connect, so that a rotation replaces none of them.
+	versions string
+	// started changes with what collectors read at their start only: the Secrets of their environment. See restartHash.
+	started string
 }
 
 // readSecrets reads the Secrets that the spec names, one by one: nothing is listed or watched, so that a Role can let the
 // operator read these and no others.
 func (p *pass) readSecrets(ctx context.Context) error {
 	s := &p.fc.Spec
-	reader := &secretReader{ctx: ctx, client: p.Reader, namespace: p.fc.Namespace, read: make(map[string]*corev1.Secret)}
+	reader := &secretReader{ctx: ctx, client: p.Reader, namespace: p.fc.Namespace, read: make(map[string]*corev1.Secret), used: make(map[string][]byte)}
 	servers := make(map[*v1alpha1.NATS]*jetstream.Server)
 	for _, section := range []struct {
 		path string
@@ -66,7 +69,7 @@ func (p *pass) readSecrets(ctx context.Context) error {
 		forbidden: reader.forbidden,
 		missing:   reader.missing,
 		problems:  reader.problems,
-		versions:  reader.versions(),
+		versions:  hex.EncodeToString(contentHash(reader.used)),
 	}
 	if s.TemplateStore.NATS != nil {
 		p.secrets.templates = servers[s.TemplateStore.NATS]
@@ -74,24 +77,47 @@ func (p *pass) readSecrets(ctx context.Context) error {
 	if s.Output.NATS != nil {
 		p.secrets.output = servers[s.Output.NATS]
 	}
-	if p.secrets.forbidden || len(p.secrets.missing) > 0 {
-		return p.keepSecretVersions(ctx)
+	if !p.secrets.forbidden && len(p.secrets.missing) == 0 {
+		p.view.servers = &natsServers{p.secrets.templates, p.secrets.output}
 	}
+	return p.readEnvironment(ctx, reader)
+}
+
+// readEnvironment notes what the environment of collectors takes from Secrets. One that is not there is the kubelet's to report.
+func (p *pass) readEnvironment(ctx context.Context, reader *secretReader) error {
+	values := make(map[string][]byte)
+	for _, ref := range fleet.EnvironmentSecrets(p.fc) {
+		secret, readable := reader.look(ref.Name)
+		switch {
+		case reader.err != nil:
+			return fmt.Errorf("reading the Secrets of FlowCollector %s: %w", client.ObjectKeyFromObject(p.fc), reader.err)
+		case !readable:
+			return p.keepStarted(ctx)
+		case secret == nil:
+			continue
+		}
+		for key, value := range secret.Data {
+			if ref.Key == "" || ref.Key == key {
+				values[ref.Name+"/"+key] = value
+			}
+		}
+	}
+	p.secrets.started = restartHash(values)
 	return nil
 }
 
-// keepSecretVersions makes nothing roll because Secrets cannot be read: collectors that run have connected with them.
-func (p *pass) keepSecretVersions(ctx context.Context) error {
+// keepStarted makes nothing roll because Secrets cannot be read: collectors that run have started with them.
+func (p *pass) keepStarted(ctx context.Context) error {
 	set := &appsv1.DaemonSet{}
 	key := client.ObjectKey{Namespace: p.fc.Namespace, Name: fleet.ObjectName(p.fc)}
 	if err := p.Client.Get(ctx, key, set); err != nil {
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("reading DaemonSet %s: %w", key, err)
 		}
-		p.secrets.versions = ""
+		p.secrets.started = ""
 		return nil
 	}
-	p.secrets.versions = set.Spec.Template.Annotations[fleet.AnnotationSecrets]
+	p.secrets.started = set.Spec.Template.Annotations[fleet.AnnotationSecrets]
 	return nil
 }
 
@@ -101,30 +127,39 @@ type secretReader struct {
 	client            client.Reader
 	namespace         string
 	read              map[string]*corev1.Secret // nil for one that is not there
+	used              map[string][]byte         // values, by name and key
 	forbidden         bool
 	missing, problems []string
 	err               error
 }
 
+// get is nil for a Secret that is not there, or not to be read.
 func (r *secretReader) get(name string) *corev1.Secret {
-	if secret, ok := r.read[name]; ok {
-		return secret
+	secret, readable := r.look(name)
+	if r.err == nil && !readable {
+		r.forbidden = true
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{}}
+	return secret
+}
+
+func (r *secretReader) look(name string) (secret *corev1.Secret, readable bool) {
+	if secret, ok := r.read[name]; ok {
+		return secret, true
+	}
+	secret = &corev1.Secret{}
 	err := r.client.Get(r.ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, secret)
 	switch {
 	case err == nil:
 	case apierrors.IsNotFound(err):
 		secret = nil
 	case apierrors.IsForbidden(err):
-		r.forbidden = true
-		return nil
+		return nil, false
 	default:
 		r.err = fmt.Errorf("reading %s: %w", name, err)
-		return nil
+		return nil, false
 	}
 	r.read[name] = secret
-	return secret
+	return secret, true
 }
 
 // value of a key; what is missing is noted with where the spec names it.
@@ -138,6 +173,9 @@ func (r *secretReader) value(path, name, key string) []byte {
 		return nil
 	}
 	value, ok := secret.Data[key]
+	if ok {
+		r.used[name+"/"+key] = value
+	}
 	switch {
 	case !ok:
 		r.missing = append(r.missing, fmt.Sprintf("%s: Secret %q has no key %q (it has: %s)", path, name, key,
@@ -176,17 +214,20 @@ func (r *secretReader) server(path string, n *v1alpha1.NATS) *jetstream.Server {
 	return s
 }
 
-// versions changes when a Secret does. It is made of resource versions rather than contents: a hash of a password in an
-// annotation would let its readers try passwords.
-func (r *secretReader) versions() string {
-	if len(r.read) == 0 {
+// contentHash changes with values, and with nothing else of the Secrets that they are of.
+func contentHash(values map[string][]byte) []byte {
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(hash, "%q %d %s\n", name, len(values[name]), values[name])
+	}
+	return hash.Sum(nil)
+}
+
+// restartHash is what the pods' annotation says of values: 20 bits of their hash. That is little, because whoever reads the
+// annotation could try passwords against a longer one; one change in a million is not noticed for it. Empty without values.
+func restartHash(values map[string][]byte) string {
+	if len(values) == 0 {
 		return ""
 	}
-	hash := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(r.read)) {
-		if s := r.read[name]; s != nil {
-			fmt.Fprintf(hash, "%s %s %s\n", name, s.UID, s.ResourceVersion)
-		}
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:8])
+	return hex.EncodeToString(contentHash(values))[:5]
 }

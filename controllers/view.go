@@ -34,6 +34,9 @@ type view struct {
 	// failedPasses are passes in a row that returned an error.
 	failedPasses int
 
+	// servers are those of the last pass that could read all Secrets: for deleting in NATS when the Secrets have gone first.
+	servers *natsServers
+
 	bucket    jetstream.Bucket
 	bucketErr error
 	stream    jetstream.Stream
