@@ -21,7 +21,9 @@ const (
 	reasonSecretInvalid        = "SecretInvalid"
 	reasonSecretsNotReadable   = "SecretsNotReadable"
 	reasonNameTaken            = "NameTaken"
-	reasonRefused              = "Refused"
+	// reasonNotAllowed: the operator's flags do not allow what the spec asks for.
+	reasonNotAllowed = "NotAllowed"
+	reasonRefused    = "Refused"
 
 	reasonAvailable          = "Available"
 	reasonStarting           = "Starting"

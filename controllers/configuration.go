@@ -21,7 +21,12 @@ func (p *pass) configure() {
 	invalid := func(reason, format string, args ...any) {
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reason, format, args...)
 	}
+	refusals := p.Allowed.refusals(p.fc, p.Image)
 	switch s := &p.secrets; {
+	case len(refusals) > 0:
+		p.invalid = true
+		invalid(reasonNotAllowed, "%s: ask whoever administers Flowfleet in this cluster; what runs is left alone, and what is in NATS not "+
+			"looked at", strings.Join(refusals, "; "))
 	case len(problems) > 0:
 		p.invalid = true
 		invalid(reasonInvalidConfiguration, "the collectors would refuse their configuration, what runs is left alone: %s",

@@ -78,6 +78,9 @@ func (p *pass) delete(ctx context.Context) error {
 	if p.fc.Annotations[annotationAbandon] == "true" {
 		return p.abandon(ctx, "left behind what is in NATS, as the annotation "+annotationAbandon+" says")
 	}
+	if refused := p.Allowed.refusedServers(p.fc); len(refused) > 0 {
+		return p.abandon(ctx, "left behind what is in NATS: "+strings.Join(refused, "; "))
+	}
 	pods, err := p.endCollectors(ctx)
 	if err != nil {
 		return err

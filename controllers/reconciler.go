@@ -32,6 +32,8 @@ type Reconciler struct {
 	// Namespace and ServiceAccount of the operator, and SecretReaderRole, the ClusterRole that lets it read Secrets where it is
 	// bound: conditions name them in commands to type.
 	Namespace, ServiceAccount, SecretReaderRole string
+	// Allowed bounds what FlowCollectors can ask for.
+	Allowed Allowed
 	// Clock tells when to look again and when to give up; the machine's where none is set.
 	Clock clock.PassiveClock
 
