@@ -18,6 +18,7 @@ func (p *pass) configure() {
 	for _, problem := range p.fleet.Filled().Check() {
 		problems = append(problems, problem.String())
 	}
+	problems = append(problems, fleet.Problems(p.fc)...)
 	invalid := func(reason, format string, args ...any) {
 		p.set(v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, reason, format, args...)
 	}

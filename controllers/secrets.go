@@ -187,9 +187,9 @@ func (r *secretReader) value(path, name, key string) []byte {
 }
 
 func (r *secretReader) server(path string, n *v1alpha1.NATS) *jetstream.Server {
-	s := &jetstream.Server{URLs: n.URLs}
+	s := &jetstream.Server{URLs: n.URLs, Domain: n.JetStreamDomain, APIPrefix: n.APIPrefix, InboxPrefix: n.InboxPrefix}
 	if t := n.TLS; t != nil {
-		s.TLS = &jetstream.TLS{ServerName: t.ServerName}
+		s.TLS = &jetstream.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
 			s.TLS.CA = r.value(path+".tls.ca", t.CA.Name, t.CA.Key)
 		}

@@ -207,6 +207,14 @@ func (k *Collector) dial(purpose string, own *config.NATS) (*nats.Conn, error) {
 	return nc, nil
 }
 
+// section is the one that connects: its own, or the file's.
+func (k *Collector) section(own *config.NATS) *config.NATS {
+	if own == nil {
+		return &k.config.NATS
+	}
+	return own
+}
+
 func (k *Collector) share() error {
 	c := &k.config.Templates
 	if c.Disabled {
@@ -216,7 +224,9 @@ func (k *Collector) share() error {
 	if err != nil {
 		return err
 	}
-	if k.bucket, err = share.New(*c, k.config.Instance, nc, k.store, k.log); err != nil {
+	templates := *c
+	templates.NATS = k.section(c.NATS)
+	if k.bucket, err = share.New(templates, k.config.Instance, nc, k.store, k.log); err != nil {
 		return err
 	}
 	k.store.Observe(k.bucket)
@@ -230,7 +240,9 @@ func (k *Collector) publish() (err error) {
 			return err
 		}
 	}
-	k.publisher, err = publish.New(k.config.Output, k.config.Instance, nc, k.log)
+	output := k.config.Output
+	output.NATS = k.section(output.NATS)
+	k.publisher, err = publish.New(output, k.config.Instance, nc, k.log)
 	return err
 }
 

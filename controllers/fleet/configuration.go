@@ -120,9 +120,9 @@ func network(n v1alpha1.Network) netip.Prefix {
 
 func nats(n *v1alpha1.NATS, volume string) *config.NATS {
 	file := func(name string) string { return path.Join(secretsDirectory, volume, name) }
-	out := &config.NATS{URLs: n.URLs}
+	out := &config.NATS{URLs: n.URLs, Domain: n.JetStreamDomain, APIPrefix: n.APIPrefix, InboxPrefix: n.InboxPrefix}
 	if t := n.TLS; t != nil {
-		out.TLS = &config.TLS{ServerName: t.ServerName}
+		out.TLS = &config.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
 			out.TLS.CAFile = file(caFile)
 		}
@@ -184,6 +184,10 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 			Replicas:  int(s.Replicas),
 			Storage:   config.Storage(s.Storage),
 			Retention: config.Retention(s.Retention),
+
+			Compression:     config.Compression(s.Compression),
+			Discard:         config.Discard(s.Discard),
+			DuplicateWindow: duration(s.DuplicateWindow),
 		},
 		Batch: config.Batch{MaxBytes: size(o.Batch.MaxBytes), MaxAge: duration(o.Batch.MaxAge)},
 		Buffer: config.Buffer{
@@ -191,6 +195,9 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 			InFlightBytes: size(o.Buffer.InFlightBytes),
 			Policy:        dropPolicies[o.Buffer.Policy],
 		},
+	}
+	if p := s.Placement; p != nil {
+		out.Stream.Placement = &config.Placement{Cluster: p.Cluster, Tags: p.Tags}
 	}
 	if len(out.Stream.Subjects) == 0 {
 		out.Stream.Subjects = []string{out.Subject + ".>"}

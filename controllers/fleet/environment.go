@@ -15,5 +15,10 @@ func EnvironmentSecrets(c *v1alpha1.FlowCollector) []SecretRef {
 			out = append(out, SecretRef{e.ValueFrom.SecretKeyRef.Name, e.ValueFrom.SecretKeyRef.Key})
 		}
 	}
+	for _, e := range c.Spec.Collector.EnvFrom {
+		if e.SecretRef != nil {
+			out = append(out, SecretRef{Name: e.SecretRef.Name})
+		}
+	}
 	return out
 }

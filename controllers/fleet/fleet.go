@@ -79,7 +79,10 @@ func Selector(c *v1alpha1.FlowCollector) map[string]string {
 
 // labels are those of an object: what the user asks for, and the operator's own, which win.
 func (f *Fleet) labels(users ...map[string]string) map[string]string {
-	out := make(map[string]string)
+	out := maps.Clone(f.Collector.Spec.CommonLabels)
+	if out == nil {
+		out = make(map[string]string)
+	}
 	for _, m := range users {
 		maps.Copy(out, m)
 	}

@@ -13,6 +13,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	collector "github.com/flowfleet/flowfleet/collector/connect"
 )
 
 const (
@@ -50,6 +53,10 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	for _, i := range rand.Perm(len(s.URLs)) {
 		c, err := connect(ctx, s.URLs[i], share, options)
 		if err == nil {
+			if c.js, err = collector.JetStream(c.nc, &config.NATS{Domain: s.Domain, APIPrefix: s.APIPrefix}); err != nil {
+				c.nc.Close()
+				return nil, err
+			}
 			return c, nil
 		}
 		failures[i] = fmt.Errorf("%s: %w", s.URLs[i], explain(err))
@@ -98,10 +105,6 @@ func connect(ctx context.Context, url string, timeout time.Duration, options []n
 		return nil, err
 	}
 	c.nc = nc
-	if c.js, err = jetstream.New(nc); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("preparing JetStream: %w", err)
-	}
 	return c, nil
 }
 
