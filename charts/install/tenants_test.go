@@ -85,6 +85,13 @@ var attempts = []struct{ about, spec, names string }{
 	{"all subjects", `output: {stream: {subjects: ["flows.>"]}}`, "spec.output.subject"},
 	{"another network by annotation", `collector: {annotations: {k8s.v1.cni.cncf.io/networks: host}}`, "spec.collector.annotations"},
 	{"others' endpoints by label", `collector: {labels: {app: bank}}`, "spec.collector.labels"},
+	{"others' endpoints by the labels of all objects", `commonLabels: {app: bank}`, "spec.commonLabels"},
+	{"a container beside the collector", `collector: {sidecars: [{name: shell, image: "evil:v1"}]}`, "spec.collector.sidecars"},
+	{"a container before the collector", `collector: {initContainers: [{name: shell, image: "evil:v1"}]}`, "spec.collector.initContainers"},
+	{"another account", `collector: {serviceAccountName: admin}`, "spec.collector.serviceAccountName"},
+	{"another runtime", `collector: {runtimeClassName: none}`, "spec.collector.runtimeClassName"},
+	{"another label of SELinux", `collector: {securityContext: {seLinuxOptions: {type: spc_t}}}`, "spec.collector.securityContext"},
+	{"all of a Secret in the environment", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector"},
 }
 
 func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
@@ -143,7 +150,7 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		if err := create(privileged, "attempt", a.spec); err != nil && strings.Contains(err.Error(), "privilege") {
 			t.Errorf("%s, with the verb: %v", a.about, err)
 		}
-		secret := strings.HasPrefix(a.about, "a Secret") && a.names != "spec.collector.volumes"
+		secret := (strings.HasPrefix(a.about, "a Secret") || strings.HasPrefix(a.about, "all of a Secret")) && a.names != "spec.collector.volumes"
 		if err := create(reader, "attempt", a.spec); secret != (err == nil) {
 			t.Errorf("%s, by who may get Secrets: %v", a.about, err)
 		}
