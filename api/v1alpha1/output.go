@@ -116,7 +116,7 @@ type Stream struct {
 	Managed *bool `json:"managed,omitempty"`
 
 	// name of the stream; it cannot change. Letters, digits, "-" and "_". Default:
-	// flows-<namespace>-<name of the FlowCollector>.
+	// flows-<namespace>-<name of the FlowCollector>, with "_" before a name that has a "-".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
