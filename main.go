@@ -26,6 +26,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
+	"github.com/flowfleet/flowfleet/controllers/allow"
 )
 
 // options are the flags and the environment.
@@ -40,6 +41,7 @@ type options struct {
 	burst                         int
 	collectorImage                string
 	secretReaderRole              string
+	allowedImages, allowedNATS    string
 	logLevel, logFormat           string
 	// namespace and serviceAccount of the operator, from the environment.
 	namespace, serviceAccount string
@@ -63,6 +65,10 @@ func main() {
 	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
 	flag.StringVar(&o.secretReaderRole, "secret-reader-role", "flowfleet-secret-reader",
 		"the ClusterRole that lets the operator read Secrets in the namespaces where it is bound")
+	flag.StringVar(&o.allowedImages, "allowed-images", "", "repositories that images of collectors may be of, with commas between; one that "+
+		"ends in / stands for all below it; empty for all. --collector-image is always allowed")
+	flag.StringVar(&o.allowedNATS, "allowed-nats", "", "NATS servers that FlowCollectors may name, as host:port or *.domain:port with commas "+
+		"between; empty for all")
 	flag.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flag.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	flag.Parse()
@@ -95,6 +101,14 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d: both have to be above 0", o.qps, o.burst)
 	}
 	limitMemory()
+	images, err := allow.ParseImages(o.allowedImages)
+	if err != nil {
+		return fmt.Errorf("--allowed-images: %w", err)
+	}
+	servers, err := allow.ParseServers(o.allowedNATS)
+	if err != nil {
+		return fmt.Errorf("--allowed-nats: %w", err)
+	}
 	log, err := newLogger(o.logLevel, o.logFormat)
 	if err != nil {
 		return err
@@ -150,6 +164,7 @@ func run(ctx context.Context, o options) error {
 		ServiceAccount:   o.serviceAccount,
 		SecretReaderRole: o.secretReaderRole,
 		Identity:         o.namespace + "/" + o.leaderElectionID,
+		Allowed:          controllers.Allowed{Images: images, Servers: servers},
 	}
 	if err := reconciler.Setup(manager); err != nil {
 		return err

@@ -63,7 +63,8 @@ func TestEachObjectStandsOnceAndInItsNamespace(t *testing.T) {
 				t.Errorf("%s: %s stands twice", values, object.ID())
 			}
 			seen[object.ID()] = true
-			clusterWide := strings.HasPrefix(object.Written.GetKind(), "Cluster")
+			clusterWide := strings.HasPrefix(object.Written.GetKind(), "Cluster") ||
+				strings.HasPrefix(object.Written.GetKind(), "ValidatingAdmissionPolicy")
 			if (object.Written.GetNamespace() == "") != clusterWide {
 				t.Errorf("%s: %s: its namespace is %q", values, object.ID(), object.Written.GetNamespace())
 			}

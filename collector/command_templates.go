@@ -103,7 +103,7 @@ func (f *serverFlags) jetStream(ctx context.Context, purpose string, file *confi
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return jetstream.New(nc)
+	return connect.JetStream(nc, &c)
 }
 
 func lastError(nc *nats.Conn) error {

@@ -78,6 +78,9 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 	if fc.Annotations[annotationAbandon] == "true" {
 		return r.abandon(ctx, fc, "left behind what is in NATS, as the annotation "+annotationAbandon+" says")
 	}
+	if refused := r.Allowed.refusedServers(fc); len(refused) > 0 {
+		return r.abandon(ctx, fc, "left behind what is in NATS: "+strings.Join(refused, "; "))
+	}
 	pods, err := r.endCollectors(ctx, fc)
 	if err != nil {
 		return false, err
@@ -88,10 +91,15 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 			"go without: %s", pods, abandonAfter, howToAbandon(fc))
 		return false, nil
 	}
-	done, trouble, err := r.deleteFromNATS(ctx, f, m)
-	switch {
-	case err != nil:
+	servers, hopeless, err := r.recallSecrets(ctx, fc, m)
+	if err != nil {
 		return false, err
+	}
+	if hopeless {
+		return r.abandon(ctx, fc, "left behind what is in NATS: the namespace is being deleted, and the Secrets with which to connect are gone")
+	}
+	done, trouble := r.deleteFromNATS(ctx, f, servers)
+	switch {
 	case trouble == "" && done != "":
 		r.event(fc, corev1.EventTypeNormal, "Deleted", "Delete", done)
 		return r.release(ctx, fc, done)
@@ -129,17 +137,13 @@ func (r *Reconciler) endCollectors(ctx context.Context, fc *v1alpha1.FlowCollect
 
 // deleteFromNATS hands over what is to be deleted, and tells what was done once all of it is, or what keeps it from being done. Both
 // are empty while it was not tried yet.
-func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, m *memory) (done, trouble string, err error) {
+func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, servers *servers) (done, trouble string) {
 	fc := f.Collector
-	servers, err := r.secrets(ctx, fc, m)
-	if err != nil {
-		return "", "", err
-	}
 	f.Secrets = servers.known
 	if servers.known.Forbidden {
-		return "", "the operator may not read the Secrets; to let it: " + f.Grant(), nil
+		return "", "the operator may not read the Secrets; to let it: " + f.Grant()
 	}
-	c := fleet.New(fc, r.Image, r.Namespace, servers.versions).Filled()
+	c := fleet.New(fc, r.Image, r.Namespace, servers.started).Filled()
 	want := jetstream.Want{Owner: ownerOf(fc), Revision: "delete " + servers.versions}
 	if deletesBucket(fc) && servers.templates != nil {
 		want.Bucket = &jetstream.WantBucket{Server: servers.templates, Spec: c.Templates, Delete: true}
@@ -148,7 +152,7 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, m *memo
 		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, Delete: true}
 	}
 	if deletesBucket(fc) && want.Bucket == nil || deletesStream(fc) && want.Stream == nil {
-		return "", strings.Join(servers.known.Missing, "; "), nil
+		return "", strings.Join(servers.known.Missing, "; ")
 	}
 	id := jetstream.Key(key(fc))
 	r.prober.Want(id, want)
@@ -169,7 +173,7 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, m *memo
 		}
 	}
 	if !all {
-		return "", strings.Join(troubles, "; "), nil
+		return "", strings.Join(troubles, "; ")
 	}
 	var deeds []string
 	for _, d := range r.tellDeeds(ctx, fc) {
@@ -183,7 +187,7 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, m *memo
 	if len(deeds) == 0 {
 		deeds = []string{"there was nothing left to delete in NATS"}
 	}
-	return strings.Join(deeds, "; "), "", nil
+	return strings.Join(deeds, "; "), ""
 }
 
 // abandon lets the object go without what should have been deleted in NATS.

@@ -30,6 +30,8 @@ type memory struct {
 	reconcile  string
 	due        bool // in this pass
 	servers    *servers
+	// complete are the servers of the last look that found all Secrets: for deleting in NATS when these have gone first.
+	complete *servers
 	// monitoring is what the last look at it came to.
 	monitoring monitoringOutcome
 	// tried are objects that the last attempt to apply left as they were: it is not repeated before it is due.

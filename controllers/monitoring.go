@@ -2,16 +2,11 @@ package controllers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,10 +14,6 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
-
-// annotationApplied is the hash of what was applied to an object of a kind that this program has no types for: what it owns of
-// such an object cannot be extracted.
-const annotationApplied = "flowfleet.io/applied"
 
 // monitoringOutcome is what a look at the kinds of monitoring came to.
 type monitoringOutcome struct {
@@ -94,7 +85,7 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 		return fmt.Errorf("reading: %w", err)
 	}
 	switch {
-	case found && !metav1.IsControlledBy(live, f.Collector):
+	case found && !belongs(live, f.Collector):
 		if wanted == nil {
 			return nil
 		}
@@ -107,8 +98,13 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 	if err := stamp(wanted); err != nil {
 		return err
 	}
-	if found && contains(live.Object, wanted.Object) && live.GetAnnotations()[annotationApplied] == wanted.GetAnnotations()[annotationApplied] {
+	if found && controlled(live, f.Collector) && settled(live.Object, wanted.Object) {
 		return nil
+	}
+	if found {
+		if err := r.adopt(ctx, f.Collector, kind.Kind, live); err != nil {
+			return err
+		}
 	}
 	if err := r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 		if apierrors.IsNotFound(err) { // what is applied need not exist, but its kind must
@@ -118,33 +114,4 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 	}
 	f.Applied.Changed = append(f.Applied.Changed, kind.Kind)
 	return nil
-}
-
-// stamp notes the hash of an object in its annotations.
-func stamp(o *unstructured.Unstructured) error {
-	b, err := json.Marshal(o.Object)
-	if err != nil {
-		return fmt.Errorf("writing the object: %w", err)
-	}
-	sum := sha256.Sum256(b)
-	o.SetAnnotations(map[string]string{annotationApplied: hex.EncodeToString(sum[:8])})
-	return nil
-}
-
-// contains reports whether have has everything that want has; of lists, exactly that.
-func contains(have, want any) bool {
-	w, ok := want.(map[string]any)
-	if !ok {
-		return reflect.DeepEqual(have, want)
-	}
-	h, ok := have.(map[string]any)
-	if !ok {
-		return false
-	}
-	for k, v := range w {
-		if !contains(h[k], v) {
-			return false
-		}
-	}
-	return true
 }

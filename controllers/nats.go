@@ -33,7 +33,7 @@ func hashOf(values ...any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// connectionOf is the hash of where collectors connect to, and as whom.
+// connectionOf is the hash of where collectors connect to, and with which Secrets; what these contain stands in no annotation.
 func connectionOf(d *fleet.Fleet) string {
 	s := &d.Collector.Spec
 	return hashOf(s.NATS, s.TemplateStore.NATS, s.Output.NATS, d.SecretVersions)
@@ -42,7 +42,7 @@ func connectionOf(d *fleet.Fleet) string {
 // wantOfNATS hands over what the spec wants of NATS: the prober looks at it, and keeps it so.
 func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, servers *servers, connection string) {
 	fc := f.Collector
-	if fc.Spec.Suspend || len(f.Invalid) > 0 || f.Secrets.Forbidden {
+	if fc.Spec.Suspend || f.Unusable() || f.Secrets.Forbidden {
 		r.prober.Forget(jetstream.Key(key(fc)))
 		return
 	}
@@ -54,7 +54,7 @@ func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, servers *servers
 	if servers.output != nil {
 		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, AllowReduction: fc.Spec.Output.Stream.AllowReduction}
 	}
-	want.Revision = hashOf(connection, c.Templates, c.Output.Stream, fc.Spec.TemplateStore.AllowReduction, fc.Spec.Output.Stream.AllowReduction)
+	want.Revision = hashOf(connection, servers.versions, c.Templates, c.Output.Stream, fc.Spec.TemplateStore.AllowReduction, fc.Spec.Output.Stream.AllowReduction)
 	r.prober.Want(jetstream.Key(key(fc)), want)
 	f.NATS = r.prober.Finding(jetstream.Key(key(fc)))
 }
@@ -66,7 +66,7 @@ func ownerOf(fc *v1alpha1.FlowCollector) jetstream.Owner {
 // hold keeps a fleet that is well from being rolled to a connection that does not work, or was not tried yet.
 func hold(f *judge.Facts, connection string) {
 	set, fc := f.DaemonSet, f.Collector
-	if set == nil || f.Secrets.Forbidden || len(f.Invalid) > 0 || fc.Spec.Suspend || fc.Annotations[annotationUnchecked] == "true" {
+	if set == nil || f.Secrets.Forbidden || f.Unusable() || fc.Spec.Suspend || fc.Annotations[annotationUnchecked] == "true" {
 		return
 	}
 	has := set.Annotations[annotationConnection]

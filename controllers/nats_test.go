@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	corev1 "k8s.io/api/core/v1"
@@ -334,12 +336,10 @@ func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {
 	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
 	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionFalse, judge.ReasonNATSUnreachable, "uthoriz")
 
-	secrets := func() string { return w.daemonSet(fc).Spec.Template.Annotations[fleet.AnnotationSecrets] }
-	var before string
-	natstest.Eventually(t, "the pods know the Secret", func() bool { before = secrets(); return before != "" })
+	// Collectors read their files at each attempt to connect: what they can take up by themselves replaces none of them.
+	generation := w.daemonSet(fc).Spec.Template.DeepCopy()
 	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "first"} })
 	w.lookNow(operator, fc)
-	natstest.Eventually(t, "the pods are replaced", func() bool { return secrets() != before })
 	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)
 	if strings.Contains(w.daemonSet(fc).String(), "first") {
 		t.Error("the token itself stands in the DaemonSet")
@@ -347,14 +347,89 @@ func TestSecretsAreCheckedAndTheirRotationReplacesThePods(t *testing.T) {
 
 	// A Secret that goes does not end collectors that run.
 	operator.settle(fc)
-	rotated := secrets()
 	if err := w.c.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
 	w.lookNow(operator, fc)
 	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonSecretMissing)
 	operator.settle(fc)
-	if secrets() != rotated {
-		t.Error("pods are replaced because a Secret is gone")
+	if diff := cmp.Diff(*generation, w.daemonSet(fc).Spec.Template); diff != "" {
+		t.Errorf("pods are replaced because a Secret was rotated, or is gone: %s", diff)
+	}
+}
+
+// What the environment takes from a Secret, a collector reads at its start only.
+func TestContentsOfTheEnvironmentsSecretsReplacePodsAndNothingElseOfThem(t *testing.T) {
+	w := newWorld(t)
+	letReadSecrets(t, w.s, w.namespace)
+	operator := w.start()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "proxy"},
+		StringData: map[string]string{"password": "first", "other": "x"}}
+	if err := w.c.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Collector.Env = []corev1.EnvVar{{Name: "PASSWORD", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: "proxy"}, Key: "password"}}}}
+	})
+	w.daemonSet(fc)
+	operator.settle(fc)
+	for _, step := range []struct {
+		about    string
+		change   func(*corev1.Secret)
+		replaces bool
+	}{
+		{"an annotation", func(s *corev1.Secret) { s.Annotations = map[string]string{"a": "b"} }, false},
+		{"a label", func(s *corev1.Secret) { s.Labels = map[string]string{"a": "b"} }, false},
+		{"a key that is not used", func(s *corev1.Secret) { s.StringData = map[string]string{"other": "y"} }, false},
+		{"the key that is used", func(s *corev1.Secret) { s.StringData = map[string]string{"password": "second"} }, true},
+	} {
+		before := w.daemonSet(fc).Spec.Template.Annotations[fleet.AnnotationSecrets]
+		change(w, secret, step.change)
+		w.lookNow(operator, fc)
+		operator.settle(fc)
+		if got := w.daemonSet(fc).Spec.Template.Annotations[fleet.AnnotationSecrets] != before; got != step.replaces {
+			t.Errorf("%s: pods are replaced: %v", step.about, got)
+		}
+	}
+}
+
+// A namespace that is deleted loses its Secrets in any order, and nothing of it comes back.
+func TestAFlowCollectorWhoseSecretWentFirstDoesNotKeepItsNamespace(t *testing.T) {
+	for _, remembers := range []bool{true, false} {
+		t.Run(fmt.Sprintf("the operator remembers the Secret: %v", remembers), func(t *testing.T) {
+			w := newWorld(t)
+			w.nats = natstest.Start(t, func(o *server.Options) { o.Authorization = "first" })
+			letReadSecrets(t, w.s, w.namespace)
+			operator := w.start()
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "nats"}, StringData: map[string]string{"token": "first"}}
+			if err := w.c.Create(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+			fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
+				fc.Spec.NATS.Token = &v1alpha1.SecretKey{Name: "nats", Key: "token"}
+				fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete
+				fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete
+			})
+			w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
+			operator.settle(fc)
+			if !remembers {
+				operator.stop()
+			}
+			// As the namespace's controller does: first the namespace says that it ends, then its objects go.
+			if err := w.c.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.c.Delete(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.c.Delete(t.Context(), fc); err != nil {
+				t.Fatal(err)
+			}
+			if !remembers {
+				w.start()
+			}
+			natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
+		})
 	}
 }

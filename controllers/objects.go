@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -14,7 +13,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -71,7 +69,7 @@ func children(d *fleet.Fleet, connection string) ([]child, error) {
 		return nil, err
 	}
 	daemonSet.WithAnnotations(map[string]string{annotationConnection: connection})
-	return []child{
+	children := []child{
 		{"ServiceAccount", name, d.ServiceAccount(), &corev1.ServiceAccount{}, extracted(coreac.ExtractServiceAccount), false},
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
 		{"NetworkPolicy", name, wanted(d.NetworkPolicy()), &networkingv1.NetworkPolicy{}, extracted(networkingac.ExtractNetworkPolicy), false},
@@ -80,7 +78,16 @@ func children(d *fleet.Fleet, connection string) ([]child, error) {
 		{"Service", name, wanted(d.Service()), &corev1.Service{}, extracted(coreac.ExtractService), false},
 		{"Service", fleet.MetricsName(d.Collector), d.MetricsService(), &corev1.Service{}, extracted(coreac.ExtractService), false},
 		{"ConfigMap", fleet.DashboardName(d.Collector), wanted(d.Dashboard()), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
-	}, nil
+	}
+	for _, c := range children {
+		if c.wanted == nil {
+			continue
+		}
+		if err := stamp(c.wanted); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", c.kind, c.name, err)
+		}
+	}
+	return children, nil
 }
 
 // nameTakenError is for an object that somebody else made under a name of ours.
@@ -97,7 +104,7 @@ func (e *nameTakenError) Error() string {
 // what is as it should be is not written. It notes what became of them, and returns what only trying again heals. Of a fleet that is
 // suspended it notes what would be written.
 func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, m *memory, connection string) error {
-	if len(f.Invalid) > 0 {
+	if f.Unusable() {
 		return nil
 	}
 	children, err := children(d, connection)
@@ -158,7 +165,7 @@ func (a *applier) child(ctx context.Context, c child) error {
 	}
 	var reasons []string // for replacing pods
 	switch {
-	case found && !metav1.IsControlledBy(c.live, fc):
+	case found && !belongs(c.live, fc):
 		if c.wanted == nil {
 			return nil
 		}
@@ -166,8 +173,13 @@ func (a *applier) child(ctx context.Context, c child) error {
 	case c.wanted == nil && !found:
 		return nil
 	case found && c.wanted != nil:
+		if !fc.Spec.Suspend {
+			if err := a.adopt(ctx, fc, c.kind, c.live); err != nil {
+				return err
+			}
+		}
 		same, err := asApplied(c)
-		if err != nil || same {
+		if err != nil || same && controlled(c.live, fc) {
 			return err
 		}
 		if reasons, err = replacement(c); err != nil {
@@ -268,7 +280,7 @@ func (a *applier) find(ctx context.Context, fc *v1alpha1.FlowCollector, c child)
 }
 
 // asApplied reports whether the live object has all that is wanted and is owned by the operator, and nothing owned that is not
-// wanted any more. Fields of others do not matter.
+// wanted any more: see settled. Fields of others do not matter.
 func asApplied(c child) (bool, error) {
 	owned, err := c.owned(c.live)
 	if err != nil {
@@ -282,7 +294,7 @@ func asApplied(c child) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return reflect.DeepEqual(have, want), nil
+	return settled(have, want), nil
 }
 
 // plain is a value as JSON has it.

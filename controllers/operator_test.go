@@ -53,6 +53,7 @@ type operatorOptions struct {
 	// electing is called when it was elected.
 	elected func()
 	clock   clock.PassiveClock
+	allowed Allowed
 }
 
 // startOperator starts an operator for a namespace. It ends with the test, or by stop.
@@ -87,7 +88,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
-		Image: options.image, Namespace: operatorNamespace, Clock: options.clock,
+		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
 	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)

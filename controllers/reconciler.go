@@ -36,6 +36,8 @@ type Reconciler struct {
 	Namespace, ServiceAccount, SecretReaderRole string
 	// Identity tells this operator from others, and is the same after a restart and for all its replicas. Namespace where it is empty.
 	Identity string
+	// Allowed bounds what FlowCollectors can ask for.
+	Allowed Allowed
 	// Clock tells when to look again and when to give up; the machine's where none is set.
 	Clock clock.PassiveClock
 
@@ -71,6 +73,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
 	}
 	gone := false
+	if err = r.settleNames(ctx, fc); err != nil {
+		return ctrl.Result{}, err
+	}
 	if fc.DeletionTimestamp.IsZero() {
 		err = r.keep(ctx, facts, m)
 	} else {
@@ -104,11 +109,13 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 		return err
 	}
 	f.Secrets = servers.known
-	desired := fleet.New(fc, r.Image, r.Namespace, servers.versionsOr(f.DaemonSet))
+	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet))
 	f.Image = desired.Image
+	f.NotAllowed = r.Allowed.refusals(fc, r.Image)
 	for _, problem := range desired.Filled().Check() {
 		f.Invalid = append(f.Invalid, problem.String())
 	}
+	f.Invalid = append(f.Invalid, fleet.Problems(fc)...)
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)

@@ -41,7 +41,7 @@ func replacement(c child) (reasons []string, err error) {
 	}
 	for _, change := range [][2]string{
 		{fleet.AnnotationConfiguration, "what collectors read at their start only has changed"},
-		{fleet.AnnotationSecrets, "Secrets have changed"},
+		{fleet.AnnotationSecrets, "Secrets of their environment have changed"},
 	} {
 		if annotationOf(before, change[0]) != annotationOf(after, change[0]) {
 			reasons = append(reasons, change[1])

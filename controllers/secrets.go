@@ -13,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -27,13 +26,19 @@ type servers struct {
 	// templates and output are the servers of the bucket and of the stream; nil where a Secret that they need is missing.
 	templates, output *jetstream.Server
 	known             judge.Secrets
-	versions          string
+	// versions changes with what connects to NATS: it is a reason to look there again, and stays in memory. Collectors read their
+	// files at each attempt to connect, so that a rotation replaces none of them.
+	versions string
+	// started changes with what collectors read at their start only: the Secrets of their environment. See restartHash. unread: some of
+	// these cannot be read.
+	started string
+	unread  bool
 }
 
-// versionsOr makes nothing roll because Secrets cannot be read: collectors that run have connected with those of the DaemonSet.
-func (s *servers) versionsOr(set *appsv1.DaemonSet) string {
-	if !s.known.Forbidden && len(s.known.Missing) == 0 {
-		return s.versions
+// startedOr makes nothing roll because Secrets cannot be read: collectors that run have started with those of the DaemonSet.
+func (s *servers) startedOr(set *appsv1.DaemonSet) string {
+	if !s.unread {
+		return s.started
 	}
 	if set == nil {
 		return ""
@@ -48,7 +53,7 @@ func (r *Reconciler) secrets(ctx context.Context, fc *v1alpha1.FlowCollector, m 
 		return m.servers, nil
 	}
 	s := &fc.Spec
-	reader := &secretReader{ctx: ctx, client: r.Reader, namespace: fc.Namespace, read: make(map[string]*corev1.Secret)}
+	reader := &secretReader{ctx: ctx, client: r.Reader, namespace: fc.Namespace, read: make(map[string]*corev1.Secret), used: make(map[string][]byte)}
 	found := make(map[*v1alpha1.NATS]*jetstream.Server)
 	for _, section := range []struct {
 		path string
@@ -72,7 +77,7 @@ func (r *Reconciler) secrets(ctx context.Context, fc *v1alpha1.FlowCollector, m 
 		}
 		found[section.nats] = server
 	}
-	out := &servers{templates: found[&s.NATS], output: found[&s.NATS], versions: reader.versions()}
+	out := &servers{templates: found[&s.NATS], output: found[&s.NATS], versions: hex.EncodeToString(contentHash(reader.used))}
 	if s.TemplateStore.NATS != nil {
 		out.templates = found[s.TemplateStore.NATS]
 	}
@@ -81,8 +86,38 @@ func (r *Reconciler) secrets(ctx context.Context, fc *v1alpha1.FlowCollector, m 
 	}
 	out.known = judge.Secrets{Forbidden: reader.forbidden, Missing: reader.missing, Problems: reader.problems,
 		NoTemplates: out.templates == nil, NoOutput: out.output == nil}
+	if err := out.readEnvironment(fc, reader); err != nil {
+		return nil, err
+	}
 	m.servers = out
+	if !reader.forbidden && len(reader.missing) == 0 {
+		m.complete = out
+	}
 	return out, nil
+}
+
+// readEnvironment notes what the environment of collectors takes from Secrets. One that is not there is the kubelet's to report.
+func (s *servers) readEnvironment(fc *v1alpha1.FlowCollector, reader *secretReader) error {
+	values := make(map[string][]byte)
+	for _, ref := range fleet.EnvironmentSecrets(fc) {
+		secret, readable := reader.look(ref.Name)
+		switch {
+		case reader.err != nil:
+			return fmt.Errorf("reading the Secrets of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), reader.err)
+		case !readable:
+			s.unread = true
+			return nil
+		case secret == nil:
+			continue
+		}
+		for key, value := range secret.Data {
+			if ref.Key == "" || ref.Key == key {
+				values[ref.Name+"/"+key] = value
+			}
+		}
+	}
+	s.started = restartHash(values)
+	return nil
 }
 
 // secretReader reads each Secret once.
@@ -91,30 +126,39 @@ type secretReader struct {
 	client            client.Reader
 	namespace         string
 	read              map[string]*corev1.Secret // nil for one that is not there
+	used              map[string][]byte         // values, by name and key
 	forbidden         bool
 	missing, problems []string
 	err               error
 }
 
+// get is nil for a Secret that is not there, or not to be read.
 func (r *secretReader) get(name string) *corev1.Secret {
-	if secret, ok := r.read[name]; ok {
-		return secret
+	secret, readable := r.look(name)
+	if r.err == nil && !readable {
+		r.forbidden = true
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{}}
+	return secret
+}
+
+func (r *secretReader) look(name string) (secret *corev1.Secret, readable bool) {
+	if secret, ok := r.read[name]; ok {
+		return secret, true
+	}
+	secret = &corev1.Secret{}
 	err := r.client.Get(r.ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, secret)
 	switch {
 	case err == nil:
 	case apierrors.IsNotFound(err):
 		secret = nil
 	case apierrors.IsForbidden(err):
-		r.forbidden = true
-		return nil
+		return nil, false
 	default:
 		r.err = fmt.Errorf("reading %s: %w", name, err)
-		return nil
+		return nil, false
 	}
 	r.read[name] = secret
-	return secret
+	return secret, true
 }
 
 // value of a key; what is missing is noted with where the spec names it.
@@ -128,6 +172,9 @@ func (r *secretReader) value(path, name, key string) []byte {
 		return nil
 	}
 	value, ok := secret.Data[key]
+	if ok {
+		r.used[name+"/"+key] = value
+	}
 	switch {
 	case !ok:
 		r.missing = append(r.missing, fmt.Sprintf("%s: Secret %q has no key %q (it has: %s)", path, name, key,
@@ -139,9 +186,9 @@ func (r *secretReader) value(path, name, key string) []byte {
 }
 
 func (r *secretReader) server(path string, n *v1alpha1.NATS) *jetstream.Server {
-	s := &jetstream.Server{URLs: n.URLs, Namespace: r.namespace}
+	s := &jetstream.Server{URLs: n.URLs, Namespace: r.namespace, Domain: n.JetStreamDomain, APIPrefix: n.APIPrefix, InboxPrefix: n.InboxPrefix}
 	if t := n.TLS; t != nil {
-		s.TLS = &jetstream.TLS{ServerName: t.ServerName}
+		s.TLS = &jetstream.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
 			s.TLS.CA = r.value(path+".tls.ca", t.CA.Name, t.CA.Key)
 		}
@@ -166,17 +213,20 @@ func (r *secretReader) server(path string, n *v1alpha1.NATS) *jetstream.Server {
 	return s
 }
 
-// versions changes when a Secret does. It is made of resource versions rather than contents: a hash of a password in an
-// annotation would let its readers try passwords.
-func (r *secretReader) versions() string {
-	if len(r.read) == 0 {
+// contentHash changes with values, and with nothing else of the Secrets that they are of.
+func contentHash(values map[string][]byte) []byte {
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(hash, "%q %d %s\n", name, len(values[name]), values[name])
+	}
+	return hash.Sum(nil)
+}
+
+// restartHash is what the pods' annotation says of values: 20 bits of their hash. That is little, because whoever reads the
+// annotation could try passwords against a longer one; one change in a million is not noticed for it. Empty without values.
+func restartHash(values map[string][]byte) string {
+	if len(values) == 0 {
 		return ""
 	}
-	hash := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(r.read)) {
-		if s := r.read[name]; s != nil {
-			fmt.Fprintf(hash, "%s %s %s\n", name, s.UID, s.ResourceVersion)
-		}
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:8])
+	return hex.EncodeToString(contentHash(values))[:5]
 }

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -114,6 +115,54 @@ type Collector struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.value) || e.value == '')",message="collector.env: choose one of value and valueFrom"
 	Env []corev1.EnvVar `json:"env,omitempty"`
 
+	// envFrom takes further environment variables from ConfigMaps and Secrets, all of their keys.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	EnvFrom []corev1.EnvFromSource `json:"envFrom,omitempty"`
+
+	// serviceAccountName that the pods run under, such as one to which a platform grants something. It has to be there; its token is
+	// not mounted. Default: one that the operator makes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// securityContext of the pods. The default, and all that can be set, meets the restricted Pod Security standard.
+	// +optional
+	SecurityContext SecurityContext `json:"securityContext,omitzero"`
+
+	// runtimeClassName of the pods. Default: the cluster's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	RuntimeClassName string `json:"runtimeClassName,omitempty"`
+
+	// dnsPolicy of the pods. Default: ClusterFirst, and ClusterFirstWithHostNet with hostNetwork.
+	// +optional
+	// +kubebuilder:validation:Enum=ClusterFirst;ClusterFirstWithHostNet;Default;None
+	DNSPolicy corev1.DNSPolicy `json:"dnsPolicy,omitempty"`
+
+	// dnsConfig adds to what dnsPolicy gives; None needs it.
+	// +optional
+	DNSConfig *corev1.PodDNSConfig `json:"dnsConfig,omitempty"`
+
+	// initContainers run before the collector; with restartPolicy Always they run beside it, as sidecars do. They are containers as
+	// Kubernetes has them; what Kubernetes does not take stands in the condition ConfigurationValid.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	InitContainers []Container `json:"initContainers,omitempty"`
+
+	// sidecars run beside the collector. They are containers as Kubernetes has them; what Kubernetes does not take stands in the
+	// condition ConfigurationValid. None is named collector.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Sidecars []Container `json:"sidecars,omitempty"`
+
 	// volumes are further volumes of the pods.
 	// +optional
 	// +listType=map
@@ -163,6 +212,46 @@ type Collector struct {
 	// updateStrategy says how collectors are replaced.
 	// +optional
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitzero"`
+}
+
+// Container is one as Kubernetes has it. Its fields are not repeated in the schema, which they would triple.
+//
+// +kubebuilder:validation:Type=object
+// +kubebuilder:pruning:PreserveUnknownFields
+type Container struct {
+	runtime.RawExtension `json:",inline"`
+}
+
+// SecurityContext says under which ids the pods run.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.assignedByPlatform) || !self.assignedByPlatform || !has(self.runAsUser) && !has(self.runAsGroup) && !has(self.fsGroup)",message="securityContext: ids that the platform assigns cannot be set; leave runAsUser, runAsGroup and fsGroup out, or assignedByPlatform"
+type SecurityContext struct {
+	// assignedByPlatform leaves user and groups to the platform, as OpenShift wants it, whose security context constraints assign
+	// them to each namespace. Default false.
+	// +optional
+	AssignedByPlatform bool `json:"assignedByPlatform,omitempty"`
+
+	// runAsUser is the user, 1 to 2147483647. Default 65532.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	RunAsUser *int64 `json:"runAsUser,omitempty"`
+
+	// runAsGroup is the group, 1 to 2147483647. Default 65532.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
+
+	// fsGroup owns the files of volumes, 1 to 2147483647. Default 65532.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	FSGroup *int64 `json:"fsGroup,omitempty"`
+
+	// seLinuxOptions of the pods. Default: the node's.
+	// +optional
+	SELinuxOptions *corev1.SELinuxOptions `json:"seLinuxOptions,omitempty"`
 }
 
 // UpdateStrategy says how many collectors are replaced at a time. By default a new one is ready on each node before the old

@@ -13,6 +13,8 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=fcol,categories=flowfleet
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Degraded",type=string,JSONPath=`.status.conditions[?(@.type=="Degraded")].status`
+// +kubebuilder:printcolumn:name="Suspended",type=boolean,JSONPath=`.spec.suspend`
 // +kubebuilder:printcolumn:name="Collectors",type=string,JSONPath=`.status.collectors.summary`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.address`
 // +kubebuilder:printcolumn:name="Templates",type=integer,JSONPath=`.status.templates`
@@ -56,6 +58,18 @@ type FlowCollectorSpec struct {
 	// suspend makes the operator leave everything as it is: collectors go on, changes wait, drift is not put back.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
+
+	// commonLabels of every object that the operator makes, pods included, beside the operator's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
+	CommonLabels map[string]string `json:"commonLabels,omitempty"`
+
+	// commonAnnotations of every object that the operator makes, but for pods, which collector.annotations are for.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="!('flowfleet.io/applied' in self)",message="the operator sets flowfleet.io/applied itself; leave it out"
+	CommonAnnotations map[string]string `json:"commonAnnotations,omitempty"`
 
 	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055 and ipfix
 	// on 4739, which both take NetFlow and IPFIX, and sflow on 6343.

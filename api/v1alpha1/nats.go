@@ -2,6 +2,7 @@ package v1alpha1
 
 // NATS is one server, or one cluster of servers, and how to connect to it.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.jetStreamDomain) || !has(self.apiPrefix)",message="choose one of jetStreamDomain and apiPrefix: a domain has a prefix of its own"
 // +kubebuilder:validation:XValidation:rule="[has(self.credentials), has(self.nkey), has(self.token), has(self.user)].filter(x, x).size() <= 1",message="choose one of credentials, nkey, token and user"
 type NATS struct {
 	// urls of the servers: nats://, tls://, ws:// or wss://. Without user or password: those come from Secrets. A host without
@@ -36,6 +37,29 @@ type NATS struct {
 	// user is a user with a password.
 	// +optional
 	User *User `json:"user,omitempty"`
+
+	// jetStreamDomain of the bucket and the stream, where it is another one than that of the servers that are connected to, as with
+	// leaf nodes. Default: the servers' own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+$`
+	JetStreamDomain string `json:"jetStreamDomain,omitempty"`
+
+	// apiPrefix of the subjects of JetStream's API, where an account imports it under other ones. Default: $JS.API.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-_$a-zA-Z0-9]+(\.[-_$a-zA-Z0-9]+)*$`
+	APIPrefix string `json:"apiPrefix,omitempty"`
+
+	// inboxPrefix of the subjects that answers come on, for accounts whose users may subscribe to those of their own only.
+	// Default: _INBOX.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+(\.[-_a-zA-Z0-9]+)*$`
+	InboxPrefix string `json:"inboxPrefix,omitempty"`
 }
 
 // TLS is how servers are checked, and how the client shows who it is.
@@ -53,6 +77,10 @@ type TLS struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ServerName string `json:"serverName,omitempty"`
+
+	// handshakeFirst begins with TLS, for servers that are configured so (handshake_first) and send nothing in plain. Default false.
+	// +optional
+	HandshakeFirst bool `json:"handshakeFirst,omitempty"`
 }
 
 // User is a user with a password.

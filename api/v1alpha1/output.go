@@ -62,6 +62,48 @@ const (
 	RetentionWorkQueue Retention = "WorkQueue"
 )
 
+// Compression of a stream on disk.
+//
+// +kubebuilder:validation:Enum=None;S2
+type Compression string
+
+// The compressions.
+const (
+	CompressionNone Compression = "None"
+	CompressionS2   Compression = "S2"
+)
+
+// Discard says what gives way when a stream is full.
+//
+// +kubebuilder:validation:Enum=Old;New
+type Discard string
+
+// The ways to discard.
+const (
+	DiscardOld Discard = "Old"
+	DiscardNew Discard = "New"
+)
+
+// Placement chooses servers.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.cluster) || has(self.tags)",message="placement: name a cluster, tags, or both"
+type Placement struct {
+	// cluster of a supercluster.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Cluster string `json:"cluster,omitempty"`
+
+	// tags that the servers have (server_tags), all of them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Tags []string `json:"tags,omitempty"`
+}
+
 // Stream is the JetStream stream that keeps flows.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.managed) || self.managed || !has(self.deletionPolicy) || self.deletionPolicy == 'Retain'",message="stream.deletionPolicy: a stream that is not managed is never deleted; leave the policy at Retain, or set managed"
@@ -74,7 +116,7 @@ type Stream struct {
 	Managed *bool `json:"managed,omitempty"`
 
 	// name of the stream; it cannot change. Letters, digits, "-" and "_". Default:
-	// flows-<namespace>-<name of the FlowCollector>.
+	// flows-<namespace>-<name of the FlowCollector>, with "_" before a name that has a "-".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -122,6 +164,28 @@ type Stream struct {
 	// +optional
 	// +kubebuilder:default=Limits
 	Retention Retention `json:"retention,omitempty"`
+
+	// compression of the stream on disk: None or S2, which saves half of the space of flows or more. It changes for what is written
+	// from then on. Default None.
+	// +optional
+	// +kubebuilder:default=None
+	Compression Compression `json:"compression,omitempty"`
+
+	// discard says what gives way when maxBytes is reached: Old flows, or New ones, which the stream then refuses, so that they wait
+	// in the collectors' buffers. Default Old.
+	// +optional
+	// +kubebuilder:default=Old
+	Discard Discard `json:"discard,omitempty"`
+
+	// duplicateWindow is how long the stream knows messages by their ids, 100ms to 1h, and no longer than maxAge. What is sent again
+	// after that is looked for in the stream. Default 2m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="duplicateWindow: from 100ms to 1h is possible"
+	DuplicateWindow *Duration `json:"duplicateWindow,omitempty"`
+
+	// placement says which servers of the NATS cluster have the stream. Default: any.
+	// +optional
+	Placement *Placement `json:"placement,omitempty"`
 
 	// allowReduction lets the operator lower maxAge, maxBytes and replicas of an existing stream, and take subjects from it,
 	// which may delete flows. Without it they are only ever raised. Default false.

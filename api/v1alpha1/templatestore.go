@@ -14,7 +14,7 @@ type TemplateStore struct {
 	Disabled bool `json:"disabled,omitempty"`
 
 	// bucket names the bucket; it cannot change. Letters, digits, "-" and "_". Default:
-	// flowfleet-<namespace>-<name of the FlowCollector>.
+	// flowfleet-<namespace>-<name of the FlowCollector>, with "_" before a name that has a "-".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128

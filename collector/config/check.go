@@ -146,6 +146,9 @@ func (k *checker) rates(path string, rates []NetworkRate) {
 func (k *checker) templates(c *Config) {
 	t := &c.Templates
 	k.that(bucketName.MatchString(t.Bucket), "templateStore.bucket", "%q is not a name of letters, digits, '-' and '_'", t.Bucket)
+	namespace, name, _ := strings.Cut(t.Owner, "/")
+	k.that(t.Owner == "" || dnsLabel.MatchString(namespace) && dnsLabel.MatchString(name), "templateStore.owner",
+		"%q is not namespace/name of a FlowCollector", t.Owner)
 	within(k, "templateStore.history", t.History, 1, 64)
 	if t.TTL != 0 {
 		within(k, "templateStore.ttl", t.TTL, Duration(10*time.Minute), Duration(366*24*time.Hour))
@@ -189,6 +192,11 @@ func (k *checker) output(c *Config) {
 	oneOf(k, "output.stream.retention", s.Retention, RetentionLimits, RetentionInterest, RetentionWorkQueue)
 	oneOf(k, "output.stream.storage", s.Storage, StorageFile, StorageMemory)
 	k.that(s.MaxBytes == 0 || s.MaxBytes == -1 || s.MaxBytes >= 1<<20, "output.stream.maxBytes", "%s is less than 1Mi; -1 is no limit", s.MaxBytes)
+	oneOf(k, "output.stream.compression", s.Compression, CompressionNone, CompressionS2)
+	oneOf(k, "output.stream.discard", s.Discard, DiscardOld, DiscardNew)
+	within(k, "output.stream.duplicateWindow", s.DuplicateWindow, Duration(100*time.Millisecond), Duration(time.Hour))
+	k.that(s.DuplicateWindow <= s.MaxAge, "output.stream.duplicateWindow", "%s is longer than maxAge, %s, which JetStream refuses",
+		s.DuplicateWindow, s.MaxAge)
 	within(k, "output.stream.maxAge", s.MaxAge, Duration(time.Minute), Duration(10*366*24*time.Hour))
 	k.subjects(o)
 }

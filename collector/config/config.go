@@ -150,6 +150,12 @@ type NATS struct {
 	TokenFile       string `json:"tokenFile,omitempty"`
 	User            string `json:"user,omitempty"`
 	PasswordFile    string `json:"passwordFile,omitempty"`
+	// Domain of JetStream where it is another one than that of the servers, as with leaf nodes. It excludes APIPrefix.
+	Domain string `json:"jetStreamDomain,omitempty"`
+	// APIPrefix of JetStream's subjects where an account imports them under other ones. Default $JS.API.
+	APIPrefix string `json:"apiPrefix,omitempty"`
+	// InboxPrefix of the subjects that answers come on. Default _INBOX.
+	InboxPrefix string `json:"inboxPrefix,omitempty"`
 }
 
 // TLS names PEM files; they are read again at each connection attempt.
@@ -159,6 +165,8 @@ type TLS struct {
 	KeyFile  string `json:"keyFile,omitempty"`
 	// ServerName overrides the name that the certificate is checked against.
 	ServerName string `json:"serverName,omitempty"`
+	// HandshakeFirst begins with TLS, for servers with handshake_first.
+	HandshakeFirst bool `json:"handshakeFirst,omitempty"`
 }
 
 // Embedded configures the server inside the collector.
@@ -184,6 +192,10 @@ type TemplateStore struct {
 	Disabled bool `json:"disabled,omitempty"`
 	// Bucket name, default "flowfleet-templates". Letters, digits, "-" and "_".
 	Bucket string `json:"bucket,omitempty"`
+	// Owner is the fleet that the bucket is of, as namespace/name of its FlowCollector. A bucket that says in its metadata that
+	// it is another fleet's is not used; one that says nothing is. Default: none, for collectors without an operator, which use
+	// no bucket of an operator's.
+	Owner string `json:"owner,omitempty"`
 	// History of each key, 1 to 64, default 1.
 	History int `json:"history,omitempty"`
 	// TTL is how long what no exporter says is kept, default 720h (30 days), at least 10m; what is heard is written again at half of it.
@@ -266,6 +278,38 @@ type Stream struct {
 	Storage  Storage `json:"storage,omitempty"`
 	// Retention, default Limits.
 	Retention Retention `json:"retention,omitempty"`
+	// Compression on disk, default None.
+	Compression Compression `json:"compression,omitempty"`
+	// Discard says what gives way when MaxBytes is reached, default Old. New makes the stream refuse, so that flows wait.
+	Discard Discard `json:"discard,omitempty"`
+	// DuplicateWindow is how long the stream knows messages by their ids, 100ms to 1h, at most MaxAge. Default 2m.
+	DuplicateWindow Duration `json:"duplicateWindow,omitempty"`
+	// Placement, nil for any servers.
+	Placement *Placement `json:"placement,omitempty"`
+}
+
+// Compression of a stream on disk.
+type Compression string
+
+// The compressions.
+const (
+	CompressionNone Compression = "None"
+	CompressionS2   Compression = "S2"
+)
+
+// Discard says what gives way when a stream is full.
+type Discard string
+
+// The ways to discard.
+const (
+	DiscardOld Discard = "Old"
+	DiscardNew Discard = "New"
+)
+
+// Placement chooses the servers of a stream: of a cluster, and with all of these tags.
+type Placement struct {
+	Cluster string   `json:"cluster,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
 }
 
 // Retention says when a stream lets go of a message, beside its limits (maxAge, maxBytes).

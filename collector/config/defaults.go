@@ -94,6 +94,10 @@ func (c *Config) SetDefaults() {
 	orDefault(&o.Stream.Replicas, 1)
 	orDefault(&o.Stream.Storage, StorageFile)
 	orDefault(&o.Stream.Retention, RetentionLimits)
+	orDefault(&o.Stream.Compression, CompressionNone)
+	orDefault(&o.Stream.Discard, DiscardOld)
+	// Longer than any retry while the server is there; the server refuses one that is longer than messages live.
+	orDefault(&o.Stream.DuplicateWindow, min(Duration(2*time.Minute), o.Stream.MaxAge))
 	orDefault(&o.Batch.MaxBytes, 64<<10)
 	orDefault(&o.Batch.MaxAge, Duration(200*time.Millisecond))
 	orDefault(&o.Buffer.MaxBytes, 256<<20)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,10 @@ func (k *checker) nats(path string, n *NATS, used bool) {
 	}
 	k.that(methods <= 1, path, "choose one of credentialsFile, nkeySeedFile, tokenFile and user")
 	k.that((n.User == "") == (n.PasswordFile == ""), path+".passwordFile", "user and passwordFile go together")
+	k.that(n.Domain == "" || n.APIPrefix == "", path, "choose one of jetStreamDomain and apiPrefix")
+	k.that(n.Domain == "" || bucketName.MatchString(n.Domain), path+".jetStreamDomain", "%q is not a name of letters, digits, '-' and '_'", n.Domain)
+	k.that(n.APIPrefix == "" || subjectPrefix.MatchString(n.APIPrefix), path+".apiPrefix", "%q is not a subject such as JS.leaf.API", n.APIPrefix)
+	k.that(n.InboxPrefix == "" || subjectPrefix.MatchString(n.InboxPrefix), path+".inboxPrefix", "%q is not a subject such as _INBOX_flows", n.InboxPrefix)
 	if n.TLS != nil {
 		k.that((n.TLS.CertFile == "") == (n.TLS.KeyFile == ""), path+".tls", "certFile and keyFile go together")
 	}
@@ -96,6 +101,9 @@ func (k *checker) urls(path string, urls []string) {
 	}
 	k.that(webSockets == 0 || webSockets == len(urls), path, "web socket addresses and others do not mix: choose one kind")
 }
+
+// subjectPrefix is a subject without wildcards and without a dot at its end.
+var subjectPrefix = regexp.MustCompile(`^[-_$a-zA-Z0-9]+(\.[-_$a-zA-Z0-9]+)*$`)
 
 // embedded allows one server in the process.
 func (k *checker) embedded(c *Config) {

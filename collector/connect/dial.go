@@ -97,6 +97,9 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 			})
 		}),
 	}
+	if c.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(c.InboxPrefix))
+	}
 	options = append(options, d.authentication()...)
 	if c.TLS != nil {
 		options = append(options, secure(*c.TLS))
@@ -166,7 +169,7 @@ func hint(err error) string {
 // yet is no reason not to start.
 func secure(c config.TLS) nats.Option {
 	return func(o *nats.Options) error {
-		o.Secure = true
+		o.Secure, o.TLSHandshakeFirst = true, c.HandshakeFirst
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
 		if c.CAFile != "" {
 			o.RootCAsCB = func() (*x509.CertPool, error) {

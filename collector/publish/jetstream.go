@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
 // Headers of a message, beside NATS's own Nats-Msg-Id.
@@ -86,9 +87,9 @@ type jetStream struct {
 }
 
 func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Logger) (*jetStream, error) {
-	js, err := jetstream.New(nc)
+	js, err := connect.JetStream(nc, c.NATS)
 	if err != nil {
-		return nil, fmt.Errorf("preparing JetStream: %w", err)
+		return nil, err
 	}
 	p := &jetStream{
 		log:      log,
@@ -101,7 +102,7 @@ func newJetStream(c config.Output, instance string, nc *nats.Conn, log *slog.Log
 		missing:  make(chan struct{}, 1),
 		pool:     batches{size: int(c.Batch.MaxBytes) + 4096, keep: int(c.Buffer.InFlightBytes/c.Batch.MaxBytes) + 64},
 		inFlight: make(map[uint64]*Batch),
-		window:   duplicateWindow,
+		window:   c.Stream.DuplicateWindow.Std(),
 		status:   Status{Connected: nc.IsConnected()},
 		refusals: rate.Sometimes{Interval: dropsInterval},
 	}

@@ -19,9 +19,6 @@ const (
 	streamTimeout = 5 * time.Second
 	// longestStreamWait bounds the back-off between looks that failed.
 	longestStreamWait = 30 * time.Second
-	// duplicateWindow is how long the stream remembers message ids: longer than any retry while the server is there. What is
-	// sent again later is looked for in the stream, see verify.go.
-	duplicateWindow = 2 * time.Minute
 )
 
 // lookAfterStream asks keepStream to create the stream again.
@@ -141,14 +138,22 @@ func StreamConfig(c config.Stream) jetstream.StreamConfig {
 		Description: "Flowfleet: flow records",
 		Subjects:    c.Subjects,
 		Retention:   retention,
-		Discard:     jetstream.DiscardOld,
+		Discard:     map[config.Discard]jetstream.DiscardPolicy{config.DiscardNew: jetstream.DiscardNew}[c.Discard],
 		MaxAge:      c.MaxAge.Std(),
 		MaxBytes:    int64(cmp.Or(c.MaxBytes, config.StandardStreamBytes)),
 		Replicas:    c.Replicas,
 		Storage:     storage,
-		// The server refuses a window that is longer than messages live.
-		Duplicates: min(duplicateWindow, c.MaxAge.Std()),
+		Duplicates:  c.DuplicateWindow.Std(),
+		Compression: map[config.Compression]jetstream.StoreCompression{config.CompressionS2: jetstream.S2Compression}[c.Compression],
+		Placement:   placement(c.Placement),
 	}
+}
+
+func placement(p *config.Placement) *jetstream.Placement {
+	if p == nil {
+		return nil
+	}
+	return &jetstream.Placement{Cluster: p.Cluster, Tags: p.Tags}
 }
 
 // compare says in what an existing stream is other than wanted.
@@ -167,5 +172,8 @@ func compare(have, want jetstream.StreamConfig) []string {
 	note("replicas", have.Replicas, want.Replicas)
 	note("storage", have.Storage, want.Storage)
 	note("retention", have.Retention, want.Retention)
+	note("compression", have.Compression, want.Compression)
+	note("discard", have.Discard, want.Discard)
+	note("duplicateWindow", have.Duplicates, want.Duplicates)
 	return out
 }

@@ -223,6 +223,14 @@ func (k *Collector) dial(purpose string, own *config.NATS) (*nats.Conn, error) {
 	return nc, nil
 }
 
+// section is the one that connects: its own, or the file's.
+func (k *Collector) section(own *config.NATS) *config.NATS {
+	if own == nil {
+		return &k.config.NATS
+	}
+	return own
+}
+
 func (k *Collector) share() error {
 	c := &k.config.Templates
 	if c.Disabled {
@@ -232,8 +240,10 @@ func (k *Collector) share() error {
 	if err != nil {
 		return err
 	}
+	templates := *c
+	templates.NATS = k.section(c.NATS)
 	stores := share.Stores{template.FamilyTemplate: k.store, template.FamilySampling: k.rates, template.FamilyClock: k.clocks}
-	if k.bucket, err = share.New(*c, k.config.Instance, nc, stores, k.log); err != nil {
+	if k.bucket, err = share.New(templates, k.config.Instance, nc, stores, k.log); err != nil {
 		return err
 	}
 	k.store.Observe(k.bucket)
@@ -249,7 +259,9 @@ func (k *Collector) publish() (err error) {
 			return err
 		}
 	}
-	k.publisher, err = publish.New(k.config.Output, k.config.Instance, nc, k.log)
+	output := k.config.Output
+	output.NATS = k.section(output.NATS)
+	k.publisher, err = publish.New(output, k.config.Instance, nc, k.log)
 	return err
 }
 

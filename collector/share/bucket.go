@@ -24,6 +24,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -113,9 +114,9 @@ type Status struct {
 // New returns a Bucket for a configuration whose defaults are filled in. instance is noted as the writer of values. Call
 // Run to begin.
 func New(c config.TemplateStore, instance string, nc *nats.Conn, stores Stores, log *slog.Logger) (*Bucket, error) {
-	js, err := jetstream.New(nc)
+	js, err := connect.JetStream(nc, c.NATS)
 	if err != nil {
-		return nil, fmt.Errorf("preparing JetStream: %w", err)
+		return nil, err
 	}
 	b := &Bucket{
 		config:         c,

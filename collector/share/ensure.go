@@ -39,6 +39,12 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, *jetstream.Str
 		return nil, nil, fmt.Errorf("opening the bucket: %w", err)
 	}
 	info := stream.CachedInfo()
+	if err := refuse(b.config, info.Config.Metadata); err != nil {
+		b.mu.Lock()
+		b.kv = nil // it may have been given to another fleet since it was opened
+		b.mu.Unlock()
+		return nil, nil, err
+	}
 	want := BucketConfig(b.config)
 	if b.config.MaxBytes == 0 {
 		want.MaxBytes = info.Config.MaxBytes // what there was room for
@@ -62,6 +68,7 @@ func BucketConfig(c config.TemplateStore) jetstream.KeyValueConfig {
 		storage = jetstream.MemoryStorage
 	}
 	return jetstream.KeyValueConfig{
+		Metadata:    ownerMetadata(c.Owner),
 		Bucket:      c.Bucket,
 		Description: "Flowfleet: templates and sampling rates of exporters",
 		History:     uint8(c.History),

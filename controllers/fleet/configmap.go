@@ -17,6 +17,7 @@ func (f *Fleet) ConfigMap() (*coreac.ConfigMapApplyConfiguration, error) {
 	}
 	return coreac.ConfigMap(ObjectName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels()).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithData(map[string]string{configurationFile: string(file)}), nil
 }

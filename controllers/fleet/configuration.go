@@ -37,22 +37,6 @@ const (
 	passwordFile    = "password"
 )
 
-// BucketName of a FlowCollector.
-func BucketName(c *v1alpha1.FlowCollector) string {
-	if name := c.Spec.TemplateStore.Bucket; name != "" {
-		return name
-	}
-	return config.FleetBucket(c.Namespace, c.Name)
-}
-
-// StreamName of a FlowCollector.
-func StreamName(c *v1alpha1.FlowCollector) string {
-	if name := c.Spec.Output.Stream.Name; name != "" {
-		return name
-	}
-	return config.FleetStream(c.Namespace, c.Name)
-}
-
 // Subject that the flows of a FlowCollector are published on, without the protocol.
 func Subject(c *v1alpha1.FlowCollector) string {
 	if subject := c.Spec.Output.Subject; subject != "" {
@@ -138,9 +122,9 @@ func network(n v1alpha1.Network) netip.Prefix {
 
 func nats(n *v1alpha1.NATS, volume string) *config.NATS {
 	file := func(name string) string { return path.Join(secretsDirectory, volume, name) }
-	out := &config.NATS{URLs: n.URLs}
+	out := &config.NATS{URLs: n.URLs, Domain: n.JetStreamDomain, APIPrefix: n.APIPrefix, InboxPrefix: n.InboxPrefix}
 	if t := n.TLS; t != nil {
-		out.TLS = &config.TLS{ServerName: t.ServerName}
+		out.TLS = &config.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
 			out.TLS.CAFile = file(caFile)
 		}
@@ -166,6 +150,7 @@ func templateStore(c *v1alpha1.FlowCollector) config.TemplateStore {
 	out := config.TemplateStore{
 		Disabled:    t.Disabled,
 		Bucket:      BucketName(c),
+		Owner:       c.Namespace + "/" + c.Name,
 		History:     int(t.History),
 		TTL:         duration(t.TTL),
 		Replicas:    int(t.Replicas),
@@ -201,6 +186,10 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 			Replicas:  int(s.Replicas),
 			Storage:   config.Storage(s.Storage),
 			Retention: config.Retention(s.Retention),
+
+			Compression:     config.Compression(s.Compression),
+			Discard:         config.Discard(s.Discard),
+			DuplicateWindow: duration(s.DuplicateWindow),
 		},
 		Batch: config.Batch{MaxBytes: size(o.Batch.MaxBytes), MaxAge: duration(o.Batch.MaxAge)},
 		Buffer: config.Buffer{
@@ -208,6 +197,9 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 			InFlightBytes: size(o.Buffer.InFlightBytes),
 			Policy:        dropPolicies[o.Buffer.Policy],
 		},
+	}
+	if p := s.Placement; p != nil {
+		out.Stream.Placement = &config.Placement{Cluster: p.Cluster, Tags: p.Tags}
 	}
 	if len(out.Stream.Subjects) == 0 {
 		out.Stream.Subjects = []string{out.Subject + ".>"}

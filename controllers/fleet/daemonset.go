@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strconv"
@@ -33,6 +34,7 @@ func (f *Fleet) DaemonSet() (*appsac.DaemonSetApplyConfiguration, error) {
 	}
 	return appsac.DaemonSet(ObjectName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels()).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithSpec(appsac.DaemonSetSpec().
 			WithSelector(f.selector()).
@@ -75,18 +77,16 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	if err != nil {
 		return nil, err
 	}
-	security := coreac.PodSecurityContext().
-		WithRunAsNonRoot(true).
-		WithRunAsUser(unprivilegedUser).
-		WithRunAsGroup(unprivilegedUser).
-		WithFSGroup(unprivilegedUser).
-		WithSeccompProfile(coreac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	security, err := f.security()
+	if err != nil {
+		return nil, err
+	}
 	if f.bindsPrivilegedPort() {
 		// One of the sysctls that the restricted Pod Security standard allows; a capability would not be needed to bind ports.
 		security.WithSysctls(coreac.Sysctl().WithName("net.ipv4.ip_unprivileged_port_start").WithValue("0"))
 	}
 	pod := coreac.PodSpec().
-		WithServiceAccountName(ObjectName(f.Collector)).
+		WithServiceAccountName(cmp.Or(c.ServiceAccountName, ObjectName(f.Collector))).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
 		WithSecurityContext(security).
@@ -99,6 +99,9 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	}
 	if c.HostNetwork {
 		pod.WithHostNetwork(true).WithDNSPolicy(corev1.DNSClusterFirstWithHostNet)
+	}
+	if err := f.surroundings(pod); err != nil {
+		return nil, err
 	}
 	for _, s := range c.ImagePullSecrets {
 		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(s.Name))
@@ -185,6 +188,13 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 			return nil, err
 		}
 		container.WithEnv(variable)
+	}
+	for i := range c.EnvFrom {
+		source, err := convert[coreac.EnvFromSourceApplyConfiguration](&c.EnvFrom[i])
+		if err != nil {
+			return nil, err
+		}
+		container.WithEnvFrom(source)
 	}
 	for _, v := range f.secretVolumes() {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(v.name).WithMountPath(path.Join(secretsDirectory, v.name)).WithReadOnly(true))

@@ -13,6 +13,7 @@ func (f *Fleet) DisruptionBudget() *policyac.PodDisruptionBudgetApplyConfigurati
 	}
 	return policyac.PodDisruptionBudget(ObjectName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels()).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithSpec(policyac.PodDisruptionBudgetSpec().
 			WithSelector(f.selector()).

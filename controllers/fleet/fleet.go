@@ -28,7 +28,7 @@ const (
 const (
 	// AnnotationConfiguration is the hash of what the collector reads at its start only.
 	AnnotationConfiguration = "flowfleet.io/configuration"
-	// AnnotationSecrets tells the versions of the Secrets that it uses.
+	// AnnotationSecrets changes with what its environment takes from Secrets. Secrets of NATS are read at each attempt to connect.
 	AnnotationSecrets = "flowfleet.io/secrets"
 )
 
@@ -40,7 +40,7 @@ type Fleet struct {
 	Image string
 	// OperatorNamespace is let through to the collectors' status by the network policy.
 	OperatorNamespace string
-	// SecretVersions changes when a Secret that the collectors use does.
+	// SecretVersions changes with what the collectors' environment takes from Secrets, which they read at their start only.
 	SecretVersions string
 	// Configuration of the collectors; see Configure.
 	Configuration *config.Config
@@ -79,7 +79,10 @@ func Selector(c *v1alpha1.FlowCollector) map[string]string {
 
 // labels are those of an object: what the user asks for, and the operator's own, which win.
 func (f *Fleet) labels(users ...map[string]string) map[string]string {
-	out := make(map[string]string)
+	out := maps.Clone(f.Collector.Spec.CommonLabels)
+	if out == nil {
+		out = make(map[string]string)
+	}
 	for _, m := range users {
 		maps.Copy(out, m)
 	}

@@ -33,6 +33,7 @@ func (f *Fleet) Dashboard() *coreac.ConfigMapApplyConfiguration {
 	}
 	return coreac.ConfigMap(DashboardName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels(labels)).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithData(map[string]string{"flowfleet-collectors.json": dashboard})
 }
@@ -81,6 +82,9 @@ func (f *Fleet) monitoring(kind schema.GroupVersionKind, labels map[string]strin
 	out.SetName(ObjectName(f.Collector))
 	out.SetNamespace(f.Collector.Namespace)
 	out.SetLabels(f.labels(labels))
+	if a := f.Collector.Spec.CommonAnnotations; len(a) > 0 {
+		out.SetAnnotations(a)
+	}
 	out.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(f.Collector,
 		v1alpha1.SchemeGroupVersion.WithKind("FlowCollector"))})
 	return out

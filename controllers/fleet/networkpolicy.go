@@ -33,6 +33,7 @@ func (f *Fleet) NetworkPolicy() *networkingac.NetworkPolicyApplyConfiguration {
 	}
 	return networkingac.NetworkPolicy(ObjectName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels()).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithSpec(networkingac.NetworkPolicySpec().
 			WithPodSelector(f.selector()).

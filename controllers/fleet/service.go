@@ -45,6 +45,7 @@ func (f *Fleet) Service() *coreac.ServiceApplyConfiguration {
 	}
 	return coreac.Service(ObjectName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels(s.Labels)).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithAnnotations(s.Annotations).
 		WithOwnerReferences(f.owner()).
 		WithSpec(spec)
@@ -55,6 +56,7 @@ func (f *Fleet) Service() *coreac.ServiceApplyConfiguration {
 func (f *Fleet) MetricsService() *coreac.ServiceApplyConfiguration {
 	return coreac.Service(MetricsName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels()).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithSpec(coreac.ServiceSpec().
 			WithType(corev1.ServiceTypeClusterIP).

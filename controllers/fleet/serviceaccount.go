@@ -6,6 +6,7 @@ import coreac "k8s.io/client-go/applyconfigurations/core/v1"
 func (f *Fleet) ServiceAccount() *coreac.ServiceAccountApplyConfiguration {
 	return coreac.ServiceAccount(ObjectName(f.Collector), f.Collector.Namespace).
 		WithLabels(f.labels()).
+		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithAutomountServiceAccountToken(false)
 }

@@ -15,6 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	collector "github.com/flowfleet/flowfleet/collector/connect"
 )
 
 const (
@@ -55,8 +58,12 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	share := max(connectTimeout/time.Duration(len(s.URLs)), time.Second)
 	failures := make([]error, len(s.URLs))
 	for _, i := range rand.Perm(len(s.URLs)) {
-		c, err := connect(ctx, s.URLs[i], s.Namespace, share, options, secure)
+		c, err := connect(ctx, s.URLs[i], s.Namespace, share, options, secure, s.TLS != nil && s.TLS.HandshakeFirst)
 		if err == nil {
+			if c.js, err = collector.JetStream(c.nc, &config.NATS{Domain: s.Domain, APIPrefix: s.APIPrefix}); err != nil {
+				c.nc.Close()
+				return nil, err
+			}
 			return c, nil
 		}
 		failures[i] = fmt.Errorf("%s: %w", s.URLs[i], explain(err))
@@ -67,7 +74,7 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	return nil, fmt.Errorf("connecting to NATS: %w", joined(failures))
 }
 
-func connect(ctx context.Context, text, namespace string, timeout time.Duration, options []nats.Option, secure *tls.Config) (*Connection, error) {
+func connect(ctx context.Context, text, namespace string, timeout time.Duration, options []nats.Option, secure *tls.Config, first bool) (*Connection, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, err
@@ -75,7 +82,7 @@ func connect(ctx context.Context, text, namespace string, timeout time.Duration,
 	if secure == nil && (u.Scheme == "tls" || u.Scheme == "wss") {
 		secure = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	c := &Connection{url: text, patience: requestTimeout, dialer: &dialer{ctx: ctx, timeout: timeout, url: u, namespace: namespace, tls: secure}}
+	c := &Connection{url: text, patience: requestTimeout, dialer: &dialer{ctx: ctx, timeout: timeout, url: u, namespace: namespace, tls: secure, first: first}}
 	d := c.dialer
 	// The dialer makes TLS and websockets: what the library sees is NATS in the clear.
 	nc, err := nats.Connect("nats://"+address(u), append(slices.Clone(options),
@@ -118,10 +125,6 @@ func connect(ctx context.Context, text, namespace string, timeout time.Duration,
 		return nil, err
 	}
 	c.nc = nc
-	if c.js, err = jetstream.New(nc); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("preparing JetStream: %w", err)
-	}
 	return c, nil
 }
 

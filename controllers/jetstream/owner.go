@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/flowfleet/flowfleet/collector/share"
 )
 
 // Owner identifies the FlowCollector that a bucket or stream belongs to. It is kept in their metadata.
@@ -18,8 +20,8 @@ func (o Owner) String() string { return o.Namespace + "/" + o.Name }
 
 // Keys of the metadata of a stream, and of the stream behind a bucket.
 const (
-	metadataNamespace = "flowfleet.io/namespace"
-	metadataName      = "flowfleet.io/name"
+	metadataNamespace = share.MetadataNamespace
+	metadataName      = share.MetadataName
 	metadataUID       = "flowfleet.io/uid"
 	// metadataFormer lists the last UIDs before, with commas between.
 	metadataFormer = "flowfleet.io/former-uids"
@@ -41,7 +43,7 @@ func ownerIn(metadata map[string]string) (o Owner, former []string, ok bool) {
 func (o Owner) sign(metadata map[string]string) {
 	previous, former, owned := ownerIn(metadata)
 	metadata[metadataNamespace], metadata[metadataName], metadata[metadataUID] = o.Namespace, o.Name, o.UID
-	if owned && previous.UID != o.UID {
+	if owned && previous.UID != "" && previous.UID != o.UID {
 		former = append(former, previous.UID)
 		metadata[metadataFormer] = strings.Join(former[max(0, len(former)-formerKept):], ",")
 	}
@@ -112,6 +114,8 @@ func (o Owner) relationTo(t target, metadata map[string]string, have, descriptio
 		return unowned, nil
 	case found.Namespace != o.Namespace || found.Name != o.Name:
 		return unowned, &ConflictError{Kind: t.kind, Name: t.name, Owner: found}
+	case found.UID == "" && have == description: // signed by a collector, which knows no UID
+		return claimable, nil
 	case found.UID == o.UID:
 		return owned, nil
 	case slices.Contains(former, o.UID):

@@ -28,6 +28,9 @@ type Server struct {
 	Credentials, NKeySeed []byte
 	Token                 string
 	User, Password        string
+	// Domain of JetStream, or the APIPrefix of its subjects; empty for the servers' own. InboxPrefix of the subjects that answers
+	// come on; empty for the client's default.
+	Domain, APIPrefix, InboxPrefix string
 }
 
 // TLS is how the server is checked, and how the client shows who it is.
@@ -38,6 +41,8 @@ type TLS struct {
 	Certificate, Key []byte
 	// ServerName that the server's certificate is checked against; empty for the URL's host.
 	ServerName string
+	// HandshakeFirst begins with TLS.
+	HandshakeFirst bool
 }
 
 // Check reports what of the server's secrets cannot work: all problems at once, each named by its field of the spec's
@@ -63,6 +68,9 @@ func (s *Server) options(now time.Time) (options []nats.Option, secure *tls.Conf
 		problem("tls.ca", err)
 		secure.Certificates, err = clientCertificate(s.TLS.Certificate, s.TLS.Key, now)
 		problem("tls.clientCertificate", err)
+	}
+	if s.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(s.InboxPrefix))
 	}
 	switch {
 	case s.Credentials != nil:

@@ -75,6 +75,7 @@ func (c *Connection) EnsureStream(ctx context.Context, owner Owner, want config.
 			}
 			p.keepStorage(desiredStream.Storage)
 			p.keepRetention(desiredStream.Retention)
+			p.setPolicies(desiredStream)
 		},
 	})
 	if hasCode(err, codeSubjectsOverlap) {

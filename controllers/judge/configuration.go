@@ -6,6 +6,9 @@ import "strings"
 func (j *judgement) configurationValid() said {
 	s, a := &j.Secrets, &j.Applied
 	switch {
+	case len(j.NotAllowed) > 0:
+		return isFalse(ReasonNotAllowed, "%s: ask whoever administers Flowfleet in this cluster; what runs is left alone, and what is in NATS "+
+			"not looked at", strings.Join(j.NotAllowed, "; "))
 	case len(j.Invalid) > 0:
 		return isFalse(ReasonInvalidConfiguration, "the collectors would refuse their configuration, what runs is left alone: %s",
 			strings.Join(j.Invalid, "; "))
@@ -21,7 +24,7 @@ func (j *judgement) configurationValid() said {
 		return isFalse(ReasonSecretInvalid, "%s", strings.Join(s.Problems, "; "))
 	case s.Forbidden:
 		return isTrue(ReasonSecretsNotReadable, "the operator may not read the Secrets that the spec names, so it checks neither them nor "+
-			"NATS, and a changed Secret replaces no collectors; to let it: %s", j.Grant())
+			"NATS; to let it: %s", j.Grant())
 	}
 	return isTrue(ReasonValid, "the collectors can work with the spec")
 }

@@ -25,8 +25,10 @@ type Facts struct {
 	Image string
 	// Invalid says why collectors would refuse their configuration; nothing is applied of such a spec.
 	Invalid []string
-	Secrets Secrets
-	Applied Applied
+	// NotAllowed says what the operator's flags do not allow; nothing is applied of such a spec, nor looked at in NATS.
+	NotAllowed []string
+	Secrets    Secrets
+	Applied    Applied
 	// Held says why a change is not rolled out yet: the operator cannot use the new connection, and the fleet runs on the old one.
 	Held string
 	// Trying: the new connection was not tried yet, and the fleet goes on with the one that it has until it was.
@@ -133,7 +135,7 @@ type Memory struct {
 
 // appliedInFull reports whether the spec as it is now is in the cluster as a whole.
 func (f *Facts) appliedInFull() bool {
-	return len(f.Invalid) == 0 && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.full() && f.DaemonSet != nil
+	return !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.full() && f.DaemonSet != nil
 }
 
 // WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could.
@@ -149,4 +151,15 @@ func (f *Facts) WasWell() bool {
 		}
 	}
 	return true
+}
+
+// Unusable reports that nothing of the spec is applied: collectors would refuse it, or the operator's flags do not allow it.
+func (f *Facts) Unusable() bool { return len(f.Invalid)+len(f.NotAllowed) > 0 }
+
+// unusableReason is the reason of ConfigurationValid for it.
+func (f *Facts) unusableReason() string {
+	if len(f.NotAllowed) > 0 {
+		return ReasonNotAllowed
+	}
+	return ReasonInvalidConfiguration
 }

@@ -86,8 +86,8 @@ func (j *judgement) judgeNATS(n inNATS) said {
 				n.what, j.Grant())
 		}
 		return j.byCollectors(n, cannot)
-	case len(j.Invalid) > 0, n.missing, j.Held != "":
-		reason := ReasonInvalidConfiguration
+	case j.Unusable(), n.missing, j.Held != "":
+		reason := j.unusableReason()
 		if j.Held != "" {
 			reason = ReasonRolloutHeld
 		} else if n.missing {

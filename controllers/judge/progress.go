@@ -21,8 +21,8 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and changes wait: %s", strings.Join(a.Waiting, ", "))
 	case j.Collector.Spec.Suspend:
 		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; it is as the spec says now")
-	case len(j.Invalid) > 0:
-		return isFalse(ReasonInvalidConfiguration, "what runs is left as it is until ConfigurationValid is True")
+	case j.Unusable():
+		return isFalse(j.unusableReason(), "what runs is left as it is until ConfigurationValid is True")
 	case len(a.Forbidden) > 0:
 		return isTrue(ReasonOperatorForbidden, "the operator lacks rights (is its installation complete, or was an upgrade interrupted?): %s",
 			strings.Join(a.Forbidden, "; "))
@@ -81,8 +81,8 @@ func (j *judgement) stalled() said {
 	switch s := j.said[v1alpha1.ConditionServiceReady]; {
 	case j.Collector.Spec.Suspend:
 		return said{}
-	case len(j.Invalid) > 0:
-		return isTrue(ReasonInvalidConfiguration, "%s", j.said[v1alpha1.ConditionConfigurationValid].message)
+	case j.Unusable():
+		return isTrue(j.unusableReason(), "%s", j.said[v1alpha1.ConditionConfigurationValid].message)
 	case len(j.Applied.Refused) > 0:
 		return isTrue(ReasonRefused, "%s", j.said[v1alpha1.ConditionConfigurationValid].message)
 	case j.said[v1alpha1.ConditionProgressing].reason == ReasonProgressDeadlineExceeded:

@@ -7,6 +7,7 @@ const (
 
 	ReasonValid                = "Valid"
 	ReasonInvalidConfiguration = "InvalidConfiguration"
+	ReasonNotAllowed           = "NotAllowed"
 	ReasonSecretMissing        = "SecretMissing"
 	ReasonSecretInvalid        = "SecretInvalid"
 	ReasonSecretsNotReadable   = "SecretsNotReadable"

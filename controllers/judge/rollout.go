@@ -157,8 +157,8 @@ func (j *judgement) collectorsAvailable() said {
 		}
 	}
 	switch {
-	case set == nil && len(j.Invalid) > 0:
-		return isFalse(ReasonInvalidConfiguration, "the DaemonSet is not made until ConfigurationValid is True")
+	case set == nil && j.Unusable():
+		return isFalse(j.unusableReason(), "the DaemonSet is not made until ConfigurationValid is True")
 	case set == nil && !j.Applied.full():
 		return isFalse(ReasonStarting, "the DaemonSet is not made yet: see ConfigurationValid and Progressing").yet()
 	case set == nil:

@@ -53,7 +53,7 @@ func (j *judgement) findAddresses() service {
 	live := j.Service
 	if live == nil {
 		when := "is being made"
-		if len(j.Invalid) > 0 {
+		if j.Unusable() {
 			when = "is not made until ConfigurationValid is True"
 		}
 		return service{said: isFalse(ReasonPending, "the Service %s", when).yet()}

@@ -1,0 +1,183 @@
+package install_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
+)
+
+// tenant may create and update FlowCollectors of a namespace, and what more verbs say, and nothing else.
+func tenant(t *testing.T, server *controllertest.Server, place, name string, more ...rbacv1.PolicyRule) client.Client {
+	t.Helper()
+	c := server.Client(t)
+	rules := append(more, rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"},
+		Verbs: []string{"get", "create", "update", "patch"}})
+	for _, o := range []client.Object{
+		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name}, Rules: rules},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}}},
+	} {
+		if err := c.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user, err := client.New(server.User(t, name), client.Options{Scheme: server.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+// collector is a FlowCollector with a spec in YAML, as a user writes it.
+func collector(t *testing.T, place, name, spec string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "flowfleet.io/v1alpha1", "kind": "FlowCollector"}}
+	var fields map[string]any
+	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
+		t.Fatal(err)
+	}
+	o.Object["spec"] = fields
+	o.SetNamespace(place)
+	o.SetName(name)
+	return o
+}
+
+// Attempts to get more than collectors, each with the field that the refusal names.
+var attempts = []struct{ about, spec, names string }{
+	{"another image", `collector: {image: "evil.example.com/shell:v1"}`, "spec.collector.image"},
+	{"an image whose name only begins as ours", `collector: {image: "ghcr.io/flowfleet/flowfleet-evil:v1"}`, "spec.collector.image"},
+	{"an image below ours", `collector: {image: "ghcr.io/flowfleet/flowfleet/evil"}`, "spec.collector.image"},
+	{"the nodes' network", `collector: {hostNetwork: true}`, "spec.collector.hostNetwork"},
+	{"a priority above the nodes' own pods", `collector: {priorityClassName: system-node-critical}`, "spec.collector.priorityClassName"},
+	{"any other priority", `collector: {priorityClassName: important}`, "spec.collector.priorityClassName"},
+	{"the nodes' files", `collector: {volumes: [{name: root, hostPath: {path: /}}]}`, "spec.collector.volumes"},
+	{"a Secret as files", `collector: {volumes: [{name: s, secret: {secretName: admin}}]}`, "spec.collector.volumes"},
+	{"somebody's claim", `collector: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}`, "spec.collector.volumes"},
+	{"a driver", `collector: {volumes: [{name: c, csi: {driver: secrets-store.csi.k8s.io}}]}`, "spec.collector.volumes"},
+	{"a directory of the nodes for the spool", `output: {buffer: {spool: {hostPath: {path: /etc}}}}`, "spec.output.buffer.spool.hostPath"},
+	{"a Secret in the environment", `collector: {env: [{name: A, valueFrom: {secretKeyRef: {name: admin, key: token}}}]}`, "spec.collector"},
+	{"a Secret for pulling", `collector: {imagePullSecrets: [{name: admin}]}`, "spec.collector"},
+	{"a Secret as a token", `nats: {token: {name: admin, key: token}}`, "spec.nats"},
+	{"a Secret as a password", `nats: {user: {name: a, password: {name: admin, key: token}}}`, "spec.nats"},
+	{"a Secret as credentials of the bucket's server", `templateStore: {nats: {credentials: {name: admin, key: token}}}`, "spec.nats"},
+	{"a Secret as an NKey of the stream's server", `output: {nats: {nkey: {name: admin, key: token}}}`, "spec.nats"},
+	{"a Secret as a CA", `nats: {tls: {ca: {name: admin, key: token}}}`, "spec.nats"},
+	{"a Secret as a certificate", `nats: {tls: {clientCertificate: {name: admin}}}`, "spec.nats"},
+	{"the API server as NATS", `nats: {urls: ["nats://kubernetes.default:443"]}`, "spec.nats.urls"},
+	{"metadata of the cloud as NATS", `nats: {urls: ["nats://169.254.169.254:80"]}`, "spec.nats.urls"},
+	{"another port of an allowed server", `nats: {urls: ["nats://nats.nats:8222"]}`, "spec.nats.urls"},
+	{"another server beside an allowed one", `nats: {urls: ["nats://nats.nats:4222", "nats://evil:4222"]}`, "spec.nats.urls"},
+	{"another server for the bucket", `templateStore: {nats: {urls: ["nats://evil:4222"]}}`, "spec.nats.urls"},
+	{"another server for the stream", `output: {nats: {urls: ["wss://evil"]}}`, "spec.nats.urls"},
+	{"another fleet's bucket", `templateStore: {bucket: flowfleet-other_edge}`, "spec.templateStore.bucket"},
+	{"another fleet's stream", `output: {stream: {name: flows-other_edge}}`, "spec.output.stream.name"},
+	{"another fleet's subject", `output: {subject: flows.other.edge}`, "spec.output.subject"},
+	{"all subjects", `output: {stream: {subjects: ["flows.>"]}}`, "spec.output.subject"},
+	{"another network by annotation", `collector: {annotations: {k8s.v1.cni.cncf.io/networks: host}}`, "spec.collector.annotations"},
+	{"others' endpoints by label", `collector: {labels: {app: bank}}`, "spec.collector.labels"},
+	{"others' endpoints by the labels of all objects", `commonLabels: {app: bank}`, "spec.commonLabels"},
+	{"a container beside the collector", `collector: {sidecars: [{name: shell, image: "evil:v1"}]}`, "spec.collector.sidecars"},
+	{"a container before the collector", `collector: {initContainers: [{name: shell, image: "evil:v1"}]}`, "spec.collector.initContainers"},
+	{"another account", `collector: {serviceAccountName: admin}`, "spec.collector.serviceAccountName"},
+	{"another runtime", `collector: {runtimeClassName: none}`, "spec.collector.runtimeClassName"},
+	{"another label of SELinux", `collector: {securityContext: {seLinuxOptions: {type: spc_t}}}`, "spec.collector.securityContext"},
+	{"all of a Secret in the environment", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector"},
+}
+
+func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
+	server := controllertest.Start(t)
+	admin := server.Client(t)
+	place := server.Namespace(t)
+	ensureNamespace(t, admin)
+	helm(t, server, "install", release, chart, "--take-ownership", "--force-conflicts")
+	t.Cleanup(func() { helm(t, server, "uninstall", release) })
+	user := tenant(t, server, place, "mallory")
+	create := func(c client.Client, name, spec string) error {
+		return c.Create(t.Context(), collector(t, place, name, spec), client.DryRunAll)
+	}
+	// The API server takes a policy up within a second or so.
+	eventually(t, func() error {
+		if err := create(user, "early", attempts[0].spec); err == nil {
+			return fmt.Errorf("the policy does not refuse yet")
+		}
+		return nil
+	})
+	for _, a := range attempts {
+		err := create(user, "attempt", a.spec)
+		if err == nil {
+			t.Errorf("%s: allowed", a.about)
+			continue
+		}
+		for _, want := range []string{a.names, "privilege", "ask an administrator of the cluster", "flowfleet-flowcollector-privileged"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the refusal lacks %q: %v", a.about, want, err)
+			}
+		}
+	}
+
+	// What a tenant is for.
+	for about, spec := range map[string]string{
+		"nothing at all":        `{}`,
+		"the quickstart":        `nats: {urls: ["nats://nats.nats:4222"]}`,
+		"its own subjects":      fmt.Sprintf(`output: {subject: flows.%[1]s.x, stream: {subjects: ["flows.%[1]s.>"]}}`, place),
+		"the operator's image":  `collector: {image: "ghcr.io/flowfleet/flowfleet:v1"}`,
+		"volumes of its own":    `collector: {volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: x}}]}`,
+		"scraping":              `collector: {annotations: {prometheus.io/scrape: "true"}}`,
+		"plain variables":       `collector: {env: [{name: A, value: b}]}`,
+		"a spool of the pod's":  `output: {buffer: {spool: {}}}`,
+		"listeners and Service": `{listeners: [{name: a, port: 9995}], service: {type: NodePort}, exporters: {allowedNetworks: ["10.0.0.0/8"]}}`,
+	} {
+		if err := create(user, "usual", spec); err != nil {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
+
+	// Those who may read the namespace's Secrets may name them; privilege is for everything.
+	reader := tenant(t, server, place, "reader", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}})
+	privileged := tenant(t, server, place, "trusted", rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"},
+		Verbs: []string{"privilege"}})
+	for _, a := range attempts {
+		if err := create(privileged, "attempt", a.spec); err != nil && strings.Contains(err.Error(), "privilege") {
+			t.Errorf("%s, with the verb: %v", a.about, err)
+		}
+		secret := (strings.HasPrefix(a.about, "a Secret") || strings.HasPrefix(a.about, "all of a Secret")) && a.names != "spec.collector.volumes"
+		if err := create(reader, "attempt", a.spec); secret != (err == nil) {
+			t.Errorf("%s, by who may get Secrets: %v", a.about, err)
+		}
+	}
+
+	// What an administrator has set stays, and keeps nobody from changing the rest.
+	fc := collector(t, place, "mixed", `collector: {hostNetwork: true, image: "other.example.com/a:v1", priorityClassName: important}`)
+	if err := admin.Create(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	for about, change := range map[string]struct {
+		patch   string
+		allowed bool
+	}{
+		"the rest":            {`{"spec":{"collector":{"logLevel":"debug"}}}`, true},
+		"an annotation":       {`{"metadata":{"annotations":{"a":"b"}}}`, true},
+		"less":                {`{"spec":{"collector":{"hostNetwork":null}}}`, true},
+		"another image":       {`{"spec":{"collector":{"image":"other.example.com/b:v1"}}}`, false},
+		"another such field":  {`{"spec":{"collector":{"volumes":[{"name":"root","hostPath":{"path":"/"}}]}}}`, false},
+		"server for a Secret": {`{"spec":{"nats":{"urls":["nats://evil:4222"]}}}`, false},
+	} {
+		err := user.Patch(t.Context(), fc.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(change.patch)), client.DryRunAll)
+		if change.allowed != (err == nil) {
+			t.Errorf("changing %s: %v", about, err)
+		}
+	}
+	if err := admin.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "other"}}); err != nil {
+		t.Errorf("the policy is about other kinds: %v", err)
+	}
+}

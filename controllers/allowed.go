@@ -1,0 +1,44 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/allow"
+)
+
+// Allowed is what the operator's flags let every FlowCollector use, whoever made it.
+type Allowed struct {
+	Images  allow.Images
+	Servers allow.Servers
+}
+
+// refusals says in words what of a FlowCollector, whose collectors run an image, is not allowed. The operator's own image always is.
+func (a Allowed) refusals(fc *v1alpha1.FlowCollector, own string) []string {
+	var out []string
+	if image := fc.Spec.Collector.Image; image != "" && image != own && !a.Images.Allow(image) {
+		out = append(out, fmt.Sprintf("spec.collector.image: %s is not of the repositories that --allowed-images of the operator lists (%s)",
+			image, strings.Join(a.Images, ", ")))
+	}
+	return append(out, a.refusedServers(fc)...)
+}
+
+func (a Allowed) refusedServers(fc *v1alpha1.FlowCollector) []string {
+	var out []string
+	for _, section := range []struct {
+		path string
+		nats *v1alpha1.NATS
+	}{{"spec.nats", &fc.Spec.NATS}, {"spec.templateStore.nats", fc.Spec.TemplateStore.NATS}, {"spec.output.nats", fc.Spec.Output.NATS}} {
+		if section.nats == nil {
+			continue
+		}
+		for i, u := range section.nats.URLs {
+			if !a.Servers.Allow(u) {
+				out = append(out, fmt.Sprintf("%s.urls[%d]: %s is none of the servers that --allowed-nats of the operator lists (%s)",
+					section.path, i, u, strings.Join(a.Servers, ", ")))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,55 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+)
+
+// settleNames fills in the names of bucket and stream that the spec leaves to the operator. The spec of a pass is never written.
+//
+// What collectors run with counts most, the status stands in where their ConfigMap is gone.
+func (r *Reconciler) settleNames(ctx context.Context, fc *v1alpha1.FlowCollector) error {
+	found := r.prober.Finding(jetstream.Key(key(fc)))
+	known := fleet.Known{
+		BucketTaken: found.Bucket != nil && ofAnother(fc, &found.Bucket.Look),
+		StreamTaken: found.Stream != nil && ofAnother(fc, &found.Stream.Look),
+	}
+	running := &corev1.ConfigMap{}
+	name := client.ObjectKey{Namespace: fc.Namespace, Name: fleet.ObjectName(fc)}
+	if err := r.Client.Get(ctx, name, running); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading ConfigMap %s: %w", name, err)
+	}
+	for _, file := range running.Data {
+		if c, problems := config.Parse([]byte(file)); len(problems) == 0 {
+			known.Used = append(known.Used, fleet.Names{Bucket: c.Templates.Bucket, Stream: c.Output.Stream.Name})
+		}
+	}
+	known.Used = append(known.Used, namesInStatus(&fc.Status))
+	names := fleet.NamesOf(fc, known)
+	fc.Spec.TemplateStore.Bucket, fc.Spec.Output.Stream.Name = names.Bucket, names.Stream
+	return nil
+}
+
+func namesInStatus(s *v1alpha1.FlowCollectorStatus) (out fleet.Names) {
+	if s.Bucket != nil {
+		out.Bucket = s.Bucket.Name
+	}
+	if s.Stream != nil {
+		out.Stream = s.Stream.Name
+	}
+	return out
+}
+
+// ofAnother reports whether what was found in NATS belongs to a FlowCollector of another name. One of the same name, such as in
+// another cluster, has the same default names: those two need names in their specs.
+func ofAnother(fc *v1alpha1.FlowCollector, look *jetstream.Look) bool {
+	return look.Class == jetstream.ClassConflict && (look.Conflict.Namespace != fc.Namespace || look.Conflict.Name != fc.Name)
+}
