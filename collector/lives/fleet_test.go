@@ -148,7 +148,7 @@ func (f *fleet) write(c *collector, d template.Definition) {
 			return
 		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
 			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,
-				Heard: e.written, Told: e.written, Silent: v.Silent}, f.now)
+				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Silent: v.Silent}, f.now)
 			return
 		}
 	}
