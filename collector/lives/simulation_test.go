@@ -33,7 +33,10 @@ func TestManyLives(t *testing.T) {
 		seeds = 2
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			simulate(t, seed)
+		})
 	}
 }
 

@@ -232,12 +232,16 @@ func (e *Exporter) restore(d template.Definition, rate uint64) bool {
 		if a.domain != d.Key.Scope.Domain || a.port != d.Key.Port {
 			continue
 		}
+		order := template.Compare(d.Stamp, d.Heard, a.stamp, a.heard)
 		switch {
-		case a.rate != rate && (d.Stamp < a.stamp || d.Stamp == a.stamp && rate < a.rate):
+		case a.rate != rate && (order < 0 || order == 0 && rate < a.rate):
+			if d.Stamp > a.stamp { // the exporter's clock was set back
+				a.stamp = d.Stamp + 1
+			}
 			e.tell(d.Key.ID, a, e.checked, false) // what is known here is newer
 			return false
 		case a.rate != rate:
-			a.rate, a.since = rate, d.Heard
+			a.rate, a.since, a.stamp = rate, d.Heard, d.Stamp
 			e.generation.Add(1)
 		}
 		changed := a.since == d.Heard && a.heard < d.Heard
