@@ -135,7 +135,7 @@ func exportPause(before, after Stamp) int64 {
 }
 
 // publish tells the bucket what it needs: a new layout, one that comes back, a port that said another one before, and while layouts compete who stands
-// for which. What it knows is refreshed at half of the ttl.
+// for which; ports that change each time are named only while there are few. What it knows is refreshed at half of the ttl.
 func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64) {
 	due := e.store.ttl() / 2
 	if m.contested != 0 {
@@ -146,7 +146,7 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 		e.tell(l, s, now, false)
 	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
 		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || m.contested != 0 && s.pause > 0 || s.twin):
+	case s.told == 0 && (l.told() == 0 || m.contested != 0 && (s.pause > 0 || l.keys() < maxSays/2) || s.twin):
 		e.tell(l, s, now, false)
 	}
 	for _, other := range m.layouts {
