@@ -267,3 +267,15 @@ func TestChangingPortsKeepTheBucketBounded(t *testing.T) {
 		t.Errorf("%d keys", most)
 	}
 }
+
+// A rate holds for the flows that follow it in the same message.
+func TestARateHoldsInItsOwnMessage(t *testing.T) {
+	f := newFleet(t, 1)
+	c := f.collectors[0]
+	l := &life{fleet: f, version: 9}
+	options := said{7, 1, [][2]uint16{system9, interval}, []uint32{1, 100}}.sets(9)
+	l.send(c, 1000, 7, append(options, set(0, u16(300, 1, 1, 4)), set(300, u32(5)))...)
+	if len(c.records) != 1 || c.records[0].SamplingRate != 100 {
+		t.Errorf("%+v, want one record with rate 100", c.records)
+	}
+}
