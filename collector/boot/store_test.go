@@ -37,7 +37,7 @@ func TestInitializedFollowsWhatPortsSay(t *testing.T) {
 		"a restart with another port":      {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}}, 2, 3000, 9_000_000},
 		"worked out anew each time":        {[]event{{0, 1000, 5_000_000}, {1, 1000, 5_000_900}}, 2, 1000, 5_000_000},
 		"neighbours, each its own":         {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 1000, 5_000_000}}, 3, 1000, 5_000_000},
-		"neighbours, nothing for a third":  {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 1000, 5_000_000}}, 3, 3000, 0}, // only where they are heard: see below
+		"neighbours, nothing for a third":  {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 1000, 5_000_000}}, 3, 3000, 0},
 		"nothing said for longer than ttl": {[]event{{0, 1000, 5_000_000}}, 31 * 24, 1000, 0},
 		"0 is no time":                     {[]event{{0, 1000, 5_000_000}, {1, 1000, 0}}, 2, 1000, 5_000_000},
 	} {
