@@ -43,7 +43,7 @@ func TestWhatDecodesDoesNoIOAndReadsNoClock(t *testing.T) {
 	}
 	looked := 0
 	for _, file := range append(files, deeper...) {
-		pure := slices.Contains([]string{"decode", "element", "flow", "ledger", "network", "template"}, strings.Split(file, "/")[0])
+		pure := slices.Contains([]string{"boot", "decode", "element", "flow", "ledger", "network", "sampling", "template"}, strings.Split(file, "/")[0])
 		if !pure || strings.HasSuffix(file, "_test.go") {
 			continue
 		}
@@ -67,6 +67,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	for name, forbidden := range map[string][]string{
 		"collector/decode":      {"github.com/nats-io/", module + "collector/share", module + "collector/publish"},
 		"collector/template":    {"github.com/nats-io/", module + "collector/decode", module + "collector/flow"},
+		"collector/sampling":    {"github.com/nats-io/", module + "collector/decode", module + "collector/flow", module + "collector/share"},
+		"collector/boot":        {"github.com/nats-io/", module + "collector/decode", module + "collector/flow", module + "collector/share"},
 		"collector/flow":        {"github.com/nats-io/", module + "collector/decode", module + "collector/template"},
 		"collector/spool":       {module + "collector/config", module + "collector/publish", "github.com/nats-io/"},
 		"collector/publish":     {module + "collector/decode", module + "collector/template", module + "collector/flow"},

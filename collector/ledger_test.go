@@ -157,7 +157,7 @@ func TestEachExporterHasBooksOfItsOwnThatComeToTheListeners(t *testing.T) {
 		e.send(p.port, 0, oldLayout.template())
 		for n := range uint32(rounds) {
 			e.send(p.port, 2, oldLayout.data(2*n, 2*n+1))
-			e.send(p.port, 1, oldLayout.data(n), []byte{1, 44, 0, 99})        // a set that is longer than its message
+			e.send(p.port, 1, oldLayout.data(n), []byte{1, 44, 0, 2})         // a set that is shorter than its header
 			e.send(p.port, 1, newLayoutWithout().data(n), set(77, []byte{1})) // without its template; an id that is reserved
 			e.write(p.port, append([]byte{0, 10, 0, 3}, make([]byte, 20)...)) // a header that cannot be
 			e.write(p.port, []byte{0, 77, byte(n), 0, 0})                     // no protocol at all

@@ -65,8 +65,8 @@ func newFleet(t *testing.T, collectors int) *fleet {
 func (f *fleet) start() *collector {
 	c := &collector{fleet: f}
 	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, c)
-	rates := sampling.NewStore(template.ModeAuto, sampling.LimitsFor(f.limits.Exporters, ttl), &c.totals)
-	clocks := boot.NewStore(template.ModeAuto, f.limits.Exporters, ttl)
+	rates := sampling.NewStore(template.ModeAuto, sampling.LimitsFor(f.limits.Exporters, f.limits.TTL), &c.totals)
+	clocks := boot.NewStore(template.ModeAuto, f.limits.Exporters, f.limits.TTL)
 	rates.Observe(c)
 	clocks.Observe(c)
 	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks}
@@ -148,7 +148,7 @@ func (f *fleet) write(c *collector, d template.Definition) {
 			return
 		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
 			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,
-				Heard: e.written, Told: e.written, Silent: v.Silent}, f.now)
+				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Silent: v.Silent}, f.now)
 			return
 		}
 	}
@@ -163,7 +163,7 @@ func (f *fleet) write(c *collector, d template.Definition) {
 // wait lets time pass; values of the bucket expire, and everything is listed again.
 func (f *fleet) wait(d time.Duration) {
 	f.now += int64(d)
-	maps.DeleteFunc(f.bucket, func(_ string, e entry) bool { return f.now-e.written > int64(ttl) })
+	maps.DeleteFunc(f.bucket, func(_ string, e entry) bool { return f.now-e.written > int64(f.limits.TTL) })
 	if d >= 10*time.Minute {
 		f.relist()
 	}

@@ -69,7 +69,7 @@ var help = map[string]string{
 // shared reports whether a counter belongs to no listener: workers of several listeners meet in one store.
 func shared(c ledger.Counter) bool {
 	return c >= ledger.TemplatesLearned && c <= ledger.ExportersEvicted &&
-		c != ledger.TemplatesRefusedInvalid && c != ledger.TemplatesRefusedLimit
+		c != ledger.TemplatesRefusedInvalid && c != ledger.TemplatesRefusedLimit && c != ledger.TemplatesWithdrawn
 }
 
 // metric is one figure of a snapshot.

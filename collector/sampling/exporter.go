@@ -29,7 +29,8 @@ type announcement struct {
 	port   uint16
 	// rate is 0 where sampling has ended.
 	rate uint64
-	// heard is when it was last announced, as far as known here; since when it began; told when the bucket was last written.
+	// heard is when it was last announced, as far as known here; since when it began; told when it was heard as far as the bucket
+	// knows, and with it all others. What is heard later than told is heard here.
 	heard, since, told int64
 	stamp              template.Stamp
 }
@@ -50,7 +51,7 @@ type Exporter struct {
 	samplers map[uint64]struct{}
 	byKind   [kinds]int
 	count    int
-	// newest is when the bucket was last told of anything that was announced, checked when silent ones were last looked for.
+	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for.
 	newest, checked int64
 }
 
@@ -131,11 +132,33 @@ func (e *Exporter) misses(now int64) bool {
 // tell has the bucket written. e.mu is held.
 func (e *Exporter) tell(subject uint64, a *announcement, now int64, refresh bool) {
 	refresh = refresh && a.told != 0
-	a.told, e.newest, e.checked = now, max(e.newest, now), now
+	a.told, e.checked = max(a.heard, 1), now
+	e.advance(a.heard)
 	e.generation.Add(1)
 	d := e.describe(subject, a)
 	d.Refresh = refresh
 	e.store.observer.Learned(d)
+}
+
+// advance notes that something was heard at a time, as others know it too. Where nothing was for long, what is heard here would
+// seem silent to them: they are told of that as well. e.mu is held.
+func (e *Exporter) advance(at int64) {
+	if at <= e.newest {
+		return
+	}
+	long := at-e.newest > retell
+	e.newest = at
+	e.generation.Add(1)
+	if !long {
+		return
+	}
+	for subject, all := range e.subjects {
+		for _, a := range all {
+			if a.heard > a.told && at-a.told > retell && e.newest-a.heard <= silence {
+				e.tell(subject, a, max(at, e.checked), true)
+			}
+		}
+	}
 }
 
 func (e *Exporter) describe(subject uint64, a *announcement) template.Definition {
@@ -204,25 +227,25 @@ func (e *Exporter) remove(subject uint64, a *announcement) {
 func (e *Exporter) restore(d template.Definition, rate uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	newest := e.newest
-	e.newest = max(e.newest, d.Heard)
-	if e.newest != newest {
-		e.generation.Add(1)
-	}
+	e.advance(d.Heard)
 	for _, a := range e.subjects[d.Key.ID] {
 		if a.domain != d.Key.Scope.Domain || a.port != d.Key.Port {
 			continue
 		}
+		order := template.Compare(d.Stamp, d.Heard, a.stamp, a.heard)
 		switch {
-		case a.rate != rate && (d.Stamp < a.stamp || d.Stamp == a.stamp && rate < a.rate):
-			e.tell(d.Key.ID, a, max(d.Told, a.told), false) // what is known here is newer
+		case a.rate != rate && (order < 0 || order == 0 && rate < a.rate):
+			if d.Stamp > a.stamp { // the exporter's clock was set back
+				a.stamp = d.Stamp + 1
+			}
+			e.tell(d.Key.ID, a, e.checked, false) // what is known here is newer
 			return false
 		case a.rate != rate:
-			a.rate, a.since = rate, d.Heard
+			a.rate, a.since, a.stamp = rate, d.Heard, d.Stamp
 			e.generation.Add(1)
 		}
 		changed := a.since == d.Heard && a.heard < d.Heard
-		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Told, 1)
+		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Heard, 1)
 		return changed
 	}
 	if e.count >= e.store.limits.Load().Rates && !e.holdsOlder(d.Heard) {
@@ -230,7 +253,7 @@ func (e *Exporter) restore(d template.Definition, rate uint64) bool {
 		return false
 	}
 	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: d.Heard,
-		told: max(d.Told, 1), stamp: d.Stamp})
+		told: max(d.Heard, 1), stamp: d.Stamp})
 	return true
 }
 

@@ -3,14 +3,17 @@ package sampling
 // choose is what those that count say to a port: its own announcement; else what all say; else the one that began last, where none
 // of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed.
 func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
-	var last *announcement
+	var last, own *announcement
 	differ := false
 	for _, a := range all {
 		if !fits(a) || !e.inForce(a, now) {
 			continue
 		}
 		if a.port == port {
-			return a.rate, true
+			if own != nil && own.rate != a.rate {
+				return 0, false // what it says of other domains
+			}
+			own = a
 		}
 		if last != nil && a.rate != last.rate {
 			differ = true
@@ -18,6 +21,9 @@ func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, po
 		if last == nil || a.since > last.since {
 			last = a
 		}
+	}
+	if own != nil {
+		return own.rate, true
 	}
 	if last == nil || e.store.ownPortOnly {
 		return 0, false

@@ -85,11 +85,12 @@ const maxKnown = 1 << 18
 type known struct {
 	revision uint64
 	listing  uint32
-	written  time.Time
-	stamp    template.Stamp
-	kind     template.Kind
-	record   string
-	silent   bool
+	// heard is when what it says was heard as far as the bucket knows, by clock.Steady.
+	heard  int64
+	stamp  template.Stamp
+	kind   template.Kind
+	record string
+	silent bool
 	// foreign values are of a newer schema: they are left alone.
 	foreign bool
 }
@@ -314,25 +315,32 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	} else {
 		b.stats.lag.Store(int64(clock.Wall().Sub(entry.Created())))
 	}
-	value, err := b.note(key, entry, listing, instead)
+	value, err := b.note(key, entry, instead)
 	if err != nil {
 		return
 	}
 	now := clock.Steady()
-	told := now - int64(b.age(entry.Created()))
-	heard := min(told, now-int64(b.age(value.Heard)))
-	if ttl := int64(b.config.TTL); ttl > 0 && told-heard > ttl {
-		heard = told // nobody writes what is older than the ttl: the writer's clock was wrong
-	}
+	told, heard := b.times(entry, value, now)
 	b.stores[key.Family].Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record),
 		Heard: heard, Told: told, Witnessed: value.Witnessed, Silent: value.Silent}, now)
 }
 
+// times are when a value was written, and when what it says was heard as far as it knows, by clock.Steady, which shows now.
+func (b *Bucket) times(entry jetstream.KeyValueEntry, value Value, now int64) (told, heard int64) {
+	told = now - int64(b.age(entry.Created()))
+	heard = min(told, now-int64(b.age(value.Heard)))
+	if ttl := int64(b.config.TTL); ttl > 0 && told-heard > ttl {
+		heard = told // nobody writes what is older than the ttl: the writer's clock was wrong
+	}
+	return told, heard
+}
+
 // note remembers what the bucket holds for a key, in place of what was known of a lower revision than the entry's, or of one up
-// to instead. An entry that was asked for, rather than one that has just been written, may be old.
-func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked bool, instead uint64) (Value, error) {
+// to instead.
+func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead uint64) (Value, error) {
 	value, err := DecodeValue(entry.Value())
-	k := known{revision: entry.Revision(), written: time.Now(), stamp: value.Stamp, kind: value.Kind,
+	_, heard := b.times(entry, value, clock.Steady())
+	k := known{revision: entry.Revision(), heard: heard, stamp: value.Stamp, kind: value.Kind,
 		record: string(value.Record), silent: value.Silent}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
@@ -340,9 +348,6 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked boo
 		k.foreign = true
 	case err != nil:
 		b.stats.invalid.Add(1)
-	}
-	if asked {
-		k.written = k.written.Add(-b.age(entry.Created()))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

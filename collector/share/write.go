@@ -153,21 +153,19 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	case !exists:
 		return false
 	case have.kind == d.Kind && have.record == string(d.Record) && have.silent == d.Silent:
-		return !d.Refresh || time.Since(have.written) < b.freshness()
+		return !d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness()
 	case have.kind == d.Kind && have.record == string(d.Record):
 		return false
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > string(d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
-		now := clock.Steady()
-		written := now - int64(time.Since(have.written))
 		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
-			Record: []byte(have.record), Heard: written, Told: written, Silent: have.silent}, now)
+			Record: []byte(have.record), Heard: have.heard, Told: have.heard, Silent: have.silent}, clock.Steady())
 		return true
 	}
 	return false
 }
 
-// freshness is how long ago the bucket must have been written for a refresh to be worth it: others may have been faster.
+// freshness is how long ago what the bucket has must have been heard for a refresh to be worth it: others may have been faster.
 func (b *Bucket) freshness() time.Duration {
 	const enough = 10 * time.Minute
 	if ttl := b.config.TTL.Std(); ttl > 0 {
@@ -180,7 +178,6 @@ func (b *Bucket) freshness() time.Duration {
 func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, have known, exists bool) error {
 	d := o.definition
 	name := EncodeKey(d.Key)
-	now := time.Now()
 	value := EncodeValue(Value{Kind: d.Kind, Stamp: d.Stamp, Heard: b.serverTime(d.Heard), Writer: b.writer, Record: d.Record,
 		Witnessed: d.Witnessed, Silent: d.Silent})
 	var revision uint64
@@ -195,7 +192,7 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	}
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
-		b.remember(d.Key, known{revision: revision, written: now, stamp: d.Stamp, kind: d.Kind, record: string(d.Record),
+		b.remember(d.Key, known{revision: revision, heard: d.Heard, stamp: d.Stamp, kind: d.Kind, record: string(d.Record),
 			silent: d.Silent})
 	}
 	b.mu.Unlock()
@@ -228,6 +225,6 @@ func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.K
 	}
 	// The watch may have been faster: what it brought meanwhile must not be forgotten for an older answer. What cannot be read is
 	// counted and left alone, or replaced.
-	_, _ = b.note(key, entry, true, instead)
+	_, _ = b.note(key, entry, instead)
 	return nil
 }

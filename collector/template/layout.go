@@ -77,6 +77,16 @@ func (l *layout) told() (at int64) {
 	return at
 }
 
+// keys is how many ports the bucket has for l.
+func (l *layout) keys() (n int) {
+	for _, s := range l.says {
+		if s.told != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // alive is when there was last a sign of l.
 func (l *layout) alive() int64 { return max(l.heard(), l.used) }
 

@@ -45,6 +45,8 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	case before != l:
 		counter = ledger.TemplatesChanged
 	}
+	// Others take a layout for silent that nobody said for so long.
+	revived := l != nil && (l.silent || len(m.layouts) > 1 && now-l.heard() >= silence)
 	next, replaced := e.succeed(m, l, s, port, stamp, now)
 	if s == nil {
 		s = &next
@@ -68,7 +70,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	}
 	e.store.totals.Add(counter, 1)
 	e.settle(m, now)
-	e.publish(m, l, s, replaced, now)
+	e.publish(m, l, s, replaced || revived, now)
 }
 
 // late reports whether t is what the port said before s, in a message that was overtaken on its way. Said again, later, it is none.
@@ -132,19 +134,19 @@ func exportPause(before, after Stamp) int64 {
 	return int64(after.Seconds()-before.Seconds()) * 1e9
 }
 
-// publish tells the bucket what it needs: a new layout, a port that said another one before, and while layouts compete who stands
-// for which. What it knows is refreshed at half of the ttl.
-func (e *Exporter) publish(m *meanings, l *layout, s *say, replaced bool, now int64) {
+// publish tells the bucket what it needs: a new layout, one that comes back, a port that said another one before, and while layouts compete who stands
+// for which; ports that change each time are named only while there are few. What it knows is refreshed at half of the ttl.
+func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64) {
 	due := e.store.ttl() / 2
 	if m.contested != 0 {
 		due = min(due, retell)
 	}
 	switch {
-	case replaced:
+	case news:
 		e.tell(l, s, now, false)
 	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
 		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || m.contested != 0 && s.pause > 0 || s.twin):
+	case s.told == 0 && (l.told() == 0 || m.contested != 0 && (s.pause > 0 || l.keys() < maxSays/2) || s.twin):
 		e.tell(l, s, now, false)
 	}
 	for _, other := range m.layouts {
@@ -235,9 +237,18 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 // collector heard itself, and hears again and again, is only set aside: see chosen.
 func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now int64) bool {
 	plain, known := m.plain(fresh.port)
-	if plain != nil && plain != l && (d.Stamp < known.stamp || d.Stamp == known.stamp && string(d.Record) < string(plain.template.Record)) {
-		e.tell(plain, known, now, false)
-		return false
+	if plain != nil && plain != l {
+		order := Compare(d.Stamp, d.Heard, known.stamp, known.heard)
+		if order < 0 || order == 0 && string(d.Record) < string(plain.template.Record) {
+			if d.Stamp > known.stamp { // the exporter's clock was set back
+				known.stamp = d.Stamp + 1
+			}
+			known.told = now
+			answer := e.describe(plain, known)
+			answer.Heard = known.heard // that data is read with it is no argument
+			e.store.observer.Learned(answer)
+			return false
+		}
 	}
 	fresh.arrived, fresh.trust = now, now
 	for _, other := range slices.Clone(m.layouts) {

