@@ -119,7 +119,7 @@ type Collector struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
-	EnvFrom []corev1.EnvFromSource `json:"envFrom,omitempty"`
+	EnvFrom []EnvFrom `json:"envFrom,omitempty"`
 
 	// serviceAccountName that the pods run under, such as one to which a platform grants something. It has to be there; its token is
 	// not mounted. Default: one that the operator makes.
@@ -147,7 +147,7 @@ type Collector struct {
 
 	// dnsConfig adds to what dnsPolicy gives; None needs it.
 	// +optional
-	DNSConfig *corev1.PodDNSConfig `json:"dnsConfig,omitempty"`
+	DNSConfig *DNSConfig `json:"dnsConfig,omitempty"`
 
 	// initContainers run before the collector; with restartPolicy Always they run beside it, as sidecars do. They are containers as
 	// Kubernetes has them; what Kubernetes does not take stands in the condition ConfigurationValid.
@@ -251,7 +251,7 @@ type SecurityContext struct {
 
 	// seLinuxOptions of the pods. Default: the node's.
 	// +optional
-	SELinuxOptions *corev1.SELinuxOptions `json:"seLinuxOptions,omitempty"`
+	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 }
 
 // UpdateStrategy says how many collectors are replaced at a time. By default a new one is ready on each node before the old

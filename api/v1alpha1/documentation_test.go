@@ -103,7 +103,7 @@ func TestColumnsAreWhatOnCallEngineersLookFor(t *testing.T) {
 		return s.Kubectl(t, "", append([]string{"get", "fcol", "-n", namespace}, arguments...)...)
 	}
 	// Before the operator has seen it.
-	want := regexp.MustCompile(`^NAME +READY +COLLECTORS +ADDRESS +TEMPLATES +AGE\s+test +Unknown +\d+s\s+$`)
+	want := regexp.MustCompile(`^NAME +READY +DEGRADED +SUSPENDED +COLLECTORS +ADDRESS +TEMPLATES +AGE\s+test +Unknown +\d+s\s+$`)
 	if out := columns(); !want.MatchString(out) {
 		t.Errorf("a new object prints as\n%s", out)
 	}
@@ -112,11 +112,11 @@ func TestColumnsAreWhatOnCallEngineersLookFor(t *testing.T) {
 	if err := c.Status().Update(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	want = regexp.MustCompile(`^NAME +READY +COLLECTORS +ADDRESS +TEMPLATES +AGE\s+test +True +3/3 +192\.0\.2\.10 +42 +\d+s\s+$`)
+	want = regexp.MustCompile(`^NAME +READY +DEGRADED +SUSPENDED +COLLECTORS +ADDRESS +TEMPLATES +AGE\s+test +True +3/3 +192\.0\.2\.10 +42 +\d+s\s+$`)
 	if out := columns(); !want.MatchString(out) {
 		t.Errorf("an object prints as\n%s", out)
 	}
-	want = regexp.MustCompile(`^NAME +READY +COLLECTORS +ADDRESS +TEMPLATES +AGE +IMAGE +BUCKET +MESSAGE\s+` +
+	want = regexp.MustCompile(`^NAME +READY +DEGRADED +SUSPENDED +COLLECTORS +ADDRESS +TEMPLATES +AGE +IMAGE +BUCKET +MESSAGE\s+` +
 		`test +True +3/3 +192\.0\.2\.10 +42 +\d+s +example\.com/flowfleet:1 +templates +all is well\s+$`)
 	if out := columns("-o", "wide"); !want.MatchString(out) {
 		t.Errorf("an object prints with -o wide as\n%s", out)

@@ -206,6 +206,7 @@ var rules = slices.Concat([]rule{
 
 	// Time spans.
 	span("spec.collector.drainTime", "drainTime: from", "1s", "10m", "10m1s"),
+	span("spec.output.stream.duplicateWindow", "duplicateWindow: from", "100ms", "1h", "99ms", "1h1s"),
 	span("spec.collector.progressDeadline", "progressDeadline: from", "1m", "24h", "24h1s"),
 	span("spec.exporters.heldData.maxAge", "from 1s to 24h", "1s", "24h", "999ms", "24h1s"),
 	span("spec.output.batch.maxAge", "from 1ms to 1m", "1ms", "1m", "0s", "61s"),
@@ -249,6 +250,26 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"-1", "5000000000", "'5'", "101%", `"%"`},
 	},
 	{
+		path: "spec.collector.envFrom[]", says: "choose one of configMapRef and secretRef", at: "spec.collector.envFrom",
+		valid:   []string{"[{configMapRef: {name: a}}, {prefix: A_, secretRef: {name: b, optional: true}}]"},
+		invalid: []string{"[{}]", "[{prefix: A_}]", "[{configMapRef: {name: a}, secretRef: {name: b}}]"},
+	}, {
+		path: "spec.collector.securityContext", says: "ids that the platform assigns cannot be set",
+		valid:   []string{"{assignedByPlatform: true}", "{runAsUser: 1000, runAsGroup: 1, fsGroup: 2}", "{assignedByPlatform: false, runAsUser: 5}"},
+		invalid: []string{"{assignedByPlatform: true, runAsUser: 5}", "{assignedByPlatform: true, runAsGroup: 5}", "{assignedByPlatform: true, fsGroup: 5}"},
+	}, {
+		path: "spec.commonLabels", says: "the operator sets the labels",
+		valid:   []string{"{}", "{team: network}"},
+		invalid: []string{"{app.kubernetes.io/name: a}", "{app.kubernetes.io/instance: a}", "{app.kubernetes.io/component: a}", "{app.kubernetes.io/managed-by: a}"},
+	}, {
+		path: "spec.commonAnnotations", says: "the operator sets flowfleet.io/applied itself",
+		valid:   []string{"{}", "{team: network}"},
+		invalid: []string{"{flowfleet.io/applied: a}"},
+	}, {
+		path: "spec.output.stream.placement", says: "name a cluster, tags, or both",
+		valid:   []string{"{cluster: a}", "{tags: [ssd]}", "{cluster: a, tags: [ssd]}"},
+		invalid: []string{"{}"},
+	}, {
 		path: "spec.collector.minReady", says: "a number of nodes from 1 on",
 		valid:   []string{"1", "1000", `"1%"`, `"90%"`, `"100%"`},
 		invalid: []string{"0", "-1", `"0%"`, `"101%"`, `"many"`, `"5"`},
@@ -406,6 +427,11 @@ func span(path, says, least, most string, refused ...string) rule {
 
 func natsRules(path string) []rule {
 	return []rule{
+		{
+			path: path, says: "choose one of jetStreamDomain and apiPrefix",
+			valid:   []string{"{jetStreamDomain: leaf}", "{apiPrefix: hub.API}"},
+			invalid: []string{"{jetStreamDomain: leaf, apiPrefix: hub.API}"},
+		},
 		{
 			path: path, says: "choose one of credentials, nkey, token and user",
 			valid: []string{
