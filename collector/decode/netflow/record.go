@@ -112,6 +112,8 @@ type about struct {
 	// offset of a section in its packet.
 	offset      uint64
 	frameOffset uint64
+	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
+	labels uint64
 	// labels of 4 bytes have a TTL.
 	hasTTL bool
 }
