@@ -147,24 +147,3 @@ func TestALabelStackAndItsPayloadInTwoFieldsAreOnePacket(t *testing.T) {
 		}
 	}
 }
-
-func TestTypeAndCodeOfICMPSayWhichProtocolItIs(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		fields []uint16
-		values []byte
-		want   uint32
-	}{
-		{"of IPv4", []uint16{32, 2, 1, 4}, join(u16(0x0301), u32(1)), 1},
-		{"of IPv6", []uint16{139, 2, 1, 4}, join(u16(0x8100), u32(1)), 58},
-		{"room for both", []uint16{32, 2, 139, 2, 1, 4}, join(u16(0, 0x8100), u32(1)), 58},
-		{"another protocol", []uint16{32, 2, 7, 2, 11, 2, 1, 4}, join(u16(0, 1000, 443), u32(1)), 0},
-		{"the protocol itself counts", []uint16{4, 1, 32, 2, 1, 4}, join([]byte{6}, u16(0x0301), u32(1)), 6},
-	} {
-		s := newStation(t)
-		s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
-		if r := s.only(); r.Proto != test.want {
-			t.Errorf("%s: protocol %d, want %d", test.name, r.Proto, test.want)
-		}
-	}
-}

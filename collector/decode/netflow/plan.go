@@ -108,8 +108,8 @@ func (c *compiler) survey() {
 		m := meaningOf(t.Version, f)
 		if m.operation.fits(int(f.Length)) || f.Length == template.VariableLength {
 			c.present[m.operation.destination()] = true
-			if m.operation == opPacketBytes || m.operation == opICMPTypeCode {
-				continue // others have it too: their value says whether the flow is of that protocol
+			if m.operation == opPacketBytes {
+				continue
 			}
 		}
 		if m.implies != 0 && f.Length != 0 && !slices.Contains(c.implied, m.implies) {
