@@ -39,6 +39,9 @@ teaches holds for the next. Each flow goes to the standard output as a line of J
 all counters goes to the standard error, after what could not be decoded, with file, frame, exporter and reason. Faults in
 a capture do not stop the rest and do not change the exit status; files that cannot be opened do.
 
+Files are read twice: what an exporter says late of the time from which its uptimes count holds for the flows before it too.
+A pipe and the standard input are read once.
+
 UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
 by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.`,
 		Example: `  collector decode router.pcap | jq .src_addr
@@ -100,12 +103,13 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 	limits := config.Default().Exporters.Limits
 	var totals ledger.Totals
 	var counts ledger.Counts
-	store := template.NewStore(mode, template.Limits{
+	templateLimits := template.Limits{
 		Exporters: limits.Exporters,
 		Templates: limits.TemplatesPerExporter,
 		Fields:    limits.FieldsPerTemplate,
 		Bytes:     template.BytesFor(limits.Exporters),
-	}, &totals, nil)
+	}
+	store := template.NewStore(mode, templateLimits, &totals, nil)
 	settings := &decode.Settings{
 		Settings: netflow.Settings{
 			Hold:                 true,
@@ -125,6 +129,9 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 	decoder := decode.New(protocol, store, settings, &counts, sink, func(p decode.Problem) {
 		fmt.Fprintf(messages, "%s: exporter %s: %s\n", places.name(p.Tag), p.Source, describe(p))
 	})
+	shared := taught(mode, limits.Exporters, &totals)
+	clocksOf(paths, protocol, mode, templateLimits, settings).restore(shared.Clocks)
+	decoder.Share(shared)
 	for sink.err == nil {
 		datagram, err := reader.Next()
 		if errors.Is(err, io.EOF) {

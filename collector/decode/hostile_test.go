@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -222,7 +223,7 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 		s := &sink{t: t}
 		store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 50}, &ledger.Totals{}, nil)
 		d := decode.New(protocol, store, &decode.Settings{MaxSamples: 50, Exporters: 10, Settings: netflow.Settings{
-			Hold: true, HeldBytes: 1 << 16, HeldBytesPerExporter: 1 << 16, HeldAge: 1 << 40, Sessions: 10, Extra: true, Inner: true,
+			Hold: true, HeldBytes: 1 << 16, HeldBytesPerExporter: 1 << 16, HeldAge: 1 << 40, Sessions: 10, Extra: true, Inner: true, Biflows: true,
 		}}, &counts, s, nil)
 		for i, datagram := range [][]byte{first, second, first} {
 			d.Decode(decode.Datagram{Payload: datagram, Source: source, Received: int64(i)})
@@ -268,6 +269,20 @@ func FuzzIPFIX(f *testing.F) {
 		g.message(10, 0, set(2, u16(300, 2, 82, 65535, 0x8001, 4, 0, 29305)), set(300, []byte{3, 'a', 'b', 'c', 0, 0, 0, 1})),
 		g.message(10, 0, set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(1, 1, 99))),
 		g.message(10, 0, templateSet(10, 300, []field{{315, 65535}}), set(300, append([]byte{60}, g.packet()[:60]...))))
+}
+
+// FuzzLists looks at structured data (RFC 6313), biflows and options that say since when uptimes count.
+func FuzzLists(f *testing.F) {
+	g := newGenerator(1)
+	set := func(id uint16, parts ...[]byte) []byte { return set(id, slices.Concat(parts...)) }
+	inner := set(2, u16(301, 2, 8, 4, 1, 4), u16(302, 1, 6, 1), u16(303, 1, 291, 65535))
+	fuzz(f, config.ProtocolIPFIX,
+		g.message(10, 0, inner, set(2, u16(300, 2, 1, 4, 292, 65535)), set(300, u32(9), []byte{19, 3, 1, 45}, u32(0x0a000001, 5, 0x0a000002, 6))),
+		g.message(10, 0, inner, set(2, u16(300, 2, 8, 4, 293, 65535)), set(300, u32(0x0a000001), []byte{6, 3, 1, 46, 0, 5, 0x1b})),
+		g.message(10, 0, inner, set(2, u16(300, 1, 293, 65535)), set(300, []byte{17, 3, 1, 47, 0, 16, 11, 3, 0, 82, 0xff, 0xff, 2, 'a', 'b', 1, 'c', 0})),
+		g.message(10, 0, set(2, u16(300, 2, 291, 65535, 483, 65535)), set(300, []byte{9, 3, 0, 2, 0, 4}, u32(1), []byte{9, 3, 1, 0xe2, 0, 4}, u32(7))),
+		g.message(10, 0, set(2, u16(300, 4, 7, 2, 11, 2, 1, 4, 0x8001, 4, 0, 29305)), set(300, u16(1000, 443), u32(10, 90))),
+		g.message(10, 0, set(2, u16(300, 2, 22, 4, 21, 4)), set(300, u32(1, 2)), set(3, u16(400, 2, 1, 149, 4, 160, 8)), set(400, u32(7, 1, 2))))
 }
 
 func FuzzSFlow(f *testing.F) {

@@ -171,6 +171,7 @@ func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error)
 
 // dissect reads a section of a sampled packet into r. offset is how many bytes of the packet come before it.
 func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64, b []byte) {
+	layers := len(r.LayerStack)
 	switch packet.DissectSection(r, section, offset, b, d.dissector) {
 	case packet.Truncated:
 		d.counts.Inc(ledger.PacketsTruncated)
@@ -180,17 +181,23 @@ func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64,
 	if r.Packets == 0 {
 		r.Packets = 1
 	}
-	if r.Bytes == 0 {
-		r.Bytes = packetLength(r, b)
+	switch {
+	case section == packet.SectionMPLSPayload && d.about.labels != 0:
+		r.Bytes = d.about.labels + packetLength(r, layers, b)
+	case r.Bytes == 0:
+		r.Bytes = packetLength(r, layers, b)
+		if section == packet.SectionMPLSLabels {
+			d.about.labels = r.Bytes
+		}
 	}
 }
 
 // packetLength is the length of a sampled packet of which b is the beginning: what its IP header says, with the layers
-// before it, since a section may be cut, or padded; b's own where there is no IP header.
-func packetLength(r *flow.Record, b []byte) uint64 {
+// before it, since a section may be cut, or padded; b's own where there is no IP header. The first layers of r were not in b.
+func packetLength(r *flow.Record, layers int, b []byte) uint64 {
 	before := 0
-	for i, layer := range r.LayerStack {
-		switch {
+	for i := layers; i < len(r.LayerStack); i++ {
+		switch layer := r.LayerStack[i]; {
 		case layer == flow.LayerIPv4 && len(b) >= before+4:
 			return uint64(before) + uint64(binary.BigEndian.Uint16(b[before+2:]))
 		case layer == flow.LayerIPv6 && len(b) >= before+6:

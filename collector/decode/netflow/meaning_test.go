@@ -126,3 +126,24 @@ func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
 		t.Errorf("%+v", s.records)
 	}
 }
+
+func TestALabelStackAndItsPayloadInTwoFieldsAreOnePacket(t *testing.T) {
+	ip := join([]byte{0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 192, 0, 2, 10, 198, 51, 100, 20}, u16(1000, 443), make([]byte, 8),
+		[]byte{0x50, 0x12}, make([]byte, 6))
+	labels := u32(16001<<12|64, 24002<<12|1<<8|63)
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+	}{
+		{"labels first", []uint16{316, 8, 317, 40}, join(labels, ip)},
+		{"payload first", []uint16{317, 40, 316, 8}, join(ip, labels)},
+		{"one field", []uint16{316, 48}, join(labels, ip)},
+	} {
+		s := newStation(t)
+		s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+		if r := s.only(); r.Bytes != 48 || r.DstPort != 443 || len(r.MPLSLabel) != 2 || r.MPLSLabel[0] != 16001 {
+			t.Errorf("%s: %d bytes to port %d with labels %v", test.name, r.Bytes, r.DstPort, r.MPLSLabel)
+		}
+	}
+}

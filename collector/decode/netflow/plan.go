@@ -18,6 +18,8 @@ type step struct {
 	extra bool
 	// implies is the protocol of a flow in which the field is not zero, 0 where that says nothing.
 	implies uint8
+	// special: it merges or implies, which most do not.
+	special bool
 	rank    uint8
 	// offset of the field in a record of fixed length; else its position among the template's fields.
 	offset uint16
@@ -249,6 +251,7 @@ func inOrder(steps []step) []step {
 			steps[i].merge = seen[op.destination()]
 			seen[op.destination()] = true
 		}
+		steps[i].special = steps[i].merge || steps[i].implies != 0
 	}
 	return steps
 }

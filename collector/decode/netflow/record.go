@@ -112,6 +112,8 @@ type about struct {
 	// offset of a section in its packet.
 	offset      uint64
 	frameOffset uint64
+	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
+	labels uint64
 	// labels of 4 bytes have a TTL.
 	hasTTL bool
 }
@@ -181,14 +183,16 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		} else {
 			v = b[step.offset : int(step.offset)+int(step.length)]
 		}
-		if (step.merge || add) && isSet(r, step.operation, t, v) {
-			if step.extra && len(v) != 0 {
-				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+		if step.special || add {
+			if (step.merge || add) && isSet(r, step.operation, t, v) {
+				if step.extra && len(v) != 0 {
+					r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+				}
+				continue
 			}
-			continue
-		}
-		if step.implies != 0 && !allZero(v) {
-			d.about.protocol = step.implies
+			if step.implies != 0 && !allZero(v) {
+				d.about.protocol = step.implies
+			}
 		}
 		switch step.operation {
 		case opNone:
@@ -325,7 +329,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			t.startUptime, t.hasStartUptime = uint32(number(v)), true
 		case opEndUptime:
 			t.endUptime, t.hasEndUptime = uint32(number(v)), true
-		case opStartSeconds, opStartMilliseconds, opStartNTP, opStartDelta, opEndSeconds, opEndMilliseconds, opEndNTP, opEndDelta,
+		case opStartMilliseconds:
+			t.start, _ = h.instant(scaled(number(v), nanosPerMilli))
+		case opEndMilliseconds:
+			t.takeEnd(&h.clock, scaled(number(v), nanosPerMilli))
+		case opStartSeconds, opStartNTP, opStartDelta, opEndSeconds, opEndNTP, opEndDelta,
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP:
 			t.take(&h.clock, step.operation, v)
 		case opFrameSection:

@@ -137,22 +137,18 @@ type recordTimes struct {
 	systemInitMs, durationNs     uint64
 }
 
-// take notes the time, or the span of time, that a field gives.
+// take notes the time, or the span of time, that a field gives. Milliseconds, which most exporters send, are read where the fields are.
 func (t *recordTimes) take(c *clock, op operation, v []byte) {
 	n := number(v)
 	switch op {
 	case opStartSeconds:
 		t.start, _ = c.instant(scaled(n, nanosPerSecond))
-	case opStartMilliseconds:
-		t.start, _ = c.instant(scaled(n, nanosPerMilli))
 	case opStartNTP:
 		t.start, _ = c.instant(fromNTP(n))
 	case opStartDelta:
 		t.start = before(c.baseNs, scaled(n, nanosPerMicro))
 	case opEndSeconds:
 		t.takeEnd(c, scaled(n, nanosPerSecond))
-	case opEndMilliseconds:
-		t.takeEnd(c, scaled(n, nanosPerMilli))
 	case opEndNTP:
 		t.takeEnd(c, fromNTP(n))
 	case opEndDelta:

@@ -155,7 +155,9 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	case opSegmentsLeft:
 		return r.IPv6RoutingHeaderSegLeft != 0
 	case opFrameSection:
-		return len(r.LayerStack) != 0
+		n := len(r.LayerStack)
+		// A label stack and what it carries may stand in two fields.
+		return n != 0 && (op != opMPLSPayload || r.LayerStack[n-1] != flow.LayerMPLS)
 	case opStartUptime:
 		// Uptimes are read beside others: start and end together say how long the flow lasted.
 		return op != opStartUptime && times.start != 0 || op == opStartUptime && times.hasStartUptime
