@@ -211,7 +211,7 @@ func TestDeletionIsGivenUpAfterHalfAnHourWithoutNATSAndSaysWhatIsLeftBehind(t *t
 		t.Fatal("it is given up a minute early")
 	}
 	clock.by.Store(int64(30*time.Minute + time.Second))
-	w.lookNow(operator, fc)
+	operator.reconcile(fc)
 	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
 	natstest.Eventually(t, "an event says what is left behind", func() bool {
 		return slices.ContainsFunc(w.events(fc), func(e eventsv1.Event) bool {
@@ -256,7 +256,7 @@ func TestPodOfADeadNodeDoesNotKeepTheFleetForEver(t *testing.T) {
 		t.Error("the stream is deleted while a collector uses it")
 	}
 	clock.by.Store(int64(30*time.Minute + time.Second))
-	w.lookNow(operator, fc)
+	operator.reconcile(fc)
 	natstest.Eventually(t, "the FlowCollector goes", func() bool { return !w.exists(fc) })
 	if w.streamThere(w.jetStream(w.nats), fleet.StreamName(fc)) {
 		t.Error("NATS could be reached, and the stream is left behind")

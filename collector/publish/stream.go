@@ -143,7 +143,7 @@ func StreamConfig(c config.Stream) jetstream.StreamConfig {
 		MaxBytes:    int64(cmp.Or(c.MaxBytes, config.StandardStreamBytes)),
 		Replicas:    c.Replicas,
 		Storage:     storage,
-		Duplicates:  c.DuplicateWindow.Std(),
+		Duplicates:  min(c.DuplicateWindow, c.MaxAge).Std(), // the server refuses a longer one
 		Compression: map[config.Compression]jetstream.StoreCompression{config.CompressionS2: jetstream.S2Compression}[c.Compression],
 		Placement:   placement(c.Placement),
 	}
