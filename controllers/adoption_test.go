@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
-	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 func TestOrphansAreOursByTheirLabelsAndWithoutAnotherController(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
-	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/allow"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 func TestWhatTheFlagsDoNotAllowIsRefusedWithItsPlace(t *testing.T) {

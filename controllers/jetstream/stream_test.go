@@ -141,8 +141,12 @@ func TestSettingsOfAStreamAreRaisedAndNeverLoweredUnasked(t *testing.T) {
 		field                  string
 		raised, lowered, stays string
 	}{
-		{"age", func(c *settings) { c.MaxAge, c.DuplicateWindow = config.Duration(time.Minute), config.Duration(time.Minute) },
-			func(c *settings) { c.MaxAge, c.DuplicateWindow = config.Duration(time.Hour), config.Duration(time.Minute) }, "MaxAge",
+		{"age", func(c *settings) {
+			c.MaxAge, c.DuplicateWindow = config.Duration(time.Minute), config.Duration(time.Minute)
+		},
+			func(c *settings) {
+				c.MaxAge, c.DuplicateWindow = config.Duration(time.Hour), config.Duration(time.Minute)
+			}, "MaxAge",
 			"maxAge raised from 1m0s to 1h0m0s", "maxAge lowered from 1h0m0s to 1m0s", "maxAge is 1h0m0s, more than the 1m0s of output.stream.maxAge"},
 		{"size", func(c *settings) { c.MaxBytes = 1 << 20 }, func(c *settings) { c.MaxBytes = -1 }, "MaxBytes",
 			"maxBytes raised from 1Mi to unlimited", "maxBytes lowered from unlimited to 1Mi", "maxBytes is unlimited, more than the 1Mi"},
