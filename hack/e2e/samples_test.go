@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -37,7 +38,11 @@ func TestEverySampleBecomesReady(t *testing.T) {
 			}
 			text, err := os.ReadFile(file)
 			must(t, err)
-			f := rig.Fleet{Namespace: samplesNamespace, Name: name}
+			named := fleetName.FindStringSubmatch(string(text))
+			if named == nil {
+				t.Fatalf("%s has no FlowCollector", file)
+			}
+			f := rig.Fleet{Namespace: samplesNamespace, Name: named[1]}
 			do, undo := needs(string(text))
 			_, err = cluster.Shell(ctx, "cd ../..\n"+do)
 			must(t, err)
@@ -53,6 +58,9 @@ func TestEverySampleBecomesReady(t *testing.T) {
 		})
 	}
 }
+
+// fleetName finds the FlowCollector of a sample.
+var fleetName = regexp.MustCompile(`(?m)^kind: FlowCollector\nmetadata:\n  name: (\S+)$`)
 
 // needs returns the commands that the head of a sample prints, with a node's name in them, and those that undo them.
 func needs(text string) (do, undo string) {
