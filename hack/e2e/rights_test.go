@@ -133,7 +133,7 @@ func TestOperatorHasTheRightsThatItNeedsAndNoOthers(t *testing.T) {
 			{"create", "pods"}, {"delete", "pods"}, {"create", "pods", "--subresource=exec"}, {"get", "pods", "--subresource=exec"},
 			{"create", "pods", "--subresource=portforward"}, {"get", "pods", "--subresource=log"}, {"get", "pods", "--subresource=proxy"},
 			{"update", "pods", "--subresource=ephemeralcontainers"}, {"create", "serviceaccounts", "--subresource=token"},
-			{"get", "nodes"}, {"list", "nodes"}, {"patch", "nodes"}, {"get", "nodes", "--subresource=proxy"}, {"create", "nodes", "--subresource=proxy"},
+			{"update", "nodes"}, {"patch", "nodes"}, {"delete", "nodes"}, {"get", "nodes", "--subresource=proxy"}, {"create", "nodes", "--subresource=proxy"},
 			{"create", "roles"}, {"create", "rolebindings"}, {"create", "clusterroles"}, {"create", "clusterrolebindings"},
 			{"escalate", "roles"}, {"escalate", "clusterroles"}, {"bind", "roles"}, {"bind", "clusterroles"},
 			{"impersonate", "users"}, {"impersonate", "serviceaccounts"}, {"get", "namespaces"}, {"delete", "namespaces"},
