@@ -140,7 +140,10 @@ func (d *dialer) upgrade(conn net.Conn) (_ net.Conn, err error) {
 		NetDialTLSContext: func(context.Context, string, string) (net.Conn, error) { return limited, nil },
 		HandshakeTimeout:  d.timeout,
 	}
-	socket, _, err := w.DialContext(d.ctx, d.url.String(), http.Header{})
+	socket, response, err := w.DialContext(d.ctx, d.url.String(), http.Header{})
+	if response != nil && response.Body != nil {
+		_ = response.Body.Close() // nothing is read of it
+	}
 	switch {
 	case errors.Is(err, websocket.ErrBadHandshake):
 		return nil, fmt.Errorf("%w over websockets", errNotNATS)

@@ -79,7 +79,7 @@ func (g *guard) Read(b []byte) (int, error) {
 	}
 	if wrong != nil {
 		g.failed.Store(&wrong)
-		_ = g.Conn.Close() // nothing more is wanted of it
+		_ = g.Close() // nothing more is wanted of it
 		return 0, wrong
 	}
 	return n, err

@@ -1,8 +1,6 @@
 package judge
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
@@ -28,7 +26,7 @@ func (j *judgement) loadDistributed() said {
 			"announces an address from one node at a time (MetalLB in L2 mode, for one) sends all there; use BGP mode with ECMP, or "+
 			"several addresses", d.Only.Node)
 	case before != nil && (before.Reason == ReasonDistributed || before.Reason == ReasonSingleCollector) && j.rollout.desired > 1:
-		return say(metav1.ConditionStatus(before.Status), before.Reason, "%s", before.Message) // nothing has come since that says otherwise
+		return say(before.Status, before.Reason, "%s", before.Message) // nothing has come since that says otherwise
 	}
 	return isUnknown(ReasonTooLittleTraffic, "too little arrives to tell how it is spread over the collectors")
 }

@@ -1,7 +1,6 @@
 package observation
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/status"
@@ -48,17 +47,3 @@ type Report struct {
 
 // Answers reports whether the collector answered when it was asked last.
 func (r *Report) Answers() bool { return r.Error == "" && r.Now != nil }
-
-// Senders are the addresses that most flows came from, as far as they are addresses.
-func (r *Report) Senders() []netip.Addr {
-	if r.Now == nil {
-		return nil
-	}
-	var out []netip.Addr
-	for _, s := range r.Now.Senders {
-		if a, err := netip.ParseAddr(s.Address); err == nil {
-			out = append(out, a.Unmap())
-		}
-	}
-	return out
-}

@@ -203,8 +203,8 @@ func (o *Observer) Run(ctx context.Context) {
 	}
 	o.mu.Unlock()
 	<-ctx.Done()
-	o.mu.Lock() // nothing begins any more
-	o.mu.Unlock()
+	o.mu.Lock()   // who is about to begin a loop does so, or sees the end
+	o.mu.Unlock() //nolint:staticcheck // what comes before matters, not what is within
 	o.loops.Wait()
 }
 

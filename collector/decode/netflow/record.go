@@ -114,8 +114,6 @@ type about struct {
 	frameOffset uint64
 	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
 	labels uint64
-	// labels of 4 bytes have a TTL.
-	hasTTL bool
 }
 
 // finish works out what hangs on several fields.

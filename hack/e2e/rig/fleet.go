@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowfleet/flowfleet/collector/config"
 )
 
 // Fleet is a FlowCollector that was applied.
@@ -21,7 +23,7 @@ type Fleet struct {
 func (f Fleet) String() string { return f.Namespace + "/" + f.Name }
 
 // Stream returns the name of the stream that its flows are on.
-func (f Fleet) Stream() string { return "flows-" + f.Namespace + "-" + f.Name }
+func (f Fleet) Stream() string { return config.FleetStream(f.Namespace, f.Name) }
 
 // DaemonSet returns the name of its collectors' DaemonSet.
 func (f Fleet) DaemonSet() string { return "daemonset/" + f.Name + "-collector" }
