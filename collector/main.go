@@ -77,6 +77,6 @@ any of them decodes any exporter, also right after a restart.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newLedgerCommand(),
-		newConfigCommand())
+		newConfigCommand(), newSchemaCommand())
 	return root
 }

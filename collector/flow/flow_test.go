@@ -25,7 +25,7 @@ func randomRecord(g *rand.Rand) *Record {
 	v := reflect.ValueOf(r).Elem()
 	for i := range v.NumField() {
 		f := v.Field(i)
-		if g.IntN(2) == 0 {
+		if g.IntN(2) == 0 || !f.CanInterface() {
 			continue
 		}
 		switch f.Interface().(type) {
@@ -52,6 +52,12 @@ func randomRecord(g *rand.Rand) *Record {
 		case []Extra:
 			for _, enterprise := range []uint32{0, ReverseEnterprise, 9} {
 				f.Set(reflect.Append(f, reflect.ValueOf(Extra{enterprise, uint16(g.IntN(500)), []byte("value")})))
+			}
+		case [NumNames]*Text:
+			for n := range NumNames {
+				if g.IntN(2) == 0 {
+					r.SetName(n, NewText(n.String()))
+				}
 			}
 		}
 	}
@@ -151,6 +157,9 @@ func TestWhatIsEncodedDecodesToTheSame(t *testing.T) {
 		if len(got.Extra) != len(want.Extra) || len(want.Extra) > 0 && !reflect.DeepEqual(got.Extra, want.Extra) {
 			t.Fatalf("extra fields are %v, want %v", got.Extra, want.Extra)
 		}
+		if !reflect.DeepEqual(got.Names, want.Names) {
+			t.Fatalf("names are %v, want %v", got.Names, want.Names)
+		}
 	}
 }
 
@@ -176,6 +185,9 @@ func TestJSONIsThatOfGoflow2(t *testing.T) {
 	for range 1000 {
 		r := randomRecord(g)
 		r.Extra = nil
+		for n := range NumNames {
+			r.SetName(n, nil) // goflow2 has none
+		}
 		// Where the number itself is printed, see appendProtocol, there is nothing to compare.
 		r.Proto = []uint32{0, 1, 2, 6, 17, 41, 47, 50, 51, 58, 88, 97, 103, 112, 115, 132}[g.IntN(16)]
 		got := r.AppendJSON(nil, nil)

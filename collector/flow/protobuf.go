@@ -188,6 +188,9 @@ func (r *Record) sizeBound() int {
 	for i := range r.Extra {
 		n += 32 + len(r.Extra[i].Value)
 	}
+	if r.named {
+		n += r.namesSize()
+	}
 	return n
 }
 
@@ -288,6 +291,9 @@ func (e *Encoder) append(dst []byte, r *Record) []byte {
 	w.number(fieldTimeFlowStart, r.TimeFlowStartNs)
 	w.number(fieldTimeFlowEnd, r.TimeFlowEndNs)
 	w.lists(r)
+	if r.named {
+		w.names(r)
+	}
 	return dst[:w.n]
 }
 

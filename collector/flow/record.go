@@ -118,6 +118,10 @@ type Record struct {
 	IPv6RoutingHeaderAddresses []Address
 	IPv6RoutingHeaderSegLeft   uint32
 
+	// Names are what the exporter's tables say of the numbers above, see SetName; nil where nobody said, or nobody asked.
+	Names [NumNames]*Text
+	named bool // any of Names is set
+
 	// Extra are fields without a place above, in the record's order; only filled when the decoder is told to.
 	Extra []Extra
 }

@@ -1,0 +1,114 @@
+package flow
+
+import (
+	"encoding/json"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Name says what a text on a flow names.
+type Name uint8
+
+// The names that a flow can carry, in the order in which they are written.
+const (
+	InIfName Name = iota
+	InIfDescription
+	OutIfName
+	OutIfDescription
+	ApplicationName
+	IngressVRFName
+	EgressVRFName
+	SamplerName
+	ExporterName
+	DomainName
+
+	// NumNames is how many there are.
+	NumNames
+)
+
+// FieldNames plus a Name is the number of a name's field. Readers of flowpb.FlowMessage, which has nothing like it, skip it;
+// flow.proto in package schema has it.
+const FieldNames = 10_001
+
+// nameKeys are the names' keys in JSON, and their fields' names in flow.proto.
+var nameKeys = [NumNames]string{
+	InIfName: "in_if_name", InIfDescription: "in_if_description", OutIfName: "out_if_name", OutIfDescription: "out_if_description",
+	ApplicationName: "application_name", IngressVRFName: "ingress_vrf_name", EgressVRFName: "egress_vrf_name",
+	SamplerName: "sampler_name", ExporterName: "exporter_name", DomainName: "observation_domain_name",
+}
+
+// String is the name's key in JSON.
+func (n Name) String() string {
+	if n < NumNames {
+		return nameKeys[n]
+	}
+	return "unknown"
+}
+
+// Text is a name, encoded once for all flows that carry it. It is immutable.
+type Text struct {
+	plain string
+	// wire is the text behind its length, quoted the text as JSON has it.
+	wire, quoted []byte
+}
+
+// NewText encodes s, which is UTF-8.
+func NewText(s string) *Text {
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always has a JSON
+	}
+	return &Text{plain: s, wire: protowire.AppendString(nil, s), quoted: quoted}
+}
+
+// String is the text itself.
+func (t *Text) String() string {
+	if t == nil {
+		return ""
+	}
+	return t.plain
+}
+
+// SetName has the flow carry a name; nil is none.
+func (r *Record) SetName(n Name, t *Text) {
+	r.Names[n] = t
+	r.named = r.named || t != nil
+}
+
+// nameTags are the tags of the names' fields.
+var nameTags = func() (tags [NumNames][]byte) {
+	for n := range tags {
+		tags[n] = protowire.AppendTag(nil, protowire.Number(FieldNames+n), protowire.BytesType)
+	}
+	return tags
+}()
+
+// names writes the names that r has.
+func (w *writer) names(r *Record) {
+	for n, t := range r.Names {
+		if t != nil {
+			w.n += copy(w.b[w.n:], nameTags[n])
+			w.n += copy(w.b[w.n:], t.wire)
+		}
+	}
+}
+
+// namesSize is how many bytes names takes at most.
+func (r *Record) namesSize() (size int) {
+	for _, t := range r.Names {
+		if t != nil {
+			size += 3 + len(t.wire)
+		}
+	}
+	return size
+}
+
+// appendNames writes the names that r has as JSON.
+func (r *Record) appendNames(dst []byte) []byte {
+	for n, t := range r.Names {
+		if t != nil {
+			dst = append(appendKey(dst, nameKeys[n]), t.quoted...)
+		}
+	}
+	return dst
+}
