@@ -19,9 +19,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/flowfleet/flowfleet/collector/boot"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/element"
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/share"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -232,9 +234,13 @@ type shownEntry struct {
 	SamplingRate uint64       `json:"samplingRate,omitempty"`
 	Fields       []shownField `json:"fields,omitempty"`
 	Exported     time.Time    `json:"exported"`
+	Heard        time.Time    `json:"heard"`
 	Written      time.Time    `json:"written"`
-	Writer       string       `json:"writer"`
-	Error        string       `json:"error,omitempty"`
+	// Silent: another layout is said in its place.
+	Silent      bool       `json:"silent,omitempty"`
+	Initialized *time.Time `json:"initialized,omitempty"`
+	Writer      string     `json:"writer"`
+	Error       string     `json:"error,omitempty"`
 }
 
 func describeEntry(e share.Entry) shownEntry {
@@ -246,9 +252,19 @@ func describeEntry(e share.Entry) shownEntry {
 	out.Kind = e.Kind.String()
 	out.Exporter, out.Domain, out.Port = e.Key.Scope.Exporter.String(), e.Key.Scope.Domain, e.Key.Port
 	out.Exported = time.Unix(int64(min(e.Stamp.Seconds(), 1<<40)), 0).UTC()
-	if e.Key.Sampling {
+	out.Heard, out.Silent = e.Heard.UTC(), e.Silent
+	switch e.Key.Family {
+	case template.FamilyClock:
+		initialized, err := boot.Decode(e.Record)
+		if err != nil {
+			out.Error = err.Error()
+		}
+		at := time.UnixMilli(int64(min(initialized, 1<<50))).UTC()
+		out.Initialized = &at
+		return out
+	case template.FamilySampling:
 		out.Sampler = e.Name[strings.LastIndexByte(e.Name, '.')+1:]
-		rate, err := template.DecodeSampling(e.Record)
+		rate, err := sampling.Decode(e.Record)
 		if err != nil {
 			out.Error = err.Error()
 		}
@@ -296,6 +312,13 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 			what = d.Error
 		case d.Sampler != "":
 			id, what = d.Sampler, fmt.Sprintf("%s: 1 of %d", d.Sampler, d.SamplingRate)
+			if d.SamplingRate == 0 {
+				what = d.Sampler + ": not sampled any more"
+			}
+		case d.Initialized != nil:
+			id, what = "boot", "since "+d.Initialized.Format(time.RFC3339)
+		case d.Silent:
+			what += ", silent: another layout is said in its place"
 		}
 		if !fields {
 			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, id, d.Kind, what, age, d.Writer)

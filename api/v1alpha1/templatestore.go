@@ -28,10 +28,10 @@ type TemplateStore struct {
 	// +kubebuilder:validation:Maximum=64
 	History int32 `json:"history,omitempty"`
 
-	// ttl is how long a template that no exporter uses is kept, at least 10m: collectors look after the bucket every 5 s and
-	// write what is in use again at half of the ttl. Default: for ever.
+	// ttl is how long what no exporter says is kept, at least 10m: collectors write what they hear again at half of the ttl.
+	// Default 720h, 30 days.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('8784h')",message="ttl: from 10m (shorter ones expire before collectors refresh what is in use) to 8784h is possible; leave it out to keep templates for ever"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('8784h')",message="ttl: from 10m (shorter ones expire before collectors refresh what is in use) to 8784h is possible; leave it out for 720h"
 	TTL *Duration `json:"ttl,omitempty"`
 
 	// replicas of the bucket among the servers of a NATS cluster: 1, 3 or 5. Default 1.

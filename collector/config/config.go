@@ -180,7 +180,7 @@ type TemplateStore struct {
 	Bucket string `json:"bucket,omitempty"`
 	// History of each key, 1 to 64, default 1.
 	History int `json:"history,omitempty"`
-	// TTL of a value, 0 (the default) for none, else at least 10m; what is in use is refreshed at half of it.
+	// TTL is how long what no exporter says is kept, default 720h (30 days), at least 10m; what is heard is written again at half of it.
 	TTL Duration `json:"ttl,omitempty"`
 	// Replicas 1, 3 or 5; default 1.
 	Replicas int `json:"replicas,omitempty"`

@@ -67,6 +67,7 @@ func (c *Config) SetDefaults() {
 	t := &c.Templates
 	orDefault(&t.Bucket, "flowfleet-templates")
 	orDefault(&t.History, 1)
+	orDefault(&t.TTL, Duration(30*24*time.Hour))
 	orDefault(&t.Replicas, 1)
 	orDefault(&t.Storage, StorageFile)
 	orDefault(&t.MaxBytes, 256<<20)

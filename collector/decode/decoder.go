@@ -129,6 +129,12 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.books.limit = settings.Exporters
 }
 
+// Shared is what exporters taught beside templates, see netflow.Shared.
+type Shared = netflow.Shared
+
+// Share has the Decoder know what others learn, and the other way round. It is to be called before anything is decoded.
+func (d *Decoder) Share(s Shared) { d.netflow.Share(s) }
+
 // Decode decodes one datagram and counts it: received, and decoded or refused.
 func (d *Decoder) Decode(in Datagram) {
 	if !d.admit(in) {

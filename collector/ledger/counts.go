@@ -57,13 +57,13 @@ const (
 	SampleRecordsUnknown // sFlow flow records of formats that are not decoded, skipped
 	PacketsTruncated     // sampled headers that end within a layer
 
-	TemplatesLearned     // new
-	TemplatesChanged     // other layout than before
-	TemplatesRefreshed   // sent again unchanged
-	TemplatesRestored    // taken from the bucket
-	TemplatesConflicting // definitions that disagree within one scope
-	TemplatesStale       // older than what is known: ignored
-	TemplatesWithdrawn
+	TemplatesLearned      // new
+	TemplatesChanged      // other layout than before
+	TemplatesRefreshed    // sent again unchanged
+	TemplatesRestored     // taken from the bucket
+	TemplatesConflicting  // definitions that disagree within one scope
+	TemplatesStale        // older than what is known: ignored
+	TemplatesWithdrawn    // withdrawals that came over UDP: ignored
 	TemplatesEvicted      // pushed out by the bounds
 	TemplatesRefusedLimit // too many fields, or too many templates
 	TemplatesRefusedInvalid
@@ -71,6 +71,7 @@ const (
 	SamplingChanged
 	SamplingRefreshed
 	SamplingRestored
+	SamplingEvicted // pushed out by the bounds
 	ExportersEvicted
 
 	SequenceSkipped    // units between two datagrams: lost, late, or with another collector
@@ -144,6 +145,7 @@ var Infos = [numCounters]Info{
 	SamplingChanged:         {"sampling_rates_changed", ""},
 	SamplingRefreshed:       {"sampling_rates_refreshed", ""},
 	SamplingRestored:        {"sampling_rates_restored", ""},
+	SamplingEvicted:         {"sampling_rates_evicted", ""},
 	ExportersEvicted:        {"exporters_evicted", ""},
 
 	SequenceSkipped:    {"sequence_skipped", ""},

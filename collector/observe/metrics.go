@@ -47,15 +47,16 @@ var help = map[string]string{
 	"templates_changed":        "Templates that exporters redefined.",
 	"templates_refreshed":      "Templates that exporters sent again unchanged.",
 	"templates_restored":       "Templates taken from the bucket.",
-	"templates_conflicting":    "Templates and sampling rates that disagree with those of another port of their exporter.",
-	"templates_stale":          "Templates and sampling rates that were ignored because newer ones are known.",
-	"templates_withdrawn":      "Templates that exporters withdrew.",
-	"templates_evicted":        "Templates and sampling rates forgotten to keep to the limits.",
+	"templates_conflicting":    "Templates that disagree with those of another port of their exporter.",
+	"templates_stale":          "Templates of datagrams that were overtaken on their way, and ignored.",
+	"templates_withdrawn":      "Template withdrawals that came over UDP, and were ignored (RFC 7011 section 8.4).",
+	"templates_evicted":        "Templates forgotten to keep to the limits.",
 	"templates_refused":        "Templates that were not accepted.",
 	"sampling_rates_learned":   "Sampling rates that exporters sent for the first time.",
 	"sampling_rates_changed":   "Sampling rates that exporters changed.",
 	"sampling_rates_refreshed": "Sampling rates that exporters sent again unchanged.",
 	"sampling_rates_restored":  "Sampling rates taken from the bucket.",
+	"sampling_rates_evicted":   "Sampling rates forgotten to keep to the limits.",
 	"exporters_evicted":        "Exporters forgotten to keep to the limits.",
 
 	"sequence_skipped":    "Units of the protocol (flows of NetFlow v5, packets of v9, records of IPFIX, datagrams of sFlow) that this collector had not received before a later one: lost, late, or with another collector of the fleet.",
@@ -111,7 +112,6 @@ var (
 	storeQueue      = gauge("store_queue_length", "Changes that wait to be written to the template bucket.")
 	storeLag        = gauge("store_apply_lag_seconds", "Time between the latest value's writing and its use here.")
 	storeWrites     = counter("store_writes", "Values written to the template bucket.")
-	storeDeletes    = counter("store_deletes", "Values deleted from the template bucket.")
 	storeSkipped    = counter("store_writes_skipped", "Changes that the template bucket had already.")
 	storeConflicts  = counter("store_write_conflicts", "Writes that met another writer's and were decided anew.")
 	storeErrors     = counter("store_write_errors", "Writes that failed and are tried again.")
@@ -151,7 +151,7 @@ var streamLabels = []string{"exporter", "port", "protocol", "domain"}
 var plain = []metric{
 	receiveDelay, setsWaiting, heldBytes, exporters, templates, samplingRates, exporterDatagrams, exporterRecords, connected,
 	sequenceNext, sequenceUnits, streamsLeft, imbalance,
-	storeLoaded, storeKeys, storeBytes, storeQueue, storeLag, storeWrites, storeDeletes, storeSkipped, storeConflicts,
+	storeLoaded, storeKeys, storeBytes, storeQueue, storeLag, storeWrites, storeSkipped, storeConflicts,
 	storeErrors, storeOverflows, storeLimited, storeWatches, storeRelists, storeUnreadable, published, dropped, waiting,
 	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
 	publishBatches, publishBytes, publishRetries, publishFailures, publishRepeated, bufferBytes, inFlightBytes, streamReady,
@@ -316,7 +316,6 @@ func (s snapshot) store(emit func(metric, float64, ...string)) {
 	emit(storeQueue, float64(v.Queue))
 	emit(storeLag, v.LagSeconds)
 	emit(storeWrites, float64(v.Writes))
-	emit(storeDeletes, float64(v.Deletes))
 	emit(storeSkipped, float64(v.Skipped))
 	emit(storeConflicts, float64(v.Conflicts))
 	emit(storeErrors, float64(v.Errors))

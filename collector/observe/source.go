@@ -45,12 +45,12 @@ type Memory struct {
 
 // Store is the state of the template bucket.
 type Store struct {
-	Connected, Loaded                                               bool
-	Keys, Queue                                                     int
-	Bytes                                                           uint64
-	Writes, Deletes, Skipped, Conflicts, Errors, Overflows, Limited uint64
-	WatchRestarts, Relists, Newer, Invalid                          uint64
-	LagSeconds                                                      float64
+	Connected, Loaded                                      bool
+	Keys, Queue                                            int
+	Bytes                                                  uint64
+	Writes, Skipped, Conflicts, Errors, Overflows, Limited uint64
+	WatchRestarts, Relists, Newer, Invalid                 uint64
+	LagSeconds                                             float64
 }
 
 // Output is the state of publishing.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flowfleet/flowfleet/collector/boot"
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/connect"
@@ -23,6 +24,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/listen"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/publish"
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/share"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -54,6 +56,8 @@ type Collector struct {
 	stopAt   atomic.Int64
 	shared   ledger.Totals
 	store    *template.Store
+	rates    *sampling.Store
+	clocks   *boot.Store
 	traffic  traffic
 	// begun: all of what follows is made.
 	begun atomic.Bool
@@ -151,6 +155,8 @@ func (k *Collector) begin() (err error) {
 	k.settings.Store(next)
 	k.traffic.setLimit(c.Exporters.Limits.ExporterMetrics)
 	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)
+	k.rates = sampling.NewStore(TemplateModes[c.Exporters.TemplateScope], rateLimits(c), &k.shared)
+	k.clocks = boot.NewStore(TemplateModes[c.Exporters.TemplateScope], c.Exporters.Limits.Exporters, c.Templates.TTL.Std())
 	if err := k.share(); err != nil {
 		return err
 	}
@@ -159,8 +165,9 @@ func (k *Collector) begin() (err error) {
 	}
 	for _, l := range k.listeners {
 		for _, socket := range l.sockets {
-			l.workers = append(l.workers, newWorker(c, l.config, socket, k.store, &l.totals, &l.delays,
-				k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log))
+			w := newWorker(c, l.config, socket, k.store, &l.totals, &l.delays, k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log)
+			w.decoder.Share(decode.Shared{Rates: k.rates, Clocks: k.clocks})
+			l.workers = append(l.workers, w)
 		}
 	}
 	k.begun.Store(true)
@@ -216,10 +223,13 @@ func (k *Collector) share() error {
 	if err != nil {
 		return err
 	}
-	if k.bucket, err = share.New(*c, k.config.Instance, nc, k.store, k.log); err != nil {
+	stores := share.Stores{template.FamilyTemplate: k.store, template.FamilySampling: k.rates, template.FamilyClock: k.clocks}
+	if k.bucket, err = share.New(*c, k.config.Instance, nc, stores, k.log); err != nil {
 		return err
 	}
 	k.store.Observe(k.bucket)
+	k.rates.Observe(k.bucket)
+	k.clocks.Observe(k.bucket)
 	return nil
 }
 

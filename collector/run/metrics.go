@@ -57,7 +57,8 @@ func delays(d *listen.Delays) observe.Histogram {
 
 func (k *Collector) memoryMetrics() (m observe.Memory) {
 	if k.begun.Load() {
-		m.Exporters, m.Templates, m.SamplingRates = k.store.Size()
+		m.Exporters, m.Templates = k.store.Size()
+		m.SamplingRates = k.rates.Size()
 	}
 	return m
 }
@@ -69,7 +70,7 @@ func (k *Collector) storeMetrics() observe.Store {
 	status, stats := k.bucket.Status(), k.bucket.Stats()
 	return observe.Store{
 		Connected: status.Connected, Loaded: status.Loaded, Keys: status.Keys, Bytes: status.Bytes, Queue: stats.Queue,
-		Writes: stats.Writes, Deletes: stats.Deletes, Skipped: stats.Skipped, Conflicts: stats.Conflicts,
+		Writes: stats.Writes, Skipped: stats.Skipped, Conflicts: stats.Conflicts,
 		Errors: stats.Errors, Overflows: stats.Overflows, Limited: stats.Limited,
 		WatchRestarts: stats.WatchRestarts, Relists: stats.Relists, Newer: stats.Newer, Invalid: stats.Invalid,
 		LagSeconds: stats.Lag.Seconds(),

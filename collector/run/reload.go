@@ -102,6 +102,7 @@ func (k *Collector) reload(file []byte) {
 	}
 	k.settings.Store(settings(k.config, workers))
 	k.store.SetLimits(templateLimits(k.config))
+	k.rates.SetLimits(rateLimits(k.config))
 	k.traffic.setLimit(k.config.Exporters.Limits.ExporterMetrics)
 	SetLevel(k.level, k.config.Log.Level)
 	k.log.Info("the configuration was read again", "changed", strings.Join(live, " "))

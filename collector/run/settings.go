@@ -5,6 +5,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/network"
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -64,8 +65,12 @@ func rates(list []config.NetworkRate) *network.Table[uint32] {
 	return network.New(entries)
 }
 
+func rateLimits(c *config.Config) sampling.Limits {
+	return sampling.LimitsFor(c.Exporters.Limits.Exporters, c.Templates.TTL.Std())
+}
+
 func templateLimits(c *config.Config) template.Limits {
 	l := &c.Exporters.Limits
 	return template.Limits{Exporters: l.Exporters, Templates: l.TemplatesPerExporter, Fields: l.FieldsPerTemplate,
-		Bytes: template.BytesFor(l.Exporters)}
+		Bytes: template.BytesFor(l.Exporters), TTL: c.Templates.TTL.Std()}
 }

@@ -27,12 +27,18 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// Store is the memory that the bucket is kept in step with: a *template.Store.
+// Store is a memory that the bucket is kept in step with. Times are those of clock.Steady.
 type Store interface {
-	Restore(d template.Definition, learned int64) bool
+	// Restore takes what the bucket has and reports whether it changed anything.
+	Restore(d template.Definition, now int64) bool
+	// Forget drops what somebody deleted from the bucket.
 	Forget(template.Key)
-	Definitions() iter.Seq2[template.Definition, int64]
+	// Definitions are those that the bucket should have, none of them older than the ttl.
+	Definitions(now int64) iter.Seq[template.Definition]
 }
+
+// Stores are the memories, one for each family of keys.
+type Stores map[template.Family]Store
 
 // Bounds in time.
 const (
@@ -52,10 +58,12 @@ type Bucket struct {
 	writer string
 	nc     *nats.Conn
 	js     jetstream.JetStream
-	store  Store
+	stores Stores
 	log    *slog.Logger
 	loaded chan struct{}
 	stats  counters
+	// serverAhead is how far the server's clock is ahead of clock.Steady, in nanoseconds.
+	serverAhead atomic.Int64
 
 	probeInterval, relistInterval time.Duration
 
@@ -80,6 +88,7 @@ type known struct {
 	stamp    template.Stamp
 	kind     template.Kind
 	record   string
+	silent   bool
 	// foreign values are of a newer schema: they are left alone.
 	foreign bool
 }
@@ -100,7 +109,7 @@ type Status struct {
 
 // New returns a Bucket for a configuration whose defaults are filled in. instance is noted as the writer of values. Call
 // Run to begin.
-func New(c config.TemplateStore, instance string, nc *nats.Conn, store Store, log *slog.Logger) (*Bucket, error) {
+func New(c config.TemplateStore, instance string, nc *nats.Conn, stores Stores, log *slog.Logger) (*Bucket, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("preparing JetStream: %w", err)
@@ -110,7 +119,7 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, store Store, lo
 		writer:         instance,
 		nc:             nc,
 		js:             js,
-		store:          store,
+		stores:         stores,
 		log:            log.With("bucket", c.Bucket),
 		loaded:         make(chan struct{}),
 		known:          make(map[template.Key]known),
@@ -119,6 +128,7 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, store Store, lo
 		relistInterval: relistInterval,
 	}
 	b.changed = sync.NewCond(&b.mu)
+	b.serverAhead.Store(clock.Wall().UnixNano() - clock.Steady())
 	return b, nil
 }
 
@@ -179,6 +189,7 @@ func (b *Bucket) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.setServerTime(info)
 	b.mu.Lock()
 	b.kv = kv
 	b.listing++
@@ -218,7 +229,6 @@ func (b *Bucket) follow(ctx context.Context) error {
 			case listing && behind >= listingProbes:
 				return errors.New("listing the bucket does not get on")
 			}
-			b.refresh()
 		case entry, ok := <-watcher.Updates():
 			switch {
 			case !ok:
@@ -253,6 +263,7 @@ func (b *Bucket) probe(ctx context.Context, created time.Time, last uint64, behi
 		return false, fmt.Errorf("looking after the bucket: %w", err)
 	}
 	info := stream.CachedInfo()
+	b.setServerTime(info)
 	b.mu.Lock()
 	b.status.Bytes = info.State.Bytes
 	b.mu.Unlock()
@@ -288,7 +299,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		pending := b.pending(key)
 		b.mu.Unlock()
 		if !over && !pending {
-			b.store.Forget(key)
+			b.stores[key.Family].Forget(key)
 		}
 		return
 	}
@@ -303,8 +314,14 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	if err != nil {
 		return
 	}
-	b.store.Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record)},
-		min(value.Learned.UnixNano(), clock.Steady()))
+	now := clock.Steady()
+	told := now - int64(b.age(entry.Created()))
+	heard := min(told, now-int64(b.age(value.Heard)))
+	if ttl := int64(b.config.TTL); ttl > 0 && told-heard > ttl {
+		heard = told // nobody writes what is older than the ttl: the writer's clock was wrong
+	}
+	b.stores[key.Family].Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record),
+		Heard: heard, Told: told, Witnessed: value.Witnessed, Silent: value.Silent}, now)
 }
 
 // note remembers what the bucket holds for a key, in place of what was known of a lower revision than the entry's, or of one up
@@ -312,7 +329,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked bool, instead uint64) (Value, error) {
 	value, err := DecodeValue(entry.Value())
 	k := known{revision: entry.Revision(), written: time.Now(), stamp: value.Stamp, kind: value.Kind,
-		record: string(value.Record)}
+		record: string(value.Record), silent: value.Silent}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
 		b.stats.newer.Add(1)
@@ -321,8 +338,7 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked boo
 		b.stats.invalid.Add(1)
 	}
 	if asked {
-		// By this machine's clock: where that is wrong, it is written again too early, once, or in time.
-		k.written = k.written.Add(-max(0, clock.Wall().Sub(entry.Created())))
+		k.written = k.written.Add(-b.age(entry.Created()))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -365,32 +381,14 @@ func (b *Bucket) listed() {
 		b.log.Info("loaded the template bucket", "keys", count)
 		close(b.loaded)
 	}
-	for d := range b.store.Definitions() {
-		b.mu.Lock()
-		_, ok := b.known[d.Key]
-		b.mu.Unlock()
-		if !ok {
-			b.Learned(d)
-		}
-	}
-}
-
-// refresh writes again what is in use and would expire.
-func (b *Bucket) refresh() {
-	if b.config.TTL == 0 {
-		return
-	}
-	ttl := b.config.TTL.Std()
-	now, steady := time.Now(), clock.Steady()
-	for d, heard := range b.store.Definitions() {
-		if time.Duration(steady-heard) > ttl {
-			continue
-		}
-		b.mu.Lock()
-		k, ok := b.known[d.Key]
-		b.mu.Unlock()
-		if ok && now.Sub(k.written) > ttl/2 {
-			b.enqueue(operation{definition: d, refresh: true})
+	for _, store := range b.stores {
+		for d := range store.Definitions(clock.Steady()) {
+			b.mu.Lock()
+			_, ok := b.known[d.Key]
+			b.mu.Unlock()
+			if !ok {
+				b.Learned(d)
+			}
 		}
 	}
 }
@@ -409,16 +407,16 @@ func (b *Bucket) Status() Status {
 }
 
 type counters struct {
-	writes, skipped, conflicts, errors, deletes, overflows, limited atomic.Uint64
-	watchRestarts, relists, newer, invalid                          atomic.Uint64
-	lag                                                             atomic.Int64
+	writes, skipped, conflicts, errors, overflows, limited atomic.Uint64
+	watchRestarts, relists, newer, invalid                 atomic.Uint64
+	lag                                                    atomic.Int64
 }
 
 // Stats are the figures of a Bucket since it began.
 type Stats struct {
-	// Writes and Deletes that the bucket took; Skipped ones it did not need; Conflicts with other writers; Errors; Overflows
+	// Writes that the bucket took; Skipped ones it did not need; Conflicts with other writers; Errors; Overflows
 	// of the queue; Limited ones, delayed because their exporter changes too often.
-	Writes, Deletes, Skipped, Conflicts, Errors, Overflows, Limited uint64
+	Writes, Skipped, Conflicts, Errors, Overflows, Limited uint64
 	// WatchRestarts and Relists of the watch; values Newer than this schema and Invalid ones, which are left alone.
 	WatchRestarts, Relists, Newer, Invalid uint64
 	// Queue is how many changes wait to be written.
@@ -434,7 +432,7 @@ func (b *Bucket) Stats() Stats {
 	b.mu.Unlock()
 	c := &b.stats
 	return Stats{
-		Writes: c.writes.Load(), Deletes: c.deletes.Load(), Skipped: c.skipped.Load(), Conflicts: c.conflicts.Load(),
+		Writes: c.writes.Load(), Skipped: c.skipped.Load(), Conflicts: c.conflicts.Load(),
 		Errors: c.errors.Load(), Overflows: c.overflows.Load(), Limited: c.limited.Load(),
 		WatchRestarts: c.watchRestarts.Load(), Relists: c.relists.Load(), Newer: c.newer.Load(), Invalid: c.invalid.Load(),
 		Queue: queued, Lag: time.Duration(c.lag.Load()),

@@ -7,13 +7,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // Kinds of key: the first token. A new meaning gets a new one, so that readers of this one are not misled.
 const (
 	kindTemplate = "t1"
+	kindLayout   = "t2" // a layout beside the port's own, see template.Key.Layout
 	kindSampling = "s1"
+	kindClock    = "b1"
 )
 
 const anyPort = "any"
@@ -21,12 +24,22 @@ const anyPort = "any"
 // ErrKey is wrapped by the errors of DecodeKey.
 var ErrKey = errors.New("not a key of a definition")
 
-// EncodeKey writes a key in the bucket's alphabet: t1.<version>.<address>.<domain>.<port>.<template id> for templates and
-// s1.<version>.<address>.<domain>.<port>.<sampler> for sampling rates. Different keys never give the same text.
+// bootToken is the id in the key of a clock.
+const bootToken = "boot"
+
+// EncodeKey writes a key in the bucket's alphabet: t1.<version>.<address>.<domain>.<port>.<template id> for templates,
+// t2.<version>.<address>.<domain>.<port>.<template id>-<layout> for the layouts of devices that share even the port,
+// s1.<version>.<address>.<domain>.<port>.<subject> for sampling rates and b1.<version>.<address>.<domain>.<port>.boot for clocks.
+// Different keys never give the same text.
 func EncodeKey(k template.Key) string {
 	kind, id := kindTemplate, strconv.FormatUint(k.ID, 10)
-	if k.Sampling {
-		kind, id = kindSampling, encodeSampler(k.ID)
+	switch {
+	case k.Family == template.FamilySampling:
+		kind, id = kindSampling, encodeSubject(k.ID)
+	case k.Family == template.FamilyClock:
+		kind, id = kindClock, bootToken
+	case k.Layout != 0:
+		kind, id = kindLayout, id+"-"+strconv.FormatUint(k.Layout, 16)
 	}
 	port := anyPort
 	if k.Port != template.AnyPort {
@@ -40,10 +53,9 @@ func EncodeKey(k template.Key) string {
 func DecodeKey(s string) (template.Key, error) {
 	var k template.Key
 	parts := strings.Split(s, ".")
-	if len(parts) != 6 || parts[0] != kindTemplate && parts[0] != kindSampling {
+	if len(parts) != 6 {
 		return k, fmt.Errorf("%w: %q", ErrKey, s)
 	}
-	k.Sampling = parts[0] == kindSampling
 	switch parts[1] {
 	case template.NetFlow9.String():
 		k.Scope.Version = template.NetFlow9
@@ -57,10 +69,22 @@ func DecodeKey(s string) (template.Key, error) {
 	if parts[4] != anyPort {
 		port, errs[2] = strconv.ParseUint(parts[4], 10, 16)
 	}
-	if k.Sampling {
-		k.ID, errs[3] = decodeSampler(parts[5])
-	} else {
+	switch parts[0] {
+	case kindTemplate:
 		k.ID, errs[3] = strconv.ParseUint(parts[5], 10, 16)
+	case kindLayout:
+		id, layout, _ := strings.Cut(parts[5], "-")
+		k.ID, errs[3] = strconv.ParseUint(id, 10, 16)
+		if errs[3] == nil {
+			k.Layout, errs[3] = strconv.ParseUint(layout, 16, 64)
+		}
+	case kindSampling:
+		k.Family = template.FamilySampling
+		k.ID, errs[3] = decodeSubject(parts[5])
+	case kindClock:
+		k.Family = template.FamilyClock
+	default:
+		return k, fmt.Errorf("%w: %q", ErrKey, s)
 	}
 	k.Scope.Domain, k.Port = uint32(domain), uint16(port)
 	if err := errors.Join(errs[:]...); err != nil {
@@ -129,16 +153,16 @@ func decodeAddress(s string) (netip.Addr, error) {
 	return a.WithZone(string(zone)), nil
 }
 
-// encodeSampler writes system, sampler-5, selector-7, interface-3.
-func encodeSampler(key uint64) string {
-	kind, id := template.Sampler(key)
-	if kind == template.SamplerSystem && id == 0 {
+// encodeSubject writes system, sampler-5, selector-7, interface-3, process.
+func encodeSubject(key uint64) string {
+	kind, id := sampling.Split(key)
+	if id == 0 && (kind == sampling.System || kind == sampling.Process) {
 		return kind.String()
 	}
 	return kind.String() + "-" + strconv.FormatUint(id, 10)
 }
 
-func decodeSampler(s string) (uint64, error) {
+func decodeSubject(s string) (uint64, error) {
 	name, number, _ := strings.Cut(s, "-")
 	var id uint64
 	if number != "" {
@@ -147,12 +171,11 @@ func decodeSampler(s string) (uint64, error) {
 			return 0, err
 		}
 	}
-	for kind := template.SamplerSystem; kind <= template.SamplerInterface; kind++ {
-		if kind.String() == name {
-			if key, ok := template.SamplerKey(kind, id); ok {
-				return key, nil
-			}
+	kind, ok := sampling.ParseKind(name)
+	if ok {
+		if key, fits := sampling.Key(kind, id); fits {
+			return key, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no sampler", s)
+	return 0, fmt.Errorf("%q is nothing that is sampled", s)
 }

@@ -10,13 +10,10 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// operation is a change to be written: a definition, or its withdrawal.
+// operation is a definition to be written.
 type operation struct {
-	definition template.Definition // for a withdrawal, Key and Stamp only
-	withdrawn  bool
-	// refresh writes the same again, so that it does not expire.
-	refresh bool
-	limited bool // it was delayed, and counted
+	definition template.Definition
+	limited    bool // it was delayed, and counted
 }
 
 // Bounds of writing.
@@ -56,9 +53,9 @@ func (q *queue) length() int { return len(q.operations) + len(q.busy) }
 
 // pending reports whether a definition of the key is to be written.
 func (q *queue) pending(key template.Key) bool {
-	o, ok := q.operations[key]
+	_, ok := q.operations[key]
 	_, busy := q.busy[key]
-	return ok && !o.withdrawn || busy
+	return ok || busy
 }
 
 func (q *queue) stop(mu *sync.Mutex) func() {
@@ -133,7 +130,7 @@ func (q *queue) limiter(a netip.Addr) *rate.Limiter {
 func (b *Bucket) enqueue(o operation) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if o.refresh {
+	if o.definition.Refresh {
 		if _, ok := b.operations[o.definition.Key]; ok {
 			return // something newer is on its way
 		}
@@ -145,11 +142,6 @@ func (b *Bucket) enqueue(o operation) {
 
 // Learned queues a definition to be written. It never waits.
 func (b *Bucket) Learned(d template.Definition) { b.enqueue(operation{definition: d}) }
-
-// Withdrawn queues the deletion of a definition. It never waits.
-func (b *Bucket) Withdrawn(k template.Key, stamp template.Stamp) {
-	b.enqueue(operation{definition: template.Definition{Key: k, Stamp: stamp}, withdrawn: true})
-}
 
 // Flush waits until all changes are written, or ctx ends. It returns how many are not.
 func (b *Bucket) Flush(ctx context.Context) int {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -15,10 +16,13 @@ type Value struct {
 	Kind template.Kind
 	// Stamp orders the values of a key, see template.Definition.
 	Stamp template.Stamp
-	// Learned is when the writer learned it.
-	Learned time.Time
-	// Writer is the instance that wrote it, at most 255 bytes.
+	// Heard is when the exporter last said it, as far as the writer knew, by the server's clock.
+	Heard time.Time
+	// Writer is the instance that wrote it, at most 255 bytes with what follows.
 	Writer string
+	// Witnessed and Silent are as in template.Definition. They follow the writer's name, where former collectors take them for
+	// a part of it.
+	Witnessed, Silent bool
 	// Record is the definition's own, as in template.Definition.
 	Record []byte
 }
@@ -32,19 +36,32 @@ var (
 	ErrNewerSchema = errors.New("written by a newer collector")
 )
 
-// fixedHeader is schema, kind, stamp, time learned, and the length of the writer's name.
+// fixedHeader is schema, kind, stamp, time heard, and the length of the writer's name.
 const fixedHeader = 1 + 1 + 8 + 8 + 1
 
 // stampCountBits are at the top of a value's stamp, so that without a count it is the export time in seconds.
 const stampCountBits = 16
 
+// What follows the writer's name, in this order.
+const (
+	witnessed = ";redefined"
+	silent    = ";silent"
+)
+
 // EncodeValue writes the header and the record.
 func EncodeValue(v Value) []byte {
-	writer := v.Writer[:min(len(v.Writer), 255)]
+	flags := ""
+	if v.Witnessed {
+		flags += witnessed
+	}
+	if v.Silent {
+		flags += silent
+	}
+	writer := v.Writer[:min(len(v.Writer), 255-len(flags))] + flags
 	b := make([]byte, 0, fixedHeader+len(writer)+len(v.Record))
 	b = append(b, schema, byte(v.Kind))
 	b = binary.BigEndian.AppendUint64(b, bits.RotateLeft64(uint64(v.Stamp), -stampCountBits))
-	b = binary.BigEndian.AppendUint64(b, uint64(v.Learned.UnixNano()))
+	b = binary.BigEndian.AppendUint64(b, uint64(v.Heard.UnixNano()))
 	b = append(b, byte(len(writer)))
 	b = append(b, writer...)
 	return append(b, v.Record...)
@@ -59,11 +76,14 @@ func DecodeValue(b []byte) (Value, error) {
 		return Value{}, fmt.Errorf("%w: its header is cut short or of no known schema", ErrValue)
 	}
 	writer := fixedHeader + int(b[fixedHeader-1])
-	return Value{
-		Kind:    template.Kind(b[1]),
-		Stamp:   template.Stamp(bits.RotateLeft64(binary.BigEndian.Uint64(b[2:]), stampCountBits)),
-		Learned: time.Unix(0, int64(binary.BigEndian.Uint64(b[10:]))).UTC(),
-		Writer:  string(b[fixedHeader:writer]),
-		Record:  b[writer:],
-	}, nil
+	v := Value{
+		Kind:   template.Kind(b[1]),
+		Stamp:  template.Stamp(bits.RotateLeft64(binary.BigEndian.Uint64(b[2:]), stampCountBits)),
+		Heard:  time.Unix(0, int64(binary.BigEndian.Uint64(b[10:]))).UTC(),
+		Writer: string(b[fixedHeader:writer]),
+		Record: b[writer:],
+	}
+	v.Writer, v.Silent = strings.CutSuffix(v.Writer, silent)
+	v.Writer, v.Witnessed = strings.CutSuffix(v.Writer, witnessed)
+	return v, nil
 }

@@ -143,39 +143,39 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	switch {
 	case exists && have.foreign:
 		return true
-	case o.withdrawn:
-		return !exists || have.stamp > d.Stamp
 	case !exists:
 		return false
+	case have.kind == d.Kind && have.record == string(d.Record) && have.silent == d.Silent:
+		return !d.Refresh || time.Since(have.written) < b.freshness()
 	case have.kind == d.Kind && have.record == string(d.Record):
-		return !o.refresh || time.Since(have.written) < b.config.TTL.Std()/2
+		return false
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > string(d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
-		b.store.Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
-			Record: []byte(have.record)}, clock.Steady())
+		now := clock.Steady()
+		written := now - int64(time.Since(have.written))
+		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
+			Record: []byte(have.record), Heard: written, Told: written, Silent: have.silent}, now)
 		return true
 	}
 	return false
+}
+
+// freshness is how long ago the bucket must have been written for a refresh to be worth it: others may have been faster.
+func (b *Bucket) freshness() time.Duration {
+	const enough = 10 * time.Minute
+	if ttl := b.config.TTL.Std(); ttl > 0 {
+		return min(ttl/4, enough)
+	}
+	return enough
 }
 
 // send makes one attempt.
 func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, have known, exists bool) error {
 	d := o.definition
 	name := EncodeKey(d.Key)
-	if o.withdrawn {
-		if err := kv.Delete(ctx, name, jetstream.LastRevision(have.revision)); err != nil {
-			return err
-		}
-		b.mu.Lock()
-		if b.known[d.Key].revision == have.revision {
-			delete(b.known, d.Key)
-		}
-		b.mu.Unlock()
-		b.stats.deletes.Add(1)
-		return nil
-	}
 	now := time.Now()
-	value := EncodeValue(Value{Kind: d.Kind, Stamp: d.Stamp, Learned: clock.Wall(), Writer: b.writer, Record: d.Record})
+	value := EncodeValue(Value{Kind: d.Kind, Stamp: d.Stamp, Heard: b.serverTime(d.Heard), Writer: b.writer, Record: d.Record,
+		Witnessed: d.Witnessed, Silent: d.Silent})
 	var revision uint64
 	var err error
 	if exists {
@@ -188,7 +188,8 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	}
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
-		b.remember(d.Key, known{revision: revision, written: now, stamp: d.Stamp, kind: d.Kind, record: string(d.Record)})
+		b.remember(d.Key, known{revision: revision, written: now, stamp: d.Stamp, kind: d.Kind, record: string(d.Record),
+			silent: d.Silent})
 	}
 	b.mu.Unlock()
 	b.stats.writes.Add(1)

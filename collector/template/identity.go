@@ -1,5 +1,6 @@
-// Package template holds what exporters taught: templates, options templates and sampling rates, who they belong to, and
-// the data sets that wait for one. It does no I/O, logs nothing and reads no clock: time is handed in.
+// Package template holds the templates and options templates that exporters taught: which layouts an id has, and who said
+// them. It does no I/O, logs nothing and reads no clock: time is handed in. Identities and definitions are also those of what else
+// exporters teach, see the packages sampling and boot.
 package template
 
 import (
@@ -47,6 +48,8 @@ const (
 	KindOptions Kind = 2
 	// KindSampling is a sampling rate learned from an options record.
 	KindSampling Kind = 3
+	// KindClock is the time of an exporting process's initialization, learned from an options record.
+	KindClock Kind = 4
 )
 
 // String is a word for tables.
@@ -58,23 +61,37 @@ func (k Kind) String() string {
 		return "options"
 	case KindSampling:
 		return "sampling"
+	case KindClock:
+		return "clock"
 	}
 	return "unknown"
 }
 
+// Family is what a Key identifies a definition of. Data and options templates share one space of ids: a definition of either kind
+// replaces the other's (RFC 7011 section 3.4.1), so they are one family.
+type Family uint8
+
+// The families.
+const (
+	FamilyTemplate Family = iota
+	FamilySampling
+	FamilyClock
+)
+
 // AnyPort is the Port of a definition that holds for the whole scope.
 const AnyPort uint16 = 0
 
-// Key identifies a definition. Data and options templates share one space of ids: a definition of either kind replaces
-// the other's (RFC 7011 section 3.4.1), so a Key has no kind but a family: template or sampling.
+// Key identifies a definition.
 type Key struct {
-	Scope Scope
-	// Sampling tells a sampler's key from a template's.
-	Sampling bool
+	Scope  Scope
+	Family Family
 	// Port is the exporter's UDP source port, or AnyPort.
 	Port uint16
-	// ID is the template id (256 to 65535) or, for a sampling rate, SamplerKey's value.
+	// ID is the template id (256 to 65535); for a sampling rate what it applies to, as the package sampling packs it; 0 for a clock.
 	ID uint64
+	// Layout is 0, or tells this layout of the template from others that devices with the same address, domain and port say, see
+	// Fingerprint.
+	Layout uint64
 }
 
 // Definition is what one Key means, as exchanged with the bucket. It is immutable once handed over.
@@ -83,17 +100,23 @@ type Definition struct {
 	Kind Kind
 	// Stamp orders definitions of one Key: the newer one wins.
 	Stamp Stamp
-	// Record holds the template record's own wire bytes (template id onward, without the set header); for a sampling
-	// rate the options record's relevant values, see EncodeSampling.
+	// Record holds the template record's own wire bytes (template id onward, without the set header), or what the packages of other
+	// families make of theirs.
 	Record []byte
+	// Heard is when the exporter last said it, as far as known, and Told when the bucket was last written with it; both in
+	// nanoseconds since 1970 by the clock that is handed to the stores.
+	Heard, Told int64
+	// Witnessed: who heard it had heard itself what the same port said before, so this is a redefinition and no other device.
+	Witnessed bool
+	// Silent: nobody said it for an hour while another layout was said in its place.
+	Silent bool
+	// Refresh: the bucket has it already, and is to keep it.
+	Refresh bool
 }
 
-// Observer is told of what this process learned from exporters. Its methods are called with the exporter locked: they
-// must not block and must not call the Store.
+// Observer is told of what this process learned from exporters. Its method is called with the exporter locked: it must not block
+// and must not call a store.
 type Observer interface {
-	// Learned is called when a definition is new, changed, or (only when in use and asked for by Store.Refresh) still
-	// valid.
+	// Learned is called when a definition is new, changed, or to be refreshed.
 	Learned(Definition)
-	// Withdrawn is called when an exporter withdrew a definition (RFC 7011 section 8.1), with the stamp of the withdrawal.
-	Withdrawn(Key, Stamp)
 }

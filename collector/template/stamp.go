@@ -1,7 +1,5 @@
 package template
 
-import "time"
-
 // Stamp orders the definitions of one Key. It is the export time of the message that carried a definition, in seconds since
 // 1970 (all that the headers of NetFlow v9 and IPFIX have), and below that a count that tells changes within one second, and
 // those after the exporter's clock went back, in their order.
@@ -15,9 +13,3 @@ func StampOf(seconds uint64) Stamp { return Stamp(min(seconds, 1<<(64-countBits)
 
 // Seconds is the export time.
 func (s Stamp) Seconds() uint64 { return uint64(s >> countBits) }
-
-// nanoseconds is the export time in nanoseconds since 1970.
-func (s Stamp) nanoseconds() int64 {
-	const last = uint64(1<<63-1) / uint64(time.Second)
-	return int64(min(s.Seconds(), last)) * int64(time.Second)
-}

@@ -30,6 +30,8 @@ type Limits struct {
 	// Bytes is how much memory all definitions may take, about; 0 is no bound. Exporters times Templates would be far more than any
 	// machine has, and one datagram teaches 170 templates.
 	Bytes int64
+	// TTL is how long what nobody says or uses is remembered, 0 for ever.
+	TTL time.Duration
 }
 
 // BytesFor is the bound on bytes that goes with one on exporters: 4 KiB for each, as seven templates of twenty fields take, and no
@@ -65,8 +67,7 @@ func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer
 
 type ignorant struct{}
 
-func (ignorant) Learned(Definition)   {}
-func (ignorant) Withdrawn(Key, Stamp) {}
+func (ignorant) Learned(Definition) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o Observer) { s.observer = o }
@@ -76,6 +77,14 @@ func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
 
 // Limits in force.
 func (s *Store) Limits() Limits { return *s.limits.Load() }
+
+// ttl in nanoseconds, never where there is none.
+func (s *Store) ttl() int64 {
+	if ttl := int64(s.limits.Load().TTL); ttl > 0 {
+		return ttl
+	}
+	return never
+}
 
 // Known changes whenever an exporter is added.
 func (s *Store) Known() uint64 { return s.known.Load() }
@@ -105,7 +114,7 @@ func (s *Store) Exporter(scope Scope, now int64) *Exporter {
 	for limit := s.limits.Load().Exporters; len(s.exporters) >= limit && len(s.exporters) > 0; {
 		s.evict(func(e *Exporter) int64 { return -e.heard.Load() })
 	}
-	e := &Exporter{store: s, scope: scope, definitions: make(map[name][]*definition)}
+	e := &Exporter{store: s, scope: scope, ids: make(map[uint16]*meanings)}
 	e.heard.Store(now)
 	e.bytes.Store(exporterBytes)
 	s.bytes.Add(exporterBytes)
@@ -152,51 +161,62 @@ func (s *Store) trim(now int64) {
 // longestSilence, in milliseconds, is from when on silence counts no more: a day. Its product with any bytes fits.
 const longestSilence = int64(24 * time.Hour / time.Millisecond)
 
-// Restore takes a definition from the bucket and reports whether it changed anything. The newer stamp wins; where memory
-// has a newer one with another content, the observer is told to write it again.
-//
-// learned is when a collector last wrote it, nanoseconds since 1970, and not after now. Export times are the exporter's to choose:
-// one in the future must not count as heard of for ever, neither among ports that disagree nor against exporters that send.
-func (s *Store) Restore(d Definition, learned int64) bool {
-	n := name{sampling: d.Key.Sampling, id: d.Key.ID}
-	def := &definition{port: d.Key.Port, stamp: d.Stamp, heard: min(d.Stamp.nanoseconds(), learned)}
-	if d.Key.Sampling {
-		rate, err := DecodeSampling(d.Record)
-		if err != nil {
-			return false
-		}
-		def.rate = rate
-	} else {
-		t, length, err := Parse(d.Key.Scope.Version, d.Kind, d.Record, s.limits.Load().Fields)
-		if err != nil || length != len(d.Record) || uint64(t.ID) != d.Key.ID {
-			return false
-		}
-		def.template = t
-	}
-	e := s.Exporter(d.Key.Scope, def.heard)
-	restored := e.restore(n, def)
-	s.trim(learned)
-	if !restored {
+// Restore takes a definition from the bucket at now, nanoseconds since 1970, and reports whether it changed anything. The newer
+// stamp wins; where memory has a newer one with another content, the observer is told to write it again. What nobody said for
+// the ttl is left where it is.
+func (s *Store) Restore(d Definition, now int64) bool {
+	d.Heard = min(d.Heard, now)
+	if s.ttl() != never && now-d.Heard > s.ttl() {
 		return false
 	}
-	if d.Key.Sampling {
-		s.totals.Add(ledger.SamplingRestored, 1)
-	} else {
+	t, length, err := Parse(d.Key.Scope.Version, d.Kind, d.Record, s.limits.Load().Fields)
+	if err != nil || length != len(d.Record) || uint64(t.ID) != d.Key.ID || d.Key.Layout != 0 && d.Key.Layout != t.Fingerprint() {
+		return false
+	}
+	e := s.Find(d.Key.Scope)
+	if e == nil {
+		if e = s.room(d.Key.Scope, d.Heard); e == nil {
+			s.totals.Add(ledger.ExportersEvicted, 1)
+			return false
+		}
+	} else if heard := e.heard.Load(); d.Heard > heard {
+		e.heard.CompareAndSwap(heard, d.Heard)
+	}
+	restored := e.restore(t, d, now)
+	s.trim(now)
+	if restored {
 		s.totals.Add(ledger.TemplatesRestored, 1)
 	}
-	return true
+	return restored
+}
+
+// room is a new exporter for what was heard at a time, nil where the limit is reached and those known were heard later.
+func (s *Store) room(scope Scope, heard int64) *Exporter {
+	s.mu.RLock()
+	full, older, n := len(s.exporters) >= s.limits.Load().Exporters, false, 0
+	for _, e := range s.exporters {
+		if older = older || e.heard.Load() < heard; !full || older || n == evictionSample {
+			break
+		}
+		n++
+	}
+	s.mu.RUnlock()
+	if full && !older {
+		return nil
+	}
+	return s.Exporter(scope, heard)
 }
 
 // Forget drops a definition that somebody deleted from the bucket.
 func (s *Store) Forget(k Key) {
 	if e := s.Find(k.Scope); e != nil {
-		e.forget(name{sampling: k.Sampling, id: k.ID}, k.Port)
+		e.forget(k)
 	}
 }
 
-// Definitions iterates over a copy of what is known, with the time each was last heard of in nanoseconds since 1970.
-func (s *Store) Definitions() iter.Seq2[Definition, int64] {
-	return func(yield func(Definition, int64) bool) {
+// Definitions iterates over a copy of what the bucket should have at now, nanoseconds since 1970.
+func (s *Store) Definitions(now int64) iter.Seq[Definition] {
+	return func(yield func(Definition) bool) {
 		s.mu.RLock()
 		exporters := make([]*Exporter, 0, len(s.exporters))
 		for _, e := range s.exporters {
@@ -204,8 +224,8 @@ func (s *Store) Definitions() iter.Seq2[Definition, int64] {
 		}
 		s.mu.RUnlock()
 		for _, e := range exporters {
-			for _, item := range e.snapshot() {
-				if !yield(item.definition, item.heard) {
+			for _, d := range e.snapshot(now) {
+				if !yield(d) {
 					return
 				}
 			}
@@ -213,14 +233,12 @@ func (s *Store) Definitions() iter.Seq2[Definition, int64] {
 	}
 }
 
-// Size counts what is known.
-func (s *Store) Size() (exporters, templates, samplingRates int) {
+// Size counts what is known: exporters, and layouts of all of them.
+func (s *Store) Size() (exporters, templates int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, e := range s.exporters {
-		t, r := e.size()
-		templates += t
-		samplingRates += r
+		templates += e.size()
 	}
-	return len(s.exporters), templates, samplingRates
+	return len(s.exporters), templates
 }

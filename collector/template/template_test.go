@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -70,13 +69,9 @@ func TestParse(t *testing.T) {
 }
 
 // observed notes what a Store tells.
-type observed struct {
-	learned   []Definition
-	withdrawn []Key
-}
+type observed struct{ learned []Definition }
 
-func (o *observed) Learned(d Definition)     { o.learned = append(o.learned, d) }
-func (o *observed) Withdrawn(k Key, _ Stamp) { o.withdrawn = append(o.withdrawn, k) }
+func (o *observed) Learned(d Definition) { o.learned = append(o.learned, d) }
 
 var scope = Scope{Version: IPFIX, Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 1}
 
@@ -117,7 +112,7 @@ func (m *memory) want(port, id, length uint16) {
 	m.t.Helper()
 	got := uint16(0)
 	if e := m.Find(scope); e != nil {
-		if found := e.Template(port, id); found != nil {
+		if found := e.Template(port, id, m.now); found != nil {
 			got = found.Fields[0].Length
 		}
 	}
@@ -171,7 +166,7 @@ func TestAPortForEachDatagramStoresNothingNew(t *testing.T) {
 	for port := uint16(1000); port < 5000; port++ {
 		m.learn(port, 256, 4, uint64(port))
 	}
-	if _, templates, _ := m.Size(); templates != 1 || len(m.learned) != 1 {
+	if _, templates := m.Size(); templates != 1 || len(m.learned) != 1 {
 		t.Errorf("%d templates, %d told", templates, len(m.learned))
 	}
 }
@@ -274,7 +269,6 @@ func TestRestoreTakesTheNewerAndTellsWhereMemoryIs(t *testing.T) {
 		"no record":       {Key: Key{Scope: scope, ID: 256}, Kind: KindData},
 		"another id":      {Key: Key{Scope: scope, ID: 257}, Kind: KindData, Record: layoutOf(t, 256, 4).Record},
 		"bytes behind it": {Key: Key{Scope: scope, ID: 256}, Kind: KindData, Record: append(layoutOf(t, 256, 4).Record, 0)},
-		"a rate of 0":     {Key: Key{Scope: scope, Sampling: true}, Kind: KindSampling, Record: make([]byte, 8)},
 	} {
 		if m.Restore(d, m.now) {
 			t.Errorf("%s: it was taken", name)
@@ -291,7 +285,7 @@ func TestAnExportTimeInTheFutureDoesNotCountAsHeardOfForEver(t *testing.T) {
 		m.Restore(ahead, m.now)
 		m.learn(2000, 256, 8, 100)
 		m.want(3000, 256, 0) // both were heard of lately, and differ
-		m.now += 2 * staleAfter
+		m.now += 2 * silence
 		m.learn(2000, 256, 8, 200)
 		m.want(3000, 256, 8) // the first has been silent since
 	})
@@ -310,60 +304,12 @@ func TestAnExportTimeInTheFutureDoesNotCountAsHeardOfForEver(t *testing.T) {
 	})
 }
 
-func TestWithdrawals(t *testing.T) {
-	m := newMemory(t, ModeAuto, roomy)
-	for id := uint16(256); id < 260; id++ {
-		m.learn(1000, id, 4, 10)
-	}
-	e := m.Find(scope)
-	e.Withdraw(1000, 256, 20)
-	m.want(1000, 256, 0)
-	m.want(1000, 257, 4)
-	e.WithdrawAll(1000, KindData, 21)
-	for id := uint16(256); id < 260; id++ {
-		m.want(1000, id, 0)
-	}
-	if len(m.withdrawn) != 4 {
-		t.Errorf("%d withdrawals were told", len(m.withdrawn))
-	}
-	m.counted(ledger.TemplatesWithdrawn, 4)
-}
-
-func TestSamplingRates(t *testing.T) {
-	m := newMemory(t, ModeAuto, roomy)
-	e := m.Exporter(scope, 1)
-	one, _ := SamplerKey(SamplerID, 1)
-	two, _ := SamplerKey(SamplerID, 2)
-	onInterface, _ := SamplerKey(SamplerInterface, 7)
-	e.LearnRate(1000, one, 100, 10, 1)
-	if rate, _ := e.OnlyRate(2000); rate != 100 {
-		t.Errorf("the only rate is %d", rate)
-	}
-	e.LearnRate(1000, onInterface, 5, 10, 1)
-	e.LearnRate(1000, two, 200, 10, 1)
-	if rate, perInterface := e.OnlyRate(2000); rate != 0 || !perInterface {
-		t.Errorf("with two samplers the only rate is %d", rate)
-	}
-	if e.Rate(2000, one) != 100 || e.Rate(2000, two) != 200 || e.Rate(2000, onInterface) != 5 {
-		t.Error("a sampler has another's rate")
-	}
-	e.LearnRate(1000, one, 300, 11, 1)
-	if e.Rate(1000, one) != 300 {
-		t.Error("a changed rate is not in force")
-	}
-	m.counted(ledger.SamplingLearned, 3)
-	m.counted(ledger.SamplingChanged, 1)
-	if _, ok := SamplerKey(SamplerSelector, 1<<56); ok {
-		t.Error("an id that does not fit was accepted")
-	}
-}
-
 func TestLimitsHold(t *testing.T) {
 	m := newMemory(t, ModeAuto, Limits{Exporters: 10, Templates: 20, Fields: 10})
 	for id := uint16(256); id < 1256; id++ {
 		m.learn(1000, id, 4, 10)
 	}
-	if _, templates, _ := m.Size(); templates != 20 {
+	if _, templates := m.Size(); templates != 20 {
 		t.Errorf("%d templates", templates)
 	}
 	m.counted(ledger.TemplatesEvicted, 980)
@@ -371,11 +317,8 @@ func TestLimitsHold(t *testing.T) {
 	for domain := range uint32(1000) {
 		m.Exporter(Scope{Version: IPFIX, Exporter: scope.Exporter, Domain: domain}, m.now+int64(domain))
 	}
-	if exporters, _, _ := m.Size(); exporters != 10 {
+	if exporters, _ := m.Size(); exporters != 10 {
 		t.Errorf("%d exporters", exporters)
-	}
-	if len(m.withdrawn) != 0 {
-		t.Error("what was forgotten here was taken from the bucket")
 	}
 }
 
@@ -393,7 +336,6 @@ func TestAllDefinitionsTogetherAreBounded(t *testing.T) {
 		}
 		for id := range uint16(10) {
 			e.LearnTemplate(1000, layoutOf(t, 256+id, 8), 101, m.now) // redefined
-			e.Withdraw(1000, 300+id, 101)
 		}
 		if taken := m.bytes.Load(); taken > bound {
 			t.Fatalf("%d bytes after %d exporters", taken, domain)
@@ -403,18 +345,18 @@ func TestAllDefinitionsTogetherAreBounded(t *testing.T) {
 	if taken, counted := bytesOf(m.Store), m.bytes.Load(); taken != counted {
 		t.Errorf("%d bytes are counted of %d", counted, taken)
 	}
-	if exporters, _, _ := m.Size(); exporters < 10 {
+	if exporters, _ := m.Size(); exporters < 10 {
 		t.Errorf("only %d exporters are left", exporters)
 	}
 }
 
-// bytesOf adds up what a store's definitions take.
+// bytesOf adds up what a store's layouts take.
 func bytesOf(s *Store) (taken int64) {
 	for _, e := range s.exporters {
 		taken += exporterBytes
-		for _, all := range e.definitions {
-			for _, d := range all {
-				taken += d.size()
+		for _, m := range e.ids {
+			for _, l := range m.layouts {
+				taken += l.size()
 			}
 		}
 	}
@@ -430,33 +372,11 @@ func TestTheBoundOnAllDefinitionsHoldsForManyWorkers(t *testing.T) {
 			for i := range int64(5000) {
 				e := s.Exporter(Scope{IPFIX, scope.Exporter, uint32(i*(worker+1)) % 100}, i)
 				e.LearnTemplate(uint16(i%3), layoutOf(t, 256+uint16(i%50), uint16(1+i%7)), uint64(i), i)
-				if i%5 == 0 {
-					e.Withdraw(uint16(i%3), 256+uint16(i%50), uint64(i))
-				}
 			}
 		})
 	}
 	workers.Wait()
 	if taken, counted := bytesOf(s), s.bytes.Load(); taken != counted || taken > 64<<10 {
 		t.Errorf("%d bytes are counted of %d", counted, taken)
-	}
-}
-
-// An exporter that is full of templates changes one with each set: what a look at its rates costs must not grow with them.
-func BenchmarkRateOfAnExporterFullOfTemplates(b *testing.B) {
-	for _, templates := range []int{10, 1000} {
-		b.Run(strconv.Itoa(templates), func(b *testing.B) {
-			e := NewStore(ModeAuto, Limits{Exporters: 1, Templates: 2000, Fields: 10}, &ledger.Totals{}, nil).Exporter(Scope{}, 1)
-			for i := range templates {
-				e.LearnTemplate(1, &Template{ID: uint16(256 + i)}, 1, 1)
-			}
-			key, _ := SamplerKey(SamplerSystem, 0)
-			e.LearnRate(1, key, 100, 1, 1)
-			for b.Loop() {
-				if rate, _ := e.OnlyRate(1); rate != 100 {
-					b.Fatal(rate)
-				}
-			}
-		})
 	}
 }

@@ -88,6 +88,7 @@ type Decoder struct {
 	last      *session
 	cached    int // bytes that all sessions have cached
 	held      heldSets
+	shared    Shared
 	now       int64 // Datagram.Moment of the latest
 	tag       uint64
 	record    flow.Record
@@ -100,6 +101,7 @@ type Decoder struct {
 func New(store *template.Store, settings *Settings, counts *ledger.Counts, book func(netip.Addr, template.Version) *ledger.Book,
 	sink Sink, report func(Problem)) *Decoder {
 	d := &Decoder{store: store, counts: counts, book: book, sink: sink, report: report, sessions: make(map[sessionKey]*session)}
+	d.Share(ownShared())
 	d.Configure(settings)
 	return d
 }

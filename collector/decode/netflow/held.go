@@ -153,13 +153,17 @@ func (d *Decoder) withTag(tag uint64, do func()) {
 	d.tag = current
 }
 
+// never is later than any time.
+const never = int64(1<<63 - 1)
+
 // release decodes the held sets of s whose templates are known by now, in order of arrival.
 func (d *Decoder) release(s *session) {
 	d.refresh(s)
-	if !s.changed {
+	if !s.changed && d.now < s.retry {
 		return
 	}
-	s.changed = false
+	d.refreshRates(s)
+	s.changed, s.retry = false, never
 	kept := s.held
 	s.held = nil
 	var waiting []*heldSet

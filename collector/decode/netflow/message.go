@@ -15,8 +15,6 @@ const (
 	setTemplatesIPFIX     = 2
 	setOptionsIPFIX       = 3
 	firstDataSet          = 256
-	withdrawAllData       = setTemplatesIPFIX // as a template id, RFC 7011 section 8.1
-	withdrawAllOptions    = setOptionsIPFIX
 	maxSilentPaddingBytes = 3
 )
 
@@ -125,7 +123,7 @@ func templateKind(version template.Version, id uint16) template.Kind {
 	return 0
 }
 
-// decodeTemplates learns the template records of a set, and follows withdrawals.
+// decodeTemplates learns the template records of a set.
 func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set uint16, b []byte) {
 	limit := d.store.Limits().Fields
 	stamp := uint64(h.exportTime)
@@ -138,7 +136,8 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 		case errors.Is(err, template.ErrPadding):
 			b = nil
 		case errors.Is(err, template.ErrWithdrawn):
-			d.withdraw(s, t, stamp)
+			// RFC 7011 section 8.4: over UDP they are to be ignored, since datagrams come out of order and may be forged.
+			d.counts.Inc(ledger.TemplatesWithdrawn)
 		case errors.Is(err, template.ErrTruncated):
 			d.drop(ledger.TemplatesRefusedInvalid, s, set, err)
 			d.drop(ledger.SetsDroppedMalformed, s, set, err)
@@ -152,20 +151,6 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	d.count(ledger.SetsDecoded, s, 1)
 }
 
-// withdraw follows a template withdrawal (RFC 7011 section 8.1).
-func (d *Decoder) withdraw(s *session, t *template.Template, stamp uint64) {
-	e := s.exporter
-	if e == nil {
-		return
-	}
-	switch {
-	case t.Kind == template.KindData && t.ID == withdrawAllData, t.Kind == template.KindOptions && t.ID == withdrawAllOptions:
-		e.WithdrawAll(s.key.port, t.Kind, stamp)
-	default:
-		e.Withdraw(s.key.port, t.ID, stamp)
-	}
-}
-
 // decodeSet reads the records of a data set and returns how many there were.
 func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	t := p.template
@@ -177,6 +162,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 		}
 		if t.Kind == template.KindOptions {
 			d.learnSampling(s, h, t, b[:n])
+			d.learnSystemInit(s, h, t, b[:n])
 		} else {
 			d.decodeRecord(s, h, p, b[:n])
 			if p.isFlow || len(d.record.Extra) != 0 {

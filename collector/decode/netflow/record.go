@@ -270,6 +270,9 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		setFamily(r, ipVersion)
 	}
 	if p.hasDuration {
+		if times.systemInitMs == 0 && h.version == template.IPFIX {
+			times.systemInitMs = d.systemInit(s)
+		}
 		finishTimes(h, &times, r)
 	}
 	switch {

@@ -20,23 +20,32 @@ type session struct {
 	address flow.Address
 	// exporter is nil as long as the Store knows nothing of the scope.
 	exporter *template.Exporter
-	// generation of the exporter that plans and rates were made for.
+	// generation of the exporter that plans were made for.
 	generation uint64
 	// known is the Store's count when the exporter was last looked for in vain.
 	known uint64
-	// fresh: plans and rates are those of generation and settings.
+	// fresh: plans are those of generation and settings.
 	fresh bool
-	// changed: they were made anew since held sets were last tried.
+	// changed: they were made anew since held sets were last tried; retry is when time alone may bring a plan for one of these.
 	changed   bool
-	plans     map[uint16]*plan // a nil plan: looked up and not found
+	retry     int64
+	plans     map[uint16]cachedPlan
 	rates     rates
-	cached    int // bytes that plans and rates take
+	clock     cachedClock
+	set       uint16 // the template of the set that is being read
+	cached    int    // bytes that plans and rates take
 	sequence  ledger.Sequence
 	lastSeen  int64
 	held      []*heldSet
 	heldBytes int
 	// book is the exporter's; its other sessions count there too.
 	book *ledger.Book
+}
+
+// cachedPlan is what a look-up gave, nil for nothing, and until when that holds.
+type cachedPlan struct {
+	plan  *plan
+	until int64
 }
 
 // maxCachedPlans bounds a session's plans against an exporter that uses up the ids; a look-up then costs a lock. maxCached bounds what
@@ -48,7 +57,7 @@ const (
 )
 
 // stale makes the session look everything up again.
-func (s *session) stale() { s.fresh = false }
+func (s *session) stale() { s.fresh, s.rates.fresh = false, false }
 
 // sessionEvictionSample is how many sessions are looked at to find one that was silent for long.
 const sessionEvictionSample = 16
@@ -62,7 +71,7 @@ func (d *Decoder) session(version template.Version, source netip.AddrPort, domai
 			for len(d.sessions) >= max(d.settings.Sessions, 1) {
 				d.evictSession()
 			}
-			s = &session{key: key, address: flow.AddressFrom(key.scope.Exporter), book: d.book(key.scope.Exporter, version)}
+			s = &session{key: key, retry: never, address: flow.AddressFrom(key.scope.Exporter), book: d.book(key.scope.Exporter, version)}
 			d.sessions[key] = s
 		}
 		d.last = s
@@ -70,13 +79,14 @@ func (d *Decoder) session(version template.Version, source netip.AddrPort, domai
 	s.lastSeen = d.now
 	s.book.Inc(ledger.DatagramsReceived)
 	d.refresh(s)
+	d.refreshRates(s)
 	if s.exporter != nil {
 		s.exporter.Heard(d.now)
 	}
 	return s
 }
 
-// refresh drops the session's caches where the exporter's definitions, or the settings, changed.
+// refresh drops the session's plans where the exporter's templates, or the settings, changed.
 func (d *Decoder) refresh(s *session) {
 	if s.exporter != nil && s.exporter.Gone() {
 		s.exporter, s.fresh = nil, false
@@ -97,7 +107,6 @@ func (d *Decoder) refresh(s *session) {
 		s.generation = generation
 	}
 	d.dropCached(s)
-	s.rates = d.makeRates(s)
 	s.fresh, s.changed = true, true
 }
 
@@ -112,21 +121,29 @@ func (d *Decoder) exporterOf(s *session) *template.Exporter {
 
 // plan looks up the compiled template of id, nil where it is unknown.
 func (d *Decoder) plan(s *session, id uint16) *plan {
-	p, ok := s.plans[id]
-	if ok || s.exporter == nil {
-		return p
+	s.set = id
+	known, ok := s.plans[id]
+	if ok && d.now < known.until || s.exporter == nil {
+		return known.plan
 	}
-	if t := s.exporter.Template(s.key.port, id); t != nil {
-		p = compile(t, d.settings)
+	t, until := s.exporter.Template(s.key.port, id, d.now)
+	switch {
+	case t == nil:
+		s.retry = min(s.retry, until)
+		known.plan = nil
+	case known.plan == nil || known.plan.template != t:
+		known.plan = compile(t, d.settings)
 	}
-	if len(s.plans) < maxCachedPlans {
-		d.cache(s, p.size())
-		if s.plans == nil {
-			s.plans = make(map[uint16]*plan)
+	if ok || len(s.plans) < maxCachedPlans {
+		if !ok {
+			d.cache(s, known.plan.size())
 		}
-		s.plans[id] = p
+		if s.plans == nil {
+			s.plans = make(map[uint16]cachedPlan)
+		}
+		s.plans[id] = cachedPlan{known.plan, until}
 	}
-	return p
+	return known.plan
 }
 
 // cache counts what a session is about to cache, and makes room.
@@ -146,7 +163,7 @@ func (d *Decoder) dropCached(s *session) {
 		s.plans = nil // cleared, it would keep its room
 	}
 	clear(s.plans)
-	s.rates.byKey = nil
+	s.rates.bySubject = nil
 	d.cached -= s.cached
 	s.cached = 0
 }

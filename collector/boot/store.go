@@ -1,0 +1,270 @@
+// Package boot holds when exporting processes were initialized, as their options records say (systemInitTimeMilliseconds, element
+// 160): IPFIX flows count milliseconds from then (RFC 5102 section 5.9.8). It does no I/O, logs nothing and reads no clock: time is
+// handed in.
+package boot
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const (
+	// wander, in milliseconds, is how much two announcements may differ and mean the same: some exporters work it out anew each time.
+	wander = 1000
+	// maxPorts bounds the ports of one scope that are told apart.
+	maxPorts = 16
+	never    = int64(1<<63 - 1)
+	// evictionSample is how many scopes are looked at to find one that was not heard for long.
+	evictionSample = 32
+)
+
+// clock is what one port said.
+type clock struct {
+	port        uint16
+	initialized uint64 // milliseconds since 1970
+	// heard is when it was last said, since when it began, told when the bucket was last written.
+	heard, since, told int64
+	stamp              template.Stamp
+}
+
+// Store holds the times of all scopes. It is safe for concurrent use.
+type Store struct {
+	scopes   int
+	ttl      int64
+	ownPort  bool
+	observer template.Observer
+	// generation changes with every change.
+	generation atomic.Uint64
+
+	mu     sync.Mutex
+	clocks map[template.Scope][]*clock
+}
+
+// NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
+func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
+	s := &Store{scopes: scopes, ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: ignorant{},
+		clocks: make(map[template.Scope][]*clock)}
+	if ttl <= 0 {
+		s.ttl = never
+	}
+	return s
+}
+
+type ignorant struct{}
+
+func (ignorant) Learned(template.Definition) {}
+
+// Observe replaces the observer. It must be called before the Store is used by others.
+func (s *Store) Observe(o template.Observer) { s.observer = o }
+
+// Generation changes with every change, but for those that the ttl brings.
+func (s *Store) Generation() uint64 { return s.generation.Load() }
+
+// Encode is the Record of a time: milliseconds since 1970 in 8 bytes, in network order.
+func Encode(initialized uint64) []byte { return binary.BigEndian.AppendUint64(nil, initialized) }
+
+// Decode is the reverse of Encode. It returns an error for another length and for 0, which is no time.
+func Decode(record []byte) (uint64, error) {
+	if len(record) != 8 || binary.BigEndian.Uint64(record) == 0 {
+		return 0, fmt.Errorf("a time of initialization has 8 bytes and is not 0, this one is %x", record)
+	}
+	return binary.BigEndian.Uint64(record), nil
+}
+
+// Learn takes a time in milliseconds since 1970 that port said of a scope, in a message with an export time in seconds since 1970
+// that was received at now (nanoseconds). 0 is ignored.
+func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported uint64, now int64) {
+	if initialized == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stamp := template.StampOf(exported)
+	c := s.find(scope, port)
+	switch {
+	case c == nil:
+		c = &clock{port: port, initialized: initialized}
+		s.add(scope, c)
+		c.told = 0
+	case initialized-c.initialized+wander <= 2*wander:
+		c.heard, c.stamp = now, max(c.stamp, stamp)
+		if now-c.told > s.ttl/2 {
+			s.tell(scope, c, now, true)
+		}
+		return
+	default:
+		stamp = max(stamp, c.stamp+1)
+		c.initialized = initialized
+	}
+	c.heard, c.since, c.stamp = now, now, stamp
+	s.generation.Add(1)
+	s.tell(scope, c, now, false)
+}
+
+func (s *Store) find(scope template.Scope, port uint16) *clock {
+	for _, c := range s.clocks[scope] {
+		if c.port == port {
+			return c
+		}
+	}
+	return nil
+}
+
+func (s *Store) tell(scope template.Scope, c *clock, now int64, refresh bool) {
+	c.told = now
+	d := describe(scope, c)
+	d.Refresh = refresh
+	s.observer.Learned(d)
+}
+
+func describe(scope template.Scope, c *clock) template.Definition {
+	return template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: c.port}, Kind: template.KindClock,
+		Stamp: c.stamp, Record: Encode(c.initialized), Heard: c.heard, Told: c.told}
+}
+
+// add keeps to the bounds by forgetting, in memory only, what was not heard for long.
+func (s *Store) add(scope template.Scope, c *clock) {
+	all := s.clocks[scope]
+	if len(all) >= maxPorts {
+		oldest := 0
+		for i := range all {
+			if all[i].heard < all[oldest].heard {
+				oldest = i
+			}
+		}
+		all[oldest] = c
+		return
+	}
+	if len(all) == 0 && len(s.clocks) >= s.scopes {
+		if oldest, ok := s.oldest(); ok {
+			delete(s.clocks, oldest)
+		}
+	}
+	s.clocks[scope] = append(s.clocks[scope], c)
+}
+
+func (s *Store) oldest() (oldest template.Scope, found bool) {
+	at, n := never, 0
+	for scope, all := range s.clocks {
+		if heard := newest(all).heard; heard < at {
+			oldest, at, found = scope, heard, true
+		}
+		if n++; n == evictionSample {
+			break
+		}
+	}
+	return oldest, found
+}
+
+func newest(all []*clock) *clock {
+	out := all[0]
+	for _, c := range all {
+		if c.heard > out.heard {
+			out = c
+		}
+	}
+	return out
+}
+
+// Initialized is when the exporting process of a scope was initialized, for flows from port at now, in milliseconds since 1970: what
+// the port itself said; else what the port said that began last, unless another one was heard since that says something else; else 0.
+func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.clocks[scope]
+	if c := s.find(scope, port); c != nil && now-c.heard <= s.ttl {
+		return c.initialized
+	}
+	if len(all) == 0 || s.ownPort {
+		return 0
+	}
+	last := all[0]
+	for _, c := range all {
+		if c.since > last.since {
+			last = c
+		}
+	}
+	if now-last.heard > s.ttl {
+		return 0
+	}
+	for _, c := range all {
+		if last.initialized-c.initialized+wander > 2*wander && c.heard >= last.since {
+			return 0
+		}
+	}
+	return last.initialized
+}
+
+// Restore takes a definition from the bucket at now and reports whether it changed anything.
+func (s *Store) Restore(d template.Definition, now int64) bool {
+	initialized, err := Decode(d.Record)
+	d.Heard = min(d.Heard, now)
+	if err != nil || now-d.Heard > s.ttl {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.find(d.Key.Scope, d.Key.Port)
+	switch {
+	case c == nil:
+		if len(s.clocks) >= s.scopes {
+			if scope, ok := s.oldest(); ok && newest(s.clocks[scope]).heard >= d.Heard {
+				return false // what was heard later must not be pushed out
+			}
+		}
+		c = &clock{port: d.Key.Port, initialized: initialized}
+		s.add(d.Key.Scope, c)
+	case c.initialized == initialized:
+		c.stamp, c.heard, c.told = max(c.stamp, d.Stamp), max(c.heard, d.Heard), d.Told
+		return false
+	case d.Stamp < c.stamp:
+		s.tell(d.Key.Scope, c, max(c.told, d.Told), false)
+		return false
+	}
+	c.initialized, c.stamp, c.heard, c.since, c.told = initialized, d.Stamp, max(c.heard, d.Heard), d.Heard, d.Told
+	s.generation.Add(1)
+	return true
+}
+
+// Forget drops what somebody deleted from the bucket.
+func (s *Store) Forget(k template.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.clocks[k.Scope]
+	for i, c := range all {
+		if c.port == k.Port {
+			if s.clocks[k.Scope] = append(all[:i:i], all[i+1:]...); len(s.clocks[k.Scope]) == 0 {
+				delete(s.clocks, k.Scope)
+			}
+			s.generation.Add(1)
+			return
+		}
+	}
+}
+
+// Definitions iterates over a copy of what the bucket should have at now.
+func (s *Store) Definitions(now int64) iter.Seq[template.Definition] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []template.Definition
+	for scope, all := range s.clocks {
+		for _, c := range all {
+			if now-c.heard <= s.ttl {
+				out = append(out, describe(scope, c))
+			}
+		}
+	}
+	return func(yield func(template.Definition) bool) {
+		for _, d := range out {
+			if !yield(d) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package netflow
+
+import (
+	announced "github.com/flowfleet/flowfleet/collector/sampling"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Scope types of NetFlow v9 (RFC 3954 section 6.1). Some exporters put elements in their place.
+const (
+	scopeSystem9    = 1
+	scopeInterface9 = 2
+	scopeLineCard9  = 3
+	scopeCache9     = 4
+	scopeTemplate9  = 5
+)
+
+// announcement gathers what the scope of an options record says of whom it is about.
+type announcement struct {
+	found sampling
+	// domain is whose rate it is: the sender's unless the scope says another one (RFC 7011 section 3.4.2.1).
+	domain uint32
+	kind   announced.Kind
+	id     uint64
+	// direction is 0 for ingress, 1 for egress (element 61), where hasDirection.
+	direction    uint64
+	hasDirection bool
+}
+
+// scope notes a scope field. What is more particular counts before what is less so.
+func (a *announcement) scope(version template.Version, id uint16, v []byte) {
+	if len(v) > 8 {
+		return
+	}
+	n := number(v)
+	if version == template.NetFlow9 {
+		switch id {
+		case scopeSystem9, scopeCache9:
+			return
+		case scopeInterface9:
+			a.about(announced.Interface, n)
+			return
+		case scopeLineCard9:
+			a.about(announced.LineCard, n)
+			return
+		case scopeTemplate9:
+			a.about(announced.Template, n)
+			return
+		}
+	}
+	switch id {
+	case 10, 252:
+		a.about(announced.Ingress, n)
+	case 14, 253:
+		a.about(announced.Egress, n)
+	case 141:
+		a.about(announced.LineCard, n)
+	case 145:
+		a.about(announced.Template, n)
+	case 149:
+		if a.domain = uint32(n); n == 0 {
+			a.about(announced.Process, 0)
+		}
+	case 144:
+		a.about(announced.Process, 0)
+	}
+}
+
+// particular orders kinds from what is about least to what is about most.
+var particular = [...]announced.Kind{announced.Template, announced.Ingress, announced.Egress, announced.Interface, announced.LineCard,
+	announced.System, announced.Process}
+
+func (a *announcement) about(kind announced.Kind, id uint64) {
+	if id == 0 && kind != announced.Process {
+		return // interface, card or template 0: none
+	}
+	for _, k := range particular {
+		switch k {
+		case kind:
+			a.kind, a.id = kind, id
+			return
+		case a.kind:
+			if k != announced.System {
+				return
+			}
+		}
+	}
+}
+
+// learnSampling takes the sampling rate of an options record, if it has one. An interval of 0 says that sampling has ended.
+func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, record []byte) {
+	a := announcement{domain: h.domain}
+	offset := 0
+	for i, f := range t.Fields {
+		v, n := fieldValue(f.Length, record[offset:])
+		offset += n
+		switch {
+		case f.Enterprise != 0 || len(v) == 0:
+		case i < t.ScopeFields && h.version == template.NetFlow9 && f.ID <= scopeTemplate9:
+			a.scope(h.version, f.ID, v)
+		case f.ID == 61 && len(v) == 1:
+			a.direction, a.hasDirection = number(v), true
+		case !a.found.take(f.ID, v) && i < t.ScopeFields:
+			a.scope(h.version, f.ID, v)
+		}
+	}
+	if !a.found.said {
+		return
+	}
+	switch {
+	case a.found.hasSelector:
+		a.kind, a.id = announced.Selector, a.found.selectorID
+	case a.found.hasSampler:
+		a.kind, a.id = announced.Sampler, a.found.samplerID
+	case a.kind == announced.Interface && a.hasDirection && a.direction == 0:
+		a.kind = announced.Ingress
+	case a.kind == announced.Interface && a.hasDirection && a.direction == 1:
+		a.kind = announced.Egress
+	case a.kind == announced.System && h.version == template.IPFIX && a.domain == 0:
+		a.kind = announced.Process // domain 0 is no domain's own (RFC 7011 section 3.1)
+	}
+	if subject, ok := announced.Key(a.kind, a.id); ok {
+		scope := s.key.scope
+		scope.Domain = a.domain
+		d.shared.Rates.Exporter(scope, d.now).Learn(a.domain, s.key.port, subject, a.found.rate(), uint64(h.exportTime), d.now)
+	}
+}

@@ -1,0 +1,164 @@
+package netflow
+
+import (
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	announced "github.com/flowfleet/flowfleet/collector/sampling"
+)
+
+// rates caches what a session knows about sampling; it is made anew when the exporter's announcements or the settings change, and
+// now and then.
+type rates struct {
+	exporter   *announced.Exporter
+	generation uint64
+	known      uint64 // the store's count when the exporter was last looked for in vain
+	until      int64
+	fresh      bool
+
+	override, fallback uint64 // as configured; 0 for none
+	standard           uint64 // where the record names nothing
+	// What the exporter announced rates for.
+	perTemplate, perInterface bool
+	bySubject                 map[uint64]foundRate
+}
+
+// foundRate is what a look-up gave; 0 says that sampling has ended where it is known.
+type foundRate struct {
+	rate  uint64
+	known bool
+}
+
+// ratesAge is how long rates are cached at most: what nobody announces for the ttl goes with time alone.
+const ratesAge = int64(time.Hour)
+
+// refreshRates makes the session's rates anew where they are not those in force.
+func (d *Decoder) refreshRates(s *session) {
+	known := &s.rates
+	if known.exporter != nil && known.exporter.Gone() {
+		known.exporter, known.fresh = nil, false
+	}
+	if known.exporter == nil {
+		count := d.shared.Rates.Known()
+		if known.fresh && known.known == count && d.now < known.until {
+			return
+		}
+		known.known, known.fresh = count, false
+		known.exporter = d.shared.Rates.Find(s.key.scope)
+	}
+	generation := uint64(0)
+	if known.exporter != nil {
+		generation = known.exporter.Generation()
+	}
+	if known.fresh && known.generation == generation && d.now < known.until {
+		return
+	}
+	d.cached -= cacheEntry * len(known.bySubject)
+	s.cached -= cacheEntry * len(known.bySubject)
+	*known = rates{exporter: known.exporter, generation: generation, known: known.known, fresh: true, until: d.now + d.ratesAge()}
+	address := s.key.scope.Exporter
+	if v, ok := d.settings.Overrides.Lookup(address); ok {
+		known.override = uint64(v)
+		return
+	}
+	if v, ok := d.settings.Defaults.Lookup(address); ok {
+		known.fallback = uint64(v)
+	}
+	known.standard = known.fallback
+	if known.exporter == nil {
+		return
+	}
+	if rate, ok := known.exporter.Standard(s.key.scope.Domain, s.key.port, d.now); ok {
+		known.standard = rate
+	}
+	known.perTemplate = known.exporter.Any(announced.Template)
+	known.perInterface = known.exporter.Any(announced.Interface) || known.exporter.Any(announced.Ingress) || known.exporter.Any(announced.Egress)
+}
+
+func (d *Decoder) ratesAge() int64 { return min(ratesAge, d.shared.Rates.TTL()/8) }
+
+// maxCachedRates bounds the cache against records that name ever new samplers or interfaces.
+const maxCachedRates = 4096
+
+// rateOf is the rate of one subject; known is false where the exporter did not say.
+func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint64, known bool) {
+	subject, ok := announced.Key(kind, id)
+	if !ok || s.rates.exporter == nil {
+		return 0, false
+	}
+	found, ok := s.rates.bySubject[subject]
+	if !ok {
+		found.rate, found.known = s.rates.exporter.Rate(s.key.scope.Domain, s.key.port, subject, d.now)
+		if len(s.rates.bySubject) < maxCachedRates {
+			d.cache(s, cacheEntry)
+			if s.rates.bySubject == nil {
+				s.rates.bySubject = make(map[uint64]foundRate)
+			}
+			s.rates.bySubject[subject] = found
+		}
+	}
+	return found.rate, found.known
+}
+
+// setRate gives a record the rate in force: the configured override; what the record itself carries; its own selector's or
+// sampler's, and no other where it names one; its template's; its interface's, as input before as output; the domain's, see
+// announced.Exporter.Standard; the configured default.
+func (d *Decoder) setRate(s *session, found *sampling, r *flow.Record) {
+	known := &s.rates
+	if known.override != 0 {
+		r.SamplingRate = known.override
+		return
+	}
+	if found != nil {
+		if r.SamplingRate = found.rate(); r.SamplingRate != 0 {
+			return
+		}
+		if found.hasSelector || found.hasSampler {
+			r.SamplingRate = d.namedRate(s, found)
+			return
+		}
+	}
+	if known.perTemplate {
+		if rate, ok := d.rateOf(s, announced.Template, uint64(s.set)); ok {
+			r.SamplingRate = rate
+			return
+		}
+	}
+	if known.perInterface {
+		if rate, ok := d.interfaceRate(s, r); ok {
+			r.SamplingRate = rate
+			return
+		}
+	}
+	r.SamplingRate = known.standard
+}
+
+// namedRate is that of the selector or sampler that a record names. One that nobody described has none of another's: the flow was
+// not sampled, or nobody knows how.
+func (d *Decoder) namedRate(s *session, found *sampling) uint64 {
+	if found.hasSelector {
+		if rate, ok := d.rateOf(s, announced.Selector, found.selectorID); ok {
+			return rate
+		}
+	}
+	if found.hasSampler {
+		if rate, ok := d.rateOf(s, announced.Sampler, found.samplerID); ok {
+			return rate
+		}
+	}
+	return s.rates.fallback
+}
+
+func (d *Decoder) interfaceRate(s *session, r *flow.Record) (rate uint64, known bool) {
+	if r.InIf != 0 {
+		for _, kind := range [...]announced.Kind{announced.Ingress, announced.Interface} {
+			if rate, known = d.rateOf(s, kind, uint64(r.InIf)); known {
+				return rate, true
+			}
+		}
+	}
+	if r.OutIf != 0 {
+		return d.rateOf(s, announced.Egress, uint64(r.OutIf))
+	}
+	return 0, false
+}

@@ -1,0 +1,267 @@
+package sampling
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Bounds in time, in nanoseconds, and in number.
+const (
+	// silence is how much older than the newest announcement of its exporter one may be and still count.
+	silence = int64(time.Hour)
+	// retell is how often the bucket is told of what is heard while something else is not.
+	retell = silence / 2
+	never  = int64(1<<63 - 1)
+	// maxEach bounds the announcements for one subject: domains and ports.
+	maxEach = 64
+	// maxOnly bounds the samplers among which one rate is looked for.
+	maxOnly = 256
+)
+
+// announcement is what a port of the exporter said in, or of, a domain.
+type announcement struct {
+	domain uint32
+	port   uint16
+	// rate is 0 where sampling has ended.
+	rate uint64
+	// heard is when it was last announced, as far as known here; since when it began; told when the bucket was last written.
+	heard, since, told int64
+	stamp              template.Stamp
+}
+
+// Exporter is what one address announced in all its domains. It is safe for concurrent use.
+type Exporter struct {
+	store *Store
+	key   exporterKey
+	// generation changes with every change of what a look-up gives, but for what the ttl brings.
+	generation atomic.Uint64
+	gone       atomic.Bool
+	heard      atomic.Int64
+
+	mu sync.Mutex
+	// subjects by their Key.
+	subjects map[uint64][]*announcement
+	// samplers are those subjects that flows may name.
+	samplers map[uint64]struct{}
+	byKind   [kinds]int
+	count    int
+	// newest is when the bucket was last told of anything that was announced, checked when silent ones were last looked for.
+	newest, checked int64
+}
+
+// Generation changes whenever a look-up may give another result, but for what the ttl brings.
+func (e *Exporter) Generation() uint64 { return e.generation.Load() }
+
+// Gone reports that the Store has forgotten the exporter.
+func (e *Exporter) Gone() bool { return e.gone.Load() }
+
+// inForce reports whether a counts at now.
+func (e *Exporter) inForce(a *announcement, now int64) bool {
+	return e.newest-a.heard <= silence && now-a.heard <= e.store.TTL()
+}
+
+// Learn takes a rate that port announced in a domain, or of it, for a subject (see Key), in a message with an export time in
+// seconds since 1970 that was received at now (nanoseconds). A rate of 0 says that sampling has ended.
+func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uint64, now int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.store.addressOnly {
+		port = template.AnyPort
+	}
+	e.heard.Store(now)
+	all := e.subjects[subject]
+	i := slices.IndexFunc(all, func(a *announcement) bool { return a.domain == domain && a.port == port })
+	if i < 0 {
+		a := &announcement{domain: domain, port: port, rate: rate, heard: now, since: now, stamp: template.StampOf(exported)}
+		e.add(subject, a)
+		e.store.totals.Add(ledger.SamplingLearned, 1)
+		e.tell(subject, a, now, false)
+		return
+	}
+	a := all[i]
+	revived := !e.inForce(a, now)
+	a.heard = now
+	stamp := template.StampOf(exported)
+	if a.rate != rate {
+		// Several may be of one second, and the exporter's clock may go back; their order does not.
+		a.rate, a.since, a.stamp = rate, now, max(stamp, a.stamp+1)
+		e.store.totals.Add(ledger.SamplingChanged, 1)
+		e.tell(subject, a, now, false)
+		return
+	}
+	a.stamp = max(a.stamp, stamp)
+	e.store.totals.Add(ledger.SamplingRefreshed, 1)
+	if revived {
+		a.since = now
+	}
+	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(all, a) || e.misses(now) && now-a.told > retell {
+		e.tell(subject, a, now, true)
+	}
+}
+
+// contradicted reports whether another port says something else since the bucket was told of a.
+func (e *Exporter) contradicted(all []*announcement, a *announcement) bool {
+	return slices.ContainsFunc(all, func(o *announcement) bool {
+		return o.domain == a.domain && o.rate != a.rate && o.since >= a.told && o != a
+	})
+}
+
+// misses reports whether something that counts was not heard for long. It looks at most each quarter of an hour, so that what
+// exporters send does not buy a walk each; to say again what is heard asks who hears the rest to do the same.
+func (e *Exporter) misses(now int64) bool {
+	if now-e.checked < retell/2 {
+		return false
+	}
+	for _, all := range e.subjects {
+		for _, o := range all {
+			if now-o.heard > retell && e.inForce(o, now) {
+				return true // not noted as checked: it is for an announcement that may be told of
+			}
+		}
+	}
+	e.checked = now
+	return false
+}
+
+// tell has the bucket written. e.mu is held.
+func (e *Exporter) tell(subject uint64, a *announcement, now int64, refresh bool) {
+	refresh = refresh && a.told != 0
+	a.told, e.newest, e.checked = now, max(e.newest, now), now
+	e.generation.Add(1)
+	d := e.describe(subject, a)
+	d.Refresh = refresh
+	e.store.observer.Learned(d)
+}
+
+func (e *Exporter) describe(subject uint64, a *announcement) template.Definition {
+	return template.Definition{
+		Key: template.Key{Scope: template.Scope{Version: e.key.version, Exporter: e.key.address, Domain: a.domain},
+			Family: template.FamilySampling, Port: a.port, ID: subject},
+		Kind: template.KindSampling, Stamp: a.stamp, Record: Encode(a.rate), Heard: a.heard, Told: a.told,
+	}
+}
+
+// add notes an announcement, and forgets in memory what was not heard for long where there are too many.
+func (e *Exporter) add(subject uint64, a *announcement) {
+	all := e.subjects[subject]
+	if len(all) >= maxEach {
+		e.remove(subject, slices.MinFunc(all, func(a, b *announcement) int { return int(min(1, max(-1, a.heard-b.heard))) }))
+	}
+	e.subjects[subject] = append(e.subjects[subject], a)
+	kind, _ := Split(subject)
+	if kind == Sampler || kind == Selector {
+		e.samplers[subject] = struct{}{}
+	}
+	e.byKind[kind]++
+	e.count++
+	e.store.count.Add(1)
+	e.generation.Add(1)
+	limits := e.store.limits.Load()
+	for e.count > limits.Rates || e.count > 1 && e.store.count.Load() > int64(limits.Total) {
+		worst, of := (*announcement)(nil), uint64(0)
+		looked := 0
+		for s, all := range e.subjects {
+			for _, o := range all {
+				if o != a && (worst == nil || o.heard < worst.heard) {
+					worst, of = o, s
+				}
+			}
+			if looked++; looked >= evictionSample && worst != nil {
+				break
+			}
+		}
+		if worst == nil {
+			break
+		}
+		e.remove(of, worst)
+		e.store.totals.Add(ledger.SamplingEvicted, 1)
+	}
+}
+
+func (e *Exporter) remove(subject uint64, a *announcement) {
+	all := slices.DeleteFunc(e.subjects[subject], func(o *announcement) bool { return o == a })
+	if len(all) == 0 {
+		delete(e.subjects, subject)
+		delete(e.samplers, subject)
+	} else {
+		e.subjects[subject] = all
+	}
+	kind, _ := Split(subject)
+	e.byKind[kind]--
+	e.count--
+	if !e.gone.Load() {
+		e.store.count.Add(-1)
+	}
+	e.generation.Add(1)
+}
+
+// restore takes what the bucket has and reports whether that changes anything.
+func (e *Exporter) restore(d template.Definition, rate uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	newest := e.newest
+	e.newest = max(e.newest, d.Heard)
+	if e.newest != newest {
+		e.generation.Add(1)
+	}
+	for _, a := range e.subjects[d.Key.ID] {
+		if a.domain != d.Key.Scope.Domain || a.port != d.Key.Port {
+			continue
+		}
+		switch {
+		case a.rate != rate && (d.Stamp < a.stamp || d.Stamp == a.stamp && rate < a.rate):
+			e.tell(d.Key.ID, a, max(d.Told, a.told), false) // what is known here is newer
+			return false
+		case a.rate != rate:
+			a.rate, a.since = rate, d.Heard
+			e.generation.Add(1)
+		}
+		changed := a.since == d.Heard && a.heard < d.Heard
+		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Told, 1)
+		return changed
+	}
+	if e.count >= e.store.limits.Load().Rates && !e.holdsOlder(d.Heard) {
+		e.store.totals.Add(ledger.SamplingEvicted, 1)
+		return false
+	}
+	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: d.Heard,
+		told: max(d.Told, 1), stamp: d.Stamp})
+	return true
+}
+
+// holdsOlder reports whether one of those looked at was heard before a time.
+func (e *Exporter) holdsOlder(than int64) bool {
+	looked := 0
+	for _, all := range e.subjects {
+		for _, a := range all {
+			if a.heard < than {
+				return true
+			}
+		}
+		if looked++; looked >= evictionSample {
+			break
+		}
+	}
+	return false
+}
+
+// snapshot is what the bucket should have of the exporter.
+func (e *Exporter) snapshot(now int64) (out []template.Definition) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for subject, all := range e.subjects {
+		for _, a := range slices.Clone(all) {
+			if now-a.heard > e.store.TTL() {
+				e.remove(subject, a)
+				continue
+			}
+			out = append(out, e.describe(subject, a))
+		}
+	}
+	return out
+}

@@ -1,0 +1,199 @@
+package sampling
+
+import (
+	"iter"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Limits bound a Store.
+type Limits struct {
+	// Exporters is how many addresses are remembered, Rates how many announcements each may have, Total how many all together.
+	Exporters, Rates, Total int
+	// TTL is how long what is not announced is remembered, 0 for ever.
+	TTL time.Duration
+}
+
+// LimitsFor are the limits that go with one on exporters.
+func LimitsFor(exporters int, ttl time.Duration) Limits {
+	return Limits{Exporters: exporters, Rates: 4096, Total: max(4*exporters, 1<<16), TTL: ttl}
+}
+
+type exporterKey struct {
+	version template.Version
+	address netip.Addr
+}
+
+// Store holds the rates of all exporters. It is safe for concurrent use.
+type Store struct {
+	addressOnly, ownPortOnly bool
+	limits                   atomic.Pointer[Limits]
+	observer                 template.Observer
+	totals                   *ledger.Totals
+	known                    atomic.Uint64
+	count                    atomic.Int64
+
+	mu        sync.RWMutex
+	exporters map[exporterKey]*Exporter
+}
+
+// NewStore returns an empty Store whose look-ups take part of the exporter's port as mode says. What happens is counted in totals.
+func NewStore(mode template.Mode, limits Limits, totals *ledger.Totals) *Store {
+	s := &Store{addressOnly: mode == template.ModeAddress, ownPortOnly: mode == template.ModeAddressPort, observer: ignorant{},
+		totals: totals, exporters: make(map[exporterKey]*Exporter)}
+	s.limits.Store(&limits)
+	return s
+}
+
+type ignorant struct{}
+
+func (ignorant) Learned(template.Definition) {}
+
+// Observe replaces the observer. It must be called before the Store is used by others.
+func (s *Store) Observe(o template.Observer) { s.observer = o }
+
+// SetLimits replaces the limits; what exceeds them goes with the next addition.
+func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
+
+// Known changes whenever an exporter is added.
+func (s *Store) Known() uint64 { return s.known.Load() }
+
+// TTL in nanoseconds, the largest number where there is none.
+func (s *Store) TTL() int64 {
+	if ttl := int64(s.limits.Load().TTL); ttl > 0 {
+		return ttl
+	}
+	return never
+}
+
+// Find returns what the exporter of a scope announced, in all its domains, or nil.
+func (s *Store) Find(scope template.Scope) *Exporter {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.exporters[exporterKey{scope.Version, scope.Exporter}]
+}
+
+// evictionSample is how many are looked at to find one that was not heard of for long.
+const evictionSample = 32
+
+// Exporter returns the exporter of a scope, adding it if need be; another one is then forgotten where the limit is reached.
+func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
+	if e := s.Find(scope); e != nil {
+		return e
+	}
+	key := exporterKey{scope.Version, scope.Exporter}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.exporters[key]; e != nil {
+		return e
+	}
+	limits := s.limits.Load()
+	for len(s.exporters) > 0 && (len(s.exporters) >= limits.Exporters || s.count.Load() >= int64(limits.Total)) {
+		s.evict()
+	}
+	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{})}
+	e.heard.Store(now)
+	s.exporters[key] = e
+	s.known.Add(1)
+	return e
+}
+
+// evict forgets, in memory only, the one of a few exporters that was not heard for longest. s.mu is held.
+func (s *Store) evict() {
+	oldest, looked := s.oldest()
+	if looked == 0 {
+		return
+	}
+	delete(s.exporters, oldest.key)
+	oldest.mu.Lock()
+	defer oldest.mu.Unlock()
+	oldest.gone.Store(true)
+	s.count.Add(-int64(oldest.count))
+	s.totals.Add(ledger.SamplingEvicted, uint64(oldest.count))
+	oldest.subjects, oldest.samplers, oldest.count = make(map[uint64][]*announcement), make(map[uint64]struct{}), 0
+	oldest.byKind = [kinds]int{}
+	oldest.generation.Add(1)
+}
+
+func (s *Store) oldest() (oldest *Exporter, looked int) {
+	for _, e := range s.exporters {
+		if oldest == nil || e.heard.Load() < oldest.heard.Load() {
+			oldest = e
+		}
+		if looked++; looked == evictionSample {
+			break
+		}
+	}
+	return oldest, looked
+}
+
+// Restore takes a definition from the bucket at now, nanoseconds since 1970, and reports whether it changed anything.
+func (s *Store) Restore(d template.Definition, now int64) bool {
+	d.Heard = min(d.Heard, now)
+	rate, err := Decode(d.Record)
+	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() {
+		return false
+	}
+	e := s.Find(d.Key.Scope)
+	if e == nil {
+		s.mu.RLock()
+		oldest, _ := s.oldest()
+		full := len(s.exporters) >= s.limits.Load().Exporters && oldest != nil && oldest.heard.Load() >= d.Heard
+		s.mu.RUnlock()
+		if full {
+			s.totals.Add(ledger.SamplingEvicted, 1)
+			return false // what is announced later than this must not be pushed out by it
+		}
+		e = s.Exporter(d.Key.Scope, d.Heard)
+	} else if heard := e.heard.Load(); d.Heard > heard {
+		e.heard.CompareAndSwap(heard, d.Heard)
+	}
+	if !e.restore(d, rate) {
+		return false
+	}
+	s.totals.Add(ledger.SamplingRestored, 1)
+	return true
+}
+
+// Forget drops what somebody deleted from the bucket.
+func (s *Store) Forget(k template.Key) {
+	e := s.Find(k.Scope)
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range e.subjects[k.ID] {
+		if a.domain == k.Scope.Domain && a.port == k.Port {
+			e.remove(k.ID, a)
+			return
+		}
+	}
+}
+
+// Definitions iterates over a copy of what the bucket should have at now, nanoseconds since 1970.
+func (s *Store) Definitions(now int64) iter.Seq[template.Definition] {
+	return func(yield func(template.Definition) bool) {
+		s.mu.RLock()
+		exporters := make([]*Exporter, 0, len(s.exporters))
+		for _, e := range s.exporters {
+			exporters = append(exporters, e)
+		}
+		s.mu.RUnlock()
+		for _, e := range exporters {
+			for _, d := range e.snapshot(now) {
+				if !yield(d) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Size is how many announcements are known.
+func (s *Store) Size() int { return int(s.count.Load()) }

@@ -1,0 +1,220 @@
+package template
+
+import (
+	"slices"
+	"time"
+)
+
+// Bounds in time, in nanoseconds, and in number.
+const (
+	// silence is how long a layout may not be said, while another one of the same id is, before it counts no more for ports that
+	// have said nothing themselves.
+	silence = int64(time.Hour)
+	// retell is how often the bucket is told of what is heard while layouts compete, so that other collectors know it is alive.
+	retell = silence / 2
+	// slowPause tells two devices that repeat their templates in turn from one that changes its mind: devices take longer.
+	slowPause = int64(20 * time.Second)
+	// overtaken is how much later than what followed it a datagram may arrive, and lateSeconds how much earlier it was exported.
+	overtaken   = int64(time.Minute)
+	lateSeconds = 60
+	never       = int64(1<<63 - 1)
+
+	maxLayouts = 16 // of an id
+	maxSays    = 16 // of a layout
+)
+
+// say is that a port said a layout.
+type say struct {
+	port uint16
+	// twin: the port's plain key in the bucket has another device's layout; this one has a key of its own.
+	twin bool
+	// heard is when it was last said, own when this collector heard it itself (0: never), pause the longest between two of
+	// these, by the exporter's clock or this one's.
+	heard, own, pause int64
+	// arrived is when another collector's word for it replaced what this one had heard; from trust on it counts.
+	arrived, trust int64
+	// first is the stamp it began with, stamp that of the newest message that had it.
+	first, stamp Stamp
+	// told is when the bucket was last written with it; 0: it has no key there.
+	told int64
+	// witnessed: this collector had heard itself what the port said before.
+	witnessed bool
+	// former is what the port said before, and suspect the stamp of a message that brought it late.
+	former  *Template
+	suspect Stamp
+}
+
+// layout is one meaning of an id, and who said it.
+type layout struct {
+	template *Template
+	says     []*say
+	// silent: see Definition.Silent.
+	silent bool
+	// used is when data was last read with it.
+	used int64
+}
+
+func (l *layout) of(port uint16) *say {
+	for _, s := range l.says {
+		if s.port == port {
+			return s
+		}
+	}
+	return nil
+}
+
+func (l *layout) heard() (at int64) {
+	for _, s := range l.says {
+		at = max(at, s.heard)
+	}
+	return at
+}
+
+func (l *layout) told() (at int64) {
+	for _, s := range l.says {
+		at = max(at, s.told)
+	}
+	return at
+}
+
+// alive is when there was last a sign of l.
+func (l *layout) alive() int64 { return max(l.heard(), l.used) }
+
+// meanings are the layouts of one id.
+type meanings struct {
+	layouts []*layout
+	// contested is since when several layouts are live, 0 where no more than one is.
+	contested int64
+}
+
+func (m *meanings) find(t *Template) *layout {
+	i := slices.IndexFunc(m.layouts, func(l *layout) bool { return l.template.SameLayout(t) })
+	if i < 0 {
+		return nil
+	}
+	return m.layouts[i]
+}
+
+// plain is the layout that the port's plain key has.
+func (m *meanings) plain(port uint16) (*layout, *say) {
+	for _, l := range m.layouts {
+		if s := l.of(port); s != nil && !s.twin && s.told != 0 {
+			return l, s
+		}
+	}
+	return nil, nil
+}
+
+// chosen is what the port itself says: what this collector heard of it, unless another collector's word is newer. known reports
+// whether it said anything; it may still be undecided, until a time.
+func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {
+	var mine, other, dead *layout
+	var own, foreign *say
+	others := 0
+	for _, l := range m.layouts {
+		s := l.of(port)
+		switch {
+		case s == nil:
+			continue
+		case l.silent:
+			if dead == nil || s.heard > dead.of(port).heard {
+				dead = l
+			}
+		case s.own != 0:
+			if own == nil || s.own > own.own {
+				mine, own = l, s
+			}
+		default:
+			if others++; foreign == nil || s.arrived > foreign.arrived {
+				other, foreign = l, s
+			}
+		}
+		known = true
+	}
+	switch {
+	case own == nil && others == 0:
+		return dead, never, known
+	case own == nil && others > 1:
+		return nil, never, known // two devices, and nothing tells which of them is heard here
+	case own != nil && (foreign == nil || own.own >= foreign.arrived):
+		return mine, never, known
+	case own != nil && now < foreign.trust:
+		return nil, foreign.trust, known
+	}
+	return other, never, known
+}
+
+// live are the layouts that some port stands for.
+func (m *meanings) live(now int64) (out []*layout) {
+	for _, l := range m.layouts {
+		if l.silent {
+			continue
+		}
+		for _, s := range l.says {
+			if found, _, _ := m.chosen(s.port, now); found == l || found == nil {
+				out = append(out, l)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// settle finds out which layouts have become silent by now. It returns them, and until when nothing changes with time alone.
+func (m *meanings) settle(now int64) (silenced []*layout, until int64) {
+	until = never
+	if len(m.layouts) < 2 {
+		m.contested = 0
+		return nil, until
+	}
+	live := m.live(now)
+	if len(live) < 2 {
+		m.contested = 0
+	} else if m.contested == 0 {
+		m.contested = now
+	}
+	newest := int64(0)
+	for _, l := range live {
+		newest = max(newest, l.heard())
+	}
+	for _, l := range m.layouts {
+		heard := l.heard()
+		if l.silent || slices.Contains(live, l) && (len(live) < 2 || heard == newest) {
+			continue
+		}
+		deadline := heard + silence
+		if slices.Contains(live, l) {
+			deadline = max(heard, m.contested) + silence
+		}
+		if deadline > now {
+			until = min(until, deadline)
+			continue
+		}
+		l.silent = true
+		silenced = append(silenced, l)
+	}
+	if len(silenced) > 0 && len(m.live(now)) < 2 {
+		m.contested = 0
+	}
+	return silenced, until
+}
+
+// lookup is what the id means for a port: what the port itself says; else the only live layout; else nothing.
+func (m *meanings) lookup(mode Mode, port uint16, now, deadline int64) (*layout, int64) {
+	if mode == ModeAddress {
+		port = AnyPort
+	}
+	if found, until, known := m.chosen(port, now); known {
+		return found, min(until, deadline)
+	}
+	if mode != ModeAuto {
+		return nil, never
+	}
+	if len(m.layouts) == 1 {
+		return m.layouts[0], never
+	}
+	if live := m.live(now); len(live) == 1 {
+		return live[0], deadline
+	}
+	return nil, deadline
+}

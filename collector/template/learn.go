@@ -1,0 +1,284 @@
+package template
+
+import (
+	"slices"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// LearnTemplate takes a template that came from port in a message with an export time (seconds since 1970) and received at
+// now (nanoseconds).
+func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now int64) {
+	defer e.store.trim(now) // when e is unlocked
+	e.heard.Store(now)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.store.mode == ModeAddress {
+		port = AnyPort
+	}
+	m := e.ids[t.ID]
+	if m == nil {
+		m = &meanings{}
+	}
+	e.settle(m, now)
+	l := m.find(t)
+	var s *say
+	if l != nil {
+		s = l.of(port)
+	}
+	before, _, _ := m.chosen(port, now)
+	stamp := StampOf(exported)
+	if before != l && before != nil && late(before.of(port), t, stamp, now) {
+		e.store.totals.Add(ledger.TemplatesStale, 1)
+		return
+	}
+	counter := ledger.TemplatesRefreshed
+	switch {
+	case s == nil && l != nil && len(m.layouts) == 1:
+		// Another port of an exporter that is known.
+	case s == nil && before == nil:
+		counter = ledger.TemplatesLearned
+		if len(m.layouts) > 0 {
+			e.store.totals.Add(ledger.TemplatesConflicting, 1)
+		}
+	case before != l:
+		counter = ledger.TemplatesChanged
+	}
+	next, replaced := e.succeed(m, l, s, port, stamp, now)
+	if s == nil {
+		s = &next
+		l = e.add(m, l, t, s)
+	} else {
+		if before != l {
+			e.generation.Add(1)
+		}
+		next.told, next.witnessed, next.former, next.suspect = s.told, s.witnessed || next.witnessed, nil, 0
+		*s = next
+	}
+	if l.silent {
+		l.silent = false
+		e.generation.Add(1)
+	}
+	s.heard, s.own = now, now
+	e.store.totals.Add(counter, 1)
+	e.settle(m, now)
+	e.publish(m, l, s, replaced, now)
+}
+
+// late reports whether t is what the port said before s, in a message that was overtaken on its way. Said again, later, it is none.
+func late(s *say, t *Template, stamp Stamp, now int64) bool {
+	if s.former == nil || !s.former.SameLayout(t) || stamp.Seconds() >= s.first.Seconds() ||
+		s.first.Seconds()-stamp.Seconds() > lateSeconds || now-s.heard > overtaken || s.suspect != 0 && stamp > s.suspect {
+		return false
+	}
+	s.suspect = max(s.suspect, stamp)
+	return true
+}
+
+// succeed makes what a port says now, and drops what it said before. What only other collectors heard from it stays where the two
+// take turns, slowly: that is another device with the same address and port. replaced: the port's key in the bucket has another layout.
+func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp Stamp, now int64) (next say, replaced bool) {
+	next = say{port: port, first: stamp}
+	pause := int64(0)
+	if s != nil {
+		next = *s
+		if s.own != 0 {
+			pause = max(now-s.own, exportPause(s.stamp, stamp))
+		}
+	}
+	returned := s != nil && s.own != 0 && !l.silent && pause >= slowPause
+	twins := e.store.mode != ModeAddress && (next.twin || returned)
+	for _, other := range m.layouts {
+		if o := other.of(port); o != nil && o.twin && o.own != 0 && e.store.mode != ModeAddress {
+			twins, next.twin = true, true
+		}
+	}
+	for _, other := range slices.Clone(m.layouts) {
+		o := other.of(port)
+		if o == nil || other == l {
+			continue
+		}
+		if twins && o.own == 0 {
+			next.twin = next.twin || !o.twin
+			continue
+		}
+		replaced = replaced || o.told != 0 && !o.twin
+		if o.own != 0 {
+			next.witnessed = true
+			next.former = other.template
+		}
+		// Several definitions may be of one second, and the clock of an exporter may go back; their order does not.
+		stamp = max(stamp, o.stamp+1)
+		next.first = stamp
+		e.unsay(m, other, port)
+	}
+	next.arrived, next.trust = 0, 0
+	next.pause = max(next.pause, pause)
+	next.stamp = max(next.stamp, stamp)
+	return next, replaced
+}
+
+// exportPause is the time between two stamps in nanoseconds, 0 where an exporter's clock jumped.
+func exportPause(before, after Stamp) int64 {
+	if after <= before || after.Seconds()-before.Seconds() > uint64(silence/1e9) {
+		return 0
+	}
+	return int64(after.Seconds()-before.Seconds()) * 1e9
+}
+
+// publish tells the bucket what it needs: a new layout, a port that said another one before, and while layouts compete who stands
+// for which. What it knows is refreshed at half of the ttl.
+func (e *Exporter) publish(m *meanings, l *layout, s *say, replaced bool, now int64) {
+	due := e.store.ttl() / 2
+	if m.contested != 0 {
+		due = min(due, retell)
+	}
+	switch {
+	case replaced:
+		e.tell(l, s, now, false)
+	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
+		e.tell(l, s, now, true)
+	case s.told == 0 && (l.told() == 0 || m.contested != 0 && s.pause > 0 || s.twin):
+		e.tell(l, s, now, false)
+	}
+	for _, other := range m.layouts {
+		for _, o := range other.says {
+			// A layout must not lose its last key, nor a port that is known to repeat it be taken for another one's.
+			if o.told == 0 && o.own != 0 && !other.silent && o != s {
+				standing, _, _ := m.chosen(o.port, now)
+				if standing == other && (other.told() == 0 || m.contested != 0 && o.pause > 0) {
+					e.tell(other, o, now, false)
+				}
+			}
+		}
+	}
+}
+
+// restore takes what the bucket has and reports whether that changes anything.
+func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.ids[t.ID]
+	if m == nil {
+		m = &meanings{}
+	}
+	e.settle(m, now)
+	port, l := d.Key.Port, m.find(t)
+	if l != nil {
+		if s := l.of(port); s != nil {
+			if standing, _, _ := m.chosen(port, now); standing == l || standing == nil || d.Key.Layout != 0 || s.own == 0 {
+				return e.confirm(m, l, s, d, now)
+			}
+		}
+	}
+	fresh := &say{port: port, twin: d.Key.Layout != 0, heard: d.Heard, first: d.Stamp, stamp: d.Stamp, told: max(d.Told, 1)}
+	if !fresh.twin {
+		if !e.giveWay(m, l, fresh, d, now) {
+			return false
+		}
+	}
+	if l != nil {
+		if s := l.of(port); s != nil { // overridden before, and now the port's again
+			*s = *fresh
+			s.own = 0
+			e.generation.Add(1)
+			return true
+		}
+	} else if e.layouts >= e.store.limits.Load().Templates && !e.evictOlder(d.Heard) {
+		// What the bucket has too much of must not push out what was heard later.
+		e.store.totals.Add(ledger.TemplatesEvicted, 1)
+		return false
+	}
+	known := l != nil
+	l = e.add(m, l, t, fresh)
+	if !known {
+		l.silent = d.Silent
+	} else if !d.Silent {
+		l.silent = false
+	}
+	e.settle(m, now)
+	return true
+}
+
+// confirm takes the bucket's word for what is known.
+func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int64) bool {
+	s.stamp, s.heard, s.told = max(s.stamp, d.Stamp), max(s.heard, d.Heard), max(d.Told, 1)
+	for _, other := range slices.Clone(m.layouts) {
+		if o := other.of(s.port); d.Key.Layout == 0 && o != nil && o != s && o.own == 0 && !o.twin {
+			s.twin = false
+			e.unsay(m, other, s.port) // its key has this layout now
+		}
+	}
+	switch {
+	case l.silent && !d.Silent:
+		l.silent = false
+	case !l.silent && d.Silent && now-l.heard() >= silence:
+		l.silent = true
+	case !l.silent && d.Silent && s.own != 0:
+		e.tell(l, s, now, false) // it was heard here
+		return false
+	default:
+		return false
+	}
+	e.generation.Add(1)
+	return true
+}
+
+// giveWay drops what the port said before another collector's word, unless that is older than what is known here. What this
+// collector heard itself, and hears again and again, is only set aside: see chosen.
+func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now int64) bool {
+	plain, known := m.plain(fresh.port)
+	if plain != nil && plain != l && (d.Stamp < known.stamp || d.Stamp == known.stamp && string(d.Record) < string(plain.template.Record)) {
+		e.tell(plain, known, now, false)
+		return false
+	}
+	fresh.arrived, fresh.trust = now, now
+	for _, other := range slices.Clone(m.layouts) {
+		o := other.of(fresh.port)
+		if o == nil || other == l || o.twin && o.own == 0 {
+			continue
+		}
+		if o.own == 0 || e.store.mode == ModeAddress {
+			e.unsay(m, other, fresh.port)
+			continue
+		}
+		if !o.twin {
+			o.told = 0 // its key is the other's now
+		}
+		if !d.Witnessed && o.pause >= slowPause && now-o.own < silence {
+			fresh.trust = max(fresh.trust, o.own+min(o.pause*3/2, silence))
+		}
+		e.generation.Add(1)
+	}
+	return true
+}
+
+// evictOlder forgets a layout that was heard before a time, if one of those looked at was.
+func (e *Exporter) evictOlder(than int64) bool {
+	looked := 0
+	for _, m := range e.ids {
+		if l := oldest(m); l.alive() < than {
+			e.evict(m, l)
+			return true
+		}
+		if looked++; looked >= evictionSample {
+			break
+		}
+	}
+	return false
+}
+
+// forget drops what somebody deleted from the bucket.
+func (e *Exporter) forget(k Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.ids[uint16(k.ID)]
+	if m == nil {
+		return
+	}
+	for _, l := range slices.Clone(m.layouts) {
+		if s := l.of(k.Port); s != nil && (k.Layout == 0 && !s.twin && s.told != 0 || k.Layout != 0 && k.Layout == l.template.Fingerprint()) {
+			e.unsay(m, l, k.Port)
+		}
+	}
+}
