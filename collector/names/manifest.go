@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // Manifest is what the bucket holds of one table of one scope: the pages with its rows, and the stamps of the rows that changed
@@ -15,10 +16,6 @@ import (
 type Manifest struct {
 	// Base is the stamp of every row without one of its own.
 	Base Stamp
-	// Learned is when the writer last heard a row of it.
-	Learned time.Time
-	// Writer is the instance that wrote it, at most 255 bytes.
-	Writer string
 	// Pages are the table's, in the order of their rows, at most MaxPages.
 	Pages []Hash
 	// Recent are the rows whose stamps are later than Base, at most maxRecent, by number.
@@ -47,8 +44,8 @@ var (
 )
 
 // NewManifest describes rows, which are in the order of their numbers, and their pages.
-func NewManifest(rows []Entry, pages []Page, writer string, learned time.Time) Manifest {
-	m := Manifest{Learned: learned, Writer: writer[:min(len(writer), 255)]}
+func NewManifest(rows []Entry, pages []Page) Manifest {
+	var m Manifest
 	for i := range pages {
 		m.Pages = append(m.Pages, pages[i].Hash)
 	}
@@ -67,7 +64,7 @@ func stampsOf(rows []Entry) (Stamp, []Recent) {
 	for i := range rows {
 		newest = max(newest, rows[i].Stamp)
 	}
-	horizon := StampOf(newest.Seconds() - min(newest.Seconds(), settled))
+	horizon := template.StampOf(newest.Seconds() - min(newest.Seconds(), settled))
 	base := Stamp(0)
 	for i := range rows {
 		if rows[i].Stamp <= horizon {
@@ -120,8 +117,6 @@ func (m *Manifest) Stamps(rows []Entry) {
 func (m *Manifest) Encode() []byte {
 	b := []byte{manifestSchema}
 	b = binary.BigEndian.AppendUint64(b, uint64(m.Base))
-	b = binary.BigEndian.AppendUint64(b, uint64(m.Learned.UnixNano()))
-	b = append(append(b, byte(len(m.Writer))), m.Writer...)
 	b = binary.AppendUvarint(b, uint64(len(m.Pages)))
 	for i := range m.Pages {
 		b = append(b, m.Pages[i][:]...)
@@ -138,23 +133,21 @@ func (m *Manifest) Encode() []byte {
 // DecodeManifest is the reverse of Encode.
 func DecodeManifest(b []byte) (Manifest, error) {
 	var m Manifest
-	const head = 1 + 8 + 8 + 1
+	const head = 1 + 8
 	if len(b) > 0 && b[0] > manifestSchema {
 		return m, fmt.Errorf("%w: schema %d, this one knows %d", ErrNewer, b[0], manifestSchema)
 	}
-	if len(b) < head || b[0] != manifestSchema || len(b) < head+int(b[head-1]) {
+	if len(b) < head || b[0] != manifestSchema {
 		return m, fmt.Errorf("%w: its header is cut short or of no known schema", ErrManifest)
 	}
 	m.Base = Stamp(binary.BigEndian.Uint64(b[1:]))
-	m.Learned = time.Unix(0, int64(binary.BigEndian.Uint64(b[9:]))).UTC()
-	m.Writer = string(b[head : head+int(b[head-1])])
-	r := reader{b: b[head+len(m.Writer):]}
+	r := reader{b: string(b[head:])}
 	n := r.number()
 	if n > MaxPages || n*uint64(len(Hash{})) > uint64(len(r.b)) {
 		return Manifest{}, fmt.Errorf("%w: it has %d pages in %d bytes", ErrManifest, n, len(r.b))
 	}
 	for range n {
-		m.Pages = append(m.Pages, Hash(r.b))
+		m.Pages = append(m.Pages, Hash([]byte(r.b[:len(Hash{})])))
 		r.b = r.b[len(Hash{}):]
 	}
 	last := uint64(0)

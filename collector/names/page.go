@@ -14,8 +14,9 @@ import (
 type Page struct {
 	// Hash names the page by its content.
 	Hash Hash
-	// Content is what AppendPage wrote, at most MaxPageBytes.
+	// Content is at most MaxPageBytes.
 	Content []byte
+	rows    int // how many it has
 }
 
 // Hash is the first 16 bytes of the SHA-256 of a page's content.
@@ -62,26 +63,16 @@ var ErrPage = errors.New("not a page of names")
 // that a row that is added or removed changes its own page and not all that follow.
 func Pages(rows []Entry) []Page {
 	var out []Page
-	content := []byte{pageSchema}
-	close := func() {
-		if len(content) > 1 {
-			out = append(out, Page{Hash: HashOf(content), Content: content})
-			content = []byte{pageSchema}
-		}
-	}
-	last := uint64(0)
+	b := []byte{pageSchema}
+	last, begun := uint64(0), 0
 	for i := range rows {
-		first := len(content) == 1
-		if first {
-			last = 0
-		}
-		content = appendRow(content, rows[i].Number-last, &rows[i].Row)
+		b = appendRow(b, rows[i].Number-last, &rows[i].Row)
 		last = rows[i].Number
-		if len(content) >= pageBytes || len(content) >= shortestPage && boundary(last) {
-			close()
+		if i == len(rows)-1 || len(b) >= pageBytes || len(b) >= shortestPage && boundary(last) {
+			out = append(out, Page{Hash: HashOf(b), Content: b, rows: i + 1 - begun})
+			b, last, begun = []byte{pageSchema}, 0, i+1
 		}
 	}
-	close()
 	return out
 }
 
@@ -133,13 +124,24 @@ func appendText(b []byte, s string) []byte {
 	return append(append(b, byte(len(s))), s...)
 }
 
-// DecodePage reads a page's rows; Stamp and Heard are left at 0. It refuses what Pages would not have written: the bucket may
+// content writes the rows of one page again.
+func content(rows []Entry) []byte {
+	b := []byte{pageSchema}
+	last := uint64(0)
+	for i := range rows {
+		b = appendRow(b, rows[i].Number-last, &rows[i].Row)
+		last = rows[i].Number
+	}
+	return b
+}
+
+// DecodePage reads a page's rows; Stamp is left at 0. Their texts are parts of one copy of the content. It refuses what Pages would not have written: the bucket may
 // hold anything.
 func DecodePage(content []byte) ([]Entry, error) {
 	if len(content) == 0 || content[0] != pageSchema || len(content) > MaxPageBytes {
 		return nil, fmt.Errorf("%w: of no known schema, or too long", ErrPage)
 	}
-	r := reader{b: content[1:]}
+	r := reader{b: string(content[1:])}
 	var out []Entry
 	last := uint64(0)
 	for len(r.b) > 0 && !r.failed {
@@ -164,18 +166,22 @@ func DecodePage(content []byte) ([]Entry, error) {
 
 // reader reads what appendRow wrote; failed says that it could not.
 type reader struct {
-	b      []byte
+	b      string
 	failed bool
 }
 
 func (r *reader) number() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.failed, r.b = true, nil
-		return 0
+	var v uint64
+	for i, shift := 0, 0; i < len(r.b) && i < binary.MaxVarintLen64; i, shift = i+1, shift+7 {
+		c := r.b[i]
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 && (i < binary.MaxVarintLen64-1 || c <= 1) && (c != 0 || i == 0) {
+			r.b = r.b[i+1:]
+			return v
+		}
 	}
-	r.b = r.b[n:]
-	return v
+	r.failed, r.b = true, ""
+	return 0
 }
 
 func (r *reader) octet() byte {
@@ -191,10 +197,10 @@ func (r *reader) octet() byte {
 func (r *reader) text() string {
 	n := int(r.octet())
 	if n == 0 || n > len(r.b) {
-		r.failed, r.b = true, nil
+		r.failed, r.b = true, ""
 		return ""
 	}
-	s := string(r.b[:n])
+	s := r.b[:n]
 	r.b = r.b[n:]
 	if !clean(s) {
 		r.failed = true

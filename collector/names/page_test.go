@@ -5,9 +5,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // interfaces are rows as a chassis has them.
@@ -96,11 +97,11 @@ func TestPagesThatNobodyWroteAreRefused(t *testing.T) {
 func TestManifestsReadBackAsWritten(t *testing.T) {
 	rows := interfaces(500)
 	for i := range rows {
-		rows[i].Stamp = StampOf(1_700_000_000)
+		rows[i].Stamp = template.StampOf(1_700_000_000)
 	}
-	rows[7].Stamp = StampOf(1_700_000_200) + 1
-	rows[9].Stamp = StampOf(1_700_000_201)
-	m := NewManifest(rows, Pages(rows), "collector-1", time.Unix(1_700_000_300, 5).UTC())
+	rows[7].Stamp = template.StampOf(1_700_000_200) + 1
+	rows[9].Stamp = template.StampOf(1_700_000_201)
+	m := NewManifest(rows, Pages(rows))
 	got, err := DecodeManifest(m.Encode())
 	if err != nil {
 		t.Fatal(err)
@@ -119,9 +120,9 @@ func TestOldStampsGiveWayToABase(t *testing.T) {
 	rows := interfaces(20_000)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range rows {
-		rows[i].Stamp = StampOf(1_700_000_000 + uint64(random.IntN(86_400)))
+		rows[i].Stamp = template.StampOf(1_700_000_000 + uint64(random.IntN(86_400)))
 	}
-	m := NewManifest(rows, nil, "x", time.Unix(0, 0))
+	m := NewManifest(rows, nil)
 	if len(m.Recent) > maxRecent {
 		t.Fatalf("%d rows have stamps of their own", len(m.Recent))
 	}
@@ -162,8 +163,8 @@ func FuzzPage(f *testing.F) {
 
 func FuzzManifest(f *testing.F) {
 	rows := interfaces(3)
-	rows[1].Stamp = StampOf(9)
-	m := NewManifest(rows, Pages(rows), "x", time.Unix(5, 0))
+	rows[1].Stamp = template.StampOf(9)
+	m := NewManifest(rows, Pages(rows))
 	f.Add(m.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := DecodeManifest(b)

@@ -19,7 +19,7 @@ type Said struct {
 
 type said struct {
 	network netip.Prefix
-	rows    map[saidKey]*Slot
+	rows    map[saidKey]*Row
 }
 
 type saidKey struct {
@@ -39,34 +39,32 @@ type Line struct {
 // NewSaid returns what lines say. Of two lines for one number of one network the later counts; of two networks the smaller.
 func NewSaid(lines []Line) *Said {
 	s := &Said{}
-	byNetwork := make(map[netip.Prefix]map[saidKey]*Slot)
+	byNetwork := make(map[netip.Prefix]map[saidKey]*Row)
 	for i := range lines {
 		l := &lines[i]
 		network := l.Network.Masked()
 		rows := byNetwork[network]
 		if rows == nil {
-			rows = make(map[saidKey]*Slot)
+			rows = make(map[saidKey]*Row)
 			byNetwork[network] = rows
 			s.prefixes = append(s.prefixes, said{network, rows})
 		}
-		slot := &Slot{number: l.Number}
-		slot.content.Store(&l.Row)
-		rows[saidKey{l.Table, l.Number}] = slot
+		rows[saidKey{l.Table, l.Number}] = &l.Row
 	}
 	slices.SortFunc(s.prefixes, func(a, b said) int { return b.network.Bits() - a.network.Bits() })
 	return s
 }
 
 // Find returns what is said of a number, or nil. A nil Said says nothing.
-func (s *Said) Find(k Key) *Slot {
+func (s *Said) Find(k Key) *Row {
 	if s == nil {
 		return nil
 	}
 	address := k.Scope.Exporter.WithZone("")
 	for i := range s.prefixes {
 		if s.prefixes[i].network.Contains(address) {
-			if slot := s.prefixes[i].rows[saidKey{k.Table, k.Number}]; slot != nil {
-				return slot
+			if row := s.prefixes[i].rows[saidKey{k.Table, k.Number}]; row != nil {
+				return row
 			}
 		}
 	}

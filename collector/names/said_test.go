@@ -35,8 +35,8 @@ func TestWhatTheOperatorSays(t *testing.T) {
 		{"fe80::1%eth0", Applications, 13<<24 | 453, "custom"},
 	} {
 		got := ""
-		if slot := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}); slot != nil {
-			got = slot.Row().Name
+		if row := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}); row != nil {
+			got = row.Name
 		}
 		if got != test.want {
 			t.Errorf("%s %s %d is %q, want %q", test.exporter, test.table, test.number, got, test.want)

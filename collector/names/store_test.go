@@ -1,13 +1,12 @@
 package names
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 )
-
-var fixed = time.Unix(1_700_000_000, 0)
 
 var (
 	router = netip.MustParseAddr("192.0.2.1")
@@ -17,15 +16,16 @@ var (
 
 const second = int64(1e9)
 
-func newStore() *Store { return NewStore(DefaultLimits, nil) }
+func newStore() *Store { return NewStore(LimitsFor(1000), 0) }
 
-func nameOf(s *Store, k Key) string {
-	slot := s.Find(k)
-	if slot == nil {
-		return ""
+func rowOf(s *Store, k Key) Row {
+	if row := s.Resolve(s.Find(k.Scope.Exporter), k); row != nil {
+		return *row
 	}
-	return slot.Row().Name
+	return Row{}
 }
+
+func nameOf(s *Store, k Key) string { return rowOf(s, k).Name }
 
 func TestRows(t *testing.T) {
 	five := Key{Scope: main0, Table: Interfaces, Number: 5}
@@ -87,82 +87,93 @@ func TestNameAndSpeedComeInDifferentRecords(t *testing.T) {
 	s, k := newStore(), Key{main0, Interfaces, 5}
 	s.Learn(k, Row{Name: "eth5", Description: "uplink"}, 1000, 0)
 	s.Learn(k, Row{Speed: 10}, 1000, 0)
-	if got := *s.Find(k).Row(); got.Name != "eth5" || got.Speed != 10 || got.Description != "uplink" {
+	if got := rowOf(s, k); got.Name != "eth5" || got.Speed != 10 || got.Description != "uplink" {
 		t.Errorf("%+v", got)
 	}
 	s.Learn(k, Row{Name: "eth6"}, 1001, 0)
-	if got := *s.Find(k).Row(); got.Description != "" {
+	if got := rowOf(s, k); got.Description != "" {
 		t.Errorf("eth6 is described as %q, which was said of eth5", got.Description)
 	}
 }
 
-func TestASlotThatWasLookedUpFollowsItsRow(t *testing.T) {
+func TestALookUpHoldsUntilTheGenerationChanges(t *testing.T) {
 	s, k := newStore(), Key{main0, Interfaces, 5}
 	s.Learn(k, Row{Name: "old"}, 1000, 0)
-	slot, generation := s.Find(k), s.Generation()
-	s.Learn(k, Row{Name: "new"}, 1001, 0)
-	if slot.Row().Name != "new" || s.Generation() != generation {
-		t.Errorf("a slot shows %q, generation %d then %d", slot.Row().Name, generation, s.Generation())
+	e := s.Find(router)
+	generation := e.Generation()
+	s.Learn(k, Row{Name: "old"}, 1600, 0)
+	if e.Generation() != generation {
+		t.Error("a row that was sent again changed something")
+	}
+	s.Learn(k, Row{Name: "new"}, 1601, 0)
+	if e.Generation() == generation || nameOf(s, k) != "new" {
+		t.Errorf("the row is %q in generation %d", nameOf(s, k), e.Generation())
 	}
 }
 
-func TestTwoCollectorsAgreeRowByRow(t *testing.T) {
-	a, b := newStore(), newStore()
-	at := func(n uint64) Key { return Key{main0, Interfaces, n} }
-	a.Learn(at(1), Row{Name: "a1"}, 1000, 0)
-	a.Learn(at(2), Row{Name: "a2"}, 1005, 0)
-	b.Learn(at(1), Row{Name: "b1"}, 1003, 0)
-	b.Learn(at(2), Row{Name: "b2"}, 1001, 0)
-	b.Learn(at(3), Row{Name: "same second, b"}, 1001, 0)
-	a.Learn(at(3), Row{Name: "same second, a"}, 1001, 0)
-	exchange := func(from, to *Store) (int, bool) {
-		rows := from.Rows(main0, Interfaces)
-		m := NewManifest(rows, Pages(rows), "", fixed)
-		var read []Entry
-		for _, p := range Pages(rows) {
-			more, err := DecodePage(p.Content)
-			if err != nil {
-				t.Fatal(err)
-			}
-			read = append(read, more...)
+func TestManyRowsThatComeInAnyOrderAreAllFound(t *testing.T) {
+	s := newStore()
+	for _, n := range rand.New(rand.NewPCG(1, 2)).Perm(65_535) {
+		if got := s.Learn(Key{main0, Interfaces, uint64(n + 1)}, Row{Name: fmt.Sprint("if", n+1)}, 1000, 0); got != Learned {
+			t.Fatalf("row %d: %d", n, got)
 		}
-		m.Stamps(read)
-		return to.Restore(main0, Interfaces, read, 0)
 	}
-	if changed, ahead := exchange(a, b); changed != 1 || !ahead {
-		t.Errorf("b took %d rows of a and is ahead: %v", changed, ahead)
-	}
-	if changed, ahead := exchange(b, a); changed != 2 || ahead {
-		t.Errorf("a took %d rows of b and is ahead: %v", changed, ahead)
-	}
-	for n, want := range map[uint64]string{1: "b1", 2: "a2", 3: "same second, b"} {
-		if nameOf(a, at(n)) != want || nameOf(b, at(n)) != want {
-			t.Errorf("row %d: %q and %q, want %q", n, nameOf(a, at(n)), nameOf(b, at(n)), want)
+	s.Tick(second * 60)
+	for n := uint64(1); n <= 65_535; n++ {
+		if got := nameOf(s, Key{main0, Interfaces, n}); got != fmt.Sprint("if", n) {
+			t.Fatalf("row %d is %q", n, got)
 		}
+	}
+}
+
+func TestRoutersThatSendTheSameTableHaveItOnce(t *testing.T) {
+	s := newStore()
+	for i := range 100 {
+		for n := range 1500 {
+			k := Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}, Applications, 13<<24 | uint64(n)}
+			s.Learn(k, Row{Name: fmt.Sprint("application-", n)}, uint64(1000+i), 0)
+		}
+		s.Tick(second * int64(i))
+	}
+	s.Tick(second * 1000)
+	one := newStore()
+	for n := range 1500 {
+		one.Learn(Key{main0, Applications, 13<<24 | uint64(n)}, Row{Name: fmt.Sprint("application-", n)}, 1000, 0)
+	}
+	one.Tick(second * 1000)
+	_, all := s.Size()
+	if _, single := one.Size(); all != single {
+		t.Errorf("100 routers take %d bytes, one takes %d", all, single)
 	}
 }
 
 func TestAFloodTakesNoMoreThanItsExporterMay(t *testing.T) {
-	s := NewStore(Limits{Exporters: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, nil)
+	s := NewStore(Limits{Exporters: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, 0)
 	refused := 0
 	for i := range 1000 {
-		if s.Learn(Key{main0, Interfaces, uint64(i)}, Row{Name: "x"}, 1000, 0) == RefusedRows {
+		if s.Learn(Key{main0, Interfaces, uint64(i)}, Row{Name: "x"}, 1000, 0) == RefusedRoom {
 			refused++
 		}
 	}
-	if _, rows, _ := s.Size(); rows != 100 || refused != 900 {
+	if rows := len(s.Rows(main0, Interfaces)); rows != 100 || refused != 900 {
 		t.Errorf("%d rows, %d refused", rows, refused)
 	}
-	long := strings.Repeat("x", MaxText)
 	for i := range 1000 {
 		for n := range 100 {
+			long := strings.Repeat(string(rune('a'+i%26)), MaxText-8) + fmt.Sprintf("%04d%04d", i, n)
 			k := Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Interfaces, uint64(n)}
-			s.Learn(k, Row{Name: long, Description: long}, 1000, int64(i)*second)
+			s.Learn(k, Row{Name: long, Description: long}, 1000, second)
 		}
+		s.Tick(second * 100)
 	}
-	exporters, rows, bytes := s.Size()
-	if exporters > 10 || bytes > 4<<20 || rows > 1000 {
-		t.Errorf("%d exporters, %d rows, %d bytes", exporters, rows, bytes)
+	if exporters, bytes := s.Size(); exporters > 10 || bytes > 4<<20 {
+		t.Errorf("%d exporters, %d bytes", exporters, bytes)
+	}
+	if nameOf(s, Key{main0, Interfaces, 5}) != "x" {
+		t.Error("a flood of invented exporters pushed out one that sends")
+	}
+	if s.Learn(Key{Scope{Exporter: netip.MustParseAddr("10.9.9.9")}, Interfaces, 1}, Row{Name: "later"}, 1000, 2*silentLong) != Learned {
+		t.Error("exporters that fell silent make no room")
 	}
 }
 
@@ -191,14 +202,5 @@ func TestClean(t *testing.T) {
 		if text, refusal := Clean([]byte(in)); text != want.text || refusal != want.refusal {
 			t.Errorf("%q gave %q (%s), want %q (%s)", in, text, refusal, want.text, want.refusal)
 		}
-	}
-}
-
-func BenchmarkSlot(b *testing.B) {
-	s, k := newStore(), Key{main0, Interfaces, 5}
-	s.Learn(k, Row{Name: "GigabitEthernet0/0/1"}, 1000, 0)
-	slot := s.Find(k)
-	for b.Loop() {
-		_ = slot.Row().Name
 	}
 }

@@ -2,13 +2,16 @@
 // observation domains, and of the exporters themselves. Exporters send them in options records every few minutes; any
 // collector of a fleet then names every flow.
 //
-// A Store keeps rows in memory; pages and manifests are how a table is kept in a bucket. The package does no I/O, logs nothing
-// and reads no clock: time is handed in.
+// A table is a list of pages, which tables that say the same share, and of rows that changed since these were made. A Store keeps
+// them in memory; the bucket has a manifest for each table, and the pages. The package does no I/O, logs nothing and reads no
+// clock: time is handed in.
 package names
 
 import (
 	"net/netip"
 	"strconv"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // Table says what kind of number a row names.
@@ -75,6 +78,9 @@ type Key struct {
 	Number uint64
 }
 
+// Stamp orders the rows of one number, as it does templates.
+type Stamp = template.Stamp
+
 // Row is what a number means. The zero Row says nothing.
 type Row struct {
 	// Name and Description are clean (see Clean): at most MaxText bytes of valid UTF-8 without control characters.
@@ -131,4 +137,29 @@ func (r *Row) same(o *Row) bool {
 		}
 	}
 	return true
+}
+
+// greater orders rows that differ, so that all collectors agree on one of two that were exported at once.
+func (r *Row) greater(o *Row) bool {
+	return string(appendRow(nil, 0, r)) > string(appendRow(nil, 0, o))
+}
+
+// Entry is a row with its number.
+type Entry struct {
+	Number uint64
+	Row
+	// Stamp is when it was said for the first time.
+	Stamp Stamp
+}
+
+// What a row takes in memory beside its texts, measured and rounded up.
+const rowBytes = 112
+
+// size is about how many bytes r takes in memory.
+func (r *Row) size() int64 {
+	n := rowBytes + len(r.Name) + len(r.Description)
+	for i := range r.Attributes {
+		n += 32 + len(r.Attributes[i].Text)
+	}
+	return int64(n)
 }
