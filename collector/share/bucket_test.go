@@ -12,10 +12,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/boot"
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -23,6 +25,8 @@ import (
 type member struct {
 	t      *testing.T
 	store  *template.Store
+	rates  *sampling.Store
+	clocks *boot.Store
 	totals ledger.Totals
 	bucket *Bucket
 }
@@ -32,6 +36,21 @@ var (
 	scope   = template.Scope{Version: template.IPFIX, Exporter: address, Domain: 7}
 )
 
+// stores makes the member's memory.
+func (m *member) stores(c config.TemplateStore, limits template.Limits) Stores {
+	limits.TTL = c.TTL.Std()
+	m.store = template.NewStore(template.ModeAuto, limits, &m.totals, nil)
+	m.rates = sampling.NewStore(template.ModeAuto, sampling.LimitsFor(limits.Exporters, limits.TTL), &m.totals)
+	m.clocks = boot.NewStore(template.ModeAuto, limits.Exporters, limits.TTL)
+	return Stores{template.FamilyTemplate: m.store, template.FamilySampling: m.rates, template.FamilyClock: m.clocks}
+}
+
+func (m *member) observe() {
+	m.store.Observe(m.bucket)
+	m.rates.Observe(m.bucket)
+	m.clocks.Observe(m.bucket)
+}
+
 func join(t *testing.T, s *natstest.Server, change ...func(*config.TemplateStore)) *member {
 	t.Helper()
 	c := config.Default().Templates
@@ -40,13 +59,13 @@ func join(t *testing.T, s *natstest.Server, change ...func(*config.TemplateStore
 		f(&c)
 	}
 	m := &member{t: t}
-	m.store = template.NewStore(template.ModeAuto, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100}, &m.totals, nil)
+	stores := m.stores(c, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100})
 	var err error
-	if m.bucket, err = New(c, t.Name(), s.Connect(), m.store, slog.New(slog.DiscardHandler)); err != nil {
+	if m.bucket, err = New(c, t.Name(), s.Connect(), stores, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	m.bucket.probeInterval = 100 * time.Millisecond
-	m.store.Observe(m.bucket)
+	m.observe()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -70,7 +89,7 @@ func (m *member) learn(port, id, length uint16, stamp uint64) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.store.Exporter(scope, time.Now().UnixNano()).LearnTemplate(port, parsed, stamp, time.Now().UnixNano())
+	m.store.Exporter(scope, clock.Steady()).LearnTemplate(port, parsed, stamp, clock.Steady())
 }
 
 // length is that of the template as port knows it, 0 for none.
@@ -79,7 +98,7 @@ func (m *member) length(port, id uint16) uint16 {
 	if e == nil {
 		return 0
 	}
-	if t := e.Template(port, id); t != nil {
+	if t, _ := e.Template(port, id, clock.Steady()); t != nil {
 		return t.Fields[0].Length
 	}
 	return 0
@@ -125,11 +144,20 @@ func TestWhatOneLearnsTheOtherKnows(t *testing.T) {
 	b.eventually(2055, 256, 4)
 	a.learn(2055, 256, 8, 101) // redefined
 	b.eventually(2055, 256, 8)
-	rateKey := samplerKey(t, template.SamplerID, 5)
-	a.store.Exporter(scope, 1).LearnRate(2055, rateKey, 512, 100, time.Now().UnixNano())
-	natstest.Eventually(t, "the other learns the rate", func() bool { return b.store.Find(scope).Rate(9999, rateKey) == 512 })
-	b.store.Find(scope).Withdraw(2055, 256, 102)
-	natstest.Eventually(t, "the withdrawal reaches the first", func() bool { return a.length(2055, 256) == 0 })
+	sampler := subjectKey(t, sampling.Sampler, 5)
+	a.rates.Exporter(scope, 1).Learn(scope.Domain, 2055, sampler, 512, 100, clock.Steady())
+	natstest.Eventually(t, "the other learns the rate", func() bool {
+		e := b.rates.Find(scope)
+		if e == nil {
+			return false
+		}
+		rate, _ := e.Rate(scope.Domain, 9999, sampler, clock.Steady())
+		return rate == 512
+	})
+	a.clocks.Learn(scope, 2055, 1_700_000_000_000, 100, clock.Steady())
+	natstest.Eventually(t, "the other learns the clock", func() bool {
+		return b.clocks.Initialized(scope, 9999, clock.Steady()) == 1_700_000_000_000
+	})
 }
 
 func TestANewMemberKnowsEverythingOnceLoaded(t *testing.T) {
@@ -208,10 +236,10 @@ func TestAnAnswerThatTheWatchOvertookIsNotBelieved(t *testing.T) {
 	other := join(t, s) // makes the bucket
 	<-other.bucket.Loaded()
 	m := &member{t: t}
-	m.store = template.NewStore(template.ModeAuto, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100}, &m.totals, nil)
 	c := config.Default().Templates
+	stores := m.stores(c, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100})
 	var err error
-	if m.bucket, err = New(c, t.Name(), s.Connect(), m.store, slog.New(slog.DiscardHandler)); err != nil {
+	if m.bucket, err = New(c, t.Name(), s.Connect(), stores, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	m.store.Observe(m.bucket)
@@ -405,8 +433,8 @@ func (g gone) Operation() jetstream.KeyValueOp { return jetstream.KeyValueDelete
 // A withdrawal and the next definition are written one behind the other, and the watch delivers the first when both are done.
 func TestADeletionDoesNotTakeWhatWasWrittenSince(t *testing.T) {
 	m := &member{t: t}
-	m.store = template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 10}, &m.totals, nil)
-	b, err := New(config.Default().Templates, "test", natstest.Start(t).Connect(), m.store, slog.New(slog.DiscardHandler))
+	b, err := New(config.Default().Templates, "test", natstest.Start(t).Connect(), m.stores(config.Default().Templates,
+		template.Limits{Exporters: 10, Templates: 10, Fields: 10}), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-func samplerKey(t testing.TB, kind template.SamplerKind, id uint64) uint64 {
+func subjectKey(t testing.TB, kind sampling.Kind, id uint64) uint64 {
 	t.Helper()
-	key, ok := template.SamplerKey(kind, id)
+	key, ok := sampling.Key(kind, id)
 	if !ok {
 		t.Fatalf("no key for %s %d", kind, id)
 	}
@@ -33,14 +34,18 @@ func TestKeysAreReadableAndReversible(t *testing.T) {
 		"t1.ipfix.2001-db8--1.7.any.65535":       {Scope: scope(template.IPFIX, "2001:db8::1", 7), ID: 65535},
 		"t1.ipfix.--.7.any.300":                  {Scope: scope(template.IPFIX, "::", 7), ID: 300},
 		"t1.ipfix.fe80--1_eth0=2e100.7.any.300":  {Scope: scope(template.IPFIX, "fe80::1%eth0.100", 7), ID: 300},
-		"s1.netflow9.10-1-2-3.0.any.system": {Scope: scope(template.NetFlow9, "10.1.2.3", 0), Sampling: true,
-			ID: samplerKey(t, template.SamplerSystem, 0)},
-		"s1.netflow9.10-1-2-3.0.40000.sampler-5": {Scope: scope(template.NetFlow9, "10.1.2.3", 0), Sampling: true, Port: 40000,
-			ID: samplerKey(t, template.SamplerID, 5)},
-		"s1.ipfix.10-1-2-3.0.any.selector-72057594037927935": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Sampling: true,
-			ID: samplerKey(t, template.SamplerSelector, 1<<56-1)},
-		"s1.ipfix.10-1-2-3.0.any.interface-3": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Sampling: true,
-			ID: samplerKey(t, template.SamplerInterface, 3)},
+		"s1.netflow9.10-1-2-3.0.any.system": {Scope: scope(template.NetFlow9, "10.1.2.3", 0), Family: template.FamilySampling,
+			ID: subjectKey(t, sampling.System, 0)},
+		"s1.netflow9.10-1-2-3.0.40000.sampler-5": {Scope: scope(template.NetFlow9, "10.1.2.3", 0), Family: template.FamilySampling, Port: 40000,
+			ID: subjectKey(t, sampling.Sampler, 5)},
+		"s1.ipfix.10-1-2-3.0.any.selector-72057594037927935": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Family: template.FamilySampling,
+			ID: subjectKey(t, sampling.Selector, 1<<56-1)},
+		"t2.ipfix.10-1-2-3.0.2055.256-4d2": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Port: 2055, ID: 256, Layout: 1234},
+		"b1.ipfix.10-1-2-3.0.2055.boot":    {Scope: scope(template.IPFIX, "10.1.2.3", 0), Port: 2055, Family: template.FamilyClock},
+		"s1.ipfix.10-1-2-3.0.any.process": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Family: template.FamilySampling,
+			ID: subjectKey(t, sampling.Process, 0)},
+		"s1.ipfix.10-1-2-3.0.any.interface-3": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Family: template.FamilySampling,
+			ID: subjectKey(t, sampling.Interface, 3)},
 	} {
 		if got := EncodeKey(key); got != want {
 			t.Errorf("EncodeKey(%+v) = %q, want %q", key, got, want)
@@ -65,16 +70,15 @@ func FuzzKeyRoundTrip(f *testing.F) {
 	f.Add([]byte{10, 1, 2, 3}, "", uint32(0), uint16(0), uint64(256), false)
 	f.Add([]byte{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, "eth0", uint32(1), uint16(2055), uint64(5)|1<<56, true)
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4}, "a.b_c-=", uint32(1), uint16(1), uint64(3), false)
-	f.Fuzz(func(t *testing.T, address []byte, zone string, domain uint32, port uint16, id uint64, sampling bool) {
+	f.Fuzz(func(t *testing.T, address []byte, zone string, domain uint32, port uint16, id uint64, rate bool) {
 		a, ok := netip.AddrFromSlice(address)
 		if !ok {
 			return
 		}
-		k := template.Key{Scope: template.Scope{Version: template.IPFIX, Exporter: a.WithZone(zone), Domain: domain},
-			Sampling: sampling, Port: port, ID: id}
-		if !sampling {
-			k.ID = uint64(uint16(id))
-		} else if kind, n := template.Sampler(id); kind > template.SamplerInterface || kind == template.SamplerSystem && n != 0 {
+		k := template.Key{Scope: template.Scope{Version: template.IPFIX, Exporter: a.WithZone(zone), Domain: domain}, Port: port, ID: id}
+		if kind, n := sampling.Split(id); !rate {
+			k.ID, k.Layout = uint64(uint16(id)), id>>16
+		} else if k.Family = template.FamilySampling; kind > sampling.Process || kind == sampling.System && n != 0 {
 			return
 		}
 		text := EncodeKey(k)
@@ -100,7 +104,7 @@ func FuzzDecodeKey(f *testing.F) {
 }
 
 func FuzzDecodeValue(f *testing.F) {
-	f.Add(EncodeValue(Value{Kind: template.KindData, Stamp: 1, Learned: time.Unix(2, 3).UTC(), Writer: "w", Record: []byte("r")}))
+	f.Add(EncodeValue(Value{Kind: template.KindData, Stamp: 1, Heard: time.Unix(2, 3).UTC(), Writer: "w", Record: []byte("r")}))
 	f.Add([]byte{2, 0})
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -131,7 +135,8 @@ func TestStampsWithoutACountAreExportTimesInTheBucket(t *testing.T) {
 }
 
 func TestValuesOfANewerSchemaAreToldApart(t *testing.T) {
-	want := Value{Kind: template.KindOptions, Stamp: 5, Learned: time.Unix(1, 2).UTC(), Writer: "pod-1", Record: []byte{1, 2}}
+	want := Value{Kind: template.KindOptions, Stamp: 5, Heard: time.Unix(1, 2).UTC(), Writer: "pod-1", Record: []byte{1, 2},
+		Witnessed: true, Silent: true}
 	b := EncodeValue(want)
 	got, err := DecodeValue(b)
 	if err != nil {

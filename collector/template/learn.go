@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
@@ -60,6 +61,11 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		e.generation.Add(1)
 	}
 	s.heard, s.own = now, now
+	for _, other := range m.layouts {
+		if o := other.of(port); o != nil {
+			s.own = max(s.own, o.arrived)
+		}
+	}
 	e.store.totals.Add(counter, 1)
 	e.settle(m, now)
 	e.publish(m, l, s, replaced, now)
@@ -98,7 +104,7 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 		if o == nil || other == l {
 			continue
 		}
-		if twins && o.own == 0 {
+		if twins && o.own == 0 && (next.twin || !o.witnessed) {
 			next.twin = next.twin || !o.twin
 			continue
 		}
@@ -171,7 +177,8 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 			}
 		}
 	}
-	fresh := &say{port: port, twin: d.Key.Layout != 0, heard: d.Heard, first: d.Stamp, stamp: d.Stamp, told: max(d.Told, 1)}
+	fresh := &say{port: port, twin: d.Key.Layout != 0, heard: d.Heard, first: d.Stamp, stamp: d.Stamp, told: max(d.Told, 1),
+		witnessed: d.Witnessed}
 	if !fresh.twin {
 		if !e.giveWay(m, l, fresh, d, now) {
 			return false
@@ -242,11 +249,14 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 			e.unsay(m, other, fresh.port)
 			continue
 		}
-		if !o.twin {
-			o.told = 0 // its key is the other's now
+		if o.twin {
+			fresh.arrived, fresh.trust = 0, 0 // two devices: the other one changed its mind
+			return true
 		}
-		if !d.Witnessed && o.pause >= slowPause && now-o.own < silence {
-			fresh.trust = max(fresh.trust, o.own+min(o.pause*3/2, silence))
+		o.told = 0                                  // its key is the other's now
+		fresh.arrived = max(fresh.arrived, o.own+1) // their order counts, also within a tick of the clock
+		if gap := max(now-o.own, exportPause(o.stamp, d.Stamp)); !d.Witnessed && now-o.own < silence && max(gap, o.pause) >= slowPause {
+			fresh.trust = max(fresh.trust, o.own+min(cmp.Or(o.pause*5/2, retell), silence))
 		}
 		e.generation.Add(1)
 	}

@@ -112,7 +112,7 @@ func (m *memory) want(port, id, length uint16) {
 	m.t.Helper()
 	got := uint16(0)
 	if e := m.Find(scope); e != nil {
-		if found := e.Template(port, id, m.now); found != nil {
+		if found, _ := e.Template(port, id, m.now); found != nil {
 			got = found.Fields[0].Length
 		}
 	}
@@ -158,7 +158,12 @@ func TestAnExporterThatRestartedWithANewPortIsNotOutvotedForEver(t *testing.T) {
 	m.learn(1000, 256, 4, 10)
 	m.now += int64(2 * time.Hour)
 	m.learn(2000, 256, 8, 8000)
+	m.want(3000, 256, 0) // another collector may hear the first
+	m.now += silence
 	m.want(3000, 256, 8)
+	if last := m.learned[len(m.learned)-1]; !last.Silent || last.Key.Port != 1000 {
+		t.Errorf("the bucket is not told that the first is silent, but %+v", last)
+	}
 }
 
 func TestAPortForEachDatagramStoresNothingNew(t *testing.T) {
@@ -226,7 +231,7 @@ func TestSeveralChangesWithinASecondHoldInTheirOrder(t *testing.T) {
 	other.counted(ledger.TemplatesStale, 0)
 	m.learn(1000, 256, 8, 101)
 	m.want(1000, 256, 8)
-	m.learn(1000, 256, 2, 99) // overtaken
+	m.learn(1000, 256, 4, 99) // overtaken
 	m.want(1000, 256, 8)
 }
 

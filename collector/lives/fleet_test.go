@@ -1,0 +1,265 @@
+// Package lives tests what exporters teach over weeks: tables of events for single lives, and a random simulation of many, through
+// decoder, stores and what is written to the bucket, with a clock that the tests hand in.
+package lives
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/boot"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/sampling"
+	"github.com/flowfleet/flowfleet/collector/share"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const ttl = 30 * 24 * time.Hour
+
+// entry is a value of the bucket and when it was written.
+type entry struct {
+	value   []byte
+	written int64
+}
+
+// fleet is some collectors and the bucket that they share. Keys and values are those of a real bucket; so are the rules by which
+// writes win, see share.Bucket. Time is the test's.
+type fleet struct {
+	t          *testing.T
+	now        int64
+	bucket     map[string]entry
+	snapshot   map[string]entry
+	collectors []*collector
+	writes     int
+	limits     template.Limits
+}
+
+// collector is one of them: memory and a decoder.
+type collector struct {
+	fleet   *fleet
+	stores  share.Stores
+	store   *template.Store
+	decoder *netflow.Decoder
+	queue   []template.Definition
+	counts  ledger.Counts
+	totals  ledger.Totals
+	book    ledger.Book
+	records []flow.Record
+}
+
+func newFleet(t *testing.T, collectors int) *fleet {
+	f := &fleet{t: t, now: int64(1_700_000_000 * time.Second), bucket: make(map[string]entry),
+		limits: template.Limits{Exporters: 10_000, Templates: 1000, Fields: 100, TTL: ttl}}
+	for range collectors {
+		f.collectors = append(f.collectors, f.start())
+	}
+	return f
+}
+
+// start begins a collector that loads the bucket.
+func (f *fleet) start() *collector {
+	c := &collector{fleet: f}
+	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, c)
+	rates := sampling.NewStore(template.ModeAuto, sampling.LimitsFor(f.limits.Exporters, ttl), &c.totals)
+	clocks := boot.NewStore(template.ModeAuto, f.limits.Exporters, ttl)
+	rates.Observe(c)
+	clocks.Observe(c)
+	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks}
+	c.decoder = netflow.New(c.store, &netflow.Settings{Hold: true, HeldBytes: 1 << 24, HeldBytesPerExporter: 1 << 20,
+		HeldAge: int64(5 * time.Minute), Sessions: 1000}, &c.counts,
+		func(netip.Addr, template.Version) *ledger.Book { return &c.book }, c, nil)
+	c.decoder.Share(netflow.Shared{Rates: rates, Clocks: clocks})
+	c.list()
+	return c
+}
+
+// replace ends a collector and starts another one in its place.
+func (f *fleet) replace(i int) {
+	f.sync()
+	f.collectors[i].decoder.Close()
+	f.collectors[i] = f.start()
+	f.sync()
+}
+
+// list reads all of the bucket, and writes what memory has beyond it.
+func (c *collector) list() {
+	for name := range c.fleet.bucket {
+		c.take(name)
+	}
+	for _, store := range c.stores {
+		for d := range store.Definitions(c.fleet.now) {
+			if _, ok := c.fleet.bucket[share.EncodeKey(d.Key)]; !ok {
+				c.Learned(d)
+			}
+		}
+	}
+}
+
+func (c *collector) take(name string) {
+	e := c.fleet.bucket[name]
+	key, keyErr := share.DecodeKey(name)
+	v, valueErr := share.DecodeValue(e.value)
+	if err := errors.Join(keyErr, valueErr); err != nil {
+		c.fleet.t.Fatal(err)
+	}
+	c.stores[key.Family].Restore(template.Definition{Key: key, Kind: v.Kind, Stamp: v.Stamp, Record: v.Record,
+		Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, c.fleet.now)
+}
+
+// Learned implements template.Observer.
+func (c *collector) Learned(d template.Definition) { c.queue = append(c.queue, d) }
+
+// Record implements netflow.Sink.
+func (c *collector) Record(r *flow.Record) { c.records = append(c.records, *r) }
+
+// sync writes what is to be written, and delivers it to all.
+func (f *fleet) sync() {
+	for busy := true; busy; {
+		busy = false
+		for _, c := range f.collectors {
+			queue := c.queue
+			c.queue = nil
+			for _, d := range queue {
+				busy = true
+				f.write(c, d)
+			}
+		}
+	}
+	for _, c := range f.collectors {
+		c.decoder.Tick(f.now)
+	}
+}
+
+func (f *fleet) write(c *collector, d template.Definition) {
+	name := share.EncodeKey(d.Key)
+	if e, ok := f.bucket[name]; ok {
+		v, err := share.DecodeValue(e.value)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		same := v.Kind == d.Kind && string(v.Record) == string(d.Record)
+		switch {
+		case same && v.Silent == d.Silent && !d.Refresh:
+			return
+		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
+			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,
+				Heard: e.written, Told: e.written, Silent: v.Silent}, f.now)
+			return
+		}
+	}
+	f.writes++
+	f.bucket[name] = entry{share.EncodeValue(share.Value{Kind: d.Kind, Stamp: d.Stamp, Heard: time.Unix(0, d.Heard), Writer: "c",
+		Record: d.Record, Witnessed: d.Witnessed, Silent: d.Silent}), f.now}
+	for _, other := range f.collectors {
+		other.take(name)
+	}
+}
+
+// wait lets time pass; values of the bucket expire, and everything is listed again.
+func (f *fleet) wait(d time.Duration) {
+	f.now += int64(d)
+	maps.DeleteFunc(f.bucket, func(_ string, e entry) bool { return f.now-e.written > int64(ttl) })
+	if d >= 10*time.Minute {
+		f.relist()
+	}
+	f.sync()
+}
+
+func (f *fleet) relist() {
+	for _, c := range f.collectors {
+		c.list()
+	}
+	f.sync()
+}
+
+func u16(values ...uint16) (b []byte) {
+	for _, v := range values {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	return b
+}
+
+func u32(values ...uint32) (b []byte) {
+	for _, v := range values {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+func set(id uint16, parts ...[]byte) []byte {
+	var body []byte
+	for _, p := range parts {
+		body = append(body, p...)
+	}
+	return append(u16(id, uint16(4+len(body))), body...)
+}
+
+// layouts of the same length: one read as another gives wrong numbers rather than none. Elements are bytes, packets and the input
+// interface.
+var layouts = [][3]uint16{{1, 2, 10}, {2, 1, 10}, {10, 1, 2}, {2, 10, 1}, {1, 10, 2}, {10, 2, 1}}
+
+// What every record has, beside its number of bytes.
+const (
+	packetsOfTest = 7
+	inputOfTest   = 3
+)
+
+// device is an exporter of IPFIX. Its template comes from port, its data from there and from its cards' ports.
+type device struct {
+	address netip.Addr
+	domain  uint32
+	port    uint16
+	cards   []uint16
+	layout  int
+	rate    uint32
+	// ahead is how far its clock is ahead.
+	ahead    time.Duration
+	sequence uint32
+	number   uint32
+}
+
+func (d *device) send(c *collector, port uint16, records uint32, sets ...[]byte) {
+	var body []byte
+	for _, s := range sets {
+		body = append(body, s...)
+	}
+	exported := uint32((c.fleet.now + int64(d.ahead)) / int64(time.Second))
+	b := append(u16(10, uint16(16+len(body))), u32(exported, d.sequence, d.domain)...)
+	d.sequence += records
+	c.decoder.Decode(netflow.Datagram{Payload: append(b, body...), Source: netip.AddrPortFrom(d.address, port), Received: c.fleet.now})
+}
+
+func (d *device) template() []byte {
+	l := layouts[d.layout]
+	return set(2, u16(300, 3, l[0], 4, l[1], 4, l[2], 4))
+}
+
+// announce sends the template, and the sampling rate of the domain where there is one, from the device's port.
+func (d *device) announce(c *collector) {
+	d.send(c, d.port, 0, d.template())
+	d.send(c, d.port, 1, set(3, u16(400, 2, 1, 149, 4, 34, 4)), set(400, u32(d.domain, d.rate)))
+	c.fleet.sync()
+}
+
+// data sends one record and returns what became of it: whether it was decoded by now, and which of it was wrong.
+func (d *device) data(c *collector, port uint16) (decoded, wrongLayout bool, rate uint64) {
+	d.number++
+	l := layouts[d.layout]
+	var b []byte
+	for _, element := range l {
+		b = append(b, u32(map[uint16]uint32{1: 1000 + d.number, 2: packetsOfTest, 10: inputOfTest}[element])...)
+	}
+	before := len(c.records)
+	d.send(c, port, 1, set(300, b))
+	if len(c.records) == before {
+		return false, false, 0
+	}
+	r := c.records[len(c.records)-1]
+	c.records = c.records[:0]
+	return true, r.Bytes != uint64(1000+d.number) || r.Packets != packetsOfTest || r.InIf != inputOfTest, r.SamplingRate
+}

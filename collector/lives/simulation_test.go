@@ -1,0 +1,169 @@
+package lives
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// pair is two devices with the same address, domain and port, each at a collector of its own; most are one.
+type member struct {
+	*device
+	// at is the collector that its ports' datagrams come to; spread adds the port's own share.
+	at     int
+	pinned bool
+	// moved is when its ports or layouts last changed, until data of its cards may be held; rated when its rate did.
+	moved, rated int64
+	silent       bool
+}
+
+// The bounds that docs/sharing.md states.
+const (
+	cardsHeld  = 65 * time.Minute
+	rateWithin = 95 * time.Minute
+)
+
+// Many lives at once: what is decoded is right after each event, and everything is decoded beyond the bounds that the docs state.
+func TestManyLives(t *testing.T) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed) })
+	}
+}
+
+func simulate(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 12))
+	f := newFleet(t, 3)
+	var all []*member
+	ports := uint16(1000)
+	port := func() uint16 { ports++; return ports }
+	for i := range 30 {
+		d := &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), domain: uint32(1 + i%3), port: port(), layout: random.IntN(len(layouts)),
+			rate: uint32(random.IntN(5) * 100), ahead: time.Duration(random.IntN(3)-1) * 5 * time.Hour}
+		m := &member{device: d, at: i % 3, moved: f.now, rated: f.now}
+		if i%3 == 0 && i%5 != 4 { // line cards whose data comes from ports that never send a template
+			d.cards = []uint16{port(), port()}
+		}
+		all = append(all, m)
+		if i%5 == 4 { // a twin at another collector, which appears when the first was heard for a while
+			m.pinned = true
+			twin := &device{address: d.address, domain: d.domain, port: d.port, layout: (d.layout + 1) % len(layouts), rate: d.rate}
+			all = append(all, &member{device: twin, at: (i + 1) % 3, pinned: true, moved: f.now, rated: f.now, silent: true})
+		}
+	}
+	var log []string
+	note := func(format string, args ...any) {
+		log = append(log, fmt.Sprintf("%s ", time.Duration(f.now-1_700_000_000*int64(time.Second)))+fmt.Sprintf(format, args...))
+	}
+	decoded, held, start := 0, 0, f.now
+	for round := range 3000 {
+		f.wait(time.Minute)
+		if round%10 == 0 {
+			f.relist()
+		}
+		for i, m := range all {
+			if m.silent && (round%5 != i%5 || m.moved == start && round < 30) {
+				continue
+			}
+			if m.silent { // who has the same address and port is held until it is heard again
+				for _, o := range all {
+					if o.address == m.address {
+						o.moved = f.now
+					}
+				}
+			}
+			m.silent = false
+			c := f.collectors[m.at]
+			if round%5 == i%5 || m.moved == f.now {
+				m.announce(c)
+			}
+			for k, p := range append([]uint16{m.port}, m.cards...) {
+				to := c
+				if k > 0 {
+					to = f.collectors[(m.at+k)%3]
+				}
+				ok, wrong, rate := m.data(to, p)
+				since := time.Duration(f.now - m.moved)
+				switch {
+				case wrong:
+					t.Errorf("seed %d: device %d (layout %d) is read with another layout from port %d (card %d)", seed, i, m.layout, p, k)
+				case ok && rate != uint64(m.rate) && time.Duration(f.now-m.rated) > rateWithin:
+					t.Errorf("seed %d: device %d has rate %d, not %d", seed, i, rate, m.rate)
+				case !ok && (k == 0 && since > 10*time.Minute || since > cardsHeld):
+					t.Errorf("seed %d: device %d, port %d (card %d) is not decoded %s after it changed", seed, i, p, k, since)
+				}
+				if decoded++; !ok {
+					decoded, held = decoded-1, held+1
+				}
+				if t.Failed() {
+					t.Fatalf("after %v", log[max(0, len(log)-15):])
+				}
+			}
+		}
+		if round%7 != 6 {
+			continue
+		}
+		i := random.IntN(len(all))
+		m := all[i]
+		switch event := random.IntN(12); {
+		case event < 2 && m.silent == false:
+			m.layout, m.moved = (m.layout+1+random.IntN(4))%len(layouts), f.now
+			note("device %d takes layout %d", i, m.layout)
+			m.announce(f.collectors[m.at])
+		case event == 2 && !m.pinned:
+			m.layout, m.port, m.moved = random.IntN(len(layouts)), port(), f.now
+			for k := range m.cards {
+				m.cards[k] = port()
+			}
+			m.at = random.IntN(3)
+			note("device %d reboots with layout %d", i, m.layout)
+			m.announce(f.collectors[m.at])
+		case event == 3 && !m.pinned:
+			m.rate, m.rated = uint32(random.IntN(5)*100), f.now
+			note("device %d samples 1 of %d", i, m.rate)
+			m.announce(f.collectors[m.at])
+		case event == 4:
+			m.ahead = time.Duration(random.IntN(7)-3) * 3 * time.Hour
+			note("device %d has its clock set by %s", i, m.ahead)
+		case event == 5 || event == 6:
+			n := random.IntN(3)
+			note("collector %d is replaced", n)
+			f.replace(n)
+			for _, o := range all { // what twins say is held until each is heard again
+				if o.pinned && o.at == n {
+					o.moved = f.now
+				}
+			}
+		case event == 7:
+			note("the bucket is lost")
+			clear(f.bucket)
+			f.relist()
+		case event == 8 && f.snapshot != nil:
+			note("the bucket is rolled back")
+			f.bucket = maps.Clone(f.snapshot)
+			f.relist()
+		case event == 9:
+			f.snapshot = maps.Clone(f.bucket)
+		case event == 10 && round%4 == 0:
+			note("30 days of silence")
+			f.wait(31 * 24 * time.Hour)
+			f.snapshot = nil
+			if len(f.bucket) != 0 {
+				t.Errorf("%d keys are left of what nobody said for 31 days", len(f.bucket))
+			}
+			for _, o := range all {
+				o.moved, o.rated, o.silent = f.now, f.now, true
+			}
+		}
+	}
+	t.Logf("%d records decoded, %d held or lost within the bounds, %d writes, %d keys", decoded, held, f.writes, len(f.bucket))
+	if held*20 > decoded {
+		t.Errorf("%d of %d records were not decoded at once", held, decoded+held)
+	}
+}
