@@ -289,6 +289,9 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		b.stats.invalid.Add(1)
 		return
 	}
+	if b.stores[key.Family] == nil {
+		return // nobody here asks for what it says
+	}
 	if entry.Operation() != jetstream.KeyValuePut {
 		b.mu.Lock()
 		// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
@@ -329,7 +332,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked bool, instead uint64) (Value, error) {
 	value, err := DecodeValue(entry.Value())
 	k := known{revision: entry.Revision(), written: time.Now(), stamp: value.Stamp, kind: value.Kind,
-		record: string(value.Record), silent: value.Silent}
+		record: recordOf(key, value.Record), silent: value.Silent}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
 		b.stats.newer.Add(1)
@@ -346,6 +349,14 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, asked boo
 		b.remember(key, k)
 	}
 	return value, err
+}
+
+// recordOf is what is kept of a record to compare others with: nothing of a page, whose key tells its content.
+func recordOf(key template.Key, record []byte) string {
+	if key.Family == template.FamilyPage {
+		return ""
+	}
+	return string(record)
 }
 
 // remember notes what the bucket holds for a key. b.mu is held.
