@@ -11,6 +11,8 @@ COLLECTOR     := bin/collector
 
 # Builds need no C compiler; the race detector does.
 export CGO_ENABLED ?= 0
+# Where the demo runs (hack/clusterdemo).
+export IMAGE NATS_IMAGE CLUSTER
 # One way to build for programs, tools, tests and lint: what one of them compiled, the others find in the cache.
 export GOFLAGS := $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath
 
@@ -30,8 +32,16 @@ build: need-go ## Build the collector and the operator into bin/
 	$(GO) build -o bin/manager .
 
 .PHONY: demo
-demo: need-go ## Run the whole job on a Kubernetes cluster of this machine, which stays up (needs root; 2 minutes, 15 more the first time)
-	$(GO) run ./hack/clusterdemo
+demo: need-go ## Run the whole job on a Kubernetes cluster, which stays up: yours (KUBECONFIG, IMAGE) or one on this machine (root; 2 minutes, 15 more the first time)
+	$(GO) run ./hack/clusterdemo $(if $(YES),-yes)
+
+.PHONY: demo-exporters
+demo-exporters: need-go ## Let the demo's exporters send again, and show their flows until Ctrl-C
+	$(GO) run ./hack/clusterdemo -exporters
+
+.PHONY: demo-down
+demo-down: need-go ## Remove the demo: from your cluster (KUBECONFIG), or with the cluster on this machine
+	$(GO) run ./hack/clusterdemo -remove
 
 .PHONY: demo-local
 demo-local: build ## Run two collectors, real exporters, a kill and a restart, without Kubernetes (needs root; about 25 s)
@@ -133,6 +143,10 @@ bench: need-go ## Compare decoding with goflow2, in one process
 .PHONY: bench-process
 bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and nfacctd where they are installed
 	$(GO) run ./hack/bench -collector $(COLLECTOR)
+
+.PHONY: bench-bursts
+bench-bursts: build ## Compare what whole processes lose of bursts at the receive buffers that nodes grant by default
+	$(GO) run ./hack/bench -collector $(COLLECTOR) -bursts 100,1000,2000,5000,10000 -rates 10000,20000,50000,100000,200000
 
 .PHONY: vulnerabilities
 vulnerabilities: need-go ## Look for known vulnerabilities in what is called (asks vuln.go.dev, or GOVULNDB)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,7 @@ import (
 type decodeFlags struct {
 	protocol, scope     string
 	standIns, allFields bool
+	biflows             bool
 	innerHeaders        bool
 	quiet               bool
 }
@@ -37,7 +40,7 @@ all counters goes to the standard error, after what could not be decoded, with f
 a capture do not stop the rest and do not change the exit status; files that cannot be opened do.
 
 UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
-by their version.`,
+by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.`,
 		Example: `  collector decode router.pcap | jq .src_addr
   collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
 		Args: arguments(1, -1, "a capture"),
@@ -50,6 +53,7 @@ by their version.`,
 	command.Flags().BoolVar(&flags.standIns, "stand-in-counters", false,
 		"where a template has no delta counts, take bytes and packets from its total, initiator or other counts, as run does")
 	command.Flags().BoolVar(&flags.allFields, "all-fields", false, `add fields that FlowMessage has no place for, as "fields"`)
+	command.Flags().BoolVar(&flags.biflows, "biflows", false, "make two flows of a record that counts both directions")
 	command.Flags().BoolVar(&flags.innerHeaders, "inner-headers", false, "report what is inside tunnels in sampled packets")
 	command.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no summary")
 	return command
@@ -111,6 +115,7 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 			Sessions:             limits.Exporters,
 			StandInCounters:      flags.standIns,
 			Extra:                flags.allFields,
+			Biflows:              flags.biflows,
 			Inner:                flags.innerHeaders,
 		},
 		MaxSamples: limits.SamplesPerDatagram,
@@ -209,6 +214,9 @@ func describe(p decode.Problem) string {
 func summarize(out io.Writer, read capture.Stats, counts ledger.Counts) {
 	fmt.Fprintf(out, "frames %d, datagrams %d, frames without one %d, faults of the capture %d\n",
 		read.Frames, read.Datagrams, read.Skipped, read.Problems)
+	for _, kind := range slices.Sorted(maps.Keys(read.Passed)) {
+		fmt.Fprintf(out, "%-44s %d\n", "passed over: "+kind, read.Passed[kind])
+	}
 	for i, n := range counts {
 		if n == 0 {
 			continue

@@ -33,6 +33,8 @@ func newTailCommand() *cobra.Command {
 		Long: `tail prints the flows that are published from now on, as a table or as JSON lines with goflow2's names.
 It needs the right to create an ephemeral consumer of the stream.`,
 		Example: `  collector tail --server nats://127.0.0.1:4222 --exporter 192.0.2.1
+  collector tail --server nats://127.0.0.1:4222 --fleet flows/edge
+  kubectl exec -n flows ds/edge-collector -- /collector tail
   collector tail --config collector.yaml --json | jq 'select(.dst_port == 53)'`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -40,6 +42,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
 		},
 	}
 	flags.add(command)
+	command.Flags().StringVar(&flags.stream, "stream", "", "name of the stream")
 	command.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
 	command.Flags().StringVar(&flags.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
 	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")
@@ -78,7 +81,8 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 	}
 	following, err := js.OrderedConsumer(ctx, c.Output.Stream.Name, consumer)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --config names another one",
+		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --stream "+
+			"or --config name another one",
 			c.Output.Stream.Name, js.Conn().ConnectedUrlRedacted())
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,21 +31,31 @@ import (
 
 // serverFlags say which server and bucket or stream a command looks at.
 type serverFlags struct {
-	config, server string
-	timeout        time.Duration
+	config, server        string
+	fleet, bucket, stream string
+	timeout               time.Duration
 }
 
+// podConfiguration is where a collector's pod has its configuration; commands in a pod take it by themselves.
+var podConfiguration = config.StandardFile
+
 func (f *serverFlags) add(command *cobra.Command) {
-	command.PersistentFlags().StringVar(&f.config, "config", "", "take server, credentials and names from a collector's configuration")
+	command.PersistentFlags().StringVar(&f.config, "config", "", "take server, credentials and names from a collector's configuration\n(default: "+
+		podConfiguration+" where that is there, as in a pod)")
 	command.PersistentFlags().StringVar(&f.server, "server", "", "address of NATS, such as nats://127.0.0.1:4222")
+	command.PersistentFlags().StringVar(&f.fleet, "fleet", "", "look at the bucket and stream of a FlowCollector, as NAMESPACE/NAME")
 	command.PersistentFlags().DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the server")
 }
 
 // load returns the configuration, or the default one with the server given.
 func (f *serverFlags) load() (*config.Config, error) {
 	c := config.Default()
-	if f.config != "" {
-		loaded, err := config.Load(f.config)
+	path := f.config
+	if _, err := os.Stat(podConfiguration); path == "" && f.server == "" && err == nil {
+		path = podConfiguration
+	}
+	if path != "" {
+		loaded, err := config.Load(path)
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +72,15 @@ func (f *serverFlags) load() (*config.Config, error) {
 	if len(c.NATS.URLs) == 0 {
 		c.NATS.URLs = []string{nats.DefaultURL}
 	}
+	if f.fleet != "" {
+		namespace, name, found := strings.Cut(f.fleet, "/")
+		if !found || namespace == "" || name == "" || strings.Contains(name, "/") {
+			return nil, misuse{fmt.Errorf("--fleet %q is not the namespace and name of a FlowCollector, such as flows/edge", f.fleet)}
+		}
+		c.Templates.Bucket, c.Output.Stream.Name = config.FleetBucket(namespace, name), config.FleetStream(namespace, name)
+	}
+	c.Templates.Bucket = cmp.Or(f.bucket, c.Templates.Bucket)
+	c.Output.Stream.Name = cmp.Or(f.stream, c.Output.Stream.Name)
 	return c, nil
 }
 
@@ -100,6 +120,7 @@ func newTemplatesCommand() *cobra.Command {
 		Short: "Show what collectors share: templates and sampling rates",
 	}
 	flags.add(command)
+	command.PersistentFlags().StringVar(&flags.bucket, "bucket", "", "name of the bucket")
 	var asJSON bool
 	var exporter string
 	list := &cobra.Command{
@@ -168,7 +189,8 @@ func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, j
 	defer js.Conn().Close()
 	kv, err := js.KeyValue(ctx, c.Templates.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return fmt.Errorf("there is no bucket %s on %s: a collector creates it when it starts; --config names another one",
+		return fmt.Errorf("there is no bucket %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --bucket "+
+			"or --config name another one",
 			c.Templates.Bucket, js.Conn().ConnectedUrlRedacted())
 	}
 	if err != nil {

@@ -16,25 +16,6 @@ import (
 // corpus holds captures of real exporters, with the records that an independent dissector (tshark) reads from them.
 const corpus = "../../shared/corpus"
 
-// dissectorWrong names the captures whose expected records are not the right ones, and why. ours is how many records are
-// read instead.
-var dissectorWrong = map[string]struct {
-	ours   int
-	reason string
-}{
-	"netflow-9-h3c": {16, "RFC 3954 section 5.3: lengths come from the template. The dissector gives up at an IPv4 address of " +
-		"two bytes; the length is known, so that field is left out and the records are read."},
-	"netflow-9-invalid-01": {2, "RFC 3954 section 5.1: Count is a number of records, sections 5.2 and 5.3: FlowSets are " +
-		"delimited by their lengths. This exporter counts its data records only (as softflowd 1.1 does); the dissector takes the " +
-		"Count for FlowSets and stops before the data."},
-	"router-101-nfv9-cisco-cust-primitives": {51, "RFC 4291 section 2.5.2: the unspecified address indicates the absence of an " +
-		"address. The template has room for both families; the dissector takes the empty IPv6 fields, the flows are IPv4."},
-	"router-102-nfv9-cisco-f2rd-pretag-sampling-reload": {35, "RFC 4291 section 2.5.2, as for router-101."},
-	"router-112-ipfixv10-cisco-options-map-reassignment": {9, "RFC 7011 section 3.4.2: records of options templates describe " +
-		"the exporter and are no flows. The dissector does not see that their scope is an interface, and misses the flows whose " +
-		"template comes later in the capture."},
-}
-
 // comparedFields are what flow collectors agree on.
 var comparedFields = []string{"src_addr", "dst_addr", "src_port", "dst_port", "proto", "bytes", "packets", "in_if", "out_if",
 	"tcp_flags", "ip_tos", "src_as", "dst_as"}
@@ -105,12 +86,6 @@ func TestCapturesOfRealExportersDecodeToWhatADissectorReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, want := lines(t, out.Bytes()), lines(t, truth)
-			if wrong, ok := dissectorWrong[name]; ok {
-				if len(got) != wrong.ours {
-					t.Errorf("%d records, want %d: %s\n%s", len(got), wrong.ours, wrong.reason, messages.String())
-				}
-				return
-			}
 			if len(got) != len(want) {
 				t.Fatalf("%d records, want %d\n%s", len(got), len(want), messages.String())
 			}

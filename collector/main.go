@@ -68,7 +68,7 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "collector",
 		Short: "Collect NetFlow, IPFIX and sFlow",
-		Long: `collector receives NetFlow v1, v5, v7 and v9, IPFIX and sFlow v5 over UDP, decodes them and publishes the flows
+		Long: `collector receives NetFlow v1, v5, v7, v8 and v9, IPFIX and sFlow v2, v4 and v5 over UDP, decodes them and publishes the flows
 on NATS JetStream. Collectors of a fleet share templates and sampling rates through a JetStream key-value bucket, so that
 any of them decodes any exporter, also right after a restart.`,
 		Version:       observe.Version(),
@@ -77,6 +77,12 @@ any of them decodes any exporter, also right after a restart.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newLedgerCommand(),
-		newConfigCommand(), newSchemaCommand())
+		newConfigCommand(), &cobra.Command{
+			Use: "version", Short: "Print the version", Args: arguments(0, 0, ""),
+			RunE: func(command *cobra.Command, _ []string) error {
+				_, err := fmt.Fprintln(command.OutOrStdout(), observe.Version())
+				return err
+			},
+		}, newSchemaCommand())
 	return root
 }

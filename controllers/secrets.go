@@ -149,7 +149,7 @@ func (r *secretReader) value(path, name, key string) []byte {
 }
 
 func (r *secretReader) server(path string, n *v1alpha1.NATS) *jetstream.Server {
-	s := &jetstream.Server{URLs: n.URLs}
+	s := &jetstream.Server{URLs: n.URLs, Namespace: r.namespace}
 	if t := n.TLS; t != nil {
 		s.TLS = &jetstream.TLS{ServerName: t.ServerName}
 		if t.CA != nil {

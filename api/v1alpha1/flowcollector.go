@@ -57,14 +57,14 @@ type FlowCollectorSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055, ipfix on
-	// 4739 and sflow on 6343.
+	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055 and ipfix
+	// on 4739, which both take NetFlow and IPFIX, and sflow on 6343.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:default={{name: "netflow", protocol: "NetFlow", port: 2055}, {name: "ipfix", protocol: "IPFIX", port: 4739}, {name: "sflow", protocol: "SFlow", port: 6343}}
+	// +kubebuilder:default={{name: "netflow", protocol: "Auto", port: 2055}, {name: "ipfix", protocol: "Auto", port: 4739}, {name: "sflow", protocol: "SFlow", port: 6343}}
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.port == b.port))",message="two listeners have the same port; give each a port of its own, or one listener the protocol Auto"
 	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.nodePort) || self.exists_one(b, has(b.nodePort) && a.nodePort == b.nodePort))",message="two listeners have the same nodePort; give each one of its own, or leave them out"
 	// +kubebuilder:validation:XValidation:rule="self.all(l, l.name != 'metrics')",message="the operator's own port has the name metrics; choose another name for the listener"
@@ -166,8 +166,15 @@ type Listener struct {
 	// +kubebuilder:validation:Maximum=256
 	Workers int32 `json:"workers,omitempty"`
 
-	// receiveBuffer of each socket, 64Ki to 1Gi, default 32Mi. The node grants no more than its sysctl net.core.rmem_max; the
-	// collector logs what it got.
+	// sockets of each worker, 1 to 64, over which the datagrams of each exporter are spread: a burst finds the room of all of them.
+	// Default: one, or, on a node that does not grant it receiveBuffer, as many as it takes to have that, up to 32.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	Sockets int32 `json:"sockets,omitempty"`
+
+	// receiveBuffer of each worker, 64Ki to 1Gi, default 32Mi. The node grants a socket no more than its sysctl net.core.rmem_max;
+	// the collector logs what it got.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
@@ -187,6 +194,11 @@ type Decoding struct {
 	// 298). Default false.
 	// +optional
 	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
+
+	// biflows makes two flows of a record that counts both directions (RFC 5103, and the initiator's and responder's counters of
+	// firewalls): the second from destination to source. Otherwise it is one flow, of the forward direction. Default false.
+	// +optional
+	Biflows bool `json:"biflows,omitempty"`
 
 	// innerHeaders reports what is inside GRE, VXLAN, Geneve and IP-in-IP in sampled packets, in place of the outer headers.
 	// Default false.

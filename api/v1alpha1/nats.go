@@ -4,8 +4,8 @@ package v1alpha1
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.credentials), has(self.nkey), has(self.token), has(self.user)].filter(x, x).size() <= 1",message="choose one of credentials, nkey, token and user"
 type NATS struct {
-	// urls of the servers: nats://, tls://, ws:// or wss://. Without user or password: those come from Secrets. Default:
-	// nats://nats:4222.
+	// urls of the servers: nats://, tls://, ws:// or wss://. Without user or password: those come from Secrets. A host without
+	// dots is a Service in the namespace of the FlowCollector. Default: nats://nats:4222.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1

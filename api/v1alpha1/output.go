@@ -97,7 +97,8 @@ type Stream struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87840h')",message="maxAge: from 1m to 87840h is possible"
 	MaxAge *Duration `json:"maxAge,omitempty"`
 
-	// maxBytes of the stream, 1Mi to 1Pi; the oldest flows give way. Default 10Gi.
+	// maxBytes of the stream, 1Mi to 1Pi; the oldest flows give way. Default: 10Gi for a
+	// new stream, or a part of it where the NATS servers have no room for that; one that exists keeps its size.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

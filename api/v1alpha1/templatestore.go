@@ -45,7 +45,8 @@ type TemplateStore struct {
 	// +kubebuilder:default=File
 	Storage Storage `json:"storage,omitempty"`
 
-	// maxBytes of the bucket, 1Mi to 1Ti. A template takes some 300 bytes. Default 256Mi.
+	// maxBytes of the bucket, 1Mi to 1Ti. A template takes some 300 bytes. Default: 256Mi for a new bucket, or a part of it where
+	// the NATS servers have no room for that; one that exists keeps its size.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

@@ -199,6 +199,44 @@ func TestDefinitionIsUpgradedWithTheChartAndOutlivesIt(t *testing.T) {
 	helm(t, server, "uninstall", release)
 }
 
+// What docs/installation.md says of the way from kubectl to Helm is typed here as it stands, on what "kubectl apply -k" leaves. kubectl is
+// an owner of every field then, and the upgrade changes some.
+func TestTheDocumentedWayFromKubectlToHelmWorks(t *testing.T) {
+	server := controllertest.Start(t)
+	c := definitions(t, server)
+	server.Kubectl(t, "", "apply", "-k", "../../config/default")
+	page, err := os.ReadFile("../../docs/installation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n### From kubectl to Helm\n")
+	if !found {
+		t.Fatal("the page has no such section")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var commands [][]string
+	for line := range strings.Lines(section) {
+		if command, indented := strings.CutPrefix(line, "    helm "); indented {
+			commands = append(commands, strings.Fields(strings.ReplaceAll(command, "charts/flowfleet --namespace "+namespace, chart)))
+		}
+	}
+	if len(commands) != 2 || commands[0][0] != "install" || commands[1][0] != "upgrade" {
+		t.Fatalf("not an installation and an upgrade: %v", commands)
+	}
+	helm(t, server, commands[0]...)
+	t.Cleanup(func() { helm(t, server, "uninstall", release) })
+	for _, tag := range []string{"v9.9.8", "v9.9.9"} { // each is an upgrade that changes fields
+		helm(t, server, append(commands[1], "--set", "image.tag="+tag, "--set", "resources.limits.memory=300Mi")...)
+		var deployment appsv1.Deployment
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "flowfleet-manager"}, &deployment); err != nil {
+			t.Fatal(err)
+		}
+		if image := deployment.Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, ":"+tag) {
+			t.Errorf("after the upgrade to %s the image is %s", tag, image)
+		}
+	}
+}
+
 // manager builds the operator and returns where it is.
 func manager(t *testing.T) string {
 	t.Helper()

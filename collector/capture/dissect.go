@@ -28,13 +28,14 @@ const (
 	etherIPv6 = 0x86dd
 )
 
-// dissect finds the UDP datagram of a frame and reports whether there is one to be had now.
+// dissect finds the UDP datagram of a frame, or a message over TCP or SCTP, and reports whether there is one to be had now.
 func (r *Reader) dissect(f *frame) bool {
 	etherType, b, ok := link(f.linkType, f.data)
 	if !ok {
 		if !knownLink(f.linkType) {
 			r.problem(r.frame, fmt.Sprintf("link type %d is not supported", f.linkType))
 		}
+		r.pass(fmt.Sprintf("frames of link type %d", f.linkType))
 		return false
 	}
 	return r.network(f, etherType, b)
@@ -48,6 +49,7 @@ func (r *Reader) network(f *frame, etherType uint16, b []byte) bool {
 	case etherIPv6:
 		return r.ipv6(f, b)
 	}
+	r.passEtherType(etherType)
 	return false
 }
 
@@ -148,9 +150,11 @@ func etherOfPPP(protocol uint16) uint16 {
 // IP protocol numbers (IANA "Protocol Numbers").
 const (
 	protocolIPv4 = 4
+	protocolTCP  = 6
 	protocolUDP  = 17
 	protocolIPv6 = 41
 	protocolGRE  = 47
+	protocolSCTP = 132
 )
 
 func (r *Reader) ipv4(f *frame, b []byte) bool {
@@ -172,8 +176,15 @@ func (r *Reader) ipv4(f *frame, b []byte) bool {
 	flags := binary.BigEndian.Uint16(b[6:])
 	offset, more := int(flags&0x1fff)*8, flags&0x2000 != 0
 	switch fragment := offset != 0 || more; {
+	case b[9] != protocolUDP && fragment:
+		r.pass("fragments of other protocols than UDP")
+		return false
+	case b[9] == protocolTCP:
+		return r.tcp(f, source, destination, payload, cut)
+	case b[9] == protocolSCTP:
+		return r.sctp(f, source, destination, payload)
 	case b[9] != protocolUDP:
-		return !fragment && r.tunnel(f, b[9], payload)
+		return r.tunnel(f, b[9], payload)
 	case fragment:
 		key := fragmentKey{source, destination, uint32(binary.BigEndian.Uint16(b[4:]))}
 		return r.fragment(f, key, offset, more, cut, payload)
@@ -198,6 +209,10 @@ func (r *Reader) ipv6(f *frame, b []byte) bool {
 		switch next {
 		case protocolUDP:
 			return r.udp(f, source, destination, payload, cut)
+		case protocolTCP:
+			return r.tcp(f, source, destination, payload, cut)
+		case protocolSCTP:
+			return r.sctp(f, source, destination, payload)
 		case 0, 43, 60: // hop-by-hop, routing, destination options (RFC 8200 section 4)
 			if len(payload) < 8 || len(payload) < 8*(1+int(payload[1])) {
 				return false
@@ -205,6 +220,7 @@ func (r *Reader) ipv6(f *frame, b []byte) bool {
 			next, payload = payload[0], payload[8*(1+int(payload[1])):]
 		case 44: // fragment
 			if len(payload) < 8 || payload[0] != protocolUDP {
+				r.pass("fragments of other protocols than UDP")
 				return false
 			}
 			flags := binary.BigEndian.Uint16(payload[2:])

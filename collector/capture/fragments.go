@@ -104,8 +104,11 @@ func (r *Reader) giveUp(key fragmentKey, p *partial) {
 	}
 }
 
-// unfinished reports the datagrams that nothing completed.
+// unfinished reports the datagrams and messages that nothing completed.
 func (r *Reader) unfinished() {
+	for key, s := range r.streams {
+		r.leave(key, s)
+	}
 	for key, p := range r.fragments.partials {
 		r.giveUp(key, p)
 	}

@@ -1,4 +1,4 @@
-// Package capture reads UDP datagrams out of packet captures: pcap and pcapng files, compressed with gzip or not, of any
+// Package capture reads UDP datagrams, and messages of IPFIX over TCP and SCTP, out of packet captures: pcap and pcapng files, compressed with gzip or not, of any
 // byte order and of the link types that captures of flow exports come in.
 //
 // Captures may come from strangers: block sizes, fragments and everything else that a file can ask for is bounded, and
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Datagram is one UDP payload.
+// Datagram is one UDP payload, or one message over TCP or SCTP.
 type Datagram struct {
 	// File it came from, and the number of the (last) frame in it, from 1.
 	File  string
@@ -40,9 +40,11 @@ type Problem struct {
 
 // Stats of a Reader.
 type Stats struct {
-	// Frames read; Datagrams found in them; Skipped frames that hold no UDP datagram (fragments that wait among them);
+	// Frames read; Datagrams found in them; Skipped frames that complete none (fragments and segments that wait among them);
 	// Problems reported.
 	Frames, Datagrams, Skipped, Problems int
+	// Passed are the frames that carry nothing that is read here, by what they carry.
+	Passed map[string]int
 }
 
 // frame is one captured packet.
@@ -69,6 +71,10 @@ type Reader struct {
 	report    func(Problem)
 	stats     Stats
 	fragments fragments
+	streams   map[pair]*stream
+	// associations of SCTP, and messages of a frame that wait to be asked for.
+	associations map[pair]*association
+	queue        []Datagram
 
 	path   string
 	closer io.Closer
@@ -99,6 +105,10 @@ func (r *Reader) Close() error {
 // Next returns the next datagram, io.EOF at the end of the last file. No other error is returned: files and frames that
 // cannot be read are Problems.
 func (r *Reader) Next() (*Datagram, error) {
+	if r.dequeue() {
+		r.stats.Datagrams++
+		return &r.found, nil
+	}
 	for {
 		if r.format == nil && !r.open() {
 			r.unfinished()

@@ -317,6 +317,9 @@ func FuzzReader(f *testing.F) {
 	f.Add(pcapngFile(binary.BigEndian, 1, 9, frame))
 	f.Add(zipped(pcapFile(binary.LittleEndian, magicNano, 101, ip6(44, make([]byte, 20)))))
 	f.Add(pcapFile(binary.LittleEndian, magicMicro, 101, ip4Of(47, 0, nil, join(be16(0x1000, 0x22eb, 0, 1), make([]byte, 20), frame))))
+	m := message(30, 'a')
+	f.Add(pcapFile(binary.LittleEndian, magicMicro, 1, tcpSegment(0, tcpSYN, nil), tcpSegment(1, 16, m[:20]), tcpSegment(60, 16, m), tcpSegment(21, 17, m[20:])))
+	f.Add(pcapFile(binary.LittleEndian, magicMicro, 1, sctpPacket(dataChunk(1, 2, m[:20]), dataChunk(2, 1, m[20:]), dataChunk(3, 3, m))))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		format, err := begin(bytes.NewReader(file))
 		if err != nil {

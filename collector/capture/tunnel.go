@@ -6,7 +6,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 )
 
-// tunnel reads what an IP protocol other than UDP carries: switches and clouds mirror traffic within GRE, ERSPAN, VXLAN or
+// tunnel reads what an IP protocol other than UDP, TCP and SCTP carries: switches and clouds mirror traffic within GRE, ERSPAN, VXLAN or
 // Geneve. Tunnels in fragments are left alone, but for those over UDP. Every header takes some of the frame's bytes, which
 // bounds how deep tunnels lie within each other.
 func (r *Reader) tunnel(f *frame, protocol byte, b []byte) bool {
@@ -18,6 +18,7 @@ func (r *Reader) tunnel(f *frame, protocol byte, b []byte) bool {
 	case protocolGRE:
 		return r.gre(f, b)
 	}
+	r.passProtocol(protocol)
 	return false
 }
 

@@ -102,6 +102,7 @@ func (k *checker) listeners(listeners []Listener) {
 		}
 		oneOf(k, path+".protocol", l.Protocol, ProtocolAuto, ProtocolNetFlow, ProtocolIPFIX, ProtocolSFlow)
 		within(k, path+".workers", l.Workers, 1, 256)
+		within(k, path+".sockets", l.Sockets, 0, 64)
 		within(k, path+".receiveBuffer", l.ReceiveBuffer, 64<<10, 1<<30)
 	}
 }
@@ -151,7 +152,7 @@ func (k *checker) templates(c *Config) {
 	}
 	oneOf(k, "templateStore.replicas", t.Replicas, 1, 3, 5)
 	oneOf(k, "templateStore.storage", t.Storage, StorageFile, StorageMemory)
-	k.that(t.MaxBytes == -1 || t.MaxBytes >= 1<<20, "templateStore.maxBytes", "%s is less than 1Mi; -1 is no limit", t.MaxBytes)
+	k.that(t.MaxBytes == 0 || t.MaxBytes == -1 || t.MaxBytes >= 1<<20, "templateStore.maxBytes", "%s is less than 1Mi; -1 is no limit", t.MaxBytes)
 	within(k, "templateStore.loadTimeout", t.LoadTimeout, Duration(time.Second), Duration(time.Hour))
 	if t.NATS != nil {
 		k.nats("templateStore.nats", t.NATS, !t.Disabled)
@@ -187,7 +188,7 @@ func (k *checker) output(c *Config) {
 	oneOf(k, "output.stream.replicas", s.Replicas, 1, 3, 5)
 	oneOf(k, "output.stream.retention", s.Retention, RetentionLimits, RetentionInterest, RetentionWorkQueue)
 	oneOf(k, "output.stream.storage", s.Storage, StorageFile, StorageMemory)
-	k.that(s.MaxBytes == -1 || s.MaxBytes >= 1<<20, "output.stream.maxBytes", "%s is less than 1Mi; -1 is no limit", s.MaxBytes)
+	k.that(s.MaxBytes == 0 || s.MaxBytes == -1 || s.MaxBytes >= 1<<20, "output.stream.maxBytes", "%s is less than 1Mi; -1 is no limit", s.MaxBytes)
 	within(k, "output.stream.maxAge", s.MaxAge, Duration(time.Minute), Duration(10*366*24*time.Hour))
 	k.subjects(o)
 }

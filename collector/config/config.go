@@ -48,6 +48,9 @@ type Listener struct {
 	Protocol Protocol `json:"protocol,omitempty"`
 	// Workers is the number of sockets (SO_REUSEPORT) and goroutines. Default: the number of processors, at most 8.
 	Workers int `json:"workers,omitempty"`
+	// Sockets are the kernel's for each worker; the datagrams of each exporter are spread over those of one worker. 0, the default:
+	// one, or, where the kernel does not grant one ReceiveBuffer, as many as it takes to have it, up to 32.
+	Sockets int `json:"sockets,omitempty"`
 	// ReceiveBuffer is the socket's receive buffer in bytes. Default 32Mi.
 	ReceiveBuffer Size `json:"receiveBuffer,omitempty"`
 }
@@ -126,6 +129,9 @@ type Decoding struct {
 	// other counters stand in for them: after the device's treatment (elements 23, 24), in total (85, 86), from the
 	// initiator (231, 298).
 	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
+	// Biflows makes two flows of a record that counts both directions (RFC 5103, and initiator and responder of firewalls): the second
+	// from destination to source. By default it is one flow, of the forward direction.
+	Biflows bool `json:"biflows,omitempty"`
 	// InnerHeaders reports the addresses inside GRE and VXLAN in place of the outer ones.
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 }
@@ -186,7 +192,8 @@ type TemplateStore struct {
 	Replicas int `json:"replicas,omitempty"`
 	// Storage, default File.
 	Storage Storage `json:"storage,omitempty"`
-	// MaxBytes of the bucket, default 256Mi; -1 for no limit.
+	// MaxBytes of the bucket; -1 for no limit. 0 (the default) makes it 256Mi, or less where the server has no room for that, and
+	// leaves the size of one that exists alone.
 	MaxBytes Size `json:"maxBytes,omitempty"`
 	// LoadTimeout is how long readiness waits for the bucket at start. Default 30s.
 	LoadTimeout Duration `json:"loadTimeout,omitempty"`
@@ -251,7 +258,8 @@ type Stream struct {
 	Subjects []string `json:"subjects,omitempty"`
 	// MaxAge of a message, default 24h; 0 cannot be told from unset: give a long one.
 	MaxAge Duration `json:"maxAge,omitempty"`
-	// MaxBytes of the stream, default 10Gi; -1 for no limit.
+	// MaxBytes of the stream; -1 for no limit. 0 (the default) makes it 10Gi, or less where the server has no room for that, and
+	// leaves the size of one that exists alone.
 	MaxBytes Size `json:"maxBytes,omitempty"`
 	// Replicas 1, 3 or 5; default 1.
 	Replicas int     `json:"replicas,omitempty"`

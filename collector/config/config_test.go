@@ -148,3 +148,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// IPFIX on 2055 and NetFlow v9 on 4739 are common.
+func TestDefaultPortsOfNetFlowAndIPFIXTakeBoth(t *testing.T) {
+	protocols := map[string]Protocol{}
+	for _, l := range Default().Listeners {
+		protocols[l.Address] = l.Protocol
+	}
+	for address, want := range map[string]Protocol{":2055": ProtocolAuto, ":4739": ProtocolAuto, ":6343": ProtocolSFlow} {
+		if protocols[address] != want {
+			t.Errorf("%s takes %s, want %s", address, protocols[address], want)
+		}
+	}
+}
+
+// The collector and the operator choose a size that the server has room for; an upgrade must not ask for what was the default.
+func TestSizesThatAreLeftOutStayOpen(t *testing.T) {
+	c := Default()
+	if c.Templates.MaxBytes != 0 || c.Output.Stream.MaxBytes != 0 {
+		t.Errorf("bucket %s, stream %s", c.Templates.MaxBytes, c.Output.Stream.MaxBytes)
+	}
+	if problems := c.Check(); len(problems) > 1 { // no server is named
+		t.Errorf("%v", problems)
+	}
+}

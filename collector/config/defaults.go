@@ -13,6 +13,12 @@ func Default() *Config {
 	return c
 }
 
+// Sizes of a bucket and of a stream whose maxBytes is left out, where the server has room for them.
+const (
+	StandardBucketBytes Size = 256 << 20
+	StandardStreamBytes Size = 10 << 30
+)
+
 // orDefault sets what is zero.
 func orDefault[T comparable](v *T, standard T) {
 	var zero T
@@ -37,8 +43,9 @@ func (c *Config) SetDefaults() {
 	}
 	if len(c.Listeners) == 0 {
 		c.Listeners = []Listener{
-			{Name: "netflow", Address: ":2055", Protocol: ProtocolNetFlow},
-			{Name: "ipfix", Address: ":4739", Protocol: ProtocolIPFIX},
+			// IPFIX on 2055 and NetFlow v9 on 4739 are common: both take both.
+			{Name: "netflow", Address: ":2055", Protocol: ProtocolAuto},
+			{Name: "ipfix", Address: ":4739", Protocol: ProtocolAuto},
 			{Name: "sflow", Address: ":6343", Protocol: ProtocolSFlow},
 		}
 	}
@@ -70,7 +77,6 @@ func (c *Config) SetDefaults() {
 	orDefault(&t.TTL, Duration(30*24*time.Hour))
 	orDefault(&t.Replicas, 1)
 	orDefault(&t.Storage, StorageFile)
-	orDefault(&t.MaxBytes, 256<<20)
 	orDefault(&t.LoadTimeout, Duration(30*time.Second))
 
 	o := &c.Output
@@ -85,7 +91,6 @@ func (c *Config) SetDefaults() {
 		o.Stream.Subjects = []string{"flows.>"}
 	}
 	orDefault(&o.Stream.MaxAge, Duration(24*time.Hour))
-	orDefault(&o.Stream.MaxBytes, 10<<30)
 	orDefault(&o.Stream.Replicas, 1)
 	orDefault(&o.Stream.Storage, StorageFile)
 	orDefault(&o.Stream.Retention, RetentionLimits)

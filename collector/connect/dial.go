@@ -57,6 +57,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 	// A permission that is missing is an error with each message. The library calls one handler at a time.
 	errorLines, suppressed := rate.Sometimes{First: firstErrors, Interval: errorInterval}, 0
 	d := &dialer{secrets: c}
+	again := &resubscriber{log: log}
 	options := []nats.Option{
 		nats.Name("flowfleet collector: " + purpose),
 		nats.RetryOnFailedConnect(true),
@@ -81,7 +82,10 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
 			log.Warn("cannot connect to NATS; trying again with up to 30s between", "error", err, "hint", hint(err))
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, subscription *nats.Subscription, err error) {
+		nats.ErrorHandler(func(nc *nats.Conn, subscription *nats.Subscription, err error) {
+			if refusedSubscription(err) {
+				again.refused(nc)
+			}
 			subject := ""
 			if subscription != nil {
 				subject = subscription.Subject

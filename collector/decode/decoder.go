@@ -6,6 +6,7 @@ package decode
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -48,6 +49,7 @@ const (
 	NetFlow1
 	NetFlow5
 	NetFlow7
+	NetFlow8
 	NetFlow9
 	IPFIX
 	SFlow
@@ -60,7 +62,8 @@ func Detect(b []byte) Protocol {
 	}
 	switch binary.BigEndian.Uint16(b) {
 	case 0:
-		if binary.BigEndian.Uint32(b) == 5 { // sFlow's version has 32 bits
+		switch binary.BigEndian.Uint32(b) { // sFlow's version has 32 bits
+		case 2, 4, 5:
 			return SFlow
 		}
 	case 1:
@@ -69,6 +72,8 @@ func Detect(b []byte) Protocol {
 		return NetFlow5
 	case 7:
 		return NetFlow7
+	case 8:
+		return NetFlow8
 	case 9:
 		return NetFlow9
 	case 10:
@@ -81,7 +86,7 @@ func Detect(b []byte) Protocol {
 func accepts(want config.Protocol, p Protocol) bool {
 	switch want {
 	case config.ProtocolNetFlow:
-		return p == NetFlow1 || p == NetFlow5 || p == NetFlow7 || p == NetFlow9
+		return p == NetFlow1 || p == NetFlow5 || p == NetFlow7 || p == NetFlow8 || p == NetFlow9
 	case config.ProtocolIPFIX:
 		return p == IPFIX
 	case config.ProtocolSFlow:
@@ -194,8 +199,22 @@ func bookRefusal(book *ledger.Book, reason ledger.Counter) {
 
 func (d *Decoder) problem(reason ledger.Counter, in Datagram) {
 	if d.report != nil {
-		d.report(Problem{Reason: reason, Source: in.Source, Tag: in.Tag})
+		p := Problem{Reason: reason, Source: in.Source, Tag: in.Tag}
+		if reason == ledger.RefusedVersion {
+			p.Err = versionError(binary.BigEndian.Uint32(in.Payload))
+		}
+		d.report(p)
 	}
+}
+
+// versionError names the version that the first four bytes of a datagram say: 16 bits, or all 32 where those are zero, as of sFlow.
+type versionError uint32
+
+func (v versionError) Error() string {
+	if v>>16 == 0 {
+		return fmt.Sprintf("sFlow version %d", uint32(v))
+	}
+	return fmt.Sprintf("version %d", uint32(v)>>16)
 }
 
 // Tick does what time and other workers bring about, see netflow.Decoder.Tick.
@@ -222,6 +241,8 @@ func protocolOf(version template.Version) Protocol {
 		return NetFlow5
 	case 7:
 		return NetFlow7
+	case 8:
+		return NetFlow8
 	case template.NetFlow9:
 		return NetFlow9
 	case template.IPFIX:

@@ -115,6 +115,9 @@ func TestFlowsAreThoseOfGoflow2(t *testing.T) {
 				}
 				mine.decode(datagram)
 			}
+			if want = slices.DeleteFunc(want, saysNothing); len(want) == 0 {
+				want = nil
+			}
 			for _, m := range want {
 				correct(m)
 			}
@@ -125,14 +128,38 @@ func TestFlowsAreThoseOfGoflow2(t *testing.T) {
 	}
 }
 
-// correct puts right what goflow2 v2.2.6 has wrong.
+// correct puts right what goflow2 v2.2.6 has wrong, or leaves to its readers.
 func correct(m *flowpb.FlowMessage) {
+	if m.Type != flowpb.FlowMessage_SFLOW_5 {
+		// Values that are no indices (RFC 2863, InterfaceIndex) and no VLANs (IEEE 802.1Q).
+		for _, index := range []*uint32{&m.InIf, &m.OutIf} {
+			if *index > 0x7fffffff || *index == 0x3fffffff {
+				*index = 0
+			}
+		}
+		for _, vlan := range []*uint32{&m.SrcVlan, &m.DstVlan, &m.VlanId} {
+			if *vlan > 4094 {
+				*vlan = 0
+			}
+		}
+		// Cisco, "NetFlow Export Datagram Format": the destination port of ICMP is type * 256 + code.
+		if (m.Proto == 1 || m.Proto == 58) && m.IcmpType == 0 && m.IcmpCode == 0 {
+			m.IcmpType, m.IcmpCode = m.DstPort>>8&0xff, m.DstPort&0xff
+		}
+	}
+	m.TimeFlowStartNs = min(m.TimeFlowStartNs, m.TimeFlowEndNs) // no flow ends before it begins
 	for i, layer := range m.LayerStack {
 		if layer == flowpb.FlowMessage_TCP {
 			// RFC 9293 section 3.1: the data offset stands in the 13th byte; goflow2 takes the flags for it and adds 20.
 			m.LayerSize[i] = 20
 		}
 	}
+}
+
+// saysNothing: a record without any address, port, byte or packet is no flow; goflow2 makes one of it.
+func saysNothing(m *flowpb.FlowMessage) bool {
+	return m.Type != flowpb.FlowMessage_SFLOW_5 && m.Bytes == 0 && m.Packets == 0 && m.SrcPort == 0 && m.DstPort == 0 &&
+		len(m.SrcAddr) == 0 && len(m.DstAddr) == 0 && m.SrcMac == 0 && m.DstMac == 0
 }
 
 func ExampleDecoder() {

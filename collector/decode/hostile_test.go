@@ -54,14 +54,14 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"withdrawal followed by data of its id", [][]byte{
 			message(templateSet(10, 300, fields)),
 			message(set(2, u16(300, 0)), g.dataSet(300, fields, 3)),
-		}, 0, ledger.TemplatesWithdrawn},
+		}, 3, ledger.TemplatesWithdrawn}, // RFC 7011 section 8.4: ignored
 		{"template without fields in NetFlow v9", [][]byte{g.message(9, 1, set(0, u16(300, 0)))}, 0, ledger.TemplatesRefusedInvalid},
 		{"template whose records have no bytes", [][]byte{
 			message(set(2, u16(300, 2, 1, 0, 2, 0))), message(set(300, make([]byte, 1000))),
 		}, 0, ledger.TemplatesRefusedInvalid},
 		{"template of variable fields only takes a byte each", [][]byte{
-			message(set(2, u16(300, 1, 1, 65535))), message(set(300, make([]byte, 8))),
-		}, 8, ledger.RecordsDecoded},
+			message(set(2, u16(300, 1, 1, 65535))), message(set(300, []byte{1, 1, 0, 0, 0, 0, 0})),
+		}, 1, ledger.RecordsDecoded},
 		{"v5 header that claims records it does not carry", [][]byte{
 			append(u16(5, 65535), make([]byte, 20)...),
 		}, 0, ledger.DatagramsTruncated},
@@ -71,7 +71,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"template with more fields than allowed", [][]byte{
 			message(templateSet(10, 300, make([]field, 200))),
 		}, 0, ledger.TemplatesRefusedLimit},
-		{"set longer than its message", [][]byte{message(u16(300, 2000, 1))}, 0, ledger.SetsDroppedMalformed},
+		{"set longer than its message", [][]byte{message(u16(300, 2000, 1))}, 0, ledger.DatagramsTruncated},
 		{"set shorter than its header", [][]byte{message(u16(300, 3, 1, 1))}, 0, ledger.SetsDroppedMalformed},
 		{"reserved set id", [][]byte{message(set(77, make([]byte, 8)))}, 0, ledger.SetsDroppedReserved},
 		{"message longer than its datagram", [][]byte{append(u16(10, 2000), make([]byte, 12)...)}, 0, ledger.DatagramsTruncated},
@@ -84,10 +84,17 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"empty", [][]byte{{}}, 0, ledger.RefusedTooShort},
 		{"expanded sample of 80 bytes that announces billions", [][]byte{append(append(
 			u32(5, 1, 0x01020304, 0, 1, 1, 1, 3, 80, 1, 0, 3, 1, 1, 0, 0, 5, 0, 6, 0xffffffff),
-			u32(1003, 32, 1, 0, 1, 1, 1, 0xffffffff, 2, 0xffffffff)...), 0, 0, 0, 0)}, 1, ledger.RecordsTruncated},
+			u32(1003, 32, 1, 0, 1, 1, 1, 0xffffffff, 2, 0xffffffff)...), 0, 0, 0, 0)}, 0, ledger.SamplesDroppedNoPacket},
 		{"sFlow with four billion samples", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 0xffffffff)}, 0, ledger.DatagramsTruncated},
 		{"sFlow sample longer than its datagram", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 1, 1, 0xffffffff, 0)}, 0,
 			ledger.SamplesDroppedMalformed},
+		{"NetFlow v8 with an unknown aggregation", [][]byte{append(u16(8, 1), make([]byte, 100)...)}, 0, ledger.RefusedHeader},
+		{"NetFlow v8 that promises more than it carries", [][]byte{append(u16(8, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0102), make([]byte, 60)...)}, 2,
+			ledger.DatagramsTruncated},
+		{"sFlow version 4 with four billion samples", [][]byte{u32(4, 1, 0x01020304, 1, 1, 0xffffffff)}, 0, ledger.DatagramsTruncated},
+		{"sFlow version 4 with four billion labels", [][]byte{u32(4, 1, 0x01020304, 1, 1, 1, 1, 1, 3, 9, 9, 0, 1, 2, 1, 1, 60, 0xffffffff)}, 0,
+			ledger.SamplesDroppedMalformed},
+		{"sFlow version 3", [][]byte{u32(3, 1, 0x01020304, 1, 1, 0)}, 0, ledger.RefusedVersion},
 		{"sFlow with an unknown kind of address", [][]byte{u32(5, 9, 0, 0, 0, 0, 0, 0)}, 0, ledger.RefusedHeader},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -239,7 +246,8 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 
 func FuzzNetFlow5(f *testing.F) {
 	g := newGenerator(1)
-	fuzz(f, config.ProtocolNetFlow, g.netflow5(2), append(u16(5, 65535), make([]byte, 20)...), append(u16(7, 1), make([]byte, 80)...))
+	fuzz(f, config.ProtocolNetFlow, g.netflow5(2), append(u16(5, 65535), make([]byte, 20)...), append(u16(7, 1), make([]byte, 80)...),
+		append(u16(8, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0e02), make([]byte, 80)...), append(u16(8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0602), make([]byte, 36)...))
 }
 
 func FuzzNetFlow9(f *testing.F) {
@@ -264,5 +272,9 @@ func FuzzIPFIX(f *testing.F) {
 
 func FuzzSFlow(f *testing.F) {
 	g := newGenerator(1)
-	fuzz(f, config.ProtocolSFlow, g.sflow(2), g.sflow(1)[:100], u32(5, 1, 0x01020304, 0, 1, 1, 1, 2, 4, 0))
+	fuzz(f, config.ProtocolSFlow, g.sflow(2), g.sflow(1)[:100], u32(5, 1, 0x01020304, 0, 1, 1, 1, 2, 4, 0),
+		u32(5, 1, 0x01020304, 0, 1, 1, 1, 5, 92, 9, 0, 5, 0, 12, 34, 258, 2, 3, 32, 100, 6, 1, 2, 80, 443, 0, 0, 1037, 12, 3, 0, 1),
+		u32(5, 1, 0x01020304, 0, 1, 1, 1, 1, 104, 1, 3, 9, 9, 0, 1, 2, 3, 1004, 16, 106, 0, 106, 0, 1006, 24, 1, 1, 1, 4096, 1, 8192, 2100, 20, 6, 1, 2, 3, 4),
+		u32(4, 1, 0x01020304, 1, 1, 2, 2, 1, 3, 20, 7, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 1000, 9, 0, 1, 2, 2, 100, 6, 1, 2, 80, 443, 0, 0, 2, 3, 1, 2, 3, 1, 2, 1, 9, 1, 7, 100, 5, 1, 0),
+		u32(2, 1, 0x01020304, 1, 1, 1, 1, 1, 3, 1000, 9, 0, 1, 2, 1, 1, 60, 4, 0xdeadbeef, 1, 3, 1, 2, 3, 1, 9))
 }

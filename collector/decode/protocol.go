@@ -11,6 +11,8 @@ func (p Protocol) String() string {
 		return "netflow5"
 	case NetFlow7:
 		return "netflow7"
+	case NetFlow8:
+		return "netflow8"
 	case NetFlow9:
 		return "netflow9"
 	case IPFIX:
@@ -21,7 +23,7 @@ func (p Protocol) String() string {
 	return "unknown"
 }
 
-// SubjectToken is the last token of the subject that records of a type are published on; NetFlow v1 and v7 go with v5,
+// SubjectToken is the last token of the subject that records of a type are published on; NetFlow v1, v7 and v8 go with v5,
 // whose type they have.
 func SubjectToken(t flow.Type) string {
 	switch t {

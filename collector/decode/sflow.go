@@ -9,12 +9,13 @@ import (
 // sampleFaults are what package sflow counts of a datagram that it could not read in full.
 var sampleFaults = [...]ledger.Counter{
 	ledger.DatagramsTruncated, ledger.SamplesDroppedMalformed, ledger.SamplesDroppedLimit, ledger.RecordsTruncated,
+	ledger.SamplesDroppedNoPacket,
 }
 
-// decodeSFlow decodes an sFlow version 5 datagram and follows its agent's sequence.
+// decodeSFlow decodes an sFlow datagram and follows its agent's sequence.
 func (d *Decoder) decodeSFlow(in Datagram) {
 	records := d.counts[ledger.RecordsDecoded]
-	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner}
+	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra}
 	if rate, ok := d.settings.Overrides.Lookup(in.Source.Addr()); ok {
 		options.Override = uint64(rate)
 	}

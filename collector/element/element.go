@@ -1,15 +1,19 @@
 // Package element knows the information elements of IPFIX and the field types of NetFlow v9: their names, their data
 // types, and how to render their values as JSON.
 //
-// IANA's registry is data, generated into registry.go.
+// IANA's registry and vendors' elements are data, generated into registry.go and vendors.go. sFlow's structures are in
+// sflow_structures.go.
 package element
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 //go:generate go run ../../hack/registry -csv ../../hack/registry/ipfix-information-elements.csv -out registry.go
+//go:generate go run ../../hack/registry -vendors ../../hack/registry/vendor-elements.csv -out vendors.go
 
 // DataType is an abstract data type (RFC 7012 section 3.1, RFC 6313 section 4.5).
 type DataType uint8
@@ -40,13 +44,19 @@ const (
 	BasicList
 	SubTemplateList
 	SubTemplateMultiList
+	// NumberOrText is what a vendor's list gives no type for: text where it can be read as such, else a number.
+	NumberOrText
+	// ApplicationText is text behind 6 bytes that say of which application and which of its fields (Cisco, "AVC Export").
+	ApplicationText
+	// JuniperCommonProperties has 6 bits that say what the other 10 are (Juniper, "Inline Active Flow Monitoring").
+	JuniperCommonProperties
 )
 
 var typeNames = [...]string{
 	"octetArray", "unsigned8", "unsigned16", "unsigned32", "unsigned64", "unsigned256", "signed8", "signed16", "signed32",
 	"signed64", "float32", "float64", "boolean", "macAddress", "string", "dateTimeSeconds", "dateTimeMilliseconds",
 	"dateTimeMicroseconds", "dateTimeNanoseconds", "ipv4Address", "ipv6Address", "basicList", "subTemplateList",
-	"subTemplateMultiList",
+	"subTemplateMultiList", "numberOrText", "applicationText", "juniperCommonProperties",
 }
 
 // String is the registry's name of t.
@@ -71,41 +81,55 @@ type Element struct {
 // ReverseEnterprise is the private enterprise number of reverse information elements (RFC 5103 section 6.1).
 const ReverseEnterprise = 29305
 
+// certEnterprise is CERT's, whose exporter YAF marks the reverse direction of its own elements by a bit of their ids.
+const (
+	certEnterprise = 6871
+	certReverse    = 1 << 14
+)
+
 // Lookup finds an element by its enterprise number, 0 for IANA's, and id. Reverse elements (RFC 5103) are those of IANA
-// with a name of their own. Other enterprises are not known.
+// with a name of their own.
 func Lookup(enterprise uint32, id uint16) (Element, bool) {
-	if enterprise != 0 && enterprise != ReverseEnterprise || int(id) >= len(registry) || registry[id].Name == "" {
+	switch enterprise {
+	case 0:
+		if int(id) < len(registry) && registry[id].Name != "" {
+			return registry[id], true
+		}
 		return Element{}, false
+	case ReverseEnterprise:
+		return reverse(Lookup(0, id))
 	}
-	e := registry[id]
-	if enterprise == ReverseEnterprise {
-		// RFC 5103 section 6.1: "reverse" and the name with its first letter capitalised.
-		e.Name = "reverse" + strings.ToUpper(e.Name[:1]) + e.Name[1:]
+	e, ok := vendor(enterprise, id)
+	if !ok && enterprise == certEnterprise && id&certReverse != 0 {
+		return reverse(vendor(enterprise, id&^certReverse))
 	}
-	return e, true
+	return e, ok
 }
 
-// LookupNetFlow9 finds a field type of NetFlow v9. Up to 127 they are IANA's elements (RFC 7012 section 7.1.2); Cisco's
-// firewalls use numbers from 33000 on.
+// reverse names an element's reverse: "reverse" and the name with its first letter capitalised (RFC 5103 section 6.1).
+func reverse(e Element, ok bool) (Element, bool) {
+	if ok {
+		e.Name = "reverse" + strings.ToUpper(e.Name[:1]) + e.Name[1:]
+	}
+	return e, ok
+}
+
+func vendor(enterprise uint32, id uint16) (Element, bool) {
+	list := vendors[enterprise]
+	at, ok := slices.BinarySearchFunc(list, id, func(e Element, id uint16) int { return cmp.Compare(e.ID, id) })
+	if !ok {
+		return Element{}, false
+	}
+	return list[at], true
+}
+
+// LookupNetFlow9 finds a field type of NetFlow v9. Up to 127 they are IANA's elements (RFC 7012 section 7.1.2); vendors use numbers
+// from 32768 on, Cisco's firewalls those from 33000.
 func LookupNetFlow9(id uint16) (Element, bool) {
-	if e, ok := netflow9[id]; ok {
+	if e, ok := vendor(0, id); ok {
 		return e, true
 	}
 	return Lookup(0, id)
-}
-
-// netflow9 are field types that IANA's registry does not have, from Cisco's "NetFlow Version 9 Flow-Record Format" and
-// "NetFlow Secure Event Logging" for the ASA.
-var netflow9 = map[uint16]Element{
-	33000: {ID: 33000, Name: "NF_F_INGRESS_ACL_ID", Type: OctetArray},
-	33001: {ID: 33001, Name: "NF_F_EGRESS_ACL_ID", Type: OctetArray},
-	33002: {ID: 33002, Name: "NF_F_FW_EXT_EVENT", Type: Unsigned16},
-	40000: {ID: 40000, Name: "NF_F_USERNAME", Type: String},
-	40001: {ID: 40001, Name: "NF_F_XLATE_SRC_ADDR_IPV4", Type: Ipv4Address},
-	40002: {ID: 40002, Name: "NF_F_XLATE_DST_ADDR_IPV4", Type: Ipv4Address},
-	40003: {ID: 40003, Name: "NF_F_XLATE_SRC_PORT", Type: Unsigned16},
-	40004: {ID: 40004, Name: "NF_F_XLATE_DST_PORT", Type: Unsigned16},
-	40005: {ID: 40005, Name: "NF_F_FW_EVENT", Type: Unsigned8},
 }
 
 // Name is an element's name, or "element<id>" and "enterprise<number>.<id>" for unknown ones. It is never empty and needs

@@ -40,7 +40,7 @@ func TestNames(t *testing.T) {
 		{false, 0, 40005, "element40005"},
 		{true, 0, 40005, "NF_F_FW_EVENT"},
 		{true, 0, 48, "samplerId"},
-		{false, 9, 12235, "enterprise9.12235"},
+		{false, 9, 3, "enterprise9.3"},
 		{false, 0, 529, "udpUnsafeExIDList"},
 	} {
 		if got := Name(test.netflow9, test.enterprise, test.id); got != test.want {

@@ -34,6 +34,17 @@ func appendTyped(dst []byte, t DataType, v []byte) ([]byte, bool) {
 		return dst, false
 	}
 	switch t {
+	case NumberOrText:
+		if isText(v) {
+			return appendText(dst, v), true
+		}
+		if len(v) <= 8 {
+			return strconv.AppendUint(dst, unsigned(v), 10), true
+		}
+	case ApplicationText:
+		return appendApplicationText(dst, v)
+	case JuniperCommonProperties:
+		return appendCommonProperties(dst, v)
 	case Unsigned8, Unsigned16, Unsigned32, Unsigned64:
 		if len(v) <= 8 {
 			return strconv.AppendUint(dst, unsigned(v), 10), true

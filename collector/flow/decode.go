@@ -54,6 +54,7 @@ func Decode(b []byte, r *Record) error {
 			b = b[n:]
 		}
 	}
+	r.settleItems()
 	return nil
 }
 
@@ -179,6 +180,24 @@ func (r *Record) setBytes(field int, v []byte) error {
 	return nil
 }
 
+// maxItems is more than any list can hold.
+const maxItems = 1 << 20
+
+// settleItems makes the lists of extra fields hold no more than there is: messages may come from anywhere.
+func (r *Record) settleItems() { settleItems(r.Extra, maxListDepth) }
+
+// maxListDepth is how deep records and lists lie within each other at most.
+const maxListDepth = 32
+
+func settleItems(fields []Extra, depth int) {
+	for i := 0; i < len(fields); i += 1 + fields[i].Items {
+		if fields[i].Items = min(fields[i].Items, len(fields)-i-1); depth == 0 {
+			fields[i].Items = 0
+		}
+		settleItems(fields[i+1:i+1+fields[i].Items], depth-1)
+	}
+}
+
 func (r *Record) setExtra(b []byte) error {
 	var x Extra
 	for len(b) > 0 {
@@ -200,6 +219,12 @@ func (r *Record) setExtra(b []byte) error {
 			x.ID = uint16(v)
 		case number == 3 && kind == protowire.BytesType:
 			x.Value, _ = protowire.ConsumeBytes(b)
+		case number == 4 && kind == protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(b)
+			x.Items = int(min(v, maxItems))
+		case number == 5 && kind == protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(b)
+			x.List = v != 0
 		}
 		b = b[size:]
 	}

@@ -51,7 +51,7 @@ func randomRecord(g *rand.Rand) *Record {
 			}
 		case []Extra:
 			for _, enterprise := range []uint32{0, ReverseEnterprise, 9} {
-				f.Set(reflect.Append(f, reflect.ValueOf(Extra{enterprise, uint16(g.IntN(500)), []byte("value")})))
+				f.Set(reflect.Append(f, reflect.ValueOf(Extra{Enterprise: enterprise, ID: uint16(g.IntN(500)), Value: []byte("value")})))
 			}
 		case [NumNames]*Text:
 			for n := range NumNames {
@@ -166,7 +166,7 @@ func TestWhatIsEncodedDecodesToTheSame(t *testing.T) {
 func TestLongMessagesHaveTheirLength(t *testing.T) {
 	var e Encoder
 	for _, n := range []int{0, 50, 100, 127, 128, 16000, 16383, 16384, 60000} {
-		r := &Record{Extra: []Extra{{0, 1, make([]byte, n)}}}
+		r := &Record{Extra: []Extra{{ID: 1, Value: make([]byte, n)}}}
 		batch := e.AppendDelimited([]byte("before"), r)
 		m, rest, err := Split(batch[len("before"):])
 		if err != nil || len(rest) != 0 || proto.Unmarshal(m, &flowpb.FlowMessage{}) != nil {
@@ -201,7 +201,7 @@ func TestJSONIsThatOfGoflow2(t *testing.T) {
 }
 
 func TestExtraFieldsInJSON(t *testing.T) {
-	r := &Record{Extra: []Extra{{0, 1, []byte("a")}, {0, 2, []byte("b")}, {0, 1, []byte("c")}}}
+	r := &Record{Extra: []Extra{{ID: 1, Value: []byte("a")}, {ID: 2, Value: []byte("b")}, {ID: 1, Value: []byte("c")}}}
 	out := r.AppendJSON(nil, func(dst []byte, _ *Record, x *Extra) ([]byte, string) {
 		return append(append(append(dst, '"'), x.Value...), '"'), map[uint16]string{1: "one", 2: "two"}[x.ID]
 	})

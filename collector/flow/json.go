@@ -75,12 +75,18 @@ func (r *Record) AppendJSON(dst []byte, extra ExtraJSON) []byte {
 }
 
 func (r *Record) appendExtra(dst []byte, extra ExtraJSON) []byte {
-	dst = append(dst, `,"fields":{`...)
-	for i := range r.Extra {
-		x := &r.Extra[i]
+	dst = append(dst, `,"fields":`...)
+	return r.appendFields(dst, r.Extra, extra)
+}
+
+// appendFields writes fields as an object. Lists (RFC 6313) are arrays of objects, one for each record within.
+func (r *Record) appendFields(dst []byte, fields []Extra, extra ExtraJSON) []byte {
+	dst = append(dst, '{')
+	for i := 0; i < len(fields); i += 1 + fields[i].Items {
+		x := &fields[i]
 		nth := 1
-		for j := range r.Extra[:i] {
-			if r.Extra[j].Enterprise == x.Enterprise && r.Extra[j].ID == x.ID {
+		for j := 0; j < i; j += 1 + fields[j].Items {
+			if fields[j].Enterprise == x.Enterprise && fields[j].ID == x.ID {
 				nth++
 			}
 		}
@@ -91,6 +97,9 @@ func (r *Record) appendExtra(dst []byte, extra ExtraJSON) []byte {
 		start := len(dst)
 		var name string
 		dst, name = extra(dst, r, x)
+		if x.List {
+			dst = r.appendItems(dst[:start], fields[i+1:i+1+x.Items], extra)
+		}
 		length := len(dst) - start
 		dst = append(dst, '"')
 		dst = append(dst, name...)
@@ -103,6 +112,17 @@ func (r *Record) appendExtra(dst []byte, extra ExtraJSON) []byte {
 		dst = append(dst[:start], dst[start+length:]...)
 	}
 	return append(dst, '}')
+}
+
+func (r *Record) appendItems(dst []byte, items []Extra, extra ExtraJSON) []byte {
+	dst = append(dst, '[')
+	for i := 0; i < len(items); i += 1 + items[i].Items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = r.appendFields(dst, items[i+1:i+1+items[i].Items], extra)
+	}
+	return append(dst, ']')
 }
 
 func appendKey(dst []byte, key string) []byte {

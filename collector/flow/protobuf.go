@@ -63,7 +63,8 @@ const (
 	FieldExtraIANA = 100_000
 	// FieldExtraReverse does the same for reverse information elements (RFC 5103).
 	FieldExtraReverse = 200_000
-	// FieldExtra is a repeated message {enterprise = 1, id = 2, value = 3} for elements of other enterprises.
+	// FieldExtra is a repeated message {enterprise = 1, id = 2, value = 3, items = 4, list = 5} for elements of other enterprises, and
+	// for lists (RFC 6313) with what they hold; see Extra.
 	FieldExtra = 300_000
 
 	// ReverseEnterprise is the private enterprise number of reverse information elements (RFC 5103 section 6.1).
@@ -186,7 +187,7 @@ func (r *Record) sizeBound() int {
 	n += 2*len(r.LayerStack) + 5
 	n += 19 * (len(r.MPLSIP) + len(r.IPv6RoutingHeaderAddresses))
 	for i := range r.Extra {
-		n += 32 + len(r.Extra[i].Value)
+		n += 48 + len(r.Extra[i].Value)
 	}
 	if r.named {
 		n += r.namesSize()
@@ -313,21 +314,34 @@ func (w *writer) lists(r *Record) {
 		w.bytes(r.IPv6RoutingHeaderAddresses[i].Bytes())
 	}
 	w.small(fieldRoutingSegLeft, r.IPv6RoutingHeaderSegLeft)
+	within := 0 // entries of r.Extra up to here are parts of a list
 	for i := range r.Extra {
-		w.extra(&r.Extra[i])
+		x := &r.Extra[i]
+		if x.Items > 0 {
+			within = max(within, i+1+x.Items)
+		}
+		w.extra(x, i < within || x.List)
 	}
 }
 
-func (w *writer) extra(x *Extra) {
+// extra writes a field under the number of its element, or as a message of its own: that of other enterprises, and lists with all
+// they hold, one after the other in the order of Record.Extra.
+func (w *writer) extra(x *Extra, message bool) {
 	number := 0
-	switch x.Enterprise {
-	case 0:
+	switch {
+	case !message && x.Enterprise == 0:
 		number = FieldExtraIANA + int(x.ID)
-	case ReverseEnterprise:
+	case !message && x.Enterprise == ReverseEnterprise:
 		number = FieldExtraReverse + int(x.ID)
 	default:
-		id := uint64(x.ID)
+		id, items := uint64(x.ID), uint64(x.Items)
 		size := 2 + varintSize(uint64(x.Enterprise)) + varintSize(id) + 1 + varintSize(uint64(len(x.Value))) + len(x.Value)
+		if items != 0 {
+			size += 1 + varintSize(items)
+		}
+		if x.List {
+			size += 2
+		}
 		w.varint(FieldExtra<<3 | wireBytes)
 		w.varint(uint64(size))
 		w.tag(1, wireVarint)
@@ -336,6 +350,14 @@ func (w *writer) extra(x *Extra) {
 		w.varint(id)
 		w.tag(3, wireBytes)
 		w.bytes(x.Value)
+		if items != 0 {
+			w.tag(4, wireVarint)
+			w.varint(items)
+		}
+		if x.List {
+			w.tag(5, wireVarint)
+			w.varint(1)
+		}
 		return
 	}
 	w.varint(uint64(number)<<3 | wireBytes)

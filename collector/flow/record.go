@@ -7,7 +7,7 @@ package flow
 // Type is the protocol a record came in, numbered as flowpb.FlowMessage_FlowType.
 type Type uint8
 
-// The types. NetFlow v1 and v7 are reported as v5, whose layout they share.
+// The types. NetFlow v1, v7 and v8 are reported as v5, sFlow 2 and 4 as sFlow 5: FlowMessage has no others.
 const (
 	TypeUnknown   Type = 0
 	TypeSFlow5    Type = 1
@@ -134,6 +134,26 @@ type Extra struct {
 	ID uint16
 	// Value as on the wire; it aliases the datagram and is valid as long as the record.
 	Value []byte
+	// List: the value is one of RFC 6313's. The Items entries behind this one are what it holds: an entry for each of its records,
+	// with neither id nor value, and behind that its Items.
+	List bool
+	// Items is how many of the following entries are within this one.
+	Items int
+}
+
+// CopyFrom makes r say what other does, in memory of its own but for the values of extra fields.
+func (r *Record) CopyFrom(other *Record) {
+	communities, path := append(r.BGPCommunities[:0], other.BGPCommunities...), append(r.ASPath[:0], other.ASPath...)
+	labels, ttls := append(r.MPLSLabel[:0], other.MPLSLabel...), append(r.MPLSTTL[:0], other.MPLSTTL...)
+	mplsIP := append(r.MPLSIP[:0], other.MPLSIP...)
+	stack, sizes := append(r.LayerStack[:0], other.LayerStack...), append(r.LayerSize[:0], other.LayerSize...)
+	segments := append(r.IPv6RoutingHeaderAddresses[:0], other.IPv6RoutingHeaderAddresses...)
+	extra := append(r.Extra[:0], other.Extra...)
+	*r = *other
+	r.BGPCommunities, r.ASPath = communities, path
+	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = labels, ttls, mplsIP
+	r.LayerStack, r.LayerSize = stack, sizes
+	r.IPv6RoutingHeaderAddresses, r.Extra = segments, extra
 }
 
 // Reset empties r and keeps the memory of its lists.

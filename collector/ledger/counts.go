@@ -47,15 +47,18 @@ const (
 	OptionsDecoded       // options records
 	RecordsTruncated     // a last record cut short by its set, not padding
 	RecordsNotFlows      // data records without a field that a flow record has a place for
+	RecordsListsUnread   // lists in records (RFC 6313), or parts of them, that were not read: template unknown, lengths that contradict, too many
 	RecordsFieldsInvalid // fields whose length does not fit their type; the field is left out
 
 	SamplesFlow    // sFlow flow samples
 	SamplesCounter // sFlow counter samples: counted, not flows
+	SamplesDiscard // sFlow notifications of discarded packets: flows where extra fields are kept, counted where not
 	SamplesUnknown // sFlow samples of other formats, skipped
 	SamplesDroppedMalformed
-	SamplesDroppedLimit  // beyond the bound on samples a datagram
-	SampleRecordsUnknown // sFlow flow records of formats that are not decoded, skipped
-	PacketsTruncated     // sampled headers that end within a layer
+	SamplesDroppedNoPacket // flow samples without a record that describes a packet
+	SamplesDroppedLimit    // beyond the bound on samples a datagram
+	SampleRecordsUnknown   // sFlow flow records that a flow has no place for, and that are not kept as extra fields
+	PacketsTruncated       // sampled headers that end within a layer
 
 	TemplatesLearned      // new
 	TemplatesChanged      // other layout than before
@@ -121,12 +124,15 @@ var Infos = [numCounters]Info{
 	OptionsDecoded:       {"options_records_decoded", ""},
 	RecordsTruncated:     {"records_truncated", ""},
 	RecordsNotFlows:      {"records_without_flow", ""},
+	RecordsListsUnread:   {"lists_unread", ""},
 	RecordsFieldsInvalid: {"fields_invalid", ""},
 
 	SamplesFlow:             {"sflow_samples", "flow"},
 	SamplesCounter:          {"sflow_samples", "counter"},
+	SamplesDiscard:          {"sflow_samples", "discarded_packet"},
 	SamplesUnknown:          {"sflow_samples", "unknown"},
 	SamplesDroppedMalformed: {"sflow_samples_dropped", "malformed"},
+	SamplesDroppedNoPacket:  {"sflow_samples_dropped", "no_packet"},
 	SamplesDroppedLimit:     {"sflow_samples_dropped", "limit"},
 	SampleRecordsUnknown:    {"sflow_records_skipped", ""},
 	PacketsTruncated:        {"sampled_headers_truncated", ""},

@@ -3,12 +3,8 @@
 package listen
 
 import (
-	"encoding/binary"
 	"sync/atomic"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // DelayBounds are the upper bounds of the buckets of Delays; what is above the last one has a bucket of its own.
@@ -45,17 +41,4 @@ func (d *Delays) Load() (buckets [len(DelayBounds) + 1]uint64, sum time.Duration
 		buckets[i] = d.buckets[i].Load()
 	}
 	return buckets, time.Duration(d.sum.Load())
-}
-
-// control has room for a time stamp of the kernel.
-type control [unix.SizeofCmsghdr + 16]byte
-
-// received is when the kernel took the first datagram, in nanoseconds since 1970; 0 where it did not say.
-func (b *Batch) received() int64 {
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&b.control))
-	if b.headers[0].header.Controllen < unix.SizeofCmsghdr || h.Level != unix.SOL_SOCKET || h.Type != unix.SO_TIMESTAMPNS {
-		return 0
-	}
-	stamp := b.control[unix.SizeofCmsghdr:]
-	return int64(binary.NativeEndian.Uint64(stamp))*int64(time.Second) + int64(binary.NativeEndian.Uint64(stamp[8:]))
 }

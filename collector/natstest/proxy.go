@@ -109,13 +109,19 @@ func (p *Proxy) forward(to, from net.Conn, answers bool) {
 	}()
 	silent := p.silent.Load()
 	b := make([]byte, 64<<10)
-	for {
+	stall := func() {
 		for p.stalled.Load() && !p.cut.Load() {
 			time.Sleep(10 * time.Millisecond)
 		}
+	}
+	for {
+		stall()
 		n, err := from.Read(b)
 		if err != nil {
 			return
+		}
+		if stall(); p.cut.Load() {
+			return // it was on its way when the network failed
 		}
 		if answers && silent.Load() {
 			continue

@@ -78,6 +78,17 @@ func (s *Server) Stop() {
 	s.server.WaitForShutdown()
 }
 
+// LimitAccount lets an account of the options use JetStream with so many bytes on disk.
+func (s *Server) LimitAccount(name string, bytes int64) error {
+	account, err := s.server.LookupAccount(name)
+	if err != nil {
+		return err
+	}
+	return account.EnableJetStream(map[string]server.JetStreamAccountLimits{"": {
+		MaxMemory: -1, MaxStore: bytes, MaxStreams: -1, MaxConsumers: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
+	}}, nil)
+}
+
 // UseStore makes the next Restart use another store.
 func (s *Server) UseStore(dir string) { s.options.StoreDir = dir }
 

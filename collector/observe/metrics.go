@@ -36,11 +36,12 @@ var help = map[string]string{
 	"options_records_decoded": "Options records decoded.",
 	"records_truncated":       "Records cut short by the end of their set or sample.",
 	"records_without_flow":    "Data records that say nothing of a flow, such as tables of names; decoding.extraFields keeps them.",
+	"lists_unread":            "Lists within records (RFC 6313) that were not read in full: their template is not known, their lengths contradict, or they are too many.",
 	"fields_invalid":          "Fields whose length does not fit their type; they are left out of the record.",
 
 	"sflow_samples":             "Samples of sFlow.",
 	"sflow_samples_dropped":     "Samples of sFlow that could not be decoded.",
-	"sflow_records_skipped":     "Parts of sFlow samples in formats that hold nothing for a flow.",
+	"sflow_records_skipped":     "Parts of sFlow samples that a flow has no place for; decoding.extraFields keeps them.",
 	"sampled_headers_truncated": "Sampled packets that end within a header.",
 
 	"templates_learned":        "Templates that exporters sent for the first time.",
@@ -131,7 +132,7 @@ var (
 	publishRetries  = counter("publish_retries", "Messages sent again.")
 	publishFailures = counter("publish_failures", "Messages refused, or not acknowledged in time.")
 	publishRepeated = counter("publish_duplicates", "Messages that the stream had already: their first acknowledgement was lost.")
-	unverified      = counter("publish_unverified", "Messages sent again that the stream may have twice: it could not be asked.")
+	unverified      = counter("publish_unverified", "Messages sent again that may come twice: the stream could not say whether it had taken them before.")
 	bufferBytes     = gauge("publish_buffer_bytes", "Bytes that wait for their acknowledgement, in flight or not.")
 	inFlightBytes   = gauge("publish_in_flight_bytes", "Bytes that are sent and not acknowledged.")
 	streamReady     = gauge("stream_ready", "Whether the stream was found or created.")

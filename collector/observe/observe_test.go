@@ -58,10 +58,11 @@ func account() ledger.Account {
 func serve(t *testing.T, c config.HTTP, ready *Readiness) *Server {
 	t.Helper()
 	c.Address = "127.0.0.1:0"
-	s, err := Serve(c, NewRegistry(everything()), ready, account, slog.New(slog.DiscardHandler))
+	s, err := Listen(c, NewRegistry(everything()), ready, account, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Serve()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

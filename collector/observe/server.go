@@ -32,16 +32,17 @@ type Server struct {
 	server   *http.Server
 	listener net.Listener
 	refused  atomic.Uint64
+	log      *slog.Logger
+	serving  bool
 	done     chan struct{}
 }
 
-// Serve binds the address and serves in the background until Close. With the address "-" it returns a Server that does
-// nothing.
+// Listen binds the address; nothing is answered before Serve. With the address "-" it returns a Server that does nothing.
 //
 // account, where it is not nil, is served on /ledger as JSON.
-func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, account func() ledger.Account,
+func Listen(c config.HTTP, registry *prometheus.Registry, ready *Readiness, account func() ledger.Account,
 	log *slog.Logger) (*Server, error) {
-	s := &Server{done: make(chan struct{})}
+	s := &Server{log: log, done: make(chan struct{})}
 	if c.Address == "-" {
 		close(s.done)
 		return s, nil
@@ -86,13 +87,21 @@ func Serve(c config.HTTP, registry *prometheus.Registry, ready *Readiness, accou
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	return s, nil
+}
+
+// Serve answers requests in the background until Close. Whatever they ask for must be in place.
+func (s *Server) Serve() {
+	if s.server == nil {
+		return
+	}
+	s.serving = true
 	go func() {
 		defer close(s.done)
 		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the HTTP server ended", "error", err)
+			s.log.Error("the HTTP server ended", "error", err)
 		}
 	}()
-	return s, nil
 }
 
 func respond(w http.ResponseWriter, status int, body string) {
@@ -115,8 +124,11 @@ func (s *Server) Refused() uint64 { return s.refused.Load() }
 
 // Close ends the server; requests under way have until ctx ends.
 func (s *Server) Close(ctx context.Context) error {
-	if s.server == nil {
+	switch {
+	case s.server == nil:
 		return nil
+	case !s.serving:
+		return s.listener.Close()
 	}
 	err := s.server.Shutdown(ctx)
 	if err != nil {

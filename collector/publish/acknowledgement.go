@@ -42,6 +42,7 @@ func (p *jetStream) answered(m *nats.Msg) {
 	if b == nil {
 		return // an answer that was given up, and the batch is on its way again
 	}
+	p.pace.answered()
 	switch {
 	case missing:
 		p.lookAfterStream()
@@ -60,6 +61,7 @@ func (p *jetStream) answered(m *nats.Msg) {
 			p.stats.Duplicates++
 		}
 		p.sequence = answer.Sequence
+		p.pace.taken()
 		p.taken(b)
 		if p.status.LastError != "" && p.status.StreamReady {
 			p.log.Info("flows are published again")
@@ -113,7 +115,11 @@ func (p *jetStream) failed(b *Batch, err error) {
 		p.log.Warn("flows cannot be published; they wait, up to output.buffer.maxBytes", "error", err)
 	}
 	p.status.LastError = err.Error()
-	p.pause = time.Now().Add(retryWait)
+	if now := time.Now(); neverLeft(err) {
+		p.pace.pause(now)
+	} else {
+		p.pace.refused(now, b.sent)
+	}
 	p.requeue(b)
 }
 
@@ -149,22 +155,37 @@ func (p *jetStream) watchTime(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		before := time.Now().Add(-acknowledgementTimeout)
+		now := time.Now()
+		before := now.Add(-acknowledgementTimeout)
 		connected := p.nc.IsConnected()
-		if n := p.nc.Stats().Reconnects; n != reconnects || !connected {
+		n := p.nc.Stats().Reconnects
+		another := n != reconnects || !connected
+		if another {
 			// Answers to what was sent on the former connection will not come.
-			reconnects, before = n, time.Now().Add(-tick)
+			before = now.Add(-tick)
 		}
 		p.mu.Lock()
 		p.status.Connected = connected
+		if n != reconnects {
+			p.pace.retry()
+		}
+		reconnects = n
+		dead := false
 		for _, b := range p.inFlight {
 			if b != p.sending && b.sent.Before(before) {
 				p.leave(b)
 				p.stats.Failures++
 				p.requeue(b)
+				dead = !another && p.pace.silent(now, b.sent) || dead
 			}
+		}
+		if dead {
+			p.log.Warn("nothing that is sent to NATS is answered; making the connection anew", "probes", unansweredProbes)
 		}
 		p.changed.Broadcast()
 		p.mu.Unlock()
+		if dead {
+			_ = p.nc.ForceReconnect() // closed, or on its way already: nothing to do
+		}
 	}
 }

@@ -36,8 +36,6 @@ const (
 	// acknowledgementTimeout is after how long a batch without an answer is sent again. A stream that elects a new leader
 	// takes some seconds; what was stored twice is told apart by its message id.
 	acknowledgementTimeout = 5 * time.Second
-	// retryWait is the pause after something went wrong.
-	retryWait = 500 * time.Millisecond
 	// dropsInterval is how often at most the log has that flows are dropped for one reason.
 	dropsInterval = time.Minute
 )
@@ -58,18 +56,20 @@ type jetStream struct {
 	// missing asks for the stream to be looked after.
 	missing chan struct{}
 
-	mu       sync.Mutex
-	changed  *sync.Cond
-	closing  bool // what is waiting is still sent, but nobody waits for room any more
-	stopped  bool // nothing is sent any more
-	looked   bool // the stream was looked for once: before, messages would only be refused
-	pool     batches
-	queue    []*Batch // in order of id
-	loaded   []*Batch // read from the spool, in order of id
-	doubtful []*Batch // the stream may have them, see verify.go
-	looking  []*Batch // doubtful ones that the stream is being asked for
-	inFlight map[uint64]*Batch
-	sending  *Batch // the one of inFlight that the library is copying
+	mu      sync.Mutex
+	changed *sync.Cond
+	closing bool // what is waiting is still sent, but nobody waits for room any more
+	stopped bool // nothing is sent any more
+	looked  bool // the stream was looked for once: before, messages would only be refused
+	// streamAway: the last look at the stream failed.
+	streamAway bool
+	pool       batches
+	queue      []*Batch // in order of id
+	loaded     []*Batch // read from the spool, in order of id
+	doubtful   []*Batch // the stream may have them, see verify.go
+	looking    []*Batch // doubtful ones that the stream is being asked for
+	inFlight   map[uint64]*Batch
+	sending    *Batch // the one of inFlight that the library is copying
 	// sequence is the latest of the stream that is known, window for how long it remembers message ids.
 	sequence uint64
 	window   time.Duration
@@ -78,7 +78,7 @@ type jetStream struct {
 	// refusals and drops keep what comes with every batch from filling the log.
 	refusals rate.Sometimes
 	drops    [Reasons]rate.Sometimes
-	pause    time.Time
+	pace     pace
 	stats    Stats
 	// status has whether there is a connection as watchTime saw it: the library holds its own lock while it writes to a server
 	// that does not read, so it must not be asked with mu held, for which every worker waits.
@@ -233,7 +233,7 @@ func (p *jetStream) next() *[]*Batch {
 	if len(*queue) == 0 {
 		queue = &p.loaded
 	}
-	if len(*queue) == 0 || !p.looked || time.Now().Before(p.pause) || len(p.inFlight) > 0 &&
+	if len(*queue) == 0 || !p.looked || !p.pace.mayTry(time.Now(), len(p.inFlight)) || len(p.inFlight) > 0 &&
 		p.stats.InFlightBytes+(*queue)[0].size() > int(p.config.Buffer.InFlightBytes) {
 		return nil
 	}
@@ -328,6 +328,7 @@ func (p *jetStream) StopWaiting() {
 func (p *jetStream) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closing = true
+	p.pace.retry() // once more, whatever the last answer was
 	p.changed.Broadcast()
 	wake := context.AfterFunc(ctx, func() {
 		p.mu.Lock()

@@ -300,7 +300,7 @@ func (s *spooler) append(b *Batch) (dropped spool.Loss, err error) {
 func (s *spooler) mayLoad() bool {
 	p := s.p
 	if s.dry || p.closing || p.stats.Spooled == 0 || len(p.queue) > 0 || !p.status.StreamReady || !p.status.Connected ||
-		time.Now().Before(p.pause) || time.Now().Before(s.retry) || s.limiter.Tokens() <= 0 {
+		!p.pace.mayTry(time.Now(), len(p.inFlight)) || time.Now().Before(s.retry) || s.limiter.Tokens() <= 0 {
 		return false
 	}
 	bytes := 0

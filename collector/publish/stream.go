@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/config"
 )
 
@@ -43,10 +45,16 @@ func (p *jetStream) keepStream(ctx context.Context) {
 		var again <-chan time.Time
 		if err != nil && ctx.Err() == nil {
 			p.mu.Lock()
-			if p.status.LastError == "" {
-				p.log.Warn("the stream cannot be looked after yet; trying again", "stream", p.config.Stream.Name, "error", err)
+			if p.status.LastError != err.Error() {
+				hint := ""
+				if capacity.Exceeded(err) {
+					hint = capacity.Hint
+				}
+				p.log.Warn("the stream cannot be looked after yet; flows wait in the buffer, trying again", "stream", p.config.Stream.Name,
+					"error", err, "hint", hint)
 			}
 			p.status.LastError = err.Error()
+			p.streamAway = true
 			p.mu.Unlock()
 			again = time.After(wait)
 			wait = min(2*wait, longestStreamWait)
@@ -73,19 +81,30 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	want := StreamConfig(p.config.Stream)
+	created := false
 	stream, err := p.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if p.config.Stream.Unmanaged {
 			return fmt.Errorf("stream %s does not exist, and output.stream.unmanaged leaves it to others", want.Name)
 		}
-		if stream, err = p.js.CreateStream(ctx, want); err == nil {
-			p.log.Info("created the stream", "stream", want.Name, "subjects", want.Subjects)
+		var size config.Size
+		size, err = capacity.Create(p.config.Stream.MaxBytes, config.StandardStreamBytes, func(maxBytes config.Size) (err error) {
+			want.MaxBytes = int64(maxBytes)
+			stream, err = p.js.CreateStream(ctx, want)
+			return err
+		})
+		if err == nil {
+			created = true
+			p.log.Info("created the stream", "stream", want.Name, "subjects", want.Subjects, "maxBytes", size.String())
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("looking after stream %s: %w", want.Name, err)
 	}
 	have := stream.CachedInfo().Config
+	if p.config.Stream.MaxBytes == 0 {
+		want.MaxBytes = have.MaxBytes // what there was room for
+	}
 	differences := compare(have, want)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,12 +116,16 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 	p.status.Differences = differences
 	p.window, p.sequence = have.Duplicates, stream.CachedInfo().State.LastSeq
 	p.status.StreamReady = true
-	p.pause = time.Time{}
+	if created || p.streamAway {
+		p.pace.retry()
+	}
+	p.streamAway = false
 	p.changed.Broadcast()
 	return nil
 }
 
-// StreamConfig is the stream that a configuration, with its defaults filled in, asks for.
+// StreamConfig is the stream that a configuration, with its defaults filled in, asks for: of the standard size where it leaves that
+// open.
 func StreamConfig(c config.Stream) jetstream.StreamConfig {
 	storage := jetstream.FileStorage
 	if c.Storage == config.StorageMemory {
@@ -120,7 +143,7 @@ func StreamConfig(c config.Stream) jetstream.StreamConfig {
 		Retention:   retention,
 		Discard:     jetstream.DiscardOld,
 		MaxAge:      c.MaxAge.Std(),
-		MaxBytes:    int64(c.MaxBytes),
+		MaxBytes:    int64(cmp.Or(c.MaxBytes, config.StandardStreamBytes)),
 		Replicas:    c.Replicas,
 		Storage:     storage,
 		// The server refuses a window that is longer than messages live.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,7 +12,9 @@ import (
 
 // A batch whose acknowledgement was lost is sent again with the message id it had, and within its duplicate window the
 // stream knows it. After a longer outage the stream has forgotten the id: what may have been stored before is then looked
-// for among the stream's messages, so that an outage of any length leaves no duplicates.
+// for among the stream's messages. Where these are all there, an outage of any length leaves no duplicates. Where some are
+// gone, because they were consumed (retention Interest or WorkQueue), deleted, or had to make room, nobody can say any
+// more whether a batch was among them: it is sent again, and counted as unverified.
 
 const (
 	// verifyTimeout bounds one look, verifyTries how many fail before the batches are sent without.
@@ -48,14 +51,15 @@ func (p *jetStream) verify(ctx context.Context) {
 		p.doubtful = nil
 		p.looking = list
 		p.mu.Unlock()
-		stored, err := p.stored(ctx, list)
+		stored, err := p.find(ctx, list)
 		away := err != nil && p.ensureStream(ctx) != nil // then nothing else works either
 		p.mu.Lock()
 		p.looking = nil
 		switch {
 		case err == nil:
 			failures = 0
-			p.verified(list, stored)
+			p.verified(list, stored, "messages that were stored since are gone: consumed, where the stream's retention is interest or "+
+				"workqueue, or deleted; consumers can tell by the header Nats-Msg-Id, which stays the same")
 		case ctx.Err() != nil:
 			p.doubtful = append(list, p.doubtful...)
 		default:
@@ -69,40 +73,94 @@ func (p *jetStream) verify(ctx context.Context) {
 				continue
 			}
 			failures = 0
-			p.stats.Unverified += uint64(len(list))
-			p.log.Error("batches are sent again that the stream may have already", "batches", len(list),
-				"hint", "the collector needs permission for $JS.API.CONSUMER.>, see docs/sharing.md")
-			p.verified(list, nil)
+			p.verified(list, evidence{gone: math.MaxUint64}, "the collector needs permission for $JS.API.CONSUMER.>, see docs/sharing.md")
 		}
 	}
 }
 
-// verified ends the doubts: what is stored is published, the rest is sent as if for the first time. p.mu is held.
-func (p *jetStream) verified(list []*Batch, stored map[string]struct{}) {
+// evidence is what a stream says about batches that it may have.
+type evidence struct {
+	// found are the message ids that it has.
+	found map[string]struct{}
+	// gone is the highest sequence number of a message that nobody can look at any more. What was sent when the stream had at least as
+	// many, and is not found, was never stored.
+	gone uint64
+}
+
+// verified ends the doubts: what is stored is published, the rest is sent as if for the first time, counted where it may be for the
+// second. p.mu is held.
+func (p *jetStream) verified(list []*Batch, e evidence, hint string) {
+	unverified := 0
 	for _, b := range list {
-		if _, ok := stored[b.messageID]; ok {
+		if _, ok := e.found[b.messageID]; ok {
 			p.stats.Duplicates++
 			p.taken(b)
 			continue
 		}
+		if b.sentAfter < e.gone {
+			unverified++
+		}
 		b.neverStored()
 		p.requeue(b)
+	}
+	if unverified > 0 {
+		p.stats.Unverified += uint64(unverified)
+		p.log.Error("batches are sent again that the stream may have had already", "batches", unverified, "hint", hint)
 	}
 	p.changed.Broadcast()
 }
 
-// stored returns those of the batches' message ids that the stream has. It reads headers only, from the first sequence
-// number that one of them can have.
-func (p *jetStream) stored(ctx context.Context, list []*Batch) (map[string]struct{}, error) {
+// find looks for batches in the stream.
+func (p *jetStream) find(ctx context.Context, list []*Batch) (e evidence, err error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
+	stream, err := p.js.Stream(ctx, p.config.Stream.Name)
+	if err != nil {
+		return e, fmt.Errorf("looking after the stream: %w", err)
+	}
+	before := stream.CachedInfo()
+	from := list[0].sentAfter
+	for _, b := range list {
+		from = min(from, b.sentAfter)
+	}
+	another := before.State.LastSeq < from // made anew, or rolled back
+	switch {
+	case another:
+		from, e.gone = 0, math.MaxUint64 // nobody can look at the former one
+	case before.State.LastSeq == from:
+		return e, nil // it has taken nothing since
+	}
+	if before.Config.Retention == jetstream.WorkQueuePolicy {
+		// It cannot be read beside its consumers.
+		return evidence{gone: before.State.LastSeq}, nil
+	}
+	if e.found, err = p.stored(ctx, list, from); err != nil {
+		return e, err
+	}
+	// Afterwards: what was consumed meanwhile may not have been read. What is stored from now on is nothing that was in doubt.
+	after, err := stream.Info(ctx)
+	if err != nil {
+		return e, fmt.Errorf("looking after the stream: %w", err)
+	}
+	e.gone = max(e.gone, gone(before.State.LastSeq, after.State))
+	return e, nil
+}
+
+// gone is the highest sequence number up to last of which a stream does not have the message any more.
+func gone(last uint64, now jetstream.StreamState) uint64 {
+	if now.NumDeleted > 0 || now.FirstSeq > last {
+		return last
+	}
+	return max(now.FirstSeq, 1) - 1
+}
+
+// stored returns those of the batches' message ids that the stream has after a sequence number. It reads headers only.
+func (p *jetStream) stored(ctx context.Context, list []*Batch, from uint64) (map[string]struct{}, error) {
 	wanted := make(map[string]struct{})
 	subjects := make(map[string]struct{})
-	from := list[0].sentAfter
 	for _, b := range list {
 		wanted[b.messageID] = struct{}{}
 		subjects[b.Subject] = struct{}{}
-		from = min(from, b.sentAfter)
 	}
 	filter := make([]string, 0, len(subjects))
 	for s := range subjects {

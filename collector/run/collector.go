@@ -132,17 +132,24 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 // begin makes everything that can fail. Nothing here waits for a server elsewhere.
 func (k *Collector) begin() (err error) {
 	c := k.config
-	if k.http, err = observe.Serve(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
+	if k.http, err = observe.Listen(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.log); err != nil {
 		return err
 	}
+	k.http.Serve() // only now: what is asked for has k.http in it
 	if address := k.http.Address(); address != "" {
 		k.log.Info("serving metrics and health", "address", address)
 	}
 	workers := 0
 	for i := range c.Listeners {
 		l := &listener{config: &c.Listeners[i]}
-		if l.sockets, err = listen.Open(l.config.Address, l.config.Workers, int(l.config.ReceiveBuffer)); err != nil {
+		var spreading error
+		l.sockets, spreading, err = listen.Open(l.config.Address, l.config.Workers, l.config.Sockets, int(l.config.ReceiveBuffer))
+		if err != nil {
 			return fmt.Errorf("listener %s: %w", l.config.Name, err)
+		}
+		if spreading != nil {
+			k.log.Warn("the kernel does not spread datagrams over the sockets of a worker; each exporter has the room of one of them",
+				"listener", l.config.Name, "sockets", l.sockets[0].Sockets(), "error", spreading)
 		}
 		workers += len(l.sockets)
 		k.listeners = append(k.listeners, l)
@@ -180,11 +187,11 @@ func (k *Collector) announce(l *listener) {
 	size, err := l.sockets[0].ReceiveBuffer()
 	if err == nil && size < int(l.config.ReceiveBuffer) {
 		k.log.Warn("the kernel gives a smaller receive buffer than configured; bursts may be dropped (and are counted)",
-			"listener", l.config.Name, "bytes", size, "configured", l.config.ReceiveBuffer.String(),
+			"listener", l.config.Name, "bytes", size, "sockets", l.sockets[0].Sockets(), "configured", l.config.ReceiveBuffer.String(),
 			"hint", fmt.Sprintf("sysctl -w net.core.rmem_max=%d", l.config.ReceiveBuffer))
 	}
 	k.log.Info("listening", "listener", l.config.Name, "address", address.String(), "protocol", l.config.Protocol,
-		"workers", len(l.sockets))
+		"workers", len(l.sockets), "socketsPerWorker", l.sockets[0].Sockets())
 }
 
 // startEmbedded starts the server inside the process where one is configured.

@@ -30,6 +30,7 @@ func settings(c *config.Config, workers int) *decode.Settings {
 			Sessions:             sessions(c),
 			StandInCounters:      !c.Decoding.DeltaCountsOnly,
 			Extra:                c.Decoding.ExtraFields,
+			Biflows:              c.Decoding.Biflows,
 			Inner:                c.Decoding.InnerHeaders,
 		},
 		Exporters:  e.Limits.ExporterMetrics,

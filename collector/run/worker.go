@@ -29,6 +29,8 @@ const (
 	nap        = 500 * time.Microsecond
 	// lastReads bounds how long a socket that never falls silent is read after the drain time.
 	lastReads = time.Second
+	// lastSilence is how long it has to be silent.
+	lastSilence = 10 * time.Millisecond
 )
 
 // worker owns one socket and all that happens to its datagrams, up to the batches it hands to the publisher.
@@ -207,6 +209,20 @@ func (w *worker) take(batch *listen.Batch, n int) {
 	w.account()
 }
 
+// readOut reads until the socket is silent, or a time.
+func (w *worker) readOut(batch *listen.Batch, until time.Time) {
+	for w.now.Before(until) {
+		if w.socket.SetReadDeadline(time.Now().Add(lastSilence)) != nil {
+			return
+		}
+		n, err := w.socket.Read(batch)
+		if err != nil {
+			return
+		}
+		w.take(batch, n)
+	}
+}
+
 // configure takes up settings that have changed.
 func (w *worker) configure() {
 	if s := w.settings.Load(); s != w.current {
@@ -231,19 +247,16 @@ func (w *worker) tick() {
 	w.account()
 }
 
-// end reads what the kernel still has, lets go of what is held and hands over what is open.
+// end reads what the kernel still has, closes the socket, lets go of what is held and hands over what is open. The process lives on
+// while the output is flushed: a socket that stayed open would take datagrams that nobody reads or counts.
 func (w *worker) end(batch *listen.Batch) {
-	for until := w.now.Add(lastReads); w.now.Before(until); {
-		if w.socket.SetReadDeadline(time.Now().Add(10*time.Millisecond)) != nil {
-			break
-		}
-		n, err := w.socket.Read(batch)
-		if err != nil {
-			break
-		}
-		w.take(batch, n)
+	w.readOut(batch, w.now.Add(lastReads))
+	if err := w.socket.Seal(); err != nil && !errors.Is(err, net.ErrClosed) {
+		w.log.Warn("what arrives in the last moment is not counted", "error", err)
 	}
+	w.readOut(batch, w.now.Add(lastReads)) // what the buffer holds, and no more: it ends by itself
 	w.tick()
+	_ = w.socket.Close() // closed already, or nothing that could be done
 	w.decoder.Close()
 	w.flush(w.now)
 	w.traffic.take(w.decoder)

@@ -176,7 +176,7 @@ func (b *Bucket) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.status.LastError != err.Error() {
-		b.log.Warn("the template bucket cannot be followed; decoding goes on from memory, trying again", "error", err)
+		b.log.Warn("the template bucket cannot be followed; decoding goes on from memory, trying again", "error", err, "hint", hint(err))
 	}
 	b.status.LastError = err.Error()
 }

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/config"
 )
 
@@ -18,8 +20,15 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, *jetstream.Str
 	defer cancel()
 	kv, err := b.js.KeyValue(ctx, b.config.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		if kv, err = b.js.CreateKeyValue(ctx, BucketConfig(b.config)); err == nil {
-			b.log.Info("created the template bucket")
+		want := BucketConfig(b.config)
+		var size config.Size
+		size, err = capacity.Create(b.config.MaxBytes, config.StandardBucketBytes, func(maxBytes config.Size) (err error) {
+			want.MaxBytes = int64(maxBytes)
+			kv, err = b.js.CreateKeyValue(ctx, want)
+			return err
+		})
+		if err == nil {
+			b.log.Info("created the template bucket", "maxBytes", size.String())
 		}
 	}
 	if err != nil {
@@ -30,7 +39,11 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, *jetstream.Str
 		return nil, nil, fmt.Errorf("opening the bucket: %w", err)
 	}
 	info := stream.CachedInfo()
-	differences := compare(info.Config, BucketConfig(b.config))
+	want := BucketConfig(b.config)
+	if b.config.MaxBytes == 0 {
+		want.MaxBytes = info.Config.MaxBytes // what there was room for
+	}
+	differences := compare(info.Config, want)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Equal(differences, b.status.Differences) {
@@ -42,7 +55,7 @@ func (b *Bucket) ensure(ctx context.Context) (jetstream.KeyValue, *jetstream.Str
 	return kv, info, nil
 }
 
-// BucketConfig is the bucket that a configuration asks for.
+// BucketConfig is the bucket that a configuration asks for, of the standard size where it leaves that open.
 func BucketConfig(c config.TemplateStore) jetstream.KeyValueConfig {
 	storage := jetstream.FileStorage
 	if c.Storage == config.StorageMemory {
@@ -53,7 +66,7 @@ func BucketConfig(c config.TemplateStore) jetstream.KeyValueConfig {
 		Description: "Flowfleet: templates and sampling rates of exporters",
 		History:     uint8(c.History),
 		TTL:         c.TTL.Std(),
-		MaxBytes:    int64(c.MaxBytes),
+		MaxBytes:    int64(cmp.Or(c.MaxBytes, config.StandardBucketBytes)),
 		Storage:     storage,
 		Replicas:    c.Replicas,
 	}

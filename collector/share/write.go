@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -95,9 +96,12 @@ func (b *Bucket) resumeLater(after time.Duration) {
 	})
 }
 
+// hint says what to do about an error, where that is known.
 func hint(err error) string {
 	var refused *jetstream.APIError
 	switch {
+	case capacity.Exceeded(err):
+		return capacity.Hint
 	case strings.Contains(err.Error(), "ermissions"):
 		return "the NATS user may not write these keys: grant it $KV.<bucket>.>"
 	case errors.As(err, &refused) && refused.ErrorCode == streamFull:

@@ -144,6 +144,11 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 	return other, never, known
 }
 
+// twins reports whether two devices are known to share a port.
+func (m *meanings) twins(port uint16) bool {
+	return slices.ContainsFunc(m.layouts, func(l *layout) bool { s := l.of(port); return s != nil && s.twin })
+}
+
 // live are the layouts that some port stands for.
 func (m *meanings) live(now int64) (out []*layout) {
 	for _, l := range m.layouts {
@@ -151,7 +156,7 @@ func (m *meanings) live(now int64) (out []*layout) {
 			continue
 		}
 		for _, s := range l.says {
-			if found, _, _ := m.chosen(s.port, now); found == l || found == nil {
+			if found, _, _ := m.chosen(s.port, now); found == l || found == nil || m.twins(s.port) {
 				out = append(out, l)
 				break
 			}

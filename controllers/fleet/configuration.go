@@ -13,7 +13,7 @@ import (
 
 // Where things are in a collector's pod.
 const (
-	configurationDirectory = "/etc/flowfleet"
+	configurationDirectory = config.StandardDirectory
 	configurationFile      = "collector.yaml"
 	secretsDirectory       = "/var/run/secrets/flowfleet"
 	spoolDirectory         = "/var/lib/flowfleet/spool"
@@ -42,7 +42,7 @@ func BucketName(c *v1alpha1.FlowCollector) string {
 	if name := c.Spec.TemplateStore.Bucket; name != "" {
 		return name
 	}
-	return fmt.Sprintf("flowfleet-%s-%s", c.Namespace, c.Name)
+	return config.FleetBucket(c.Namespace, c.Name)
 }
 
 // StreamName of a FlowCollector.
@@ -50,7 +50,7 @@ func StreamName(c *v1alpha1.FlowCollector) string {
 	if name := c.Spec.Output.Stream.Name; name != "" {
 		return name
 	}
-	return fmt.Sprintf("flows-%s-%s", c.Namespace, c.Name)
+	return config.FleetStream(c.Namespace, c.Name)
 }
 
 // Subject that the flows of a FlowCollector are published on, without the protocol.
@@ -83,6 +83,7 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 			Address:       fmt.Sprintf(":%d", l.Port),
 			Protocol:      config.Protocol(l.Protocol),
 			Workers:       int(l.Workers),
+			Sockets:       int(l.Sockets),
 			ReceiveBuffer: size(l.ReceiveBuffer),
 		})
 	}
@@ -90,7 +91,8 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 }
 
 func decoding(d *v1alpha1.Decoding) config.Decoding {
-	return config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, InnerHeaders: d.InnerHeaders}
+	return config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, Biflows: d.Biflows,
+		InnerHeaders: d.InnerHeaders}
 }
 
 func exporters(e *v1alpha1.Exporters) config.Exporters {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/share"
 )
@@ -48,7 +49,11 @@ func (c *Connection) EnsureBucket(ctx context.Context, owner Owner, want config.
 		create: func(ctx context.Context, metadata map[string]string) error {
 			b := desiredBucket
 			b.Metadata = metadata
-			_, err := c.js.CreateKeyValue(ctx, b)
+			_, err := capacity.Create(want.MaxBytes, config.StandardBucketBytes, func(maxBytes config.Size) error {
+				b.MaxBytes = int64(maxBytes)
+				_, err := c.js.CreateKeyValue(ctx, b)
+				return err
+			})
 			return err
 		},
 		usable: func(ctx context.Context, s jetstream.Stream, r relation) error {
@@ -58,7 +63,9 @@ func (c *Connection) EnsureBucket(ctx context.Context, owner Owner, want config.
 			p.setReplicas(desiredBucket.Replicas)
 			p.setHistory(int(desiredBucket.History))
 			p.setMaxAge("ttl", desiredBucket.TTL)
-			p.setMaxBytes(desiredBucket.MaxBytes)
+			if want.MaxBytes != 0 { // else it is what there was room for
+				p.setMaxBytes(desiredBucket.MaxBytes)
+			}
 			p.keepStorage(desiredBucket.Storage)
 		},
 	})

@@ -48,7 +48,7 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	share := max(connectTimeout/time.Duration(len(s.URLs)), time.Second)
 	failures := make([]error, len(s.URLs))
 	for _, i := range rand.Perm(len(s.URLs)) {
-		c, err := connect(ctx, s.URLs[i], share, options)
+		c, err := connect(ctx, s.URLs[i], s.Namespace, share, options)
 		if err == nil {
 			return c, nil
 		}
@@ -60,9 +60,9 @@ func Connect(ctx context.Context, s *Server) (*Connection, error) {
 	return nil, fmt.Errorf("connecting to NATS: %w", joined(failures))
 }
 
-func connect(ctx context.Context, url string, timeout time.Duration, options []nats.Option) (*Connection, error) {
+func connect(ctx context.Context, url, namespace string, timeout time.Duration, options []nats.Option) (*Connection, error) {
 	c := &Connection{}
-	d := &dialer{ctx: ctx, timeout: timeout}
+	d := &dialer{ctx: ctx, timeout: timeout, namespace: namespace}
 	nc, err := nats.Connect(url, append(slices.Clone(options),
 		nats.Name("flowfleet operator"),
 		nats.NoReconnect(),
@@ -112,6 +112,8 @@ func (c *Connection) Close() { c.nc.Close() }
 type dialer struct {
 	ctx     context.Context
 	timeout time.Duration
+	// namespace of hosts without dots.
+	namespace string
 	// err of the last connection that could not be made.
 	err  error
 	stop func() bool
@@ -119,7 +121,7 @@ type dialer struct {
 
 // Dial connects to an address.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: d.timeout}).DialContext(d.ctx, network, address)
+	conn, err := (&net.Dialer{Timeout: d.timeout}).DialContext(d.ctx, network, qualified(address, d.namespace))
 	if err != nil {
 		d.err = err
 		return nil, err

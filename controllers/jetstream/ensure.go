@@ -79,7 +79,7 @@ func (c *Connection) ensure(ctx context.Context, d desired) (outcome, error) {
 			o.created = true
 		case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 			// Somebody was faster: theirs is looked at.
-		case hasCode(err, codeNoSuitablePeers, codeNotClustered):
+		case tooFewServers(err):
 			return o, &ReplicasError{Kind: d.kind, Name: d.name, Want: d.replicas, Err: err}
 		default:
 			return o, fmt.Errorf("creating %s: %w", d, err)
@@ -127,7 +127,7 @@ func (c *Connection) bring(ctx context.Context, d desired, stream jetstream.Stre
 			o.info, o.changed = info, append(p.changed, p.replicas.words)
 			return o, nil
 		}
-		if !hasCode(err, codeNoSuitablePeers, codeNotClustered) {
+		if !tooFewServers(err) {
 			return o, err
 		}
 		refused := &ReplicasError{Kind: d.kind, Name: d.name, Have: have.Replicas, Want: p.replicas.to, Err: err}

@@ -11,19 +11,24 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/capacity"
 )
 
 // Codes of JetStream that nats.go has no name for.
 const (
-	codeNoSuitablePeers     jetstream.ErrorCode = 10005
-	codeNoLeader            jetstream.ErrorCode = 10008
-	codeInsufficient        jetstream.ErrorCode = 10023
-	codeMaximumStreams      jetstream.ErrorCode = 10027
-	codeInsufficientMemory  jetstream.ErrorCode = 10028
-	codeInsufficientStorage jetstream.ErrorCode = 10047
-	codeSubjectsOverlap     jetstream.ErrorCode = 10065
-	codeNotClustered        jetstream.ErrorCode = 10074
+	codeNoSuitablePeers jetstream.ErrorCode = 10005
+	codeNoLeader        jetstream.ErrorCode = 10008
+	codeMaximumStreams  jetstream.ErrorCode = 10027
+	codeSubjectsOverlap jetstream.ErrorCode = 10065
+	codeNotClustered    jetstream.ErrorCode = 10074
 )
+
+// tooFewServers reports whether JetStream refused replicas because it has too few servers for them, and not because those that it has
+// are full.
+func tooFewServers(err error) bool {
+	return hasCode(err, codeNoSuitablePeers, codeNotClustered) && !capacity.Exceeded(err)
+}
 
 // hasCode reports whether JetStream answered with one of the codes.
 func hasCode(err error, codes ...jetstream.ErrorCode) bool {
@@ -130,8 +135,8 @@ func hint(err error) string {
 		return "the account of the NATS user has no JetStream: enable it for the account"
 	case hasCode(err, codeNoLeader):
 		return "the NATS cluster has no leader: are most of its servers running?"
-	case hasCode(err, codeInsufficient, codeInsufficientMemory, codeInsufficientStorage):
-		return "the limits of the server or account are reached: ask for a smaller maxBytes, or give JetStream more room"
+	case capacity.Exceeded(err):
+		return capacity.Hint
 	case hasCode(err, codeMaximumStreams):
 		return "the account may have no more streams: raise its limit, or delete what is not needed"
 	case errors.As(err, &resolution):

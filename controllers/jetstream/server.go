@@ -20,6 +20,8 @@ import (
 type Server struct {
 	// URLs such as nats://nats:4222, of one server or of those of one cluster.
 	URLs []string
+	// Namespace that hosts without dots are Services of, whatever the operator's own is; empty for none.
+	Namespace string
 	// TLS, nil for what the URLs and the server say.
 	TLS *TLS
 	// At most one of the following: a credentials file (JWT and NKey seed), an NKey seed, a token, user and password.

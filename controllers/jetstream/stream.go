@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/publish"
 )
@@ -45,7 +46,11 @@ func (c *Connection) EnsureStream(ctx context.Context, owner Owner, want config.
 		create: func(ctx context.Context, metadata map[string]string) error {
 			s := desiredStream
 			s.Metadata = metadata
-			_, err := c.js.CreateStream(ctx, s)
+			_, err := capacity.Create(want.MaxBytes, config.StandardStreamBytes, func(maxBytes config.Size) error {
+				s.MaxBytes = int64(maxBytes)
+				_, err := c.js.CreateStream(ctx, s)
+				return err
+			})
 			return err
 		},
 		usable: func(_ context.Context, s jetstream.Stream, r relation) error {
@@ -55,7 +60,9 @@ func (c *Connection) EnsureStream(ctx context.Context, owner Owner, want config.
 			p.setReplicas(desiredStream.Replicas)
 			p.setSubjects(desiredStream.Subjects)
 			p.setMaxAge("maxAge", desiredStream.MaxAge)
-			p.setMaxBytes(desiredStream.MaxBytes)
+			if want.MaxBytes != 0 { // else it is what there was room for
+				p.setMaxBytes(desiredStream.MaxBytes)
+			}
 			p.keepStorage(desiredStream.Storage)
 			p.keepRetention(desiredStream.Retention)
 		},

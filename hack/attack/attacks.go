@@ -100,7 +100,7 @@ var attacks = []attack{
 			records = append(records, u32(rand.Uint32(), 1, rand.Uint32())...)
 		}
 		s.send(source(n%100), ipfix(1, uint32(n), set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, records)))
-	}, "templates_evicted_total", ""},
+	}, "sampling_rates_evicted_total", ""},
 	{"withdrawal-storm", func(s *sender, n int) {
 		s.send(source(n%100), ipfix(1, uint32(n), set(2, templateOf(256, 10, n)), set(2, u16(256, 0)), set(2, u16(2, 0)), set(256, make([]byte, 500))))
 	}, "templates_withdrawn_total", ""},

@@ -3,6 +3,8 @@
 //
 // Beside this collector it runs, where they are there, goflow2 (built from its module), nfcapd, sfcapd and nfacctd. All of
 // them share the machine with the sender; the figures of one run compare with each other, not with those of other machines.
+//
+// With -bursts it measures what share of bursts the kernel drops where a socket has the receive buffer that nodes grant by default.
 package main
 
 import (
@@ -19,8 +21,18 @@ func main() {
 	protocols := flag.String("protocols", "netflow9,ipfix,sflow", "what to send")
 	only := flag.String("only", "", "measure only subjects whose names contain this")
 	duration := flag.Duration("duration", 2*time.Second, "how long each rate is tried")
+	bursts := flag.String("bursts", "", "measure the loss of bursts at default receive buffers instead: their lengths in datagrams, such as 100,1000")
+	rates := flag.String("rates", "20000,50000,100000", "with -bursts: datagrams a second")
+	exporters := flag.String("exporters", "1,20", "with -bursts: how many exporters send each")
+	runs := flag.Int("runs", 3, "with -bursts: how often each is measured")
 	flag.Parse()
-	if err := run(*collector, strings.Split(*protocols, ","), *only, *duration); err != nil {
+	var err error
+	if *bursts != "" {
+		err = runBursts(*collector, *only, *bursts, *rates, *exporters, *runs)
+	} else {
+		err = run(*collector, strings.Split(*protocols, ","), *only, *duration)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -32,7 +44,7 @@ func run(collector string, protocols []string, only string, duration time.Durati
 		return err
 	}
 	defer func() { _ = os.RemoveAll(directory) }() // the system's own clean-up takes what is left
-	subjects, notes := findSubjects(collector, directory)
+	subjects, notes := findSubjects(collector, directory, sizes{buffer: receiveBuffer, sockets: 1})
 	for _, note := range notes {
 		fmt.Fprintln(os.Stderr, note)
 	}
@@ -110,7 +122,7 @@ func try(s subject, protocol string, rate float64, duration time.Duration) (resu
 		return result{}, err
 	}
 	time.Sleep(300 * time.Millisecond) // some bind first and set up afterwards
-	sender, err := newSender(protocol, port)
+	sender, err := newSender(protocol, port, numExporters)
 	if err != nil {
 		return result{}, err
 	}

@@ -26,9 +26,9 @@ const (
 	templateInterval = time.Second
 )
 
-func newSender(protocol string, port int) (*sender, error) {
-	s := &sender{protocol: protocol, sequence: make([]uint32, numExporters)}
-	for range numExporters {
+func newSender(protocol string, port, exporters int) (*sender, error) {
+	s := &sender{protocol: protocol, sequence: make([]uint32, exporters)}
+	for range exporters {
 		conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			return nil, err
@@ -54,7 +54,7 @@ func (s *sender) close() {
 func (s *sender) send(rate float64, duration time.Duration) (records, datagrams int, err error) {
 	began := time.Now()
 	var nextTemplates time.Time
-	for exporter := 0; ; exporter = (exporter + 1) % numExporters {
+	for exporter := 0; ; exporter = (exporter + 1) % len(s.conns) {
 		now := time.Now()
 		if now.Sub(began) > duration {
 			return records, datagrams, nil
@@ -62,29 +62,61 @@ func (s *sender) send(rate float64, duration time.Duration) (records, datagrams 
 		if !now.Before(nextTemplates) {
 			nextTemplates = now.Add(templateInterval)
 			if t := templates(s.protocol); t != nil {
-				for _, conn := range s.closers {
-					if _, err := conn.Write(t); err != nil {
-						return 0, 0, fmt.Errorf("sending templates: %w", err)
-					}
+				if err := s.teach(t); err != nil {
+					return 0, 0, err
 				}
 			}
 		}
 		if ahead := time.Duration(float64(records)/rate*float64(time.Second)) - now.Sub(began); ahead > 200*time.Microsecond {
 			time.Sleep(ahead)
 		}
-		for i := range s.messages {
-			s.number(s.messages[i].Buffers[0], exporter)
-		}
-		for sent := 0; sent < len(s.messages); {
-			n, err := s.conns[exporter].WriteBatch(s.messages[sent:], 0)
-			if err != nil {
-				return 0, 0, fmt.Errorf("sending: %w", err)
-			}
-			sent += n
+		if err := s.write(exporter, sendBatch); err != nil {
+			return 0, 0, err
 		}
 		records += sendBatch * s.records
 		datagrams += sendBatch
 	}
+}
+
+// teach sends each exporter's templates.
+func (s *sender) teach(templates []byte) error {
+	for _, conn := range s.closers {
+		if _, err := conn.Write(templates); err != nil {
+			return fmt.Errorf("sending templates: %w", err)
+		}
+	}
+	return nil
+}
+
+// write sends the next datagrams of an exporter, up to sendBatch of them.
+func (s *sender) write(exporter, n int) error {
+	messages := s.messages[:n]
+	for i := range messages {
+		s.number(messages[i].Buffers[0], exporter)
+	}
+	for sent := 0; sent < n; {
+		more, err := s.conns[exporter].WriteBatch(messages[sent:], 0)
+		if err != nil {
+			return fmt.Errorf("sending: %w", err)
+		}
+		sent += more
+	}
+	return nil
+}
+
+// burst sends a number of datagrams at a rate, from all exporters in turn. It does not sleep in between: a sleeping sender
+// wakes up late, and sends what it missed at once. It returns how long it took.
+func (s *sender) burst(datagrams int, rate float64) (time.Duration, error) {
+	const step = 4
+	began := time.Now()
+	for sent := 0; sent < datagrams; sent += step {
+		for at := time.Duration(float64(sent) / rate * float64(time.Second)); time.Since(began) < at; {
+		}
+		if err := s.write(sent/step%len(s.conns), min(step, datagrams-sent)); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
 }
 
 // number gives a datagram its sequence number.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // goflow2Module is what goflow2's binary is built from.
@@ -17,14 +18,29 @@ type subject struct {
 	start map[string]func(port int) (*process, error)
 }
 
+// sizes are what the subjects' sockets are given.
+type sizes struct {
+	// buffer of each socket in bytes, for all that let it be set. goflow2 does not: it has the system's net.core.rmem_default.
+	buffer int
+	// sockets that this collector's one worker has where it may have several; it is then measured with one, too.
+	sockets int
+}
+
 // findSubjects returns the collectors that are there, and notes about those that are not.
-func findSubjects(collector, directory string) (subjects []subject, notes []string) {
+func findSubjects(collector, directory string, z sizes) (subjects []subject, notes []string) {
 	for _, output := range []string{"nothing", "JetStream"} {
-		s := subject{name: "flowfleet to " + output, start: make(map[string]func(int) (*process, error))}
-		for _, protocol := range []string{"netflow9", "ipfix", "sflow"} {
-			s.start[protocol] = func(port int) (*process, error) { return startFlowfleet(collector, directory, output, port) }
+		for _, sockets := range slices.Compact([]int{1, z.sockets}) {
+			s := subject{name: "flowfleet to " + output, start: make(map[string]func(int) (*process, error))}
+			if z.sockets > 1 {
+				s.name += fmt.Sprintf(", sockets: %d", sockets)
+			}
+			for _, protocol := range []string{"netflow9", "ipfix", "sflow"} {
+				s.start[protocol] = func(port int) (*process, error) {
+					return startFlowfleet(collector, directory, output, port, sockets, z.buffer)
+				}
+			}
+			subjects = append(subjects, s)
 		}
-		subjects = append(subjects, s)
 	}
 	binary := filepath.Join(directory, "goflow2")
 	build := exec.Command("go", "install", goflow2Module)
@@ -54,7 +70,7 @@ func findSubjects(collector, directory string) (subjects []subject, notes []stri
 			if err != nil {
 				return nil, err
 			}
-			return start(program, "-w", files, "-b", "127.0.0.1", "-p", fmt.Sprint(port), "-B", fmt.Sprint(receiveBuffer))
+			return start(program, "-w", files, "-b", "127.0.0.1", "-p", fmt.Sprint(port), "-B", fmt.Sprint(z.buffer))
 		}
 	}
 	subjects = append(subjects, nfdump)
@@ -75,7 +91,7 @@ aggregate: src_host, dst_host, src_port, dst_port, proto
 print_refresh_time: 600
 print_cache_entries: 1048573
 print_output_file: %s
-`, option, port, option, option, receiveBuffer, os.DevNull), 0o600); err != nil {
+`, option, port, option, option, z.buffer, os.DevNull), 0o600); err != nil {
 				return nil, err
 			}
 			return start(program, "-f", file)
@@ -93,7 +109,7 @@ print_output_file: %s
 // receiveBuffer in bytes, the same for all that let it be set.
 const receiveBuffer = 32 << 20
 
-func startFlowfleet(binary, directory, output string, port int) (*process, error) {
+func startFlowfleet(binary, directory, output string, port, sockets, buffer int) (*process, error) {
 	store, err := os.MkdirTemp(directory, "nats-")
 	if err != nil {
 		return nil, err
@@ -105,11 +121,11 @@ func startFlowfleet(binary, directory, output string, port int) (*process, error
 	}
 	file := filepath.Join(store, "collector.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, `
-listeners: [{name: bench, address: "127.0.0.1:%d", workers: 1}]
+listeners: [{name: bench, address: "127.0.0.1:%d", workers: 1, sockets: %d, receiveBuffer: %d}]
 http: {address: "-"}
 log: {level: error}
 drainTime: 100ms
-%s`, port, rest), 0o600); err != nil {
+%s`, port, sockets, sockets*buffer, rest), 0o600); err != nil {
 		return nil, err
 	}
 	return start(binary, "run", "--config", file)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,8 +37,14 @@ func prepare(ctx context.Context) error {
 	return nil
 }
 
-// watched is the network whose packets exporters look at.
-const watched = "net 127.77.0.0/16"
+// network is how the addresses begin that traffic.go plays: offices and servers in a network that is the demo's alone, and addresses
+// that every machine has on its loopback interface elsewhere.
+func network(cluster *rig.Rig) string {
+	if cluster.OwnsNodes() {
+		return "10.20"
+	}
+	return "127.20"
+}
 
 // startExporters starts exporters, and traffic for them, in the network behind the router. Flows time out quickly.
 func startExporters(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet) (stop func(), err error) {
@@ -47,6 +52,8 @@ func startExporters(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet) (sto
 	if err != nil {
 		return nil, err
 	}
+	network := network(cluster)
+	watched := "net " + network + ".0.0/16"
 	pmacctd := filepath.Join(folder, "pmacctd.conf")
 	if err := os.WriteFile(pmacctd, []byte(fmt.Sprintf(`daemonize: false
 pcap_interface: lo
@@ -80,7 +87,7 @@ sampling_rate[sflow]: 100
 		}
 		_ = os.RemoveAll(folder)
 	})
-	for _, arguments := range [][]string{{self, "-traffic"}, softflowd("5"), softflowd("9"), {"pmacctd", "-f", pmacctd}} {
+	for _, arguments := range [][]string{{self, "-traffic", network}, softflowd("5"), softflowd("9"), {"pmacctd", "-f", pmacctd}} {
 		command := cluster.Exec(ctx, "exporter", arguments...)
 		// A group of its own: pmacctd's plugins are processes too.
 		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -91,34 +98,4 @@ sampling_rate[sflow]: 100
 		commands = append(commands, command)
 	}
 	return stop, nil
-}
-
-// makeTraffic sends packets between addresses of the loopback network until the context ends.
-func makeTraffic(ctx context.Context) error {
-	var senders []*net.UDPConn
-	for i := range byte(25) {
-		// Somebody has to listen, or the kernel answers each packet with an ICMP message.
-		receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 77, 2, i+1)})
-		if err != nil {
-			return err
-		}
-		sender, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 77, 1, i+1)}, receiver.LocalAddr().(*net.UDPAddr))
-		if err != nil {
-			return err
-		}
-		senders = append(senders, sender)
-	}
-	payload := make([]byte, 400)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		for _, sender := range senders {
-			_, _ = sender.Write(payload) // what does not arrive is not watched either
-		}
-	}
 }

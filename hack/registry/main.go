@@ -1,6 +1,7 @@
-// Command registry turns IANA's registry of IPFIX information elements, kept beside it as CSV, into Go:
+// Command registry turns IANA's registry of IPFIX information elements and a list of vendors' elements, kept beside it as CSV, into Go:
 //
 //	go run ./hack/registry -csv hack/registry/ipfix-information-elements.csv -out collector/element/registry.go
+//	go run ./hack/registry -vendors hack/registry/vendor-elements.csv -out collector/element/vendors.go
 //
 // A newer registry is taken by replacing the CSV, with its date in the first line.
 package main
@@ -20,15 +21,20 @@ import (
 )
 
 func main() {
-	in := flag.String("csv", "", "registry to read")
+	in := flag.String("csv", "", "IANA's registry to read")
+	vendors := flag.String("vendors", "", "list of vendors' elements to read instead")
 	out := flag.String("out", "", "Go file to write")
 	flag.Parse()
-	if err := run(*in, *out); err != nil {
+	read, from := generate, *in
+	if *vendors != "" {
+		read, from = generateVendors, *vendors
+	}
+	if err := run(from, *out, read); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(in, out string) error {
+func run(in, out string, generate func([]byte) ([]byte, error)) error {
 	registry, err := os.ReadFile(in)
 	if err != nil {
 		return fmt.Errorf("reading the registry: %w", err)

@@ -7,21 +7,44 @@ import (
 	"testing"
 )
 
-func TestGeneratedCodeIsWhatTheRegistryGives(t *testing.T) {
-	registry, err := os.ReadFile("ipfix-information-elements.csv")
-	if err != nil {
-		t.Fatal(err)
+func TestGeneratedCodeIsWhatTheListsGive(t *testing.T) {
+	for _, test := range []struct {
+		list, code string
+		generate   func([]byte) ([]byte, error)
+	}{
+		{"ipfix-information-elements.csv", "../../collector/element/registry.go", generate},
+		{"vendor-elements.csv", "../../collector/element/vendors.go", generateVendors},
+	} {
+		list, err := os.ReadFile(test.list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := test.generate(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(test.code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is out of date: run make generate", test.code)
+		}
 	}
-	want, err := generate(registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile("../../collector/element/registry.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("collector/element/registry.go is out of date: run make generate")
+}
+
+func TestAFaultyListOfVendorsIsRefused(t *testing.T) {
+	for name, list := range map[string]string{
+		"empty":                   "h,h,h,h,h\n",
+		"enterprise out of order": "h,h,h,h,h\n9,1,a,string,s\n8,1,b,string,s\n",
+		"ids out of order":        "h,h,h,h,h\n9,2,a,string,s\n9,1,b,string,s\n",
+		"no number":               "h,h,h,h,h\n9,x,a,string,s\n",
+		"a name to be escaped":    "h,h,h,h,h\n9,1,\"a b\",string,s\n",
+		"no source":               "h,h,h,h,h\n9,1,a,string,\n",
+	} {
+		if _, err := generateVendors([]byte(list)); err == nil {
+			t.Errorf("%s: accepted: %q", name, strings.TrimSpace(list))
+		}
 	}
 }
 

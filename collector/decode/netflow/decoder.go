@@ -39,6 +39,8 @@ type Settings struct {
 	StandInCounters bool
 	// Extra keeps fields that FlowMessage has no place for.
 	Extra bool
+	// Biflows makes two flows of a record that counts both directions (RFC 5103, and firewalls' initiator and responder).
+	Biflows bool
 	// Inner reports the inner headers of tunnels in sampled packets.
 	Inner bool
 }
@@ -84,16 +86,23 @@ type Decoder struct {
 	// book gives the one of an exporter.
 	book func(exporter netip.Addr, version template.Version) *ledger.Book
 
-	sessions  map[sessionKey]*session
-	last      *session
-	cached    int // bytes that all sessions have cached
-	held      heldSets
-	shared    Shared
-	now       int64 // Datagram.Moment of the latest
-	tag       uint64
-	record    flow.Record
-	found     sampling
-	dissector packet.Options
+	sessions map[sessionKey]*session
+	last     *session
+	cached   int // bytes that all sessions have cached
+	held     heldSets
+	shared   Shared
+	now      int64 // Datagram.Moment of the latest
+	tag      uint64
+	record   flow.Record
+	found    sampling
+	times    recordTimes
+	about    about
+	spans    []span
+	lists    []list
+	later    []laterSet
+	// reversed is the other direction of a biflow, nested a flow within a list.
+	reversed, nested flow.Record
+	dissector        packet.Options
 }
 
 // New returns a Decoder that counts into counts, and into the exporters' books what became of their decoded datagrams, and hands
@@ -116,7 +125,7 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.held.shrink(d, settings.HeldBytes)
 }
 
-// Decode decodes a datagram whose first two bytes are version 1, 5, 7, 9 or 10. It counts one of the datagram counters
+// Decode decodes a datagram whose first two bytes are version 1, 5, 7, 8, 9 or 10. It counts one of the datagram counters
 // (decoded or refused) and returns the refusal, or DatagramsDecoded.
 func (d *Decoder) Decode(in Datagram) ledger.Counter {
 	d.now, d.tag = in.Moment(), in.Tag
@@ -127,6 +136,8 @@ func (d *Decoder) Decode(in Datagram) ledger.Counter {
 		outcome = d.decode9(in)
 	case 10:
 		outcome = d.decodeIPFIX(in)
+	case 8:
+		outcome = d.decode8(in)
 	default:
 		outcome = d.decodeLegacy(in, version)
 	}
@@ -158,10 +169,13 @@ func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error)
 	d.problem(reason, netip.AddrPortFrom(s.key.scope.Exporter, s.key.port), s.key.scope.Domain, set, err)
 }
 
-// dissect reads a sampled packet into r.
-func (d *Decoder) dissect(r *flow.Record, protocol packet.Protocol, b []byte) {
-	if packet.Dissect(r, protocol, b, d.dissector) == packet.Truncated {
+// dissect reads a section of a sampled packet into r. offset is how many bytes of the packet come before it.
+func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64, b []byte) {
+	switch packet.DissectSection(r, section, offset, b, d.dissector) {
+	case packet.Truncated:
 		d.counts.Inc(ledger.PacketsTruncated)
+	case packet.Unsupported:
+		return
 	}
 	if r.Packets == 0 {
 		r.Packets = 1

@@ -19,36 +19,38 @@ type header struct {
 	version    template.Version
 	flowType   flow.Type
 	exportTime uint32 // seconds since 1970
-	exportNs   uint64
-	uptime     uint32 // milliseconds, NetFlow v9 only
-	sequence   uint32
-	domain     uint32
-	received   uint64 // nanoseconds since 1970
+	clock
+	// cut: the datagram is known to end before its message does.
+	cut      bool
+	sequence uint32
+	domain   uint32
+	received uint64 // nanoseconds since 1970
 }
 
-// parseHeader9 reads a NetFlow v9 header; b is long enough.
-func parseHeader9(b []byte) header {
+// parseHeader9 reads a NetFlow v9 header; b is long enough. received is nanoseconds since 1970.
+func parseHeader9(b []byte, received int64) header {
 	h := header{
 		version:    template.NetFlow9,
 		flowType:   flow.TypeNetFlowV9,
-		uptime:     binary.BigEndian.Uint32(b[4:]),
+		received:   uint64(received),
 		exportTime: binary.BigEndian.Uint32(b[8:]),
 		sequence:   binary.BigEndian.Uint32(b[12:]),
 		domain:     binary.BigEndian.Uint32(b[16:]),
 	}
-	h.exportNs = uint64(h.exportTime) * nanosPerSecond
+	h.clock = newClock(uint64(h.exportTime)*nanosPerSecond, h.received, binary.BigEndian.Uint32(b[4:]))
 	return h
 }
 
-// parseHeaderIPFIX reads an IPFIX header; b is long enough.
-func parseHeaderIPFIX(b []byte) header {
+// parseHeaderIPFIX reads an IPFIX header; b is long enough. received is nanoseconds since 1970.
+func parseHeaderIPFIX(b []byte, received int64) header {
 	h := header{
 		version:    template.IPFIX,
 		flowType:   flow.TypeIPFIX,
 		exportTime: binary.BigEndian.Uint32(b[4:]),
 		sequence:   binary.BigEndian.Uint32(b[8:]),
 		domain:     binary.BigEndian.Uint32(b[12:]),
+		received:   uint64(received),
 	}
-	h.exportNs = uint64(h.exportTime) * nanosPerSecond
+	h.clock = newClock(uint64(h.exportTime)*nanosPerSecond, h.received, 0)
 	return h
 }

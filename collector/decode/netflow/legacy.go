@@ -62,6 +62,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	if version == 5 {
 		engine = uint32(binary.BigEndian.Uint16(b[20:]))
 	}
+	c := newClock(exportNs, uint64(in.Received), uptime)
 	s := d.session(template.Version(version), in.Source, engine)
 	rate := s.rates.override
 	if rate == 0 && version == 5 {
@@ -93,18 +94,20 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		r.EType = packet.EtherTypeIPv4
 		r.SrcAddr.Set4(v[0:])
 		r.DstAddr.Set4(v[4:])
-		r.NextHop.Set4(v[8:])
-		r.InIf = uint32(binary.BigEndian.Uint16(v[12:]))
-		r.OutIf = uint32(binary.BigEndian.Uint16(v[14:]))
+		setHop4(&r.NextHop, v[8:])
+		r.InIf = interfaceIndex(v[12:14])
+		r.OutIf = interfaceIndex(v[14:16])
 		r.Packets = uint64(binary.BigEndian.Uint32(v[16:]))
 		r.Bytes = uint64(binary.BigEndian.Uint32(v[20:]))
-		r.TimeFlowStartNs = fromUptime(exportNs, uptime, binary.BigEndian.Uint32(v[24:]))
-		r.TimeFlowEndNs = fromUptime(exportNs, uptime, binary.BigEndian.Uint32(v[28:]))
+		r.TimeFlowStartNs, r.TimeFlowEndNs = c.between(binary.BigEndian.Uint32(v[24:]), binary.BigEndian.Uint32(v[28:]))
 		r.SrcPort = uint32(binary.BigEndian.Uint16(v[32:]))
 		r.DstPort = uint32(binary.BigEndian.Uint16(v[34:]))
 		r.TCPFlags = uint32(v[l.tcpFlags])
 		r.Proto = uint32(v[l.protocol])
 		r.IPTOS = uint32(v[l.tos])
+		if r.Proto == protocolICMP || r.Proto == protocolICMPv6 {
+			icmpFromPort(r)
+		}
 		if l.asNumbers != 0 {
 			r.SrcAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers:]))
 			r.DstAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers+2:]))

@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 
@@ -23,12 +24,12 @@ func (d *Decoder) decode9(in Datagram) ledger.Counter {
 	if len(b) < header9Length {
 		return ledger.RefusedTooShort
 	}
-	h := parseHeader9(b)
-	h.received = uint64(in.Received)
+	h := parseHeader9(b, in.Received)
 	s := d.session(template.NetFlow9, in.Source, h.domain)
 	// RFC 3954 section 5.1: the sequence counts packets.
 	s.sequence.Observe(h.sequence, 1, d.counts)
-	d.decodeSets(s, &h, b[header9Length:])
+	_, _, rest := d.decodeSets(s, &h, b[header9Length:], len(b)-header9Length)
+	d.trailing(s, rest)
 	return ledger.DatagramsDecoded
 }
 
@@ -39,17 +40,27 @@ func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
 	}
 	length := int(binary.BigEndian.Uint16(b[2:]))
 	if length < headerIPFIXLength {
-		return ledger.RefusedHeader
+		if len(b) == headerIPFIXLength || !beginsSet(b[headerIPFIXLength:]) {
+			return ledger.RefusedHeader
+		}
+		length = len(b) // the sets say what there is
 	}
-	h := parseHeaderIPFIX(b)
-	h.received = uint64(in.Received)
+	for rest := d.decodeMessage(in, b, length); len(rest) > 0; {
+		rest = d.decodeMessage(in, rest, int(binary.BigEndian.Uint16(rest[2:])))
+	}
+	return ledger.DatagramsDecoded
+}
+
+// decodeMessage decodes an IPFIX message at the front of b, which holds its header, and returns the one that follows it in the
+// datagram, if there is one.
+func (d *Decoder) decodeMessage(in Datagram, b []byte, length int) (following []byte) {
+	h := parseHeaderIPFIX(b, in.Received)
 	s := d.session(template.IPFIX, in.Source, h.domain)
 	if length > len(b) {
 		d.drop(ledger.DatagramsTruncated, s, 0, nil)
-		length = len(b)
+		length, h.cut = len(b), true
 	}
-	d.trailing(s, b[length:])
-	records, all := d.decodeSets(s, &h, b[headerIPFIXLength:length])
+	records, all, rest := d.decodeSets(s, &h, b[headerIPFIXLength:], length-headerIPFIXLength)
 	// RFC 7011 section 3.1: the sequence counts data records, those of options included. Where a set could not be read
 	// nobody knows how many it had.
 	if all {
@@ -58,7 +69,29 @@ func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
 		// What could not be read had records of a byte at least each.
 		s.sequence.ObserveUncounted(h.sequence, uint32(records), uint32(length), d.counts)
 	}
-	return ledger.DatagramsDecoded
+	if beginsMessage(rest) {
+		return rest
+	}
+	d.trailing(s, rest)
+	return nil
+}
+
+// beginsMessage reports whether b begins with an IPFIX message that it holds in full. No set has the id that is the version.
+func beginsMessage(b []byte) bool {
+	if len(b) < headerIPFIXLength || binary.BigEndian.Uint16(b) != uint16(template.IPFIX) {
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	return length >= headerIPFIXLength && length <= len(b)
+}
+
+// beginsSet reports whether b begins with a set that it holds in full.
+func beginsSet(b []byte) bool {
+	if len(b) < setHeaderLength {
+		return false
+	}
+	id, length := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+	return (id <= setOptionsIPFIX || id >= firstDataSet) && length > setHeaderLength && length <= len(b)
 }
 
 // trailing counts what follows a message in its datagram: nothing says what it is. Zeros are padding.
@@ -68,24 +101,37 @@ func (d *Decoder) trailing(s *session, b []byte) {
 	}
 }
 
-// decodeSets walks over the sets of a message. It returns how many data records they had and whether all of them were
-// read.
-func (d *Decoder) decodeSets(s *session, h *header, b []byte) (records int, all bool) {
+// decodeSets walks over the sets of a message that says it has length bytes of them; b may have more. A set that ends beyond what
+// the message says is read when the datagram has it: exporters miscount their messages, and what is whole is not lost for that. It
+// returns how many data records there were, whether all of them were read, and what follows the sets.
+func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (records int, all bool, rest []byte) {
 	all = true
 	learned := false
+	end := len(b) - length // of what remains, this much is beyond the message
 	for len(b) >= setHeaderLength {
+		if len(b) <= end && (h.version == template.NetFlow9 || !beginsSet(b)) {
+			break
+		}
 		id := binary.BigEndian.Uint16(b)
-		length := int(binary.BigEndian.Uint16(b[2:]))
-		if length < setHeaderLength && allZero(b) {
+		size := int(binary.BigEndian.Uint16(b[2:]))
+		if size < setHeaderLength && allZero(b[:max(len(b)-end, setHeaderLength)]) {
 			break // some exporters fill the datagram up with zeros
 		}
 		d.count(ledger.SetsReceived, s, 1)
-		if length < setHeaderLength || length > len(b) {
+		if size < setHeaderLength {
 			d.drop(ledger.SetsDroppedMalformed, s, id, nil)
-			return records, false
+			all, b = false, nil
+			break
 		}
-		body := b[setHeaderLength:length]
-		b = b[length:]
+		if size > len(b) {
+			// The set is cut off: what is whole of it counts.
+			if !h.cut {
+				d.drop(ledger.DatagramsTruncated, s, id, nil)
+			}
+			size, all = len(b), false
+		}
+		body := b[setHeaderLength:size]
+		b = b[size:]
 		kind := templateKind(h.version, id)
 		switch {
 		case kind != 0:
@@ -102,22 +148,39 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte) (records int, all 
 				all = false
 				continue
 			}
+			if p.needsInit && len(b) >= setHeaderLength && d.systemInit(s) == 0 {
+				d.later = append(d.later, laterSet{p, body}) // an options record may follow that says since when uptimes count
+				continue
+			}
 			records += d.decodeSet(s, h, p, body)
 			d.count(ledger.SetsDecoded, s, 1)
 		}
 	}
+	for _, set := range d.later {
+		records += d.decodeSet(s, h, set.plan, set.body)
+		d.count(ledger.SetsDecoded, s, 1)
+	}
+	clear(d.later)
+	d.later = d.later[:0]
 	if learned && len(s.held) > 0 {
 		d.release(s)
 	}
-	return records, all
+	return records, all, b
+}
+
+// laterSet is a data set that is decoded when the rest of its message was looked at.
+type laterSet struct {
+	plan *plan
+	body []byte
 }
 
 // templateKind is the kind of template that a set of this id carries, 0 for none.
 func templateKind(version template.Version, id uint16) template.Kind {
 	switch {
-	case version == template.NetFlow9 && id == setTemplates9, version == template.IPFIX && id == setTemplatesIPFIX:
+	// Converters carry NetFlow v9's ids into IPFIX, which uses them for nothing else (RFC 7011 section 3.3.2).
+	case id == setTemplates9, version == template.IPFIX && id == setTemplatesIPFIX:
 		return template.KindData
-	case version == template.NetFlow9 && id == setOptionsTemplates9, version == template.IPFIX && id == setOptionsIPFIX:
+	case id == setOptionsTemplates9, version == template.IPFIX && id == setOptionsIPFIX:
 		return template.KindOptions
 	}
 	return 0
@@ -128,7 +191,7 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	limit := d.store.Limits().Fields
 	stamp := uint64(h.exportTime)
 	for len(b) > 0 {
-		t, n, err := template.Parse(h.version, kind, b, limit)
+		t, n, err := parseTemplate(h.version, kind, set, b, limit)
 		b = b[n:]
 		switch {
 		case err == nil:
@@ -151,12 +214,38 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	d.count(ledger.SetsDecoded, s, 1)
 }
 
+// parseTemplate reads the template record at the front of a set. Of options templates under NetFlow v9's id in an IPFIX message
+// nobody can say beforehand whose layout they have; the one that leaves nothing unread is theirs.
+func parseTemplate(version template.Version, kind template.Kind, set uint16, b []byte, limit int) (*template.Template, int, error) {
+	t, n, err := template.Parse(version, kind, b, limit)
+	if version != template.IPFIX || set != setOptionsTemplates9 || err == nil && len(b)-n < setHeaderLength {
+		return t, n, err
+	}
+	if t9, n9, err9 := template.Parse(template.NetFlow9, kind, b, limit); err9 == nil {
+		return asIPFIX(t9), n9, nil
+	}
+	return t, n, err
+}
+
+// asIPFIX turns an options template of NetFlow v9 into one of IPFIX: what is shared of it is read as such.
+func asIPFIX(t *template.Template) *template.Template {
+	out := *t
+	out.Version = template.IPFIX
+	out.Record = bytes.Clone(t.Record)
+	binary.BigEndian.PutUint16(out.Record[2:], uint16(len(t.Fields)))
+	binary.BigEndian.PutUint16(out.Record[4:], uint16(t.ScopeFields))
+	return &out
+}
+
 // decodeSet reads the records of a data set and returns how many there were.
 func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	t := p.template
-	records, flows := 0, 0
+	records, flows, none := 0, 0, 0
 	for len(b) >= t.MinLength {
-		n := recordLength(t, b)
+		if b[0] == 0 && allZero(b) {
+			break // padding, however long
+		}
+		n := d.recordLength(t, b)
 		if n == 0 {
 			break
 		}
@@ -165,9 +254,10 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 			d.learnSystemInit(s, h, t, b[:n])
 		} else {
 			d.decodeRecord(s, h, p, b[:n])
-			if p.isFlow || len(d.record.Extra) != 0 {
-				d.sink.Record(&d.record)
-				flows++
+			if made := d.emit(s, h, p, b[:n]); made > 0 {
+				flows += made
+			} else {
+				none++
 			}
 		}
 		records++
@@ -177,10 +267,31 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
 	} else {
 		d.count(ledger.RecordsDecoded, s, uint64(flows))
-		d.counts.Add(ledger.RecordsNotFlows, uint64(records-flows))
+		d.counts.Add(ledger.RecordsNotFlows, uint64(none))
 	}
 	if len(b) > maxSilentPaddingBytes && !allZero(b) {
 		d.drop(ledger.RecordsTruncated, s, t.ID, nil)
 	}
 	return records
+}
+
+// emit hands on the flows of a record that was decoded, and returns how many there were.
+func (d *Decoder) emit(s *session, h *header, p *plan, b []byte) int {
+	flows := 0
+	if describes(&d.record) {
+		flows++
+		d.sink.Record(&d.record)
+	}
+	if len(p.reverse) != 0 && d.decodeReverse(s, h, p, b) {
+		flows++
+		d.sink.Record(&d.reversed)
+	}
+	if p.hasLists {
+		flows += d.emitLists(s, h, p)
+	}
+	if flows == 0 && len(d.record.Extra) != 0 {
+		flows++ // no flow, but what it says was asked for
+		d.sink.Record(&d.record)
+	}
+	return flows
 }

@@ -154,7 +154,7 @@ func TestTimesInAllTheirForms(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStation(t)
-			s.ipfix(set(2, u16(300, uint16(1+len(test.fields)/2), 4, 1), u16(test.fields...)), set(300, []byte{6}, test.values))
+			s.ipfix(set(2, u16(300, uint16(1+len(test.fields)/2), 2, 1), u16(test.fields...)), set(300, []byte{6}, test.values))
 			if r := s.only(); r.TimeFlowStartNs != test.start || r.TimeFlowEndNs != test.end {
 				t.Errorf("%d to %d, want %d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs, test.start, test.end)
 			}

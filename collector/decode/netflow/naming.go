@@ -49,8 +49,6 @@ const (
 	elementDomain        = 149
 )
 
-// enterpriseCisco is Cisco's private enterprise number.
-const enterpriseCisco = 9
 
 // attributeOf is how an attribute of an application is kept: applicationCategoryName, SubCategoryName, GroupName and what it uses
 // have elements of IANA's registry (288 to 290, 372 to 374); Cisco's own came first, and stand in NetFlow v9 with the bit that is

@@ -1,17 +1,25 @@
 package netflow
 
-import "github.com/flowfleet/flowfleet/collector/template"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
 
 // step reads one field of a record.
 type step struct {
 	operation operation
-	// merge: an earlier field of the record writes the same; this one counts where that was zero.
+	// merge: another field of the record, read before, writes the same; this one counts where that said nothing.
 	merge bool
 	// index is the position in the MPLS stack for opMPLSLabel, from 0.
 	index uint8
-	// extra keeps the field's bytes beside the record.
+	// extra keeps the field's bytes beside the record, where it has no place or a better one took it.
 	extra bool
-	// offset of the field in a record of fixed length.
+	// implies is the protocol of a flow in which the field is not zero, 0 where that says nothing.
+	implies uint8
+	rank    uint8
+	// offset of the field in a record of fixed length; else its position among the template's fields.
 	offset uint16
 	// length in bytes, or template.VariableLength.
 	length     uint16
@@ -22,20 +30,24 @@ type step struct {
 // plan is a template compiled for decoding.
 type plan struct {
 	template *template.Template
-	// steps holds, for records of fixed length, only the fields that do something; for others all of them, in order.
+	// steps are the fields that do something, those of one destination in the order of their preference.
 	steps []step
+	// reverse are the fields of the other direction, where biflows are split.
+	reverse []step
 	// invalid is how many fields of each record cannot be what their element says.
 	invalid int
-	// isFlow: some field says something of a flow. Exporters send tables of names and the like as data records too.
-	isFlow bool
+	// hasAddresses: the record has a source or destination address.
+	hasAddresses bool
 	// hasSampler: the record names its sampler or selector, or carries a rate itself.
 	hasSampler bool
-	// hasIPVersion: the record says which family it is of.
-	hasIPVersion bool
-	// hasTimes: some field gives the flow's start or end.
-	hasTimes bool
-	// hasDuration: some field needs start, end or system init time to be known first.
-	hasDuration bool
+	// hasLists: the record holds lists of others.
+	hasLists bool
+	// needsInit: its times are uptimes that count from what only an options record says.
+	needsInit bool
+	// countsPackets: a field does.
+	countsPackets bool
+	// protocol that all records have because of the fields that are there, 0 where that says nothing.
+	protocol uint8
 }
 
 // size is about how many bytes a cached plan takes, with the template that it keeps; nil is one that is not known.
@@ -43,92 +55,200 @@ func (p *plan) size() int {
 	if p == nil {
 		return cacheEntry
 	}
-	return cacheEntry + 256 + 16*len(p.steps) + 8*len(p.template.Fields) + len(p.template.Record)
+	return cacheEntry + 256 + 24*(len(p.steps)+len(p.reverse)) + 8*len(p.template.Fields) + len(p.template.Record)
 }
 
 // compile turns t into a plan.
 func compile(t *template.Template, settings *Settings) *plan {
 	p := &plan{template: t}
-	var bytesFrom, packetsFrom uint16
-	if settings.StandInCounters {
-		bytesFrom, packetsFrom = standIn(t, 1, standInBytes), standIn(t, 2, standInPackets)
-	}
-	var present [256]bool
-	for _, f := range t.Fields {
-		if op := operationOf(f); op.fits(int(f.Length)) || f.Length == template.VariableLength {
-			present[op.destination()] = true
-		}
-	}
-	p.hasTimes = present[opStartUptime] || present[opEndUptime]
-	var seen [256]bool
-	var elements [maxElement]bool
+	c := compiler{plan: p, settings: settings}
+	c.survey()
 	offset := 0
-	for _, f := range t.Fields {
-		op := operationOf(f)
-		switch {
-		case f.Enterprise == 0 && f.ID != 0 && f.ID == bytesFrom:
-			op, bytesFrom = opBytes, 0
-		case f.Enterprise == 0 && f.ID != 0 && f.ID == packetsFrom:
-			op, packetsFrom = opPackets, 0
-		case op != opNone && elements[f.ID]:
-			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
-			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
-			op = opNone
-		case op.asEnd() != opNone && p.hasTimes:
-			// An event that has the flow's beginning beside it is its end, or what there is of it: Cisco's firewalls report so.
-			op = op.asEnd()
-			if present[opEndUptime] || present[opDurationMilliseconds] || present[opDurationMicroseconds] {
-				op = opNone
-			}
-		case op == opFrameSize && present[opBytes],
-			(op == opFrameSection || op == opPacketSection) && (present[opSrcIPv4] || present[opDstIPv4]):
-			// A section beside the flow's own addresses is a sample of its packets: it may be of a tunnel, or of the other
-			// direction.
-			op = opNone
-		}
-		if op != opNone && f.ID < maxElement && (f.Length == template.VariableLength || op.fits(int(f.Length))) {
-			elements[f.ID] = true
-		}
-		s := step{operation: op, id: f.ID, enterprise: f.Enterprise, offset: uint16(offset), length: f.Length}
+	for i, f := range t.Fields {
+		at := offset
 		if f.Length != template.VariableLength {
 			offset += int(f.Length)
-			if op != opNone && f.Length == 0 {
-				s.operation = opNone // allowed in a template, says nothing
-			} else if op != opNone && !op.fits(int(f.Length)) {
-				p.invalid++
-				s.operation = opNone
+		}
+		if !t.Fixed {
+			at = i
+		}
+		if settings.Biflows {
+			if forward, ok := reverseOf(f); ok {
+				c.reverse(forward, f, at)
+				continue
 			}
 		}
-		p.isFlow = p.isFlow || s.operation.describesFlow()
-		s.extra = settings.Extra && s.operation == opNone && f.Length != 0
-		switch s.operation {
-		case opMPLSLabel:
-			s.index = uint8(f.ID - firstMPLSLabel)
-		case opSamplerID, opSelectorID, opSampling:
-			p.hasSampler = true
-		case opIPVersion:
-			p.hasIPVersion = true
-		case opDurationMilliseconds, opDurationMicroseconds, opSystemInit:
-			p.hasDuration = true
-		case opStartUptime, opEndUptime:
-			if t.Version == template.IPFIX {
-				p.hasDuration = true
-			}
-		}
-		if s.operation != opNone && s.operation != opSampling && s.operation != opMPLSLabel {
-			s.merge = seen[s.operation.destination()]
-			seen[s.operation.destination()] = true
-		}
-		if !t.Fixed || s.operation != opNone || s.extra {
-			p.steps = append(p.steps, s)
-		}
+		c.forward(f, at)
 	}
+	p.protocol = c.onlyProtocol()
+	p.steps = inOrder(p.steps)
+	p.reverse = inOrder(p.reverse)
 	return p
 }
 
-func operationOf(f template.Field) operation {
-	if f.Enterprise != 0 || f.ID >= maxElement {
-		return opNone
+// compiler gathers what decides about single fields.
+type compiler struct {
+	*plan
+	settings *Settings
+	// present are the destinations that some field of the forward direction has.
+	present [256]bool
+	// bytesFrom and packetsFrom are the elements that are read as delta counts.
+	bytesFrom, packetsFrom uint16
+	seen, seenReverse      map[elementKey]bool
+	// implied are the protocols that fields tell of.
+	implied []uint8
+}
+
+// survey looks at all fields before any is compiled.
+func (c *compiler) survey() {
+	t := c.template
+	for _, f := range t.Fields {
+		m := meaningOf(t.Version, f)
+		if m.operation.fits(int(f.Length)) || f.Length == template.VariableLength {
+			c.present[m.operation.destination()] = true
+			if m.operation == opPacketBytes {
+				continue
+			}
+		}
+		if m.implies != 0 && f.Length != 0 && !slices.Contains(c.implied, m.implies) {
+			c.implied = append(c.implied, m.implies)
+		}
 	}
-	return operations[f.ID]
+	c.present[opBytes] = has(t, elementOctets)
+	if c.settings.StandInCounters {
+		c.bytesFrom, c.packetsFrom = standIn(t, elementOctets, standInBytes), standIn(t, elementPackets, standInPackets)
+	}
+	if c.settings.Biflows {
+		// Both counters of a firewall go together: beside the responder's, the initiator's is that of the forward direction.
+		if has(t, elementResponderOctets) && has(t, elementInitiatorOctets) {
+			c.bytesFrom = elementInitiatorOctets
+		}
+		if has(t, elementResponderPackets) && has(t, elementInitiatorPackets) {
+			c.packetsFrom = elementInitiatorPackets
+		}
+	}
+	c.present[opBytes] = c.present[opBytes] || c.bytesFrom != 0
+	c.present[opPackets] = c.present[opPackets] || c.packetsFrom != 0
+	c.countsPackets = c.present[opPackets]
+	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
+		(has(t, elementStartUptime) || has(t, elementEndUptime))
+	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
+	c.seen, c.seenReverse = make(map[elementKey]bool), make(map[elementKey]bool)
+}
+
+func has(t *template.Template, id uint16) bool {
+	return slices.ContainsFunc(t.Fields, func(f template.Field) bool { return f.Enterprise == 0 && f.ID == id && f.Length != 0 })
+}
+
+// forward compiles a field of the flow's own direction.
+func (c *compiler) forward(f template.Field, at int) {
+	m := meaningOf(c.template.Version, f)
+	key := elementKey{f.Enterprise, f.ID}
+	switch {
+	case f.Enterprise == 0 && c.bytesFrom != 0 && (f.ID == c.bytesFrom || f.ID == elementOctets):
+		m = meaning{}
+		if f.ID == c.bytesFrom {
+			m.operation = opBytes
+		}
+	case f.Enterprise == 0 && c.packetsFrom != 0 && (f.ID == c.packetsFrom || f.ID == elementPackets):
+		m = meaning{}
+		if f.ID == c.packetsFrom {
+			m.operation = opPackets
+		}
+	case m.operation == opPacketBytes && (c.present[opBytes] || m.rank > 1 && c.countsPackets),
+		m.operation.isSection() && c.hasAddresses:
+		// The length of one packet does not replace counts. A section beside the flow's own addresses is a sample of its packets: it
+		// may be of a tunnel, or of the other direction.
+		m.operation = opNone
+	}
+	if m.operation != opNone && m.operation != opList {
+		if c.seen[key] {
+			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
+			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
+			m.operation = opNone
+		} else if f.Length == template.VariableLength || m.operation.fits(int(f.Length)) {
+			c.seen[key] = true
+		}
+	}
+	s, ok := c.step(m, f, at)
+	switch s.operation {
+	case opMPLSLabel:
+		s.index = uint8(f.ID - firstMPLSLabel)
+	case opSamplerID, opSelectorID, opSampling:
+		c.hasSampler = true
+	case opList:
+		c.hasLists = true
+	}
+	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.rank > 0); ok || s.extra {
+		c.steps = append(c.steps, s)
+	}
+}
+
+// reverse compiles a field of the other direction, given what it would be in this one.
+func (c *compiler) reverse(forward, f template.Field, at int) {
+	m := meaningOf(template.IPFIX, forward)
+	if c.settings.StandInCounters && (m.operation == opNone) {
+		// The counters that stand in do so in both directions.
+		switch {
+		case slices.Contains(standInBytes, forward.ID):
+			m = meaning{operation: opBytes, rank: uint8(1 + slices.Index(standInBytes, forward.ID))}
+		case slices.Contains(standInPackets, forward.ID):
+			m = meaning{operation: opPackets, rank: uint8(1 + slices.Index(standInPackets, forward.ID))}
+		}
+	}
+	key := elementKey{0, forward.ID}
+	if m.operation.isSection() || m.operation == opPacketBytes || m.operation == opList || c.seenReverse[key] {
+		m.operation = opNone
+	}
+	s, ok := c.step(m, f, at)
+	if ok {
+		c.seenReverse[key] = true
+		if s.operation == opMPLSLabel {
+			s.index = uint8(forward.ID - firstMPLSLabel)
+		}
+		c.plan.reverse = append(c.plan.reverse, s)
+	} else if s.extra = c.settings.Extra && f.Length != 0; s.extra {
+		c.steps = append(c.steps, s)
+	}
+}
+
+// step makes the step of a field, and reports whether it does something.
+func (c *compiler) step(m meaning, f template.Field, at int) (step, bool) {
+	s := step{operation: m.operation, rank: m.rank, implies: m.implies, offset: uint16(at), length: f.Length, id: f.ID, enterprise: f.Enterprise}
+	if f.Length != template.VariableLength && s.operation != opNone && !s.operation.fits(int(f.Length)) {
+		if f.Length != 0 { // allowed in a template, says nothing
+			c.invalid++
+		}
+		s.operation = opNone
+	}
+	if s.operation.isSection() {
+		s.rank += lastRank // what a packet says fills in what the record did not
+	}
+	return s, s.operation != opNone || s.implies != 0 && !c.present[opProto]
+}
+
+// lastRank is more than any place has steps of preference.
+const lastRank = 100
+
+// onlyProtocol is the protocol that the template's fields tell of where it has no field for that, and they agree.
+func (c *compiler) onlyProtocol() uint8 {
+	if c.present[opProto] || len(c.implied) != 1 {
+		return 0
+	}
+	return c.implied[0]
+}
+
+// inOrder puts the best elements first and marks those that count only where a better one says nothing.
+func inOrder(steps []step) []step {
+	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.rank, b.rank) })
+	var seen [256]bool
+	for i := range steps {
+		switch op := steps[i].operation; op {
+		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset:
+		default:
+			steps[i].merge = seen[op.destination()]
+			seen[op.destination()] = true
+		}
+	}
+	return steps
 }

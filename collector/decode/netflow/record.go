@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
@@ -41,37 +42,43 @@ func fieldValue(length uint16, b []byte) (value []byte, size int) {
 	return b[3 : 3+n], 3 + n
 }
 
-// recordLength is the length of the record at the front of b, 0 where b ends before it does.
-func recordLength(t *template.Template, b []byte) int {
+// span is where a field's value stands in its record.
+type span struct{ start, length uint16 }
+
+// recordLength is the length of the record at the front of b, 0 where b ends before it does. Of records of variable length it
+// notes where the fields are.
+func (d *Decoder) recordLength(t *template.Template, b []byte) int {
 	if t.Fixed {
 		if len(b) < t.MinLength {
 			return 0
 		}
 		return t.MinLength
 	}
+	d.spans = d.spans[:0]
 	n := 0
 	for _, f := range t.Fields {
-		size := int(f.Length)
+		head, size := 0, int(f.Length)
 		if f.Length == template.VariableLength {
 			if len(b)-n < 1 {
 				return 0
 			}
-			if size = 1 + int(b[n]); b[n] == 255 {
+			if head, size = 1, int(b[n]); size == 255 {
 				if len(b)-n < 3 {
 					return 0
 				}
-				size = 3 + int(binary.BigEndian.Uint16(b[n+1:]))
+				head, size = 3, int(binary.BigEndian.Uint16(b[n+1:]))
 			}
 		}
-		if len(b)-n < size {
+		if len(b)-n < head+size {
 			return 0
 		}
-		n += size
+		d.spans = append(d.spans, span{uint16(n + head), uint16(size)})
+		n += head + size
 	}
 	return n
 }
 
-// decodeRecord fills the decoder's record from b, which holds exactly one record of the plan.
+// decodeRecord fills the decoder's record from b, which holds exactly one record of the plan, whose fields recordLength has found.
 func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	r := &d.record
 	r.Reset()
@@ -80,22 +87,91 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	r.SequenceNum = h.sequence
 	r.SamplerAddress = s.address
 	r.ObservationDomainID = s.key.scope.Domain
-	var times recordTimes
+	d.times = recordTimes{}
+	d.about = about{}
 	if p.hasSampler {
 		d.found = sampling{}
 	}
 	if p.invalid != 0 {
 		d.counts.Add(ledger.RecordsFieldsInvalid, uint64(p.invalid))
 	}
+	d.lists = d.lists[:0]
+	d.read(h, p, p.steps, b, r, false)
+	if p.hasLists {
+		d.openLists(s, h, p, r)
+	}
+	d.finish(s, h, p, r)
+}
+
+// about is what fields say that others need.
+type about struct {
+	ipVersion byte
+	// protocol that a field with a value implies.
+	protocol  uint8
+	etherType uint32
+	// offset of a section in its packet.
+	offset      uint64
+	frameOffset uint64
+	// labels of 4 bytes have a TTL.
+	hasTTL bool
+}
+
+// finish works out what hangs on several fields.
+func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record) {
+	if r.EType == 0 || r.SrcAddr.IsZero() && r.DstAddr.IsZero() {
+		d.setFamily(r)
+	}
+	if r.Proto == 0 {
+		r.Proto = uint32(cmp.Or(d.about.protocol, p.protocol))
+	}
+	if r.Proto == protocolICMP || r.Proto == protocolICMPv6 {
+		icmpFromPort(r)
+	}
+	d.finishTimes(s, h, &d.times, r)
+	if p.hasSampler {
+		d.setRate(s, &d.found, r)
+	} else {
+		d.setRate(s, nil, r)
+	}
+}
+
+// icmpFromPort takes type and code from the destination port, where no element had them: Cisco puts them there ("NetFlow Export
+// Datagram Format"), and others do.
+func icmpFromPort(r *flow.Record) {
+	if r.ICMPType == 0 && r.ICMPCode == 0 {
+		r.ICMPType, r.ICMPCode = r.DstPort>>8&0xff, r.DstPort&0xff
+	}
+}
+
+// setFamily settles the EtherType of a record that has no address.
+func (d *Decoder) setFamily(r *flow.Record) {
+	switch {
+	case d.about.etherType != 0:
+		r.EType = d.about.etherType
+	case d.about.ipVersion == 4:
+		r.EType = packet.EtherTypeIPv4
+	case d.about.ipVersion == 6:
+		r.EType = packet.EtherTypeIPv6
+	}
+}
+
+// describes reports whether a record says of a flow who took part in it or how much it was. A record without any of that is none:
+// exporters send tables, transactions and padding as data records too.
+func describes(r *flow.Record) bool {
+	return r.Bytes != 0 || r.Packets != 0 || r.SrcPort != 0 || r.DstPort != 0 || !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() ||
+		r.SrcMAC != 0 || r.DstMAC != 0 || len(r.LayerStack) != 0 || len(r.MPLSLabel) != 0 || len(r.MPLSIP) != 0
+}
+
+// read fills r from the fields of a record. Where add is true, what r says already stays.
+func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Record, add bool) {
+	t := &d.times
 	variable := !p.template.Fixed
-	ipVersion, offset := byte(0), 0
-	for i := range p.steps {
-		step := &p.steps[i]
+	for i := range steps {
+		step := &steps[i]
 		var v []byte
 		if variable {
-			var size int
-			v, size = fieldValue(step.length, b[offset:])
-			offset += size
+			at := d.spans[step.offset]
+			v = b[at.start : at.start+at.length]
 			if step.operation != opNone && !step.operation.fits(len(v)) {
 				if len(v) != 0 {
 					d.counts.Inc(ledger.RecordsFieldsInvalid)
@@ -105,8 +181,14 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		} else {
 			v = b[step.offset : int(step.offset)+int(step.length)]
 		}
-		if step.merge && isSet(r, step.operation, &times, v) {
+		if (step.merge || add) && isSet(r, step.operation, t, v) {
+			if step.extra && len(v) != 0 {
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+			}
 			continue
+		}
+		if step.implies != 0 && !allZero(v) {
+			d.about.protocol = step.implies
 		}
 		switch step.operation {
 		case opNone:
@@ -115,12 +197,21 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 			}
 		case opBytes:
 			r.Bytes = number(v)
+		case opPacketBytes:
+			r.Bytes = number(v)
+			if !p.countsPackets {
+				r.Packets = 1
+			}
 		case opPackets:
 			r.Packets = number(v)
 		case opProto:
 			r.Proto = uint32(number(v))
 		case opTOS:
 			r.IPTOS = uint32(number(v))
+		case opDSCP:
+			r.IPTOS = uint32(number(v)) & 0x3f << 2
+		case opPrecedence:
+			r.IPTOS = uint32(number(v)) & 0x07 << 5
 		case opTCPFlags:
 			r.TCPFlags = uint32(number(v))
 		case opSrcPort:
@@ -144,17 +235,17 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		case opDstNet:
 			r.DstNet = uint32(number(v))
 		case opInIf:
-			r.InIf = uint32(number(v))
+			r.InIf = interfaceIndex(v)
 		case opOutIf:
-			r.OutIf = uint32(number(v))
+			r.OutIf = interfaceIndex(v)
 		case opNextHopIPv4:
-			r.NextHop.Set4(v)
+			setHop4(&r.NextHop, v)
 		case opNextHopIPv6:
-			r.NextHop.Set16(v)
+			setHop16(&r.NextHop, v)
 		case opBGPNextHopIPv4:
-			r.BGPNextHop.Set4(v)
+			setHop4(&r.BGPNextHop, v)
 		case opBGPNextHopIPv6:
-			r.BGPNextHop.Set16(v)
+			setHop16(&r.BGPNextHop, v)
 		case opSrcAS:
 			r.SrcAS = uint32(number(v))
 		case opDstAS:
@@ -164,12 +255,17 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		case opFlowLabel:
 			r.IPv6FlowLabel = uint32(number(v))
 		case opICMPTypeCode:
-			n := uint32(number(v))
-			r.ICMPType, r.ICMPCode = n>>8&0xff, n&0xff
+			if n := uint32(number(v)); n != 0 {
+				r.ICMPType, r.ICMPCode = n>>8&0xff, n&0xff
+			}
 		case opICMPType:
-			r.ICMPType = uint32(number(v))
+			if n := uint32(number(v)); n != 0 {
+				r.ICMPType = n
+			}
 		case opICMPCode:
-			r.ICMPCode = uint32(number(v))
+			if n := uint32(number(v)); n != 0 {
+				r.ICMPCode = n
+			}
 		case opTTL:
 			r.IPTTL = uint32(number(v))
 		case opFragmentID:
@@ -179,30 +275,32 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 		case opFragmentFlags:
 			// RFC 7012: the flags are the three top bits of the octet.
 			r.IPFlags = uint32(number(v)) >> 5
-		case opSrcMAC, opPostSrcMAC:
+		case opSrcMAC:
 			r.SrcMAC = number(v)
-		case opDstMAC, opPostDstMAC:
+		case opDstMAC:
 			r.DstMAC = number(v)
 		case opSrcVLAN:
-			r.SrcVLAN = uint32(number(v))
+			r.SrcVLAN = vlan(v)
 			r.VLANID = r.SrcVLAN
 		case opDstVLAN:
-			r.DstVLAN = uint32(number(v))
-		case opVLAN:
-			if r.VLANID == 0 {
-				r.VLANID = uint32(number(v))
-			}
+			r.DstVLAN = vlan(v)
+		case opEtherType:
+			d.about.etherType = uint32(number(v)) & 0xffff
 		case opIPVersion:
-			ipVersion = v[len(v)-1]
+			d.about.ipVersion = v[len(v)-1]
 		case opForwardingStatus:
 			r.ForwardingStatus = uint32(number(v))
-		case opMPLSLabel:
-			// A template has room for more labels than most packets have; what is not used has no bottom-of-stack bit either.
-			if entry := number(v); entry != 0 {
-				setLabel(r, int(step.index), uint32(entry>>4))
+		case opJuniperException:
+			if !allZero(v) {
+				r.ForwardingStatus = forwardingDropped
 			}
+		case opMPLSLabel:
+			d.setLabel(r, int(step.index), v)
 		case opMPLSTopTTL:
-			r.MPLSTTL = append(r.MPLSTTL[:0], uint32(number(v)))
+			if len(r.MPLSTTL) == 0 {
+				r.MPLSTTL = append(r.MPLSTTL, 0)
+			}
+			r.MPLSTTL[0] = uint32(number(v))
 		case opMPLSIPv4:
 			if !allZero(v) {
 				r.MPLSIP = append(r.MPLSIP, flow.Address{})
@@ -215,174 +313,43 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 			}
 		case opObservationPoint:
 			r.ObservationPointID = uint32(number(v))
+		case opCommunities:
+			r.BGPCommunities = appendNumbers(r.BGPCommunities, step.id, v, flow.MaxCommunities)
+		case opASPath:
+			r.ASPath = appendNumbers(r.ASPath, step.id, v, flow.MaxASPath)
+		case opRoutingHeader, opSegmentSection, opSegmentList:
+			readSegments(r, step.operation, v)
+		case opSegmentsLeft:
+			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			times.startUptime, times.hasStartUptime = uint32(number(v)), true
-			if h.version == template.NetFlow9 {
-				r.TimeFlowStartNs = fromUptime(h.exportNs, h.uptime, times.startUptime)
-			}
+			t.startUptime, t.hasStartUptime = uint32(number(v)), true
 		case opEndUptime:
-			times.endUptime, times.hasEndUptime = uint32(number(v)), true
-			if h.version == template.NetFlow9 {
-				r.TimeFlowEndNs = fromUptime(h.exportNs, h.uptime, times.endUptime)
-			}
-		case opStartSeconds:
-			r.TimeFlowStartNs = number(v) * nanosPerSecond
-		case opEndSeconds:
-			r.TimeFlowEndNs = number(v) * nanosPerSecond
-		case opStartMilliseconds:
-			r.TimeFlowStartNs = number(v) * nanosPerMilli
-		case opEndMilliseconds:
-			r.TimeFlowEndNs = number(v) * nanosPerMilli
-		case opStartNTP:
-			r.TimeFlowStartNs = fromNTP(number(v))
-		case opEndNTP:
-			r.TimeFlowEndNs = fromNTP(number(v))
-		case opStartDelta:
-			r.TimeFlowStartNs = h.exportNs - number(v)*nanosPerMicro
-		case opEndDelta:
-			r.TimeFlowEndNs = h.exportNs - number(v)*nanosPerMicro
-		case opDurationMilliseconds:
-			times.durationNs = number(v) * nanosPerMilli
-		case opDurationMicroseconds:
-			times.durationNs = number(v) * nanosPerMicro
-		case opSystemInit:
-			times.systemInitMs = number(v)
-		case opObserved:
-			r.TimeFlowStartNs = number(v) * nanosPerMilli
-			r.TimeFlowEndNs = r.TimeFlowStartNs
-		case opObservedSeconds:
-			r.TimeFlowStartNs = number(v) * nanosPerSecond
-			r.TimeFlowEndNs = r.TimeFlowStartNs
-		case opObservedNTP:
-			r.TimeFlowStartNs = fromNTP(number(v))
-			r.TimeFlowEndNs = r.TimeFlowStartNs
-		case opFrameSize:
-			r.Bytes, r.Packets = number(v), 1
+			t.endUptime, t.hasEndUptime = uint32(number(v)), true
+		case opStartSeconds, opStartMilliseconds, opStartNTP, opStartDelta, opEndSeconds, opEndMilliseconds, opEndNTP, opEndDelta,
+			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP:
+			t.take(&h.clock, step.operation, v)
 		case opFrameSection:
-			d.dissect(r, packet.ProtocolEthernet, v)
+			d.dissect(r, packet.SectionFrame, d.about.offset+d.about.frameOffset, v)
 		case opPacketSection:
-			d.dissect(r, packet.ProtocolIP, v)
+			d.dissect(r, packet.SectionIPHeader, d.about.offset, v)
+		case opPayloadSection:
+			d.dissect(r, packet.SectionIPPayload, d.about.offset, v)
+		case opMPLSSection:
+			d.dissect(r, packet.SectionMPLSLabels, d.about.offset, v)
+		case opMPLSPayload:
+			d.dissect(r, packet.SectionMPLSPayload, d.about.offset, v)
+		case opSectionOffset:
+			d.about.offset = number(v)
+		case opFrameOffset:
+			d.about.frameOffset = number(v)
 		case opSamplerID, opSelectorID, opSampling:
 			d.found.take(step.id, v)
+		case opList:
+			if len(d.lists) < maxLists {
+				d.lists = append(d.lists, list{id: step.id, enterprise: step.enterprise, value: v})
+			} else {
+				d.counts.Inc(ledger.RecordsListsUnread)
+			}
 		}
 	}
-	if ipVersion != 0 {
-		setFamily(r, ipVersion)
-	}
-	if p.hasDuration {
-		if times.systemInitMs == 0 && h.version == template.IPFIX {
-			times.systemInitMs = d.systemInit(s)
-		}
-		finishTimes(h, &times, r)
-	}
-	switch {
-	case r.TimeFlowStartNs == 0 && r.TimeFlowEndNs == 0:
-		r.TimeFlowStartNs, r.TimeFlowEndNs = h.exportNs, h.exportNs
-	case r.TimeFlowStartNs == 0:
-		r.TimeFlowStartNs = r.TimeFlowEndNs
-	case r.TimeFlowEndNs == 0:
-		r.TimeFlowEndNs = r.TimeFlowStartNs
-	}
-	if p.hasSampler {
-		d.setRate(s, &d.found, r)
-	} else {
-		d.setRate(s, nil, r)
-	}
-}
-
-// isSet reports whether an earlier field of the record settled what op writes, so that its value v does not count.
-func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
-	switch op.destination() {
-	case opSrcIPv4:
-		return !r.SrcAddr.IsZero() || allZero(v)
-	case opDstIPv4:
-		return !r.DstAddr.IsZero() || allZero(v)
-	case opNextHopIPv4:
-		return !r.NextHop.IsZero() || allZero(v)
-	case opBGPNextHopIPv4:
-		return !r.BGPNextHop.IsZero() || allZero(v)
-	case opBytes:
-		return r.Bytes != 0
-	case opPackets:
-		return r.Packets != 0
-	case opProto:
-		return r.Proto != 0
-	case opTOS:
-		return r.IPTOS != 0
-	case opTCPFlags:
-		return r.TCPFlags != 0
-	case opSrcPort:
-		return r.SrcPort != 0
-	case opDstPort:
-		return r.DstPort != 0
-	case opSrcNet:
-		return r.SrcNet != 0
-	case opDstNet:
-		return r.DstNet != 0
-	case opInIf:
-		return r.InIf != 0
-	case opOutIf:
-		return r.OutIf != 0
-	case opSrcAS:
-		return r.SrcAS != 0
-	case opDstAS:
-		return r.DstAS != 0
-	case opNextHopAS:
-		return r.NextHopAS != 0
-	case opICMPTypeCode:
-		return r.ICMPType != 0 || r.ICMPCode != 0
-	case opICMPType:
-		return r.ICMPType != 0
-	case opICMPCode:
-		return r.ICMPCode != 0
-	case opTTL:
-		return r.IPTTL != 0
-	case opSrcMAC:
-		return r.SrcMAC != 0 && (op == opPostSrcMAC || allZero(v))
-	case opDstMAC:
-		return r.DstMAC != 0 && (op == opPostDstMAC || allZero(v))
-	case opSrcVLAN:
-		return r.SrcVLAN != 0
-	case opDstVLAN:
-		return r.DstVLAN != 0
-	case opFrameSection, opPacketSection:
-		return len(r.LayerStack) != 0
-	case opStartUptime:
-		return r.TimeFlowStartNs != 0 || times.hasStartUptime
-	case opEndUptime:
-		return r.TimeFlowEndNs != 0 || times.hasEndUptime
-	case opMPLSIPv4, opMPLSIPv6:
-		return len(r.MPLSIP) >= flow.MaxMPLSLabels
-	}
-	return false
-}
-
-// setFamily settles the EtherType of a record that says its IP version but has no address of that family.
-func setFamily(r *flow.Record, version byte) {
-	if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
-		return
-	}
-	switch version {
-	case 4:
-		r.EType = packet.EtherTypeIPv4
-	case 6:
-		r.EType = packet.EtherTypeIPv6
-	}
-}
-
-// setLabel puts a label at its place of the MPLS stack; labels missing above it are 0.
-func setLabel(r *flow.Record, index int, label uint32) {
-	for len(r.MPLSLabel) <= index {
-		r.MPLSLabel = append(r.MPLSLabel, 0)
-	}
-	r.MPLSLabel[index] = label
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -1,7 +1,7 @@
 package netflow
 
 import (
-	"cmp"
+	"math"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -13,13 +13,109 @@ const (
 	nanosPerMicro  = 1_000
 	// ntpToUnix is the seconds from 1900, NTP's epoch, to 1970 (RFC 7011 section 6.1.9).
 	ntpToUnix = 2_208_988_800
+	// uptimeRangeMs is after how many milliseconds an uptime of 32 bits begins anew: 49.7 days.
+	uptimeRangeMs = 1 << 32
+	// toleranceMs is how much later than its export a flow may end: a header may be made before the records behind it.
+	toleranceMs = 60_000
+	// clockSet is when NetFlow was not there yet: 1 January 1994, in nanoseconds since 1970. A clock that shows less was never set:
+	// such clocks begin at 1970, 1980 or, Cisco's, at 1 March 1993.
+	clockSet = 757_382_400 * nanosPerSecond
 )
 
-// fromUptime converts a time in milliseconds since the exporter's start (RFC 3954 section 8) to nanoseconds since 1970,
-// given what both clocks showed at export. The difference is taken modulo 2^32 and with a sign: sysUptime wraps every
-// 49.7 days, and a flow may end just after the header was made.
-func fromUptime(exportNs uint64, uptime, at uint32) uint64 {
-	return exportNs + uint64(int64(int32(at-uptime))*nanosPerMilli)
+// clock is what a header tells about the time.
+type clock struct {
+	// exportNs is the header's time of export, nanoseconds since 1970.
+	exportNs uint64
+	// baseNs is when the export was: exportNs, or the time of receipt where the exporter's clock is not set.
+	baseNs uint64
+	// latestNs is what no flow of this message may pass: a minute after its export, by the exporter's clock or the collector's.
+	latestNs uint64
+	// uptime in milliseconds at the time of export, where there is one.
+	uptime uint32
+}
+
+func newClock(exportNs, receivedNs uint64, uptime uint32) clock {
+	c := clock{exportNs: exportNs, baseNs: exportNs, uptime: uptime}
+	if exportNs < clockSet {
+		c.baseNs = receivedNs
+	}
+	c.latestNs = max(c.baseNs, receivedNs) + toleranceMs*nanosPerMilli
+	return c
+}
+
+// instant is a time that a record gives, 0 where it cannot be one. Where the exporter's clock is not set, both it and the time of
+// export count from the same wrong moment.
+func (c *clock) instant(at uint64) (ns uint64, future bool) {
+	switch {
+	case at >= clockSet && at <= c.latestNs:
+		return at, false
+	case at > c.latestNs:
+		return 0, true
+	case at != 0 && c.exportNs < clockSet && at <= c.exportNs+toleranceMs*nanosPerMilli:
+		return before(c.baseNs+at, c.exportNs), false
+	}
+	return 0, false
+}
+
+// before is at less a span, 0 where that would be before 1970.
+func before(at, span uint64) uint64 {
+	if span >= at {
+		return 0
+	}
+	return at - span
+}
+
+// since converts milliseconds since the exporter's start (RFC 3954 section 8) to nanoseconds since 1970, given what both clocks
+// showed at export. The difference is taken modulo 2^32: sysUptime wraps every 49.7 days. A flow may end just after the header was
+// made.
+func (c *clock) since(at uint32) uint64 {
+	ago := c.uptime - at
+	if ago > math.MaxUint32-toleranceMs {
+		return c.baseNs + uint64(-ago)*nanosPerMilli
+	}
+	return before(c.baseNs, uint64(ago)*nanosPerMilli)
+}
+
+// tells reports whether the header says when the exporter started, and a flow what it began and ended at.
+func (c *clock) tells(start, end uint32) bool { return c.uptime != 0 && (start != 0 || end != 0) }
+
+// between converts the uptimes of a flow whose record has no other times.
+func (c *clock) between(start, end uint32) (startNs, endNs uint64) {
+	if !c.tells(start, end) {
+		if lasted := end - start; lasted <= math.MaxUint32-toleranceMs {
+			return before(c.baseNs, uint64(lasted)*nanosPerMilli), c.baseNs
+		}
+		return c.baseNs, c.baseNs
+	}
+	endNs = c.since(end)
+	if startNs = c.since(start); startNs == 0 || startNs > endNs {
+		startNs = endNs
+	}
+	return startNs, endNs
+}
+
+// sinceInit converts an uptime that counts from init (RFC 5102 section 5.9.8), in milliseconds since 1970. An uptime wraps every
+// 49.7 days; no flow is exported as long after its end as that.
+func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
+	if init > math.MaxInt64/nanosPerMilli {
+		return 0, true
+	}
+	at := (init + uint64(up)) * nanosPerMilli
+	// Nothing is up for twenty years: clocks that differ by more were set in between.
+	const longest = 20 * 365 * 86_400 * nanosPerSecond
+	if at < c.exportNs && c.exportNs-at < longest {
+		const wrap = uptimeRangeMs * nanosPerMilli
+		at += (c.exportNs - at) / wrap * wrap
+	}
+	return c.instant(at)
+}
+
+// scaled is v times a unit, the largest number where that is too much.
+func scaled(v, unit uint64) uint64 {
+	if v > math.MaxUint64/unit {
+		return math.MaxUint64
+	}
+	return v * unit
 }
 
 // fromNTP converts a 64-bit NTP timestamp to nanoseconds since 1970 (RFC 7011 sections 6.1.9 and 6.1.10). 0, no time at
@@ -32,40 +128,131 @@ func fromNTP(v uint64) uint64 {
 	return seconds*nanosPerSecond + (v&0xffffffff)*nanosPerSecond>>32
 }
 
-// recordTimes gathers a record's times that can only be worked out when all its fields are read.
+// recordTimes gathers a record's times: what they come to can only be worked out when all its fields are read. 0 is unknown.
 type recordTimes struct {
+	start, end, observed         uint64 // nanoseconds since 1970
 	startUptime, endUptime       uint32
 	hasStartUptime, hasEndUptime bool
-	systemInitMs                 uint64
-	durationNs                   uint64
+	endsInFuture                 bool
+	systemInitMs, durationNs     uint64
 }
 
-// finishTimes works out start and end where they hang on other fields: IPFIX gives uptimes relative to
-// systemInitTimeMilliseconds (RFC 5102 section 5.9.8), durations complete a lone start or end. Uptimes without that say how
-// long a flow lasted, and it was exported when it ended.
-func finishTimes(h *header, t *recordTimes, r *flow.Record) {
-	if h.version == template.IPFIX && t.systemInitMs != 0 {
-		init := t.systemInitMs * nanosPerMilli
+// take notes the time, or the span of time, that a field gives.
+func (t *recordTimes) take(c *clock, op operation, v []byte) {
+	n := number(v)
+	switch op {
+	case opStartSeconds:
+		t.start, _ = c.instant(scaled(n, nanosPerSecond))
+	case opStartMilliseconds:
+		t.start, _ = c.instant(scaled(n, nanosPerMilli))
+	case opStartNTP:
+		t.start, _ = c.instant(fromNTP(n))
+	case opStartDelta:
+		t.start = before(c.baseNs, scaled(n, nanosPerMicro))
+	case opEndSeconds:
+		t.takeEnd(c, scaled(n, nanosPerSecond))
+	case opEndMilliseconds:
+		t.takeEnd(c, scaled(n, nanosPerMilli))
+	case opEndNTP:
+		t.takeEnd(c, fromNTP(n))
+	case opEndDelta:
+		t.end = before(c.baseNs, scaled(n, nanosPerMicro))
+	case opDurationMilliseconds:
+		t.durationNs = scaled(n, nanosPerMilli)
+	case opDurationMicroseconds:
+		t.durationNs = scaled(n, nanosPerMicro)
+	case opSystemInit:
+		t.systemInitMs = n
+	case opObserved:
+		t.observed, _ = c.instant(scaled(n, nanosPerMilli))
+	case opObservedSeconds:
+		t.observed, _ = c.instant(scaled(n, nanosPerSecond))
+	case opObservedNTP:
+		t.observed, _ = c.instant(fromNTP(n))
+	}
+}
+
+func (t *recordTimes) takeEnd(c *clock, at uint64) {
+	var future bool
+	t.end, future = c.instant(at)
+	t.endsInFuture = t.endsInFuture || future
+}
+
+// finishTimes works out start and end of the flow: absolute times before those that hang on others. There is always a start and an
+// end, none before 1970, and no end before the start.
+func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Record) {
+	if (t.hasStartUptime || t.hasEndUptime) && (t.start == 0 || t.end == 0) {
+		d.fromUptimes(s, h, t)
+	}
+	if t.durationNs != 0 {
+		switch {
+		case t.start != 0 && t.end == 0:
+			t.end = t.start + min(t.durationNs, before(h.latestNs, t.start))
+		case t.start == 0 && t.end != 0:
+			t.start = before(t.end, t.durationNs)
+		}
+	}
+	if t.end == 0 {
+		switch {
+		case t.observed != 0:
+			// An event that has the flow's beginning beside it is its end, or what there is of it: Cisco's firewalls report so.
+			t.end = t.observed
+		case t.endsInFuture, t.start == 0:
+			t.end = h.baseNs
+		default:
+			t.end = t.start
+		}
+	}
+	if t.start == 0 || t.start > t.end {
+		t.start = t.end
+	}
+	r.TimeFlowStartNs, r.TimeFlowEndNs = t.start, t.end
+}
+
+// fromUptimes completes start and end from the exporter's uptimes. NetFlow's header says when the exporter started; IPFIX has the
+// time of its initialization in the record or in an options record. Without it, uptimes say how long a flow lasted, and it was
+// exported when it ended.
+func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
+	var start, end uint64
+	var future bool
+	switch {
+	case h.version != template.IPFIX:
+		if !h.tells(t.startUptime, t.endUptime) {
+			break
+		}
 		if t.hasStartUptime {
-			r.TimeFlowStartNs = init + uint64(t.startUptime)*nanosPerMilli
+			start = h.since(t.startUptime)
 		}
 		if t.hasEndUptime {
-			r.TimeFlowEndNs = init + uint64(t.endUptime)*nanosPerMilli
+			end = h.since(t.endUptime)
+		}
+	default:
+		init := t.systemInitMs
+		if init == 0 {
+			init = d.systemInit(s)
+		}
+		if init == 0 {
+			break
+		}
+		if t.hasStartUptime {
+			start, _ = h.sinceInit(init, t.startUptime)
+		}
+		if t.hasEndUptime {
+			end, future = h.sinceInit(init, t.endUptime)
 		}
 	}
-	if h.version == template.IPFIX && t.systemInitMs == 0 && t.hasStartUptime && t.hasEndUptime && r.TimeFlowStartNs == 0 {
-		if lasted := int32(t.endUptime - t.startUptime); lasted > 0 {
+	if start == 0 && end == 0 && t.hasStartUptime && t.hasEndUptime {
+		if t.start == 0 && t.end == 0 {
+			end = h.baseNs
+		}
+		if lasted := t.endUptime - t.startUptime; t.durationNs == 0 && lasted <= math.MaxUint32-toleranceMs {
 			t.durationNs = uint64(lasted) * nanosPerMilli
-			r.TimeFlowEndNs = cmp.Or(r.TimeFlowEndNs, h.exportNs)
 		}
 	}
-	if t.durationNs == 0 {
-		return
+	if t.start == 0 {
+		t.start = start
 	}
-	switch {
-	case r.TimeFlowStartNs != 0 && r.TimeFlowEndNs == 0:
-		r.TimeFlowEndNs = r.TimeFlowStartNs + t.durationNs
-	case r.TimeFlowStartNs == 0 && r.TimeFlowEndNs > t.durationNs:
-		r.TimeFlowStartNs = r.TimeFlowEndNs - t.durationNs
+	if t.end == 0 {
+		t.end, t.endsInFuture = end, t.endsInFuture || future
 	}
 }

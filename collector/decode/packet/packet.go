@@ -32,6 +32,10 @@ const (
 	ProtocolPOS      Protocol = 14 // PPP over SONET/SDH (RFC 2615)
 	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
 	ProtocolIP Protocol = 1 << 16
+	// ProtocolMPLSPayload is what a label stack carries; sFlow has no such number either.
+	ProtocolMPLSPayload Protocol = 1<<16 + 1
+	// protocolTransport is the header of the record's own protocol.
+	protocolTransport Protocol = 1<<16 + 2
 )
 
 // Result says how far a dissection got.
@@ -64,6 +68,7 @@ const (
 const (
 	protoHopByHop    = 0
 	protoICMP        = 1
+	protoIGMP        = 2
 	protoIPv4        = 4
 	protoTCP         = 6
 	protoUDP         = 17
@@ -72,9 +77,11 @@ const (
 	protoFragment    = 44
 	protoDCCP        = 33
 	protoGRE         = 47
+	protoESP         = 50
 	protoAH          = 51
 	protoICMPv6      = 58
 	protoDestination = 60
+	protoOSPF        = 89
 	protoSCTP        = 132
 	protoUDPLite     = 136
 	protoMPLS        = 137
@@ -149,6 +156,16 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 		default:
 			return Unsupported
 		}
+	case ProtocolMPLSPayload:
+		if step = d.mplsPayload(); step == nothing {
+			return Unsupported
+		}
+	case protocolTransport:
+		if r.Proto == 0 || r.Proto > 255 {
+			return Unsupported
+		}
+		d.proto, d.ip6 = uint8(r.Proto), r.EType == EtherTypeIPv6
+		step = protocol
 	default:
 		return Unsupported
 	}
@@ -343,15 +360,21 @@ func (d *dissector) mpls() next {
 	if !bottom || len(d.b) == 0 {
 		return d.short()
 	}
+	return d.mplsPayload()
+}
+
+// mplsPayload takes what follows a label stack for IP where its first four bits say so.
+func (d *dissector) mplsPayload() next {
+	if len(d.b) == 0 {
+		return nothing
+	}
 	switch d.b[0] >> 4 {
 	case 4:
 		d.etherType = EtherTypeIPv4
 	case 6:
 		d.etherType = EtherTypeIPv6
-	case 0:
-		// A pseudowire control word (RFC 4385 section 3) with an Ethernet frame behind it is the customer's, not ours.
-		return nothing
 	default:
+		// A pseudowire control word (RFC 4385 section 3) with an Ethernet frame behind it is the customer's, not ours.
 		return nothing
 	}
 	if d.counts() {

@@ -1,5 +1,5 @@
-// Package sflow decodes sFlow version 5 (sflow.org, "sFlow Version 5", July 2004) into flow records: one for each flow
-// sample. Counter samples are counted.
+// Package sflow decodes sFlow version 5 (sflow.org, "sFlow Version 5", July 2004), and versions 2 and 4 (RFC 3176), into flow records:
+// one for each flow sample. Counter samples are counted.
 //
 // Every length in a datagram is checked against the bytes that are there before it is believed: a sample that contradicts
 // itself is dropped and counted, and the next one is read.
@@ -21,12 +21,15 @@ type Options struct {
 	Inner bool
 	// Override is the rate to report whatever the sample says, Default the one to report where it says 0. 0 for none.
 	Override, Default uint64
+	// Extra keeps fields that FlowMessage has no place for, see package element's SFlowLayout, and makes flows of notifications of
+	// discarded packets.
+	Extra bool
 }
 
 // Header is a datagram's own.
 type Header struct {
 	Agent    flow.Address
-	SubAgent uint32
+	SubAgent uint32 // 0 in versions 2 and 4, which have none
 	Sequence uint32
 	// Uptime of the agent in milliseconds.
 	Uptime uint32
@@ -41,6 +44,7 @@ type Sink interface {
 
 // decoder is one call's state.
 type decoder struct {
+	version  uint32
 	header   Header
 	received uint64
 	options  Options
@@ -48,9 +52,11 @@ type decoder struct {
 	counts   *ledger.Counts
 	sink     Sink
 	source   flow.Address
+	// parts of the sample that is being read.
+	parts parts
 }
 
-// Decode decodes a datagram whose first four bytes are version 5. It returns ledger.DatagramsDecoded, or why it was
+// Decode decodes a datagram whose first four bytes are version 2, 4 or 5. It returns ledger.DatagramsDecoded, or why it was
 // refused; either is left to the caller to count. received is nanoseconds since 1970. source stands in for an agent
 // address that the datagram does not give. r is overwritten with each record.
 func Decode(b []byte, received uint64, source flow.Address, options Options, r *flow.Record, counts *ledger.Counts,
@@ -60,7 +66,11 @@ func Decode(b []byte, received uint64, source flow.Address, options Options, r *
 	if refusal != ledger.DatagramsDecoded {
 		return d.header, refusal
 	}
-	d.samples(rest)
+	if d.version < 5 {
+		d.oldSamples(rest)
+	} else {
+		d.samples(rest)
+	}
 	return d.header, ledger.DatagramsDecoded
 }
 
@@ -71,54 +81,28 @@ const (
 	addressIPv6    = 2
 )
 
-// address reads an address union from the front of b and returns its length with its type, 0 where it is cut short or of
-// an unknown type.
-func address(b []byte, a *flow.Address) int {
-	if len(b) < 4 {
-		return 0
-	}
-	switch binary.BigEndian.Uint32(b) {
-	case addressUnknown:
-		a.Clear()
-		return 4
-	case addressIPv4:
-		if len(b) < 8 {
-			return 0
-		}
-		a.Set4(b[4:])
-		return 8
-	case addressIPv6:
-		if len(b) < 20 {
-			return 0
-		}
-		a.Set16(b[4:])
-		return 20
-	}
-	return 0
-}
-
 func (d *decoder) readHeader(b []byte) (rest []byte, refusal ledger.Counter) {
-	if len(b) < 8 {
-		return nil, ledger.RefusedTooShort
+	c := cursor{b: b}
+	d.version = c.word()
+	kind := addressUnknown
+	if len(c.b) >= 4 {
+		kind = int(binary.BigEndian.Uint32(c.b))
 	}
-	n := address(b[4:], &d.header.Agent)
-	if n == 0 {
-		if kind := binary.BigEndian.Uint32(b[4:]); kind > addressIPv6 {
-			return nil, ledger.RefusedHeader
-		}
-		return nil, ledger.RefusedTooShort
-	}
-	if b = b[4+n:]; len(b) < 16 {
-		return nil, ledger.RefusedTooShort
+	c.address(&d.header.Agent)
+	if kind > addressIPv6 {
+		return nil, ledger.RefusedHeader
 	}
 	if d.header.Agent.Len() == 0 {
 		d.header.Agent = d.source
 	}
-	d.header.SubAgent = binary.BigEndian.Uint32(b)
-	d.header.Sequence = binary.BigEndian.Uint32(b[4:])
-	d.header.Uptime = binary.BigEndian.Uint32(b[8:])
-	d.header.Samples = binary.BigEndian.Uint32(b[12:])
-	return b[16:], ledger.DatagramsDecoded
+	if d.version == 5 {
+		d.header.SubAgent = c.word()
+	}
+	d.header.Sequence, d.header.Uptime, d.header.Samples = c.word(), c.word(), c.word()
+	if c.bad {
+		return nil, ledger.RefusedTooShort
+	}
+	return c.b, ledger.DatagramsDecoded
 }
 
 // Sample formats of enterprise 0 (sFlow version 5, "data_format").
@@ -127,6 +111,7 @@ const (
 	formatCounter         = 2
 	formatExpandedFlow    = 3
 	formatExpandedCounter = 4
+	formatDiscarded       = 5
 )
 
 func (d *decoder) samples(b []byte) {
@@ -144,13 +129,13 @@ func (d *decoder) samples(b []byte) {
 		format := binary.BigEndian.Uint32(b)
 		length := binary.BigEndian.Uint32(b[4:])
 		b = b[8:]
-		if uint64(length) > uint64(len(b)) {
-			d.counts.Inc(ledger.SamplesDroppedMalformed)
-			d.counts.Inc(ledger.DatagramsTruncated)
-			return
+		// The parts of a sample that are whole count, where the datagram is cut, or the last sample is longer than it says: its
+		// capacity then reaches to the datagram's end.
+		cut := uint64(length) > uint64(len(b))
+		body := b[:min(uint64(length), uint64(len(b)))]
+		if b = b[len(body):]; n+1 < d.header.Samples {
+			body = body[:len(body):len(body)]
 		}
-		body := b[:length]
-		b = b[length:]
 		switch format {
 		case formatFlow:
 			d.flowSample(body, false)
@@ -158,8 +143,14 @@ func (d *decoder) samples(b []byte) {
 			d.flowSample(body, true)
 		case formatCounter, formatExpandedCounter:
 			d.counts.Inc(ledger.SamplesCounter)
+		case formatDiscarded:
+			d.discardedPacket(body)
 		default:
 			d.counts.Inc(ledger.SamplesUnknown)
+		}
+		if cut {
+			d.counts.Inc(ledger.DatagramsTruncated)
+			return
 		}
 	}
 }

@@ -28,6 +28,9 @@ func tagged(format uint32, parts ...[]byte) []byte {
 	return join(u32(format, uint32(len(body))), body)
 }
 
+// frame is a record that describes a packet, without which there is no flow.
+var frame = tagged(recordEthernet, u32(unknownLength, 0, 0, 0, 0, 0x88cc))
+
 func sample(records ...[]byte) []byte {
 	return tagged(formatFlow, u32(1, 3, 1000, 50000, 0, 7, 8, uint32(len(records))), join(records...))
 }
@@ -88,7 +91,7 @@ func TestEachFormatFillsItsFields(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, counts, h, outcome := decode(datagram(sample(test.record)), Options{})
+			c, counts, h, outcome := decode(datagram(sample(frame, test.record)), Options{})
 			if outcome != ledger.DatagramsDecoded || len(c.records) != 1 || counts[ledger.RecordsTruncated] != 0 {
 				t.Fatalf("%v, %d records, %d truncated", ledger.Infos[outcome], len(c.records), counts[ledger.RecordsTruncated])
 			}
@@ -102,7 +105,7 @@ func TestEachFormatFillsItsFields(t *testing.T) {
 			}
 			// A record that is cut short is left out, the sample is not.
 			body := test.record[8:]
-			short := sample(tagged(binary.BigEndian.Uint32(test.record), body[:len(body)-4]))
+			short := sample(frame, tagged(binary.BigEndian.Uint32(test.record), body[:len(body)-4]))
 			if c, counts, _, _ := decode(datagram(short), Options{}); len(c.records) != 1 || counts[ledger.RecordsTruncated] == 0 &&
 				test.name != "gateway without a path" && test.name != "gateway with two segments" {
 				t.Errorf("cut short: %d records, %d truncated", len(c.records), counts[ledger.RecordsTruncated])
@@ -118,14 +121,14 @@ func TestOnlyASingleOutputIsAnInterface(t *testing.T) {
 		wantOut, wantForward uint32
 	}{
 		{"single", 0, 8, 8, 0},
-		{"none: the device itself", 0, 0x3fffffff, 0x3fffffff, 0},
+		{"none: the device itself", 0, 0x3fffffff, 0, 0},
 		{"discarded by an access list", 1, 258, 0, 129},
 		{"discarded, host unreachable", 1, 1, 0, 131},
 		{"discarded, unknown", 1, 256, 0, 128},
 		{"multiple", 2, 3, 0, 0},
 	} {
-		compact := tagged(formatFlow, u32(1, 3, 1000, 50000, 0, 7, test.format<<30|test.value, 0))
-		expanded := tagged(formatExpandedFlow, u32(1, 0, 3, 1000, 50000, 0, 0, 7, test.format, test.value, 0))
+		compact := tagged(formatFlow, u32(1, 3, 1000, 50000, 0, 7, test.format<<30|test.value, 1), frame)
+		expanded := tagged(formatExpandedFlow, u32(1, 0, 3, 1000, 50000, 0, 0, 7, test.format, test.value, 1), frame)
 		c, _, _, _ := decode(datagram(compact, expanded), Options{})
 		if len(c.records) != 2 {
 			t.Fatalf("%s: %d records", test.name, len(c.records))
@@ -152,14 +155,14 @@ func TestOneBadSampleDoesNotCostTheOthers(t *testing.T) {
 		}
 	}
 	// A format nobody knows within a sample is skipped.
-	c, counts, _, _ = decode(datagram(sample(tagged(9999, u32(1)), tagged(recordSwitch, u32(10, 0, 20, 0)))), Options{})
+	c, counts, _, _ = decode(datagram(sample(frame, tagged(3999, u32(1)), tagged(recordSwitch, u32(10, 0, 20, 0)))), Options{})
 	if len(c.records) != 1 || c.records[0].SrcVLAN != 10 || counts[ledger.SampleRecordsUnknown] != 1 {
 		t.Errorf("%d records, %d skipped", len(c.records), counts[ledger.SampleRecordsUnknown])
 	}
 }
 
 func TestSamplesBeyondTheBoundAreCounted(t *testing.T) {
-	s := sample()
+	s := sample(frame)
 	c, counts, _, _ := decode(datagram(s, s, s, s, s), Options{MaxSamples: 2})
 	if len(c.records) != 2 || counts[ledger.SamplesDroppedLimit] != 3 {
 		t.Errorf("%d records, %d dropped", len(c.records), counts[ledger.SamplesDroppedLimit])
@@ -167,14 +170,14 @@ func TestSamplesBeyondTheBoundAreCounted(t *testing.T) {
 }
 
 func TestRatesOfTheConfiguration(t *testing.T) {
-	silent := tagged(formatFlow, u32(1, 3, 0, 50000, 0, 7, 8, 0))
+	silent := tagged(formatFlow, u32(1, 3, 0, 50000, 0, 7, 8, 1), frame)
 	for _, test := range []struct {
 		datagram []byte
 		options  Options
 		want     uint64
 	}{
-		{datagram(sample()), Options{Override: 5, Default: 6}, 5},
-		{datagram(sample()), Options{Default: 6}, 1000},
+		{datagram(sample(frame)), Options{Override: 5, Default: 6}, 5},
+		{datagram(sample(frame)), Options{Default: 6}, 1000},
 		{datagram(silent), Options{Default: 6}, 6},
 		{datagram(silent), Options{}, 0},
 	} {

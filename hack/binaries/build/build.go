@@ -5,7 +5,6 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,11 +190,11 @@ func (b *Builder) compile(ctx context.Context, program Program, arguments []stri
 	module := filepath.Join(b.Modules, program.Module)
 	temporary := path + ".building"
 	defer func() { _ = os.Remove(temporary) }() // in vain after the rename
-	arguments = slices.Insert(slices.Clone(arguments), 1, "-o", temporary)
+	arguments = slices.Insert(slices.Clone(arguments), 1, "-v", "-o", temporary)
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = module
 	command.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED="+cgo(program))
-	var output bytes.Buffer
+	var output compiled
 	command.Stdout, command.Stderr = &output, &output
 	// The compilers are children of go: a group of their own lets one signal end them all.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -208,15 +207,17 @@ func (b *Builder) compile(ctx context.Context, program Program, arguments []stri
 		note = ": " + program.Note
 	}
 	b.say("%s: building from %s%s", program.Name, program.Package, note)
-	stop := b.tick(program.Name, began)
+	stop := b.tick(program.Name, began, &output, dependencies(ctx, module, program))
 	err := command.Run()
 	stop()
 	switch {
 	case ctx.Err() != nil:
-		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		if command.Process != nil { // it may not have begun
+			_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		}
 		return context.Cause(ctx)
 	case err != nil:
-		return fmt.Errorf("go %s in %s: %w\n%s", strings.Join(arguments, " "), module, err, output.Bytes())
+		return fmt.Errorf("go %s in %s: %w\n%s", strings.Join(arguments, " "), module, err, output.said())
 	}
 	if err := os.Rename(temporary, path); err != nil {
 		return err

@@ -21,12 +21,12 @@ type existing struct {
 
 func newExisting(r *Rig) (place, error) {
 	kubeconfig := os.Getenv("KUBECONFIG")
-	if kubeconfig == "" || r.options.Image == "" {
-		return nil, errors.New("an existing cluster needs KUBECONFIG, and IMAGE, with a tag, of operator and collectors where it can pull it")
+	if kubeconfig == "" {
+		return nil, errors.New("an existing cluster needs KUBECONFIG")
 	}
 	if repository, tag, found := cutTag(r.options.Image); found {
 		r.Image, r.Tag = repository, tag
-	} else {
+	} else if r.options.Image != "" {
 		return nil, fmt.Errorf("IMAGE=%s has no tag", r.options.Image)
 	}
 	r.natsImage = r.options.NATSImage
@@ -50,6 +50,9 @@ const definition = "flowcollectors.flowfleet.io"
 
 func (e *existing) up(ctx context.Context) (string, error) {
 	e.r.kubeconfig = e.kubeconfig
+	if e.r.options.Image == "" {
+		return "", errors.New("an existing cluster needs IMAGE, with a tag, of operator and collectors where it can pull it")
+	}
 	found, err := e.r.Kubectl(ctx, "get", "namespaces,customresourcedefinitions", "--ignore-not-found", "-o", "name")
 	if err != nil {
 		return "", err
@@ -77,9 +80,30 @@ func (e *existing) down(ctx context.Context) error {
 	if !e.ours {
 		return nil
 	}
-	_, fleets := e.r.Kubectl(ctx, "delete", definition, "--all", "--all-namespaces", "--ignore-not-found", "--timeout=1m")
+	const own = "app.kubernetes.io/managed-by=flowfleet-rig"
+	names, listing := e.r.Kubectl(ctx, "get", "namespaces", "-l", own, "-o", `jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}`)
+	var fleets error
+	for _, namespace := range strings.Fields(names) {
+		_, err := e.r.Kubectl(ctx, "--namespace", namespace, "delete", definition, "--all", "--ignore-not-found", "--timeout=1m")
+		if err != nil && !strings.Contains(err.Error(), "doesn't have a resource type") { // the definition was not installed yet
+			fleets = errors.Join(fleets, err)
+		}
+	}
 	_, chart := e.r.Helm(ctx, "uninstall", Release, "--namespace", OperatorNamespace, "--ignore-not-found", "--wait")
-	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", "app.kubernetes.io/managed-by=flowfleet-rig", "--timeout=2m")
-	_, schema := e.r.Kubectl(ctx, "delete", "customresourcedefinition", definition, "--ignore-not-found")
-	return errors.Join(fleets, chart, namespaces, schema)
+	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", own, "--timeout=2m")
+	// With the definition all FlowCollectors go: also those that others made meanwhile.
+	var schema error
+	if left, err := e.r.Kubectl(ctx, "get", definition, "--all-namespaces", "-o", "name"); err == nil && strings.TrimSpace(left) != "" {
+		e.r.Say("the CustomResourceDefinition stays, since there are others' FlowCollectors: %s", strings.Join(strings.Fields(left), ", "))
+	} else {
+		_, schema = e.r.Kubectl(ctx, "delete", "customresourcedefinition", definition, "--ignore-not-found")
+	}
+	return errors.Join(listing, fleets, chart, namespaces, schema)
+}
+
+// installed reports whether a rig has installed its things there.
+func (e *existing) installed(ctx context.Context) (bool, error) {
+	e.r.kubeconfig = e.kubeconfig
+	names, err := e.r.Kubectl(ctx, "get", "namespaces", "-l", "app.kubernetes.io/managed-by=flowfleet-rig", "-o", "name")
+	return strings.TrimSpace(names) != "", err
 }

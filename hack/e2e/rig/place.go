@@ -46,19 +46,39 @@ func (r *Rig) newPlace() (place, error) {
 // machine is hack/cluster: nodes can be switched off, and routes changed.
 type machine struct {
 	r     *Rig
-	begun bool
+	begun bool // by this rig, which takes it down too
 }
 
 func (m *machine) up(ctx context.Context) (string, error) {
 	if err := m.r.build(ctx, "cluster", "./hack/cluster"); err != nil {
 		return "", err
 	}
-	m.begun = true
-	if _, err := m.r.Cluster(ctx, "up", "--proxy-mode", m.r.options.ProxyMode, "--balancer", m.r.options.Balancer); err != nil {
-		return "", err
+	if m.r.options.Reuse && m.runs(ctx) {
+		m.r.Say("cluster %s is up already, and is used as it is", m.r.options.Name)
+		return m.kubeconfig(ctx)
 	}
-	kubeconfig, err := m.r.Cluster(ctx, "kubeconfig")
-	return strings.TrimSpace(kubeconfig), err
+	m.begun = true
+	command := m.command(ctx, "up", "--proxy-mode", m.r.options.ProxyMode, "--balancer", m.r.options.Balancer)
+	// What is built the first time takes many minutes, and tells how far it is.
+	command.Stderr = m.r.options.Progress
+	if err := command.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return "", fmt.Errorf("bringing the cluster up: %w", err)
+	}
+	return m.kubeconfig(ctx)
+}
+
+func (m *machine) kubeconfig(ctx context.Context) (string, error) {
+	path, err := m.r.Cluster(ctx, "kubeconfig")
+	return strings.TrimSpace(path), err
+}
+
+// runs reports whether the cluster is up.
+func (m *machine) runs(ctx context.Context) bool {
+	_, err := m.r.Cluster(ctx, "status")
+	return err == nil
 }
 
 func (m *machine) load(ctx context.Context, i image.Image) error {

@@ -42,6 +42,8 @@ type Options struct {
 	Image     string // of operator and collectors, and of NATS, where they cannot be given to the nodes
 	NATSImage string
 	Progress  io.Writer
+	// Reuse takes a cluster of this machine that is up already, and leaves it up whatever happens.
+	Reuse bool
 }
 
 // FromEnvironment returns options with what the variables CLUSTER, IMAGE and NATS_IMAGE say.
@@ -56,6 +58,7 @@ type Rig struct {
 
 	options    Options
 	place      place
+	builder    *build.Builder
 	natsImage  string
 	root       string // of the clone
 	folder     string // of what was built
@@ -66,41 +69,115 @@ type Rig struct {
 }
 
 // Up builds all, brings the cluster up, and installs NATS and the operator. What it began is taken down when it fails.
-func Up(ctx context.Context, o Options) (r *Rig, err error) {
+func Up(ctx context.Context, o Options) (*Rig, error) {
+	r, err := newRig(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.begin(ctx); err != nil {
+		return nil, errors.Join(err, r.Down(context.WithoutCancel(ctx)))
+	}
+	return r, nil
+}
+
+// newRig begins nothing but a folder of its own.
+func newRig(o Options) (*Rig, error) {
 	builder, err := build.New(o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	r = &Rig{options: o, root: filepath.Dir(filepath.Dir(builder.Modules)), began: time.Now(),
+	r := &Rig{options: o, builder: builder, root: filepath.Dir(filepath.Dir(builder.Modules)), began: time.Now(),
 		Image: "flowfleet.io/flowfleet", Tag: "e2e", natsImage: "flowfleet.io/nats-server:e2e"}
 	if r.place, err = r.newPlace(); err != nil {
 		return nil, err
 	}
-	if r.folder, err = os.MkdirTemp("", "flowfleet-rig-"); err != nil {
-		return nil, err
+	r.folder, err = os.MkdirTemp("", "flowfleet-rig-")
+	return r, err
+}
+
+func (r *Rig) begin(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.Down(context.WithoutCancel(ctx)))
-		}
-	}()
+	r.Say("bringing the cluster up")
+	var err error
+	if r.kubeconfig, err = r.place.up(ctx); err != nil {
+		return err
+	}
+	return r.install(ctx)
+}
+
+// prepare builds what runs on this machine, and in the images.
+func (r *Rig) prepare(ctx context.Context) (err error) {
 	r.Say("building operator, collector and tools")
-	if r.programs, err = builder.Build(ctx, "kubectl", "helm", "nats-server"); err != nil {
-		return nil, err
+	if r.programs, err = r.builder.Build(ctx, "kubectl", "helm", "nats-server"); err != nil {
+		return err
 	}
 	for program, pkg := range map[string]string{
 		"manager": ".", "collector": "./collector", "flowgen": "./hack/flowgen",
 	} {
 		if err := r.build(ctx, program, pkg); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	r.Collector, r.flowgen = r.built("collector"), r.built("flowgen")
-	r.Say("bringing the cluster up")
-	if r.kubeconfig, err = r.place.up(ctx); err != nil {
+	return nil
+}
+
+// Attach returns the rig of a cluster of this machine that runs already, with all that was installed. Down leaves it up.
+func Attach(ctx context.Context, o Options) (*Rig, error) {
+	o.Reuse = true
+	r, err := newRig(o)
+	if err != nil {
 		return nil, err
 	}
-	return r, r.install(ctx)
+	m, ok := r.place.(*machine)
+	if !ok {
+		err = errors.New("only a cluster of this machine can be attached to")
+	}
+	if err == nil {
+		err = r.prepare(ctx)
+	}
+	if err == nil {
+		err = r.build(ctx, "cluster", "./hack/cluster")
+	}
+	if err == nil && !m.runs(ctx) {
+		err = errors.New("no cluster runs here: \"make demo\" brings one up")
+	}
+	if err == nil {
+		r.kubeconfig, err = m.kubeconfig(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(r.folder))
+	}
+	return r, nil
+}
+
+// Remove takes down what a rig has left, whoever began it: a cluster of this machine, or what was installed in another one.
+func Remove(ctx context.Context, o Options) (err error) {
+	r, err := newRig(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(r.folder)) }()
+	switch place := r.place.(type) {
+	case *existing:
+		if r.programs, err = r.builder.Build(ctx, "kubectl", "helm"); err != nil {
+			return err
+		}
+		if place.ours, err = place.installed(ctx); err == nil && !place.ours {
+			r.Say("the demo has installed nothing in that cluster; nothing to do")
+		}
+	case *machine:
+		if err = r.build(ctx, "cluster", "./hack/cluster"); err == nil {
+			place.begun = true
+		}
+	}
+	if err != nil {
+		return err
+	}
+	// Half of it is worse than either: it goes on when it is interrupted.
+	return r.place.down(context.WithoutCancel(ctx))
 }
 
 func (r *Rig) build(ctx context.Context, program, pkg string) error {
@@ -133,12 +210,18 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.InstallOperator(ctx); err != nil {
 		return err
 	}
+	if m, ok := r.place.(*machine); ok && !m.begun {
+		// It was there before: its image has the same name, and other contents.
+		if _, err := r.Kubectl(ctx, "--namespace", OperatorNamespace, "rollout", "restart", Operator); err != nil {
+			return err
+		}
+	}
 	return r.NATSReady(ctx)
 }
 
-// InstallOperator installs the chart.
+// InstallOperator installs the chart, or brings what is installed up to date.
 func (r *Rig) InstallOperator(ctx context.Context) error {
-	_, err := r.Helm(ctx, "install", Release, r.Chart(), "--namespace", OperatorNamespace,
+	_, err := r.Helm(ctx, "upgrade", "--install", Release, r.Chart(), "--namespace", OperatorNamespace,
 		"--set", "image.repository="+r.Image, "--set", "image.tag="+r.Tag, "--wait", "--timeout", "2m")
 	return err
 }
@@ -159,6 +242,12 @@ func (r *Rig) Down(ctx context.Context) error {
 
 // OwnsNodes tells whether the nodes and the router before them can be switched off and changed: with a cluster of this machine.
 func (r *Rig) OwnsNodes() bool { return r.options.Cluster == OnThisMachine }
+
+// Reused reports whether the cluster was up before, and is left up whatever happens.
+func (r *Rig) Reused() bool {
+	m, ok := r.place.(*machine)
+	return ok && !m.begun
+}
 
 // Leave leaves the cluster up, and removes what was built for it.
 func (r *Rig) Leave() error { return os.RemoveAll(r.folder) }

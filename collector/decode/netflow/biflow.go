@@ -1,0 +1,44 @@
+package netflow
+
+import "github.com/flowfleet/flowfleet/collector/flow"
+
+// decodeReverse makes the other direction of the decoded record, and reports whether anything went that way.
+func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte) bool {
+	r := &d.reversed
+	r.CopyFrom(&d.record)
+	turn(r)
+	times := d.times
+	d.times, d.about = recordTimes{}, about{}
+	if p.hasLists {
+		d.recordLength(p.template, b) // finds the fields again
+	}
+	d.read(h, p, p.reverse, b, r, false)
+	if d.times != (recordTimes{}) {
+		d.times.systemInitMs = times.systemInitMs
+		d.finishTimes(s, h, &d.times, r)
+	}
+	return r.Bytes != 0 || r.Packets != 0
+}
+
+// turn exchanges the ends of a flow. What was said of its packets in the one direction is not true of the other.
+func turn(r *flow.Record) {
+	r.SrcAddr, r.DstAddr = r.DstAddr, r.SrcAddr
+	r.SrcPort, r.DstPort = r.DstPort, r.SrcPort
+	r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
+	r.SrcAS, r.DstAS = r.DstAS, r.SrcAS
+	r.SrcNet, r.DstNet = r.DstNet, r.SrcNet
+	r.InIf, r.OutIf = r.OutIf, r.InIf
+	r.SrcVLAN, r.DstVLAN = r.DstVLAN, r.SrcVLAN
+	r.VLANID = r.SrcVLAN
+	r.Bytes, r.Packets = 0, 0
+	r.IPTOS, r.IPTTL, r.IPFlags, r.TCPFlags, r.IPv6FlowLabel = 0, 0, 0, 0, 0
+	r.ICMPType, r.ICMPCode, r.FragmentID, r.FragmentOffset = 0, 0, 0, 0
+	r.NextHop.Clear()
+	r.BGPNextHop.Clear()
+	r.NextHopAS = 0
+	r.BGPCommunities, r.ASPath = r.BGPCommunities[:0], r.ASPath[:0]
+	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = r.MPLSLabel[:0], r.MPLSTTL[:0], r.MPLSIP[:0]
+	r.LayerStack, r.LayerSize = r.LayerStack[:0], r.LayerSize[:0]
+	r.IPv6RoutingHeaderAddresses, r.IPv6RoutingHeaderSegLeft = r.IPv6RoutingHeaderAddresses[:0], 0
+	r.Extra = r.Extra[:0]
+}

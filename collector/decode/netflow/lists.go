@@ -1,0 +1,312 @@
+package netflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
+	"github.com/flowfleet/flowfleet/collector/element"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Bounds of structured data (RFC 6313) in one record; what is beyond is left out and counted.
+const (
+	maxLists      = 64
+	maxListDepth  = 4
+	maxListExtras = 4096
+)
+
+// list is a field that holds a basicList, a subTemplateList or a subTemplateMultiList.
+type list struct {
+	enterprise uint32
+	id         uint16
+	value      []byte
+}
+
+// kind is the data type of the list.
+func (l *list) kind() element.DataType {
+	e, _ := element.Lookup(l.enterprise, l.id)
+	return e.Type
+}
+
+// block is a run of records of one template within a list.
+type block struct {
+	template uint16
+	records  []byte
+}
+
+// next takes the block at the front of what is left of a list, after its semantic (RFC 6313 sections 4.5.2 and 4.5.3).
+func next(kind element.DataType, b []byte) (out block, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return out, nil, false
+	}
+	out.template = binary.BigEndian.Uint16(b)
+	if kind == element.SubTemplateList {
+		out.records = b[2:]
+		return out, nil, true
+	}
+	if len(b) < setHeaderLength {
+		return out, nil, false
+	}
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	if length < setHeaderLength || length > len(b) {
+		return out, nil, false
+	}
+	out.records = b[setHeaderLength:length]
+	return out, b[length:], true
+}
+
+// basic is the head of a basicList (RFC 6313 section 4.5.1).
+type basic struct {
+	field  template.Field
+	values []byte
+}
+
+func parseBasic(v []byte) (out basic, ok bool) {
+	if len(v) < 5 {
+		return out, false
+	}
+	out.field = template.Field{ID: binary.BigEndian.Uint16(v[1:]), Length: binary.BigEndian.Uint16(v[3:])}
+	out.values = v[5:]
+	if out.field.ID&0x8000 != 0 {
+		if len(v) < 9 {
+			return out, false
+		}
+		out.field.ID &^= 0x8000
+		out.field.Enterprise = binary.BigEndian.Uint32(v[5:])
+		out.values = v[9:]
+	}
+	return out, out.field.Length != 0
+}
+
+// value takes the value at the front of the list, nil at its end.
+func (b *basic) value() []byte {
+	size, head := int(b.field.Length), 0
+	if b.field.Length == template.VariableLength {
+		if len(b.values) < 1 {
+			return nil
+		}
+		if head, size = 1, int(b.values[0]); size == 255 {
+			if len(b.values) < 3 {
+				return nil
+			}
+			head, size = 3, int(binary.BigEndian.Uint16(b.values[1:]))
+		}
+	}
+	if len(b.values) < head+size || head+size == 0 {
+		return nil
+	}
+	v := b.values[head : head+size : head+size]
+	b.values = b.values[head+size:]
+	return v
+}
+
+// openLists reads the lists of a record: what says more of its flow goes into r, flows within lists are handed on by emitLists.
+// With extra fields, all else is kept in the order of the lists.
+func (d *Decoder) openLists(s *session, h *header, p *plan, r *flow.Record) {
+	for i := 0; i < len(d.lists); i++ {
+		d.openList(s, h, p, r, i, 1)
+	}
+}
+
+// openList reads list i. The lists within it are added behind it.
+func (d *Decoder) openList(s *session, h *header, p *plan, r *flow.Record, i, depth int) {
+	l := d.lists[i]
+	kind := l.kind()
+	at := len(r.Extra)
+	if d.settings.Extra {
+		r.Extra = append(r.Extra, flow.Extra{Enterprise: l.enterprise, ID: l.id, Value: l.value, List: true})
+	}
+	switch {
+	case len(l.value) == 0:
+	case kind == element.BasicList:
+		d.openBasic(r, l.value)
+	default:
+		for rest := l.value[1:]; len(rest) > 0; {
+			var b block
+			var ok bool
+			if b, rest, ok = next(kind, rest); !ok {
+				d.counts.Inc(ledger.RecordsListsUnread)
+				break
+			}
+			d.openBlock(s, h, p, r, b, depth)
+		}
+	}
+	if d.settings.Extra {
+		r.Extra[at].Items = len(r.Extra) - at - 1
+	}
+}
+
+// openBasic keeps the values of a basicList.
+func (d *Decoder) openBasic(r *flow.Record, v []byte) {
+	if !d.settings.Extra {
+		return
+	}
+	b, ok := parseBasic(v)
+	if !ok {
+		d.counts.Inc(ledger.RecordsListsUnread)
+		return
+	}
+	for v := b.value(); v != nil; v = b.value() {
+		if len(r.Extra)+2 > maxListExtras {
+			d.counts.Inc(ledger.RecordsListsUnread)
+			return
+		}
+		r.Extra = append(r.Extra, flow.Extra{Items: 1}, flow.Extra{Enterprise: b.field.Enterprise, ID: b.field.ID, Value: v})
+	}
+}
+
+// openBlock reads the records of a block.
+func (d *Decoder) openBlock(s *session, h *header, parent *plan, r *flow.Record, b block, depth int) {
+	p := d.plan(s, b.template)
+	if p == nil || p.template.Kind != template.KindData {
+		d.counts.Inc(ledger.RecordsListsUnread)
+		return
+	}
+	own := p.isOwnFlow(parent)
+	for rest := b.records; len(rest) >= p.template.MinLength; {
+		n := d.recordLength(p.template, rest)
+		if n == 0 {
+			break
+		}
+		record := rest[:n]
+		rest = rest[n:]
+		if own {
+			continue
+		}
+		if len(r.Extra) >= maxListExtras {
+			d.counts.Inc(ledger.RecordsListsUnread)
+			return
+		}
+		at := len(r.Extra)
+		if d.settings.Extra {
+			r.Extra = append(r.Extra, flow.Extra{})
+		}
+		lists := len(d.lists)
+		d.read(h, p, p.steps, record, r, true)
+		d.openWithin(s, h, parent, r, lists, depth)
+		if d.settings.Extra {
+			r.Extra[at].Items = len(r.Extra) - at - 1
+		}
+	}
+}
+
+// openWithin reads the lists from number first on, which stood within a record of another one.
+func (d *Decoder) openWithin(s *session, h *header, parent *plan, r *flow.Record, first, depth int) {
+	within := d.lists[first:]
+	if len(within) > 0 && depth >= maxListDepth {
+		d.counts.Inc(ledger.RecordsListsUnread)
+	} else {
+		for i := range within {
+			d.openList(s, h, parent, r, first+i, depth+1)
+		}
+	}
+	d.lists = d.lists[:first]
+}
+
+// isOwnFlow reports whether records of p within a list of one of parent are flows: they have the addresses that it does not have.
+func (p *plan) isOwnFlow(parent *plan) bool {
+	return p.hasAddresses && !parent.hasAddresses
+}
+
+// emitLists hands on the flows within the lists of the decoded record, and returns how many there were. What the record that holds
+// them says is theirs too.
+func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
+	flows := 0
+	times, facts := d.times, d.about
+	for i := range d.lists {
+		l := &d.lists[i]
+		kind := l.kind()
+		if kind == element.BasicList || len(l.value) == 0 {
+			continue
+		}
+		for rest := l.value[1:]; len(rest) > 0; {
+			var b block
+			var ok bool
+			if b, rest, ok = next(kind, rest); !ok {
+				break // counted before
+			}
+			p := d.plan(s, b.template)
+			if p == nil || p.template.Kind != template.KindData || !p.isOwnFlow(parent) {
+				continue
+			}
+			for records := b.records; len(records) >= p.template.MinLength; {
+				n := d.recordLength(p.template, records)
+				if n == 0 {
+					break
+				}
+				flows += d.emitNested(s, h, p, records[:n], times, facts)
+				records = records[n:]
+			}
+		}
+	}
+	return flows
+}
+
+// emitNested hands on one flow within a list.
+func (d *Decoder) emitNested(s *session, h *header, p *plan, b []byte, times recordTimes, facts about) int {
+	r := &d.nested
+	r.CopyFrom(&d.record)
+	r.Extra = r.Extra[:0]
+	d.times, d.about = times, facts
+	lists := len(d.lists)
+	d.read(h, p, p.steps, b, r, false)
+	d.openWithin(s, h, p, r, lists, 1)
+	d.finish(s, h, p, r)
+	if !describes(r) {
+		return 0
+	}
+	d.sink.Record(r)
+	return 1
+}
+
+// appendNumbers reads a number, or a basicList of numbers, for a list of a record.
+func appendNumbers(to []uint32, id uint16, v []byte, limit int) []uint32 {
+	if e, _ := element.Lookup(0, id); e.Type != element.BasicList {
+		if n := number(v[:min(len(v), 8)]); n != 0 {
+			to = append(to, uint32(n))
+		}
+		return to
+	}
+	b, ok := parseBasic(v)
+	if !ok {
+		return to
+	}
+	for v := b.value(); v != nil && len(to) < limit; v = b.value() {
+		if len(v) > 0 && len(v) <= 8 {
+			to = append(to, uint32(number(v)))
+		}
+	}
+	return to
+}
+
+// readSegments reads the segments of an IPv6 routing header: the header itself (RFC 8754 section 2), its list of addresses, or a
+// basicList of them (RFC 9487).
+func readSegments(r *flow.Record, op operation, v []byte) {
+	const header, address = 8, 16
+	switch op {
+	case opSegmentList:
+		b, ok := parseBasic(v)
+		if !ok || b.field.Length != address {
+			return
+		}
+		v = b.values
+	case opRoutingHeader:
+		if len(v) < header {
+			return
+		}
+		r.IPv6RoutingHeaderSegLeft = uint32(v[3])
+		segments := (int(v[4]) + 1) * address
+		v = v[header:min(len(v), header+segments)]
+	}
+	for len(v) >= address && len(r.IPv6RoutingHeaderAddresses) < flow.MaxSegments {
+		var a flow.Address
+		a.Set16(v)
+		r.IPv6RoutingHeaderAddresses = append(r.IPv6RoutingHeaderAddresses, a)
+		v = v[address:]
+	}
+	if r.EType == 0 {
+		r.EType = packet.EtherTypeIPv6
+	}
+}

@@ -1,0 +1,128 @@
+package netflow_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+func TestAClockThatIsNotSetGivesTimesByTheReceipt(t *testing.T) {
+	const received = 1_700_000_000 * time.Second
+	s := newStation(t)
+	body := join(set(0, u16(300, 3, 22, 4, 21, 4, 1, 4)), set(300, u32(uptime9-10_000, uptime9-9000, 1)))
+	s.send(exporterPort, received, join(u16(9, 2), u32(uptime9, 0, 1, 7), body))
+	if r := s.only(); r.TimeFlowStartNs != uint64(received-10*time.Second) || r.TimeFlowEndNs != uint64(received-9*time.Second) {
+		t.Errorf("%d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs)
+	}
+}
+
+func TestUptimesCountFromTheTimeOfOptions(t *testing.T) {
+	for _, order := range []string{"before", "behind"} {
+		s := newStation(t)
+		options := join(set(3, u16(400, 2, 1, 149, 4, 160, 8)), set(400, u32(7), u64((exported-9000)*1000)))
+		data := join(set(2, u16(300, 3, 22, 4, 21, 4, 1, 4)), set(300, u32(1000, 2000, 1)))
+		if order == "before" {
+			s.ipfix(options, data)
+		} else {
+			s.ipfix(data, options)
+		}
+		if r := s.only(); r.TimeFlowStartNs != (exported-8999)*second || r.TimeFlowEndNs != (exported-8998)*second {
+			t.Errorf("options %s: %d to %d", order, r.TimeFlowStartNs, r.TimeFlowEndNs)
+		}
+	}
+}
+
+func TestAbsoluteTimesCountBeforeUptimesAndTheFinerBeforeTheCoarser(t *testing.T) {
+	s := newStation(t)
+	s.ipfix(set(2, u16(300, 6, 22, 4, 21, 4, 150, 4, 152, 8, 153, 8, 1, 4)),
+		set(300, u32(1, 2, exported-9), u64((exported-10)*1000, (exported-5)*1000), u32(1)))
+	if r := s.only(); r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
+		t.Errorf("%d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs)
+	}
+}
+
+func TestTypeAndCodeOfICMPMayStandInTheDestinationPort(t *testing.T) {
+	s := newStation(t)
+	s.netflow9(set(0, u16(300, 3, 4, 1, 11, 2, 1, 4)), set(300, []byte{1}, u16(769), u32(84)))
+	if r := s.only(); r.ICMPType != 3 || r.ICMPCode != 1 || r.DstPort != 769 {
+		t.Errorf("%d, %d, %d", r.ICMPType, r.ICMPCode, r.DstPort)
+	}
+}
+
+func TestSpecialValuesAreNoIndicesVLANsOrAddresses(t *testing.T) {
+	s := newStation(t)
+	s.ipfix(set(2, u16(300, 5, 10, 4, 14, 4, 58, 2, 15, 4, 1, 4)), set(300, u32(0x3fffffff, 0xffffffff), u16(4095), u32(0, 1)))
+	if r := s.only(); r.InIf != 0 || r.OutIf != 0 || r.SrcVLAN != 0 || r.VLANID != 0 || r.NextHop.Len() != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestPaddingOfAnyLengthIsNoRecord(t *testing.T) {
+	s := newStation(t)
+	s.netflow9(set(0, u16(300, 2, 8, 4, 1, 4)), set(300, u32(0x0a000001, 5), make([]byte, 21)))
+	if r := s.only(); r.Bytes != 5 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWholeRecordsOfCutMessagesAreKept(t *testing.T) {
+	data := join(set(2, u16(300, 1, 1, 4)), set(300, u32(1, 2)))
+	for _, test := range []struct {
+		name   string
+		length int
+		sent   []byte
+		want   int
+	}{
+		{"the message says less than it has", 16 + len(data) - 2, data, 2},
+		{"the datagram is cut", 16 + len(data), data[:len(data)-2], 1},
+		{"set ids of NetFlow v9", 0, join(set(0, u16(300, 1, 1, 4)), set(300, u32(1, 2))), 2},
+	} {
+		s := newStation(t)
+		length := test.length
+		if length == 0 {
+			length = 16 + len(test.sent)
+		}
+		s.send(exporterPort, time.Hour, join(u16(10, uint16(length)), u32(exported, 1, 7), test.sent))
+		if len(s.records) != test.want {
+			t.Errorf("%s: %d records, want %d; %v", test.name, len(s.records), test.want, s.problems)
+		}
+	}
+}
+
+func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		count  uint16
+	}{
+		{"RFC 5103", []uint16{7, 2, 11, 2, 1, 4, 0x8001, 4, 0, 29305}, 4},
+		{"initiator and responder", []uint16{7, 2, 11, 2, 231, 4, 232, 4}, 4},
+	} {
+		for _, asked := range []bool{false, true} {
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.StandInCounters = asked, true })
+			s.ipfix(set(2, u16(300, test.count), u16(test.fields...)), set(300, u16(1000, 443), u32(10, 90)))
+			if !asked {
+				if r := s.only(); r.Bytes != 10 {
+					t.Errorf("%s: %d bytes", test.name, r.Bytes)
+				}
+				continue
+			}
+			if len(s.records) != 2 || s.records[0].Bytes != 10 || s.records[1].Bytes != 90 || s.records[1].SrcPort != 443 ||
+				s.records[1].DstPort != 1000 || s.counts[ledger.RecordsDecoded] != 2 {
+				t.Errorf("%s: %+v", test.name, s.records)
+			}
+		}
+	}
+}
+
+func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
+	s := newStation(t)
+	s.ipfix(set(2, u16(300, 2, 8, 4, 293, 65535), u16(500, 1, 6, 1), u16(301, 1, 292, 65535), u16(501, 2, 8, 4, 1, 4)),
+		set(300, u32(0x0a000001), []byte{6, 3, 1, 244, 0, 5, 0x1b}),
+		set(301, []byte{19, 3, 1, 245}, u32(0x0a000002, 5, 0x0a000003, 6)))
+	if len(s.records) != 3 || s.records[0].TCPFlags != 0x1b || s.records[1].Bytes != 5 || s.records[2].Bytes != 6 {
+		t.Errorf("%+v", s.records)
+	}
+}

@@ -1,0 +1,242 @@
+package netflow
+
+import (
+	"github.com/flowfleet/flowfleet/collector/element"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// source is an information element that fills a place.
+type source struct {
+	enterprise uint32
+	id         uint16
+	operation  operation
+	// implies is the IP protocol that a flow with this element has, 0 where it may have any.
+	implies uint8
+}
+
+// place is a field of FlowMessage, or what several of them are worked out from, and who fills it.
+type place struct {
+	// field is its name in JSON.
+	field string
+	// order has the elements that fill it, the best first; those within one step are as good as each other, and stand in the order
+	// of the template.
+	order [][]source
+	// special says in the words of the documentation which values are none, and what else there is to know.
+	special string
+}
+
+// iana are elements of IANA's registry, and the field types of NetFlow v9 that share their numbers (RFC 3954 section 8, RFC 7012).
+func iana(op operation, ids ...uint16) []source {
+	var out []source
+	for _, id := range ids {
+		out = append(out, source{id: id, operation: op})
+	}
+	return out
+}
+
+// of are elements of another enterprise.
+func of(enterprise uint32, op operation, ids ...uint16) []source {
+	var out []source
+	for _, id := range ids {
+		out = append(out, source{enterprise: enterprise, id: id, operation: op})
+	}
+	return out
+}
+
+// implying makes sources say which protocol their flows have.
+func implying(protocol uint8, sources []source) []source {
+	for i := range sources {
+		sources[i].implies = protocol
+	}
+	return sources
+}
+
+func either(lists ...[]source) (out []source) {
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return out
+}
+
+// Private enterprise numbers (IANA "Private Enterprise Numbers").
+const (
+	enterpriseCisco   = 9
+	enterpriseJuniper = 2636
+)
+
+// IP protocols that elements imply.
+const (
+	protocolICMP   = 1
+	protocolIGMP   = 2
+	protocolTCP    = 6
+	protocolUDP    = 17
+	protocolICMPv6 = 58
+)
+
+// places is the whole of what records are read for. The documentation's table is checked against it.
+var places = []place{
+	{"bytes", [][]source{iana(opBytes, 1), iana(opPacketBytes, 312), iana(opPacketBytes, 224), iana(opPacketBytes, 242),
+		iana(opPacketBytes, 190)},
+		"where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420. 312, 224, 242 and 190 are the " +
+			"length of a single packet, read where a template counts neither bytes nor packets"},
+	{"packets", [][]source{iana(opPackets, 2)},
+		"others stand in: 24, 86, 298, 172, 430, 431"},
+	{"src_addr", [][]source{either(iana(opSrcIPv4, 8), iana(opSrcIPv6, 27)), either(iana(opSrcIPv4, 44), iana(opSrcIPv6, 170)),
+		either(of(enterpriseCisco, opSrcIPv4, 12236), of(enterpriseCisco, opSrcIPv6, 12238))},
+		"the unspecified address is none where another element has one. Prefixes stand in for addresses, the client of Cisco's " +
+			"transactions (45004 and 45006 in NetFlow v9) does too"},
+	{"dst_addr", [][]source{either(iana(opDstIPv4, 12), iana(opDstIPv6, 28)), either(iana(opDstIPv4, 45), iana(opDstIPv6, 169)),
+		either(of(enterpriseCisco, opDstIPv4, 12237), of(enterpriseCisco, opDstIPv6, 12239))},
+		"as src_addr, with the server of Cisco's transactions (45005, 45007)"},
+	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
+		"an address says its family first; these count where there is none"},
+	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
+		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177 " +
+			"ICMP; 178, 179 ICMPv6; 33 IGMP"},
+	{"src_port", [][]source{either(iana(opSrcPort, 7), implying(protocolUDP, iana(opSrcPort, 180)),
+		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "45008 in NetFlow v9"},
+	{"dst_port", [][]source{either(iana(opDstPort, 11), implying(protocolUDP, iana(opDstPort, 181)),
+		implying(protocolTCP, iana(opDstPort, 183))), of(enterpriseCisco, opDstPort, 12241)}, "45009 in NetFlow v9"},
+	{"in_if", [][]source{iana(opInIf, 10), iana(opInIf, 252)},
+		"none: 0, all bits of the field set (two bytes or more), 0x3FFFFFFF, and whatever is above 2147483647 (RFC 2863, InterfaceIndex)"},
+	{"out_if", [][]source{iana(opOutIf, 14), iana(opOutIf, 253)}, "as in_if"},
+	{"src_mac", [][]source{iana(opSrcMAC, 56), iana(opSrcMAC, 81)}, "none: zero. 81 is after treatment"},
+	{"dst_mac", [][]source{iana(opDstMAC, 80), iana(opDstMAC, 57)}, "none: zero. 57 is after treatment"},
+	{"src_vlan", [][]source{iana(opSrcVLAN, 58), iana(opSrcVLAN, 243), iana(opSrcVLAN, 245)},
+		"none: 0 and above 4094 (IEEE 802.1Q). It is vlan_id too"},
+	{"dst_vlan", [][]source{iana(opDstVLAN, 59), iana(opDstVLAN, 254), iana(opDstVLAN, 255)}, "as src_vlan"},
+	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196)},
+		"195 and 98 are its upper six bits, 196 its upper three; 55 and 98 are after treatment"},
+	{"tcp_flags", [][]source{iana(opTCPFlags, 6)}, ""},
+	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
+	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
+	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
+	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
+	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, ""},
+	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
+		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
+		implying(protocolICMPv6, iana(opICMPCode, 179)))},
+		"where none of them says anything, the destination port of protocols 1 and 58: type * 256 + code (Cisco, NetFlow v5; also v1, " +
+			"v7, v9, IPFIX); dst_port stays as exported"},
+	{"src_as", [][]source{iana(opSrcAS, 16)}, ""},
+	{"dst_as", [][]source{iana(opDstAS, 17)}, ""},
+	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, ""},
+	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, ""},
+	{"dst_net", [][]source{iana(opDstNet, 13, 30)}, ""},
+	{"next_hop", [][]source{either(iana(opNextHopIPv4, 15), iana(opNextHopIPv6, 62))},
+		"none: the unspecified address (RFC 4291 section 2.5.2)"},
+	{"bgp_next_hop", [][]source{either(iana(opBGPNextHopIPv4, 18), iana(opBGPNextHopIPv6, 63))}, "none: the unspecified address"},
+	{"bgp_communities", [][]source{iana(opCommunities, 485), iana(opCommunities, 484), iana(opCommunities, 483)},
+		"lists (RFC 8549): those of the destination before those of the source"},
+	{"as_path", [][]source{iana(opASPath, 512), iana(opASPath, 511)}, "lists: that of the destination before that of the source"},
+	{"mpls_label", [][]source{iana(opMPLSLabel, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79)},
+		"3 bytes: label, EXP and S; 4 bytes: a label stack entry with its TTL (RFC 3032 section 2.1). Entries of zero bits are none"},
+	{"mpls_ttl", [][]source{iana(opMPLSTopTTL, 200)}, "also of labels with 4 bytes"},
+	{"mpls_ip", [][]source{either(iana(opMPLSIPv4, 47), iana(opMPLSIPv6, 140))}, "none: the unspecified address"},
+	{"forwarding_status", [][]source{iana(opForwardingStatus, 89), of(enterpriseJuniper, opJuniperException, 137)},
+		"Juniper's exception code, where it is not 0, is 128: dropped"},
+	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, ""},
+	{"ipv6_routing_header_addresses", [][]source{iana(opRoutingHeader, 499), iana(opSegmentSection, 497), iana(opSegmentList, 496)}, ""},
+	{"ipv6_routing_header_seg_left", [][]source{iana(opSegmentsLeft, 498)}, "also of 499"},
+	{"time_flow_start_ns", [][]source{iana(opStartNTP, 156), iana(opStartNTP, 154), iana(opStartMilliseconds, 152),
+		iana(opStartSeconds, 150), iana(opStartDelta, 158), iana(opStartUptime, 22)},
+		"see Times"},
+	{"time_flow_end_ns", [][]source{iana(opEndNTP, 157), iana(opEndNTP, 155), iana(opEndMilliseconds, 153), iana(opEndSeconds, 151),
+		iana(opEndDelta, 159), iana(opEndUptime, 21)}, "see Times"},
+	{"time_flow_start_ns, time_flow_end_ns", [][]source{iana(opDurationMicroseconds, 162), iana(opDurationMilliseconds, 161),
+		iana(opSystemInit, 160), iana(opObservedNTP, 325), iana(opObservedNTP, 324), iana(opObserved, 323), iana(opObservedSeconds, 322)},
+		"see Times"},
+	{"sampling_rate", [][]source{either(iana(opSampling, 34, 50, 305, 306, 307, 308, 309, 310, 311), iana(opSamplerID, 48),
+		iana(opSelectorID, 302))}, "see above"},
+	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
+		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
+		iana(opFrameOffset, 102)},
+		"dissected where the template has no addresses of its own; 409 and 102 say where a section begins"},
+	{"flows of their own, or more of the same flow", [][]source{iana(opList, 291, 292, 293)}, "see Structured data"},
+}
+
+// impliedOnly are elements without a place that say which protocol a flow has.
+var impliedOnly = map[uint16]uint8{33: protocolIGMP, 184: protocolTCP, 185: protocolTCP, 186: protocolTCP, 187: protocolTCP,
+	188: protocolTCP, 205: protocolUDP, 218: protocolTCP, 219: protocolTCP, 220: protocolTCP, 221: protocolTCP, 222: protocolTCP,
+	223: protocolTCP}
+
+// meaning is what an element does, and how good it is at that: 0 is best.
+type meaning struct {
+	operation operation
+	rank      uint8
+	implies   uint8
+}
+
+type elementKey struct {
+	enterprise uint32
+	id         uint16
+}
+
+var meanings = meaningsOf(places)
+
+func meaningsOf(places []place) map[elementKey]meaning {
+	out := make(map[elementKey]meaning)
+	for id, protocol := range impliedOnly {
+		out[elementKey{0, id}] = meaning{implies: protocol}
+	}
+	for _, p := range places {
+		for rank, step := range p.order {
+			for _, s := range step {
+				out[elementKey{s.enterprise, s.id}] = meaning{s.operation, uint8(rank), s.implies}
+			}
+		}
+	}
+	return out
+}
+
+// cisco9 is the bit that Cisco sets in field types of NetFlow v9 that are elements of its own in IPFIX.
+const cisco9 = 0x8000
+
+// meaningOf looks up a field of a template.
+func meaningOf(version template.Version, f template.Field) meaning {
+	key := elementKey{f.Enterprise, f.ID}
+	if version == template.NetFlow9 && f.ID&cisco9 != 0 {
+		key = elementKey{enterpriseCisco, f.ID &^ cisco9}
+	}
+	m, ok := meanings[key]
+	if !ok && f.Enterprise == 0 {
+		// Lists of other elements than 291 to 293 are opened in the same way (RFC 6313 section 4.5).
+		if e, known := element.Lookup(0, f.ID); known && isList(e.Type) {
+			m.operation = opList
+		}
+	}
+	return m
+}
+
+// isList reports whether values of a type hold others.
+func isList(t element.DataType) bool {
+	return t == element.BasicList || t == element.SubTemplateList || t == element.SubTemplateMultiList
+}
+
+// reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
+// responder's counters of firewalls).
+func reverseOf(f template.Field) (template.Field, bool) {
+	switch {
+	case f.Enterprise == element.ReverseEnterprise:
+		f.Enterprise = 0
+	case f.Enterprise == 0 && f.ID == elementResponderOctets:
+		f.ID = elementOctets
+	case f.Enterprise == 0 && f.ID == elementResponderPackets:
+		f.ID = elementPackets
+	default:
+		return f, false
+	}
+	return f, true
+}
+
+// Elements that count.
+const (
+	elementOctets           = 1
+	elementEndUptime        = 21
+	elementStartUptime      = 22
+	elementPackets          = 2
+	elementInitiatorOctets  = 231
+	elementResponderOctets  = 232
+	elementInitiatorPackets = 298
+	elementResponderPackets = 299
+)

@@ -1,0 +1,143 @@
+package sflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+// parts are the records of one sample that tell of the same packet. Agents send them in any order; what they say is put together
+// once all are known.
+type parts struct {
+	// some: a part is whole that says something of a packet, or there was to be none. packet: one describes the packet itself.
+	some, packet bool
+	// routed: the router record had a next hop.
+	routed bool
+	vlan   uint32
+	// Bodies of records that are long enough; nil where there was none.
+	ethernet, ipv4, ipv6, socket4, socket6, labels []byte
+}
+
+// combine puts the parts together. The sampled header is the packet itself and comes first, whatever the order; then sampled_ipv4 and
+// sampled_ipv6, sampled_ethernet, and the socket of an application's transaction. The length of the frame counts before that of what
+// is inside it.
+func (d *decoder) combine() {
+	p, r := &d.parts, d.r
+	if b := p.ethernet; b != nil {
+		p.packet = true
+		fill64(&r.Bytes, uint64(length(b)))
+		fill64(&r.SrcMAC, mac(b[4:]))
+		fill64(&r.DstMAC, mac(b[12:]))
+	}
+	if b := p.ipv4; b != nil {
+		var source, destination flow.Address
+		source.Set4(b[8:])
+		destination.Set4(b[12:])
+		d.ip(b, source, destination, b[16:], packet.EtherTypeIPv4)
+	}
+	if b := p.ipv6; b != nil {
+		var source, destination flow.Address
+		source.Set16(b[8:])
+		destination.Set16(b[24:])
+		d.ip(b, source, destination, b[40:], packet.EtherTypeIPv6)
+	}
+	if b := p.ethernet; b != nil && r.EType == 0 {
+		r.EType = number16(b[20:])
+	}
+	if b := p.socket4; b != nil {
+		var local, remote flow.Address
+		local.Set4(b[4:])
+		remote.Set4(b[8:])
+		d.socket(b, local, remote, b[12:], packet.EtherTypeIPv4)
+	}
+	if b := p.socket6; b != nil {
+		var local, remote flow.Address
+		local.Set16(b[4:])
+		remote.Set16(b[20:])
+		d.socket(b, local, remote, b[36:], packet.EtherTypeIPv6)
+	}
+	if p.vlan != 0 {
+		// The tags that were taken off lie around those that the header still has.
+		r.VLANID = p.vlan
+	}
+	if len(r.MPLSLabel) == 0 {
+		for labels := p.labels; len(labels) >= 4 && len(r.MPLSLabel) < flow.MaxMPLSLabels; labels = labels[4:] {
+			entry := binary.BigEndian.Uint32(labels)
+			r.MPLSLabel = append(r.MPLSLabel, entry>>12)
+			r.MPLSTTL = append(r.MPLSTTL, entry&0xff)
+		}
+	}
+	if !p.routed && len(r.MPLSIP) != 0 {
+		r.NextHop = r.MPLSIP[0]
+	}
+}
+
+// ip takes what sampled_ipv4 and sampled_ipv6 share: length and protocol before the addresses; ports, TCP flags and type of service
+// (or priority) after them. Where the sampled header has addresses it adds what the header was too short for.
+func (d *decoder) ip(head []byte, source, destination flow.Address, tail []byte, etherType uint32) {
+	r := d.r
+	d.parts.packet = true
+	fill64(&r.Bytes, uint64(length(head)))
+	if r.SrcAddr.Len() != 0 && (r.SrcAddr != source || r.DstAddr != destination) {
+		return // the header's are the outer ones, or those before a translation
+	}
+	hadHeader := r.SrcAddr.Len() != 0
+	r.SrcAddr, r.DstAddr, r.EType = source, destination, etherType
+	fill(&r.SrcPort, number16(tail))
+	fill(&r.DstPort, number16(tail[4:]))
+	fill(&r.TCPFlags, number16(tail[8:]))
+	if !hadHeader {
+		r.Proto = number8(head[4:])
+		r.IPTOS = number8(tail[12:])
+	}
+}
+
+// socket takes the addresses of an application's transaction (sflow.org, "sFlow Host Structures", extended_socket_ipv4 and
+// extended_socket_ipv6), where no packet was sampled: the remote side asked, the local one answered.
+func (d *decoder) socket(head []byte, local, remote flow.Address, ports []byte, etherType uint32) {
+	r := d.r
+	if d.parts.packet {
+		return
+	}
+	d.parts.packet = true
+	r.SrcAddr, r.DstAddr, r.EType = remote, local, etherType
+	r.Proto = number8(head)
+	r.SrcPort, r.DstPort = number16(ports[4:]), number16(ports)
+}
+
+// fill sets what nothing has set before.
+func fill(field *uint32, v uint32) {
+	if *field == 0 {
+		*field = v
+	}
+}
+
+func fill64(field *uint64, v uint64) {
+	if *field == 0 {
+		*field = v
+	}
+}
+
+// length reads a length, 0 where the agent does not know it.
+func length(b []byte) uint32 {
+	if n := binary.BigEndian.Uint32(b); n != unknownLength {
+		return n
+	}
+	return 0
+}
+
+// number16 and number8 read a word that holds a smaller number; what is more says that there is none.
+func number16(b []byte) uint32 { return below(binary.BigEndian.Uint32(b), 1<<16) }
+func number8(b []byte) uint32  { return below(binary.BigEndian.Uint32(b), 1<<8) }
+
+func below(n, limit uint32) uint32 {
+	if n >= limit {
+		return 0
+	}
+	return n
+}
+
+func mac(b []byte) uint64 {
+	return uint64(binary.BigEndian.Uint16(b))<<32 | uint64(binary.BigEndian.Uint32(b[2:]))
+}

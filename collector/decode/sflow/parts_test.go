@@ -1,0 +1,136 @@
+package sflow
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// header is a sampled header of an Ethernet frame of 200 bytes with IPv4 and UDP from 192.0.2.10:1000 to 198.51.100.20:2000.
+func header() []byte {
+	packet := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0,
+		0x45, 0, 0, 182, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 10, 198, 51, 100, 20, 3, 0xe8, 7, 0xd0, 0, 162, 0, 0}
+	return tagged(recordRawHeader, u32(1, 200, 4, uint32(len(packet))), packet, []byte{0, 0})
+}
+
+// sFlow version 5, sampled_header: frame_length is the packet's original length; sampled_ipv4 and sampled_ethernet have shorter ones.
+func TestTheFramesLengthCountsWhateverTheOrder(t *testing.T) {
+	ip := tagged(recordIPv4, u32(182, 17, 0xc000020a, 0xc6336414, 1000, 2000, 0, 0))
+	ethernet := tagged(recordEthernet, u32(196, 0x02000000, 0x00020000, 0x02000000, 0x00010000, 0x800))
+	for _, records := range [][][]byte{{header(), ip, ethernet}, {ip, ethernet, header()}, {ethernet, header(), ip}} {
+		c, _, _, _ := decode(datagram(sample(records...)), Options{})
+		if r := c.records[0]; r.Bytes != 200 || r.SrcPort != 1000 || r.SrcMAC != 0x020000000002 || len(r.LayerStack) != 3 {
+			t.Errorf("%+v", r)
+		}
+	}
+	c, _, _, _ := decode(datagram(sample(ip, ethernet)), Options{})
+	if r := c.records[0]; r.Bytes != 196 || r.SrcMAC != 0x020000000002 {
+		t.Errorf("without a sampled header: %+v", r)
+	}
+}
+
+// sFlow version 5, "interface": 0x3FFFFFFF is the device itself; "interface_expanded" has 0xFFFFFFFF for that.
+func TestWhatIsNoInterfaceOrVLANIsNone(t *testing.T) {
+	for _, none := range []uint32{0x3fffffff, 0xffffffff, 0x80000002, 0x40000102, 0xc0000001} {
+		compact := tagged(formatFlow, u32(1, 3, 1000, 50000, 0, none, none, 1), frame)
+		c, _, _, _ := decode(datagram(compact), Options{})
+		if r := c.records[0]; r.InIf != 0 || r.OutIf != 0 {
+			t.Errorf("%x: in %d, out %d", none, r.InIf, r.OutIf)
+		}
+	}
+	for _, none := range [][2]uint32{{0, 0x3fffffff}, {0, 0xffffffff}, {1, 258}, {2, 3}, {3, 7}} {
+		expanded := tagged(formatExpandedFlow, u32(1, 0, 3, 1000, 50000, 0, none[0], none[1], none[0], none[1], 1), frame)
+		c, _, _, _ := decode(datagram(expanded), Options{})
+		if r := c.records[0]; r.InIf != 0 || r.OutIf != 0 {
+			t.Errorf("%v: in %d, out %d", none, r.InIf, r.OutIf)
+		}
+	}
+	switched := tagged(recordSwitch, u32(0xffffffff, 0, 4095, 0))
+	routed := tagged(recordRouter, u32(0, 0xffffffff, 200))
+	gateway := tagged(recordGateway, u32(0, 65000, 0xffffffff, 0, 0, 0, 0))
+	c, _, _, _ := decode(datagram(sample(frame, switched, routed, gateway)), Options{})
+	if r := c.records[0]; r.SrcVLAN != 0 || r.DstVLAN != 0 || r.SrcNet != 0 || r.DstNet != 0 || r.SrcAS != 65000 || r.NextHop.Len() != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWhatSaysNothingOfAPacketIsNoFlow(t *testing.T) {
+	operation := tagged(2202, text("shop"), text("pay"), text(""), text("OK"), u32(0, 100, 0, 200, 5000, 0))
+	socket := tagged(recordSocketIPv4, u32(6, 0xc6336414, 0xc000020a, 443, 50000))
+	for _, test := range []struct {
+		name    string
+		sample  []byte
+		flows   int
+		dropped uint64
+	}{
+		{"two records announced, none there", tagged(formatFlow, u32(1, 3, 1000, 50000, 0, 7, 8, 2)), 0, 1},
+		{"the same, expanded", tagged(formatExpandedFlow, u32(1, 0, 3, 1000, 50000, 0, 0, 7, 0, 8, 2)), 0, 1},
+		{"an expanded sample of 80 bytes with a damaged record", tagged(formatExpandedFlow, u32(1, 0, 3, 1000, 50000, 0, 0, 7, 0, 8, 2,
+			recordGateway, 28, 1, 0, 65000, 0, 0, 1<<30, 0)), 0, 1},
+		{"a transaction without addresses", sample(operation), 0, 1},
+		{"a transaction with addresses", sample(operation, socket), 1, 0},
+		{"a switch's record alone", sample(tagged(recordSwitch, u32(3, 0, 5, 0))), 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, counts, _, _ := decode(datagram(test.sample), Options{})
+			if len(c.records) != test.flows || counts[ledger.SamplesDroppedNoPacket] != test.dropped ||
+				counts[ledger.RecordsDecoded] != uint64(test.flows) || counts[ledger.SamplesFlow] != 1 {
+				t.Errorf("%d flows, counted %d, without a packet %d", len(c.records), counts[ledger.RecordsDecoded],
+					counts[ledger.SamplesDroppedNoPacket])
+			}
+		})
+	}
+	c, _, _, _ := decode(datagram(sample(operation, socket)), Options{})
+	if r := c.records[0]; r.SrcAddr.Addr().String() != "192.0.2.10" || r.DstAddr.Addr().String() != "198.51.100.20" || r.DstPort != 443 ||
+		r.SrcPort != 50000 || r.Proto != 6 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWhatASampleWithAWrongLengthHasWholeIsRead(t *testing.T) {
+	long := sample(frame, tagged(recordSwitch, u32(3, 0, 5, 0)))
+	for _, length := range []int{len(long) - 8 - 12, len(long) - 8 + 40} { // too short, too long
+		s := slices.Clone(long)
+		copy(s[4:], u32(uint32(length)))
+		c, _, _, _ := decode(datagram(s), Options{})
+		if len(c.records) != 1 || c.records[0].SrcVLAN != 3 {
+			t.Errorf("length %d of %d: %+v", length, len(long)-8, c.records)
+		}
+	}
+	// What belongs to the next sample is not taken for this one's.
+	s := slices.Clone(long)
+	copy(s[4:], u32(uint32(len(long)-8-12)))
+	if c, counts, _, _ := decode(datagram(s, long), Options{}); len(c.records) == 0 || c.records[0].SrcVLAN != 0 ||
+		counts[ledger.RecordsTruncated] != 1 {
+		t.Errorf("%+v", c.records)
+	}
+}
+
+func TestMPLSAndTagsThatWereTakenOffHaveTheirPlaces(t *testing.T) {
+	mpls := tagged(recordMPLS, u32(1, 0xcb007101, 1, 16001<<12|0x1ff, 1, 24002<<12|0x1fe))
+	pushed := tagged(recordMPLS, u32(1, 0xcb007101, 0, 1, 24002<<12|0x1fe))
+	tunnel := tagged(recordVLANTunnel, u32(2, 0x81000064, 0x810000c8))
+	c, _, _, _ := decode(datagram(sample(mpls, tunnel, header())), Options{})
+	r := c.records[0]
+	if r.NextHop.Addr().String() != "203.0.113.1" || r.VLANID != 100 {
+		t.Errorf("next hop %s, VLAN %d", r.NextHop.Addr(), r.VLANID)
+	}
+	for _, test := range []struct {
+		records [][]byte
+		label   uint32
+		next    string
+	}{
+		{[][]byte{header(), mpls}, 16001, "203.0.113.1"},
+		{[][]byte{header(), pushed}, 24002, "203.0.113.1"},
+		{[][]byte{header(), mpls, tagged(recordRouter, u32(1, 0xcb007109, 24, 24))}, 16001, "203.0.113.9"},
+	} {
+		var counts ledger.Counts
+		var got flow.Record
+		Decode(datagram(sample(test.records...)), 5, flow.Address{}, Options{}, &got, &counts, &collected{})
+		if !slices.Equal(got.MPLSLabel, []uint32{test.label}) || got.NextHop.Addr().String() != test.next || len(got.MPLSIP) != 1 {
+			t.Errorf("%v %s %v", got.MPLSLabel, got.NextHop.Addr(), got.MPLSIP)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package sflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// Flow record formats of enterprise 0 (sFlow version 5, "opaque = flow_data", and sflow.org's page of structures) that have places in
+// a flow. element.SFlowLayout knows the others.
+const (
+	recordRawHeader  = 1
+	recordEthernet   = 2
+	recordIPv4       = 3
+	recordIPv6       = 4
+	recordSwitch     = 1001
+	recordRouter     = 1002
+	recordGateway    = 1003
+	recordUser       = 1004
+	recordURL        = 1005
+	recordMPLS       = 1006
+	recordVLANTunnel = 1012
+	recordVLANIn     = 1034
+	recordSocketIPv4 = 2100
+	recordSocketIPv6 = 2101
+)
+
+// flowRecord reads one part of a sample.
+func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
+	whole, place := true, false
+	if enterprise == 0 {
+		whole, place = d.place(format, b)
+	}
+	if whole && !d.parts.some {
+		d.parts.some = enterprise != 0 || !isTransaction(format)
+	}
+	kept := keptNot
+	if d.options.Extra && (enterprise != 0 || format > recordIPv6 && format != recordGateway) {
+		// Of the others, all that they have is in the flow or was kept already.
+		kept = d.keepStructure(enterprise, format, b)
+	}
+	switch {
+	case !whole || kept == keptShort:
+		d.counts.Inc(ledger.RecordsTruncated)
+	case !place && kept == keptNot:
+		d.counts.Inc(ledger.SampleRecordsUnknown)
+	}
+}
+
+// place puts what a standard structure says where a flow has places for it. It reports whether the structure is whole, and whether it is
+// one that has places.
+func (d *decoder) place(format uint32, b []byte) (whole, place bool) {
+	switch format {
+	case recordRawHeader:
+		return d.rawHeader(b), true
+	case recordEthernet:
+		return d.part(&d.parts.ethernet, b, 24), true
+	case recordIPv4:
+		return d.part(&d.parts.ipv4, b, 32), true
+	case recordIPv6:
+		return d.part(&d.parts.ipv6, b, 56), true
+	case recordSwitch:
+		return d.switched(b), true
+	case recordRouter:
+		return d.router(b), true
+	case recordGateway:
+		return d.gateway(b), true
+	case recordMPLS:
+		return d.mpls(b), true
+	case recordVLANTunnel, recordVLANIn:
+		return d.vlanStack(b), true
+	case recordSocketIPv4:
+		return d.part(&d.parts.socket4, b, 20), true
+	case recordSocketIPv6:
+		return d.part(&d.parts.socket6, b, 44), true
+	}
+	return true, false
+}
+
+// isTransaction reports whether a format tells of what an application did (sflow.org, "sFlow Application Structures" and its kin), which
+// is no packet; the sockets between which it did that are read for themselves.
+func isTransaction(format uint32) bool {
+	return format >= 2000 && format <= 2003 || format >= recordSocketIPv4 && format <= 2208
+}
+
+// part remembers a record that is read once all are known, see combine.
+func (d *decoder) part(where *[]byte, b []byte, length int) bool {
+	if len(b) < length {
+		return false
+	}
+	*where = b
+	return true
+}
+
+func (d *decoder) rawHeader(b []byte) bool {
+	if len(b) < 16 {
+		return false
+	}
+	if d.options.Extra {
+		d.keep(recordRawHeader, 0, b[:4])
+		d.keep(recordRawHeader, 2, b[8:12])
+	}
+	length := binary.BigEndian.Uint32(b[12:])
+	return d.sampledHeader(binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), length, b[16:])
+}
+
+// unknownLength stands where an agent does not know a length.
+const unknownLength = 1<<32 - 1
+
+// sampledHeader reads the first bytes of a packet of frameLength bytes. It reports whether all length bytes are there.
+func (d *decoder) sampledHeader(protocol, frameLength, length uint32, header []byte) bool {
+	whole := uint64(length) <= uint64(len(header))
+	if whole {
+		header = header[:length]
+	}
+	if frameLength == unknownLength {
+		frameLength = 0
+	}
+	if len(header) == 0 && frameLength == 0 {
+		return whole
+	}
+	d.parts.packet = true
+	d.r.Bytes = uint64(frameLength)
+	if packet.Dissect(d.r, protocolOf(protocol), header, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
+		d.counts.Inc(ledger.PacketsTruncated)
+	}
+	return whole
+}
+
+// lastVLAN is the highest id of a VLAN (IEEE 802.1Q clause 9.6): 4095 is reserved, and agents send it, or all ones, for none.
+const lastVLAN = 4094
+
+func vlan(id uint32) uint32 {
+	if id > lastVLAN {
+		return 0
+	}
+	return id
+}
+
+func (d *decoder) switched(b []byte) bool {
+	if len(b) < 16 {
+		return false
+	}
+	d.r.SrcVLAN = vlan(binary.BigEndian.Uint32(b))
+	d.r.DstVLAN = vlan(binary.BigEndian.Uint32(b[8:]))
+	return true
+}
+
+// prefixLength is 0 for what can be none.
+func prefixLength(bits uint32) uint32 {
+	if bits > 128 {
+		return 0
+	}
+	return bits
+}
+
+func (d *decoder) router(b []byte) bool {
+	r := d.r
+	n := address(b, &r.NextHop)
+	if n == 0 || len(b) < n+8 {
+		r.NextHop.Clear()
+		return false
+	}
+	r.SrcNet, r.DstNet = prefixLength(binary.BigEndian.Uint32(b[n:])), prefixLength(binary.BigEndian.Uint32(b[n+4:]))
+	d.parts.routed = n > 4
+	return true
+}
+
+// mpls reads "extended_mpls": its next hop is the flow's where no router record gives one, its labels where the sampled header has
+// none. The labels that the packet came with count before those that it left with.
+func (d *decoder) mpls(b []byte) bool {
+	c := cursor{b: b}
+	var next flow.Address
+	c.address(&next)
+	in, out := c.counted(4), c.counted(4)
+	if c.bad {
+		return false
+	}
+	if next.Len() != 0 {
+		d.r.MPLSIP = append(d.r.MPLSIP[:0], next)
+	}
+	if d.parts.labels = in; len(in) == 0 {
+		d.parts.labels = out
+	}
+	return true
+}
+
+// vlanStack reads "extended_vlantunnel" and "extended_vlanin": tags that the device took off before it sampled. The outermost is the
+// first.
+func (d *decoder) vlanStack(b []byte) bool {
+	c := cursor{b: b}
+	tags := c.counted(4)
+	if c.bad {
+		return false
+	}
+	if len(tags) >= 4 && d.parts.vlan == 0 {
+		d.parts.vlan = vlan(binary.BigEndian.Uint32(tags) & 0xfff)
+	}
+	return true
+}

@@ -1,0 +1,142 @@
+package sflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// Sample types and contents of versions 2 and 4 (RFC 3176 section 5, "sample_type", "packet_information_type" and
+// "extended_information_type"). Nothing in them has a length of its own: what is not known ends the datagram.
+const (
+	oldFlowSample    = 1
+	oldCounterSample = 2
+
+	oldHeader = 1
+	oldIPv4   = 2
+	oldIPv6   = 3
+
+	oldSwitch  = 1
+	oldRouter  = 2
+	oldGateway = 3
+	oldUser    = 4
+	oldURL     = 5
+)
+
+// oldCounters are the lengths of counters by their type (RFC 3176 section 5, "counters_version"): generic, Ethernet, token ring, FDDI,
+// 100BaseVG, WAN, VLAN.
+var oldCounters = [...]uint64{0, 88, 140, 160, 88, 168, 88, 28}
+
+// oldSamples reads the samples of a datagram of version 2 or 4.
+func (d *decoder) oldSamples(b []byte) {
+	limit := uint32(max(d.options.MaxSamples, 0))
+	c := cursor{b: b}
+	for n := range d.header.Samples {
+		if len(c.b) < 4 {
+			d.counts.Inc(ledger.DatagramsTruncated)
+			return
+		}
+		if limit != 0 && n >= limit {
+			d.counts.Inc(ledger.SamplesDroppedLimit) // how many follow cannot be told
+			return
+		}
+		switch c.word() {
+		case oldFlowSample:
+			d.oldFlow(&c)
+		case oldCounterSample:
+			c.take(12)
+			kind := c.word()
+			if kind >= uint32(len(oldCounters)) || kind == 0 {
+				c.bad = true
+				break
+			}
+			if c.take(oldCounters[kind]); !c.bad {
+				d.counts.Inc(ledger.SamplesCounter)
+			}
+		default:
+			c.bad = true
+		}
+		if c.bad {
+			d.counts.Inc(ledger.SamplesDroppedMalformed)
+			d.counts.Inc(ledger.DatagramsTruncated)
+			return
+		}
+	}
+}
+
+// oldFlow reads one flow sample. Where it breaks off, what was read of it counts if that describes the packet.
+func (d *decoder) oldFlow(c *cursor) {
+	head := c.take(28)
+	if c.bad {
+		return
+	}
+	d.begin()
+	d.rate(binary.BigEndian.Uint32(head[8:]))
+	d.input(uint32(head[20])>>6, head[20:24])
+	// The top bit says that there are several outputs (RFC 3176 section 5, "flow_sample").
+	d.output(uint32(head[24])>>7*interfaceMultiple, head[24:28])
+	switch c.word() {
+	case oldHeader:
+		protocol, frameLength := c.word(), c.word()
+		if header := c.counted(1); !c.bad {
+			d.sampledHeader(protocol, frameLength, uint32(len(header)), header)
+		}
+	case oldIPv4:
+		d.parts.ipv4 = c.take(32)
+	case oldIPv6:
+		d.parts.ipv6 = c.take(56)
+	default:
+		c.bad = true
+	}
+	for range c.word() {
+		if d.oldExtended(c); c.bad {
+			break
+		}
+	}
+	d.combine()
+	if !d.parts.packet {
+		if !c.bad {
+			d.counts.Inc(ledger.SamplesDroppedNoPacket)
+		}
+		return
+	}
+	d.counts.Inc(ledger.SamplesFlow)
+	d.counts.Inc(ledger.RecordsDecoded)
+	d.sink.Record(d.r)
+}
+
+// oldExtended reads one piece of further information.
+func (d *decoder) oldExtended(c *cursor) {
+	switch c.word() {
+	case oldSwitch:
+		if b := c.take(16); !c.bad {
+			d.switched(b)
+			d.keepStructure(0, recordSwitch, b)
+		}
+	case oldRouter:
+		before := c.b
+		var next flow.Address
+		c.address(&next)
+		c.take(8)
+		if !c.bad {
+			d.router(before[:len(before)-len(c.b)])
+		}
+	case oldGateway:
+		var ok bool
+		if c.b, ok = d.asPath(c.b, d.version == 4); !ok {
+			c.bad = true
+		}
+		if d.version == 4 {
+			c.word() // local preference
+		}
+	case oldUser:
+		d.keep(recordUser, 1, c.counted(1))
+		d.keep(recordUser, 3, c.counted(1))
+	case oldURL:
+		d.keep(recordURL, 0, c.take(4))
+		d.keep(recordURL, 1, c.counted(1))
+	default:
+		c.bad = true
+	}
+}

@@ -1,0 +1,51 @@
+package element
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+)
+
+// isText reports whether v can be read as text, but for zeros that fill it up.
+func isText(v []byte) bool {
+	v = bytes.TrimRight(v, "\x00")
+	if len(v) == 0 || !utf8.Valid(v) {
+		return false
+	}
+	return bytes.IndexFunc(v, func(c rune) bool { return !unicode.IsPrint(c) }) < 0
+}
+
+// appendApplicationText writes the text behind the ids of the application (4 bytes, RFC 6759 section 4) and of its field (2 bytes). A
+// value that is text from its beginning has no ids.
+func appendApplicationText(dst, v []byte) ([]byte, bool) {
+	const ids = 6
+	switch {
+	case isText(v):
+		return appendText(dst, v), true
+	case len(v) >= ids && (len(v) == ids || isText(v[ids:])):
+		return appendText(dst, v[ids:]), true
+	}
+	return dst, false
+}
+
+// juniperProperties are the kinds of Juniper's common properties.
+var juniperProperties = [...]string{
+	1: "forwardingClassAndDropPriority", 2: "forwardingException", 3: "forwardingNextHop", 4: "egressInterface",
+	5: "ingressUnderlyingInterface", 6: "ingressInterface",
+}
+
+// appendCommonProperties writes {"<kind>":<value>}.
+func appendCommonProperties(dst, v []byte) ([]byte, bool) {
+	if len(v) != 2 {
+		return dst, false
+	}
+	kind, value := binary.BigEndian.Uint16(v)>>10, binary.BigEndian.Uint16(v)&(1<<10-1)
+	if int(kind) >= len(juniperProperties) || kind == 0 {
+		return dst, false
+	}
+	dst = append(append(dst, `{"`...), juniperProperties[kind]...)
+	dst = strconv.AppendUint(append(dst, `":`...), uint64(value), 10)
+	return append(dst, '}'), true
+}

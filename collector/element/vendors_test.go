@@ -1,0 +1,80 @@
+package element
+
+import "testing"
+
+func TestVendorsElementsHaveNamesAndTypes(t *testing.T) {
+	for _, test := range []struct {
+		isNetFlow9 bool
+		enterprise uint32
+		id         uint16
+		value      string
+		want       string
+	}{
+		{false, 9, 12235, "\x03\x00\x00\x50\x34\x02www.example.com", `applicationHttpHost "www.example.com"`},
+		{false, 9, 12235, "\x03\x00\x00\x50\x34\x02", `applicationHttpHost ""`},
+		{false, 9, 12235, "www.example.com", `applicationHttpHost "www.example.com"`},
+		{false, 9, 12232, "\x00\x00\x00\x07", `applicationCategoryName 7`},
+		{false, 9, 12232, "email\x00\x00\x00", `applicationCategoryName "email"`},
+		{false, 9, 9292, "\x00\x00\x00\x09", `artCountResponses 9`},
+		{false, 637, 93, "LSN-Host@192.0.2.1", `natSubString "LSN-Host@192.0.2.1"`},
+		{false, 2636, 137, "\x08\x01", `commonPropertiesId {"forwardingException":1}`},
+		{false, 2636, 137, "\x00\x01", `commonPropertiesId "0001"`},
+		{false, 3054, 111, "netflix", `ixiaL7AppName "netflix"`},
+		{false, 5951, 130, "/index.html", `netscalerHttpReqUrl "/index.html"`},
+		{false, 6871, 33, "\x00\x50", `silkAppLabel 80`},
+		{false, 6871, 16384 + 14, "\x02", `reverseInitialTCPFlags 2`},
+		{false, 6871, 16384 + 179, "example.com", `reverseDnsQName "example.com"`},
+		{false, 6876, 881, "\xc0\x00\x02\x01", `vmwareTenantSourceIPv4 "192.0.2.1"`},
+		{false, 10704, 7, "allowed", `ReasonText "allowed"`},
+		{false, 25461, 23933, "ssl", `App-ID "ssl"`},
+		{false, 26866, 1, "/", `gigamonHttpReqUrl "/"`},
+		{false, 35632, 118, "\x00\x25", `L7_PROTO 37`},
+		{false, 35632, 180, "/a", `HTTP_URL "/a"`},
+		{false, 4000, 1, "a", `enterprise4000.1 "61"`},
+		{true, 0, 56701, "ssl\x00\x00", `App-ID "ssl"`},
+		{true, 0, 56702, "example\\alice\x00", `User-ID "example\\alice"`},
+		{true, 0, 57590, "\x00\x25", `L7_PROTO 37`},
+		{true, 0, 57652, "/a", `HTTP_URL "/a"`},
+		{true, 0, 40000, "alice", `NF_F_USERNAME "alice"`},
+	} {
+		e, known := Lookup(test.enterprise, test.id)
+		if test.isNetFlow9 {
+			e, known = LookupNetFlow9(test.id)
+		}
+		got := Name(test.isNetFlow9, test.enterprise, test.id) + " " + string(AppendJSON(nil, e, known, []byte(test.value)))
+		if got != test.want {
+			t.Errorf("%d.%d: %s, want %s", test.enterprise, test.id, got, test.want)
+		}
+	}
+}
+
+func TestSFlowsFieldsHaveNamesAndEncodings(t *testing.T) {
+	for _, test := range []struct {
+		enterprise uint32
+		id         uint16
+		value      string
+		want       string
+	}{
+		{SFlowEnterprise, SFlowID(1004, 1), "alice", `extended_user.src_user "alice"`},
+		{SFlowEnterprise, SFlowID(1006, 1), "\x03\xe8\x11\xff\x00\x06\x41\xff", `extended_mpls.in_stack [16001,100]`},
+		{SFlowEnterprise, SFlowID(1007, 0), "\xcb\x00\x71\x0a", `extended_nat.src_address "203.0.113.10"`},
+		{SFlowEnterprise, SFlowID(1012, 0), "\x81\x00\x00\x64\x81\x00\xe0\xc8", `extended_vlantunnel.stack [100,200]`},
+		{SFlowEnterprise, SFlowID(1014, 1), "\x02\x00\x00\x00\x00\x01", `extended_80211_rx.bssid "02:00:00:00:00:01"`},
+		{SFlowEnterprise, SFlowID(2209, 7), "\x00\x00\x01\x2c", `extended_tcp_info.rtt 300`},
+		{SFlowEnterprise, SFlowID(SFlowSample, SampleSource), "\x02\x00\x00\x05", `sample.source_id "2:5"`},
+		{SFlowEnterprise, SFlowID(SFlowSample, SampleSource), "\x00\x00\x00\x02\x01\x00\x00\x00", `sample.source_id "2:16777216"`},
+		{SFlowEnterprise, SFlowID(SFlowSample, SampleOutputs), "\x80\x00\x00\x07", `sample.outputs 7`},
+		{SFlowEnterprise, SFlowID(1018, 0), "\x01", `sflow0.1018 "01"`},
+		{4413, 3, "\x01", `sflow4413.3 "01"`},
+	} {
+		got := SFlowName(test.enterprise, test.id) + " " + string(AppendSFlowJSON(nil, test.enterprise, test.id, []byte(test.value)))
+		if got != test.want {
+			t.Errorf("%s, want %s", got, test.want)
+		}
+	}
+	for format := range sflowStructures {
+		if n := len(sflowStructures[format].Fields); n > MaxSFlowFields {
+			t.Errorf("format %d has %d fields", format, n)
+		}
+	}
+}

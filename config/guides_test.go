@@ -1,0 +1,62 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	linked = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	named  = regexp.MustCompile(`\b(?:config|charts|docs)/[-a-z0-9_/]+(?:\.ya?ml|\.md)?\b`)
+	target = regexp.MustCompile(`(?m)(?:^ {4}|` + "`" + `)make ([a-z][-a-z0-9]*)`)
+)
+
+// What README and the guides tell to read or to type is there.
+func TestFilesAndTargetsThatTheGuidesNameAreThere(t *testing.T) {
+	guides, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	for _, guide := range append(guides, "../README.md", "../charts/flowfleet/README.md") {
+		text, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := func(path string) {
+			looked++
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s names %s, which is not there", guide, path)
+			}
+		}
+		for _, link := range linked.FindAllStringSubmatch(string(text), -1) {
+			there(filepath.Join(filepath.Dir(guide), link[1]))
+		}
+		for line := range strings.Lines(string(text)) {
+			if command, indented := strings.CutPrefix(line, "    "); indented {
+				for _, path := range named.FindAllString(command, -1) {
+					if strings.HasPrefix(command, "git ") || strings.Contains(command, "://"+path) {
+						continue
+					}
+					there(filepath.Join("..", path))
+				}
+			}
+		}
+		for _, name := range target.FindAllStringSubmatch(string(text), -1) {
+			looked++
+			if !strings.Contains(string(makefile), "\n"+name[1]+":") {
+				t.Errorf("%s names \"make %s\", which is no target", guide, name[1])
+			}
+		}
+	}
+	if looked < 60 {
+		t.Errorf("only %d were looked at", looked)
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
+)
+
+// choose says on which cluster the demo runs, and why: it is the first line that is printed.
+func choose(out io.Writer) (rig.Options, error) {
+	o := rig.FromEnvironment()
+	o.Name, o.Progress, o.Reuse = "flowfleet", out, true
+	kubeconfig := os.Getenv("KUBECONFIG")
+	switch {
+	case o.Cluster == rig.OnThisMachine && kubeconfig != "" && !ownKubeconfig(kubeconfig):
+		o.Cluster = rig.Existing
+		_, _ = fmt.Fprintf(out, "The demo runs on the cluster of KUBECONFIG=%s, because that is set.\n", kubeconfig)
+		if o.Image == "" {
+			return o, errors.New("your cluster has to pull an image of operator and collectors: build it and push it " +
+				"(docs/installation.md), then run \"make demo IMAGE=registry.example.com/flowfleet:v0.1.0\"; or unset KUBECONFIG for a " +
+				"cluster on this machine")
+		}
+	case o.Cluster != rig.OnThisMachine:
+		_, _ = fmt.Fprintf(out, "The demo runs on the cluster that CLUSTER=%s asks for.\n", o.Cluster)
+	default:
+		_, _ = fmt.Fprintln(out, "The demo runs on a cluster of three nodes that it brings up on this machine, because KUBECONFIG names no other. "+
+			"The first time its programs are built, which takes 15 to 20 minutes on 2 cores; interrupt it when you like, it goes on from there.")
+	}
+	return o, nil
+}
+
+// ownKubeconfig reports whether a file is that of a cluster which the demo brought up: its own hint sets it.
+func ownKubeconfig(path string) bool {
+	return strings.Contains(path, "/clusters/flowfleet/")
+}
+
+// agree asks before anything of somebody's cluster is changed.
+func agree(o rig.Options, yes bool, in *os.File, out io.Writer) error {
+	if o.Cluster != rig.Existing || yes {
+		return nil
+	}
+	if _, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS); err != nil {
+		return errors.New("nothing was changed: nobody is there to be asked, and \"make demo YES=1\" changes that cluster without asking")
+	}
+	_, _ = fmt.Fprintf(out, "It installs there: the namespaces %s, %s and %s, the Helm release %s and the CustomResourceDefinition "+
+		"flowcollectors.flowfleet.io. None of them may be there before. \"make demo-down\" removes them. Go on? [y/N] ",
+		rig.OperatorNamespace, rig.NATSNamespace, rig.FleetNamespace, rig.Release)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
+		return errors.New("nothing was changed")
+	}
+	return nil
+}
