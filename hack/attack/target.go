@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"bufio"
 	"context"
 	"encoding/json"
@@ -215,7 +216,7 @@ func attackCollector(ctx context.Context, o options, a attack) (r result) {
 	}
 	if err := t.await("an honest exporter is decoded", func() bool {
 		before := t.metric("records_decoded_total", "")
-		s.send(honest, ipfix(7, 1, set(2, templateOf(300, 3, 0)), set(300, make([]byte, 300))))
+		s.send(honest, ipfix(7, 1, set(2, templateOf(300, 3, 0)), set(300, bytes.Repeat([]byte{1}, 300))))
 		time.Sleep(100 * time.Millisecond) // all else is read by now
 		return t.metric("records_decoded_total", "") > before
 	}); err != nil {
