@@ -17,6 +17,9 @@ import (
 //
 // What collectors run with counts most, the status stands in where their ConfigMap is gone.
 func (r *Reconciler) settleNames(ctx context.Context, fc *v1alpha1.FlowCollector) error {
+	if fc.Spec.TemplateStore.Bucket != "" && fc.Spec.Output.Stream.Name != "" {
+		return nil
+	}
 	found := r.prober.Finding(jetstream.Key(key(fc)))
 	known := fleet.Known{
 		BucketTaken: found.Bucket != nil && ofAnother(fc, &found.Bucket.Look),

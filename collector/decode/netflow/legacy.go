@@ -50,11 +50,6 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	if version == 1 && len(b)-l.headerLength == count*longRecord1 {
 		l.recordLength = longRecord1
 	}
-	uptime := binary.BigEndian.Uint32(b[4:])
-	exportNs := uint64(binary.BigEndian.Uint32(b[8:])) * nanosPerSecond
-	if nanos := binary.BigEndian.Uint32(b[12:]); nanos < nanosPerSecond {
-		exportNs += uint64(nanos)
-	}
 	var sequence, engine uint32
 	if l.hasSequence {
 		sequence = binary.BigEndian.Uint32(b[16:])
@@ -62,7 +57,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	if version == 5 {
 		engine = uint32(binary.BigEndian.Uint16(b[20:]))
 	}
-	c := newClock(exportNs, uint64(in.Received), uptime)
+	c := legacyClock(in)
 	s := d.session(template.Version(version), in.Source, engine)
 	rate := s.rates.override
 	if rate == 0 && version == 5 {
@@ -75,12 +70,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		s.sequence.Observe(sequence, uint32(count), d.counts)
 	}
 	records := b[l.headerLength:]
-	if carried := len(records) / l.recordLength; carried < count {
-		d.drop(ledger.DatagramsTruncated, s, 0, nil)
-		count = carried
-	} else {
-		d.trailing(s, records[count*l.recordLength:])
-	}
+	count = d.carried(s, records, l.recordLength, count)
 	r := &d.record
 	for range count {
 		v := records[:l.recordLength:l.recordLength]
@@ -118,4 +108,24 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	}
 	d.count(ledger.RecordsDecoded, s, uint64(count))
 	return ledger.DatagramsDecoded
+}
+
+// legacyClock is what the headers of versions 1 to 8 tell about the time, in the same places.
+func legacyClock(in Datagram) clock {
+	b := in.Payload
+	exportNs := uint64(binary.BigEndian.Uint32(b[8:])) * nanosPerSecond
+	if nanos := binary.BigEndian.Uint32(b[12:]); nanos < nanosPerSecond {
+		exportNs += uint64(nanos)
+	}
+	return newClock(exportNs, uint64(in.Received), binary.BigEndian.Uint32(b[4:]))
+}
+
+// carried is how many of the records that a header announces are there; it counts where that is fewer, or where more follows.
+func (d *Decoder) carried(s *session, records []byte, length, announced int) int {
+	if carried := len(records) / length; carried < announced {
+		d.drop(ledger.DatagramsTruncated, s, 0, nil)
+		return carried
+	}
+	d.trailing(s, records[announced*length:])
+	return announced
 }

@@ -60,12 +60,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	}
 	l := &schemes[method]
 	count := int(binary.BigEndian.Uint16(b[2:]))
-	uptime := binary.BigEndian.Uint32(b[4:])
-	exportNs := uint64(binary.BigEndian.Uint32(b[8:])) * nanosPerSecond
-	if nanos := binary.BigEndian.Uint32(b[12:]); nanos < nanosPerSecond {
-		exportNs += uint64(nanos)
-	}
-	c := newClock(exportNs, uint64(in.Received), uptime)
+	c := legacyClock(in)
 	sequence := binary.BigEndian.Uint32(b[16:])
 	// Each aggregation counts for itself.
 	s := d.session(template.Version(8), in.Source, uint32(binary.BigEndian.Uint16(b[20:]))<<8|uint32(method))
@@ -75,12 +70,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	}
 	s.sequence.Observe(sequence, uint32(count), d.counts)
 	records := b[headerLength:]
-	if carried := len(records) / l.length; carried < count {
-		d.drop(ledger.DatagramsTruncated, s, 0, nil)
-		count = carried
-	} else {
-		d.trailing(s, records[count*l.length:])
-	}
+	count = d.carried(s, records, l.length, count)
 	r := &d.record
 	for range count {
 		v := records[:l.length:l.length]
