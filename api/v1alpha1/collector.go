@@ -49,7 +49,7 @@ type Collector struct {
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// minReady collectors are enough for CollectorsAvailable, a number of nodes or a percentage of them, rounded up; nodes that are not
-	// ready, cordoned or younger than 5 minutes do not count. At least one is needed in any case. Default 99%.
+	// ready, cordoned, or joined the fleet less than 5 minutes ago do not count. At least one is needed in any case. Default 99%.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=5

@@ -138,6 +138,14 @@ func TestNoConditionLies(t *testing.T) {
 			f.Pods = []corev1.Pod{{Spec: corev1.PodSpec{NodeName: "node-c"}}}
 			f.Nodes = map[string]Node{"node-c": {Ready: true, Cordoned: true}}
 		}, kstatus.CurrentStatus, 2, []want{{ready, "True", ReasonReady, "2/3"}}},
+		"a node has joined three minutes ago": {func(f *Facts) { twoOfThree(f, noon.Add(-3*time.Minute)) },
+			kstatus.CurrentStatus, 2, []want{{ready, "True", ReasonReady, "2/3"}}},
+		"a node has joined ten minutes ago": {func(f *Facts) { twoOfThree(f, noon.Add(-10*time.Minute)) },
+			kstatus.InProgressStatus, 2, []want{{ready, "False", ReasonPartlyUnavailable, "1 of 3"}}},
+		"a fleet on a cluster that is new": {func(f *Facts) {
+			twoOfThree(f, noon.Add(-3*time.Minute))
+			f.Collector.CreationTimestamp = metav1.NewTime(noon.Add(-time.Minute))
+		}, kstatus.InProgressStatus, 2, []want{{ready, "False", ReasonPartlyUnavailable, "1 of 3"}}},
 		"nobody sends": {func(f *Facts) { each(f, func(d *status.Document) { d.Senders = nil }) },
 			kstatus.CurrentStatus, 2, []want{{sources, "Unknown", ReasonNobodySends, ""}}},
 		"a proxy before all exporters": {func(f *Facts) {
@@ -199,4 +207,12 @@ func kstatusOf(t *testing.T, fc *v1alpha1.FlowCollector) kstatus.Status {
 		t.Fatal(err)
 	}
 	return r.Status
+}
+
+// twoOfThree nodes have a collector that is ready; the third was made at that time.
+func twoOfThree(f *Facts, made time.Time) {
+	f.Collector.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour))
+	f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
+	f.Pods = []corev1.Pod{{Spec: corev1.PodSpec{NodeName: "node-c"}}}
+	f.Nodes = map[string]Node{"node-c": {Ready: true, Created: made}}
 }

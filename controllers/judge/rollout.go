@@ -15,7 +15,7 @@ import (
 const (
 	// defaultDeadline is for what should come by itself: pods that run, an address.
 	defaultDeadline = 10 * time.Minute
-	// youngNode is how old a node must be to count: its image is pulled meanwhile.
+	// youngNode is how old a node that joins a fleet must be to count: its image is pulled meanwhile.
 	youngNode = 5 * time.Minute
 )
 
@@ -141,11 +141,17 @@ func (f *Facts) excused(ready map[string]bool) int {
 	for i := range f.Pods {
 		name := nodeOf(&f.Pods[i])
 		n, known := f.Nodes[name]
-		if known && !ready[name] && (!n.Ready || n.Cordoned || f.Now.Sub(n.Created) < youngNode) {
+		if known && !ready[name] && (!n.Ready || n.Cordoned || f.joined(n)) {
 			seen[name] = true
 		}
 	}
 	return len(seen)
+}
+
+// joined tells of a node that it came to a fleet that was there, a moment ago. A fleet on a new cluster waits for all of its nodes:
+// else the first collector of many would make it Ready.
+func (f *Facts) joined(n Node) bool {
+	return n.Created.After(f.Collector.CreationTimestamp.Time) && f.Now.Sub(n.Created) < youngNode
 }
 
 // collectorsAvailable says whether the nodes have their collectors.
