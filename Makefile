@@ -104,6 +104,10 @@ LOAD       ?= 60s
 e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
 	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
 
+.PHONY: kubectl-output
+kubectl-output: need-go ## Provoke each kind of trouble on that cluster, and write docs/kubectl-output.md (needs root; about 10 minutes)
+	FLOWFLEET_E2E=1 FLOWFLEET_PRINT_TO=$(CURDIR)/docs/kubectl-output.md $(GO) test -count=1 -timeout 40m -run TestKubectlTellsEachTrouble -v ./hack/e2e
+
 # Go before 1.27 may call the end of the time a failure, without a failing input (go.dev/issue/75804). What was found is a file,
 # and is tried again by "make test". An input whose coverage changes from run to run, as with files, would be minimized for a minute.
 .PHONY: fuzz
