@@ -31,6 +31,16 @@ build: need-go ## Build the collector and the operator into bin/
 	$(GO) build -o $(COLLECTOR) ./collector
 	$(GO) build -o bin/manager .
 
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.PHONY: plugin
+plugin: need-go ## Build the plugin of kubectl for each of PLATFORMS into bin/plugin/
+	@for platform in $(PLATFORMS); do \
+	  echo $$platform; \
+	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -ldflags "-s -w" \
+	    -o bin/plugin/$${platform%/*}-$${platform#*/}/ ./kubectl-flowfleet || exit 1; \
+	done
+
 .PHONY: demo
 demo: need-go ## Run the whole job on a Kubernetes cluster, which stays up: yours (KUBECONFIG, IMAGE) or one on this machine (root; 2 minutes, 15 more the first time)
 	$(GO) run ./hack/clusterdemo $(if $(YES),-yes)

@@ -9,10 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,13 +89,13 @@ func showLedger(ctx context.Context, flags ledgerFlags, addresses []string, out 
 		if first == nil {
 			first = accounts
 		}
-		wrong := imbalances(accounts)
+		wrong := ledger.Imbalances(accounts)
 		if wrong != nil && time.Now().Before(deadline) && ctx.Err() == nil {
 			time.Sleep(200 * time.Millisecond)
 			continue
 		}
-		if received(first) != received(accounts) {
-			wrong = imbalances(accounts, ledger.Equation.AtRest) // they need not hold while datagrams arrive
+		if ledger.Received(first) != ledger.Received(accounts) {
+			wrong = ledger.Imbalances(accounts, ledger.Equation.AtRest) // they need not hold while datagrams arrive
 		}
 		if flags.asJSON {
 			encoder := json.NewEncoder(out)
@@ -109,7 +107,7 @@ func showLedger(ctx context.Context, flags ledgerFlags, addresses []string, out 
 				Missing []string `json:"missing,omitempty"`
 			}{accounts, ledger.Fleet(accounts), texts(missing)})
 		} else {
-			err = printLedger(out, accounts)
+			err = ledger.Print(out, accounts)
 		}
 		if len(missing) > 0 {
 			missing = append(missing, fmt.Errorf("%d of %d collectors do not answer, and their books are missing above: what they received "+
@@ -191,109 +189,4 @@ func texts(errs []error) (all []string) {
 		all = append(all, err.Error())
 	}
 	return all
-}
-
-// received is how many datagrams have arrived.
-func received(accounts []ledger.Account) (datagrams uint64) {
-	for i := range accounts {
-		for _, l := range accounts[i].Listeners {
-			datagrams += l.Datagrams.Received
-		}
-	}
-	return datagrams
-}
-
-// imbalances says which equations do not hold, but for those that are excused; nil where all do.
-func imbalances(accounts []ledger.Account, excused ...func(ledger.Equation) bool) (err error) {
-	for i := range accounts {
-		for _, e := range accounts[i].Equations() {
-			if e.Difference != 0 && !slices.ContainsFunc(excused, func(is func(ledger.Equation) bool) bool { return is(e) }) {
-				of := e.Name
-				switch {
-				case e.Listener != "":
-					of += " of listener " + e.Listener
-				case e.Exporter != "":
-					of += " of exporter " + e.Exporter
-				}
-				err = errors.Join(err, fmt.Errorf("collector %s: the equation of %s is off by %d", accounts[i].Instance, of, e.Difference))
-			}
-		}
-	}
-	return err
-}
-
-func printLedger(out io.Writer, accounts []ledger.Account) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(columns ...any) { _, _ = fmt.Fprintln(w, strings.TrimSuffix(fmt.Sprintln(join(columns)), "\n")) } // Flush reports errors
-	row("COLLECTOR", "LISTENER", "DATAGRAMS", "DECODED", "REFUSED", "KERNEL DROPS", "SETS", "DECODED", "WAITING", "LOST", "RECORDS")
-	for i := range accounts {
-		for _, l := range accounts[i].Listeners {
-			row(accounts[i].Instance, l.Name, l.Datagrams.Received, l.Datagrams.Decoded, reasons(l.Datagrams.Refused),
-				l.Datagrams.KernelDropped, l.Sets.Received, l.Sets.Decoded, l.Sets.Waiting,
-				reasons(l.Sets.Expired, l.Sets.Dropped), l.Records.Decoded)
-		}
-	}
-	row()
-	row("COLLECTOR", "RECORDS", "RECOVERED", "PUBLISHED", "WAITING", "SPOOLED", "DROPPED")
-	for i := range accounts {
-		o := &accounts[i].Output
-		row(accounts[i].Instance, o.Received, o.Recovered, o.Published, o.Waiting, o.Spooled, reasons(o.Dropped))
-	}
-	row()
-	row("EXPORTER", "PROTOCOL", "DATAGRAMS", "DECODED", "REFUSED", "SETS", "DECODED", "WAITING", "LOST", "RECORDS")
-	for _, e := range fleetExporters(accounts) {
-		row(cmp.Or(e.Address, ledger.Unattributed), e.Protocol, e.Datagrams.Received, e.Datagrams.Decoded, reasons(e.Datagrams.Refused),
-			e.Sets.Received, e.Sets.Decoded, e.Sets.Waiting, reasons(e.Sets.Expired, e.Sets.Dropped), e.Records)
-	}
-	row()
-	row("EXPORTER", "PORT", "PROTOCOL", "DOMAIN", "SENT", "RECEIVED", "MISSED", "DUPLICATED", "RESTARTS", "LAST SEEN")
-	for _, s := range ledger.Fleet(accounts) {
-		row(s.Exporter, s.Port, s.Protocol, s.Domain, s.Length(), s.Units, int64(s.Missed()), s.Duplicated, s.Restarts,
-			s.LastSeen.UTC().Format(time.RFC3339))
-	}
-	return w.Flush()
-}
-
-func join(columns []any) string {
-	parts := make([]string, len(columns))
-	for i, c := range columns {
-		parts[i] = fmt.Sprint(c)
-	}
-	return strings.Join(parts, "\t")
-}
-
-// reasons is the sum of what was given up, with why.
-func reasons(counts ...map[string]uint64) string {
-	sum := uint64(0)
-	var parts []string
-	for _, m := range counts {
-		for reason, n := range m {
-			sum += n
-			parts = append(parts, fmt.Sprintf("%s %d", reason, n))
-		}
-	}
-	if sum == 0 {
-		return "0"
-	}
-	slices.Sort(parts)
-	return fmt.Sprintf("%d (%s)", sum, strings.Join(parts, ", "))
-}
-
-// fleetExporters sums up exporters over collectors.
-func fleetExporters(accounts []ledger.Account) []ledger.Exporter {
-	var out []ledger.Exporter
-	for i := range accounts {
-		for _, e := range accounts[i].Exporters {
-			at := slices.IndexFunc(out, func(o ledger.Exporter) bool { return o.Address == e.Address && o.Protocol == e.Protocol })
-			if at < 0 {
-				out = append(out, e)
-				continue
-			}
-			out[at].Add(&e)
-		}
-	}
-	slices.SortFunc(out, func(a, b ledger.Exporter) int {
-		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Protocol, b.Protocol))
-	})
-	return out
 }

@@ -260,7 +260,7 @@ func (p *process) checkBooks() {
 		if err := json.Unmarshal([]byte(body), &a); err != nil {
 			return false
 		}
-		return imbalances([]ledger.Account{a}) == nil
+		return ledger.Imbalances([]ledger.Account{a}) == nil
 	})
 }
 

@@ -201,7 +201,7 @@ func TestEachExporterHasBooksOfItsOwnThatComeToTheListeners(t *testing.T) {
 	}
 	want := []ledger.Exporter{ipfix("", 2, 1), unknown("", 2), ipfix("127.0.0.2", 1, 0), unknown("127.0.0.2", 1), ipfix("127.0.0.3", 1, 0),
 		unknown("127.0.0.3", 1)}
-	if diff := cmp.Diff(want, fleetExporters([]ledger.Account{account})); diff != "" {
+	if diff := cmp.Diff(want, ledger.Exporters([]ledger.Account{account})); diff != "" {
 		t.Errorf("the exporters' books (-want +got):\n%s", diff)
 	}
 	out, err := execute(t, "", "ledger", p.http)

@@ -114,7 +114,7 @@ func (r *Rig) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	for program, pkg := range map[string]string{
-		"manager": ".", "collector": "./collector", "flowgen": "./hack/flowgen",
+		"manager": ".", "collector": "./collector", "flowgen": "./hack/flowgen", "kubectl-flowfleet": "./kubectl-flowfleet",
 	} {
 		if err := r.build(ctx, program, pkg); err != nil {
 			return err
@@ -308,6 +308,13 @@ func (r *Rig) Apply(ctx context.Context, manifests string, arguments ...string) 
 	command.Stdin = strings.NewReader(manifests)
 	_, err := output(command)
 	return err
+}
+
+// Plugin runs the plugin of kubectl.
+func (r *Rig) Plugin(ctx context.Context, arguments ...string) (string, error) {
+	command := exec.CommandContext(ctx, r.built("kubectl-flowfleet"), arguments...)
+	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
+	return output(command)
 }
 
 // Helm runs helm.

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/kubectl-flowfleet/verify"
+)
+
+func newCheckCommand(c connection) *cobra.Command {
+	var interval time.Duration
+	command := &cobra.Command{
+		Use:   "check [FLEET]",
+		Short: "Verify an installation step by step, from the address to the stream",
+		Long: `check goes the way of the flows: whether exporters have an address to send to, whether their own addresses arrive, whether the
+collectors share what exporters teach, whether flows get into the stream, and whether anything is lost. Each step is "ok", "NOT OK" with
+what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			client, err := c.client()
+			if err != nil {
+				return err
+			}
+			ctx := command.Context()
+			f, err := client.FlowCollector(ctx, fleetName(args))
+			if err != nil {
+				return err
+			}
+			collectors, err := client.Collectors(ctx, f)
+			if err != nil {
+				return err
+			}
+			before, _ := client.Statuses(ctx, f, collectors)
+			select {
+			case <-time.After(interval):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			now, missing := client.Statuses(ctx, f, collectors)
+			w := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+			failed := false
+			for i, step := range verify.Steps(verify.Facts{FlowCollector: f, Before: before, Now: now}) {
+				_, _ = fmt.Fprintf(w, "%d. %s\t%s\t%s\n", i+1, step.Name, mark(step.Status), step.Says) // Flush reports errors
+				failed = failed || step.Status == metav1.ConditionFalse
+			}
+			err = errors.Join(append([]error{w.Flush()}, missing...)...)
+			if failed && err == nil {
+				err = errors.New("a step is not ok")
+			}
+			return err
+		},
+	}
+	command.Flags().DurationVar(&interval, "interval", 5*time.Second, "the time in which datagrams are watched for")
+	return command
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newCollectorCommands are those that a collector's own program does better, since it can read NATS: they are run in a pod.
+func newCollectorCommands(c connection) []*cobra.Command {
+	var commands []*cobra.Command
+	for _, one := range []struct {
+		name, short, example string
+		arguments            []string
+	}{
+		{"flows", "Show flows as they are published", "  kubectl flowfleet flows edge -- --count 20 --exporter 192.0.2.1", []string{"tail"}},
+		{"templates", "List what exporters taught: templates and sampling rates", "  kubectl flowfleet templates edge", []string{"templates", "list"}},
+	} {
+		commands = append(commands, &cobra.Command{
+			Use:     one.name + " [FLEET] [-- FLAGS]",
+			Short:   one.short,
+			Long:    fmt.Sprintf("%s runs \"collector %s\" in a pod of the fleet, with the flags behind \"--\". It needs the right to create pods/exec.", one.name, strings.Join(one.arguments, " ")),
+			Example: one.example,
+			RunE: func(command *cobra.Command, args []string) error {
+				own, flags := args, []string(nil)
+				if dash := command.ArgsLenAtDash(); dash >= 0 {
+					own, flags = args[:dash], args[dash:]
+				}
+				if len(own) > 1 {
+					return fmt.Errorf("%q: only the name of a fleet is expected; flags stand behind --", own[1])
+				}
+				client, err := c.client()
+				if err != nil {
+					return err
+				}
+				f, err := client.FlowCollector(command.Context(), fleetName(own))
+				if err != nil {
+					return err
+				}
+				return client.Run(command.Context(), f, command.OutOrStdout(), command.ErrOrStderr(), append(one.arguments, flags...)...)
+			},
+		})
+	}
+	return commands
+}

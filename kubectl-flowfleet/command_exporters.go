@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
+)
+
+type exportersFlags struct {
+	output, sort string
+	within       []string
+	interval     time.Duration
+	limit        int
+}
+
+func newExportersCommand(c connection) *cobra.Command {
+	var flags exportersFlags
+	command := &cobra.Command{
+		Use:   "exporters [FLEET]",
+		Short: "List the exporters that a fleet hears, with their rates and losses",
+		Long: `exporters lists what sends to a fleet, summed up over its collectors: an exporter is an address with a protocol.
+
+RECORDS/S is what was decoded between two looks at the books, --interval apart. LOSS is the share of what the exporter numbered that
+no collector received: lost in the network, or in the kernel of a node. It is "?" for exporters whose sequences are not followed
+(exporters.limits.exporterMetrics). Counts begin with the collectors.`,
+		Example: `  kubectl flowfleet exporters -n flows
+  kubectl flowfleet exporters edge --sort loss --limit 10
+  kubectl flowfleet exporters edge --within 10.20.0.0/16 -o wide
+  kubectl flowfleet exporters edge -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return flags.run(command.Context(), c, fleetName(args), command.OutOrStdout())
+		},
+	}
+	command.Flags().StringVarP(&flags.output, "output", "o", "", "wide, json, yaml or name")
+	command.Flags().StringVar(&flags.sort, "sort", "address", "the order: "+strings.Join(slices.Sorted(maps.Keys(exporters.Orders)), ", "))
+	command.Flags().StringSliceVar(&flags.within, "within", nil, "show those of these networks or addresses only")
+	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and shows no rates")
+	command.Flags().IntVar(&flags.limit, "limit", 0, "show no more than this many; 0 shows all")
+	return command
+}
+
+func (flags *exportersFlags) run(ctx context.Context, c connection, name string, out io.Writer) error {
+	order, ok := exporters.Orders[flags.sort]
+	if !ok {
+		return fmt.Errorf("--sort %q: one of %s is needed", flags.sort, strings.Join(slices.Sorted(maps.Keys(exporters.Orders)), ", "))
+	}
+	if !slices.Contains([]string{"", "wide", "json", "yaml", "name"}, flags.output) {
+		return fmt.Errorf("--output %q: one of wide, json, yaml and name is needed", flags.output)
+	}
+	networks, err := parseNetworks(flags.within)
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	f, err := client.FlowCollector(ctx, name)
+	if err != nil {
+		return err
+	}
+	collectors, err := client.Collectors(ctx, f)
+	if err != nil {
+		return err
+	}
+	before, missing := client.Accounts(ctx, f, collectors)
+	now := before
+	if flags.interval > 0 && flags.output != "name" {
+		select {
+		case <-time.After(flags.interval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now, missing = client.Accounts(ctx, f, collectors)
+	}
+	rows := exporters.Within(exporters.Rows(before, now), networks)
+	slices.SortStableFunc(rows, order)
+	if flags.limit > 0 && len(rows) > flags.limit {
+		rows = rows[:flags.limit]
+	}
+	return errors.Join(append([]error{printRows(out, rows, flags.output, time.Now())}, missing...)...)
+}
+
+func parseNetworks(texts []string) (networks []netip.Prefix, err error) {
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, e := netip.ParseAddr(text)
+			if e != nil {
+				return nil, fmt.Errorf("--within %q: an address or a network such as 10.20.0.0/16 is needed", text)
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
+
+// printRows in a form of kubectl's.
+func printRows(out io.Writer, rows []exporters.Row, form string, now time.Time) error {
+	switch form {
+	case "json":
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(rows)
+	case "yaml":
+		text, err := yaml.Marshal(rows)
+		if err == nil {
+			_, err = out.Write(text)
+		}
+		return err
+	case "name":
+		var names []string
+		for i := range rows {
+			names = append(names, rows[i].Address+"\n")
+		}
+		_, err := io.WriteString(out, strings.Join(slices.Compact(names), ""))
+		return err
+	}
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(out, "no exporter was heard")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	heading := "ADDRESS\tPROTOCOL\tRECORDS/S\tLOSS\tLAST HEARD\tCOLLECTORS"
+	if form == "wide" {
+		heading += "\tRECORDS\tSENT\tMISSED\tREFUSED\tSETS LOST\tWAITING\tDOMAINS\tPORTS\tRESTARTS"
+	}
+	_, _ = fmt.Fprintln(w, heading) // Flush reports errors
+	for i := range rows {
+		r := &rows[i]
+		line := fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d", r.Address, r.Protocol, rateText(r.RecordsPerSecond), lossText(r), ago(r.LastSeen, now), r.Collectors)
+		if form == "wide" {
+			line += fmt.Sprintf("\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d", r.Records, r.Sent, r.Missed, r.Refused, r.Lost, r.Waiting, r.Domains,
+				r.Ports, r.Restarts)
+		}
+		_, _ = fmt.Fprintln(w, line)
+	}
+	return w.Flush()
+}
+
+// rateText has a digit behind the point where it matters.
+func rateText(perSecond float64) string {
+	if perSecond > 0 && perSecond < 10 {
+		return fmt.Sprintf("%.1f", perSecond)
+	}
+	return fmt.Sprintf("%.0f", perSecond)
+}
+
+// lossText never says 0% where something was lost.
+func lossText(r *exporters.Row) string {
+	loss, known := r.Loss()
+	switch {
+	case !known:
+		return "?"
+	case loss == 0:
+		return "0%"
+	case loss < 0.0001:
+		return "<0.01%"
+	}
+	return fmt.Sprintf("%.2f%%", loss*100)
+}
+
+// ago is such as 12s, 5m or 3h; what a clock ahead of this one says is now.
+func ago(then, now time.Time) string {
+	if then.IsZero() {
+		return "?"
+	}
+	switch since := max(now.Sub(then), 0); {
+	case since < 2*time.Minute:
+		return since.Round(time.Second).String()
+	case since < 2*time.Hour:
+		return fmt.Sprintf("%dm", since/time.Minute)
+	default:
+		return fmt.Sprintf("%dh", since/time.Hour)
+	}
+}
+
+// orDash is for columns that may be empty.
+func orDash(text string) string { return cmp.Or(text, "-") }

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+func newLedgerCommand(c connection) *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "ledger [FLEET]",
+		Short: "Show the books of a fleet: what became of every datagram, set and record",
+		Long: `ledger shows the books of all collectors of a fleet, and what exporters sent that no collector received. It fails where the
+books of a collector that answers do not balance, or where one does not answer.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			client, err := c.client()
+			if err != nil {
+				return err
+			}
+			ctx, out := command.Context(), command.OutOrStdout()
+			f, err := client.FlowCollector(ctx, fleetName(args))
+			if err != nil {
+				return err
+			}
+			collectors, err := client.Collectors(ctx, f)
+			if err != nil {
+				return err
+			}
+			accounts, missing := client.Accounts(ctx, f, collectors)
+			if asJSON {
+				err = json.NewEncoder(out).Encode(accounts)
+			} else {
+				err = ledger.Print(out, accounts)
+			}
+			// While datagrams arrive, some equations need not hold.
+			return errors.Join(append([]error{err, ledger.Imbalances(accounts, ledger.Equation.AtRest)}, missing...)...)
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print the collectors' accounts as JSON")
+	return command
+}

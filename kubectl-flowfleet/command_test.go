@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
+)
+
+func TestExportersArePrintedInTheFormsOfKubectl(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	rows := []exporters.Row{
+		{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 3, RecordsPerSecond: 123456.5, Sent: 100000, Missed: 1, LastSeen: now.Add(-3 * time.Second)},
+		{Address: "192.0.2.1", Protocol: "sflow", Collectors: 1},
+		{Address: "192.0.2.2", Protocol: "netflow9", Collectors: 1, RecordsPerSecond: 0.25, Sent: 200, Missed: 3, LastSeen: now.Add(-3 * time.Hour)},
+	}
+	for form, want := range map[string]string{
+		"": `ADDRESS     PROTOCOL   RECORDS/S   LOSS     LAST HEARD   COLLECTORS
+192.0.2.1   ipfix      123456      <0.01%   3s           3
+192.0.2.1   sflow      0           ?        ?            1
+192.0.2.2   netflow9   0.2         1.50%    3h           1
+`,
+		"name": "192.0.2.1\n192.0.2.2\n",
+	} {
+		var out strings.Builder
+		if err := printRows(&out, rows, form, now); err != nil || out.String() != want {
+			t.Errorf("as %q, %v:\n%s", form, err, &out)
+		}
+	}
+	for form, want := range map[string]string{"wide": "RESTARTS", "json": `"recordsPerSecond": 123456.5`, "yaml": "recordsPerSecond: 123456.5"} {
+		var out strings.Builder
+		if err := printRows(&out, rows, form, now); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("as %q, %v:\n%s", form, err, &out)
+		}
+	}
+}
+
+func TestNetworksThatAreNoneAreRefused(t *testing.T) {
+	if networks, err := parseNetworks([]string{"10.0.0.0/8", "192.0.2.1", "2001:db8::1"}); err != nil || networks[1].Bits() != 32 || networks[2].Bits() != 128 {
+		t.Errorf("%v, %v", networks, err)
+	}
+	if _, err := parseNetworks([]string{"router-1"}); err == nil || !strings.Contains(err.Error(), "router-1") {
+		t.Errorf("%v", err)
+	}
+}

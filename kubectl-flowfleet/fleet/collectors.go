@@ -1,0 +1,139 @@
+package fleet
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/status"
+	controllers "github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+const (
+	// atATime is how many collectors are asked at a time.
+	atATime = 16
+	// patience with one collector.
+	patience = 10 * time.Second
+	// maxAccount bounds the books of one collector: some thousand exporters.
+	maxAccount = 64 << 20
+)
+
+// Collector is one pod of a fleet.
+type Collector struct {
+	Pod, Node string
+	// Ready as Kubernetes has it.
+	Ready    bool
+	Restarts int32
+}
+
+// Collectors returns the pods of a fleet that are not told to end, in order of their nodes.
+func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]Collector, error) {
+	list, err := c.pods.CoreV1().Pods(f.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(controllers.Selector(f)).String()})
+	if err != nil {
+		return nil, fmt.Errorf("listing the collectors of %s: %w", f.Name, err)
+	}
+	var all []Collector
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName}
+		for _, condition := range pod.Status.Conditions {
+			one.Ready = one.Ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+		}
+		for _, container := range pod.Status.ContainerStatuses {
+			one.Restarts += container.RestartCount
+		}
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b Collector) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Pod, b.Pod)) })
+	return all, nil
+}
+
+// Accounts are the books of the collectors that answer, in their order. Missing says of each other one why it does not.
+func (c *Client) Accounts(ctx context.Context, f *v1alpha1.FlowCollector, of []Collector) (accounts []ledger.Account, missing []error) {
+	answers, missing := each(of, func(one Collector) (*ledger.Account, error) {
+		var account ledger.Account
+		body, err := c.fetch(ctx, f, one.Pod, "/ledger", maxAccount)
+		if err == nil {
+			err = json.Unmarshal(body, &account)
+		}
+		return &account, err
+	})
+	for _, answer := range answers {
+		if answer != nil {
+			accounts = append(accounts, *answer)
+		}
+	}
+	return accounts, missing
+}
+
+// Statuses are what the collectors say of themselves, in their order, nil of one that does not answer; missing says why.
+func (c *Client) Statuses(ctx context.Context, f *v1alpha1.FlowCollector, of []Collector) (statuses []*status.Document, missing []error) {
+	return each(of, func(one Collector) (*status.Document, error) {
+		body, err := c.fetch(ctx, f, one.Pod, status.Path, status.MaxBytes)
+		if err != nil {
+			return nil, err
+		}
+		return status.Decode(bytes.NewReader(body))
+	})
+}
+
+// each asks all collectors, some at a time. The answers are in the order of the collectors, nil where there is an error.
+func each[T any](of []Collector, ask func(Collector) (*T, error)) (answers []*T, missing []error) {
+	answers = make([]*T, len(of))
+	failures := make([]error, len(of))
+	slots := make(chan struct{}, atATime)
+	var asked sync.WaitGroup
+	for i, one := range of {
+		asked.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if answers[i], failures[i] = ask(one); failures[i] != nil {
+				answers[i] = nil
+				failures[i] = fmt.Errorf("collector %s on node %s does not answer: %w", one.Pod, one.Node, failures[i])
+			}
+		})
+	}
+	asked.Wait()
+	for _, failure := range failures {
+		if failure != nil {
+			missing = append(missing, failure)
+		}
+	}
+	return answers, missing
+}
+
+// fetch has the API server fetch a page from a pod, of so many bytes at most.
+func (c *Client) fetch(ctx context.Context, f *v1alpha1.FlowCollector, pod, path string, most int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	port := strconv.Itoa(cmp.Or(int(f.Spec.Collector.MetricsPort), 8080))
+	body, err := c.pods.CoreV1().Pods(f.Namespace).ProxyGet("http", pod, port, path, nil).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err := errors.Join(err, body.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(page)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	return page, nil
+}

@@ -1,0 +1,72 @@
+// Command kubectl-flowfleet is a plugin of kubectl: "kubectl flowfleet" shows fleets, their exporters and their books.
+//
+// It asks the API server only, which asks the collectors for it: no collector's port needs to be open to anybody, and what a user may see is
+// decided by Kubernetes' own rights (the ClusterRole flowfleet-viewer of the chart).
+//
+// The folder has the program's name so that "go install" gives it the name by which kubectl finds plugins.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/kubectl-flowfleet/fleet"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "kubectl flowfleet:", err)
+		os.Exit(1)
+	}
+}
+
+// connection is where the API server is, as kubectl's own flags and files say.
+type connection struct{ *genericclioptions.ConfigFlags }
+
+// client returns a Client for the namespace that is meant.
+func (c connection) client() (*fleet.Client, error) {
+	rest, err := c.ToRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	namespace, _, err := c.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, err
+	}
+	return fleet.NewClient(rest, namespace)
+}
+
+func newCommand() *cobra.Command {
+	c := connection{genericclioptions.NewConfigFlags(true)}
+	root := &cobra.Command{
+		Use:   "kubectl-flowfleet",
+		Short: "Look at fleets of flow collectors",
+		Long: `kubectl flowfleet shows how fleets of flow collectors are, which exporters they hear, and what became of everything that
+these sent. It asks the API server only. FLEET is the name of a FlowCollector; where the namespace has one, it may be left out.`,
+		Version:       observe.Version(),
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl flowfleet"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	c.AddFlags(root.PersistentFlags())
+	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c))
+	root.AddCommand(newCollectorCommands(c)...)
+	return root
+}
+
+// fleetName is the first argument, or nothing.
+func fleetName(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}

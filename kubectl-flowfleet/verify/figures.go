@@ -1,0 +1,56 @@
+package verify
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
+)
+
+// Figures of one collector, summed up over its listeners.
+type Figures struct {
+	// Datagrams received, Decoded and Refused, and those that the kernel dropped before.
+	Datagrams, Decoded, Refused, KernelDrops uint64
+	// SetsLost expired before their template came, or were dropped.
+	SetsLost uint64
+	// Records decoded, and those that the output Dropped.
+	Records, Dropped uint64
+}
+
+// Sum adds up what a collector says of its listeners.
+func Sum(d *status.Document) (n Figures) {
+	for i := range d.Listeners {
+		l := &d.Listeners[i]
+		n.Datagrams += l.Received
+		n.Decoded += l.Decoded
+		n.Refused += all(l.Refused)
+		n.KernelDrops += l.KernelDropped
+		n.SetsLost += all(l.SetsExpired) + all(l.SetsDropped)
+		n.Records += l.Records
+	}
+	n.Dropped = all(d.Output.Dropped)
+	return n
+}
+
+func all(reasons map[string]uint64) (sum uint64) {
+	for _, n := range reasons {
+		sum += n
+	}
+	return sum
+}
+
+// wellWhenFalse are the conditions that say that something is wrong, or going on, when they are True.
+var wellWhenFalse = []string{v1alpha1.ConditionProgressing, v1alpha1.ConditionDegraded, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+	v1alpha1.ConditionOperatorConflict}
+
+// Attention are the conditions that are not as they are when all is well.
+func Attention(conditions []metav1.Condition) []metav1.Condition {
+	return slices.DeleteFunc(slices.Clone(conditions), func(c metav1.Condition) bool {
+		if slices.Contains(wellWhenFalse, c.Type) {
+			return c.Status == metav1.ConditionFalse
+		}
+		return c.Status == metav1.ConditionTrue
+	})
+}

@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// collector that has decoded and published so much.
+func collector(datagrams uint64) *status.Document {
+	return &status.Document{Instance: "edge-collector-a", Started: noon, Bucket: &status.Bucket{Name: "flowfleet-flows-edge", Connected: true,
+		Loaded: true, Read: true, Write: true}, Output: status.Output{Kind: "JetStream", Stream: "flows-flows-edge", Connected: true,
+		StreamReady: true, Published: datagrams * 10}, Listeners: []status.Listener{{Received: datagrams, Decoded: datagrams}}}
+}
+
+// well is a fleet of two collectors that get datagrams.
+func well() Facts {
+	f := &v1alpha1.FlowCollector{}
+	f.Generation = 2
+	for _, kind := range []string{v1alpha1.ConditionServiceReady, v1alpha1.ConditionSourceIPPreserved, v1alpha1.ConditionNothingLost} {
+		f.Status.Conditions = append(f.Status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionTrue, ObservedGeneration: 2, Message: "well"})
+	}
+	return Facts{f, []*status.Document{collector(10), collector(20)}, []*status.Document{collector(15), collector(25)}}
+}
+
+func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Facts)
+		// step that is not True, counted from 1; 0 where each is.
+		step   int
+		status metav1.ConditionStatus
+		says   string
+	}{
+		"all is well":               {func(*Facts) {}, 0, "", ""},
+		"the operator is away":      {func(f *Facts) { f.FlowCollector.Status.Conditions = f.FlowCollector.Status.Conditions[1:] }, 1, "Unknown", "does it run"},
+		"the spec was just changed": {func(f *Facts) { f.FlowCollector.Status.Conditions[0].ObservedGeneration = 1 }, 1, "Unknown", "present spec"},
+		"addresses are rewritten": {func(f *Facts) {
+			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
+		}, 2, "False", "10.0.0.1"},
+		"nothing arrives": {func(f *Facts) {
+			for _, d := range append(f.Before, f.Now...) {
+				d.Listeners[0] = status.Listener{}
+			}
+		}, 3, "Unknown", "nothing has arrived yet"},
+		"nothing arrives now": {func(f *Facts) {
+			for i := range f.Now {
+				f.Before[i].Listeners = f.Now[i].Listeners
+			}
+		}, 3, "Unknown", "longer --interval"},
+		"nothing can be decoded": {func(f *Facts) {
+			for i := range f.Now {
+				f.Now[i].Listeners[0].Decoded = f.Before[i].Listeners[0].Decoded
+			}
+		}, 3, "False", "10 datagrams arrived"},
+		"a collector cannot write":     {func(f *Facts) { f.Now[1].Bucket.Write, f.Now[1].Bucket.LastError = false, "no permission" }, 4, "False", "no permission"},
+		"a collector is cut off":       {func(f *Facts) { f.Now[1].Bucket.Connected = false }, 4, "False", "not connected"},
+		"a collector does not answer":  {func(f *Facts) { f.Now[1] = nil }, 4, "Unknown", "1 do not answer"},
+		"nothing is shared by request": {func(f *Facts) { f.FlowCollector.Spec.TemplateStore.Disabled = true }, 4, "Unknown", "disabled"},
+		"the stream is refused":        {func(f *Facts) { f.Now[0].Output.StreamReady = false }, 5, "False", "cannot publish"},
+		"nothing is published": {func(f *Facts) {
+			for i := range f.Now {
+				f.Now[i].Output.Published = f.Before[i].Output.Published
+			}
+		}, 5, "Unknown", "none were published"},
+		"a restart is no flood of datagrams": {func(f *Facts) {
+			for i := range f.Now {
+				f.Now[i].Started, f.Now[i].Listeners[0].Received = noon.Add(time.Hour), 1
+			}
+		}, 3, "Unknown", "nothing arrived just now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := well()
+			test.change(&f)
+			for i, step := range Steps(f) {
+				if i+1 != test.step {
+					if test.step == 0 && step.Status != metav1.ConditionTrue {
+						t.Errorf("%s: %s, %s", step.Name, step.Status, step.Says)
+					}
+					continue
+				}
+				if step.Status != test.status || !strings.Contains(step.Says, test.says) {
+					t.Errorf("%s: %s, %s", step.Name, step.Status, step.Says)
+				}
+			}
+		})
+	}
+}
+
+func TestNoStepIsWellWhereNobodyAnswers(t *testing.T) {
+	for _, step := range Steps(Facts{FlowCollector: &v1alpha1.FlowCollector{}, Before: make([]*status.Document, 2), Now: make([]*status.Document, 2)}) {
+		if step.Status != metav1.ConditionUnknown {
+			t.Errorf("%s: %s, %s", step.Name, step.Status, step.Says)
+		}
+	}
+}
+
+func TestAttentionKeepsWhatIsNotAsItShouldBe(t *testing.T) {
+	conditions := []metav1.Condition{{Type: "Ready", Status: "True"}, {Type: "StreamReady", Status: "False"}, {Type: "Degraded", Status: "True"},
+		{Type: "Progressing", Status: "False"}, {Type: "NothingLost", Status: "Unknown"}}
+	var got []string
+	for _, c := range Attention(conditions) {
+		got = append(got, c.Type)
+	}
+	if strings.Join(got, " ") != "StreamReady Degraded NothingLost" {
+		t.Errorf("%v", got)
+	}
+}
