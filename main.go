@@ -126,6 +126,8 @@ func run(ctx context.Context, o options) error {
 	config.QPS, config.Burst = float32(o.qps), o.burst
 	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
 	controllers.Select(&scope, selector)
+	watches := controllers.NewWatches(nil)
+	scope.DefaultWatchErrorHandler = watches.Failed
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
@@ -164,6 +166,7 @@ func run(ctx context.Context, o options) error {
 		ServiceAccount:   o.serviceAccount,
 		SecretReaderRole: o.secretReaderRole,
 		Identity:         o.namespace + "/" + o.leaderElectionID,
+		Watches:          watches,
 		Allowed:          controllers.Allowed{Images: images, Servers: servers},
 	}
 	if err := reconciler.Setup(manager); err != nil {

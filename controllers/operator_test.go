@@ -54,6 +54,8 @@ type operatorOptions struct {
 	elected func()
 	clock   clock.PassiveClock
 	allowed Allowed
+	// between stands between the operator and the API server.
+	between func(http.RoundTripper) http.RoundTripper
 }
 
 // startOperator starts an operator for a namespace. It ends with the test, or by stop.
@@ -62,14 +64,20 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	o := &operator{t: t, writes: &writes{}, queue: &countingQueue{done: make(map[reconcile.Request]int)}}
 	configuration := rest.CopyConfig(operatorUser(t, s))
 	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return recordWrites{next, o.writes} })
+	if options.between != nil {
+		configuration.Wrap(options.between)
+	}
 	scheme, err := NewScheme()
 	if err != nil {
 		t.Fatal(err)
 	}
 	again := true
+	watches := NewWatches(options.clock)
+	scope := CacheOptions([]string{namespace})
+	scope.DefaultWatchErrorHandler = watches.Failed
 	manager, err := ctrl.NewManager(configuration, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   CacheOptions([]string{namespace}),
+		Cache:                   scope,
 		Client:                  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		LeaderElection:          options.elect != "",
@@ -89,6 +97,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
 		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
+		Watches: watches,
 	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)

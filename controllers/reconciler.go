@@ -38,6 +38,8 @@ type Reconciler struct {
 	Identity string
 	// Allowed bounds what FlowCollectors can ask for.
 	Allowed Allowed
+	// Watches are those of the manager's cache; nil where nobody notes them.
+	Watches *Watches
 	// Clock tells when to look again and when to give up; the machine's where none is set.
 	Clock clock.PassiveClock
 

@@ -125,7 +125,22 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	}
 	r.prober = jetstream.NewProber(jetstream.ProberOptions{Notify: func(k jetstream.Key) { notify(k.Namespace, k.Name) }})
 	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) { notify(k.Namespace, k.Name) }})
-	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run} {
+	if r.Watches == nil {
+		r.Watches = NewWatches(r.Clock)
+	}
+	// What may not be watched concerns all.
+	watches := func(ctx context.Context) {
+		r.Watches.run(ctx, func(ctx context.Context) {
+			list := &v1alpha1.FlowCollectorList{}
+			if err := r.Client.List(ctx, list); err != nil {
+				return // the cache is not there yet: all are looked at once it is
+			}
+			for i := range list.Items {
+				notify(list.Items[i].Namespace, list.Items[i].Name)
+			}
+		})
+	}
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches} {
 		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
