@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,17 +35,13 @@ func (f *Facts) unreachable() *said {
 	case answered >= f.enough(asked):
 		return nil
 	default:
-		why := "they were not asked yet"
-		for i := range f.Collectors.Reports {
-			if r := &f.Collectors.Reports[i]; r.Error != "" {
-				why = fmt.Sprintf("such as pod %s on node %s: %s", r.Pod.Name, r.Pod.Node, r.Error)
-				break
-			}
-		}
-		if f.Collectors.At.IsZero() && answered == 0 {
-			out = isUnknown(ReasonPending, "the collectors were not asked yet")
+		failed := slices.IndexFunc(f.Collectors.Reports, func(r observation.Report) bool { return r.Error != "" })
+		if failed < 0 {
+			out = isUnknown(ReasonPending, "%d of %d collectors were asked so far", answered, asked)
 			return &out
 		}
+		r := &f.Collectors.Reports[failed]
+		why := fmt.Sprintf("such as pod %s on node %s: %s", r.Pod.Name, r.Pod.Node, r.Error)
 		out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors answer the operator; %s: does a network policy keep it from the port "+
 			"collector.metricsPort?", answered, asked, why)
 	}

@@ -104,6 +104,11 @@ func TestNoConditionLies(t *testing.T) {
 			}
 		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonCollectorsUnreachable, "0 of 3"},
 			{v1alpha1.ConditionLoadDistributed, "Unknown", ReasonCollectorsUnreachable, "0 of 3"}, {sources, "Unknown", ReasonCollectorsUnreachable, ""}}},
+		"two of three were not asked yet": {func(f *Facts) {
+			for i := range f.Collectors.Reports[1:] {
+				f.Collectors.Reports[1+i].Now = nil
+			}
+		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "1 of 3 collectors were asked so far"}}},
 		"an image that cannot be pulled": {func(f *Facts) { broken(f); f.Before.Rollout.since = noon.Add(-time.Minute) },
 			kstatus.InProgressStatus, 2, []want{{progressing, "True", ReasonRolling, "ImagePullBackOff"}, {degraded, "False", ReasonAsWanted, ""}}},
 		"an image that cannot be pulled, past the deadline": {func(f *Facts) { broken(f); f.Before.Rollout.since = noon.Add(-11 * time.Minute) },
