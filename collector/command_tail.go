@@ -82,7 +82,7 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 	following, err := js.OrderedConsumer(ctx, c.Output.Stream.Name, consumer)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --stream "+
-			"or --config name another one",
+			"or --config name another one; status.stream.name of a FlowCollector has the name that it uses",
 			c.Output.Stream.Name, js.Conn().ConnectedUrlRedacted())
 	}
 	if err != nil {

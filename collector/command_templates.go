@@ -190,7 +190,7 @@ func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, j
 	kv, err := js.KeyValue(ctx, c.Templates.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return fmt.Errorf("there is no bucket %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --bucket "+
-			"or --config name another one",
+			"or --config name another one; status.bucket.name of a FlowCollector has the name that it uses",
 			c.Templates.Bucket, js.Conn().ConnectedUrlRedacted())
 	}
 	if err != nil {
