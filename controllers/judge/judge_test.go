@@ -142,7 +142,8 @@ func TestNoConditionLies(t *testing.T) {
 			f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
 			f.Pods = []corev1.Pod{{Spec: corev1.PodSpec{NodeName: "node-c"}}}
 			f.Nodes = map[string]Node{"node-c": {Ready: true, Cordoned: true}}
-		}, kstatus.CurrentStatus, 2, []want{{ready, "True", ReasonReady, "2/3"}}},
+		}, kstatus.CurrentStatus, 2, []want{{ready, "True", ReasonReady, "2/3"},
+			{v1alpha1.ConditionCollectorsAvailable, "True", ReasonAvailable, "node-c is cordoned"}}},
 		"a node has joined three minutes ago": {func(f *Facts) { twoOfThree(f, noon.Add(-3*time.Minute)) },
 			kstatus.CurrentStatus, 2, []want{{ready, "True", ReasonReady, "2/3"}}},
 		"a node has joined ten minutes ago": {func(f *Facts) { twoOfThree(f, noon.Add(-10*time.Minute)) },

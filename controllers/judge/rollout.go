@@ -25,8 +25,10 @@ var defaultMinReady = intstr.FromString("99%")
 // rollout is how far the pods are.
 type rollout struct {
 	desired, ready, available, updated int
-	// needed collectors are enough; excused nodes do not count, because they are not ready, cordoned or new.
-	needed, excused int
+	// needed collectors are enough.
+	needed int
+	// excused nodes do not count: each with why.
+	excused []string
 	// settled: the pods of the present spec run, or did once.
 	settled bool
 	// stuck: nothing has got on for the deadline.
@@ -107,8 +109,9 @@ func (j *judgement) count(r *rollout) {
 	nodes := readyNodes(j.Pods)
 	r.ready = min(max(len(nodes), int(s.NumberReady)), r.desired)
 	r.available = min(max(len(nodes), int(s.NumberAvailable)), r.desired)
-	r.excused = min(j.excused(nodes), r.desired-r.available)
-	r.needed = j.enough(r.desired - r.excused)
+	r.excused = j.excused(nodes)
+	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
+	r.needed = j.enough(r.desired - len(r.excused))
 	switch {
 	case s.ObservedGeneration < j.DaemonSet.Generation || slices.Contains(j.Applied.Changed, "DaemonSet"):
 		r.text = "Kubernetes takes up the present spec"
@@ -135,17 +138,26 @@ func (f *Facts) enough(nodes int) int {
 	return max(min(n, nodes), 1)
 }
 
-// excused counts nodes of the fleet that have no collector that is ready, for which the node is the reason.
-func (f *Facts) excused(ready map[string]bool) int {
+// excused are the nodes of the fleet that have no collector that is ready, for which the node is the reason: each with why.
+func (f *Facts) excused(ready map[string]bool) (nodes []string) {
 	seen := make(map[string]bool)
 	for i := range f.Pods {
 		name := nodeOf(&f.Pods[i])
 		n, known := f.Nodes[name]
-		if known && !ready[name] && (!n.Ready || n.Cordoned || f.joined(n)) {
-			seen[name] = true
+		if !known || ready[name] || seen[name] {
+			continue
+		}
+		seen[name] = true
+		switch {
+		case !n.Ready:
+			nodes = append(nodes, name+" is not ready")
+		case n.Cordoned:
+			nodes = append(nodes, name+" is cordoned")
+		case f.joined(n):
+			nodes = append(nodes, name+" is new")
 		}
 	}
-	return len(seen)
+	return sorted(nodes)
 }
 
 // joined tells of a node that it came to a fleet that was there, a moment ago. A fleet on a new cluster waits for all of its nodes:
@@ -178,8 +190,8 @@ func (j *judgement) collectorsAvailable() said {
 	}
 	unavailable := r.desired - r.available
 	message := fmt.Sprintf("%d of %d nodes are without a collector that is ready", unavailable, r.desired)
-	if r.excused > 0 {
-		message += fmt.Sprintf(" (%d of them are not ready, cordoned or new, and do not count)", r.excused)
+	if len(r.excused) > 0 {
+		message += fmt.Sprintf(" (that does not count for %d of them: %s)", len(r.excused), some(r.excused))
 	}
 	if len(r.troubles) > 0 {
 		message += ": " + strings.Join(r.troubles, "; ")
