@@ -2,8 +2,10 @@ package controllers
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -242,4 +244,52 @@ func TestSuspendedFleetIsLeftAlone(t *testing.T) {
 		return set.Spec.Template.Spec.Containers[0].Image == "example.com/flowfleet:v2" && w.exists(service)
 	})
 	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRolling)
+}
+
+// requests are all that are made of the API server, but for watches that are opened anew and leases.
+type requests struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (r *requests) between(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		if request.URL.Query().Get("watch") == "" && !strings.Contains(request.URL.Path, "/leases") {
+			r.mu.Lock()
+			r.all = append(r.all, request.Method+" "+request.URL.Path)
+			r.mu.Unlock()
+		}
+		return next.RoundTrip(request)
+	})
+}
+
+func (r *requests) since(n int) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all[n:])
+}
+
+// With hundreds of fleets each look would else be a load on the API server, also while nothing happens.
+func TestLookThatFindsNoChangeAsksTheAPIServerNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	made := &requests{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: made.between})
+	fleets := []*v1alpha1.FlowCollector{w.create("usual"), w.create("full", everything)}
+	for _, fc := range fleets {
+		w.run(fc, 0)
+		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, judge.ReasonAvailable)
+	}
+	for _, fc := range fleets {
+		operator.settle(fc)
+	}
+	for _, fc := range fleets {
+		before := len(made.since(0))
+		for range 5 {
+			operator.reconcile(fc)
+		}
+		if asked := made.since(before); len(asked) > 0 {
+			t.Errorf("%s: five looks without a change ask %q", fc.Name, asked)
+		}
+	}
 }
