@@ -154,6 +154,11 @@ verify: generate ## Fail where generated code, formatting or go.mod is not curre
 bench: need-go ## Compare decoding with goflow2, in one process
 	$(GO) test ./collector/decode -run '^$$' -bench Decode -count 6 | tee /dev/stderr | $(BENCHSTAT) -col /by -
 
+.PHONY: bench-operator
+bench-operator: need-go ## Measure an operator with 200 FlowCollectors, 60 of them with NATS servers that are silent or hostile
+	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}"; \
+	FLOWFLEET_BENCH_OPERATOR=1 $(GO) test ./hack/operatorbench -count 1 -v -timeout 30m | grep -E '_test.go|^ok|FAIL'
+
 .PHONY: bench-process
 bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and nfacctd where they are installed
 	$(GO) run ./hack/bench -collector $(COLLECTOR)

@@ -20,3 +20,6 @@ func (s *Server) Kubectl(t testing.TB, input string, arguments ...string) string
 	}
 	return stdout.String()
 }
+
+// Kubeconfig is the path of a file that reaches the server as an administrator, for programs.
+func (s *Server) Kubeconfig() string { return s.kubeconfig }

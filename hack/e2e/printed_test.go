@@ -63,17 +63,6 @@ var troubles = []trouble{
 		later: `{"spec": {"nats": {"urls": ["nats://nast.nats:4222"]}}}`,
 		kind:  "ConfigurationValid", status: "False", says: "RolloutHeld",
 	}, {
-		name: "nats", title: "NATS is away",
-		done: "The StatefulSet of NATS was scaled to 0. Collectors go on, and keep flows in memory.",
-		cause: func(t *testing.T, _ rig.Fleet) func() {
-			scaleNATS(t, "0")
-			return func() {
-				scaleNATS(t, "3")
-				must(t, cluster.NATSReady(context.WithoutCancel(t.Context())))
-			}
-		},
-		kind: "StreamReady", status: "False", says: "NATSUnreachable",
-	}, {
 		name: "one-bucket", title: "Two fleets, one bucket",
 		done: "`templateStore.bucket` names the bucket of another fleet.",
 		spec: `{"spec": {"templateStore": {"bucket": "flowfleet-flows-edge"}}}`,
@@ -98,6 +87,18 @@ var troubles = []trouble{
 		done:  "The right to patch DaemonSets was taken from the operator; then `collector.logLevel` was changed.",
 		cause: withoutPatch,
 		kind:  "Progressing", status: "True", says: "OperatorForbidden",
+	}, {
+		// The last: what NATS held is gone with its pods.
+		name: "nats", title: "NATS is away",
+		done: "The StatefulSet of NATS was scaled to 0. Collectors go on, and keep flows in memory.",
+		cause: func(t *testing.T, _ rig.Fleet) func() {
+			scaleNATS(t, "0")
+			return func() {
+				scaleNATS(t, "3")
+				must(t, cluster.NATSReady(context.WithoutCancel(t.Context())))
+			}
+		},
+		kind: "StreamReady", status: "False", says: "NATSUnreachable",
 	},
 }
 
