@@ -73,6 +73,7 @@ func (c *Client) Accounts(ctx context.Context, f *v1alpha1.FlowCollector, of []C
 		if err == nil {
 			err = json.Unmarshal(body, &account)
 		}
+		clean(&account)
 		return &account, err
 	})
 	for _, answer := range answers {
@@ -81,6 +82,39 @@ func (c *Client) Accounts(ctx context.Context, f *v1alpha1.FlowCollector, of []C
 		}
 	}
 	return accounts, missing
+}
+
+// clean takes control characters from what a pod says of itself: it is printed to a terminal, and a pod is not always what it seems.
+func clean(a *ledger.Account) {
+	a.Instance = status.Text(a.Instance)
+	for i := range a.Listeners {
+		a.Listeners[i].Name = status.Text(a.Listeners[i].Name)
+	}
+	for i := range a.Exporters {
+		e := &a.Exporters[i]
+		e.Address, e.Protocol = status.Text(e.Address), status.Text(e.Protocol)
+	}
+	for i := range a.Streams {
+		s := &a.Streams[i]
+		s.Exporter, s.Protocol = status.Text(s.Exporter), status.Text(s.Protocol)
+	}
+	reasons := []*map[string]uint64{&a.Output.Dropped}
+	for i := range a.Listeners {
+		l := &a.Listeners[i]
+		reasons = append(reasons, &l.Datagrams.Refused, &l.Sets.Expired, &l.Sets.Dropped)
+	}
+	for i := range a.Exporters {
+		e := &a.Exporters[i]
+		reasons = append(reasons, &e.Datagrams.Refused, &e.Sets.Expired, &e.Sets.Dropped)
+	}
+	for _, m := range reasons {
+		for reason, n := range *m {
+			if text := status.Text(reason); text != reason {
+				delete(*m, reason)
+				(*m)[text] += n
+			}
+		}
+	}
 }
 
 // Statuses are what the collectors say of themselves, in their order, nil of one that does not answer; missing says why.
