@@ -29,8 +29,9 @@ func another(t *testing.T, namespace, name string, more ...string) (f rig.Fleet,
 // their own, under which they differ: whoever took a template from another fleet's bucket would decode wrong values. One fleet
 // has the name of another, one its namespace.
 func TestFleetsOnTheSameMachinesHaveNothingInCommon(t *testing.T) {
+	// Not beside other tests: on a machine that stands still for seconds routes move to nodes that have not heard of a change yet, and what
+	// is sent meanwhile is decoded by the former layout (docs/sharing.md). That is a limit, and none of the two fleets'.
 	ownNodes(t) // exporters need addresses of their own
-	t.Parallel()
 	diagnose(t)
 	fleets := []rig.Fleet{fleet}
 	for _, id := range [][2]string{{fleet.Namespace, "core"}, {"branch", fleet.Name}} {
