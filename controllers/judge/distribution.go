@@ -21,7 +21,7 @@ func (j *judgement) loadDistributed() said {
 		return *j.unreachable()
 	case d.Busy > 1:
 		return isTrue(ReasonDistributed, "several collectors receive datagrams")
-	case d.Collectors > 1 && d.Busy == 1 && d.Datagrams >= enoughDatagrams && d.Senders >= enoughExporters:
+	case d.Collectors > 1 && d.Busy == 1 && d.Open == 0 && d.Datagrams >= enoughDatagrams && d.Senders >= enoughExporters:
 		return isFalse(ReasonSingleCollector, "the collector on node %s receives everything, the others nothing: a load balancer that "+
 			"announces an address from one node at a time (MetalLB in L2 mode, for one) sends all there; use BGP mode with ECMP, or "+
 			"several addresses", d.Only.Node)

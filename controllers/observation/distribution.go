@@ -1,10 +1,21 @@
 package observation
 
-// Distribution is how the datagrams between two looks were spread.
+import "time"
+
+// Growth is a time in which a collector received datagrams: after From, the look before, and no later than To, by the operator's clock.
+type Growth struct {
+	From, To  time.Time
+	Datagrams uint64
+}
+
+// Distribution is how the datagrams of one time were spread. Collectors are not looked at in the same moment, so what one of them received
+// says nothing of the others until these were looked at, too.
 type Distribution struct {
-	// Collectors that answered in both looks, and how many of them received something.
+	// Collectors that are known to have received something in that time, or not to; Busy are the first.
 	Collectors, Busy int
-	// Datagrams of all, between the looks.
+	// Open are those that were not looked at since, or not before: nobody knows of them.
+	Open int
+	// Datagrams of the busy ones.
 	Datagrams uint64
 	// Only is the busy one, where there is one.
 	Only Pod
@@ -12,20 +23,54 @@ type Distribution struct {
 	Senders int
 }
 
-// Distribute compares the last two answers of each collector.
+// Distribute compares the collectors that answer by the time in which one of them received something last, or, where some were not looked
+// at since, by the time in which it did before.
 func Distribute(reports []Report) Distribution {
-	var d Distribution
+	var last *Report
 	for i := range reports {
-		r := &reports[i]
-		if !r.Answers() || r.Before == nil || received(r.Now) < received(r.Before) { // it is new, was restarted, or lies
-			continue
+		if r := &reports[i]; r.Answers() && r.Grew.Datagrams > 0 && (last == nil || r.Grew.To.After(last.Grew.To)) {
+			last = r
 		}
-		d.Collectors++
-		if got := received(r.Now) - received(r.Before); got > 0 {
-			d.Busy++
-			d.Datagrams += got
-			d.Only, d.Senders = r.Pod, r.Now.SendersTotal
+	}
+	if last == nil {
+		return spread(reports, Growth{})
+	}
+	d := spread(reports, last.Grew)
+	if d.Open > 0 && last.GrewBefore.Datagrams > 0 {
+		if before := spread(reports, last.GrewBefore); before.Open == 0 {
+			return before
 		}
 	}
 	return d
+}
+
+// spread says who received something in a time; nobody did in the zero Growth.
+func spread(reports []Report, during Growth) (d Distribution) {
+	for i := range reports {
+		r := &reports[i]
+		switch {
+		case !r.Answers() || r.Since.IsZero():
+		case r.Grew.Datagrams > 0 && r.Grew.To.After(during.From):
+			d.Collectors++
+			d.Busy++
+			d.Datagrams += r.Grew.Datagrams
+			d.Only, d.Senders = r.Pod, r.Now.SendersTotal
+		case during.Datagrams > 0 && (r.Since.After(during.From) || r.Answered.Before(during.To)):
+			d.Open++
+		default:
+			d.Collectors++
+		}
+	}
+	return d
+}
+
+// grow notes what came since the look before. Where the process is another one, or lies, it begins anew.
+func (r *Report) grow(at time.Time) {
+	if r.Before == nil || received(r.Now) < received(r.Before) {
+		r.Since, r.Grew, r.GrewBefore = at, Growth{}, Growth{}
+		return
+	}
+	if got := received(r.Now) - received(r.Before); got > 0 {
+		r.GrewBefore, r.Grew = r.Grew, Growth{From: r.Answered, To: at, Datagrams: got}
+	}
 }

@@ -16,7 +16,7 @@ type Finding struct {
 	At time.Time
 	// Reports, one a pod that was to be asked.
 	Reports []Report
-	// Distribution of datagrams between the last two looks.
+	// Distribution of the datagrams that were received last.
 	Distribution Distribution
 }
 
@@ -40,6 +40,10 @@ type Report struct {
 	// Before is the answer before Now of the same process (as Started says), without its Senders; nil where there is none. What was
 	// lost between the two is their difference.
 	Before *status.Document
+	// Since is the first look at this process. Grew is when it received something last, and GrewBefore the time before that: between
+	// Since, or Grew.To, and Answered it received nothing.
+	Since            time.Time
+	Grew, GrewBefore Growth
 	// Error says why it did not answer when it was asked last, empty where it did; FailedSince is when that began. At most 512 bytes.
 	Error       string
 	FailedSince time.Time

@@ -271,31 +271,48 @@ func TestSilentCollectorsKeepNoOtherFleetWaiting(t *testing.T) {
 	}
 }
 
-func TestDistributionCountsWhoReceived(t *testing.T) {
-	report := func(name string, before, now int) Report {
-		r := Report{Pod: Pod{Name: name}}
-		for _, at := range []struct {
-			n int
-			d **status.Document
-		}{{before, &r.Before}, {now, &r.Now}} {
-			if at.n >= 0 {
-				*at.d = document(func(d *status.Document) { d.Listeners[0].Received = uint64(at.n) })
-			}
+// seconds of the clock of the tests of distribution.
+func second(n int) time.Time { return time.Unix(1e9+int64(n), 0) }
+
+// looks at a collector: each is the second, and how many datagrams it had received. A number that is lower is another process'.
+func looks(name string, at ...[2]int) Report {
+	c := collector{report: Report{Pod: Pod{Name: name}}}
+	process := int64(0)
+	for i, look := range at {
+		if i > 0 && look[1] < at[i-1][1] {
+			process++
 		}
-		return r
+		d := document(func(d *status.Document) { d.Listeners[0].Received, d.Started = uint64(look[1]), time.Unix(process, 0) })
+		c.take(d, nil, second(look[0]), time.Minute)
 	}
+	return c.report
+}
+
+func TestDistributionSaysOnlyWhatLooksAtAllHaveShown(t *testing.T) {
+	away := looks("away", [2]int{0, 0})
+	away.Error = "connection refused"
 	for _, test := range []struct {
 		name    string
 		reports []Report
 		want    Distribution
 	}{
-		{"all receive", []Report{report("a", 0, 5), report("b", 0, 6), report("c", 0, 7)},
-			Distribution{Collectors: 3, Busy: 3, Datagrams: 18, Only: Pod{Name: "c"}, Senders: 1}},
-		{"one receives all", []Report{report("a", 1, 1), report("b", 1, 9)}, Distribution{Collectors: 2, Busy: 1, Datagrams: 8, Only: Pod{Name: "b"}, Senders: 1}},
-		{"a new or restarted one does not count", []Report{report("a", -1, 50), report("b", 1, 2)},
-			Distribution{Collectors: 1, Busy: 1, Datagrams: 1, Only: Pod{Name: "b"}, Senders: 1}},
-		{"one that goes backwards does not count", []Report{report("a", 9, 5)}, Distribution{}},
-		{"nothing was seen before", []Report{report("a", -1, 1)}, Distribution{}},
+		{"all receive", []Report{looks("a", [2]int{0, 0}, [2]int{30, 5}), looks("b", [2]int{5, 0}, [2]int{35, 6})},
+			Distribution{Collectors: 2, Busy: 2, Datagrams: 11, Only: Pod{Name: "b"}, Senders: 1}},
+		{"one receives all, and the other was looked at since", []Report{looks("a", [2]int{0, 0}, [2]int{30, 0}, [2]int{60, 0}),
+			looks("b", [2]int{10, 0}, [2]int{40, 9})}, Distribution{Collectors: 2, Busy: 1, Datagrams: 9, Only: Pod{Name: "b"}, Senders: 1}},
+		{"one received, and the other was not looked at since", []Report{looks("a", [2]int{0, 0}, [2]int{30, 0}), looks("b", [2]int{10, 0}, [2]int{40, 9})},
+			Distribution{Collectors: 1, Busy: 1, Open: 1, Datagrams: 9, Only: Pod{Name: "b"}, Senders: 1}},
+		{"one received before the first look at the other", []Report{looks("a", [2]int{20, 7}, [2]int{50, 7}), looks("b", [2]int{10, 0}, [2]int{40, 9})},
+			Distribution{Collectors: 1, Busy: 1, Open: 1, Datagrams: 9, Only: Pod{Name: "b"}, Senders: 1}},
+		{"one receives all the time, and is looked at more often", []Report{looks("a", [2]int{0, 0}, [2]int{37, 0}),
+			looks("b", [2]int{1, 0}, [2]int{31, 9}, [2]int{61, 20})}, Distribution{Collectors: 2, Busy: 1, Datagrams: 11, Only: Pod{Name: "b"}, Senders: 1}},
+		{"a burst that one look at each has seen", []Report{looks("a", [2]int{0, 0}, [2]int{30, 50}, [2]int{60, 50}), looks("b", [2]int{15, 0}, [2]int{45, 60})},
+			Distribution{Collectors: 2, Busy: 2, Datagrams: 110, Only: Pod{Name: "b"}, Senders: 1}},
+		{"a restarted one begins anew", []Report{looks("a", [2]int{0, 9}, [2]int{30, 12}, [2]int{60, 2}), looks("b", [2]int{0, 0}, [2]int{50, 4}, [2]int{70, 4})},
+			Distribution{Collectors: 1, Busy: 1, Open: 1, Datagrams: 4, Only: Pod{Name: "b"}, Senders: 1}},
+		{"one that was looked at once", []Report{looks("a", [2]int{0, 9})}, Distribution{Collectors: 1}},
+		{"one that does not answer", []Report{away, looks("b", [2]int{0, 0}, [2]int{30, 3})},
+			Distribution{Collectors: 1, Busy: 1, Datagrams: 3, Only: Pod{Name: "b"}, Senders: 1}},
 		{"nobody answers", []Report{{}}, Distribution{}},
 	} {
 		if diff := cmp.Diff(test.want, Distribute(test.reports)); diff != "" {

@@ -336,5 +336,7 @@ func (c *collector) take(d *status.Document, err error, now time.Time, interval 
 	} else {
 		r.Before = nil
 	}
-	r.Now, r.Answered = d, now
+	r.Now = d
+	r.grow(now)
+	r.Answered = now
 }

@@ -84,7 +84,7 @@ var troubles = []trouble{
 		kind: "Degraded", status: "True", says: "SpoolUnusable",
 	}, {
 		name: "rights", title: "The operator lacks a right",
-		done:  "The right to patch DaemonSets was taken from the operator; then `collector.logLevel` was changed.",
+		done:  "The right to patch DaemonSets was taken from the operator; then `collector.labels` were changed.",
 		cause: withoutPatch,
 		kind:  "Progressing", status: "True", says: "OperatorForbidden",
 	}, {
@@ -253,6 +253,6 @@ func withoutPatch(t *testing.T, f rig.Fleet) (undo func()) {
 	var before struct{ Rules json.RawMessage }
 	must(t, json.Unmarshal([]byte(whole), &before))
 	replace(string(rules))
-	patchOf(t, f, `{"spec": {"collector": {"logLevel": "debug"}}}`)
+	patchOf(t, f, `{"spec": {"collector": {"labels": {"team": "network"}}}}`)
 	return func() { replace(string(before.Rules)) }
 }
