@@ -1,0 +1,132 @@
+package flow
+
+import (
+	"encoding/json"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Name says what a text on a flow names.
+type Name uint8
+
+// The names that a flow can carry.
+const (
+	InIfName Name = iota
+	InIfDescription
+	OutIfName
+	OutIfDescription
+	ApplicationName
+	IngressVRFName
+	EgressVRFName
+	SamplerName
+	ExporterName
+	DomainName
+
+	// NumNames is how many there are.
+	NumNames
+)
+
+// FieldNames plus a Name is the number of a name's field. Readers of flowpb.FlowMessage, which has nothing like it, skip it;
+// flow.proto in package schema has it.
+const FieldNames = 10_001
+
+// nameKeys are the names' keys in JSON, and their fields' names in flow.proto.
+var nameKeys = [NumNames]string{
+	InIfName: "in_if_name", InIfDescription: "in_if_description", OutIfName: "out_if_name", OutIfDescription: "out_if_description",
+	ApplicationName: "application_name", IngressVRFName: "ingress_vrf_name", EgressVRFName: "egress_vrf_name",
+	SamplerName: "sampler_name", ExporterName: "exporter_name", DomainName: "observation_domain_name",
+}
+
+// String is the name's key in JSON.
+func (n Name) String() string {
+	if n < NumNames {
+		return nameKeys[n]
+	}
+	return "unknown"
+}
+
+// Text is a name, encoded once for all flows that carry it. It is immutable.
+type Text struct {
+	plain string
+	// wire is the text behind its length, quoted the text as JSON has it.
+	wire, quoted []byte
+}
+
+// NewText encodes s, which is UTF-8.
+func NewText(s string) *Text {
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always has a JSON
+	}
+	return &Text{plain: s, wire: protowire.AppendString(nil, s), quoted: quoted}
+}
+
+// String is the text itself.
+func (t *Text) String() string {
+	if t == nil {
+		return ""
+	}
+	return t.plain
+}
+
+// Named is a name that a flow carries.
+type Named struct {
+	Name Name
+	Text *Text
+}
+
+// NameText is a name that the flow carries, nil where it has none.
+func (r *Record) NameText(n Name) *Text {
+	for i := range r.Names {
+		if r.Names[i].Name == n {
+			return r.Names[i].Text
+		}
+	}
+	return nil
+}
+
+// setName has r carry a name once: of two the later counts, as everywhere in protobuf.
+func (r *Record) setName(n Name, t *Text) {
+	for i := range r.Names {
+		if r.Names[i].Name == n {
+			r.Names[i].Text = t
+			return
+		}
+	}
+	r.Names = append(r.Names, Named{n, t})
+}
+
+// nameTagSize is how many bytes the tag of a name takes.
+const nameTagSize = 3
+
+// nameTags are the tags of the names' fields.
+var nameTags = func() (tags [NumNames][]byte) {
+	for n := range tags {
+		tags[n] = protowire.AppendTag(nil, protowire.Number(FieldNames+n), protowire.BytesType)
+	}
+	return tags
+}()
+
+// names writes the names that r has.
+func (w *writer) names(r *Record) {
+	for i := range r.Names {
+		w.n += copy(w.b[w.n:], nameTags[r.Names[i].Name])
+		w.n += copy(w.b[w.n:], r.Names[i].Text.wire)
+	}
+}
+
+// namesSize is how many bytes names takes.
+func (r *Record) namesSize() (size int) {
+	for i := range r.Names {
+		size += nameTagSize + len(r.Names[i].Text.wire)
+	}
+	return size
+}
+
+// appendNames writes the names that r has as JSON.
+func (r *Record) appendNames(dst []byte) []byte {
+	for i := range r.Names {
+		dst = append(appendKey(dst, nameKeys[r.Names[i].Name]), r.Names[i].Text.quoted...)
+	}
+	return dst
+}
