@@ -1,9 +1,13 @@
 package decode
 
 import (
+	"net/netip"
+	"time"
+
 	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 // sampleFaults are what package sflow counts of a datagram that it could not read in full.
@@ -14,8 +18,10 @@ var sampleFaults = [...]ledger.Counter{
 
 // decodeSFlow decodes an sFlow datagram and follows its agent's sequence.
 func (d *Decoder) decodeSFlow(in Datagram) {
+	d.now, d.received = in.Moment(), in.Received
 	records := d.counts[ledger.RecordsDecoded]
-	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra}
+	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
+		Interfaces: d.heard}
 	if rate, ok := d.settings.Overrides.Lookup(in.Source.Addr()); ok {
 		options.Override = uint64(rate)
 	}
@@ -27,7 +33,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 		before[i] = d.counts[fault]
 	}
 	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), flow.AddressFrom(in.Source.Addr()), options, &d.record,
-		d.counts, d.sink)
+		d.counts, d.out)
 	if outcome != ledger.DatagramsDecoded {
 		d.refuse(outcome, in)
 		return
@@ -43,4 +49,11 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.book.Inc(ledger.DatagramsDecoded)
 	known.book.Add(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
+}
+
+// learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.
+func (d *Decoder) learnInterface(agent netip.Addr, i sflow.Interface) {
+	row := names.Row{Name: d.namer.store.Text(i.Name), Speed: i.Speed}
+	d.namer.store.Learn(names.Key{Scope: names.Scope{Exporter: agent}, Table: names.Interfaces, Number: uint64(i.Index)}, row,
+		uint64(d.received/int64(time.Second)), d.now)
 }

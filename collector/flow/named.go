@@ -69,6 +69,16 @@ func (t *Text) String() string {
 	return t.plain
 }
 
+// Numbers are what an exporter numbers on a flow beside its interfaces.
+type Numbers struct {
+	// Application is the applicationId (95) as names.ApplicationNumber has it, Sampler and Selector the samplerId (48) and selectorId
+	// (302); 0 where the flow has none.
+	Application, Sampler, Selector uint64
+	// IngressVRF and EgressVRF are ingressVRFID (234) and egressVRFID (235), where HasIngressVRF and HasEgressVRF: 0 is a VRF.
+	IngressVRF, EgressVRF       uint32
+	HasIngressVRF, HasEgressVRF bool
+}
+
 // Named is a name that a flow carries.
 type Named struct {
 	Name Name

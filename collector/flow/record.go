@@ -118,6 +118,8 @@ type Record struct {
 	IPv6RoutingHeaderAddresses []Address
 	IPv6RoutingHeaderSegLeft   uint32
 
+	// Numbers are what names hang on beside the interfaces; the message has no place for them.
+	Numbers Numbers
 	// Names are what the exporter's tables say of the numbers above, each once at most; none where nobody said, or nobody asked.
 	Names []Named
 

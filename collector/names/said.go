@@ -156,22 +156,13 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// selectorBits are those of an application's selector: the engine's number stands before them in the exporters' usual 4 bytes.
-const selectorBits = 24
-
 func parseNumber(t Table, s string) (uint64, error) {
-	engine, selector, ok := strings.Cut(s, ":")
-	if t != Applications || !ok {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("its key %q is not a number", s)
-		}
-		return n, nil
+	if t == Applications {
+		return parseApplication(s)
 	}
-	e, err := strconv.ParseUint(engine, 10, 8)
-	n, err2 := strconv.ParseUint(selector, 10, selectorBits)
-	if err != nil || err2 != nil {
-		return 0, fmt.Errorf("its key %q is not an engine and a selector, such as 3:53", s)
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("its key %q is not a number", s)
 	}
-	return e<<selectorBits | n, nil
+	return n, nil
 }

@@ -52,6 +52,7 @@ type Store struct {
 	ttl      int64
 	observer template.Observer
 	chunks   chunks
+	figures  figures
 	// known changes with every exporter that is added.
 	known atomic.Uint64
 	said  atomic.Pointer[saidNow]
@@ -109,6 +110,17 @@ func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
 	if r.Empty() {
 		return RefusedEmpty
 	}
+	result := s.learn(k, r, exported, now)
+	switch result {
+	case RefusedRoom:
+		s.figures.refused[RefusedFull].Add(1)
+	case Stale:
+		s.figures.refused[RefusedStale].Add(1)
+	}
+	return result
+}
+
+func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
 	e := s.exporter(k.Scope.Exporter, now)
 	if e == nil {
 		return RefusedRoom

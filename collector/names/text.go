@@ -23,6 +23,12 @@ const (
 	RefusedControl
 	// RefusedLength: it is longer than MaxText bytes.
 	RefusedLength
+	// RefusedFull: the limits leave no room for the row.
+	RefusedFull
+	// RefusedStale: the row is older than what is known, and was overtaken on its way.
+	RefusedStale
+
+	numRefusals
 )
 
 // String is the value of the label "reason".
@@ -36,6 +42,10 @@ func (r Refusal) String() string {
 		return "control_character"
 	case RefusedLength:
 		return "too_long"
+	case RefusedFull:
+		return "limit"
+	case RefusedStale:
+		return "stale"
 	}
 	return "unknown"
 }

@@ -1,9 +1,12 @@
 package netflow
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 
+	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -13,7 +16,7 @@ import (
 type naming struct {
 	table names.Table
 	// numbers are the fields of what is named, by index in the template. A row for each: an interface may stand as the input and as
-	// the output one.
+	// the output one. A domain may be named without any: it is the sender's.
 	numbers []int
 	// texts and attributes are the fields that name it.
 	name, description, distinguisher int
@@ -28,11 +31,11 @@ const absent = -1
 // Elements that number what is named, beside NetFlow v9's scope Interface.
 var numbering = map[uint16]names.Table{
 	10: names.Interfaces, 14: names.Interfaces, 252: names.Interfaces, 253: names.Interfaces,
-	95:  names.Applications,
-	234: names.VRFs, 235: names.VRFs,
-	48:  names.Samplers,
-	302: names.Selectors,
-	149: names.Domains,
+	elementApplication: names.Applications,
+	elementIngressVRF:  names.VRFs, elementEgressVRF: names.VRFs,
+	48:            names.Samplers,
+	302:           names.Selectors,
+	elementDomain: names.Domains,
 }
 
 // Elements that name, and those that describe.
@@ -43,10 +46,13 @@ var (
 	describingElements = map[uint16]names.Table{83: names.Interfaces, 94: names.Applications}
 )
 
-// elementDistinguisher is mplsVpnRouteDistinguisher, elementDomain observationDomainId.
+// Elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
 const (
 	elementDistinguisher = 90
 	elementDomain        = 149
+	elementApplication   = 95
+	elementIngressVRF    = 234
+	elementEgressVRF     = 235
 )
 
 // attributeOf is how an attribute of an application is kept: applicationCategoryName, SubCategoryName, GroupName and what it uses
@@ -95,65 +101,104 @@ func namingsOf(t *template.Template) []naming {
 			}
 		}
 		says := n.name >= 0 || n.description >= 0 || n.distinguisher >= 0 || len(n.attributes) > 0
-		if len(n.numbers) > 0 && says {
+		if says && (len(n.numbers) > 0 || table == names.Domains) {
 			out = append(out, n)
 		}
 	}
 	return out
 }
 
-// namedRow is a row that a record announces.
-type namedRow struct {
-	key names.Key
-	row names.Row
+// namedNumber reports whether a field numbers on a flow what tables name, beside those that a flow has places for.
+func namedNumber(f template.Field) bool {
+	return f.Enterprise == 0 && (f.ID == elementApplication || f.ID == elementIngressVRF || f.ID == elementEgressVRF)
 }
 
-// rows reads the rows of a record, whose fields' values are handed in, and counts texts that were refused.
-func (n *naming) rows(t *template.Template, scope names.Scope, values [][]byte, refused func(names.Refusal), yield func(namedRow)) {
-	text := func(i int) string {
-		if i < 0 {
-			return ""
-		}
-		s, refusal := names.Clean(values[i])
-		if refusal != names.Accepted {
-			refused(refusal)
-		}
-		return s
+// takeNumber notes the value of such a field.
+func takeNumber(n *flow.Numbers, id uint16, v []byte) {
+	switch {
+	case id == elementApplication:
+		n.Application = names.ApplicationNumber(v)
+	case len(v) == 0 || len(v) > 8:
+	case id == elementIngressVRF:
+		n.IngressVRF, n.HasIngressVRF = uint32(number(v)), true
+	case id == elementEgressVRF:
+		n.EgressVRF, n.HasEgressVRF = uint32(number(v)), true
 	}
-	row := names.Row{Name: text(n.name), Description: text(n.description)}
+}
+
+// learnNames takes the names that a record says.
+func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
+	if len(p.namings) == 0 {
+		return
+	}
+	d.values = d.values[:0]
+	offset := 0
+	for _, f := range p.template.Fields {
+		v, n := fieldValue(f.Length, record[offset:])
+		d.values = append(d.values, v)
+		offset += n
+	}
+	for i := range p.namings {
+		n := &p.namings[i]
+		row := d.rowOf(n, p.template)
+		if row.Empty() {
+			continue
+		}
+		scope := names.Scope{Exporter: s.key.scope.Exporter.WithZone(""), Domain: s.key.scope.Domain}
+		if n.domain >= 0 && len(d.values[n.domain]) <= 4 {
+			scope.Domain = cmp.Or(uint32(number(d.values[n.domain])), scope.Domain) // 0 is no domain's own (RFC 7011 section 3.1)
+		}
+		for j, at := range n.numbers {
+			if j > 0 && bytes.Equal(d.values[at], d.values[n.numbers[j-1]]) {
+				continue
+			}
+			if named, ok := numberOf(n.table, d.values[at]); ok {
+				d.shared.Names.Learn(names.Key{Scope: scope, Table: n.table, Number: named}, row, uint64(h.exportTime), d.now)
+			}
+		}
+		if len(n.numbers) == 0 {
+			d.shared.Names.Learn(names.Key{Scope: scope, Table: n.table, Number: uint64(scope.Domain)}, row, uint64(h.exportTime), d.now)
+		}
+	}
+}
+
+// numberOf reads what a row names; ok is false where it names nothing.
+func numberOf(t names.Table, v []byte) (n uint64, ok bool) {
+	switch {
+	case len(v) == 0 || len(v) > 8:
+		return 0, false
+	case t == names.Interfaces:
+		n = uint64(interfaceIndex(v))
+		return n, n != 0
+	case t == names.Applications:
+		return names.ApplicationNumber(v), true
+	}
+	return number(v), true
+}
+
+// rowOf reads the row that a record has for a table. Texts that are refused are counted by the Store.
+func (d *Decoder) rowOf(n *naming, t *template.Template) names.Row {
+	row := names.Row{Name: d.text(n.name), Description: d.text(n.description)}
 	if n.distinguisher >= 0 {
-		if s := distinguisher(values[n.distinguisher]); s != "" {
+		if s := distinguisher(d.values[n.distinguisher]); s != "" {
 			row.Attributes = append(row.Attributes, names.Attribute{ID: elementDistinguisher, Text: s})
 		}
 	}
 	for _, i := range n.attributes {
-		if s := text(i); s != "" {
+		if s := d.text(i); s != "" {
 			id, _ := attributeOf(t.Version, t.Fields[i])
 			row.Attributes = append(row.Attributes, names.Attribute{ID: id, Text: s})
 		}
 	}
-	if row.Empty() {
-		return
+	return row
+}
+
+// text reads a field of the record in d.values, "" where there is none or it is refused.
+func (d *Decoder) text(i int) string {
+	if i == absent {
+		return ""
 	}
-	if n.domain >= 0 && len(values[n.domain]) <= 4 {
-		if domain := number(values[n.domain]); domain != 0 {
-			scope.Domain = uint32(domain)
-		}
-	}
-	for j, i := range n.numbers {
-		v := values[i]
-		if len(v) == 0 || len(v) > 8 {
-			continue
-		}
-		k := names.Key{Scope: scope, Table: n.table, Number: number(v)}
-		if n.table == names.Interfaces && (k.Number == 0 || k.Number == 1<<32-1) {
-			continue // no interface
-		}
-		if j > 0 && k.Number == number(values[n.numbers[j-1]]) {
-			continue
-		}
-		yield(namedRow{k, row})
-	}
+	return d.shared.Names.Text(d.values[i])
 }
 
 // distinguisher writes a route distinguisher as RFC 4364 section 4.2 and the routers' configuration have it, "" where it is none.

@@ -66,3 +66,13 @@ func interfaceOf(b []byte, expanded bool) (i Interface, ok bool) {
 	}
 	return i, i.Index > 0 && i.Index <= highestInterface && (i.Speed != 0 || len(i.Name) > 0)
 }
+
+// counterSample tells who asks what a counter sample says of an interface.
+func (d *decoder) counterSample(b []byte, expanded bool) {
+	if d.options.Interfaces == nil {
+		return
+	}
+	if i, ok := interfaceOf(b, expanded); ok {
+		d.options.Interfaces(d.header.Agent.Addr(), i)
+	}
+}
