@@ -161,6 +161,12 @@ func (d *Decoder) Share(s Shared) {
 	d.namer.store = s.Names
 }
 
+// OptionsRecord is a record of an options table, see netflow.OptionsRecord.
+type OptionsRecord = netflow.OptionsRecord
+
+// ShowOptions has f shown each options record of NetFlow v9 and IPFIX.
+func (d *Decoder) ShowOptions(f func(OptionsRecord)) { d.netflow.ShowOptions(f) }
+
 // Decode decodes one datagram and counts it: received, and decoded or refused.
 func (d *Decoder) Decode(in Datagram) {
 	if !d.admit(in) {

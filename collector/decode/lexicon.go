@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"math/bits"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -138,6 +139,9 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64) *word {
 	var name, description string
 	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}); row != nil {
 		name, description = row.Name, row.Description
+		if t == names.Interfaces {
+			name = cmp.Or(name, description) // some routers describe interfaces, and by that they mean their names
+		}
 	}
 	n.cached -= w.size()
 	l.size -= w.size()

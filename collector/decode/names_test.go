@@ -143,6 +143,9 @@ func TestFlowsCarryWhatOptionsTablesSay(t *testing.T) {
 		"the sender's domain": {10, func(m func(...[]byte) []byte) [][]byte {
 			return [][]byte{m(optionsSet(10, 400, []field{{144, 4}}, []field{{300, text}})), m(set(400, concat(u32(1), padded("line cards", text))))}
 		}, map[string]string{"observation_domain_name": "line cards"}},
+		"interfaces that are only described": {9, func(m func(...[]byte) []byte) [][]byte {
+			return [][]byte{m(optionsSet(9, 400, []field{{1, 4}}, []field{{10, 4}, {83, text}})), m(set(400, concat(u32(9, 5), padded("TenGigE0_0_1_0", text))))}
+		}, map[string]string{"in_if_name": "TenGigE0_0_1_0", "in_if_description": "TenGigE0_0_1_0"}},
 		"a table that is sent as data": {10, func(m func(...[]byte) []byte) [][]byte {
 			return [][]byte{m(templateSet(10, 400, []field{{10, 4}, {82, text}})), m(set(400, concat(u32(5), padded("vlan5", text))))}
 		}, map[string]string{"in_if_name": "vlan5"}},

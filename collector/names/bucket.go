@@ -34,7 +34,12 @@ func (s *Store) soil(e *Exporter, at place, t *tableRows, now int64) {
 }
 
 // Tick hands over to the observer what the bucket lacks and was gathered for long enough. It is to be called every 100 ms or so.
-func (s *Store) Tick(now int64) {
+func (s *Store) Tick(now int64) { s.hand(now, false) }
+
+// Flush hands over to the observer all that the bucket lacks.
+func (s *Store) Flush(now int64) { s.hand(now, true) }
+
+func (s *Store) hand(now int64, all bool) {
 	s.dirtyMu.Lock()
 	list := make([]where, 0, len(s.dirty))
 	for w := range s.dirty {
@@ -42,7 +47,7 @@ func (s *Store) Tick(now int64) {
 	}
 	s.dirtyMu.Unlock()
 	for _, w := range list {
-		if s.tell(w, now) {
+		if s.tell(w, now, all) {
 			s.dirtyMu.Lock()
 			delete(s.dirty, w)
 			s.dirtyMu.Unlock()
@@ -51,7 +56,7 @@ func (s *Store) Tick(now int64) {
 }
 
 // tell hands a table over, if it is time, and reports whether it is done with.
-func (s *Store) tell(w where, now int64) bool {
+func (s *Store) tell(w where, now int64, all bool) bool {
 	e := s.Find(w.scope.Exporter)
 	if e == nil {
 		return true
@@ -62,7 +67,7 @@ func (s *Store) tell(w where, now int64) bool {
 	switch {
 	case t == nil || t.dirty == 0:
 		return true
-	case now-t.dirty < t.wait:
+	case !all && now-t.dirty < t.wait:
 		return false
 	}
 	t.dirty = 0

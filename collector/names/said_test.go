@@ -31,8 +31,8 @@ func TestWhatTheOperatorSays(t *testing.T) {
 		{"192.0.2.1", Exporters, 0, "core"},
 		{"192.0.2.1", Interfaces, 6, "new"},
 		{"192.0.3.1", Interfaces, 5, ""},
-		{"2001:db8::1", Applications, 13<<24 | 453, "custom"},
-		{"fe80::1%eth0", Applications, 13<<24 | 453, "custom"},
+		{"2001:db8::1", Applications, ApplicationNumber([]byte{13, 0, 1, 0xc5}), "custom"},
+		{"fe80::1%eth0", Applications, ApplicationNumber([]byte{13, 0, 1, 0xc5}), "custom"},
 	} {
 		got := ""
 		if row := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}); row != nil {

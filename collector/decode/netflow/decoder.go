@@ -85,6 +85,8 @@ type Decoder struct {
 	sink     Sink
 	// report is told of what could not be decoded; nil where nobody asks.
 	report func(Problem)
+	// options is shown each options record; nil where nobody asks.
+	options func(OptionsRecord)
 	// book gives the one of an exporter.
 	book func(exporter netip.Addr, version template.Version) *ledger.Book
 

@@ -131,13 +131,7 @@ func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
 	if len(p.namings) == 0 {
 		return
 	}
-	d.values = d.values[:0]
-	offset := 0
-	for _, f := range p.template.Fields {
-		v, n := fieldValue(f.Length, record[offset:])
-		d.values = append(d.values, v)
-		offset += n
-	}
+	d.readValues(p.template, record)
 	for i := range p.namings {
 		n := &p.namings[i]
 		row := d.rowOf(n, p.template)
