@@ -38,9 +38,6 @@ func parseNames(list []string) (decode.NameSet, error) {
 	return run.NamesOn(kinds), nil
 }
 
-// scopes9 are the scope types of NetFlow v9 (RFC 3954 section 6.1).
-var scopes9 = [...]string{1: "system", 2: "interface", 3: "lineCard", 4: "cache", 5: "template"}
-
 // options writes a record of an options table as a line: its fields under their names, those of the scope apart.
 func (s *jsonSink) options(o decode.OptionsRecord) {
 	if s.err != nil {
@@ -70,9 +67,10 @@ func appendOptions(b []byte, t *template.Template, values [][]byte, from, to int
 			e, known = element.LookupNetFlow9(f.ID)
 		}
 		name := element.Name(isNetFlow9, f.Enterprise, f.ID)
-		scope9 := isNetFlow9 && i < t.ScopeFields && int(f.ID) < len(scopes9) && f.ID > 0
+		// These are scope types, not elements (RFC 3954 section 6.1).
+		scope9 := isNetFlow9 && i < t.ScopeFields && f.ID <= 5
 		if scope9 {
-			name = scopes9[f.ID]
+			name = element.ScopeName(f.ID)
 		}
 		if seen[name]++; seen[name] > 1 {
 			name += "#" + strconv.Itoa(seen[name])

@@ -232,13 +232,7 @@ func (b Manifests) Forget(k template.Key) {
 func (b Manifests) Definitions(now int64) iter.Seq[template.Definition] {
 	return func(yield func(template.Definition) bool) {
 		s := b.Store
-		s.mu.RLock()
-		exporters := make([]*Exporter, 0, len(s.exporters))
-		for _, e := range s.exporters {
-			exporters = append(exporters, e)
-		}
-		s.mu.RUnlock()
-		for _, e := range exporters {
+		for _, e := range s.all() {
 			for _, d := range e.manifests(now) {
 				if !yield(d) {
 					return

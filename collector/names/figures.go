@@ -63,3 +63,26 @@ func (s *Store) Refused() map[string]uint64 {
 	}
 	return out
 }
+
+// Count counts the rows of all exporters by table.
+func (s *Store) Count() (rows [numTables]int) {
+	for _, e := range s.all() {
+		e.mu.Lock()
+		for at, t := range e.tables {
+			rows[at.table] += t.count
+		}
+		e.mu.Unlock()
+	}
+	return rows
+}
+
+// all are the exporters that are known.
+func (s *Store) all() []*Exporter {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]*Exporter, 0, len(s.exporters))
+	for _, e := range s.exporters {
+		out = append(out, e)
+	}
+	return out
+}

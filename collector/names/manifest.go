@@ -162,3 +162,25 @@ func DecodeManifest(b []byte) (Manifest, error) {
 	}
 	return m, nil
 }
+
+// Rows reads a table from its manifest, as Manifest.Encode wrote it, and the contents of pages.
+func Rows(manifest []byte, pages map[Hash][]byte) ([]Entry, error) {
+	m, err := DecodeManifest(manifest)
+	if err != nil {
+		return nil, err
+	}
+	var out []Entry
+	for _, hash := range m.Pages {
+		content, ok := pages[hash]
+		if !ok {
+			return nil, fmt.Errorf("page %s is not in the bucket yet", hash)
+		}
+		rows, err := DecodePage(content)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rows...)
+	}
+	m.Stamps(out)
+	return out, nil
+}
