@@ -23,30 +23,71 @@ type lexicon struct {
 	known, seen, saying uint64
 	// generation is that of the words that hold.
 	generation uint64
-	// words are at the places of their numbers, a power of two of them; a number that takes another's place has that looked up again.
+	// name is the exporter's own, as of generation named.
+	name  *flow.Text
+	named uint64
+	// words are at the places of their numbers or a few behind; there are a power of two of places.
 	words []word
 	shift int
 	size  int // about how many bytes words take
 }
 
-// word is what a number means, encoded; nil texts say that nobody gave it a name, or a description.
+// word is what a number means as one name of a flow, encoded; nil texts say that nobody gave it a name, or a description.
 type word struct {
 	number, generation uint64
 	name, description  *flow.Text
 	table              names.Table
+	as                 flow.Name
 }
 
 // Sizes of a lexicon, in words.
 const (
 	fewestWords = 16
 	mostWords   = 1 << 13
-	wordBytes   = 40
-	textBytes   = 64 // beside what it says
+	// probes is how many places a word may have.
+	probes    = 8
+	wordBytes = 40
+	textBytes = 80 // beside what it says
 )
 
-// place is where the word of a number is, if it is there.
-func (l *lexicon) place(t names.Table, number uint64) uint64 {
-	return (number + uint64(t)<<58) * 0x9e3779b97f4a7c15 >> l.shift
+// place is the first where the word of a number may be.
+func (l *lexicon) place(as flow.Name, number uint64) int {
+	return int((number + uint64(as)<<58) * 0x9e3779b97f4a7c15 >> l.shift)
+}
+
+// find returns the word of a number that holds, or nil.
+func (l *lexicon) find(t names.Table, as flow.Name, number uint64) *word {
+	at := l.place(as, number)
+	for i := range probes {
+		w := &l.words[(at+i)&(len(l.words)-1)]
+		if w.number == number && w.as == as && w.table == t && w.generation == l.generation {
+			return w
+		}
+		if w.generation == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// room returns where the word of a number is to be: where it was, or that of another that does not hold any more; nil where all
+// places are taken.
+func (l *lexicon) room(t names.Table, as flow.Name, number uint64) *word {
+	at := l.place(as, number)
+	var free *word
+	for i := range probes {
+		w := &l.words[(at+i)&(len(l.words)-1)]
+		if w.number == number && w.as == as && w.table == t && w.generation != 0 {
+			return w
+		}
+		if w.generation != l.generation && free == nil {
+			free = w
+		}
+		if w.generation == 0 {
+			break
+		}
+	}
+	return free
 }
 
 // lexicon finds or begins that of a record, and lets go of words that may not hold any more.
@@ -95,18 +136,19 @@ func (n *namer) find(key lexiconKey) *lexicon {
 	return l
 }
 
-// resize gives a lexicon other places, and keeps the words that hold.
+// resize gives a lexicon more places, and keeps the words that hold.
 func (l *lexicon) resize(size int) {
 	before := l.words
-	l.words, l.shift = make([]word, size), 64-bits.TrailingZeros(uint(size))
-	l.size = size * wordBytes
+	l.words, l.shift, l.size = make([]word, size), 64-bits.TrailingZeros(uint(size)), size*wordBytes
 	for i := range before {
-		if w := &before[i]; w.generation == l.generation {
-			l.words[l.place(w.table, w.number)] = *w
+		w := &before[i]
+		if w.generation != l.generation {
+			continue
 		}
-	}
-	for i := range l.words {
-		l.size += l.words[i].size()
+		if to := l.room(w.table, w.as, w.number); to != nil {
+			*to = *w
+			l.size += w.size()
+		}
 	}
 }
 
@@ -120,22 +162,21 @@ func textSize(t *flow.Text) int {
 }
 
 // lookUp asks the Store what a number means, and remembers it.
-func (n *namer) lookUp(l *lexicon, t names.Table, number uint64) *word {
-	if w := &l.words[l.place(t, number)]; w.generation == l.generation && len(l.words) < mostWords {
-		// Another number has the place: there are to be more.
-		n.cached -= l.size
+func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described flow.Name) *word {
+	n.cached -= l.size
+	w := l.room(t, as, number)
+	for w == nil && len(l.words) < mostWords {
 		l.resize(2 * len(l.words))
-		n.cached += l.size
+		w = l.room(t, as, number)
 	}
-	if n.cached > maxNamed {
-		for _, other := range n.known {
-			n.cached -= other.size
-			other.words = nil
-			other.resize(fewestWords)
-			n.cached += other.size
-		}
+	if n.cached+l.size > maxNamed {
+		n.forget()
+		n.cached -= l.size
+		w = l.room(t, as, number)
 	}
-	w := &l.words[l.place(t, number)]
+	if w == nil {
+		w = &l.words[l.place(as, number)]
+	}
 	var name, description string
 	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}); row != nil {
 		name, description = row.Name, row.Description
@@ -143,22 +184,34 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64) *word {
 			name = cmp.Or(name, description) // some routers describe interfaces, and by that they mean their names
 		}
 	}
-	n.cached -= w.size()
+	if described == noName {
+		description = ""
+	}
 	l.size -= w.size()
-	w.name, w.description = textOf(w.name, name), textOf(w.description, description)
-	w.number, w.table, w.generation = number, t, l.generation
+	w.name, w.description = textOf(w.name, as, name), textOf(w.description, described, description)
+	w.number, w.table, w.as, w.generation = number, t, as, l.generation
 	l.size += w.size()
-	n.cached += w.size()
+	n.cached += l.size
 	return w
 }
 
+// forget has all lexicons begin anew.
+func (n *namer) forget() {
+	n.cached = 0
+	for _, l := range n.known {
+		l.words = nil
+		l.resize(fewestWords)
+		n.cached += l.size
+	}
+}
+
 // textOf encodes s, nil for none. A text that says so already is kept: a change of one row has all looked up again.
-func textOf(t *flow.Text, s string) *flow.Text {
+func textOf(t *flow.Text, as flow.Name, s string) *flow.Text {
 	switch {
 	case s == "":
 		return nil
-	case t != nil && t.String() == s:
+	case t != nil && t.Name() == as && t.String() == s:
 		return t
 	}
-	return flow.NewText(s)
+	return flow.NewText(as, s)
 }

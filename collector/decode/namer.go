@@ -69,7 +69,13 @@ func (n *namer) Record(r *flow.Record) {
 		n.sampler(r, l)
 	}
 	if n.want.Has(flow.ExporterName) {
-		n.coverage.Count(names.Exporters, n.name(r, l, names.Exporters, 0, flow.ExporterName, noName))
+		if l.named != l.generation {
+			l.named, l.name = l.generation, n.lookUp(l, names.Exporters, 0, flow.ExporterName, noName).name
+		}
+		if l.name != nil {
+			r.Names = append(r.Names, l.name)
+		}
+		n.coverage.Count(names.Exporters, l.name != nil)
 	}
 	if r.ObservationDomainID != 0 && n.want.Has(flow.DomainName) {
 		n.coverage.Count(names.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
@@ -98,15 +104,18 @@ func (n *namer) sampler(r *flow.Record, l *lexicon) {
 
 // name has the record carry what a number means, and reports whether it has a name.
 func (n *namer) name(r *flow.Record, l *lexicon, t names.Table, number uint64, name, description flow.Name) bool {
-	w := &l.words[l.place(t, number)]
-	if w.number != number || w.table != t || w.generation != l.generation {
-		w = n.lookUp(l, t, number)
+	w := l.find(t, name, number)
+	if w == nil {
+		w = n.lookUp(l, t, number, name, description)
+	}
+	if w.name == nil && w.description == nil {
+		return false
 	}
 	if w.name != nil && n.want.Has(name) {
-		r.Names = append(r.Names, flow.Named{Name: name, Text: w.name})
+		r.Names = append(r.Names, w.name)
 	}
-	if description != noName && w.description != nil && n.want.Has(description) {
-		r.Names = append(r.Names, flow.Named{Name: description, Text: w.description})
+	if w.description != nil && n.want.Has(description) {
+		r.Names = append(r.Names, w.description)
 	}
 	return w.name != nil
 }

@@ -42,7 +42,7 @@ func newReader(want decode.NameSet) *reader {
 func (r *reader) Record(f *flow.Record) {
 	carried := make(map[string]string)
 	for _, n := range f.Names {
-		carried[n.Name.String()] = n.Text.String()
+		carried[n.Name().String()] = n.String()
 	}
 	r.flows = append(r.flows, carried)
 }

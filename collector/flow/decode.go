@@ -171,7 +171,7 @@ func (r *Record) setBytes(field int, v []byte) error {
 	}
 	switch {
 	case field >= FieldNames && field < FieldNames+int(NumNames):
-		r.setName(Name(field-FieldNames), NewText(string(v)))
+		r.setName(NewText(Name(field-FieldNames), string(v)))
 	case field >= FieldExtraIANA && field < FieldExtraIANA+1<<16:
 		r.Extra = append(r.Extra, Extra{ID: uint16(field - FieldExtraIANA), Value: v})
 	case field >= FieldExtraReverse && field < FieldExtraReverse+1<<16:

@@ -53,10 +53,10 @@ func randomRecord(g *rand.Rand) *Record {
 			for _, enterprise := range []uint32{0, ReverseEnterprise, 9} {
 				f.Set(reflect.Append(f, reflect.ValueOf(Extra{Enterprise: enterprise, ID: uint16(g.IntN(500)), Value: []byte("value")})))
 			}
-		case []Named:
+		case []*Text:
 			for n := range NumNames {
 				if g.IntN(2) == 0 {
-					r.Names = append(r.Names, Named{n, NewText(n.String())})
+					r.Names = append(r.Names, NewText(n, n.String()))
 				}
 			}
 		}

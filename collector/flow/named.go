@@ -47,21 +47,26 @@ func (n Name) String() string {
 
 // Text is a name, encoded once for all flows that carry it. It is immutable.
 type Text struct {
+	name  Name
 	plain string
-	// wire is the text behind its length, quoted the text as JSON has it.
+	// wire is the field of protobuf, quoted the text as JSON has it.
 	wire, quoted []byte
 }
 
-// NewText encodes s, which is UTF-8.
-func NewText(s string) *Text {
+// NewText encodes s, which is UTF-8, for flows to carry as n.
+func NewText(n Name, s string) *Text {
 	quoted, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // a string always has a JSON
 	}
-	return &Text{plain: s, wire: protowire.AppendString(nil, s), quoted: quoted}
+	wire := protowire.AppendTag(nil, protowire.Number(FieldNames+int(n)), protowire.BytesType)
+	return &Text{name: n, plain: s, wire: protowire.AppendString(wire, s), quoted: quoted}
 }
 
-// String is the text itself.
+// Name is what the text names.
+func (t *Text) Name() Name { return t.name }
+
+// String is the text itself, "" of none.
 func (t *Text) String() string {
 	if t == nil {
 		return ""
@@ -79,64 +84,46 @@ type Numbers struct {
 	HasIngressVRF, HasEgressVRF bool
 }
 
-// Named is a name that a flow carries.
-type Named struct {
-	Name Name
-	Text *Text
-}
-
 // NameText is a name that the flow carries, nil where it has none.
 func (r *Record) NameText(n Name) *Text {
-	for i := range r.Names {
-		if r.Names[i].Name == n {
-			return r.Names[i].Text
+	for _, t := range r.Names {
+		if t.name == n {
+			return t
 		}
 	}
 	return nil
 }
 
 // setName has r carry a name once: of two the later counts, as everywhere in protobuf.
-func (r *Record) setName(n Name, t *Text) {
+func (r *Record) setName(t *Text) {
 	for i := range r.Names {
-		if r.Names[i].Name == n {
-			r.Names[i].Text = t
+		if r.Names[i].name == t.name {
+			r.Names[i] = t
 			return
 		}
 	}
-	r.Names = append(r.Names, Named{n, t})
+	r.Names = append(r.Names, t)
 }
-
-// nameTagSize is how many bytes the tag of a name takes.
-const nameTagSize = 3
-
-// nameTags are the tags of the names' fields.
-var nameTags = func() (tags [NumNames][]byte) {
-	for n := range tags {
-		tags[n] = protowire.AppendTag(nil, protowire.Number(FieldNames+n), protowire.BytesType)
-	}
-	return tags
-}()
 
 // names writes the names that r has.
 func (w *writer) names(r *Record) {
-	for i := range r.Names {
-		w.n += copy(w.b[w.n:], nameTags[r.Names[i].Name])
-		w.n += copy(w.b[w.n:], r.Names[i].Text.wire)
+	for _, t := range r.Names {
+		w.n += copy(w.b[w.n:], t.wire)
 	}
 }
 
 // namesSize is how many bytes names takes.
 func (r *Record) namesSize() (size int) {
-	for i := range r.Names {
-		size += nameTagSize + len(r.Names[i].Text.wire)
+	for _, t := range r.Names {
+		size += len(t.wire)
 	}
 	return size
 }
 
 // appendNames writes the names that r has as JSON.
 func (r *Record) appendNames(dst []byte) []byte {
-	for i := range r.Names {
-		dst = append(appendKey(dst, nameKeys[r.Names[i].Name]), r.Names[i].Text.quoted...)
+	for _, t := range r.Names {
+		dst = append(appendKey(dst, nameKeys[t.name]), t.quoted...)
 	}
 	return dst
 }

@@ -8,11 +8,11 @@ import (
 func TestNamesOnAFlow(t *testing.T) {
 	var r Record
 	r.Type, r.InIf, r.OutIf = TypeIPFIX, 5, 6
-	r.Names = []Named{{InIfName, NewText("Gi0/5")}, {OutIfDescription, NewText(`to "the" core <10G>`)}}
+	r.Names = []*Text{NewText(InIfName, "Gi0/5"), NewText(OutIfDescription, `to "the" core <10G>`)}
 	var e Encoder
 	var back Record
 	message := e.AppendMessage(nil, &r)
-	again := append(message, e.AppendMessage(nil, &Record{Names: []Named{{InIfName, NewText("Gi0/7")}}})...)
+	again := append(message, e.AppendMessage(nil, &Record{Names: []*Text{NewText(InIfName, "Gi0/7")}})...)
 	if err := Decode(message, &back); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestNamesOnAFlow(t *testing.T) {
 }
 
 func TestNamesCostNoAllocation(t *testing.T) {
-	r := Record{Names: []Named{{InIfName, NewText("HundredGigE0/0/0/1")}, {OutIfName, NewText("HundredGigE0/0/0/2")}}}
+	r := Record{Names: []*Text{NewText(InIfName, "HundredGigE0/0/0/1"), NewText(OutIfName, "HundredGigE0/0/0/2")}}
 	var e Encoder
 	buffer := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { buffer = e.AppendDelimited(buffer[:0], &r) }); n != 0 {

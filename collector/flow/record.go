@@ -121,7 +121,7 @@ type Record struct {
 	// Numbers are what names hang on beside the interfaces; the message has no place for them.
 	Numbers Numbers
 	// Names are what the exporter's tables say of the numbers above, each once at most; none where nobody said, or nobody asked.
-	Names []Named
+	Names []*Text
 
 	// Extra are fields without a place above, in the record's order; only filled when the decoder is told to.
 	Extra []Extra

@@ -47,7 +47,7 @@ func TestAReaderOfTheSchemaReadsNamesAndFields(t *testing.T) {
 	var r flow.Record
 	r.InIf = 5
 	for n := range flow.NumNames {
-		r.Names = append(r.Names, flow.Named{Name: n, Text: flow.NewText("the " + n.String())})
+		r.Names = append(r.Names, flow.NewText(n, "the "+n.String()))
 	}
 	r.Extra = []flow.Extra{{Enterprise: 9, ID: 12235, Value: []byte("x")}, {ID: 293, List: true, Items: 2}, {Items: 1}, {ID: 82, Value: []byte("y")}}
 	var e flow.Encoder

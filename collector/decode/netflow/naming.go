@@ -113,16 +113,22 @@ func namedNumber(f template.Field) bool {
 	return f.Enterprise == 0 && (f.ID == elementApplication || f.ID == elementIngressVRF || f.ID == elementEgressVRF)
 }
 
-// takeNumber notes the value of such a field.
-func takeNumber(n *flow.Numbers, id uint16, v []byte) {
+// takeNumber notes the value of such a field. It is not to make the code that reads other fields longer.
+//
+//go:noinline
+func takeNumber(r *flow.Record, step *step, v []byte) {
+	n := &r.Numbers
 	switch {
-	case id == elementApplication:
+	case step.id == elementApplication:
 		n.Application = names.ApplicationNumber(v)
 	case len(v) == 0 || len(v) > 8:
-	case id == elementIngressVRF:
+	case step.id == elementIngressVRF:
 		n.IngressVRF, n.HasIngressVRF = uint32(number(v)), true
-	case id == elementEgressVRF:
+	case step.id == elementEgressVRF:
 		n.EgressVRF, n.HasEgressVRF = uint32(number(v)), true
+	}
+	if step.extra && len(v) != 0 {
+		r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 	}
 }
 

@@ -352,10 +352,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSamplerID, opSelectorID, opSampling:
 			d.found.take(step.id, v)
 		case opNumber:
-			takeNumber(&r.Numbers, step.id, v)
-			if step.extra && len(v) != 0 {
-				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
-			}
+			takeNumber(r, step, v)
 		case opList:
 			if len(d.lists) < maxLists {
 				d.lists = append(d.lists, list{id: step.id, enterprise: step.enterprise, value: v})
