@@ -143,7 +143,7 @@ type Decoding struct {
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 	// Names are those that flows carry: what exporters, or the configuration, say that numbers mean. Default StandardNames; an empty
 	// list is none, and then nothing is learned.
-	Names []NameKind `json:"names"`
+	Names []NameKind `json:"names,omitzero"`
 }
 
 // NATS says how to reach a server.

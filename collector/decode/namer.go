@@ -42,7 +42,7 @@ type namer struct {
 }
 
 // maxNamed bounds what a namer keeps, in bytes: beyond it all lexicons begin anew.
-const maxNamed = 64 << 20
+const maxNamed = 16 << 20
 
 // Record implements Sink.
 func (n *namer) Record(r *flow.Record) {

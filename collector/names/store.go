@@ -21,10 +21,10 @@ type Limits struct {
 	Bytes int64
 }
 
-// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows fits each; all together have 32 KiB an
-// exporter, and no less than 64 MiB.
+// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows fits each; all together have 2 KiB an
+// exporter, as twenty names take, and no less than 64 MiB. What tables share counts once.
 func LimitsFor(exporters int) Limits {
-	return Limits{Exporters: exporters, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<15, 64<<20)}
+	return Limits{Exporters: exporters, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<11, 64<<20)}
 }
 
 // Result says what became of a row.
