@@ -107,7 +107,7 @@ type ExporterName struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:Pattern=`^\S([^\x00-\x1f\x7f]*\S)?$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]') && !self.matches('^[[:space:]]|[[:space:]]$')",message="a name has no control characters, and no blanks at its ends"
 	Name string `json:"name"`
 }
 
