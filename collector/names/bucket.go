@@ -40,6 +40,7 @@ func (s *Store) Tick(now int64) { s.hand(now, false) }
 func (s *Store) Flush(now int64) { s.hand(now, true) }
 
 func (s *Store) hand(now int64, all bool) {
+	s.expire(now)
 	s.dirtyMu.Lock()
 	list := make([]where, 0, len(s.dirty))
 	for w := range s.dirty {
@@ -120,7 +121,7 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 		return false
 	}
 	rows, err := DecodePage(d.Record)
-	if err != nil || s.chunks.bytes.Load() > s.limits.Load().Bytes {
+	if err != nil || s.chunks.size() > s.limits.Load().Bytes {
 		return false
 	}
 	for _, w := range s.chunks.arrive(hash, rows, now) {
@@ -222,7 +223,7 @@ func (b Manifests) Forget(k template.Key) {
 	defer e.mu.Unlock()
 	at := place{k.Scope.Domain, Table(k.ID)}
 	if t := e.tables[at]; t != nil {
-		b.chunks.release(t.chunks)
+		t.drop(&b.chunks)
 		delete(e.tables, at)
 		e.generation.Add(1)
 	}

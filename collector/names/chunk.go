@@ -40,6 +40,7 @@ func compareNumber(e Entry, number uint64) int {
 // chunks are the pages of all tables, and for a while those that came from the bucket ahead of the manifest that has them.
 type chunks struct {
 	bytes atomic.Int64
+	fresh atomic.Int64 // of rows that have changed since their tables' pages were made
 
 	mu      sync.Mutex
 	byHash  map[Hash]*chunk
@@ -59,6 +60,9 @@ const (
 	// maxWaiting bounds the pages that are waited for.
 	maxWaiting = 1 << 16
 )
+
+// size is about how many bytes all rows take.
+func (c *chunks) size() int64 { return c.bytes.Load() + c.fresh.Load() }
 
 // use counts a user of the chunk with rows, which are its alone, adding it if need be.
 func (c *chunks) use(hash Hash, rows []Entry) *chunk {

@@ -93,7 +93,7 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 		return RefusedRoom
 	}
 	e.tables[at] = t
-	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was)
+	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
 	t.heard = now
 	e.generation.Add(1)
 	if len(t.fresh) >= compactRows {
@@ -117,7 +117,7 @@ func (e *Exporter) room(r, was *Row) bool {
 	if was == nil && rows >= l.Rows || bytes > l.ExporterBytes {
 		return false
 	}
-	return e.store.chunks.bytes.Load()+r.size() <= l.Bytes
+	return e.store.chunks.size()+r.size() <= l.Bytes
 }
 
 // leave lets go of everything: a worker may still look at the exporter for a while.
@@ -125,7 +125,7 @@ func (e *Exporter) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, t := range e.tables {
-		e.store.chunks.release(t.chunks)
+		t.drop(&e.store.chunks)
 	}
 	e.tables = make(map[place]*tableRows)
 	e.gone.Store(true)

@@ -16,6 +16,8 @@ type tableRows struct {
 	fresh map[uint64]Entry
 	count int
 	bytes int64
+	// freshBytes are those of fresh, which chunks.fresh counts.
+	freshBytes int64
 
 	// heard is when a row was last said; told, when the bucket was last written, and manifest the stamp of what was.
 	heard, told int64
@@ -59,7 +61,7 @@ func (t *tableRows) stamp(number uint64) Stamp {
 }
 
 // put takes a row that is new or has changed.
-func (t *tableRows) put(e Entry, was *Row) {
+func (t *tableRows) put(e Entry, was *Row, all *chunks) {
 	if t.fresh == nil {
 		t.fresh = make(map[uint64]Entry)
 	}
@@ -68,8 +70,26 @@ func (t *tableRows) put(e Entry, was *Row) {
 	} else {
 		t.bytes -= was.size()
 	}
-	t.bytes += e.size()
+	size := e.size()
+	t.bytes += size
+	if before, ok := t.fresh[e.Number]; ok {
+		size -= before.size()
+	}
+	t.freshBytes += size
+	all.fresh.Add(size)
 	t.fresh[e.Number] = e
+}
+
+func (t *tableRows) forgetFresh(all *chunks) {
+	all.fresh.Add(-t.freshBytes)
+	t.fresh, t.freshBytes = nil, 0
+}
+
+// drop lets go of all rows.
+func (t *tableRows) drop(all *chunks) {
+	t.forgetFresh(all)
+	all.release(t.chunks)
+	t.chunks = nil
 }
 
 // entries returns all rows by number, with their stamps.
@@ -110,7 +130,7 @@ func (t *tableRows) set(rows []Entry, all *chunks) []Page {
 	all.release(before)
 	m := NewManifest(rows, pages)
 	t.base, t.recent = m.Base, stampMap(m.Recent)
-	t.fresh = nil
+	t.forgetFresh(all)
 	t.count, t.bytes = len(rows), 0
 	for _, c := range t.chunks {
 		t.bytes += c.size
@@ -121,7 +141,8 @@ func (t *tableRows) set(rows []Entry, all *chunks) []Page {
 // adopt has the table consist of the chunks of a manifest, of which the caller has counted the use.
 func (t *tableRows) adopt(m *restored, list []*chunk, all *chunks) {
 	all.release(t.chunks)
-	t.chunks, t.base, t.recent, t.fresh = list, m.Base, stampMap(m.Recent), nil
+	t.forgetFresh(all)
+	t.chunks, t.base, t.recent = list, m.Base, stampMap(m.Recent)
 	t.count, t.bytes = 0, 0
 	for _, c := range list {
 		t.count += len(c.rows)

@@ -60,6 +60,8 @@ type Store struct {
 	mu        sync.RWMutex
 	exporters map[netip.Addr]*Exporter
 
+	expired atomic.Int64 // when expire last looked
+
 	dirtyMu sync.Mutex
 	dirty   map[where]struct{}
 }
@@ -93,7 +95,7 @@ func (s *Store) Known() uint64 { return s.known.Load() }
 func (s *Store) Size() (exporters int, bytes int64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.exporters), s.chunks.bytes.Load()
+	return len(s.exporters), s.chunks.size()
 }
 
 // Find returns the exporter of an address, or nil.
@@ -153,7 +155,7 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 		return e
 	}
 	l := s.limits.Load()
-	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.bytes.Load() >= l.Bytes {
+	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
 		oldest := s.oldest()
 		if oldest == nil || now-oldest.heard.Load() < silentLong {
 			return nil
@@ -166,6 +168,28 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 	s.exporters[a] = e
 	s.known.Add(1)
 	return e
+}
+
+// expireEvery is how often tables that nobody says any more are looked for.
+const expireEvery = int64(time.Minute)
+
+// expire forgets tables of which no row was said for the ttl.
+func (s *Store) expire(now int64) {
+	last := s.expired.Load()
+	if now-last < expireEvery || !s.expired.CompareAndSwap(last, now) {
+		return
+	}
+	for _, e := range s.all() {
+		e.mu.Lock()
+		for at, t := range e.tables {
+			if now-t.heard > s.ttl && t.wanted == nil {
+				t.drop(&s.chunks)
+				delete(e.tables, at)
+				e.generation.Add(1)
+			}
+		}
+		e.mu.Unlock()
+	}
 }
 
 // oldest is the exporter that was silent for longest of a few. s.mu is held.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 )
 
 var (
@@ -202,5 +203,34 @@ func TestClean(t *testing.T) {
 		if text, refusal := Clean([]byte(in)); text != want.text || refusal != want.refusal {
 			t.Errorf("%q gave %q (%s), want %q (%s)", in, text, refusal, want.text, want.refusal)
 		}
+	}
+}
+
+func TestATableThatNobodySaysAnyMoreIsForgottenAfterTheTTL(t *testing.T) {
+	s := NewStore(LimitsFor(10), time.Hour)
+	k := Key{Scope: Scope{Exporter: netip.MustParseAddr("192.0.2.1")}, Table: Interfaces, Number: 5}
+	s.Learn(k, Row{Name: "five"}, 1000, int64(time.Hour))
+	s.Tick(int64(2 * time.Hour))
+	if s.Find(k.Scope.Exporter).Row(0, Interfaces, 5) == nil {
+		t.Error("the table went before its age ended")
+	}
+	s.Tick(int64(2*time.Hour + 2*time.Minute))
+	if s.Find(k.Scope.Exporter).Row(0, Interfaces, 5) != nil {
+		t.Error("the table is still there")
+	}
+	if _, bytes := s.Size(); bytes != 0 {
+		t.Errorf("nothing takes %d bytes", bytes)
+	}
+}
+
+func TestRowsThatAreNotInPagesYetCountForTheBound(t *testing.T) {
+	s := NewStore(Limits{Exporters: 1000, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 100_000}, 0)
+	refused := false
+	for i := range 1000 {
+		k := Key{Scope: Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Table: Interfaces, Number: uint64(i)}
+		refused = s.Learn(k, Row{Name: strings.Repeat("x", 200)}, 1000, 1) == RefusedRoom || refused
+	}
+	if _, bytes := s.Size(); !refused || bytes > 100_000 {
+		t.Errorf("%d bytes are kept of 100000 that may be", bytes)
 	}
 }
