@@ -3,6 +3,7 @@ package decode
 import (
 	"cmp"
 	"math/bits"
+	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/names"
@@ -10,7 +11,7 @@ import (
 
 // lexiconKey is whose numbers a lexicon has.
 type lexiconKey struct {
-	exporter flow.Address
+	exporter, source flow.Address // source of sFlow only, see agentScope
 	domain   uint32
 }
 
@@ -18,6 +19,8 @@ type lexiconKey struct {
 type lexicon struct {
 	key      lexiconKey
 	scope    names.Scope
+	taught   netip.Addr // who taught them
+	own      bool       // other domains of taught say nothing of them
 	exporter *names.Exporter // nil as long as the Store has none
 	// known, seen and saying are what the Store counted when the words were looked up.
 	known, seen, saying uint64
@@ -93,13 +96,13 @@ func (l *lexicon) room(t names.Table, as flow.Name, number uint64) *word {
 // lexicon finds or begins that of a record, and lets go of words that may not hold any more.
 func (n *namer) lexicon(r *flow.Record) *lexicon {
 	l := n.last
-	if l == nil || l.key.domain != r.ObservationDomainID || l.key.exporter != r.SamplerAddress {
-		l = n.find(lexiconKey{r.SamplerAddress, r.ObservationDomainID})
+	if l == nil || l.key.domain != r.ObservationDomainID || l.key.exporter != r.SamplerAddress || l.key.source != n.source {
+		l = n.find(lexiconKey{r.SamplerAddress, n.source, r.ObservationDomainID})
 	}
 	if l.exporter == nil || l.exporter.Gone() {
 		if known := n.store.Known(); known != l.known || l.exporter != nil {
 			l.known = known
-			l.exporter = n.store.Find(l.scope.Exporter)
+			l.exporter = n.store.Find(l.taught)
 			l.seen, l.generation = 0, l.generation+1
 		}
 	}
@@ -128,6 +131,11 @@ func (n *namer) find(key lexiconKey) *lexicon {
 			delete(n.known, other)
 		}
 		l = &lexicon{key: key, scope: names.Scope{Exporter: key.exporter.Addr(), Domain: key.domain}, generation: 1}
+		l.taught = l.scope.Exporter
+		if key.source.Len() != 0 {
+			from := agentScope(key.source.Addr(), l.scope.Exporter)
+			l.taught, l.scope.Domain, l.own = from.Exporter, from.Domain, true
+		}
 		l.resize(fewestWords)
 		n.cached += l.size
 		n.known[key] = l
@@ -178,7 +186,7 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 		w = &l.words[l.place(as, number)]
 	}
 	var name, description string
-	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}); row != nil {
+	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}, l.own); row != nil {
 		name, description = row.Name, row.Description
 		if t == names.Interfaces {
 			name = cmp.Or(name, description) // some routers describe interfaces, and by that they mean their names

@@ -31,7 +31,9 @@ const noName = flow.NumNames
 // namer stands between the decoders and the sink, and gives records their names. What it looks up it keeps encoded: a look-up again
 // costs a comparison, and takes no lock.
 type namer struct {
-	sink     Sink
+	sink Sink
+	// source is who sent the datagram that is being decoded, where the record's exporter is what an sFlow datagram says.
+	source   flow.Address
 	store    *names.Store
 	want     NameSet
 	limit    int // of exporters and domains that are followed

@@ -311,4 +311,16 @@ func TestSFlowCounterSamplesNameInterfaces(t *testing.T) {
 	if len(r.flows) != before+1 || r.last(t)["in_if_name"] != "swp1" {
 		t.Errorf("%v", r.flows)
 	}
+	attacker := netip.MustParseAddrPort("192.0.2.66:6343")
+	forged := concat(u32(5), agent, u32(0, 1, 1, 1), u32(4, uint32(len(sample))), sample)
+	copy(forged[len(forged)-4:], "evil")
+	r.decode(attacker, forged)
+	r.decode(router, datagram)
+	if r.last(t)["in_if_name"] != "swp1" {
+		t.Errorf("another sender that says it is the agent renames its interfaces: %v", r.last(t))
+	}
+	r.decode(attacker, datagram)
+	if r.last(t)["in_if_name"] != "evil" {
+		t.Errorf("an agent's names are not its sender's: %v", r.last(t))
+	}
 }

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"hash/fnv"
 	"net/netip"
 	"time"
 
@@ -19,6 +20,8 @@ var sampleFaults = [...]ledger.Counter{
 // decodeSFlow decodes an sFlow datagram and follows its agent's sequence.
 func (d *Decoder) decodeSFlow(in Datagram) {
 	d.now, d.received = in.Moment(), in.Received
+	d.namer.source = flow.AddressFrom(in.Source.Addr())
+	defer func() { d.namer.source = flow.Address{} }()
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
 		Interfaces: d.heard}
@@ -54,6 +57,18 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 // learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.
 func (d *Decoder) learnInterface(agent netip.Addr, i sflow.Interface) {
 	row := names.Row{Name: d.namer.store.Text(i.Name), Speed: i.Speed}
-	d.namer.store.Learn(names.Key{Scope: names.Scope{Exporter: agent}, Table: names.Interfaces, Number: uint64(i.Index)}, row,
+	d.namer.store.Learn(names.Key{Scope: agentScope(d.namer.source.Addr(), agent), Table: names.Interfaces, Number: uint64(i.Index)}, row,
 		uint64(d.received/int64(time.Second)), d.now)
+}
+
+// agentScope is whose numbers those of an sFlow agent are. Anybody can write any agent's address into a datagram: what it says holds
+// for those of its sender only. Several agents may send from one address, so each but the sender itself has a domain of its own.
+func agentScope(source, agent netip.Addr) names.Scope {
+	scope := names.Scope{Exporter: source}
+	if agent != source {
+		h := fnv.New32a()
+		_, _ = h.Write(agent.AsSlice()) // never fails
+		scope.Domain = h.Sum32() | 1
+	}
+	return scope
 }

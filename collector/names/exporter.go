@@ -31,6 +31,16 @@ func (e *Exporter) Generation() uint64 { return e.generation.Load() }
 // Gone reports that the Store has forgotten the exporter.
 func (e *Exporter) Gone() bool { return e.gone.Load() }
 
+// Own looks up what a domain itself says a number means, nil for nothing. The Row must not be changed.
+func (e *Exporter) Own(domain uint32, t Table, number uint64) *Row {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if own := e.tables[place{domain, t}]; own != nil {
+		return own.find(number)
+	}
+	return nil
+}
+
 // Row looks up what a number means to flows of a domain: what the domain itself says; else what the exporter's other domains agree
 // on; else nil. The Row must not be changed.
 func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {

@@ -17,13 +17,16 @@ func (s *Store) Say(said *Said, exporterWins bool) {
 func (s *Store) Saying() uint64 { return s.said.Load().generation }
 
 // Resolve is what a number means to flows of a scope by what the exporter says, where e is not nil, and what the operator says:
-// nil where neither says anything. Text that one of them leaves out is the other's.
-func (s *Store) Resolve(e *Exporter, k Key) *Row {
+// nil where neither says anything. Text that one of them leaves out is the other's. own leaves out what the exporter's other domains
+// say.
+func (s *Store) Resolve(e *Exporter, k Key, own bool) *Row {
 	said := s.said.Load()
 	mine := said.said.Find(k)
 	var theirs *Row
 	if e != nil {
-		theirs = e.Row(k.Scope.Domain, k.Table, k.Number)
+		if theirs = e.Own(k.Scope.Domain, k.Table, k.Number); theirs == nil && !own {
+			theirs = e.Row(k.Scope.Domain, k.Table, k.Number)
+		}
 	}
 	switch {
 	case mine == nil:
