@@ -12,15 +12,15 @@ import (
 // lexiconKey is whose numbers a lexicon has.
 type lexiconKey struct {
 	exporter, source flow.Address // source of sFlow only, see agentScope
-	domain   uint32
+	domain           uint32
 }
 
 // lexicon is what a namer knows of the numbers of one exporter's domain.
 type lexicon struct {
 	key      lexiconKey
 	scope    names.Scope
-	taught   netip.Addr // who taught them
-	own      bool       // other domains of taught say nothing of them
+	taught   netip.Addr      // who taught them
+	own      bool            // other domains of taught say nothing of them
 	exporter *names.Exporter // nil as long as the Store has none
 	// known, seen and saying are what the Store counted when the words were looked up.
 	known, seen, saying uint64
