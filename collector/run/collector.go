@@ -62,7 +62,9 @@ type Collector struct {
 	clocks   *boot.Store
 	names    *names.Store
 	saying   atomic.Pointer[saying]
-	traffic  traffic
+	// fileNames are what the file with names said when it was read last; they belong to who says names.
+	fileNames []names.Line
+	traffic   traffic
 	// begun: all of what follows is made.
 	begun atomic.Bool
 

@@ -2,6 +2,8 @@ package run
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -103,14 +105,26 @@ func versionOf(path string) (v fileVersion) {
 	return v
 }
 
-// sayNames puts what the operator says in force. Lines of the file that are wrong are named in the log; the others hold.
+// sayNames puts what the operator says in force. Lines of the file that are wrong are named in the log; the others hold. What a file
+// said holds as long as it cannot be opened: it may be about to be replaced.
 func (k *Collector) sayNames(s *saying) {
 	var lines []names.Line
 	if s.file != "" {
-		var err error
-		if lines, err = readNames(s.file); err != nil {
+		read, err := readNames(s.file)
+		var path *fs.PathError
+		switch {
+		case errors.As(err, &path):
+			k.log.Error("the file with names cannot be read; what it said before holds", "file", s.file, "error", err)
+			lines = append(lines, k.fileNames...)
+		case err != nil:
 			k.log.Error("the file with names has faults; what can be read of it holds", "file", s.file, "error", err)
+			fallthrough
+		default:
+			k.fileNames = read
+			lines = append(lines, read...)
 		}
+	} else {
+		k.fileNames = nil
 	}
 	for _, e := range s.exporters {
 		lines = append(lines, names.Line{Network: e.Network, Table: names.Exporters, Row: names.Row{Name: e.Name}})
