@@ -26,6 +26,8 @@ type decodeFlags struct {
 	standIns, allFields bool
 	biflows             bool
 	innerHeaders        bool
+	names               []string
+	options             bool
 	quiet               bool
 }
 
@@ -38,6 +40,10 @@ func newDecodeCommand() *cobra.Command {
 teaches holds for the next. Each flow goes to the standard output as a line of JSON with goflow2's names. A summary with
 all counters goes to the standard error, after what could not be decoded, with file, frame, exporter and reason. Faults in
 a capture do not stop the rest and do not change the exit status; files that cannot be opened do.
+
+Flows carry the names that options tables, and tables sent as data, gave before: interfaces, applications and others. --options
+prints the records of options tables too, as lines of type OPTIONS. What a capture says late names the flows before it when the
+capture is given twice.
 
 Files are read twice: what an exporter says late of the time from which its uptimes count holds for the flows before it too.
 A pipe and the standard input are read once.
@@ -58,6 +64,9 @@ by their version. IPFIX is read over TCP and SCTP, too. The summary says what el
 	command.Flags().BoolVar(&flags.allFields, "all-fields", false, `add fields that FlowMessage has no place for, as "fields"`)
 	command.Flags().BoolVar(&flags.biflows, "biflows", false, "make two flows of a record that counts both directions")
 	command.Flags().BoolVar(&flags.innerHeaders, "inner-headers", false, "report what is inside tunnels in sampled packets")
+	command.Flags().StringSliceVar(&flags.names, "names", wordsOf(config.StandardNames()), "names that flows carry: "+
+		strings.Join(wordsOf(config.AllNames()), ", ")+", or none")
+	command.Flags().BoolVar(&flags.options, "options", false, "print the records of options tables too")
 	command.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no summary")
 	return command
 }
@@ -86,6 +95,10 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 		return err
 	}
 	mode, err := parseScope(flags.scope)
+	if err != nil {
+		return err
+	}
+	names, err := parseNames(flags.names)
 	if err != nil {
 		return err
 	}
@@ -121,7 +134,9 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 			Extra:                flags.allFields,
 			Biflows:              flags.biflows,
 			Inner:                flags.innerHeaders,
+			Names:                names != 0,
 		},
+		Names:      names,
 		MaxSamples: limits.SamplesPerDatagram,
 	}
 	sink := &jsonSink{out: bufio.NewWriterSize(out, 1<<16)}
@@ -129,6 +144,9 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 	decoder := decode.New(protocol, store, settings, &counts, sink, func(p decode.Problem) {
 		fmt.Fprintf(messages, "%s: exporter %s: %s\n", places.name(p.Tag), p.Source, describe(p))
 	})
+	if flags.options {
+		decoder.ShowOptions(sink.options)
+	}
 	shared := taught(mode, limits.Exporters, &totals)
 	clocksOf(paths, protocol, mode, templateLimits, settings).restore(shared.Clocks)
 	decoder.Share(shared)

@@ -10,6 +10,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -69,5 +70,6 @@ func taught(mode template.Mode, exporters int, totals *ledger.Totals) netflow.Sh
 	return netflow.Shared{
 		Rates:  sampling.NewStore(mode, sampling.LimitsFor(exporters, 0), totals),
 		Clocks: boot.NewStore(mode, exporters, 0),
+		Names:  names.NewStore(names.LimitsFor(exporters), 0),
 	}
 }

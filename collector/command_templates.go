@@ -222,6 +222,9 @@ func findEntries(ctx context.Context, kv jetstream.KeyValue, pattern string, key
 	if err != nil {
 		return nil, err
 	}
+	entries = slices.DeleteFunc(entries, func(e share.Entry) bool { // "collector names" has these
+		return e.Key.Family == template.FamilyNames || e.Key.Family == template.FamilyPage
+	})
 	if len(keys) > 0 {
 		for _, key := range keys {
 			if !slices.ContainsFunc(entries, func(e share.Entry) bool { return e.Name == key }) {

@@ -29,6 +29,7 @@ type bound struct {
 var examples = map[string]any{
 	"spec.listeners[].port":                        int64(2055),
 	"spec.exporters.allowedNetworks[]":             "10.0.0.0/8",
+	"spec.exporters.names[].network":               "10.0.0.0/8",
 	"spec.exporters.sampling.defaults[].network":   "10.0.0.0/8",
 	"spec.exporters.sampling.overrides[].network":  "10.0.0.0/8",
 	"spec.service.loadBalancerSourceRanges[]":      "10.0.0.0/8",

@@ -40,6 +40,24 @@ type Exporters struct {
 	// +optional
 	Sampling Sampling `json:"sampling,omitzero"`
 
+	// names of exporters, which flows carry as exporter_name; the longest network that contains the exporter counts.
+	// +optional
+	// +listType=map
+	// +listMapKey=network
+	// +kubebuilder:validation:MaxItems=1024
+	Names []ExporterName `json:"names,omitempty"`
+
+	// namesFrom is a ConfigMap with names of interfaces, applications, VRFs and others as CSV (exporter, table, key, name, description),
+	// for exporters that send none. Collectors take changes up within a minute or so.
+	// +optional
+	NamesFrom *ConfigMapKey `json:"namesFrom,omitempty"`
+
+	// namePreference says whose name counts where both have one: Configured is that of names and namesFrom, Exporter what the exporter
+	// says. Default Configured.
+	// +optional
+	// +kubebuilder:default=Configured
+	NamePreference NamePreference `json:"namePreference,omitempty"`
+
 	// limits bound what exporters can make a collector hold.
 	// +optional
 	Limits Limits `json:"limits,omitzero"`
@@ -77,6 +95,42 @@ type NetworkRate struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4294967295
 	Rate int64 `json:"rate"`
+}
+
+// ExporterName is the name of the exporters of a network, mostly of one address.
+type ExporterName struct {
+	// network of the exporters, such as 192.0.2.1/32.
+	// +required
+	Network Network `json:"network"`
+
+	// name, 1 to 255 bytes of printable text.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]') && !self.matches('^[[:space:]]|[[:space:]]$')",message="a name has no control characters, and no blanks at its ends"
+	Name string `json:"name"`
+}
+
+// NamePreference says whose name counts.
+//
+// +kubebuilder:validation:Enum=Configured;Exporter
+type NamePreference string
+
+// ConfigMapKey is a key of a ConfigMap in the FlowCollector's namespace.
+type ConfigMapKey struct {
+	// name of the ConfigMap.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name"`
+
+	// key in the ConfigMap. Default names.csv.
+	// +optional
+	// +kubebuilder:default=names.csv
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
 }
 
 // Limits bound what exporters can make a collector hold. Beyond them the least recently heard gives way, in memory only.

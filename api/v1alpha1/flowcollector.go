@@ -196,6 +196,11 @@ type Listener struct {
 	ReceiveBuffer *resource.Quantity `json:"receiveBuffer,omitempty"`
 }
 
+// NameKind is a kind of names that flows carry.
+//
+// +kubebuilder:validation:Enum=interfaces;interfaceDescriptions;applications;vrfs;samplers;exporters;domains
+type NameKind string
+
 // Decoding has options of the decoder.
 type Decoding struct {
 	// extraFields keeps the fields that goflow2's FlowMessage has no place for: as "fields" in JSON, as numbered fields from
@@ -218,6 +223,14 @@ type Decoding struct {
 	// Default false.
 	// +optional
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
+
+	// names that flows carry: what exporters say in options tables, or exporters.names and exporters.namesFrom, that interfaces,
+	// applications, VRFs and others are called. [] is none: then nothing is learned, and it costs nothing. Default [interfaces,
+	// applications, vrfs, exporters]. A change replaces the pods.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=7
+	Names []NameKind `json:"names,omitzero"`
 }
 
 // NetworkPolicy restricts who reaches the collectors' pods.

@@ -84,6 +84,16 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"10.0.0.1", "10.0.0.0/33", "everything", `"2001:db8::/129"`},
 	},
 	{
+		path: "spec.exporters.names[].network", says: "a network such as", at: "spec.exporters.names[]",
+		valid:   []string{"{network: 192.0.2.1/32, name: a}", "{network: '2001:db8::/32', name: a}"},
+		invalid: []string{"{network: 192.0.2.1, name: a}", "{network: router, name: a}"},
+	},
+	{
+		path: "spec.exporters.names[].name", says: "no control characters", at: "spec.exporters.names[]",
+		valid:   []string{"{network: 192.0.2.1/32, name: edge 1 (Köln)}"},
+		invalid: []string{`{network: 192.0.2.1/32, name: "a\x1b[2J"}`, `{network: 192.0.2.1/32, name: " a"}`, `{network: 192.0.2.1/32, name: "a "}`},
+	},
+	{
 		path: "spec.exporters.sampling.defaults[].network", says: "a network such as", at: "spec.exporters.sampling.defaults[]",
 		valid:   []string{"{network: 10.0.0.0/8, rate: 1000}"},
 		invalid: []string{"{network: 10.0.0.1, rate: 1000}"},

@@ -14,7 +14,8 @@ import (
 
 // livePaths are the sections that take effect without a restart.
 var livePaths = []string{
-	"exporters.allowedNetworks", "exporters.sampling", "exporters.limits", "exporters.heldData", "log.level",
+	"exporters.allowedNetworks", "exporters.sampling", "exporters.limits", "exporters.heldData", "exporters.names",
+	"exporters.namesFile", "exporters.namePreference", "log.level",
 }
 
 // Changes compares two configurations and returns the paths that differ: those that take effect at once, and those that

@@ -60,6 +60,7 @@ func (c *Config) Check() []Problem {
 		c.Instance)
 	k.listeners(c.Listeners)
 	k.exporters(&c.Exporters)
+	k.names(c)
 	k.nats("nats", &c.NATS, c.needsNATS())
 	k.templates(c)
 	k.output(c)

@@ -77,6 +77,13 @@ type Exporters struct {
 	Sampling      Sampling      `json:"sampling,omitempty"`
 	Limits        Limits        `json:"limits,omitempty"`
 	Held          Held          `json:"heldData,omitempty"`
+	// Names of exporters by network; the longest that contains the exporter counts. Live.
+	Names []ExporterName `json:"names,omitempty"`
+	// NamesFile is a CSV file with names of interfaces and others (exporter, table, key, name, description), which is read again when
+	// it changes. Default: none. Live.
+	NamesFile string `json:"namesFile,omitempty"`
+	// NamePreference, default Configured: what Names and NamesFile say counts before what the exporter says. Live.
+	NamePreference NamePreference `json:"namePreference,omitempty"`
 }
 
 // Sampling configures rates by the exporter's network; the longest matching prefix wins. Live.
@@ -134,6 +141,9 @@ type Decoding struct {
 	Biflows bool `json:"biflows,omitempty"`
 	// InnerHeaders reports the addresses inside GRE and VXLAN in place of the outer ones.
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
+	// Names are those that flows carry: what exporters, or the configuration, say that numbers mean. Default StandardNames; an empty
+	// list is none, and then nothing is learned.
+	Names []NameKind `json:"names,omitzero"`
 }
 
 // NATS says how to reach a server.

@@ -62,6 +62,10 @@ func (c *Config) SetDefaults() {
 	orDefault(&e.Limits.FieldsPerTemplate, 512)
 	orDefault(&e.Limits.SamplesPerDatagram, 512)
 	orDefault(&e.Limits.ExporterMetrics, 1000)
+	orDefault(&e.NamePreference, PreferConfigured)
+	if c.Decoding.Names == nil {
+		c.Decoding.Names = StandardNames()
+	}
 	orDefault(&e.Held.MaxBytes, 64<<20)
 	orDefault(&e.Held.MaxBytesPerExporter, 1<<20)
 	orDefault(&e.Held.MaxAge, Duration(5*time.Minute))

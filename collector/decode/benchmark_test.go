@@ -1,9 +1,15 @@
 package decode_test
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 // workload is one datagram that is decoded again and again, after what it needs to be known.
@@ -72,6 +78,15 @@ func BenchmarkDecode(b *testing.B) {
 			}
 			report(b, w.records)
 		})
+		b.Run(w.name+"/by=flowfleet-named", func(b *testing.B) {
+			o := newNaming(b, w)
+			b.ReportAllocs()
+			for b.Loop() {
+				o.buffer = o.buffer[:0]
+				o.decode(w.datagram)
+			}
+			report(b, w.records)
+		})
 		b.Run(w.name+"/by=flowfleet", func(b *testing.B) {
 			o := newOurs()
 			if w.before != nil {
@@ -85,6 +100,41 @@ func BenchmarkDecode(b *testing.B) {
 			report(b, w.records)
 		})
 	}
+}
+
+// newNaming names the interfaces of all flows of a workload, and their exporter.
+func newNaming(b *testing.B, w workload) *ours {
+	plain := newOurs()
+	if w.before != nil {
+		plain.decode(w.before)
+	}
+	plain.decode(w.datagram)
+	var lines []names.Line
+	for rest := plain.buffer; len(rest) > 0; {
+		message, following, err := flow.Split(rest)
+		var r flow.Record
+		if err != nil || flow.Decode(message, &r) != nil {
+			b.Fatal("a record cannot be read")
+		}
+		rest = following
+		exporter := netip.PrefixFrom(r.SamplerAddress.Addr(), r.SamplerAddress.Addr().BitLen())
+		for _, index := range []uint32{r.InIf, r.OutIf} {
+			lines = append(lines, names.Line{Network: exporter, Table: names.Interfaces, Number: uint64(index),
+				Row: names.Row{Name: fmt.Sprint("Te0/0/0/", index%64)}})
+		}
+		lines = append(lines, names.Line{Network: exporter, Table: names.Exporters, Row: names.Row{Name: "edge-berlin-1"}})
+	}
+	o := newOurs(func(s *decode.Settings) {
+		s.Settings.Names = true
+		s.Names = s.Names.With(flow.InIfName, flow.OutIfName, flow.ApplicationName, flow.IngressVRFName, flow.EgressVRFName, flow.ExporterName)
+	})
+	shared := netflow.OwnShared()
+	shared.Names.Say(names.NewSaid(lines), false)
+	o.decoder.Share(shared)
+	if w.before != nil {
+		o.decode(w.before)
+	}
+	return o
 }
 
 func report(b *testing.B, records int) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/network"
@@ -34,6 +35,8 @@ type Settings struct {
 	netflow.Settings
 	// Allowed are the networks that may send; nil allows all.
 	Allowed *network.Table[struct{}]
+	// Names are those that flows carry. None with Settings.Settings.Names false.
+	Names NameSet
 	// Exporters bounds those that have figures of their own.
 	Exporters int
 	// MaxSamples bounds the samples of an sFlow datagram.
@@ -106,6 +109,13 @@ type Decoder struct {
 	record   flow.Record
 	agents   agents
 	books    books
+	namer    namer
+	// now and received are Datagram.Moment and Received of the latest of sFlow.
+	now, received int64
+	// out is the sink, behind the namer where flows carry names.
+	out Sink
+	// heard is what learns of sFlow's interfaces; nil where nobody does.
+	heard func(agent netip.Addr, i sflow.Interface)
 }
 
 // New returns a Decoder for datagrams of the given protocol that counts into counts and hands records to sink. report is
@@ -117,11 +127,13 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 		counts:   counts,
 		sink:     sink,
 		report:   report,
+		namer:    namer{sink: sink},
 	}
 	book := func(exporter netip.Addr, version template.Version) *ledger.Book {
 		return d.books.of(exporter, protocolOf(version))
 	}
 	d.netflow = netflow.New(store, &settings.Settings, counts, book, sink, report)
+	d.Share(netflow.OwnShared())
 	d.Configure(settings)
 	return d
 }
@@ -129,6 +141,12 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 // Configure puts other settings in force.
 func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
+	d.namer.configure(settings.Names, settings.Sessions)
+	d.out, d.heard = d.sink, nil
+	if settings.Settings.Names {
+		d.out, d.heard = &d.namer, d.learnInterface
+	}
+	d.netflow.To(d.out)
 	d.netflow.Configure(&settings.Settings)
 	d.agents.limit = max(settings.Sessions, 1)
 	d.books.limit = settings.Exporters
@@ -138,7 +156,16 @@ func (d *Decoder) Configure(settings *Settings) {
 type Shared = netflow.Shared
 
 // Share has the Decoder know what others learn, and the other way round. It is to be called before anything is decoded.
-func (d *Decoder) Share(s Shared) { d.netflow.Share(s) }
+func (d *Decoder) Share(s Shared) {
+	d.netflow.Share(s)
+	d.namer.store = s.Names
+}
+
+// OptionsRecord is a record of an options table, see netflow.OptionsRecord.
+type OptionsRecord = netflow.OptionsRecord
+
+// ShowOptions has f shown each options record of NetFlow v9 and IPFIX.
+func (d *Decoder) ShowOptions(f func(OptionsRecord)) { d.netflow.ShowOptions(f) }
 
 // Decode decodes one datagram and counts it: received, and decoded or refused.
 func (d *Decoder) Decode(in Datagram) {
@@ -218,10 +245,16 @@ func (v versionError) Error() string {
 }
 
 // Tick does what time and other workers bring about, see netflow.Decoder.Tick.
-func (d *Decoder) Tick(now int64) { d.netflow.Tick(now) }
+func (d *Decoder) Tick(now int64) {
+	d.netflow.Tick(now)
+	d.namer.report()
+}
 
 // Close drops what is still held, counted as expired.
-func (d *Decoder) Close() { d.netflow.Close() }
+func (d *Decoder) Close() {
+	d.netflow.Close()
+	d.namer.report()
+}
 
 // Held is how many sets wait for their template, and their bytes with overhead.
 func (d *Decoder) Held() (sets, bytes int) { return d.netflow.Held() }

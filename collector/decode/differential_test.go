@@ -28,12 +28,15 @@ type ours struct {
 	records int
 }
 
-func newOurs() *ours {
+func newOurs(change ...func(*decode.Settings)) *ours {
 	o := &ours{}
 	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100, Fields: 100}, &ledger.Totals{}, nil)
 	settings := &decode.Settings{MaxSamples: 100, Exporters: 100, Settings: netflow.Settings{
 		StandInCounters: true, Hold: true, HeldBytes: 1 << 20, HeldBytesPerExporter: 1 << 20, HeldAge: 1 << 40, Sessions: 100,
 	}}
+	for _, f := range change {
+		f(settings)
+	}
 	o.decoder = decode.New(config.ProtocolAuto, store, settings, &o.counts, o, nil)
 	return o
 }

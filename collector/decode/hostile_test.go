@@ -12,6 +12,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -210,6 +211,11 @@ func (s *sink) Record(r *flow.Record) {
 	if len(r.LayerStack) != len(r.LayerSize) {
 		s.t.Error("layers and their sizes differ in number")
 	}
+	for _, name := range r.Names {
+		if text, refusal := names.Clean([]byte(name.String())); refusal != names.Accepted || text != name.String() {
+			s.t.Errorf("%s is %q", name.Name(), name)
+		}
+	}
 	r.AppendJSON(nil, nil)
 }
 
@@ -222,7 +228,7 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 		var counts ledger.Counts
 		s := &sink{t: t}
 		store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 50}, &ledger.Totals{}, nil)
-		d := decode.New(protocol, store, &decode.Settings{MaxSamples: 50, Exporters: 10, Settings: netflow.Settings{
+		d := decode.New(protocol, store, &decode.Settings{Names: allNames, MaxSamples: 50, Exporters: 10, Settings: netflow.Settings{Names: true,
 			Hold: true, HeldBytes: 1 << 16, HeldBytesPerExporter: 1 << 16, HeldAge: 1 << 40, Sessions: 10, Extra: true, Inner: true, Biflows: true,
 		}}, &counts, s, nil)
 		for i, datagram := range [][]byte{first, second, first} {
@@ -269,6 +275,20 @@ func FuzzIPFIX(f *testing.F) {
 		g.message(10, 0, set(2, u16(300, 2, 82, 65535, 0x8001, 4, 0, 29305)), set(300, []byte{3, 'a', 'b', 'c', 0, 0, 0, 1})),
 		g.message(10, 0, set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(1, 1, 99))),
 		g.message(10, 0, templateSet(10, 300, []field{{315, 65535}}), set(300, append([]byte{60}, g.packet()[:60]...))))
+}
+
+// FuzzNames looks at tables of names, in options and in data records.
+func FuzzNames(f *testing.F) {
+	g := newGenerator(1)
+	flows := g.message(10, 0, templateSet(10, 300, flowFields), oneFlow(5, 6, 3<<24|53, 7, 8, 2))
+	f9 := g.message(9, 2, templateSet(9, 300, flowFields), oneFlow(5, 6, 3<<24|53, 7, 8, 2))
+	fuzz(f, config.ProtocolAuto, flows, f9,
+		interfaceTable(g, 1000, 5, "five", 6, "six"),
+		g.message(10, 0, optionsSet(10, 400, []field{{95, 65535}}, []field{{96, 65535}, {94, 4}}), set(400, concat([]byte{3, 3, 0, 53, 3}, []byte("dnsdesc")))),
+		g.message(10, 0, optionsSet(10, 400, []field{{234, 4}}, []field{{236, 4}, {90, 8}}), set(400, concat(u32(7), []byte("red\x00"), u16(0, 65000), u32(7)))),
+		g.message(10, 0, optionsSet(10, 400, []field{{144, 4}}, []field{{300, 4}}), set(400, concat(u32(7), []byte("doma")))),
+		g.message(9, 2, optionsSet(9, 400, []field{{1, 4}}, []field{{48, 1}, {84, 3}}), set(400, concat(u32(7), []byte("\x02one")))),
+		g.message(10, 0, templateSet(10, 400, []field{{10, 4}, {82, 4}}), set(400, concat(u32(5), []byte("vlan")))))
 }
 
 // FuzzLists looks at structured data (RFC 6313), biflows and options that say since when uptimes count.

@@ -1,9 +1,14 @@
 package decode
 
 import (
+	"hash/fnv"
+	"net/netip"
+	"time"
+
 	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 // sampleFaults are what package sflow counts of a datagram that it could not read in full.
@@ -14,8 +19,12 @@ var sampleFaults = [...]ledger.Counter{
 
 // decodeSFlow decodes an sFlow datagram and follows its agent's sequence.
 func (d *Decoder) decodeSFlow(in Datagram) {
+	d.now, d.received = in.Moment(), in.Received
+	d.namer.source = flow.AddressFrom(in.Source.Addr())
+	defer func() { d.namer.source = flow.Address{} }()
 	records := d.counts[ledger.RecordsDecoded]
-	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra}
+	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
+		Interfaces: d.heard}
 	if rate, ok := d.settings.Overrides.Lookup(in.Source.Addr()); ok {
 		options.Override = uint64(rate)
 	}
@@ -27,7 +36,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 		before[i] = d.counts[fault]
 	}
 	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), flow.AddressFrom(in.Source.Addr()), options, &d.record,
-		d.counts, d.sink)
+		d.counts, d.out)
 	if outcome != ledger.DatagramsDecoded {
 		d.refuse(outcome, in)
 		return
@@ -43,4 +52,23 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.book.Inc(ledger.DatagramsDecoded)
 	known.book.Add(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
+}
+
+// learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.
+func (d *Decoder) learnInterface(agent netip.Addr, i sflow.Interface) {
+	row := names.Row{Name: d.namer.store.Text(i.Name), Speed: i.Speed}
+	d.namer.store.Learn(names.Key{Scope: agentScope(d.namer.source.Addr(), agent), Table: names.Interfaces, Number: uint64(i.Index)}, row,
+		uint64(d.received/int64(time.Second)), d.now)
+}
+
+// agentScope is whose numbers those of an sFlow agent are. Anybody can write any agent's address into a datagram: what it says holds
+// for those of its sender only. Several agents may send from one address, so each but the sender itself has a domain of its own.
+func agentScope(source, agent netip.Addr) names.Scope {
+	scope := names.Scope{Exporter: source}
+	if agent != source {
+		h := fnv.New32a()
+		_, _ = h.Write(agent.AsSlice()) // never fails
+		scope.Domain = h.Sum32() | 1
+	}
+	return scope
 }

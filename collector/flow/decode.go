@@ -19,7 +19,7 @@ func Split(batch []byte) (message, rest []byte, err error) {
 	return batch[n : n+int(length)], batch[n+int(length):], nil
 }
 
-// Decode reads a flowpb.FlowMessage into r, which it resets. Extra fields are restored; other unknown fields are skipped.
+// Decode reads a flowpb.FlowMessage into r, which it resets. Names and extra fields are restored; other unknown fields are skipped.
 // Values alias b. Lists longer than the bounds of a Record are cut.
 func Decode(b []byte, r *Record) error {
 	r.Reset()
@@ -170,6 +170,8 @@ func (r *Record) setBytes(field int, v []byte) error {
 		return r.setExtra(v)
 	}
 	switch {
+	case field >= FieldNames && field < FieldNames+int(NumNames):
+		r.setName(NewText(Name(field-FieldNames), string(v)))
 	case field >= FieldExtraIANA && field < FieldExtraIANA+1<<16:
 		r.Extra = append(r.Extra, Extra{ID: uint16(field - FieldExtraIANA), Value: v})
 	case field >= FieldExtraReverse && field < FieldExtraReverse+1<<16:

@@ -53,6 +53,12 @@ func randomRecord(g *rand.Rand) *Record {
 			for _, enterprise := range []uint32{0, ReverseEnterprise, 9} {
 				f.Set(reflect.Append(f, reflect.ValueOf(Extra{Enterprise: enterprise, ID: uint16(g.IntN(500)), Value: []byte("value")})))
 			}
+		case []*Text:
+			for n := range NumNames {
+				if g.IntN(2) == 0 {
+					r.Names = append(r.Names, NewText(n, n.String()))
+				}
+			}
 		}
 	}
 	r.SrcMAC &= 1<<48 - 1
@@ -151,6 +157,9 @@ func TestWhatIsEncodedDecodesToTheSame(t *testing.T) {
 		if len(got.Extra) != len(want.Extra) || len(want.Extra) > 0 && !reflect.DeepEqual(got.Extra, want.Extra) {
 			t.Fatalf("extra fields are %v, want %v", got.Extra, want.Extra)
 		}
+		if len(got.Names) != len(want.Names) || len(want.Names) > 0 && !reflect.DeepEqual(got.Names, want.Names) {
+			t.Fatalf("names are %v, want %v", got.Names, want.Names)
+		}
 	}
 }
 
@@ -175,7 +184,7 @@ func TestJSONIsThatOfGoflow2(t *testing.T) {
 	g := rand.New(rand.NewPCG(3, 3))
 	for range 1000 {
 		r := randomRecord(g)
-		r.Extra = nil
+		r.Extra, r.Names = nil, nil // goflow2 has none
 		// Where the number itself is printed, see appendProtocol, there is nothing to compare.
 		r.Proto = []uint32{0, 1, 2, 6, 17, 41, 47, 50, 51, 58, 88, 97, 103, 112, 115, 132}[g.IntN(16)]
 		got := r.AppendJSON(nil, nil)

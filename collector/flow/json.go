@@ -10,8 +10,9 @@ import (
 type ExtraJSON func(dst []byte, r *Record, x *Extra) (out []byte, name string)
 
 // AppendJSON appends r as one JSON object, without a line feed: names, order and renderings are those of goflow2's JSON
-// format in its default configuration, but for protocols without a well-known name, see appendProtocol. Extra fields, if there are any, follow as the object "fields"; extra renders them,
-// a repeated name gets "#2", "#3", ... Without extra they are left out.
+// format in its default configuration, but for protocols without a well-known name, see appendProtocol. Names that the flow
+// carries follow under their own keys (in_if_name, ...), and extra fields, if there are any, as the object "fields"; extra renders
+// them, a repeated name gets "#2", "#3", ... Without extra they are left out.
 func (r *Record) AppendJSON(dst []byte, extra ExtraJSON) []byte {
 	dst = append(dst, `{"type":"`...)
 	dst = append(dst, r.Type.String()...)
@@ -65,6 +66,7 @@ func (r *Record) AppendJSON(dst []byte, extra ExtraJSON) []byte {
 	dst = appendNumbers(dst, "layer_size", r.LayerSize)
 	dst = appendIPs(dst, "ipv6_routing_header_addresses", r.IPv6RoutingHeaderAddresses)
 	dst = appendNumber(dst, "ipv6_routing_header_seg_left", uint64(r.IPv6RoutingHeaderSegLeft))
+	dst = r.appendNames(dst)
 	if len(r.Extra) > 0 && extra != nil {
 		dst = r.appendExtra(dst, extra)
 	}

@@ -189,6 +189,7 @@ func (r *Record) sizeBound() int {
 	for i := range r.Extra {
 		n += 48 + len(r.Extra[i].Value)
 	}
+	n += r.namesSize()
 	return n
 }
 
@@ -289,6 +290,7 @@ func (e *Encoder) append(dst []byte, r *Record) []byte {
 	w.number(fieldTimeFlowStart, r.TimeFlowStartNs)
 	w.number(fieldTimeFlowEnd, r.TimeFlowEndNs)
 	w.lists(r)
+	w.names(r)
 	return dst[:w.n]
 }
 

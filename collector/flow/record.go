@@ -118,6 +118,11 @@ type Record struct {
 	IPv6RoutingHeaderAddresses []Address
 	IPv6RoutingHeaderSegLeft   uint32
 
+	// Numbers are what names hang on beside the interfaces; the message has no place for them.
+	Numbers Numbers
+	// Names are what the exporter's tables say of the numbers above, each once at most; none where nobody said, or nobody asked.
+	Names []*Text
+
 	// Extra are fields without a place above, in the record's order; only filled when the decoder is told to.
 	Extra []Extra
 }
@@ -144,12 +149,12 @@ func (r *Record) CopyFrom(other *Record) {
 	mplsIP := append(r.MPLSIP[:0], other.MPLSIP...)
 	stack, sizes := append(r.LayerStack[:0], other.LayerStack...), append(r.LayerSize[:0], other.LayerSize...)
 	segments := append(r.IPv6RoutingHeaderAddresses[:0], other.IPv6RoutingHeaderAddresses...)
-	extra := append(r.Extra[:0], other.Extra...)
+	extra, named := append(r.Extra[:0], other.Extra...), append(r.Names[:0], other.Names...)
 	*r = *other
 	r.BGPCommunities, r.ASPath = communities, path
 	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = labels, ttls, mplsIP
 	r.LayerStack, r.LayerSize = stack, sizes
-	r.IPv6RoutingHeaderAddresses, r.Extra = segments, extra
+	r.IPv6RoutingHeaderAddresses, r.Extra, r.Names = segments, extra, named
 }
 
 // Reset empties r and keeps the memory of its lists.
@@ -157,11 +162,11 @@ func (r *Record) Reset() {
 	communities, path := r.BGPCommunities[:0], r.ASPath[:0]
 	labels, ttls, mplsIP := r.MPLSLabel[:0], r.MPLSTTL[:0], r.MPLSIP[:0]
 	stack, sizes := r.LayerStack[:0], r.LayerSize[:0]
-	segments, extra := r.IPv6RoutingHeaderAddresses[:0], r.Extra[:0]
+	segments, extra, named := r.IPv6RoutingHeaderAddresses[:0], r.Extra[:0], r.Names[:0]
 	// Cleared in place: a literal with the lists in it would be made elsewhere and copied.
 	*r = Record{}
 	r.BGPCommunities, r.ASPath = communities, path
 	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = labels, ttls, mplsIP
 	r.LayerStack, r.LayerSize = stack, sizes
-	r.IPv6RoutingHeaderAddresses, r.Extra = segments, extra
+	r.IPv6RoutingHeaderAddresses, r.Extra, r.Names = segments, extra, named
 }

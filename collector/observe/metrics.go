@@ -156,7 +156,7 @@ var plain = []metric{
 	storeErrors, storeOverflows, storeLimited, storeWatches, storeRelists, storeUnreadable, published, dropped, waiting,
 	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
 	publishBatches, publishBytes, publishRetries, publishFailures, publishRepeated, bufferBytes, inFlightBytes, streamReady,
-	refusedConnections,
+	refusedConnections, namesRows, namesBytes, namesRefused, recordsNamed, recordsUnnamed,
 }
 
 // ledgerMetrics are the metrics of the counters, one for all reasons of a name.
@@ -255,6 +255,9 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 		emit(exporters, float64(m.Exporters))
 		emit(templates, float64(m.Templates))
 		emit(samplingRates, float64(m.SamplingRates))
+	}
+	if s.source.Names != nil {
+		s.names(emit)
 	}
 	if s.source.Account != nil {
 		a := s.source.Account()

@@ -14,8 +14,10 @@ type Source struct {
 	Memory func() Memory
 	// Account is the ledger, with exporters and streams.
 	Account func() ledger.Account
-	Store   func() Store
-	Output  func() Output
+	// Names is nil where flows carry none.
+	Names  func() Names
+	Store  func() Store
+	Output func() Output
 	// RefusedConnections of the HTTP server.
 	RefusedConnections func() uint64
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/listen"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/publish"
 	"github.com/flowfleet/flowfleet/collector/sampling"
@@ -59,7 +60,11 @@ type Collector struct {
 	store    *template.Store
 	rates    *sampling.Store
 	clocks   *boot.Store
-	traffic  traffic
+	names    *names.Store
+	saying   atomic.Pointer[saying]
+	// fileNames are what the file with names said when it was read last; they belong to who says names.
+	fileNames []names.Line
+	traffic   traffic
 	// begun: all of what follows is made.
 	begun atomic.Bool
 
@@ -107,6 +112,9 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 		k.ready.Set(checkTemplates, true, "not shared: templateStore.disabled")
 	}
 	background.Go(func() { k.watchConfiguration(following) })
+	if k.names != nil {
+		background.Go(func() { k.followNames(following) })
+	}
 	for _, l := range k.listeners {
 		for _, w := range l.workers {
 			workers.Go(w.run)
@@ -166,6 +174,7 @@ func (k *Collector) begin() (err error) {
 	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)
 	k.rates = sampling.NewStore(TemplateModes[c.Exporters.TemplateScope], rateLimits(c), &k.shared)
 	k.clocks = boot.NewStore(TemplateModes[c.Exporters.TemplateScope], c.Exporters.Limits.Exporters, c.Templates.TTL.Std())
+	k.beginNames()
 	if err := k.share(); err != nil {
 		return err
 	}
@@ -175,7 +184,7 @@ func (k *Collector) begin() (err error) {
 	for _, l := range k.listeners {
 		for _, socket := range l.sockets {
 			w := newWorker(c, l.config, socket, k.store, &l.totals, &l.delays, k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log)
-			w.decoder.Share(decode.Shared{Rates: k.rates, Clocks: k.clocks})
+			w.decoder.Share(decode.Shared{Rates: k.rates, Clocks: k.clocks, Names: k.names})
 			l.workers = append(l.workers, w)
 		}
 	}
@@ -243,12 +252,18 @@ func (k *Collector) share() error {
 	templates := *c
 	templates.NATS = k.section(c.NATS)
 	stores := share.Stores{template.FamilyTemplate: k.store, template.FamilySampling: k.rates, template.FamilyClock: k.clocks}
+	if k.names != nil {
+		stores[template.FamilyNames], stores[template.FamilyPage] = names.Manifests{Store: k.names}, names.BucketPages{Store: k.names}
+	}
 	if k.bucket, err = share.New(templates, k.config.Instance, nc, stores, k.log); err != nil {
 		return err
 	}
 	k.store.Observe(k.bucket)
 	k.rates.Observe(k.bucket)
 	k.clocks.Observe(k.bucket)
+	if k.names != nil {
+		k.names.Observe(k.bucket)
+	}
 	return nil
 }
 
@@ -294,6 +309,9 @@ func (k *Collector) flush() {
 	both.Go(func() {
 		if k.bucket == nil {
 			return
+		}
+		if k.names != nil {
+			k.names.Flush(clock.Steady())
 		}
 		if left := k.bucket.Flush(ctx); left > 0 {
 			k.log.Warn("learned definitions could not be written to the template bucket; their exporters send them again",

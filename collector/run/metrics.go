@@ -4,6 +4,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/listen"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/publish"
 )
@@ -18,6 +19,9 @@ func (k *Collector) source() observe.Source {
 		Store:              k.storeMetrics,
 		Output:             k.outputMetrics,
 		RefusedConnections: func() uint64 { return k.http.Refused() },
+	}
+	if len(k.config.Decoding.Names) > 0 {
+		s.Names = k.namesMetrics
 	}
 	if k.config.Templates.Disabled {
 		s.Store = nil // a bucket that nobody wants is not one that cannot be reached
@@ -60,6 +64,19 @@ func (k *Collector) memoryMetrics() (m observe.Memory) {
 		m.Exporters, m.Templates = k.store.Size()
 		m.SamplingRates = k.rates.Size()
 	}
+	return m
+}
+
+func (k *Collector) namesMetrics() observe.Names {
+	if !k.begun.Load() {
+		return observe.Names{}
+	}
+	rows, coverage := k.names.Count(), k.names.Coverage()
+	m := observe.Names{Rows: make(map[string]int), Named: make(map[string]uint64), Unnamed: make(map[string]uint64), Refused: k.names.Refused()}
+	for _, t := range names.Tables {
+		m.Rows[t.String()], m.Named[t.String()], m.Unnamed[t.String()] = rows[t], coverage.Named[t], coverage.Unnamed[t]
+	}
+	_, m.Bytes = k.names.Size()
 	return m
 }
 

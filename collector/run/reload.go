@@ -12,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 // settleTime lets an editor, or the kubelet's exchange of symbolic links, finish.
@@ -104,6 +105,10 @@ func (k *Collector) reload(file []byte) {
 	k.store.SetLimits(templateLimits(k.config))
 	k.rates.SetLimits(rateLimits(k.config))
 	k.traffic.setLimit(k.config.Exporters.Limits.ExporterMetrics)
+	if k.names != nil {
+		k.names.SetLimits(names.LimitsFor(k.config.Exporters.Limits.Exporters))
+		k.saying.Store(sayingOf(k.config))
+	}
 	SetLevel(k.level, k.config.Log.Level)
 	k.log.Info("the configuration was read again", "changed", strings.Join(live, " "))
 	if len(restart) > 0 {

@@ -32,7 +32,9 @@ func settings(c *config.Config, workers int) *decode.Settings {
 			Extra:                c.Decoding.ExtraFields,
 			Biflows:              c.Decoding.Biflows,
 			Inner:                c.Decoding.InnerHeaders,
+			Names:                len(c.Decoding.Names) > 0,
 		},
+		Names:      NamesOn(c.Decoding.Names),
 		Exporters:  e.Limits.ExporterMetrics,
 		MaxSamples: e.Limits.SamplesPerDatagram,
 	}

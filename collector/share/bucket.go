@@ -294,6 +294,9 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		b.stats.invalid.Add(1)
 		return
 	}
+	if b.stores[key.Family] == nil {
+		return // nobody here asks for what it says
+	}
 	if entry.Operation() != jetstream.KeyValuePut {
 		b.mu.Lock()
 		// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
@@ -341,7 +344,7 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead u
 	value, err := DecodeValue(entry.Value())
 	_, heard := b.times(entry, value, clock.Steady())
 	k := known{revision: entry.Revision(), heard: heard, stamp: value.Stamp, kind: value.Kind,
-		record: string(value.Record), silent: value.Silent}
+		record: recordOf(key, value.Record), silent: value.Silent}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
 		b.stats.newer.Add(1)
@@ -355,6 +358,14 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead u
 		b.remember(key, k)
 	}
 	return value, err
+}
+
+// recordOf is what is kept of a record to compare others with: nothing of a page, whose key tells its content.
+func recordOf(key template.Key, record []byte) string {
+	if key.Family == template.FamilyPage {
+		return ""
+	}
+	return string(record)
 }
 
 // remember notes what the bucket holds for a key. b.mu is held.

@@ -16,6 +16,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -27,6 +28,7 @@ type member struct {
 	store  *template.Store
 	rates  *sampling.Store
 	clocks *boot.Store
+	names  *names.Store
 	totals ledger.Totals
 	bucket *Bucket
 }
@@ -42,13 +44,16 @@ func (m *member) stores(c config.TemplateStore, limits template.Limits) Stores {
 	m.store = template.NewStore(template.ModeAuto, limits, &m.totals, nil)
 	m.rates = sampling.NewStore(template.ModeAuto, sampling.LimitsFor(limits.Exporters, limits.TTL), &m.totals)
 	m.clocks = boot.NewStore(template.ModeAuto, limits.Exporters, limits.TTL)
-	return Stores{template.FamilyTemplate: m.store, template.FamilySampling: m.rates, template.FamilyClock: m.clocks}
+	m.names = names.NewStore(names.LimitsFor(limits.Exporters), limits.TTL)
+	return Stores{template.FamilyTemplate: m.store, template.FamilySampling: m.rates, template.FamilyClock: m.clocks,
+		template.FamilyNames: names.Manifests{Store: m.names}, template.FamilyPage: names.BucketPages{Store: m.names}}
 }
 
 func (m *member) observe() {
 	m.store.Observe(m.bucket)
 	m.rates.Observe(m.bucket)
 	m.clocks.Observe(m.bucket)
+	m.names.Observe(m.bucket)
 }
 
 func join(t *testing.T, s *natstest.Server, change ...func(*config.TemplateStore)) *member {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -17,6 +18,8 @@ const (
 	kindLayout   = "t2" // a layout beside the port's own, see template.Key.Layout
 	kindSampling = "s1"
 	kindClock    = "b1"
+	kindNames    = "n1"
+	kindPage     = "p1"
 )
 
 const anyPort = "any"
@@ -27,17 +30,26 @@ var ErrKey = errors.New("not a key of a definition")
 // bootToken is the id in the key of a clock.
 const bootToken = "boot"
 
+// namesToken stands in the place of the version: names are not a protocol's.
+const namesToken = "names"
+
 // EncodeKey writes a key in the bucket's alphabet: t1.<version>.<address>.<domain>.<port>.<template id> for templates,
 // t2.<version>.<address>.<domain>.<port>.<template id>-<layout> for the layouts of devices that share even the port,
 // s1.<version>.<address>.<domain>.<port>.<subject> for sampling rates and b1.<version>.<address>.<domain>.<port>.boot for clocks.
-// Different keys never give the same text.
+// Tables of names have n1.names.<address>.<domain>.any.<table> and their pages p1.<hash>. Different keys never give the same text.
 func EncodeKey(k template.Key) string {
+	if k.Family == template.FamilyPage {
+		return fmt.Sprintf("%s.%016x", kindPage, k.ID)
+	}
 	kind, id := kindTemplate, strconv.FormatUint(k.ID, 10)
 	switch {
 	case k.Family == template.FamilySampling:
 		kind, id = kindSampling, encodeSubject(k.ID)
 	case k.Family == template.FamilyClock:
 		kind, id = kindClock, bootToken
+	case k.Family == template.FamilyNames:
+		return strings.Join([]string{kindNames, namesToken, EncodeAddress(k.Scope.Exporter), strconv.FormatUint(uint64(k.Scope.Domain), 10),
+			anyPort, names.Table(k.ID).String()}, ".")
 	case k.Layout != 0:
 		kind, id = kindLayout, id+"-"+strconv.FormatUint(k.Layout, 16)
 	}
@@ -53,6 +65,9 @@ func EncodeKey(k template.Key) string {
 func DecodeKey(s string) (template.Key, error) {
 	var k template.Key
 	parts := strings.Split(s, ".")
+	if len(parts) == 2 && parts[0] == kindPage {
+		return decodePageKey(s, parts[1])
+	}
 	if len(parts) != 6 {
 		return k, fmt.Errorf("%w: %q", ErrKey, s)
 	}
@@ -83,6 +98,10 @@ func DecodeKey(s string) (template.Key, error) {
 		k.ID, errs[3] = decodeSubject(parts[5])
 	case kindClock:
 		k.Family = template.FamilyClock
+	case kindNames:
+		k.Family = template.FamilyNames
+		table, _ := names.ParseTable(parts[5])
+		k.ID = uint64(table)
 	default:
 		return k, fmt.Errorf("%w: %q", ErrKey, s)
 	}
@@ -92,6 +111,15 @@ func DecodeKey(s string) (template.Key, error) {
 	}
 	if EncodeKey(k) != s {
 		return template.Key{}, fmt.Errorf("%w: %q is not written as %q", ErrKey, s, EncodeKey(k))
+	}
+	return k, nil
+}
+
+func decodePageKey(s, hash string) (template.Key, error) {
+	id, err := strconv.ParseUint(hash, 16, 64)
+	k := template.Key{Family: template.FamilyPage, ID: id}
+	if err != nil || EncodeKey(k) != s {
+		return template.Key{}, fmt.Errorf("%w: %q", ErrKey, s)
 	}
 	return k, nil
 }

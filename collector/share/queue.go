@@ -92,7 +92,8 @@ func (q *queue) take(limited func()) (operation, bool) {
 		q.order = q.order[1:]
 		o := q.operations[key]
 		_, busy := q.busy[key]
-		if !busy && q.limiter(key.Scope.Exporter).Allow() {
+		// Pages are not an exporter's own, and come with manifests that are limited.
+		if !busy && (key.Family == template.FamilyPage || q.limiter(key.Scope.Exporter).Allow()) {
 			delete(q.operations, key)
 			q.busy[key] = struct{}{}
 			return o, true

@@ -152,11 +152,11 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 		return true
 	case !exists:
 		return false
-	case have.kind == d.Kind && have.record == string(d.Record) && have.silent == d.Silent:
+	case have.kind == d.Kind && have.record == recordOf(d.Key, d.Record) && have.silent == d.Silent:
 		return !d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness()
-	case have.kind == d.Kind && have.record == string(d.Record):
+	case have.kind == d.Kind && have.record == recordOf(d.Key, d.Record):
 		return false
-	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > string(d.Record):
+	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > recordOf(d.Key, d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
 		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
 			Record: []byte(have.record), Heard: have.heard, Told: have.heard, Silent: have.silent}, clock.Steady())
@@ -192,7 +192,7 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	}
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
-		b.remember(d.Key, known{revision: revision, heard: d.Heard, stamp: d.Stamp, kind: d.Kind, record: string(d.Record),
+		b.remember(d.Key, known{revision: revision, heard: d.Heard, stamp: d.Stamp, kind: d.Kind, record: recordOf(d.Key, d.Record),
 			silent: d.Silent})
 	}
 	b.mu.Unlock()

@@ -50,6 +50,9 @@ const (
 	KindSampling Kind = 3
 	// KindClock is the time of an exporting process's initialization, learned from an options record.
 	KindClock Kind = 4
+	// KindNames is a table of names, KindPage a part of one, see package names.
+	KindNames Kind = 5
+	KindPage  Kind = 6
 )
 
 // String is a word for tables.
@@ -63,6 +66,10 @@ func (k Kind) String() string {
 		return "sampling"
 	case KindClock:
 		return "clock"
+	case KindNames:
+		return "names"
+	case KindPage:
+		return "page"
 	}
 	return "unknown"
 }
@@ -76,6 +83,8 @@ const (
 	FamilyTemplate Family = iota
 	FamilySampling
 	FamilyClock
+	FamilyNames
+	FamilyPage
 )
 
 // AnyPort is the Port of a definition that holds for the whole scope.

@@ -17,6 +17,8 @@ const (
 	configurationFile      = "collector.yaml"
 	secretsDirectory       = "/var/run/secrets/flowfleet"
 	spoolDirectory         = "/var/lib/flowfleet/spool"
+	namesDirectory         = "/etc/flowfleet-names"
+	namesFile              = "names.csv"
 )
 
 // Volumes of the NATS sections; each has the files of its Secrets.
@@ -75,14 +77,22 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 }
 
 func decoding(d *v1alpha1.Decoding) config.Decoding {
-	return config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, Biflows: d.Biflows,
+	out := config.Decoding{ExtraFields: d.ExtraFields, DeltaCountsOnly: d.DeltaCountsOnly, Biflows: d.Biflows,
 		InnerHeaders: d.InnerHeaders}
+	if d.Names != nil { // an empty list is none, and not the default
+		out.Names = make([]config.NameKind, 0, len(d.Names))
+	}
+	for _, n := range d.Names {
+		out.Names = append(out.Names, config.NameKind(n))
+	}
+	return out
 }
 
 func exporters(e *v1alpha1.Exporters) config.Exporters {
 	out := config.Exporters{
-		TemplateScope: config.TemplateScope(e.TemplateScope),
-		Sampling:      config.Sampling{Defaults: rates(e.Sampling.Defaults), Overrides: rates(e.Sampling.Overrides)},
+		TemplateScope:  config.TemplateScope(e.TemplateScope),
+		NamePreference: config.NamePreference(e.NamePreference),
+		Sampling:       config.Sampling{Defaults: rates(e.Sampling.Defaults), Overrides: rates(e.Sampling.Overrides)},
 		Limits: config.Limits{
 			Exporters:            int(e.Limits.Exporters),
 			TemplatesPerExporter: int(e.Limits.TemplatesPerExporter),
@@ -96,6 +106,12 @@ func exporters(e *v1alpha1.Exporters) config.Exporters {
 			MaxBytesPerExporter: size(e.HeldData.MaxBytesPerExporter),
 			MaxAge:              duration(e.HeldData.MaxAge),
 		},
+	}
+	for _, n := range e.Names {
+		out.Names = append(out.Names, config.ExporterName{Network: network(n.Network), Name: n.Name})
+	}
+	if e.NamesFrom != nil {
+		out.NamesFile = path.Join(namesDirectory, namesFile)
 	}
 	for _, n := range e.AllowedNetworks {
 		out.AllowedNetworks = append(out.AllowedNetworks, network(n))

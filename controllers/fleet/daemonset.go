@@ -24,6 +24,7 @@ const (
 
 	configurationVolume = "configuration"
 	spoolVolume         = "spool"
+	namesVolume         = "names"
 )
 
 // DaemonSet runs a collector on each node. It returns an error where the configuration cannot be hashed.
@@ -198,6 +199,9 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	}
 	for _, v := range f.secretVolumes() {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(v.name).WithMountPath(path.Join(secretsDirectory, v.name)).WithReadOnly(true))
+	}
+	if f.Collector.Spec.Exporters.NamesFrom != nil {
+		container.WithVolumeMounts(coreac.VolumeMount().WithName(namesVolume).WithMountPath(namesDirectory).WithReadOnly(true))
 	}
 	if f.Collector.Spec.Output.Buffer.Spool != nil {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(spoolVolume).WithMountPath(spoolDirectory))

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -18,6 +19,11 @@ func (f *Fleet) volumes() ([]*coreac.VolumeApplyConfiguration, error) {
 		WithConfigMap(coreac.ConfigMapVolumeSource().WithName(ObjectName(f.Collector)))}
 	for _, v := range f.secretVolumes() {
 		out = append(out, v.volume())
+	}
+	if from := f.Collector.Spec.Exporters.NamesFrom; from != nil {
+		// A ConfigMap that is missing does not keep a collector from starting: its names are taken up once it is there.
+		out = append(out, coreac.Volume().WithName(namesVolume).WithConfigMap(coreac.ConfigMapVolumeSource().WithName(from.Name).
+			WithOptional(true).WithItems(coreac.KeyToPath().WithKey(cmp.Or(from.Key, namesFile)).WithPath(namesFile))))
 	}
 	if s := f.Collector.Spec.Output.Buffer.Spool; s != nil {
 		out = append(out, f.spool(s))

@@ -101,6 +101,23 @@ var attacks = []attack{
 		}
 		s.send(source(n%100), ipfix(1, uint32(n), set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, records)))
 	}, "sampling_rates_evicted_total", ""},
+	{"names-flood", func(s *sender, n int) { // options tables of ever other interfaces with long names, of many addresses
+		var records []byte
+		for range 6 {
+			records = append(records, u32(rand.Uint32N(1<<30))...)
+			for range 25 {
+				records = append(records, byte('a'+n%26), 'b', 'c', 'd', 'e', 'f', 'g', byte('a'+rand.IntN(26)))
+			}
+		}
+		s.send(source(n%5000), ipfix(1, uint32(n), set(3, u16(400, 2, 1, 10, 4, 82, 200)), set(400, records)))
+	}, "names_refused_total", "limit"},
+	{"names-escapes", func(s *sender, n int) { // names that would clear a terminal, and names that are no text
+		name := []byte("\x1b[2J\x1b[H rebooted    ")
+		if n%2 == 0 {
+			name[0] = 0xff
+		}
+		s.send(source(n%100), ipfix(1, uint32(n), set(3, u16(400, 2, 1, 10, 4, 82, uint16(len(name)))), set(400, join(u32(uint32(n)), name))))
+	}, "names_refused_total", ""},
 	{"withdrawal-storm", func(s *sender, n int) {
 		s.send(source(n%100), ipfix(1, uint32(n), set(2, templateOf(256, 10, n)), set(2, u16(256, 0)), set(2, u16(2, 0)), set(256, make([]byte, 500))))
 	}, "templates_withdrawn_total", ""},

@@ -28,6 +28,8 @@ func turn(r *flow.Record) {
 	r.SrcAS, r.DstAS = r.DstAS, r.SrcAS
 	r.SrcNet, r.DstNet = r.DstNet, r.SrcNet
 	r.InIf, r.OutIf = r.OutIf, r.InIf
+	n := &r.Numbers
+	n.IngressVRF, n.EgressVRF, n.HasIngressVRF, n.HasEgressVRF = n.EgressVRF, n.IngressVRF, n.HasEgressVRF, n.HasIngressVRF
 	r.SrcVLAN, r.DstVLAN = r.DstVLAN, r.SrcVLAN
 	r.VLANID = r.SrcVLAN
 	r.Bytes, r.Packets = 0, 0

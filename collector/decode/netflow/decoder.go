@@ -41,6 +41,8 @@ type Settings struct {
 	Extra bool
 	// Biflows makes two flows of a record that counts both directions (RFC 5103, and firewalls' initiator and responder).
 	Biflows bool
+	// Names learns what exporters say their numbers mean, and fills Record.Numbers.
+	Names bool
 	// Inner reports the inner headers of tunnels in sampled packets.
 	Inner bool
 }
@@ -83,6 +85,8 @@ type Decoder struct {
 	sink     Sink
 	// report is told of what could not be decoded; nil where nobody asks.
 	report func(Problem)
+	// options is shown each options record; nil where nobody asks.
+	options func(OptionsRecord)
 	// book gives the one of an exporter.
 	book func(exporter netip.Addr, version template.Version) *ledger.Book
 
@@ -99,6 +103,7 @@ type Decoder struct {
 	about    about
 	spans    []span
 	lists    []list
+	values   [][]byte // of a record that is read for names
 	later    []laterSet
 	// reversed is the other direction of a biflow, nested a flow within a list.
 	reversed, nested flow.Record
@@ -110,7 +115,7 @@ type Decoder struct {
 func New(store *template.Store, settings *Settings, counts *ledger.Counts, book func(netip.Addr, template.Version) *ledger.Book,
 	sink Sink, report func(Problem)) *Decoder {
 	d := &Decoder{store: store, counts: counts, book: book, sink: sink, report: report, sessions: make(map[sessionKey]*session)}
-	d.Share(ownShared())
+	d.Share(OwnShared())
 	d.Configure(settings)
 	return d
 }
@@ -124,6 +129,9 @@ func (d *Decoder) Configure(settings *Settings) {
 	}
 	d.held.shrink(d, settings.HeldBytes)
 }
+
+// To hands records to another sink.
+func (d *Decoder) To(sink Sink) { d.sink = sink }
 
 // Decode decodes a datagram whose first two bytes are version 1, 5, 7, 8, 9 or 10. It counts one of the datagram counters
 // (decoded or refused) and returns the refusal, or DatagramsDecoded.

@@ -95,6 +95,8 @@ const (
 	opSelectorID
 	opSampling // any element that makes up a sampling rate; see sampling
 
+	opNumber // a number that names hang on, see namedNumber
+
 	opList // a list of other records or values (RFC 6313)
 )
 
@@ -182,7 +184,7 @@ func (op operation) fits(length int) bool {
 	case opMPLSLabel:
 		return length == 3 || length == 4
 	case opFrameSection, opPacketSection, opPayloadSection, opMPLSSection, opMPLSPayload, opList, opRoutingHeader, opSegmentSection,
-		opSegmentList, opASPath, opCommunities:
+		opSegmentList, opASPath, opCommunities, opNumber:
 		return length > 0
 	}
 	// RFC 7011 section 6.2: numbers may be sent in fewer bytes.

@@ -252,8 +252,13 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 		if t.Kind == template.KindOptions {
 			d.learnSampling(s, h, t, b[:n])
 			d.learnSystemInit(s, h, t, b[:n])
+			d.learnNames(s, h, p, b[:n])
+			d.showOptions(s, h, p, b[:n])
 		} else {
 			d.decodeRecord(s, h, p, b[:n])
+			if len(p.namings) > 0 && !describes(&d.record) {
+				d.learnNames(s, h, p, b[:n])
+			}
 			if made := d.emit(s, h, p, b[:n]); made > 0 {
 				flows += made
 			} else {

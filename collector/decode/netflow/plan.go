@@ -48,6 +48,8 @@ type plan struct {
 	needsInit bool
 	// countsPackets: a field does.
 	countsPackets bool
+	// namings are the tables of names that its records are rows of.
+	namings []naming
 	// protocol that all records have because of the fields that are there, 0 where that says nothing.
 	protocol uint8
 }
@@ -83,6 +85,9 @@ func compile(t *template.Template, settings *Settings) *plan {
 		c.forward(f, at)
 	}
 	p.protocol = c.onlyProtocol()
+	if settings.Names {
+		p.namings = namingsOf(t)
+	}
 	p.steps = inOrder(p.steps)
 	p.reverse = inOrder(p.reverse)
 	return p
@@ -163,6 +168,9 @@ func (c *compiler) forward(f template.Field, at int) {
 		// may be of a tunnel, or of the other direction.
 		m.operation = opNone
 	}
+	if c.settings.Names && namedNumber(f) {
+		m.operation = opNumber
+	}
 	if m.operation != opNone && m.operation != opList {
 		if c.seen[key] {
 			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
@@ -181,7 +189,7 @@ func (c *compiler) forward(f template.Field, at int) {
 	case opList:
 		c.hasLists = true
 	}
-	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.rank > 0); ok || s.extra {
+	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.operation == opNumber || s.rank > 0); ok || s.extra {
 		c.steps = append(c.steps, s)
 	}
 }
@@ -246,7 +254,7 @@ func inOrder(steps []step) []step {
 	var seen [256]bool
 	for i := range steps {
 		switch op := steps[i].operation; op {
-		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset:
+		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opNumber:
 		default:
 			steps[i].merge = seen[op.destination()]
 			seen[op.destination()] = true

@@ -130,6 +130,7 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record) {
 	d.finishTimes(s, h, &d.times, r)
 	if p.hasSampler {
 		d.setRate(s, &d.found, r)
+		r.Numbers.Sampler, r.Numbers.Selector = d.found.samplerID, d.found.selectorID
 	} else {
 		d.setRate(s, nil, r)
 	}
@@ -350,6 +351,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			d.about.frameOffset = number(v)
 		case opSamplerID, opSelectorID, opSampling:
 			d.found.take(step.id, v)
+		case opNumber:
+			takeNumber(r, step, v)
 		case opList:
 			if len(d.lists) < maxLists {
 				d.lists = append(d.lists, list{id: step.id, enterprise: step.enterprise, value: v})

@@ -7,6 +7,7 @@ package sflow
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -24,6 +25,8 @@ type Options struct {
 	// Extra keeps fields that FlowMessage has no place for, see package element's SFlowLayout, and makes flows of notifications of
 	// discarded packets.
 	Extra bool
+	// Interfaces is told what counter samples say of the agent's interfaces; nil where nobody asks.
+	Interfaces func(agent netip.Addr, i Interface)
 }
 
 // Header is a datagram's own.
@@ -143,6 +146,7 @@ func (d *decoder) samples(b []byte) {
 			d.flowSample(body, true)
 		case formatCounter, formatExpandedCounter:
 			d.counts.Inc(ledger.SamplesCounter)
+			d.counterSample(body, format == formatExpandedCounter)
 		case formatDiscarded:
 			d.discardedPacket(body)
 		default:

@@ -1,0 +1,225 @@
+package decode
+
+import (
+	"cmp"
+	"math/bits"
+	"net/netip"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/names"
+)
+
+// lexiconKey is whose numbers a lexicon has.
+type lexiconKey struct {
+	exporter, source flow.Address // source of sFlow only, see agentScope
+	domain           uint32
+}
+
+// lexicon is what a namer knows of the numbers of one exporter's domain.
+type lexicon struct {
+	key      lexiconKey
+	scope    names.Scope
+	taught   netip.Addr      // who taught them
+	own      bool            // other domains of taught say nothing of them
+	exporter *names.Exporter // nil as long as the Store has none
+	// known, seen and saying are what the Store counted when the words were looked up.
+	known, seen, saying uint64
+	// generation is that of the words that hold.
+	generation uint64
+	// name is the exporter's own, as of generation named.
+	name  *flow.Text
+	named uint64
+	// words are at the places of their numbers or a few behind; there are a power of two of places.
+	words []word
+	shift int
+	size  int // about how many bytes words take
+}
+
+// word is what a number means as one name of a flow, encoded; nil texts say that nobody gave it a name, or a description.
+type word struct {
+	number, generation uint64
+	name, description  *flow.Text
+	table              names.Table
+	as                 flow.Name
+}
+
+// Sizes of a lexicon, in words.
+const (
+	fewestWords = 16
+	mostWords   = 1 << 13
+	// probes is how many places a word may have.
+	probes    = 8
+	wordBytes = 40
+	textBytes = 80 // beside what it says
+)
+
+// place is the first where the word of a number may be.
+func (l *lexicon) place(as flow.Name, number uint64) int {
+	return int((number + uint64(as)<<58) * 0x9e3779b97f4a7c15 >> l.shift)
+}
+
+// find returns the word of a number that holds, or nil.
+func (l *lexicon) find(t names.Table, as flow.Name, number uint64) *word {
+	at := l.place(as, number)
+	for i := range probes {
+		w := &l.words[(at+i)&(len(l.words)-1)]
+		if w.number == number && w.as == as && w.table == t && w.generation == l.generation {
+			return w
+		}
+		if w.generation == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// room returns where the word of a number is to be: where it was, or that of another that does not hold any more; nil where all
+// places are taken.
+func (l *lexicon) room(t names.Table, as flow.Name, number uint64) *word {
+	at := l.place(as, number)
+	var free *word
+	for i := range probes {
+		w := &l.words[(at+i)&(len(l.words)-1)]
+		if w.number == number && w.as == as && w.table == t && w.generation != 0 {
+			return w
+		}
+		if w.generation != l.generation && free == nil {
+			free = w
+		}
+		if w.generation == 0 {
+			break
+		}
+	}
+	return free
+}
+
+// lexicon finds or begins that of a record, and lets go of words that may not hold any more.
+func (n *namer) lexicon(r *flow.Record) *lexicon {
+	l := n.last
+	if l == nil || l.key.domain != r.ObservationDomainID || l.key.exporter != r.SamplerAddress || l.key.source != n.source {
+		l = n.find(lexiconKey{r.SamplerAddress, n.source, r.ObservationDomainID})
+	}
+	if l.exporter == nil || l.exporter.Gone() {
+		if known := n.store.Known(); known != l.known || l.exporter != nil {
+			l.known = known
+			l.exporter = n.store.Find(l.taught)
+			l.seen, l.generation = 0, l.generation+1
+		}
+	}
+	if l.exporter != nil {
+		if seen := l.exporter.Generation(); seen != l.seen {
+			l.seen, l.generation = seen, l.generation+1
+		}
+	}
+	if saying := n.store.Saying(); saying != l.saying {
+		l.saying, l.generation = saying, l.generation+1
+	}
+	return l
+}
+
+func (n *namer) find(key lexiconKey) *lexicon {
+	l := n.known[key]
+	if l == nil {
+		if n.known == nil {
+			n.known = make(map[lexiconKey]*lexicon)
+		}
+		for other, known := range n.known {
+			if len(n.known) < n.limit {
+				break
+			}
+			n.cached -= known.size
+			delete(n.known, other)
+		}
+		l = &lexicon{key: key, scope: names.Scope{Exporter: key.exporter.Addr(), Domain: key.domain}, generation: 1}
+		l.taught = l.scope.Exporter
+		if key.source.Len() != 0 {
+			from := agentScope(key.source.Addr(), l.scope.Exporter)
+			l.taught, l.scope.Domain, l.own = from.Exporter, from.Domain, true
+		}
+		l.resize(fewestWords)
+		n.cached += l.size
+		n.known[key] = l
+	}
+	n.last = l
+	return l
+}
+
+// resize gives a lexicon more places, and keeps the words that hold.
+func (l *lexicon) resize(size int) {
+	before := l.words
+	l.words, l.shift, l.size = make([]word, size), 64-bits.TrailingZeros(uint(size)), size*wordBytes
+	for i := range before {
+		w := &before[i]
+		if w.generation != l.generation {
+			continue
+		}
+		if to := l.room(w.table, w.as, w.number); to != nil {
+			*to = *w
+			l.size += w.size()
+		}
+	}
+}
+
+func (w *word) size() int { return textSize(w.name) + textSize(w.description) }
+
+func textSize(t *flow.Text) int {
+	if t == nil {
+		return 0
+	}
+	return textBytes + 3*len(t.String())
+}
+
+// lookUp asks the Store what a number means, and remembers it.
+func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described flow.Name) *word {
+	n.cached -= l.size
+	w := l.room(t, as, number)
+	for w == nil && len(l.words) < mostWords {
+		l.resize(2 * len(l.words))
+		w = l.room(t, as, number)
+	}
+	if n.cached+l.size > maxNamed {
+		n.forget()
+		n.cached -= l.size
+		w = l.room(t, as, number)
+	}
+	if w == nil {
+		w = &l.words[l.place(as, number)]
+	}
+	var name, description string
+	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}, l.own); row != nil {
+		name, description = row.Name, row.Description
+		if t == names.Interfaces {
+			name = cmp.Or(name, description) // some routers describe interfaces, and by that they mean their names
+		}
+	}
+	if described == noName {
+		description = ""
+	}
+	l.size -= w.size()
+	w.name, w.description = textOf(w.name, as, name), textOf(w.description, described, description)
+	w.number, w.table, w.as, w.generation = number, t, as, l.generation
+	l.size += w.size()
+	n.cached += l.size
+	return w
+}
+
+// forget has all lexicons begin anew.
+func (n *namer) forget() {
+	n.cached = 0
+	for _, l := range n.known {
+		l.words = nil
+		l.resize(fewestWords)
+		n.cached += l.size
+	}
+}
+
+// textOf encodes s, nil for none. A text that says so already is kept: a change of one row has all looked up again.
+func textOf(t *flow.Text, as flow.Name, s string) *flow.Text {
+	switch {
+	case s == "":
+		return nil
+	case t != nil && t.Name() == as && t.String() == s:
+		return t
+	}
+	return flow.NewText(as, s)
+}

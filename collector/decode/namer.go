@@ -1,0 +1,135 @@
+package decode
+
+import (
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/names"
+)
+
+// NameSet says which names flows carry, by bits of flow.Name.
+type NameSet uint16
+
+// Has reports whether n is one of them.
+func (s NameSet) Has(n flow.Name) bool { return s&(1<<n) != 0 }
+
+// With is s and names.
+func (s NameSet) With(list ...flow.Name) NameSet {
+	for _, n := range list {
+		s |= 1 << n
+	}
+	return s
+}
+
+// Parts of a NameSet that hang on one number.
+const (
+	interfaceNames = 1<<flow.InIfName | 1<<flow.InIfDescription | 1<<flow.OutIfName | 1<<flow.OutIfDescription
+	vrfNames       = 1<<flow.IngressVRFName | 1<<flow.EgressVRFName
+)
+
+// noName stands where a table has no text of a kind that flows carry.
+const noName = flow.NumNames
+
+// namer stands between the decoders and the sink, and gives records their names. What it looks up it keeps encoded: a look-up again
+// costs a comparison, and takes no lock.
+type namer struct {
+	sink Sink
+	// source is who sent the datagram that is being decoded, where the record's exporter is what an sFlow datagram says.
+	source   flow.Address
+	store    *names.Store
+	want     NameSet
+	limit    int // of exporters and domains that are followed
+	known    map[lexiconKey]*lexicon
+	last     *lexicon
+	cached   int // bytes that all lexicons take
+	coverage names.Coverage
+}
+
+// maxNamed bounds what a namer keeps, in bytes: beyond it all lexicons begin anew.
+const maxNamed = 16 << 20
+
+// Record implements Sink.
+func (n *namer) Record(r *flow.Record) {
+	r.Names = r.Names[:0]
+	l := n.lexicon(r)
+	if n.want&interfaceNames != 0 && (r.InIf != 0 || r.OutIf != 0) {
+		named := true
+		if r.InIf != 0 {
+			named = n.name(r, l, names.Interfaces, uint64(r.InIf), flow.InIfName, flow.InIfDescription)
+		}
+		if r.OutIf != 0 && !n.name(r, l, names.Interfaces, uint64(r.OutIf), flow.OutIfName, flow.OutIfDescription) {
+			named = false
+		}
+		n.coverage.Count(names.Interfaces, named)
+	}
+	numbers := &r.Numbers
+	if numbers.Application != 0 && n.want.Has(flow.ApplicationName) {
+		n.coverage.Count(names.Applications, n.name(r, l, names.Applications, numbers.Application, flow.ApplicationName, noName))
+	}
+	if n.want&vrfNames != 0 && (numbers.HasIngressVRF || numbers.HasEgressVRF) {
+		n.vrfs(r, l)
+	}
+	if n.want.Has(flow.SamplerName) && (numbers.Sampler != 0 || numbers.Selector != 0) {
+		n.sampler(r, l)
+	}
+	if n.want.Has(flow.ExporterName) {
+		if l.named != l.generation {
+			l.named, l.name = l.generation, n.lookUp(l, names.Exporters, 0, flow.ExporterName, noName).name
+		}
+		if l.name != nil {
+			r.Names = append(r.Names, l.name)
+		}
+		n.coverage.Count(names.Exporters, l.name != nil)
+	}
+	if r.ObservationDomainID != 0 && n.want.Has(flow.DomainName) {
+		n.coverage.Count(names.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
+	}
+	n.sink.Record(r)
+}
+
+// vrfs names the VRFs of a flow. VRF 0, the default one, mostly has no name, and lacks none.
+func (n *namer) vrfs(r *flow.Record, l *lexicon) {
+	numbers := &r.Numbers
+	in := !numbers.HasIngressVRF || n.name(r, l, names.VRFs, uint64(numbers.IngressVRF), flow.IngressVRFName, noName)
+	out := !numbers.HasEgressVRF || n.name(r, l, names.VRFs, uint64(numbers.EgressVRF), flow.EgressVRFName, noName)
+	if numbers.IngressVRF != 0 || numbers.EgressVRF != 0 {
+		n.coverage.Count(names.VRFs, (in || numbers.IngressVRF == 0) && (out || numbers.EgressVRF == 0))
+	}
+}
+
+// sampler names what chose the packets of a flow: its selector before its sampler.
+func (n *namer) sampler(r *flow.Record, l *lexicon) {
+	named := r.Numbers.Selector != 0 && n.name(r, l, names.Selectors, r.Numbers.Selector, flow.SamplerName, noName)
+	if !named && r.Numbers.Sampler != 0 {
+		named = n.name(r, l, names.Samplers, r.Numbers.Sampler, flow.SamplerName, noName)
+	}
+	n.coverage.Count(names.Samplers, named)
+}
+
+// name has the record carry what a number means, and reports whether it has a name.
+func (n *namer) name(r *flow.Record, l *lexicon, t names.Table, number uint64, name, description flow.Name) bool {
+	w := l.find(t, name, number)
+	if w == nil {
+		w = n.lookUp(l, t, number, name, description)
+	}
+	if w.name == nil && w.description == nil {
+		return false
+	}
+	if w.name != nil && n.want.Has(name) {
+		r.Names = append(r.Names, w.name)
+	}
+	if w.description != nil && n.want.Has(description) {
+		r.Names = append(r.Names, w.description)
+	}
+	return w.name != nil
+}
+
+// configure puts other names on flows.
+func (n *namer) configure(want NameSet, limit int) {
+	n.want, n.limit = want, max(limit, 1)
+}
+
+// report adds what was counted to the Store's figures.
+func (n *namer) report() {
+	if n.want != 0 {
+		n.store.Cover(&n.coverage)
+	}
+}

@@ -1,0 +1,129 @@
+package flow
+
+import (
+	"encoding/json"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Name says what a text on a flow names.
+type Name uint8
+
+// The names that a flow can carry.
+const (
+	InIfName Name = iota
+	InIfDescription
+	OutIfName
+	OutIfDescription
+	ApplicationName
+	IngressVRFName
+	EgressVRFName
+	SamplerName
+	ExporterName
+	DomainName
+
+	// NumNames is how many there are.
+	NumNames
+)
+
+// FieldNames plus a Name is the number of a name's field. Readers of flowpb.FlowMessage, which has nothing like it, skip it;
+// flow.proto in package schema has it.
+const FieldNames = 10_001
+
+// nameKeys are the names' keys in JSON, and their fields' names in flow.proto.
+var nameKeys = [NumNames]string{
+	InIfName: "in_if_name", InIfDescription: "in_if_description", OutIfName: "out_if_name", OutIfDescription: "out_if_description",
+	ApplicationName: "application_name", IngressVRFName: "ingress_vrf_name", EgressVRFName: "egress_vrf_name",
+	SamplerName: "sampler_name", ExporterName: "exporter_name", DomainName: "observation_domain_name",
+}
+
+// String is the name's key in JSON.
+func (n Name) String() string {
+	if n < NumNames {
+		return nameKeys[n]
+	}
+	return "unknown"
+}
+
+// Text is a name, encoded once for all flows that carry it. It is immutable.
+type Text struct {
+	name  Name
+	plain string
+	// wire is the field of protobuf, quoted the text as JSON has it.
+	wire, quoted []byte
+}
+
+// NewText encodes s, which is UTF-8, for flows to carry as n.
+func NewText(n Name, s string) *Text {
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always has a JSON
+	}
+	wire := protowire.AppendTag(nil, protowire.Number(FieldNames+int(n)), protowire.BytesType)
+	return &Text{name: n, plain: s, wire: protowire.AppendString(wire, s), quoted: quoted}
+}
+
+// Name is what the text names.
+func (t *Text) Name() Name { return t.name }
+
+// String is the text itself, "" of none.
+func (t *Text) String() string {
+	if t == nil {
+		return ""
+	}
+	return t.plain
+}
+
+// Numbers are what an exporter numbers on a flow beside its interfaces.
+type Numbers struct {
+	// Application is the applicationId (95) as names.ApplicationNumber has it, Sampler and Selector the samplerId (48) and selectorId
+	// (302); 0 where the flow has none.
+	Application, Sampler, Selector uint64
+	// IngressVRF and EgressVRF are ingressVRFID (234) and egressVRFID (235), where HasIngressVRF and HasEgressVRF: 0 is a VRF.
+	IngressVRF, EgressVRF       uint32
+	HasIngressVRF, HasEgressVRF bool
+}
+
+// NameText is a name that the flow carries, nil where it has none.
+func (r *Record) NameText(n Name) *Text {
+	for _, t := range r.Names {
+		if t.name == n {
+			return t
+		}
+	}
+	return nil
+}
+
+// setName has r carry a name once: of two the later counts, as everywhere in protobuf.
+func (r *Record) setName(t *Text) {
+	for i := range r.Names {
+		if r.Names[i].name == t.name {
+			r.Names[i] = t
+			return
+		}
+	}
+	r.Names = append(r.Names, t)
+}
+
+// names writes the names that r has.
+func (w *writer) names(r *Record) {
+	for _, t := range r.Names {
+		w.n += copy(w.b[w.n:], t.wire)
+	}
+}
+
+// namesSize is how many bytes names takes.
+func (r *Record) namesSize() (size int) {
+	for _, t := range r.Names {
+		size += len(t.wire)
+	}
+	return size
+}
+
+// appendNames writes the names that r has as JSON.
+func (r *Record) appendNames(dst []byte) []byte {
+	for _, t := range r.Names {
+		dst = append(appendKey(dst, nameKeys[t.name]), t.quoted...)
+	}
+	return dst
+}

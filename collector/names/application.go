@@ -1,0 +1,52 @@
+package names
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// An application's number is its classification engine in the upper 8 bits and the selector in the others, so that it does not hang
+// on how many bytes an exporter sends (RFC 6759 section 4.1).
+const selectorBits = 56
+
+// ApplicationNumber reads an applicationId (95). Of more than 8 bytes, which no number holds, it is 0: none.
+func ApplicationNumber(b []byte) uint64 {
+	if len(b) == 0 || len(b) > 8 {
+		return 0
+	}
+	var selector uint64
+	for _, c := range b[1:] {
+		selector = selector<<8 | uint64(c)
+	}
+	if len(b) == 1 {
+		return uint64(b[0])
+	}
+	return uint64(b[0])<<selectorBits | selector
+}
+
+// Label writes a number of a table as routers show it: applications as engine:selector.
+func Label(t Table, number uint64) string {
+	if t != Applications {
+		return strconv.FormatUint(number, 10)
+	}
+	return fmt.Sprintf("%d:%d", number>>selectorBits, number&(1<<selectorBits-1))
+}
+
+// parseApplication is the reverse of Label. A number alone is an id of 4 bytes, which most exporters send.
+func parseApplication(s string) (uint64, error) {
+	engine, selector, ok := strings.Cut(s, ":")
+	if !ok {
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("its key %q is neither an engine and a selector, such as 3:53, nor a number of 32 bits", s)
+		}
+		return n>>24<<selectorBits | n&(1<<24-1), nil
+	}
+	e, err := strconv.ParseUint(engine, 10, 8)
+	n, err2 := strconv.ParseUint(selector, 10, selectorBits)
+	if err != nil || err2 != nil {
+		return 0, fmt.Errorf("its key %q is not an engine and a selector, such as 3:53", s)
+	}
+	return e<<selectorBits | n, nil
+}

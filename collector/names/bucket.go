@@ -1,0 +1,257 @@
+package names
+
+import (
+	"encoding/binary"
+	"iter"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const (
+	// gather is for how long changes of a table are gathered before the bucket is written: a table comes in several datagrams. A table
+	// that keeps changing is written ever less often, down to once in longestGather.
+	gather        = int64(200 * time.Millisecond)
+	longestGather = int64(30 * time.Second)
+)
+
+// soil notes that the bucket lacks something of a table. Its exporter is locked.
+func (s *Store) soil(e *Exporter, at place, t *tableRows, now int64) {
+	if t.dirty != 0 {
+		return
+	}
+	t.dirty = max(now, 1)
+	// What changed again soon after it was written waits for longer, and after a rest for no longer than at first.
+	switch rest := now - t.told; {
+	case t.told == 0 || rest > 10*t.wait+int64(time.Second):
+		t.wait = gather
+	default:
+		t.wait = min(2*max(t.wait, gather), longestGather)
+	}
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.dirty[where{Scope{e.address, at.domain}, at.table}] = struct{}{}
+}
+
+// Tick hands over to the observer what the bucket lacks and was gathered for long enough. It is to be called every 100 ms or so.
+func (s *Store) Tick(now int64) { s.hand(now, false) }
+
+// Flush hands over to the observer all that the bucket lacks.
+func (s *Store) Flush(now int64) { s.hand(now, true) }
+
+func (s *Store) hand(now int64, all bool) {
+	s.expire(now)
+	s.dirtyMu.Lock()
+	list := make([]where, 0, len(s.dirty))
+	for w := range s.dirty {
+		list = append(list, w)
+	}
+	s.dirtyMu.Unlock()
+	for _, w := range list {
+		if s.tell(w, now, all) {
+			s.dirtyMu.Lock()
+			delete(s.dirty, w)
+			s.dirtyMu.Unlock()
+		}
+	}
+}
+
+// tell hands a table over, if it is time, and reports whether it is done with.
+func (s *Store) tell(w where, now int64, all bool) bool {
+	e := s.Find(w.scope.Exporter)
+	if e == nil {
+		return true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tables[place{w.scope.Domain, w.table}]
+	switch {
+	case t == nil || t.dirty == 0:
+		return true
+	case !all && now-t.dirty < t.wait:
+		return false
+	}
+	t.dirty = 0
+	if len(t.fresh) > 0 {
+		t.set(t.entries(), &s.chunks)
+	}
+	m := t.describe()
+	t.manifest = max(t.manifest+1, m.newest())
+	t.told = now
+	for _, c := range t.chunks {
+		d := pageDefinition(c, now)
+		d.Refresh = t.refresh
+		s.observer.Learned(d)
+	}
+	d := manifestDefinition(w, &m, t)
+	d.Refresh = t.refresh
+	t.refresh = false
+	s.observer.Learned(d)
+	return true
+}
+
+func pageDefinition(c *chunk, heard int64) template.Definition {
+	return template.Definition{Key: pageKey(c.hash), Kind: template.KindPage, Record: content(c.rows), Heard: heard, Told: heard}
+}
+
+// pageKey names a page by half its hash; the rest is in the manifest.
+func pageKey(h Hash) template.Key {
+	return template.Key{Family: template.FamilyPage, ID: binary.BigEndian.Uint64(h[:])}
+}
+
+func manifestDefinition(w where, m *Manifest, t *tableRows) template.Definition {
+	return template.Definition{
+		Key: template.Key{Scope: template.Scope{Exporter: w.scope.Exporter, Domain: w.scope.Domain}, Family: template.FamilyNames,
+			ID: uint64(w.table)},
+		Kind: template.KindNames, Stamp: t.manifest, Record: m.Encode(), Heard: t.heard, Told: t.told,
+	}
+}
+
+// Manifests is the Store as the bucket's memory for manifests.
+type Manifests struct{ *Store }
+
+// BucketPages is the Store as the bucket's memory for pages.
+type BucketPages struct{ *Store }
+
+// Restore takes a page from the bucket at now and reports whether it changed anything.
+func (b BucketPages) Restore(d template.Definition, now int64) bool {
+	s := b.Store
+	hash := HashOf(d.Record)
+	if pageKey(hash) != d.Key {
+		return false
+	}
+	rows, err := DecodePage(d.Record)
+	if err != nil || s.chunks.size() > s.limits.Load().Bytes {
+		return false
+	}
+	for _, w := range s.chunks.arrive(hash, rows, now) {
+		s.complete(w, now)
+	}
+	return true
+}
+
+// Forget does nothing: a page that a table has is written again when the bucket is listed.
+func (b BucketPages) Forget(template.Key) {}
+
+// Definitions are the pages that tables have.
+func (b BucketPages) Definitions(now int64) iter.Seq[template.Definition] {
+	return func(yield func(template.Definition) bool) {
+		for _, c := range b.chunks.used() {
+			if !yield(pageDefinition(c, now)) {
+				return
+			}
+		}
+	}
+}
+
+// Restore takes a manifest from the bucket at now and reports whether it changed anything: not yet where its pages have not come.
+func (b Manifests) Restore(d template.Definition, now int64) bool {
+	s := b.Store
+	m, err := DecodeManifest(d.Record)
+	if err != nil || now-d.Heard > s.ttl {
+		return false
+	}
+	e := s.exporter(d.Key.Scope.Exporter, min(d.Heard, now))
+	if e == nil {
+		return false
+	}
+	w := where{Scope{d.Key.Scope.Exporter, d.Key.Scope.Domain}, Table(d.Key.ID)}
+	e.mu.Lock()
+	at := place{w.scope.Domain, w.table}
+	t := e.tables[at]
+	if t == nil {
+		t = &tableRows{}
+		e.tables[at] = t
+	}
+	t.wanted = &restored{m, d.Stamp, min(d.Heard, now), d.Told}
+	e.mu.Unlock()
+	return s.complete(w, now)
+}
+
+// complete merges a manifest with what memory has, once all of its pages are there.
+func (s *Store) complete(w where, now int64) bool {
+	e := s.Find(w.scope.Exporter)
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := place{w.scope.Domain, w.table}
+	t := e.tables[at]
+	if t == nil || t.wanted == nil {
+		return false
+	}
+	m := t.wanted
+	list := s.chunks.useAll(m.Pages, w)
+	if list == nil && len(m.Pages) > 0 {
+		return false
+	}
+	t.wanted = nil
+	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
+	if t.count == 0 {
+		t.adopt(m, list, &s.chunks)
+		e.generation.Add(1)
+		return true
+	}
+	var theirs []Entry
+	for _, c := range list {
+		theirs = append(theirs, c.rows...)
+	}
+	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
+	m.Stamps(theirs)
+	rows, ahead, changed := merge(t.entries(), theirs)
+	if limit := s.limits.Load().Rows; len(rows) > limit {
+		rows = rows[:limit]
+	}
+	if changed {
+		t.set(rows, &s.chunks)
+		e.generation.Add(1)
+	}
+	if ahead {
+		s.soil(e, at, t, now)
+	}
+	return changed
+}
+
+// Forget drops a table that somebody deleted from the bucket.
+func (b Manifests) Forget(k template.Key) {
+	e := b.Find(k.Scope.Exporter)
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := place{k.Scope.Domain, Table(k.ID)}
+	if t := e.tables[at]; t != nil {
+		t.drop(&b.chunks)
+		delete(e.tables, at)
+		e.generation.Add(1)
+	}
+}
+
+// Definitions are the manifests that the bucket should have at now. Tables that still gather changes come with the next Tick.
+func (b Manifests) Definitions(now int64) iter.Seq[template.Definition] {
+	return func(yield func(template.Definition) bool) {
+		s := b.Store
+		for _, e := range s.all() {
+			for _, d := range e.manifests(now) {
+				if !yield(d) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (e *Exporter) manifests(now int64) (out []template.Definition) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for at, t := range e.tables {
+		if now-t.heard > e.store.ttl || t.count == 0 || len(t.fresh) > 0 {
+			continue
+		}
+		m := t.describe()
+		out = append(out, manifestDefinition(where{Scope{e.address, at.domain}, at.table}, &m, t))
+	}
+	return out
+}

@@ -1,0 +1,157 @@
+package names
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// chunk is a page in memory. Tables that have the same page have the same chunk: an application table of 1,500 rows takes its
+// place once, however many routers send it. Its rows are immutable.
+type chunk struct {
+	hash Hash
+	rows []Entry // their Stamps are 0
+	size int64
+	// users is how many tables have it, and seen when it came without one; both are guarded by chunks.mu.
+	users int
+	seen  int64
+}
+
+// find looks a number up.
+func (c *chunk) find(number uint64) *Row {
+	i, ok := slices.BinarySearchFunc(c.rows, number, compareNumber)
+	if !ok {
+		return nil
+	}
+	return &c.rows[i].Row
+}
+
+func compareNumber(e Entry, number uint64) int {
+	switch {
+	case e.Number < number:
+		return -1
+	case e.Number > number:
+		return 1
+	}
+	return 0
+}
+
+// chunks are the pages of all tables, and for a while those that came from the bucket ahead of the manifest that has them.
+type chunks struct {
+	bytes atomic.Int64
+	fresh atomic.Int64 // of rows that have changed since their tables' pages were made
+
+	mu      sync.Mutex
+	byHash  map[Hash]*chunk
+	waiting map[Hash][]where // tables whose manifest has a page that has not come
+	strays  []*chunk         // those without a user, the longest there first; some have found one since
+}
+
+// where is a table.
+type where struct {
+	scope Scope
+	table Table
+}
+
+// Bounds of pages that no table has: those of a bucket that is being loaded stand before the manifests that have them.
+const (
+	strayAge = int64(10 * time.Minute)
+	// maxWaiting bounds the pages that are waited for.
+	maxWaiting = 1 << 16
+)
+
+// size is about how many bytes all rows take.
+func (c *chunks) size() int64 { return c.bytes.Load() + c.fresh.Load() }
+
+// use counts a user of the chunk with rows, which are its alone, adding it if need be.
+func (c *chunks) use(hash Hash, rows []Entry) *chunk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.byHash[hash]
+	if known == nil {
+		known = c.add(hash, rows)
+	}
+	known.users++
+	return known
+}
+
+// useAll counts a user of each chunk, or of none and returns nil where one is not there; the table is then told when it comes.
+func (c *chunks) useAll(hashes []Hash, w where) []*chunk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]*chunk, 0, len(hashes))
+	for _, h := range hashes {
+		known := c.byHash[h]
+		if known == nil {
+			if list, ok := c.waiting[h]; (ok || len(c.waiting) < maxWaiting) && !slices.Contains(list, w) {
+				c.waiting[h] = append(list, w)
+			}
+			return nil
+		}
+		out = append(out, known)
+	}
+	for _, known := range out {
+		known.users++
+	}
+	return out
+}
+
+// release ends a use; what nobody uses any more goes.
+func (c *chunks) release(list []*chunk) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, known := range list {
+		if known.users--; known.users == 0 {
+			c.remove(known)
+		}
+	}
+}
+
+// arrive takes a page from the bucket and returns the tables that waited for it.
+func (c *chunks) arrive(hash Hash, rows []Entry, now int64) []where {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.strays) > 0 && (c.strays[0].users > 0 || now-c.strays[0].seen > strayAge) {
+		if stray := c.strays[0]; stray.users == 0 && c.byHash[stray.hash] == stray {
+			c.remove(stray)
+		}
+		c.strays = c.strays[1:]
+	}
+	if c.byHash[hash] == nil {
+		stray := c.add(hash, rows)
+		stray.seen = now
+		c.strays = append(c.strays, stray)
+	}
+	out := c.waiting[hash]
+	delete(c.waiting, hash)
+	return out
+}
+
+func (c *chunks) add(hash Hash, rows []Entry) *chunk {
+	known := &chunk{hash: hash, rows: rows}
+	for i := range rows {
+		known.size += rows[i].size()
+	}
+	c.byHash[hash] = known
+	c.bytes.Add(known.size)
+	return known
+}
+
+func (c *chunks) remove(known *chunk) {
+	delete(c.byHash, known.hash)
+	c.bytes.Add(-known.size)
+}
+
+// used are the chunks that tables have.
+func (c *chunks) used() []*chunk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]*chunk, 0, len(c.byHash))
+	for _, known := range c.byHash {
+		if known.users > 0 {
+			out = append(out, known)
+		}
+	}
+	return out
+}

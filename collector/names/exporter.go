@@ -1,0 +1,143 @@
+package names
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// place is a table of one exporter.
+type place struct {
+	domain uint32
+	table  Table
+}
+
+// Exporter is what one address taught. It is safe for concurrent use.
+type Exporter struct {
+	store   *Store
+	address netip.Addr
+	// generation changes whenever a look-up may give another result.
+	generation atomic.Uint64
+	gone       atomic.Bool
+	heard      atomic.Int64
+
+	mu     sync.Mutex
+	tables map[place]*tableRows
+}
+
+// Generation changes whenever Row may give another result.
+func (e *Exporter) Generation() uint64 { return e.generation.Load() }
+
+// Gone reports that the Store has forgotten the exporter.
+func (e *Exporter) Gone() bool { return e.gone.Load() }
+
+// Own looks up what a domain itself says a number means, nil for nothing. The Row must not be changed.
+func (e *Exporter) Own(domain uint32, t Table, number uint64) *Row {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if own := e.tables[place{domain, t}]; own != nil {
+		return own.find(number)
+	}
+	return nil
+}
+
+// Row looks up what a number means to flows of a domain: what the domain itself says; else what the exporter's other domains agree
+// on; else nil. The Row must not be changed.
+func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if own := e.tables[place{domain, t}]; own != nil {
+		if row := own.find(number); row != nil {
+			return row
+		}
+	}
+	var found *Row
+	for at, other := range e.tables {
+		if at.table != t || at.domain == domain {
+			continue
+		}
+		row := other.find(number)
+		switch {
+		case row == nil:
+		case found == nil:
+			found = row
+		case !row.same(found):
+			return nil
+		}
+	}
+	return found
+}
+
+// learn takes a row, see Store.Learn. e.mu is held.
+func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
+	at := place{k.Scope.Domain, k.Table}
+	t := e.tables[at]
+	if t == nil {
+		t = &tableRows{}
+	}
+	was := t.find(k.Number)
+	result, merged := Learned, r
+	if was != nil {
+		merged = was.merge(r)
+		if was.Name != "" && was.Name != merged.Name {
+			result = Reassigned
+			if r.Description == "" {
+				merged.Description = "" // it described what had the number before
+			}
+		}
+		known := t.stamp(k.Number)
+		switch {
+		case was.same(&merged):
+			t.heard = now
+			if now-t.told > e.store.ttl/2 && t.dirty == 0 {
+				t.refresh = true
+				e.store.soil(e, at, t, now)
+			}
+			return Refreshed
+		case late(stamp, known):
+			return Stale
+		}
+		stamp = max(stamp, known+1)
+	}
+	if !e.room(&merged, was) {
+		return RefusedRoom
+	}
+	e.tables[at] = t
+	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
+	t.heard = now
+	e.generation.Add(1)
+	if len(t.fresh) >= compactRows {
+		t.set(t.entries(), &e.store.chunks)
+	}
+	e.store.soil(e, at, t, now)
+	return result
+}
+
+// compactRows is after how many changed rows new pages are made, so that no look-up and no copy meets more.
+const compactRows = 4096
+
+// room reports whether a row may take the place of was, or one of its own where that is nil.
+func (e *Exporter) room(r, was *Row) bool {
+	l := e.store.limits.Load()
+	rows, bytes := 0, r.size()
+	for _, t := range e.tables {
+		rows += t.count
+		bytes += t.bytes
+	}
+	if was == nil && rows >= l.Rows || bytes > l.ExporterBytes {
+		return false
+	}
+	return e.store.chunks.size()+r.size() <= l.Bytes
+}
+
+// leave lets go of everything: a worker may still look at the exporter for a while.
+func (e *Exporter) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.tables {
+		t.drop(&e.store.chunks)
+	}
+	e.tables = make(map[place]*tableRows)
+	e.gone.Store(true)
+	e.generation.Add(1)
+}

@@ -1,0 +1,226 @@
+package names
+
+import (
+	"slices"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// tableRows are the rows of one table of one scope. Its methods are called with the exporter locked.
+type tableRows struct {
+	chunks []*chunk
+	// base is the stamp of the chunks' rows, but of those in recent.
+	base   Stamp
+	recent map[uint64]Stamp
+	// fresh are rows that changed since the chunks were made.
+	fresh map[uint64]Entry
+	count int
+	bytes int64
+	// freshBytes are those of fresh, which chunks.fresh counts.
+	freshBytes int64
+
+	// heard is when a row was last said; told, when the bucket was last written, and manifest the stamp of what was.
+	heard, told int64
+	manifest    Stamp
+	// dirty since then, 0 where the bucket has it all; wait is for how long changes are gathered.
+	dirty, wait int64
+	refresh     bool
+	// wanted came from the bucket ahead of its pages.
+	wanted *restored
+}
+
+// restored is a manifest that came from the bucket.
+type restored struct {
+	Manifest
+	stamp       Stamp
+	heard, told int64
+}
+
+func (t *tableRows) find(number uint64) *Row {
+	if e, ok := t.fresh[number]; ok {
+		return &e.Row
+	}
+	i, found := slices.BinarySearchFunc(t.chunks, number, func(c *chunk, number uint64) int { return compareNumber(c.rows[0], number) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return nil
+	}
+	return t.chunks[i].find(number)
+}
+
+func (t *tableRows) stamp(number uint64) Stamp {
+	if e, ok := t.fresh[number]; ok {
+		return e.Stamp
+	}
+	if s, ok := t.recent[number]; ok {
+		return s
+	}
+	return t.base
+}
+
+// put takes a row that is new or has changed.
+func (t *tableRows) put(e Entry, was *Row, all *chunks) {
+	if t.fresh == nil {
+		t.fresh = make(map[uint64]Entry)
+	}
+	if was == nil {
+		t.count++
+	} else {
+		t.bytes -= was.size()
+	}
+	size := e.size()
+	t.bytes += size
+	if before, ok := t.fresh[e.Number]; ok {
+		size -= before.size()
+	}
+	t.freshBytes += size
+	all.fresh.Add(size)
+	t.fresh[e.Number] = e
+}
+
+func (t *tableRows) forgetFresh(all *chunks) {
+	all.fresh.Add(-t.freshBytes)
+	t.fresh, t.freshBytes = nil, 0
+}
+
+// drop lets go of all rows.
+func (t *tableRows) drop(all *chunks) {
+	t.forgetFresh(all)
+	all.release(t.chunks)
+	t.chunks = nil
+}
+
+// entries returns all rows by number, with their stamps.
+func (t *tableRows) entries() []Entry {
+	out := make([]Entry, 0, t.count)
+	for _, c := range t.chunks {
+		for _, e := range c.rows {
+			if _, changed := t.fresh[e.Number]; !changed {
+				e.Stamp = t.stamp(e.Number)
+				out = append(out, e)
+			}
+		}
+	}
+	for _, e := range t.fresh {
+		out = append(out, e)
+	}
+	if len(t.fresh) > 0 {
+		slices.SortFunc(out, func(a, b Entry) int { return compareNumber(a, b.Number) })
+	}
+	return out
+}
+
+// set has the table consist of rows, which are in the order of their numbers, and returns its pages.
+func (t *tableRows) set(rows []Entry, all *chunks) []Page {
+	pages := Pages(rows)
+	before := t.chunks
+	t.chunks = make([]*chunk, 0, len(pages))
+	rest := rows
+	for i := range pages {
+		n := pages[i].rows
+		part := slices.Clone(rest[:n])
+		for j := range part {
+			part[j].Stamp = 0
+		}
+		t.chunks = append(t.chunks, all.use(pages[i].Hash, part))
+		rest = rest[n:]
+	}
+	all.release(before)
+	m := NewManifest(rows, pages)
+	t.base, t.recent = m.Base, stampMap(m.Recent)
+	t.forgetFresh(all)
+	t.count, t.bytes = len(rows), 0
+	for _, c := range t.chunks {
+		t.bytes += c.size
+	}
+	return pages
+}
+
+// adopt has the table consist of the chunks of a manifest, of which the caller has counted the use.
+func (t *tableRows) adopt(m *restored, list []*chunk, all *chunks) {
+	all.release(t.chunks)
+	t.forgetFresh(all)
+	t.chunks, t.base, t.recent = list, m.Base, stampMap(m.Recent)
+	t.count, t.bytes = 0, 0
+	for _, c := range list {
+		t.count += len(c.rows)
+		t.bytes += c.size
+	}
+}
+
+func stampMap(recent []Recent) map[uint64]Stamp {
+	if len(recent) == 0 {
+		return nil
+	}
+	out := make(map[uint64]Stamp, len(recent))
+	for _, r := range recent {
+		out[r.Number] = r.Stamp
+	}
+	return out
+}
+
+// describe is the manifest of a table whose rows are all in chunks.
+func (t *tableRows) describe() Manifest {
+	m := Manifest{Base: t.base}
+	for _, c := range t.chunks {
+		m.Pages = append(m.Pages, c.hash)
+	}
+	for number, stamp := range t.recent {
+		m.Recent = append(m.Recent, Recent{number, stamp})
+	}
+	slices.SortFunc(m.Recent, func(a, b Recent) int {
+		if a.Number < b.Number {
+			return -1
+		}
+		return 1
+	})
+	return m
+}
+
+// newest is the latest stamp of a row.
+func (m *Manifest) newest() Stamp {
+	newest := m.Base
+	for i := range m.Recent {
+		newest = max(newest, m.Recent[i].Stamp)
+	}
+	return newest
+}
+
+// merge returns the rows of a and b, which are in the order of their numbers, the later one of each number. ahead reports that a
+// has what b lacks, changed that b has what a lacks.
+func merge(a, b []Entry) (out []Entry, ahead, changed bool) {
+	out = make([]Entry, 0, max(len(a), len(b)))
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].Number < b[0].Number:
+			out, a, ahead = append(out, a[0]), a[1:], true
+		case a[0].Number > b[0].Number:
+			out, b, changed = append(out, b[0]), b[1:], true
+		default:
+			ours, theirs := a[0], b[0]
+			switch {
+			case ours.same(&theirs.Row):
+				ours.Stamp = max(ours.Stamp, theirs.Stamp)
+			case ours.Stamp > theirs.Stamp, ours.Stamp == theirs.Stamp && ours.greater(&theirs.Row):
+				ahead = true
+			default:
+				ours, changed = theirs, true
+			}
+			out, a, b = append(out, ours), a[1:], b[1:]
+		}
+	}
+	ahead, changed = ahead || len(a) > 0, changed || len(b) > 0
+	return append(append(out, a...), b...), ahead, changed
+}
+
+// lateSeconds is how much older than what is known a row may be and still be taken for one that was overtaken on its way.
+// What is older comes from an exporter whose clock went back.
+const lateSeconds = 60
+
+// late reports whether s is of an earlier second than known, by no more than a datagram may be late.
+func late(s, known template.Stamp) bool {
+	was, is := known.Seconds(), s.Seconds()
+	return is < was && was-is <= lateSeconds
+}

@@ -1,0 +1,41 @@
+package names
+
+// saidNow is what the operator says, and since when.
+type saidNow struct {
+	said *Said
+	// last: what the exporter says goes first.
+	last       bool
+	generation uint64
+}
+
+// Say has the operator's names in force from now on. They win over the exporters' unless exporterWins.
+func (s *Store) Say(said *Said, exporterWins bool) {
+	s.said.Store(&saidNow{said: said, last: exporterWins, generation: s.said.Load().generation + 1})
+}
+
+// Saying changes with what the operator says.
+func (s *Store) Saying() uint64 { return s.said.Load().generation }
+
+// Resolve is what a number means to flows of a scope by what the exporter says, where e is not nil, and what the operator says:
+// nil where neither says anything. Text that one of them leaves out is the other's. own leaves out what the exporter's other domains
+// say.
+func (s *Store) Resolve(e *Exporter, k Key, own bool) *Row {
+	said := s.said.Load()
+	mine := said.said.Find(k)
+	var theirs *Row
+	if e != nil {
+		if theirs = e.Own(k.Scope.Domain, k.Table, k.Number); theirs == nil && !own {
+			theirs = e.Row(k.Scope.Domain, k.Table, k.Number)
+		}
+	}
+	switch {
+	case mine == nil:
+		return theirs
+	case theirs == nil:
+		return mine
+	case said.last:
+		mine, theirs = theirs, mine
+	}
+	row := theirs.merge(*mine)
+	return &row
+}

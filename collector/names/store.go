@@ -1,0 +1,223 @@
+package names
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Limits bound a Store. Names come from UDP, and whoever sends them can invent exporters and rows.
+type Limits struct {
+	// Exporters is how many addresses may have rows.
+	Exporters int
+	// Rows is how many rows all tables of one exporter may have.
+	Rows int
+	// ExporterBytes is how much memory the rows of one exporter may take, about, whether others have the same or not.
+	ExporterBytes int64
+	// Bytes is how much memory all pages may take, about.
+	Bytes int64
+}
+
+// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows fits each; all together have 2 KiB an
+// exporter, as twenty names take, and no less than 64 MiB. What tables share counts once.
+func LimitsFor(exporters int) Limits {
+	return Limits{Exporters: exporters, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<11, 64<<20)}
+}
+
+// Result says what became of a row.
+type Result uint8
+
+// The results.
+const (
+	// Learned: the number had no row, or one that said less.
+	Learned Result = iota
+	// Reassigned: the number had another name.
+	Reassigned
+	// Refreshed: it said what was known.
+	Refreshed
+	// Stale: it is older than what is known, and was overtaken on its way.
+	Stale
+	// RefusedRoom: the limits leave no room for it.
+	RefusedRoom
+	// RefusedEmpty: it says nothing.
+	RefusedEmpty
+)
+
+// Store holds the tables of all exporters. It is safe for concurrent use.
+type Store struct {
+	limits   atomic.Pointer[Limits]
+	ttl      int64
+	observer template.Observer
+	chunks   chunks
+	figures  figures
+	// known changes with every exporter that is added.
+	known atomic.Uint64
+	said  atomic.Pointer[saidNow]
+
+	mu        sync.RWMutex
+	exporters map[netip.Addr]*Exporter
+
+	expired atomic.Int64 // when expire last looked
+
+	dirtyMu sync.Mutex
+	dirty   map[where]struct{}
+}
+
+// NewStore returns an empty Store, which forgets tables of which no row was said for the ttl; 0 is for ever.
+func NewStore(limits Limits, ttl time.Duration) *Store {
+	s := &Store{ttl: int64(ttl), observer: ignorant{}, exporters: make(map[netip.Addr]*Exporter), dirty: make(map[where]struct{})}
+	if ttl == 0 {
+		s.ttl = 1<<63 - 1
+	}
+	s.chunks.byHash, s.chunks.waiting = make(map[Hash]*chunk), make(map[Hash][]where)
+	s.limits.Store(&limits)
+	s.said.Store(&saidNow{})
+	return s
+}
+
+type ignorant struct{}
+
+func (ignorant) Learned(template.Definition) {}
+
+// Observe replaces the observer. It must be called before the Store is used by others.
+func (s *Store) Observe(o template.Observer) { s.observer = o }
+
+// SetLimits replaces the limits; what exceeds them is refused from now on.
+func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
+
+// Known changes whenever an exporter is added.
+func (s *Store) Known() uint64 { return s.known.Load() }
+
+// Size counts the exporters and about how many bytes all their rows take.
+func (s *Store) Size() (exporters int, bytes int64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.exporters), s.chunks.size()
+}
+
+// Find returns the exporter of an address, or nil.
+func (s *Store) Find(a netip.Addr) *Exporter {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.exporters[a]
+}
+
+// Learn takes a row from an exporter, announced in a message with an export time (seconds since 1970) and received at now
+// (nanoseconds since 1970). Of two rows of one number the one that was exported later counts; one that is older by more than a
+// minute comes from an exporter whose clock went back, and counts at once.
+func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
+	if r.Empty() {
+		return RefusedEmpty
+	}
+	result := s.learn(k, r, exported, now)
+	switch result {
+	case RefusedRoom:
+		s.figures.refused[RefusedFull].Add(1)
+	case Stale:
+		s.figures.refused[RefusedStale].Add(1)
+	}
+	return result
+}
+
+func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
+	e := s.exporter(k.Scope.Exporter, now)
+	if e == nil {
+		return RefusedRoom
+	}
+	e.heard.Store(now)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone.Load() {
+		return RefusedRoom
+	}
+	return e.learn(k, r, template.StampOf(exported), now)
+}
+
+const (
+	// evictionSample is how many exporters are looked at to find one that was not heard of for long.
+	evictionSample = 32
+	// silentLong is from when on a silent exporter makes room for another: those that send repeat their tables within it, so that a
+	// flood of invented ones pushes out none of them.
+	silentLong = int64(time.Hour)
+)
+
+// exporter returns the exporter of an address, adding it if need be; nil where there are as many as may be.
+func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
+	if e := s.Find(a); e != nil {
+		return e
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.exporters[a]; e != nil {
+		return e
+	}
+	l := s.limits.Load()
+	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
+		oldest := s.oldest()
+		if oldest == nil || now-oldest.heard.Load() < silentLong {
+			return nil
+		}
+		delete(s.exporters, oldest.address)
+		oldest.leave()
+	}
+	e := &Exporter{store: s, address: a, tables: make(map[place]*tableRows)}
+	e.heard.Store(now)
+	s.exporters[a] = e
+	s.known.Add(1)
+	return e
+}
+
+// expireEvery is how often tables that nobody says any more are looked for.
+const expireEvery = int64(time.Minute)
+
+// expire forgets tables of which no row was said for the ttl.
+func (s *Store) expire(now int64) {
+	last := s.expired.Load()
+	if now-last < expireEvery || !s.expired.CompareAndSwap(last, now) {
+		return
+	}
+	for _, e := range s.all() {
+		e.mu.Lock()
+		for at, t := range e.tables {
+			if now-t.heard > s.ttl && t.wanted == nil {
+				t.drop(&s.chunks)
+				delete(e.tables, at)
+				e.generation.Add(1)
+			}
+		}
+		e.mu.Unlock()
+	}
+}
+
+// oldest is the exporter that was silent for longest of a few. s.mu is held.
+func (s *Store) oldest() *Exporter {
+	var oldest *Exporter
+	n := 0
+	for _, e := range s.exporters {
+		if oldest == nil || e.heard.Load() < oldest.heard.Load() {
+			oldest = e
+		}
+		if n++; n == evictionSample {
+			break
+		}
+	}
+	return oldest
+}
+
+// Rows returns a table of a scope, by number.
+func (s *Store) Rows(scope Scope, t Table) []Entry {
+	e := s.Find(scope.Exporter)
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	own := e.tables[place{scope.Domain, t}]
+	if own == nil {
+		return nil
+	}
+	return own.entries()
+}

@@ -1,0 +1,236 @@
+package names
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	router = netip.MustParseAddr("192.0.2.1")
+	main0  = Scope{Exporter: router}
+	card1  = Scope{Exporter: router, Domain: 1}
+)
+
+const second = int64(1e9)
+
+func newStore() *Store { return NewStore(LimitsFor(1000), 0) }
+
+func rowOf(s *Store, k Key) Row {
+	if row := s.Resolve(s.Find(k.Scope.Exporter), k, false); row != nil {
+		return *row
+	}
+	return Row{}
+}
+
+func nameOf(s *Store, k Key) string { return rowOf(s, k).Name }
+
+func TestRows(t *testing.T) {
+	five := Key{Scope: main0, Table: Interfaces, Number: 5}
+	type step struct {
+		key      Key
+		row      Row
+		exported uint64
+		want     Result
+	}
+	for name, test := range map[string]struct {
+		steps []step
+		want  string
+		asked Key
+	}{
+		"a row is found": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}}, "Gi0/5", five},
+		"sent again it is no change": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}, {five, Row{Name: "Gi0/5"}, 1600, Refreshed}}, "Gi0/5", five},
+		"a number given to another is right at once": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}, {five, Row{Name: "Gi0/6"}, 1000, Reassigned}}, "Gi0/6", five},
+		"a datagram that was overtaken changes nothing": {
+			[]step{{five, Row{Name: "new"}, 1000, Learned}, {five, Row{Name: "old"}, 990, Stale}}, "new", five},
+		"a clock that went back is believed": {
+			[]step{{five, Row{Name: "old"}, 1_000_000, Learned}, {five, Row{Name: "new"}, 100, Reassigned}}, "new", five},
+		"a row that is not repeated stays": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned},
+				{Key{main0, Interfaces, 6}, Row{Name: "Gi0/6"}, 9000, Learned}}, "Gi0/5", five},
+		"a row that says nothing is none": {
+			[]step{{five, Row{}, 1000, RefusedEmpty}}, "", five},
+		"another domain's row serves where one's own has none": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}}, "Gi0/5", Key{card1, Interfaces, 5}},
+		"one's own domain's row goes first": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}, {Key{card1, Interfaces, 5}, Row{Name: "Te1/5"}, 1000, Learned}},
+			"Te1/5", Key{card1, Interfaces, 5}},
+		"domains that differ name nothing of a third": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}, {Key{card1, Interfaces, 5}, Row{Name: "Te1/5"}, 1000, Learned}},
+			"", Key{Scope{router, 2}, Interfaces, 5}},
+		"tables are apart": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}}, "", Key{main0, VRFs, 5}},
+		"exporters are apart": {
+			[]step{{five, Row{Name: "Gi0/5"}, 1000, Learned}}, "",
+			Key{Scope{Exporter: netip.MustParseAddr("192.0.2.2")}, Interfaces, 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore()
+			for i, step := range test.steps {
+				if got := s.Learn(step.key, step.row, step.exported, int64(i)*second); got != step.want {
+					t.Errorf("step %d: %d, want %d", i, got, step.want)
+				}
+			}
+			if got := nameOf(s, test.asked); got != test.want {
+				t.Errorf("named %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestNameAndSpeedComeInDifferentRecords(t *testing.T) {
+	s, k := newStore(), Key{main0, Interfaces, 5}
+	s.Learn(k, Row{Name: "eth5", Description: "uplink"}, 1000, 0)
+	s.Learn(k, Row{Speed: 10}, 1000, 0)
+	if got := rowOf(s, k); got.Name != "eth5" || got.Speed != 10 || got.Description != "uplink" {
+		t.Errorf("%+v", got)
+	}
+	s.Learn(k, Row{Name: "eth6"}, 1001, 0)
+	if got := rowOf(s, k); got.Description != "" {
+		t.Errorf("eth6 is described as %q, which was said of eth5", got.Description)
+	}
+}
+
+func TestALookUpHoldsUntilTheGenerationChanges(t *testing.T) {
+	s, k := newStore(), Key{main0, Interfaces, 5}
+	s.Learn(k, Row{Name: "old"}, 1000, 0)
+	e := s.Find(router)
+	generation := e.Generation()
+	s.Learn(k, Row{Name: "old"}, 1600, 0)
+	if e.Generation() != generation {
+		t.Error("a row that was sent again changed something")
+	}
+	s.Learn(k, Row{Name: "new"}, 1601, 0)
+	if e.Generation() == generation || nameOf(s, k) != "new" {
+		t.Errorf("the row is %q in generation %d", nameOf(s, k), e.Generation())
+	}
+}
+
+func TestManyRowsThatComeInAnyOrderAreAllFound(t *testing.T) {
+	s := newStore()
+	for _, n := range rand.New(rand.NewPCG(1, 2)).Perm(65_535) {
+		if got := s.Learn(Key{main0, Interfaces, uint64(n + 1)}, Row{Name: fmt.Sprint("if", n+1)}, 1000, 0); got != Learned {
+			t.Fatalf("row %d: %d", n, got)
+		}
+	}
+	s.Tick(second * 60)
+	for n := uint64(1); n <= 65_535; n++ {
+		if got := nameOf(s, Key{main0, Interfaces, n}); got != fmt.Sprint("if", n) {
+			t.Fatalf("row %d is %q", n, got)
+		}
+	}
+}
+
+func TestRoutersThatSendTheSameTableHaveItOnce(t *testing.T) {
+	s := newStore()
+	for i := range 100 {
+		for n := range 1500 {
+			k := Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})}, Applications, 13<<24 | uint64(n)}
+			s.Learn(k, Row{Name: fmt.Sprint("application-", n)}, uint64(1000+i), 0)
+		}
+		s.Tick(second * int64(i))
+	}
+	s.Tick(second * 1000)
+	one := newStore()
+	for n := range 1500 {
+		one.Learn(Key{main0, Applications, 13<<24 | uint64(n)}, Row{Name: fmt.Sprint("application-", n)}, 1000, 0)
+	}
+	one.Tick(second * 1000)
+	_, all := s.Size()
+	if _, single := one.Size(); all != single {
+		t.Errorf("100 routers take %d bytes, one takes %d", all, single)
+	}
+}
+
+func TestAFloodTakesNoMoreThanItsExporterMay(t *testing.T) {
+	s := NewStore(Limits{Exporters: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, 0)
+	refused := 0
+	for i := range 1000 {
+		if s.Learn(Key{main0, Interfaces, uint64(i)}, Row{Name: "x"}, 1000, 0) == RefusedRoom {
+			refused++
+		}
+	}
+	if rows := len(s.Rows(main0, Interfaces)); rows != 100 || refused != 900 {
+		t.Errorf("%d rows, %d refused", rows, refused)
+	}
+	for i := range 1000 {
+		for n := range 100 {
+			long := strings.Repeat(string(rune('a'+i%26)), MaxText-8) + fmt.Sprintf("%04d%04d", i, n)
+			k := Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Interfaces, uint64(n)}
+			s.Learn(k, Row{Name: long, Description: long}, 1000, second)
+		}
+		s.Tick(second * 100)
+	}
+	if exporters, bytes := s.Size(); exporters > 10 || bytes > 4<<20 {
+		t.Errorf("%d exporters, %d bytes", exporters, bytes)
+	}
+	if nameOf(s, Key{main0, Interfaces, 5}) != "x" {
+		t.Error("a flood of invented exporters pushed out one that sends")
+	}
+	if s.Learn(Key{Scope{Exporter: netip.MustParseAddr("10.9.9.9")}, Interfaces, 1}, Row{Name: "later"}, 1000, 2*silentLong) != Learned {
+		t.Error("exporters that fell silent make no room")
+	}
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]struct {
+		text    string
+		refusal Refusal
+	}{
+		"GigabitEthernet0/0/1":           {"GigabitEthernet0/0/1", Accepted},
+		"Gi0/1\x00\x00\x00":              {"Gi0/1", Accepted},
+		" Büro 3. Stock ":                {"Büro 3. Stock", Accepted},
+		"":                               {"", Accepted},
+		"\x00\x00":                       {"", Accepted},
+		"Gi0/1\x00secret":                {"", RefusedControl},
+		"\x1b[2Jowned":                   {"", RefusedControl},
+		"line\nfeed":                     {"", RefusedControl},
+		"\u202egpj.exe":                  {"", RefusedControl},
+		"\xff\xfe":                       {"", RefusedEncoding},
+		strings.Repeat("x", MaxText):     {strings.Repeat("x", MaxText), Accepted},
+		strings.Repeat("x", MaxText+1):   {"", RefusedLength},
+		strings.Repeat("\x00", 1000):     {"", Accepted},
+		"bad \xc3\x28 sequence":          {"", RefusedEncoding},
+		"private \ue000 use":             {"", RefusedControl},
+		"the replacement \ufffd is none": {"", RefusedControl},
+	} {
+		if text, refusal := Clean([]byte(in)); text != want.text || refusal != want.refusal {
+			t.Errorf("%q gave %q (%s), want %q (%s)", in, text, refusal, want.text, want.refusal)
+		}
+	}
+}
+
+func TestATableThatNobodySaysAnyMoreIsForgottenAfterTheTTL(t *testing.T) {
+	s := NewStore(LimitsFor(10), time.Hour)
+	k := Key{Scope: Scope{Exporter: netip.MustParseAddr("192.0.2.1")}, Table: Interfaces, Number: 5}
+	s.Learn(k, Row{Name: "five"}, 1000, int64(time.Hour))
+	s.Tick(int64(2 * time.Hour))
+	if s.Find(k.Scope.Exporter).Row(0, Interfaces, 5) == nil {
+		t.Error("the table went before its age ended")
+	}
+	s.Tick(int64(2*time.Hour + 2*time.Minute))
+	if s.Find(k.Scope.Exporter).Row(0, Interfaces, 5) != nil {
+		t.Error("the table is still there")
+	}
+	if _, bytes := s.Size(); bytes != 0 {
+		t.Errorf("nothing takes %d bytes", bytes)
+	}
+}
+
+func TestRowsThatAreNotInPagesYetCountForTheBound(t *testing.T) {
+	s := NewStore(Limits{Exporters: 1000, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 100_000}, 0)
+	refused := false
+	for i := range 1000 {
+		k := Key{Scope: Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Table: Interfaces, Number: uint64(i)}
+		refused = s.Learn(k, Row{Name: strings.Repeat("x", 200)}, 1000, 1) == RefusedRoom || refused
+	}
+	if _, bytes := s.Size(); !refused || bytes > 100_000 {
+		t.Errorf("%d bytes are kept of 100000 that may be", bytes)
+	}
+}

@@ -1,0 +1,86 @@
+package names
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxText is how many bytes a text may have.
+const MaxText = 255
+
+// Refusal says why a text was not taken, or not as it came.
+type Refusal uint8
+
+// The refusals.
+const (
+	// Accepted is no refusal.
+	Accepted Refusal = iota
+	// RefusedEncoding: not UTF-8.
+	RefusedEncoding
+	// RefusedControl: it has control characters, or others that change how the text around it is shown.
+	RefusedControl
+	// RefusedLength: it is longer than MaxText bytes.
+	RefusedLength
+	// RefusedFull: the limits leave no room for the row.
+	RefusedFull
+	// RefusedStale: the row is older than what is known, and was overtaken on its way.
+	RefusedStale
+
+	numRefusals
+)
+
+// String is the value of the label "reason".
+func (r Refusal) String() string {
+	switch r {
+	case Accepted:
+		return "accepted"
+	case RefusedEncoding:
+		return "encoding"
+	case RefusedControl:
+		return "control_character"
+	case RefusedLength:
+		return "too_long"
+	case RefusedFull:
+		return "limit"
+	case RefusedStale:
+		return "stale"
+	}
+	return "unknown"
+}
+
+// Clean takes a text as it came in a datagram. Padding behind it (a NUL ends a string in a field of fixed length) and white space
+// around it are no part of it. A text that is longer, not UTF-8, or has characters that a terminal, a log or a label must not
+// see, is refused as a whole: half a name would pass for another's. The text does not alias b.
+func Clean(b []byte) (string, Refusal) {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		if len(bytes.Trim(b[i:], "\x00")) > 0 {
+			return "", RefusedControl
+		}
+		b = b[:i]
+	}
+	b = bytes.TrimSpace(b)
+	if len(b) > MaxText {
+		return "", RefusedLength
+	}
+	if !utf8.Valid(b) {
+		return "", RefusedEncoding
+	}
+	if bytes.ContainsFunc(b, unprintable) {
+		return "", RefusedControl
+	}
+	return string(b), Accepted
+}
+
+// unprintable reports characters that change how the text around them is read: controls (Cc), formats such as the marks that
+// turn the direction of writing (Cf), line and paragraph separators, and what is private or no character.
+func unprintable(r rune) bool {
+	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
+}
+
+// clean reports whether s is as Clean returns texts: what comes from the bucket was written by somebody else.
+func clean(s string) bool {
+	text, refusal := Clean([]byte(s))
+	return refusal == Accepted && strings.Compare(text, s) == 0
+}
