@@ -16,6 +16,7 @@ func newCollectorCommands(c connection) []*cobra.Command {
 	}{
 		{"flows", "Show flows as they are published", "  kubectl flowfleet flows edge -- --count 20 --exporter 192.0.2.1", []string{"tail"}},
 		{"templates", "List what exporters taught: templates and sampling rates", "  kubectl flowfleet templates edge", []string{"templates", "list"}},
+		{"names", "List the names that exporters taught: of interfaces, applications, VRFs", "  kubectl flowfleet names edge -- --exporter 192.0.2.1", []string{"names", "list"}},
 	} {
 		commands = append(commands, &cobra.Command{
 			Use:     one.name + " [FLEET] [-- FLAGS]",
