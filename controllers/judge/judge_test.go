@@ -104,6 +104,13 @@ func TestNoConditionLies(t *testing.T) {
 			}
 		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonCollectorsUnreachable, "0 of 3"},
 			{v1alpha1.ConditionLoadDistributed, "Unknown", ReasonCollectorsUnreachable, "0 of 3"}, {sources, "Unknown", ReasonCollectorsUnreachable, ""}}},
+		"collectors were looked at once, and did not run before": {func(f *Facts) {
+			for i := range f.Collectors.Reports {
+				f.Collectors.Reports[i].Before = nil
+			}
+			f.Collector.Status.Conditions = []metav1.Condition{{Type: lost, Status: "Unknown", Reason: ReasonNoCollectors, Message: "none runs",
+				ObservedGeneration: f.Collector.Generation}}
+		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "two looks"}}},
 		"two of three were not asked yet": {func(f *Facts) {
 			for i := range f.Collectors.Reports[1:] {
 				f.Collectors.Reports[1+i].Now = nil

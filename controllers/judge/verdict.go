@@ -116,7 +116,7 @@ func Judge(f *Facts) Verdict {
 // unlessPending keeps what was said of the same spec before an operator was restarted, until it has looked itself.
 func (j *judgement) unlessPending(kind string, s said) said {
 	c := j.condition(kind)
-	if s.status != metav1.ConditionUnknown || s.reason != ReasonPending || c == nil || c.Reason == ReasonPending || c.Reason == ReasonDeleting ||
+	if s.status != metav1.ConditionUnknown || s.reason != ReasonPending || c == nil || c.Status == metav1.ConditionUnknown || c.Reason == ReasonDeleting ||
 		c.ObservedGeneration != j.Collector.Generation {
 		return s
 	}
