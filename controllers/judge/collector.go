@@ -99,6 +99,17 @@ func (c *collector) cannotShare() string {
 	return ""
 }
 
+// shares reports that it uses the bucket: one that has just begun is given time before it cannot, and does not use it meanwhile.
+func (c *collector) shares() bool {
+	b := c.Now.Bucket
+	return b != nil && b.Connected && b.Loaded && b.Read && c.cannotShare() == ""
+}
+
+// publishes reports that it uses the stream.
+func (c *collector) publishes() bool {
+	return c.Now.Output.Connected && c.Now.Output.StreamReady && c.cannotPublish() == ""
+}
+
 // cannotPublish says why the collector's flows do not leave.
 func (c *collector) cannotPublish() string {
 	o := &c.Now.Output

@@ -89,6 +89,10 @@ func TestNoConditionLies(t *testing.T) {
 		"a bucket of another that the collectors use": {func(f *Facts) {
 			f.NATS.Bucket.Class, f.NATS.Bucket.Error = jetstream.ClassConflict, "belongs to flows/other"
 		}, kstatus.InProgressStatus, 2, []want{{store, "False", ReasonBucketConflict, "3 of 3 collectors that answer use it"}}},
+		"a bucket of another fleet, which collectors that have just begun do not use": {func(f *Facts) {
+			f.NATS.Bucket.Class, f.NATS.Bucket.Error = jetstream.ClassConflict, "belongs to another"
+			each(f, func(d *status.Document) { d.Started, d.Bucket.Loaded = d.Time, false })
+		}, kstatus.InProgressStatus, 2, []want{{store, "False", ReasonBucketConflict, "0 of 3 collectors that answer use it"}}},
 		"records are dropped": {func(f *Facts) { f.Collectors.Reports[1].Now.Output.Dropped = map[string]uint64{"buffer_full": 7} },
 			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonRecordsDropped, "7 records"}, {lost, "False", ReasonRecordsDropped, "pod edge-b on node node-b: 7"}, {degraded, "True", ReasonRecordsDropped, ""}}},
 		"the kernel drops": {func(f *Facts) { f.Collectors.Reports[0].Now.Listeners[0].KernelDropped = 9 },

@@ -24,6 +24,8 @@ type inNATS struct {
 	// missing: a Secret that its connection needs is not there.
 	missing bool
 	cannot  func(*collector) string
+	// uses reports whether a collector has it now; one that has just begun may neither use it nor say that it cannot.
+	uses func(*collector) bool
 }
 
 // found is what is known of what the spec says now; nil where that was not looked at.
@@ -44,7 +46,7 @@ func (j *judgement) templateStoreReady() said {
 		return isTrue(ReasonDisabled, "templateStore.disabled is set: each collector knows only what it was sent itself")
 	}
 	n := inNATS{kind: v1alpha1.ConditionTemplateStoreReady, what: "bucket " + fleet.BucketName(j.Collector), conflict: ReasonBucketConflict, foreign: ReasonBucketForeign,
-		failed: ReasonBucketFailed, without: "go on from memory", missing: j.Secrets.NoTemplates, cannot: (*collector).cannotShare}
+		failed: ReasonBucketFailed, without: "go on from memory", missing: j.Secrets.NoTemplates, cannot: (*collector).cannotShare, uses: (*collector).shares}
 	if b, _ := j.found(); b != nil {
 		n.look, n.kept, n.offline = &b.Look, b.Found.Kept, b.Found.Offline
 	}
@@ -54,7 +56,7 @@ func (j *judgement) templateStoreReady() said {
 // streamReady says whether flows leave.
 func (j *judgement) streamReady() said {
 	n := inNATS{kind: v1alpha1.ConditionStreamReady, what: "stream " + fleet.StreamName(j.Collector), conflict: ReasonStreamConflict, foreign: ReasonStreamForeign,
-		failed: ReasonStreamFailed, without: "keep flows in their buffers", missing: j.Secrets.NoOutput, cannot: (*collector).cannotPublish}
+		failed: ReasonStreamFailed, without: "keep flows in their buffers", missing: j.Secrets.NoOutput, cannot: (*collector).cannotPublish, uses: (*collector).publishes}
 	if _, s := j.found(); s != nil {
 		n.look, n.kept, n.offline = &s.Look, s.Found.Kept, s.Found.Offline
 	}
@@ -71,7 +73,7 @@ func (j *judgement) streamReady() said {
 func (j *judgement) judgeNATS(n inNATS) said {
 	asked := len(j.answering())
 	cannot := j.those(n.cannot)
-	users := fmt.Sprintf("%d of %d collectors that answer use it", asked-len(cannot), asked)
+	users := fmt.Sprintf("%d of %d collectors that answer use it", j.using(n), asked)
 	switch {
 	case j.Trying && j.condition(n.kind) != nil:
 		c := j.condition(n.kind)
@@ -129,11 +131,21 @@ func (j *judgement) judgeNATS(n inNATS) said {
 	return isTrue(ReasonReady, "%s is ready", n.what)
 }
 
+// using is how many of the collectors that answer use it.
+func (j *judgement) using(n inNATS) (using int) {
+	for _, c := range j.answering() {
+		if n.uses(&c) {
+			using++
+		}
+	}
+	return using
+}
+
 // byCollectors is for what the operator cannot look at itself.
 func (j *judgement) byCollectors(n inNATS, cannot []string) said {
 	asked := len(j.answering())
 	if len(cannot) == 0 {
-		return isTrue(ReasonReportedByCollectors, "all %d collectors that answer use the %s", asked, n.what)
+		return isTrue(ReasonReportedByCollectors, "%d of %d collectors that answer use the %s, and none says that it cannot", j.using(n), asked, n.what)
 	}
 	return isFalse(ReasonReportedByCollectors, "%d of %d collectors that answer cannot use the %s, and %s: %s", len(cannot), asked, n.what, n.without, some(cannot))
 }
