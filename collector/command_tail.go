@@ -42,6 +42,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
 		},
 	}
 	flags.add(command)
+	flags.addFleet(command)
 	command.Flags().StringVar(&flags.stream, "stream", "", "name of the stream")
 	command.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
 	command.Flags().StringVar(&flags.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
@@ -72,6 +73,9 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 		return err
 	}
 	defer js.Conn().Close()
+	if c.Output.Stream.Name, err = flags.streamOf(ctx, js, c); err != nil {
+		return err
+	}
 	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
 	if flags.all {
 		consumer.DeliverPolicy = jetstream.DeliverAllPolicy
