@@ -64,6 +64,23 @@ func cutStream(subject string) (before, after string, found bool) {
 	return "", "", false
 }
 
+// InDomain are these subjects for JetStream in a domain, as docs/nats.md says.
+func InDomain(domain string, subjects []string) []string {
+	out := make([]string, len(subjects))
+	for i, subject := range subjects {
+		prefix := "$JS." + domain + ".API."
+		switch rest, api := strings.CutPrefix(subject, "$JS.API."); {
+		case api:
+			out[i] = prefix + rest
+		case strings.HasPrefix(subject, "$KV."):
+			out[i] = prefix + subject
+		default:
+			out[i] = subject
+		}
+	}
+	return out
+}
+
 // As adds an administrator, whose name and password are "admin", and a user "fleet" with password "secret" who may publish on these
 // subjects and subscribe to its inbox.
 func As(publish []string) func(*server.Options) {

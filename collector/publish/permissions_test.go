@@ -8,14 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
 // life does all that collectors do with a stream, and returns what was refused to them. It ends with the first refusal.
-func life(t *testing.T, s *natstest.Server) (denied []string) {
+func life(t *testing.T, s *natstest.Server, where ...*config.NATS) (denied []string) {
 	t.Helper()
 	var denials natstest.Denials
 	c := output(nil)
+	if len(where) > 0 {
+		c.NATS = where[0]
+	}
 	p, err := newJetStream(c, "test", s.ConnectAs(&denials), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -57,5 +61,13 @@ func TestCollectorsNeedEachPermissionOfTheDocumentationForTheStreamAndNoMore(t *
 				t.Errorf("without it: %q is refused", denied)
 			}
 		})
+	}
+}
+
+func TestCollectorsPublishIntoADomainBehindALeafNodeWithTheDocumentedPermissions(t *testing.T) {
+	all := natstest.DocumentedPermissions(t, "Collectors", natstest.Names{Bucket: "bucket", Stream: output(nil).Stream.Name, Flows: "flows"})
+	s := natstest.StartBehindLeaf(t, "leaf", natstest.As(natstest.InDomain("leaf", all)))
+	if denied := life(t, s, &config.NATS{Domain: "leaf"}); len(denied) > 0 {
+		t.Errorf("%q is refused", denied)
 	}
 }

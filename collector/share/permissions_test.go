@@ -10,19 +10,22 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // life does all that collectors do with a bucket, and returns what was refused to them. It ends with the first refusal.
-func life(t *testing.T, s *natstest.Server) (denied []string) {
+func life(t *testing.T, s *natstest.Server, where ...*config.NATS) (denied []string) {
 	t.Helper()
 	var denials natstest.Denials
 	c := config.Default().Templates
 	c.MaxBytes = -1
+	if len(where) > 0 {
+		c.NATS = where[0]
+	}
 	begin := func(relist time.Duration) *member {
 		m := &member{t: t}
 		stores := m.stores(c, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100})
@@ -46,7 +49,7 @@ func life(t *testing.T, s *natstest.Server) (denied []string) {
 		natstest.Eventually(t, what, func() bool { return condition() || refused() })
 		return !refused()
 	}
-	js, err := jetstream.New(s.Connect(nats.UserInfo("admin", "admin")))
+	js, err := connect.JetStream(s.Connect(nats.UserInfo("admin", "admin")), c.NATS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,5 +122,14 @@ func TestCollectorsNeedEachPermissionOfTheDocumentationForTheBucketAndNoMore(t *
 				t.Errorf("without it: %q is refused", denied)
 			}
 		})
+	}
+}
+
+func TestCollectorsShareThroughADomainBehindALeafNodeWithTheDocumentedPermissions(t *testing.T) {
+	bucket := config.Default().Templates.Bucket
+	all := natstest.DocumentedPermissions(t, "Collectors", natstest.Names{Bucket: bucket, Stream: "flows", Flows: "flows"})
+	s := natstest.StartBehindLeaf(t, "leaf", natstest.As(natstest.InDomain("leaf", all)))
+	if denied := life(t, s, &config.NATS{Domain: "leaf"}); len(denied) > 0 {
+		t.Errorf("%q is refused", denied)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -14,13 +15,21 @@ import (
 )
 
 // life is all that the operator does with a bucket and a stream: making, claiming, changing, deleting, and saying who has the subjects.
-func life(t *testing.T, s *natstest.Server) error {
+func life(t *testing.T, s *natstest.Server, change ...func(*Server)) error {
 	t.Helper()
-	js, err := jetstream.New(s.Connect(nats.UserInfo("admin", "admin")))
+	to := &Server{URLs: []string{s.URL()}, User: "fleet", Password: "secret"}
+	for _, f := range change {
+		f(to)
+	}
+	nc := s.Connect(nats.UserInfo("admin", "admin"))
+	js, err := jetstream.New(nc)
+	if to.Domain != "" {
+		js, err = jetstream.NewWithDomain(nc, to.Domain)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Connect(background(t), &Server{URLs: []string{s.URL()}, User: "fleet", Password: "secret"})
+	c, err := Connect(background(t), to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +46,11 @@ func life(t *testing.T, s *natstest.Server) error {
 		made := bucketAsCollectors(t, templates())
 		made.AllowDirect = direct
 		create(t, js, made)
-		if _, err := js.Publish(background(t), "$KV.flowfleet-templates."+key, nil); err != nil {
+		kv, err := js.KeyValue(background(t), "flowfleet-templates")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kv.Put(background(t), key, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := bucket(templates()); err != nil {
@@ -85,5 +98,41 @@ func TestTheOperatorNeedsEachPermissionOfTheDocumentationAndNoMore(t *testing.T)
 				t.Errorf("without it: %v (%v)", err, ClassOf(err))
 			}
 		})
+	}
+}
+
+// JetStream in a domain behind a leaf node, and with answers on subjects of one's own: the documented permissions are enough there, too.
+func TestTheOperatorReachesADomainBehindALeafNodeWithTheDocumentedPermissions(t *testing.T) {
+	all := natstest.DocumentedPermissions(t, "Operator", natstest.Names{Bucket: "flowfleet-templates", Stream: "flows", Flows: "flows"})
+	as := natstest.As(natstest.InDomain("leaf", all))
+	s := natstest.StartBehindLeaf(t, "leaf", func(o *server.Options) {
+		as(o)
+		o.Users[1].Permissions.Subscribe.Allow = []string{"fleet.answers.>"}
+	})
+	inDomain := func(to *Server) { to.Domain, to.InboxPrefix = "leaf", "fleet.answers" }
+	if err := life(t, s, inDomain); err != nil {
+		t.Error(err)
+	}
+	if err := life(t, s, func(to *Server) { to.Domain = "leaf" }); ClassOf(err) != ClassForbidden || !strings.Contains(err.Error(), "_INBOX") {
+		t.Errorf("with the inbox of others: %v", err)
+	}
+	if err := life(t, s, func(to *Server) { to.InboxPrefix = "fleet.answers" }); err == nil {
+		t.Error("JetStream is found without the domain")
+	}
+}
+
+// A server that begins with TLS says nothing before: who waits for its greeting waits for ever.
+func TestTheOperatorReachesAServerThatBeginsWithTLS(t *testing.T) {
+	authority := natstest.NewAuthority(t)
+	s := natstest.Start(t, authority.Secure(t, "nats", nil), func(o *server.Options) { o.TLSHandshakeFirst = true })
+	for _, first := range []bool{true, false} {
+		c, err := Connect(background(t), &Server{URLs: []string{s.URL()}, TLS: &TLS{CA: authority.PEM, ServerName: "nats", HandshakeFirst: first}})
+		if err == nil {
+			_, err = c.EnsureBucket(background(t), edge, templates(), false)
+			c.Close()
+		}
+		if (err == nil) != first {
+			t.Errorf("handshakeFirst %t: %v", first, err)
+		}
 	}
 }
