@@ -24,7 +24,7 @@ const (
 // helm is the one that is used: "helm", or the one of another version that HELM names among those of hack/binaries.
 var helm = cmp.Or(os.Getenv("HELM"), "helm")
 
-// programs is the directory with helm, helm-docs and kustomize, which the first call builds where they are not cached.
+// programs is the directory with helm, helm-docs, kustomize and promtool, which the first call builds where they are not cached.
 var programs = sync.OnceValues(func() (string, error) {
 	if err := manifest.Look(chart); err != nil {
 		return "", err
@@ -33,7 +33,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return builder.Build(context.Background(), helm, "helm-docs", "kustomize")
+	return builder.Build(context.Background(), helm, "helm-docs", "kustomize", "promtool")
 })
 
 // run runs one of the programs, and returns what it printed.
