@@ -2,41 +2,51 @@ package charts_test
 
 import (
 	"os"
-	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
-
-	"sigs.k8s.io/yaml"
 )
 
-const (
-	alertFile  = chart + "/files/alerts.yaml"
-	alertTests = "testdata/alerts/tests.yaml"
-)
+const operatorAlerts = chart + "/files/alerts/operator.yaml"
 
-// Each is tried by Prometheus' own engine, where its fault is there and where it is not.
-func TestAlertsOfTheOperatorFireOnTheirFaultsAndOnNothingElse(t *testing.T) {
-	if out, errs, err := run(t, "promtool", "check", "rules", "--lint=all", "--lint-fatal", alertFile); err != nil {
-		t.Fatal(out, errs)
-	}
-	if out, errs, err := run(t, "promtool", "test", "rules", alertTests); err != nil {
-		t.Error(out, errs)
-	}
-	var rules struct {
-		Groups []struct {
-			Rules []struct{ Alert string }
+// Prometheus' own tool evaluates the alerts: each fires when its fault is there, and is silent otherwise.
+func TestTheOperatorsAlertsFireForTheirFaultsOnly(t *testing.T) {
+	for _, arguments := range [][]string{
+		{"check", "rules", "--lint=all", "--lint-fatal", operatorAlerts},
+		{"test", "rules", "testdata/alerts.test.yaml"},
+	} {
+		if out, errs, err := run(t, "promtool", arguments...); err != nil {
+			t.Errorf("promtool %s: %v\n%s%s", strings.Join(arguments, " "), err, out, errs)
 		}
 	}
-	read(t, alertFile, func(text []byte) error { return yaml.Unmarshal(text, &rules) })
-	tests, err := os.ReadFile(filepath.FromSlash(alertTests))
+}
+
+// Each alert links to a page of docs/ and, where it names one, a heading on it.
+func TestRunbooksOfTheOperatorsAlertsAreThere(t *testing.T) {
+	text, err := os.ReadFile(operatorAlerts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rule := range rules.Groups[0].Rules {
-		fires := strings.Count(string(tests), "- alertname: "+rule.Alert+"\n")
-		silent := strings.Count(string(tests), "{alertname: "+rule.Alert+", ")
-		if fires == 0 || silent == 0 {
-			t.Errorf("%s: %d tests in which it fires, %d in which it stays silent", rule.Alert, fires, silent)
+	links := regexp.MustCompile(`runbook_url: \S+/main/(docs/[a-z-]+\.md)(?:#(\S+))?\n`).FindAllStringSubmatch(string(text), -1)
+	if alerts := strings.Count(string(text), "- alert:"); alerts == 0 || len(links) != alerts {
+		t.Fatalf("%d alerts have %d runbooks", alerts, len(links))
+	}
+	notAnchor := regexp.MustCompile(`[^a-z0-9 -]`)
+	for _, link := range links {
+		page, err := os.ReadFile("../" + link[1])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		found := link[2] == ""
+		for line := range strings.Lines(string(page)) {
+			if heading, ok := strings.CutPrefix(line, "## "); ok {
+				anchor := strings.ReplaceAll(notAnchor.ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), ""), " ", "-")
+				found = found || anchor == link[2]
+			}
+		}
+		if !found {
+			t.Errorf("%s has no heading %s", link[1], link[2])
 		}
 	}
 }

@@ -48,6 +48,7 @@ func TestBadValuesAreRefusedWithWordsThatHelp(t *testing.T) {
 		{"several without election", "{replicas: 2, leaderElection: false}", []string{"set leaderElection, or replicas to 1"}},
 		{"Secrets in other namespaces", "{watchNamespaces: [a], secretNamespaces: [b]}", []string{"leave secretNamespaces empty"}},
 		{"monitor without metrics", "metrics: {enabled: false, serviceMonitor: {enabled: true}}", []string{"it needs metrics.enabled"}},
+		{"alerts without metrics", "metrics: {enabled: false, prometheusRule: {enabled: true}}", []string{"metrics.prometheusRule", "it needs metrics.enabled"}},
 		{"one port for two", "{metrics: {port: 9000}, health: {port: 9000}}", []string{"choose another port"}},
 		{"budget for one", "podDisruptionBudget: {enabled: true}", []string{"set replicas to 2 or more"}},
 		{"budget of both kinds", "{replicas: 3, podDisruptionBudget: {enabled: true, minAvailable: 1, maxUnavailable: 0}}",

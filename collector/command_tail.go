@@ -42,6 +42,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
 		},
 	}
 	flags.add(command)
+	flags.addFleet(command)
 	command.Flags().StringVar(&flags.stream, "stream", "", "name of the stream")
 	command.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
 	command.Flags().StringVar(&flags.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
@@ -72,6 +73,9 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 		return err
 	}
 	defer js.Conn().Close()
+	if c.Output.Stream.Name, err = flags.streamOf(ctx, js, c); err != nil {
+		return err
+	}
 	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
 	if flags.all {
 		consumer.DeliverPolicy = jetstream.DeliverAllPolicy
@@ -82,7 +86,7 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 	following, err := js.OrderedConsumer(ctx, c.Output.Stream.Name, consumer)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --stream "+
-			"or --config name another one; status.stream.name of a FlowCollector has the name that it uses",
+			"or --config name another one",
 			c.Output.Stream.Name, js.Conn().ConnectedUrlRedacted())
 	}
 	if err != nil {

@@ -43,8 +43,12 @@ func (f *serverFlags) add(command *cobra.Command) {
 	command.PersistentFlags().StringVar(&f.config, "config", "", "take server, credentials and names from a collector's configuration\n(default: "+
 		podConfiguration+" where that is there, as in a pod)")
 	command.PersistentFlags().StringVar(&f.server, "server", "", "address of NATS, such as nats://127.0.0.1:4222")
-	command.PersistentFlags().StringVar(&f.fleet, "fleet", "", "look at the bucket and stream of a FlowCollector, as NAMESPACE/NAME")
 	command.PersistentFlags().DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the server")
+}
+
+// addFleet adds --fleet, for commands that look at one.
+func (f *serverFlags) addFleet(command *cobra.Command) {
+	command.PersistentFlags().StringVar(&f.fleet, "fleet", "", "look at the bucket and stream of a FlowCollector, as NAMESPACE/NAME")
 }
 
 // load returns the configuration, or the default one with the server given.
@@ -73,9 +77,9 @@ func (f *serverFlags) load() (*config.Config, error) {
 		c.NATS.URLs = []string{nats.DefaultURL}
 	}
 	if f.fleet != "" {
-		namespace, name, found := strings.Cut(f.fleet, "/")
-		if !found || namespace == "" || name == "" || strings.Contains(name, "/") {
-			return nil, misuse{fmt.Errorf("--fleet %q is not the namespace and name of a FlowCollector, such as flows/edge", f.fleet)}
+		namespace, name, err := fleetName(f.fleet)
+		if err != nil {
+			return nil, fmt.Errorf("--fleet: %w", err)
 		}
 		c.Templates.Bucket, c.Output.Stream.Name = config.FleetBucket(namespace, name), config.FleetStream(namespace, name)
 	}
@@ -120,6 +124,7 @@ func newTemplatesCommand() *cobra.Command {
 		Short: "Show what collectors share: templates and sampling rates",
 	}
 	flags.add(command)
+	flags.addFleet(command)
 	command.PersistentFlags().StringVar(&flags.bucket, "bucket", "", "name of the bucket")
 	var asJSON bool
 	var exporter string
@@ -187,10 +192,13 @@ func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, j
 		return err
 	}
 	defer js.Conn().Close()
+	if c.Templates.Bucket, err = f.bucketOf(ctx, js, c); err != nil {
+		return err
+	}
 	kv, err := js.KeyValue(ctx, c.Templates.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return fmt.Errorf("there is no bucket %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --bucket "+
-			"or --config name another one; status.bucket.name of a FlowCollector has the name that it uses",
+			"or --config name another one",
 			c.Templates.Bucket, js.Conn().ConnectedUrlRedacted())
 	}
 	if err != nil {

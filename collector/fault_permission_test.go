@@ -11,7 +11,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
-// Fault 12: each permission that a collector needs (docs/sharing.md) is taken from it while it runs, and given back. It heals by
+// Fault 12: each kind of permission that a collector needs (docs/nats.md has them one by one) is taken from it while it runs, and given back. It heals by
 // itself, with nothing lost and nothing twice. A server that takes an inbox away drops its subscriptions: the collector has to ask again.
 func TestEachPermissionThatIsTakenAndGivenBack(t *testing.T) {
 	t.Parallel()

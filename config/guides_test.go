@@ -9,6 +9,7 @@ import (
 )
 
 var (
+	code   = regexp.MustCompile("`[^`\n]*`")
 	linked = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	named  = regexp.MustCompile(`\b(?:config|charts|docs)/[-a-z0-9_/]+(?:\.ya?ml|\.md)?\b`)
 	target = regexp.MustCompile(`(?m)(?:^ {4}|` + "`" + `)make ([a-z][-a-z0-9]*)`)
@@ -36,7 +37,7 @@ func TestFilesAndTargetsThatTheGuidesNameAreThere(t *testing.T) {
 				t.Errorf("%s names %s, which is not there", guide, path)
 			}
 		}
-		for _, link := range linked.FindAllStringSubmatch(string(text), -1) {
+		for _, link := range linked.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
 			there(filepath.Join(filepath.Dir(guide), link[1]))
 		}
 		for line := range strings.Lines(string(text)) {

@@ -15,6 +15,25 @@ func FleetBucket(namespace, name string) string { return "flowfleet-" + Fleet(na
 // FleetStream is the stream of the FlowCollector of a namespace and name, as FleetBucket is its bucket.
 func FleetStream(namespace, name string) string { return "flows-" + Fleet(namespace, name) }
 
+// FleetBucketNames and FleetStreamNames are the names that bucket and stream of a FlowCollector may have where it names none: the usual
+// one first, then those of earlier versions, and of a fleet whose usual one was taken.
+func FleetBucketNames(namespace, name string) []string {
+	return fleetNames("flowfleet-", namespace, name)
+}
+
+// FleetStreamNames are those of the stream.
+func FleetStreamNames(namespace, name string) []string { return fleetNames("flows-", namespace, name) }
+
+func fleetNames(prefix, namespace, name string) []string {
+	own := prefix + Fleet(namespace, name)
+	for _, other := range []string{prefix + namespace + "-" + name, prefix + namespace + "_" + name} {
+		if other != own {
+			return []string{own, other}
+		}
+	}
+	return []string{own}
+}
+
 // Fleet is a text of a namespace and a name that no other two give: <namespace>-<name> where the name has no "-", so that the last
 // "-" is where it begins, and <namespace>_<name> otherwise. Neither part can have a "_".
 func Fleet(namespace, name string) string {

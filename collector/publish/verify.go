@@ -73,7 +73,7 @@ func (p *jetStream) verify(ctx context.Context) {
 				continue
 			}
 			failures = 0
-			p.verified(list, evidence{gone: math.MaxUint64}, "the collector needs permission for $JS.API.CONSUMER.>, see docs/sharing.md")
+			p.verified(list, evidence{gone: math.MaxUint64}, "the collector needs permission for $JS.API.CONSUMER.*, see docs/nats.md")
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 const (
 	MetadataNamespace = "flowfleet.io/namespace"
 	MetadataName      = "flowfleet.io/name"
+	// MetadataUID is written by the operator only.
+	MetadataUID = "flowfleet.io/uid"
 )
 
 // OwnerError says that a bucket is another fleet's. What collectors of two fleets learn must not mix: they would decode with each

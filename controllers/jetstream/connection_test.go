@@ -357,55 +357,6 @@ func TestAPermissionThatIsMissingIsNamedAtOnce(t *testing.T) {
 	}
 }
 
-func TestThePermissionsThatTheDocumentationNamesAreEnough(t *testing.T) {
-	s := natstest.Start(t, func(o *server.Options) {
-		o.Users = []*server.User{
-			{Username: "administrator", Password: "secret"},
-			{Username: "fleet", Password: "secret", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Allow: []string{
-					"$JS.API.INFO", "$JS.API.STREAM.NAMES",
-					"$JS.API.STREAM.*.KV_flowfleet-templates", "$JS.API.STREAM.MSG.GET.KV_flowfleet-templates", "$JS.API.DIRECT.GET.KV_flowfleet-templates",
-					"$JS.API.STREAM.*.flows",
-				}},
-				Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-			}},
-		}
-	})
-	js, err := jetstream.New(s.Connect(nats.UserInfo("administrator", "secret")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Connect(background(t), &Server{URLs: []string{s.URL()}, User: "fleet", Password: "secret"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	// Created by a collector, with and without the bucket's direct reads, claimed, changed, deleted; and by itself.
-	for _, direct := range []bool{true, false} {
-		made := bucketAsCollectors(t, templates())
-		made.AllowDirect = direct
-		create(t, js, made)
-		if _, err := js.Publish(background(t), "$KV.flowfleet-templates."+key, nil); err != nil {
-			t.Fatal(err)
-		}
-		says(t, mustBucket(t, c, edge, templates(), false).Changed, "claimed")
-		if deleted, err := c.DeleteBucket(background(t), edge, "flowfleet-templates"); !deleted || err != nil {
-			t.Errorf("deleted: %t, %v", deleted, err)
-		}
-		if !mustBucket(t, c, edge, templates(), false).Created {
-			t.Error("it is not created")
-		}
-		if deleted, err := c.DeleteBucket(background(t), edge, "flowfleet-templates"); !deleted || err != nil {
-			t.Errorf("deleted: %t, %v", deleted, err)
-		}
-	}
-	create(t, js, jetstream.StreamConfig{Name: "everything", Subjects: []string{"flows.>"}})
-	var foreign *ForeignError
-	if _, err := c.EnsureStream(background(t), edge, flows(), false); !errors.As(err, &foreign) {
-		t.Errorf("%v", err)
-	}
-}
-
 func TestLimitsOfTheServerAreNamed(t *testing.T) {
 	s := natstest.Start(t, func(o *server.Options) { o.JetStreamMaxStore = 1 << 20 })
 	_, err := open(t, s.URL()).EnsureStream(background(t), edge, flows(), false)

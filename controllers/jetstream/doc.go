@@ -15,12 +15,5 @@
 // stream at the same moment the later wins, and the other sees it at its next pass. Settings survive as far as nats.go knows
 // them: keep it as new as the servers.
 //
-// The NATS user needs to publish on these subjects, and to subscribe to _INBOX.>:
-//
-//	$JS.API.INFO                          to create the bucket
-//	$JS.API.STREAM.NAMES                  to say which stream has the subjects of ours already
-//	$JS.API.STREAM.*.KV_<bucket>          information, creation, changes, deletion
-//	$JS.API.STREAM.*.<stream>
-//	$JS.API.DIRECT.GET.KV_<bucket>        to look at the keys of a bucket that is not owned
-//	$JS.API.STREAM.MSG.GET.KV_<bucket>    the same, for buckets without direct reads
+// docs/nats.md lists the permissions that the NATS user needs.
 package jetstream

@@ -22,7 +22,7 @@ func (o Owner) String() string { return o.Namespace + "/" + o.Name }
 const (
 	metadataNamespace = share.MetadataNamespace
 	metadataName      = share.MetadataName
-	metadataUID       = "flowfleet.io/uid"
+	metadataUID       = share.MetadataUID
 	// metadataFormer lists the last UIDs before, with commas between.
 	metadataFormer = "flowfleet.io/former-uids"
 )

@@ -17,7 +17,9 @@ func (p *plan) setPolicies(want jetstream.StreamConfig) {
 	if p.policy("discard", have.Discard, want.Discard) {
 		have.Discard = want.Discard
 	}
-	if p.policy("duplicateWindow", have.Duplicates, want.Duplicates) {
+	// A window that is as long as the age is cut to it: where the stream's age stays above the spec, so does its window.
+	cut := want.Duplicates == want.MaxAge && have.MaxAge != want.MaxAge && have.Duplicates > want.Duplicates
+	if !cut && p.policy("duplicateWindow", have.Duplicates, want.Duplicates) {
 		have.Duplicates = want.Duplicates
 	}
 	if want.Placement != nil && !samePlacement(have.Placement, want.Placement) && p.policy("placement", placed(have.Placement), placed(want.Placement)) {

@@ -2,10 +2,12 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/capacity"
@@ -144,7 +146,10 @@ func checkStream(t target, have jetstream.StreamConfig, subjects []string, ours 
 func (c *Connection) subjectsTaken(ctx context.Context, t target, subjects []string, refusal error) error {
 	for _, subject := range subjects {
 		name, err := request(ctx, c, func(ctx context.Context) (string, error) { return c.js.StreamNameBySubject(ctx, subject) })
-		if err == nil && name != t.stream {
+		switch {
+		case errors.Is(err, nats.ErrPermissionViolation):
+			return joined([]error{refusal, fmt.Errorf("asking which stream it is: %w", err)})
+		case err == nil && name != t.stream:
 			return &ForeignError{Kind: t.kind, Name: t.name, Reason: fmt.Sprintf(
 				"cannot take in %s: stream %s does already; choose other subjects, or name that stream", subject, name)}
 		}

@@ -196,6 +196,20 @@ func TestAnAgeBelowTheWindowForDuplicatesLowersThatToo(t *testing.T) {
 	}
 }
 
+func TestAnAgeThatStaysKeepsItsWindowForDuplicates(t *testing.T) {
+	s := natstest.Start(t)
+	js := administrator(t, s)
+	c := open(t, s.URL())
+	mustStream(t, c, edge, flows(), false)
+	short := flows(func(c *config.Stream) {
+		c.MaxAge, c.DuplicateWindow = config.Duration(time.Minute), config.Duration(time.Minute) // as defaults make of an age of a minute
+	})
+	says(t, mustStream(t, c, edge, short, false).Kept, "maxAge")
+	if d := configOf(t, js, "flows").Duplicates; d != 2*time.Minute {
+		t.Errorf("the window is %s, though the age was not lowered", d)
+	}
+}
+
 func TestSubjectsAreAddedAndOnlyTakenAwayWhenAllowed(t *testing.T) {
 	for _, test := range []struct {
 		name          string
