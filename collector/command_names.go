@@ -28,6 +28,7 @@ func newNamesCommand() *cobra.Command {
 		Short: "Show what exporters say their numbers mean: interfaces, applications, VRFs, ...",
 	}
 	flags.add(command)
+	flags.addFleet(command)
 	command.PersistentFlags().StringVar(&flags.bucket, "bucket", "", "name of the bucket")
 	var asJSON bool
 	var exporter, table string
