@@ -96,46 +96,73 @@ func (w *writer) varint(v uint64) {
 	w.n = n + 1
 }
 
-// tag writes a tag whose number is a constant below 2048, as all of FlowMessage's are.
+// tag writes a tag: a field's number, below 2048 as all of FlowMessage's are, and its wire type.
 func (w *writer) tag(field, wire int) {
-	t := field<<3 | wire
-	if t < 0x80 {
-		w.b[w.n] = byte(t)
+	tag := field<<3 | wire
+	if tag < 0x80 {
+		w.b[w.n] = byte(tag)
 		w.n++
 		return
 	}
-	w.b[w.n+1] = byte(t >> 7)
-	w.b[w.n] = byte(t) | 0x80
+	w.b[w.n+1] = byte(tag >> 7)
+	w.b[w.n] = byte(tag) | 0x80
 	w.n += 2
 }
 
+// number, small and address write what is not zero. Most fields of most records are, so that the look at them stands where they are
+// called, and the rest in functions of its own.
 func (w *writer) number(field int, v uint64) {
 	if v != 0 {
-		w.tag(field, wireVarint)
-		w.varint(v)
+		w.numberField(field, v)
 	}
 }
 
 func (w *writer) small(field int, v uint32) {
 	if v != 0 {
-		w.tag(field, wireVarint)
-		w.varint(uint64(v))
+		w.numberField(field, uint64(v))
 	}
 }
 
 func (w *writer) address(field int, a *Address) {
-	switch a.length {
-	case 4:
-		w.tag(field, wireBytes)
-		w.b[w.n] = 4
-		*(*[4]byte)(w.b[w.n+1:]) = [4]byte(a.bytes[:4])
-		w.n += 5
-	case 16:
-		w.tag(field, wireBytes)
-		w.b[w.n] = 16
-		*(*[16]byte)(w.b[w.n+1:]) = a.bytes
-		w.n += 17
+	if a.length != 0 {
+		w.addressField(field, a)
 	}
+}
+
+// Not inlined: the look at zero is.
+//
+//go:noinline
+func (w *writer) numberField(field int, v uint64) {
+	b, n := w.b, w.n // copies stay in registers
+	if tag := field<<3 | wireVarint; tag < 0x80 {
+		b[n] = byte(tag)
+		n++
+	} else {
+		b[n+1] = byte(tag >> 7)
+		b[n] = byte(tag) | 0x80
+		n += 2
+	}
+	for v >= 0x80 {
+		b[n] = byte(v) | 0x80
+		v >>= 7
+		n++
+	}
+	b[n] = byte(v)
+	w.n = n + 1
+}
+
+// Not inlined: the look at zero is.
+//
+//go:noinline
+func (w *writer) addressField(field int, a *Address) {
+	w.tag(field, wireBytes)
+	w.b[w.n] = a.length
+	if a.length == 4 {
+		*(*[4]byte)(w.b[w.n+1:]) = [4]byte(a.bytes[:4])
+	} else {
+		*(*[16]byte)(w.b[w.n+1:]) = a.bytes
+	}
+	w.n += 1 + int(a.length)
 }
 
 func (w *writer) bytes(v []byte) {
@@ -148,17 +175,27 @@ const maxShortList = 127 / 5
 
 // packed writes a repeated field of numbers in the packed form that proto3 prefers.
 func packed[N ~uint8 | ~uint32](w *writer, field int, list []N) {
-	if len(list) == 0 {
-		return
+	if len(list) != 0 {
+		packedField(w, field, list)
 	}
+}
+
+func packedField[N ~uint8 | ~uint32](w *writer, field int, list []N) {
 	if len(list) <= maxShortList {
 		w.tag(field, wireBytes)
-		start := w.n + 1
-		w.n = start
+		b, start := w.b, w.n+1
+		n := start
 		for _, v := range list {
-			w.varint(uint64(v))
+			for v >= 0x80 {
+				b[n] = byte(v) | 0x80
+				v >>= 7
+				n++
+			}
+			b[n] = byte(v)
+			n++
 		}
-		w.b[start-1] = byte(w.n - start)
+		b[start-1] = byte(n - start)
+		w.n = n
 		return
 	}
 	size := 0

@@ -20,7 +20,7 @@ func (d *decoder) gateway(b []byte) bool {
 		}
 	}
 	rest, ok := d.asPath(b[n:], true)
-	if ok && len(rest) >= 4 {
+	if ok && d.options.Extra && len(rest) >= 4 {
 		d.keep(recordGateway, 4, rest[:4])
 	}
 	return ok

@@ -36,6 +36,9 @@ func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
 	if whole && !d.parts.some {
 		d.parts.some = enterprise != 0 || !isTransaction(format)
 	}
+	if whole && place && !d.options.Extra {
+		return
+	}
 	kept := keptNot
 	if d.options.Extra && (enterprise != 0 || format > recordIPv6 && format != recordGateway) {
 		// Of the others, all that they have is in the flow or was kept already.
