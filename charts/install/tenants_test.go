@@ -90,6 +90,12 @@ var attempts = []struct{ about, spec, names string }{
 	{"a container before the collector", `collector: {initContainers: [{name: shell, image: "evil:v1"}]}`, "spec.collector.initContainers"},
 	{"another account", `collector: {serviceAccountName: admin}`, "spec.collector.serviceAccountName"},
 	{"another runtime", `collector: {runtimeClassName: none}`, "spec.collector.runtimeClassName"},
+	{"names that lead elsewhere", `collector: {dnsPolicy: None, dnsConfig: {nameservers: [192.0.2.1]}}`, "spec.collector.dnsConfig"},
+	{"names that are looked for elsewhere first", `collector: {dnsConfig: {searches: [evil.example.com]}}`, "spec.collector.dnsConfig"},
+	{"the nodes' names", `collector: {dnsPolicy: Default}`, "spec.collector.dnsConfig"},
+	{"requests on another fleet's subjects", `nats: {apiPrefix: flows.other.edge}`, "apiPrefix"},
+	{"answers on another fleet's subjects", `output: {nats: {inboxPrefix: flows.other.edge}}`, "inboxPrefix"},
+	{"JetStream of another domain", `templateStore: {nats: {jetStreamDomain: others}}`, "jetStreamDomain"},
 	{"another label of SELinux", `collector: {securityContext: {seLinuxOptions: {type: spc_t}}}`, "spec.collector.securityContext"},
 	{"all of a Secret in the environment", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector"},
 }
