@@ -167,6 +167,13 @@ bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and
 bench-bursts: build ## Compare what whole processes lose of bursts at the receive buffers that nodes grant by default
 	$(GO) run ./hack/bench -collector $(COLLECTOR) -bursts 100,1000,2000,5000,10000 -rates 10000,20000,50000,100000,200000
 
+SCALE_EXPORTERS    ?= 10000
+SCALE_COLLECTORS   ?= 100
+
+.PHONY: scale
+scale: need-go ## Measure what sharing templates costs a fleet (SCALE_EXPORTERS x 8 templates, SCALE_COLLECTORS; minutes, and gigabytes of memory)
+	SCALE_EXPORTERS=$(SCALE_EXPORTERS) SCALE_COLLECTORS=$(SCALE_COLLECTORS) SCALE_REST_SECONDS=60 $(GO) test ./hack/scale -v -count 1 -timeout 60m
+
 .PHONY: vulnerabilities
 vulnerabilities: need-go ## Look for known vulnerabilities in what is called (asks vuln.go.dev, or GOVULNDB)
 	@output=$$($(GOVULNCHECK) ./... 2>&1) && status=0 || status=$$?; echo "$$output"; \
