@@ -89,9 +89,9 @@ func generated(seed uint64) map[string][][]byte {
 		g.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 		if name == "NetFlow, all" {
 			// Both times, always: goflow2 takes the time of export for one that is missing, so that a flow may end before it
-			// starts; we take the other one. And the protocol: goflow2 does not know it by ICMP's type and code.
-			fields = slices.DeleteFunc(fields, func(f field) bool { return f.id == 21 || f.id == 22 || f.id == 4 })
-			fields = append(fields[:5+g.IntN(len(fields)-5)], field{21, 4}, field{22, 4}, field{4, 1})
+			// starts; we take the other one.
+			fields = slices.DeleteFunc(fields, func(f field) bool { return f.id == 21 || f.id == 22 })
+			fields = append(fields[:5+g.IntN(len(fields)-5)], field{21, 4}, field{22, 4})
 		}
 		records := 1 + g.IntN(8)
 		out[name] = [][]byte{

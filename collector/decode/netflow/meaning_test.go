@@ -51,21 +51,6 @@ func TestTypeAndCodeOfICMPMayStandInTheDestinationPort(t *testing.T) {
 	}
 }
 
-func TestTypeAndCodeOfICMPImplyTheProtocolWhereNoFieldSaysIt(t *testing.T) {
-	for element, want := range map[uint16]uint32{32: 1, 139: 58} {
-		s := newStation(t)
-		s.ipfix(set(2, u16(300, 2, element, 2, 1, 4)), set(300, u16(2048), u32(84)))
-		if r := s.only(); r.Proto != want || r.ICMPType != 8 {
-			t.Errorf("element %d: protocol %d, type %d", element, r.Proto, r.ICMPType)
-		}
-		s = newStation(t)
-		s.ipfix(set(2, u16(300, 3, element, 2, 4, 1, 1, 4)), set(300, u16(2048), []byte{0}, u32(84)))
-		if r := s.only(); r.Proto != 0 {
-			t.Errorf("element %d beside protocol 0: protocol %d", element, r.Proto)
-		}
-	}
-}
-
 func TestSpecialValuesAreNoIndicesVLANsOrAddresses(t *testing.T) {
 	s := newStation(t)
 	s.ipfix(set(2, u16(300, 5, 10, 4, 14, 4, 58, 2, 15, 4, 1, 4)), set(300, u32(0x3fffffff, 0xffffffff), u16(4095), u32(0, 1)))

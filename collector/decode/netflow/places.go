@@ -91,8 +91,8 @@ var places = []place{
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
 		"an address says its family first; these count where there is none"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
-		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 32, 176, " +
-			"177 ICMP; 139, 178, 179 ICMPv6; 33 IGMP"},
+		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177 " +
+			"ICMP; 178, 179 ICMPv6; 33 IGMP"},
 	{"src_port", [][]source{either(iana(opSrcPort, 7), implying(protocolUDP, iana(opSrcPort, 180)),
 		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "45008 in NetFlow v9"},
 	{"dst_port", [][]source{either(iana(opDstPort, 11), implying(protocolUDP, iana(opDstPort, 181)),
@@ -113,8 +113,7 @@ var places = []place{
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
 	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, ""},
-	{"icmp_type, icmp_code", [][]source{either(implying(protocolICMP, iana(opICMPTypeCode, 32)),
-		implying(protocolICMPv6, iana(opICMPTypeCode, 139)), implying(protocolICMP, iana(opICMPType, 176)),
+	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
 		"where none of them says anything, the destination port of protocols 1 and 58: type * 256 + code (Cisco, NetFlow v5; also v1, " +

@@ -231,13 +231,10 @@ func (c *compiler) step(m meaning, f template.Field, at int) (step, bool) {
 		}
 		s.operation = opNone
 	}
-	if c.present[opProto] {
-		s.implies = 0 // the record says its protocol itself, zero included
-	}
 	if s.operation.isSection() {
 		s.rank += lastRank // what a packet says fills in what the record did not
 	}
-	return s, s.operation != opNone || s.implies != 0
+	return s, s.operation != opNone || s.implies != 0 && !c.present[opProto]
 }
 
 // lastRank is more than any place has steps of preference.
