@@ -223,13 +223,21 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	case c.initialized == initialized:
 		c.stamp, c.heard, c.told = max(c.stamp, d.Stamp), max(c.heard, d.Heard), d.Told
 		return false
-	case d.Stamp < c.stamp:
+	case newer(c, &d, initialized):
+		c.stamp = max(c.stamp, d.Stamp+1) // the exporter's clock may have been set back
 		s.tell(d.Key.Scope, c, max(c.told, d.Told), false)
 		return false
 	}
 	c.initialized, c.stamp, c.heard, c.since, c.told = initialized, d.Stamp, max(c.heard, d.Heard), d.Heard, d.Told
 	s.generation.Add(1)
 	return true
+}
+
+// newer reports whether what is known here counts, and not what the bucket has. Of two that collectors learned at the same moment all
+// keep the later time.
+func newer(c *clock, d *template.Definition, initialized uint64) bool {
+	order := template.Compare(c.stamp, c.heard, d.Stamp, d.Heard)
+	return order > 0 || order == 0 && c.initialized > initialized
 }
 
 // Forget drops what somebody deleted from the bucket.

@@ -79,3 +79,52 @@ func TestScopesAreBoundedAndTheLatestHeardStay(t *testing.T) {
 		t.Error("what was heard earlier pushed out what was heard later")
 	}
 }
+
+// told keeps what a Store would write.
+type told []template.Definition
+
+func (t *told) Learned(d template.Definition) { *t = append(*t, d) }
+
+// One collector knows the exporter from before; another one, which knows nothing, hears it after its clock was set back by years.
+func TestRestartOfAnExporterWhoseClockWasSetBackIsTakenOver(t *testing.T) {
+	before, after := NewStore(template.ModeAuto, 10, ttl), NewStore(template.ModeAuto, 10, ttl)
+	before.Learn(scope, 1000, 5_000_000, uint64(now/int64(time.Second)), now)
+	after.Learn(scope, 1000, 9_000_000, 1000, now+hour)
+	for d := range after.Definitions(now + hour) {
+		if !before.Restore(d, now+2*hour) {
+			t.Error("the collector that knew the exporter keeps the former time")
+		}
+	}
+	if got := before.Initialized(scope, 1000, now+2*hour); got != 9_000_000 {
+		t.Errorf("%d", got)
+	}
+	// What it knew must not come back by the bucket, either.
+	var wrote told
+	after.Observe(&wrote)
+	stale := NewStore(template.ModeAuto, 10, ttl)
+	stale.Learn(scope, 1000, 5_000_000, uint64(now/int64(time.Second)), now)
+	for d := range stale.Definitions(now + hour) {
+		if after.Restore(d, now+2*hour) {
+			t.Error("the former time is back")
+		}
+	}
+	if len(wrote) != 1 || wrote[0].Stamp <= template.StampOf(uint64(now/int64(time.Second))) {
+		t.Errorf("the bucket is told %+v", wrote)
+	}
+}
+
+func TestTwoCollectorsThatLearnAtTheSameMomentAgree(t *testing.T) {
+	one, two := NewStore(template.ModeAuto, 10, ttl), NewStore(template.ModeAuto, 10, ttl)
+	one.Learn(scope, 1000, 5_000_000, 1000, now)
+	two.Learn(scope, 1000, 9_000_000, 1000, now)
+	ones, twos := one.Definitions(now), two.Definitions(now)
+	for d := range ones {
+		two.Restore(d, now)
+	}
+	for d := range twos {
+		one.Restore(d, now)
+	}
+	if a, b := one.Initialized(scope, 1000, now), two.Initialized(scope, 1000, now); a != b {
+		t.Errorf("%d and %d", a, b)
+	}
+}

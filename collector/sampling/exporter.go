@@ -19,7 +19,7 @@ const (
 	never  = int64(1<<63 - 1)
 	// maxEach bounds the announcements for one subject: domains and ports.
 	maxEach = 64
-	// maxOnly bounds the samplers among which one rate is looked for.
+	// maxOnly bounds the samplers, or line cards, among which one rate is looked for.
 	maxOnly = 256
 )
 
@@ -47,10 +47,10 @@ type Exporter struct {
 	mu sync.Mutex
 	// subjects by their Key.
 	subjects map[uint64][]*announcement
-	// samplers are those subjects that flows may name.
-	samplers map[uint64]struct{}
-	byKind   [kinds]int
-	count    int
+	// samplers are those subjects that flows may name, cards those that are line cards.
+	samplers, cards map[uint64]struct{}
+	byKind          [kinds]int
+	count           int
 	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for.
 	newest, checked int64
 }
@@ -177,8 +177,11 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 	}
 	e.subjects[subject] = append(e.subjects[subject], a)
 	kind, _ := Split(subject)
-	if kind == Sampler || kind == Selector {
+	switch kind {
+	case Sampler, Selector:
 		e.samplers[subject] = struct{}{}
+	case LineCard:
+		e.cards[subject] = struct{}{}
 	}
 	e.byKind[kind]++
 	e.count++
@@ -211,6 +214,7 @@ func (e *Exporter) remove(subject uint64, a *announcement) {
 	if len(all) == 0 {
 		delete(e.subjects, subject)
 		delete(e.samplers, subject)
+		delete(e.cards, subject)
 	} else {
 		e.subjects[subject] = all
 	}

@@ -65,8 +65,8 @@ func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (
 	return rate, known
 }
 
-// Standard is the rate of flows that name nothing: the domain's own; else the one that all samplers of the domain share; else that
-// of the exporting process; else what other domains say and agree on.
+// Standard is the rate of flows that name nothing: the domain's own; else the one that all samplers of the domain share, or all its line
+// cards; else that of the exporting process; else what other domains say and agree on.
 func (e *Exporter) Standard(domain uint32, port uint16, now int64) (rate uint64, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -75,43 +75,66 @@ func (e *Exporter) Standard(domain uint32, port uint16, now int64) (rate uint64,
 	if own {
 		return others, othersKnown
 	}
-	here, hereKnown, all, allKnown := e.only(domain, port, now)
-	if hereKnown {
-		return here, true
+	samplers := e.only(e.samplers, domain, port, now)
+	if samplers.here.known {
+		return samplers.here.rate, true
+	}
+	// Flows do not say which card they come from.
+	cards := e.only(e.cards, domain, port, now)
+	if cards.here.known {
+		return cards.here.rate, true
 	}
 	if rate, known, _ = e.inDomain(e.subjects[process], domain, port, now); known {
 		return rate, true
 	}
-	if othersKnown {
+	switch {
+	case othersKnown:
 		return others, true
+	case samplers.all.known:
+		return samplers.all.rate, true
+	case cards.all.known:
+		return cards.all.rate, true
 	}
-	return all, allKnown
+	return 0, false
 }
 
-// only is the rate that all samplers of the domain share, and that all of the exporter do.
-func (e *Exporter) only(domain uint32, port uint16, now int64) (here uint64, hereKnown bool, all uint64, allKnown bool) {
-	if len(e.samplers) > maxOnly {
-		return 0, false, 0, false
+// agreed is a rate that several say, and none says otherwise.
+type agreed struct {
+	rate          uint64
+	known, differ bool
+}
+
+func (a *agreed) add(rate uint64) {
+	a.differ = a.differ || a.known && rate != a.rate
+	a.rate, a.known = rate, true
+}
+
+// shared is what all subjects of the domain share, and all of the exporter.
+type shared struct{ here, all agreed }
+
+// only is the rate that all of some subjects share.
+func (e *Exporter) only(subjects map[uint64]struct{}, domain uint32, port uint16, now int64) (out shared) {
+	if len(subjects) > maxOnly {
+		return shared{}
 	}
-	hereDiffer, allDiffer := false, false
-	for subject := range e.samplers {
+	for subject := range subjects {
 		rate, known, own := e.inDomain(e.subjects[subject], domain, port, now)
 		if !known {
 			// Neighbours that differ, or nobody: an announcement that does not count any more says nothing.
 			for _, a := range e.subjects[subject] {
-				allDiffer = allDiffer || e.inForce(a, now)
-				hereDiffer = hereDiffer || a.domain == domain && e.inForce(a, now)
+				out.all.differ = out.all.differ || e.inForce(a, now)
+				out.here.differ = out.here.differ || a.domain == domain && e.inForce(a, now)
 			}
 			continue
 		}
-		allDiffer = allDiffer || allKnown && rate != all
-		all, allKnown = rate, true
+		out.all.add(rate)
 		if own {
-			hereDiffer = hereDiffer || hereKnown && rate != here
-			here, hereKnown = rate, true
+			out.here.add(rate)
 		}
 	}
-	return here, hereKnown && !hereDiffer, all, allKnown && !allDiffer && !hereDiffer
+	out.here.known = out.here.known && !out.here.differ
+	out.all.known = out.all.known && !out.all.differ && !out.here.differ
+	return out
 }
 
 // Any reports whether the exporter announced any rate of a kind.

@@ -96,7 +96,8 @@ func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
 	for len(s.exporters) > 0 && (len(s.exporters) >= limits.Exporters || s.count.Load() >= int64(limits.Total)) {
 		s.evict()
 	}
-	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{})}
+	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{}),
+		cards: make(map[uint64]struct{})}
 	e.heard.Store(now)
 	s.exporters[key] = e
 	s.known.Add(1)
@@ -115,7 +116,8 @@ func (s *Store) evict() {
 	oldest.gone.Store(true)
 	s.count.Add(-int64(oldest.count))
 	s.totals.Add(ledger.SamplingEvicted, uint64(oldest.count))
-	oldest.subjects, oldest.samplers, oldest.count = make(map[uint64][]*announcement), make(map[uint64]struct{}), 0
+	oldest.subjects, oldest.count = make(map[uint64][]*announcement), 0
+	oldest.samplers, oldest.cards = make(map[uint64]struct{}), make(map[uint64]struct{})
 	oldest.byKind = [kinds]int{}
 	oldest.generation.Add(1)
 }

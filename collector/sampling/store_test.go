@@ -84,3 +84,41 @@ func TestAnnouncementsAreBounded(t *testing.T) {
 		t.Errorf("%d are counted as known, %d are", known, s.Size())
 	}
 }
+
+// Flows do not say which line card they come from, so that a card's rate is theirs only where the others say the same.
+func TestRateOfLineCardsIsThatOfFlowsWhereAllAgree(t *testing.T) {
+	for name, test := range map[string]struct {
+		cards map[uint64]uint64
+		more  func(e *Exporter)
+		want  uint64
+		known bool
+	}{
+		"one card":                     {map[uint64]uint64{1: 100}, nil, 100, true},
+		"cards that agree":             {map[uint64]uint64{1: 100, 2: 100}, nil, 100, true},
+		"cards that differ":            {map[uint64]uint64{1: 100, 2: 500}, nil, 0, false},
+		"cards, and the domain's rate": {map[uint64]uint64{1: 100}, func(e *Exporter) { e.Learn(1, 1000, 0, 20, 1000, now) }, 20, true},
+		"cards, and a sampler": {map[uint64]uint64{1: 100}, func(e *Exporter) {
+			subject, _ := Key(Sampler, 7)
+			e.Learn(1, 1000, subject, 30, 1000, now)
+		}, 30, true},
+		"cards, and the exporting process": {map[uint64]uint64{1: 100}, func(e *Exporter) {
+			subject, _ := Key(Process, 0)
+			e.Learn(0, 1000, subject, 40, 1000, now)
+		}, 100, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var totals ledger.Totals
+			e := NewStore(template.ModeAuto, LimitsFor(100, 30*24*time.Hour), &totals).Exporter(exporter(1), now)
+			for id, rate := range test.cards {
+				subject, _ := Key(LineCard, id)
+				e.Learn(1, 1000, subject, rate, 1000, now)
+			}
+			if test.more != nil {
+				test.more(e)
+			}
+			if got, known := e.Standard(1, 1000, now); got != test.want || known != test.known {
+				t.Errorf("the rate is %d (known %v), want %d (known %v)", got, known, test.want, test.known)
+			}
+		})
+	}
+}

@@ -15,14 +15,40 @@ type parts struct {
 	// routed: the router record had a next hop.
 	routed bool
 	vlan   uint32
+	// held: the sample has bodies. Most have none but the sampled header, and then they need not be cleared, nor looked at.
+	held bool
 	// Bodies of records that are long enough; nil where there was none.
 	ethernet, ipv4, ipv6, socket4, socket6, labels []byte
 }
 
-// combine puts the parts together. The sampled header is the packet itself and comes first, whatever the order; then sampled_ipv4 and
+// clear makes room for the parts of another sample.
+func (p *parts) clear() {
+	if p.held {
+		*p = parts{}
+		return
+	}
+	p.some, p.packet, p.routed, p.vlan = false, false, false, 0
+}
+
+// combine puts the parts together.
+func (d *decoder) combine() {
+	p, r := &d.parts, d.r
+	if p.held {
+		d.combineBodies()
+	}
+	if p.vlan != 0 {
+		// The tags that were taken off lie around those that the header still has.
+		r.VLANID = p.vlan
+	}
+	if !p.routed && len(r.MPLSIP) != 0 {
+		r.NextHop = r.MPLSIP[0]
+	}
+}
+
+// combineBodies puts the bodies together. The sampled header is the packet itself and comes first, whatever the order; then sampled_ipv4 and
 // sampled_ipv6, sampled_ethernet, and the socket of an application's transaction. The length of the frame counts before that of what
 // is inside it.
-func (d *decoder) combine() {
+func (d *decoder) combineBodies() {
 	p, r := &d.parts, d.r
 	if b := p.ethernet; b != nil {
 		p.packet = true
@@ -57,19 +83,12 @@ func (d *decoder) combine() {
 		remote.Set16(b[20:])
 		d.socket(b, local, remote, b[36:], packet.EtherTypeIPv6)
 	}
-	if p.vlan != 0 {
-		// The tags that were taken off lie around those that the header still has.
-		r.VLANID = p.vlan
-	}
 	if len(r.MPLSLabel) == 0 {
 		for labels := p.labels; len(labels) >= 4 && len(r.MPLSLabel) < flow.MaxMPLSLabels; labels = labels[4:] {
 			entry := binary.BigEndian.Uint32(labels)
 			r.MPLSLabel = append(r.MPLSLabel, entry>>12)
 			r.MPLSTTL = append(r.MPLSTTL, entry&0xff)
 		}
-	}
-	if !p.routed && len(r.MPLSIP) != 0 {
-		r.NextHop = r.MPLSIP[0]
 	}
 }
 

@@ -27,22 +27,20 @@ const (
 	recordSocketIPv6 = 2101
 )
 
-// flowRecord reads one part of a sample.
-func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
-	whole, place := true, false
-	if enterprise == 0 {
-		whole, place = d.place(format, b)
-	}
+// flowRecord reads one part of a sample. format is its data_format: the enterprise in the upper 20 bits, so that it is below 4096 for the
+// standard ones only.
+func (d *decoder) flowRecord(format uint32, b []byte) {
+	whole, place := d.place(format, b)
 	if whole && !d.parts.some {
-		d.parts.some = enterprise != 0 || !isTransaction(format)
+		d.parts.some = !isTransaction(format)
 	}
 	if whole && place && !d.options.Extra {
 		return
 	}
 	kept := keptNot
-	if d.options.Extra && (enterprise != 0 || format > recordIPv6 && format != recordGateway) {
+	if d.options.Extra && format > recordIPv6 && format != recordGateway {
 		// Of the others, all that they have is in the flow or was kept already.
-		kept = d.keepStructure(enterprise, format, b)
+		kept = d.keepStructure(format>>12, format&0xfff, b)
 	}
 	switch {
 	case !whole || kept == keptShort:
@@ -53,23 +51,29 @@ func (d *decoder) flowRecord(enterprise, format uint32, b []byte) {
 }
 
 // place puts what a standard structure says where a flow has places for it. It reports whether the structure is whole, and whether it is
-// one that has places.
+// one that has places. The first few are in nearly every sample, so that they are found first.
 func (d *decoder) place(format uint32, b []byte) (whole, place bool) {
 	switch format {
 	case recordRawHeader:
 		return d.rawHeader(b), true
-	case recordEthernet:
-		return d.part(&d.parts.ethernet, b, 24), true
-	case recordIPv4:
-		return d.part(&d.parts.ipv4, b, 32), true
-	case recordIPv6:
-		return d.part(&d.parts.ipv6, b, 56), true
 	case recordSwitch:
 		return d.switched(b), true
 	case recordRouter:
 		return d.router(b), true
 	case recordGateway:
 		return d.gateway(b), true
+	}
+	return d.placeSeldom(format, b)
+}
+
+func (d *decoder) placeSeldom(format uint32, b []byte) (whole, place bool) {
+	switch format {
+	case recordEthernet:
+		return d.part(&d.parts.ethernet, b, 24), true
+	case recordIPv4:
+		return d.part(&d.parts.ipv4, b, 32), true
+	case recordIPv6:
+		return d.part(&d.parts.ipv6, b, 56), true
 	case recordMPLS:
 		return d.mpls(b), true
 	case recordVLANTunnel, recordVLANIn:
@@ -93,7 +97,7 @@ func (d *decoder) part(where *[]byte, b []byte, length int) bool {
 	if len(b) < length {
 		return false
 	}
-	*where = b
+	*where, d.parts.held = b, true
 	return true
 }
 
@@ -184,6 +188,7 @@ func (d *decoder) mpls(b []byte) bool {
 	if next.Len() != 0 {
 		d.r.MPLSIP = append(d.r.MPLSIP[:0], next)
 	}
+	d.parts.held = true
 	if d.parts.labels = in; len(in) == 0 {
 		d.parts.labels = out
 	}

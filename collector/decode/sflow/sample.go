@@ -25,7 +25,7 @@ func (d *decoder) begin() {
 	r.SequenceNum = d.header.Sequence
 	r.SamplerAddress = d.header.Agent
 	r.Packets = 1
-	d.parts = parts{}
+	d.parts.clear()
 }
 
 // rate takes what the sample says, unless something else is configured.
@@ -118,15 +118,15 @@ func (d *decoder) records(announced uint32, b []byte) {
 		}
 		format := binary.BigEndian.Uint32(b)
 		size := binary.BigEndian.Uint32(b[4:])
-		if b = b[8:]; uint64(size) > uint64(len(b)) && uint64(size) <= uint64(cap(b)) {
+		if b = b[8:]; uint64(size) > uint64(len(b)) {
+			if uint64(size) > uint64(cap(b)) {
+				d.counts.Inc(ledger.RecordsTruncated)
+				return
+			}
 			d.counts.Inc(ledger.DatagramsTrailing)
 			b = b[:size]
 		}
-		if uint64(size) > uint64(len(b)) {
-			d.counts.Inc(ledger.RecordsTruncated)
-			return
-		}
-		d.flowRecord(format>>12, format&0xfff, b[:size])
+		d.flowRecord(format, b[:size])
 		b = b[size:]
 	}
 }

@@ -83,9 +83,9 @@ func (d *decoder) oldFlow(c *cursor) {
 			d.sampledHeader(protocol, frameLength, uint32(len(header)), header)
 		}
 	case oldIPv4:
-		d.parts.ipv4 = c.take(32)
+		d.parts.ipv4, d.parts.held = c.take(32), true
 	case oldIPv6:
-		d.parts.ipv6 = c.take(56)
+		d.parts.ipv6, d.parts.held = c.take(56), true
 	default:
 		c.bad = true
 	}
