@@ -271,7 +271,6 @@ func (r *requests) since(n int) []string {
 
 // With hundreds of fleets each look would else be a load on the API server, also while nothing happens.
 func TestLookThatFindsNoChangeAsksTheAPIServerNothing(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	made := &requests{}
 	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: made.between})

@@ -17,7 +17,6 @@ import (
 
 // A right that a broken upgrade takes away ends in watches that are refused: what the operator knows is then of the past, and it says so.
 func TestFleetWhosePodsMayNotBeWatchedAnyMoreIsNotCalledWell(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	gate := &gate{}
 	o := startOperator(w, w.s, w.namespace, operatorOptions{between: gate.before})
