@@ -33,12 +33,12 @@ func (c *Client) Run(ctx context.Context, f *v1alpha1.FlowCollector, out, proble
 			return err
 		}
 		err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: out, Stderr: problems})
+		if ctx.Err() != nil {
+			err = nil // it was interrupted, as "flows" is in the end
+		}
 		var status utilexec.CodeExitError
 		if errors.As(err, &status) {
 			return fmt.Errorf("collector %s on %s ended with status %d", arguments[0], one.Pod, status.Code)
-		}
-		if ctx.Err() != nil {
-			return nil // it was interrupted
 		}
 		return err
 	}
