@@ -25,6 +25,7 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 		fc := w.create("away")
 		w.run(fc, 0)
 		w.expectReady(fc)
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 		set := w.daemonSet(fc)
 		pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
 		pod.Name, pod.Namespace, pod.Spec.NodeName = "away-collector-x", w.namespace, "node-1"

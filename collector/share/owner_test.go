@@ -93,7 +93,9 @@ func keys(t *testing.T, s *natstest.Server) int {
 // A collector that is there before the operator signs what it makes, so that no other fleet takes it for nobody's.
 func TestABucketThatACollectorMakesIsItsFleets(t *testing.T) {
 	s := natstest.Start(t)
-	join(t, s, owned("team-a/edge")).settled()
+	a := join(t, s, owned("team-a/edge"))
+	a.learn(4739, 256, 4, 100)
+	a.settled() // it has made the bucket
 	b := join(t, s, owned("team-b/edge"))
 	natstest.Eventually(t, "the other fleet's collector refuses it", func() bool {
 		return strings.Contains(b.bucket.Status().LastError, "team-a/edge")
