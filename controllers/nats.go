@@ -89,7 +89,7 @@ func hold(f *judge.Facts, connection string) {
 			switch {
 			case !l.Current:
 				f.Trying = true
-			case l.Class.Unanswered() && f.Held == "":
+			case (l.Class.Unanswered() || l.Class == jetstream.ClassNoJetStream || l.Class == jetstream.ClassForbidden) && f.Held == "":
 				f.Held = l.Error + override
 			}
 		}

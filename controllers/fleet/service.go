@@ -8,8 +8,8 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// metricsPortName is the name of the port for metrics and health, of pods and of the Service for metrics.
-const metricsPortName = "metrics"
+// MetricsPortName is the name of the port for metrics and health, of pods and of the Service for metrics.
+const MetricsPortName = "metrics"
 
 // Service is what exporters send to; nil for the type None. It has UDP ports only.
 func (f *Fleet) Service() *coreac.ServiceApplyConfiguration {
@@ -64,8 +64,8 @@ func (f *Fleet) MetricsService() *coreac.ServiceApplyConfiguration {
 			WithPublishNotReadyAddresses(true).
 			WithSelector(Selector(f.Collector)).
 			WithPorts(coreac.ServicePort().
-				WithName(metricsPortName).
+				WithName(MetricsPortName).
 				WithProtocol(corev1.ProtocolTCP).
 				WithPort(f.Collector.Spec.Collector.MetricsPort).
-				WithTargetPort(intstr.FromString(metricsPortName))))
+				WithTargetPort(intstr.FromString(MetricsPortName))))
 }

@@ -1,6 +1,9 @@
 package judge
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // datagramBytes is what the kernel accounts for a datagram that fits an Ethernet frame (its truesize). It doubles the buffer that is
 // asked for.
@@ -29,6 +32,9 @@ func (j *judgement) receiveBuffersGranted() said {
 			"listeners.receiveBuffer", len(smaller), len(j.answering()), some(smaller), asked)
 		out.harmless = true // a default node is so; what is lost for it, NothingLost tells
 		return out
+	}
+	if !slices.ContainsFunc(j.answering(), func(c collector) bool { return c.Now.Begun && len(c.Now.Listeners) > 0 }) {
+		return isUnknown(ReasonPending, "no collector that answers has opened its sockets yet")
 	}
 	return isTrue(ReasonGranted, "the sockets have the receive buffers that they ask for")
 }

@@ -69,8 +69,14 @@ func some(list []string) string {
 	return strings.Join(list, "; ")
 }
 
-// new ones may still be connecting.
-func (c *collector) new() bool { return !c.Now.Begun || c.Now.Time.Sub(c.Now.Started) < settling }
+// new ones may still be connecting. A clock that was set back makes none of one that was asked for long.
+func (c *collector) new() bool {
+	if !c.Now.Begun {
+		return true
+	}
+	known := !c.Since.IsZero() && c.Answered.Sub(c.Since) >= settling
+	return !known && c.Now.Time.Sub(c.Now.Started) < settling
+}
 
 func because(why, otherwise string) string {
 	if why == "" {

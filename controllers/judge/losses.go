@@ -68,12 +68,14 @@ func (j *judgement) nothingLost() said {
 		}
 	}
 	for _, c := range j.answering() {
-		if c.Before != nil {
+		if c.Before != nil || c.begun() {
 			compared++
 		}
 	}
 	m := &j.memory
-	if first >= 0 {
+	// What anybody can cause takes the place of no loss that is still told.
+	isTold := !m.Lost.IsZero() && j.Now.Sub(m.Lost) < lossTold && m.LostReason != ReasonDatagramsRefused
+	if first >= 0 && !(losses[first].harmless && isTold) {
 		m.Lost, m.LostReason, m.LostMessage = j.Now, losses[first].reason, strings.Join(told, "; ")
 	}
 	if !m.Lost.IsZero() && j.Now.Sub(m.Lost) < lossTold {
@@ -88,7 +90,13 @@ func (j *judgement) nothingLost() said {
 	if compared == 0 {
 		return isUnknown(ReasonPending, "it takes two looks at the collectors to tell")
 	}
-	return isTrue(ReasonNothingLost, "since the look before the last, none of the %d collectors that answer has lost anything that reached it", len(j.answering()))
+	return isTrue(ReasonNothingLost, "since the look before the last, none of the %d collectors that were compared has lost anything that reached it", compared)
+}
+
+// begun reports that the process began a moment ago, so that all that it has counted is of late. It is looked at once, so far.
+func (c *collector) begun() bool {
+	age := c.Now.Time.Sub(c.Now.Started)
+	return c.Before == nil && age >= 0 && age < lossTold
 }
 
 // lost is what the fleet lost of one kind between two looks, with the worst pod; empty for nothing.
@@ -97,10 +105,13 @@ func (j *judgement) lost(l *loss) string {
 	var who collector
 	causes := make(map[string]uint64)
 	for _, c := range j.answering() {
-		if c.Before == nil {
-			continue
+		before, n := map[string]uint64(nil), uint64(0)
+		switch {
+		case c.Before != nil:
+			before = l.count(c.Before)
+		case !c.begun():
+			continue // it is not known since when
 		}
-		before, n := l.count(c.Before), uint64(0)
 		for cause, now := range l.count(c.Now) {
 			if now > before[cause] {
 				causes[cause] += now - before[cause]

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -144,6 +145,9 @@ func (j *judgement) using(n inNATS) (using int) {
 // byCollectors is for what the operator cannot look at itself.
 func (j *judgement) byCollectors(n inNATS, cannot []string) said {
 	asked := len(j.answering())
+	if len(cannot) == 0 && j.using(n) == 0 {
+		return isUnknown(ReasonPending, "none of the %d collectors that answer uses the %s yet", asked, n.what).yet()
+	}
 	if len(cannot) == 0 {
 		return isTrue(ReasonReportedByCollectors, "%d of %d collectors that answer use the %s, and none says that it cannot", j.using(n), asked, n.what)
 	}
@@ -184,8 +188,8 @@ func (j *judgement) storeCounts(status *v1alpha1.FlowCollectorStatus) {
 		b := &bucket.Found
 		status.Bucket = &v1alpha1.BucketStatus{Name: fleet.BucketName(j.Collector), Keys: b.Keys,
 			Bytes: *resource.NewQuantity(b.Bytes, resource.DecimalSI), History: int32(b.History), Replicas: int32(b.Replicas), Managed: b.Managed}
-		if b.TTL > 0 {
-			ttl := v1alpha1.Duration(b.TTL.String())
+		if ms := b.TTL.Truncate(time.Millisecond); ms > 0 { // a server may say anything, and the schema has no less
+			ttl := v1alpha1.Duration(ms.String())
 			status.Bucket.TTL = &ttl
 		}
 	}

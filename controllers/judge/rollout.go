@@ -73,8 +73,8 @@ func (j *judgement) judgeRollout() rollout {
 			switch {
 			case c.Reason == ReasonSettled && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
-			case c.Reason == ReasonRolling, c.Reason == ReasonProgressDeadlineExceeded:
-				m.since = c.LastTransitionTime.Time
+			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
+				m.since = c.LastTransitionTime.Add(-j.deadline())
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func (j *judgement) sourceIPPreserved() said {
 		return isFalse(ReasonClusterTraffic, "service.externalTrafficPolicy Cluster replaces exporters' addresses by those of nodes%s: %s; set it to Local", seen, remedy)
 	case !outside && spec.Collector.HostNetwork:
 		return isTrue(ReasonHostNetwork, "exporters send to the nodes themselves")
-	case !outside:
+	case spec.Service.Type == v1alpha1.ServiceClusterIP:
 		return isTrue(ReasonInsideCluster, "exporters send from inside the cluster")
 	}
 	if u := j.unreachable(); u != nil && len(s.all) == 0 {

@@ -1,0 +1,173 @@
+package judge
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
+)
+
+// settledBefore is a fleet that runs and has run, judged at noon.
+func settledBefore() *Facts {
+	f := well()
+	f.Before.Rollout = rolloutMemory{generation: 2, set: 2, since: noon, updated: 3, available: 3, settled: true}
+	f.Collector.Status.ObservedGeneration = 2
+	return f
+}
+
+// pass judges, and makes what it came to the facts of the next judgement.
+func pass(f *Facts, after time.Duration) Verdict {
+	f.Now = f.Now.Add(after)
+	v := Judge(f)
+	f.Collector.Status, f.Before = v.Status, v.Memory
+	return v
+}
+
+func conditionIn(t *testing.T, v Verdict, kind string) *metav1.Condition {
+	t.Helper()
+	c := meta.FindStatusCondition(v.Status.Conditions, kind)
+	if c == nil {
+		t.Fatalf("there is no %s", kind)
+	}
+	return c
+}
+
+// One refused datagram in the next look must not take the place of a million lost records.
+func TestALossIsToldForFiveMinutesWhateverIsRefused(t *testing.T) {
+	f := settledBefore()
+	r := &f.Collectors.Reports[1]
+	r.Now.Output.Dropped = map[string]uint64{"buffer_full": 1_000_000}
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionNothingLost); c.Reason != ReasonRecordsDropped {
+		t.Fatalf("%+v", c)
+	}
+	next := *r.Now
+	next.Listeners = []status.Listener{{Name: "netflow", AskedBytes: 1 << 20, GrantedBytes: 1 << 20, Refused: map[string]uint64{"unknown_version": 1}}}
+	r.Before, r.Now = r.Now, &next
+	v := pass(f, 30*time.Second)
+	if c := conditionIn(t, v, v1alpha1.ConditionNothingLost); !strings.Contains(c.Message, "1000000 records") {
+		t.Errorf("30 s after a million records were lost NothingLost says %s: %s", c.Reason, c.Message)
+	}
+	if c := conditionIn(t, v, v1alpha1.ConditionDegraded); c.Status != metav1.ConditionTrue {
+		t.Errorf("30 s after a million records were lost the fleet is not Degraded: %s", c.Message)
+	}
+}
+
+// A process counts from its start: what it lost before it was first asked counts too, or a collector that crashes each half minute would
+// lose what it likes under NothingLost True.
+func TestNothingLostCountsOnlyThoseThatWereCompared(t *testing.T) {
+	f := settledBefore()
+	r := &f.Collectors.Reports[2]
+	r.Before = nil // another process since the last look
+	r.Now.Started = r.Now.Time.Add(-25 * time.Second)
+	r.Now.Output.Dropped = map[string]uint64{"buffer_full": 500_000}
+	r.Now.Listeners[0].KernelDropped = 70_000
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionNothingLost); c.Status == metav1.ConditionTrue {
+		t.Errorf("a collector that began 25 s ago says that it lost 500000 records and 70000 datagrams; NothingLost is True: %s", c.Message)
+	}
+}
+
+// A restart of the operator amid a long rollout that gets on all the time is no standstill. It says so until the next pod is done.
+func TestARestartOfTheOperatorIsNoStandstillOfTheRollout(t *testing.T) {
+	f := well()
+	s := &f.DaemonSet.Status
+	s.DesiredNumberScheduled, s.CurrentNumberScheduled, s.NumberReady, s.NumberAvailable = 1000, 1000, 999, 999
+	f.Before.Rollout = rolloutMemory{generation: 2, set: 2, since: noon}
+	f.Now = noon
+	for i := range 13 { // ten more nodes each five minutes, for an hour
+		s.UpdatedNumberScheduled = int32(10 * (i + 1))
+		if c := conditionIn(t, pass(f, 5*time.Minute), v1alpha1.ConditionProgressing); c.Reason != ReasonRolling {
+			t.Fatalf("%+v", c)
+		}
+	}
+	f.Before = Memory{} // the operator is restarted
+	v := pass(f, 10*time.Second)
+	if c := conditionIn(t, v, v1alpha1.ConditionProgressing); c.Reason == ReasonProgressDeadlineExceeded {
+		t.Errorf("10 s after ten nodes were done: %s", c.Message)
+	}
+	if c := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionStalled); c != nil {
+		t.Errorf("Stalled (a failure for Flux and Argo CD): %s", c.Message)
+	}
+}
+
+// Where the operator may not read the Secrets it goes by the collectors. Here none of them uses the stream, and all have just begun, as one
+// that crashes every 20 s always has, so that none can tell.
+func TestReportedByCollectorsOfWhomNoneUsesIt(t *testing.T) {
+	f := settledBefore()
+	f.Secrets.Forbidden = true
+	each(f, func(d *status.Document) {
+		d.Started, d.Begun, d.Bucket, d.Output = d.Time.Add(-5*time.Second), false, nil, status.Output{}
+	})
+	v := pass(f, 0)
+	for _, kind := range []string{v1alpha1.ConditionStreamReady, v1alpha1.ConditionTemplateStoreReady} {
+		if c := conditionIn(t, v, kind); c.Status == metav1.ConditionTrue {
+			t.Errorf("%s is True: %s", kind, c.Message)
+		}
+	}
+	if c := conditionIn(t, v, v1alpha1.ConditionReady); c.Status == metav1.ConditionTrue {
+		t.Errorf("Ready is True: %s", c.Message)
+	}
+}
+
+func TestBuffersOfSocketsThatAreNotThereYet(t *testing.T) {
+	f := settledBefore()
+	each(f, func(d *status.Document) { d.Begun, d.Listeners = false, nil })
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionReceiveBuffersGranted); c.Status == metav1.ConditionTrue {
+		t.Errorf("no collector has a socket yet, and ReceiveBuffersGranted is True: %s", c.Message)
+	}
+}
+
+// A node's clock that is set back by an hour (it booted with the wrong one) makes its collector "new" for an hour: whatever it says of
+// bucket and stream does not count meanwhile. The operator has a clock of its own, and knows since when it asks this process.
+func TestAClockThatIsSetBackHidesNothing(t *testing.T) {
+	f := settledBefore()
+	each(f, func(d *status.Document) {
+		d.Started = d.Time.Add(time.Hour - 20*time.Minute) // it runs for 20 minutes; the clock was set back by an hour
+		d.Bucket.Connected, d.Output.Connected, d.Output.LastError = false, false, "no route to host"
+	})
+	for i := range f.Collectors.Reports {
+		f.Collectors.Reports[i].Since = noon.Add(-20 * time.Minute)
+	}
+	v := pass(f, 0)
+	for _, kind := range []string{v1alpha1.ConditionStreamReady, v1alpha1.ConditionTemplateStoreReady} {
+		if c := conditionIn(t, v, kind); c.Status == metav1.ConditionTrue {
+			t.Errorf("every collector says that it is cut off, and %s is True: %s", kind, c.Message)
+		}
+	}
+}
+
+// service.type None: "something else has to bring datagrams to the pods", such as a Service that somebody else makes. Nobody knows
+// whether that keeps addresses; here collectors see a node's, with 50 ports and 9 domains. With service.type LoadBalancer the same is
+// AddressesRewritten.
+func TestNobodyKnowsWhatBringsDatagramsToAFleetWithoutAService(t *testing.T) {
+	f := settledBefore()
+	f.Collector.Spec.Service.Type = v1alpha1.ServiceNone
+	nodeAddress(f)
+	each(f, func(d *status.Document) { d.Senders = []status.Sender{{Address: "203.0.113.7", Ports: 50, Domains: 9}} })
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionSourceIPPreserved); c.Status == metav1.ConditionTrue {
+		t.Errorf("SourceIPPreserved is True (%s): %s", c.Reason, c.Message)
+	}
+}
+
+// A server can say what it likes. A ttl that the schema of the status does not take makes the API server refuse every status of the
+// FlowCollector, which stays as it was for ever ("Ready True").
+func TestATTLThatAServerSaysFitsTheSchemaOfTheStatus(t *testing.T) {
+	source, err := os.ReadFile("../../api/v1alpha1/duration.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(regexp.MustCompile("Pattern=`(.*)`").FindStringSubmatch(string(source))[1])
+	for _, ttl := range []time.Duration{time.Hour, 100 * time.Millisecond, 500 * time.Nanosecond, 1500 * time.Microsecond, 7 * time.Microsecond, 1<<63 - 1} {
+		f := settledBefore()
+		f.NATS.Bucket.Found.TTL = ttl
+		if v := pass(f, 0); v.Status.Bucket == nil || v.Status.Bucket.TTL != nil && !pattern.MatchString(string(*v.Status.Bucket.TTL)) {
+			t.Errorf("a server says a ttl of %s: the status has %q, which its schema refuses", ttl, *v.Status.Bucket.TTL)
+		}
+	}
+}
