@@ -75,7 +75,7 @@ func (j *judgement) nothingLost() said {
 	m := &j.memory
 	// What anybody can cause takes the place of no loss that is still told.
 	isTold := !m.Lost.IsZero() && j.Now.Sub(m.Lost) < lossTold && m.LostReason != ReasonDatagramsRefused
-	if first >= 0 && !(losses[first].harmless && isTold) {
+	if first >= 0 && (!losses[first].harmless || !isTold) {
 		m.Lost, m.LostReason, m.LostMessage = j.Now, losses[first].reason, strings.Join(told, "; ")
 	}
 	if !m.Lost.IsZero() && j.Now.Sub(m.Lost) < lossTold {
