@@ -77,11 +77,9 @@ func (f *serverFlags) load() (*config.Config, error) {
 		c.NATS.URLs = []string{nats.DefaultURL}
 	}
 	if f.fleet != "" {
-		namespace, name, err := fleetName(f.fleet)
-		if err != nil {
+		if _, _, err := fleetName(f.fleet); err != nil { // bucketOf and streamOf find its names
 			return nil, fmt.Errorf("--fleet: %w", err)
 		}
-		c.Templates.Bucket, c.Output.Stream.Name = config.FleetBucket(namespace, name), config.FleetStream(namespace, name)
 	}
 	c.Templates.Bucket = cmp.Or(f.bucket, c.Templates.Bucket)
 	c.Output.Stream.Name = cmp.Or(f.stream, c.Output.Stream.Name)

@@ -85,22 +85,10 @@ func (r *Reconciler) watchCollectors(f *judge.Facts) {
 		s := &f.Pods[i].Status
 		if s.Phase == corev1.PodRunning && s.PodIP != "" && f.Pods[i].DeletionTimestamp.IsZero() {
 			ask = append(ask, observation.Pod{Name: f.Pods[i].Name, Node: f.Pods[i].Spec.NodeName, Address: s.PodIP,
-				Port: metricsPort(&f.Pods[i], f.Collector.Spec.Collector.MetricsPort)})
+				Port: fleet.MetricsPort(f.Collector, &f.Pods[i])})
 		}
 	}
 	r.observer.Watch(observation.Key(key(f.Collector)), ask)
-}
-
-// metricsPort is the one that the pod was made with: the spec may have been changed since.
-func metricsPort(pod *corev1.Pod, otherwise int32) int32 {
-	for i := range pod.Spec.Containers {
-		for _, p := range pod.Spec.Containers[i].Ports {
-			if p.Name == fleet.MetricsPortName && p.ContainerPort > 0 {
-				return p.ContainerPort
-			}
-		}
-	}
-	return otherwise
 }
 
 // readFindings takes what was found outside of Kubernetes, and tells what was done there.

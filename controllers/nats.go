@@ -89,7 +89,7 @@ func hold(f *judge.Facts, connection string) {
 			switch {
 			case !l.Current:
 				f.Trying = true
-			case (l.Class.Unanswered() || l.Class == jetstream.ClassNoJetStream || l.Class == jetstream.ClassForbidden) && f.Held == "":
+			case l.Class.Unusable() && f.Held == "":
 				f.Held = l.Error + override
 			}
 		}

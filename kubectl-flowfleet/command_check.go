@@ -22,29 +22,21 @@ collectors share what exporters teach, whether flows get into the stream, and wh
 what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			client, err := c.client()
-			if err != nil {
-				return err
-			}
 			ctx := command.Context()
-			f, err := client.FlowCollector(ctx, fleetName(args))
+			v, err := c.open(ctx, fleetName(args))
 			if err != nil {
 				return err
 			}
-			collectors, err := client.Collectors(ctx, f)
-			if err != nil {
-				return err
-			}
-			before, _ := client.Statuses(ctx, f, collectors)
+			before, _ := v.Statuses(ctx, v.collectors)
 			select {
 			case <-time.After(interval):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			now, missing := client.Statuses(ctx, f, collectors)
+			now, missing := v.Statuses(ctx, v.collectors)
 			w := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 			failed := false
-			for i, step := range verify.Steps(verify.Facts{FlowCollector: f, Before: before, Now: now}) {
+			for i, step := range verify.Steps(verify.Facts{FlowCollector: v.fleet, Before: before, Now: now}) {
 				_, _ = fmt.Fprintf(w, "%d. %s\t%s\t%s\n", i+1, step.Name, mark(step.Status), step.Says) // Flush reports errors
 				failed = failed || step.Status == metav1.ConditionFalse
 			}

@@ -66,19 +66,11 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 	if err != nil {
 		return err
 	}
-	client, err := c.client()
+	v, err := c.open(ctx, name)
 	if err != nil {
 		return err
 	}
-	f, err := client.FlowCollector(ctx, name)
-	if err != nil {
-		return err
-	}
-	collectors, err := client.Collectors(ctx, f)
-	if err != nil {
-		return err
-	}
-	before, missing := client.Accounts(ctx, f, collectors)
+	before, missing := v.Accounts(ctx, v.collectors)
 	now := before
 	if flags.interval > 0 && flags.output != "name" {
 		select {
@@ -86,7 +78,7 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		now, missing = client.Accounts(ctx, f, collectors)
+		now, missing = v.Accounts(ctx, v.collectors)
 	}
 	rows := exporters.Within(exporters.Rows(before, now), networks)
 	slices.SortStableFunc(rows, order)

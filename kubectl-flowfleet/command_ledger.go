@@ -18,20 +18,12 @@ func newLedgerCommand(c connection) *cobra.Command {
 books of a collector that answers do not balance, or where one does not answer.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			client, err := c.client()
-			if err != nil {
-				return err
-			}
 			ctx, out := command.Context(), command.OutOrStdout()
-			f, err := client.FlowCollector(ctx, fleetName(args))
+			v, err := c.open(ctx, fleetName(args))
 			if err != nil {
 				return err
 			}
-			collectors, err := client.Collectors(ctx, f)
-			if err != nil {
-				return err
-			}
-			accounts, missing := client.Accounts(ctx, f, collectors)
+			accounts, missing := v.Accounts(ctx, v.collectors)
 			if asJSON {
 				err = json.NewEncoder(out).Encode(accounts)
 			} else {

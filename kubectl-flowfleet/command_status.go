@@ -24,21 +24,13 @@ func newStatusCommand(c connection) *cobra.Command {
 with the collectors.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			client, err := c.client()
-			if err != nil {
-				return err
-			}
 			ctx := command.Context()
-			f, err := client.FlowCollector(ctx, fleetName(args))
+			v, err := c.open(ctx, fleetName(args))
 			if err != nil {
 				return err
 			}
-			collectors, err := client.Collectors(ctx, f)
-			if err != nil {
-				return err
-			}
-			statuses, missing := client.Statuses(ctx, f, collectors)
-			return errors.Join(append([]error{printStatus(command.OutOrStdout(), f, collectors, statuses)}, missing...)...)
+			statuses, missing := v.Statuses(ctx, v.collectors)
+			return errors.Join(append([]error{printStatus(command.OutOrStdout(), v.fleet, v.collectors, statuses)}, missing...)...)
 		},
 	}
 }

@@ -1,7 +1,7 @@
 // Command kubectl-flowfleet is a plugin of kubectl: "kubectl flowfleet" shows fleets, their exporters and their books.
 //
 // It asks the API server only, which asks the collectors for it: no collector's port needs to be open to anybody, and what a user may see is
-// decided by Kubernetes' own rights (the ClusterRole flowfleet-viewer of the chart).
+// decided by Kubernetes' own rights (the ClusterRole flowfleet-fleet-viewer of the chart).
 //
 // The folder has the program's name so that "go install" gives it the name by which kubectl finds plugins.
 package main
@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/fleet"
 )
@@ -43,6 +44,25 @@ func (c connection) client() (*fleet.Client, error) {
 		return nil, err
 	}
 	return fleet.NewClient(rest, namespace)
+}
+
+// view is a fleet as a command looks at it.
+type view struct {
+	*fleet.Client
+	fleet      *v1alpha1.FlowCollector
+	collectors []fleet.Collector
+}
+
+// open finds the fleet of that name, or the only one of the namespace where the name is empty, and its collectors.
+func (c connection) open(ctx context.Context, name string) (v view, err error) {
+	if v.Client, err = c.client(); err != nil {
+		return v, err
+	}
+	if v.fleet, err = v.FlowCollector(ctx, name); err != nil {
+		return v, err
+	}
+	v.collectors, err = v.Collectors(ctx, v.fleet)
+	return v, err
 }
 
 func newCommand() *cobra.Command {

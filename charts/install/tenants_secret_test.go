@@ -1,30 +1,15 @@
 package install_test
 
 import (
-	"fmt"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
 
 // Who may read no Secret can neither have an administrator's sent in the clear, nor to another server, nor have another key of it sent, nor
 // lead requests and answers to subjects of his own choice.
 func TestATenantCannotChangeHowAnAdministratorsSecretIsSent(t *testing.T) {
-	server := controllertest.Start(t)
-	admin := server.Client(t)
-	place := server.Namespace(t)
-	ensureNamespace(t, admin)
-	helm(t, server, "install", release, chart, "--take-ownership", "--force-conflicts")
-	t.Cleanup(func() { helm(t, server, "uninstall", release) })
-	user := tenant(t, server, place, "trudy")
-	eventually(t, func() error {
-		if err := user.Create(t.Context(), collector(t, place, "early", attempts[0].spec), client.DryRunAll); err == nil {
-			return fmt.Errorf("the policy does not refuse yet")
-		}
-		return nil
-	})
+	_, admin, place, user := installed(t, "trudy")
 	fc := collector(t, place, "bank", `nats: {urls: ["nats://nats.nats:4222"], jetStreamDomain: hub, tls: {serverName: nats.bank.example}, token: {name: shared, key: nats}}`)
 	if err := admin.Create(t.Context(), fc); err != nil {
 		t.Fatal(err)

@@ -100,24 +100,30 @@ var attempts = []struct{ about, spec, names string }{
 	{"all of a Secret in the environment", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector"},
 }
 
-func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
-	server := controllertest.Start(t)
-	admin := server.Client(t)
-	place := server.Namespace(t)
+// installed is a cluster with the chart, whose policy refuses already, and a tenant of that name with a place of its own.
+func installed(t *testing.T, name string) (server *controllertest.Server, admin client.Client, place string, user client.Client) {
+	t.Helper()
+	server = controllertest.Start(t)
+	admin, place = server.Client(t), server.Namespace(t)
 	ensureNamespace(t, admin)
 	helm(t, server, "install", release, chart, "--take-ownership", "--force-conflicts")
 	t.Cleanup(func() { helm(t, server, "uninstall", release) })
-	user := tenant(t, server, place, "mallory")
-	create := func(c client.Client, name, spec string) error {
-		return c.Create(t.Context(), collector(t, place, name, spec), client.DryRunAll)
-	}
+	user = tenant(t, server, place, name)
 	// The API server takes a policy up within a second or so.
 	eventually(t, func() error {
-		if err := create(user, "early", attempts[0].spec); err == nil {
+		if err := user.Create(t.Context(), collector(t, place, "early", attempts[0].spec), client.DryRunAll); err == nil {
 			return fmt.Errorf("the policy does not refuse yet")
 		}
 		return nil
 	})
+	return server, admin, place, user
+}
+
+func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
+	server, admin, place, user := installed(t, "mallory")
+	create := func(c client.Client, name, spec string) error {
+		return c.Create(t.Context(), collector(t, place, name, spec), client.DryRunAll)
+	}
 	for _, a := range attempts {
 		err := create(user, "attempt", a.spec)
 		if err == nil {

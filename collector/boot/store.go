@@ -48,17 +48,13 @@ type Store struct {
 
 // NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
 func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
-	s := &Store{scopes: scopes, ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: ignorant{},
+	s := &Store{scopes: scopes, ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{},
 		clocks: make(map[template.Scope][]*clock)}
 	if ttl <= 0 {
 		s.ttl = never
 	}
 	return s
 }
-
-type ignorant struct{}
-
-func (ignorant) Learned(template.Definition) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o template.Observer) { s.observer = o }

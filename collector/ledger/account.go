@@ -190,11 +190,11 @@ func (e Equation) AtRest() bool {
 }
 
 // difference is what the equation of datagrams is off by.
-func (d *Datagrams) difference() int64 { return int64(d.Received - d.Decoded - sumOf(d.Refused)) }
+func (d *Datagrams) difference() int64 { return int64(d.Received - d.Decoded - Sum(d.Refused)) }
 
 // difference is what the equation of sets is off by.
 func (s *Sets) difference() int64 {
-	return int64(s.Received - s.Decoded - s.Waiting - sumOf(s.Expired) - sumOf(s.Dropped))
+	return int64(s.Received - s.Decoded - s.Waiting - Sum(s.Expired) - Sum(s.Dropped))
 }
 
 // Equations works them all out.
@@ -224,14 +224,15 @@ func (a *Account) Equations() []Equation {
 	}
 	o := &a.Output
 	return append(out,
-		Equation{Name: EquationOutput, Difference: int64(o.Received + o.Recovered - o.Published - o.Waiting - o.Spooled - sumOf(o.Dropped))},
+		Equation{Name: EquationOutput, Difference: int64(o.Received + o.Recovered - o.Published - o.Waiting - o.Spooled - Sum(o.Dropped))},
 		Equation{Name: EquationHandover, Difference: int64(handed - o.Received)},
 		Equation{Name: EquationExportersDatagrams, Difference: int64(datagrams)},
 		Equation{Name: EquationExportersSets, Difference: int64(sets)},
 		Equation{Name: EquationExportersRecords, Difference: int64(records)})
 }
 
-func sumOf(m map[string]uint64) (n uint64) {
+// Sum adds up what is counted by reason.
+func Sum(m map[string]uint64) (n uint64) {
 	for _, v := range m {
 		n += v
 	}

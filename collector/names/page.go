@@ -25,15 +25,6 @@ type Hash [16]byte
 // String is 32 hexadecimal digits, as in the bucket's keys.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// ParseHash is the reverse of String.
-func ParseHash(s string) (h Hash, err error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(h) {
-		return h, fmt.Errorf("%q is not the hash of a page", s)
-	}
-	return Hash(b), nil
-}
-
 // HashOf is the Hash of a page's content.
 func HashOf(content []byte) Hash {
 	sum := sha256.Sum256(content)

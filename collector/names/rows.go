@@ -1,6 +1,7 @@
 package names
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -170,12 +171,7 @@ func (t *tableRows) describe() Manifest {
 	for number, stamp := range t.recent {
 		m.Recent = append(m.Recent, Recent{number, stamp})
 	}
-	slices.SortFunc(m.Recent, func(a, b Recent) int {
-		if a.Number < b.Number {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(m.Recent, func(a, b Recent) int { return cmp.Compare(a.Number, b.Number) })
 	return m
 }
 
@@ -215,12 +211,9 @@ func merge(a, b []Entry) (out []Entry, ahead, changed bool) {
 	return append(append(out, a...), b...), ahead, changed
 }
 
-// lateSeconds is how much older than what is known a row may be and still be taken for one that was overtaken on its way.
-// What is older comes from an exporter whose clock went back.
-const lateSeconds = 60
-
-// late reports whether s is of an earlier second than known, by no more than a datagram may be late.
+// late reports whether s is of an earlier second than known, by no more than a datagram may be late. What is older comes from an exporter
+// whose clock went back.
 func late(s, known template.Stamp) bool {
 	was, is := known.Seconds(), s.Seconds()
-	return is < was && was-is <= lateSeconds
+	return is < was && was-is <= template.LateSeconds
 }

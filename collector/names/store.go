@@ -68,7 +68,7 @@ type Store struct {
 
 // NewStore returns an empty Store, which forgets tables of which no row was said for the ttl; 0 is for ever.
 func NewStore(limits Limits, ttl time.Duration) *Store {
-	s := &Store{ttl: int64(ttl), observer: ignorant{}, exporters: make(map[netip.Addr]*Exporter), dirty: make(map[where]struct{})}
+	s := &Store{ttl: int64(ttl), observer: template.Unobserved{}, exporters: make(map[netip.Addr]*Exporter), dirty: make(map[where]struct{})}
 	if ttl == 0 {
 		s.ttl = 1<<63 - 1
 	}
@@ -77,10 +77,6 @@ func NewStore(limits Limits, ttl time.Duration) *Store {
 	s.said.Store(&saidNow{})
 	return s
 }
-
-type ignorant struct{}
-
-func (ignorant) Learned(template.Definition) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o template.Observer) { s.observer = o }

@@ -2,7 +2,6 @@ package names
 
 import (
 	"bytes"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -82,5 +81,5 @@ func unprintable(r rune) bool {
 // clean reports whether s is as Clean returns texts: what comes from the bucket was written by somebody else.
 func clean(s string) bool {
 	text, refusal := Clean([]byte(s))
-	return refusal == Accepted && strings.Compare(text, s) == 0
+	return refusal == Accepted && text == s
 }

@@ -44,15 +44,11 @@ type Store struct {
 
 // NewStore returns an empty Store whose look-ups take part of the exporter's port as mode says. What happens is counted in totals.
 func NewStore(mode template.Mode, limits Limits, totals *ledger.Totals) *Store {
-	s := &Store{addressOnly: mode == template.ModeAddress, ownPortOnly: mode == template.ModeAddressPort, observer: ignorant{},
+	s := &Store{addressOnly: mode == template.ModeAddress, ownPortOnly: mode == template.ModeAddressPort, observer: template.Unobserved{},
 		totals: totals, exporters: make(map[exporterKey]*Exporter)}
 	s.limits.Store(&limits)
 	return s
 }
-
-type ignorant struct{}
-
-func (ignorant) Learned(template.Definition) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o template.Observer) { s.observer = o }

@@ -71,17 +71,22 @@ func join(t *testing.T, s *natstest.Server, change ...func(*config.TemplateStore
 	}
 	m.bucket.probeInterval = 100 * time.Millisecond
 	m.observe()
+	m.run()
+	return m
+}
+
+// run has the bucket work until the end of the test.
+func (m *member) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		m.bucket.Run(ctx)
 	}()
-	t.Cleanup(func() {
+	m.t.Cleanup(func() {
 		cancel()
 		<-done
 	})
-	return m
 }
 
 // learn teaches a template of one field whose length tells versions apart.

@@ -35,13 +35,7 @@ func life(t *testing.T, s *natstest.Server, where ...*config.NATS) (denied []str
 		}
 		m.bucket.probeInterval, m.bucket.relistInterval = 100*time.Millisecond, relist
 		m.observe()
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			m.bucket.Run(ctx)
-		}()
-		t.Cleanup(func() { cancel(); <-done })
+		m.run()
 		return m
 	}
 	refused := func() bool { return len(denials.Subjects()) > 0 }

@@ -14,10 +14,9 @@ const (
 	retell = silence / 2
 	// slowPause tells two devices that repeat their templates in turn from one that changes its mind: devices take longer.
 	slowPause = int64(20 * time.Second)
-	// overtaken is how much later than what followed it a datagram may arrive, and lateSeconds how much earlier it was exported.
-	overtaken   = int64(time.Minute)
-	lateSeconds = 60
-	never       = int64(1<<63 - 1)
+	// overtaken is how much later than what followed it a datagram may arrive.
+	overtaken = int64(time.Minute)
+	never     = int64(1<<63 - 1)
 
 	maxLayouts = 16 // of an id
 	maxSays    = 16 // of a layout

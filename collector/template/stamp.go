@@ -10,6 +10,10 @@ type Stamp uint64
 // countBits are the bits of the count: 65,536 changes within a second carry into the next one, which is harmless.
 const countBits = 16
 
+// LateSeconds is how much earlier than what is known something may have been exported and still be taken for a datagram that was
+// overtaken on its way, in seconds.
+const LateSeconds = 60
+
 // StampOf is the stamp of an export time in seconds since 1970.
 func StampOf(seconds uint64) Stamp { return Stamp(min(seconds, 1<<(64-countBits)-1)) << countBits }
 
@@ -21,7 +25,7 @@ func (s Stamp) Seconds() uint64 { return uint64(s >> countBits) }
 // exporter's clock was set then, and hearing counts.
 func Compare(stamp Stamp, heard int64, otherStamp Stamp, otherHeard int64) int {
 	older, newer := min(stamp, otherStamp), max(stamp, otherStamp)
-	if newer.Seconds()-older.Seconds() > lateSeconds && heard != otherHeard {
+	if newer.Seconds()-older.Seconds() > LateSeconds && heard != otherHeard {
 		return cmp.Compare(heard, otherHeard)
 	}
 	return cmp.Compare(stamp, otherStamp)

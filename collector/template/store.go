@@ -58,16 +58,18 @@ type Store struct {
 // NewStore returns an empty Store. What happens to definitions is counted in totals. The observer may be nil.
 func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer) *Store {
 	if observer == nil {
-		observer = ignorant{}
+		observer = Unobserved{}
 	}
 	s := &Store{mode: mode, observer: observer, totals: totals, exporters: make(map[Scope]*Exporter)}
 	s.limits.Store(&limits)
 	return s
 }
 
-type ignorant struct{}
+// Unobserved is the Observer of a Store that nobody observes.
+type Unobserved struct{}
 
-func (ignorant) Learned(Definition) {}
+// Learned implements Observer.
+func (Unobserved) Learned(Definition) {}
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o Observer) { s.observer = o }

@@ -179,7 +179,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	for _, l := range f.Collector.Spec.Listeners {
 		container.WithPorts(coreac.ContainerPort().WithName(l.Name).WithProtocol(corev1.ProtocolUDP).WithContainerPort(l.Port))
 	}
-	container.WithPorts(coreac.ContainerPort().WithName(MetricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(c.MetricsPort))
+	container.WithPorts(coreac.ContainerPort().WithName(metricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(c.MetricsPort))
 	if limit := resources.Limits.Memory(); !limit.IsZero() {
 		container.WithEnv(coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit.Value()/10*9, 10)))
 	}
@@ -238,6 +238,6 @@ func fromField(name, field string) *coreac.EnvVarApplyConfiguration {
 
 func probe(path string) *coreac.ProbeApplyConfiguration {
 	return coreac.Probe().
-		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(MetricsPortName))).
+		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(metricsPortName))).
 		WithTimeoutSeconds(3)
 }

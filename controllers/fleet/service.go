@@ -8,8 +8,21 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// MetricsPortName is the name of the port for metrics and health, of pods and of the Service for metrics.
-const MetricsPortName = "metrics"
+// metricsPortName is the name of the port for metrics and health, of pods and of the Service for metrics.
+const metricsPortName = "metrics"
+
+// MetricsPort is where a collector's pod serves metrics, health and status: the port that it was made with, since the spec may have been
+// changed after that, and the spec's where the pod does not say.
+func MetricsPort(c *v1alpha1.FlowCollector, pod *corev1.Pod) int32 {
+	for i := range pod.Spec.Containers {
+		for _, p := range pod.Spec.Containers[i].Ports {
+			if p.Name == metricsPortName && p.ContainerPort > 0 {
+				return p.ContainerPort
+			}
+		}
+	}
+	return c.Spec.Collector.MetricsPort
+}
 
 // Service is what exporters send to; nil for the type None. It has UDP ports only.
 func (f *Fleet) Service() *coreac.ServiceApplyConfiguration {
@@ -64,8 +77,8 @@ func (f *Fleet) MetricsService() *coreac.ServiceApplyConfiguration {
 			WithPublishNotReadyAddresses(true).
 			WithSelector(Selector(f.Collector)).
 			WithPorts(coreac.ServicePort().
-				WithName(MetricsPortName).
+				WithName(metricsPortName).
 				WithProtocol(corev1.ProtocolTCP).
 				WithPort(f.Collector.Spec.Collector.MetricsPort).
-				WithTargetPort(intstr.FromString(MetricsPortName))))
+				WithTargetPort(intstr.FromString(metricsPortName))))
 }

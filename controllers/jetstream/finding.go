@@ -136,6 +136,10 @@ func (c Class) Unanswered() bool {
 	return false
 }
 
+// Unusable reports whether nobody who connects so could use bucket or stream: what is Unanswered, and where the account has no JetStream or
+// the user no rights.
+func (c Class) Unusable() bool { return c.Unanswered() || c == ClassNoJetStream || c == ClassForbidden }
+
 // ServerFacts are what a server says of itself, without control characters and each at most 128 bytes: it may say anything.
 type ServerFacts struct {
 	// URL that was connected to, of those that are named.

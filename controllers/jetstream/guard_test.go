@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
 // given is a connection that gives a text in pieces.
@@ -103,21 +105,7 @@ func FuzzGuard(f *testing.F) {
 // hostile listens, greets, and answers each request by what the function writes.
 func hostile(t *testing.T, answer func(net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go converse(c, answer)
-		}
-	}()
-	return "nats://" + l.Addr().String()
+	return natstest.Listen(t, func(c net.Conn) { converse(c, answer) })
 }
 
 func converse(c net.Conn, answer func(net.Conn)) {
@@ -180,21 +168,8 @@ func TestAServerThatAnswersWithoutMeasureIsCutOff(t *testing.T) {
 }
 
 func TestAnIntroductionWithoutEndIsCutOff(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go flood(c, "INFO ")
-		}
-	}()
-	if _, err = Connect(background(t), &Server{URLs: []string{"nats://" + l.Addr().String()}}); ClassOf(err) != ClassNotNATS {
+	url := natstest.Listen(t, func(c net.Conn) { flood(c, "INFO ") })
+	if _, err := Connect(background(t), &Server{URLs: []string{url}}); ClassOf(err) != ClassNotNATS {
 		t.Errorf("it is %q: %v", ClassOf(err), err)
 	}
 }

@@ -160,23 +160,11 @@ func TestAFindingSaysWhatKindOfTroubleThereIsAndSinceWhen(t *testing.T) {
 // silent takes connections and says nothing.
 func silent(t *testing.T) (url string, taken func() int64) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	var n atomic.Int64
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			n.Add(1)
-			t.Cleanup(func() { _ = c.Close() })
-		}
-	}()
-	return "nats://" + l.Addr().String(), n.Load
+	return natstest.Listen(t, func(c net.Conn) {
+		n.Add(1)
+		t.Cleanup(func() { _ = c.Close() })
+	}), n.Load
 }
 
 func TestSilentServersKeepNobodyElseWaiting(t *testing.T) {

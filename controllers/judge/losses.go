@@ -68,7 +68,7 @@ func (j *judgement) nothingLost() said {
 		}
 	}
 	for _, c := range j.answering() {
-		if c.Before != nil || c.begun() {
+		if c.Before != nil || c.fresh() {
 			compared++
 		}
 	}
@@ -93,8 +93,8 @@ func (j *judgement) nothingLost() said {
 	return isTrue(ReasonNothingLost, "since the look before the last, none of the %d collectors that were compared has lost anything that reached it", compared)
 }
 
-// begun reports that the process began a moment ago, so that all that it has counted is of late. It is looked at once, so far.
-func (c *collector) begun() bool {
+// fresh reports that the process began a moment ago, so that all that it has counted is of late. It is looked at once, so far.
+func (c *collector) fresh() bool {
 	age := c.Now.Time.Sub(c.Now.Started)
 	return c.Before == nil && age >= 0 && age < lossTold
 }
@@ -109,7 +109,7 @@ func (j *judgement) lost(l *loss) string {
 		switch {
 		case c.Before != nil:
 			before = l.count(c.Before)
-		case !c.begun():
+		case !c.fresh():
 			continue // it is not known since when
 		}
 		for cause, now := range l.count(c.Now) {

@@ -45,7 +45,7 @@ func TestOperatorOfManyFleets(t *testing.T) {
 	}
 	s := controllertest.Start(t)
 	c, namespace := s.Client(t), s.Namespace(t)
-	nats, mute, endless := natstest.Start(t), listen(t, func(net.Conn) {}), listen(t, flood)
+	nats, mute, endless := natstest.Start(t), natstest.Listen(t, func(net.Conn) {}), natstest.Listen(t, flood)
 	process := startOperator(t, s)
 
 	began := time.Now()
@@ -124,25 +124,6 @@ func await(t *testing.T, c client.Client, namespace string, i int, wanted func(*
 			return
 		}
 	}
-}
-
-// listen takes connections, and serves each.
-func listen(t *testing.T, serve func(net.Conn)) (url string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return "nats://" + l.Addr().String()
 }
 
 // flood greets, and then announces a message that has no end.

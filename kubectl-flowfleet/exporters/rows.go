@@ -55,19 +55,20 @@ func Rows(before, now []ledger.Account) []Row {
 		}
 		return rows[key]
 	}
+	former := earlierOf(before)
 	for i := range now {
-		former := accountOf(before, now[i].Instance)
-		for _, e := range now[i].Exporters {
+		for j := range now[i].Exporters {
+			e := &now[i].Exporters[j]
 			if e.Address == "" {
 				continue // what is not told by exporter
 			}
 			r := row(e.Address, e.Protocol)
 			r.Collectors++
 			r.Records += e.Records
-			r.Refused += sum(e.Datagrams.Refused)
-			r.Lost += sum(e.Sets.Expired) + sum(e.Sets.Dropped)
+			r.Refused += ledger.Sum(e.Datagrams.Refused)
+			r.Lost += ledger.Sum(e.Sets.Expired) + ledger.Sum(e.Sets.Dropped)
 			r.Waiting += e.Sets.Waiting
-			r.RecordsPerSecond += rate(former, &now[i], e)
+			r.RecordsPerSecond += former.rate(&now[i], e)
 		}
 	}
 	streams := ledger.Fleet(now)
@@ -97,38 +98,35 @@ func Rows(before, now []ledger.Account) []Row {
 	return out
 }
 
-func accountOf(accounts []ledger.Account, instance string) *ledger.Account {
+// earlier is what collectors had counted of their exporters at the first moment.
+type earlier map[[3]string]moment // by collector, address and protocol
+
+type moment struct {
+	at      time.Time
+	records uint64
+}
+
+func earlierOf(accounts []ledger.Account) earlier {
+	all := make(earlier)
 	for i := range accounts {
-		if accounts[i].Instance == instance {
-			return &accounts[i]
+		a := &accounts[i]
+		all[[3]string{a.Instance}] = moment{at: a.Time}
+		for _, e := range a.Exporters {
+			all[[3]string{a.Instance, e.Address, e.Protocol}] = moment{a.Time, e.Records}
 		}
 	}
-	return nil
+	return all
 }
 
 // rate of an exporter at one collector, in records a second.
-func rate(before, now *ledger.Account, e ledger.Exporter) float64 {
-	if before == nil {
-		return 0
-	}
-	seconds := now.Time.Sub(before.Time).Seconds()
-	was := uint64(0)
-	for i := range before.Exporters {
-		if o := &before.Exporters[i]; o.Address == e.Address && o.Protocol == e.Protocol {
-			was = o.Records
-		}
-	}
-	if seconds <= 0 || e.Records < was {
+func (all earlier) rate(now *ledger.Account, e *ledger.Exporter) float64 {
+	began, known := all[[3]string{now.Instance}]
+	was := all[[3]string{now.Instance, e.Address, e.Protocol}].records // none where it was heard of since
+	seconds := now.Time.Sub(began.at).Seconds()
+	if !known || seconds <= 0 || e.Records < was {
 		return 0
 	}
 	return float64(e.Records-was) / seconds
-}
-
-func sum(reasons map[string]uint64) (all uint64) {
-	for _, n := range reasons {
-		all += n
-	}
-	return all
 }
 
 func count[K, V comparable](seen map[K]map[V]bool, key K, value V) int {

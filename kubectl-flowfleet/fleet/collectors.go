@@ -38,6 +38,9 @@ type Collector struct {
 	// Ready as Kubernetes has it.
 	Ready    bool
 	Restarts int32
+	// namespace of the pod, and the port that it serves its pages on.
+	namespace string
+	port      int32
 }
 
 // Collectors returns the pods of a fleet that are not told to end, in order of their nodes.
@@ -52,7 +55,7 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName}
+		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
 		for _, condition := range pod.Status.Conditions {
 			one.Ready = one.Ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
 		}
@@ -66,10 +69,10 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 }
 
 // Accounts are the books of the collectors that answer, in their order. Missing says of each other one why it does not.
-func (c *Client) Accounts(ctx context.Context, f *v1alpha1.FlowCollector, of []Collector) (accounts []ledger.Account, missing []error) {
+func (c *Client) Accounts(ctx context.Context, of []Collector) (accounts []ledger.Account, missing []error) {
 	answers, missing := each(of, func(one Collector) (*ledger.Account, error) {
 		var account ledger.Account
-		body, err := c.fetch(ctx, f, one.Pod, "/ledger", maxAccount)
+		body, err := c.fetch(ctx, one, "/ledger", maxAccount)
 		if err == nil {
 			err = json.Unmarshal(body, &account)
 		}
@@ -118,9 +121,9 @@ func clean(a *ledger.Account) {
 }
 
 // Statuses are what the collectors say of themselves, in their order, nil of one that does not answer; missing says why.
-func (c *Client) Statuses(ctx context.Context, f *v1alpha1.FlowCollector, of []Collector) (statuses []*status.Document, missing []error) {
+func (c *Client) Statuses(ctx context.Context, of []Collector) (statuses []*status.Document, missing []error) {
 	return each(of, func(one Collector) (*status.Document, error) {
-		body, err := c.fetch(ctx, f, one.Pod, status.Path, status.MaxBytes)
+		body, err := c.fetch(ctx, one, status.Path, status.MaxBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -153,12 +156,11 @@ func each[T any](of []Collector, ask func(Collector) (*T, error)) (answers []*T,
 	return answers, missing
 }
 
-// fetch has the API server fetch a page from a pod, of so many bytes at most.
-func (c *Client) fetch(ctx context.Context, f *v1alpha1.FlowCollector, pod, path string, most int64) ([]byte, error) {
+// fetch has the API server fetch a page of a collector, of so many bytes at most.
+func (c *Client) fetch(ctx context.Context, of Collector, path string, most int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	port := strconv.Itoa(cmp.Or(int(f.Spec.Collector.MetricsPort), 8080))
-	body, err := c.pods.CoreV1().Pods(f.Namespace).ProxyGet("http", pod, port, path, nil).Stream(ctx)
+	body, err := c.pods.CoreV1().Pods(of.namespace).ProxyGet("http", of.Pod, strconv.Itoa(int(of.port)), path, nil).Stream(ctx)
 	if err != nil {
 		return nil, err
 	}

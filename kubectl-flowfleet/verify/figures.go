@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/status"
 )
 
@@ -25,20 +26,13 @@ func Sum(d *status.Document) (n Figures) {
 		l := &d.Listeners[i]
 		n.Datagrams += l.Received
 		n.Decoded += l.Decoded
-		n.Refused += all(l.Refused)
+		n.Refused += ledger.Sum(l.Refused)
 		n.KernelDrops += l.KernelDropped
-		n.SetsLost += all(l.SetsExpired) + all(l.SetsDropped)
+		n.SetsLost += ledger.Sum(l.SetsExpired) + ledger.Sum(l.SetsDropped)
 		n.Records += l.Records
 	}
-	n.Dropped = all(d.Output.Dropped)
+	n.Dropped = ledger.Sum(d.Output.Dropped)
 	return n
-}
-
-func all(reasons map[string]uint64) (sum uint64) {
-	for _, n := range reasons {
-		sum += n
-	}
-	return sum
 }
 
 // wellWhenFalse are the conditions that say that something is wrong, or going on, when they are True.

@@ -114,7 +114,7 @@ func (r *Rig) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	for program, pkg := range map[string]string{
-		"manager": ".", "collector": "./collector", "flowgen": "./hack/flowgen", "kubectl-flowfleet": "./kubectl-flowfleet",
+		"manager": ".", "collector": "./collector", "flowgen": "./hack/flowgen",
 	} {
 		if err := r.build(ctx, program, pkg); err != nil {
 			return err
@@ -290,9 +290,7 @@ func (r *Rig) Kubectl(ctx context.Context, arguments ...string) (string, error) 
 
 // KubectlCommand returns kubectl, to be run.
 func (r *Rig) KubectlCommand(ctx context.Context, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, filepath.Join(r.programs, "kubectl"), arguments...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
-	return command
+	return r.client(ctx, filepath.Join(r.programs, "kubectl"), arguments...)
 }
 
 // Shell runs a script whose kubectl is the cluster's, and returns what it prints.
@@ -310,18 +308,27 @@ func (r *Rig) Apply(ctx context.Context, manifests string, arguments ...string) 
 	return err
 }
 
-// Plugin runs the plugin of kubectl.
+// Plugin runs the plugin of kubectl, which the first call builds: a demo has no use for it.
 func (r *Rig) Plugin(ctx context.Context, arguments ...string) (string, error) {
-	command := exec.CommandContext(ctx, r.built("kubectl-flowfleet"), arguments...)
+	const program = "kubectl-flowfleet"
+	if _, err := os.Stat(r.built(program)); err != nil {
+		if err := r.build(ctx, program, "./"+program); err != nil {
+			return "", err
+		}
+	}
+	return output(r.client(ctx, r.built(program), arguments...))
+}
+
+// client returns a program that asks the cluster's API server.
+func (r *Rig) client(ctx context.Context, program string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, program, arguments...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
-	return output(command)
+	return command
 }
 
 // Helm runs helm.
 func (r *Rig) Helm(ctx context.Context, arguments ...string) (string, error) {
-	command := exec.CommandContext(ctx, filepath.Join(r.programs, "helm"), arguments...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
-	return output(command)
+	return output(r.client(ctx, filepath.Join(r.programs, "helm"), arguments...))
 }
 
 // Traffic sends and verifies flows from the exporters' network with flowgen, whose arguments these are. When the context ends
