@@ -32,7 +32,7 @@ type lexicon struct {
 	// words are at the places of their numbers or a few behind; there are a power of two of places.
 	words []word
 	shift int
-	size  int // about how many bytes words take
+	size  int // about how many bytes the lexicon takes
 }
 
 // word is what a number means as one name of a flow, encoded; nil texts say that nobody gave it a name, or a description.
@@ -45,12 +45,17 @@ type word struct {
 
 // Sizes of a lexicon, in words.
 const (
-	fewestWords = 16
+	fewestWords = 4
 	mostWords   = 1 << 13
 	// probes is how many places a word may have.
-	probes    = 8
-	wordBytes = 40
-	textBytes = 80 // beside what it says
+	probes = 8
+)
+
+// About how many bytes things take.
+const (
+	lexiconBytes = 400 // without words
+	wordBytes    = 40
+	textBytes    = 80 // beside what it says
 )
 
 // place is the first where the word of a number may be.
@@ -127,8 +132,7 @@ func (n *namer) find(key lexiconKey) *lexicon {
 			if len(n.known) < n.limit {
 				break
 			}
-			n.cached -= known.size
-			delete(n.known, other)
+			n.drop(other, known)
 		}
 		l = &lexicon{key: key, scope: names.Scope{Exporter: key.exporter.Addr(), Domain: key.domain}, generation: 1}
 		l.taught = l.scope.Exporter
@@ -147,7 +151,7 @@ func (n *namer) find(key lexiconKey) *lexicon {
 // resize gives a lexicon more places, and keeps the words that hold.
 func (l *lexicon) resize(size int) {
 	before := l.words
-	l.words, l.shift, l.size = make([]word, size), 64-bits.TrailingZeros(uint(size)), size*wordBytes
+	l.words, l.shift, l.size = make([]word, size), 64-bits.TrailingZeros(uint(size)), lexiconBytes+size*wordBytes
 	for i := range before {
 		w := &before[i]
 		if w.generation != l.generation {
@@ -178,8 +182,7 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 		w = l.room(t, as, number)
 	}
 	if n.cached+l.size > maxNamed {
-		n.forget()
-		n.cached -= l.size
+		n.makeRoom(l)
 		w = l.room(t, as, number)
 	}
 	if w == nil {
@@ -203,14 +206,28 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 	return w
 }
 
-// forget has all lexicons begin anew.
-func (n *namer) forget() {
-	n.cached = 0
-	for _, l := range n.known {
+// makeRoom forgets lexicons other than l, whichever come, until a quarter of what all may take is free, so that making room costs
+// each new lexicon about as much as itself, whoever floods a collector with addresses. Where l alone takes too much, it begins anew.
+// What l takes is not in cached.
+func (n *namer) makeRoom(l *lexicon) {
+	const enough = maxNamed / 4 * 3
+	for key, other := range n.known {
+		if n.cached+l.size <= enough {
+			return
+		}
+		if other != l {
+			n.drop(key, other)
+		}
+	}
+	if n.cached+l.size > enough {
 		l.words = nil
 		l.resize(fewestWords)
-		n.cached += l.size
 	}
+}
+
+func (n *namer) drop(key lexiconKey, l *lexicon) {
+	n.cached -= l.size
+	delete(n.known, key)
 }
 
 // textOf encodes s, nil for none. A text that says so already is kept: a change of one row has all looked up again.

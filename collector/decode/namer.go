@@ -43,7 +43,7 @@ type namer struct {
 	coverage names.Coverage
 }
 
-// maxNamed bounds what a namer keeps, in bytes: beyond it all lexicons begin anew.
+// maxNamed bounds what a namer keeps, in bytes: beyond it some lexicons are forgotten.
 const maxNamed = 16 << 20
 
 // Record implements Sink.

@@ -292,6 +292,32 @@ func TestNamesTakeNoAllocationARecord(t *testing.T) {
 	}
 }
 
+// A flood of spoofed addresses may cost what it costs to know them, and nothing for those that are known already.
+func TestAFloodOfAddressesCostsTheSameHoweverManyCameBefore(t *testing.T) {
+	const addresses = 100_000 // more than have room in what a decoder keeps of names
+	var discard counting
+	var counts ledger.Counts
+	decoder := decode.New(config.ProtocolAuto, template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10,
+		Fields: 100, Bytes: 1 << 20}, &ledger.Totals{}, nil), &decode.Settings{Names: allNames, Exporters: 2 * addresses,
+		Settings: netflow.Settings{Names: true, Sessions: 2 * addresses}}, &counts, &discard, nil)
+	in := decode.Datagram{Payload: newGenerator(1).netflow5(30), Received: exportSeconds * 1e9}
+	next := 0
+	some := func() {
+		for range 1000 {
+			next++
+			in.Source = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(next >> 16), byte(next >> 8), byte(next)}), 2055)
+			decoder.Decode(in)
+		}
+	}
+	first := testing.AllocsPerRun(1, some)
+	for next < addresses {
+		some()
+	}
+	if n := testing.AllocsPerRun(10, some); n > 2*first {
+		t.Errorf("%v allocations for a thousand addresses, and %v after %d of them", first, n, addresses)
+	}
+}
+
 // counting counts names.
 type counting int
 
