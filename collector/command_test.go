@@ -103,6 +103,29 @@ func TestTailShowsTheFlowsOfOneExporter(t *testing.T) {
 	}
 }
 
+// What was published before is in the first table: nobody waits for flows to come.
+func TestTopShowsTheLastMinuteAtOnce(t *testing.T) {
+	s := natstest.Start(t)
+	a := startCollector(t, "a", s.URL(), "").awaitReady()
+	e := newExporter(t, 1)
+	e.send(a.port, 2, oldLayout.template(), oldLayout.data(41, 42))
+	assertNumbers(t, s, 41, 42)
+	for _, test := range []struct {
+		arguments []string
+		want      string
+	}{
+		{nil, "127.0.0.1"},
+		{[]string{"--by", "protocol", "--sort", "flows", "--network", "0.0.0.0/0"}, "no flows"},
+		{[]string{"--exporter", "192.0.2.1"}, "no flows"},
+		{[]string{"--json"}, `"flows":2`},
+	} {
+		out, err := execute(t, "", append([]string{"top", "--once", "--server", s.URL()}, test.arguments...)...)
+		if err != nil || !strings.Contains(out, test.want) {
+			t.Errorf("%v: %v\n%s", test.arguments, err, out)
+		}
+	}
+}
+
 func TestTailShowsATableOfJSONToo(t *testing.T) {
 	s := natstest.Start(t)
 	a := startConfigured(t, "a", fmt.Sprintf(`
@@ -136,6 +159,10 @@ func TestMisuseIsExplained(t *testing.T) {
 		{[]string{"templates", "delete"}, []string{"a key", "is missing"}},
 		{[]string{"templates", "list", "--exporter", "x"}, []string{`--exporter "x" is not an address`}},
 		{[]string{"tail", "--exporter", "x"}, []string{`--exporter "x" is not an address`}},
+		{[]string{"tail", "--network", "10.0.0.0/40"}, []string{`--network "10.0.0.0/40" is not an address or a network`}},
+		{[]string{"top", "--by", "weight"}, []string{"--by", "conversation"}},
+		{[]string{"top", "--sort", "weight"}, []string{"--sort", "packets"}},
+		{[]string{"top", "--window", "1s"}, []string{"12s"}},
 		{[]string{"config", "check", "a", "b"}, []string{`"b": only a file is expected`}},
 		{[]string{"bogus"}, []string{`unknown command "bogus"`, "collector --help"}},
 	} {

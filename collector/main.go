@@ -76,7 +76,7 @@ any of them decodes any exporter, also right after a restart.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
-	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newLedgerCommand(), newFleetsCommand(),
+	root.AddCommand(newRunCommand(), newDecodeCommand(), newTemplatesCommand(), newTailCommand(), newTopCommand(), newLedgerCommand(), newFleetsCommand(),
 		newConfigCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Args: arguments(0, 0, ""),
 			RunE: func(command *cobra.Command, _ []string) error {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+// filterFlags say which flows of a stream are shown.
+type filterFlags struct {
+	exporter, network, iface string
+	port                     uint16
+}
+
+func (f *filterFlags) add(command *cobra.Command) {
+	command.Flags().StringVar(&f.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
+	command.Flags().StringVar(&f.network, "network", "", "only flows from or to an address or a network such as 10.20.0.0/16")
+	command.Flags().Uint16Var(&f.port, "port", 0, "only flows from or to a port")
+	command.Flags().StringVar(&f.iface, "interface", "", "only flows in or out of an interface: its number, or the name that flows carry")
+}
+
+func (f *filterFlags) parse() (filter flow.Filter, err error) {
+	filter.Port, filter.Interface = uint32(f.port), f.iface
+	if f.exporter != "" {
+		if filter.Exporter, err = netip.ParseAddr(f.exporter); err != nil {
+			return filter, fmt.Errorf("--exporter %q is not an address such as 192.0.2.1 or 2001:db8::1", f.exporter)
+		}
+		filter.Exporter = filter.Exporter.Unmap()
+	}
+	if f.network != "" {
+		if filter.Network, err = netip.ParsePrefix(f.network); err != nil {
+			address, err := netip.ParseAddr(f.network)
+			if err != nil {
+				return filter, fmt.Errorf("--network %q is not an address or a network such as 10.20.0.0/16", f.network)
+			}
+			filter.Network = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen())
+		}
+	}
+	if n, err := strconv.ParseUint(f.iface, 10, 32); err == nil {
+		filter.InterfaceNumber = uint32(n)
+	}
+	return filter, nil
+}

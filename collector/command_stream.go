@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/publish"
+)
+
+// errEnough ends the reading of a stream without an error.
+var errEnough = errors.New("enough")
+
+// following is a stream whose messages are read as they come.
+type following struct {
+	stream   string
+	messages jetstream.MessagesContext
+	js       jetstream.JetStream
+	stop     func() bool
+}
+
+// follow begins to read the stream that the flags mean, for a purpose such as "tail command". It needs the right to create an ephemeral
+// consumer of it.
+func (f *serverFlags) follow(ctx context.Context, purpose string, consumer jetstream.OrderedConsumerConfig) (*following, error) {
+	c, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	js, err := f.jetStream(ctx, purpose, c, c.Output.NATS)
+	if err != nil {
+		return nil, err
+	}
+	followed := &following{js: js}
+	if followed.stream, err = f.streamOf(ctx, js, c); err == nil {
+		err = followed.begin(ctx, consumer)
+	}
+	if err != nil {
+		js.Conn().Close()
+		return nil, err
+	}
+	return followed, nil
+}
+
+func (f *following) begin(ctx context.Context, config jetstream.OrderedConsumerConfig) error {
+	consumer, err := f.js.OrderedConsumer(ctx, f.stream, config)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --stream "+
+			"or --config name another one", f.stream, f.js.Conn().ConnectedUrlRedacted())
+	}
+	if err == nil {
+		f.messages, err = consumer.Messages()
+	}
+	if err != nil {
+		return fmt.Errorf("following stream %s: %w", f.stream, err)
+	}
+	f.stop = context.AfterFunc(ctx, f.messages.Stop)
+	return nil
+}
+
+func (f *following) close() {
+	f.stop()
+	f.messages.Stop()
+	f.js.Conn().Close()
+}
+
+// each hands over each message until the context of follow ends, or do returns an error, of which errEnough is none.
+func (f *following) each(do func(jetstream.Msg) error) error {
+	for {
+		m, err := f.messages.Next()
+		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("following stream %s: %w", f.stream, err)
+		}
+		if err := do(m); errors.Is(err, errEnough) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// eachRecord reads each flow of a message into r. From a stream of JSON it has what tables show, and line is the flow as it stands there,
+// with its line feed; otherwise line is nil.
+func eachRecord(m jetstream.Msg, r *flow.Record, do func(line []byte) error) error {
+	if m.Headers().Get(publish.HeaderEncoding) == publish.EncodingJSON {
+		for line := range bytes.Lines(m.Data()) {
+			if err := flow.DecodeJSON(line, r); err != nil {
+				return fmt.Errorf("a flow on %s cannot be read: %w", m.Subject(), err)
+			}
+			if err := do(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for b := m.Data(); len(b) > 0; {
+		message, rest, err := flow.Split(b)
+		if err == nil {
+			err = flow.Decode(message, r)
+		}
+		if err != nil {
+			return fmt.Errorf("a message on %s cannot be read: %w", m.Subject(), err)
+		}
+		b = rest
+		if err := do(nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

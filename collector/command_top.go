@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/top"
+)
+
+type topFlags struct {
+	serverFlags
+	filter            filterFlags
+	by, sort, subject string
+	window, interval  time.Duration
+	rows              int
+	once, asJSON      bool
+	untilInputEnds    bool
+}
+
+func newTopCommand() *cobra.Command {
+	var flags topFlags
+	command := &cobra.Command{
+		Use:   "top",
+		Short: "Show what weighs most among the flows of a stream",
+		Long: `top reads the flows of the last --window from a stream, and goes on with those that are published. Every --interval it prints what
+weighs most, by one of: ` + strings.Join(top.Names(), ", ") + `.
+
+Volumes are scaled by the sampling rates; a star marks those with flows whose rate nobody said. A flow that two exporters saw counts
+twice: --exporter shows one of them. It needs the right to create an ephemeral consumer of the stream.`,
+		Example: `  collector top --server nats://127.0.0.1:4222 --fleet flows/edge --once
+  collector top --by conversation --exporter 192.0.2.1
+  kubectl exec -n flows ds/edge-collector -- /collector top --by interface --once`,
+		Args: arguments(0, 0, ""),
+		RunE: func(command *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithCancel(command.Context())
+			defer cancel()
+			if flags.untilInputEnds {
+				go func() {
+					_, _ = io.Copy(io.Discard, os.Stdin) // however it ends, it has ended
+					cancel()
+				}()
+			}
+			return flags.run(ctx, command.OutOrStdout())
+		},
+	}
+	flags.add(command)
+	flags.addFleet(command)
+	flags.filter.add(command)
+	command.Flags().StringVar(&flags.stream, "stream", "", "name of the stream")
+	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")
+	command.Flags().StringVar(&flags.by, "by", "exporter", "what flows are summed up by")
+	command.Flags().StringVar(&flags.sort, "sort", "bytes", "the order: "+strings.Join(slices.Sorted(maps.Keys(top.Orders)), ", "))
+	command.Flags().DurationVar(&flags.window, "window", time.Minute, "the time that is summed up, at least 12s")
+	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between two tables")
+	command.Flags().IntVarP(&flags.rows, "rows", "n", 20, "show so many")
+	command.Flags().BoolVar(&flags.once, "once", false, "print one table as soon as the window is read, and end")
+	command.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a table, each on a line")
+	command.Flags().BoolVar(&flags.untilInputEnds, "until-input-ends", false, "end with standard input, for programs that run this one")
+	return command
+}
+
+func (flags *topFlags) run(ctx context.Context, out io.Writer) error {
+	dimension, err := top.Find(flags.by)
+	if err != nil {
+		return fmt.Errorf("--by %w", err)
+	}
+	if top.Orders[flags.sort] == nil {
+		return fmt.Errorf("--sort %q: one of %s is needed", flags.sort, strings.Join(slices.Sorted(maps.Keys(top.Orders)), ", "))
+	}
+	if flags.window < 12*time.Second || flags.interval < 100*time.Millisecond || flags.rows < 1 {
+		return fmt.Errorf("--window of 12s, --interval of 100ms and --rows of 1 are the least")
+	}
+	filter, err := flags.filter.parse()
+	if err != nil {
+		return err
+	}
+	window := top.NewWindow(dimension, flags.sort, flags.window)
+	begin := time.Now().Add(-window.Length())
+	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &begin}
+	if flags.subject != "" {
+		consumer.FilterSubjects = []string{flags.subject}
+	}
+	followed, err := flags.follow(ctx, "top command", consumer)
+	if err != nil {
+		return err
+	}
+	defer followed.close()
+	oldest, pending, err := followed.state(ctx)
+	if err != nil {
+		return err
+	}
+	reader := topReader{flags: flags, out: out, title: dimension.Title, filter: filter, window: window, since: begin, read: !pending(begin)}
+	if oldest.After(begin) {
+		reader.since = oldest
+	}
+	return reader.run(ctx, followed)
+}
+
+// state says since when the stream has flows, and whether it has any from a time on.
+func (f *following) state(ctx context.Context) (oldest time.Time, since func(time.Time) bool, err error) {
+	stream, err := f.js.Stream(ctx, f.stream)
+	if err != nil {
+		return oldest, nil, fmt.Errorf("looking at stream %s: %w", f.stream, err)
+	}
+	state := stream.CachedInfo().State
+	return state.FirstTime, func(t time.Time) bool { return state.Msgs > 0 && state.LastTime.After(t) }, nil
+}
+
+// topReader sums up messages, and prints.
+type topReader struct {
+	flags  *topFlags
+	out    io.Writer
+	title  string
+	filter flow.Filter
+	window *top.Window
+	// since is where the reading began: with the window, or with the stream where that is younger.
+	since  time.Time
+	record flow.Record
+	// read is whether all that was there in the beginning is summed up; behind is how much is not yet.
+	read   bool
+	behind uint64
+	// latest is the newest time of the server's clock, heard when this one's said so.
+	latest, heard time.Time
+}
+
+func (t *topReader) run(ctx context.Context, followed *following) error {
+	messages, failed := make(chan jetstream.Msg, 256), make(chan error, 1)
+	go func() {
+		defer close(messages)
+		failed <- followed.each(func(m jetstream.Msg) error {
+			select {
+			case messages <- m:
+				return nil
+			case <-ctx.Done():
+				return errEnough
+			}
+		})
+	}()
+	// The first table does not wait for an interval, only until what was there is read, or for too long.
+	next := time.NewTimer(time.Second)
+	defer next.Stop()
+	for printed := false; ; {
+		select {
+		case m, more := <-messages:
+			if !more {
+				return <-failed
+			}
+			if err := t.message(m); err != nil {
+				return err
+			}
+			if printed || !t.read {
+				continue
+			}
+		case <-next.C:
+			if t.flags.once && !t.read {
+				next.Reset(time.Second)
+				continue
+			}
+		}
+		if err := t.print(); err != nil || t.flags.once {
+			return err
+		}
+		printed = true
+		next.Reset(t.flags.interval)
+	}
+}
+
+func (t *topReader) message(m jetstream.Msg) error {
+	about, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("a message on %s says not when it was stored: %w", m.Subject(), err)
+	}
+	t.latest, t.heard, t.behind = about.Timestamp, time.Now(), about.NumPending
+	t.read = t.read || about.NumPending == 0
+	return eachRecord(m, &t.record, func([]byte) error {
+		if t.filter.Match(&t.record) {
+			t.window.Add(about.Timestamp, &t.record)
+		}
+		return nil
+	})
+}
+
+// print reports up to now, as the server's clock has it where a message told it.
+func (t *topReader) print() error {
+	now := time.Now()
+	if !t.latest.IsZero() {
+		now = t.latest.Add(time.Since(t.heard))
+	}
+	report := t.window.Report(t.since, now, t.flags.rows)
+	report.Behind = t.behind
+	if t.flags.asJSON {
+		return json.NewEncoder(t.out).Encode(report)
+	}
+	if err := report.Print(t.out, t.title); err != nil || t.flags.once {
+		return err
+	}
+	_, err := fmt.Fprintln(t.out)
+	return err
+}

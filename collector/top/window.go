@@ -1,0 +1,135 @@
+package top
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+const (
+	// slots divide a window: what leaves it leaves it by a slot.
+	slots = 12
+	// mostKeys is how many keys a slot tells apart. Beyond it the lesser half goes into the rest: what weighs comes again.
+	mostKeys = 20_000
+)
+
+// Window is the flows of the last while. It is not safe for concurrent use.
+type Window struct {
+	dimension Dimension
+	order     func(a, b Volume) int
+	slot      time.Duration
+	slots     [slots]slot
+	key       []byte
+	volume    Volume // of the flow whose keys are yielded
+	current   *slot
+}
+
+type slot struct {
+	number int64 // of the slot's length since 1970
+	keys   map[string]*Volume
+	// total counts each flow once, keyed those that have a key, as often as they have one.
+	total, keyed, rest Volume
+	thinned            bool
+}
+
+// NewWindow returns an empty Window of a length, at least slots seconds; order is one of Orders.
+func NewWindow(d Dimension, order string, length time.Duration) *Window {
+	w := &Window{dimension: d, order: Orders[order], slot: max(length/slots, time.Second)}
+	for i := range w.slots {
+		w.slots[i].number = -1
+	}
+	return w
+}
+
+// Length is that of the window.
+func (w *Window) Length() time.Duration { return slots * w.slot }
+
+// Add counts a flow of a time. One from before the window of a later flow is not counted.
+func (w *Window) Add(at time.Time, r *flow.Record) {
+	number := at.UnixNano() / int64(w.slot)
+	s := &w.slots[number%slots]
+	switch {
+	case number < s.number:
+		return
+	case number > s.number:
+		*s = slot{number: number, keys: make(map[string]*Volume)}
+	}
+	w.current, w.volume = s, volumeOf(r)
+	s.total.Add(w.volume)
+	w.dimension.keys(w.key[:0], r, w.count)
+}
+
+func (w *Window) count(key []byte) {
+	w.key = key // it may have grown
+	s := w.current
+	v := s.keys[string(key)]
+	if v == nil {
+		if len(s.keys) >= mostKeys {
+			s.thin(w.order)
+		}
+		v = new(Volume)
+		s.keys[string(key)] = v
+	}
+	v.Add(w.volume)
+	s.keyed.Add(w.volume)
+}
+
+// thin moves the lesser half of the keys into the rest.
+func (s *slot) thin(order func(a, b Volume) int) {
+	keys := s.sorted(order)
+	for _, key := range keys[len(keys)/2:] {
+		s.rest.Add(*s.keys[key])
+		delete(s.keys, key)
+	}
+	s.thinned = true
+}
+
+// sorted keys, the heaviest first.
+func (s *slot) sorted(order func(a, b Volume) int) []string {
+	keys := make([]string, 0, len(s.keys))
+	for key := range s.keys {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(order(*s.keys[a], *s.keys[b]), cmp.Compare(a, b)) })
+	return keys
+}
+
+// Report says what weighed most from since on, which is later than the window's beginning where the stream is younger, until now.
+func (w *Window) Report(since, now time.Time, rows int) Report {
+	last := now.UnixNano() / int64(w.slot)
+	begin := time.Unix(0, (last-slots+1)*int64(w.slot))
+	all := slot{keys: make(map[string]*Volume)}
+	for i := range w.slots {
+		s := &w.slots[i]
+		if s.number <= last-slots {
+			continue
+		}
+		all.total.Add(s.total)
+		all.keyed.Add(s.keyed)
+		all.rest.Add(s.rest)
+		all.thinned = all.thinned || s.thinned
+		for key, v := range s.keys {
+			sum := all.keys[key]
+			if sum == nil {
+				sum = new(Volume)
+				all.keys[key] = sum
+			}
+			sum.Add(*v)
+		}
+	}
+	if since.After(begin) {
+		begin = since
+	}
+	report := Report{By: w.dimension.Name, From: begin.UTC(), To: now.UTC(), Total: all.total, Keyed: all.keyed, Keys: len(all.keys), AtLeast: all.thinned,
+		Rest: all.rest}
+	for i, key := range all.sorted(w.order) {
+		if i < rows {
+			report.Rows = append(report.Rows, Row{Printable(key), *all.keys[key]})
+		} else {
+			report.Rest.Add(*all.keys[key])
+		}
+	}
+	return report
+}
