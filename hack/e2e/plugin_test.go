@@ -57,6 +57,12 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: viewer}]
 	if out, err := cluster.Plugin(t.Context(), "--as", "viewer", "--namespace", fleet.Namespace, "templates"); err == nil || !strings.Contains(err.Error()+out, "pods/exec") {
 		t.Errorf("a viewer runs programs in pods: %v\n%s", err, out)
 	}
+	if out, err := cluster.Plugin(t.Context(), "--namespace", fleet.Namespace, "top", fleet.Name, "--by", "exporter", "--network", "0.0.0.0/0"); err != nil ||
+		!strings.Contains(out, "10.78.128.") || !strings.Contains(out, "BIT/S") {
+		t.Errorf("top: %v\n%s", err, out)
+	} else {
+		t.Logf("\n%s", out)
+	}
 	out, err := cluster.Plugin(t.Context(), "--namespace", fleet.Namespace, "templates", fleet.Name)
 	if must(t, err); !strings.Contains(out, "netflow9") {
 		t.Errorf("no templates:\n%s", out)

@@ -14,8 +14,8 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// Run runs the program collector in the first pod of a fleet that is ready, which has the configuration and the Secrets for NATS. It
-// needs the right to create pods/exec.
+// Run runs the program collector in the first pod of a fleet that is ready, which has the configuration and the Secrets for NATS. Its
+// standard input stays open until ctx ends: a program that is left alone may go on otherwise. It needs the right to create pods/exec.
 func (c *Client) Run(ctx context.Context, f *v1alpha1.FlowCollector, out, problems io.Writer, arguments ...string) error {
 	all, err := c.Collectors(ctx, f)
 	if err != nil {
@@ -27,12 +27,14 @@ func (c *Client) Run(ctx context.Context, f *v1alpha1.FlowCollector, out, proble
 		}
 		request := c.pods.CoreV1().RESTClient().Post().Resource("pods").Namespace(f.Namespace).Name(one.Pod).SubResource("exec").
 			VersionedParams(&corev1.PodExecOptions{Container: "collector", Command: append([]string{"/collector"}, arguments...),
-				Stdout: true, Stderr: true}, clientgoscheme.ParameterCodec)
+				Stdin: true, Stdout: true, Stderr: true}, clientgoscheme.ParameterCodec)
 		executor, err := remotecommand.NewWebSocketExecutor(c.config, "GET", request.URL().String())
 		if err != nil {
 			return err
 		}
-		err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: out, Stderr: problems})
+		in, hold := io.Pipe()
+		defer func() { _ = hold.Close() }() // a pipe's end reports nothing
+		err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: problems})
 		if ctx.Err() != nil {
 			err = nil // it was interrupted, as "flows" is in the end
 		}
