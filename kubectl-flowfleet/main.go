@@ -78,7 +78,7 @@ these sent. It asks the API server only. FLEET is the name of a FlowCollector; w
 		SilenceErrors: true,
 	}
 	c.AddFlags(root.PersistentFlags())
-	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c), newTopCommand(c))
+	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c), newTopCommand(c), newReportCommand(c))
 	root.AddCommand(newCollectorCommands(c)...)
 	return root
 }

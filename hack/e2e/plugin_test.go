@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,10 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: viewer}]
 		t.Errorf("top: %v\n%s", err, out)
 	} else {
 		t.Logf("\n%s", out)
+	}
+	archive := filepath.Join(t.TempDir(), "report.tar.gz")
+	if out, err := cluster.Plugin(t.Context(), "--namespace", fleet.Namespace, "report", fleet.Name, "--file", archive); err != nil || strings.Contains(out, "missing") {
+		t.Errorf("the report of a fleet that is well: %v\n%s", err, out)
 	}
 	out, err := cluster.Plugin(t.Context(), "--namespace", fleet.Namespace, "templates", fleet.Name)
 	if must(t, err); !strings.Contains(out, "netflow9") {

@@ -1,0 +1,121 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	controllers "github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+const (
+	// maxLog bounds what is read of one container's log: its end.
+	maxLog = 2 << 20
+	// maxLogLines likewise, before the server cuts by bytes from the beginning.
+	maxLogLines = 10_000
+	// maxPage bounds one page of a collector.
+	maxPage = 16 << 20
+	// maxEvents bounds the events that are read of a namespace.
+	maxEvents = 2000
+)
+
+// Objects are the DaemonSet, the ConfigMap, the Services and the pods of a fleet, as far as they may be read.
+func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
+	selector := client.MatchingLabelsSelector{Selector: labels.SelectorFromSet(controllers.Selector(f))}
+	var sets appsv1.DaemonSetList
+	var maps corev1.ConfigMapList
+	var services corev1.ServiceList
+	var pods corev1.PodList
+	for _, list := range []client.ObjectList{&sets, &maps, &services, &pods} {
+		if e := c.objects.List(ctx, list, client.InNamespace(f.Namespace), selector); e != nil {
+			err = errors.Join(err, fmt.Errorf("listing %T: %w", list, e))
+		}
+	}
+	for i := range sets.Items {
+		objects = append(objects, &sets.Items[i])
+	}
+	for i := range maps.Items {
+		objects = append(objects, &maps.Items[i])
+	}
+	for i := range services.Items {
+		objects = append(objects, &services.Items[i])
+	}
+	for i := range pods.Items {
+		objects = append(objects, &pods.Items[i])
+	}
+	return objects, err
+}
+
+// Events are those of a namespace on a fleet and what belongs to it, a line each, in no order.
+func (c *Client) Events(ctx context.Context, f *v1alpha1.FlowCollector) ([]byte, error) {
+	list, err := c.pods.CoreV1().Events(f.Namespace).List(ctx, metav1.ListOptions{Limit: maxEvents})
+	if err != nil {
+		return nil, fmt.Errorf("listing events of %s: %w", f.Namespace, err)
+	}
+	var text strings.Builder
+	for i := range list.Items {
+		e := &list.Items[i]
+		if strings.HasPrefix(e.InvolvedObject.Name, f.Name) {
+			when := e.LastTimestamp.Time
+			if when.IsZero() {
+				when = e.EventTime.Time
+			}
+			_, _ = fmt.Fprintf(&text, "%s %d %s %s/%s %s: %s\n", when.UTC().Format("2006-01-02T15:04:05Z"), e.Count, e.Type, e.InvolvedObject.Kind,
+				e.InvolvedObject.Name, e.Reason, e.Message) // a Builder takes everything
+		}
+	}
+	if list.Continue != "" {
+		err = fmt.Errorf("there are more than %d events in %s", maxEvents, f.Namespace)
+	}
+	return []byte(text.String()), err
+}
+
+// Page is what a collector says on a path of its HTTP port.
+func (c *Client) Page(ctx context.Context, of Collector, path string) ([]byte, error) {
+	return c.fetch(ctx, of, path, maxPage)
+}
+
+// Log is the end of a collector's log, or of what it said before its container started anew.
+func (c *Client) Log(ctx context.Context, of Collector, previous bool) ([]byte, error) {
+	return c.log(ctx, of.namespace, of.Pod, corev1.PodLogOptions{Container: "collector", Previous: previous})
+}
+
+func (c *Client) log(ctx context.Context, namespace, pod string, options corev1.PodLogOptions) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lines, bytes := int64(maxLogLines), int64(maxLog)
+	options.TailLines, options.LimitBytes, options.Timestamps = &lines, &bytes, true
+	stream, err := c.pods.CoreV1().Pods(namespace).GetLogs(pod, &options).Stream(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log of %s: %w", pod, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(stream, maxLog))
+	return text, errors.Join(err, stream.Close())
+}
+
+// OperatorLogs are the ends of the logs of the operator's pods in a namespace, by pod.
+func (c *Client) OperatorLogs(ctx context.Context, namespace string) (logs map[string][]byte, err error) {
+	list, err := c.pods.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: controllers.LabelComponent + "=operator"})
+	if err != nil {
+		return nil, fmt.Errorf("listing the operator's pods: %w", err)
+	}
+	if len(list.Items) == 0 {
+		return nil, fmt.Errorf("namespace %s has no pod of the operator: name another with --operator-namespace", namespace)
+	}
+	logs = make(map[string][]byte)
+	for i := range list.Items {
+		name := list.Items[i].Name
+		text, e := c.log(ctx, namespace, name, corev1.PodLogOptions{})
+		logs[name], err = text, errors.Join(err, e)
+	}
+	return logs, err
+}
