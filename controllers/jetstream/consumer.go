@@ -246,8 +246,8 @@ func (k *Consumer) take(info *jetstream.ConsumerInfo, managed bool) {
 	}
 }
 
-// largestRead is the average size of messages above which none is read.
-const largestRead = 900 << 10
+// largestRead is the average size of messages above which none is read: that of the largest batch, with its headers.
+const largestRead = 904 << 10
 
 // findOldest looks at the oldest message that is not acknowledged.
 func (c *Connection) findOldest(ctx context.Context, s jetstream.Stream, info *jetstream.ConsumerInfo, k *Consumer) error {
