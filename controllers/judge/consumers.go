@@ -81,16 +81,13 @@ func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *j
 }
 
 // retentionUsed is how much of what the stream keeps has passed for the oldest message that is not acknowledged, in percent and at most 1000.
-// It is not known where only an age bounds the stream, or may be what bounds it, and that of the message is not known.
+// It is not known where an age bounds the stream, that of the message is not known, and sizes alone do not put the reader behind.
 func retentionUsed(k *jetstream.Consumer, s *jetstream.Consumers) (percent int32, known bool) {
 	if k.Pending+k.AckPending == 0 {
 		return 0, true
 	}
-	if s.MaxAge > 0 && !k.LagKnown {
-		return 0, false
-	}
 	used := 0.0
-	if s.MaxAge > 0 {
+	if s.MaxAge > 0 && k.LagKnown {
 		used = float64(k.Lag) / float64(s.MaxAge)
 	}
 	oldest := k.Oldest
@@ -105,7 +102,7 @@ func retentionUsed(k *jetstream.Consumer, s *jetstream.Consumers) (percent int32
 	if s.MaxMessages > 0 {
 		used = max(used, behind/float64(s.MaxMessages))
 	}
-	return int32(min(100*used, 1000)), true
+	return int32(min(100*used, 1000)), s.MaxAge == 0 || k.LagKnown || used >= behindPercent/100.0
 }
 
 // consumersKeepUp says whether readers read in time. It is not there where the spec names no consumers.

@@ -67,6 +67,9 @@ func TestConsumersKeepUpSaysWhatIsKnown(t *testing.T) {
 			"False", ReasonReaderBehind, "has used 80 %", true},
 		"the age of what is unread is not known": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) { k.LagKnown, k.Oldest = false, 0 },
 			"Unknown", ReasonLagUnknown, "12 messages", false},
+		"the age is not known, and the size is enough": {func(_ *Facts, all *jetstream.Consumers, k *jetstream.Consumer) {
+			all.Bytes, k.LagKnown, k.Oldest, k.AckFloor = 100<<20, false, 0, 1200
+		}, "False", ReasonReaderBehind, "has used 80 %", true},
 		"the age does not matter": {func(_ *Facts, all *jetstream.Consumers, k *jetstream.Consumer) {
 			all.MaxAge, k.LagKnown, k.Oldest = 0, false, 0
 		},
