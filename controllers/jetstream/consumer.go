@@ -35,6 +35,8 @@ type Consumers struct {
 	// Gone are those that were to be removed and are not there any more, or not the owner's. Deleted are those of them that were there until
 	// this pass.
 	Gone, Deleted []string
+	// Kept says in words which could not be removed, and why.
+	Kept []string
 }
 
 // Consumer is what is known of one.
@@ -108,14 +110,16 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 			break
 		}
 		deleted, err := c.removeConsumer(ctx, owner, s, consumerTarget(stream, name))
-		switch {
-		case err == nil:
-			out.Gone = append(out.Gone, name)
-		case ClassOf(err) == ClassSilent:
-			silent = err
-		}
 		if deleted {
 			out.Deleted = append(out.Deleted, name)
+		}
+		if err == nil {
+			out.Gone = append(out.Gone, name)
+			continue
+		}
+		out.Kept = append(out.Kept, plain(fmt.Sprintf("output.consumers does not name consumer %s any more, and it stays: %v", name, err), maxLine))
+		if ClassOf(err) == ClassSilent {
+			silent = err
 		}
 	}
 	// What is read of messages may be much, and from a stream of others more than is taken: hence last.

@@ -41,6 +41,21 @@ func mustConsumer(t *testing.T, c *Connection, owner Owner, want WantConsumer) C
 	return k
 }
 
+// settled waits until what a consumer has is as expected: the server counts what arrives a moment later.
+func settled(t *testing.T, c *Connection, want WantConsumer, as func(k Consumer) bool) (k Consumer) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("at last: %+v", k)
+		}
+	}()
+	natstest.Eventually(t, "consumer "+want.Name+" is as expected", func() bool {
+		k = mustConsumer(t, c, edge, want)
+		return as(k)
+	})
+	return k
+}
+
 func consumerConfig(t *testing.T, js jetstream.JetStream, name string) jetstream.ConsumerConfig {
 	t.Helper()
 	k, err := js.Consumer(background(t), "flows", name)
@@ -139,10 +154,9 @@ func TestAConsumerThatAnAdministratorMadeIsUsedAsItIsAndNeverRemoved(t *testing.
 	}
 	publishTo(t, js, "flows.ipfix", 3)
 	before := consumerConfig(t, js, "theirs")
-	k := mustConsumer(t, c, edge, reader("theirs"))
-	if k.Managed || k.Created || k.Pending != 3 || !k.LagKnown || k.Oldest != 1 {
-		t.Errorf("%+v", k)
-	}
+	k := settled(t, c, reader("theirs"), func(k Consumer) bool {
+		return !k.Managed && !k.Created && k.Pending == 3 && k.LagKnown && k.Oldest == 1
+	})
 	saysNothing(t, k.Changed)
 	says(t, k.Kept, "ackWait is 1h0m0s", "never changed")
 	says(t, k.Kept, "it delivers flows.ipfix", "everything")
@@ -177,9 +191,7 @@ func TestAConsumerThatTheSpecNamesNoMoreIsRemovedIfItIsTheOwners(t *testing.T) {
 	if _, err := js.Consumer(background(t), "flows", "a"); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		t.Errorf("it is there: %v", err)
 	}
-	if all.Each[0].Pending != 3 {
-		t.Errorf("%+v", all.Each[0])
-	}
+	settled(t, c, reader("b"), func(k Consumer) bool { return k.Pending == 3 })
 }
 
 func TestAConsumerOfAnotherFlowCollectorIsAConflict(t *testing.T) {
@@ -246,23 +258,18 @@ func TestAConsumersFactsAreThoseOfItsReader(t *testing.T) {
 	filtered := reader("b", func(w *WantConsumer) { w.Subjects = []string{"flows.netflow9", "flows.sflow"} })
 	publishTo(t, js, "flows.ipfix", 2)
 	publishTo(t, js, "flows.sflow", 3)
-	if k := mustConsumer(t, c, edge, filtered); k.Pending != 3 || k.Oldest != 3 || !k.LagKnown || !k.Filtered {
-		t.Errorf("%+v", k)
-	}
-	if k := mustConsumer(t, c, edge, want); k.Pending != 5 || k.Oldest != 1 || !k.LastRead.IsZero() || k.Deliveries != 0 {
-		t.Errorf("%+v", k)
-	}
+	settled(t, c, filtered, func(k Consumer) bool { return k.Pending == 3 && k.Oldest == 3 && k.LagKnown && k.Filtered })
+	settled(t, c, want, func(k Consumer) bool { return k.Pending == 5 && k.Oldest == 1 && k.LastRead.IsZero() && k.Deliveries == 0 })
 	read(t, js, "a", 1, true)
 	read(t, js, "a", 2, false)
-	k := mustConsumer(t, c, edge, want)
-	if k.Pending != 2 || k.AckPending != 2 || k.Oldest != 2 || k.AckFloor != 1 || k.Delivered != 3 || time.Since(k.LastRead) > time.Minute {
-		t.Errorf("%+v", k)
-	}
-	natstest.Eventually(t, "what is not acknowledged is old", func() bool { return mustConsumer(t, c, edge, want).Lag >= time.Second })
+	settled(t, c, want, func(k Consumer) bool {
+		return k.Pending == 2 && k.AckPending == 2 && k.Oldest == 2 && k.AckFloor == 1 && k.Delivered == 3 && time.Since(k.LastRead) < time.Minute
+	})
+	settled(t, c, want, func(k Consumer) bool { return k.Lag >= time.Second })
 	read(t, js, "a", 4, true) // two of them once more
-	if k := mustConsumer(t, c, edge, want); k.Pending != 0 || k.AckPending != 0 || k.Oldest != 0 || k.Lag != 0 || !k.LagKnown || k.Deliveries != 7 {
-		t.Errorf("%+v", k)
-	}
+	settled(t, c, want, func(k Consumer) bool {
+		return k.Pending == 0 && k.AckPending == 0 && k.Oldest == 0 && k.Lag == 0 && k.LagKnown && k.Deliveries == 7
+	})
 }
 
 // The largest batch that output.batch.maxBytes allows can be looked at; larger messages of others are left alone, and break nothing.
@@ -284,18 +291,14 @@ func TestTheAgeOfLargeMessagesIsKnownAsFarAsTheyAreFlows(t *testing.T) {
 		if _, err := js.UpdateStream(background(t), stream); err != nil {
 			t.Fatal(err)
 		}
-		if k := mustConsumer(t, c, edge, reader("a")); !k.LagKnown || k.Oldest != 1 {
-			t.Errorf("direct %t: %+v", direct, k)
-		}
+		settled(t, c, reader("a"), func(k Consumer) bool { return k.LagKnown && k.Oldest == 1 })
 	}
 	if err := js.DeleteStream(background(t), "flows"); err != nil {
 		t.Fatal(err)
 	}
 	mustStream(t, c, edge, flows(func(c *config.Stream) { c.MaxBytes = 8 << 20 }), false)
 	publish(1 << 20)
-	if k := mustConsumer(t, c, edge, reader("a")); k.LagKnown || k.Pending != 1 {
-		t.Errorf("%+v", k)
-	}
+	settled(t, c, reader("a"), func(k Consumer) bool { return !k.LagKnown && k.Pending == 1 })
 	if c.isBroken() {
 		t.Error("the connection is broken")
 	}

@@ -125,6 +125,7 @@ func (t *task) probe(ctx context.Context, c *Connection) (r result) {
 			s.ConsumersError = plain(err.Error(), maxError)
 		default:
 			r.deeds = append(r.deeds, consumerDeeds(s.Consumers)...)
+			s.Kept = append(s.Kept, s.Consumers.Kept...)
 		}
 	}
 	if s.Storage != "" {
