@@ -63,10 +63,19 @@ type Consumer struct {
 	// LastRead is when a message was last delivered; zero where that was never, or before the server's last start.
 	LastRead time.Time
 	// Oldest is the sequence of the oldest message that is not acknowledged, and Lag its age by the server's clock. Oldest is 0 where there is
-	// none, or where it is not known: LagKnown tells.
+	// none, or where it is not known: LagKnown tells, and LagError why.
 	Oldest   uint64
 	Lag      time.Duration
 	LagKnown bool
+	LagError string
+}
+
+// FirstUnread is no later than the first message that is not acknowledged; first is the first one of the stream.
+func (k *Consumer) FirstUnread(first uint64) uint64 {
+	if k.AckPending == 0 {
+		return max(k.Delivered+1, k.AckFloor+1, first)
+	}
+	return max(k.AckFloor+1, first)
 }
 
 const consumerDescription = "Flowfleet: where a reader of flows stands"
@@ -85,15 +94,7 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 	info := s.CachedInfo()
 	out := &Consumers{First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes,
 		MaxAge: info.Config.MaxAge, MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs)}
-	silent := error(nil)
-	note := func(k *Consumer, err error) {
-		if err != nil && k.Class == ClassNone {
-			k.Class, k.Error = ClassOf(err), plain(err.Error(), maxError)
-		}
-		if k.Class == ClassSilent {
-			silent = err // it would keep others waiting for each of the rest
-		}
-	}
+	var silent error // it would keep others waiting for each of the rest
 	found := make([]*jetstream.ConsumerInfo, len(want))
 	out.Each = make([]Consumer, len(want))
 	for i, w := range want {
@@ -103,7 +104,12 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 		if err == nil {
 			found[i], err = c.ensureConsumer(ctx, owner, s, consumerTarget(stream, w.Name), w, k)
 		}
-		note(k, err)
+		if k.Class = ClassOf(err); err != nil {
+			k.Error = plain(err.Error(), maxError)
+		}
+		if k.Class == ClassSilent {
+			silent = err
+		}
 	}
 	for _, name := range gone {
 		if silent != nil {
@@ -124,8 +130,18 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 	}
 	// What is read of messages may be much, and from a stream of others more than is taken: hence last.
 	for i := range out.Each {
-		if k := &out.Each[i]; found[i] != nil && silent == nil {
-			note(k, c.findOldest(ctx, s, found[i], k))
+		if found[i] == nil {
+			continue
+		}
+		err := silent
+		if err == nil {
+			err = c.findOldest(ctx, s, found[i], &out.Each[i])
+		}
+		if err != nil {
+			out.Each[i].LagError = plain(err.Error(), maxLine)
+		}
+		if ClassOf(err) == ClassSilent {
+			silent = err
 		}
 	}
 	if ctx.Err() != nil {
@@ -261,7 +277,7 @@ func (c *Connection) findOldest(ctx context.Context, s jetstream.Stream, info *j
 	}
 	state := &s.CachedInfo().State
 	if state.Msgs > 0 && state.Bytes/state.Msgs > largestRead {
-		return nil
+		return fmt.Errorf("the stream's messages are larger than %d KiB, and are not read", largestRead>>10)
 	}
 	filter := filterOf(&info.Config)
 	if len(filter) == 0 {
@@ -271,7 +287,7 @@ func (c *Connection) findOldest(ctx context.Context, s jetstream.Stream, info *j
 	defer func() { c.large = false }()
 	for _, subject := range filter {
 		m, err := request(ctx, c, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-			return s.GetMsg(ctx, max(info.AckFloor.Stream+1, state.FirstSeq), jetstream.WithGetMsgSubject(subject))
+			return s.GetMsg(ctx, k.FirstUnread(state.FirstSeq), jetstream.WithGetMsgSubject(subject))
 		})
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):

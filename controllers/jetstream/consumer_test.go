@@ -259,7 +259,9 @@ func TestAConsumersFactsAreThoseOfItsReader(t *testing.T) {
 	publishTo(t, js, "flows.ipfix", 2)
 	publishTo(t, js, "flows.sflow", 3)
 	settled(t, c, filtered, func(k Consumer) bool { return k.Pending == 3 && k.Oldest == 3 && k.LagKnown && k.Filtered })
-	settled(t, c, want, func(k Consumer) bool { return k.Pending == 5 && k.Oldest == 1 && k.LastRead.IsZero() && k.Deliveries == 0 })
+	settled(t, c, want, func(k Consumer) bool {
+		return k.Pending == 5 && k.Oldest == 1 && k.LastRead.IsZero() && k.Deliveries == 0
+	})
 	read(t, js, "a", 1, true)
 	read(t, js, "a", 2, false)
 	settled(t, c, want, func(k Consumer) bool {
@@ -301,6 +303,14 @@ func TestTheAgeOfLargeMessagesIsKnownAsFarAsTheyAreFlows(t *testing.T) {
 	settled(t, c, reader("a"), func(k Consumer) bool { return !k.LagKnown && k.Pending == 1 })
 	if c.isBroken() {
 		t.Error("the connection is broken")
+	}
+	publish(1)
+	publish(1) // the large one is no more than one of several now
+	all := mustConsumers(t, c, edge, nil, reader("a"), reader("b"))
+	for _, k := range all.Each {
+		if k.Class != ClassNone || k.LagKnown || k.LagError == "" {
+			t.Errorf("%+v", k)
+		}
 	}
 }
 

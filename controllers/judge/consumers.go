@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ func retentionUsed(k *jetstream.Consumer, s *jetstream.Consumers) (percent int32
 	}
 	oldest := k.Oldest
 	if oldest == 0 {
-		oldest = max(k.AckFloor+1, s.First)
+		oldest = k.FirstUnread(s.First)
 	}
 	// What lies behind the message in the stream, of whatever subject: messages are taken in their order.
 	behind, all := float64(less(s.Last+1, oldest)), float64(less(s.Last+1, s.First))
@@ -221,7 +222,7 @@ func (j *judgement) reader(k *jetstream.Consumer) aReader {
 	case k.Class == jetstream.ClassForeign:
 		say(notUsable, ReasonConsumerForeign, "cannot be used: %s", k.Error)
 	case k.Class != jetstream.ClassNone:
-		say(notUsable, ReasonConsumerFailed, "is not as the spec says: %s", k.Error)
+		say(notUsable, ReasonConsumerFailed, "cannot be made or kept: %s", k.Error)
 	}
 	if s == nil || !k.Found {
 		return out
@@ -235,7 +236,8 @@ func (j *judgement) reader(k *jetstream.Consumer) aReader {
 	}
 	switch used := s.RetentionUsedPercent; {
 	case used == nil:
-		say(notKnown, ReasonLagUnknown, "has %d messages that are not acknowledged, and how old they are is not known", k.Pending+k.AckPending)
+		say(notKnown, ReasonLagUnknown, "has %d messages that are not acknowledged, and how old they are is not known: %s", k.Pending+k.AckPending,
+			cmp.Or(k.LagError, "they went away while they were looked at"))
 	case *used >= behind:
 		say(isBehind, ReasonReaderBehind, "is behind: its oldest unread message%s has used %d %% of what the stream keeps, and is taken at 100 %%; %s: "+
 			"start or speed up the reader (several may read from one consumer), or raise output.stream.maxAge and maxBytes", aged(s), *used, unread(k))

@@ -65,8 +65,9 @@ func TestConsumersKeepUpSaysWhatIsKnown(t *testing.T) {
 			all.MaxMessages, k.Oldest = 1000, 1201
 		},
 			"False", ReasonReaderBehind, "has used 80 %", true},
-		"the age of what is unread is not known": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) { k.LagKnown, k.Oldest = false, 0 },
-			"Unknown", ReasonLagUnknown, "12 messages", false},
+		"the age of what is unread is not known": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+			k.LagKnown, k.Oldest, k.LagError = false, 0, "permissions violation"
+		}, "Unknown", ReasonLagUnknown, "12 messages that are not acknowledged, and how old they are is not known: permissions violation", false},
 		"the age is not known, and the size is enough": {func(_ *Facts, all *jetstream.Consumers, k *jetstream.Consumer) {
 			all.Bytes, k.LagKnown, k.Oldest, k.AckFloor = 100<<20, false, 0, 1200
 		}, "False", ReasonReaderBehind, "has used 80 %", true},
