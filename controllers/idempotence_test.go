@@ -34,6 +34,7 @@ func TestSecondLookWritesNothing(t *testing.T) {
 		w.create("refused", func(fc *v1alpha1.FlowCollector) {
 			fc.Spec.Collector.Tolerations = []corev1.Toleration{{Key: "edge", Operator: "Sometimes"}}
 		}),
+		w.create("reader", named("sink")),
 		w.create("suspended", func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = true }),
 	}
 	for _, fc := range fleets[:4] {

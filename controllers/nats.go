@@ -52,9 +52,11 @@ func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, servers *servers
 		want.Bucket = &jetstream.WantBucket{Server: servers.templates, Spec: c.Templates, AllowReduction: fc.Spec.TemplateStore.AllowReduction}
 	}
 	if servers.output != nil {
-		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, AllowReduction: fc.Spec.Output.Stream.AllowReduction}
+		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, AllowReduction: fc.Spec.Output.Stream.AllowReduction,
+			Consumers: wantedConsumers(fc, c.Output.Stream.Subjects), Removed: removedConsumers(fc)}
 	}
-	want.Revision = hashOf(connection, servers.versions, c.Templates, c.Output.Stream, fc.Spec.TemplateStore.AllowReduction, fc.Spec.Output.Stream.AllowReduction)
+	want.Revision = hashOf(connection, servers.versions, c.Templates, c.Output.Stream, fc.Spec.TemplateStore.AllowReduction, fc.Spec.Output.Stream.AllowReduction,
+		fc.Spec.Output.Consumers)
 	r.prober.Want(jetstream.Key(key(fc)), want)
 	f.NATS = r.prober.Finding(jetstream.Key(key(fc)))
 }

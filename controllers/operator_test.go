@@ -102,6 +102,9 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
+	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry()); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
 	}

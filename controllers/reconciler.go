@@ -44,6 +44,7 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 
 	conditions *conditionMetrics
+	consumers  consumerMetrics
 	memories   *memories
 	prober     *jetstream.Prober
 	observer   *observation.Observer
@@ -135,6 +136,7 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 func (r *Reconciler) forget(name client.ObjectKey) {
 	r.memories.forget(name)
 	r.conditions.forget(name)
+	r.consumers.forget(name)
 	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})
 	r.observer.Forget(observation.Key{Namespace: name.Namespace, Name: name.Name})
 }

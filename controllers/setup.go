@@ -107,6 +107,9 @@ func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
 	if r.conditions, err = newConditionMetrics(metrics.Registry); err != nil {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
+	if r.consumers, err = newConsumerMetrics(metrics.Registry); err != nil {
+		return fmt.Errorf("registering the operator's metrics: %w", err)
+	}
 	return r.setup(manager, controller.Options{})
 }
 

@@ -37,6 +37,14 @@ type Output struct {
 	// +kubebuilder:default={}
 	Stream Stream `json:"stream,omitzero"`
 
+	// consumers of the stream that the operator makes and looks after, so that a reader that falls behind is known before the stream takes
+	// what it has not read: up to 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Consumers []Consumer `json:"consumers,omitempty"`
+
 	// batch bounds one message.
 	// +optional
 	Batch Batch `json:"batch,omitzero"`

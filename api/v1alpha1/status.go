@@ -37,6 +37,9 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionOperatorConflict is there, and True, while another operator looks after the same object.
 	ConditionOperatorConflict = "OperatorConflict"
+	// ConditionConsumersKeepUp is False where a reader of output.consumers falls so far behind that the stream is about to take what it has
+	// not read, or has taken it.
+	ConditionConsumersKeepUp = "ConsumersKeepUp"
 	// ConditionMonitoringReady is about the objects that spec.monitoring asks for.
 	ConditionMonitoringReady = "MonitoringReady"
 )
@@ -48,8 +51,8 @@ type FlowCollectorStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions say how the fleet is: Ready, Progressing, Degraded, ConfigurationValid, TemplateStoreReady, StreamReady,
-	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, NothingLost, ReceiveBuffersGranted, MonitoringReady, and
-	// while they are True Reconciling, Stalled and OperatorConflict.
+	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, NothingLost, ReceiveBuffersGranted, ConsumersKeepUp,
+	// MonitoringReady, and while they are True Reconciling, Stalled and OperatorConflict.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -85,6 +88,12 @@ type FlowCollectorStatus struct {
 	// stream as it is in NATS.
 	// +optional
 	Stream *StreamStatus `json:"stream,omitempty"`
+
+	// consumers of output.consumers as they were last seen in NATS.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Consumers []ConsumerStatus `json:"consumers,omitempty"`
 
 	// exporters known to the collectors: protocol version, address and observation domain.
 	// +optional

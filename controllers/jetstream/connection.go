@@ -37,6 +37,8 @@ type Connection struct {
 	url string
 	// patience bounds one request.
 	patience time.Duration
+	// large: the answer is a message of flows.
+	large bool
 
 	mu sync.Mutex
 	// interrupt ends the request that waits.
@@ -164,7 +166,11 @@ func (c *Connection) begin(ctx context.Context) (context.Context, context.Cancel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupt = interrupt
-	c.dialer.more()
+	if c.large {
+		c.dialer.more(maxFlows)
+	} else {
+		c.dialer.more(maxPayload)
+	}
 	return ctx, func() {
 		c.mu.Lock()
 		c.interrupt = nil

@@ -38,6 +38,9 @@ type Stream struct {
 	Kept []string
 	// Offline are the servers with a replica that are away.
 	Offline []string
+	// Consumers are nil where none are wanted, or where they could not be looked at: ConsumersError then says why.
+	Consumers      *Consumers
+	ConsumersError string
 }
 
 func streamTarget(name string) target {

@@ -78,6 +78,8 @@ type judgement struct {
 	said    map[string]said
 	memory  Memory
 	again   time.Duration
+	// consumersNow are those of the status that is being made.
+	consumersNow []v1alpha1.ConsumerStatus
 }
 
 // Judge says what the facts come to.
@@ -90,6 +92,8 @@ func Judge(f *Facts) Verdict {
 		j.rollout = j.judgeRollout()
 		j.service = j.judgeService()
 		j.counts(&status)
+		j.consumerCounts(&status)
+		j.consumersNow = status.Consumers
 		for kind, judge := range map[string]func() said{
 			v1alpha1.ConditionConfigurationValid:    j.configurationValid,
 			v1alpha1.ConditionCollectorsAvailable:   j.collectorsAvailable,
@@ -100,6 +104,7 @@ func Judge(f *Facts) Verdict {
 			v1alpha1.ConditionLoadDistributed:       j.loadDistributed,
 			v1alpha1.ConditionNothingLost:           j.nothingLost,
 			v1alpha1.ConditionReceiveBuffersGranted: j.receiveBuffersGranted,
+			v1alpha1.ConditionConsumersKeepUp:       j.consumersKeepUp,
 			v1alpha1.ConditionMonitoringReady:       j.monitoringReady,
 			v1alpha1.ConditionProgressing:           j.progressing,
 		} {
