@@ -31,13 +31,13 @@ func TestSecondLookWritesNothing(t *testing.T) {
 			fc.Spec.Service.Type = v1alpha1.ServiceNone
 		}),
 		w.create("deletes", func(fc *v1alpha1.FlowCollector) { fc.Spec.TemplateStore.DeletionPolicy = v1alpha1.DeletionDelete }),
+		w.create("reader", named("sink")),
 		w.create("refused", func(fc *v1alpha1.FlowCollector) {
 			fc.Spec.Collector.Tolerations = []corev1.Toleration{{Key: "edge", Operator: "Sometimes"}}
 		}),
-		w.create("reader", named("sink")),
 		w.create("suspended", func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = true }),
 	}
-	for _, fc := range fleets[:4] {
+	for _, fc := range fleets[:5] {
 		w.run(fc, 0)
 		w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionTrue, judge.ReasonAvailable)
 	}

@@ -337,9 +337,13 @@ func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operator, err := os.ReadFile("../metrics.go")
-	if err != nil {
-		t.Fatal(err)
+	var operator []byte
+	for _, file := range []string{"../metrics.go", "../consumer_metrics.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		operator = append(operator, text...)
 	}
 	checked := 0
 	for _, guide := range append(guides, "../../README.md", "../../CHANGELOG.md", "../../charts/flowfleet/README.md") {
