@@ -14,6 +14,9 @@ func (c *Count) add(records uint64) {
 type Books struct {
 	Read, Stored, Waiting Count
 	Refused               map[Reason]Count
+	// Unanswered are those of Stored that had been sent before without an answer. Where the destination crashed then, it may take such a
+	// batch for one that it has (docs/clickhouse.md): what can be missing there is among them.
+	Unanswered Count
 	// GivenBack are those that waited when the sink ended; the stream hands them out again.
 	GivenBack Count
 	// Redelivered messages had been handed out before: to a sink that ended, or whose acknowledgement was lost.

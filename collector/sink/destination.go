@@ -25,6 +25,9 @@ type Batch struct {
 	Token string
 }
 
+// ErrUnanswered is wrapped by an error of Store where the batch was sent and nobody said what became of it.
+var ErrUnanswered = errors.New("no answer")
+
 // Refusal is the error for a batch that is at fault itself, so that sending it again is pointless.
 type Refusal struct {
 	// Reason is one of a few words, for metrics.

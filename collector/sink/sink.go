@@ -210,10 +210,17 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	records, refused := look(m)
 	s.book.read(records, meta.NumDelivered > 1)
 	keeping := s.keep(m)
-	outcome := func(b *Books) { b.Stored.add(records) }
+	unanswered := false
+	outcome := func(b *Books) {
+		b.Stored.add(records)
+		if unanswered {
+			b.Unanswered.add(records)
+		}
+	}
 	for attempt := 0; ; attempt++ {
 		if refused == nil {
 			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Token: token(meta)})
+			unanswered = unanswered || errors.Is(err, ErrUnanswered)
 			if refused = refusal(err); err == nil {
 				s.note(func(state *State) { state.Storing = "" })
 				break

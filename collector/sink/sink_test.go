@@ -195,7 +195,7 @@ func TestWhileTheDestinationIsAwayMessagesWaitWithTheSink(t *testing.T) {
 	b.rest("sink")
 	books := stop()
 	balanced(t, books)
-	if books.Stored != (Count{20, 40}) || books.Redelivered != 0 {
+	if books.Stored != (Count{20, 40}) || books.Redelivered != 0 || books.Unanswered != (Count{}) {
 		t.Errorf("%+v", books)
 	}
 	if state := s.State(); state.Storing != "" {
@@ -367,3 +367,25 @@ func TestAConsumerThatWouldLoseMessagesIsNotUsed(t *testing.T) {
 		t.Error("it was used")
 	}
 }
+
+func TestABatchThatWasSentWithoutAnAnswerIsCounted(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	var silent sync.Map
+	b.memory.answer(func(_ context.Context, batch Batch) error {
+		if _, again := silent.LoadOrStore(batch.Token, true); !again && silentBatch(batch) {
+			return fmt.Errorf("inserting: %w", ErrUnanswered)
+		}
+		return nil
+	})
+	b.publishMany(3, 2)
+	b.publishMany(2, 1)
+	_, stop := b.start(options())
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Stored != (Count{5, 8}) || books.Unanswered != (Count{3, 6}) {
+		t.Errorf("%+v", books)
+	}
+}
+
+func silentBatch(b Batch) bool { return len(b.Payload) == len(batch(2)) }

@@ -141,7 +141,11 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		if errors.As(err, &u) {
 			err = u.Err // without the URL, which has the whole schema in it
 		}
-		return "", err
+		var dialing *net.OpError
+		if errors.As(err, &dialing) && dialing.Op == "dial" {
+			return "", err
+		}
+		return "", fmt.Errorf("%w: %w", sink.ErrUnanswered, err)
 	}
 	defer func() {
 		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection can be used again
@@ -149,7 +153,7 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 	}()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return "", fmt.Errorf("reading the answer: %w", err)
+		return "", fmt.Errorf("%w: reading it: %w", sink.ErrUnanswered, err)
 	}
 	return string(answer), judge(response.StatusCode, response.Header.Get("X-ClickHouse-Exception-Code"), string(answer))
 }
