@@ -65,14 +65,27 @@ func (c *Config) Check() []Problem {
 	k.templates(c)
 	k.output(c)
 	k.embedded(c)
-	if c.HTTP.Address != "-" {
-		k.address("http.address", c.HTTP.Address)
-	}
-	within(k, "http.maxConnections", c.HTTP.MaxConnections, 1, 65536)
-	oneOf(k, "log.level", c.Log.Level, "debug", "info", "warn", "error")
-	oneOf(k, "log.format", c.Log.Format, "json", "text")
+	k.service(&c.HTTP, &c.Log)
 	within(k, "drainTime", c.DrainTime, 0, Duration(10*time.Minute))
 	return k.problems
+}
+
+// CheckService reports the problems of what files of all services have: of the sections nats, http and log.
+func CheckService(n *NATS, h *HTTP, l *Log) []Problem {
+	k := &checker{}
+	k.nats("nats", n, true)
+	k.that(n.Embedded == nil, "nats.embedded", "it is for collectors; name the server in nats.urls")
+	k.service(h, l)
+	return k.problems
+}
+
+func (k *checker) service(h *HTTP, l *Log) {
+	if h.Address != "-" {
+		k.address("http.address", h.Address)
+	}
+	within(k, "http.maxConnections", h.MaxConnections, 1, 65536)
+	oneOf(k, "log.level", l.Level, "debug", "info", "warn", "error")
+	oneOf(k, "log.format", l.Format, "json", "text")
 }
 
 // needsNATS reports whether something uses the file's own nats section.

@@ -113,9 +113,14 @@ func (c *Config) SetDefaults() {
 		orDefault(&s.ResendBytesPerSecond, 32<<20)
 	}
 
-	orDefault(&c.HTTP.Address, ":8080")
-	orDefault(&c.HTTP.MaxConnections, 64)
-	orDefault(&c.Log.Level, "info")
-	orDefault(&c.Log.Format, "json")
+	SetServiceDefaults(&c.HTTP, &c.Log)
 	orDefault(&c.DrainTime, Duration(5*time.Second))
+}
+
+// SetServiceDefaults fills in what files of all services have.
+func SetServiceDefaults(h *HTTP, l *Log) {
+	orDefault(&h.Address, ":8080")
+	orDefault(&h.MaxConnections, 64)
+	orDefault(&l.Level, "info")
+	orDefault(&l.Format, "json")
 }
