@@ -22,6 +22,8 @@ import (
 // copies are the files of the chart that are files of config/, from and to.
 var copies = map[string]string{
 	"config/crd/bases/flowfleet.io_flowcollectors.yaml": "charts/flowfleet/files/crds/flowfleet.io_flowcollectors.yaml",
+	"config/crd/bases/flowfleet.io_flowsinks.yaml":      "charts/flowfleet/files/sinks/crd.yaml",
+	"config/sinks/role.yaml":                            "charts/flowfleet/files/sinks/role.yaml",
 	"config/rbac/role.yaml":                             "charts/flowfleet/files/rbac/role.yaml",
 }
 
