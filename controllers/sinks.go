@@ -121,17 +121,19 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
 		{"Deployment", name, deployment, &appsv1.Deployment{}, extracted(appsac.ExtractDeployment), true},
 	} {
-		if err := r.apply(ctx, f.Sink, c); err != nil {
+		changed, err := r.apply(ctx, f.Sink, c)
+		if err != nil {
 			return fmt.Errorf("%s %s/%s: %w", c.kind, f.Sink.Namespace, c.name, err)
 		}
+		f.Behind = f.Behind || changed // the cache shows it soon, which is a reason to look again
 	}
 	return nil
 }
 
-// apply makes one object as it is wanted, unless it is so.
-func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c child) error {
+// apply makes one object as it is wanted, unless it is so, and reports whether that changed it.
+func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c child) (bool, error) {
 	if err := stamp(c.wanted); err != nil {
-		return err
+		return false, err
 	}
 	key := client.ObjectKey{Namespace: s.Namespace, Name: c.name}
 	err := r.Client.Get(ctx, key, c.live)
@@ -141,19 +143,21 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	switch {
 	case apierrors.IsNotFound(err):
 	case err != nil:
-		return fmt.Errorf("reading: %w", err)
+		return false, fmt.Errorf("reading: %w", err)
 	case !metav1.IsControlledBy(c.live, s):
-		return &nameTakenError{c.kind, c.name, "FlowSink"}
+		return false, &nameTakenError{c.kind, c.name, "FlowSink"}
 	default:
 		if same, err := asApplied(c); err != nil || same {
-			return err
+			return false, err
 		}
 	}
+	before := c.live.GetResourceVersion()
 	if err := r.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
-		return fmt.Errorf("applying: %w", err)
+		return false, fmt.Errorf("applying: %w", err)
 	}
 	ctrl.LoggerFrom(ctx).Info("applied", "kind", c.kind, "object", c.name)
-	return nil
+	after, err := resourceVersion(c.wanted)
+	return after != before, err
 }
 
 // gather reads what became of the objects.

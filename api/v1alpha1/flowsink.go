@@ -180,7 +180,7 @@ const ConditionDestinationReachable = "DestinationReachable"
 
 // FlowSinkStatus is the sink as the operator last saw it.
 type FlowSinkStatus struct {
-	// observedGeneration of the spec that the objects were made of.
+	// observedGeneration of the spec that the objects were made of, or that cannot work (Stalled).
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

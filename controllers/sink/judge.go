@@ -38,9 +38,11 @@ type Facts struct {
 	Problems []string
 	// Failure is what went wrong when the objects were applied.
 	Failure string
-	// Deployment as it is; nil where there is none.
+	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
-	Pods       []corev1.Pod
+	// Behind: it was changed since.
+	Behind bool
+	Pods   []corev1.Pod
 }
 
 // said is what is to be said about one condition.
@@ -55,9 +57,12 @@ const maxMessage = 4096
 // Judge says how a FlowSink is. The times of conditions that stay as they are stay, too; those of others are not set.
 func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	out := *f.Sink.Status.DeepCopy()
-	if f.Collector != nil && len(f.Problems) == 0 && f.Failure == "" && f.Stream != "" {
+	switch {
+	case f.Collector == nil, f.Stream == "", f.Failure != "":
+	case len(f.Problems) > 0: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
-		out.Stream, out.Image = f.Stream, f.Image
+	default:
+		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
 	}
 	out.Replicas, out.ReadyReplicas = 0, 0
 	if d := f.Deployment; d != nil {
@@ -96,7 +101,7 @@ func (f *Facts) ready() said {
 		return no(ReasonInvalid, "what runs is left as it is: %s", strings.Join(f.Problems, "; "))
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
-	case d == nil, d.Status.ObservedGeneration < d.Generation:
+	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
 		return no(ReasonRolling, "the sinks are being made")
 	case wanted == 0:
 		return no(ReasonNoReplicas, "spec.replicas is 0: flows wait in the stream, until it lets go of them")
