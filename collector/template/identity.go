@@ -99,7 +99,7 @@ type Key struct {
 	// ID is the template id (256 to 65535); for a sampling rate what it applies to, as the package sampling packs it; 0 for a clock.
 	ID uint64
 	// Layout is 0, or tells this layout of the template from others that devices with the same address, domain and port say, see
-	// Fingerprint.
+	// Fingerprint; of a sampling rate that such devices dispute it is the rate and 1.
 	Layout uint64
 }
 
