@@ -36,7 +36,7 @@ type announcement struct {
 	// first is the export time it began with, formers what the port said before.
 	first   template.Stamp
 	formers []former
-	// rival: devices that share the port dispute its rate, this is one of those. Its since is 0, which says that it began before all others.
+	// rival: devices that share the port dispute its rate, this is one of those. Its since is 0: before all others.
 	rival bool
 }
 
@@ -179,6 +179,7 @@ func (e *Exporter) describe(subject uint64, a *announcement) template.Definition
 	}
 	return template.Definition{
 		Key: key, Kind: template.KindSampling, Stamp: a.stamp, Record: Encode(a.rate), Heard: a.heard, Told: a.told,
+		Witnessed: a.heard > a.since,
 	}
 }
 
@@ -257,7 +258,9 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		}
 		if changed {
 			a.replace(rate, now)
-			a.since, a.stamp, a.first = d.Heard, d.Stamp, d.Stamp
+			a.since, a.stamp, a.first = began(&d), d.Stamp, d.Stamp
+		} else if d.Heard <= a.since {
+			a.since = began(&d)
 		}
 		if changed || a.heard < d.Heard {
 			e.generation.Add(1)
@@ -269,13 +272,17 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 		return false
 	}
-	a := &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: d.Heard, told: max(d.Heard, 1),
-		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0}
-	e.add(d.Key.ID, a)
-	if a.rival {
-		a.since = 0
-	}
+	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
+		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0})
 	return true
+}
+
+// began is when what the bucket has was first said: when it was heard; 0, which is before all others, where it was said before.
+func began(d *template.Definition) int64 {
+	if d.Witnessed {
+		return 0
+	}
+	return d.Heard
 }
 
 // holdsOlder reports whether one of those looked at was heard before a time.

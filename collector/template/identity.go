@@ -116,6 +116,7 @@ type Definition struct {
 	// nanoseconds since 1970 by the clock that is handed to the stores.
 	Heard, Told int64
 	// Witnessed: who heard it had heard itself what the same port said before, so this is a redefinition and no other device.
+	// Of a sampling rate: it was said before Heard, too, so what others say did not give way to it.
 	Witnessed bool
 	// Silent: nobody said it for an hour while another layout was said in its place.
 	Silent bool
