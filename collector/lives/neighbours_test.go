@@ -57,3 +57,39 @@ func TestThirdPortsTakeNoNeighboursRate(t *testing.T) {
 		})
 	}
 }
+
+// A collector that starts knows the rate of each port before it hears it, though the bucket, which was not written for hours, says of
+// none that it was heard since.
+func TestACollectorThatStartsTakesNoNeighboursRate(t *testing.T) {
+	for name, replaced := range map[string][]int{"alone": {0}, "all, one after the other": {0, 1, 2}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 3)
+			address := netip.MustParseAddr("192.0.2.1")
+			devices := []*device{{address: address, domain: 1, port: 1000, rate: 100}, {address: address, domain: 1, port: 2000, rate: 200}}
+			for range 50 {
+				f.wait(5 * time.Minute)
+				for _, d := range devices {
+					d.announce(f.collectors[0])
+				}
+			}
+			for _, i := range replaced {
+				f.replace(i)
+			}
+			devices[1].rate = 300 // a change is written at once, and is the newest that the bucket knows
+			devices[1].announce(f.collectors[0])
+			f.replace(2)
+			for at := time.Duration(0); at < 4*time.Hour; at += 5 * time.Minute {
+				for i, c := range f.collectors {
+					for _, d := range devices {
+						if ok, wrong, rate := d.data(c, d.port); !ok || wrong || rate != uint64(d.rate) {
+							t.Fatalf("%s later, collector %d: the rate of port %d is %d, want %d (decoded %v, wrong %v)", at, i, d.port, rate, d.rate, ok, wrong)
+						}
+					}
+				}
+				f.wait(5 * time.Minute)
+				devices[0].announce(f.collectors[0])
+				devices[1].announce(f.collectors[0])
+			}
+		})
+	}
+}

@@ -56,8 +56,9 @@ type Exporter struct {
 	samplers, cards map[uint64]struct{}
 	byKind          [kinds]int
 	count           int
-	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for.
-	newest, checked int64
+	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for;
+	// began is when the bucket's first was taken.
+	newest, checked, began int64
 }
 
 // Generation changes whenever a look-up may give another result, but for what the ttl brings.
@@ -143,28 +144,33 @@ func (e *Exporter) misses(now int64) bool {
 func (e *Exporter) tell(subject uint64, a *announcement, now int64, refresh bool) {
 	refresh = refresh && a.told != 0
 	a.told, e.checked = max(a.heard, 1), now
-	e.advance(a.heard)
+	e.advance(a.heard, true)
 	e.generation.Add(1)
 	d := e.describe(subject, a)
 	d.Refresh = refresh
 	e.store.observer.Learned(d)
 }
 
-// advance notes that something was heard at a time, as others know it too. Where nothing was for long, what is heard here would
-// seem silent to them: they are told of that as well. e.mu is held.
-func (e *Exporter) advance(at int64) {
+// advance notes that something was heard at a time, here or as the bucket says. Where nothing was for long, others would take what is
+// heard here for silent: they are told of that as well. A collector that began a moment ago does not know what it would have heard:
+// that has half an hour to be. e.mu is held.
+func (e *Exporter) advance(at int64, here bool) {
 	if at <= e.newest {
 		return
 	}
-	long := at-e.newest > retell
+	before := e.newest
 	e.newest = at
 	e.generation.Add(1)
-	if !long {
+	if at-before <= retell {
 		return
 	}
+	young := here && at < e.began+retell
 	for subject, all := range e.subjects {
 		for _, a := range all {
-			if a.heard > a.told && at-a.told > retell && e.newest-a.heard <= silence {
+			if young && !a.rival && before-a.heard <= silence && at-a.heard > silence && at-a.heard <= e.store.TTL() {
+				a.heard = at - retell - 1
+			}
+			if a.heard > a.told && at-a.told > retell && at-a.heard <= silence {
 				e.tell(subject, a, max(at, e.checked), true)
 			}
 		}
@@ -245,7 +251,10 @@ func (e *Exporter) remove(subject uint64, a *announcement) {
 func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.advance(d.Heard)
+	if e.newest == 0 {
+		e.began, e.checked = now, now+retell/2 // what the bucket has is not missed before it could be heard
+	}
+	e.advance(d.Heard, false)
 	if a := e.find(d.Key.ID, d.Key.Scope.Domain, d.Key.Port, rate, d.Key.Layout != 0); a != nil {
 		order := template.Compare(d.Stamp, d.Heard, a.stamp, a.heard)
 		changed := a.rate != rate
