@@ -96,7 +96,7 @@ func simulate(t *testing.T, seed uint64) {
 	note := func(format string, args ...any) {
 		log = append(log, fmt.Sprintf("%s ", time.Duration(f.now-1_700_000_000*int64(time.Second)))+fmt.Sprintf(format, args...))
 	}
-	decoded, held, start := 0, 0, f.now
+	decoded, held, start, rolledBack := 0, 0, f.now, int64(0)
 	for round := range 3000 {
 		f.wait(time.Minute)
 		if round%10 == 0 {
@@ -180,6 +180,9 @@ func simulate(t *testing.T, seed uint64) {
 				o.unsure = f.now
 				if o.twin != nil || len(o.cards) > 0 {
 					o.moved = f.now
+					if time.Duration(f.now-rolledBack) < 2*time.Hour {
+						o.moved += int64(time.Hour)
+					}
 				}
 			}
 		case event == 7:
@@ -194,9 +197,10 @@ func simulate(t *testing.T, seed uint64) {
 			}
 		case event == 8 && f.snapshot != nil:
 			note("the bucket is rolled back")
+			rolledBack = f.now
 			f.bucket = maps.Clone(f.snapshot)
 			f.relist()
-			for _, o := range all { // what was silent is doubtful again
+			for _, o := range all { // what was silent is doubtful again, and for two hours more where a collector starts meanwhile
 				o.rated = f.now
 				if o.twin != nil || len(o.cards) > 0 {
 					o.moved = f.now
