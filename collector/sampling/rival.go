@@ -57,7 +57,7 @@ func (e *Exporter) disputed(subject uint64, a *announcement, rate uint64, now in
 		}
 	}
 	back := a.rate != rate && e.inForce(a, now) && (own || a.returns(rate, now))
-	if !back && !(own && others) {
+	if !back && (!own || !others) {
 		return false // the only rate by now, or one more: that takes the usual way, and may come back
 	}
 	if !others {
