@@ -25,7 +25,7 @@ type event struct {
 // they dispute it no flow has a rate, in any collector; a change counts at once.
 func TestDevicesThatShareAPortDisputeTheirRate(t *testing.T) {
 	const minutes = time.Minute
-	turns := []event{{rate: 100}, {after: 5 * minutes, rate: 200}, {after: 5 * minutes, rate: 100}}
+	turns := []event{{rate: 100}, {after: 5 * minutes, rate: 200}, {after: 5 * minutes, rate: 100}, {after: 5 * minutes, rate: 200}}
 	goOn := func(rate int) event { return event{after: 5 * minutes, rate: rate, times: 19} } // 95 minutes
 	for name, test := range map[string]struct {
 		events   []event
@@ -36,13 +36,15 @@ func TestDevicesThatShareAPortDisputeTheirRate(t *testing.T) {
 		"a change":                          {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}}, 200, 0},
 		"a change that is repeated":         {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}, goOn(200)}, 200, 0},
 		"a change, and another":             {[]event{{rate: 100}, {after: minutes, rate: 200}, {after: minutes, rate: 300}}, 300, 0},
+		"a change that is taken back":       {turns[:3], 100, 0},
+		"sampling ends, and begins again":   {[]event{{rate: 100}, {after: 5 * minutes, rate: 0}, {after: 5 * minutes, rate: 100}}, 100, 0},
 		"in turn":                           {turns, 0, 1},
-		"in turn, for hours":                {append(turns, slices.Repeat(turns[1:], 50)...), 0, 1},
+		"in turn, for hours":                {append(turns, slices.Repeat(turns[2:], 50)...), 0, 1},
 		"in turn, each 30 minutes":          {[]event{{rate: 100}, {rate: 200}, {after: 30 * minutes, rate: 100}, {rate: 200}}, 0, 1},
-		"in turn, at two collectors":        {[]event{{rate: 100}, {after: 5 * minutes, at: 1, rate: 200}, {after: 5 * minutes, rate: 100}}, 0, 1},
-		"in turn, heard by others only":     {[]event{{at: 1, rate: 100}, {at: 2, rate: 200}, {after: minutes, at: 1, rate: 100}}, 0, 0},
-		"three in turn":                     {[]event{{rate: 100}, {rate: 200}, {rate: 300}, {after: minutes, rate: 100}, {rate: 200}, {rate: 300}}, 0, 1},
-		"sampled, and not sampled":          {[]event{{rate: 100}, {rate: 0}, {after: 5 * minutes, rate: 100}}, 0, 1},
+		"in turn, at two collectors":        {[]event{{rate: 100}, {after: 5 * minutes, at: 1, rate: 200}, {after: 5 * minutes, rate: 100}, {after: 5 * minutes, at: 1, rate: 200}}, 0, 0},
+		"in turn, heard by others only":     {[]event{{at: 1, rate: 100}, {at: 2, rate: 200}, {after: minutes, at: 1, rate: 100}, {after: minutes, at: 2, rate: 200}}, 0, 0},
+		"three in turn":                     {[]event{{rate: 100}, {rate: 200}, {rate: 300}, {after: minutes, rate: 100}, {after: minutes, rate: 200}, {after: minutes, rate: 300}}, 0, 1},
+		"sampled, and not sampled":          {[]event{{rate: 100}, {rate: 0}, {after: 5 * minutes, rate: 100}, {after: 5 * minutes, rate: 0}}, 0, 1},
 		"back after two hours":              {[]event{{rate: 100}, {after: 5 * minutes, rate: 200, times: 24}, {after: minutes, rate: 100}}, 100, 0},
 		"late":                              {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}, {after: time.Second, rate: 100, late: 10 * time.Second}}, 200, 0},
 		"late, and then the new one again":  {[]event{{rate: 100}, {after: minutes, rate: 200}, {after: time.Second, rate: 100, late: 10 * time.Second}, {after: minutes, rate: 200}}, 200, 0},
@@ -52,11 +54,11 @@ func TestDevicesThatShareAPortDisputeTheirRate(t *testing.T) {
 		"only the other goes on":            {append(turns, goOn(200)), 200, 1},
 		"both take a third rate":            {append(turns, goOn(300)), 300, 1},
 		"both go away":                      {append(turns, event{after: 3 * 24 * time.Hour, rate: -1}), 0, 1},
-		"again after it was over":           {append(turns, goOn(100), event{after: minutes, rate: 200}, event{after: minutes, rate: 100}), 0, 2},
+		"again after it was over":           {append(turns, goOn(100), event{after: minutes, rate: 200}, event{after: minutes, rate: 100}, event{after: minutes, rate: 200}), 0, 2},
 		"a change after it was over":        {append(turns, goOn(100), event{after: 24 * time.Hour, rate: 300}), 300, 1},
 		"a collector starts":                {append(turns, event{replace: true, rate: -1}), 0, 0},
 		"a collector starts before the third": {[]event{{rate: 100}, {after: minutes, rate: 200}, {replace: true, rate: -1},
-			{after: minutes, rate: 100}, {after: minutes, rate: 200}}, 0, 1},
+			{after: minutes, rate: 100}, {after: minutes, rate: 200}, {after: minutes, rate: 100}}, 0, 1},
 		"a collector starts, and one goes on": {append(turns, event{replace: true, rate: -1}, goOn(200)), 200, 0},
 		"it is over, and a collector starts":  {append(turns, goOn(200), event{replace: true, rate: -1}), 200, 0},
 		"the bucket is lost":                  {append(turns, event{lost: true, rate: -1}), 0, 1},

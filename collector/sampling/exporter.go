@@ -36,6 +36,8 @@ type announcement struct {
 	// first is the export time it began with, formers what the port said before.
 	first   template.Stamp
 	formers []former
+	// returned: the rate is one of before, which came back.
+	returned bool
 	// rival: devices that share the port dispute its rate, this is one of those. Its since is 0: before all others.
 	rival bool
 }

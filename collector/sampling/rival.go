@@ -7,9 +7,9 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// Devices that share address, domain and even the port announce in turn. Nothing tells whose flow is whose: where a rate comes back
-// within an hour of another one in its place, both become rivals, with keys of their own in the bucket, and none of them counts
-// until only one is announced any more.
+// Devices that share address, domain and even the port announce in turn. Nothing tells whose flow is whose: where two rates in a row
+// come back, each within an hour of another one in its place, both become rivals, with keys of their own in the bucket, and none of
+// them counts until only one is announced any more. One that comes back alone is a change that was taken back.
 
 const (
 	// maxFormers bounds the rates of one port that may come back.
@@ -26,6 +26,7 @@ type former struct {
 
 // replace has a say another rate, and remembers the one before, which may come back.
 func (a *announcement) replace(rate uint64, now int64) {
+	a.returned = a.returns(rate, now)
 	a.formers = slices.DeleteFunc(a.formers, func(f former) bool { return f.rate == rate || f.rate == a.rate || now-f.heard > silence })
 	if len(a.formers) == maxFormers {
 		a.formers = slices.Delete(a.formers, 0, 1)
@@ -42,7 +43,7 @@ func (a *announcement) returns(rate uint64, now int64) bool {
 // late reports whether another rate than a's was exported before a's began, in a message that was overtaken on its way.
 func (a *announcement) late(rate uint64, stamp template.Stamp, now int64) bool {
 	at, began := stamp.Seconds(), a.first.Seconds()
-	return rate != a.rate && now-a.since <= overtaken && at+template.LateSeconds >= began && (at < began || at == began && a.returns(rate, now))
+	return rate != a.rate && now-a.since <= overtaken && at+template.LateSeconds >= began && (at < began || at == began && !a.returned && a.returns(rate, now))
 }
 
 // disputed takes a rate that a's port said, and reports whether devices that share the port dispute it. e.mu is held.
@@ -56,7 +57,7 @@ func (e *Exporter) disputed(subject uint64, a *announcement, rate uint64, now in
 			own, others = own || o.rate == rate, others || o.rate != rate
 		}
 	}
-	back := a.rate != rate && e.inForce(a, now) && (own || a.returns(rate, now))
+	back := a.rate != rate && e.inForce(a, now) && (own || a.returned && a.returns(rate, now))
 	if !back && (!own || !others) {
 		return false // the only rate by now, or one more: that takes the usual way, and may come back
 	}
