@@ -81,13 +81,13 @@ func TestConsumersKeepUpSaysWhatIsKnown(t *testing.T) {
 		"nobody ever read, and much waits": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
 			k.Deliveries, k.Delivered, k.AckFloor, k.AckPending, k.Lag, k.LastRead = 0, 0, 0, 0, 20*time.Hour, time.Time{}
 		}, "False", ReasonReaderBehind, "nobody ever read from it", true},
-		"a loss is told for an hour": {func(f *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+		"a loss is told for an hour": {func(f *Facts, _ *jetstream.Consumers, _ *jetstream.Consumer) {
 			f.Collector.Status.Consumers = []v1alpha1.ConsumerStatus{{Name: "sink", Lost: 7, LostTime: &metav1.Time{Time: noon.Add(-59 * time.Minute)}}}
 		}, "False", ReasonMessagesLost, "has lost 7 messages", true},
-		"a loss is not told for ever": {func(f *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+		"a loss is not told for ever": {func(f *Facts, _ *jetstream.Consumers, _ *jetstream.Consumer) {
 			f.Collector.Status.Consumers = []v1alpha1.ConsumerStatus{{Name: "sink", Lost: 7, LostTime: &metav1.Time{Time: noon.Add(-time.Hour)}}}
 		}, "True", ReasonKeepingUp, "", false},
-		"a loss that is not known exactly": {func(f *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+		"a loss that is not known exactly": {func(f *Facts, _ *jetstream.Consumers, _ *jetstream.Consumer) {
 			f.Collector.Status.Consumers = []v1alpha1.ConsumerStatus{{Name: "sink", Lost: 7, LostAtLeast: true, LostTime: &metav1.Time{Time: noon}}}
 		}, "False", ReasonMessagesLost, "at least 7 messages", true},
 		"another's consumer": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
@@ -174,7 +174,7 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 		lost    int64
 		atLeast bool
 	}
-	stopped := func(all *jetstream.Consumers, k *jetstream.Consumer) { k.LastRead = noon.Add(-10 * time.Minute) }
+	stopped := func(_ *jetstream.Consumers, k *jetstream.Consumer) { k.LastRead = noon.Add(-10 * time.Minute) }
 	for name, looks := range map[string][]look{
 		"nothing is taken": {{stopped, 0, 0, false}, {func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, all.Last = 1900, 2900 }, time.Minute, 0, false}},
 		"nobody reads": {
@@ -217,7 +217,7 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 			}, time.Minute, 0, false},
 		},
 		"a consumer that was never read": {
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
+			{func(_ *jetstream.Consumers, k *jetstream.Consumer) {
 				k.Delivered, k.Deliveries, k.AckFloor, k.AckPending, k.LastRead = 0, 0, 0, 0, time.Time{}
 			}, 0, 0, false},
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First = 1101 }, time.Minute, 100, false},
