@@ -176,15 +176,15 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 	}
 	stopped := func(_ *jetstream.Consumers, k *jetstream.Consumer) { k.LastRead = noon.Add(-10 * time.Minute) }
 	for name, looks := range map[string][]look{
-		"nothing is taken": {{stopped, 0, 0, false}, {func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, all.Last = 1900, 2900 }, time.Minute, 0, false}},
+		"nothing is taken": {{stopped, 0, 0, false}, {func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First, all.Last = 1900, 2900 }, time.Minute, 0, false}},
 		"nobody reads": {
 			{stopped, 0, 0, false},
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First = 1989 }, time.Minute, 0, false},                  // exactly up to the reader
+			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First = 1989 }, time.Minute, 0, false},                  // exactly up to the reader
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, k.AckPending = 1990, 1 }, time.Minute, 1, false}, // delivered, never acknowledged
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
 				all.First, k.AckPending, k.AckFloor, k.Pending = 1996, 0, 1990, 5
 			}, time.Minute, 7, false},
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, all.Last = 2996, 3995 }, time.Minute, 1007, false},
+			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First, all.Last = 2996, 3995 }, time.Minute, 1007, false},
 		},
 		"the server's restart forgets when it was read": {
 			{stopped, 0, 0, false},
@@ -220,7 +220,7 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 			{func(_ *jetstream.Consumers, k *jetstream.Consumer) {
 				k.Delivered, k.Deliveries, k.AckFloor, k.AckPending, k.LastRead = 0, 0, 0, 0, time.Time{}
 			}, 0, 0, false},
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First = 1101 }, time.Minute, 100, false},
+			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First = 1101 }, time.Minute, 100, false},
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, k.Delivered = 1201, 1220 }, time.Minute, 220, false}, // the server skips
 		},
 		"a consumer of one protocol": {
