@@ -245,6 +245,19 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 	}
 }
 
+// An operator that starts anew says what the one before said, until it has looked itself: a fleet is not Degraded for a moment.
+func TestWhatIsHarmlessStaysSoWhenTheOperatorIsRestarted(t *testing.T) {
+	f, _ := reading()
+	for reason := range harmless {
+		f.Collector.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionConsumersKeepUp, Status: "False", Reason: reason, ObservedGeneration: 2}}
+		f.NATS.Stream.Current = false
+		v := Judge(f)
+		if c := keepUp(&v.Status); c.Reason != reason || meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionDegraded) {
+			t.Errorf("%s: %+v", reason, v.Status.Conditions)
+		}
+	}
+}
+
 func TestAConsumerThatIsGoneGoesFromTheStatus(t *testing.T) {
 	f, all := reading()
 	lookLater(f, 0)
