@@ -125,8 +125,13 @@ func (j *judgement) unlessPending(kind string, s said) said {
 		c.ObservedGeneration != j.Collector.Generation {
 		return s
 	}
-	return say(c.Status, c.Reason, "%s", c.Message)
+	s = say(c.Status, c.Reason, "%s", c.Message)
+	s.harmless = harmless[c.Reason] // the status does not keep it
+	return s
 }
+
+// harmless are reasons of conditions that are False without the fleet being less than it should be.
+var harmless = map[string]bool{ReasonDatagramsRefused: true, ReasonBuffersSmaller: true, ReasonNeverRead: true}
 
 // verdict puts together what was said.
 func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
