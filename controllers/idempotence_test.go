@@ -146,10 +146,18 @@ func TestOneOfTwoOperatorsWorksAndTheOtherTakesOver(t *testing.T) {
 	first.stop()
 	natstest.Eventually(t, "the second is elected", func() bool { return leaders.Load() == 2 })
 	second.settle(fc)
+	claims := 0
 	for _, wrote := range second.writes.since(0) {
-		if !strings.Contains(wrote, "/namespaces/"+operatorNamespace+"/events") { // of its election
+		switch {
+		case strings.Contains(wrote, "/namespaces/"+operatorNamespace+"/events"): // of its election
+		case strings.HasSuffix(wrote, "/flowcollectors/edge/status"):
+			claims++ // which the first gave up
+		default:
 			t.Errorf("taking over writes %q", wrote)
 		}
+	}
+	if claims != 1 {
+		t.Errorf("taking over writes the status %d times", claims)
 	}
 	set := w.daemonSet(fc)
 	if err := w.c.Delete(t.Context(), set); err != nil {
