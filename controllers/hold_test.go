@@ -58,7 +58,9 @@ func TestARolloutThatWasLetPassLetsNoOtherPass(t *testing.T) {
 
 	// The fleet is well again, and then somebody makes the next mistake.
 	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.URLs = []string{w.nats.URL()} })
-	natstest.Eventually(t, "the collectors go back", func() bool { return w.daemonSet(fc).Annotations[annotationConnection] == before.Annotations[annotationConnection] })
+	natstest.Eventually(t, "the collectors go back", func() bool {
+		return w.daemonSet(fc).Annotations[annotationConnection] == before.Annotations[annotationConnection]
+	})
 	w.run(fc, 0)
 	w.expectReady(fc)
 	if next := held("nats://127.0.0.1:2"); next == override {
