@@ -143,7 +143,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			}
 		})
 	}
-	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches} {
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches, r.releaseClaims} {
 		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}

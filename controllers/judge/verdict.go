@@ -166,6 +166,9 @@ func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
 		case old != nil:
 			c.ObservedGeneration = old.ObservedGeneration
 		}
+		if c.ObservedGeneration == 0 { // kubectl wait would take it for one of the present spec
+			c.ObservedGeneration = j.Collector.Generation - 1
+		}
 		set(&status.Conditions, c)
 		if t, ok := transition(old, &c, s); ok {
 			v.Transitions = append(v.Transitions, t)
