@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -47,6 +48,7 @@ type Reconciler struct {
 	memories   *memories
 	prober     *jetstream.Prober
 	observer   *observation.Observer
+	registry   prometheus.Registerer // for what is made in setup
 }
 
 // Reconcile brings one FlowCollector's fleet to what its spec says, and says how it is. It waits for the API server only: what is
