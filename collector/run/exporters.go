@@ -54,6 +54,6 @@ func exportersOf(exporters []ledger.Exporter, streams []ledger.Stream) []status.
 			Records: e.Records, Streams: shown, StreamsLeftOut: len(heard) - len(shown),
 		})
 	}
-	slices.SortFunc(out, func(a, b status.Exporter) int { return cmp.Compare(a.Key(), b.Key()) })
+	status.SortExporters(out)
 	return out
 }

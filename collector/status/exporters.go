@@ -2,10 +2,12 @@ package status
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
@@ -68,6 +70,11 @@ type Stream struct {
 
 // Key is what pages are in order of.
 func (e *Exporter) Key() string { return e.Address + " " + e.Protocol }
+
+// SortExporters puts exporters in the order of their keys.
+func SortExporters(exporters []Exporter) {
+	slices.SortFunc(exporters, func(a, b Exporter) int { return cmp.Compare(a.Key(), b.Key()) })
+}
 
 // EncodeExporters writes the page after a key of what is known of exporters, which are in order of their keys.
 func EncodeExporters(all *Exporters, after string) ([]byte, error) {
