@@ -16,7 +16,7 @@ func (k *Collector) exporters() *status.Exporters {
 		return all
 	}
 	exporters, streams, leftOut := k.traffic.account()
-	all.NoRoom = k.traffic.full() || leftOut > 0
+	all.NoRoom, all.StreamsLeftOut = k.traffic.full(), leftOut > 0
 	all.Exporters = exportersOf(exporters, streams)
 	return all
 }

@@ -39,6 +39,8 @@ type Exporters struct {
 	// NoRoom: the collector's bound on exporters with figures of their own is reached (exporters.limits.exporterMetrics), so that one
 	// that is not here may send all the same.
 	NoRoom bool `json:"noRoom,omitempty"`
+	// StreamsLeftOut: some sequences are not followed, by the same bound. What other collectors miss of them may have come here.
+	StreamsLeftOut bool `json:"streamsLeftOut,omitempty"`
 }
 
 // Exporter is what one collector knows of an address and protocol.

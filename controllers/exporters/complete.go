@@ -23,14 +23,22 @@ func complete(f *Facts, sending condition) (c condition, known bool) {
 		return nothingHeard, true
 	case figures.Sequences == 0 && !figures.LeftOut && len(figures.Protocols) > 0:
 		return condition{}, false
-	case figures.LeftOut:
+	case figures.LeftOut, figures.Sequences == 0 && f.Look.Unfollowed:
 		return condition{metav1.ConditionUnknown, ReasonTooManySequences, "the device has more sequences than are followed (64 a collector, and no more than " +
 			"exporters.limits.exporterMetrics of all): what is missing cannot be told"}, true
 	case w == nil || w.Sent == 0:
 		return f.keep(v1alpha1.ConditionComplete), true
 	}
 	text := fmt.Sprintf("%s of the last %s is missing (%d of %d that the device numbered)", percent(w), minutes(w), w.Missed, w.Sent)
-	if most := maxLoss(f.Exporter); loss(w) > most {
+	most := maxLoss(f.Exporter)
+	switch {
+	case loss(w) > most && f.Look.Unanswered > 0:
+		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they received, and the others miss "+
+			"more than spec.maxLoss: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}, true
+	case loss(w) > most && f.Look.Unfollowed:
+		return condition{metav1.ConditionUnknown, ReasonTooManySequences, "collectors do not follow all sequences, and the others miss more than spec.maxLoss: " +
+			"raise exporters.limits.exporterMetrics of the FlowCollector"}, true
+	case loss(w) > most:
 		return condition{metav1.ConditionFalse, ReasonLost, fmt.Sprintf("%s, more than spec.maxLoss of %s%%: it was lost on the way or in a receive buffer; "+
 			"type: kubectl flowfleet check %s", text, strconv.FormatFloat(most, 'f', -1, 64), f.Exporter.Spec.Collector)}, true
 	}

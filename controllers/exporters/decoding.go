@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,4 +42,17 @@ func decoding(f *Facts, sending condition) condition {
 	return condition{metav1.ConditionTrue, ReasonDecoded, fmt.Sprintf("all that came in the last %s was read", minutes(w))}
 }
 
-func minutes(w *Window) time.Duration { return w.Time.Round(time.Second) }
+// minutes is how long a window is, such as 5m or 1m10s.
+func minutes(w *Window) string { return span(w.Time) }
+
+// span is a time without the zeros that Go writes at its end.
+func span(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

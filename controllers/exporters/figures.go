@@ -68,6 +68,8 @@ type sum struct {
 	// crowded: there were more addresses than maxAddresses.
 	crowded bool
 	noRoom  bool
+	// unfollowed: there are sequences that a collector does not follow.
+	unfollowed bool
 }
 
 type seen struct {
@@ -81,7 +83,7 @@ func newSum() *sum {
 
 // take takes a page that came at a time of the operator's clock; known addresses find room before others.
 func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, known func(netip.Addr) bool) {
-	s.noRoom = s.noRoom || page.NoRoom
+	s.noRoom, s.unfollowed = s.noRoom || page.NoRoom, s.unfollowed || page.StreamsLeftOut
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		address, ok := parse(e.Address)

@@ -93,3 +93,12 @@ func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *test
 		t.Errorf("it grew %d times, and was heard at %s", s.grew, s.heard)
 	}
 }
+
+func TestTimesAreWrittenAsPeopleDo(t *testing.T) {
+	for d, want := range map[time.Duration]string{5 * time.Minute: "5m", 70 * time.Second: "1m10s", 30 * time.Second: "30s", 24 * time.Hour: "24h",
+		90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 0: "0s"} {
+		if got := span(d); got != want {
+			t.Errorf("%s is %s", d, got)
+		}
+	}
+}

@@ -25,7 +25,7 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 	var (
 		mu       sync.Mutex
 		s        = newSum()
-		began    = make(map[string]time.Time)
+		began    = make(map[string]time.Time) // zero for one that did not answer
 		failure  string
 		failures int
 		asking   sync.WaitGroup
@@ -41,18 +41,23 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 				defer func() { <-k.slots }()
 			case <-ctx.Done():
 			}
+			var started time.Time
 			err := walk(ctx, k.http, pod, func(page *status.Exporters) {
 				mu.Lock()
 				defer mu.Unlock()
-				began[pod.Name] = page.Started
+				started = page.Started
 				s.take(pod, page, k.Clock.Now(), known)
 			})
+			mu.Lock()
+			defer mu.Unlock()
 			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
 				failures++
 				failure = status.Text(err.Error())
+				if !started.IsZero() {
+					started = k.Clock.Now() // of what it said, a part is missing: no look before was the same
+				}
 			}
+			began[pod.Name] = started
 		})
 	}
 	asking.Wait()
@@ -64,9 +69,9 @@ func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Lo
 	if m.since.IsZero() {
 		m.since = now
 	}
-	whole := look.Unanswered == 0 && maps.EqualFunc(began, m.collectors, time.Time.Equal)
+	whole := maps.EqualFunc(began, m.collectors, time.Time.Equal)
 	m.collectors = began
-	look.Since, look.NoRoom = m.since, s.noRoom || s.crowded
+	look.Since, look.NoRoom, look.Unfollowed = m.since, s.noRoom || s.crowded, s.unfollowed
 	m.look = look
 	found := s.end()
 	for address, f := range found {

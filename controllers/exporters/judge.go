@@ -90,7 +90,7 @@ func (f *Facts) keep(kind string) condition {
 		c.Status != metav1.ConditionUnknown {
 		return condition{c.Status, c.Reason, c.Message}
 	}
-	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it takes %s of looking to say", windowLeast)}
+	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it takes %s of looking to say", span(windowLeast))}
 }
 
 // name of the device in messages.

@@ -1,6 +1,8 @@
 package exporters
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +71,14 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"too many sequences":                         {func(f *Facts) { f.Figures.LeftOut = true }, "Complete", unknown, ReasonTooManySequences, ""},
 		"not measured yet":                           {func(f *Facts) { f.Window = nil }, "Complete", unknown, ReasonMeasuring, ""},
 		"not measured is not ready":                  {func(f *Facts) { f.Window = nil }, "Ready", unknown, ReasonMeasuring, ""},
-		"nobody looks":                               {func(f *Facts) { f.Idle = "exporters.objects is Off" }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
+		"may have been received by one that does not answer": {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Complete", unknown,
+			ReasonNotAllAnswer, "1 of 2"},
+		"may have been received where it is not followed": {func(f *Facts) { f.Window.Missed, f.Look.Unfollowed = 50, true }, "Complete", unknown,
+			ReasonTooManySequences, ""},
+		"is followed nowhere": {func(f *Facts) { f.Figures.Sequences, f.Figures.Protocols, f.Look.Unfollowed = 0, nil, true }, "Complete", unknown,
+			ReasonTooManySequences, ""},
+		"nothing is missing, though one does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Complete", yes, ReasonComplete, ""},
+		"nobody looks": {func(f *Facts) { f.Idle = "exporters.objects is Off" }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy()
@@ -137,5 +146,28 @@ func TestOnlyWhatIsShownAndHasChangedEnoughIsWritten(t *testing.T) {
 				t.Errorf("%d, not %d", got, test.want)
 			}
 		})
+	}
+}
+
+// reasonConstant matches the declarations of reasons.
+var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += "(\w+)"$`)
+
+func TestEveryReasonIsInTheGuide(t *testing.T) {
+	source, err := os.ReadFile("judge.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, err := os.ReadFile("../../docs/exporters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := reasonConstant.FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 15 {
+		t.Fatalf("only %d reasons were found", len(reasons))
+	}
+	for _, r := range reasons {
+		if !strings.Contains(string(guide), "`"+r[1]+"`") {
+			t.Errorf("docs/exporters.md does not explain the reason %s", r[1])
+		}
 	}
 }

@@ -41,8 +41,7 @@ type sender struct {
 	last    sample
 }
 
-// take notes what a look found. whole tells whether all collectors answered, and were the same as at the look before: only then do
-// figures go on.
+// take notes what a look found. whole tells whether the same collectors answered as at the look before: only then do figures go on.
 func (s *sender) take(f *Figures, now time.Time, whole bool) {
 	if s.first.IsZero() {
 		s.first = now
@@ -103,6 +102,8 @@ type Look struct {
 	Collectors, Unanswered int
 	// NoRoom: collectors have figures of their own for a part of the exporters only.
 	NoRoom bool
+	// Unfollowed: collectors do not follow some sequences.
+	Unfollowed bool
 	// Reason why one did not answer.
 	Reason string
 }

@@ -31,7 +31,7 @@ func sending(f *Facts) condition {
 			return condition{metav1.ConditionFalse, ReasonProtocolMissing, fmt.Sprintf("%s is not heard with %s, which spec.protocols expects: "+
 				"see the export protocol on the device, or change spec.protocols", f.name(), strings.Join(missing, " and "))}
 		}
-		return condition{metav1.ConditionTrue, ReasonHeard, fmt.Sprintf("%s sends, and was heard within the last %s", f.name(), after)}
+		return condition{metav1.ConditionTrue, ReasonHeard, fmt.Sprintf("%s sends, and was heard within the last %s", f.name(), span(after))}
 	case f.Look.Collectors == 0 || f.Look.Unanswered > 0:
 		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
 			"hear it: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
@@ -40,14 +40,14 @@ func sending(f *Facts) condition {
 			"exporters.limits.exporterMetrics of the FlowCollector"}
 	case f.LastHeard.IsZero():
 		if f.Now.Sub(f.Look.Since) < after || f.Now.Sub(f.Exporter.CreationTimestamp.Time) < after {
-			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet; nobody has looked for %s", f.name(), after)}
+			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet; nobody has looked for %s", f.name(), span(after))}
 		}
 		return condition{metav1.ConditionFalse, ReasonNeverHeard, fmt.Sprintf("%s was never heard: %s", f.name(), look)}
 	case f.Now.Sub(f.Look.Since) < begun:
 		return f.keep(v1alpha1.ConditionSending)
 	}
 	return condition{metav1.ConditionFalse, ReasonSilent, fmt.Sprintf("%s was last heard at %s, and spec.silentAfter is %s: %s", f.name(),
-		f.LastHeard.UTC().Truncate(time.Minute).Format(time.RFC3339), after, look)}
+		f.LastHeard.UTC().Truncate(time.Minute).Format(time.RFC3339), span(after), look)}
 }
 
 func addresses(spec *v1alpha1.FlowExporterSpec) string {

@@ -31,7 +31,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if w := settled(f.Window, len(n.Nodes)); w != nil {
 		s.RecordsPerSecond = new(twoDigits(float64(w.Records) / w.Time.Seconds()))
 		s.Loss = ""
-		if w.Sent > 0 && !n.LeftOut {
+		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || f.Look.Unanswered == 0 && !f.Look.Unfollowed) {
 			s.Loss = percent(w)
 		}
 	}
