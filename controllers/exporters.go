@@ -26,6 +26,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 		Mine: func(fc *v1alpha1.FlowCollector) bool {
 			return fc.Status.Operator != nil && fc.Status.Operator.Identity == r.Identity
 		},
+		Interval: r.exportersInterval,
 	}, r.registry)
 	if err != nil {
 		return err

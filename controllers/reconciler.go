@@ -49,6 +49,9 @@ type Reconciler struct {
 	prober     *jetstream.Prober
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup
+
+	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
+	exportersInterval time.Duration
 }
 
 // Reconcile brings one FlowCollector's fleet to what its spec says, and says how it is. It waits for the API server only: what is

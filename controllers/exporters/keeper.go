@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -42,6 +43,8 @@ type Keeper struct {
 	Collectors func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error)
 	// Mine reports whether this operator looks after an object.
 	Mine func(*v1alpha1.FlowCollector) bool
+	// Interval between two looks at a fleet of one collector; 10 s where it is 0.
+	Interval time.Duration
 
 	http    *http.Client
 	slots   chan struct{}
@@ -51,6 +54,7 @@ type Keeper struct {
 
 // New returns k, ready to Start. Figures of its own go to the registerer.
 func New(k Keeper, registerer registerer) (*Keeper, error) {
+	k.Interval = cmp.Or(k.Interval, interval)
 	k.http, k.slots = newClient(), make(chan struct{}, askedAtOnce)
 	k.limiter = rate.NewLimiter(writesPerSecond, writesAtOnce)
 	var err error
@@ -85,7 +89,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 				}
 			}
 		}
-		if !sleep(ctx, findInterval) {
+		if !sleep(ctx, min(findInterval, k.Interval)) {
 			return nil
 		}
 	}
@@ -106,7 +110,7 @@ func (k *Keeper) follow(ctx context.Context, name types.NamespacedName) {
 			ctrl.LoggerFrom(ctx).WithName("exporters").Info("FlowExporters cannot be kept", "fleet", name.String(), "error", text)
 		}
 		said = text
-		wait := interval + time.Duration(m.look.Collectors)*eachInterval
+		wait := k.Interval + time.Duration(m.look.Collectors)*eachInterval
 		if !sleep(ctx, wait+rand.N(wait/8)) {
 			return
 		}
