@@ -16,9 +16,10 @@ import (
 const (
 	// ExportersPath of the pages, on the port of the metrics. The query "after" is the Next of the page before.
 	ExportersPath = "/exporters"
-	// MaxExporters of a page, and MaxStreams of one exporter: those heard last.
+	// MaxExporters of a page.
 	MaxExporters = 128
-	MaxStreams   = 64
+	// MaxStreams of one exporter: those heard last.
+	MaxStreams = 64
 	// MaxPageBytes bounds a page as it is sent.
 	MaxPageBytes = 1 << 20
 	// maxPageValues of a page: a MiB of "{},{}" would become many.
