@@ -48,6 +48,8 @@ type operator struct {
 
 type operatorOptions struct {
 	image string
+	// identity tells it from others.
+	identity string
 	// elect lets it work only while it holds the lease in this namespace.
 	elect string
 	// electing is called when it was elected.
@@ -100,8 +102,12 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
 		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
 		Watches: watches, exportersInterval: options.exporters,
+		Identity: options.identity,
 	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
+		t.Fatal(err)
+	}
+	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {

@@ -108,6 +108,9 @@ func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
 	r.registry = metrics.Registry
+	if r.consumers, err = newConsumerMetrics(metrics.Registry); err != nil {
+		return fmt.Errorf("registering the operator's metrics: %w", err)
+	}
 	return r.setup(manager, controller.Options{})
 }
 
@@ -141,7 +144,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			}
 		})
 	}
-	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches} {
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches, r.releaseClaims} {
 		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}

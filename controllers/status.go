@@ -27,6 +27,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 	after := fc.DeepCopy()
 	after.Status = v.Status
 	r.conditions.show(fc, after)
+	r.consumers.show(fc, after)
 	now := r.Clock.Now()
 	if !equality.Semantic.DeepEqual(fc.Status, after.Status) {
 		if wait := writeInterval - now.Sub(m.wrote); len(v.Transitions) == 0 && wait > 0 && !m.wrote.IsZero() &&

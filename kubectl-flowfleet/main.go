@@ -80,7 +80,29 @@ these sent. It asks the API server only. FLEET is the name of a FlowCollector; w
 	c.AddFlags(root.PersistentFlags())
 	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c), newTopCommand(c), newReportCommand(c))
 	root.AddCommand(newCollectorCommands(c)...)
+	for _, command := range root.Commands() {
+		command.ValidArgsFunction = c.completeFleet
+	}
 	return root
+}
+
+// completeFleet has a shell complete the names of the namespace's fleets.
+func (c connection) completeFleet(command *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	client, err := c.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	fleets, err := client.FlowCollectors(command.Context(), client.Namespace)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	for i := range fleets {
+		names = append(names, fleets[i].Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // fleetName is the first argument, or nothing.

@@ -37,6 +37,9 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionOperatorConflict is there, and True, while another operator looks after the same object.
 	ConditionOperatorConflict = "OperatorConflict"
+	// ConditionConsumersKeepUp is False where a reader of output.consumers falls so far behind that the stream is about to take what it has
+	// not read, or has taken it.
+	ConditionConsumersKeepUp = "ConsumersKeepUp"
 	// ConditionMonitoringReady is about the objects that spec.monitoring asks for.
 	ConditionMonitoringReady = "MonitoringReady"
 )
@@ -48,8 +51,8 @@ type FlowCollectorStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions say how the fleet is: Ready, Progressing, Degraded, ConfigurationValid, TemplateStoreReady, StreamReady,
-	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, NothingLost, ReceiveBuffersGranted, MonitoringReady, and
-	// while they are True Reconciling, Stalled and OperatorConflict.
+	// CollectorsAvailable, ServiceReady, SourceIPPreserved, LoadDistributed, NothingLost, ReceiveBuffersGranted, ConsumersKeepUp,
+	// MonitoringReady, and while they are True Reconciling, Stalled and OperatorConflict.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -86,6 +89,12 @@ type FlowCollectorStatus struct {
 	// +optional
 	Stream *StreamStatus `json:"stream,omitempty"`
 
+	// consumers of output.consumers as they were last seen in NATS.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Consumers []ConsumerStatus `json:"consumers,omitempty"`
+
 	// exporters known to the collectors: protocol version, address and observation domain.
 	// +optional
 	Exporters *int64 `json:"exporters,omitempty"`
@@ -99,7 +108,8 @@ type FlowCollectorStatus struct {
 type OperatorClaim struct {
 	// identity is the operator's namespace and the name of its lease.
 	Identity string `json:"identity"`
-	// renewTime is when it last said so. Another operator takes over 30 minutes after it.
+	// renewTime is when it last said so. Another operator takes over 30 minutes after it, or once this one was stopped and has taken its
+	// claim away.
 	RenewTime metav1.Time `json:"renewTime"`
 }
 

@@ -216,6 +216,16 @@ var rules = slices.Concat([]rule{
 
 	// Time spans.
 	span("spec.collector.drainTime", "drainTime: from", "1s", "10m", "10m1s"),
+	{
+		path: "spec.output.consumers[].ackWait", says: "from 1s to 1h", at: "spec.output.consumers[]",
+		valid:   []string{"{name: a, ackWait: 1s}", "{name: a, ackWait: 1h}"},
+		invalid: []string{"{name: a, ackWait: 999ms}", "{name: a, ackWait: 1h1s}"},
+	},
+	{
+		path: "spec.output.consumers[].replicas", says: "1, 3 or 5", at: "spec.output.consumers[]",
+		valid:   []string{"{name: a}", "{name: a, replicas: 1}", "{name: a, replicas: 3}", "{name: a, replicas: 5}"},
+		invalid: []string{"{name: a, replicas: 2}", "{name: a, replicas: 6}"},
+	},
 	span("spec.output.stream.duplicateWindow", "duplicateWindow: from", "100ms", "1h", "99ms", "1h1s"),
 	span("spec.collector.progressDeadline", "progressDeadline: from", "1m", "24h", "24h1s"),
 	span("spec.exporters.heldData.maxAge", "from 1s to 24h", "1s", "24h", "999ms", "24h1s"),

@@ -61,12 +61,28 @@ func Load(path string) (*Config, error) {
 
 // Parse reads YAML (or JSON), fills in defaults and checks it. Keys that the schema does not have are problems.
 func Parse(b []byte) (*Config, []Problem) {
-	tree, problems := readDocument(b)
-	if len(problems) > 0 {
+	var c Config
+	if problems := ParseInto(b, &c); len(problems) > 0 {
 		return nil, problems
 	}
-	var c Config
-	problems = fill(reflect.ValueOf(&c).Elem(), tree, "")
+	return &c, nil
+}
+
+// File is the content of a configuration file.
+type File interface {
+	// SetDefaults fills in what the file leaves out.
+	SetDefaults()
+	// Check reports all problems of a file whose defaults are filled in.
+	Check() []Problem
+}
+
+// ParseInto is Parse for a file of another schema: a pointer to a struct whose fields have JSON names.
+func ParseInto(b []byte, c File) []Problem {
+	tree, problems := readDocument(b)
+	if len(problems) > 0 {
+		return problems
+	}
+	problems = fill(reflect.ValueOf(c).Elem(), tree, "")
 	c.SetDefaults()
 	unread := problems
 	for _, p := range c.Check() {
@@ -75,10 +91,7 @@ func Parse(b []byte) (*Config, []Problem) {
 			problems = append(problems, p)
 		}
 	}
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return &c, nil
+	return problems
 }
 
 // contains reports whether path is outer or a part of it.

@@ -37,6 +37,8 @@ type Connection struct {
 	url string
 	// patience bounds one request.
 	patience time.Duration
+	// large: the answer is a message of flows.
+	large bool
 
 	mu sync.Mutex
 	// interrupt ends the request that waits.
@@ -164,7 +166,11 @@ func (c *Connection) begin(ctx context.Context) (context.Context, context.Cancel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupt = interrupt
-	c.dialer.more()
+	if c.large {
+		c.dialer.more(maxFlows)
+	} else {
+		c.dialer.more(maxPayload)
+	}
 	return ctx, func() {
 		c.mu.Lock()
 		c.interrupt = nil
@@ -214,6 +220,9 @@ func offline(info *jetstream.StreamInfo) []string {
 
 // isBroken reports whether no request can be answered any more.
 func (c *Connection) isBroken() bool {
+	if c.dialer.fault() != nil {
+		return true // of which the client hears a moment later
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.broken != nil

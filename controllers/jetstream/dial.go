@@ -151,7 +151,7 @@ func (d *dialer) upgrade(conn net.Conn) (_ net.Conn, err error) {
 		return nil, err
 	}
 	d.frames = limited
-	limited.more()
+	limited.more(maxPayload)
 	return &messages{Conn: conn, socket: socket}, nil
 }
 
@@ -174,11 +174,11 @@ func (d *dialer) fault() error {
 	return nil
 }
 
-// more lets in what one more request may be answered with.
-func (d *dialer) more() {
-	d.guard.more()
+// more lets in what one more request may be answered with: messages of at most that many bytes.
+func (d *dialer) more(largest int64) {
+	d.guard.more(largest)
 	if d.frames != nil {
-		d.frames.more()
+		d.frames.more(largest)
 	}
 }
 
@@ -237,8 +237,8 @@ type limitedConn struct {
 }
 
 // more lets in what one more request may be answered with, in frames.
-func (l *limitedConn) more() {
-	l.left.Store(2 * maxAnswer)
+func (l *limitedConn) more(largest int64) {
+	l.left.Store(2 * answer(largest))
 }
 
 func (l *limitedConn) Read(b []byte) (int, error) {

@@ -1,4 +1,4 @@
-// Package jetstream makes and keeps the bucket and the stream of a FlowCollector.
+// Package jetstream makes and keeps the bucket, the stream and its consumers of a FlowCollector.
 //
 // Who owns them stands in their metadata: namespace, name and UID of the FlowCollector.
 //   - What is missing is created, owned.
@@ -14,6 +14,8 @@
 // spec says nothing about is left as it is. JetStream has no compare-and-set for configurations: of two that change one
 // stream at the same moment the later wins, and the other sees it at its next pass. Settings survive as far as nats.go knows
 // them: keep it as new as the servers.
+//
+// Consumers of the stream are kept by the same rules; no setting of theirs deletes flows, so all may be lowered.
 //
 // docs/nats.md lists the permissions that the NATS user needs.
 package jetstream

@@ -37,7 +37,10 @@ type WantStream struct {
 	Server         *Server
 	Spec           config.Stream // with its defaults filled in
 	AllowReduction bool
-	Delete         bool
+	// Consumers that the stream is to have, and Removed ones that are to go if they are the owner's.
+	Consumers []WantConsumer
+	Removed   []string
+	Delete    bool
 }
 
 // Finding is what the Prober knows of a FlowCollector's bucket and stream. The zero Finding knows nothing.
@@ -175,7 +178,7 @@ type Tier struct {
 
 // Deed is something that was done in NATS, for an event.
 type Deed struct {
-	// Kind is "bucket" or "stream".
+	// Kind is "bucket", "stream" or "consumer".
 	Kind, Name string
 	At         time.Time
 	Created    bool

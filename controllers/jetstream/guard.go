@@ -16,9 +16,11 @@ const (
 	maxInfo = 32 << 10
 	// maxControl is for any other line.
 	maxControl = 4 << 10
-	// maxPayload is for one message.
+	// maxPayload is for one message, maxFlows for one that is of flows: 900 KiB at most, written in base64.
 	maxPayload = 128 << 10
-	// maxAnswer is for all that comes while one request waits, or while the connection is made, asked for or not.
+	maxFlows   = 1280 << 10
+	// maxAnswer is for all that comes while one request waits, or while the connection is made, asked for or not; a message of flows comes
+	// on top.
 	maxAnswer = 512 << 10
 )
 
@@ -40,8 +42,8 @@ func (e *excessError) Error() string {
 // the client about how lines end, so that both agree on where messages begin.
 type guard struct {
 	net.Conn
-	// left of maxAnswer.
-	left atomic.Int64
+	// left of maxAnswer; largest is what one message may have.
+	left, largest atomic.Int64
 	// failed ends all further reading.
 	failed atomic.Pointer[error]
 
@@ -57,12 +59,18 @@ type guard struct {
 
 func newGuard(conn net.Conn) *guard {
 	g := &guard{Conn: conn}
-	g.more()
+	g.more(maxPayload)
 	return g
 }
 
-// more lets in what one more request may be answered with.
-func (g *guard) more() { g.left.Store(maxAnswer) }
+// more lets in what one more request may be answered with: messages of at most that many bytes.
+func (g *guard) more(largest int64) {
+	g.largest.Store(largest)
+	g.left.Store(answer(largest))
+}
+
+// answer is what may come while a request waits that is answered with messages of at most that many bytes.
+func answer(largest int64) int64 { return max(maxAnswer, largest+maxPayload) }
 
 // Read reads what is within the bounds. It is called by one goroutine at a time.
 func (g *guard) Read(b []byte) (int, error) {
@@ -180,8 +188,8 @@ func (g *guard) end() error {
 		switch {
 		case err != nil && !errors.Is(err, strconv.ErrRange):
 			return errNotNATS
-		case err != nil, size > maxPayload:
-			return &excessError{"a message", maxPayload}
+		case err != nil, size > uint64(g.largest.Load()):
+			return &excessError{"a message", int(g.largest.Load())}
 		}
 		g.payload, g.inside = int(size), true
 	}

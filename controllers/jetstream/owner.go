@@ -49,9 +49,9 @@ func (o Owner) sign(metadata map[string]string) {
 	}
 }
 
-// target is a bucket or a stream.
+// target is a bucket, a stream or a consumer.
 type target struct {
-	kind    string // "bucket" or "stream"
+	kind    string // "bucket", "stream" or "consumer"
 	name    string // as the spec has it
 	stream  string // as JetStream has it
 	section string // of the spec
@@ -60,9 +60,9 @@ type target struct {
 // String is such as "bucket flows".
 func (t target) String() string { return t.kind + " " + t.name }
 
-// ConflictError says that a bucket or stream belongs to another FlowCollector.
+// ConflictError says that a bucket, stream or consumer belongs to another FlowCollector.
 type ConflictError struct {
-	// Kind is "bucket" or "stream".
+	// Kind is "bucket", "stream" or "consumer".
 	Kind, Name string
 	// Owner that it belongs to. Where namespace and name are one's own, it is an object of the same name that lives
 	// elsewhere, such as in another cluster.
@@ -79,9 +79,9 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s %s belongs to FlowCollector %s: name another one, or delete that FlowCollector first", e.Kind, e.Name, e.Owner)
 }
 
-// ForeignError says that a bucket or stream is nothing that Flowfleet could use.
+// ForeignError says that a bucket, stream or consumer is nothing that Flowfleet could use.
 type ForeignError struct {
-	// Kind is "bucket" or "stream".
+	// Kind is "bucket", "stream" or "consumer".
 	Kind, Name string
 	// Reason says why, as the end of a sentence about it.
 	Reason string

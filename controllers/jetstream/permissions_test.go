@@ -101,6 +101,55 @@ func TestTheOperatorNeedsEachPermissionOfTheDocumentationAndNoMore(t *testing.T)
 	}
 }
 
+// The same for consumers: the stream is there, and what is missing stands with the consumer.
+func TestTheOperatorNeedsEachPermissionForConsumersAndNoMore(t *testing.T) {
+	names := natstest.Names{Bucket: "flowfleet-templates", Stream: "flows", Flows: "flows"}
+	usual := natstest.DocumentedPermissions(t, "Operator", names)
+	more := natstest.DocumentedPermissions(t, "Operator with consumers", names)
+	trouble := func(t *testing.T, allowed []string) (troubles []string) {
+		s := natstest.Start(t, natstest.As(append(slices.Clone(usual), allowed...)))
+		js, err := jetstream.New(s.Connect(nats.UserInfo("admin", "admin")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Connect(background(t), &Server{URLs: []string{s.URL()}, User: "fleet", Password: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		note := func(all *Consumers) {
+			for _, k := range all.Each {
+				if k.Class != ClassNone && k.Class != ClassForbidden {
+					t.Errorf("%+v", k)
+				}
+				troubles = append(troubles, slices.DeleteFunc([]string{k.Error, k.LagError}, func(s string) bool { return s == "" })...)
+			}
+		}
+		filtered := reader("a", func(w *WantConsumer) { w.Subjects = []string{"flows.ipfix"} })
+		for _, direct := range []bool{false, true} {
+			config := streamAsCollectors(flows())
+			config.AllowDirect = direct
+			create(t, js, config)
+			publishTo(t, js, "flows.ipfix", 1)
+			note(mustConsumers(t, c, edge, nil, filtered, reader("b")))
+			note(mustConsumers(t, c, edge, nil, reader("a")))
+			troubles = append(troubles, mustConsumers(t, c, edge, []string{"a"}).Kept...)
+			if err := js.DeleteStream(background(t), "flows"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return troubles
+	}
+	if troubles := trouble(t, more); len(troubles) > 0 {
+		t.Errorf("with all of them: %q", troubles)
+	}
+	for i, subject := range more {
+		t.Run(subject, func(t *testing.T) {
+			says(t, trouble(t, slices.Delete(slices.Clone(more), i, i+1)), "grant it", strings.TrimSuffix(subject, ">"))
+		})
+	}
+}
+
 // JetStream in a domain behind a leaf node, and with answers on subjects of one's own: the documented permissions are enough there, too.
 func TestTheOperatorReachesADomainBehindALeafNodeWithTheDocumentedPermissions(t *testing.T) {
 	all := natstest.DocumentedPermissions(t, "Operator", natstest.Names{Bucket: "flowfleet-templates", Stream: "flows", Flows: "flows"})

@@ -22,7 +22,7 @@ const (
 )
 
 // maxDeeds is how many deeds wait to be reported, of one FlowCollector.
-const maxDeeds = 16
+const maxDeeds = 32
 
 // Prober looks at NATS for all FlowCollectors, outside of their reconciliations: these hand over what they want, and read what was
 // found. No method waits for a server.
@@ -215,7 +215,7 @@ func (p *Prober) LookNow(key Key) {
 	p.wakeUp()
 }
 
-// Deeds returns what was done for a FlowCollector since the last call, oldest first, at most 16: each is to be reported once.
+// Deeds returns what was done for a FlowCollector since the last call, oldest first, at most 32: each is to be reported once.
 func (p *Prober) Deeds(key Key) []Deed {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -65,7 +65,7 @@ type result struct {
 	err     error
 	bucket  *Bucket
 	stream  *Stream
-	deed    *Deed
+	deeds   []Deed
 	deleted bool
 	server  ServerFacts
 	account *Account
@@ -102,7 +102,7 @@ func (t *task) probe(ctx context.Context, c *Connection) (r result) {
 		}
 		b, err := c.EnsureBucket(ctx, t.owner, w.Spec, w.AllowReduction)
 		b.Changed, b.Kept, b.Offline = plainLines(b.Changed), plainLines(b.Kept), plainLines(b.Offline)
-		r.err, r.deed = err, deed("bucket", w.Spec.Bucket, b.Created, b.Changed)
+		r.err, r.deeds = err, deeds("bucket", w.Spec.Bucket, b.Created, b.Changed)
 		if b.Storage != "" {
 			r.bucket = &b
 		}
@@ -115,18 +115,33 @@ func (t *task) probe(ctx context.Context, c *Connection) (r result) {
 	}
 	s, err := c.EnsureStream(ctx, t.owner, w.Spec, w.AllowReduction)
 	s.Changed, s.Kept, s.Offline = plainLines(s.Changed), plainLines(s.Kept), plainLines(s.Offline)
-	r.err, r.deed = err, deed("stream", w.Spec.Name, s.Created, s.Changed)
+	r.err, r.deeds = err, deeds("stream", w.Spec.Name, s.Created, s.Changed)
+	if wanted := len(w.Consumers)+len(w.Removed) > 0; wanted && usable(err) {
+		s.Consumers, err = c.EnsureConsumers(ctx, t.owner, w.Spec.Name, w.Consumers, w.Removed)
+		switch {
+		case ctx.Err() != nil && len(r.deeds) == 0:
+			return result{err: ctx.Err()} // the next round does all of it
+		case err != nil:
+			s.ConsumersError = plain(err.Error(), maxError)
+		default:
+			r.deeds = append(r.deeds, consumerDeeds(s.Consumers)...)
+			s.Kept = append(s.Kept, s.Consumers.Kept...)
+		}
+	}
 	if s.Storage != "" {
 		r.stream = &s
 	}
 	return r
 }
 
-func deed(kind, name string, created bool, changed []string) *Deed {
+// usable reports whether a stream is there and may be used.
+func usable(err error) bool { return err == nil || ClassOf(err) == ClassReplicas }
+
+func deeds(kind, name string, created bool, changed []string) []Deed {
 	if !created && len(changed) == 0 {
 		return nil
 	}
-	return &Deed{Kind: kind, Name: name, Created: created, Changed: changed}
+	return []Deed{{Kind: kind, Name: name, Created: created, Changed: changed}}
 }
 
 // deletion of what is another's is done by leaving it.
@@ -135,11 +150,11 @@ func deletion(kind, name string, deleted bool, err error) result {
 	var foreign *ForeignError
 	switch {
 	case errors.As(err, &conflict), errors.As(err, &foreign):
-		return result{deleted: true, deed: &Deed{Kind: kind, Name: name, Left: plain(err.Error(), maxError)}}
+		return result{deleted: true, deeds: []Deed{{Kind: kind, Name: name, Left: plain(err.Error(), maxError)}}}
 	case err != nil:
 		return result{err: fmt.Errorf("%s %s: %w", kind, name, err)}
 	case deleted:
-		return result{deleted: true, deed: &Deed{Kind: kind, Name: name, Deleted: true}}
+		return result{deleted: true, deeds: []Deed{{Kind: kind, Name: name, Deleted: true}}}
 	}
 	return result{deleted: true}
 }
@@ -162,9 +177,11 @@ func (p *Prober) note(t *task, r result) {
 func (p *Prober) noteLocked(t *task, r result) (changed bool) {
 	now := time.Now()
 	f := t.fleet
-	if r.deed != nil && p.fleets[f.key] == f { // also of a task that was replaced meanwhile: it was done
-		r.deed.At = now
-		f.deeds = append(f.deeds, *r.deed)
+	if len(r.deeds) > 0 && p.fleets[f.key] == f { // also of a task that was replaced meanwhile: it was done
+		for _, d := range r.deeds {
+			d.At = now
+			f.deeds = append(f.deeds, d)
+		}
 		f.deeds = f.deeds[max(0, len(f.deeds)-maxDeeds):]
 		changed = true
 	}

@@ -23,6 +23,7 @@ var degrading = append(essential[:len(essential):len(essential)],
 	v1alpha1.ConditionNothingLost,
 	v1alpha1.ConditionSourceIPPreserved,
 	v1alpha1.ConditionLoadDistributed,
+	v1alpha1.ConditionConsumersKeepUp,
 	v1alpha1.ConditionMonitoringReady,
 )
 

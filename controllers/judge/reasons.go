@@ -72,6 +72,15 @@ const (
 	ReasonGranted        = "Granted"
 	ReasonBuffersSmaller = "BuffersSmaller"
 
+	ReasonKeepingUp        = "KeepingUp"
+	ReasonReaderBehind     = "ReaderBehind"
+	ReasonMessagesLost     = "MessagesLost"
+	ReasonNeverRead        = "NeverRead"
+	ReasonLagUnknown       = "LagUnknown"
+	ReasonConsumerConflict = "ConsumerConflict"
+	ReasonConsumerForeign  = "ConsumerForeign"
+	ReasonConsumerFailed   = "ConsumerFailed"
+
 	ReasonMonitored   = "Applied"
 	ReasonKindMissing = "KindMissing"
 

@@ -78,6 +78,8 @@ type judgement struct {
 	said    map[string]said
 	memory  Memory
 	again   time.Duration
+	// consumersNow are those of the status that is being made.
+	consumersNow []v1alpha1.ConsumerStatus
 }
 
 // Judge says what the facts come to.
@@ -90,6 +92,8 @@ func Judge(f *Facts) Verdict {
 		j.rollout = j.judgeRollout()
 		j.service = j.judgeService()
 		j.counts(&status)
+		j.consumerCounts(&status)
+		j.consumersNow = status.Consumers
 		for kind, judge := range map[string]func() said{
 			v1alpha1.ConditionConfigurationValid:    j.configurationValid,
 			v1alpha1.ConditionCollectorsAvailable:   j.collectorsAvailable,
@@ -100,6 +104,7 @@ func Judge(f *Facts) Verdict {
 			v1alpha1.ConditionLoadDistributed:       j.loadDistributed,
 			v1alpha1.ConditionNothingLost:           j.nothingLost,
 			v1alpha1.ConditionReceiveBuffersGranted: j.receiveBuffersGranted,
+			v1alpha1.ConditionConsumersKeepUp:       j.consumersKeepUp,
 			v1alpha1.ConditionMonitoringReady:       j.monitoringReady,
 			v1alpha1.ConditionProgressing:           j.progressing,
 		} {
@@ -120,8 +125,13 @@ func (j *judgement) unlessPending(kind string, s said) said {
 		c.ObservedGeneration != j.Collector.Generation {
 		return s
 	}
-	return say(c.Status, c.Reason, "%s", c.Message)
+	s = say(c.Status, c.Reason, "%s", c.Message)
+	s.harmless = harmless[c.Reason] // the status does not keep it
+	return s
 }
+
+// harmless are reasons of conditions that are False without the fleet being less than it should be.
+var harmless = map[string]bool{ReasonDatagramsRefused: true, ReasonBuffersSmaller: true, ReasonNeverRead: true}
 
 // verdict puts together what was said.
 func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
@@ -155,6 +165,9 @@ func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
 			c.ObservedGeneration = j.Collector.Generation
 		case old != nil:
 			c.ObservedGeneration = old.ObservedGeneration
+		}
+		if c.ObservedGeneration == 0 { // kubectl wait would take it for one of the present spec
+			c.ObservedGeneration = j.Collector.Generation - 1
 		}
 		set(&status.Conditions, c)
 		if t, ok := transition(old, &c, s); ok {

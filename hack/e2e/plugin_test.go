@@ -64,6 +64,9 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: viewer}]
 	} else {
 		t.Logf("\n%s", out)
 	}
+	if names := plugin("__complete", "status", ""); !strings.HasPrefix(names, fleet.Name+"\n") {
+		t.Errorf("a shell completes a fleet's name by %q", names)
+	}
 	archive := filepath.Join(t.TempDir(), "report.tar.gz")
 	if out, err := cluster.Plugin(t.Context(), "--namespace", fleet.Namespace, "report", fleet.Name, "--file", archive); err != nil || strings.Contains(out, "missing") {
 		t.Errorf("the report of a fleet that is well: %v\n%s", err, out)

@@ -1,0 +1,101 @@
+package clickhousetest
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Variables of the environment that make a test binary a server.
+const (
+	storeVariable   = "FLOWFLEET_TEST_CLICKHOUSE_STORE"
+	addressVariable = "FLOWFLEET_TEST_CLICKHOUSE_ADDRESS"
+)
+
+// ServeIfAsked makes this process the server of Start, and does not return then. It belongs into TestMain.
+func ServeIfAsked() {
+	store := os.Getenv(storeVariable)
+	if store == "" {
+		return
+	}
+	e, err := openEngine(os.Getenv(libraryVariable), store)
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", os.Getenv(addressVariable))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr())
+	panic(http.Serve(listener, &handler{engine: e, data: filepath.Join(store, "insert")}))
+}
+
+// handler is the part of ClickHouse's HTTP interface that a client needs: a statement as body, or an INSERT as parameter with its data as
+// body and settings as further parameters; and errors with their code in a header.
+type handler struct {
+	mu     sync.Mutex // one connection runs one statement
+	engine *engine
+	data   string // file with what an INSERT inserts
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/ping" {
+		_, _ = io.WriteString(w, "Ok.\n")
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client is gone, and nothing was run
+	}
+	h.mu.Lock()
+	out, err := h.run(r.URL.Query(), body)
+	h.mu.Unlock()
+	if err != nil {
+		code := "0"
+		if match := exceptionCode.FindStringSubmatch(err.Error()); match != nil {
+			code = match[1]
+		}
+		w.Header().Set("X-ClickHouse-Exception-Code", code)
+		w.WriteHeader(cmp.Or(statusOf[code], http.StatusInternalServerError))
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
+	_, _ = w.Write(out)
+}
+
+var exceptionCode = regexp.MustCompile(`Code: (\d+)\.`)
+
+// statusOf has the codes that a server answers with another status than 500, as far as tests meet them.
+var statusOf = map[string]int{"27": 400, "33": 400, "62": 400, "60": 404, "81": 404}
+
+// run hands a statement to the engine. Data goes by way of a file: behind the statement, the engine would take an empty line for its end.
+func (h *handler) run(parameters url.Values, body []byte) ([]byte, error) {
+	query := parameters.Get("query")
+	if query == "" {
+		return h.engine.run(body, "TabSeparated")
+	}
+	if err := os.WriteFile(h.data, body, 0o600); err != nil {
+		return nil, err
+	}
+	var settings []string
+	for name := range parameters {
+		if name != "query" && name != "wait_end_of_query" {
+			settings = append(settings, name+" = '"+quote.Replace(parameters.Get(name))+"'")
+		}
+	}
+	slices.Sort(settings)
+	insert, format, _ := strings.Cut(query, " FORMAT ")
+	return h.engine.run([]byte(insert+" FROM INFILE '"+quote.Replace(h.data)+"' SETTINGS "+strings.Join(settings, ", ")+" FORMAT "+format),
+		"TabSeparated")
+}
+
+var quote = strings.NewReplacer(`\`, `\\`, `'`, `\'`)

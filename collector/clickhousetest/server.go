@@ -1,0 +1,94 @@
+// Package clickhousetest runs ClickHouse's own engine for tests, in a process of its own that can be killed, with tables that survive
+// it. The engine is chDB's library; what stands before it is the part of ClickHouse's HTTP interface that clients of the collector use.
+package clickhousetest
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// libraryVariable names libchdb.so; chDB's own programs read it too.
+const libraryVariable = "CHDB_LIB_PATH"
+
+// Server is ClickHouse's engine behind HTTP.
+type Server struct {
+	t       testing.TB
+	store   string
+	address string
+	process *exec.Cmd
+}
+
+// Start starts a server with a store of its own; it is stopped with the test. The test's TestMain must call ServeIfAsked. Where the
+// engine is missing, the test is skipped.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	if os.Getenv(libraryVariable) == "" {
+		t.Skip("ClickHouse's engine is not here (" + libraryVariable + " is not set): run \"make test-clickhouse\"")
+	}
+	s := &Server{t: t, store: t.TempDir(), address: "127.0.0.1:0"}
+	s.Restart()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Restart starts the server after Kill, at the address it had and with its tables.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.process = exec.Command(os.Args[0])
+	s.process.Env = append(os.Environ(), storeVariable+"="+s.store, addressVariable+"="+s.address)
+	s.process.Stderr = os.Stderr
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		s.t.Fatalf("ClickHouse's engine did not start: %v", err)
+	}
+	s.address = strings.TrimSpace(line)
+}
+
+// Kill ends the server with SIGKILL; its tables stay.
+func (s *Server) Kill() {
+	_ = s.process.Process.Kill() // it may be gone already
+	_ = s.process.Wait()
+}
+
+// URL for clients.
+func (s *Server) URL() string { return "http://" + s.address }
+
+// Query runs one statement and returns its answer: lines of fields with tabs between, without the last line feed. The test fails where
+// the statement does.
+func (s *Server) Query(statement string) string {
+	s.t.Helper()
+	answer, ok := s.Try(statement)
+	if !ok {
+		s.t.Fatalf("%s\n%s", statement, answer)
+	}
+	return answer
+}
+
+// Try is Query for a statement that may fail, and then returns ClickHouse's words.
+func (s *Server) Try(statement string) (answer string, ok bool) {
+	s.t.Helper()
+	response, err := http.Post(s.URL(), "text/plain", strings.NewReader(statement))
+	if err != nil {
+		return err.Error(), false
+	}
+	defer func() { _ = response.Body.Close() }()
+	b, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err.Error(), false
+	}
+	return strings.TrimSuffix(string(b), "\n"), response.StatusCode == http.StatusOK
+}

@@ -1,0 +1,191 @@
+package clickhouse
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/schema"
+	"github.com/flowfleet/flowfleet/collector/sink"
+)
+
+const (
+	connectTimeout = 10 * time.Second
+	// maxAnswer is how much of an answer is read: ClickHouse's errors may quote what they are about.
+	maxAnswer = 4 << 10
+)
+
+// Client stores batches in ClickHouse. It is safe for concurrent use.
+type Client struct {
+	config Config
+	http   *http.Client
+	insert string // URL without the token
+}
+
+var _ sink.Destination = (*Client)(nil)
+
+// New returns a client for a checked configuration. It connects with the first request.
+func New(c Config) *Client {
+	k := &Client{config: c}
+	k.http = &http.Client{
+		Timeout: c.Timeout.Std(),
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			DialTLSContext: k.dialTLS, MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second},
+		// A redirect would have the password, and the batch, go elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	k.insert = k.address(url.Values{
+		"query":                      {"INSERT INTO " + c.Database + ".flows_raw FORMAT Protobuf"},
+		"format_schema":              {string(schema.Proto())},
+		"format_schema_source":       {"string"},
+		"format_schema_message_name": {"FlowMessage"},
+		// The answer comes when the rows are stored, whatever a user's profile says.
+		"async_insert": {"0"},
+		// A batch that comes again is stored once, in flows and in each roll-up: where the first attempt ended between them, too.
+		"insert_deduplicate": {"1"},
+		"deduplicate_blocks_in_dependent_materialized_views": {"1"},
+		"materialized_views_ignore_errors":                   {"0"},
+	})
+	return k
+}
+
+func (k *Client) address(parameters url.Values) string {
+	parameters.Set("wait_end_of_query", "1")
+	return strings.TrimSuffix(k.config.URL, "/") + "/?" + parameters.Encode()
+}
+
+// Store inserts a batch.
+func (k *Client) Store(ctx context.Context, b sink.Batch) error {
+	_, err := k.post(ctx, k.insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
+	if err != nil {
+		return fmt.Errorf("inserting into %s.flows_raw: %w", k.config.Database, err)
+	}
+	return nil
+}
+
+// Check reports whether the tables are there and are those that this program knows; it makes them first where the configuration asks
+// for that.
+func (k *Client) Check(ctx context.Context) error {
+	query := fmt.Sprintf("SELECT version FROM %s.schema_version", k.config.Database)
+	answer, err := k.query(ctx, query)
+	var e *exception
+	if errors.As(err, &e) && (e.code == unknownTable || e.code == unknownDatabase) {
+		if !k.config.CreateTables {
+			return fmt.Errorf("there are no tables in the database %s: make those that \"collector schema clickhouse\" prints, or set "+
+				"clickhouse.createTables", k.config.Database)
+		}
+		if err := k.createTables(ctx); err != nil {
+			return err
+		}
+		answer, err = k.query(ctx, query)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	version, err := strconv.Atoi(strings.TrimSpace(answer))
+	if err != nil {
+		return fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	if version != Version {
+		return fmt.Errorf("the tables in the database %s have version %d, and %d is needed: see \"collector schema clickhouse\"",
+			k.config.Database, version, Version)
+	}
+	return nil
+}
+
+func (k *Client) createTables(ctx context.Context) error {
+	for _, statement := range k.config.Tables().Statements() {
+		if _, err := k.query(ctx, statement); err != nil {
+			first, _, _ := strings.Cut(statement, "\n")
+			return fmt.Errorf("creating tables: %s: %w", first, err)
+		}
+	}
+	return nil
+}
+
+// query runs a statement and returns its answer.
+func (k *Client) query(ctx context.Context, statement string) (string, error) {
+	return k.post(ctx, k.address(url.Values{}), []byte(statement))
+}
+
+func (k *Client) post(ctx context.Context, address string, body []byte) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Content-Type", "application/octet-stream")
+	if k.config.User != "" {
+		request.Header.Set("X-ClickHouse-User", k.config.User)
+	}
+	if k.config.PasswordFile != "" {
+		password, err := os.ReadFile(k.config.PasswordFile)
+		if err != nil {
+			return "", fmt.Errorf("reading the password: %w", err)
+		}
+		request.Header.Set("X-ClickHouse-Key", strings.TrimSpace(string(password)))
+	}
+	response, err := k.http.Do(request)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the URL, which has the whole schema in it
+		}
+		var dialing *net.OpError
+		if errors.As(err, &dialing) && dialing.Op == "dial" {
+			return "", err
+		}
+		return "", fmt.Errorf("%w: %w", sink.ErrUnanswered, err)
+	}
+	defer func() {
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection can be used again
+		_ = response.Body.Close()
+	}()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return "", fmt.Errorf("%w: reading it: %w", sink.ErrUnanswered, err)
+	}
+	return string(answer), judge(response.StatusCode, response.Header.Get("X-ClickHouse-Exception-Code"), string(answer))
+}
+
+// dialTLS makes a connection with the certificates that the files have now.
+func (k *Client) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+	if t := k.config.TLS; t != nil {
+		if t.ServerName != "" {
+			c.ServerName = t.ServerName
+		}
+		if t.CAFile != "" {
+			pem, err := os.ReadFile(t.CAFile)
+			if err != nil {
+				return nil, fmt.Errorf("reading the CA certificates: %w", err)
+			}
+			c.RootCAs = x509.NewCertPool()
+			if !c.RootCAs.AppendCertsFromPEM(pem) {
+				return nil, fmt.Errorf("%s has no PEM certificate", t.CAFile)
+			}
+		}
+		if t.CertFile != "" {
+			certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("reading the client certificate: %w", err)
+			}
+			c.Certificates = []tls.Certificate{certificate}
+		}
+	}
+	return (&tls.Dialer{NetDialer: &net.Dialer{Timeout: connectTimeout}, Config: c}).DialContext(ctx, network, address)
+}

@@ -1,0 +1,73 @@
+package clickhouse
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/flowfleet/flowfleet/collector/sink"
+)
+
+// Codes of ClickHouse's errors (src/Common/ErrorCodes.cpp).
+const (
+	unknownTable    = 60
+	unknownDatabase = 81
+)
+
+// dataCodes are those that speak of the data: the same batch gives them each time. All others are about the server, the tables or the
+// user, which somebody can mend while the batch waits.
+var dataCodes = map[int]string{
+	6:   "CANNOT_PARSE_TEXT",
+	26:  "CANNOT_PARSE_QUOTED_STRING",
+	27:  "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+	32:  "ATTEMPT_TO_READ_AFTER_EOF",
+	33:  "CANNOT_READ_ALL_DATA",
+	38:  "CANNOT_PARSE_DATE",
+	41:  "CANNOT_PARSE_DATETIME",
+	72:  "CANNOT_PARSE_NUMBER",
+	117: "INCORRECT_DATA",
+	128: "TOO_LARGE_ARRAY_SIZE",
+	131: "TOO_LARGE_STRING_SIZE",
+	321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+	436: "PROTOBUF_BAD_CAST",
+	444: "UNKNOWN_PROTOBUF_FORMAT",
+	469: "VIOLATED_CONSTRAINT",
+	691: "UNKNOWN_ELEMENT_OF_ENUM",
+}
+
+// exception is ClickHouse's word on a request that failed.
+type exception struct {
+	status int
+	code   int // 0 where it gave none: what answered need not be ClickHouse
+	text   string
+}
+
+func (e *exception) Error() string {
+	if e.text == "" {
+		return fmt.Sprintf("the server answers %d %s", e.status, http.StatusText(e.status))
+	}
+	return e.text
+}
+
+var codeInText = regexp.MustCompile(`^Code: (\d{1,9})\. DB::`)
+
+// judge says what an answer means: nil where the request was carried out. A server that failed after it began to answer says so in the
+// body, with status 200.
+func judge(status int, code, answer string) error {
+	text := strings.TrimSpace(answer)
+	match := codeInText.FindStringSubmatch(text)
+	if status == http.StatusOK && code == "" && match == nil {
+		return nil
+	}
+	e := &exception{status: status, text: text}
+	if code == "" && match != nil {
+		code = match[1]
+	}
+	e.code, _ = strconv.Atoi(code) // 0 for none
+	if dataCodes[e.code] != "" {
+		return &sink.Refusal{Reason: sink.ReasonDestination, Err: e}
+	}
+	return e
+}

@@ -1,0 +1,66 @@
+// Package sink passes flows on from a stream to a destination: each batch as it came, acknowledged once it is stored there.
+//
+// Its books hold at any time: messages and records read = stored + waiting + refused, by reason + given back to the stream.
+package sink
+
+import (
+	"context"
+	"errors"
+)
+
+// Destination stores batches. There is one package for each. It is safe for concurrent use.
+type Destination interface {
+	// Store returns nil once the batch is stored, and stores one with the same token once, however often it comes, as far as the
+	// destination promises that. A *Refusal says that this batch will never be taken; with any other error it comes again later.
+	Store(ctx context.Context, b Batch) error
+	// Check reports whether batches can be stored: that the destination answers, and has what they go into.
+	Check(ctx context.Context) error
+}
+
+// Batch is one message of the stream.
+type Batch struct {
+	// Payload is a sequence of flowpb.FlowMessage, each behind its length as a varint.
+	Payload []byte
+	// Token is the same each time a batch comes, and no other batch's.
+	Token string
+}
+
+// ErrUnanswered is wrapped by an error of Store where the batch was sent and nobody said what became of it.
+var ErrUnanswered = errors.New("no answer")
+
+// Refusal is the error for a batch that is at fault itself, so that sending it again is pointless.
+type Refusal struct {
+	// Reason is one of a few words, for metrics.
+	Reason Reason
+	Err    error
+}
+
+// Reason says why a batch was refused.
+type Reason string
+
+// The reasons.
+const (
+	// ReasonEncoding: it is not length-delimited protobuf, such as JSON.
+	ReasonEncoding Reason = "encoding"
+	// ReasonMalformed: the lengths in it contradict its size.
+	ReasonMalformed Reason = "malformed"
+	// ReasonDestination: the destination cannot read it.
+	ReasonDestination Reason = "destination"
+)
+
+// Reasons are all of them.
+var Reasons = []Reason{ReasonEncoding, ReasonMalformed, ReasonDestination}
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns what the destination said.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// refusal returns the *Refusal that an error is or wraps, nil for others.
+func refusal(err error) *Refusal {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package sink
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/publish"
+)
+
+// look returns how many records a message holds, and why no destination will take it, nil where one may. Of a message that cannot be
+// counted its header tells, as far as that can be true.
+func look(m jetstream.Msg) (records uint64, refused *Refusal) {
+	claimed, err := strconv.ParseUint(m.Headers().Get(publish.HeaderCount), 10, 32)
+	if err != nil || claimed > uint64(len(m.Data())) {
+		claimed = 0
+	}
+	if encoding := m.Headers().Get(publish.HeaderEncoding); encoding != publish.EncodingProtobuf {
+		return claimed, &Refusal{ReasonEncoding, fmt.Errorf("the message has the encoding %.40q; this destination takes %s only",
+			encoding, publish.EncodingProtobuf)}
+	}
+	for b := m.Data(); len(b) > 0; records++ {
+		if _, b, err = flow.Split(b); err != nil {
+			return claimed, &Refusal{ReasonMalformed, err}
+		}
+	}
+	return records, nil
+}
+
+// token names a message: by its place in the stream, and by when the stream took it, which tells it from one of a stream of the same
+// name that was made anew.
+func token(m *jetstream.MsgMetadata) string {
+	return fmt.Sprintf("%s/%d/%d", m.Stream, m.Sequence.Stream, m.Timestamp.UnixNano())
+}

@@ -1,0 +1,79 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/connect"
+	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/collector/sink"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+)
+
+// Names of the readiness checks.
+const (
+	checkStream      = "stream"
+	checkDestination = "destination"
+)
+
+const (
+	// readyInterval is how often readiness follows the sink's state.
+	readyInterval = time.Second
+	httpTime      = 2 * time.Second
+)
+
+// Run runs a sink until ctx ends. An error means that it could not begin.
+func Run(ctx context.Context, c *Config, log *slog.Logger) error {
+	nc, err := connect.Dial("sink", c.NATS, log)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := connect.JetStream(nc, &c.NATS)
+	if err != nil {
+		return err
+	}
+	s := sink.New(js, c.options(), clickhouse.New(c.ClickHouse), log)
+	ready := observe.NewReadiness(checkStream, checkDestination)
+	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log)
+	if err != nil {
+		return err
+	}
+	server.Serve()
+	defer func() {
+		ending, cancel := context.WithTimeout(context.Background(), httpTime)
+		defer cancel()
+		_ = server.Close(ending) // a scrape that is cut short does not matter
+	}()
+	log.Info("passing flows on", "version", observe.Version(), "stream", c.Stream, "consumer", c.Consumer, "to", c.ClickHouse.URL,
+		"address", server.Address())
+	var following sync.WaitGroup
+	following.Go(func() { follow(ctx, s, ready) })
+	s.Run(ctx)
+	following.Wait()
+	books := s.Books()
+	log.Info("the books", "read", books.Read, "stored", books.Stored, "waiting", books.Waiting, "refused", books.Refused,
+		"given back", books.GivenBack)
+	return nil
+}
+
+// follow has readiness say how the sink is.
+func follow(ctx context.Context, s *sink.Sink, ready *observe.Readiness) {
+	ticker := time.NewTicker(readyInterval)
+	defer ticker.Stop()
+	for {
+		state := s.State()
+		ready.Set(checkStream, state.Reading == "", state.Reading)
+		wrong := cmp.Or(state.Storing, state.Checking)
+		ready.Set(checkDestination, wrong == "", wrong)
+		select {
+		case <-ctx.Done():
+			ready.Set(checkStream, false, "the sink is ending")
+			return
+		case <-ticker.C:
+		}
+	}
+}

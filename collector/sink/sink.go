@@ -1,0 +1,340 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
+)
+
+// Options say what is read, and how.
+type Options struct {
+	// Stream and the durable pull Consumer of it, which is made where it is missing. Sinks with the same ones share the work.
+	Stream, Consumer string
+	// FilterSubjects of a consumer that is made; none for all of the stream.
+	FilterSubjects []string
+	// AckWait of a consumer that is made: how long after the end of a sink its messages go to another.
+	AckWait time.Duration
+	// Workers each have one message at a time: what bounds the memory.
+	Workers int
+	// RefusedSubject and RefusedStream take messages that the destination will never take. The stream is made where it is missing.
+	RefusedSubject, RefusedStream string
+}
+
+const (
+	// Bounds of the back-off.
+	shortestWait = 500 * time.Millisecond
+	longestWait  = 30 * time.Second
+	// requestTimeout bounds a request to JetStream, and a check of the destination.
+	requestTimeout = 10 * time.Second
+	// pullTime is how long one request for a message stands.
+	pullTime = 20 * time.Second
+	// consumerInterval is how often the consumer is asked what waits in the stream.
+	consumerInterval = 10 * time.Second
+	// maxAckPending of a consumer that is made bounds what sinks that were killed can leave to come again.
+	maxAckPending = 1024
+)
+
+// Sink reads one consumer and stores in one destination.
+type Sink struct {
+	js          jetstream.JetStream
+	options     Options
+	destination Destination
+	log         *slog.Logger
+	book        *book
+	lines       rate.Sometimes
+
+	mu       sync.Mutex
+	consumer jetstream.Consumer
+	state    State
+}
+
+// State is how a sink is now.
+type State struct {
+	// Each is empty where all is well, and else says what is wrong: reading the stream, the last check of the destination, and the last
+	// attempt to store.
+	Reading, Checking, Storing string
+	// Known: the consumer has been asked, and has Pending messages that nobody has read yet.
+	Known   bool
+	Pending uint64
+}
+
+// New returns a sink that Run runs.
+func New(js jetstream.JetStream, o Options, d Destination, log *slog.Logger) *Sink {
+	return &Sink{js: js, options: o, destination: d, log: log, book: newBook(), lines: rate.Sometimes{First: 10, Interval: 10 * time.Second},
+		state: State{Reading: "not read yet", Checking: "not checked yet"}}
+}
+
+// Books returns what became of all that was read so far.
+func (s *Sink) Books() Books { return s.book.copy() }
+
+// State returns how the sink is.
+func (s *Sink) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Run passes messages on until ctx ends. What waits then goes back to the stream.
+func (s *Sink) Run(ctx context.Context) {
+	for attempt := 0; ; attempt++ {
+		err := s.check(ctx)
+		if err == nil {
+			break
+		}
+		s.log.Warn("the destination is not ready; nothing is read until it is", "error", err)
+		if !pause(ctx, attempt) {
+			return
+		}
+	}
+	var workers sync.WaitGroup
+	for range s.options.Workers {
+		workers.Go(func() { s.work(ctx) })
+	}
+	workers.Go(func() { s.watch(ctx) })
+	workers.Wait()
+}
+
+func (s *Sink) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := s.destination.Check(ctx)
+	s.note(func(state *State) { state.Checking = said(err) })
+	return err
+}
+
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return oneLine(err.Error())
+}
+
+func (s *Sink) note(f func(*State)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.state)
+}
+
+// failed logs an error that may come with each message.
+func (s *Sink) failed(text string, err error) {
+	s.lines.Do(func() { s.log.Warn(text, "error", err) })
+}
+
+// work handles one message after the other.
+func (s *Sink) work(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; {
+		m, err := s.next(ctx)
+		switch {
+		case m != nil:
+			failures = 0
+			s.handle(ctx, m)
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			failures = 0
+		default:
+			s.note(func(state *State) { state.Reading, s.consumer = said(err), nil })
+			s.failed("the stream cannot be read; trying again", err)
+			pause(ctx, failures)
+			failures++
+		}
+	}
+}
+
+// next waits for a message; without one and without an error none came for a while.
+func (s *Sink) next(ctx context.Context) (jetstream.Msg, error) {
+	consumer, err := s.ensureConsumer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pullTime)
+	defer cancel()
+	m, err := consumer.Next(jetstream.FetchContext(ctx))
+	if err != nil && !nothingCame(err) {
+		return nil, fmt.Errorf("reading stream %s: %w", s.options.Stream, err)
+	}
+	s.note(func(state *State) { state.Reading = "" })
+	return m, nil
+}
+
+func nothingCame(err error) bool {
+	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// ensureConsumer returns the consumer, which it makes where it is missing; one that is there stays as it is.
+func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
+	s.mu.Lock()
+	consumer := s.consumer
+	s.mu.Unlock()
+	if consumer != nil {
+		return consumer, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	o := &s.options
+	consumer, err := s.js.Consumer(ctx, o.Stream, o.Consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		consumer, err = s.js.CreateConsumer(ctx, o.Stream, jetstream.ConsumerConfig{
+			Durable: o.Consumer, FilterSubjects: o.FilterSubjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait,
+			MaxAckPending: maxAckPending, DeliverPolicy: jetstream.DeliverAllPolicy,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for consumer %s of stream %s: %w", o.Consumer, o.Stream, err)
+	}
+	if c := consumer.CachedInfo().Config; c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverSubject != "" || c.MaxDeliver > 0 {
+		return nil, fmt.Errorf("consumer %s of stream %s does not suit: a pull consumer with explicit acknowledgement and no limit of "+
+			"deliveries is needed", o.Consumer, o.Stream)
+	}
+	s.mu.Lock()
+	s.consumer = consumer
+	s.mu.Unlock()
+	return consumer, nil
+}
+
+// handle sees one message through.
+func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
+	meta, err := m.Metadata()
+	if err != nil {
+		s.failed("a message does not come from a stream", err) // the server makes the subject that says so
+		return
+	}
+	records, refused := look(m)
+	s.book.read(records, meta.NumDelivered > 1)
+	keeping := s.keep(m)
+	unanswered := false
+	outcome := func(b *Books) {
+		b.Stored.add(records)
+		if unanswered {
+			b.Unanswered.add(records)
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		if refused == nil {
+			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Token: token(meta)})
+			unanswered = unanswered || errors.Is(err, ErrUnanswered)
+			if refused = refusal(err); err == nil {
+				s.note(func(state *State) { state.Storing = "" })
+				break
+			} else if refused == nil && ctx.Err() == nil {
+				s.note(func(state *State) { state.Storing = said(err) })
+				s.failed("a batch cannot be stored; it waits, trying again", err)
+			}
+		}
+		if refused != nil {
+			s.note(func(state *State) { state.Storing = "" })
+			if err := s.bury(ctx, m, meta, refused); err == nil {
+				s.lines.Do(func() {
+					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", meta.Sequence.Stream,
+						"records", records, "subject", s.options.RefusedSubject)
+				})
+				outcome = func(b *Books) {
+					c := b.Refused[refused.Reason]
+					c.add(records)
+					b.Refused[refused.Reason] = c
+				}
+				break
+			} else if ctx.Err() == nil {
+				s.note(func(state *State) { state.Storing = said(err) })
+				s.failed("a refused batch waits, trying again", err)
+			}
+		}
+		if ctx.Err() == nil {
+			s.book.change(func(b *Books) { b.StoreFailures++ })
+		}
+		if !pause(ctx, attempt) {
+			keeping()
+			_ = m.Nak() // lost: it comes again after the consumer's AckWait
+			s.book.done(records, func(b *Books) { b.GivenBack.add(records) })
+			return
+		}
+	}
+	keeping()
+	s.book.done(records, outcome)
+	// Not ctx: what is stored is acknowledged at the end, too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	if err := m.DoubleAck(ctx); err != nil {
+		s.book.change(func(b *Books) { b.AcknowledgementFailures++ })
+		s.failed("an acknowledgement was not answered; the message will come again, and is known", err)
+	}
+}
+
+// keep tells the server that a message is being worked on, until it is called.
+func (s *Sink) keep(m jetstream.Msg) (stop func()) {
+	s.mu.Lock()
+	every := s.options.AckWait
+	if s.consumer != nil {
+		every = s.consumer.CachedInfo().Config.AckWait
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		ticker := time.NewTicker(max(every/3, 10*time.Millisecond))
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				_ = m.InProgress() // lost: the message may come again, and is known then
+			}
+		}
+	})
+	return func() {
+		close(done)
+		ended.Wait()
+	}
+}
+
+// watch asks the consumer what waits, and the destination how it is, which tells while nothing comes, too.
+func (s *Sink) watch(ctx context.Context) {
+	ticker := time.NewTicker(consumerInterval)
+	defer ticker.Stop()
+	for {
+		s.mu.Lock()
+		consumer := s.consumer
+		s.mu.Unlock()
+		if consumer != nil {
+			asking, cancel := context.WithTimeout(ctx, requestTimeout)
+			info, err := consumer.Info(asking)
+			cancel()
+			s.note(func(state *State) {
+				if state.Known = err == nil; err == nil {
+					state.Pending = info.NumPending
+				}
+			})
+		}
+		if err := s.check(ctx); err != nil && ctx.Err() == nil {
+			s.failed("the destination is not as it should be", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// pause waits after a number of failures (from 0): longer each time, spread by a half so that sinks do not come back in step. It is false
+// where ctx has ended.
+func pause(ctx context.Context, failures int) bool {
+	wait := min(shortestWait<<min(failures, 10), longestWait)
+	timer := time.NewTimer(wait - time.Duration(rand.Int64N(int64(wait)/2+1)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

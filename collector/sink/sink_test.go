@@ -1,0 +1,426 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/publish"
+)
+
+func TestMain(m *testing.M) {
+	natstest.ServeIfAsked()
+	os.Exit(m.Run())
+}
+
+// memory is a destination that keeps what it stores, each token once.
+type memory struct {
+	mu      sync.Mutex
+	batches map[string]string
+	stores  int
+	// before is asked first, and what it returns is the answer unless it is nil.
+	before func(ctx context.Context, b Batch) error
+}
+
+func (*memory) Check(context.Context) error { return nil }
+
+func (d *memory) Store(ctx context.Context, b Batch) error {
+	d.mu.Lock()
+	before := d.before
+	d.stores++
+	d.mu.Unlock()
+	if before != nil {
+		if err := before(ctx, b); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.batches[b.Token] = string(b.Payload)
+	return nil
+}
+
+func (d *memory) answer(before func(context.Context, Batch) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.before = before
+}
+
+func (d *memory) len() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.batches)
+}
+
+func (d *memory) attempts() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stores
+}
+
+// bench is a stream, and what reads it.
+type bench struct {
+	t      *testing.T
+	server *natstest.Server
+	js     jetstream.JetStream
+	memory *memory
+}
+
+func newBench(t *testing.T, s *natstest.Server) *bench {
+	t.Helper()
+	js, err := jetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, server: s, js: js, memory: &memory{batches: make(map[string]string)}}
+	b.makeStream()
+	return b
+}
+
+func (b *bench) makeStream() {
+	b.t.Helper()
+	if _, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func options() Options {
+	return Options{Stream: "flows", Consumer: "sink", AckWait: time.Second, Workers: 3, RefusedSubject: "refused", RefusedStream: "refused"}
+}
+
+// start runs a sink until stop, which returns its books.
+func (b *bench) start(o Options) (s *Sink, stop func() Books) {
+	b.t.Helper()
+	s = New(b.js, o, b.memory, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	stop = func() Books {
+		cancel()
+		<-done
+		return s.Books()
+	}
+	b.t.Cleanup(func() { stop() })
+	return s, stop
+}
+
+func batch(records int) []byte {
+	var e flow.Encoder
+	var out []byte
+	for i := range records {
+		out = e.AppendDelimited(out, &flow.Record{Bytes: uint64(i) + 1})
+	}
+	return out
+}
+
+func (b *bench) publish(encoding string, records int, payload []byte) {
+	b.t.Helper()
+	m := nats.NewMsg("flows.a.b.ipfix")
+	m.Data = payload
+	m.Header.Set(publish.HeaderEncoding, encoding)
+	m.Header.Set(publish.HeaderCount, strconv.Itoa(records))
+	if _, err := b.js.PublishMsg(b.t.Context(), m); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) publishMany(messages, records int) {
+	b.t.Helper()
+	for range messages {
+		b.publish(publish.EncodingProtobuf, records, batch(records))
+	}
+}
+
+// rest waits until a sink has dealt with everything, and everything is acknowledged.
+func (b *bench) rest(consumer string) {
+	b.t.Helper()
+	natstest.Eventually(b.t, "everything is acknowledged", func() bool {
+		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
+		defer cancel()
+		c, err := b.js.Consumer(ctx, "flows", consumer)
+		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 0
+	})
+}
+
+func balanced(t *testing.T, books Books) {
+	t.Helper()
+	if messages, records := books.Imbalance(); messages != 0 || records != 0 {
+		t.Errorf("the books are off by %d messages and %d records: %+v", messages, records, books)
+	}
+}
+
+func TestEachMessageIsStoredAndAcknowledged(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	s, stop := b.start(options())
+	b.publishMany(100, 7)
+	b.rest("sink")
+	natstest.Eventually(t, "nothing waits", func() bool { return s.Books().Waiting == Count{} })
+	books := stop()
+	balanced(t, books)
+	if want := (Count{100, 700}); books.Read != want || books.Stored != want || b.memory.len() != 100 {
+		t.Errorf("%+v, %d batches", books, b.memory.len())
+	}
+}
+
+func TestWhileTheDestinationIsAwayMessagesWaitWithTheSink(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	b.memory.answer(func(context.Context, Batch) error { return errors.New("away") })
+	s, stop := b.start(options())
+	b.publishMany(20, 2)
+	natstest.Eventually(t, "each worker has failed", func() bool { return s.Books().StoreFailures >= 3 })
+	if state := s.State(); state.Storing != "away" {
+		t.Errorf("the state is %+v", state)
+	}
+	for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) { // beyond the AckWait
+		balanced(t, s.Books())
+	}
+	if books := s.Books(); books.Read != (Count{3, 6}) || books.Waiting != books.Read {
+		t.Errorf("with 3 workers: %+v", books)
+	}
+	b.memory.answer(nil)
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Stored != (Count{20, 40}) || books.Redelivered != 0 || books.Unanswered != (Count{}) {
+		t.Errorf("%+v", books)
+	}
+	if state := s.State(); state.Storing != "" {
+		t.Errorf("the state is %+v", state)
+	}
+}
+
+func TestWhatIsRefusedForEverIsKeptWithTheReason(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	bad := batch(5)
+	b.memory.answer(func(_ context.Context, batch Batch) error {
+		if string(batch.Payload) == string(bad) {
+			return fmt.Errorf("inserting: %w", &Refusal{ReasonDestination, errors.New("Code: 33.\r\nDB::Exception: \x00nonsense")})
+		}
+		return nil
+	})
+	b.publish(publish.EncodingProtobuf, 5, bad)
+	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	b.publish(publish.EncodingProtobuf, 2, []byte{200, 1, 2})
+	b.publish(publish.EncodingProtobuf, 1<<30, []byte{200}) // a header that cannot be true
+	b.publishMany(3, 1)
+	for _, consumer := range []string{"sink", "again"} { // the second has the same messages refused again
+		o := options()
+		o.Consumer = consumer
+		_, stop := b.start(o)
+		b.rest(consumer)
+		books := stop()
+		balanced(t, books)
+		if books.Stored != (Count{3, 3}) || books.Refused[ReasonDestination] != (Count{1, 5}) ||
+			books.Refused[ReasonEncoding] != (Count{1, 1}) || books.Refused[ReasonMalformed] != (Count{2, 2}) {
+			t.Errorf("%+v", books)
+		}
+	}
+	stream, err := b.js.Stream(t.Context(), "refused")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 4 {
+		t.Fatalf("%d messages were kept, want 4, each once", n)
+	}
+	found := false
+	for sequence := uint64(1); sequence <= 4; sequence++ {
+		m, err := stream.GetMsg(t.Context(), sequence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Header.Get(HeaderRefused) != string(ReasonDestination) {
+			continue
+		}
+		found = true
+		if string(m.Data) != string(bad) || m.Header.Get(HeaderError) != "Code: 33.  DB::Exception:  nonsense" ||
+			m.Header.Get(HeaderStream) != "flows" || m.Header.Get(HeaderSequence) != "1" ||
+			m.Header.Get(publish.HeaderEncoding) != publish.EncodingProtobuf || m.Header.Get(publish.HeaderCount) != "5" {
+			t.Errorf("kept %v", m.Header)
+		}
+	}
+	if !found {
+		t.Error("what the destination refused is not there")
+	}
+}
+
+// Without a place for it, what is refused is not let go of.
+func TestWhatIsRefusedWaitsWhereItCannotBeKept(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	o := options()
+	o.RefusedSubject = "taken"
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "others", Subjects: []string{"taken"}}); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	s, stop := b.start(o)
+	natstest.Eventually(t, "it has failed", func() bool { return s.Books().StoreFailures > 0 && s.State().Storing != "" })
+	if err := b.js.DeleteStream(t.Context(), "others"); err != nil {
+		t.Fatal(err)
+	}
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Refused[ReasonEncoding] != (Count{1, 1}) {
+		t.Errorf("%+v", books)
+	}
+}
+
+func TestWhatWaitsAtTheEndGoesToAnotherSinkAtOnce(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	b.memory.answer(func(ctx context.Context, _ Batch) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	o := options()
+	o.AckWait = time.Hour // nobody waits for that
+	s, stop := b.start(o)
+	b.publishMany(5, 2)
+	natstest.Eventually(t, "each worker has one", func() bool { return s.Books().Waiting == Count{3, 6} })
+	books := stop()
+	balanced(t, books)
+	if books.GivenBack != (Count{3, 6}) || books.Stored != (Count{}) {
+		t.Errorf("%+v", books)
+	}
+	b.memory.answer(nil)
+	_, stop = b.start(o)
+	b.rest("sink")
+	books = stop()
+	balanced(t, books)
+	if books.Stored != (Count{5, 10}) || books.Redelivered != 3 {
+		t.Errorf("%+v", books)
+	}
+}
+
+func TestNATSThatIsKilledCostsNothing(t *testing.T) {
+	server := natstest.StartProcess(t)
+	b := newBench(t, server)
+	s, stop := b.start(options())
+	const messages = 60
+	for i := range messages {
+		b.publishMany(1, 3)
+		if i%20 == 10 {
+			server.Stop()
+			time.Sleep(200 * time.Millisecond)
+			server.Restart()
+			natstest.Eventually(t, "JetStream is back", func() bool {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := b.js.Stream(ctx, "flows")
+				return err == nil
+			})
+		}
+	}
+	b.rest("sink")
+	natstest.Eventually(t, "the stream is read again", func() bool { return s.State().Reading == "" })
+	balanced(t, stop())
+	if b.memory.len() != messages {
+		t.Errorf("%d of %d batches are stored", b.memory.len(), messages)
+	}
+}
+
+// A stream that is made anew counts from 1 again: its messages are other ones, whatever their numbers.
+func TestAStreamThatIsMadeAnewIsAnotherOne(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	_, stop := b.start(options())
+	b.publishMany(4, 1)
+	b.rest("sink")
+	if err := b.js.DeleteStream(t.Context(), "flows"); err != nil {
+		t.Fatal(err)
+	}
+	b.makeStream()
+	b.publishMany(4, 1)
+	b.rest("sink")
+	balanced(t, stop())
+	if b.memory.len() != 8 {
+		t.Errorf("%d tokens for 8 messages", b.memory.len())
+	}
+}
+
+func TestAConsumerThatWouldLoseMessagesIsNotUsed(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	if _, err := b.js.CreateConsumer(t.Context(), "flows", jetstream.ConsumerConfig{Durable: "sink", MaxDeliver: 3,
+		AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	b.publishMany(1, 1)
+	s, stop := b.start(options())
+	natstest.Eventually(t, "the state says so", func() bool {
+		return s.State().Reading == "consumer sink of stream flows does not suit: a pull consumer with explicit acknowledgement and no limit "+
+			"of deliveries is needed"
+	})
+	stop()
+	if b.memory.attempts() != 0 {
+		t.Error("it was used")
+	}
+}
+
+func TestABatchThatWasSentWithoutAnAnswerIsCounted(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	var silent sync.Map
+	b.memory.answer(func(_ context.Context, batch Batch) error {
+		if _, again := silent.LoadOrStore(batch.Token, true); !again && silentBatch(batch) {
+			return fmt.Errorf("inserting: %w", ErrUnanswered)
+		}
+		return nil
+	})
+	b.publishMany(3, 2)
+	b.publishMany(2, 1)
+	_, stop := b.start(options())
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Stored != (Count{5, 8}) || books.Unanswered != (Count{3, 6}) {
+		t.Errorf("%+v", books)
+	}
+}
+
+func silentBatch(b Batch) bool { return len(b.Payload) == len(batch(2)) }
+
+// The permissions of docs/clickhouse.md are enough, also to make the consumer and the stream of what is refused.
+func TestTheGuidesPermissionsAreEnough(t *testing.T) {
+	s := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "admin", Password: "a"}, {Username: "sink", Password: "s", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: []string{
+				"$JS.API.CONSUMER.INFO.flows.sink", "$JS.API.CONSUMER.MSG.NEXT.flows.sink", "$JS.ACK.flows.sink.>", "refused",
+				"$JS.API.CONSUMER.CREATE.flows.sink", "$JS.API.STREAM.CREATE.refused",
+			}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}}
+	})
+	var clients []jetstream.JetStream
+	for _, user := range []nats.Option{nats.UserInfo("admin", "a"), nats.UserInfo("sink", "s")} {
+		js, err := jetstream.New(s.Connect(user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, js)
+	}
+	b := &bench{t: t, server: s, js: clients[0], memory: &memory{batches: make(map[string]string)}}
+	b.makeStream()
+	b.publishMany(5, 2)
+	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	b.js = clients[1]
+	_, stop := b.start(options())
+	b.js = clients[0]
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Stored != (Count{5, 10}) || books.Refused[ReasonEncoding] != (Count{1, 1}) || books.AcknowledgementFailures != 0 {
+		t.Errorf("%+v", books)
+	}
+}

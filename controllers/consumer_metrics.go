@@ -1,0 +1,98 @@
+package controllers
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+)
+
+// consumerMetrics show the consumers of every FlowCollector, at most 16 each.
+type consumerMetrics []consumerMetric
+
+type consumerMetric struct {
+	gauge *prometheus.GaugeVec
+	// stays where nobody can look: it is no fact of the moment.
+	stays bool
+	// value is not known where known is false: then it is not shown.
+	value func(c *v1alpha1.ConsumerStatus) (value float64, known bool)
+}
+
+func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, error) {
+	count := func(n func(c *v1alpha1.ConsumerStatus) int64) func(*v1alpha1.ConsumerStatus) (float64, bool) {
+		return func(c *v1alpha1.ConsumerStatus) (float64, bool) { return float64(n(c)), true }
+	}
+	at := func(t *metav1.Time) (float64, bool) {
+		if t == nil {
+			return 0, false
+		}
+		return float64(t.Unix()), true
+	}
+	var all consumerMetrics
+	for _, m := range []struct {
+		name, help string
+		stays      bool
+		value      func(c *v1alpha1.ConsumerStatus) (float64, bool)
+	}{
+		{"flowfleet_operator_consumer_pending_messages", "Messages of the stream that were not delivered to a reader of the consumer yet.", false,
+			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Pending })},
+		{"flowfleet_operator_consumer_ack_pending_messages", "Messages that were delivered and not acknowledged.", false,
+			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.AckPending })},
+		{"flowfleet_operator_consumer_redelivered_messages", "Messages that were delivered more than once and are not acknowledged.", false,
+			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Redelivered })},
+		{"flowfleet_operator_consumer_lag_seconds", "Age of the oldest message that is not acknowledged; 0 where there is none, no series where it is not known.", false,
+			func(c *v1alpha1.ConsumerStatus) (float64, bool) {
+				if c.LagSeconds == nil {
+					return 0, false
+				}
+				return float64(*c.LagSeconds), true
+			}},
+		{"flowfleet_operator_consumer_retention_used_ratio", "How near the oldest message that is not acknowledged is to its end in the stream, which takes it at 1.", false,
+			func(c *v1alpha1.ConsumerStatus) (float64, bool) {
+				if c.RetentionUsedPercent == nil {
+					return 0, false
+				}
+				return float64(*c.RetentionUsedPercent) / 100, true
+			}},
+		{"flowfleet_operator_consumer_last_read_timestamp_seconds", "When a message was last delivered; no series where that was never.", true,
+			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LastReadTime) }},
+		{"flowfleet_operator_consumer_lost_messages", "Messages that the stream took before they were acknowledged, since the operator knows the consumer.", true,
+			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Lost })},
+		{"flowfleet_operator_consumer_last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
+			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LostTime) }},
+	} {
+		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.name, Help: m.help}, []string{"namespace", "name", "consumer"})
+		if err := registerer.Register(gauge); err != nil {
+			return nil, err
+		}
+		all = append(all, consumerMetric{gauge, m.stays, m.value})
+	}
+	return all, nil
+}
+
+// show shows the consumers as they are now, and no more those that only were there before. What was not looked at is not shown as if it were
+// of now.
+func (m consumerMetrics) show(before, fc *v1alpha1.FlowCollector) {
+	c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionConsumersKeepUp)
+	current := c != nil && (c.Status != metav1.ConditionUnknown || c.Reason == judge.ReasonLagUnknown)
+	for _, metric := range m {
+		for i := range before.Status.Consumers {
+			metric.gauge.DeleteLabelValues(fc.Namespace, fc.Name, before.Status.Consumers[i].Name)
+		}
+		for i := range fc.Status.Consumers {
+			c := &fc.Status.Consumers[i]
+			if value, known := metric.value(c); known && (current || metric.stays) {
+				metric.gauge.WithLabelValues(fc.Namespace, fc.Name, c.Name).Set(value)
+			}
+		}
+	}
+}
+
+func (m consumerMetrics) forget(name types.NamespacedName) {
+	for _, metric := range m {
+		metric.gauge.DeletePartialMatch(prometheus.Labels{"namespace": name.Namespace, "name": name.Name})
+	}
+}

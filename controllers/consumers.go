@@ -1,0 +1,52 @@
+package controllers
+
+import (
+	"slices"
+	"time"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+)
+
+// What a consumer has that says nothing else.
+const (
+	standardAckWait       = 30 * time.Second
+	standardMaxAckPending = 1000
+)
+
+// wantedConsumers are those of the spec; the subjects are those that the stream takes in.
+func wantedConsumers(fc *v1alpha1.FlowCollector, subjects []string) (out []jetstream.WantConsumer) {
+	subject := fleet.Subject(fc)
+	for _, c := range fc.Spec.Output.Consumers {
+		w := jetstream.WantConsumer{Name: c.Name, AckWait: standardAckWait, MaxAckPending: standardMaxAckPending, Replicas: int(c.Replicas)}
+		if c.AckWait != nil {
+			w.AckWait = c.AckWait.Std()
+		}
+		if c.MaxAckPending > 0 {
+			w.MaxAckPending = int(c.MaxAckPending)
+		}
+		for _, protocol := range c.Protocols {
+			w.Subjects = append(w.Subjects, subject+"."+string(protocol))
+		}
+		slices.Sort(w.Subjects)
+		// A stream may have flows of other fleets.
+		if others := func(s string) bool { return !config.SubjectCovers(subject+".>", s) }; len(w.Subjects) == 0 && slices.ContainsFunc(subjects, others) {
+			w.Subjects = []string{subject + ".>"}
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// removedConsumers are those that the spec had when they were last looked at, and has no more.
+func removedConsumers(fc *v1alpha1.FlowCollector) (out []string) {
+	for i := range fc.Status.Consumers {
+		name := fc.Status.Consumers[i].Name
+		if !slices.ContainsFunc(fc.Spec.Output.Consumers, func(c v1alpha1.Consumer) bool { return c.Name == name }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}

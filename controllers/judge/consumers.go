@@ -1,0 +1,270 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+)
+
+const (
+	// behindPercent of what the stream keeps makes a reader one that is behind: as much time is left to act. It is so until less than
+	// caughtUpPercent are used, lest the condition come and go.
+	behindPercent, caughtUpPercent = 50, 40
+	// readerLossTold is how long a loss is told after the last one.
+	readerLossTold = time.Hour
+)
+
+// consumers are what was found of those that the spec names; nil where they were not looked at.
+func (j *judgement) consumers() *jetstream.Consumers {
+	_, s := j.found()
+	if s == nil || s.At.IsZero() || s.Class != jetstream.ClassNone && s.Class != jetstream.ClassReplicas {
+		return nil
+	}
+	return s.Found.Consumers
+}
+
+// consumerCounts are what the status tells of consumers. What was not looked at stays as it was: losses are counted from there.
+func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
+	found := j.consumers()
+	if found == nil {
+		return
+	}
+	status.Consumers = slices.DeleteFunc(status.Consumers, func(c v1alpha1.ConsumerStatus) bool { return slices.Contains(found.Gone, c.Name) })
+	at := j.NATS.Stream.FoundAt
+	for i := range found.Each {
+		k := &found.Each[i]
+		if !k.Found {
+			continue
+		}
+		is := func(c v1alpha1.ConsumerStatus) bool { return c.Name == k.Name }
+		n := slices.IndexFunc(status.Consumers, is)
+		if n < 0 {
+			status.Consumers = append(status.Consumers, consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, found))
+			continue
+		}
+		old := &status.Consumers[n]
+		lost, atLeast := takenUnread(old, k, found.First, at)
+		next := consumerStatus(old, k, found)
+		next.Lost += int64(lost)
+		next.LostAtLeast = next.LostAtLeast || atLeast
+		if lost > 0 {
+			next.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+		}
+		status.Consumers[n] = next
+	}
+}
+
+// consumerStatus is what is known now, with the losses of before.
+func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers) v1alpha1.ConsumerStatus {
+	out := v1alpha1.ConsumerStatus{Name: k.Name, Managed: k.Managed, Pending: int64(k.Pending), AckPending: int64(k.AckPending),
+		Redelivered: int64(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime}
+	if read := readTime(before, k); !read.IsZero() {
+		out.LastReadTime = &metav1.Time{Time: read.Truncate(time.Second)}
+	}
+	if k.LagKnown {
+		lag := int64(k.Lag / time.Second)
+		out.LagSeconds = &lag
+	}
+	if percent, known := retentionUsed(k, s); known {
+		out.RetentionUsedPercent = &percent
+	}
+	out.Position = v1alpha1.ConsumerPosition{Created: metav1.NewTime(k.Made.Truncate(time.Second)), First: int64(s.First), AckFloor: int64(k.AckFloor),
+		Delivered: int64(k.Delivered), Deliveries: int64(k.Deliveries), Oldest: int64(k.Oldest)}
+	return out
+}
+
+// retentionUsed is how much of what the stream keeps has passed for the oldest message that is not acknowledged, in percent and at most 1000.
+// It is not known where an age bounds the stream, that of the message is not known, and sizes alone do not put the reader behind.
+func retentionUsed(k *jetstream.Consumer, s *jetstream.Consumers) (percent int32, known bool) {
+	if k.Pending+k.AckPending == 0 {
+		return 0, true
+	}
+	used := 0.0
+	if s.MaxAge > 0 && k.LagKnown {
+		used = float64(k.Lag) / float64(s.MaxAge)
+	}
+	oldest := k.Oldest
+	if oldest == 0 {
+		oldest = k.FirstUnread(s.First)
+	}
+	// What lies behind the message in the stream, of whatever subject: messages are taken in their order.
+	behind, all := float64(less(s.Last+1, oldest)), float64(less(s.Last+1, s.First))
+	if s.MaxBytes > 0 && all > 0 {
+		used = max(used, behind/all*float64(s.Bytes)/float64(s.MaxBytes))
+	}
+	if s.MaxMessages > 0 {
+		used = max(used, behind/float64(s.MaxMessages))
+	}
+	return int32(min(100*used, 1000)), s.MaxAge == 0 || k.LagKnown || used >= behindPercent/100.0
+}
+
+// consumersKeepUp says whether readers read in time. It is not there where the spec names no consumers.
+func (j *judgement) consumersKeepUp() said {
+	wanted := j.Collector.Spec.Output.Consumers
+	if len(wanted) == 0 {
+		return said{}
+	}
+	found := j.consumers()
+	_, stream := j.found()
+	switch {
+	case j.Collector.Spec.Suspend:
+		return isUnknown(ReasonSuspended, "consumers are not looked at while spec.suspend is set")
+	case j.Secrets.Forbidden:
+		return isUnknown(ReasonSecretsNotReadable, "the operator may not read the Secrets; to let it: %s", j.Grant())
+	case j.Held != "":
+		return isUnknown(ReasonRolloutHeld, "consumers are not looked at until ConfigurationValid is True")
+	case j.Unusable():
+		return isUnknown(j.unusableReason(), "consumers are not looked at until ConfigurationValid is True")
+	case j.Secrets.NoOutput:
+		return isUnknown(ReasonSecretMissing, "consumers are not looked at until ConfigurationValid is True")
+	case stream == nil || stream.At.IsZero():
+		return isUnknown(ReasonPending, "the consumers were not looked at yet").yet()
+	case stream.Class.Unanswered():
+		return isUnknown(ReasonNATSUnreachable, "the consumers cannot be looked at: %s", stream.Error)
+	case found == nil && stream.Error != "":
+		return isUnknown(ReasonStreamFailed, "the consumers cannot be looked at: %s", stream.Error)
+	case found == nil && stream.Found.ConsumersError != "":
+		return isUnknown(ReasonConsumerFailed, "the consumers cannot be looked at: %s", stream.Found.ConsumersError)
+	case found == nil:
+		return isUnknown(ReasonPending, "the consumers were not looked at yet").yet()
+	}
+	var all readers
+	for i := range found.Each {
+		all.add(j.reader(&found.Each[i]))
+	}
+	return all.said(len(wanted), "stream "+fleet.StreamName(j.Collector))
+}
+
+// readers are what is said of each.
+type readers struct {
+	worst  int
+	reason string
+	told   []string
+	kept   []string
+}
+
+// The kinds of what is said of a reader, the worst last.
+const (
+	readsInTime = iota
+	neverRead
+	notKnown
+	isBehind
+	notUsable
+	hasLost
+)
+
+type aReader struct {
+	kind   int
+	reason string
+	words  string
+	kept   []string
+}
+
+func (r *readers) add(a aReader) {
+	r.kept = append(r.kept, a.kept...)
+	if a.kind == readsInTime {
+		return
+	}
+	if a.kind > r.worst {
+		r.worst, r.reason = a.kind, a.reason
+		r.told = append([]string{a.words}, r.told...)
+		return
+	}
+	r.told = append(r.told, a.words)
+}
+
+func (r *readers) said(wanted int, stream string) said {
+	words := strings.Join(r.told, "; ")
+	switch r.worst {
+	case readsInTime:
+		if len(r.kept) > 0 {
+			return isTrue(ReasonDifferences, "the readers of %s keep up; %s", stream, strings.Join(r.kept, "; "))
+		}
+		return isTrue(ReasonKeepingUp, "what the %d consumers of %s have not acknowledged has more than half of its time and room in the stream left", wanted, stream)
+	case notKnown:
+		return isUnknown(r.reason, "%s", words)
+	}
+	out := isFalse(r.reason, "%s", words)
+	out.harmless = r.worst == neverRead
+	return out
+}
+
+// reader judges one.
+func (j *judgement) reader(k *jetstream.Consumer) aReader {
+	out := aReader{kind: readsInTime}
+	for _, line := range k.Kept {
+		out.kept = append(out.kept, "consumer "+k.Name+": "+line)
+	}
+	var s *v1alpha1.ConsumerStatus
+	for i := range j.consumersNow {
+		if j.consumersNow[i].Name == k.Name {
+			s = &j.consumersNow[i]
+		}
+	}
+	say := func(kind int, reason, format string, args ...any) {
+		if kind > out.kind {
+			out.kind, out.reason, out.words = kind, reason, "consumer "+k.Name+" "+fmt.Sprintf(format, args...)
+		}
+	}
+	switch {
+	case k.Class.Unusable():
+		say(notKnown, ReasonConsumerFailed, "cannot be looked at: %s", k.Error)
+	case k.Class == jetstream.ClassConflict:
+		say(notUsable, ReasonConsumerConflict, "is another's: %s", k.Error)
+	case k.Class == jetstream.ClassForeign:
+		say(notUsable, ReasonConsumerForeign, "cannot be used: %s", k.Error)
+	case k.Class != jetstream.ClassNone:
+		say(notUsable, ReasonConsumerFailed, "cannot be made or kept: %s", k.Error)
+	}
+	if s == nil || !k.Found {
+		return out
+	}
+	if k.Deliveries == 0 {
+		say(neverRead, ReasonNeverRead, "was never read from: start its reader, or take it out of output.consumers")
+	}
+	behind := int32(behindPercent)
+	if c := j.condition(v1alpha1.ConditionConsumersKeepUp); c != nil && c.Reason == ReasonReaderBehind {
+		behind = caughtUpPercent
+	}
+	switch used := s.RetentionUsedPercent; {
+	case used == nil:
+		say(notKnown, ReasonLagUnknown, "has %d messages that are not acknowledged, and how old they are is not known: %s", k.Pending+k.AckPending,
+			cmp.Or(k.LagError, "they went away while they were looked at"))
+	case *used >= behind:
+		say(isBehind, ReasonReaderBehind, "is behind: its oldest unread message%s has used %d %% of what the stream keeps, and is taken at 100 %%; %s: "+
+			"start or speed up the reader (several may read from one consumer), or raise output.stream.maxAge and maxBytes", aged(s), *used, unread(k))
+	}
+	if s.LostTime != nil && j.Now.Sub(s.LostTime.Time) < readerLossTold {
+		j.lookAgainAt(s.LostTime.Add(readerLossTold))
+		atLeast := ""
+		if s.LostAtLeast {
+			atLeast = "at least "
+		}
+		say(hasLost, ReasonMessagesLost, "has lost %s%d messages, which the stream took before they were acknowledged, the last at %s; %s: start or speed up the reader, "+
+			"or raise output.stream.maxAge and maxBytes; this is told for an hour after the last loss", atLeast, s.Lost, s.LostTime.UTC().Format(time.RFC3339), unread(k))
+	}
+	return out
+}
+
+func aged(s *v1alpha1.ConsumerStatus) string {
+	if s.LagSeconds == nil {
+		return ""
+	}
+	return fmt.Sprintf(" is %s old and", time.Duration(*s.LagSeconds)*time.Second)
+}
+
+func unread(k *jetstream.Consumer) string {
+	words := fmt.Sprintf("%d messages are unread", k.Pending+k.AckPending)
+	if k.Deliveries == 0 {
+		words += ", and nobody ever read from it"
+	}
+	return words
+}

@@ -1,0 +1,127 @@
+package judge
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjetstream "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+)
+
+// A reader of a real stream of 100 messages stops; what the stream takes then is counted to the message, over looks and restarts of the operator
+// and the server. Read, lost and unread messages are all that there were.
+func TestWhatAStoppedReaderLosesIsExact(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	s := natstest.Start(t)
+	js, err := natsjetstream.New(s.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(ctx, natsjetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}, MaxMsgs: 100}); err != nil {
+		t.Fatal(err)
+	}
+	f := well()
+	f.Collector.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "sink"}}
+	published := 0
+	publish := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := js.Publish(ctx, "flows.ipfix", []byte("flow")); err != nil {
+				t.Fatal(err)
+			}
+			published++
+		}
+	}
+	read := func(n int, ack bool) {
+		t.Helper()
+		k, err := js.Consumer(ctx, "flows", "sink")
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := k.Fetch(n, natsjetstream.FetchMaxWait(20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for m := range batch.Messages() {
+			got++
+			if ack {
+				if err := m.DoubleAck(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got != n {
+			t.Fatalf("%d of %d came: %v", got, n, batch.Error())
+		}
+	}
+	// The operator looks long after anybody has read: what was delivered is acknowledged by now, or never.
+	look := func() v1alpha1.ConsumerStatus {
+		t.Helper()
+		c, err := jetstream.Connect(ctx, &jetstream.Server{URLs: []string{s.URL()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all, err := c.EnsureConsumers(ctx, jetstream.Owner{Namespace: "flows", Name: "edge", UID: "1"}, "flows",
+			[]jetstream.WantConsumer{{Name: "sink", AckWait: time.Second, MaxAckPending: 50}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.NATS.Stream.Found.Consumers, f.NATS.Stream.FoundAt = all, time.Now().Add(10*time.Minute)
+		f.Now = f.NATS.Stream.FoundAt
+		f.Before = Memory{} // the operator was restarted
+		f.Collector.Status = Judge(f).Status
+		if len(f.Collector.Status.Consumers) != 1 {
+			t.Fatalf("%+v", all)
+		}
+		return f.Collector.Status.Consumers[0]
+	}
+	lost := func(want int64, when string) {
+		t.Helper()
+		var last v1alpha1.ConsumerStatus
+		deadline := time.Now().Add(30 * time.Second)
+		for last = look(); last.Lost != want && time.Now().Before(deadline); last = look() { // the server notes it a moment later
+			time.Sleep(20 * time.Millisecond)
+		}
+		if last.Lost != want || last.LostAtLeast {
+			t.Fatalf("%s: %+v, %d are lost", when, last, want)
+		}
+	}
+	lost(0, "an empty stream")
+	publish(60)
+	read(30, true)
+	lost(0, "all is well")
+	read(7, false) // and the reader dies with them
+	lost(0, "nothing is taken yet")
+	publish(70) // 130: 1 to 30 are taken, which were read
+	lost(0, "what was read is taken")
+	publish(3) // 31 to 33, which were delivered
+	lost(3, "what was delivered is taken")
+	publish(10) // 34 to 37, and 38 to 43, which were never delivered
+	lost(13, "what was never delivered is taken")
+	s.Stop()
+	s.Restart()
+	natstest.Eventually(t, "JetStream is back", func() bool { _, err := js.Stream(ctx, "flows"); return err == nil })
+	publish(250)
+	lost(263, "more than the stream holds")
+	if c := keepUp(&f.Collector.Status); c.Reason != ReasonMessagesLost {
+		t.Errorf("%+v", c)
+	}
+	lost(263, "nothing more")
+	read(40, true)
+	var last v1alpha1.ConsumerStatus
+	natstest.Eventually(t, "all is counted", func() bool { last = look(); return last.Pending == 60 && last.AckPending == 0 })
+	if last.Lost != 263 {
+		t.Errorf("%+v", last)
+	}
+	if all := 30 + 40 + last.Lost + last.Pending; all != int64(published) {
+		t.Errorf("%d of %d messages are accounted for", all, published)
+	}
+}
