@@ -55,7 +55,9 @@ type operatorOptions struct {
 	// electing is called when it was elected.
 	elected func()
 	clock   clock.PassiveClock
-	allowed Allowed
+	// exporters is how often collectors are asked for exporters.
+	exporters time.Duration
+	allowed   Allowed
 	// between stands between the operator and the API server.
 	between func(http.RoundTripper) http.RoundTripper
 }
@@ -99,7 +101,8 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
 		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
-		Identity: options.identity, Watches: watches,
+		Watches: watches, exportersInterval: options.exporters,
+		Identity: options.identity,
 	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)

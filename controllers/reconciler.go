@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -49,6 +50,10 @@ type Reconciler struct {
 	memories   *memories
 	prober     *jetstream.Prober
 	observer   *observation.Observer
+	registry   prometheus.Registerer // for what is made in setup
+
+	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
+	exportersInterval time.Duration
 
 	// passes are held for reading while a pass runs; none runs once the operator has ended.
 	passes sync.RWMutex
