@@ -80,7 +80,7 @@ test-short: need-go ## Run the tests without the slow parts
 	$(GO) test -short ./...
 
 .PHONY: test-clickhouse
-test-clickhouse: need-go ## Test the tables and the sink with ClickHouse's engine (about 3 minutes; npm fetches 160 MB the first time)
+test-clickhouse: need-go ## Test the tables and the sink with ClickHouse's engine (3 to 6 minutes; npm fetches 160 MB the first time)
 	library=$$($(GO) run ./hack/chdb) && CHDB_LIB_PATH=$$library $(GO) test -count=1 -timeout 30m ./collector/sink/... ./collector/clickhousetest/...
 
 .PHONY: test-helm3

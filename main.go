@@ -69,8 +69,8 @@ func main() {
 		"the ClusterRole that lets the operator read Secrets in the namespaces where it is bound")
 	flag.StringVar(&o.allowedImages, "allowed-images", "", "repositories that images of collectors may be of, with commas between; one that "+
 		"ends in / stands for all below it; empty for all. --collector-image is always allowed")
-	flag.StringVar(&o.allowedNATS, "allowed-nats", "", "NATS servers that FlowCollectors may name, as host:port or *.domain:port with commas "+
-		"between; empty for all")
+	flag.StringVar(&o.allowedNATS, "allowed-nats", "", "NATS servers that FlowCollectors may name, as host:port, [address]:port or *.domain:port with "+
+		"commas between; empty for all")
 	flag.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flag.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	flag.Parse()

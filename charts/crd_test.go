@@ -10,10 +10,9 @@ import (
 	"github.com/flowfleet/flowfleet/hack/manifest"
 )
 
-const (
-	policy       = "helm.sh/resource-policy"
-	generatedCRD = "../config/crd/bases/flowfleet.io_flowcollectors.yaml"
-)
+const policy = "helm.sh/resource-policy"
+
+var generatedCRDs = []string{"../config/crd/bases/flowfleet.io_flowcollectors.yaml", "../config/crd/bases/flowfleet.io_flowexporters.yaml"}
 
 func definitions(objects []manifest.Object) (found []manifest.Object) {
 	for _, object := range objects {
@@ -26,28 +25,35 @@ func definitions(objects []manifest.Object) (found []manifest.Object) {
 
 // Helm installs what is in crds/ and never looks at it again; what its templates render is part of the release, and is
 // upgraded with it. "helm template" leaves out what is in crds/.
-func TestDefinitionIsPartOfTheReleaseAndIsTheGeneratedOne(t *testing.T) {
-	text, err := os.ReadFile(generatedCRD)
-	if err != nil {
-		t.Fatal(err)
+func TestDefinitionsArePartOfTheReleaseAndAreTheGeneratedOnes(t *testing.T) {
+	got := map[string]manifest.Object{}
+	for _, d := range definitions(render(t)) {
+		got[d.Written.GetName()] = d
 	}
-	want, err := manifest.Read(text)
-	if err != nil || len(want) != 1 {
-		t.Fatalf("%d objects, %v", len(want), err)
-	}
-	got := definitions(render(t))
-	if len(got) != 1 {
+	if len(got) != len(generatedCRDs) {
 		t.Fatalf("%d definitions", len(got))
 	}
-	if got[0].Written.GetName() != want[0].Written.GetName() {
-		t.Errorf("it is named %s", got[0].Written.GetName())
-	}
-	if diff := cmp.Diff(want[0].Written.Object["spec"], got[0].Written.Object["spec"]); diff != "" {
-		t.Errorf("not as %s (make generate copies it):\n%s", generatedCRD, diff)
-	}
-	for key, value := range want[0].Written.GetAnnotations() {
-		if got[0].Written.GetAnnotations()[key] != value {
-			t.Errorf("the annotation %s: %s is missing", key, value)
+	for _, generated := range generatedCRDs {
+		text, err := os.ReadFile(generated)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := manifest.Read(text)
+		if err != nil || len(want) != 1 {
+			t.Fatalf("%d objects, %v", len(want), err)
+		}
+		definition, ok := got[want[0].Written.GetName()]
+		if !ok {
+			t.Errorf("%s is not in the release", want[0].Written.GetName())
+			continue
+		}
+		if diff := cmp.Diff(want[0].Written.Object["spec"], definition.Written.Object["spec"]); diff != "" {
+			t.Errorf("not as %s (make generate copies it):\n%s", generated, diff)
+		}
+		for key, value := range want[0].Written.GetAnnotations() {
+			if definition.Written.GetAnnotations()[key] != value {
+				t.Errorf("the annotation %s: %s is missing", key, value)
+			}
 		}
 	}
 }

@@ -120,6 +120,7 @@ func clusterScoped(t *testing.T, scopes map[string]bool, grant string) bool {
 func scopes() map[string]bool {
 	known := map[string]bool{
 		"flowfleet.io/flowcollectors":                    false,
+		"flowfleet.io/flowexporters":                     false,
 		"monitoring.coreos.com/podmonitors":              false,
 		"monitoring.coreos.com/prometheusrules":          false,
 		"apiextensions.k8s.io/customresourcedefinitions": true,

@@ -74,6 +74,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"collector/publish":     {module + "collector/decode", module + "collector/template", module + "collector/flow"},
 		"collector/share":       {module + "collector/decode", module + "collector/flow", module + "collector/publish"},
 		"collector/config":      {module + "collector/decode", module + "collector/share", "github.com/nats-io/"},
+		"collector/sink":        {module + "collector/decode", module + "collector/share", module + "collector/sink/", "github.com/ebitengine/"},
 		"controllers/jetstream": {"k8s.io/", "sigs.k8s.io/controller-runtime", module + "api"},
 		"collector/observe":     {module + "collector/run", module + "collector/decode", "github.com/nats-io/"},
 	} {

@@ -255,18 +255,20 @@ type shownField struct {
 
 // shownEntry is a definition for people and programs.
 type shownEntry struct {
-	Key          string       `json:"key"`
-	Kind         string       `json:"kind"`
-	Exporter     string       `json:"exporter,omitempty"`
-	Domain       uint32       `json:"domain"`
-	Port         uint16       `json:"port,omitempty"`
-	ID           uint64       `json:"id,omitempty"`
-	Sampler      string       `json:"sampler,omitempty"`
-	SamplingRate uint64       `json:"samplingRate,omitempty"`
-	Fields       []shownField `json:"fields,omitempty"`
-	Exported     time.Time    `json:"exported"`
-	Heard        time.Time    `json:"heard"`
-	Written      time.Time    `json:"written"`
+	Key          string `json:"key"`
+	Kind         string `json:"kind"`
+	Exporter     string `json:"exporter,omitempty"`
+	Domain       uint32 `json:"domain"`
+	Port         uint16 `json:"port,omitempty"`
+	ID           uint64 `json:"id,omitempty"`
+	Sampler      string `json:"sampler,omitempty"`
+	SamplingRate uint64 `json:"samplingRate,omitempty"`
+	// Disputed: devices that share address, domain and port announce, or announced, this rate and others.
+	Disputed bool         `json:"disputed,omitempty"`
+	Fields   []shownField `json:"fields,omitempty"`
+	Exported time.Time    `json:"exported"`
+	Heard    time.Time    `json:"heard"`
+	Written  time.Time    `json:"written"`
 	// Silent: another layout is said in its place.
 	Silent      bool       `json:"silent,omitempty"`
 	Initialized *time.Time `json:"initialized,omitempty"`
@@ -295,6 +297,9 @@ func describeEntry(e share.Entry) shownEntry {
 		return out
 	case template.FamilySampling:
 		out.Sampler = e.Name[strings.LastIndexByte(e.Name, '.')+1:]
+		if out.Disputed = e.Key.Layout != 0; out.Disputed {
+			out.Sampler = out.Sampler[:strings.LastIndexByte(out.Sampler, '-')]
+		}
 		rate, err := sampling.Decode(e.Record)
 		if err != nil {
 			out.Error = err.Error()
@@ -345,6 +350,9 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 			id, what = d.Sampler, fmt.Sprintf("%s: 1 of %d", d.Sampler, d.SamplingRate)
 			if d.SamplingRate == 0 {
 				what = d.Sampler + ": not sampled any more"
+			}
+			if d.Disputed {
+				what += ", disputed by devices that share the port"
 			}
 		case d.Initialized != nil:
 			id, what = "boot", "since "+d.Initialized.Format(time.RFC3339)

@@ -33,27 +33,29 @@ func TestProjectNamesTheAPIAsItIs(t *testing.T) {
 	if err := yaml.UnmarshalStrict(text, &project); err != nil {
 		t.Fatal(err)
 	}
-	if len(project.Layout) != 1 || project.Layout[0] != "go.kubebuilder.io/v4" || project.Version != "3" || len(project.Resources) != 1 {
+	if len(project.Layout) != 1 || project.Layout[0] != "go.kubebuilder.io/v4" || project.Version != "3" || len(project.Resources) != 2 {
 		t.Fatalf("%+v", project)
 	}
-	text, err = os.ReadFile("crd/bases/flowfleet.io_flowcollectors.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	objects, err := manifest.Read(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	definition, resource := objects[0].Object.(*apiextensionsv1.CustomResourceDefinition), project.Resources[0]
-	if group := strings.TrimPrefix(resource.Group+"."+resource.Domain, "."); group != definition.Spec.Group {
-		t.Errorf("group %s, not %s", group, definition.Spec.Group)
-	}
-	if resource.Kind != definition.Spec.Names.Kind || resource.Version != definition.Spec.Versions[0].Name ||
-		resource.API.Namespaced != (definition.Spec.Scope == apiextensionsv1.NamespaceScoped) {
-		t.Errorf("%+v is not the definition's", resource)
-	}
-	directory, ok := strings.CutPrefix(resource.Path, project.Repo+"/")
-	if info, err := os.Stat(filepath.Join("..", directory)); !ok || err != nil || !info.IsDir() {
-		t.Errorf("%s is no package of %s", resource.Path, project.Repo)
+	for _, resource := range project.Resources {
+		text, err = os.ReadFile("crd/bases/flowfleet.io_" + strings.ToLower(resource.Kind) + "s.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := manifest.Read(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		definition := objects[0].Object.(*apiextensionsv1.CustomResourceDefinition)
+		if group := strings.TrimPrefix(resource.Group+"."+resource.Domain, "."); group != definition.Spec.Group {
+			t.Errorf("group %s, not %s", group, definition.Spec.Group)
+		}
+		if resource.Kind != definition.Spec.Names.Kind || resource.Version != definition.Spec.Versions[0].Name ||
+			resource.API.Namespaced != (definition.Spec.Scope == apiextensionsv1.NamespaceScoped) {
+			t.Errorf("%+v is not the definition's", resource)
+		}
+		directory, ok := strings.CutPrefix(resource.Path, project.Repo+"/")
+		if info, err := os.Stat(filepath.Join("..", directory)); !ok || err != nil || !info.IsDir() {
+			t.Errorf("%s is no package of %s", resource.Path, project.Repo)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (boo
 		meta.RemoveStatusCondition(&after.Status.Conditions, v1alpha1.ConditionOperatorConflict)
 	default:
 		message := fmt.Sprintf("the operator %s leaves this object alone, because the operator %s looks after it, and did so at %s: let each "+
-			"have namespaces of its own (--watch-namespaces), or remove one; %s after the last sign of the one, the other takes over",
+			"have namespaces of its own (--watch-namespaces), or remove one; when the one is stopped, the other takes over, or %s after its last sign",
 			r.Identity, held.Identity, held.RenewTime.UTC().Format(time.RFC3339), claimLasts)
 		if c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionOperatorConflict); c != nil {
 			return false, nil

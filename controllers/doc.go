@@ -10,6 +10,8 @@ package controllers
 // +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors/status,verbs=patch
 // +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors/finalizers,verbs=update
+// +kubebuilder:rbac:groups=flowfleet.io,resources=flowexporters,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=flowfleet.io,resources=flowexporters/status,verbs=patch
 // +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps;services;serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch

@@ -80,15 +80,19 @@ func (r *Reconciler) gatherNodes(ctx context.Context, f *judge.Facts) error {
 
 // watchCollectors hands over which pods are to be asked how they are.
 func (r *Reconciler) watchCollectors(f *judge.Facts) {
-	var ask []observation.Pod
-	for i := range f.Pods {
-		s := &f.Pods[i].Status
-		if s.Phase == corev1.PodRunning && s.PodIP != "" && f.Pods[i].DeletionTimestamp.IsZero() {
-			ask = append(ask, observation.Pod{Name: f.Pods[i].Name, Node: f.Pods[i].Spec.NodeName, Address: s.PodIP,
-				Port: fleet.MetricsPort(f.Collector, &f.Pods[i])})
+	r.observer.Watch(observation.Key(key(f.Collector)), askable(f.Collector, f.Pods))
+}
+
+// askable are the pods that run and have an address.
+func askable(fc *v1alpha1.FlowCollector, pods []corev1.Pod) (ask []observation.Pod) {
+	for i := range pods {
+		s := &pods[i].Status
+		if s.Phase == corev1.PodRunning && s.PodIP != "" && pods[i].DeletionTimestamp.IsZero() {
+			ask = append(ask, observation.Pod{Name: pods[i].Name, Node: pods[i].Spec.NodeName, Address: s.PodIP,
+				Port: fleet.MetricsPort(fc, &pods[i])})
 		}
 	}
-	r.observer.Watch(observation.Key(key(f.Collector)), ask)
+	return ask
 }
 
 // readFindings takes what was found outside of Kubernetes, and tells what was done there.

@@ -60,11 +60,11 @@ func TestSecondLookWritesNothing(t *testing.T) {
 		}
 	}
 
-	// Neither does an operator that starts anew.
+	// An operator that starts anew writes nothing but its claim, which the one before gave up: once in each status.
 	operator.stop()
 	versions := make(map[string]string)
 	for _, fc := range fleets {
-		for _, o := range append(w.children(fc), fc) {
+		for _, o := range w.children(fc) {
 			w.read(o)
 			versions[typeName(o)+"/"+o.GetName()] = o.GetResourceVersion()
 		}
@@ -73,13 +73,22 @@ func TestSecondLookWritesNothing(t *testing.T) {
 	for _, fc := range fleets {
 		second.settle(fc)
 	}
+	claims := make(map[string]int)
 	for _, wrote := range second.writes.since(0) {
-		if !strings.Contains(wrote, "/daemonsets/refused-collector") {
+		switch {
+		case strings.Contains(wrote, "/flowcollectors/") && strings.HasSuffix(wrote, "/status"):
+			claims[wrote]++
+		case !strings.Contains(wrote, "/daemonsets/refused-collector"):
 			t.Errorf("an operator that starts anew writes %q", wrote)
 		}
 	}
+	for wrote, times := range claims {
+		if times > 1 {
+			t.Errorf("an operator that starts anew writes %q %d times", wrote, times)
+		}
+	}
 	for _, fc := range fleets {
-		for _, o := range append(w.children(fc), fc) {
+		for _, o := range w.children(fc) {
 			w.read(o)
 			if was := versions[typeName(o)+"/"+o.GetName()]; was != o.GetResourceVersion() {
 				t.Errorf("%s %s was at version %s and is at %s", typeName(o), o.GetName(), was, o.GetResourceVersion())
@@ -147,10 +156,18 @@ func TestOneOfTwoOperatorsWorksAndTheOtherTakesOver(t *testing.T) {
 	first.stop()
 	natstest.Eventually(t, "the second is elected", func() bool { return leaders.Load() == 2 })
 	second.settle(fc)
+	claims := 0
 	for _, wrote := range second.writes.since(0) {
-		if !strings.Contains(wrote, "/namespaces/"+operatorNamespace+"/events") { // of its election
+		switch {
+		case strings.Contains(wrote, "/namespaces/"+operatorNamespace+"/events"): // of its election
+		case strings.HasSuffix(wrote, "/flowcollectors/edge/status"):
+			claims++ // which the first gave up
+		default:
 			t.Errorf("taking over writes %q", wrote)
 		}
+	}
+	if claims != 1 {
+		t.Errorf("taking over writes the status %d times", claims)
 	}
 	set := w.daemonSet(fc)
 	if err := w.c.Delete(t.Context(), set); err != nil {

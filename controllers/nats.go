@@ -20,7 +20,8 @@ import (
 const (
 	// annotationConnection, of the DaemonSet, is the hash of the connection to NATS that its collectors have.
 	annotationConnection = "flowfleet.io/connection"
-	// annotationUnchecked, set to "true" on a FlowCollector, lets a rollout go on though the operator cannot use the new connection.
+	// annotationUnchecked, on a FlowCollector, names the connection to which collectors are rolled though the operator cannot use it. It
+	// is for that one only: what is forgotten there lets no later rollout pass.
 	annotationUnchecked = "flowfleet.io/roll-out-unchecked"
 )
 
@@ -68,14 +69,15 @@ func ownerOf(fc *v1alpha1.FlowCollector) jetstream.Owner {
 // hold keeps a fleet that is well from being rolled to a connection that does not work, or was not tried yet.
 func hold(f *judge.Facts, connection string) {
 	set, fc := f.DaemonSet, f.Collector
-	if set == nil || f.Secrets.Forbidden || f.Unusable() || fc.Spec.Suspend || fc.Annotations[annotationUnchecked] == "true" {
+	if set == nil || f.Secrets.Forbidden || f.Unusable() || fc.Spec.Suspend || fc.Annotations[annotationUnchecked] == connection {
 		return
 	}
 	has := set.Annotations[annotationConnection]
 	if has == "" || has == connection || set.Status.NumberAvailable == 0 || !f.WasWell() {
 		return
 	}
-	override := fmt.Sprintf("; to roll it out nevertheless: kubectl annotate flowcollectors.flowfleet.io %s -n %s %s=true", fc.Name, fc.Namespace, annotationUnchecked)
+	override := fmt.Sprintf("; to roll it out nevertheless: kubectl annotate flowcollectors.flowfleet.io %s -n %s --overwrite %s=%s",
+		fc.Name, fc.Namespace, annotationUnchecked, connection)
 	var looks []*jetstream.Look
 	if f.NATS.Bucket != nil {
 		looks = append(looks, &f.NATS.Bucket.Look)

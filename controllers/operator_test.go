@@ -48,12 +48,16 @@ type operator struct {
 
 type operatorOptions struct {
 	image string
+	// identity tells it from others.
+	identity string
 	// elect lets it work only while it holds the lease in this namespace.
 	elect string
 	// electing is called when it was elected.
 	elected func()
 	clock   clock.PassiveClock
-	allowed Allowed
+	// exporters is how often collectors are asked for exporters.
+	exporters time.Duration
+	allowed   Allowed
 	// sinks are looked after, too.
 	sinks bool
 	// between stands between the operator and the API server.
@@ -99,7 +103,8 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
 		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
-		Watches: watches,
+		Watches: watches, exportersInterval: options.exporters,
+		Identity: options.identity,
 	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)

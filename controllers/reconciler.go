@@ -3,8 +3,10 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -48,12 +50,25 @@ type Reconciler struct {
 	memories   *memories
 	prober     *jetstream.Prober
 	observer   *observation.Observer
+	registry   prometheus.Registerer // for what is made in setup
+
+	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
+	exportersInterval time.Duration
+
+	// passes are held for reading while a pass runs; none runs once the operator has ended.
+	passes sync.RWMutex
+	ended  bool
 }
 
 // Reconcile brings one FlowCollector's fleet to what its spec says, and says how it is. It waits for the API server only: what is
 // known of NATS and of the collectors was found before, and by others. It returns an error for what only trying again heals;
 // everything else is a condition, and so is such an error that does not heal.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	r.passes.RLock()
+	defer r.passes.RUnlock()
+	if r.ended {
+		return ctrl.Result{}, nil
+	}
 	fc := &v1alpha1.FlowCollector{}
 	if err := r.Client.Get(ctx, request.NamespacedName, fc); err != nil {
 		if client.IgnoreNotFound(err) != nil {

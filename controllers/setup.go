@@ -108,6 +108,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
 	if r.conditions, err = newConditionMetrics(metrics.Registry); err != nil {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
+	r.registry = metrics.Registry
 	if r.consumers, err = newConsumerMetrics(metrics.Registry); err != nil {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
@@ -144,10 +145,13 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			}
 		})
 	}
-	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches} {
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches, r.releaseClaims} {
 		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
+	}
+	if err := r.keepExporters(manager); err != nil {
+		return err
 	}
 	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)

@@ -101,6 +101,12 @@ func (w *world) daemonSet(fc *v1alpha1.FlowCollector) *appsv1.DaemonSet {
 	return set
 }
 
+// imageOf is what the collectors of a FlowCollector are to run.
+func (w *world) imageOf(fc *v1alpha1.FlowCollector) string {
+	w.Helper()
+	return w.daemonSet(fc).Spec.Template.Spec.Containers[0].Image
+}
+
 func (w *world) service(fc *v1alpha1.FlowCollector) *corev1.Service {
 	w.Helper()
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: fc.Namespace, Name: fleet.ObjectName(fc)}}

@@ -1,4 +1,4 @@
-// Package v1alpha1 is the Kubernetes API of Flowfleet: the kind FlowCollector of the group flowfleet.io.
+// Package v1alpha1 is the Kubernetes API of Flowfleet: the kinds FlowCollector and FlowExporter of the group flowfleet.io.
 //
 // It imports types of Kubernetes only: what a field means for the collector's configuration, and which objects come of it,
 // is the business of package controllers.

@@ -65,7 +65,32 @@ type Exporters struct {
 	// heldData bounds the data sets that wait for their template.
 	// +optional
 	HeldData HeldData `json:"heldData,omitzero"`
+
+	// objects says for which exporters the operator keeps a FlowExporter: Off for none, Declared for those that you make, All also for
+	// those that are heard, up to maxObjects. Default All.
+	// +optional
+	// +kubebuilder:default=All
+	Objects ExporterObjects `json:"objects,omitempty"`
+
+	// maxObjects is how many FlowExporters the operator makes, 1 to 10000; those that you make do not count. Default 1000.
+	// +optional
+	// +kubebuilder:default=1000
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	MaxObjects int32 `json:"maxObjects,omitempty"`
 }
+
+// ExporterObjects says for which exporters there are FlowExporters.
+//
+// +kubebuilder:validation:Enum=Off;Declared;All
+type ExporterObjects string
+
+// The values of exporters.objects.
+const (
+	ObjectsOff      ExporterObjects = "Off"
+	ObjectsDeclared ExporterObjects = "Declared"
+	ObjectsAll      ExporterObjects = "All"
+)
 
 // Sampling configures sampling rates by the exporter's network; the longest one that contains the exporter counts.
 type Sampling struct {

@@ -142,7 +142,7 @@ type Stream struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[-_:=/@#%a-zA-Z0-9]+([.]([*]|[-_:=/@#%a-zA-Z0-9]+))*([.]>)?$')",message="a subject such as flows.> is needed: tokens with dots between, * in place of a token but the first, > in place of the rest"
 	Subjects []string `json:"subjects,omitempty"`
 
-	// maxAge of a flow in the stream, 1m to 87840h. Default 24h.
+	// maxAge of a flow in the stream, 1m to 87840h. Default: 24h for a new stream; one that exists keeps its own.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87840h')",message="maxAge: from 1m to 87840h is possible"
 	MaxAge *Duration `json:"maxAge,omitempty"`
@@ -174,19 +174,17 @@ type Stream struct {
 	Retention Retention `json:"retention,omitempty"`
 
 	// compression of the stream on disk: None or S2, which saves half of the space of flows or more. It changes for what is written
-	// from then on. Default None.
+	// from then on. Default: None for a new stream; one that exists keeps its own.
 	// +optional
-	// +kubebuilder:default=None
 	Compression Compression `json:"compression,omitempty"`
 
 	// discard says what gives way when maxBytes is reached: Old flows, or New ones, which the stream then refuses, so that they wait
-	// in the collectors' buffers. Default Old.
+	// in the collectors' buffers. Default: Old for a new stream; one that exists keeps its own.
 	// +optional
-	// +kubebuilder:default=Old
 	Discard Discard `json:"discard,omitempty"`
 
 	// duplicateWindow is how long the stream knows messages by their ids, 100ms to 1h, and no longer than maxAge. What is sent again
-	// after that is looked for in the stream. Default 2m.
+	// after that is looked for in the stream. Default: 2m, or maxAge where that is less, for a new stream; one that exists keeps its own.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="duplicateWindow: from 100ms to 1h is possible"
 	DuplicateWindow *Duration `json:"duplicateWindow,omitempty"`

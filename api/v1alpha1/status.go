@@ -108,7 +108,8 @@ type FlowCollectorStatus struct {
 type OperatorClaim struct {
 	// identity is the operator's namespace and the name of its lease.
 	Identity string `json:"identity"`
-	// renewTime is when it last said so. Another operator takes over 30 minutes after it.
+	// renewTime is when it last said so. Another operator takes over 30 minutes after it, or once this one was stopped and has taken its
+	// claim away.
 	RenewTime metav1.Time `json:"renewTime"`
 }
 

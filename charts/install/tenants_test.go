@@ -193,3 +193,20 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		t.Errorf("the policy is about other kinds: %v", err)
 	}
 }
+
+func TestServersOnTheListMayHaveIPv6Addresses(t *testing.T) {
+	server, _, place, user := installed(t, "oscar")
+	helm(t, server, "upgrade", release, chart, "--force-conflicts", "--set-json", `tenants.nats=["[2001:DB8::1]:4223","[2001:db8::2]","nats.example.com"]`)
+	create := func(url string) error {
+		return user.Create(t.Context(), collector(t, place, "sixth", fmt.Sprintf(`nats: {urls: [%q]}`, url)), client.DryRunAll)
+	}
+	eventually(t, func() error { return create("nats://[2001:db8::1]:4223") })
+	for url, allowed := range map[string]bool{
+		"nats://[2001:db8::2]": true, "tls://[2001:DB8::2]:4222": true, "nats://nats.example.com": true, "tls://NATS.example.com:4222": true,
+		"nats://[2001:db8::1]": false, "nats://[2001:db8::3]:4222": false, "wss://[2001:db8::2]": false, "nats://nats.example.com:443": false,
+	} {
+		if err := create(url); allowed != (err == nil) {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

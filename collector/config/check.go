@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -206,11 +207,12 @@ func (k *checker) output(c *Config) {
 	oneOf(k, "output.stream.retention", s.Retention, RetentionLimits, RetentionInterest, RetentionWorkQueue)
 	oneOf(k, "output.stream.storage", s.Storage, StorageFile, StorageMemory)
 	k.that(s.MaxBytes == 0 || s.MaxBytes == -1 || s.MaxBytes >= 1<<20, "output.stream.maxBytes", "%s is less than 1Mi; -1 is no limit", s.MaxBytes)
-	oneOf(k, "output.stream.compression", s.Compression, CompressionNone, CompressionS2)
-	oneOf(k, "output.stream.discard", s.Discard, DiscardOld, DiscardNew)
-	within(k, "output.stream.duplicateWindow", s.DuplicateWindow, Duration(100*time.Millisecond), Duration(time.Hour))
-	k.that(s.DuplicateWindow <= s.MaxAge, "output.stream.duplicateWindow", "%s is longer than maxAge, %s, which JetStream refuses",
-		s.DuplicateWindow, s.MaxAge)
-	within(k, "output.stream.maxAge", s.MaxAge, Duration(time.Minute), Duration(10*366*24*time.Hour))
+	oneOf(k, "output.stream.compression", cmp.Or(s.Compression, CompressionNone), CompressionNone, CompressionS2)
+	oneOf(k, "output.stream.discard", cmp.Or(s.Discard, DiscardOld), DiscardOld, DiscardNew)
+	age := cmp.Or(s.MaxAge, StandardStreamAge)
+	window := cmp.Or(s.DuplicateWindow, min(StandardDuplicateWindow, age))
+	within(k, "output.stream.duplicateWindow", window, Duration(100*time.Millisecond), Duration(time.Hour))
+	k.that(window <= age, "output.stream.duplicateWindow", "%s is longer than maxAge, %s, which JetStream refuses", window, age)
+	within(k, "output.stream.maxAge", age, Duration(time.Minute), Duration(10*366*24*time.Hour))
 	k.subjects(o)
 }

@@ -278,7 +278,7 @@ type Stream struct {
 	Unmanaged bool   `json:"unmanaged,omitempty"`
 	// Subjects, default "flows.>" .
 	Subjects []string `json:"subjects,omitempty"`
-	// MaxAge of a message, default 24h; 0 cannot be told from unset: give a long one.
+	// MaxAge of a message. 0 (the default) makes it 24h, and leaves that of one that exists alone: for ever is a long one.
 	MaxAge Duration `json:"maxAge,omitempty"`
 	// MaxBytes of the stream; -1 for no limit. 0 (the default) makes it 10Gi, or less where the server has no room for that, and
 	// leaves the size of one that exists alone.
@@ -288,11 +288,13 @@ type Stream struct {
 	Storage  Storage `json:"storage,omitempty"`
 	// Retention, default Limits.
 	Retention Retention `json:"retention,omitempty"`
-	// Compression on disk, default None.
+	// Compression on disk. Empty (the default) makes it None, and leaves that of one that exists alone.
 	Compression Compression `json:"compression,omitempty"`
-	// Discard says what gives way when MaxBytes is reached, default Old. New makes the stream refuse, so that flows wait.
+	// Discard says what gives way when MaxBytes is reached. New makes the stream refuse, so that flows wait. Empty (the default) makes it
+	// Old, and leaves that of one that exists alone.
 	Discard Discard `json:"discard,omitempty"`
-	// DuplicateWindow is how long the stream knows messages by their ids, 100ms to 1h, at most MaxAge. Default 2m.
+	// DuplicateWindow is how long the stream knows messages by their ids, 100ms to 1h, at most MaxAge. 0 (the default) makes it
+	// 2m, or MaxAge where that is less, and leaves that of one that exists alone.
 	DuplicateWindow Duration `json:"duplicateWindow,omitempty"`
 	// Placement, nil for any servers.
 	Placement *Placement `json:"placement,omitempty"`

@@ -19,6 +19,13 @@ const (
 	StandardStreamBytes Size = 10 << 30
 )
 
+// What a stream gets when it is made and they are left out.
+const (
+	StandardStreamAge = Duration(24 * time.Hour)
+	// StandardDuplicateWindow is longer than any retry while the server is there.
+	StandardDuplicateWindow = Duration(2 * time.Minute)
+)
+
 // orDefault sets what is zero.
 func orDefault[T comparable](v *T, standard T) {
 	var zero T
@@ -94,14 +101,9 @@ func (c *Config) SetDefaults() {
 	if len(o.Stream.Subjects) == 0 {
 		o.Stream.Subjects = []string{"flows.>"}
 	}
-	orDefault(&o.Stream.MaxAge, Duration(24*time.Hour))
 	orDefault(&o.Stream.Replicas, 1)
 	orDefault(&o.Stream.Storage, StorageFile)
 	orDefault(&o.Stream.Retention, RetentionLimits)
-	orDefault(&o.Stream.Compression, CompressionNone)
-	orDefault(&o.Stream.Discard, DiscardOld)
-	// Longer than any retry while the server is there; the server refuses one that is longer than messages live.
-	orDefault(&o.Stream.DuplicateWindow, min(Duration(2*time.Minute), o.Stream.MaxAge))
 	orDefault(&o.Batch.MaxBytes, 64<<10)
 	orDefault(&o.Batch.MaxAge, Duration(200*time.Millisecond))
 	orDefault(&o.Buffer.MaxBytes, 256<<20)

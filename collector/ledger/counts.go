@@ -74,7 +74,9 @@ const (
 	SamplingChanged
 	SamplingRefreshed
 	SamplingRestored
-	SamplingEvicted // pushed out by the bounds
+	SamplingConflicting // disputes of devices that share address, domain and port
+	SamplingStale       // older than what is known: ignored
+	SamplingEvicted     // pushed out by the bounds
 	ExportersEvicted
 
 	SequenceSkipped    // units between two datagrams: lost, late, or with another collector
@@ -151,6 +153,8 @@ var Infos = [numCounters]Info{
 	SamplingChanged:         {"sampling_rates_changed", ""},
 	SamplingRefreshed:       {"sampling_rates_refreshed", ""},
 	SamplingRestored:        {"sampling_rates_restored", ""},
+	SamplingConflicting:     {"sampling_rates_conflicting", ""},
+	SamplingStale:           {"sampling_rates_stale", ""},
 	SamplingEvicted:         {"sampling_rates_evicted", ""},
 	ExportersEvicted:        {"exporters_evicted", ""},
 

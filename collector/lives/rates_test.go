@@ -61,6 +61,8 @@ type life struct {
 	fleet    *fleet
 	version  uint16
 	sequence uint32
+	// late is how long its datagrams are on their way.
+	late time.Duration
 }
 
 func (l *life) send(c *collector, port uint16, domain uint32, sets ...[]byte) {
@@ -69,7 +71,7 @@ func (l *life) send(c *collector, port uint16, domain uint32, sets ...[]byte) {
 		body = append(body, s...)
 	}
 	l.sequence++
-	at := uint32(l.fleet.now / int64(time.Second))
+	at := uint32((l.fleet.now - int64(l.late)) / int64(time.Second))
 	header := append(u16(10, uint16(16+len(body))), u32(at, l.sequence, domain)...)
 	if l.version == 9 {
 		header = append(u16(9, uint16(len(sets))), u32(100_000, at, l.sequence, domain)...)

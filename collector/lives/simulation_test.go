@@ -9,22 +9,52 @@ import (
 	"time"
 )
 
-// member is a device and where its datagrams come to. Two devices with one address and port are not simulated, see TestTwins.
+// member is a device and where its datagrams come to.
 type member struct {
 	*device
-	// at is the collector that its ports' datagrams come to; spread adds the port's own share.
-	at     int
-	pinned bool
-	// moved is when its ports or layouts last changed, until data of its cards may be held; rated when its rate did.
-	moved, rated int64
-	silent       bool
+	// at is the collector that its ports' datagrams come to; cards' go to the others, too.
+	at int
+	// twin has the same address, domain and port. Neither changes its layout, which docs/sharing.md says is not told apart.
+	twin *member
+	// moved is when its ports or layouts last changed, until data of its cards may be held; rated when its rate did; unsure when
+	// what a collector alone knew of it was lost, and lost when the bucket was.
+	moved, rated, unsure, lost int64
+	silent                     bool
 }
 
-// The bounds that docs/sharing.md states.
+// rates is the rate that its flows have, none where a twin announces another one, and since when.
+func (m *member) rates() (want uint64, since int64) {
+	switch {
+	case m.twin == nil:
+		return uint64(m.rate), m.rated
+	case m.twin.rate != m.rate:
+		return 0, max(m.rated, m.twin.rated)
+	}
+	return uint64(m.rate), max(m.rated, m.twin.rated)
+}
+
+// The bounds that docs/sharing.md states; devices announce each 5 minutes here.
 const (
 	cardsHeld  = 65 * time.Minute
 	rateWithin = 95 * time.Minute
+	announced  = 5 * time.Minute
 )
+
+// pair makes two members of one address and domain, with ports of their own or one that they share.
+func pair(random *rand.Rand, n int, ports ...uint16) (out []*member) {
+	first := random.IntN(3)
+	layout := random.IntN(len(layouts))
+	for i := range 2 {
+		d := &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), domain: 1, port: ports[i%len(ports)], layout: layout,
+			rate: uint32(random.IntN(3) * 100), ahead: time.Duration(random.IntN(3)-1) * 5 * time.Hour}
+		out = append(out, &member{device: d, at: (first + i) % 3, silent: true})
+		layout = (layout + n%2) % len(layouts)
+	}
+	if len(ports) == 1 {
+		out[0].twin, out[1].twin = out[1], out[0]
+	}
+	return out
+}
 
 // Many lives at once: what is decoded is right after each event, and everything is decoded beyond the bounds that the docs state.
 func TestManyLives(t *testing.T) {
@@ -49,17 +79,24 @@ func simulate(t *testing.T, seed uint64) {
 	for i := range 30 {
 		d := &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), domain: uint32(1 + i%3), port: port(), layout: random.IntN(len(layouts)),
 			rate: uint32(random.IntN(5) * 100), ahead: time.Duration(random.IntN(3)-1) * 5 * time.Hour}
-		m := &member{device: d, at: i % 3, moved: f.now, rated: f.now}
+		m := &member{device: d, at: i % 3}
 		if i%3 == 0 { // line cards whose data comes from ports that never send a template
 			d.cards = []uint16{port(), port()}
 		}
 		all = append(all, m)
 	}
+	for i := range 4 { // of each two, those of one have one layout, those of the other two
+		all = append(all, pair(random, 100+i, port(), port())...)
+		all = append(all, pair(random, 110+i, port())...)
+	}
+	for _, m := range all {
+		m.moved, m.rated = f.now, f.now
+	}
 	var log []string
 	note := func(format string, args ...any) {
 		log = append(log, fmt.Sprintf("%s ", time.Duration(f.now-1_700_000_000*int64(time.Second)))+fmt.Sprintf(format, args...))
 	}
-	decoded, held, start := 0, 0, f.now
+	decoded, held, start, rolledBack := 0, 0, f.now, int64(0)
 	for round := range 3000 {
 		f.wait(time.Minute)
 		if round%10 == 0 {
@@ -72,7 +109,7 @@ func simulate(t *testing.T, seed uint64) {
 			if m.silent { // who has the same address and port is held until it is heard again
 				for _, o := range all {
 					if o.address == m.address {
-						o.moved = f.now
+						o.moved, o.unsure = f.now, f.now
 					}
 				}
 			}
@@ -88,11 +125,17 @@ func simulate(t *testing.T, seed uint64) {
 				}
 				ok, wrong, rate := m.data(to, p)
 				since := time.Duration(f.now - m.moved)
+				want, rated := m.rates()
+				if time.Duration(f.now-m.unsure) <= announced && time.Duration(f.now-m.lost) <= rateWithin {
+					rated = f.now // the bucket knows of nobody when it was last heard, nor does the collector
+				}
 				switch {
-				case wrong:
+				case wrong && (m.twin == nil || since > 3*announced):
 					t.Errorf("seed %d: device %d (layout %d) is read with another layout from port %d (card %d)", seed, i, m.layout, p, k)
-				case ok && rate != uint64(m.rate) && time.Duration(f.now-m.rated) > rateWithin:
-					t.Errorf("seed %d: device %d has rate %d, not %d", seed, i, rate, m.rate)
+				case ok && rate != want && time.Duration(f.now-rated) > rateWithin:
+					t.Errorf("seed %d: device %d has rate %d, not %d", seed, i, rate, want)
+				case ok && rate != 0 && rate != uint64(m.rate) && time.Duration(f.now-max(rated, m.unsure)) > 3*announced && m.twin != nil:
+					t.Errorf("seed %d: device %d has its twin's rate %d, not %d", seed, i, rate, m.rate)
 				case !ok && (k == 0 && since > 10*time.Minute || since > cardsHeld):
 					t.Errorf("seed %d: device %d, port %d (card %d) is not decoded %s after it changed", seed, i, p, k, since)
 				}
@@ -110,11 +153,11 @@ func simulate(t *testing.T, seed uint64) {
 		i := random.IntN(len(all))
 		m := all[i]
 		switch event := random.IntN(12); {
-		case event < 2 && m.silent == false:
+		case event < 2 && !m.silent && m.twin == nil:
 			m.layout, m.moved = (m.layout+1+random.IntN(4))%len(layouts), f.now
 			note("device %d takes layout %d", i, m.layout)
 			m.announce(f.collectors[m.at])
-		case event == 2 && !m.pinned:
+		case event == 2 && m.twin == nil:
 			m.layout, m.port, m.moved = random.IntN(len(layouts)), port(), f.now
 			for k := range m.cards {
 				m.cards[k] = port()
@@ -122,7 +165,7 @@ func simulate(t *testing.T, seed uint64) {
 			m.at = random.IntN(3)
 			note("device %d reboots with layout %d", i, m.layout)
 			m.announce(f.collectors[m.at])
-		case event == 3 && !m.pinned:
+		case event == 3:
 			m.rate, m.rated = uint32(random.IntN(5)*100), f.now
 			note("device %d samples 1 of %d", i, m.rate)
 			m.announce(f.collectors[m.at])
@@ -134,21 +177,32 @@ func simulate(t *testing.T, seed uint64) {
 			note("collector %d is replaced", n)
 			f.replace(n)
 			for _, o := range all { // what twins say is held until each is heard again
-				if o.pinned && o.at == n || len(o.cards) > 0 {
+				o.unsure = f.now
+				if o.twin != nil || len(o.cards) > 0 {
 					o.moved = f.now
+					if time.Duration(f.now-rolledBack) < 2*time.Hour {
+						o.moved += int64(time.Hour)
+					}
 				}
 			}
 		case event == 7:
 			note("the bucket is lost")
 			clear(f.bucket)
 			f.relist()
+			for _, o := range all {
+				o.lost = f.now
+				if o.twin != nil {
+					o.moved = f.now
+				}
+			}
 		case event == 8 && f.snapshot != nil:
 			note("the bucket is rolled back")
+			rolledBack = f.now
 			f.bucket = maps.Clone(f.snapshot)
 			f.relist()
-			for _, o := range all { // what was silent is doubtful again
+			for _, o := range all { // what was silent is doubtful again, and for two hours more where a collector starts meanwhile
 				o.rated = f.now
-				if len(o.cards) > 0 {
+				if o.twin != nil || len(o.cards) > 0 {
 					o.moved = f.now
 				}
 			}

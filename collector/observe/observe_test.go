@@ -67,7 +67,7 @@ func document() *status.Document {
 func serve(t *testing.T, c config.HTTP, ready *Readiness) *Server {
 	t.Helper()
 	c.Address = "127.0.0.1:0"
-	s, err := Listen(c, NewRegistry(everything()), ready, account, document, slog.New(slog.DiscardHandler))
+	s, err := Listen(c, NewRegistry(everything()), ready, account, document, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Server serves /metrics, /healthz, /readyz, /status and /ledger, and profiles where the configuration asks for them.
+// Server serves /metrics, /healthz, /readyz, /status, /exporters and /ledger, and profiles where the configuration asks for them.
 type Server struct {
 	server   *http.Server
 	listener net.Listener
@@ -40,9 +40,10 @@ type Server struct {
 
 // Listen binds the address; nothing is answered before Serve. With the address "-" it returns a Server that does nothing.
 //
-// account, where it is not nil, is served on /ledger as JSON; document on /status, made at most once a second.
+// account, where it is not nil, is served on /ledger as JSON; document on /status, made at most once a second;
+// exporters on /exporters, page by page.
 func Listen(c config.HTTP, registry *prometheus.Registry, ready *Readiness, account func() ledger.Account,
-	document func() *status.Document, log *slog.Logger) (*Server, error) {
+	document func() *status.Document, exporters func() *status.Exporters, log *slog.Logger) (*Server, error) {
 	s := &Server{log: log, done: make(chan struct{})}
 	if c.Address == "-" {
 		close(s.done)
@@ -70,6 +71,9 @@ func Listen(c config.HTTP, registry *prometheus.Registry, ready *Readiness, acco
 	}
 	if document != nil {
 		mux.Handle("GET "+status.Path, &statusHandler{document: document})
+	}
+	if exporters != nil {
+		mux.Handle("GET "+status.ExportersPath, &exportersHandler{exporters: exporters})
 	}
 	if c.Profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -430,9 +430,15 @@ func TestAnExistingStreamIsLeftAsItIs(t *testing.T) {
 	if _, err := js.CreateStream(context.Background(), before); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, s, output(nil))
+	p := start(t, s, output(func(o *config.Output) { o.Stream.MaxAge = config.Duration(24 * time.Hour) }))
 	natstest.Eventually(t, "the stream is looked at", func() bool { return p.Status().StreamReady })
 	if got := p.Status().Differences; len(got) != 2 {
+		t.Errorf("differences are %q", got)
+	}
+	// What the configuration leaves open is no difference.
+	open := start(t, s, output(nil))
+	natstest.Eventually(t, "the stream is looked at", func() bool { return open.Status().StreamReady })
+	if got := open.Status().Differences; len(got) != 1 {
 		t.Errorf("differences are %q", got)
 	}
 	stream, err := js.Stream(context.Background(), "flows")

@@ -99,9 +99,7 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 		return fmt.Errorf("looking after stream %s: %w", want.Name, err)
 	}
 	have := stream.CachedInfo().Config
-	if p.config.Stream.MaxBytes == 0 {
-		want.MaxBytes = have.MaxBytes // what there was room for
-	}
+	leaveOpen(&want, have, p.config.Stream)
 	differences := compare(have, want)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,8 +119,7 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 	return nil
 }
 
-// StreamConfig is the stream that a configuration, with its defaults filled in, asks for: of the standard size where it leaves that
-// open.
+// StreamConfig is the stream that a configuration, with its defaults filled in, asks for: what it leaves open is as the standards say.
 func StreamConfig(c config.Stream) jetstream.StreamConfig {
 	storage := jetstream.FileStorage
 	if c.Storage == config.StorageMemory {
@@ -133,17 +130,18 @@ func StreamConfig(c config.Stream) jetstream.StreamConfig {
 		config.RetentionInterest:  jetstream.InterestPolicy,
 		config.RetentionWorkQueue: jetstream.WorkQueuePolicy,
 	}[c.Retention]
+	maxAge := cmp.Or(c.MaxAge, config.StandardStreamAge)
 	return jetstream.StreamConfig{
 		Name:        c.Name,
 		Description: "Flowfleet: flow records",
 		Subjects:    c.Subjects,
 		Retention:   retention,
 		Discard:     map[config.Discard]jetstream.DiscardPolicy{config.DiscardNew: jetstream.DiscardNew}[c.Discard],
-		MaxAge:      c.MaxAge.Std(),
+		MaxAge:      maxAge.Std(),
 		MaxBytes:    int64(cmp.Or(c.MaxBytes, config.StandardStreamBytes)),
 		Replicas:    c.Replicas,
 		Storage:     storage,
-		Duplicates:  min(c.DuplicateWindow, c.MaxAge).Std(), // the server refuses a longer one
+		Duplicates:  min(cmp.Or(c.DuplicateWindow, config.StandardDuplicateWindow), maxAge).Std(), // the server refuses a longer one
 		Compression: map[config.Compression]jetstream.StoreCompression{config.CompressionS2: jetstream.S2Compression}[c.Compression],
 		Placement:   placement(c.Placement),
 	}
@@ -154,6 +152,25 @@ func placement(p *config.Placement) *jetstream.Placement {
 		return nil
 	}
 	return &jetstream.Placement{Cluster: p.Cluster, Tags: p.Tags}
+}
+
+// leaveOpen takes over what a configuration does not say and a stream that exists may have as somebody chose it.
+func leaveOpen(want *jetstream.StreamConfig, have jetstream.StreamConfig, c config.Stream) {
+	if c.MaxBytes == 0 {
+		want.MaxBytes = have.MaxBytes
+	}
+	if c.MaxAge == 0 {
+		want.MaxAge = have.MaxAge
+	}
+	if c.Compression == "" {
+		want.Compression = have.Compression
+	}
+	if c.Discard == "" {
+		want.Discard = have.Discard
+	}
+	if c.DuplicateWindow == 0 {
+		want.Duplicates = have.Duplicates
+	}
 }
 
 // compare says in what an existing stream is other than wanted.

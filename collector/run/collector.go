@@ -142,7 +142,7 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 // begin makes everything that can fail. Nothing here waits for a server elsewhere.
 func (k *Collector) begin() (err error) {
 	c := k.config
-	if k.http, err = observe.Listen(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.statusDocument, k.log); err != nil {
+	if k.http, err = observe.Listen(c.HTTP, observe.NewRegistry(k.source()), k.ready, k.account, k.statusDocument, k.exporters, k.log); err != nil {
 		return err
 	}
 	k.http.Serve() // only now: what is asked for has k.http in it

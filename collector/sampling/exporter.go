@@ -33,6 +33,13 @@ type announcement struct {
 	// knows, and with it all others. What is heard later than told is heard here.
 	heard, since, told int64
 	stamp              template.Stamp
+	// first is the export time it began with, formers what the port said before.
+	first   template.Stamp
+	formers []former
+	// returned: the rate is one of before, which came back.
+	returned bool
+	// rival: devices that share the port dispute its rate, this is one of those. Its since is 0: before all others.
+	rival bool
 }
 
 // Exporter is what one address announced in all its domains. It is safe for concurrent use.
@@ -51,8 +58,9 @@ type Exporter struct {
 	samplers, cards map[uint64]struct{}
 	byKind          [kinds]int
 	count           int
-	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for.
-	newest, checked int64
+	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for;
+	// began is when the bucket's first was taken.
+	newest, checked, began int64
 }
 
 // Generation changes whenever a look-up may give another result, but for what the ttl brings.
@@ -75,39 +83,44 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 		port = template.AnyPort
 	}
 	e.heard.Store(now)
-	all := e.subjects[subject]
-	i := slices.IndexFunc(all, func(a *announcement) bool { return a.domain == domain && a.port == port })
-	if i < 0 {
-		a := &announcement{domain: domain, port: port, rate: rate, heard: now, since: now, stamp: template.StampOf(exported)}
+	stamp := template.StampOf(exported)
+	a := e.find(subject, domain, port, rate, false)
+	switch {
+	case a == nil:
+		a := &announcement{domain: domain, port: port, rate: rate, heard: now, since: now, stamp: stamp, first: stamp}
 		e.add(subject, a)
 		e.store.totals.Add(ledger.SamplingLearned, 1)
 		e.tell(subject, a, now, false)
 		return
+	case a.late(rate, stamp, now):
+		e.store.totals.Add(ledger.SamplingStale, 1)
+		return
+	case e.disputed(subject, a, rate, now):
+		e.store.totals.Add(ledger.SamplingRefreshed, 1)
+		return
 	}
-	a := all[i]
 	revived := !e.inForce(a, now)
-	a.heard = now
-	stamp := template.StampOf(exported)
 	if a.rate != rate {
+		a.replace(rate, now)
 		// Several may be of one second, and the exporter's clock may go back; their order does not.
-		a.rate, a.since, a.stamp = rate, now, max(stamp, a.stamp+1)
+		a.heard, a.since, a.stamp, a.first = now, now, max(stamp, a.stamp+1), stamp
 		e.store.totals.Add(ledger.SamplingChanged, 1)
 		e.tell(subject, a, now, false)
 		return
 	}
-	a.stamp = max(a.stamp, stamp)
+	a.heard, a.stamp = now, max(a.stamp, stamp)
 	e.store.totals.Add(ledger.SamplingRefreshed, 1)
 	if revived {
 		a.since = now
 	}
-	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(all, a) || e.misses(now) && now-a.told > retell {
+	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(subject, a) || e.misses(now) && now-a.told > retell {
 		e.tell(subject, a, now, true)
 	}
 }
 
 // contradicted reports whether another port says something else since the bucket was told of a.
-func (e *Exporter) contradicted(all []*announcement, a *announcement) bool {
-	return slices.ContainsFunc(all, func(o *announcement) bool {
+func (e *Exporter) contradicted(subject uint64, a *announcement) bool {
+	return slices.ContainsFunc(e.subjects[subject], func(o *announcement) bool {
 		return o.domain == a.domain && o.rate != a.rate && o.since >= a.told && o != a
 	})
 }
@@ -133,28 +146,33 @@ func (e *Exporter) misses(now int64) bool {
 func (e *Exporter) tell(subject uint64, a *announcement, now int64, refresh bool) {
 	refresh = refresh && a.told != 0
 	a.told, e.checked = max(a.heard, 1), now
-	e.advance(a.heard)
+	e.advance(a.heard, true)
 	e.generation.Add(1)
 	d := e.describe(subject, a)
 	d.Refresh = refresh
 	e.store.observer.Learned(d)
 }
 
-// advance notes that something was heard at a time, as others know it too. Where nothing was for long, what is heard here would
-// seem silent to them: they are told of that as well. e.mu is held.
-func (e *Exporter) advance(at int64) {
+// advance notes that something was heard at a time, here or as the bucket says. Where nothing was for long, others would take what is
+// heard here for silent: they are told of that as well. A collector that began a moment ago does not know what it would have heard:
+// that has half an hour to be. e.mu is held.
+func (e *Exporter) advance(at int64, here bool) {
 	if at <= e.newest {
 		return
 	}
-	long := at-e.newest > retell
+	before := e.newest
 	e.newest = at
 	e.generation.Add(1)
-	if !long {
+	if at-before <= retell {
 		return
 	}
+	young := here && at < e.began+retell
 	for subject, all := range e.subjects {
 		for _, a := range all {
-			if a.heard > a.told && at-a.told > retell && e.newest-a.heard <= silence {
+			if young && !a.rival && before-a.heard <= silence && at-a.heard > silence && at-a.heard <= e.store.TTL() {
+				a.heard = at - retell - 1
+			}
+			if a.heard > a.told && at-a.told > retell && at-a.heard <= silence {
 				e.tell(subject, a, max(at, e.checked), true)
 			}
 		}
@@ -162,10 +180,14 @@ func (e *Exporter) advance(at int64) {
 }
 
 func (e *Exporter) describe(subject uint64, a *announcement) template.Definition {
+	key := template.Key{Scope: template.Scope{Version: e.key.version, Exporter: e.key.address, Domain: a.domain},
+		Family: template.FamilySampling, Port: a.port, ID: subject}
+	if a.rival {
+		key.Layout = a.rate + 1
+	}
 	return template.Definition{
-		Key: template.Key{Scope: template.Scope{Version: e.key.version, Exporter: e.key.address, Domain: a.domain},
-			Family: template.FamilySampling, Port: a.port, ID: subject},
-		Kind: template.KindSampling, Stamp: a.stamp, Record: Encode(a.rate), Heard: a.heard, Told: a.told,
+		Key: key, Kind: template.KindSampling, Stamp: a.stamp, Record: Encode(a.rate), Heard: a.heard, Told: a.told,
+		Witnessed: a.heard > a.since,
 	}
 }
 
@@ -227,28 +249,33 @@ func (e *Exporter) remove(subject uint64, a *announcement) {
 	e.generation.Add(1)
 }
 
-// restore takes what the bucket has and reports whether that changes anything.
-func (e *Exporter) restore(d template.Definition, rate uint64) bool {
+// restore takes what the bucket has at now and reports whether that changes anything.
+func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.advance(d.Heard)
-	for _, a := range e.subjects[d.Key.ID] {
-		if a.domain != d.Key.Scope.Domain || a.port != d.Key.Port {
-			continue
-		}
+	if e.newest == 0 {
+		e.began, e.checked = now, now+retell/2 // what the bucket has is not missed before it could be heard
+	}
+	e.advance(d.Heard, false)
+	if a := e.find(d.Key.ID, d.Key.Scope.Domain, d.Key.Port, rate, d.Key.Layout != 0); a != nil {
 		order := template.Compare(d.Stamp, d.Heard, a.stamp, a.heard)
-		switch {
-		case a.rate != rate && (order < 0 || order == 0 && rate < a.rate):
+		changed := a.rate != rate
+		if changed && (order < 0 || order == 0 && rate < a.rate) {
 			if d.Stamp > a.stamp { // the exporter's clock was set back
 				a.stamp = d.Stamp + 1
 			}
 			e.tell(d.Key.ID, a, e.checked, false) // what is known here is newer
 			return false
-		case a.rate != rate:
-			a.rate, a.since, a.stamp = rate, d.Heard, d.Stamp
+		}
+		if changed {
+			a.replace(rate, now)
+			a.since, a.stamp, a.first = began(&d), d.Stamp, d.Stamp
+		} else if d.Heard <= a.since {
+			a.since = began(&d)
+		}
+		if changed || a.heard < d.Heard {
 			e.generation.Add(1)
 		}
-		changed := a.since == d.Heard && a.heard < d.Heard
 		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Heard, 1)
 		return changed
 	}
@@ -256,9 +283,17 @@ func (e *Exporter) restore(d template.Definition, rate uint64) bool {
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 		return false
 	}
-	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: d.Heard,
-		told: max(d.Heard, 1), stamp: d.Stamp})
+	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
+		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0})
 	return true
+}
+
+// began is when what the bucket has was first said: when it was heard; 0, which is before all others, where it was said before.
+func began(d *template.Definition) int64 {
+	if d.Witnessed {
+		return 0
+	}
+	return d.Heard
 }
 
 // holdsOlder reports whether one of those looked at was heard before a time.

@@ -1,7 +1,8 @@
 package sampling
 
 // choose is what those that count say to a port: its own announcement; else what all say; else the one that began last, where none
-// of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed.
+// of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed. What
+// devices that share a port dispute is a known 0: nobody else's rate stands in for it.
 func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
 	var last, own *announcement
 	differ := false
@@ -11,7 +12,7 @@ func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, po
 		}
 		if a.port == port {
 			if own != nil && own.rate != a.rate {
-				return 0, false // what it says of other domains
+				return 0, own.domain == a.domain // devices that share the port; else what it says of other domains
 			}
 			own = a
 		}
@@ -31,7 +32,7 @@ func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, po
 	if differ {
 		for _, a := range all {
 			if fits(a) && e.inForce(a, now) && a.rate != last.rate && a.heard >= last.since {
-				return 0, false
+				return 0, a.rival || last.rival
 			}
 		}
 	}
@@ -53,7 +54,7 @@ func (e *Exporter) inDomain(all []*announcement, domain uint32, port uint16, now
 }
 
 // Rate looks up the rate of a subject (see Key) for flows of a domain that come from port, at now. known tells a rate of 0, which
-// says that sampling has ended, from none. What the domain itself says counts before what others do.
+// says that sampling has ended or that devices dispute it, from none. What the domain itself says counts before what others do.
 func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (rate uint64, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -134,7 +134,7 @@ func (s *Store) oldest() (oldest *Exporter, looked int) {
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	d.Heard = min(d.Heard, now)
 	rate, err := Decode(d.Record)
-	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() {
+	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() || d.Key.Layout != 0 && d.Key.Layout != rate+1 {
 		return false
 	}
 	e := s.Find(d.Key.Scope)
@@ -151,7 +151,7 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	} else if heard := e.heard.Load(); d.Heard > heard {
 		e.heard.CompareAndSwap(heard, d.Heard)
 	}
-	if !e.restore(d, rate) {
+	if !e.restore(d, rate, now) {
 		return false
 	}
 	s.totals.Add(ledger.SamplingRestored, 1)
@@ -166,11 +166,8 @@ func (s *Store) Forget(k template.Key) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, a := range e.subjects[k.ID] {
-		if a.domain == k.Scope.Domain && a.port == k.Port {
-			e.remove(k.ID, a)
-			return
-		}
+	if a := e.find(k.ID, k.Scope.Domain, k.Port, k.Layout-1, k.Layout != 0); a != nil {
+		e.remove(k.ID, a)
 	}
 }
 

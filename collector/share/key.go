@@ -17,6 +17,7 @@ const (
 	kindTemplate = "t1"
 	kindLayout   = "t2" // a layout beside the port's own, see template.Key.Layout
 	kindSampling = "s1"
+	kindRival    = "s2" // a rate that devices which share even the port dispute, see package sampling
 	kindClock    = "b1"
 	kindNames    = "n1"
 	kindPage     = "p1"
@@ -35,7 +36,8 @@ const namesToken = "names"
 
 // EncodeKey writes a key in the bucket's alphabet: t1.<version>.<address>.<domain>.<port>.<template id> for templates,
 // t2.<version>.<address>.<domain>.<port>.<template id>-<layout> for the layouts of devices that share even the port,
-// s1.<version>.<address>.<domain>.<port>.<subject> for sampling rates and b1.<version>.<address>.<domain>.<port>.boot for clocks.
+// s1.<version>.<address>.<domain>.<port>.<subject> for sampling rates, s2.<version>.<address>.<domain>.<port>.<subject>-<rate> for
+// those that such devices dispute and b1.<version>.<address>.<domain>.<port>.boot for clocks.
 // Tables of names have n1.names.<address>.<domain>.any.<table> and their pages p1.<hash>. Different keys never give the same text.
 func EncodeKey(k template.Key) string {
 	if k.Family == template.FamilyPage {
@@ -45,6 +47,9 @@ func EncodeKey(k template.Key) string {
 	switch {
 	case k.Family == template.FamilySampling:
 		kind, id = kindSampling, encodeSubject(k.ID)
+		if k.Layout != 0 {
+			kind, id = kindRival, id+"-"+strconv.FormatUint(k.Layout-1, 10)
+		}
 	case k.Family == template.FamilyClock:
 		kind, id = kindClock, bootToken
 	case k.Family == template.FamilyNames:
@@ -96,6 +101,13 @@ func DecodeKey(s string) (template.Key, error) {
 	case kindSampling:
 		k.Family = template.FamilySampling
 		k.ID, errs[3] = decodeSubject(parts[5])
+	case kindRival:
+		k.Family = template.FamilySampling
+		cut := max(0, strings.LastIndexByte(parts[5], '-'))
+		if k.ID, errs[3] = decodeSubject(parts[5][:cut]); errs[3] == nil {
+			k.Layout, errs[3] = strconv.ParseUint(strings.TrimPrefix(parts[5][cut:], "-"), 10, 64)
+			k.Layout++
+		}
 	case kindClock:
 		k.Family = template.FamilyClock
 	case kindNames:

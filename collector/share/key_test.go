@@ -44,6 +44,10 @@ func TestKeysAreReadableAndReversible(t *testing.T) {
 		"b1.ipfix.10-1-2-3.0.2055.boot":    {Scope: scope(template.IPFIX, "10.1.2.3", 0), Port: 2055, Family: template.FamilyClock},
 		"s1.ipfix.10-1-2-3.0.any.process": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Family: template.FamilySampling,
 			ID: subjectKey(t, sampling.Process, 0)},
+		"s2.ipfix.10-1-2-3.0.2055.system-0": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Family: template.FamilySampling, Port: 2055,
+			ID: subjectKey(t, sampling.System, 0), Layout: 1},
+		"s2.ipfix.10-1-2-3.0.2055.interface-3-18446744073709551614": {Scope: scope(template.IPFIX, "10.1.2.3", 0),
+			Family: template.FamilySampling, Port: 2055, ID: subjectKey(t, sampling.Interface, 3), Layout: 1<<64 - 1},
 		"s1.ipfix.10-1-2-3.0.any.interface-3": {Scope: scope(template.IPFIX, "10.1.2.3", 0), Family: template.FamilySampling,
 			ID: subjectKey(t, sampling.Interface, 3)},
 	} {
@@ -57,7 +61,9 @@ func TestKeysAreReadableAndReversible(t *testing.T) {
 	}
 	for _, text := range []string{"", "t1", "t2.ipfix.10-1-2-3.0.any.256", "t1.ipfix.10-1-2-3.00.any.256",
 		"t1.ipfix.10-1-2-3.0.0.256", "t1.sflow.10-1-2-3.0.any.256", "t1.ipfix.10-1-2.0.any.256",
-		"t1.ipfix.2001-DB8--1.0.any.256", "t1.ipfix.10-1-2-3.0.any.70000", "s1.ipfix.10-1-2-3.0.any.sampler"} {
+		"t1.ipfix.2001-DB8--1.0.any.256", "t1.ipfix.10-1-2-3.0.any.70000", "s1.ipfix.10-1-2-3.0.any.sampler",
+		"s2.ipfix.10-1-2-3.0.any.system", "s2.ipfix.10-1-2-3.0.any.sampler-5", "s2.ipfix.10-1-2-3.0.any.-5", "s2.ipfix.10-1-2-3.0.any.",
+		"s2.ipfix.10-1-2-3.0.any.system-18446744073709551615", "s2.ipfix.10-1-2-3.0.any.system-07"} {
 		if k, err := DecodeKey(text); !errors.Is(err, ErrKey) {
 			t.Errorf("DecodeKey(%q) = %+v, %v", text, k, err)
 		}
@@ -80,6 +86,8 @@ func FuzzKeyRoundTrip(f *testing.F) {
 			k.ID, k.Layout = uint64(uint16(id)), id>>16
 		} else if k.Family = template.FamilySampling; kind > sampling.Process || kind == sampling.System && n != 0 {
 			return
+		} else {
+			k.Layout = uint64(domain)
 		}
 		text := EncodeKey(k)
 		if !alphabet.MatchString(text) {
@@ -95,6 +103,7 @@ func FuzzKeyRoundTrip(f *testing.F) {
 func FuzzDecodeKey(f *testing.F) {
 	f.Add("t1.ipfix.10-1-2-3.0.any.256")
 	f.Add("s1.netflow9.2001-db8--1.4.any.sampler-5")
+	f.Add("s2.netflow9.2001-db8--1.4.1000.sampler-5-100")
 	f.Add("t1.ipfix.fe80--1_eth=3d.0.any.256")
 	f.Fuzz(func(t *testing.T, text string) {
 		if k, err := DecodeKey(text); err == nil && EncodeKey(k) != text {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -389,3 +390,37 @@ func TestABatchThatWasSentWithoutAnAnswerIsCounted(t *testing.T) {
 }
 
 func silentBatch(b Batch) bool { return len(b.Payload) == len(batch(2)) }
+
+// The permissions of docs/clickhouse.md are enough, also to make the consumer and the stream of what is refused.
+func TestTheGuidesPermissionsAreEnough(t *testing.T) {
+	s := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "admin", Password: "a"}, {Username: "sink", Password: "s", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: []string{
+				"$JS.API.CONSUMER.INFO.flows.sink", "$JS.API.CONSUMER.MSG.NEXT.flows.sink", "$JS.ACK.flows.sink.>", "refused",
+				"$JS.API.CONSUMER.CREATE.flows.sink", "$JS.API.STREAM.CREATE.refused",
+			}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}}
+	})
+	var clients []jetstream.JetStream
+	for _, user := range []nats.Option{nats.UserInfo("admin", "a"), nats.UserInfo("sink", "s")} {
+		js, err := jetstream.New(s.Connect(user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, js)
+	}
+	b := &bench{t: t, server: s, js: clients[0], memory: &memory{batches: make(map[string]string)}}
+	b.makeStream()
+	b.publishMany(5, 2)
+	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	b.js = clients[1]
+	_, stop := b.start(options())
+	b.js = clients[0]
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Stored != (Count{5, 10}) || books.Refused[ReasonEncoding] != (Count{1, 1}) || books.AcknowledgementFailures != 0 {
+		t.Errorf("%+v", books)
+	}
+}

@@ -99,7 +99,7 @@ type Key struct {
 	// ID is the template id (256 to 65535); for a sampling rate what it applies to, as the package sampling packs it; 0 for a clock.
 	ID uint64
 	// Layout is 0, or tells this layout of the template from others that devices with the same address, domain and port say, see
-	// Fingerprint.
+	// Fingerprint; of a sampling rate that such devices dispute it is the rate and 1.
 	Layout uint64
 }
 
@@ -116,6 +116,7 @@ type Definition struct {
 	// nanoseconds since 1970 by the clock that is handed to the stores.
 	Heard, Told int64
 	// Witnessed: who heard it had heard itself what the same port said before, so this is a redefinition and no other device.
+	// Of a sampling rate: it was said before Heard, too, so what others say did not give way to it.
 	Witnessed bool
 	// Silent: nobody said it for an hour while another layout was said in its place.
 	Silent bool

@@ -4,6 +4,8 @@ package allow
 import (
 	"cmp"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -13,12 +15,12 @@ import (
 // Images are repositories, such as ghcr.io/flowfleet/flowfleet; one that ends in "/" stands for all below it. None allow all.
 type Images []string
 
-// Servers are NATS servers: host:port, or *.domain:port for all hosts of a domain. None allow all.
+// Servers are NATS servers: host:port, [address]:port for IPv6, or *.domain:port for all hosts of a domain. None allow all.
 type Servers []string
 
 var (
 	repository = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*/?$`)
-	server     = regexp.MustCompile(`^(\*\.)?[-a-z0-9._]+:[0-9]{1,5}$`)
+	server     = regexp.MustCompile(`^((\*\.)?[-a-z0-9._]+|\[[0-9a-f:.]+\]):[0-9]{1,5}$`)
 	// suffix is what an image has after its repository: tag, digest or both.
 	suffix = regexp.MustCompile(`^(:[^/:@]+)?(@[^/@]+)?$`)
 )
@@ -41,14 +43,28 @@ const natsPort = "4222"
 func ParseServers(list string) (Servers, error) {
 	out := Servers(split(list))
 	for i, s := range out {
-		if !strings.Contains(s, ":") {
+		if !strings.Contains(s, ":") || strings.HasSuffix(s, "]") {
 			s += ":" + natsPort
 		}
-		if out[i] = strings.ToLower(s); !server.MatchString(out[i]) {
-			return nil, fmt.Errorf("%q is not a server such as nats.example.com:4222, or *.example.com:4222 for all hosts of a domain", s)
+		host, port, err := net.SplitHostPort(s)
+		if out[i] = hostAndPort(host, port); err != nil || !server.MatchString(out[i]) || strings.HasPrefix(s, "[") && !isAddress(host) {
+			return nil, fmt.Errorf("%q is not a server such as nats.example.com:4222, [2001:db8::1]:4222, or *.example.com:4222 for all hosts of a domain", s)
 		}
 	}
 	return out, nil
+}
+
+// hostAndPort is one text for all ways to write a server.
+func hostAndPort(host, port string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		host = address.Unmap().String()
+	}
+	return net.JoinHostPort(strings.ToLower(host), port)
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 func split(list string) []string {
@@ -88,7 +104,7 @@ func (s Servers) Allow(address string) bool {
 	case "wss":
 		port = "443"
 	}
-	host := strings.ToLower(u.Hostname()) + ":" + cmp.Or(u.Port(), port)
+	host := hostAndPort(u.Hostname(), cmp.Or(u.Port(), port))
 	return slices.ContainsFunc(s, func(allowed string) bool {
 		if domain, ok := strings.CutPrefix(allowed, "*"); ok {
 			return strings.HasSuffix(host, domain) && len(host) > len(domain)

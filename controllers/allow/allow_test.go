@@ -39,7 +39,7 @@ func TestImagesAreAllowedByTheirRepository(t *testing.T) {
 }
 
 func TestServersAreAllowedByHostAndPort(t *testing.T) {
-	allowed, err := ParseServers("nats,NATS.example.com:4223,*.nats.svc:4222,ws.example.com:443")
+	allowed, err := ParseServers("nats,NATS.example.com:4223,*.nats.svc:4222,ws.example.com:443,[2001:DB8:0:0::1]:4224,[::2],[::ffff:192.0.2.7]:4222")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +63,13 @@ func TestServersAreAllowedByHostAndPort(t *testing.T) {
 		"nats://nats:4222@evil:4222":   false,
 		"nats://evil:4222/nats:4222":   false,
 		"nats://evil:4222#nats:4222":   false,
+		"nats://[2001:db8::1]:4224":    true,
+		"nats://[2001:db8::0:1]:4224":  true,
+		"nats://[2001:db8::1]:4222":    false,
+		"nats://[2001:db8::2]:4224":    false,
+		"nats://[::2]":                 true,
+		"tls://[0:0:0:0:0:0:0:2]:4222": true,
+		"nats://192.0.2.7:4222":        true,
 		"not an address at all, %zz":   false,
 		"nats://nats%2eexample.com:80": false,
 	} {
@@ -70,7 +77,7 @@ func TestServersAreAllowedByHostAndPort(t *testing.T) {
 			t.Errorf("%q: %v", address, got)
 		}
 	}
-	for _, bad := range []string{"nats://nats:4222", "*", "nats:", "na*ts:4222", "[::1]:4222"} {
+	for _, bad := range []string{"nats://nats:4222", "*", "nats:", "na*ts:4222", "2001:db8::1", "2001:db8::1:4222", "[2001:db8::1", "[nats]:4222", "[1:2]:4222", "*.[::1]:4222"} {
 		if _, err := ParseServers(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}

@@ -58,8 +58,8 @@ func alerts(c *v1alpha1.FlowCollector) []alert {
 			"{{ $labels.pod }} cannot use its spool",
 			"The collector's log says why, and what to do: the disk is full, read-only, broken or not mounted, or another collector has it."},
 		{"FlowfleetCollectorsMissing", "critical", "10m",
-			fmt.Sprintf(`kube_daemonset_status_number_unavailable{namespace=%q,daemonset=%q} > 0`, c.Namespace, ObjectName(c)),
-			"{{ $value }} nodes are without a collector",
+			missing(c),
+			"{{ $value }} nodes are without a collector, more than collector.minReady allows",
 			"Look at the condition CollectorsAvailable of the FlowCollector."},
 	}
 	if !c.Spec.TemplateStore.Disabled {

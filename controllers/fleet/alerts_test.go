@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -104,7 +105,7 @@ func TestAlertsFireOnTheirFaultsAndOnNothingElse(t *testing.T) {
 func TestAlertsThatSayTheContraryFailTheirTests(t *testing.T) {
 	rules := ruleFile(t, readCollector(t, "testdata/minimal.yaml"))
 	directory := t.TempDir()
-	swapped := strings.NewReplacer(" > 0", " < 0", " < 0", " > 0", " == 0", " != 0", " != 0", " == 0").Replace(string(rules))
+	swapped := strings.NewReplacer(" > ", " < ", " < ", " > ", " == ", " != ", " != ", " == ").Replace(string(rules))
 	if err := os.WriteFile(filepath.Join(directory, "rules.golden.yaml"), []byte(swapped), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +140,24 @@ func TestAlertsOfTwoFleetsDiffer(t *testing.T) {
 		}
 		if a.summary == "" || a.whatToDo == "" || a.wait == "" {
 			t.Errorf("%s does not say what is wrong and what to do", a.name)
+		}
+	}
+}
+
+// The alert and the condition CollectorsAvailable have one limit, for each form of minReady.
+func TestCollectorsAreMissingWhereMinReadySaysSo(t *testing.T) {
+	for want, bearable := range map[string]string{
+		"":     `kube_daemonset_status_desired_number_scheduled{namespace="flows",daemonset="edge-collector"} * 1 / 100 `,
+		"80%":  `kube_daemonset_status_desired_number_scheduled{namespace="flows",daemonset="edge-collector"} * 20 / 100 `,
+		"100%": `kube_daemonset_status_desired_number_scheduled{namespace="flows",daemonset="edge-collector"} * 0 / 100 `,
+		"5":    `clamp_min(kube_daemonset_status_desired_number_scheduled{namespace="flows",daemonset="edge-collector"} - 5, 0) `,
+	} {
+		c := readCollector(t, "testdata/minimal.yaml")
+		if want != "" {
+			c.Spec.Collector.MinReady = new(intstr.Parse(want))
+		}
+		if got := missing(c); !strings.Contains(got, " > "+bearable) {
+			t.Errorf("minReady %q: %s", want, got)
 		}
 	}
 }

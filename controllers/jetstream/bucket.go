@@ -115,6 +115,11 @@ func (c *Connection) checkBucket(ctx context.Context, t target, s jetstream.Stre
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil // they went away meanwhile
 		}
+		// The server has just described the bucket, so it is one. No value of ours is nearly as large.
+		var excess *excessError
+		if errors.As(err, &excess) {
+			return foreign("is in use by something else (a value is larger than any of Flowfleet's): name another bucket")
+		}
 		if err != nil {
 			return fmt.Errorf("looking at the keys of %s: %w", t, err)
 		}

@@ -220,6 +220,9 @@ func offline(info *jetstream.StreamInfo) []string {
 
 // isBroken reports whether no request can be answered any more.
 func (c *Connection) isBroken() bool {
+	if c.dialer.fault() != nil {
+		return true // of which the client hears a moment later
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.broken != nil

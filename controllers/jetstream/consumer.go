@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,14 +69,6 @@ type Consumer struct {
 	Lag      time.Duration
 	LagKnown bool
 	LagError string
-}
-
-// FirstUnread is no later than the first message that is not acknowledged; first is the first one of the stream.
-func (k *Consumer) FirstUnread(first uint64) uint64 {
-	if k.AckPending == 0 {
-		return max(k.Delivered+1, k.AckFloor+1, first)
-	}
-	return max(k.AckFloor+1, first)
 }
 
 const consumerDescription = "Flowfleet: where a reader of flows stands"
@@ -198,7 +191,7 @@ func (c *Connection) bringConsumer(ctx context.Context, owner Owner, s jetstream
 	config := have
 	if r == inherited {
 		p.change("taken over from the FlowCollector of the same name before (uid %s)", have.Metadata[metadataUID])
-		config.Metadata = cloned(have.Metadata)
+		config.Metadata = maps.Clone(have.Metadata)
 		owner.sign(config.Metadata)
 	}
 	set := func(field string, have, want int64, show func(int64) string, to func()) {
@@ -266,43 +259,6 @@ func (k *Consumer) take(info *jetstream.ConsumerInfo, managed bool) {
 	}
 }
 
-// largestRead is the average size of messages above which none is read: that of the largest batch, with its headers.
-const largestRead = 904 << 10
-
-// findOldest looks at the oldest message that is not acknowledged.
-func (c *Connection) findOldest(ctx context.Context, s jetstream.Stream, info *jetstream.ConsumerInfo, k *Consumer) error {
-	if info.NumPending == 0 && info.NumAckPending == 0 {
-		k.LagKnown = true
-		return nil
-	}
-	state := &s.CachedInfo().State
-	if state.Msgs > 0 && state.Bytes/state.Msgs > largestRead {
-		return fmt.Errorf("the stream's messages are larger than %d KiB, and are not read", largestRead>>10)
-	}
-	filter := filterOf(&info.Config)
-	if len(filter) == 0 {
-		filter = []string{">"}
-	}
-	c.large = true
-	defer func() { c.large = false }()
-	for _, subject := range filter {
-		m, err := request(ctx, c, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-			return s.GetMsg(ctx, k.FirstUnread(state.FirstSeq), jetstream.WithGetMsgSubject(subject))
-		})
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-			continue
-		case err != nil:
-			k.Oldest, k.Lag, k.LagKnown = 0, 0, false
-			return fmt.Errorf("looking at the oldest unread message of consumer %s: %w", k.Name, err)
-		}
-		if !k.LagKnown || m.Sequence < k.Oldest {
-			k.Oldest, k.Lag, k.LagKnown = m.Sequence, max(info.TimeStamp.Sub(m.Time), 0), true
-		}
-	}
-	return nil
-}
-
 func setFilter(c *jetstream.ConsumerConfig, subjects []string) {
 	if len(subjects) == 1 {
 		c.FilterSubject = subjects[0]
@@ -330,14 +286,6 @@ func replicas(n int64) string {
 		return "that of the stream"
 	}
 	return number(n)
-}
-
-func cloned(metadata map[string]string) map[string]string {
-	out := make(map[string]string, len(metadata))
-	for k, v := range metadata {
-		out[k] = v
-	}
-	return out
 }
 
 // consumerDeeds are what was done with consumers, in as few deeds as can be: events of one kind are one to Kubernetes.

@@ -3,27 +3,41 @@ package jetstream
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
 )
 
 // setPolicies sets what of a stream changes without losing anything: its compression from now on, what gives way, how long ids are
-// known, and where it is placed.
-func (p *plan) setPolicies(want jetstream.StreamConfig) {
+// known, and where it is placed. What the spec leaves open stays as it is.
+func (p *plan) setPolicies(spec config.Stream, want jetstream.StreamConfig) {
 	have := &p.config
-	if p.policy("compression", have.Compression, want.Compression) {
+	if spec.Compression != "" && p.policy("compression", have.Compression, want.Compression) {
 		have.Compression = want.Compression
 	}
-	if p.policy("discard", have.Discard, want.Discard) {
+	if spec.Discard != "" && p.policy("discard", have.Discard, want.Discard) {
 		have.Discard = want.Discard
 	}
-	// A window that is as long as the age is cut to it: where the stream's age stays above the spec, so does its window.
-	cut := want.Duplicates == want.MaxAge && have.MaxAge != want.MaxAge && have.Duplicates > want.Duplicates
-	if !cut && p.policy("duplicateWindow", have.Duplicates, want.Duplicates) {
-		have.Duplicates = want.Duplicates
+	if spec.DuplicateWindow != 0 {
+		p.setWindow(want.Duplicates)
 	}
 	if want.Placement != nil && !samePlacement(have.Placement, want.Placement) && p.policy("placement", placed(have.Placement), placed(want.Placement)) {
 		have.Placement = want.Placement
+	}
+}
+
+// setWindow sets how long ids are known, which is never longer than messages live.
+func (p *plan) setWindow(want time.Duration) {
+	have := &p.config
+	if p.ours && have.MaxAge > 0 && want > have.MaxAge {
+		p.keep("duplicateWindow: %s.duplicateWindow says %v, and ids are not known for longer than messages live, %v: say %s.maxAge too",
+			p.section, want, have.MaxAge, p.section)
+		want = have.MaxAge
+	}
+	if p.policy("duplicateWindow", have.Duplicates, want) {
+		have.Duplicates = want
 	}
 }
 

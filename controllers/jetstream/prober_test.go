@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
@@ -165,6 +167,35 @@ func silent(t *testing.T) (url string, taken func() int64) {
 		n.Add(1)
 		t.Cleanup(func() { _ = c.Close() })
 	}), n.Load
+}
+
+// A value that is larger than what is read of a server is another program's. The server is none the worse for it.
+func TestABucketWithLargeValuesIsForeignAndItsServerReachable(t *testing.T) {
+	s := natstest.Start(t)
+	kv, err := administrator(t, s).CreateKeyValue(background(t), jetstream.KeyValueConfig{Bucket: "edge"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Put(background(t), "picture", make([]byte, 200<<10)); err != nil {
+		t.Fatal(err)
+	}
+	p := probe(t, time.Hour)
+	for _, name := range []string{"edge", "core", "spine"} { // of one connection
+		p.Want(key1(name), wants("1", name, s.URL()))
+	}
+	for _, name := range []string{"edge", "core", "spine"} {
+		f := p.until(key1(name), "a look", looked("1"))
+		want := ClassNone
+		if name == "edge" {
+			want = ClassForeign
+		}
+		if f.Bucket.Class != want || f.Stream.Class != ClassNone {
+			t.Errorf("%s: the bucket is %q (%s), the stream %q (%s)", name, f.Bucket.Class, f.Bucket.Error, f.Stream.Class, f.Stream.Error)
+		}
+	}
+	if f := p.Finding(key1("edge")); !strings.Contains(f.Bucket.Error, "in use by something else") {
+		t.Errorf("it says %q", f.Bucket.Error)
+	}
 }
 
 func TestSilentServersKeepNobodyElseWaiting(t *testing.T) {

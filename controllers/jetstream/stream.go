@@ -74,13 +74,16 @@ func (c *Connection) EnsureStream(ctx context.Context, owner Owner, want config.
 		settle: func(p *plan) {
 			p.setReplicas(desiredStream.Replicas)
 			p.setSubjects(desiredStream.Subjects)
-			p.setMaxAge("maxAge", desiredStream.MaxAge)
-			if want.MaxBytes != 0 { // else it is what there was room for
+			// What the spec does not say is somebody else's to say, such as with the nats program.
+			if want.MaxAge != 0 {
+				p.setMaxAge("maxAge", desiredStream.MaxAge)
+			}
+			if want.MaxBytes != 0 {
 				p.setMaxBytes(desiredStream.MaxBytes)
 			}
 			p.keepStorage(desiredStream.Storage)
 			p.keepRetention(desiredStream.Retention)
-			p.setPolicies(desiredStream)
+			p.setPolicies(want, desiredStream)
 		},
 	})
 	if hasCode(err, codeSubjectsOverlap) {

@@ -63,7 +63,7 @@ func TestAStreamThatAnAdministratorMadeIsUsedAsItIs(t *testing.T) {
 	before := configOf(t, js, "flows")
 	c := open(t, s.URL())
 	count := writes(t, s)
-	st := mustStream(t, c, edge, flows(), true)
+	st := mustStream(t, c, edge, flows(func(c *config.Stream) { c.MaxAge = config.Duration(24 * time.Hour) }), true)
 	if st.Managed || st.Created {
 		t.Errorf("%+v", st)
 	}
@@ -201,12 +201,57 @@ func TestAnAgeThatStaysKeepsItsWindowForDuplicates(t *testing.T) {
 	js := administrator(t, s)
 	c := open(t, s.URL())
 	mustStream(t, c, edge, flows(), false)
-	short := flows(func(c *config.Stream) {
-		c.MaxAge, c.DuplicateWindow = config.Duration(time.Minute), config.Duration(time.Minute) // as defaults make of an age of a minute
-	})
+	short := flows(func(c *config.Stream) { c.MaxAge = config.Duration(time.Minute) })
 	says(t, mustStream(t, c, edge, short, false).Kept, "maxAge")
 	if d := configOf(t, js, "flows").Duplicates; d != 2*time.Minute {
 		t.Errorf("the window is %s, though the age was not lowered", d)
+	}
+}
+
+// What somebody set with the nats program stays where the spec does not say it, also when something else of the spec changes.
+func TestWhatTheSpecDoesNotSayOfAStreamStaysAsItIs(t *testing.T) {
+	s := natstest.Start(t)
+	js := administrator(t, s)
+	c := open(t, s.URL())
+	mustStream(t, c, edge, flows(), false)
+	chosen := configOf(t, js, "flows")
+	chosen.Discard, chosen.Compression = jetstream.DiscardNew, jetstream.S2Compression
+	chosen.MaxAge, chosen.Duplicates = time.Hour, 30*time.Second
+	if _, err := js.UpdateStream(background(t), chosen); err != nil {
+		t.Fatal(err)
+	}
+	st := mustStream(t, c, edge, flows(), true)
+	saysNothing(t, st.Changed)
+	saysNothing(t, st.Kept)
+	says(t, mustStream(t, c, edge, flows(func(c *config.Stream) { c.MaxBytes = 2 << 20 }), true).Changed, "maxBytes raised")
+	if diff := cmp.Diff(chosen, configOf(t, js, "flows"), cmpopts.IgnoreFields(chosen, "MaxBytes")); diff != "" {
+		t.Error(diff)
+	}
+	// What it says is done.
+	said := flows(func(c *config.Stream) {
+		c.Discard, c.Compression, c.DuplicateWindow = config.DiscardOld, config.CompressionNone, config.Duration(2*time.Minute)
+	})
+	says(t, mustStream(t, c, edge, said, false).Changed, "discard changed from")
+	have := configOf(t, js, "flows")
+	if have.Discard != jetstream.DiscardOld || have.Compression != jetstream.NoCompression || have.Duplicates != 2*time.Minute || have.MaxAge != time.Hour {
+		t.Errorf("%+v", have)
+	}
+}
+
+func TestAWindowThatIsLongerThanTheAgeThatAStreamKeepsIsCutAndSaid(t *testing.T) {
+	s := natstest.Start(t)
+	js := administrator(t, s)
+	c := open(t, s.URL())
+	mustStream(t, c, edge, flows(), false)
+	short := configOf(t, js, "flows")
+	short.MaxAge, short.Duplicates = time.Minute, 30*time.Second
+	if _, err := js.UpdateStream(background(t), short); err != nil {
+		t.Fatal(err)
+	}
+	st := mustStream(t, c, edge, flows(func(c *config.Stream) { c.DuplicateWindow = config.Duration(time.Hour) }), false)
+	says(t, st.Kept, "duplicateWindow", "1h0m0s", "say output.stream.maxAge too")
+	if d := configOf(t, js, "flows").Duplicates; d != time.Minute {
+		t.Errorf("the window is %s", d)
 	}
 }
 

@@ -47,12 +47,12 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 		is := func(c v1alpha1.ConsumerStatus) bool { return c.Name == k.Name }
 		n := slices.IndexFunc(status.Consumers, is)
 		if n < 0 {
-			status.Consumers = append(status.Consumers, consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, found, at))
+			status.Consumers = append(status.Consumers, consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, found))
 			continue
 		}
 		old := &status.Consumers[n]
 		lost, atLeast := takenUnread(old, k, found.First, at)
-		next := consumerStatus(old, k, found, at)
+		next := consumerStatus(old, k, found)
 		next.Lost += int64(lost)
 		next.LostAtLeast = next.LostAtLeast || atLeast
 		if lost > 0 {
@@ -63,7 +63,7 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 }
 
 // consumerStatus is what is known now, with the losses of before.
-func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
+func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers) v1alpha1.ConsumerStatus {
 	out := v1alpha1.ConsumerStatus{Name: k.Name, Managed: k.Managed, Pending: int64(k.Pending), AckPending: int64(k.AckPending),
 		Redelivered: int64(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime}
 	if read := readTime(before, k); !read.IsZero() {
@@ -249,7 +249,7 @@ func (j *judgement) reader(k *jetstream.Consumer) aReader {
 			atLeast = "at least "
 		}
 		say(hasLost, ReasonMessagesLost, "has lost %s%d messages, which the stream took before they were acknowledged, the last at %s; %s: start or speed up the reader, "+
-			"or raise output.stream.maxAge and maxBytes; this is told for %s after the last loss", atLeast, s.Lost, s.LostTime.UTC().Format(time.RFC3339), unread(k), "an hour")
+			"or raise output.stream.maxAge and maxBytes; this is told for an hour after the last loss", atLeast, s.Lost, s.LostTime.UTC().Format(time.RFC3339), unread(k))
 	}
 	return out
 }

@@ -81,13 +81,13 @@ func TestConsumersKeepUpSaysWhatIsKnown(t *testing.T) {
 		"nobody ever read, and much waits": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
 			k.Deliveries, k.Delivered, k.AckFloor, k.AckPending, k.Lag, k.LastRead = 0, 0, 0, 0, 20*time.Hour, time.Time{}
 		}, "False", ReasonReaderBehind, "nobody ever read from it", true},
-		"a loss is told for an hour": {func(f *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+		"a loss is told for an hour": {func(f *Facts, _ *jetstream.Consumers, _ *jetstream.Consumer) {
 			f.Collector.Status.Consumers = []v1alpha1.ConsumerStatus{{Name: "sink", Lost: 7, LostTime: &metav1.Time{Time: noon.Add(-59 * time.Minute)}}}
 		}, "False", ReasonMessagesLost, "has lost 7 messages", true},
-		"a loss is not told for ever": {func(f *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+		"a loss is not told for ever": {func(f *Facts, _ *jetstream.Consumers, _ *jetstream.Consumer) {
 			f.Collector.Status.Consumers = []v1alpha1.ConsumerStatus{{Name: "sink", Lost: 7, LostTime: &metav1.Time{Time: noon.Add(-time.Hour)}}}
 		}, "True", ReasonKeepingUp, "", false},
-		"a loss that is not known exactly": {func(f *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+		"a loss that is not known exactly": {func(f *Facts, _ *jetstream.Consumers, _ *jetstream.Consumer) {
 			f.Collector.Status.Consumers = []v1alpha1.ConsumerStatus{{Name: "sink", Lost: 7, LostAtLeast: true, LostTime: &metav1.Time{Time: noon}}}
 		}, "False", ReasonMessagesLost, "at least 7 messages", true},
 		"another's consumer": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
@@ -174,17 +174,17 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 		lost    int64
 		atLeast bool
 	}
-	stopped := func(all *jetstream.Consumers, k *jetstream.Consumer) { k.LastRead = noon.Add(-10 * time.Minute) }
+	stopped := func(_ *jetstream.Consumers, k *jetstream.Consumer) { k.LastRead = noon.Add(-10 * time.Minute) }
 	for name, looks := range map[string][]look{
-		"nothing is taken": {{stopped, 0, 0, false}, {func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, all.Last = 1900, 2900 }, time.Minute, 0, false}},
+		"nothing is taken": {{stopped, 0, 0, false}, {func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First, all.Last = 1900, 2900 }, time.Minute, 0, false}},
 		"nobody reads": {
 			{stopped, 0, 0, false},
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First = 1989 }, time.Minute, 0, false},                  // exactly up to the reader
+			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First = 1989 }, time.Minute, 0, false},                  // exactly up to the reader
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, k.AckPending = 1990, 1 }, time.Minute, 1, false}, // delivered, never acknowledged
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
 				all.First, k.AckPending, k.AckFloor, k.Pending = 1996, 0, 1990, 5
 			}, time.Minute, 7, false},
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, all.Last = 2996, 3995 }, time.Minute, 1007, false},
+			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First, all.Last = 2996, 3995 }, time.Minute, 1007, false},
 		},
 		"the server's restart forgets when it was read": {
 			{stopped, 0, 0, false},
@@ -217,10 +217,10 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 			}, time.Minute, 0, false},
 		},
 		"a consumer that was never read": {
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
+			{func(_ *jetstream.Consumers, k *jetstream.Consumer) {
 				k.Delivered, k.Deliveries, k.AckFloor, k.AckPending, k.LastRead = 0, 0, 0, 0, time.Time{}
 			}, 0, 0, false},
-			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First = 1101 }, time.Minute, 100, false},
+			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First = 1101 }, time.Minute, 100, false},
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, k.Delivered = 1201, 1220 }, time.Minute, 220, false}, // the server skips
 		},
 		"a consumer of one protocol": {
@@ -242,6 +242,19 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An operator that starts anew says what the one before said, until it has looked itself: a fleet is not Degraded for a moment.
+func TestWhatIsHarmlessStaysSoWhenTheOperatorIsRestarted(t *testing.T) {
+	f, _ := reading()
+	for reason := range harmless {
+		f.Collector.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionConsumersKeepUp, Status: "False", Reason: reason, ObservedGeneration: 2}}
+		f.NATS.Stream.Current = false
+		v := Judge(f)
+		if c := keepUp(&v.Status); c.Reason != reason || meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionDegraded) {
+			t.Errorf("%s: %+v", reason, v.Status.Conditions)
+		}
 	}
 }
 

@@ -198,6 +198,7 @@ func TestNoConditionLies(t *testing.T) {
 			if got := kstatusOf(t, f.Collector); got != test.kstatus {
 				t.Errorf("kstatus says %s, not %s", got, test.kstatus)
 			}
+			checkArgoCD(t, f.Collector, test.kstatus)
 		})
 	}
 }

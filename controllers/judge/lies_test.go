@@ -73,6 +73,18 @@ func TestNothingLostCountsOnlyThoseThatWereCompared(t *testing.T) {
 	}
 }
 
+// kubectl wait takes a condition that names no generation for one of the present spec.
+func TestConditionsNameAGenerationBeforeTheOneThatWasNotApplied(t *testing.T) {
+	f := well()
+	f.Collector.Status = v1alpha1.FlowCollectorStatus{}
+	f.Applied.Forbidden = []string{"the operator cannot patch daemonsets"}
+	for _, c := range pass(f, 0).Status.Conditions {
+		if c.Type != v1alpha1.ConditionStalled && c.ObservedGeneration != f.Collector.Generation-1 {
+			t.Errorf("%s is of generation %d, and %d was not applied", c.Type, c.ObservedGeneration, f.Collector.Generation)
+		}
+	}
+}
+
 // A restart of the operator amid a long rollout that gets on all the time is no standstill. It says so until the next pod is done.
 func TestARestartOfTheOperatorIsNoStandstillOfTheRollout(t *testing.T) {
 	f := well()

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 const (
@@ -18,9 +19,6 @@ const (
 	// youngNode is how old a node that joins a fleet must be to count: its image is pulled meanwhile.
 	youngNode = 5 * time.Minute
 )
-
-// defaultMinReady lets one of a hundred collectors be away: nodes reboot.
-var defaultMinReady = intstr.FromString("99%")
 
 // rollout is how far the pods are.
 type rollout struct {
@@ -127,11 +125,8 @@ func (j *judgement) count(r *rollout) {
 
 // enough of so many nodes must have a collector that is ready.
 func (f *Facts) enough(nodes int) int {
-	want := f.Collector.Spec.Collector.MinReady
-	if want == nil {
-		want = &defaultMinReady
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(want, nodes, true)
+	want := fleet.MinReady(f.Collector)
+	n, err := intstr.GetScaledValueFromIntOrPercent(&want, nodes, true)
 	if err != nil {
 		n = nodes
 	}

@@ -125,8 +125,13 @@ func (j *judgement) unlessPending(kind string, s said) said {
 		c.ObservedGeneration != j.Collector.Generation {
 		return s
 	}
-	return say(c.Status, c.Reason, "%s", c.Message)
+	s = say(c.Status, c.Reason, "%s", c.Message)
+	s.harmless = harmless[c.Reason] // the status does not keep it
+	return s
 }
+
+// harmless are reasons of conditions that are False without the fleet being less than it should be.
+var harmless = map[string]bool{ReasonDatagramsRefused: true, ReasonBuffersSmaller: true, ReasonNeverRead: true}
 
 // verdict puts together what was said.
 func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
@@ -160,6 +165,9 @@ func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
 			c.ObservedGeneration = j.Collector.Generation
 		case old != nil:
 			c.ObservedGeneration = old.ObservedGeneration
+		}
+		if c.ObservedGeneration == 0 { // kubectl wait would take it for one of the present spec
+			c.ObservedGeneration = j.Collector.Generation - 1
 		}
 		set(&status.Conditions, c)
 		if t, ok := transition(old, &c, s); ok {

@@ -1,4 +1,4 @@
-// Command chart brings what the Helm chart has from elsewhere up to date: the CustomResourceDefinition and the operator's
+// Command chart brings what the Helm chart has from elsewhere up to date: the CustomResourceDefinitions and the operator's
 // rules, which controller-gen makes in config/, and the chart's README, which helm-docs makes of its values.
 //
 // It is generated after packages api and controllers, whose output it copies: "go generate ./..." goes by the alphabet.
@@ -22,6 +22,7 @@ import (
 // copies are the files of the chart that are files of config/, from and to.
 var copies = map[string]string{
 	"config/crd/bases/flowfleet.io_flowcollectors.yaml": "charts/flowfleet/files/crds/flowfleet.io_flowcollectors.yaml",
+	"config/crd/bases/flowfleet.io_flowexporters.yaml":  "charts/flowfleet/files/crds/flowfleet.io_flowexporters.yaml",
 	"config/crd/bases/flowfleet.io_flowsinks.yaml":      "charts/flowfleet/files/sinks/crd.yaml",
 	"config/sinks/role.yaml":                            "charts/flowfleet/files/sinks/role.yaml",
 	"config/rbac/role.yaml":                             "charts/flowfleet/files/rbac/role.yaml",

@@ -3,6 +3,8 @@ package verify
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,6 +91,8 @@ func (f Facts) arriving() Step {
 		}
 	}
 	switch {
+	case all == 0 && slices.ContainsFunc(now, func(d *status.Document) bool { return !d.Begun }):
+		return Step{name, metav1.ConditionUnknown, "nothing has arrived yet: a collector is starting; try again in a moment"}
 	case fresh == 0 && all == 0:
 		return Step{name, metav1.ConditionUnknown, "nothing has arrived yet: set up an exporter (docs/routers.md)"}
 	case fresh == 0:
@@ -99,6 +103,14 @@ func (f Facts) arriving() Step {
 	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d datagrams arrived, %d were decoded", fresh, decoded)}
 }
 
+// settling is how long a collector may take to connect before that is told, as in the operator's conditions.
+const settling = 30 * time.Second
+
+const isStarting = " is starting: try again in a moment"
+
+// starting collectors may not have bound their ports, or not be connected yet.
+func starting(d *status.Document) bool { return !d.Begun || d.Time.Sub(d.Started) < settling }
+
 func (f Facts) sharing() Step {
 	const name = "collectors share what exporters teach"
 	if f.FlowCollector.Spec.TemplateStore.Disabled {
@@ -108,8 +120,11 @@ func (f Facts) sharing() Step {
 	if len(now) == 0 {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
+	var begins string
 	for _, d := range now {
 		switch b := d.Bucket; {
+		case starting(d) && (b == nil || !b.Connected || !b.Loaded || !b.Read || !b.Write):
+			begins = d.Instance
 		case b == nil:
 			return Step{name, metav1.ConditionFalse, d.Instance + " shares nothing: its configuration is of before"}
 		case !b.Connected:
@@ -119,6 +134,9 @@ func (f Facts) sharing() Step {
 		case !b.Write:
 			return Step{name, metav1.ConditionFalse, d.Instance + " cannot write to the bucket " + b.Name + ": " + b.LastError}
 		}
+	}
+	if begins != "" {
+		return Step{name, metav1.ConditionUnknown, begins + isStarting}
 	}
 	says := fmt.Sprintf("%d collectors read and write the bucket %s", len(now), now[0].Bucket.Name)
 	if missing := len(f.Now) - len(now); missing > 0 {
@@ -134,13 +152,20 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
 	var fresh uint64
+	var begins string
 	for i, d := range now {
-		if o := &d.Output; o.Kind == "JetStream" && (!o.Connected || !o.StreamReady) {
+		switch o := &d.Output; {
+		case starting(d) && (!d.Begun || o.Kind == "JetStream" && (!o.Connected || !o.StreamReady)):
+			begins = d.Instance
+		case o.Kind == "JetStream" && (!o.Connected || !o.StreamReady):
 			return Step{name, metav1.ConditionFalse, fmt.Sprintf("%s cannot publish on the stream %s: %s", d.Instance, o.Stream, o.LastError)}
 		}
 		if before[i] != nil {
 			fresh += d.Output.Published - before[i].Output.Published
 		}
+	}
+	if begins != "" {
+		return Step{name, metav1.ConditionUnknown, begins + isStarting}
 	}
 	if fresh == 0 {
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}

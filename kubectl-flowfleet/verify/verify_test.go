@@ -15,7 +15,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // collector that has decoded and published so much.
 func collector(datagrams uint64) *status.Document {
-	return &status.Document{Instance: "edge-collector-a", Started: noon, Bucket: &status.Bucket{Name: "flowfleet-flows-edge", Connected: true,
+	return &status.Document{Instance: "edge-collector-a", Started: noon, Time: noon.Add(time.Hour), Begun: true, Bucket: &status.Bucket{Name: "flowfleet-flows-edge", Connected: true,
 		Loaded: true, Read: true, Write: true}, Output: status.Output{Kind: "JetStream", Stream: "flows-flows-edge", Connected: true,
 		StreamReady: true, Published: datagrams * 10}, Listeners: []status.Listener{{Received: datagrams, Decoded: datagrams}}}
 }
@@ -62,6 +62,24 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		"a collector cannot write":     {func(f *Facts) { f.Now[1].Bucket.Write, f.Now[1].Bucket.LastError = false, "no permission" }, 4, "False", "no permission"},
 		"a collector is cut off":       {func(f *Facts) { f.Now[1].Bucket.Connected = false }, 4, "False", "not connected"},
 		"a collector does not answer":  {func(f *Facts) { f.Now[1] = nil }, 4, "Unknown", "1 do not answer"},
+		"a collector starts": {func(f *Facts) {
+			f.Now[1] = &status.Document{Instance: "edge-collector-b", Started: noon, Time: noon.Add(time.Second)}
+		}, 4, "Unknown", "edge-collector-b is starting"},
+		"a collector starts, and its output": {func(f *Facts) {
+			f.Now[1] = &status.Document{Instance: "edge-collector-b", Started: noon, Time: noon.Add(time.Second)}
+		}, 5, "Unknown", "edge-collector-b is starting"},
+		"a collector connects": {func(f *Facts) {
+			f.Now[1].Time, f.Now[1].Bucket.Connected = noon.Add(10*time.Second), false
+		}, 4, "Unknown", "is starting"},
+		"a collector connects, and another is cut off": {func(f *Facts) {
+			f.Now[0].Bucket.Connected, f.Now[1].Time, f.Now[1].Bucket.Connected = false, noon.Add(10*time.Second), false
+		}, 4, "False", "not connected"},
+		"all collectors start": {func(f *Facts) {
+			for i := range f.Now {
+				f.Now[i] = &status.Document{Instance: "edge-collector-b", Started: noon, Time: noon.Add(time.Second)}
+			}
+		}, 3, "Unknown", "a collector is starting"},
+		"a collector has the configuration of before": {func(f *Facts) { f.Now[1].Bucket = nil }, 4, "False", "its configuration is of before"},
 		"nothing is shared by request": {func(f *Facts) { f.FlowCollector.Spec.TemplateStore.Disabled = true }, 4, "Unknown", "disabled"},
 		"the stream is refused":        {func(f *Facts) { f.Now[0].Output.StreamReady = false }, 5, "False", "cannot publish"},
 		"nothing is published": {func(f *Facts) {

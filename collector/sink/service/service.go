@@ -38,7 +38,7 @@ func Run(ctx context.Context, c *Config, log *slog.Logger) error {
 	}
 	s := sink.New(js, c.options(), clickhouse.New(c.ClickHouse), log)
 	ready := observe.NewReadiness(checkStream, checkDestination)
-	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, log)
+	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log)
 	if err != nil {
 		return err
 	}

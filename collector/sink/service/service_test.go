@@ -254,7 +254,7 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 			body, _ := io.ReadAll(r.Body)
 			r.Body = io.NopCloser(strings.NewReader(string(body)))
 			network(t, clickhouse, nil, nil).ServeHTTP(httptest.NewRecorder(), r.WithContext(context.Background()))
-			time.Sleep(1500 * time.Millisecond)
+			<-r.Context().Done()
 		}
 		return false
 	}, nil))
@@ -264,11 +264,11 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 	password := write(t, "wrong\n")
 	port := natstest.FreePort(t)
 	p := &process{t: t, file: write(t, fmt.Sprintf("nats: {urls: ['%s']}\nworkers: 1\nhttp: {address: '127.0.0.1:%d'}\nclickhouse: {url: '%s', "+
-		"createTables: true, user: sink, passwordFile: '%s', tls: {caFile: '%s'}, timeout: 1s}\n", js.Conn().ConnectedUrl(), port, front.URL,
+		"createTables: true, user: sink, passwordFile: '%s', tls: {caFile: '%s'}, timeout: 8s}\n", js.Conn().ConnectedUrl(), port, front.URL,
 		password, authority))}
-	// Tables take longer than a second to make.
+	// Tables may take longer than that to make, on a busy machine.
 	slow := p.file
-	p.file = write(t, strings.Replace(content(t, slow), "timeout: 1s", "timeout: 60s", 1))
+	p.file = write(t, strings.Replace(content(t, slow), "timeout: 8s", "timeout: 60s", 1))
 	p.start()
 	t.Cleanup(func() { p.end(syscall.SIGKILL) })
 	address := "http://127.0.0.1:" + strconv.Itoa(port)
@@ -289,7 +289,7 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 		publishFlows(t, js, 10)
 		messages += 10
 		attempts := int64(2)
-		if f == "killed" {
+		if f == "killed" || f == "slow" {
 			attempts = 1
 		}
 		natstest.Eventually(t, f+" is met", func() bool { return met.Load() >= before+attempts })
@@ -303,7 +303,7 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 	metrics := figures(get(address + "/metrics"))
 	if metrics[`flowfleet_sink_stored_total{unit="messages"}`] != 70 || metrics[`flowfleet_sink_stored_total{unit="records"}`] != 700 ||
 		metrics[`flowfleet_sink_read_total{unit="records"}`] != 700 || metrics[`flowfleet_sink_ledger_imbalance{unit="records"}`] != 0 ||
-		metrics[`flowfleet_sink_store_failures_total`] < 12 || metrics[`flowfleet_sink_stored_unanswered_total{unit="messages"}`] == 0 {
+		metrics[`flowfleet_sink_store_failures_total`] < 11 || metrics[`flowfleet_sink_stored_unanswered_total{unit="messages"}`] == 0 {
 		t.Errorf("%v", metrics)
 	}
 	checkGuide(t, metrics)

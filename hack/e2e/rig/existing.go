@@ -96,7 +96,7 @@ func (e *existing) down(ctx context.Context) error {
 	if left, err := e.r.Kubectl(ctx, "get", definition, "--all-namespaces", "-o", "name"); err == nil && strings.TrimSpace(left) != "" {
 		e.r.Say("the CustomResourceDefinition stays, since there are others' FlowCollectors: %s", strings.Join(strings.Fields(left), ", "))
 	} else {
-		_, schema = e.r.Kubectl(ctx, "delete", "customresourcedefinition", definition, "--ignore-not-found")
+		_, schema = e.r.Kubectl(ctx, "delete", "customresourcedefinition", definition, "flowexporters.flowfleet.io", "--ignore-not-found")
 	}
 	return errors.Join(listing, fleets, chart, namespaces, schema)
 }

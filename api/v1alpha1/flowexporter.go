@@ -1,0 +1,192 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// LabelDiscovered with the value "true" is on FlowExporters that the operator made of senders that it heard of. Take it off to keep one.
+const LabelDiscovered = "flowfleet.io/discovered"
+
+// FlowExporter is a device that sends flows to a fleet: how much of it arrives, and whether all is well. The operator makes one for
+// each address that collectors hear; make one beforehand for a device that you expect.
+//
+// +genclient
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=fexp,categories=flowfleet
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.addresses[0]`
+// +kubebuilder:printcolumn:name="Protocol",type=string,JSONPath=`.status.protocol`
+// +kubebuilder:printcolumn:name="Records/s",type=integer,JSONPath=`.status.recordsPerSecond`
+// +kubebuilder:printcolumn:name="Loss",type=string,JSONPath=`.status.loss`
+// +kubebuilder:printcolumn:name="Last heard",type=date,JSONPath=`.status.lastHeard`
+// +kubebuilder:printcolumn:name="Collectors",type=integer,JSONPath=`.status.collectors`
+// +kubebuilder:printcolumn:name="Domains",type=string,priority=1,JSONPath=`.status.domains`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type FlowExporter struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is expected of the device.
+	// +required
+	Spec FlowExporterSpec `json:"spec"`
+
+	// status is the device as its fleet's collectors hear it.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "no operator has looked at this object yet; is there a FlowCollector of the name in spec.collector, and is its exporters.objects not Off?", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status FlowExporterStatus `json:"status,omitzero"`
+}
+
+// FlowExporterList is a list of FlowExporters.
+//
+// +kubebuilder:object:root=true
+type FlowExporterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []FlowExporter `json:"items"`
+}
+
+// ExporterAddress is an IP address without a zone, such as 192.0.2.1 or 2001:db8::1.
+//
+// +kubebuilder:validation:MaxLength=45
+// +kubebuilder:validation:XValidation:rule="isIP(self)",message="an address such as 192.0.2.1 or 2001:db8::1 is needed, without a zone or a port"
+type ExporterAddress string
+
+// FlowExporterSpec is what is expected of the device.
+type FlowExporterSpec struct {
+	// collector is the name of the FlowCollector in the same namespace whose fleet the device sends to.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Collector string `json:"collector"`
+
+	// addresses that the device sends from, 1 to 16. Figures are those of all of them together.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Addresses []ExporterAddress `json:"addresses"`
+
+	// displayName is for people, and stands in messages.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="a name has no control characters"
+	DisplayName string `json:"displayName,omitempty"`
+
+	// protocols that the device is expected to send: where one of them is missing, Sending is False. Default: any.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:items:Enum=NetFlow;IPFIX;SFlow
+	Protocols []Protocol `json:"protocols,omitempty"`
+
+	// silentAfter so long without a datagram, Sending is False; 30s to 24h. Default 5m.
+	// +optional
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('30s') && duration(self) <= duration('24h')",message="silentAfter: from 30s to 24h is possible"
+	SilentAfter Duration `json:"silentAfter,omitempty"`
+
+	// maxLoss is how much of what the device sent in the last minutes may be missing before Complete is False: 0% to 100%. Default 1%.
+	// +optional
+	// +kubebuilder:default="1%"
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:Pattern=`^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$`
+	MaxLoss string `json:"maxLoss,omitempty"`
+}
+
+// Condition types of a FlowExporter, beside Ready.
+const (
+	// ConditionSending is False where nothing came for silentAfter.
+	ConditionSending = "Sending"
+	// ConditionDecoding is False where data was refused, or expired without a template, in the last minutes.
+	ConditionDecoding = "Decoding"
+	// ConditionComplete is False where more than maxLoss of the last minutes is missing. It is not there for protocols without sequence
+	// numbers.
+	ConditionComplete = "Complete"
+)
+
+// FlowExporterStatus is the device as its fleet's collectors hear it. Figures are brought up to date with every change of a
+// condition, and every five minutes while the device sends; "lately" is in the ten minutes before it was last heard.
+type FlowExporterStatus struct {
+	// observedGeneration is the generation of the spec that the conditions are judged by.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions say how it is: Ready, Sending, Decoding, and Complete where the protocol has sequence numbers.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// protocol is all protocols in one text, for the table.
+	// +optional
+	Protocol string `json:"protocol,omitempty"`
+
+	// protocols that it was heard with lately, as in metrics: netflow5, netflow9, ipfix, sflow, ...
+	// +optional
+	// +listType=set
+	Protocols []string `json:"protocols,omitempty"`
+
+	// collectors that heard it lately, how many.
+	// +optional
+	Collectors int32 `json:"collectors,omitempty"`
+
+	// nodes of these collectors, up to 16.
+	// +optional
+	// +listType=set
+	Nodes []string `json:"nodes,omitempty"`
+
+	// domains are the observation domains, source ids, engines or sub-agents heard lately, up to 16.
+	// +optional
+	// +listType=set
+	Domains []int64 `json:"domains,omitempty"`
+
+	// ports is from how many different UDP ports it was heard lately.
+	// +optional
+	Ports int32 `json:"ports,omitempty"`
+
+	// records that were decoded by the collectors that run now, since each began.
+	// +optional
+	Records int64 `json:"records,omitempty"`
+
+	// recordsPerSecond in the last minutes, to two digits.
+	// +optional
+	RecordsPerSecond *int64 `json:"recordsPerSecond,omitempty"`
+
+	// loss in the last minutes, in percent of what the device sent by its own sequence numbers.
+	// +optional
+	Loss string `json:"loss,omitempty"`
+
+	// units are what the device's sequence numbers count, over the whole fleet.
+	// +optional
+	Units *ExporterUnits `json:"units,omitempty"`
+
+	// restarts of the device's sequences since the collectors began.
+	// +optional
+	Restarts int64 `json:"restarts,omitempty"`
+
+	// lastHeard is when a datagram came last, to the minute and at most five minutes late.
+	// +optional
+	LastHeard *metav1.Time `json:"lastHeard,omitempty"`
+}
+
+// ExporterUnits are what sequence numbers count: flows of NetFlow v5 and v7, packets of v9, records of IPFIX, datagrams of sFlow. They
+// are those of the sequences heard lately, since each began.
+type ExporterUnits struct {
+	// sent, by the device's numbers.
+	// +optional
+	Sent int64 `json:"sent"`
+	// received by any collector.
+	// +optional
+	Received int64 `json:"received"`
+	// missed were received by none.
+	// +optional
+	Missed int64 `json:"missed"`
+	// duplicated came more than once.
+	// +optional
+	Duplicated int64 `json:"duplicated"`
+}

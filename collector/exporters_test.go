@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/status"
+)
+
+// pages are what the collector says of exporters on the first page.
+func (p *process) pages() *status.Exporters {
+	p.t.Helper()
+	_, body := p.get(status.ExportersPath)
+	page, err := status.DecodeExporters(strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return page
+}
+
+func TestWhatTwoCollectorsSayOfAnExporterAddsUpToWhatItSent(t *testing.T) {
+	s := natstest.Start(t)
+	a, b := startCollector(t, "a", s.URL(), "").awaitReady(), startCollector(t, "b", s.URL(), "").awaitReady()
+	e := newExporter(t, 7)
+	e.send(a.port, 0, oldLayout.template())
+	natstest.Eventually(t, "the other has the template", func() bool { return b.metric("templates") == 1 })
+	const sent, lost = 200, 20
+	for i := range uint32(sent) {
+		switch {
+		case i%10 == 5:
+			e.sequence++ // one record, which nobody gets
+		case i%2 == 0:
+			e.send(a.port, 1, oldLayout.data(i))
+		default:
+			e.send(b.port, 1, oldLayout.data(i))
+		}
+	}
+	natstest.Eventually(t, "both say what came", func() bool {
+		var records uint64
+		var spans []ledger.Span
+		for _, p := range []*process{a, b} {
+			page := p.pages()
+			if len(page.Exporters) != 1 || len(page.Exporters[0].Streams) != 1 {
+				return false
+			}
+			one := page.Exporters[0]
+			if one.Address != "127.0.0.1" || one.Protocol != "ipfix" || one.Streams[0].Domain != 7 || page.NoRoom || page.StreamsLeftOut || page.Next != "" {
+				t.Fatalf("%+v", page)
+			}
+			records += one.Records
+			spans = append(spans, one.Streams[0].Span)
+		}
+		sum, _ := ledger.Union(spans)
+		return records == sent-lost && sum.Length() == sent && sum.Missed() == lost
+	})
+}

@@ -1,0 +1,143 @@
+package status
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+const (
+	// ExportersPath of the pages, on the port of the metrics. The query "after" is the Next of the page before.
+	ExportersPath = "/exporters"
+	// MaxExporters of a page.
+	MaxExporters = 128
+	// MaxStreams of one exporter: those heard last.
+	MaxStreams = 64
+	// MaxPageBytes bounds a page as it is sent.
+	MaxPageBytes = 1 << 20
+	// maxPageValues of a page: a MiB of "{},{}" would become many.
+	maxPageValues = 100_000
+)
+
+// Exporters is one page of what came from each exporter, in order of address and protocol. Figures count since the collector began.
+type Exporters struct {
+	// Version of this form, as that of Document.
+	Version int `json:"version"`
+	// Started and Time are by the collector's clock: when it began, and when the page was made.
+	Started time.Time `json:"started"`
+	Time    time.Time `json:"time"`
+	// Exporters of this page, up to MaxExporters.
+	Exporters []Exporter `json:"exporters,omitempty"`
+	// Next is what to ask for after this page; empty for the last.
+	Next string `json:"next,omitempty"`
+	// NoRoom: the collector's bound on exporters with figures of their own is reached (exporters.limits.exporterMetrics), so that one
+	// that is not here may send all the same.
+	NoRoom bool `json:"noRoom,omitempty"`
+	// StreamsLeftOut: some sequences are not followed, by the same bound. What other collectors miss of them may have come here.
+	StreamsLeftOut bool `json:"streamsLeftOut,omitempty"`
+}
+
+// Exporter is what one collector knows of an address and protocol.
+type Exporter struct {
+	Address  string `json:"address"`
+	Protocol string `json:"protocol"`
+	// Received, Decoded and Refused are datagrams.
+	Received uint64 `json:"received"`
+	Decoded  uint64 `json:"decoded"`
+	Refused  uint64 `json:"refused,omitempty"`
+	// SetsWaiting for their template now, and those that expired or were dropped.
+	SetsWaiting uint64 `json:"setsWaiting,omitempty"`
+	SetsExpired uint64 `json:"setsExpired,omitempty"`
+	SetsDropped uint64 `json:"setsDropped,omitempty"`
+	// Records decoded.
+	Records uint64 `json:"records"`
+	// Streams that were heard of in the last ten minutes, up to MaxStreams; StreamsLeftOut are more, as far as they are known.
+	Streams        []Stream `json:"streams,omitempty"`
+	StreamsLeftOut int      `json:"streamsLeftOut,omitempty"`
+}
+
+// Stream is one sequence of an exporter, as in the ledger.
+type Stream struct {
+	Port     uint16      `json:"port,omitempty"`
+	Domain   uint32      `json:"domain"`
+	LastSeen time.Time   `json:"lastSeen"`
+	Span     ledger.Span `json:"span"`
+}
+
+// Key is what pages are in order of.
+func (e *Exporter) Key() string { return e.Address + " " + e.Protocol }
+
+// SortExporters puts exporters in the order of their keys.
+func SortExporters(exporters []Exporter) {
+	slices.SortFunc(exporters, func(a, b Exporter) int { return cmp.Compare(a.Key(), b.Key()) })
+}
+
+// EncodeExporters writes the page after a key of what is known of exporters, which are in order of their keys.
+func EncodeExporters(all *Exporters, after string) ([]byte, error) {
+	page := *all
+	page.Version, page.Exporters, page.Next = Version, nil, ""
+	for i := range all.Exporters {
+		e := &all.Exporters[i]
+		if e.Key() <= after {
+			continue
+		}
+		if len(page.Exporters) == MaxExporters {
+			break
+		}
+		page.Exporters = append(page.Exporters, *e)
+	}
+	for {
+		if n := len(page.Exporters); n > 0 && page.Exporters[n-1].Key() != all.Exporters[len(all.Exporters)-1].Key() {
+			page.Next = page.Exporters[n-1].Key()
+		}
+		text, err := json.Marshal(&page)
+		if err != nil {
+			return nil, fmt.Errorf("writing exporters: %w", err)
+		}
+		if len(text) <= MaxPageBytes {
+			return text, nil
+		}
+		page.Exporters = page.Exporters[:len(page.Exporters)/2]
+	}
+}
+
+// DecodeExporters reads a page that came from somewhere. It takes at most MaxPageBytes, holds what it read to the bounds of this
+// package, and refuses what is no page of a collector.
+func DecodeExporters(r io.Reader) (*Exporters, error) {
+	read, err := io.ReadAll(io.LimitReader(r, MaxPageBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading exporters: %w", err)
+	}
+	if len(read) > MaxPageBytes {
+		return nil, fmt.Errorf("reading exporters: the page is longer than %d KiB", MaxPageBytes>>10)
+	}
+	if n := bytes.Count(read, []byte{','}); n > maxPageValues {
+		return nil, fmt.Errorf("reading exporters: the page has %d values, more than %d", n, maxPageValues)
+	}
+	page := &Exporters{}
+	if err := json.Unmarshal(read, page); err != nil {
+		return nil, errors.New("reading exporters: it is no JSON of a collector") // not what else it is
+	}
+	if page.Version < 1 || page.Started.IsZero() {
+		return nil, errors.New("reading exporters: it is not a collector's")
+	}
+	if len(page.Exporters) > MaxExporters {
+		return nil, fmt.Errorf("reading exporters: the page has %d, more than %d", len(page.Exporters), MaxExporters)
+	}
+	page.Next = Text(page.Next)
+	for i := range page.Exporters {
+		e := &page.Exporters[i]
+		e.Address, e.Protocol = text(e.Address, maxWord), text(e.Protocol, maxWord)
+		if n := len(e.Streams) - MaxStreams; n > 0 {
+			e.Streams, e.StreamsLeftOut = e.Streams[:MaxStreams], e.StreamsLeftOut+n
+		}
+	}
+	return page, nil
+}

@@ -1,0 +1,58 @@
+package exporters
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// nothingHeard is what is said of one that does not send, or may not.
+var nothingHeard = condition{metav1.ConditionUnknown, ReasonNothingHeard, "nothing came in the last minutes that could be judged: see Sending"}
+
+// silent reports whether there is nothing to judge. One that sends another protocol than is expected sends.
+func (c condition) silent() bool {
+	return c.status != metav1.ConditionTrue && c.reason != ReasonProtocolMissing
+}
+
+// decoding judges whether what comes can be read.
+func decoding(f *Facts, sending condition) condition {
+	w := f.Window
+	switch {
+	case sending.silent():
+		return nothingHeard
+	case w == nil:
+		return f.keep(v1alpha1.ConditionDecoding)
+	case w.Undecoded > 0:
+		return condition{metav1.ConditionFalse, ReasonNoTemplate, fmt.Sprintf("%d data sets of the last %s could not be read, because their template did "+
+			"not come or their lengths contradict: let the device send templates more often, such as each minute (template refresh or "+
+			"template timeout)", w.Undecoded, minutes(w))}
+	case w.Refused > 0:
+		return condition{metav1.ConditionFalse, ReasonRefused, fmt.Sprintf("%d of %d datagrams of the last %s were refused; to see why, type: "+
+			"kubectl flowfleet ledger %s", w.Refused, w.Received, minutes(w), f.Exporter.Spec.Collector)}
+	case w.Received == 0:
+		return f.keep(v1alpha1.ConditionDecoding)
+	case w.Records == 0 && f.figures().Waiting > 0:
+		return condition{metav1.ConditionUnknown, ReasonWaiting, fmt.Sprintf("%d data sets wait for their template, and nothing was decoded in the last %s",
+			f.figures().Waiting, minutes(w))}
+	}
+	return condition{metav1.ConditionTrue, ReasonDecoded, fmt.Sprintf("all that came in the last %s was read", minutes(w))}
+}
+
+// minutes is how long a window is, such as 5m or 1m10s.
+func minutes(w *Window) string { return span(w.Time) }
+
+// span is a time without the zeros that Go writes at its end.
+func span(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,153 @@
+package exporters
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// Bounds of what one look at a fleet keeps.
+const (
+	maxAddresses = 16384
+	maxStreams   = 1 << 17
+	maxPorts     = 1024
+	// shownList bounds the lists of a status.
+	shownList = 16
+)
+
+// Figures are what a fleet's collectors have of one address, or of the addresses of one device, at one look.
+type Figures struct {
+	// Datagrams, sets and records as in status.Exporter, added up over collectors.
+	Received, Refused, Waiting, Undecoded, Records uint64
+	// Sequences that were heard of in the last ten minutes, and what they come to over the fleet (ledger.Union).
+	Sequences                                 int
+	Sent, Units, Missed, Duplicated, Restarts uint64
+	// LeftOut: there are sequences that the figures do not have.
+	LeftOut bool
+	// LastHeard by the operator's clock, zero where collectors do not tell.
+	LastHeard time.Time
+	Protocols map[string]bool
+	Nodes     map[string]string // of each collector that hears it, by pod
+	Domains   map[uint32]bool
+	Ports     map[uint16]bool
+}
+
+// add adds those of another address of the same device.
+func (f *Figures) add(o *Figures) {
+	f.Received, f.Refused, f.Waiting, f.Undecoded, f.Records = f.Received+o.Received, f.Refused+o.Refused, f.Waiting+o.Waiting,
+		f.Undecoded+o.Undecoded, f.Records+o.Records
+	f.Sequences, f.Sent, f.Units, f.Missed = f.Sequences+o.Sequences, f.Sent+o.Sent, f.Units+o.Units, f.Missed+o.Missed
+	f.Duplicated, f.Restarts, f.LeftOut = f.Duplicated+o.Duplicated, f.Restarts+o.Restarts, f.LeftOut || o.LeftOut
+	if o.LastHeard.After(f.LastHeard) {
+		f.LastHeard = o.LastHeard
+	}
+	f.init()
+	maps.Copy(f.Protocols, o.Protocols)
+	maps.Copy(f.Nodes, o.Nodes)
+	maps.Copy(f.Domains, o.Domains)
+	maps.Copy(f.Ports, o.Ports)
+}
+
+func (f *Figures) init() {
+	if f.Protocols == nil {
+		f.Protocols, f.Nodes, f.Domains, f.Ports = make(map[string]bool), make(map[string]string), make(map[uint32]bool), make(map[uint16]bool)
+	}
+}
+
+// sum adds up what several collectors say, page by page. Spans are kept until all have spoken: only together they tell what is missing.
+type sum struct {
+	addresses map[netip.Addr]*Figures
+	spans     map[ledger.StreamKey][]seen
+	streams   int
+	// crowded: there were more addresses than maxAddresses.
+	crowded bool
+	noRoom  bool
+	// unfollowed: there are sequences that a collector does not follow.
+	unfollowed bool
+}
+
+type seen struct {
+	at   time.Time
+	span ledger.Span
+}
+
+func newSum() *sum {
+	return &sum{addresses: make(map[netip.Addr]*Figures), spans: make(map[ledger.StreamKey][]seen)}
+}
+
+// take takes a page that came at a time of the operator's clock; known addresses find room before others.
+func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, known func(netip.Addr) bool) {
+	s.noRoom, s.unfollowed = s.noRoom || page.NoRoom, s.unfollowed || page.StreamsLeftOut
+	for i := range page.Exporters {
+		e := &page.Exporters[i]
+		address, ok := parse(e.Address)
+		if !ok || e.Received == 0 {
+			continue
+		}
+		f := s.addresses[address]
+		if f == nil {
+			if len(s.addresses) >= maxAddresses && !known(address) {
+				s.crowded = true
+				continue
+			}
+			f = &Figures{}
+			f.init()
+			s.addresses[address] = f
+		}
+		f.Received, f.Refused, f.Waiting, f.Records = f.Received+e.Received, f.Refused+e.Refused, f.Waiting+e.SetsWaiting, f.Records+e.Records
+		f.Undecoded += e.SetsExpired + e.SetsDropped
+		f.LeftOut = f.LeftOut || e.StreamsLeftOut > 0
+		if len(e.Streams) > 0 || e.Protocol == "netflow1" { // which has no sequence
+			f.Protocols[e.Protocol], f.Nodes[pod.Name] = true, pod.Node
+		}
+		for j := range e.Streams {
+			s.stream(f, address, e.Protocol, &e.Streams[j], page.Time, now)
+		}
+	}
+}
+
+func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *status.Stream, made, now time.Time) {
+	// How long ago by the collector's clock: clocks that differ do not matter.
+	if heard := now.Add(-max(made.Sub(stream.LastSeen), 0)); heard.After(f.LastHeard) {
+		f.LastHeard = heard
+	}
+	f.Domains[stream.Domain] = true
+	if len(f.Ports) < maxPorts {
+		f.Ports[stream.Port] = true
+	}
+	if s.streams >= maxStreams {
+		f.LeftOut = true
+		return
+	}
+	s.streams++
+	key := ledger.StreamKey{Exporter: address.String(), Port: stream.Port, Protocol: protocol, Domain: stream.Domain}
+	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
+}
+
+// end works out what is missing of each sequence over the fleet.
+func (s *sum) end() map[netip.Addr]*Figures {
+	for key, parts := range s.spans {
+		address, _ := parse(key.Exporter)
+		f := s.addresses[address]
+		slices.SortFunc(parts, func(a, b seen) int { return cmp.Or(b.at.Compare(a.at), cmp.Compare(b.span.Next, a.span.Next)) })
+		spans := make([]ledger.Span, len(parts))
+		for i := range parts {
+			spans[i] = parts[i].span
+		}
+		union, _ := ledger.Union(spans)
+		f.Sequences++
+		f.Sent += union.Length()
+		f.Units += union.Units
+		f.Missed += union.Length() - min(union.Units, union.Length())
+		f.Duplicated += union.Duplicated
+		f.Restarts += union.Restarts
+	}
+	s.spans = nil
+	return s.addresses
+}

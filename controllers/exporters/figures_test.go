@@ -1,0 +1,104 @@
+package exporters
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+var router = netip.MustParseAddr("192.0.2.1")
+
+// page of one exporter with one sequence, of which it received so many from first up to next.
+func page(records, first, next, units uint64, ago time.Duration) *status.Exporters {
+	made := noon.Add(time.Hour) // its clock is an hour ahead
+	return &status.Exporters{Version: 1, Started: noon, Time: made, Exporters: []status.Exporter{{Address: "192.0.2.1", Protocol: "netflow9", Received: units,
+		Decoded: units, Records: records, Streams: []status.Stream{{Port: 4000, Domain: 7, LastSeen: made.Add(-ago),
+			Span: ledger.Span{First: first, Next: next, Units: units, TotalUnits: units}}}}}}
+}
+
+func all(netip.Addr) bool { return true }
+
+func TestWhatOneCollectorMissesAndTheOtherHasIsNotMissed(t *testing.T) {
+	s := newSum()
+	base := uint64(1 << 32)
+	s.take(observation.Pod{Name: "a", Node: "n1"}, page(100, base, base+100, 60, time.Minute), noon, all)
+	s.take(observation.Pod{Name: "b", Node: "n2"}, page(50, base+10, base+110, 40, 2*time.Second), noon, all)
+	f := s.end()[router]
+	if f.Sent != 110 || f.Units != 100 || f.Missed != 10 || f.Sequences != 1 || f.Records != 150 || f.Received != 100 {
+		t.Errorf("%+v", f)
+	}
+	if len(f.Nodes) != 2 || !f.Domains[7] || !f.Ports[4000] || !f.LastHeard.Equal(noon.Add(-2*time.Second)) {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestWhatIsNoAddressIsLeftOut(t *testing.T) {
+	s := newSum()
+	for _, text := range []string{"", "router", "fe80::1%eth0", "192.0.2.0/24", "::ffff:192.0.2.1"} {
+		p := page(1, 1, 2, 1, 0)
+		p.Exporters[0].Address = text
+		s.take(observation.Pod{}, p, noon, all)
+	}
+	if got := s.end(); len(got) != 1 || got[router] == nil {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestAddressesAreBoundedAndThoseThatAreKnownFindRoom(t *testing.T) {
+	s := newSum()
+	known := netip.MustParseAddr("203.0.113.1")
+	a := netip.MustParseAddr("2001:db8::")
+	for range maxAddresses + 10 {
+		a = a.Next()
+		s.take(observation.Pod{}, &status.Exporters{Exporters: []status.Exporter{{Address: a.String(), Received: 1}}}, noon, func(netip.Addr) bool { return false })
+	}
+	s.take(observation.Pod{}, &status.Exporters{Exporters: []status.Exporter{{Address: known.String(), Received: 1}}}, noon,
+		func(a netip.Addr) bool { return a == known })
+	if len(s.addresses) != maxAddresses+1 || !s.crowded || s.addresses[known] == nil {
+		t.Errorf("%d addresses, %v", len(s.addresses), s.crowded)
+	}
+}
+
+func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *testing.T) {
+	s := &sender{}
+	sent, missed := uint64(1000), uint64(500) // long ago
+	now := noon
+	look := func(whole bool, lost uint64) {
+		now = now.Add(10 * time.Second)
+		sent, missed = sent+100, missed+lost
+		s.take(&Figures{Received: sent, Records: sent, Sent: sent, Missed: missed}, now, whole)
+	}
+	for range 6 {
+		look(true, 0)
+	}
+	if w := s.window(); w != nil {
+		t.Errorf("after 50 s: %+v", w)
+	}
+	for range 40 {
+		look(true, 5)
+	}
+	w := s.window()
+	if w == nil || w.Time < windowTime || w.Time > windowTime+sampleEvery || loss(w) < 4.9 || loss(w) > 5.1 {
+		t.Errorf("%+v", w)
+	}
+	look(false, 0)
+	if w := s.window(); w != nil {
+		t.Errorf("after a collector was replaced: %+v", w)
+	}
+	if s.grew != 47 || !s.heard.Equal(now.Add(-10*time.Second)) {
+		t.Errorf("it grew %d times, and was heard at %s", s.grew, s.heard)
+	}
+}
+
+func TestTimesAreWrittenAsPeopleDo(t *testing.T) {
+	for d, want := range map[time.Duration]string{5 * time.Minute: "5m", 70 * time.Second: "1m10s", 30 * time.Second: "30s", 24 * time.Hour: "24h",
+		90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 0: "0s"} {
+		if got := span(d); got != want {
+			t.Errorf("%s is %s", d, got)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package exporters
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+const (
+	// askedAtOnce are the collectors that are asked at a time, ofFleet those of one fleet, and lookTime bounds one look at all of them.
+	askedAtOnce = 32
+	ofFleet     = 8
+	lookTime    = 20 * time.Second
+)
+
+// gather asks the collectors of a fleet, and takes what they say into memory.
+func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	var (
+		mu       sync.Mutex
+		s        = newSum()
+		began    = make(map[string]time.Time) // zero for one that did not answer
+		failure  string
+		failures int
+		asking   sync.WaitGroup
+	)
+	known := func(a netip.Addr) bool { return m.senders[a] != nil }
+	turns := make(chan struct{}, ofFleet)
+	for _, pod := range pods {
+		turns <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-turns }()
+			select {
+			case k.slots <- struct{}{}:
+				defer func() { <-k.slots }()
+			case <-ctx.Done():
+			}
+			var started time.Time
+			err := walk(ctx, k.http, pod, func(page *status.Exporters) {
+				mu.Lock()
+				defer mu.Unlock()
+				started = page.Started
+				s.take(pod, page, k.Clock.Now(), known)
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failures++
+				failure = status.Text(err.Error())
+				if !started.IsZero() {
+					started = k.Clock.Now() // of what it said, a part is missing: no look before was the same
+				}
+			}
+			began[pod.Name] = started
+		})
+	}
+	asking.Wait()
+	m.take(s, began, k.Clock.Now(), Look{Collectors: len(pods), Unanswered: failures, Reason: failure})
+}
+
+// take takes a look.
+func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Look) {
+	if m.since.IsZero() {
+		m.since = now
+	}
+	whole := maps.EqualFunc(began, m.collectors, time.Time.Equal)
+	m.collectors = began
+	look.Since, look.NoRoom, look.Unfollowed = m.since, s.noRoom || s.crowded, s.unfollowed
+	m.look = look
+	found := s.end()
+	for address, f := range found {
+		if m.senders[address] == nil {
+			m.senders[address] = &sender{}
+		}
+		m.senders[address].take(f, now, whole)
+	}
+	for address, one := range m.senders {
+		if found[address] == nil && look.Unanswered == 0 {
+			if now.Sub(one.heard) > time.Hour {
+				delete(m.senders, address) // no collector has anything of it
+				continue
+			}
+			one.samples, one.last = nil, sample{}
+			one.figures = &Figures{Records: one.figures.Records}
+		}
+	}
+}

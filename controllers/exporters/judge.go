@@ -1,0 +1,111 @@
+package exporters
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// Facts are what a FlowExporter is judged by.
+type Facts struct {
+	Now      time.Time
+	Exporter *v1alpha1.FlowExporter
+	Look     Look
+	// Figures of all addresses, nil where none is heard of.
+	Figures *Figures
+	// LastHeard as far as it is known, from former looks too; zero for never.
+	LastHeard time.Time
+	// Window is nil where there is not enough to judge by.
+	Window *Window
+	// Idle says why nobody looks, empty where somebody does.
+	Idle string
+}
+
+// The reasons of conditions. The page docs/exporters.md says what to do about each.
+const (
+	ReasonHeard            = "Heard"
+	ReasonNotHeardYet      = "NotHeardYet"
+	ReasonNeverHeard       = "NeverHeard"
+	ReasonSilent           = "Silent"
+	ReasonProtocolMissing  = "ProtocolMissing"
+	ReasonNotAllAnswer     = "CollectorsDoNotAnswer"
+	ReasonNoRoom           = "NoRoomForItsFigures"
+	ReasonMeasuring        = "Measuring"
+	ReasonNothingHeard     = "NothingHeard"
+	ReasonDecoded          = "Decoded"
+	ReasonRefused          = "DatagramsRefused"
+	ReasonNoTemplate       = "SetsUndecodable"
+	ReasonWaiting          = "WaitingForTemplates"
+	ReasonComplete         = "Complete"
+	ReasonLost             = "Lost"
+	ReasonTooManySequences = "TooManySequences"
+	ReasonNotLookedAfter   = "NotLookedAfter"
+	ReasonReady            = "Ready"
+)
+
+// Judge is the status that follows from the facts.
+func Judge(f *Facts) v1alpha1.FlowExporterStatus {
+	out := *f.Exporter.Status.DeepCopy()
+	if f.Idle != "" {
+		out.Conditions = nil
+		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, ReasonNotLookedAfter, f.Idle})
+		return out
+	}
+	out.ObservedGeneration = f.Exporter.Generation
+	figures(&out, f)
+	s := sending(f)
+	d := decoding(f, s)
+	conditions := []condition{s, d}
+	set(&out, f, v1alpha1.ConditionSending, s)
+	set(&out, f, v1alpha1.ConditionDecoding, d)
+	if c, ok := complete(f, s); ok {
+		set(&out, f, v1alpha1.ConditionComplete, c)
+		conditions = append(conditions, c)
+	} else {
+		meta.RemoveStatusCondition(&out.Conditions, v1alpha1.ConditionComplete)
+	}
+	set(&out, f, v1alpha1.ConditionReady, ready(conditions))
+	return out
+}
+
+// condition without its type.
+type condition struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+func set(s *v1alpha1.FlowExporterStatus, f *Facts, kind string, c condition) {
+	meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: kind, Status: c.status, Reason: c.reason, Message: c.message,
+		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.Now.Truncate(time.Second))})
+}
+
+// keep is what was said before, while there is not enough to say anything else: a restart of the operator changes no judgement.
+func (f *Facts) keep(kind string) condition {
+	if c := meta.FindStatusCondition(f.Exporter.Status.Conditions, kind); c != nil && c.ObservedGeneration == f.Exporter.Generation &&
+		c.Status != metav1.ConditionUnknown {
+		return condition{c.Status, c.Reason, c.Message}
+	}
+	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it takes %s of looking to say", span(windowLeast))}
+}
+
+// name of the device in messages.
+func (f *Facts) name() string {
+	return cmp.Or(f.Exporter.Spec.DisplayName, string(f.Exporter.Spec.Addresses[0]))
+}
+
+// ready sums the others up: the first that is False, or else Unknown.
+func ready(conditions []condition) condition {
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		for _, c := range conditions {
+			if c.status == status {
+				return c
+			}
+		}
+	}
+	return condition{metav1.ConditionTrue, ReasonReady, conditions[0].message}
+}

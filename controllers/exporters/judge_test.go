@@ -1,0 +1,173 @@
+package exporters
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// healthy is an exporter of a fleet of two collectors with which all is well.
+func healthy() *Facts {
+	e := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: "r1", Generation: 3, CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour))}}
+	e.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}, SilentAfter: "5m", MaxLoss: "1%"}
+	return &Facts{Now: noon, Exporter: e, LastHeard: noon.Add(-time.Minute), Look: Look{Since: noon.Add(-time.Hour), Collectors: 2},
+		Figures: &Figures{Received: 100, Records: 1000, Sequences: 1, Sent: 100, Units: 100, Protocols: map[string]bool{"netflow9": true},
+			Nodes: map[string]string{"pod-a": "node-a"}},
+		Window: &Window{Time: 5 * time.Minute, Received: 100, Records: 1000, Sent: 1000}}
+}
+
+func TestConditionsSayWhatIsKnown(t *testing.T) {
+	const yes, no, unknown = metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown
+	for name, test := range map[string]struct {
+		change func(*Facts)
+		kind   string
+		status metav1.ConditionStatus
+		reason string
+		says   string
+	}{
+		"all is well":         {func(*Facts) {}, "Ready", yes, ReasonReady, "192.0.2.1"},
+		"sends":               {func(*Facts) {}, "Sending", yes, ReasonHeard, ""},
+		"is read":             {func(*Facts) {}, "Decoding", yes, ReasonDecoded, ""},
+		"is complete":         {func(*Facts) {}, "Complete", yes, ReasonComplete, "0.00%"},
+		"silent":              {func(f *Facts) { f.LastHeard = noon.Add(-6 * time.Minute) }, "Sending", no, ReasonSilent, "2026-01-02T11:54:00Z"},
+		"silent is not ready": {func(f *Facts) { f.LastHeard = noon.Add(-6 * time.Minute) }, "Ready", no, ReasonSilent, ""},
+		"of a silent one nothing is said of loss": {func(f *Facts) { f.LastHeard = noon.Add(-6 * time.Minute) }, "Complete", unknown,
+			ReasonNothingHeard, ""},
+		"silence is the device's own": {func(f *Facts) { f.LastHeard, f.Exporter.Spec.SilentAfter = noon.Add(-6*time.Minute), "10m" }, "Sending", yes,
+			ReasonHeard, "10m"},
+		"never heard": {func(f *Facts) { f.LastHeard, f.Figures, f.Window = time.Time{}, nil, nil }, "Sending", no, ReasonNeverHeard, "kubectl get fcol edge"},
+		"not heard yet, because it is new": {func(f *Facts) {
+			f.LastHeard, f.Figures, f.Exporter.CreationTimestamp = time.Time{}, nil, metav1.NewTime(noon.Add(-time.Minute))
+		}, "Sending", unknown, ReasonNotHeardYet, ""},
+		"not heard yet, because the operator is": {func(f *Facts) { f.LastHeard, f.Figures, f.Look.Since = time.Time{}, nil, noon.Add(-time.Minute) },
+			"Sending", unknown, ReasonNotHeardYet, ""},
+		"a collector does not answer": {func(f *Facts) { f.LastHeard, f.Look.Unanswered = noon.Add(-6*time.Minute), 1 }, "Sending", unknown,
+			ReasonNotAllAnswer, "1 of 2"},
+		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNotAllAnswer, ""},
+		"heard, though a collector does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Sending", yes, ReasonHeard, ""},
+		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
+		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
+		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
+		"its collector was just replaced": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{} }, "Sending",
+			yes, ReasonHeard, ""},
+		"without a template":        {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
+		"refused":                   {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "3 of 100"},
+		"waits for a template":      {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
+		"some waits, some is read":  {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
+		"lost":                      {func(f *Facts) { f.Window.Missed = 50 }, "Complete", no, ReasonLost, "5.00%"},
+		"lost is not ready":         {func(f *Facts) { f.Window.Missed = 50 }, "Ready", no, ReasonLost, ""},
+		"lost no more than allowed": {func(f *Facts) { f.Window.Missed, f.Exporter.Spec.MaxLoss = 50, "5%" }, "Complete", yes, ReasonComplete, "5.00%"},
+		"lost, heard by two":        {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 50, "node-b" }, "Complete", no, ReasonLost, "3.40%"},
+		"what is on its way between two is not lost": {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 15, "node-b" }, "Complete", yes, ReasonComplete, "0.00%"},
+		"too many sequences":                         {func(f *Facts) { f.Figures.LeftOut = true }, "Complete", unknown, ReasonTooManySequences, ""},
+		"not measured yet":                           {func(f *Facts) { f.Window = nil }, "Complete", unknown, ReasonMeasuring, ""},
+		"not measured is not ready":                  {func(f *Facts) { f.Window = nil }, "Ready", unknown, ReasonMeasuring, ""},
+		"may have been received by one that does not answer": {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Complete", unknown,
+			ReasonNotAllAnswer, "1 of 2"},
+		"may have been received where it is not followed": {func(f *Facts) { f.Window.Missed, f.Look.Unfollowed = 50, true }, "Complete", unknown,
+			ReasonTooManySequences, ""},
+		"is followed nowhere": {func(f *Facts) { f.Figures.Sequences, f.Figures.Protocols, f.Look.Unfollowed = 0, nil, true }, "Complete", unknown,
+			ReasonTooManySequences, ""},
+		"nothing is missing, though one does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Complete", yes, ReasonComplete, ""},
+		"nobody looks": {func(f *Facts) { f.Idle = "exporters.objects is Off" }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := healthy()
+			test.change(f)
+			got := Judge(f)
+			c := meta.FindStatusCondition(got.Conditions, test.kind)
+			if c == nil || c.Status != test.status || c.Reason != test.reason || !strings.Contains(c.Message, test.says) {
+				t.Errorf("%s is %+v", test.kind, c)
+			}
+		})
+	}
+}
+
+func TestAProtocolWithoutSequenceNumbersHasNoConditionComplete(t *testing.T) {
+	f := healthy()
+	f.Figures.Sequences, f.Figures.Protocols = 0, map[string]bool{"netflow1": true}
+	got := Judge(f)
+	if c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionComplete); c != nil {
+		t.Errorf("%+v", c)
+	}
+	if !meta.IsStatusConditionTrue(got.Conditions, v1alpha1.ConditionReady) {
+		t.Errorf("%+v", got.Conditions)
+	}
+}
+
+func TestWhatWasSaidStaysWhileARestartedOperatorMeasures(t *testing.T) {
+	f := healthy()
+	f.Window.Missed = 500
+	f.Exporter.Status = Judge(f)
+	f.Window, f.Look.Since = nil, noon
+	got := Judge(f)
+	if c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionComplete); c.Reason != ReasonLost {
+		t.Errorf("%+v", c)
+	}
+	f.LastHeard = noon.Add(-7 * time.Minute)
+	if c := meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionSending); c.Status != metav1.ConditionTrue {
+		t.Errorf("after a moment of looking: %+v", c)
+	}
+}
+
+func TestOnlyWhatIsShownAndHasChangedEnoughIsWritten(t *testing.T) {
+	f := healthy()
+	f.Exporter.Status = Judge(f)
+	for name, test := range map[string]struct {
+		change func(*Facts)
+		want   urgency
+	}{
+		"nothing":                 {func(*Facts) {}, nothing},
+		"more of the same":        {func(f *Facts) { f.Figures.Records += 1000; f.Window.Records += 500; f.Figures.Sent += 100 }, nothing},
+		"heard four minutes on":   {func(f *Facts) { f.Now, f.LastHeard = f.Now.Add(4*time.Minute), f.LastHeard.Add(4*time.Minute) }, nothing},
+		"heard five minutes on":   {func(f *Facts) { f.Now, f.LastHeard = f.Now.Add(5*time.Minute), f.LastHeard.Add(5*time.Minute) }, figuresOnly},
+		"another node hears it":   {func(f *Facts) { f.Figures.Nodes = map[string]string{"pod-b": "node-b"} }, figuresOnly},
+		"a new protocol":          {func(f *Facts) { f.Figures.Protocols = map[string]bool{"netflow9": true, "sflow": true} }, figuresOnly},
+		"it is silent":            {func(f *Facts) { f.Now = f.Now.Add(10 * time.Minute) }, judgement},
+		"it loses":                {func(f *Facts) { f.Window.Missed = 500 }, judgement},
+		"it loses a little":       {func(f *Facts) { f.Window.Missed = 1 }, nothing},
+		"something else is asked": {func(f *Facts) { f.Exporter.Generation++ }, judgement},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := healthy()
+			f.Exporter.Status = Judge(f)
+			test.change(f)
+			after := Judge(f)
+			if got := weigh(&f.Exporter.Status, &after); got != test.want {
+				t.Errorf("%d, not %d", got, test.want)
+			}
+		})
+	}
+}
+
+// reasonConstant matches the declarations of reasons.
+var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += "(\w+)"$`)
+
+func TestEveryReasonIsInTheGuide(t *testing.T) {
+	source, err := os.ReadFile("judge.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, err := os.ReadFile("../../docs/exporters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := reasonConstant.FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 15 {
+		t.Fatalf("only %d reasons were found", len(reasons))
+	}
+	for _, r := range reasons {
+		if !strings.Contains(string(guide), "`"+r[1]+"`") {
+			t.Errorf("docs/exporters.md does not explain the reason %s", r[1])
+		}
+	}
+}

@@ -1,0 +1,313 @@
+package exporters
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
+
+// world is a FlowCollector on an API server, a collector that answers as a test says, and a Keeper whose time stands still between
+// passes.
+type world struct {
+	testing.TB
+	c      client.Client
+	fc     *v1alpha1.FlowCollector
+	keeper *Keeper
+	clock  *clocktesting.FakePassiveClock
+	events *events.FakeRecorder
+	memory *memory
+	writes atomic.Int64
+
+	mu     sync.Mutex
+	heard  map[string]*status.Exporter
+	broken bool
+}
+
+func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
+	s := controllertest.Start(t)
+	w := &world{TB: t, c: s.Client(t), memory: newMemory(), heard: make(map[string]*status.Exporter), events: events.NewFakeRecorder(10000),
+		clock: clocktesting.NewFakePassiveClock(time.Now())}
+	w.fc = &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace(t), Name: "edge"}}
+	change(w.fc)
+	if err := w.c.Create(t.Context(), w.fc); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(w.serve))
+	t.Cleanup(server.Close)
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(server.URL, "http://"))
+	number, _ := strconv.Atoi(port)
+	configuration := rest.CopyConfig(s.Config)
+	configuration.QPS = -1
+	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &w.writes} })
+	c, err := client.New(configuration, client.Options{Scheme: s.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keeper, err = New(Keeper{Client: c, Events: w.events, Clock: w.clock,
+		Collectors: func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error) {
+			return []observation.Pod{{Name: "edge-a", Node: "node-a", Address: host, Port: int32(number)}}, nil
+		},
+		Mine: func(*v1alpha1.FlowCollector) bool { return true },
+	}, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// counting counts the requests that write.
+type counting struct {
+	next http.RoundTripper
+	n    *atomic.Int64
+}
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		c.n.Add(1)
+	}
+	return c.next.RoundTrip(r)
+}
+
+// serve answers as a collector does.
+func (w *world) serve(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken {
+		http.Error(out, "no", http.StatusInternalServerError)
+		return
+	}
+	all := &status.Exporters{Started: time.Unix(1, 0), Time: w.clock.Now()}
+	for _, e := range w.heard {
+		all.Exporters = append(all.Exporters, *e)
+	}
+	status.SortExporters(all.Exporters)
+	text, err := status.EncodeExporters(all, r.URL.Query().Get("after"))
+	if err != nil {
+		w.Error(err)
+	}
+	_, _ = out.Write(text)
+}
+
+// send lets an exporter send so many packets of ten records, of which some are lost.
+func (w *world) send(address string, packets, lost uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.heard[address]
+	if e == nil {
+		e = &status.Exporter{Address: address, Protocol: "netflow9", Streams: []status.Stream{{Port: 5000, Domain: 3,
+			Span: ledger.Span{First: 1 << 32, Next: 1 << 32}}}}
+		w.heard[address] = e
+	}
+	e.Received, e.Decoded, e.Records = e.Received+packets-lost, e.Decoded+packets-lost, e.Records+10*(packets-lost)
+	s := &e.Streams[0]
+	s.LastSeen, s.Span.Next, s.Span.Units, s.Span.TotalUnits = w.clock.Now(), s.Span.Next+packets, s.Span.Units+packets-lost, s.Span.TotalUnits+packets-lost
+}
+
+// pass lets ten seconds go by, and the Keeper look. It returns how many requests wrote.
+func (w *world) pass() int {
+	w.Helper()
+	w.clock.SetTime(w.clock.Now().Add(interval))
+	before := w.writes.Load()
+	if err := w.keeper.pass(w.Context(), client.ObjectKeyFromObject(w.fc), w.memory); err != nil {
+		w.Fatal(err)
+	}
+	return int(w.writes.Load() - before)
+}
+
+func (w *world) objects() (out map[string]v1alpha1.FlowExporter) {
+	w.Helper()
+	list := &v1alpha1.FlowExporterList{}
+	if err := w.c.List(w.Context(), list, client.InNamespace(w.fc.Namespace)); err != nil {
+		w.Fatal(err)
+	}
+	out = make(map[string]v1alpha1.FlowExporter)
+	for _, o := range list.Items {
+		out[o.Name] = o
+	}
+	return out
+}
+
+// expect compares a condition of an object.
+func (w *world) expect(name, kind string, want metav1.ConditionStatus, reason string) {
+	w.Helper()
+	o := w.objects()[name]
+	if c := meta.FindStatusCondition(o.Status.Conditions, kind); c == nil || c.Status != want || c.Reason != reason {
+		w.Errorf("%s of %s is not %s with %s: %+v", kind, name, want, reason, c)
+	}
+}
+
+func (w *world) declare(name, address string) error {
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.fc.Namespace, Name: name}}
+	o.Spec.Collector, o.Spec.Addresses = w.fc.Name, []v1alpha1.ExporterAddress{v1alpha1.ExporterAddress(address)}
+	return w.c.Create(w.Context(), o)
+}
+
+func ordinary(*v1alpha1.FlowCollector) {}
+
+func TestAnExporterThatIsHeardGetsAnObjectAndItsConditionsFollow(t *testing.T) {
+	w := newWorld(t, ordinary)
+	const name = "edge-192.0.2.1"
+	w.send("192.0.2.1", 100, 0)
+	w.pass()
+	if n := len(w.objects()); n != 0 {
+		t.Fatalf("%d objects after one look", n)
+	}
+	for range 8 {
+		w.send("192.0.2.1", 100, 0)
+		w.pass()
+	}
+	w.expect(name, "Ready", metav1.ConditionTrue, ReasonReady)
+	o := w.objects()[name]
+	if s := o.Status; s.Protocol != "netflow9" || *s.RecordsPerSecond != 100 || s.Loss != "0.00%" || s.Collectors != 1 || s.Nodes[0] != "node-a" ||
+		s.Domains[0] != 3 || s.Units.Missed != 0 || s.LastHeard == nil || o.Labels[v1alpha1.LabelDiscovered] != "true" || o.OwnerReferences[0].UID != w.fc.UID {
+		t.Errorf("%+v\n%+v", o.ObjectMeta, s)
+	}
+	for range 31 {
+		w.send("192.0.2.1", 100, 5)
+		w.pass()
+	}
+	w.expect(name, "Complete", metav1.ConditionFalse, ReasonLost)
+	w.expect(name, "Ready", metav1.ConditionFalse, ReasonLost)
+	for range 32 {
+		w.pass()
+	}
+	w.expect(name, "Sending", metav1.ConditionFalse, ReasonSilent)
+	w.send("192.0.2.1", 100, 0)
+	w.pass()
+	w.expect(name, "Sending", metav1.ConditionTrue, ReasonHeard)
+	var said []string
+	for len(w.events.Events) > 0 {
+		said = append(said, strings.Join(strings.Fields(<-w.events.Events)[:2], " "))
+	}
+	if got := strings.Join(said, ", "); got != "Warning Lost, Warning Silent, Normal Heard" {
+		t.Errorf("events: %s", got)
+	}
+}
+
+func TestAPassWithoutChangeWritesNothingAndFiguresAreWrittenEachFiveMinutes(t *testing.T) {
+	w := newWorld(t, ordinary)
+	for range 10 {
+		w.send("192.0.2.1", 100, 0)
+		w.pass()
+	}
+	writes := 0
+	for range 90 { // 15 minutes
+		w.send("192.0.2.1", 100, 0)
+		writes += w.pass()
+	}
+	if writes < 2 || writes > 3 {
+		t.Errorf("%d requests wrote in 15 minutes", writes)
+	}
+}
+
+func TestAFloodMakesNoObjectsBeyondTheLimitAndDeclaredOnesAreJudged(t *testing.T) {
+	w := newWorld(t, func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.MaxObjects = 20 })
+	if err := w.declare("router", "198.51.100.1"); err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for i := range 12 {
+		w.send("198.51.100.1", 10, 0)
+		w.send("198.51.100.2", 10, 0)
+		if i >= 2 { // many more from then on
+			for j := range 300 {
+				w.send(fmt.Sprintf("10.0.%d.%d", j/100, j%100), 1, 0)
+			}
+		}
+		most = max(most, w.pass())
+	}
+	objects := w.objects()
+	if len(objects) != 21 || objects["edge-198.51.100.2"].Name == "" || objects["edge-198.51.100.1"].Name != "" {
+		t.Errorf("%d objects", len(objects))
+	}
+	w.expect("router", "Ready", metav1.ConditionTrue, ReasonReady)
+	if most > writesAtOnce {
+		t.Errorf("%d requests wrote in one pass", most)
+	}
+}
+
+func TestWritesAreCapped(t *testing.T) {
+	w := newWorld(t, ordinary)
+	writes := 0
+	for range 4 {
+		for j := range 300 {
+			w.send(fmt.Sprintf("10.0.%d.%d", j/100, j%100), 1, 0)
+		}
+		writes += w.pass()
+	}
+	if limit := writesAtOnce + 4*writesPerSecond*int(interval/time.Second); writes > limit || writes < writesAtOnce {
+		t.Errorf("%d requests wrote in four passes, more than %d", writes, limit)
+	}
+}
+
+func TestOffRemovesWhatTheOperatorMadeAndSaysSoOnTheOthers(t *testing.T) {
+	w := newWorld(t, ordinary)
+	if err := w.declare("router", "198.51.100.1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 9 {
+		w.send("198.51.100.1", 10, 0)
+		w.send("198.51.100.2", 10, 0)
+		w.pass()
+	}
+	w.broken = true
+	for range 40 {
+		w.pass()
+	}
+	w.expect("router", "Sending", metav1.ConditionUnknown, ReasonNotAllAnswer)
+	w.fc.Spec.Exporters.Objects = v1alpha1.ObjectsOff
+	if err := w.c.Update(t.Context(), w.fc); err != nil {
+		t.Fatal(err)
+	}
+	w.pass()
+	if n := len(w.objects()); n != 1 {
+		t.Errorf("%d objects", n)
+	}
+	w.expect("router", "Ready", metav1.ConditionUnknown, ReasonNotLookedAfter)
+	if n := w.pass(); n != 0 {
+		t.Errorf("%d requests wrote without a change", n)
+	}
+}
+
+func TestWhatIsNoAddressIsRefusedAsASpec(t *testing.T) {
+	w := newWorld(t, ordinary)
+	for i, address := range []string{"", "router", "192.0.2.0/24", "192.0.2.1:2055", "fe80::1%eth0", "1.2.3"} {
+		if err := w.declare(fmt.Sprint("bad-", i), address); err == nil {
+			t.Errorf("%q is accepted", address)
+		}
+	}
+	for i, address := range []string{"192.0.2.1", "2001:db8::1"} {
+		if err := w.declare(fmt.Sprint("good-", i), address); err != nil {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	o := w.objects()["good-0"]
+	if o.Spec.SilentAfter != "5m" || o.Spec.MaxLoss != "1%" || !meta.IsStatusConditionPresentAndEqual(o.Status.Conditions, "Ready", metav1.ConditionUnknown) {
+		t.Errorf("%+v", o)
+	}
+}

@@ -1,0 +1,109 @@
+package exporters
+
+import (
+	"net/netip"
+	"time"
+)
+
+const (
+	// windowTime is how far back loss, rate and trouble are judged, windowLeast from what on; between two samples is sampleEvery.
+	windowTime  = 5 * time.Minute
+	windowLeast = time.Minute
+	sampleEvery = 30 * time.Second
+)
+
+// Window is what came in the last minutes.
+type Window struct {
+	Time                                  time.Duration
+	Received, Refused, Undecoded, Records uint64
+	Sent, Missed                          uint64
+}
+
+func (w *Window) add(o *Window) {
+	w.Time = max(w.Time, o.Time)
+	w.Received, w.Refused, w.Undecoded, w.Records = w.Received+o.Received, w.Refused+o.Refused, w.Undecoded+o.Undecoded, w.Records+o.Records
+	w.Sent, w.Missed = w.Sent+o.Sent, w.Missed+o.Missed
+}
+
+// sample is what was counted at one time.
+type sample struct {
+	at                                                  time.Time
+	received, refused, undecoded, records, sent, missed uint64
+}
+
+// sender is what is remembered of an address from look to look.
+type sender struct {
+	figures *Figures // of the last look that had it
+	first   time.Time
+	heard   time.Time
+	grew    int // looks in which more had come than before
+	samples []sample
+	last    sample
+}
+
+// take notes what a look found. whole tells whether the same collectors answered as at the look before: only then do figures go on.
+func (s *sender) take(f *Figures, now time.Time, whole bool) {
+	if s.first.IsZero() {
+		s.first = now
+	}
+	switch {
+	case s.figures == nil:
+		s.grew = 1
+	case f.Received > s.figures.Received:
+		s.grew++
+		if whole {
+			s.heard = now
+		}
+	}
+	s.figures = f
+	if f.LastHeard.After(s.heard) {
+		s.heard = f.LastHeard
+	}
+	n := sample{now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed}
+	l := s.last
+	if !whole || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records || n.sent < l.sent {
+		s.samples = nil // something began anew
+	}
+	s.last = n
+	for len(s.samples) > 1 && now.Sub(s.samples[1].at) >= windowTime {
+		s.samples = s.samples[1:]
+	}
+	if len(s.samples) == 0 || now.Sub(s.samples[len(s.samples)-1].at) >= sampleEvery {
+		s.samples = append(s.samples, n)
+	}
+}
+
+// window is nil where there is not enough to judge by.
+func (s *sender) window() *Window {
+	if len(s.samples) == 0 {
+		return nil
+	}
+	a, b := s.samples[0], s.last
+	if b.at.Sub(a.at) < windowLeast {
+		return nil
+	}
+	return &Window{Time: b.at.Sub(a.at), Received: b.received - a.received, Refused: b.refused - a.refused, Undecoded: b.undecoded - a.undecoded,
+		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed)}
+}
+
+// memory of one fleet.
+type memory struct {
+	since   time.Time // the first look
+	senders map[netip.Addr]*sender
+	// collectors of the last look: pods and when each process began.
+	collectors map[string]time.Time
+	look       Look
+}
+
+// Look is how the last look at a fleet went.
+type Look struct {
+	// Since is the first one, Collectors were to be asked, Unanswered did not answer in full.
+	Since                  time.Time
+	Collectors, Unanswered int
+	// NoRoom: collectors have figures of their own for a part of the exporters only.
+	NoRoom bool
+	// Unfollowed: collectors do not follow some sequences.
+	Unfollowed bool
+	// Reason why one did not answer.
+	Reason string
+}

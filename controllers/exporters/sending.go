@@ -1,0 +1,81 @@
+package exporters
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+const (
+	defaultSilentAfter = 5 * time.Minute
+	// begun is how long a look has to go on before silence is told: one that is not heard of by sequences shows by its figures' growth.
+	begun = time.Minute
+)
+
+// sending judges whether datagrams come.
+func sending(f *Facts) condition {
+	spec := &f.Exporter.Spec
+	after := spec.SilentAfter.Std()
+	if after <= 0 {
+		after = defaultSilentAfter
+	}
+	look := fmt.Sprintf("on the device, see that it exports to the address of \"kubectl get fcol %s\", from %s; then type: kubectl flowfleet exporters %s",
+		spec.Collector, addresses(spec), spec.Collector)
+	switch {
+	case !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) <= after:
+		if missing := missingProtocols(f); len(f.figures().Protocols) > 0 && len(missing) > 0 {
+			return condition{metav1.ConditionFalse, ReasonProtocolMissing, fmt.Sprintf("%s is not heard with %s, which spec.protocols expects: "+
+				"see the export protocol on the device, or change spec.protocols", f.name(), strings.Join(missing, " and "))}
+		}
+		return condition{metav1.ConditionTrue, ReasonHeard, fmt.Sprintf("%s sends, and was heard within the last %s", f.name(), span(after))}
+	case f.Look.Collectors == 0 || f.Look.Unanswered > 0:
+		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
+			"hear it: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
+	case f.Figures == nil && f.Look.NoRoom:
+		return condition{metav1.ConditionUnknown, ReasonNoRoom, "collectors have figures for a part of the exporters only, and not for this one: raise " +
+			"exporters.limits.exporterMetrics of the FlowCollector"}
+	case f.LastHeard.IsZero():
+		if f.Now.Sub(f.Look.Since) < after || f.Now.Sub(f.Exporter.CreationTimestamp.Time) < after {
+			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet; nobody has looked for %s", f.name(), span(after))}
+		}
+		return condition{metav1.ConditionFalse, ReasonNeverHeard, fmt.Sprintf("%s was never heard: %s", f.name(), look)}
+	case f.Now.Sub(f.Look.Since) < begun:
+		return f.keep(v1alpha1.ConditionSending)
+	}
+	return condition{metav1.ConditionFalse, ReasonSilent, fmt.Sprintf("%s was last heard at %s, and spec.silentAfter is %s: %s", f.name(),
+		f.LastHeard.UTC().Truncate(time.Minute).Format(time.RFC3339), span(after), look)}
+}
+
+func addresses(spec *v1alpha1.FlowExporterSpec) string {
+	out := make([]string, len(spec.Addresses))
+	for i, a := range spec.Addresses {
+		out[i] = string(a)
+	}
+	return strings.Join(out, ", ")
+}
+
+// missingProtocols are those that are expected and not heard.
+func missingProtocols(f *Facts) (out []string) {
+	for _, p := range f.Exporter.Spec.Protocols {
+		found := false
+		for heard := range f.figures().Protocols {
+			found = found || strings.HasPrefix(heard, strings.ToLower(string(p)))
+		}
+		if !found {
+			out = append(out, string(p))
+		}
+	}
+	return out
+}
+
+// figures are empty where there are none.
+func (f *Facts) figures() *Figures {
+	if f.Figures == nil {
+		return &Figures{}
+	}
+	return f.Figures
+}

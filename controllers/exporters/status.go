@@ -1,0 +1,99 @@
+package exporters
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// refresh is how often figures are written that change no judgement.
+const refresh = 5 * time.Minute
+
+// figures puts what is counted into a status. What is not known now stays as it was.
+func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
+	if !f.LastHeard.IsZero() {
+		heard := metav1.NewTime(f.LastHeard.Truncate(time.Minute))
+		if s.LastHeard == nil || heard.After(s.LastHeard.Time) {
+			s.LastHeard = &heard
+		}
+	}
+	n := f.Figures
+	if n == nil {
+		return
+	}
+	if w := settled(f.Window, len(n.Nodes)); w != nil {
+		s.RecordsPerSecond = new(twoDigits(float64(w.Records) / w.Time.Seconds()))
+		s.Loss = ""
+		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || f.Look.Unanswered == 0 && !f.Look.Unfollowed) {
+			s.Loss = percent(w)
+		}
+	}
+	if len(n.Protocols) == 0 {
+		return // silent for ten minutes, or its collector was just replaced
+	}
+	s.Protocols = slices.Sorted(maps.Keys(n.Protocols))
+	s.Protocol = strings.Join(s.Protocols, ",")
+	s.Collectors, s.Ports = int32(len(n.Nodes)), int32(len(n.Ports))
+	nodes := slices.Compact(slices.Sorted(maps.Values(n.Nodes)))
+	s.Nodes = nodes[:min(len(nodes), shownList)]
+	s.Domains = nil
+	for _, d := range slices.Sorted(maps.Keys(n.Domains)) {
+		if len(s.Domains) < shownList {
+			s.Domains = append(s.Domains, int64(d))
+		}
+	}
+	s.Records, s.Restarts, s.Units = signed(n.Records), signed(n.Restarts), nil
+	if n.Sequences > 0 {
+		s.Units = &v1alpha1.ExporterUnits{Sent: signed(n.Sent), Received: signed(n.Units), Missed: signed(n.Missed), Duplicated: signed(n.Duplicated)}
+	}
+}
+
+// signed is n as the API has it.
+func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// twoDigits rounds to two digits: a rate that hardly changes is not written again.
+func twoDigits(v float64) int64 {
+	if v < 100 {
+		return int64(math.Round(v))
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return int64(math.Round(v/unit) * unit)
+}
+
+// urgency of writing a status over the one before.
+type urgency int
+
+const (
+	nothing urgency = iota
+	figuresOnly
+	judgement
+)
+
+// weigh tells whether a status is worth a request: a condition that changed, or who hears it and with what, is; figures are when it was
+// heard five minutes after what is written.
+func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
+	if before.ObservedGeneration != after.ObservedGeneration || len(before.Conditions) != len(after.Conditions) {
+		return judgement
+	}
+	for _, c := range after.Conditions {
+		b := meta.FindStatusCondition(before.Conditions, c.Type)
+		if b == nil || b.Status != c.Status || b.Reason != c.Reason {
+			return judgement
+		}
+	}
+	switch {
+	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
+		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil:
+		return figuresOnly
+	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh):
+		return figuresOnly
+	}
+	return nothing
+}

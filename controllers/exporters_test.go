@@ -1,0 +1,72 @@
+package controllers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// With the rights of config/rbac, and from what it watches, the operator makes an object of a sender, and writes its status.
+func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
+	w := newWorld(t)
+	var datagrams atomic.Uint64
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != status.ExportersPath {
+			http.NotFound(out, r)
+			return
+		}
+		now := time.Now()
+		n := datagrams.Add(1)
+		text, err := status.EncodeExporters(&status.Exporters{Started: time.Unix(1, 0), Time: now, Exporters: []status.Exporter{{Address: "192.0.2.1",
+			Protocol: "sflow", Received: n, Decoded: n, Records: n, Streams: []status.Stream{{LastSeen: now}}}}}, r.URL.Query().Get("after"))
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = out.Write(text)
+	}))
+	t.Cleanup(server.Close)
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(address.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fc := w.create("edge")
+	labels := map[string]string{fleet.LabelManagedBy: fleet.Product}
+	for k, v := range fleet.Selector(fc) {
+		labels[k] = v
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-collector-a", Labels: labels}, Spec: corev1.PodSpec{
+		NodeName: "n1", Containers: []corev1.Container{{Name: "collector", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
+	if err := w.c.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
+	pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
+	if err := w.c.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	startOperator(w, w.s, w.namespace, operatorOptions{exporters: time.Second})
+	exporter := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-192.0.2.1"}}
+	natstest.Eventually(t, "the sender has an object, which says that it sends", func() bool {
+		return w.exists(exporter) && meta.IsStatusConditionTrue(exporter.Status.Conditions, v1alpha1.ConditionSending)
+	})
+	if exporter.Status.Nodes[0] != "n1" || exporter.Status.Protocol != "sflow" || exporter.OwnerReferences[0].Name != "edge" {
+		t.Errorf("%+v", exporter)
+	}
+}
