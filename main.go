@@ -40,6 +40,7 @@ type options struct {
 	qps                           float64
 	burst                         int
 	collectorImage                string
+	sinks                         bool
 	secretReaderRole              string
 	allowedImages, allowedNATS    string
 	logLevel, logFormat           string
@@ -63,6 +64,7 @@ func main() {
 	flag.Float64Var(&o.qps, "kube-api-qps", 100, "requests a second that are made of the API server at most, over some time")
 	flag.IntVar(&o.burst, "kube-api-burst", 200, "requests that are made of the API server at once at most")
 	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
+	flag.BoolVar(&o.sinks, "sinks", false, "look after FlowSinks, too, whose kind has to be installed and which need rights on Deployments")
 	flag.StringVar(&o.secretReaderRole, "secret-reader-role", "flowfleet-secret-reader",
 		"the ClusterRole that lets the operator read Secrets in the namespaces where it is bound")
 	flag.StringVar(&o.allowedImages, "allowed-images", "", "repositories that images of collectors may be of, with commas between; one that "+
@@ -171,6 +173,13 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := reconciler.Setup(manager); err != nil {
 		return err
+	}
+	if o.sinks {
+		sinks := &controllers.SinkReconciler{Client: reconciler.Client, Reader: reconciler.Reader, Events: reconciler.Events,
+			Image: reconciler.Image, Identity: reconciler.Identity, Allowed: reconciler.Allowed}
+		if err := sinks.Setup(manager); err != nil {
+			return err
+		}
 	}
 	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", cmp.Or(o.watchNamespaces, "all namespaces"),
 		"selector", cmp.Or(o.watchLabelSelector, "none"))

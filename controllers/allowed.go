@@ -24,6 +24,19 @@ func (a Allowed) refusals(fc *v1alpha1.FlowCollector, own string) []string {
 	return append(out, a.refusedServers(fc)...)
 }
 
+// refusedSink is the same of a FlowSink and the FlowCollector whose NATS servers it uses.
+func (a Allowed) refusedSink(s *v1alpha1.FlowSink, fc *v1alpha1.FlowCollector, own string) []string {
+	var out []string
+	if image := s.Spec.Image; image != "" && image != own && !a.Images.Allow(image) {
+		out = append(out, fmt.Sprintf("spec.image: %s is not of the repositories that --allowed-images of the operator lists (%s)",
+			image, strings.Join(a.Images, ", ")))
+	}
+	for _, refused := range a.refusedServers(fc) {
+		out = append(out, fmt.Sprintf("FlowCollector %s: %s", fc.Name, refused))
+	}
+	return out
+}
+
 func (a Allowed) refusedServers(fc *v1alpha1.FlowCollector) []string {
 	var out []string
 	for _, section := range []struct {

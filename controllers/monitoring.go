@@ -89,7 +89,7 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 		if wanted == nil {
 			return nil
 		}
-		return &nameTakenError{kind.Kind, live.GetName()}
+		return &nameTakenError{kind.Kind, live.GetName(), "FlowCollector"}
 	case wanted == nil && found:
 		return client.IgnoreNotFound(r.Client.Delete(ctx, live))
 	case wanted == nil:

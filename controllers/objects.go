@@ -93,11 +93,12 @@ func children(d *fleet.Fleet, connection string) ([]child, error) {
 // nameTakenError is for an object that somebody else made under a name of ours.
 type nameTakenError struct {
 	kind, name string
+	of         string // kind of the object that would own it
 }
 
 func (e *nameTakenError) Error() string {
-	return fmt.Sprintf("there is a %s %s that does not belong to this FlowCollector: delete or rename it, or choose another name "+
-		"for the FlowCollector", e.kind, e.name)
+	return fmt.Sprintf("there is a %s %s that does not belong to this %[3]s: delete or rename it, or choose another name "+
+		"for the %[3]s", e.kind, e.name, e.of)
 }
 
 // apply makes the fleet's objects as the spec says: what is missing or differs is applied, what is not wanted any more is deleted,
@@ -169,7 +170,7 @@ func (a *applier) child(ctx context.Context, c child) error {
 		if c.wanted == nil {
 			return nil
 		}
-		return &nameTakenError{c.kind, c.name}
+		return &nameTakenError{c.kind, c.name, "FlowCollector"}
 	case c.wanted == nil && !found:
 		return nil
 	case found && c.wanted != nil:

@@ -58,6 +58,8 @@ type operatorOptions struct {
 	// exporters is how often collectors are asked for exporters.
 	exporters time.Duration
 	allowed   Allowed
+	// sinks are looked after, too.
+	sinks bool
 	// between stands between the operator and the API server.
 	between func(http.RoundTripper) http.RoundTripper
 }
@@ -112,6 +114,12 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
+	}
+	if options.sinks {
+		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed}
+		if err := sinks.Setup(manager); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -66,6 +66,7 @@ func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.DaemonSet{}:             own,
+			&appsv1.Deployment{}:            own,
 			&corev1.ConfigMap{}:             own,
 			&corev1.Node{}:                  {Transform: slimNode},
 			&corev1.Pod{}:                   pods,

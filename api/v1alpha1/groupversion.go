@@ -11,7 +11,8 @@ var SchemeGroupVersion = schema.GroupVersion{Group: "flowfleet.io", Version: "v1
 
 // AddToScheme registers this package's kinds. It never fails.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(SchemeGroupVersion, &FlowCollector{}, &FlowCollectorList{}, &FlowExporter{}, &FlowExporterList{})
+	scheme.AddKnownTypes(SchemeGroupVersion, &FlowCollector{}, &FlowCollectorList{}, &FlowExporter{}, &FlowExporterList{},
+		&FlowSink{}, &FlowSinkList{})
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
 }

@@ -46,8 +46,8 @@ func nodeOf(pod *corev1.Pod) string {
 // maxTroubles bounds what a condition tells.
 const maxTroubles = 3
 
-// podTroubles says what keeps pods from being ready, each reason once with how many have it.
-func podTroubles(pods []corev1.Pod) []string {
+// PodTroubles says what keeps pods from being ready, each reason once with how many have it.
+func PodTroubles(pods []corev1.Pod) []string {
 	counts := make(map[string]int)
 	example := make(map[string]string)
 	for i := range pods {

@@ -52,7 +52,7 @@ func (f *Facts) deadline() time.Duration {
 }
 
 func (j *judgement) judgeRollout() rollout {
-	r := rollout{troubles: podTroubles(j.Pods)}
+	r := rollout{troubles: PodTroubles(j.Pods)}
 	if j.DaemonSet == nil {
 		r.text = "the DaemonSet is not made yet"
 	} else {

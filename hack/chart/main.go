@@ -23,6 +23,8 @@ import (
 var copies = map[string]string{
 	"config/crd/bases/flowfleet.io_flowcollectors.yaml": "charts/flowfleet/files/crds/flowfleet.io_flowcollectors.yaml",
 	"config/crd/bases/flowfleet.io_flowexporters.yaml":  "charts/flowfleet/files/crds/flowfleet.io_flowexporters.yaml",
+	"config/crd/bases/flowfleet.io_flowsinks.yaml":      "charts/flowfleet/files/sinks/crd.yaml",
+	"config/sinks/role.yaml":                            "charts/flowfleet/files/sinks/role.yaml",
 	"config/rbac/role.yaml":                             "charts/flowfleet/files/rbac/role.yaml",
 }
 

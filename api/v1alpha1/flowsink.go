@@ -1,0 +1,212 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// FlowSink stores the flows of a FlowCollector in a database: a Deployment of sinks that share one consumer of the FlowCollector's
+// stream. A message is acknowledged once it is stored.
+//
+// +genclient
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=fsink,categories=flowfleet
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="From",type=string,JSONPath=`.spec.from.flowCollector`
+// +kubebuilder:printcolumn:name="Destination",type=string,JSONPath=`.spec.clickHouse.url`
+// +kubebuilder:printcolumn:name="Sinks",type=string,JSONPath=`.status.summary`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.status.image`
+// +kubebuilder:printcolumn:name="Stream",type=string,priority=1,JSONPath=`.status.stream`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",message="metadata.name: a DNS label of at most 40 characters that begins with a letter is needed, because it names objects and the consumer of the stream; choose a shorter or simpler name"
+type FlowSink struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the sink that is wanted.
+	// +required
+	Spec FlowSinkSpec `json:"spec"`
+
+	// status is the sink as the operator last saw it.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "the operator has not looked at this object yet", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status FlowSinkStatus `json:"status,omitzero"`
+}
+
+// FlowSinkList is a list of FlowSinks.
+//
+// +kubebuilder:object:root=true
+type FlowSinkList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []FlowSink `json:"items"`
+}
+
+// FlowSinkSpec is the sink that is wanted.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.protocols) == has(oldSelf.protocols) && (!has(self.protocols) || self.protocols == oldSelf.protocols)",message="protocols cannot change, because the consumer in NATS keeps those that it was made with; make a new FlowSink"
+// +kubebuilder:validation:XValidation:rule="has(self.ackWait) == has(oldSelf.ackWait) && (!has(self.ackWait) || self.ackWait == oldSelf.ackWait)",message="ackWait cannot change, because the consumer in NATS keeps the one that it was made with; make a new FlowSink"
+type FlowSinkSpec struct {
+	// from says whose flows are stored.
+	// +required
+	From FlowSinkSource `json:"from"`
+
+	// clickHouse is the database that flows are stored in.
+	// +required
+	ClickHouse ClickHouse `json:"clickHouse"`
+
+	// protocols whose flows are stored: netflow5, netflow9, ipfix, sflow. They cannot change. Default: all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	Protocols []FlowProtocol `json:"protocols,omitempty"`
+
+	// ackWait is after how long without a sign of life a message goes to another sink, 1s to 1h. It cannot change. Default 1m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="ackWait: from 1s to 1h is possible"
+	AckWait *Duration `json:"ackWait,omitempty"`
+
+	// replicas are sinks that share the work, 0 to 64. With 0 flows wait in the stream. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=64
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// workers are messages that one sink handles at a time, 1 to 256. Default 4.
+	// +optional
+	// +kubebuilder:default=4
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	Workers int32 `json:"workers,omitempty"`
+
+	// image of the sinks. Default: the operator's own, so that both are of one version. It is pulled with collector.imagePullSecrets of
+	// the FlowCollector.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\s]+$`
+	Image string `json:"image,omitempty"`
+
+	// resources of each sink. Default: requests of 100m CPU and 128Mi memory, a limit of 512Mi memory.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.limits: quantities such as 500m, 2 or 1Gi are needed"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.requests: quantities such as 500m, 2 or 1Gi are needed"
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims: sinks have no resource claims; leave them out"
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// FlowSinkSource says whose flows are stored.
+//
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="from cannot change, because the consumer in the old stream would stay behind with what it has not read; make a new FlowSink"
+type FlowSinkSource struct {
+	// flowCollector is the name of a FlowCollector in the namespace of the FlowSink. Its stream, its NATS servers and their Secrets
+	// are used.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	FlowCollector string `json:"flowCollector"`
+}
+
+// ClickHouse is a server, or a cluster of servers, and how to connect to it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="clickHouse.tls: it needs an https url; change the url, or leave tls out"
+type ClickHouse struct {
+	// url of ClickHouse's HTTP interface, such as http://clickhouse:8123 or https://clickhouse:8443. Without user or password: those
+	// come from user. A host without dots is a Service in the namespace of the FlowSink.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="clickHouse.url: an address has no user or password in it; name a Secret in clickHouse.user"
+	// +kubebuilder:validation:XValidation:rule="self.contains('@') || isURL(self) && self.matches('^https?://([[][0-9A-Fa-f:.]+[]]|[-A-Za-z0-9._]+)(:[0-9]{1,5})?(/[-A-Za-z0-9._/]*)?$') && (url(self).getPort() == '' || int(url(self).getPort()) >= 1 && int(url(self).getPort()) <= 65535)",message="clickHouse.url: an address such as http://clickhouse:8123 or https://clickhouse:8443 is needed"
+	URL string `json:"url"`
+
+	// database with the tables. Default flowfleet.
+	// +optional
+	// +kubebuilder:default=flowfleet
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z_][a-zA-Z0-9_]*$`
+	Database string `json:"database,omitempty"`
+
+	// user with INSERT and SELECT on the database, and what createTables needs. Default: ClickHouse's user "default" without a password.
+	// +optional
+	User *User `json:"user,omitempty"`
+
+	// tls is how an https server is checked. Default: by the authorities that the image has.
+	// +optional
+	TLS *ClickHouseTLS `json:"tls,omitempty"`
+
+	// timeout of one insert, 1s to 10m. Default 30s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="clickHouse.timeout: from 1s to 10m is possible"
+	Timeout *Duration `json:"timeout,omitempty"`
+
+	// createTables makes the tables that are missing, as "collector schema clickhouse" prints them; nothing changes where they are
+	// there. Default false.
+	// +optional
+	CreateTables bool `json:"createTables,omitempty"`
+
+	// cluster on which createTables makes them. Default: on the one server.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_][-._a-zA-Z0-9]*$`
+	Cluster string `json:"cluster,omitempty"`
+}
+
+// ClickHouseTLS is how a server is checked, and how the sinks show who they are.
+type ClickHouseTLS struct {
+	// ca selects the key of a Secret with the certificates (PEM) of the authorities that sign the servers'. Default: those that the
+	// image has.
+	// +optional
+	CA *SecretKey `json:"ca,omitempty"`
+
+	// clientCertificate names a Secret of the type kubernetes.io/tls (keys tls.crt and tls.key).
+	// +optional
+	ClientCertificate *SecretName `json:"clientCertificate,omitempty"`
+
+	// serverName that the servers' certificates are checked against. Default: the host of the url.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServerName string `json:"serverName,omitempty"`
+}
+
+// ConditionDestinationReachable of a FlowSink is True where the last check of the destination and the last attempt to store went
+// well in all sinks. Its other conditions are Ready, Reconciling and Stalled.
+const ConditionDestinationReachable = "DestinationReachable"
+
+// FlowSinkStatus is the sink as the operator last saw it.
+type FlowSinkStatus struct {
+	// observedGeneration of the spec that the objects were made of, or that cannot work (Stalled).
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, DestinationReachable, and, while they are True, Reconciling and Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// replicas are the sinks that there are.
+	// +optional
+	Replicas int32 `json:"replicas"`
+
+	// readyReplicas can read the stream, and store.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+
+	// summary is readyReplicas/wanted, for kubectl get.
+	// +optional
+	Summary string `json:"summary,omitempty"`
+
+	// stream that is read, and the name of the consumer in it, which is the FlowSink's.
+	// +optional
+	Stream string `json:"stream,omitempty"`
+
+	// image that sinks run.
+	// +optional
+	Image string `json:"image,omitempty"`
+}

@@ -1,0 +1,147 @@
+package v1alpha1_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
+)
+
+// flowSink is one with a spec in YAML.
+func flowSink(t *testing.T, namespace, name, spec string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "flowfleet.io/v1alpha1", "kind": "FlowSink"}}
+	var fields map[string]any
+	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
+		t.Fatal(err)
+	}
+	o.Object["spec"] = fields
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	return o
+}
+
+func TestFlowSinksThatCannotWorkAreRefusedWithWhatToDo(t *testing.T) {
+	s := controllertest.Start(t)
+	c, namespace := s.Client(t), s.Namespace(t)
+	const from = "from: {flowCollector: edge}\n"
+	const working = from + "clickHouse: {url: 'http://clickhouse:8123'}\n"
+	for _, test := range []struct{ spec, says string }{
+		{working, ""},
+		{from + "clickHouse: {url: 'https://[2001:db8::1]:8443/path', tls: {}}", ""},
+		{working + "replicas: 0", ""},
+		{working + "replicas: 64\nworkers: 256\nackWait: 1h\nprotocols: [ipfix]", ""},
+		{"clickHouse: {url: 'http://clickhouse:8123'}", "spec.from"},
+		{from, "spec.clickHouse"},
+		{from + "clickHouse: {}", "spec.clickHouse.url"},
+		{from + "clickHouse: {url: 'tcp://clickhouse:9000'}", "an address such as"},
+		{from + "clickHouse: {url: 'http://clickhouse:0'}", "an address such as"},
+		{from + "clickHouse: {url: 'http://clickhouse:8123?user=a'}", "an address such as"},
+		{from + "clickHouse: {url: 'http://u:p@clickhouse:8123'}", "name a Secret in clickHouse.user"},
+		{from + "clickHouse: {url: 'http://clickhouse:8123', tls: {}}", "needs an https url"},
+		{from + "clickHouse: {url: 'http://clickhouse:8123', database: 'a b'}", "database"},
+		{from + "clickHouse: {url: 'http://clickhouse:8123', cluster: \"a'b\"}", "cluster"},
+		{from + "clickHouse: {url: 'http://clickhouse:8123', timeout: 1ms}", "from 1s to 10m"},
+		{from + "clickHouse: {url: 'http://clickhouse:8123', timeout: 11m}", "from 1s to 10m"},
+		{working + "ackWait: 500ms", "from 1s to 1h"},
+		{working + "replicas: 65", "spec.replicas"},
+		{working + "workers: 257", "spec.workers"},
+		{working + "protocols: [netflow7]", "spec.protocols"},
+		{working + "protocols: [ipfix, ipfix]", "spec.protocols"},
+		{working + "image: 'a b'", "spec.image"},
+		{working + "resources: {limits: {memory: '1e9'}}", "quantities such as"},
+		{working + "resources: {requests: {cpu: '1e9'}}", "quantities such as"},
+		{working + "resources: {claims: [{name: a}]}", "no resource claims"},
+	} {
+		err := c.Create(t.Context(), flowSink(t, namespace, "sink", test.spec), client.DryRunAll)
+		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s\nwant %q, got %v", test.spec, test.says, err)
+		}
+	}
+	for _, name := range []string{"a.b", "1a", strings.Repeat("a", 41)} {
+		if err := c.Create(t.Context(), flowSink(t, namespace, name, working), client.DryRunAll); err == nil {
+			t.Errorf("the name %s is taken", name)
+		}
+	}
+}
+
+func TestTheSampleOfAFlowSinkIsAccepted(t *testing.T) {
+	s := controllertest.Start(t)
+	b, err := os.ReadFile("../../config/sinks/sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Kubectl(t, string(b), "apply", "--dry-run=server", "--namespace", s.Namespace(t), "-f", "-")
+}
+
+func TestWhatAConsumerKeepsCannotChangeInAFlowSink(t *testing.T) {
+	s := controllertest.Start(t)
+	c, namespace := s.Client(t), s.Namespace(t)
+	const spec = "from: {flowCollector: edge}\nclickHouse: {url: 'http://clickhouse:8123'}\nprotocols: [ipfix]\nackWait: 1m"
+	o := flowSink(t, namespace, "sink", spec)
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for patch, says := range map[string]string{
+		`{"spec":{"replicas":3,"workers":9,"image":"a:v1"}}`:  "",
+		`{"spec":{"clickHouse":{"url":"http://other:8123"}}}`: "",
+		`{"spec":{"from":{"flowCollector":"core"}}}`:          "from cannot change",
+		`{"spec":{"protocols":["sflow"]}}`:                    "protocols cannot change",
+		`{"spec":{"protocols":null}}`:                         "protocols cannot change",
+		`{"spec":{"ackWait":"2m"}}`:                           "ackWait cannot change",
+		`{"spec":{"ackWait":null}}`:                           "ackWait cannot change",
+	} {
+		err := c.Patch(t.Context(), o.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)), client.DryRunAll)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: want %q, got %v", patch, says, err)
+		}
+	}
+}
+
+func TestEachFieldOfAFlowSinkIsDocumentedAndBounded(t *testing.T) {
+	b, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowsinks.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.UnmarshalStrict(b, &crd); err != nil {
+		t.Fatal(err)
+	}
+	number := 0
+	var walk func(path string, s *apiextensionsv1.JSONSchemaProps)
+	walk = func(path string, s *apiextensionsv1.JSONSchemaProps) {
+		for name, p := range s.Properties {
+			at := path + "." + name
+			number++
+			if !strings.HasPrefix(p.Description, name) && name != "conditions[]" {
+				t.Errorf("%s: the description has to begin with the field's name: %q", at, p.Description)
+			}
+			if p.Default != nil && !strings.Contains(p.Description, "Default") {
+				t.Errorf("%s: the description does not tell the default %s", at, p.Default.Raw)
+			}
+			for _, bound := range []*float64{p.Minimum, p.Maximum} {
+				if bound != nil && !strings.Contains(p.Description, fmt.Sprint(int64(*bound))) {
+					t.Errorf("%s: the description does not tell the bound %v", at, *bound)
+				}
+			}
+			if p.Type == "string" && p.MaxLength == nil && len(p.Enum) == 0 {
+				t.Errorf("%s has no greatest length", at)
+			}
+			if at != ".resources" { // Kubernetes' own
+				walk(at, &p)
+			}
+		}
+	}
+	spec := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	walk("", &spec)
+	if number < 20 {
+		t.Errorf("only %d fields were looked at", number)
+	}
+}

@@ -1,0 +1,84 @@
+package install_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
+)
+
+// Attempts to get more of a FlowSink than flows where the administrator lets them go, each with the field that the refusal names.
+var sinkAttempts = []struct{ about, spec, names string }{
+	{"another image", `{image: "evil.example.com/shell:v1", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
+	{"an image whose name only begins as ours", `{image: "ghcr.io/flowfleet/flowfleet-evil:v1", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
+	{"another server", `{clickHouse: {url: "https://evil.example.com:8443"}}`, "spec.clickHouse.url"},
+	{"another port of an allowed server", `{clickHouse: {url: "http://clickhouse:80"}}`, "spec.clickHouse.url"},
+	{"another port by default", `{clickHouse: {url: "http://clickhouse"}}`, "spec.clickHouse.url"},
+	{"the API server", `{clickHouse: {url: "https://kubernetes.default:443"}}`, "spec.clickHouse.url"},
+	{"a Secret as a password", `{clickHouse: {url: "http://clickhouse:8123", user: {name: a, password: {name: admin, key: token}}}}`, "spec.clickHouse"},
+	{"a Secret as a CA", `{clickHouse: {url: "https://clickhouse:8443", tls: {ca: {name: admin, key: token}}}}`, "spec.clickHouse"},
+	{"a Secret as a certificate", `{clickHouse: {url: "https://clickhouse:8443", tls: {clientCertificate: {name: admin}}}}`, "spec.clickHouse"},
+}
+
+func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
+	server := controllertest.Start(t)
+	admin, place := server.Client(t), server.Namespace(t)
+	ensureNamespace(t, admin)
+	helm(t, server, "install", release, chart, "--set", "sinks.enabled=true", "--take-ownership", "--force-conflicts")
+	t.Cleanup(func() { helm(t, server, "uninstall", release) })
+	verbs := rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowsinks"}, Verbs: []string{"get", "create", "update", "patch"}}
+	user := tenant(t, server, place, "malloc", verbs)
+	reader := tenant(t, server, place, "reader", verbs, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}})
+	create := func(c client.Client, name, spec string, options ...client.CreateOption) (*unstructured.Unstructured, error) {
+		o := collector(t, place, name, spec)
+		o.SetKind("FlowSink")
+		o.Object["spec"].(map[string]any)["from"] = map[string]any{"flowCollector": "edge"}
+		return o, c.Create(t.Context(), o, options...)
+	}
+	eventually(t, func() error {
+		if _, err := create(user, "early", sinkAttempts[0].spec, client.DryRunAll); err == nil {
+			return fmt.Errorf("the policy does not refuse yet")
+		}
+		return nil
+	})
+	for _, a := range sinkAttempts {
+		_, err := create(user, "attempt", a.spec, client.DryRunAll)
+		if err == nil {
+			t.Errorf("%s: allowed", a.about)
+			continue
+		}
+		for _, want := range []string{a.names, "privilege", "flowfleet-flowsink-privileged"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the refusal lacks %q: %v", a.about, want, err)
+			}
+		}
+		if _, err := create(admin, "attempt", a.spec, client.DryRunAll); err != nil {
+			t.Errorf("%s: an administrator is refused: %v", a.about, err)
+		}
+	}
+	if _, err := create(user, "plain", `{clickHouse: {url: "http://clickhouse:8123"}, image: "ghcr.io/flowfleet/flowfleet:v1", replicas: 3}`, client.DryRunAll); err != nil {
+		t.Error(err)
+	}
+	if _, err := create(reader, "secret", sinkAttempts[6].spec, client.DryRunAll); err != nil {
+		t.Errorf("who may read Secrets is refused: %v", err)
+	}
+	// What an administrator set stays, and does not keep others from the rest; its Secret does not go elsewhere.
+	o, err := create(admin, "kept", sinkAttempts[6].spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := func(body string) error {
+		return user.Patch(t.Context(), o.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(body)), client.DryRunAll)
+	}
+	if err := patch(`{"spec":{"replicas":2}}`); err != nil {
+		t.Error(err)
+	}
+	if err := patch(`{"spec":{"clickHouse":{"url":"http://clickhouse:8123/elsewhere"}}}`); err == nil {
+		t.Error("an administrator's Secret was sent elsewhere")
+	}
+}

@@ -1,0 +1,38 @@
+package fleet
+
+import (
+	"path"
+
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// StreamAccess is what another process in the namespace of a FlowCollector needs to read its stream.
+type StreamAccess struct {
+	// NATS names files in Mounts.
+	NATS *config.NATS
+	// Volumes and Mounts have the Secrets of NATS; none where the servers need none.
+	Volumes []*coreac.VolumeApplyConfiguration
+	Mounts  []*coreac.VolumeMountApplyConfiguration
+}
+
+// Access to the stream of a FlowCollector.
+func Access(c *v1alpha1.FlowCollector) StreamAccess {
+	section, volume := c.Spec.Output.NATS, outputNATSVolume
+	if section == nil {
+		section, volume = &c.Spec.NATS, natsVolume
+	}
+	out := StreamAccess{NATS: nats(section, volume)}
+	if sources := secretSources(section); len(sources) > 0 {
+		out.Volumes = append(out.Volumes, secretVolume{volume, sources}.volume())
+		out.Mounts = append(out.Mounts, coreac.VolumeMount().WithName(volume).WithMountPath(path.Join(secretsDirectory, volume)).WithReadOnly(true))
+	}
+	return out
+}
+
+// PodSecurity is the security context of pods beside the collectors: none has privileges.
+func PodSecurity(c *v1alpha1.FlowCollector) (*coreac.PodSecurityContextApplyConfiguration, error) {
+	return (&Fleet{Collector: c}).security()
+}

@@ -1,0 +1,108 @@
+package sink
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+	"github.com/flowfleet/flowfleet/collector/sink/service"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// Where things are in a sink's pod.
+const (
+	configurationVolume    = "configuration"
+	configurationDirectory = "/etc/flowfleet"
+	configurationFile      = "sink.yaml"
+	clickHouseVolume       = "clickhouse"
+	clickHouseDirectory    = "/var/run/secrets/flowfleet/clickhouse"
+	passwordFile           = "password"
+	caFile                 = "ca.crt"
+	certificateFile        = "tls.crt"
+	keyFile                = "tls.key"
+)
+
+// port of /metrics, /healthz and /readyz.
+const port = 8080
+
+// Configuration of the sinks. What it leaves out, they fill in.
+//
+// The consumer has the FlowSink's name. Refused messages go to a stream and a subject that no other FlowSink has.
+func (s *Sink) Configuration() *service.Config {
+	spec := &s.Sink.Spec
+	out := &service.Config{
+		NATS:       *fleet.Access(s.Collector).NATS,
+		Stream:     s.Stream,
+		Consumer:   s.Sink.Name,
+		AckWait:    duration(spec.AckWait),
+		Workers:    int(spec.Workers),
+		ClickHouse: clickHouse(&spec.ClickHouse),
+		HTTP:       config.HTTP{Address: fmt.Sprintf(":%d", port)},
+		Refused: service.Refused{
+			Subject: "flowfleet.refused." + s.Sink.Namespace + "." + s.Sink.Name,
+			Stream:  s.Stream + "-refused-" + s.Sink.Name,
+		},
+	}
+	for _, p := range spec.Protocols {
+		out.FilterSubjects = append(out.FilterSubjects, fleet.Subject(s.Collector)+"."+string(p))
+	}
+	return out
+}
+
+func clickHouse(c *v1alpha1.ClickHouse) clickhouse.Config {
+	file := func(name string) string { return path.Join(clickHouseDirectory, name) }
+	out := clickhouse.Config{URL: c.URL, Database: c.Database, Timeout: duration(c.Timeout), CreateTables: c.CreateTables, Cluster: c.Cluster}
+	if c.User != nil {
+		out.User, out.PasswordFile = c.User.Name, file(passwordFile)
+	}
+	if t := c.TLS; t != nil {
+		out.TLS = &config.TLS{ServerName: t.ServerName}
+		if t.CA != nil {
+			out.TLS.CAFile = file(caFile)
+		}
+		if t.ClientCertificate != nil {
+			out.TLS.CertFile, out.TLS.KeyFile = file(certificateFile), file(keyFile)
+		}
+	}
+	return out
+}
+
+func duration(d *v1alpha1.Duration) config.Duration {
+	if d == nil {
+		return 0
+	}
+	return config.Duration(d.Std())
+}
+
+func (s *Sink) file() ([]byte, error) {
+	b, err := yaml.Marshal(s.Configuration())
+	if err != nil {
+		return nil, fmt.Errorf("the configuration of FlowSink %s: %w", s.Sink.Name, err)
+	}
+	return b, nil
+}
+
+// ConfigMap holds the sinks' configuration.
+func (s *Sink) ConfigMap() (*coreac.ConfigMapApplyConfiguration, error) {
+	file, err := s.file()
+	if err != nil {
+		return nil, err
+	}
+	return coreac.ConfigMap(ObjectName(s.Sink), s.Sink.Namespace).
+		WithLabels(s.labels()).
+		WithOwnerReferences(s.owner()).
+		WithData(map[string]string{configurationFile: string(file)}), nil
+}
+
+// hash changes with the configuration.
+func hash(file []byte) string {
+	sum := sha256.Sum256(file)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,148 @@
+package sink
+
+import (
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+)
+
+// Reasons of conditions of FlowSinks.
+const (
+	ReasonFlowCollectorMissing = "FlowCollectorMissing"
+	ReasonStreamPending        = "StreamPending"
+	ReasonInvalid              = "Invalid"
+	ReasonApplyFailed          = "ApplyFailed"
+	ReasonNoReplicas           = "NoReplicas"
+	ReasonRolling              = "Rolling"
+	ReasonSinksNotReady        = "SinksNotReady"
+	ReasonSinksReady           = "SinksReady"
+	ReasonNotKnown             = "NotKnown"
+)
+
+// Facts are what is known of a FlowSink.
+type Facts struct {
+	Sink *v1alpha1.FlowSink
+	// Collector that it reads from; nil where there is none, or it is being deleted.
+	Collector *v1alpha1.FlowCollector
+	// Stream of the FlowCollector; empty while that has none.
+	Stream string
+	Image  string
+	// Problems that only another spec solves: see Sink.Problems.
+	Problems []string
+	// Failure is what went wrong when the objects were applied.
+	Failure string
+	// Deployment as it was last seen; nil where there is none.
+	Deployment *appsv1.Deployment
+	// Behind: it was changed since.
+	Behind bool
+	Pods   []corev1.Pod
+}
+
+// said is what is to be said about one condition.
+type said struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+// maxMessage of a condition, in bytes.
+const maxMessage = 4096
+
+// Judge says how a FlowSink is. The times of conditions that stay as they are stay, too; those of others are not set.
+func Judge(f *Facts) v1alpha1.FlowSinkStatus {
+	out := *f.Sink.Status.DeepCopy()
+	switch {
+	case f.Collector == nil, f.Stream == "", f.Failure != "":
+	case len(f.Problems) > 0: // Stalled is about the spec as it is now
+		out.ObservedGeneration = f.Sink.Generation
+	default:
+		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
+	}
+	out.Replicas, out.ReadyReplicas = 0, 0
+	if d := f.Deployment; d != nil {
+		out.Replicas, out.ReadyReplicas = d.Status.Replicas, d.Status.ReadyReplicas
+	}
+	out.Summary = fmt.Sprintf("%d/%d", out.ReadyReplicas, Replicas(f.Sink))
+	ready := f.ready()
+	set := func(kind string, s said) {
+		if s.status == "" {
+			meta.RemoveStatusCondition(&out.Conditions, kind)
+			return
+		}
+		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: s.status, Reason: s.reason,
+			Message: judge.Cut(s.message, maxMessage), ObservedGeneration: f.Sink.Generation})
+	}
+	set(v1alpha1.ConditionReady, ready)
+	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
+	set(v1alpha1.ConditionReconciling, reconciling(ready))
+	set(v1alpha1.ConditionStalled, stalled(ready))
+	return out
+}
+
+// ready is True where all sinks that are wanted run with the present spec, can read the stream and can store.
+func (f *Facts) ready() said {
+	no := func(reason, format string, args ...any) said {
+		return said{metav1.ConditionFalse, reason, fmt.Sprintf(format, args...)}
+	}
+	wanted := Replicas(f.Sink)
+	switch d := f.Deployment; {
+	case f.Collector == nil:
+		return no(ReasonFlowCollectorMissing, "there is no FlowCollector %s in this namespace: create it, or make a FlowSink of another one",
+			f.Sink.Spec.From.FlowCollector)
+	case f.Stream == "":
+		return no(ReasonStreamPending, "FlowCollector %s has no stream yet: its condition StreamReady says why", f.Collector.Name)
+	case len(f.Problems) > 0:
+		return no(ReasonInvalid, "what runs is left as it is: %s", strings.Join(f.Problems, "; "))
+	case f.Failure != "":
+		return no(ReasonApplyFailed, "%s", f.Failure)
+	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
+		return no(ReasonRolling, "the sinks are being made")
+	case wanted == 0:
+		return no(ReasonNoReplicas, "spec.replicas is 0: flows wait in the stream, until it lets go of them")
+	case d.Status.UpdatedReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas && d.Status.ReadyReplicas >= wanted:
+		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
+	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
+		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; /readyz of the others says what is wrong%s",
+			d.Status.ReadyReplicas, wanted, f.troubles())
+	}
+	return said{metav1.ConditionTrue, ReasonSinksReady, fmt.Sprintf("%d of %d sinks read the stream %s and store", wanted, wanted, f.Stream)}
+}
+
+// troubles of the pods, as the end of a message.
+func (f *Facts) troubles() string {
+	t := judge.PodTroubles(f.Pods)
+	if len(t) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(t, "; ")
+}
+
+// destinationReachable follows from what sinks are ready for. Of one that is not ready, nothing says which side is at fault.
+func (f *Facts) destinationReachable(ready said) said {
+	if ready.status == metav1.ConditionTrue {
+		return said{metav1.ConditionTrue, ReasonSinksReady, "all sinks can store"}
+	}
+	return said{metav1.ConditionUnknown, ReasonNotKnown, "not all sinks are ready: see Ready"}
+}
+
+// stalled is what kstatus reads as a failure: only another spec helps.
+func stalled(ready said) said {
+	if ready.reason == ReasonInvalid {
+		return said{metav1.ConditionTrue, ready.reason, ready.message}
+	}
+	return said{}
+}
+
+// reconciling is what kstatus reads: True while the sinks are on their way.
+func reconciling(ready said) said {
+	if ready.status == metav1.ConditionTrue || ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas {
+		return said{}
+	}
+	return said{metav1.ConditionTrue, ready.reason, ready.message}
+}

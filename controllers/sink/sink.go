@@ -1,0 +1,81 @@
+package sink
+
+import (
+	"cmp"
+	"fmt"
+
+	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// Component is the value of fleet.LabelComponent on the objects of FlowSinks.
+const Component = "sink"
+
+// AnnotationConfiguration of pods is the hash of their configuration, which sinks read at their start only.
+const AnnotationConfiguration = fleet.AnnotationConfiguration
+
+// Sink is what the objects are made of.
+type Sink struct {
+	// Sink and the FlowCollector that it reads from, with the API server's defaults filled in.
+	Sink      *v1alpha1.FlowSink
+	Collector *v1alpha1.FlowCollector
+	// Stream of the FlowCollector.
+	Stream string
+	// Image that sinks run.
+	Image string
+}
+
+// New returns the sinks of a FlowSink. Image is the one where its spec names none.
+func New(s *v1alpha1.FlowSink, c *v1alpha1.FlowCollector, stream, image string) *Sink {
+	return &Sink{Sink: s, Collector: c, Stream: stream, Image: cmp.Or(s.Spec.Image, image)}
+}
+
+// ObjectName is the name of each object of a FlowSink.
+func ObjectName(s *v1alpha1.FlowSink) string { return s.Name + "-sink" }
+
+// Selector selects the pods of a FlowSink.
+func Selector(s *v1alpha1.FlowSink) map[string]string {
+	return map[string]string{fleet.LabelName: fleet.Product, fleet.LabelComponent: Component, fleet.LabelInstance: s.Name}
+}
+
+// Replicas that are wanted.
+func Replicas(s *v1alpha1.FlowSink) int32 {
+	if s.Spec.Replicas == nil {
+		return 1
+	}
+	return *s.Spec.Replicas
+}
+
+// Problems are those of a FlowSink and its FlowCollector that only another spec solves.
+func (s *Sink) Problems() []string {
+	var out []string
+	if s.Collector.Spec.Output.Encoding == v1alpha1.EncodingJSON {
+		out = append(out, fmt.Sprintf("FlowCollector %s: spec.output.encoding is JSON, which ClickHouse's tables do not take: choose Protobuf",
+			s.Collector.Name))
+	}
+	filled := s.Configuration()
+	filled.SetDefaults()
+	for _, p := range filled.Check() {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+func (s *Sink) labels() map[string]string {
+	out := Selector(s.Sink)
+	out[fleet.LabelManagedBy] = fleet.Product
+	return out
+}
+
+// owner makes Kubernetes delete an object with its FlowSink.
+func (s *Sink) owner() *metaac.OwnerReferenceApplyConfiguration {
+	return metaac.OwnerReference().
+		WithAPIVersion(v1alpha1.SchemeGroupVersion.String()).
+		WithKind("FlowSink").
+		WithName(s.Sink.Name).
+		WithUID(s.Sink.UID).
+		WithController(true).
+		WithBlockOwnerDeletion(true)
+}

@@ -1,0 +1,183 @@
+package sink
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/sink/service"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// readObject reads an object and fills in its defaults as the API server does.
+func readObject[T any](t *testing.T, file, definition string) *T {
+	t.Helper()
+	var object map[string]any
+	var crd apiextensionsv1.CustomResourceDefinition
+	for path, into := range map[string]any{file: &object, "../../config/crd/bases/" + definition: &crd} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(b, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var validation apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, &validation, nil); err != nil {
+		t.Fatal(err)
+	}
+	structural, err := schema.NewStructural(&validation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaulting.Default(object, structural)
+	b, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(T)
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func read(t *testing.T, name string) *Sink {
+	t.Helper()
+	s := readObject[v1alpha1.FlowSink](t, "testdata/"+name+".yaml", "flowfleet.io_flowsinks.yaml")
+	c := readObject[v1alpha1.FlowCollector](t, "testdata/fleet.yaml", "flowfleet.io_flowcollectors.yaml")
+	return New(s, c, "flows-flows-edge", "registry.example.org/flowfleet:1.2.3")
+}
+
+func TestObjectsOfASink(t *testing.T) {
+	for _, name := range []string{"minimal", "complete"} {
+		t.Run(name, func(t *testing.T) {
+			s := read(t, name)
+			configMap, err := s.ConfigMap()
+			if err != nil {
+				t.Fatal(err)
+			}
+			deployment, err := s.Deployment()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []byte
+			for _, o := range []any{configMap, deployment} {
+				b, err := yaml.Marshal(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(append(got, "---\n"...), b...)
+			}
+			golden := "testdata/" + name + ".golden.yaml"
+			if *update {
+				if err := os.WriteFile(golden, got, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("other than %s (-want +got); go test ./controllers/sink -update writes it anew:\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+// The file is read by the very code that "collector sink" reads it with.
+func TestSinksAcceptTheirConfiguration(t *testing.T) {
+	for _, name := range []string{"minimal", "complete"} {
+		s := read(t, name)
+		if problems := s.Problems(); len(problems) > 0 {
+			t.Errorf("%s: %v", name, problems)
+		}
+		file, err := s.file()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c service.Config
+		if problems := config.ParseInto(file, &c); len(problems) > 0 {
+			t.Errorf("%s: %v\n%s", name, problems, file)
+		}
+	}
+}
+
+func TestFilesThatTheConfigurationNamesAreMounted(t *testing.T) {
+	s := read(t, "complete")
+	d, err := s.Deployment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounted := make(map[string]string)
+	for _, m := range d.Spec.Template.Spec.Containers[0].VolumeMounts {
+		mounted[*m.Name] = *m.MountPath
+	}
+	files := make(map[string]bool)
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.Projected == nil {
+			continue
+		}
+		for _, source := range v.Projected.Sources {
+			for _, item := range source.Secret.Items {
+				files[mounted[*v.Name]+"/"+*item.Path] = true
+			}
+		}
+	}
+	c := s.Configuration()
+	for _, file := range []string{c.NATS.CredentialsFile, c.NATS.TLS.CAFile, c.ClickHouse.PasswordFile, c.ClickHouse.TLS.CAFile,
+		c.ClickHouse.TLS.CertFile, c.ClickHouse.TLS.KeyFile} {
+		if file == "" || !files[file] {
+			t.Errorf("%q is none of %v", file, files)
+		}
+	}
+}
+
+func TestPodsAreReplacedForWhatSinksReadAtTheirStartAndForNothingElse(t *testing.T) {
+	annotation := func(change func(*Sink)) string {
+		s := read(t, "complete")
+		change(s)
+		d, err := s.Deployment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Spec.Template.Annotations[AnnotationConfiguration]
+	}
+	before := annotation(func(*Sink) {})
+	replicas := int32(5)
+	if got := annotation(func(s *Sink) { s.Sink.Spec.Replicas = &replicas }); got != before {
+		t.Error("other replicas replace pods")
+	}
+	if got := annotation(func(s *Sink) { s.Sink.Spec.ClickHouse.URL = "https://other:8443" }); got == before {
+		t.Error("another url does not replace pods")
+	}
+	if got := annotation(func(s *Sink) { s.Collector.Spec.NATS.URLs = []string{"tls://other:4222"} }); got == before {
+		t.Error("other NATS servers of the FlowCollector do not replace pods")
+	}
+}
+
+func TestFlowsAsJSONAreNotStored(t *testing.T) {
+	s := read(t, "minimal")
+	s.Collector.Spec.Output.Encoding = v1alpha1.EncodingJSON
+	if problems := s.Problems(); len(problems) != 1 || !strings.Contains(problems[0], "choose Protobuf") {
+		t.Errorf("%q", problems)
+	}
+}

@@ -1,0 +1,200 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/sink"
+)
+
+// retrySink is when a FlowSink is looked at again whose objects could not be applied for a reason that may go by itself, such as a
+// quota: nothing else tells of its end.
+const retrySink = time.Minute
+
+// SinkReconciler keeps the sinks of FlowSinks. It looks after those whose FlowCollector its operator looks after.
+type SinkReconciler struct {
+	// Client writes, and reads what is watched; Reader reads what is not.
+	Client client.Client
+	Reader client.Reader
+	Events events.EventRecorder
+	// Image of sinks whose FlowSink names none.
+	Image string
+	// Identity of the operator, as that of its Reconciler.
+	Identity string
+	// Allowed bounds what FlowSinks and their FlowCollectors can ask for.
+	Allowed Allowed
+}
+
+// Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
+func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	s := &v1alpha1.FlowSink{}
+	if err := r.Client.Get(ctx, request.NamespacedName, s); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !s.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // Kubernetes deletes the objects with their owner
+	}
+	f := &sink.Facts{Sink: s}
+	fc, err := r.collector(ctx, s)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	var again ctrl.Result
+	if fc != nil {
+		if o := fc.Status.Operator; o == nil || o.Identity != r.Identity {
+			return ctrl.Result{}, nil // its operator looks after this one, and writes to it as soon as it has claimed that
+		}
+		f.Collector = fc
+		f.Stream = s.Status.Stream // while the FlowCollector cannot say, as without NATS
+		if fc.Status.Stream != nil {
+			f.Stream = fc.Status.Stream.Name
+		}
+		err := r.keep(ctx, f)
+		var applied judge.Applied
+		if unexpected := note(&applied, err); unexpected != nil {
+			return ctrl.Result{}, unexpected
+		}
+		if err != nil {
+			f.Failure = err.Error()
+			again.RequeueAfter = retrySink
+		}
+	}
+	if err := r.gather(ctx, f); err != nil {
+		return ctrl.Result{}, err
+	}
+	return again, r.writeStatus(ctx, f)
+}
+
+// collector that a FlowSink reads from; nil without one. The cache has only those that this operator looks after.
+func (r *SinkReconciler) collector(ctx context.Context, s *v1alpha1.FlowSink) (*v1alpha1.FlowCollector, error) {
+	fc := &v1alpha1.FlowCollector{}
+	name := client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.From.FlowCollector}
+	err := r.Client.Get(ctx, name, fc)
+	if apierrors.IsNotFound(err) {
+		err = r.Reader.Get(ctx, name, fc)
+	}
+	switch {
+	case apierrors.IsNotFound(err), err == nil && !fc.DeletionTimestamp.IsZero():
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading FlowCollector %s: %w", name, err)
+	}
+	return fc, nil
+}
+
+// keep applies the objects of a FlowSink whose FlowCollector has a stream.
+func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
+	if f.Stream == "" {
+		return nil
+	}
+	d := sink.New(f.Sink, f.Collector, f.Stream, r.Image)
+	f.Image = d.Image
+	f.Problems = append(d.Problems(), r.Allowed.refusedSink(f.Sink, f.Collector, r.Image)...)
+	if len(f.Problems) > 0 {
+		return nil
+	}
+	configMap, err := d.ConfigMap()
+	if err != nil {
+		return err
+	}
+	deployment, err := d.Deployment()
+	if err != nil {
+		return err
+	}
+	name := sink.ObjectName(f.Sink)
+	for _, c := range []child{
+		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
+		{"Deployment", name, deployment, &appsv1.Deployment{}, extracted(appsac.ExtractDeployment), true},
+	} {
+		changed, err := r.apply(ctx, f.Sink, c)
+		if err != nil {
+			return fmt.Errorf("%s %s/%s: %w", c.kind, f.Sink.Namespace, c.name, err)
+		}
+		f.Behind = f.Behind || changed // the cache shows it soon, which is a reason to look again
+	}
+	return nil
+}
+
+// apply makes one object as it is wanted, unless it is so, and reports whether that changed it.
+func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c child) (bool, error) {
+	if err := stamp(c.wanted); err != nil {
+		return false, err
+	}
+	key := client.ObjectKey{Namespace: s.Namespace, Name: c.name}
+	err := r.Client.Get(ctx, key, c.live)
+	if apierrors.IsNotFound(err) { // it may be there without the operator's labels
+		err = r.Reader.Get(ctx, key, c.live)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return false, fmt.Errorf("reading: %w", err)
+	case !metav1.IsControlledBy(c.live, s):
+		return false, &nameTakenError{c.kind, c.name, "FlowSink"}
+	default:
+		if same, err := asApplied(c); err != nil || same {
+			return false, err
+		}
+	}
+	before := c.live.GetResourceVersion()
+	if err := r.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+		return false, fmt.Errorf("applying: %w", err)
+	}
+	ctrl.LoggerFrom(ctx).Info("applied", "kind", c.kind, "object", c.name)
+	after, err := resourceVersion(c.wanted)
+	return after != before, err
+}
+
+// gather reads what became of the objects.
+func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
+	name := client.ObjectKey{Namespace: f.Sink.Namespace, Name: sink.ObjectName(f.Sink)}
+	d := &appsv1.Deployment{}
+	if err := r.Client.Get(ctx, name, d); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading Deployment %s: %w", name, err)
+	} else if err == nil && metav1.IsControlledBy(d, f.Sink) {
+		f.Deployment = d
+	}
+	pods := &corev1.PodList{}
+	if err := r.Client.List(ctx, pods, client.InNamespace(f.Sink.Namespace), client.MatchingLabels(sink.Selector(f.Sink))); err != nil {
+		return fmt.Errorf("listing the pods of FlowSink %s: %w", client.ObjectKeyFromObject(f.Sink), err)
+	}
+	f.Pods = pods.Items
+	return nil
+}
+
+// writeStatus writes the status where it differs, and tells of it in an event where Ready is another.
+func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) error {
+	before, after := f.Sink, f.Sink.DeepCopy()
+	after.Status = sink.Judge(f)
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of FlowSink %s: %w", client.ObjectKeyFromObject(before), err)
+	}
+	was, is := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
+	if was == nil || was.Status != is.Status || was.Reason != is.Reason {
+		kind := corev1.EventTypeNormal
+		if is.Status != metav1.ConditionTrue && is.Reason != sink.ReasonRolling {
+			kind = corev1.EventTypeWarning
+		}
+		r.Events.Eventf(after, nil, kind, is.Reason, v1alpha1.ConditionReady, "%s", judge.Cut("Ready: "+is.Message, 1024))
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/sink"
+)
+
+// Setup registers the reconciler with a manager. The kind FlowSink has to be installed.
+func (r *SinkReconciler) Setup(manager ctrl.Manager) error {
+	return r.setup(manager, controller.Options{})
+}
+
+func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options) error {
+	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
+	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	err := ctrl.NewControllerManagedBy(manager).
+		For(&v1alpha1.FlowSink{}, builder.WithPredicates(asked)).
+		Owns(&appsv1.Deployment{}).
+		Owns(&corev1.ConfigMap{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sinkOfPod)).
+		Watches(&v1alpha1.FlowCollector{}, handler.EnqueueRequestsFromMapFunc(r.sinksOf)).
+		WithOptions(options).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the controller of FlowSinks: %w", err)
+	}
+	return nil
+}
+
+// sinksOf names the FlowSinks that read from a FlowCollector.
+func (r *SinkReconciler) sinksOf(ctx context.Context, fc client.Object) []reconcile.Request {
+	list := &v1alpha1.FlowSinkList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(fc.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing FlowSinks") // the cache is ending
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if list.Items[i].Spec.From.FlowCollector == fc.GetName() {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return out
+}
+
+// sinkOfPod names the FlowSink of a sink's pod by its labels: its owner is a ReplicaSet.
+func sinkOfPod(_ context.Context, pod client.Object) []reconcile.Request {
+	labels := pod.GetLabels()
+	if labels[fleet.LabelComponent] != sink.Component || labels[fleet.LabelInstance] == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: labels[fleet.LabelInstance]}}}
+}

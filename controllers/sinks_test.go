@@ -1,0 +1,142 @@
+package controllers
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/sink"
+)
+
+// letKeepSinks gives the operator the rights of config/sinks, as an installation with FlowSinks does.
+func letKeepSinks(w *world) {
+	w.Helper()
+	b, err := os.ReadFile("../config/sinks/role.yaml")
+	if err != nil {
+		w.Fatal(err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(b, role); err != nil {
+		w.Fatal(err)
+	}
+	for _, o := range []client.Object{role, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}}}} {
+		if err := w.c.Create(w.Context(), o); err != nil && !apierrors.IsAlreadyExists(err) {
+			w.Fatal(err)
+		}
+	}
+}
+
+// sinkOf makes a FlowSink of a FlowCollector.
+func (w *world) sinkOf(fc, name string) *v1alpha1.FlowSink {
+	w.Helper()
+	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}}
+	s.Spec.From.FlowCollector = fc
+	s.Spec.ClickHouse.URL = "http://clickhouse:8123"
+	if err := w.c.Create(w.Context(), s); err != nil {
+		w.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) expectSink(s *v1alpha1.FlowSink, status metav1.ConditionStatus, reason string) {
+	w.Helper()
+	natstest.Eventually(w, s.Name+" is "+string(status)+" because of "+reason, func() bool {
+		w.read(s)
+		c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady)
+		return c != nil && c.Status == status && c.Reason == reason && c.ObservedGeneration == s.Generation
+	})
+}
+
+func TestASinkIsMadeFollowsItsSpecAndIsReadyOnceItsPodsAre(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	s := w.sinkOf("edge", "warehouse")
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonFlowCollectorMissing)
+	w.create("edge")
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
+	w.read(deployment)
+	if !metav1.IsControlledBy(deployment, s) || deployment.Spec.Template.Spec.Containers[0].Image != testImage {
+		t.Errorf("%+v", deployment)
+	}
+	configMap := &corev1.ConfigMap{ObjectMeta: deployment.ObjectMeta}
+	w.read(configMap)
+	if !metav1.IsControlledBy(configMap, s) || !strings.Contains(configMap.Data["sink.yaml"], "stream: "+s.Status.Stream+"\n") || s.Status.Stream == "" {
+		t.Errorf("stream %q, configuration %v", s.Status.Stream, configMap.Data)
+	}
+	ready := func(replicas int32) {
+		w.read(deployment)
+		deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: deployment.Generation, Replicas: replicas, UpdatedReplicas: replicas,
+			ReadyReplicas: replicas, AvailableReplicas: replicas}
+		if err := w.c.Status().Update(w.Context(), deployment); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready(1)
+	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	if s.Status.ObservedGeneration != s.Generation || s.Status.Summary != "1/1" {
+		t.Errorf("%+v", s.Status)
+	}
+	before := deployment.Spec.Template.Annotations[sink.AnnotationConfiguration]
+	two := int32(2)
+	change(w, s, func(s *v1alpha1.FlowSink) { s.Spec.Replicas, s.Spec.ClickHouse.Database = &two, "network" })
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+	w.read(deployment)
+	if *deployment.Spec.Replicas != 2 || deployment.Spec.Template.Annotations[sink.AnnotationConfiguration] == before {
+		t.Errorf("%+v", deployment.Spec)
+	}
+	ready(2)
+	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	// Drift is put back.
+	change(w, deployment, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "example.com/other:v1" })
+	natstest.Eventually(t, "the image is put back", func() bool {
+		w.read(deployment)
+		return deployment.Spec.Template.Spec.Containers[0].Image == testImage
+	})
+}
+
+func TestASinkLeavesAloneWhatIsNotItsOwn(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "warehouse-sink"}, Data: map[string]string{"a": "b"}}
+	if err := w.c.Create(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	w.create("edge")
+	w.expectSink(w.sinkOf("edge", "warehouse"), metav1.ConditionFalse, sink.ReasonApplyFailed)
+	w.read(theirs)
+	if len(theirs.OwnerReferences) != 0 || len(theirs.Data) != 1 {
+		t.Errorf("%+v", theirs)
+	}
+}
+
+func TestASinkOfAnImageThatIsNotAllowedIsNotMade(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, allowed: Allowed{Images: []string{"example.com/flowfleet"}}})
+	w.create("edge")
+	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "warehouse", Namespace: w.namespace}}
+	s.Spec.From.FlowCollector, s.Spec.ClickHouse.URL, s.Spec.Image = "edge", "http://clickhouse:8123", "evil.example.com/shell:v1"
+	if err := w.c.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonInvalid)
+	if d := (&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}); w.exists(d) {
+		t.Error("it was made")
+	}
+}
