@@ -59,9 +59,9 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 				f.Now[i].Listeners[0].Decoded = f.Before[i].Listeners[0].Decoded
 			}
 		}, 3, "False", "10 datagrams arrived"},
-		"a collector cannot write":     {func(f *Facts) { f.Now[1].Bucket.Write, f.Now[1].Bucket.LastError = false, "no permission" }, 4, "False", "no permission"},
-		"a collector is cut off":       {func(f *Facts) { f.Now[1].Bucket.Connected = false }, 4, "False", "not connected"},
-		"a collector does not answer":  {func(f *Facts) { f.Now[1] = nil }, 4, "Unknown", "1 do not answer"},
+		"a collector cannot write":    {func(f *Facts) { f.Now[1].Bucket.Write, f.Now[1].Bucket.LastError = false, "no permission" }, 4, "False", "no permission"},
+		"a collector is cut off":      {func(f *Facts) { f.Now[1].Bucket.Connected = false }, 4, "False", "not connected"},
+		"a collector does not answer": {func(f *Facts) { f.Now[1] = nil }, 4, "Unknown", "1 do not answer"},
 		"a collector starts": {func(f *Facts) {
 			f.Now[1] = &status.Document{Instance: "edge-collector-b", Started: noon, Time: noon.Add(time.Second)}
 		}, 4, "Unknown", "edge-collector-b is starting"},
@@ -80,8 +80,8 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			}
 		}, 3, "Unknown", "a collector is starting"},
 		"a collector has the configuration of before": {func(f *Facts) { f.Now[1].Bucket = nil }, 4, "False", "its configuration is of before"},
-		"nothing is shared by request": {func(f *Facts) { f.FlowCollector.Spec.TemplateStore.Disabled = true }, 4, "Unknown", "disabled"},
-		"the stream is refused":        {func(f *Facts) { f.Now[0].Output.StreamReady = false }, 5, "False", "cannot publish"},
+		"nothing is shared by request":                {func(f *Facts) { f.FlowCollector.Spec.TemplateStore.Disabled = true }, 4, "Unknown", "disabled"},
+		"the stream is refused":                       {func(f *Facts) { f.Now[0].Output.StreamReady = false }, 5, "False", "cannot publish"},
 		"nothing is published": {func(f *Facts) {
 			for i := range f.Now {
 				f.Now[i].Output.Published = f.Before[i].Output.Published
