@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,7 +105,7 @@ const maxReport = 4 << 20
 // read runs "collector top" in a pod, and hands over its reports.
 func (flags *topFlags) read(ctx context.Context, client *fleet.Client, f *v1alpha1.FlowCollector, by, sort string, once bool, each func(top.Report) error) error {
 	lines, writer := io.Pipe()
-	var problems bytes.Buffer
+	var problems words
 	ended := make(chan error, 1)
 	go func() {
 		err := client.Run(ctx, f, writer, &problems, flags.arguments(by, sort, once)...)
@@ -114,7 +113,8 @@ func (flags *topFlags) read(ctx context.Context, client *fleet.Client, f *v1alph
 		ended <- err
 	}()
 	defer func() { _ = lines.Close() }() // has Run end, if it still writes
-	for scanner := newScanner(lines); scanner.Scan(); {
+	scanner := newScanner(lines)
+	for scanner.Scan() {
 		var report top.Report
 		if err := json.Unmarshal(scanner.Bytes(), &report); err != nil {
 			return fmt.Errorf("the collector's answer cannot be read: %w", err)
@@ -128,10 +128,25 @@ func (flags *topFlags) read(ctx context.Context, client *fleet.Client, f *v1alph
 	}
 	_ = lines.Close()
 	err := <-ended
-	if err != nil && problems.Len() > 0 {
-		err = fmt.Errorf("%w: %s", err, top.Printable(strings.TrimSpace(problems.String())))
+	if err != nil && len(problems) > 0 {
+		err = fmt.Errorf("%w: %s", err, top.Printable(strings.TrimSpace(string(problems))))
+	}
+	if tooLong := scanner.Err(); tooLong != nil {
+		err = fmt.Errorf("the collector's answer cannot be read: %w", tooLong)
 	}
 	return err
+}
+
+// words are the first of what a program says of its problems.
+type words []byte
+
+// maxWords bounds them, in bytes.
+const maxWords = 4 << 10
+
+// Write implements io.Writer. It takes everything, and keeps the beginning.
+func (w *words) Write(b []byte) (int, error) {
+	*w = append(*w, b[:min(len(b), maxWords-len(*w))]...)
+	return len(b), nil
 }
 
 func newScanner(r io.Reader) *bufio.Scanner {

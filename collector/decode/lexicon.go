@@ -107,8 +107,10 @@ func (n *namer) lexicon(r *flow.Record) *lexicon {
 	if l.exporter == nil || l.exporter.Gone() {
 		if known := n.store.Known(); known != l.known || l.exporter != nil {
 			l.known = known
-			l.exporter = n.store.Find(l.taught)
-			l.seen, l.generation = 0, l.generation+1
+			// Others' first words change nothing for one that is still silent.
+			if found := n.store.Find(l.taught); found != l.exporter {
+				l.exporter, l.seen, l.generation = found, 0, l.generation+1
+			}
 		}
 	}
 	if l.exporter != nil {

@@ -13,13 +13,11 @@ import (
 
 // Said are names that the operator says, for exporters that send none or that send wrong ones. It is immutable.
 type Said struct {
-	// prefixes, the longest first, each with rows of its own.
-	prefixes []said
-}
-
-type said struct {
-	network netip.Prefix
-	rows    map[saidKey]*Row
+	// networks have rows of their own each.
+	networks map[netip.Prefix]map[saidKey]*Row
+	// bits are the lengths of prefixes that occur, of IPv4 and of IPv6, the longest first: so many steps does a look-up take at most,
+	// however many networks there are.
+	bits4, bits6 []int
 }
 
 type saidKey struct {
@@ -38,21 +36,32 @@ type Line struct {
 
 // NewSaid returns what lines say. Of two lines for one number of one network the later counts; of two networks the smaller.
 func NewSaid(lines []Line) *Said {
-	s := &Said{}
-	byNetwork := make(map[netip.Prefix]map[saidKey]*Row)
+	s := &Said{networks: make(map[netip.Prefix]map[saidKey]*Row)}
 	for i := range lines {
 		l := &lines[i]
 		network := l.Network.Masked()
-		rows := byNetwork[network]
+		rows := s.networks[network]
 		if rows == nil {
 			rows = make(map[saidKey]*Row)
-			byNetwork[network] = rows
-			s.prefixes = append(s.prefixes, said{network, rows})
+			s.networks[network] = rows
+			if bits := s.bits(network.Addr()); !slices.Contains(*bits, network.Bits()) {
+				*bits = append(*bits, network.Bits())
+			}
 		}
 		rows[saidKey{l.Table, l.Number}] = &l.Row
 	}
-	slices.SortFunc(s.prefixes, func(a, b said) int { return b.network.Bits() - a.network.Bits() })
+	for _, bits := range [][]int{s.bits4, s.bits6} {
+		slices.SortFunc(bits, func(a, b int) int { return b - a })
+	}
 	return s
+}
+
+// bits are the lengths of an address's family.
+func (s *Said) bits(a netip.Addr) *[]int {
+	if a.Is4() {
+		return &s.bits4
+	}
+	return &s.bits6
 }
 
 // Find returns what is said of a number, or nil. A nil Said says nothing.
@@ -61,11 +70,13 @@ func (s *Said) Find(k Key) *Row {
 		return nil
 	}
 	address := k.Scope.Exporter.WithZone("")
-	for i := range s.prefixes {
-		if s.prefixes[i].network.Contains(address) {
-			if row := s.prefixes[i].rows[saidKey{k.Table, k.Number}]; row != nil {
-				return row
-			}
+	for _, bits := range *s.bits(address) {
+		network, err := address.Prefix(bits)
+		if err != nil {
+			return nil // no address
+		}
+		if row := s.networks[network][saidKey{k.Table, k.Number}]; row != nil {
+			return row
 		}
 	}
 	return nil

@@ -60,3 +60,34 @@ func TestWrongLinesAreNamedAndTheOthersHold(t *testing.T) {
 		}
 	}
 }
+
+// Of the networks that have a number the smallest counts, whichever lengths there are, and none of the other family.
+func TestOfTheNetworksThatHaveANumberTheSmallestCounts(t *testing.T) {
+	said := NewSaid([]Line{
+		{Network: netip.MustParsePrefix("0.0.0.0/0"), Table: Interfaces, Number: 1, Row: Row{Name: "any"}},
+		{Network: netip.MustParsePrefix("0.0.0.0/0"), Table: Interfaces, Number: 2, Row: Row{Name: "two"}},
+		{Network: netip.MustParsePrefix("10.1.2.3/8"), Table: Interfaces, Number: 1, Row: Row{Name: "ten"}},
+		{Network: netip.MustParsePrefix("10.1.2.0/24"), Table: Interfaces, Number: 1, Row: Row{Name: "small"}},
+		{Network: netip.MustParsePrefix("10.1.2.3/32"), Table: Interfaces, Number: 1, Row: Row{Name: "one"}},
+		{Network: netip.MustParsePrefix("2001:db8::/32"), Table: Interfaces, Number: 1, Row: Row{Name: "six"}},
+	})
+	for _, test := range []struct {
+		address string
+		number  uint64
+		want    string
+	}{
+		{"192.0.2.1", 1, "any"}, {"10.9.9.9", 1, "ten"}, {"10.1.2.4", 1, "small"}, {"10.1.2.3", 1, "one"}, {"10.1.2.3", 2, "two"},
+		{"2001:db8::7", 1, "six"}, {"2001:db8::7%eth0", 1, "six"}, {"2001:db9::7", 1, ""}, {"10.1.2.3", 3, ""},
+	} {
+		got := ""
+		if row := said.Find(Key{Scope: Scope{Exporter: netip.MustParseAddr(test.address)}, Table: Interfaces, Number: test.number}); row != nil {
+			got = row.Name
+		}
+		if got != test.want {
+			t.Errorf("%s, number %d: %q instead of %q", test.address, test.number, got, test.want)
+		}
+	}
+	if said.Find(Key{Table: Interfaces, Number: 1}) != nil {
+		t.Error("something is said of no address")
+	}
+}

@@ -113,7 +113,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 	if revived {
 		a.since = now
 	}
-	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(subject, a) || e.misses(now) && now-a.told > retell {
+	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(subject, a) || now-a.told > retell && e.misses(now) {
 		e.tell(subject, a, now, true)
 	}
 }
@@ -134,7 +134,7 @@ func (e *Exporter) misses(now int64) bool {
 	for _, all := range e.subjects {
 		for _, o := range all {
 			if now-o.heard > retell && e.inForce(o, now) {
-				return true // not noted as checked: it is for an announcement that may be told of
+				return true // not noted as checked: what was not told for long is told of, each once
 			}
 		}
 	}

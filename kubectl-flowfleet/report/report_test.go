@@ -28,6 +28,16 @@ func TestTextsLoseTheirSecretsAndKeepTheRest(t *testing.T) {
 		"jwt eyJ0eXAiOiJKV1QifQ.eyJqdGkiOiJBIn0.c2lnbmF0dXJl end":                     "jwt (redacted) end",
 		"a\n-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----\nb": "a\n(redacted)\nb",
 		"cut -----BEGIN PRIVATE KEY-----\nhunter2":                                    "cut (redacted)",
+		`{"msg":"refused {\"password\":\"hunter2\"}","n":1}`:                          `{"msg":"refused {\"password\":(redacted)}","n":1}`,
+		"Authorization: Bearer hunter2":                                               "Authorization: (redacted)",
+		"sent Bearer hunter2 to it":                                                   "sent Bearer (redacted) to it",
+		"nats://user:p@hunter2@nats:4222":                                             "nats://(redacted)@nats:4222",
+		"nats://user:p/hunter2@nats:4222":                                             "nats://(redacted)@nats:4222",
+		"password: two hunter2\nuser: me":                                             "password: (redacted)\nuser: me",
+		`"password": "a\"hunter2"`:                                                    `"password": (redacted)`,
+		"run --password hunter2 --user me":                                            "run --password (redacted) --user me",
+		"pass: hunter2":                                                               "pass: (redacted)",
+		"3 rows passed: 2 bypassed":                                                   "3 rows passed: 2 bypassed",
 		"192.0.2.1 sends ipfix":                                                       "192.0.2.1 sends ipfix",
 	} {
 		if got := report.Text(text); got != want {
@@ -51,7 +61,9 @@ spec:
     - {name: MINE, value: hunter2}
     - {name: REF, valueFrom: {secretKeyRef: {name: keep-ref-name, key: keep-key}}}
     password: hunter2
-    args: ["--token=hunter2", "keep-arg"]
+    passwords: [hunter2]
+    authorization: hunter2
+    args: ["--token=hunter2", "--token", "hunter2", "keep-arg"]
 `), &object); err != nil {
 		t.Fatal(err)
 	}
