@@ -36,7 +36,9 @@ func newExportersCommand(c connection) *cobra.Command {
 
 RECORDS/S is what was decoded between two looks at the books, --interval apart. LOSS is the share of what the exporter numbered that
 no collector received: lost in the network, or in the kernel of a node. It is "?" for exporters whose sequences are not followed
-(exporters.limits.exporterMetrics). Counts begin with the collectors.`,
+(exporters.limits.exporterMetrics). Counts begin with the collectors. A collector that was replaced took its books along: what it had
+received then counts as lost, until the others are newer. "kubectl get flowexporters" shows the loss of the last five minutes, which
+begins anew there.`,
 		Example: `  kubectl flowfleet exporters -n flows
   kubectl flowfleet exporters edge --sort loss --limit 10
   kubectl flowfleet exporters edge --within 10.20.0.0/16 -o wide
