@@ -51,7 +51,8 @@ func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
 	for k, v := range fleet.Selector(fc) {
 		labels[k] = v
 	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-collector-a", Labels: labels}, Spec: corev1.PodSpec{
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-collector-a", Labels: labels,
+		OwnerReferences: []metav1.OwnerReference{ownedBy("DaemonSet", fleet.ObjectName(fc))}}, Spec: corev1.PodSpec{
 		NodeName: "n1", Containers: []corev1.Container{{Name: "collector", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
 	if err := w.c.Create(t.Context(), pod); err != nil {
 		t.Fatal(err)
@@ -68,5 +69,29 @@ func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
 	})
 	if exporter.Status.Nodes[0] != "n1" || exporter.Status.Protocol != "sflow" || exporter.OwnerReferences[0].Name != "edge" {
 		t.Errorf("%+v", exporter)
+	}
+}
+
+func ownedBy(kind, name string) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: "apps/v1", Kind: kind, Name: name, UID: "1", Controller: new(true)}
+}
+
+func TestOnlyPodsOfTheFleetsDaemonSetAreAskedForExporters(t *testing.T) {
+	fc := &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "edge"}}
+	plain := ownedBy("DaemonSet", fleet.ObjectName(fc))
+	plain.Controller = nil
+	for name, test := range map[string]struct {
+		owners []metav1.OwnerReference
+		want   bool
+	}{
+		"its own":           {[]metav1.OwnerReference{ownedBy("DaemonSet", fleet.ObjectName(fc))}, true},
+		"nobody's":          {nil, false},
+		"a Deployment's":    {[]metav1.OwnerReference{ownedBy("ReplicaSet", fleet.ObjectName(fc))}, false},
+		"another DaemonSet": {[]metav1.OwnerReference{ownedBy("DaemonSet", "other")}, false},
+		"not controlled":    {[]metav1.OwnerReference{plain}, false},
+	} {
+		if got := ofDaemonSet(fc, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{OwnerReferences: test.owners}}); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -22,8 +21,6 @@ const (
 	MaxStreams = 64
 	// MaxPageBytes bounds a page as it is sent.
 	MaxPageBytes = 1 << 20
-	// maxPageValues of a page: a MiB of "{},{}" would become many.
-	maxPageValues = 100_000
 )
 
 // Exporters is one page of what came from each exporter, in order of address and protocol. Figures count since the collector began.
@@ -108,8 +105,8 @@ func EncodeExporters(all *Exporters, after string) ([]byte, error) {
 	}
 }
 
-// DecodeExporters reads a page that came from somewhere. It takes at most MaxPageBytes, holds what it read to the bounds of this
-// package, and refuses what is no page of a collector.
+// DecodeExporters reads a page that came from somewhere. It takes at most MaxPageBytes, and refuses what is no page of a collector: one with
+// more than MaxExporters, or with more than MaxStreams of one, as soon as it comes to that. Texts are held to the bounds of this package.
 func DecodeExporters(r io.Reader) (*Exporters, error) {
 	read, err := io.ReadAll(io.LimitReader(r, MaxPageBytes+1))
 	if err != nil {
@@ -118,26 +115,22 @@ func DecodeExporters(r io.Reader) (*Exporters, error) {
 	if len(read) > MaxPageBytes {
 		return nil, fmt.Errorf("reading exporters: the page is longer than %d KiB", MaxPageBytes>>10)
 	}
-	if n := bytes.Count(read, []byte{','}); n > maxPageValues {
-		return nil, fmt.Errorf("reading exporters: the page has %d values, more than %d", n, maxPageValues)
-	}
-	page := &Exporters{}
-	if err := json.Unmarshal(read, page); err != nil {
+	reading := pageReader{}
+	if err := json.Unmarshal(read, &reading); err != nil {
+		if many := (tooMany{}); errors.As(err, &many) {
+			return nil, fmt.Errorf("reading exporters: %w", many)
+		}
 		return nil, errors.New("reading exporters: it is no JSON of a collector") // not what else it is
 	}
+	page := &reading.Exporters
+	page.Exporters = reading.List
 	if page.Version < 1 || page.Started.IsZero() {
 		return nil, errors.New("reading exporters: it is not a collector's")
-	}
-	if len(page.Exporters) > MaxExporters {
-		return nil, fmt.Errorf("reading exporters: the page has %d, more than %d", len(page.Exporters), MaxExporters)
 	}
 	page.Next = Text(page.Next)
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		e.Address, e.Protocol = text(e.Address, maxWord), text(e.Protocol, maxWord)
-		if n := len(e.Streams) - MaxStreams; n > 0 {
-			e.Streams, e.StreamsLeftOut = e.Streams[:MaxStreams], e.StreamsLeftOut+n
-		}
 	}
 	return page, nil
 }

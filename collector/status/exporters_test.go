@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -58,9 +59,27 @@ func TestPagesHaveEachExporterOnceAndNoneIsLongerThanItMayBe(t *testing.T) {
 func TestWhatIsNoPageOfExportersIsRefused(t *testing.T) {
 	for _, text := range []string{"", "{}", "null", "[]", `{"version":1}`, strings.Repeat(" ", MaxPageBytes+1),
 		`{"version":1,"started":"2026-01-01T00:00:00Z","exporters":[` + strings.Repeat("{},", MaxExporters) + "{}]}",
-		`{"version":1,"started":"2026-01-01T00:00:00Z","exporters":[{"streams":[` + strings.Repeat("{},", maxPageValues+1) + "{}]}]}"} {
+		`{"version":1,"started":"2026-01-01T00:00:00Z","exporters":[{"streams":[` + strings.Repeat("{},", MaxStreams) + "{}]}]}",
+		`{"version":1,"started":"2026-01-01T00:00:00Z","exporters":{}}`} {
 		if page, err := DecodeExporters(strings.NewReader(text)); err == nil {
 			t.Errorf("%.40q became %+v", text, page)
+		}
+	}
+}
+
+func TestAPageOfManyThingsIsRefusedBeforeTheyFillTheMemory(t *testing.T) {
+	const begin = `{"version":1,"started":"2026-01-01T00:00:00Z","exporters":[`
+	many := strings.Repeat("{},", 99_000) + "{}"
+	for _, text := range []string{begin + many + "]}", begin + `{"streams":[` + many + "]}]}", begin + `{"Streams":[` + many + "]}]}"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := DecodeExporters(strings.NewReader(text))
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%.80s: %v", text, err)
+		}
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 4 {
+			t.Errorf("%.80s of %d KiB took %d MiB of memory", text, len(text)>>10, took)
 		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 const (
 	maxAddresses = 16384
 	maxStreams   = 1 << 17
-	maxPorts     = 1024
+	// maxPorts bounds the ports of one address, and its domains.
+	maxPorts = 1024
 	// shownList bounds the lists of a status.
 	shownList = 16
 )
@@ -32,10 +33,21 @@ type Figures struct {
 	LeftOut bool
 	// LastHeard by the operator's clock, zero where collectors do not tell.
 	LastHeard time.Time
-	Protocols map[string]bool
+	Protocols map[string]bool   // of the words in protocols
 	Nodes     map[string]string // of each collector that hears it, by pod
 	Domains   map[uint32]bool
 	Ports     map[uint16]bool
+}
+
+// protocols are the words that collectors have for them (decode.Protocol).
+var protocols = []string{"netflow1", "netflow5", "netflow7", "netflow8", "netflow9", "ipfix", "sflow", "unknown"}
+
+// protocol is the word for what a collector says; "unknown" for what no collector of this version does.
+func protocol(said string) string {
+	if i := slices.Index(protocols, said); i >= 0 {
+		return protocols[i] // and not a piece of what a pod sent
+	}
+	return "unknown"
 }
 
 // add adds those of another address of the same device.
@@ -103,11 +115,12 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 		f.Received, f.Refused, f.Waiting, f.Records = f.Received+e.Received, f.Refused+e.Refused, f.Waiting+e.SetsWaiting, f.Records+e.Records
 		f.Undecoded += e.SetsExpired + e.SetsDropped
 		f.LeftOut = f.LeftOut || e.StreamsLeftOut > 0
-		if len(e.Streams) > 0 || e.Protocol == "netflow1" { // which has no sequence
-			f.Protocols[e.Protocol], f.Nodes[pod.Name] = true, pod.Node
+		protocol := protocol(e.Protocol)
+		if len(e.Streams) > 0 || protocol == "netflow1" { // which has no sequence
+			f.Protocols[protocol], f.Nodes[pod.Name] = true, pod.Node
 		}
 		for j := range e.Streams {
-			s.stream(f, address, e.Protocol, &e.Streams[j], page.Time, now)
+			s.stream(f, address, protocol, &e.Streams[j], page.Time, now)
 		}
 	}
 }
@@ -117,15 +130,17 @@ func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *st
 	if heard := now.Add(-max(made.Sub(stream.LastSeen), 0)); heard.After(f.LastHeard) {
 		f.LastHeard = heard
 	}
-	f.Domains[stream.Domain] = true
-	if len(f.Ports) < maxPorts {
-		f.Ports[stream.Port] = true
-	}
 	if s.streams >= maxStreams {
 		f.LeftOut = true
 		return
 	}
 	s.streams++
+	if len(f.Domains) < maxPorts {
+		f.Domains[stream.Domain] = true
+	}
+	if len(f.Ports) < maxPorts {
+		f.Ports[stream.Port] = true
+	}
 	key := ledger.StreamKey{Exporter: address.String(), Port: stream.Port, Protocol: protocol, Domain: stream.Domain}
 	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
 }

@@ -2,7 +2,6 @@ package exporters
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -62,32 +61,4 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 	}
 	asking.Wait()
 	m.take(s, began, k.Clock.Now(), Look{Collectors: len(pods), Unanswered: failures, Reason: failure})
-}
-
-// take takes a look.
-func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Look) {
-	if m.since.IsZero() {
-		m.since = now
-	}
-	whole := maps.EqualFunc(began, m.collectors, time.Time.Equal)
-	m.collectors = began
-	look.Since, look.NoRoom, look.Unfollowed = m.since, s.noRoom || s.crowded, s.unfollowed
-	m.look = look
-	found := s.end()
-	for address, f := range found {
-		if m.senders[address] == nil {
-			m.senders[address] = &sender{}
-		}
-		m.senders[address].take(f, now, whole)
-	}
-	for address, one := range m.senders {
-		if found[address] == nil && look.Unanswered == 0 {
-			if now.Sub(one.heard) > time.Hour {
-				delete(m.senders, address) // no collector has anything of it
-				continue
-			}
-			one.samples, one.last = nil, sample{}
-			one.figures = &Figures{Records: one.figures.Records}
-		}
-	}
 }

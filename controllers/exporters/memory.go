@@ -1,7 +1,10 @@
 package exporters
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -106,4 +109,77 @@ type Look struct {
 	Unfollowed bool
 	// Reason why one did not answer.
 	Reason string
+}
+
+// take takes a look.
+func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Look) {
+	if m.since.IsZero() {
+		m.since = now
+	}
+	whole := maps.EqualFunc(began, m.collectors, time.Time.Equal)
+	m.collectors = began
+	found := s.end()
+	crowded := m.makeRoom(found)
+	look.Since, look.NoRoom, look.Unfollowed = m.since, s.noRoom || s.crowded || crowded, s.unfollowed
+	m.look = look
+	for address, f := range found {
+		one := m.senders[address]
+		if one == nil {
+			if len(m.senders) >= maxAddresses {
+				continue
+			}
+			one = &sender{}
+			m.senders[address] = one
+		}
+		one.take(f, now, whole)
+	}
+	m.absent(found, now)
+}
+
+// makeRoom for those that are new forgets others that no collector had now, those first that were heard longest ago. It reports whether
+// that is not enough: then those that are known stay, and some of the new ones find no room.
+func (m *memory) makeRoom(found map[netip.Addr]*Figures) (crowded bool) {
+	all := len(m.senders)
+	var absent []netip.Addr
+	for address := range found {
+		if m.senders[address] == nil {
+			all++
+		}
+	}
+	if all <= maxAddresses {
+		return false
+	}
+	for address := range m.senders {
+		if found[address] == nil {
+			absent = append(absent, address)
+		}
+	}
+	slices.SortFunc(absent, func(a, b netip.Addr) int {
+		return cmp.Or(m.senders[a].heard.Compare(m.senders[b].heard), a.Compare(b))
+	})
+	for _, address := range absent[:min(len(absent), all-maxAddresses)] {
+		delete(m.senders, address)
+	}
+	return all-len(absent) > maxAddresses
+}
+
+// absent lets go of what is not known any more of those that no collector had now. Where one did not answer it may have them, and they stay
+// as they were, as long as that is no more than one look may have.
+func (m *memory) absent(found map[netip.Addr]*Figures, now time.Time) {
+	kept := 0
+	for address, one := range m.senders {
+		if found[address] != nil {
+			continue
+		}
+		if m.look.Unanswered > 0 {
+			if kept += len(one.figures.Ports) + len(one.figures.Domains); kept <= maxStreams {
+				continue
+			}
+		} else if now.Sub(one.heard) > time.Hour {
+			delete(m.senders, address) // no collector has anything of it
+			continue
+		}
+		one.samples, one.last = nil, sample{}
+		one.figures = &Figures{Records: one.figures.Records}
+	}
 }

@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -40,10 +41,11 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 	status.Consumers = slices.DeleteFunc(status.Consumers, func(c v1alpha1.ConsumerStatus) bool { return slices.Contains(found.Gone, c.Name) })
 	at := j.NATS.Stream.FoundAt
 	for i := range found.Each {
-		k := &found.Each[i]
+		k := new(found.Each[i])
 		if !k.Found {
 			continue
 		}
+		k.Made, k.LastRead = writable(k.Made), writable(k.LastRead)
 		is := func(c v1alpha1.ConsumerStatus) bool { return c.Name == k.Name }
 		n := slices.IndexFunc(status.Consumers, is)
 		if n < 0 {
@@ -53,7 +55,7 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 		old := &status.Consumers[n]
 		lost, atLeast := takenUnread(old, k, found.First, at)
 		next := consumerStatus(old, k, found)
-		next.Lost += int64(lost)
+		next.Lost += min(signed(lost), math.MaxInt64-next.Lost)
 		next.LostAtLeast = next.LostAtLeast || atLeast
 		if lost > 0 {
 			next.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
@@ -64,8 +66,8 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 
 // consumerStatus is what is known now, with the losses of before.
 func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers) v1alpha1.ConsumerStatus {
-	out := v1alpha1.ConsumerStatus{Name: k.Name, Managed: k.Managed, Pending: int64(k.Pending), AckPending: int64(k.AckPending),
-		Redelivered: int64(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime}
+	out := v1alpha1.ConsumerStatus{Name: k.Name, Managed: k.Managed, Pending: signed(k.Pending), AckPending: signed(k.AckPending),
+		Redelivered: signed(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime}
 	if read := readTime(before, k); !read.IsZero() {
 		out.LastReadTime = &metav1.Time{Time: read.Truncate(time.Second)}
 	}
@@ -76,9 +78,20 @@ func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *j
 	if percent, known := retentionUsed(k, s); known {
 		out.RetentionUsedPercent = &percent
 	}
-	out.Position = v1alpha1.ConsumerPosition{Created: metav1.NewTime(k.Made.Truncate(time.Second)), First: int64(s.First), AckFloor: int64(k.AckFloor),
-		Delivered: int64(k.Delivered), Deliveries: int64(k.Deliveries), Oldest: int64(k.Oldest)}
+	out.Position = v1alpha1.ConsumerPosition{Created: metav1.NewTime(k.Made.Truncate(time.Second)), First: signed(s.First), AckFloor: signed(k.AckFloor),
+		Delivered: signed(k.Delivered), Deliveries: signed(k.Deliveries), Oldest: signed(k.Oldest)}
 	return out
+}
+
+// signed is a server's number as the API has it.
+func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// writable is a server's time, or none where no API server takes it: years from 1970 to 9999, in UTC (RFC 3339, section 5.6).
+func writable(t time.Time) time.Time {
+	if year := t.UTC().Year(); year < 1970 || year > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
 // retentionUsed is how much of what the stream keeps has passed for the oldest message that is not acknowledged, in percent and at most 1000.

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +132,45 @@ func TestConsumersKeepUpSaysWhatIsKnown(t *testing.T) {
 				t.Errorf("Degraded: %t", got)
 			}
 		})
+	}
+}
+
+func TestWhatNoAPIServerTakesOfAServerIsNotWritten(t *testing.T) {
+	for _, said := range []string{"9999-12-31T23:59:59-05:00", "0000-01-01T00:00:00+05:00", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"} {
+		at, err := time.Parse(time.RFC3339, said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, all := reading()
+		all.Each[0].Made, all.Each[0].LastRead = at, at
+		for range 2 { // new, and known
+			s := lookLater(f, time.Minute)
+			if !s.Position.Created.IsZero() || s.LastReadTime != nil {
+				t.Errorf("%s: made %s, read %s", said, s.Position.Created, s.LastReadTime)
+			}
+			text, err := json.Marshal(s)
+			if err != nil || strings.Contains(string(text), "10000") || strings.Contains(string(text), "null") {
+				t.Errorf("%s: %s, %v", said, text, err)
+			}
+		}
+	}
+}
+
+func TestNoNumberOfAServerBecomesNegative(t *testing.T) {
+	f, all := reading()
+	lookLater(f, 0)
+	f.Collector.Status.Consumers[0].Lost = math.MaxInt64 - 5
+	k := &all.Each[0]
+	all.First, all.Last = math.MaxUint64-1, math.MaxUint64
+	k.Pending, k.AckPending, k.Redelivered, k.AckFloor, k.Oldest = math.MaxUint64, math.MaxUint64, math.MaxInt, math.MaxUint64, math.MaxUint64
+	s := lookLater(f, time.Minute)
+	for _, n := range []int64{s.Lost, s.Pending, s.AckPending, s.Redelivered, s.Position.First, s.Position.AckFloor, s.Position.Oldest} {
+		if n < 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+	if s.Lost != math.MaxInt64 {
+		t.Errorf("%d are lost", s.Lost)
 	}
 }
 
