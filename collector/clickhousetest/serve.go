@@ -59,6 +59,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	out, err := h.run(r.URL.Query(), body)
 	h.mu.Unlock()
+	w.Header().Set("X-ClickHouse-Query-Id", "00000000-0000-4000-8000-000000000000") // as each answer of a server has one
 	if err != nil {
 		code := "0"
 		if match := exceptionCode.FindStringSubmatch(err.Error()); match != nil {

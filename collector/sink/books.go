@@ -13,7 +13,13 @@ func (c *Count) add(records uint64) {
 // Books say what became of all that was read. A message that the stream hands out twice is read twice.
 type Books struct {
 	Read, Stored, Waiting Count
-	Refused               map[Reason]Count
+	// Refused are in the stream of refused messages.
+	Refused map[Reason]Count
+	// RefusedCut are those of Refused that NATS did not take whole.
+	RefusedCut Count
+	// PutOff were refused, could not be put into the stream of refused messages, and went back to their own stream, which hands them out
+	// again after Options.PutOff.
+	PutOff Count
 	// Unanswered are those of Stored that had been sent before without an answer. Where the destination crashed then, it may take such a
 	// batch for one that it has (docs/clickhouse.md): what can be missing there is among them.
 	Unanswered Count
@@ -30,7 +36,7 @@ type Books struct {
 // Imbalance is what was read without the books saying what became of it: nothing, at any time.
 func (b *Books) Imbalance() (messages, records int64) {
 	balance := func(of func(Count) uint64) int64 {
-		n := of(b.Read) - of(b.Stored) - of(b.Waiting) - of(b.GivenBack)
+		n := of(b.Read) - of(b.Stored) - of(b.Waiting) - of(b.GivenBack) - of(b.PutOff)
 		for _, c := range b.Refused {
 			n -= of(c)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -18,52 +19,79 @@ const (
 	HeaderError    = "Flowfleet-Error"           // what the destination said, cut
 	HeaderStream   = "Flowfleet-Stream"          // where the message came from
 	HeaderSequence = "Flowfleet-Stream-Sequence" // and its place there
+	// HeaderCut is how many bytes the message had, where less of it is there, from its beginning.
+	HeaderCut = "Flowfleet-Cut"
 )
 
 const (
 	maxError = 512 // bytes of HeaderError
-	// Bounds of the stream of refused messages. When it is full, messages wait: none makes way for another.
+	// Bounds of the stream of refused messages. When it is full, messages stay in the stream they come from: none makes way for another.
 	refusedBytes  = 1 << 30
 	refusedAge    = 30 * 24 * time.Hour
 	refusedWindow = time.Hour
 )
 
-// bury puts a message that the destination refuses into the stream of refused ones. Nil says that it is there.
-func (s *Sink) bury(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMetadata, why *Refusal) error {
-	id := token(meta)
-	letter := nats.NewMsg(s.options.RefusedSubject)
-	letter.Data = m.Data()
+// bury puts a message that the destination refuses into the stream of refused ones. Nil says that it is there: whole, or cut where NATS does
+// not take it whole. With its headers a message can be larger than the one that was read.
+func (s *Sink) bury(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMetadata, why *Refusal) (cut bool, err error) {
+	own := make(nats.Header)
+	own.Set(HeaderRefused, string(why.Reason))
+	own.Set(HeaderError, oneLine(why.Error()))
+	own.Set(HeaderStream, meta.Stream)
+	own.Set(HeaderSequence, strconv.FormatUint(meta.Sequence.Stream, 10))
+	letter := &nats.Msg{Subject: s.options.RefusedSubject, Data: m.Data(), Header: make(nats.Header)}
 	for name, values := range m.Headers() {
 		if strings.HasPrefix(name, "Flowfleet-") {
 			letter.Header[name] = values
 		}
 	}
-	letter.Header.Set(HeaderRefused, string(why.Reason))
-	letter.Header.Set(HeaderError, oneLine(why.Error()))
-	letter.Header.Set(HeaderStream, meta.Stream)
-	letter.Header.Set(HeaderSequence, strconv.FormatUint(meta.Sequence.Stream, 10))
+	maps.Copy(letter.Header, own)
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	err = s.publish(ctx, letter, token(meta))
+	for tooLarge(err) && !(cut && len(letter.Data) == 0) {
+		cut = true
+		letter.Data = letter.Data[:len(letter.Data)/2]
+		if len(letter.Data) == 0 { // what the message came with is too large
+			letter.Header = own
+		}
+		letter.Header.Set(HeaderCut, strconv.Itoa(len(m.Data())))
+		err = s.publish(ctx, letter, token(meta))
+	}
+	if err != nil {
+		return false, fmt.Errorf("putting a refused message on %s: %w", s.options.RefusedSubject, err)
+	}
+	return cut, nil
+}
+
+// publish puts a message into the stream of refused ones, which it makes where it is missing.
+func (s *Sink) publish(ctx context.Context, letter *nats.Msg, id string) error {
 	publish := func() error {
 		_, err := s.js.PublishMsg(ctx, letter, jetstream.WithMsgID(id), jetstream.WithExpectStream(s.options.RefusedStream),
 			jetstream.WithRetryAttempts(0))
 		return err
 	}
 	err := publish()
-	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		_, err = s.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: s.options.RefusedStream, Subjects: []string{s.options.RefusedSubject},
-			Description: "batches of flows that a destination refused", MaxAge: refusedAge, MaxBytes: refusedBytes,
-			Discard: jetstream.DiscardNew, Duplicates: refusedWindow,
-		})
-		if err == nil {
-			err = publish()
-		}
+	if !errors.Is(err, jetstream.ErrNoStreamResponse) {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("putting a refused message on %s: %w", s.options.RefusedSubject, err)
+	if _, err = s.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: s.options.RefusedStream, Subjects: []string{s.options.RefusedSubject},
+		Description: "batches of flows that a destination refused", MaxAge: refusedAge, MaxBytes: refusedBytes,
+		Discard: jetstream.DiscardNew, Duplicates: refusedWindow,
+	}); err != nil {
+		return err
 	}
-	return nil
+	return publish()
+}
+
+// messageTooLarge is JetStream's error for a message beyond a stream's max_msg_size (nats-server, server/errors.json).
+const messageTooLarge jetstream.ErrorCode = 10054
+
+// tooLarge reports whether an error says that NATS, or the stream of refused messages, does not take a message of its size.
+func tooLarge(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == messageTooLarge
 }
 
 // oneLine makes a header's value of a text that others wrote.

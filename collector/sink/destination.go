@@ -1,6 +1,7 @@
 // Package sink passes flows on from a stream to a destination: each batch as it came, acknowledged once it is stored there.
 //
-// Its books hold at any time: messages and records read = stored + waiting + refused, by reason + given back to the stream.
+// Its books hold at any time: messages and records read = stored + waiting + refused, by reason + put off
+// + given back to the stream.
 package sink
 
 import (

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type Options struct {
 	Workers int
 	// RefusedSubject and RefusedStream take messages that the destination will never take. The stream is made where it is missing.
 	RefusedSubject, RefusedStream string
+	// PutOff is how long a refused message that cannot be put there stays with its own stream; 0 for 5 minutes.
+	PutOff time.Duration
 }
 
 const (
@@ -40,6 +43,9 @@ const (
 	consumerInterval = 10 * time.Second
 	// maxAckPending of a consumer that is made bounds what sinks that were killed can leave to come again.
 	maxAckPending = 1024
+	// buryAttempts is how often a worker tries to put a refused message away before it goes on with the next.
+	buryAttempts = 3
+	putOff       = 5 * time.Minute
 )
 
 // Sink reads one consumer and stores in one destination.
@@ -68,6 +74,7 @@ type State struct {
 
 // New returns a sink that Run runs.
 func New(js jetstream.JetStream, o Options, d Destination, log *slog.Logger) *Sink {
+	o.PutOff = cmp.Or(o.PutOff, putOff)
 	return &Sink{js: js, options: o, destination: d, log: log, book: newBook(), lines: rate.Sometimes{First: 10, Interval: 10 * time.Second},
 		state: State{Reading: "not read yet", Checking: "not checked yet"}}
 }
@@ -217,7 +224,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			b.Unanswered.add(records)
 		}
 	}
-	for attempt := 0; ; attempt++ {
+	for attempt, buried := 0, 0; ; attempt++ {
 		if refused == nil {
 			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Token: token(meta)})
 			unanswered = unanswered || errors.Is(err, ErrUnanswered)
@@ -231,24 +238,36 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 		}
 		if refused != nil {
 			s.note(func(state *State) { state.Storing = "" })
-			if err := s.bury(ctx, m, meta, refused); err == nil {
+			cut, err := s.bury(ctx, m, meta, refused)
+			if err == nil {
 				s.lines.Do(func() {
 					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", meta.Sequence.Stream,
-						"records", records, "subject", s.options.RefusedSubject)
+						"records", records, "subject", s.options.RefusedSubject, "cut", cut)
 				})
 				outcome = func(b *Books) {
 					c := b.Refused[refused.Reason]
 					c.add(records)
 					b.Refused[refused.Reason] = c
+					if cut {
+						b.RefusedCut.add(records)
+					}
 				}
 				break
-			} else if ctx.Err() == nil {
-				s.note(func(state *State) { state.Storing = said(err) })
-				s.failed("a refused batch waits, trying again", err)
 			}
+			if ctx.Err() == nil {
+				s.note(func(state *State) { state.Storing = said(err) })
+				s.failed("a refused batch cannot be put away; it comes again", err)
+			}
+			buried++
 		}
 		if ctx.Err() == nil {
 			s.book.change(func(b *Books) { b.StoreFailures++ })
+		}
+		if buried == buryAttempts && ctx.Err() == nil {
+			keeping()
+			_ = m.NakWithDelay(s.options.PutOff) // lost: it comes again after the consumer's AckWait
+			s.book.done(records, func(b *Books) { b.PutOff.add(records) })
+			return
 		}
 		if !pause(ctx, attempt) {
 			keeping()

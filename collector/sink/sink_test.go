@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -258,25 +259,87 @@ func TestWhatIsRefusedForEverIsKeptWithTheReason(t *testing.T) {
 	}
 }
 
-// Without a place for it, what is refused is not let go of.
-func TestWhatIsRefusedWaitsWhereItCannotBeKept(t *testing.T) {
+// Without a place for it, what is refused is not let go of, and holds up nothing else.
+func TestWhatIsRefusedIsPutOffWhereItCannotBeKept(t *testing.T) {
 	b := newBench(t, natstest.Start(t))
 	o := options()
-	o.RefusedSubject = "taken"
+	o.RefusedSubject, o.PutOff, o.Workers = "taken", time.Second, 2
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "others", Subjects: []string{"taken"}}); err != nil {
 		t.Fatal(err)
 	}
-	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	for range o.Workers {
+		b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	}
+	b.publishMany(20, 2)
 	s, stop := b.start(o)
-	natstest.Eventually(t, "it has failed", func() bool { return s.Books().StoreFailures > 0 && s.State().Storing != "" })
+	natstest.Eventually(t, "the others are stored", func() bool { return b.memory.len() == 20 })
+	balanced(t, s.Books())
+	natstest.Eventually(t, "each came again", func() bool { return s.Books().Redelivered >= 2 && s.Books().PutOff.Messages >= 2 })
+	if books := s.Books(); len(books.Refused) != len(Reasons) || books.Refused[ReasonEncoding] != (Count{}) || books.StoreFailures == 0 {
+		t.Errorf("%+v", books)
+	}
 	if err := b.js.DeleteStream(t.Context(), "others"); err != nil {
 		t.Fatal(err)
 	}
 	b.rest("sink")
 	books := stop()
 	balanced(t, books)
-	if books.Refused[ReasonEncoding] != (Count{1, 1}) {
+	if books.Refused[ReasonEncoding] != (Count{2, 2}) || books.Stored != (Count{20, 40}) {
 		t.Errorf("%+v", books)
+	}
+}
+
+// A message that NATS took, or a header of it, can be too large with the headers that say why it was refused.
+func TestWhatIsTooLargeToBeKeptWholeIsCut(t *testing.T) {
+	for name, limits := range map[string]struct {
+		payload, header int
+		stream          int32
+	}{
+		"the payload, for NATS":                      {payload: 64<<10 - 150},
+		"the payload, for the stream":                {payload: 20 << 10, stream: 8 << 10},
+		"a header that it came with, for NATS":       {payload: 3, header: 64<<10 - 300},
+		"a header without a payload, for the stream": {header: 20 << 10, stream: 8 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, natstest.Start(t, func(o *server.Options) { o.MaxPayload = 64 << 10 }))
+			if limits.stream > 0 {
+				if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "refused", Subjects: []string{"refused"},
+					MaxMsgSize: limits.stream}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := nats.NewMsg("flows.a.b.ipfix")
+			m.Data = []byte(strings.Repeat("{}\n", limits.payload/3))
+			m.Header.Set(publish.HeaderEncoding, publish.EncodingJSON)
+			m.Header.Set(publish.HeaderCount, "1")
+			m.Header.Set("Flowfleet-Long", strings.Repeat("x", limits.header))
+			if _, err := b.js.PublishMsg(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			b.publishMany(3, 2)
+			o := options()
+			o.Workers = 1
+			_, stop := b.start(o)
+			b.rest("sink")
+			books := stop()
+			balanced(t, books)
+			if books.Refused[ReasonEncoding].Messages != 1 || books.RefusedCut.Messages != 1 || books.Stored != (Count{3, 6}) {
+				t.Errorf("%+v", books)
+			}
+			stream, err := b.js.Stream(t.Context(), "refused")
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept, err := stream.GetMsg(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept.Header.Get(HeaderCut) != strconv.Itoa(len(m.Data)) || kept.Header.Get(HeaderRefused) != string(ReasonEncoding) ||
+				kept.Header.Get(HeaderSequence) != "1" || !strings.HasPrefix(string(m.Data), string(kept.Data)) ||
+				limits.payload > 3 && len(kept.Data) == 0 {
+				t.Errorf("kept %d bytes with %.200q", len(kept.Data), kept.Header)
+			}
+		})
 	}
 }
 

@@ -47,11 +47,14 @@ func (s *Sink) Configuration() *service.Config {
 		HTTP:       config.HTTP{Address: fmt.Sprintf(":%d", port)},
 		Refused: service.Refused{
 			Subject: "flowfleet.refused." + s.Sink.Namespace + "." + s.Sink.Name,
-			Stream:  s.Stream + "-refused-" + s.Sink.Name,
+			Stream:  s.Stream + "-refused-" + s.Sink.Namespace + "_" + s.Sink.Name,
 		},
 	}
 	for _, p := range spec.Protocols {
 		out.FilterSubjects = append(out.FilterSubjects, fleet.Subject(s.Collector)+"."+string(p))
+	}
+	if len(out.FilterSubjects) == 0 { // a stream may have flows of other fleets
+		out.FilterSubjects = []string{fleet.Subject(s.Collector) + ".>"}
 	}
 	return out
 }

@@ -226,6 +226,31 @@ func TestABatchThatCannotBeReadIsRefused(t *testing.T) {
 	}
 }
 
+// A partition is a day: a batch of too many is at fault itself, and a table with too many parts is not the batch's fault.
+func TestABatchOfTooManyPartitionsIsRefusedAndATableOfTooManyPartsIsWaitedFor(t *testing.T) {
+	s, k := begin(t)
+	s.Query("ALTER TABLE flowfleet.flows MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 0")
+	s.Query("SYSTEM STOP MERGES flowfleet.flows")
+	many := make([]flow.Record, 150)
+	for i := range many {
+		many[i] = sample()
+		many[i].TimeReceivedNs += uint64(i) * 24 * 3600e9
+	}
+	err := k.Store(t.Context(), sink.Batch{Payload: encode(many...), Token: "many"})
+	var refused *sink.Refusal
+	if !errors.As(err, &refused) || refused.Reason != sink.ReasonDestination {
+		t.Errorf("too many partitions: %v", err)
+	}
+	for _, token := range []string{"a", "b", "c"} {
+		if err = k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: token}); err != nil {
+			break
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), "Too many parts") || errors.As(err, &refused) {
+		t.Errorf("too many parts: %v", err)
+	}
+}
+
 func TestTablesAreMadeWhereTheConfigurationAsksForThem(t *testing.T) {
 	s := clickhousetest.Start(t)
 	c := Config{URL: s.URL()}
@@ -261,6 +286,7 @@ func TestCodesAreClickHouses(t *testing.T) {
 	for code, name := range dataCodes {
 		expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(code)+")", name)
 	}
+	expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(tooManyParts)+")", "TOO_MANY_PARTS")
 	expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(unknownTable)+")", "UNKNOWN_TABLE")
 	expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(unknownDatabase)+")", "UNKNOWN_DATABASE")
 }

@@ -24,6 +24,8 @@ const (
 	connectTimeout = 10 * time.Second
 	// maxAnswer is how much of an answer is read: ClickHouse's errors may quote what they are about.
 	maxAnswer = 4 << 10
+	// headerQuery is in each of ClickHouse's answers, and in none of a proxy or a page to log in that stands before it.
+	headerQuery = "X-ClickHouse-Query-Id"
 )
 
 // Client stores batches in ClickHouse. It is safe for concurrent use.
@@ -67,7 +69,10 @@ func (k *Client) address(parameters url.Values) string {
 
 // Store inserts a batch.
 func (k *Client) Store(ctx context.Context, b sink.Batch) error {
-	_, err := k.post(ctx, k.insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
+	answer, err := k.post(ctx, k.insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
+	if err == nil && answer != "" {
+		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
+	}
 	if err != nil {
 		return fmt.Errorf("inserting into %s.flows_raw: %w", k.config.Database, err)
 	}
@@ -155,7 +160,12 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 	if err != nil {
 		return "", fmt.Errorf("%w: reading it: %w", sink.ErrUnanswered, err)
 	}
-	return string(answer), judge(response.StatusCode, response.Header.Get("X-ClickHouse-Exception-Code"), string(answer))
+	err = judge(response.StatusCode, response.Header.Get("X-ClickHouse-Exception-Code"), string(answer))
+	if err == nil && response.Header.Get(headerQuery) == "" {
+		return "", fmt.Errorf("%w of ClickHouse: something else says %d without %s, so look at the URL and at proxies before it",
+			sink.ErrUnanswered, response.StatusCode, headerQuery)
+	}
+	return string(answer), err
 }
 
 // dialTLS makes a connection with the certificates that the files have now.

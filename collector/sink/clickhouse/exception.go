@@ -14,7 +14,12 @@ import (
 const (
 	unknownTable    = 60
 	unknownDatabase = 81
+	tooManyParts    = 252
 )
+
+// tooManyPartitions is in the text of tooManyParts where the batch itself has rows of more partitions than one insert may have
+// (max_partitions_per_insert_block). Without it, the table has too many parts for now, which merging mends.
+const tooManyPartitions = "for single INSERT block"
 
 // dataCodes are those that speak of the data: the same batch gives them each time. All others are about the server, the tables or the
 // user, which somebody can mend while the batch waits.
@@ -66,7 +71,7 @@ func judge(status int, code, answer string) error {
 		code = match[1]
 	}
 	e.code, _ = strconv.Atoi(code) // 0 for none
-	if dataCodes[e.code] != "" {
+	if dataCodes[e.code] != "" || e.code == tooManyParts && strings.Contains(text, tooManyPartitions) {
 		return &sink.Refusal{Reason: sink.ReasonDestination, Err: e}
 	}
 	return e

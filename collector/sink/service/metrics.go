@@ -11,8 +11,10 @@ import (
 var (
 	read         = desc("read_total", "What was read from the stream: unit is messages or records.", "unit")
 	stored       = desc("stored_total", "What the destination has stored.", "unit")
-	waiting      = desc("waiting", "What was read and is not stored, refused or given back yet.", "unit")
+	waiting      = desc("waiting", "What was read and is not stored, refused, put off or given back yet.", "unit")
 	refused      = desc("refused_total", "What the destination will never take; it is in the stream of refused messages.", "unit", "reason")
+	refusedCut   = desc("refused_cut_total", "Of what was refused, what NATS did not take whole: the stream has its beginning.", "unit")
+	putOff       = desc("put_off_total", "What was refused and could not be put away: its stream hands it out again in 5 minutes.", "unit")
 	unanswered   = desc("stored_unanswered_total", "Of what is stored, what had been sent before without an answer.", "unit")
 	givenBack    = desc("given_back_total", "What waited when the sink ended, and went back to the stream.", "unit")
 	redelivered  = desc("redelivered_messages_total", "Messages that had been handed out before.")
@@ -22,7 +24,7 @@ var (
 	pending      = desc("pending_messages", "Messages in the stream that no sink has read; missing while it is not known.")
 	reachable    = desc("destination_ready", "1 where the last check of the destination and the last attempt to store went well, else 0.")
 	readable     = desc("stream_ready", "1 where the stream can be read, else 0.")
-	descriptions = []*prometheus.Desc{read, stored, unanswered, waiting, refused, givenBack, redelivered, storeFails, ackFails, imbalance, pending,
+	descriptions = []*prometheus.Desc{read, stored, unanswered, waiting, refused, refusedCut, putOff, givenBack, redelivered, storeFails, ackFails, imbalance, pending,
 		reachable, readable}
 )
 
@@ -60,6 +62,8 @@ func (e exposition) Collect(c chan<- prometheus.Metric) {
 	for reason, n := range books.Refused {
 		count(refused, prometheus.CounterValue, n, string(reason))
 	}
+	count(refusedCut, prometheus.CounterValue, books.RefusedCut)
+	count(putOff, prometheus.CounterValue, books.PutOff)
 	count(unanswered, prometheus.CounterValue, books.Unanswered)
 	count(givenBack, prometheus.CounterValue, books.GivenBack)
 	send(redelivered, prometheus.CounterValue, float64(books.Redelivered))

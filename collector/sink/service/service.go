@@ -56,7 +56,7 @@ func Run(ctx context.Context, c *Config, log *slog.Logger) error {
 	following.Wait()
 	books := s.Books()
 	log.Info("the books", "read", books.Read, "stored", books.Stored, "waiting", books.Waiting, "refused", books.Refused,
-		"given back", books.GivenBack)
+		"put off", books.PutOff, "given back", books.GivenBack)
 	return nil
 }
 

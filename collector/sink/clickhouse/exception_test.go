@@ -1,0 +1,28 @@
+package clickhouse
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/sink"
+)
+
+func TestWhatIsTheBatchsFaultIsRefusedAndAllElseIsWaitedFor(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 100). The limit is controlled by " +
+			"'max_partitions_per_insert_block' setting. (TOO_MANY_PARTS)": true,
+		"Code: 252. DB::Exception: Too many parts (3000 with average size of 1.00 KiB) in table 'flowfleet.flows'. Merges are processing " +
+			"significantly slower than inserts. (TOO_MANY_PARTS)": false,
+		"Code: 33. DB::Exception: Cannot read all data. (CANNOT_READ_ALL_DATA)":                        true,
+		"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)":      false,
+		"Code: 62. DB::Exception: Syntax error: what stands for single INSERT block is not understood": false,
+	} {
+		for _, code := range []string{"", codeInText.FindStringSubmatch(text)[1]} {
+			var refused *sink.Refusal
+			if got := errors.As(judge(http.StatusInternalServerError, code, text+"\n"), &refused); got != want {
+				t.Errorf("refused is %v, with code %q in the header: %s", got, code, text)
+			}
+		}
+	}
+}
