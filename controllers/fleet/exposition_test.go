@@ -342,7 +342,7 @@ func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 		t.Fatal(err)
 	}
 	var operator []byte
-	for _, file := range []string{"../metrics.go", "../consumer_metrics.go"} {
+	for _, file := range []string{"../metrics.go", "../consumer_metrics.go", "../exporters/metrics.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
