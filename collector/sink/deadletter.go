@@ -49,7 +49,7 @@ func (s *Sink) bury(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMet
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	err = s.publish(ctx, letter, token(meta))
-	for tooLarge(err) && !(cut && len(letter.Data) == 0) {
+	for tooLarge(err) && (!cut || len(letter.Data) > 0) {
 		cut = true
 		letter.Data = letter.Data[:len(letter.Data)/2]
 		if len(letter.Data) == 0 { // what the message came with is too large

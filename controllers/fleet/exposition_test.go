@@ -357,7 +357,9 @@ func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 		}
 		names := fullName.FindAllString(string(text), -1)
 		for _, m := range shortName.FindAllStringSubmatch(string(text), -1) {
-			names = append(names, "flowfleet_collector_"+strings.TrimPrefix(m[1], "flowfleet_collector_"))
+			if !strings.HasPrefix(m[1], "flowfleet_operator_") { // whole names are found above
+				names = append(names, "flowfleet_collector_"+strings.TrimPrefix(m[1], "flowfleet_collector_"))
+			}
 		}
 		for _, name := range slices.Compact(names) {
 			if strings.Contains(name, "flowfleet_sink_") {
