@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/network"
 )
 
 // filterFlags say which flows of a stream are shown.
@@ -32,12 +33,9 @@ func (f *filterFlags) parse() (filter flow.Filter, err error) {
 		filter.Exporter = filter.Exporter.Unmap()
 	}
 	if f.network != "" {
-		if filter.Network, err = netip.ParsePrefix(f.network); err != nil {
-			address, err := netip.ParseAddr(f.network)
-			if err != nil {
-				return filter, fmt.Errorf("--network %q is not an address or a network such as 10.20.0.0/16", f.network)
-			}
-			filter.Network = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen())
+		var ok bool
+		if filter.Network, ok = network.Parse(f.network); !ok {
+			return filter, fmt.Errorf("--network %q is not an address or a network such as 10.20.0.0/16", f.network)
 		}
 	}
 	if n, err := strconv.ParseUint(f.iface, 10, 32); err == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/flowfleet/flowfleet/collector/network"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
 )
 
@@ -92,15 +93,11 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 
 func parseNetworks(texts []string) (networks []netip.Prefix, err error) {
 	for _, text := range texts {
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			address, e := netip.ParseAddr(text)
-			if e != nil {
-				return nil, fmt.Errorf("--within %q: an address or a network such as 10.20.0.0/16 is needed", text)
-			}
-			network = netip.PrefixFrom(address, address.BitLen())
+		one, ok := network.Parse(text)
+		if !ok {
+			return nil, fmt.Errorf("--within %q: an address or a network such as 10.20.0.0/16 is needed", text)
 		}
-		networks = append(networks, network)
+		networks = append(networks, one)
 	}
 	return networks, nil
 }

@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flowfleet/flowfleet/collector/network"
 )
 
 // Said are names that the operator says, for exporters that send none or that send wrong ones. It is immutable.
 type Said struct {
-	// networks have rows of their own each.
-	networks map[netip.Prefix]map[saidKey]*Row
-	// bits are the lengths of prefixes that occur, of IPv4 and of IPv6, the longest first: so many steps does a look-up take at most,
-	// however many networks there are.
-	bits4, bits6 []int
+	// numbers have the networks that say something of them: what a look-up costs does not grow with the networks.
+	numbers map[saidKey]*network.Table[*Row]
 }
 
 type saidKey struct {
@@ -36,32 +34,17 @@ type Line struct {
 
 // NewSaid returns what lines say. Of two lines for one number of one network the later counts; of two networks the smaller.
 func NewSaid(lines []Line) *Said {
-	s := &Said{networks: make(map[netip.Prefix]map[saidKey]*Row)}
+	entries := make(map[saidKey][]network.Entry[*Row])
 	for i := range lines {
 		l := &lines[i]
-		network := l.Network.Masked()
-		rows := s.networks[network]
-		if rows == nil {
-			rows = make(map[saidKey]*Row)
-			s.networks[network] = rows
-			if bits := s.bits(network.Addr()); !slices.Contains(*bits, network.Bits()) {
-				*bits = append(*bits, network.Bits())
-			}
-		}
-		rows[saidKey{l.Table, l.Number}] = &l.Row
+		key := saidKey{l.Table, l.Number}
+		entries[key] = append(entries[key], network.Entry[*Row]{Network: l.Network, Value: &l.Row})
 	}
-	for _, bits := range [][]int{s.bits4, s.bits6} {
-		slices.SortFunc(bits, func(a, b int) int { return b - a })
+	s := &Said{numbers: make(map[saidKey]*network.Table[*Row], len(entries))}
+	for key, list := range entries {
+		s.numbers[key] = network.New(list)
 	}
 	return s
-}
-
-// bits are the lengths of an address's family.
-func (s *Said) bits(a netip.Addr) *[]int {
-	if a.Is4() {
-		return &s.bits4
-	}
-	return &s.bits6
 }
 
 // Find returns what is said of a number, or nil. A nil Said says nothing.
@@ -69,17 +52,8 @@ func (s *Said) Find(k Key) *Row {
 	if s == nil {
 		return nil
 	}
-	address := k.Scope.Exporter.WithZone("")
-	for _, bits := range *s.bits(address) {
-		network, err := address.Prefix(bits)
-		if err != nil {
-			return nil // no address
-		}
-		if row := s.networks[network][saidKey{k.Table, k.Number}]; row != nil {
-			return row
-		}
-	}
-	return nil
+	row, _ := s.numbers[saidKey{k.Table, k.Number}].Lookup(k.Scope.Exporter)
+	return row
 }
 
 // MaxLines bounds what ReadLines reads: a ConfigMap has 1 MiB at most.
@@ -128,11 +102,11 @@ func parseLine(fields []string) (Line, error) {
 	if len(fields) < len(header)-1 || len(fields) > len(header) {
 		return l, fmt.Errorf("it has %d columns, not %s", len(fields), strings.Join(header, ", "))
 	}
+	var ok bool
 	var err error
-	if l.Network, err = parseNetwork(fields[0]); err != nil {
-		return l, err
+	if l.Network, ok = network.Parse(fields[0]); !ok {
+		return l, fmt.Errorf("%q is neither an address nor a network", fields[0])
 	}
-	ok := false
 	if l.Table, ok = ParseTable(fields[1]); !ok {
 		return l, fmt.Errorf("there is no table %q: there are %s", fields[1], Tables)
 	}
@@ -154,17 +128,6 @@ func parseLine(fields []string) (Line, error) {
 		return l, errors.New("it has neither a name nor a description")
 	}
 	return l, nil
-}
-
-func parseNetwork(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return p, fmt.Errorf("%q is neither an address nor a network", s)
-	}
-	return p.Masked(), nil
 }
 
 func parseNumber(t Table, s string) (uint64, error) {

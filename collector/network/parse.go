@@ -1,0 +1,17 @@
+package network
+
+import "net/netip"
+
+// Parse reads a network, which it masks, or an address, which is the network of itself alone; an IPv4-mapped address is an IPv4 one, and a
+// zone is left out. It is false for anything else.
+func Parse(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), true
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	a = a.Unmap()
+	return netip.PrefixFrom(a, a.BitLen()), true
+}
