@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +58,7 @@ twice: --exporter shows one of them. It needs the right to create an ephemeral c
 	command.Flags().StringVar(&flags.stream, "stream", "", "name of the stream")
 	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")
 	command.Flags().StringVar(&flags.by, "by", "exporter", "what flows are summed up by")
-	command.Flags().StringVar(&flags.sort, "sort", "bytes", "the order: "+strings.Join(slices.Sorted(maps.Keys(top.Orders)), ", "))
+	command.Flags().StringVar(&flags.sort, "sort", "bytes", "the order: "+strings.Join(top.OrderNames(), ", "))
 	command.Flags().DurationVar(&flags.window, "window", time.Minute, "the time that is summed up, at least 12s")
 	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between two tables")
 	command.Flags().IntVarP(&flags.rows, "rows", "n", 20, "show so many")
@@ -75,8 +73,9 @@ func (flags *topFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--by %w", err)
 	}
-	if top.Orders[flags.sort] == nil {
-		return fmt.Errorf("--sort %q: one of %s is needed", flags.sort, strings.Join(slices.Sorted(maps.Keys(top.Orders)), ", "))
+	order, err := top.FindOrder(flags.sort)
+	if err != nil {
+		return fmt.Errorf("--sort %w", err)
 	}
 	if flags.window < 12*time.Second || flags.interval < 100*time.Millisecond || flags.rows < 1 {
 		return fmt.Errorf("--window of 12s, --interval of 100ms and --rows of 1 are the least")
@@ -85,7 +84,7 @@ func (flags *topFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	window := top.NewWindow(dimension, flags.sort, flags.window)
+	window := top.NewWindow(dimension, order, flags.window)
 	begin := time.Now().Add(-window.Length())
 	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &begin}
 	if flags.subject != "" {

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +51,7 @@ twice: --exporter shows one of them. It runs "collector top" in a pod of the fle
 		},
 	}
 	command.Flags().StringVar(&flags.by, "by", "exporter", "what flows are summed up by")
-	command.Flags().StringVar(&flags.sort, "sort", "bytes", "the order: "+strings.Join(slices.Sorted(maps.Keys(top.Orders)), ", "))
+	command.Flags().StringVar(&flags.sort, "sort", "bytes", "the order: "+strings.Join(top.OrderNames(), ", "))
 	command.Flags().StringVar(&flags.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
 	command.Flags().StringVar(&flags.network, "network", "", "only flows from or to an address or a network such as 10.20.0.0/16")
 	command.Flags().Uint16Var(&flags.port, "port", 0, "only flows from or to a port")
@@ -71,8 +69,8 @@ func (flags *topFlags) run(ctx context.Context, c connection, name string, out i
 	if err != nil {
 		return fmt.Errorf("--by %w", err)
 	}
-	if top.Orders[flags.sort] == nil {
-		return fmt.Errorf("--sort %q: one of %s is needed", flags.sort, strings.Join(slices.Sorted(maps.Keys(top.Orders)), ", "))
+	if _, err := top.FindOrder(flags.sort); err != nil {
+		return fmt.Errorf("--sort %w", err)
 	}
 	client, err := c.client()
 	if err != nil {

@@ -5,7 +5,6 @@
 package top
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -173,9 +172,34 @@ func product(a, b uint64) uint64 {
 	return a * b
 }
 
-// Orders are what rows are sorted by, the most first.
-var Orders = map[string]func(a, b Volume) int{
-	"bytes":   func(a, b Volume) int { return cmp.Compare(b.Bytes, a.Bytes) },
-	"packets": func(a, b Volume) int { return cmp.Compare(b.Packets, a.Packets) },
-	"flows":   func(a, b Volume) int { return cmp.Compare(b.Flows, a.Flows) },
+// Order is what rows are sorted by, the most first.
+type Order struct {
+	// Name is what a user types.
+	Name string
+	// Weight of a volume in this order.
+	Weight func(Volume) uint64
+}
+
+// Orders are all there are, in the order in which a key goes through them.
+var Orders = []Order{
+	{"bytes", func(v Volume) uint64 { return v.Bytes }},
+	{"packets", func(v Volume) uint64 { return v.Packets }},
+	{"flows", func(v Volume) uint64 { return v.Flows }},
+}
+
+// OrderNames are those of Orders.
+func OrderNames() (names []string) {
+	for _, o := range Orders {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// FindOrder returns the order of a name, or an error that lists all.
+func FindOrder(name string) (Order, error) {
+	i := slices.IndexFunc(Orders, func(o Order) bool { return o.Name == name })
+	if i < 0 {
+		return Order{}, fmt.Errorf("%q: one of %s is needed", name, strings.Join(OrderNames(), ", "))
+	}
+	return Orders[i], nil
 }

@@ -29,7 +29,11 @@ func window(t *testing.T, by, order string) *top.Window {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return top.NewWindow(d, order, time.Minute)
+	o, err := top.FindOrder(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return top.NewWindow(d, o, time.Minute)
 }
 
 func TestEachDimensionHasTheKeysOfAFlow(t *testing.T) {

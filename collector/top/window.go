@@ -18,7 +18,7 @@ const (
 // Window is the flows of the last while. It is not safe for concurrent use.
 type Window struct {
 	dimension Dimension
-	order     func(a, b Volume) int
+	order     Order
 	slot      time.Duration
 	slots     [slots]slot
 	key       []byte
@@ -34,9 +34,9 @@ type slot struct {
 	thinned            bool
 }
 
-// NewWindow returns an empty Window of a length, at least slots seconds; order is one of Orders.
-func NewWindow(d Dimension, order string, length time.Duration) *Window {
-	w := &Window{dimension: d, order: Orders[order], slot: max(length/slots, time.Second)}
+// NewWindow returns an empty Window of a length, at least slots seconds.
+func NewWindow(d Dimension, o Order, length time.Duration) *Window {
+	w := &Window{dimension: d, order: o, slot: max(length/slots, time.Second)}
 	for i := range w.slots {
 		w.slots[i].number = -1
 	}
@@ -77,8 +77,8 @@ func (w *Window) count(key []byte) {
 }
 
 // thin moves the lesser half of the keys into the rest.
-func (s *slot) thin(order func(a, b Volume) int) {
-	keys := s.sorted(order)
+func (s *slot) thin(o Order) {
+	keys := s.sorted(o)
 	for _, key := range keys[len(keys)/2:] {
 		s.rest.Add(*s.keys[key])
 		delete(s.keys, key)
@@ -87,12 +87,14 @@ func (s *slot) thin(order func(a, b Volume) int) {
 }
 
 // sorted keys, the heaviest first.
-func (s *slot) sorted(order func(a, b Volume) int) []string {
+func (s *slot) sorted(o Order) []string {
 	keys := make([]string, 0, len(s.keys))
 	for key := range s.keys {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(order(*s.keys[a], *s.keys[b]), cmp.Compare(a, b)) })
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(cmp.Compare(o.Weight(*s.keys[b]), o.Weight(*s.keys[a])), cmp.Compare(a, b))
+	})
 	return keys
 }
 

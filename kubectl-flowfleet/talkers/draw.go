@@ -146,15 +146,7 @@ func (s *Screen) line(key int, name string, v top.Volume) string {
 }
 
 // weight of a volume, as the order has it.
-func (s *Screen) weight(v top.Volume) float64 {
-	switch sorts[s.sort] {
-	case "packets":
-		return float64(v.Packets)
-	case "flows":
-		return float64(v.Flows)
-	}
-	return float64(v.Bytes)
-}
+func (s *Screen) weight(v top.Volume) float64 { return float64(top.Orders[s.sort].Weight(v)) }
 
 // row puts a key to the left and figures to the right.
 func row(key int, name string, figures ...string) string {

@@ -13,9 +13,6 @@ import (
 // Source reads reports, and hands each over until ctx ends or there are no more.
 type Source func(ctx context.Context, by, sort string, report func(top.Report)) error
 
-// sorts are the orders that a key goes through.
-var sorts = []string{"bytes", "packets", "flows"}
-
 // Screen is what the terminal shows. It is a model of bubbletea.
 type Screen struct {
 	ctx           context.Context
@@ -45,7 +42,7 @@ type reported struct {
 
 // NewScreen returns a Screen that begins with a dimension and an order, which are known ones.
 func NewScreen(ctx context.Context, source Source, title, by, sort string) *Screen {
-	return &Screen{ctx: ctx, source: source, title: title, by: slices.Index(top.Names(), by), sort: slices.Index(sorts, sort), width: 80, height: 24}
+	return &Screen{ctx: ctx, source: source, title: title, by: slices.Index(top.Names(), by), sort: slices.Index(top.OrderNames(), sort), width: 80, height: 24}
 }
 
 // Err is why the last reading failed, if it did.
@@ -62,7 +59,7 @@ func (s *Screen) begin() tea.Cmd {
 	ctx, stop := context.WithCancel(s.ctx)
 	r := &reading{reports: make(chan top.Report), stop: stop}
 	s.current, s.report, s.err, s.ended = r, nil, nil, false
-	by, sort := top.Dimensions[s.by].Name, sorts[s.sort]
+	by, sort := top.Dimensions[s.by].Name, top.Orders[s.sort].Name
 	go func() {
 		defer close(r.reports)
 		r.err = s.source(ctx, by, sort, func(report top.Report) {
@@ -120,7 +117,7 @@ func (s *Screen) key(key string) tea.Cmd {
 	case "shift+tab", "left", "h":
 		s.by = (s.by + all - 1) % all
 	case "s":
-		s.sort = (s.sort + 1) % len(sorts)
+		s.sort = (s.sort + 1) % len(top.Orders)
 	case "space", "p":
 		s.paused = !s.paused
 		return nil
