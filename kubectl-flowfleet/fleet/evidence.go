@@ -9,8 +9,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -31,26 +33,15 @@ const (
 // Objects are the DaemonSet, the ConfigMap, the Services and the pods of a fleet, as far as they may be read.
 func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
 	selector := client.MatchingLabelsSelector{Selector: labels.SelectorFromSet(controllers.Selector(f))}
-	var sets appsv1.DaemonSetList
-	var maps corev1.ConfigMapList
-	var services corev1.ServiceList
-	var pods corev1.PodList
-	for _, list := range []client.ObjectList{&sets, &maps, &services, &pods} {
-		if e := c.objects.List(ctx, list, client.InNamespace(f.Namespace), selector); e != nil {
-			err = errors.Join(err, fmt.Errorf("listing %T: %w", list, e))
+	for _, list := range []client.ObjectList{&appsv1.DaemonSetList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &corev1.PodList{}} {
+		e := c.objects.List(ctx, list, client.InNamespace(f.Namespace), selector)
+		if e != nil {
+			e = fmt.Errorf("listing %T: %w", list, e)
 		}
-	}
-	for i := range sets.Items {
-		objects = append(objects, &sets.Items[i])
-	}
-	for i := range maps.Items {
-		objects = append(objects, &maps.Items[i])
-	}
-	for i := range services.Items {
-		objects = append(objects, &services.Items[i])
-	}
-	for i := range pods.Items {
-		objects = append(objects, &pods.Items[i])
+		err = errors.Join(err, e, meta.EachListItem(list, func(o runtime.Object) error {
+			objects = append(objects, o)
+			return nil
+		}))
 	}
 	return objects, err
 }
