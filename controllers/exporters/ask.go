@@ -3,33 +3,15 @@ package exporters
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
-const (
-	// askTime bounds one question to one collector, and maxPages how many are asked.
-	askTime  = 3 * time.Second
-	maxPages = 80
-	// maxHeader of an answer, in bytes.
-	maxHeader = 8 << 10
-)
-
-// newClient returns a client that keeps no connections: collectors limit theirs.
-func newClient() *http.Client {
-	return &http.Client{
-		Timeout: askTime,
-		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, Proxy: nil,
-			MaxResponseHeaderBytes: maxHeader, ReadBufferSize: 4 << 10, WriteBufferSize: 1 << 10},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
+// maxPages bounds the questions to one collector.
+const maxPages = 80
 
 // walk reads the pages of one collector in turn, and gives each to take. Pages have to rise, and there are at most maxPages. Of what
 // answers, no word stands in an error.
@@ -53,25 +35,9 @@ func walk(ctx context.Context, client *http.Client, pod observation.Pod, take fu
 }
 
 func ask(ctx context.Context, client *http.Client, pod observation.Pod, after string) (*status.Exporters, error) {
-	address := "http://" + net.JoinHostPort(pod.Address, strconv.Itoa(int(pod.Port))) + status.ExportersPath
+	page := &url.URL{Path: status.ExportersPath}
 	if after != "" {
-		address += "?after=" + url.QueryEscape(after)
+		page.RawQuery = url.Values{"after": {after}}.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, fmt.Errorf("asking collector %s: %w", pod.Name, err)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("asking collector %s: %w", pod.Name, err)
-	}
-	defer func() { _ = response.Body.Close() }() // everything that is wanted was read
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking collector %s for its exporters: it answers with HTTP status %d", pod.Name, response.StatusCode)
-	}
-	page, err := status.DecodeExporters(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("asking collector %s: %w", pod.Name, err)
-	}
-	return page, nil
+	return observation.Fetch(ctx, client, pod, page, status.DecodeExporters)
 }

@@ -55,7 +55,7 @@ type Keeper struct {
 // New returns k, ready to Start. Figures of its own go to the registerer.
 func New(k Keeper, registerer registerer) (*Keeper, error) {
 	k.Interval = cmp.Or(k.Interval, interval)
-	k.http, k.slots = newClient(), make(chan struct{}, askedAtOnce)
+	k.http, k.slots = observation.NewClient(), make(chan struct{}, askedAtOnce)
 	k.limiter = rate.NewLimiter(writesPerSecond, writesAtOnce)
 	var err error
 	if k.metrics, err = newMetrics(registerer); err != nil {

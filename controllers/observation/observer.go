@@ -66,7 +66,7 @@ type ObserverOptions struct {
 
 // NewObserver returns an Observer that does nothing before Run.
 func NewObserver(o ObserverOptions) *Observer {
-	n := &Observer{notify: o.Notify, interval: cmp.Or(o.Interval, interval), client: newClient(), fleets: make(map[Key]*fleet),
+	n := &Observer{notify: o.Notify, interval: cmp.Or(o.Interval, interval), client: NewClient(), fleets: make(map[Key]*fleet),
 		answering: make(chan struct{}, answering), others: make(chan struct{}, others), namespaces: make(map[string]*share)}
 	if n.notify == nil {
 		n.notify = func(Key) {}
