@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -19,8 +20,10 @@ var errEnough = errors.New("enough")
 type following struct {
 	stream   string
 	messages jetstream.MessagesContext
-	js       jetstream.JetStream
-	stop     func() bool
+	// pending is how many messages were there to be read in the beginning.
+	pending uint64
+	js      jetstream.JetStream
+	stop    func() bool
 }
 
 // follow begins to read the stream that the flags mean, for a purpose such as "tail command". It needs the right to create an ephemeral
@@ -52,6 +55,7 @@ func (f *following) begin(ctx context.Context, config jetstream.OrderedConsumerC
 			"or --config name another one", f.stream, f.js.Conn().ConnectedUrlRedacted())
 	}
 	if err == nil {
+		f.pending = consumer.CachedInfo().NumPending
 		f.messages, err = consumer.Messages()
 	}
 	if err != nil {
@@ -59,6 +63,15 @@ func (f *following) begin(ctx context.Context, config jetstream.OrderedConsumerC
 	}
 	f.stop = context.AfterFunc(ctx, f.messages.Stop)
 	return nil
+}
+
+// oldest is since when the stream has messages.
+func (f *following) oldest(ctx context.Context) (time.Time, error) {
+	stream, err := f.js.Stream(ctx, f.stream)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking at stream %s: %w", f.stream, err)
+	}
+	return stream.CachedInfo().State.FirstTime, nil
 }
 
 func (f *following) close() {

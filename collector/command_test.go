@@ -117,6 +117,7 @@ func TestTopShowsTheLastMinuteAtOnce(t *testing.T) {
 		{nil, "127.0.0.1"},
 		{[]string{"--by", "protocol", "--sort", "flows", "--network", "0.0.0.0/0"}, "no flows"},
 		{[]string{"--exporter", "192.0.2.1"}, "no flows"},
+		{[]string{"--subject", "flows.none"}, "no flows"},
 		{[]string{"--json"}, `"flows":2`},
 	} {
 		out, err := execute(t, "", append([]string{"top", "--once", "--server", s.URL()}, test.arguments...)...)

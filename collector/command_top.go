@@ -95,25 +95,15 @@ func (flags *topFlags) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer followed.close()
-	oldest, pending, err := followed.state(ctx)
+	oldest, err := followed.oldest(ctx)
 	if err != nil {
 		return err
 	}
-	reader := topReader{flags: flags, out: out, title: dimension.Title, filter: filter, window: window, since: begin, read: !pending(begin)}
+	reader := topReader{flags: flags, out: out, title: dimension.Title, filter: filter, window: window, since: begin, read: followed.pending == 0}
 	if oldest.After(begin) {
 		reader.since = oldest
 	}
 	return reader.run(ctx, followed)
-}
-
-// state says since when the stream has flows, and whether it has any from a time on.
-func (f *following) state(ctx context.Context) (oldest time.Time, since func(time.Time) bool, err error) {
-	stream, err := f.js.Stream(ctx, f.stream)
-	if err != nil {
-		return oldest, nil, fmt.Errorf("looking at stream %s: %w", f.stream, err)
-	}
-	state := stream.CachedInfo().State
-	return state.FirstTime, func(t time.Time) bool { return state.Msgs > 0 && state.LastTime.After(t) }, nil
 }
 
 // topReader sums up messages, and prints.
