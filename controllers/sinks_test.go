@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
@@ -91,12 +92,12 @@ func TestASinkIsMadeFollowsItsSpecAndIsReadyOnceItsPodsAre(t *testing.T) {
 	if s.Status.ObservedGeneration != s.Generation || s.Status.Summary != "1/1" {
 		t.Errorf("%+v", s.Status)
 	}
-	before := deployment.Spec.Template.Annotations[sink.AnnotationConfiguration]
+	before := deployment.Spec.Template.Annotations[fleet.AnnotationConfiguration]
 	two := int32(2)
 	change(w, s, func(s *v1alpha1.FlowSink) { s.Spec.Replicas, s.Spec.ClickHouse.Database = &two, "network" })
 	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
 	w.read(deployment)
-	if *deployment.Spec.Replicas != 2 || deployment.Spec.Template.Annotations[sink.AnnotationConfiguration] == before {
+	if *deployment.Spec.Replicas != 2 || deployment.Spec.Template.Annotations[fleet.AnnotationConfiguration] == before {
 		t.Errorf("%+v", deployment.Spec)
 	}
 	ready(2)

@@ -1,8 +1,6 @@
 package fleet
 
 import (
-	"path"
-
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -26,8 +24,8 @@ func Access(c *v1alpha1.FlowCollector) StreamAccess {
 	}
 	out := StreamAccess{NATS: nats(section, volume)}
 	if sources := secretSources(section); len(sources) > 0 {
-		out.Volumes = append(out.Volumes, secretVolume{volume, sources}.volume())
-		out.Mounts = append(out.Mounts, coreac.VolumeMount().WithName(volume).WithMountPath(path.Join(secretsDirectory, volume)).WithReadOnly(true))
+		out.Volumes = append(out.Volumes, sources.Volume(volume))
+		out.Mounts = append(out.Mounts, sources.Mount(volume))
 	}
 	return out
 }

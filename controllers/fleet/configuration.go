@@ -15,11 +15,13 @@ import (
 const (
 	configurationDirectory = config.StandardDirectory
 	configurationFile      = "collector.yaml"
-	secretsDirectory       = "/var/run/secrets/flowfleet"
 	spoolDirectory         = "/var/lib/flowfleet/spool"
 	namesDirectory         = "/etc/flowfleet-names"
 	namesFile              = "names.csv"
 )
+
+// SecretsDirectory has a directory of files for each volume of Secrets.
+const SecretsDirectory = "/var/run/secrets/flowfleet"
 
 // Volumes of the NATS sections; each has the files of its Secrets.
 const (
@@ -28,15 +30,18 @@ const (
 	outputNATSVolume    = "output-nats"
 )
 
-// Names of the files that Secrets are mounted as.
+// Names of the files that Secrets are mounted as: a certification authority, a client's certificate with its key, and a password.
 const (
-	caFile          = "ca.crt"
-	certificateFile = "tls.crt"
-	keyFile         = "tls.key"
+	CAFile          = "ca.crt"
+	CertificateFile = "tls.crt"
+	KeyFile         = "tls.key"
+	PasswordFile    = "password"
+)
+
+const (
 	credentialsFile = "user.creds"
 	seedFile        = "nkey.seed"
 	tokenFile       = "token"
-	passwordFile    = "password"
 )
 
 // Subject that the flows of a FlowCollector are published on, without the protocol.
@@ -137,15 +142,15 @@ func network(n v1alpha1.Network) netip.Prefix {
 }
 
 func nats(n *v1alpha1.NATS, volume string) *config.NATS {
-	file := func(name string) string { return path.Join(secretsDirectory, volume, name) }
+	file := func(name string) string { return path.Join(SecretsDirectory, volume, name) }
 	out := &config.NATS{URLs: n.URLs, Domain: n.JetStreamDomain, APIPrefix: n.APIPrefix, InboxPrefix: n.InboxPrefix}
 	if t := n.TLS; t != nil {
 		out.TLS = &config.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
-			out.TLS.CAFile = file(caFile)
+			out.TLS.CAFile = file(CAFile)
 		}
 		if t.ClientCertificate != nil {
-			out.TLS.CertFile, out.TLS.KeyFile = file(certificateFile), file(keyFile)
+			out.TLS.CertFile, out.TLS.KeyFile = file(CertificateFile), file(KeyFile)
 		}
 	}
 	switch {
@@ -156,7 +161,7 @@ func nats(n *v1alpha1.NATS, volume string) *config.NATS {
 	case n.Token != nil:
 		out.TokenFile = file(tokenFile)
 	case n.User != nil:
-		out.User, out.PasswordFile = n.User.Name, file(passwordFile)
+		out.User, out.PasswordFile = n.User.Name, file(PasswordFile)
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path"
-	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -108,21 +107,21 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(s.Name))
 	}
 	for i := range c.Tolerations {
-		toleration, err := convert[coreac.TolerationApplyConfiguration](&c.Tolerations[i])
+		toleration, err := Convert[coreac.TolerationApplyConfiguration](&c.Tolerations[i])
 		if err != nil {
 			return nil, err
 		}
 		pod.WithTolerations(toleration)
 	}
 	for i := range c.TopologySpreadConstraints {
-		constraint, err := convert[coreac.TopologySpreadConstraintApplyConfiguration](&c.TopologySpreadConstraints[i])
+		constraint, err := Convert[coreac.TopologySpreadConstraintApplyConfiguration](&c.TopologySpreadConstraints[i])
 		if err != nil {
 			return nil, err
 		}
 		pod.WithTopologySpreadConstraints(constraint)
 	}
 	if c.Affinity != nil {
-		affinity, err := convert[coreac.AffinityApplyConfiguration](c.Affinity)
+		affinity, err := Convert[coreac.AffinityApplyConfiguration](c.Affinity)
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +151,7 @@ func (f *Fleet) gracePeriod() int64 {
 func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	c := &f.Collector.Spec.Collector
 	resources := f.resources()
-	requirements, err := convert[coreac.ResourceRequirementsApplyConfiguration](resources)
+	requirements, err := Convert[coreac.ResourceRequirementsApplyConfiguration](resources)
 	if err != nil {
 		return nil, err
 	}
@@ -163,42 +162,37 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithCommand("/collector").
 		WithArgs("run", "--config="+path.Join(configurationDirectory, configurationFile), "--instance=$(POD_NAME)").
 		WithEnv(
-			fromField("POD_NAME", "metadata.name"),
-			fromField("NODE_NAME", "spec.nodeName")).
+			FromField("POD_NAME", "metadata.name"),
+			FromField("NODE_NAME", "spec.nodeName")).
 		WithResources(requirements).
-		WithSecurityContext(coreac.SecurityContext().
-			WithAllowPrivilegeEscalation(false).
-			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(coreac.Capabilities().WithDrop("ALL"))).
+		WithSecurityContext(ContainerSecurity()).
 		// Neither probe looks at NATS: without it collectors go on, and restarting them would lose what they hold.
-		WithStartupProbe(probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
-		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
+		WithStartupProbe(Probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
+		WithLivenessProbe(Probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
 		// A collector that drains is to be out of the Service well before its drain time ends.
-		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
+		WithReadinessProbe(Probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
 		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true))
 	for _, l := range f.Collector.Spec.Listeners {
 		container.WithPorts(coreac.ContainerPort().WithName(l.Name).WithProtocol(corev1.ProtocolUDP).WithContainerPort(l.Port))
 	}
-	container.WithPorts(coreac.ContainerPort().WithName(metricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(c.MetricsPort))
-	if limit := resources.Limits.Memory(); !limit.IsZero() {
-		container.WithEnv(coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit.Value()/10*9, 10)))
-	}
+	container.WithPorts(coreac.ContainerPort().WithName(MetricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(c.MetricsPort))
+	LimitMemory(container, resources)
 	for i := range c.Env {
-		variable, err := convert[coreac.EnvVarApplyConfiguration](&c.Env[i])
+		variable, err := Convert[coreac.EnvVarApplyConfiguration](&c.Env[i])
 		if err != nil {
 			return nil, err
 		}
 		container.WithEnv(variable)
 	}
 	for i := range c.EnvFrom {
-		source, err := convert[coreac.EnvFromSourceApplyConfiguration](&c.EnvFrom[i])
+		source, err := Convert[coreac.EnvFromSourceApplyConfiguration](&c.EnvFrom[i])
 		if err != nil {
 			return nil, err
 		}
 		container.WithEnvFrom(source)
 	}
 	for _, v := range f.secretVolumes() {
-		container.WithVolumeMounts(coreac.VolumeMount().WithName(v.name).WithMountPath(path.Join(secretsDirectory, v.name)).WithReadOnly(true))
+		container.WithVolumeMounts(v.sources.Mount(v.name))
 	}
 	if f.Collector.Spec.Exporters.NamesFrom != nil {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(namesVolume).WithMountPath(namesDirectory).WithReadOnly(true))
@@ -207,7 +201,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(spoolVolume).WithMountPath(spoolDirectory))
 	}
 	for i := range c.VolumeMounts {
-		mount, err := convert[coreac.VolumeMountApplyConfiguration](&c.VolumeMounts[i])
+		mount, err := Convert[coreac.VolumeMountApplyConfiguration](&c.VolumeMounts[i])
 		if err != nil {
 			return nil, err
 		}
@@ -229,15 +223,4 @@ func (f *Fleet) resources() *corev1.ResourceRequirements {
 		},
 		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
 	}
-}
-
-func fromField(name, field string) *coreac.EnvVarApplyConfiguration {
-	return coreac.EnvVar().WithName(name).WithValueFrom(coreac.EnvVarSource().
-		WithFieldRef(coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath(field)))
-}
-
-func probe(path string) *coreac.ProbeApplyConfiguration {
-	return coreac.Probe().
-		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(metricsPortName))).
-		WithTimeoutSeconds(3)
 }

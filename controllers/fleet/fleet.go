@@ -91,13 +91,17 @@ func (f *Fleet) labels(users ...map[string]string) map[string]string {
 	return out
 }
 
-// owner makes Kubernetes delete an object with its FlowCollector.
 func (f *Fleet) owner() *metaac.OwnerReferenceApplyConfiguration {
+	return Owner("FlowCollector", f.Collector)
+}
+
+// Owner makes Kubernetes delete an object with the one of a kind of ours.
+func Owner(kind string, o metav1.Object) *metaac.OwnerReferenceApplyConfiguration {
 	return metaac.OwnerReference().
 		WithAPIVersion(v1alpha1.SchemeGroupVersion.String()).
-		WithKind("FlowCollector").
-		WithName(f.Collector.Name).
-		WithUID(f.Collector.UID).
+		WithKind(kind).
+		WithName(o.GetName()).
+		WithUID(o.GetUID()).
 		WithController(true).
 		WithBlockOwnerDeletion(true)
 }

@@ -11,15 +11,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
-	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -27,43 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // readCollector reads a FlowCollector and fills in its defaults as the API server does.
 func readCollector(t *testing.T, file string) *v1alpha1.FlowCollector {
 	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var object map[string]any
-	if err := yaml.Unmarshal(b, &object); err != nil {
-		t.Fatal(err)
-	}
-	b, err = os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var crd apiextensionsv1.CustomResourceDefinition
-	if err := yaml.UnmarshalStrict(b, &crd); err != nil {
-		t.Fatal(err)
-	}
-	var validation apiextensions.JSONSchemaProps
-	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
-		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, &validation, nil); err != nil {
-		t.Fatal(err)
-	}
-	structural, err := schema.NewStructural(&validation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defaulting.Default(object, structural)
-	b, err = json.Marshal(object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &v1alpha1.FlowCollector{}
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(c); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return controllertest.ReadObject[v1alpha1.FlowCollector](t, file, "flowfleet.io_flowcollectors.yaml")
 }
 
 func readFleet(t *testing.T, name string) *Fleet {

@@ -45,7 +45,7 @@ func (f *Fleet) PodMonitor() *unstructured.Unstructured {
 		return nil
 	}
 	endpoint := map[string]any{
-		"port": metricsPortName,
+		"port": MetricsPortName,
 		// Whoever reads of a full buffer wants to know on which node.
 		"relabelings": []any{map[string]any{"sourceLabels": []any{"__meta_kubernetes_pod_node_name"}, "targetLabel": "node"}},
 	}

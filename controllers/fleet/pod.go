@@ -22,7 +22,7 @@ func (f *Fleet) security() (*coreac.PodSecurityContextApplyConfiguration, error)
 		out.WithRunAsUser(orUnprivileged(s.RunAsUser)).WithRunAsGroup(orUnprivileged(s.RunAsGroup)).WithFSGroup(orUnprivileged(s.FSGroup))
 	}
 	if s.SELinuxOptions != nil {
-		options, err := convert[coreac.SELinuxOptionsApplyConfiguration](s.SELinuxOptions)
+		options, err := Convert[coreac.SELinuxOptionsApplyConfiguration](s.SELinuxOptions)
 		if err != nil {
 			return nil, err
 		}
@@ -48,21 +48,21 @@ func (f *Fleet) surroundings(pod *coreac.PodSpecApplyConfiguration) error {
 		pod.WithDNSPolicy(c.DNSPolicy)
 	}
 	if c.DNSConfig != nil {
-		dns, err := convert[coreac.PodDNSConfigApplyConfiguration](c.DNSConfig)
+		dns, err := Convert[coreac.PodDNSConfigApplyConfiguration](c.DNSConfig)
 		if err != nil {
 			return err
 		}
 		pod.WithDNSConfig(dns)
 	}
 	for i := range c.InitContainers {
-		container, err := convert[coreac.ContainerApplyConfiguration](&c.InitContainers[i])
+		container, err := Convert[coreac.ContainerApplyConfiguration](&c.InitContainers[i])
 		if err != nil {
 			return err
 		}
 		pod.WithInitContainers(container)
 	}
 	for i := range c.Sidecars {
-		container, err := convert[coreac.ContainerApplyConfiguration](&c.Sidecars[i])
+		container, err := Convert[coreac.ContainerApplyConfiguration](&c.Sidecars[i])
 		if err != nil {
 			return err
 		}

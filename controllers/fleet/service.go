@@ -8,15 +8,12 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// metricsPortName is the name of the port for metrics and health, of pods and of the Service for metrics.
-const metricsPortName = "metrics"
-
 // MetricsPort is where a collector's pod serves metrics, health and status: the port that it was made with, since the spec may have been
 // changed after that, and the spec's where the pod does not say.
 func MetricsPort(c *v1alpha1.FlowCollector, pod *corev1.Pod) int32 {
 	for i := range pod.Spec.Containers {
 		for _, p := range pod.Spec.Containers[i].Ports {
-			if p.Name == metricsPortName && p.ContainerPort > 0 {
+			if p.Name == MetricsPortName && p.ContainerPort > 0 {
 				return p.ContainerPort
 			}
 		}
@@ -77,8 +74,8 @@ func (f *Fleet) MetricsService() *coreac.ServiceApplyConfiguration {
 			WithPublishNotReadyAddresses(true).
 			WithSelector(Selector(f.Collector)).
 			WithPorts(coreac.ServicePort().
-				WithName(metricsPortName).
+				WithName(MetricsPortName).
 				WithProtocol(corev1.ProtocolTCP).
 				WithPort(f.Collector.Spec.Collector.MetricsPort).
-				WithTargetPort(intstr.FromString(metricsPortName))))
+				WithTargetPort(intstr.FromString(MetricsPortName))))
 }

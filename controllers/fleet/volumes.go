@@ -2,8 +2,7 @@ package fleet
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
+	"path"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -18,7 +17,7 @@ func (f *Fleet) volumes() ([]*coreac.VolumeApplyConfiguration, error) {
 		WithName(configurationVolume).
 		WithConfigMap(coreac.ConfigMapVolumeSource().WithName(ObjectName(f.Collector)))}
 	for _, v := range f.secretVolumes() {
-		out = append(out, v.volume())
+		out = append(out, v.sources.Volume(v.name))
 	}
 	if from := f.Collector.Spec.Exporters.NamesFrom; from != nil {
 		// A ConfigMap that is missing does not keep a collector from starting: its names are taken up once it is there.
@@ -29,7 +28,7 @@ func (f *Fleet) volumes() ([]*coreac.VolumeApplyConfiguration, error) {
 		out = append(out, f.spool(s))
 	}
 	for i := range f.Collector.Spec.Collector.Volumes {
-		volume, err := convert[coreac.VolumeApplyConfiguration](&f.Collector.Spec.Collector.Volumes[i])
+		volume, err := Convert[coreac.VolumeApplyConfiguration](&f.Collector.Spec.Collector.Volumes[i])
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +52,7 @@ func (f *Fleet) spool(s *v1alpha1.Spool) *coreac.VolumeApplyConfiguration {
 // secretVolume has the files of the Secrets of one NATS section.
 type secretVolume struct {
 	name    string
-	sources []*coreac.VolumeProjectionApplyConfiguration
+	sources SecretFiles
 }
 
 // secretVolumes are those of the sections that use Secrets.
@@ -74,49 +73,52 @@ func (f *Fleet) secretVolumes() []secretVolume {
 	return out
 }
 
-func secretSources(n *v1alpha1.NATS) []*coreac.VolumeProjectionApplyConfiguration {
-	var out []*coreac.VolumeProjectionApplyConfiguration
-	// A Secret that is missing does not keep a collector from starting: it receives and decodes, and connects once the Secret
-	// is there.
-	add := func(secret string, items ...*coreac.KeyToPathApplyConfiguration) {
-		out = append(out, coreac.VolumeProjection().
-			WithSecret(coreac.SecretProjection().WithName(secret).WithItems(items...).WithOptional(true)))
-	}
-	one := func(k *v1alpha1.SecretKey, file string) {
-		if k != nil {
-			add(k.Name, coreac.KeyToPath().WithKey(k.Key).WithPath(file))
-		}
-	}
+func secretSources(n *v1alpha1.NATS) SecretFiles {
+	var out SecretFiles
 	if t := n.TLS; t != nil {
-		one(t.CA, caFile)
-		if t.ClientCertificate != nil {
-			add(t.ClientCertificate.Name,
-				coreac.KeyToPath().WithKey(corev1.TLSCertKey).WithPath(certificateFile),
-				coreac.KeyToPath().WithKey(corev1.TLSPrivateKeyKey).WithPath(keyFile))
-		}
+		out.Key(t.CA, CAFile)
+		out.Certificate(t.ClientCertificate)
 	}
-	one(n.Credentials, credentialsFile)
-	one(n.NKey, seedFile)
-	one(n.Token, tokenFile)
+	out.Key(n.Credentials, credentialsFile)
+	out.Key(n.NKey, seedFile)
+	out.Key(n.Token, tokenFile)
 	if n.User != nil {
-		one(&n.User.Password, passwordFile)
+		out.Key(&n.User.Password, PasswordFile)
 	}
 	return out
 }
 
-func (v secretVolume) volume() *coreac.VolumeApplyConfiguration {
-	return coreac.Volume().WithName(v.name).WithProjected(coreac.ProjectedVolumeSource().WithSources(v.sources...))
+// SecretFiles are files that Secrets are mounted as. A Secret that is missing does not keep a pod from starting: it goes on, and connects
+// once the Secret is there.
+type SecretFiles []*coreac.VolumeProjectionApplyConfiguration
+
+// Key adds the file of one key, none where k is nil.
+func (f *SecretFiles) Key(k *v1alpha1.SecretKey, file string) {
+	if k != nil {
+		f.add(k.Name, coreac.KeyToPath().WithKey(k.Key).WithPath(file))
+	}
 }
 
-// convert turns a type of the API into its apply configuration: both have the same fields, but the latter knows which are set.
-func convert[T any](from any) (*T, error) {
-	b, err := json.Marshal(from)
-	if err != nil {
-		return nil, fmt.Errorf("writing %T: %w", from, err)
+// Certificate adds CertificateFile and KeyFile of a Secret of the type kubernetes.io/tls, none where s is nil.
+func (f *SecretFiles) Certificate(s *v1alpha1.SecretName) {
+	if s != nil {
+		f.add(s.Name,
+			coreac.KeyToPath().WithKey(corev1.TLSCertKey).WithPath(CertificateFile),
+			coreac.KeyToPath().WithKey(corev1.TLSPrivateKeyKey).WithPath(KeyFile))
 	}
-	to := new(T)
-	if err := json.Unmarshal(b, to); err != nil {
-		return nil, fmt.Errorf("reading %T: %w", to, err)
-	}
-	return to, nil
+}
+
+func (f *SecretFiles) add(secret string, items ...*coreac.KeyToPathApplyConfiguration) {
+	*f = append(*f, coreac.VolumeProjection().
+		WithSecret(coreac.SecretProjection().WithName(secret).WithItems(items...).WithOptional(true)))
+}
+
+// Volume of the files.
+func (f SecretFiles) Volume(name string) *coreac.VolumeApplyConfiguration {
+	return coreac.Volume().WithName(name).WithProjected(coreac.ProjectedVolumeSource().WithSources(f...))
+}
+
+// Mount of the Volume of that name.
+func (f SecretFiles) Mount(name string) *coreac.VolumeMountApplyConfiguration {
+	return coreac.VolumeMount().WithName(name).WithMountPath(path.Join(SecretsDirectory, name)).WithReadOnly(true)
 }

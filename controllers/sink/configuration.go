@@ -22,11 +22,6 @@ const (
 	configurationDirectory = "/etc/flowfleet"
 	configurationFile      = "sink.yaml"
 	clickHouseVolume       = "clickhouse"
-	clickHouseDirectory    = "/var/run/secrets/flowfleet/clickhouse"
-	passwordFile           = "password"
-	caFile                 = "ca.crt"
-	certificateFile        = "tls.crt"
-	keyFile                = "tls.key"
 )
 
 // port of /metrics, /healthz and /readyz.
@@ -60,18 +55,18 @@ func (s *Sink) Configuration() *service.Config {
 }
 
 func clickHouse(c *v1alpha1.ClickHouse) clickhouse.Config {
-	file := func(name string) string { return path.Join(clickHouseDirectory, name) }
+	file := func(name string) string { return path.Join(fleet.SecretsDirectory, clickHouseVolume, name) }
 	out := clickhouse.Config{URL: c.URL, Database: c.Database, Timeout: duration(c.Timeout), CreateTables: c.CreateTables, Cluster: c.Cluster}
 	if c.User != nil {
-		out.User, out.PasswordFile = c.User.Name, file(passwordFile)
+		out.User, out.PasswordFile = c.User.Name, file(fleet.PasswordFile)
 	}
 	if t := c.TLS; t != nil {
 		out.TLS = &config.TLS{ServerName: t.ServerName}
 		if t.CA != nil {
-			out.TLS.CAFile = file(caFile)
+			out.TLS.CAFile = file(fleet.CAFile)
 		}
 		if t.ClientCertificate != nil {
-			out.TLS.CertFile, out.TLS.KeyFile = file(certificateFile), file(keyFile)
+			out.TLS.CertFile, out.TLS.KeyFile = file(fleet.CertificateFile), file(fleet.KeyFile)
 		}
 	}
 	return out

@@ -1,22 +1,17 @@
 package sink
 
 import (
-	"encoding/json"
 	"fmt"
 	"path"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
-
-const portName = "metrics"
 
 // Deployment runs the sinks. Those of a new configuration replace those of the old one: they share the consumer, so that no flow is
 // stored twice or not at all.
@@ -37,7 +32,7 @@ func (s *Sink) Deployment() (*appsac.DeploymentApplyConfiguration, error) {
 			WithSelector(metaac.LabelSelector().WithMatchLabels(Selector(s.Sink))).
 			WithTemplate(coreac.PodTemplateSpec().
 				WithLabels(s.labels()).
-				WithAnnotations(map[string]string{AnnotationConfiguration: hash(file)}).
+				WithAnnotations(map[string]string{fleet.AnnotationConfiguration: hash(file)}).
 				WithSpec(pod))), nil
 }
 
@@ -54,7 +49,7 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	container.WithVolumeMounts(access.Mounts...)
 	secrets := s.clickHouseSecrets()
 	if len(secrets) > 0 {
-		container.WithVolumeMounts(coreac.VolumeMount().WithName(clickHouseVolume).WithMountPath(clickHouseDirectory).WithReadOnly(true))
+		container.WithVolumeMounts(secrets.Mount(clickHouseVolume))
 	}
 	pod := coreac.PodSpec().
 		WithAutomountServiceAccountToken(false).
@@ -65,7 +60,7 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 			WithConfigMap(coreac.ConfigMapVolumeSource().WithName(ObjectName(s.Sink)))).
 		WithVolumes(access.Volumes...)
 	if len(secrets) > 0 {
-		pod.WithVolumes(coreac.Volume().WithName(clickHouseVolume).WithProjected(coreac.ProjectedVolumeSource().WithSources(secrets...)))
+		pod.WithVolumes(secrets.Volume(clickHouseVolume))
 	}
 	for _, p := range s.Collector.Spec.Collector.ImagePullSecrets {
 		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(p.Name))
@@ -73,32 +68,23 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	return pod, nil
 }
 
-// clickHouseSecrets are files. One that is missing does not keep a sink from starting: it reads them with each request and each
-// connection, so that it goes on once they are there, or are others.
-func (s *Sink) clickHouseSecrets() []*coreac.VolumeProjectionApplyConfiguration {
-	var out []*coreac.VolumeProjectionApplyConfiguration
-	add := func(secret string, items ...*coreac.KeyToPathApplyConfiguration) {
-		out = append(out, coreac.VolumeProjection().
-			WithSecret(coreac.SecretProjection().WithName(secret).WithItems(items...).WithOptional(true)))
-	}
+// clickHouseSecrets are files, which a sink reads with each request and each connection.
+func (s *Sink) clickHouseSecrets() fleet.SecretFiles {
+	var out fleet.SecretFiles
 	c := &s.Sink.Spec.ClickHouse
 	if c.User != nil {
-		add(c.User.Password.Name, coreac.KeyToPath().WithKey(c.User.Password.Key).WithPath(passwordFile))
+		out.Key(&c.User.Password, fleet.PasswordFile)
 	}
-	if c.TLS != nil && c.TLS.CA != nil {
-		add(c.TLS.CA.Name, coreac.KeyToPath().WithKey(c.TLS.CA.Key).WithPath(caFile))
-	}
-	if c.TLS != nil && c.TLS.ClientCertificate != nil {
-		add(c.TLS.ClientCertificate.Name,
-			coreac.KeyToPath().WithKey(corev1.TLSCertKey).WithPath(certificateFile),
-			coreac.KeyToPath().WithKey(corev1.TLSPrivateKeyKey).WithPath(keyFile))
+	if c.TLS != nil {
+		out.Key(c.TLS.CA, fleet.CAFile)
+		out.Certificate(c.TLS.ClientCertificate)
 	}
 	return out
 }
 
 func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 	resources := s.resources()
-	requirements, err := convert[coreac.ResourceRequirementsApplyConfiguration](resources)
+	requirements, err := fleet.Convert[coreac.ResourceRequirementsApplyConfiguration](resources)
 	if err != nil {
 		return nil, err
 	}
@@ -107,21 +93,15 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithImage(s.Image).
 		WithCommand("/collector").
 		WithArgs("sink", "--config="+path.Join(configurationDirectory, configurationFile)).
-		WithEnv(coreac.EnvVar().WithName("NODE_NAME").WithValueFrom(coreac.EnvVarSource().
-			WithFieldRef(coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("spec.nodeName")))).
-		WithPorts(coreac.ContainerPort().WithName(portName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(port)).
+		WithEnv(fleet.FromField("NODE_NAME", "spec.nodeName")).
+		WithPorts(coreac.ContainerPort().WithName(fleet.MetricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(port)).
 		WithResources(requirements).
-		WithSecurityContext(coreac.SecurityContext().
-			WithAllowPrivilegeEscalation(false).
-			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(coreac.Capabilities().WithDrop("ALL"))).
+		WithSecurityContext(fleet.ContainerSecurity()).
 		// A sink waits for NATS and ClickHouse: restarting it brings neither back.
-		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
-		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
+		WithLivenessProbe(fleet.Probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
+		WithReadinessProbe(fleet.Probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
 		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true))
-	if limit := resources.Limits.Memory(); !limit.IsZero() {
-		container.WithEnv(coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit.Value()/10*9, 10)))
-	}
+	fleet.LimitMemory(container, resources)
 	return container, nil
 }
 
@@ -137,23 +117,4 @@ func (s *Sink) resources() *corev1.ResourceRequirements {
 		},
 		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
 	}
-}
-
-func probe(path string) *coreac.ProbeApplyConfiguration {
-	return coreac.Probe().
-		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(portName))).
-		WithTimeoutSeconds(3)
-}
-
-// convert turns a type of the API into its apply configuration: both have the same fields, but the latter knows which are set.
-func convert[T any](from any) (*T, error) {
-	b, err := json.Marshal(from)
-	if err != nil {
-		return nil, fmt.Errorf("writing %T: %w", from, err)
-	}
-	to := new(T)
-	if err := json.Unmarshal(b, to); err != nil {
-		return nil, fmt.Errorf("reading %T: %w", to, err)
-	}
-	return to, nil
 }

@@ -13,9 +13,6 @@ import (
 // Component is the value of fleet.LabelComponent on the objects of FlowSinks.
 const Component = "sink"
 
-// AnnotationConfiguration of pods is the hash of their configuration, which sinks read at their start only.
-const AnnotationConfiguration = fleet.AnnotationConfiguration
-
 // Sink is what the objects are made of.
 type Sink struct {
 	// Sink and the FlowCollector that it reads from, with the API server's defaults filled in.
@@ -69,13 +66,6 @@ func (s *Sink) labels() map[string]string {
 	return out
 }
 
-// owner makes Kubernetes delete an object with its FlowSink.
 func (s *Sink) owner() *metaac.OwnerReferenceApplyConfiguration {
-	return metaac.OwnerReference().
-		WithAPIVersion(v1alpha1.SchemeGroupVersion.String()).
-		WithKind("FlowSink").
-		WithName(s.Sink.Name).
-		WithUID(s.Sink.UID).
-		WithController(true).
-		WithBlockOwnerDeletion(true)
+	return fleet.Owner("FlowSink", s.Sink)
 }

@@ -1,68 +1,27 @@
 package sink
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
-	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/sink/service"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// readObject reads an object and fills in its defaults as the API server does.
-func readObject[T any](t *testing.T, file, definition string) *T {
-	t.Helper()
-	var object map[string]any
-	var crd apiextensionsv1.CustomResourceDefinition
-	for path, into := range map[string]any{file: &object, "../../config/crd/bases/" + definition: &crd} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := yaml.Unmarshal(b, into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var validation apiextensions.JSONSchemaProps
-	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
-		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, &validation, nil); err != nil {
-		t.Fatal(err)
-	}
-	structural, err := schema.NewStructural(&validation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defaulting.Default(object, structural)
-	b, err := json.Marshal(object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := new(T)
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 func read(t *testing.T, name string) *Sink {
 	t.Helper()
-	s := readObject[v1alpha1.FlowSink](t, "testdata/"+name+".yaml", "flowfleet.io_flowsinks.yaml")
-	c := readObject[v1alpha1.FlowCollector](t, "testdata/fleet.yaml", "flowfleet.io_flowcollectors.yaml")
+	s := controllertest.ReadObject[v1alpha1.FlowSink](t, "testdata/"+name+".yaml", "flowfleet.io_flowsinks.yaml")
+	c := controllertest.ReadObject[v1alpha1.FlowCollector](t, "testdata/fleet.yaml", "flowfleet.io_flowcollectors.yaml")
 	return New(s, c, "flows-flows-edge", "registry.example.org/flowfleet:1.2.3")
 }
 
@@ -159,7 +118,7 @@ func TestPodsAreReplacedForWhatSinksReadAtTheirStartAndForNothingElse(t *testing
 		if err != nil {
 			t.Fatal(err)
 		}
-		return d.Spec.Template.Annotations[AnnotationConfiguration]
+		return d.Spec.Template.Annotations[fleet.AnnotationConfiguration]
 	}
 	before := annotation(func(*Sink) {})
 	replicas := int32(5)
