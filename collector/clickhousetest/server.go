@@ -3,14 +3,14 @@
 package clickhousetest
 
 import (
-	"bufio"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/processtest"
 )
 
 // libraryVariable names libchdb.so; chDB's own programs read it too.
@@ -42,20 +42,7 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
 	s.process.Env = append(os.Environ(), storeVariable+"="+s.store, addressVariable+"="+s.address)
-	s.process.Stderr = os.Stderr
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		s.t.Fatalf("ClickHouse's engine did not start: %v", err)
-	}
-	s.address = strings.TrimSpace(line)
+	s.address = processtest.Start(s.t, "ClickHouse's engine", s.process)
 }
 
 // Kill ends the server with SIGKILL; its tables stay.

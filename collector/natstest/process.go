@@ -1,18 +1,18 @@
 package natstest
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/flowfleet/flowfleet/collector/processtest"
 )
 
 // Variables of the environment that make a test binary a nats-server.
@@ -106,20 +106,8 @@ func (s *Server) startProcess() {
 	if s.file != "" {
 		s.process.Env = append(s.process.Env, fileVariable+"="+s.file)
 	}
-	s.process.Stderr = os.Stderr
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		s.t.Fatalf("nats-server did not start: %v", err)
-	}
-	if s.options.Port, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
+	var err error
+	if s.options.Port, err = strconv.Atoi(processtest.Start(s.t, "nats-server", s.process)); err != nil {
 		s.t.Fatal(err)
 	}
 }

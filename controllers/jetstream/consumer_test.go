@@ -74,31 +74,6 @@ func publishTo(t *testing.T, js jetstream.JetStream, subject string, n int) {
 	}
 }
 
-// read takes messages, and acknowledges them or not.
-func read(t *testing.T, js jetstream.JetStream, name string, n int, ack bool) {
-	t.Helper()
-	k, err := js.Consumer(background(t), "flows", name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch, err := k.Fetch(n, jetstream.FetchMaxWait(20*time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := 0
-	for m := range batch.Messages() {
-		got++
-		if ack {
-			if err := m.DoubleAck(background(t)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if got != n {
-		t.Fatalf("%d of %d messages came: %v", got, n, batch.Error())
-	}
-}
-
 func TestAMissingConsumerIsCreatedOwnedAndDurable(t *testing.T) {
 	s := natstest.Start(t)
 	js := administrator(t, s)
@@ -262,13 +237,13 @@ func TestAConsumersFactsAreThoseOfItsReader(t *testing.T) {
 	settled(t, c, want, func(k Consumer) bool {
 		return k.Pending == 5 && k.Oldest == 1 && k.LastRead.IsZero() && k.Deliveries == 0
 	})
-	read(t, js, "a", 1, true)
-	read(t, js, "a", 2, false)
+	natstest.Read(t, js, "flows", "a", 1, true)
+	natstest.Read(t, js, "flows", "a", 2, false)
 	settled(t, c, want, func(k Consumer) bool {
 		return k.Pending == 2 && k.AckPending == 2 && k.Oldest == 2 && k.AckFloor == 1 && k.Delivered == 3 && time.Since(k.LastRead) < time.Minute
 	})
 	settled(t, c, want, func(k Consumer) bool { return k.Lag >= time.Second })
-	read(t, js, "a", 4, true) // two of them once more
+	natstest.Read(t, js, "flows", "a", 4, true) // two of them once more
 	settled(t, c, want, func(k Consumer) bool {
 		return k.Pending == 0 && k.AckPending == 0 && k.Oldest == 0 && k.Lag == 0 && k.LagKnown && k.Deliveries == 7
 	})

@@ -40,26 +40,7 @@ func TestWhatAStoppedReaderLosesIsExact(t *testing.T) {
 	}
 	read := func(n int, ack bool) {
 		t.Helper()
-		k, err := js.Consumer(ctx, "flows", "sink")
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch, err := k.Fetch(n, natsjetstream.FetchMaxWait(20*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := 0
-		for m := range batch.Messages() {
-			got++
-			if ack {
-				if err := m.DoubleAck(ctx); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if got != n {
-			t.Fatalf("%d of %d came: %v", got, n, batch.Error())
-		}
+		natstest.Read(t, js, "flows", "sink", n, ack)
 	}
 	// The operator looks long after anybody has read: what was delivered is acknowledged by now, or never.
 	look := func() v1alpha1.ConsumerStatus {
