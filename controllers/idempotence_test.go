@@ -159,6 +159,7 @@ func TestOneOfTwoOperatorsWorksAndTheOtherTakesOver(t *testing.T) {
 	fc := w.create("edge")
 	w.run(fc, 0)
 	w.expectReady(fc)
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 	first.settle(fc)
 	if n := second.writes.count(); n > 0 || leaders.Load() != 1 {
 		t.Errorf("the second, which was not elected, wrote %q", second.writes.since(0))
