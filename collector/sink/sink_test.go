@@ -92,9 +92,7 @@ func newBench(t *testing.T, s *natstest.Server) *bench {
 
 func (b *bench) makeStream() {
 	b.t.Helper()
-	if _, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}}); err != nil {
-		b.t.Fatal(err)
-	}
+	natstest.CreateStream(b.t, b.js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}})
 }
 
 func options() Options {

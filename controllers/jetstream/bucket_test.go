@@ -332,7 +332,7 @@ func TestWhatIsNoBucketOfOursIsForeign(t *testing.T) {
 	stream := func(c jetstream.StreamConfig) func(*testing.T, jetstream.JetStream) {
 		return func(t *testing.T, js jetstream.JetStream) {
 			c.Name = "KV_flowfleet-templates"
-			create(t, js, c)
+			natstest.CreateStream(t, js, c)
 		}
 	}
 	ours := share.BucketConfig(templates())

@@ -273,7 +273,9 @@ func TestTheAgeOfLargeMessagesIsKnownAsFarAsTheyAreFlows(t *testing.T) {
 	if err := js.DeleteStream(background(t), "flows"); err != nil {
 		t.Fatal(err)
 	}
-	mustStream(t, c, edge, flows(func(c *config.Stream) { c.MaxBytes = 8 << 20 }), false)
+	larger := flows(func(c *config.Stream) { c.MaxBytes = 8 << 20 })
+	natstest.CreateStream(t, js, streamAsCollectors(larger))
+	mustStream(t, c, edge, larger, false)
 	publish(1 << 20)
 	settled(t, c, reader("a"), func(k Consumer) bool { return !k.LagKnown && k.Pending == 1 })
 	if c.isBroken() {

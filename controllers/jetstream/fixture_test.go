@@ -96,13 +96,6 @@ func exists(t *testing.T, js jetstream.JetStream, stream string) bool {
 }
 
 // create makes a stream or bucket as somebody else would.
-func create(t *testing.T, js jetstream.JetStream, c jetstream.StreamConfig) {
-	t.Helper()
-	if _, err := js.CreateStream(background(t), c); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // bucketAsCollectors is the configuration of the stream behind a bucket that a collector makes.
 func bucketAsCollectors(t *testing.T, want config.TemplateStore) jetstream.StreamConfig {
 	t.Helper()

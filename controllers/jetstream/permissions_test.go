@@ -45,7 +45,7 @@ func life(t *testing.T, s *natstest.Server, change ...func(*Server)) error {
 	found := func(direct bool) error { // a bucket that nobody signed, and that has keys
 		made := bucketAsCollectors(t, templates())
 		made.AllowDirect = direct
-		create(t, js, made)
+		natstest.CreateStream(t, js, made)
 		kv, err := js.KeyValue(background(t), "flowfleet-templates")
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func life(t *testing.T, s *natstest.Server, change ...func(*Server)) error {
 		func() error { return found(true) },
 		func() error { return found(false) },
 		func() error { // another stream has the subjects
-			create(t, js, jetstream.StreamConfig{Name: "everything", Subjects: []string{"flows.>"}})
+			natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "everything", Subjects: []string{"flows.>"}})
 			if err := stream(flows()); err != nil && !errors.As(err, new(*ForeignError)) {
 				return err
 			}
@@ -129,7 +129,7 @@ func TestTheOperatorNeedsEachPermissionForConsumersAndNoMore(t *testing.T) {
 		for _, direct := range []bool{false, true} {
 			config := streamAsCollectors(flows())
 			config.AllowDirect = direct
-			create(t, js, config)
+			natstest.CreateStream(t, js, config)
 			publishTo(t, js, "flows.ipfix", 1)
 			note(mustConsumers(t, c, edge, nil, filtered, reader("b")))
 			note(mustConsumers(t, c, edge, nil, reader("a")))

@@ -37,7 +37,7 @@ func TestAMissingStreamIsCreatedOwnedAndAsAsked(t *testing.T) {
 	if err := js.DeleteStream(background(t), "flows"); err != nil {
 		t.Fatal(err)
 	}
-	create(t, js, streamAsCollectors(want))
+	natstest.CreateStream(t, js, streamAsCollectors(want))
 	made := configOf(t, js, "flows")
 	if diff := cmp.Diff(made, have, cmpopts.IgnoreFields(have, "Metadata")); diff != "" {
 		t.Error(diff)
@@ -47,7 +47,7 @@ func TestAMissingStreamIsCreatedOwnedAndAsAsked(t *testing.T) {
 func TestAStreamThatACollectorMadeIsClaimed(t *testing.T) {
 	s := natstest.Start(t)
 	js := administrator(t, s)
-	create(t, js, streamAsCollectors(flows()))
+	natstest.CreateStream(t, js, streamAsCollectors(flows()))
 	c := open(t, s.URL())
 	st := mustStream(t, c, edge, flows(), false)
 	says(t, st.Changed, "claimed")
@@ -59,7 +59,7 @@ func TestAStreamThatACollectorMadeIsClaimed(t *testing.T) {
 func TestAStreamThatAnAdministratorMadeIsUsedAsItIs(t *testing.T) {
 	s := natstest.Start(t)
 	js := administrator(t, s)
-	create(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.network.>"}, Retention: jetstream.InterestPolicy, MaxBytes: 4096})
+	natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.network.>"}, Retention: jetstream.InterestPolicy, MaxBytes: 4096})
 	before := configOf(t, js, "flows")
 	c := open(t, s.URL())
 	count := writes(t, s)
@@ -111,7 +111,7 @@ func TestAnUnmanagedStreamIsOnlyLookedAt(t *testing.T) {
 		{[]string{"orders.>"}, nil, true},
 	} {
 		// Other limits are none of our business, whatever the description.
-		create(t, js, jetstream.StreamConfig{Name: "flows", Subjects: test.subjects, Description: streamAsCollectors(want).Description, MaxMsgs: 7})
+		natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: test.subjects, Description: streamAsCollectors(want).Description, MaxMsgs: 7})
 		before := configOf(t, js, "flows")
 		st, err := c.EnsureStream(background(t), edge, want, true)
 		var foreign *ForeignError
@@ -315,14 +315,14 @@ func TestStreamsThatCannotTakeFlowsAreForeign(t *testing.T) {
 		reason  string
 	}{
 		{"another program's", func(t *testing.T, js jetstream.JetStream) {
-			create(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"orders.>"}})
+			natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"orders.>"}})
 		}, "takes in [orders.>], nothing of [flows.>]"},
 		{"a mirror", func(t *testing.T, js jetstream.JetStream) {
-			create(t, js, jetstream.StreamConfig{Name: "origin", Subjects: []string{"x"}})
-			create(t, js, jetstream.StreamConfig{Name: "flows", Mirror: &jetstream.StreamSource{Name: "origin"}})
+			natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "origin", Subjects: []string{"x"}})
+			natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Mirror: &jetstream.StreamSource{Name: "origin"}})
 		}, "mirrors stream origin"},
 		{"sealed", func(t *testing.T, js jetstream.JetStream) {
-			create(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}})
+			natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}})
 			sealed := configOf(t, js, "flows")
 			sealed.Sealed = true
 			if _, err := js.UpdateStream(background(t), sealed); err != nil {
@@ -330,7 +330,7 @@ func TestStreamsThatCannotTakeFlowsAreForeign(t *testing.T) {
 			}
 		}, "is sealed"},
 		{"subjects of another stream", func(t *testing.T, js jetstream.JetStream) {
-			create(t, js, jetstream.StreamConfig{Name: "everything", Subjects: []string{"flows.>"}})
+			natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "everything", Subjects: []string{"flows.>"}})
 		}, "stream everything does already"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
