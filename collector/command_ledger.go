@@ -98,7 +98,7 @@ func showLedger(ctx context.Context, flags ledgerFlags, addresses []string, out 
 			wrong = ledger.Imbalances(accounts, ledger.Equation.AtRest) // they need not hold while datagrams arrive
 		}
 		if flags.asJSON {
-			encoder := json.NewEncoder(out)
+			encoder := newJSONEncoder(out)
 			encoder.SetIndent("", "  ")
 			err = encoder.Encode(struct {
 				Collectors []ledger.Account `json:"collectors"`

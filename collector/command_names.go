@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
@@ -152,7 +151,7 @@ func (t *sharedTable) shown() shownTable {
 }
 
 func printTables(out io.Writer, tables []sharedTable, asJSON bool) error {
-	encoder, table := json.NewEncoder(out), tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	encoder, table := newJSONEncoder(out), tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	if !asJSON {
 		fmt.Fprintln(table, "EXPORTER\tDOMAIN\tTABLE\tROWS\tHEARD\tWRITTEN\tWRITER")
 	}
@@ -176,7 +175,7 @@ func printTables(out io.Writer, tables []sharedTable, asJSON bool) error {
 func ago(t time.Time) string { return time.Since(t).Round(time.Second).String() }
 
 func printRows(out io.Writer, tables []sharedTable, asJSON bool) error {
-	encoder, table := json.NewEncoder(out), tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	encoder, table := newJSONEncoder(out), tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	if !asJSON {
 		fmt.Fprintln(table, "EXPORTER\tDOMAIN\tTABLE\tNUMBER\tNAME\tDESCRIPTION\tMORE\tEXPORTED")
 	}

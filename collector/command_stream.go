@@ -27,8 +27,9 @@ type following struct {
 }
 
 // follow begins to read the stream that the flags mean, for a purpose such as "tail command". It needs the right to create an ephemeral
-// consumer of it.
-func (f *serverFlags) follow(ctx context.Context, purpose string, consumer jetstream.OrderedConsumerConfig) (*following, error) {
+// consumer of it. What consumer asks of the stream, as what the time there is, it asks before the reading begins.
+func (f *serverFlags) follow(ctx context.Context, purpose string,
+	consumer func(context.Context, *following) (jetstream.OrderedConsumerConfig, error)) (*following, error) {
 	c, err := f.load()
 	if err != nil {
 		return nil, err
@@ -39,7 +40,10 @@ func (f *serverFlags) follow(ctx context.Context, purpose string, consumer jetst
 	}
 	followed := &following{js: js}
 	if followed.stream, err = f.streamOf(ctx, js, c); err == nil {
-		err = followed.begin(ctx, consumer)
+		var config jetstream.OrderedConsumerConfig
+		if config, err = consumer(ctx, followed); err == nil {
+			err = followed.begin(ctx, config)
+		}
 	}
 	if err != nil {
 		js.Conn().Close()
@@ -50,28 +54,37 @@ func (f *serverFlags) follow(ctx context.Context, purpose string, consumer jetst
 
 func (f *following) begin(ctx context.Context, config jetstream.OrderedConsumerConfig) error {
 	consumer, err := f.js.OrderedConsumer(ctx, f.stream, config)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --stream "+
-			"or --config name another one", f.stream, f.js.Conn().ConnectedUrlRedacted())
-	}
 	if err == nil {
 		f.pending = consumer.CachedInfo().NumPending
 		f.messages, err = consumer.Messages()
 	}
 	if err != nil {
-		return fmt.Errorf("following stream %s: %w", f.stream, err)
+		return f.failed("following", err)
 	}
 	f.stop = context.AfterFunc(ctx, f.messages.Stop)
 	return nil
 }
 
-// oldest is since when the stream has messages.
-func (f *following) oldest(ctx context.Context) (time.Time, error) {
+// failed says what could not be done to the stream.
+func (f *following) failed(doing string, err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("there is no stream %s on %s: a collector creates it when it starts; --fleet NAMESPACE/NAME, --stream "+
+			"or --config name another one", f.stream, f.js.Conn().ConnectedUrlRedacted())
+	}
+	return fmt.Errorf("%s stream %s: %w", doing, f.stream, err)
+}
+
+// times are the server's: what time it is there, and since when the stream has messages.
+func (f *following) times(ctx context.Context) (now, oldest time.Time, err error) {
 	stream, err := f.js.Stream(ctx, f.stream)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("looking at stream %s: %w", f.stream, err)
+		return now, oldest, f.failed("looking at", err)
 	}
-	return stream.CachedInfo().State.FirstTime, nil
+	info := stream.CachedInfo()
+	if now = info.TimeStamp; now.IsZero() {
+		now = time.Now() // servers before 2.10 do not say it
+	}
+	return now, info.State.FirstTime, nil
 }
 
 func (f *following) close() {

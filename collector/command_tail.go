@@ -60,7 +60,8 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 	if flags.subject != "" {
 		subjects = []string{flags.subject}
 	}
-	following, err := flags.follow(ctx, "tail command", jetstream.OrderedConsumerConfig{DeliverPolicy: policy, FilterSubjects: subjects})
+	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: policy, FilterSubjects: subjects}
+	following, err := flags.follow(ctx, "tail command", func(context.Context, *following) (jetstream.OrderedConsumerConfig, error) { return consumer, nil })
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -327,7 +326,7 @@ func describeEntry(e share.Entry) shownEntry {
 
 func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
+		encoder := newJSONEncoder(out)
 		for _, e := range entries {
 			if err := encoder.Encode(describeEntry(e)); err != nil {
 				return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -84,25 +83,13 @@ func (flags *topFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	window := top.NewWindow(dimension, order, flags.window)
-	begin := time.Now().Add(-window.Length())
-	consumer := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &begin}
-	if flags.subject != "" {
-		consumer.FilterSubjects = []string{flags.subject}
-	}
-	followed, err := flags.follow(ctx, "top command", consumer)
+	reader := topReader{flags: flags, out: out, title: dimension.Title, filter: filter, window: top.NewWindow(dimension, order, flags.window)}
+	followed, err := flags.follow(ctx, "top command", reader.begin)
 	if err != nil {
 		return err
 	}
 	defer followed.close()
-	oldest, err := followed.oldest(ctx)
-	if err != nil {
-		return err
-	}
-	reader := topReader{flags: flags, out: out, title: dimension.Title, filter: filter, window: window, since: begin, read: followed.pending == 0}
-	if oldest.After(begin) {
-		reader.since = oldest
-	}
+	reader.read = followed.pending == 0
 	return reader.run(ctx, followed)
 }
 
@@ -122,6 +109,27 @@ type topReader struct {
 	// latest is the newest time of the server's clock, heard when this one's said so.
 	latest, heard time.Time
 }
+
+// begin is where the reading begins: a window before the server's now, which need not be this machine's.
+func (t *topReader) begin(ctx context.Context, followed *following) (consumer jetstream.OrderedConsumerConfig, err error) {
+	now, oldest, err := followed.times(ctx)
+	if err != nil {
+		return consumer, err
+	}
+	t.latest, t.heard = now, time.Now()
+	begin := now.Add(-t.window.Length())
+	if t.since = begin; oldest.After(begin) {
+		t.since = oldest
+	}
+	consumer = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &begin}
+	if t.flags.subject != "" {
+		consumer.FilterSubjects = []string{t.flags.subject}
+	}
+	return consumer, nil
+}
+
+// now is the time of the server's clock, which goes on where messages end.
+func (t *topReader) now() time.Time { return t.latest.Add(time.Since(t.heard)) }
 
 func (t *topReader) run(ctx context.Context, followed *following) error {
 	messages, failed := make(chan jetstream.Msg, 256), make(chan error, 1)
@@ -170,7 +178,9 @@ func (t *topReader) message(m jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("a message on %s says not when it was stored: %w", m.Subject(), err)
 	}
-	t.latest, t.heard, t.behind = about.Timestamp, time.Now(), about.NumPending
+	if t.behind = about.NumPending; about.Timestamp.After(t.now()) {
+		t.latest, t.heard = about.Timestamp, time.Now()
+	}
 	t.read = t.read || about.NumPending == 0
 	return eachRecord(m, &t.record, func([]byte) error {
 		if t.filter.Match(&t.record) {
@@ -180,16 +190,12 @@ func (t *topReader) message(m jetstream.Msg) error {
 	})
 }
 
-// print reports up to now, as the server's clock has it where a message told it.
+// print reports up to now.
 func (t *topReader) print() error {
-	now := time.Now()
-	if !t.latest.IsZero() {
-		now = t.latest.Add(time.Since(t.heard))
-	}
-	report := t.window.Report(t.since, now, t.flags.rows)
+	report := t.window.Report(t.since, t.now(), t.flags.rows)
 	report.Behind = t.behind
 	if t.flags.asJSON {
-		return json.NewEncoder(t.out).Encode(report)
+		return newJSONEncoder(t.out).Encode(report)
 	}
 	if err := report.Print(t.out, t.title); err != nil || t.flags.once {
 		return err

@@ -25,7 +25,7 @@ books of a collector that answers do not balance, or where one does not answer.`
 			}
 			accounts, missing := v.Accounts(ctx, v.collectors)
 			if asJSON {
-				err = json.NewEncoder(out).Encode(accounts)
+				err = json.NewEncoder(out).Encode(append([]ledger.Account{}, accounts...)) // a list also where nobody answers
 			} else {
 				err = ledger.Print(out, accounts)
 			}

@@ -60,6 +60,9 @@ func TestEachDimensionHasTheKeysOfAFlow(t *testing.T) {
 			t.Errorf("by %s: %q instead of %q", by, got, want)
 		}
 	}
+	if rows := window(t, "source", "bytes").Report(time.Time{}, noon, 10).Rows; rows == nil {
+		t.Error("without flows there is no list of rows")
+	}
 	if len(top.Dimensions) != 10 {
 		t.Errorf("%d dimensions, of which ten are tested", len(top.Dimensions))
 	}

@@ -125,7 +125,7 @@ func (w *Window) Report(since, now time.Time, rows int) Report {
 		begin = since
 	}
 	report := Report{By: w.dimension.Name, From: begin.UTC(), To: now.UTC(), Total: all.total, Keyed: all.keyed, Keys: len(all.keys), AtLeast: all.thinned,
-		Rest: all.rest}
+		Rows: []Row{}, Rest: all.rest}
 	for i, key := range all.sorted(w.order) {
 		if i < rows {
 			report.Rows = append(report.Rows, Row{Printable(key), *all.keys[key]})
