@@ -54,14 +54,14 @@ func (c *Client) FlowCollectors(ctx context.Context, namespace string) ([]v1alph
 	return list.Items, nil
 }
 
-// FlowCollector returns the one of that name, or the only one of the namespace where the name is empty.
+// FlowCollector returns the one of that name, or the only one of the namespace where the name is empty. It says its kind.
 func (c *Client) FlowCollector(ctx context.Context, name string) (*v1alpha1.FlowCollector, error) {
 	if name != "" {
 		var one v1alpha1.FlowCollector
 		if err := c.objects.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, &one); err != nil {
 			return nil, fmt.Errorf("reading the FlowCollector %s of namespace %s: %w", name, c.Namespace, err)
 		}
-		return &one, nil
+		return &one, c.sayKind(&one)
 	}
 	all, err := c.FlowCollectors(ctx, c.Namespace)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *Client) FlowCollector(ctx context.Context, name string) (*v1alpha1.Flow
 	case 0:
 		return nil, fmt.Errorf("namespace %s has no FlowCollector: name another with --namespace", c.Namespace)
 	case 1:
-		return &all[0], nil
+		return &all[0], c.sayKind(&all[0])
 	}
 	names := make([]string, len(all))
 	for i := range all {

@@ -30,7 +30,7 @@ const (
 	maxEvents = 2000
 )
 
-// Objects are the DaemonSet, the ConfigMap, the Services and the pods of a fleet, as far as they may be read.
+// Objects are the DaemonSet, the ConfigMap, the Services and the pods of a fleet, as far as they may be read. They say their kind.
 func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
 	selector := client.MatchingLabelsSelector{Selector: labels.SelectorFromSet(controllers.Selector(f))}
 	for _, list := range []client.ObjectList{&appsv1.DaemonSetList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &corev1.PodList{}} {
@@ -40,10 +40,17 @@ func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (object
 		}
 		err = errors.Join(err, e, meta.EachListItem(list, func(o runtime.Object) error {
 			objects = append(objects, o)
-			return nil
+			return c.sayKind(o)
 		}))
 	}
 	return objects, err
+}
+
+// sayKind writes into an object what kind it is of: what Go reads from an API server does not know.
+func (c *Client) sayKind(o runtime.Object) error {
+	kind, err := c.objects.GroupVersionKindFor(o)
+	o.GetObjectKind().SetGroupVersionKind(kind)
+	return err
 }
 
 // Events are those of a namespace on a fleet and what belongs to it, a line each, in no order.
