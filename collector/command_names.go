@@ -28,7 +28,7 @@ func newNamesCommand() *cobra.Command {
 	}
 	flags.add(command)
 	flags.addFleet(command)
-	command.PersistentFlags().StringVar(&flags.bucket, "bucket", "", "name of the bucket")
+	flags.addBucket(command)
 	var asJSON bool
 	var exporter, table string
 	child := func(use, short string, print func(io.Writer, []sharedTable, bool) error) *cobra.Command {

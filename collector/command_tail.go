@@ -39,7 +39,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
 	}
 	flags.add(command)
 	flags.addFleet(command)
-	command.Flags().StringVar(&flags.stream, "stream", "", "name of the stream")
+	flags.addStream(command)
 	command.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
 	flags.filter.add(command)
 	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")

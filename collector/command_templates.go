@@ -41,13 +41,24 @@ var podConfiguration = config.StandardFile
 func (f *serverFlags) add(command *cobra.Command) {
 	command.PersistentFlags().StringVar(&f.config, "config", "", "take server, credentials and names from a collector's configuration\n(default: "+
 		podConfiguration+" where that is there, as in a pod)")
-	command.PersistentFlags().StringVar(&f.server, "server", "", "address of NATS, such as nats://127.0.0.1:4222")
+	command.PersistentFlags().StringVar(&f.server, "server", "", "address of NATS (default: the configuration's; without one "+nats.DefaultURL+")")
 	command.PersistentFlags().DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for the server")
 }
 
 // addFleet adds --fleet, for commands that look at one.
 func (f *serverFlags) addFleet(command *cobra.Command) {
 	command.PersistentFlags().StringVar(&f.fleet, "fleet", "", "look at the bucket and stream of a FlowCollector, as NAMESPACE/NAME")
+}
+
+// addBucket and addStream add the flags that name another one than a configuration or a FlowCollector does.
+func (f *serverFlags) addBucket(command *cobra.Command) {
+	command.PersistentFlags().StringVar(&f.bucket, "bucket", "", "name of the bucket (default: the configuration's; without one "+
+		config.Default().Templates.Bucket+")")
+}
+
+func (f *serverFlags) addStream(command *cobra.Command) {
+	command.Flags().StringVar(&f.stream, "stream", "", "name of the stream (default: the configuration's; without one "+
+		config.Default().Output.Stream.Name+")")
 }
 
 // load returns the configuration, or the default one with the server given.
@@ -122,7 +133,7 @@ func newTemplatesCommand() *cobra.Command {
 	}
 	flags.add(command)
 	flags.addFleet(command)
-	command.PersistentFlags().StringVar(&flags.bucket, "bucket", "", "name of the bucket")
+	flags.addBucket(command)
 	var asJSON bool
 	var exporter string
 	list := &cobra.Command{

@@ -57,7 +57,7 @@ twice: --exporter shows one of them. It runs "collector top" in a pod of the fle
 	command.Flags().Uint16Var(&flags.port, "port", 0, "only flows from or to a port")
 	command.Flags().StringVar(&flags.iface, "interface", "", "only flows in or out of an interface: its number, or the name that flows carry")
 	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")
-	command.Flags().DurationVar(&flags.window, "window", time.Minute, "the time that is summed up, at least 12s")
+	command.Flags().DurationVar(&flags.window, "window", time.Minute, "sum up the flows of so long a time, which ends now (at least 12s)")
 	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between two looks")
 	command.Flags().IntVar(&flags.rows, "rows", 100, "show no more than so many")
 	command.Flags().BoolVar(&flags.once, "once", false, "print one table, and end")
