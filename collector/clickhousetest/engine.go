@@ -20,8 +20,9 @@ type engine struct {
 	destroy      func(result unsafe.Pointer)
 }
 
-// openEngine loads the library and opens the directory with the tables, which only one process may have open.
-func openEngine(library, directory string) (*engine, error) {
+// openEngine loads the library and opens the directory with the tables, which only one process may have open. A configuration file may say
+// what its user may do.
+func openEngine(library, directory, configuration string) (*engine, error) {
 	handle, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
 		return nil, fmt.Errorf("loading ClickHouse's engine: %w", err)
@@ -34,9 +35,16 @@ func openEngine(library, directory string) (*engine, error) {
 	purego.RegisterLibFunc(&e.destroy, handle, "chdb_destroy_query_result")
 	var connect func(count int32, arguments **byte) *unsafe.Pointer
 	purego.RegisterLibFunc(&connect, handle, "chdb_connect")
-	name, path := append([]byte("clickhouse"), 0), append([]byte("--path="+directory), 0)
-	arguments := []*byte{&name[0], &path[0], nil}
-	connection := connect(2, &arguments[0])
+	words := []string{"clickhouse", "--path=" + directory}
+	if configuration != "" {
+		words = append(words, "--config-file="+configuration)
+	}
+	arguments := make([]*byte, 0, len(words)+1)
+	for _, word := range words {
+		arguments = append(arguments, unsafe.SliceData(append([]byte(word), 0)))
+	}
+	arguments = append(arguments, nil)
+	connection := connect(int32(len(words)), &arguments[0])
 	runtime.KeepAlive(arguments)
 	if connection == nil || *connection == nil {
 		return nil, errors.New("ClickHouse's engine does not open " + directory)

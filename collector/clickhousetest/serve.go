@@ -19,6 +19,8 @@ import (
 const (
 	storeVariable   = "FLOWFLEET_TEST_CLICKHOUSE_STORE"
 	addressVariable = "FLOWFLEET_TEST_CLICKHOUSE_ADDRESS"
+	// Not set: its user may do everything.
+	configurationVariable = "FLOWFLEET_TEST_CLICKHOUSE_CONFIGURATION"
 )
 
 // ServeIfAsked makes this process the server of Start, and does not return then. It belongs into TestMain.
@@ -27,7 +29,7 @@ func ServeIfAsked() {
 	if store == "" {
 		return
 	}
-	e, err := openEngine(os.Getenv(libraryVariable), store)
+	e, err := openEngine(os.Getenv(libraryVariable), store, os.Getenv(configurationVariable))
 	if err != nil {
 		panic(err)
 	}
