@@ -11,8 +11,8 @@ import (
 var (
 	code   = regexp.MustCompile("`[^`\n]*`")
 	linked = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	named  = regexp.MustCompile(`\b(?:config|charts|docs)/[-a-z0-9_/]+(?:\.ya?ml|\.md)?\b`)
-	target = regexp.MustCompile(`(?m)(?:^ {4}|` + "`" + `)make ([a-z][-a-z0-9]*)`)
+	named  = regexp.MustCompile(`\b(?:config|charts|docs|hack|kubectl-flowfleet)/[-a-z0-9_/]+(?:\.ya?ml|\.md)?\b`)
+	target = regexp.MustCompile(`(?m)(?:^ {4}|` + "`" + `)make ([a-z][-a-z0-9]*)((?: [A-Z_]+=[^ \x60]+)*)`)
 )
 
 // What README and the guides tell to read or to type is there.
@@ -54,6 +54,11 @@ func TestFilesAndTargetsThatTheGuidesNameAreThere(t *testing.T) {
 			looked++
 			if !strings.Contains(string(makefile), "\n"+name[1]+":") {
 				t.Errorf("%s names \"make %s\", which is no target", guide, name[1])
+			}
+			for _, variable := range strings.Fields(name[2]) {
+				if variable, _, _ = strings.Cut(variable, "="); !strings.Contains(string(makefile), variable) {
+					t.Errorf("%s sets %s for \"make %s\", which the Makefile does not use", guide, variable, name[1])
+				}
 			}
 		}
 	}

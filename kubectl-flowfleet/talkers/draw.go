@@ -37,7 +37,7 @@ func (s *Screen) draw() string {
 	case s.report == nil && s.ended:
 		lines = append(lines, warning.Render("The collector ended. r asks again."))
 	case s.report == nil:
-		lines = append(lines, "Reading the flows of the last minute ...")
+		lines = append(lines, "Reading flows ...")
 	case s.report.Total.Flows == 0:
 		lines = append(lines, fmt.Sprintf("No flows in the last %.0f s.", s.report.Seconds()))
 	default:
