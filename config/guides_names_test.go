@@ -231,3 +231,40 @@ func TestFlagsThatTheGuidesNameExist(t *testing.T) {
 		t.Errorf("only %d were looked at", looked)
 	}
 }
+
+var (
+	heading     = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	notInAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	toHeading   = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]+)\)`)
+)
+
+// anchors are those of a page's headings, as GitHub makes them.
+func anchors(text string) map[string]bool {
+	out := map[string]bool{}
+	for _, found := range heading.FindAllStringSubmatch(text, -1) {
+		slug := notInAnchor.ReplaceAllString(strings.ToLower(found[1]), "")
+		out["#"+strings.ReplaceAll(slug, " ", "-")] = true
+	}
+	return out
+}
+
+// A link to a part of a page leads to a heading.
+func TestLinksToHeadingsLeadThere(t *testing.T) {
+	pages := guides(t)
+	looked := 0
+	for page, text := range pages {
+		for _, link := range toHeading.FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
+			to := page
+			if link[1] != "" {
+				to = filepath.Join(filepath.Dir(page), link[1])
+			}
+			looked++
+			if !anchors(pages[to])[link[2]] {
+				t.Errorf("%s links to %s%s, which has no such heading", page, to, link[2])
+			}
+		}
+	}
+	if looked < 20 {
+		t.Errorf("only %d were looked at", looked)
+	}
+}
