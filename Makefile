@@ -4,6 +4,10 @@ GO            ?= go
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+# A test that fails is run once more by itself, and told as one that did: of hundreds of tests against real servers one may fail
+# on a machine that stands still for seconds. A fault fails twice. Data races, and more than 3 failures, are never tried again.
+GOTESTSUM     := $(GO) run gotest.tools/gotestsum@v1.13.0 --format standard-quiet --packages ./... --rerun-fails=1 \
+                 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
 FUZZTIME      ?= 20s
 FAULTS        ?= long
 RUN           ?= .
@@ -72,8 +76,8 @@ test-programs: need-go
 .PHONY: test
 test: test-programs ## Run all tests, with the race detector where a C compiler is there (builds an API server first, once)
 	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}"; \
-	if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...; \
-	else echo "no C compiler: the race detector is left out"; set -x; $(GO) test -timeout 30m ./...; fi
+	if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GOTESTSUM) -- -race -timeout 30m; \
+	else echo "no C compiler: the race detector is left out"; set -x; $(GOTESTSUM) -- -timeout 30m; fi
 
 .PHONY: test-short
 test-short: need-go ## Run the tests without the slow parts
