@@ -11,9 +11,9 @@ func (s *Server) RestartWith(grants ...string) {
 	s.t.Helper()
 	directory := s.t.TempDir()
 	users := filepath.Join(directory, "users.xml")
-	s.configuration = filepath.Join(directory, "config.xml")
+	configuration := filepath.Join(directory, "config.xml")
 	for file, text := range map[string]string{
-		s.configuration: "<clickhouse><users_config>" + users + "</users_config></clickhouse>",
+		configuration: "<clickhouse><users_config>" + users + "</users_config></clickhouse>",
 		users: "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/><networks><ip>::/0</ip></networks>" +
 			"<profile>default</profile><quota>default</quota><grants><query>" + strings.Join(grants, "</query><query>") +
 			"</query></grants></default></users></clickhouse>",
@@ -22,5 +22,6 @@ func (s *Server) RestartWith(grants ...string) {
 			s.t.Fatal(err)
 		}
 	}
+	s.t.Setenv(configurationVariable, configuration) // the server's process takes the test's environment
 	s.Restart()
 }

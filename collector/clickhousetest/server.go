@@ -21,9 +21,7 @@ type Server struct {
 	t       testing.TB
 	store   string
 	address string
-	// configuration is a file, "" for none.
-	configuration string
-	process       *exec.Cmd
+	process *exec.Cmd
 }
 
 // Start starts a server with a store of its own; it is stopped with the test. The test's TestMain must call ServeIfAsked. Where the
@@ -43,7 +41,7 @@ func Start(t testing.TB) *Server {
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
-	s.process.Env = append(os.Environ(), storeVariable+"="+s.store, addressVariable+"="+s.address, configurationVariable+"="+s.configuration)
+	s.process.Env = append(os.Environ(), storeVariable+"="+s.store, addressVariable+"="+s.address)
 	s.address = processtest.Start(s.t, "ClickHouse's engine", s.process)
 }
 
