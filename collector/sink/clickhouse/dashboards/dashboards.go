@@ -3,17 +3,21 @@
 package dashboards
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
 )
 
 // Dashboard is one that Grafana imports.
 type Dashboard struct {
-	// Name is its identifier in Grafana ("uid") behind "flowfleet-", and stays the same from version to version.
+	// Name is a part of its identifier in Grafana, and stays the same from version to version.
 	Name  string
 	Title string
 	// JSON is the dashboard as Grafana reads it.
@@ -42,7 +46,7 @@ func All(database string) ([]Dashboard, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.name, err)
 		}
-		out = append(out, Dashboard{Name: b.name, Title: b.title, JSON: append(content, '\n')})
+		out = append(out, Dashboard{Name: b.name, Title: b.titleOver(database), JSON: append(content, '\n')})
 	}
 	return out, nil
 }
@@ -59,7 +63,7 @@ func Names() []string {
 // build makes the classic form: sidecars and every Grafana since 9 read it, and the later one (v2) only Grafana 12 and its API.
 func (b board) build(database string) (dashboard.Dashboard, error) { //nolint:staticcheck // see above
 	//nolint:staticcheck // see above
-	d := dashboard.NewDashboardBuilder(b.title).Uid("flowfleet-"+b.name).Description(b.description).
+	d := dashboard.NewDashboardBuilder(b.titleOver(database)).Uid(b.identifier(database)).Description(b.description).
 		Tags([]string{"flowfleet"}).Time("now-6h", "now").Refresh("1m").Timezone("browser").Readonly().
 		Link(dashboard.NewDashboardLinkBuilder("Flowfleet").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"flowfleet"}).
 			AsDropdown(true).IncludeVars(true).KeepTime(true))
@@ -70,6 +74,23 @@ func (b board) build(database string) (dashboard.Dashboard, error) { //nolint:st
 		d.WithPanel(p.build(database))
 	}
 	return d.Build()
+}
+
+// identifier is Grafana's "uid", of at most 40 characters: the dashboards of two databases stand side by side.
+func (b board) identifier(database string) string {
+	name := "flowfleet-" + b.name
+	if database != clickhouse.DefaultTables.Database {
+		sum := sha256.Sum256([]byte(database))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
+	return name
+}
+
+func (b board) titleOver(database string) string {
+	if database != clickhouse.DefaultTables.Database {
+		return b.title + " (" + database + ")"
+	}
+	return b.title
 }
 
 // in puts the names of a database's tables into a statement, which has them as "{flows}".

@@ -67,6 +67,26 @@ func all(t *testing.T) map[string]shape {
 	return out
 }
 
+func TestDashboardsOfTwoDatabasesStandSideBySide(t *testing.T) {
+	seen := map[string]string{}
+	for _, database := range []string{"flowfleet", "flows", strings.Repeat("f", 64)} {
+		dashboards, err := All(database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range dashboards {
+			var s struct{ UID, Title string }
+			if err := json.Unmarshal(d.JSON, &s); err != nil {
+				t.Fatal(err)
+			}
+			if other := seen[s.UID]; other != "" || len(s.UID) > 40 || seen[s.Title] != "" || s.Title != d.Title {
+				t.Errorf("%s of %s: %+v, which %s has", d.Name, database, s, other)
+			}
+			seen[s.UID], seen[s.Title] = database, database
+		}
+	}
+}
+
 // One golden file, so that a reader of a change sees what Grafana gets.
 func TestDashboards(t *testing.T) {
 	dashboards, err := All("flows")
