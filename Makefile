@@ -6,7 +6,7 @@ BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009
 GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # A test that fails is run once more by itself, and told as one that did: of hundreds of tests against real servers one may fail
 # on a machine that stands still for seconds. A fault fails twice. Data races, and more than 3 failures, are never tried again.
-GOTESTSUM     := $(GO) run gotest.tools/gotestsum@v1.13.0 --format standard-quiet --packages ./... --rerun-fails=1 \
+GOTESTSUM     := $(GO) run gotest.tools/gotestsum@v1.13.0 --format pkgname-and-test-fails --packages ./... --rerun-fails=1 \
                  --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
 FUZZTIME      ?= 20s
 FAULTS        ?= long

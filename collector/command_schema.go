@@ -16,5 +16,5 @@ func newSchemaCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "schema", Short: "Print what readers of the flows need"},
 		write("proto", "Print the flow's protobuf message, with the fields that goflow2's has not", schema.Proto()),
 		write("descriptor", "Print the same as a FileDescriptorSet (binary)", schema.Descriptor()),
-		newSchemaClickHouseCommand())
+		newSchemaClickHouseCommand(), newSchemaGrafanaCommand())
 }

@@ -116,10 +116,15 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	if err != nil {
 		return err
 	}
+	dashboards, err := d.Dashboards()
+	if err != nil {
+		return err
+	}
 	name := sink.ObjectName(f.Sink)
 	for _, c := range []child{
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
 		{"Deployment", name, deployment, &appsv1.Deployment{}, extracted(appsac.ExtractDeployment), true},
+		{"ConfigMap", sink.DashboardsName(f.Sink), wanted(dashboards), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
 	} {
 		changed, err := r.apply(ctx, f.Sink, c)
 		if err != nil {
@@ -130,8 +135,17 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	return nil
 }
 
-// apply makes one object as it is wanted, unless it is so, and reports whether that changed it.
+// apply makes one object as it is wanted, unless it is so, or deletes one that is not wanted any more, and reports whether that changed
+// anything.
 func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c child) (bool, error) {
+	if c.wanted == nil {
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: c.name}, c.live)
+		if err != nil || !metav1.IsControlledBy(c.live, s) {
+			return false, client.IgnoreNotFound(err)
+		}
+		uid := c.live.GetUID()
+		return true, client.IgnoreNotFound(r.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid}))
+	}
 	if err := stamp(c.wanted); err != nil {
 		return false, err
 	}

@@ -102,6 +102,16 @@ func TestASinkIsMadeFollowsItsSpecAndIsReadyOnceItsPodsAre(t *testing.T) {
 	}
 	ready(2)
 	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	dashboards := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.DashboardsName(s)}}
+	change(w, s, func(s *v1alpha1.FlowSink) { s.Spec.Dashboards.Enabled = true })
+	natstest.Eventually(t, "the dashboards are there", func() bool { return w.exists(dashboards) })
+	w.read(dashboards)
+	if dashboards.Labels["grafana_dashboard"] != "1" || !strings.Contains(dashboards.Data["flowfleet-overview.json"], " network.flows") {
+		t.Errorf("%v %d files", dashboards.Labels, len(dashboards.Data))
+	}
+	change(w, s, func(s *v1alpha1.FlowSink) { s.Spec.Dashboards.Enabled = false })
+	natstest.Eventually(t, "they are gone", func() bool { return !w.exists(dashboards) })
+	ready(2)
 	// Drift is put back.
 	change(w, deployment, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "example.com/other:v1" })
 	natstest.Eventually(t, "the image is put back", func() bool {

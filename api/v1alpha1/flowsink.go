@@ -92,6 +92,10 @@ type FlowSinkSpec struct {
 	// +kubebuilder:validation:Pattern=`^[^\s]+$`
 	Image string `json:"image,omitempty"`
 
+	// dashboards makes a ConfigMap with Grafana's dashboards over the tables, as its sidecar reads it.
+	// +optional
+	Dashboards Dashboards `json:"dashboards,omitzero"`
+
 	// resources of each sink. Default: requests of 100m CPU and 128Mi memory, a limit of 512Mi memory.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.limits: quantities such as 500m, 2 or 1Gi are needed"

@@ -44,7 +44,7 @@ type PrometheusRule struct {
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
-// Dashboards makes a Grafana dashboard.
+// Dashboards makes a ConfigMap with Grafana dashboards.
 type Dashboards struct {
 	// enabled makes the object. Default false.
 	// +optional

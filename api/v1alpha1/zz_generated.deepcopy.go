@@ -1054,6 +1054,7 @@ func (in *FlowSinkSpec) DeepCopyInto(out *FlowSinkSpec) {
 		*out = new(int32)
 		**out = **in
 	}
+	in.Dashboards.DeepCopyInto(&out.Dashboards)
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
 		*out = new(v1.ResourceRequirements)

@@ -27,15 +27,19 @@ func (f *Fleet) Dashboard() *coreac.ConfigMapApplyConfiguration {
 	if !d.Enabled {
 		return nil
 	}
-	labels := d.Labels
-	if len(labels) == 0 {
-		labels = map[string]string{"grafana_dashboard": "1"}
-	}
 	return coreac.ConfigMap(DashboardName(f.Collector), f.Collector.Namespace).
-		WithLabels(f.labels(labels)).
+		WithLabels(f.labels(DashboardLabels(d))).
 		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
 		WithData(map[string]string{"flowfleet-collectors.json": dashboard})
+}
+
+// DashboardLabels are those by which Grafana's sidecar selects a ConfigMap.
+func DashboardLabels(d *v1alpha1.Dashboards) map[string]string {
+	if len(d.Labels) == 0 {
+		return map[string]string{"grafana_dashboard": "1"}
+	}
+	return d.Labels
 }
 
 // PodMonitor makes Prometheus read every collector; nil where the spec asks for none.

@@ -1,0 +1,172 @@
+package dashboards
+
+// Titles say of what; descriptions say what a reader must know to read it right.
+
+const scaledNote = "Bytes are multiplied by the sampling rate. Flows whose rate nobody said are left out: see their share."
+
+var overview = board{
+	name: "overview", title: "Flowfleet: overview", description: "What the network carries, and who causes it",
+	variables: []variable{exporters},
+	panels: []panel{
+		{title: "Now and here", kind: figures, width: 24, height: 4,
+			description: "Of the time range. Volumes are multiplied by the sampling rate; flows without a rate are those that cannot be.",
+			query: `
+SELECT formatReadableDecimalSize(sum(scaled_bytes)) AS "Volume", formatReadableQuantity(sum(flows)) AS "Flows",
+  uniqExact(sampler_address) AS "Exporters", concat(toString(round(100 * sum(flows_without_rate) / greatest(sum(flows), 1), 2)), ' %') AS "Flows without a rate"
+FROM {protocols_${resolution}}
+WHERE ` + during + `
+  AND ` + ofExporters},
+		{title: "Traffic by exporter", kind: graph, unit: "bps", width: 12, height: 9, description: scaledNote,
+			query: traffic("protocols", exporterName, ofExporters)},
+		{title: "Traffic by application", kind: graph, unit: "bps", width: 12, height: 9,
+			description: scaledNote + " \"Not told\": the exporter names no application.",
+			query:       traffic("applications", applicationName, ofExporters)},
+		{title: "Sources", kind: rows, width: 8, height: 11, description: scaledNote,
+			query: mostFlows(sourceAddress+" AS source", ofExporters)},
+		{title: "Destinations", kind: rows, width: 8, height: 11, description: scaledNote,
+			query: mostFlows(destination+" AS destination", ofExporters)},
+		{title: "Conversations", kind: rows, width: 8, height: 11, description: scaledNote + " Each direction is one of its own.",
+			query: mostFlows(sourceAddress+" AS source, "+destination+" AS destination", ofExporters)},
+	},
+}
+
+// ofInterface is the one chosen; the others say the same of a flow.
+const (
+	ofInterface = "toString(interface) = ${interface:sqlstring}"
+	inByIt      = "toString(in_if) = ${interface:sqlstring}"
+	outByIt     = "toString(out_if) = ${interface:sqlstring}"
+)
+
+var oneInterface = board{
+	name: "interface", title: "Flowfleet: an interface", description: "What comes in and goes out by one interface of one exporter",
+	variables: []variable{exporter, interfaces},
+	panels: []panel{
+		{title: "In and out", kind: graph, unit: "bps", width: 24, height: 8,
+			description: scaledNote + "",
+			query:       traffic("interfaces", "toString(direction)", ofExporter, ofInterface)},
+		{title: "In, by service", kind: rows, width: 12, height: 10, description: scaledNote,
+			query: mostFlows(flowService+" AS service", ofExporter, inByIt)},
+		{title: "Out, by service", kind: rows, width: 12, height: 10, description: scaledNote,
+			query: mostFlows(flowService+" AS service", ofExporter, outByIt)},
+		{title: "In, by conversation", kind: rows, width: 12, height: 10, description: scaledNote,
+			query: mostFlows(sourceAddress+" AS source, "+destination+" AS destination", ofExporter, inByIt)},
+		{title: "Out, by conversation", kind: rows, width: 12, height: 10, description: scaledNote,
+			query: mostFlows(sourceAddress+" AS source, "+destination+" AS destination", ofExporter, outByIt)},
+	},
+}
+
+// flowService is serviceName of a flow: the lower port is usually the server's.
+const flowService = "if(proto IN (6, 17, 132), concat(" + protocolName + ", ' ', toString(least(src_port, dst_port))), " + protocolName + ")"
+
+var applications = board{
+	name: "applications", title: "Flowfleet: applications", description: "Applications, as exporters name them",
+	variables: []variable{exporters},
+	panels: []panel{
+		{title: "Traffic by application", kind: graph, unit: "bps", width: 24, height: 10, description: scaledNote,
+			query: traffic("applications", applicationName, ofExporters)},
+		{title: "Applications", kind: rows, width: 12, height: 12, description: scaledNote,
+			query: most("applications", applicationName+" AS application", ofExporters)},
+		{title: "Applications by exporter", kind: rows, width: 12, height: 12, description: scaledNote,
+			query: most("applications", exporterName+" AS exporter, "+applicationName+" AS application", ofExporters)},
+	},
+}
+
+var protocols = board{
+	name: "protocols", title: "Flowfleet: protocols and ports", description: "The lower of a flow's two ports counts as the service's",
+	variables: []variable{exporters},
+	panels: []panel{
+		{title: "Traffic by protocol", kind: graph, unit: "bps", width: 12, height: 10, description: scaledNote,
+			query: traffic("protocols", protocolName, ofExporters)},
+		{title: "Traffic by service", kind: graph, unit: "bps", width: 12, height: 10, description: scaledNote,
+			query: traffic("protocols", serviceName, ofExporters)},
+		{title: "Services", kind: rows, width: 24, height: 12, description: scaledNote,
+			query: most("protocols", serviceName+" AS service", ofExporters)},
+	},
+}
+
+var autonomousSystems = board{
+	name: "as", title: "Flowfleet: autonomous systems", description: "By AS number, 0 where the exporter does not say it (often its own)",
+	variables: []variable{exporters},
+	panels: []panel{
+		{title: "Traffic by source AS", kind: graph, unit: "bps", width: 12, height: 10, description: scaledNote,
+			query: traffic("as", "toString(src_as)", ofExporters)},
+		{title: "Traffic by destination AS", kind: graph, unit: "bps", width: 12, height: 10, description: scaledNote,
+			query: traffic("as", "toString(dst_as)", ofExporters)},
+		{title: "From AS to AS", kind: rows, width: 24, height: 12, description: scaledNote,
+			query: most("as", "src_as AS source, dst_as AS destination", ofExporters)},
+	},
+}
+
+var oneExporter = board{
+	name: "exporter", title: "Flowfleet: an exporter", description: "What one router, switch or firewall sends",
+	variables: []variable{exporter},
+	panels: []panel{
+		{title: "Flows", kind: graph, unit: "short", width: 12, height: 9, description: "Records a second, as they came.",
+			query: total("protocols", "sum(flows) / $__interval_s", "flows/s", ofExporter)},
+		{title: "Traffic", kind: graph, unit: "bps", width: 12, height: 9, description: scaledNote,
+			query: total("protocols", bitsPerSecond, "bit/s", ofExporter)},
+		{title: "Interfaces", kind: rows, width: 12, height: 12, description: scaledNote,
+			query: most("interfaces", interfaceName+" AS name, interface AS if_index, toString(direction) AS way", ofExporter)},
+		{title: "Sampling rates", kind: rows, width: 12, height: 12,
+			description: "Rates in force, by domain and protocol; 0 where nobody said one.",
+			query: `
+SELECT type AS protocol, observation_domain_id AS domain, sampling_rate AS rate, count() AS flows,
+  max(time_received) AS last
+FROM {flows}
+WHERE ` + received + `
+  AND ` + ofExporter + `
+GROUP BY protocol, domain, rate ORDER BY flows DESC LIMIT 100`},
+	},
+}
+
+var conversations = board{
+	name: "conversations", title: "Flowfleet: conversations", description: "Look for the flows of an address or a port",
+	variables: []variable{exporters,
+		{name: "address", label: "Address (10.1. for all that begin so)", text: true}, {name: "port", label: "Port", text: true}},
+	panels: []panel{
+		{title: "Conversations", kind: rows, width: 24, height: 11, description: scaledNote,
+			query: mostFlows(sourceAddress+" AS source, src_port AS source_port, "+destination+" AS destination, dst_port AS destination_port, "+
+				protocolName+" AS protocol", ofExporters, ofAddress, ofPort)},
+		{title: "Flows", kind: rows, width: 24, height: 13, description: "The last 500, as they came: bytes are not multiplied.",
+			query: `
+SELECT time_flow_start AS first, time_flow_end AS last, ` + exporterName + ` AS exporter, ` + sourceAddress + ` AS source, src_port AS source_port,
+  ` + destination + ` AS destination, dst_port AS destination_port, ` + protocolName + ` AS protocol, bytes, packets, sampling_rate,
+  if(in_if_name = '', toString(in_if), in_if_name) AS in_interface, if(out_if_name = '', toString(out_if), out_if_name) AS out_interface
+FROM {flows}
+WHERE ` + received + `
+  AND ` + ofExporters + `
+  AND ` + ofAddress + `
+  AND ` + ofPort + `
+ORDER BY time_received DESC LIMIT 500`},
+	},
+}
+
+// What readers type is a string for ClickHouse, whatever it says: what is no address or number finds nothing.
+const (
+	ofAddress = "(${address:sqlstring} IN ('', " + sourceAddress + ", " + destination + ")" +
+		" OR match(${address:sqlstring}, '[.:]$') AND (startsWith(" + sourceAddress + ", ${address:sqlstring}) OR startsWith(" + destination +
+		", ${address:sqlstring})))"
+	ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring} OR toString(dst_port) = ${port:sqlstring})"
+)
+
+var completeness = board{
+	name: "completeness", title: "Flowfleet: how complete is this", description: "What the other dashboards cannot show",
+	variables: []variable{exporters},
+	panels: []panel{
+		{title: "Flows with a sampling rate", kind: graph, unit: "percentunit", width: 12, height: 9,
+			description: "Volumes of the others are not known: no graph has them.",
+			query:       total("protocols", "1 - sum(flows_without_rate) / sum(flows)", "with rate", ofExporters)},
+		{title: "Flows by interface that have its name", kind: graph, unit: "percentunit", width: 12, height: 9,
+			description: "Of those that say an interface. Exporters send the names in options data.",
+			query:       total("interfaces", "sumIf(flows, interface_name != '') / sum(flows)", "named", ofExporters, "interface != 0")},
+		{title: "Exporters", kind: rows, width: 24, height: 12,
+			description: "Share of flows with a rate, and when the last flow came.",
+			query: `
+SELECT ` + exporterName + ` AS exporter, sum(flows) AS flows_all, sum(bytes) AS bytes_as_sent,
+  1 - sum(flows_without_rate) / sum(flows) AS share_with_rate, max(time) AS last_minute
+FROM {protocols_${resolution}}
+WHERE ` + during + `
+  AND ` + ofExporters + `
+GROUP BY exporter ORDER BY share_with_rate, flows_all DESC LIMIT 1000`},
+	},
+}

@@ -1,0 +1,37 @@
+package sink
+
+import (
+	"cmp"
+	"fmt"
+
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse/dashboards"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+// DashboardsName names the ConfigMap with dashboards.
+func DashboardsName(s *v1alpha1.FlowSink) string { return ObjectName(s) + "-dashboards" }
+
+// Dashboards is a ConfigMap as Grafana's sidecar reads it; nil where the spec asks for none.
+func (s *Sink) Dashboards() (*coreac.ConfigMapApplyConfiguration, error) {
+	d := &s.Sink.Spec.Dashboards
+	if !d.Enabled {
+		return nil, nil
+	}
+	all, err := dashboards.All(cmp.Or(s.Sink.Spec.ClickHouse.Database, clickhouse.DefaultTables.Database))
+	if err != nil {
+		return nil, fmt.Errorf("the dashboards of FlowSink %s: %w", s.Sink.Name, err)
+	}
+	data := map[string]string{}
+	for _, one := range all {
+		data["flowfleet-"+one.Name+".json"] = string(one.JSON)
+	}
+	return coreac.ConfigMap(DashboardsName(s.Sink), s.Sink.Namespace).
+		WithLabels(fleet.DashboardLabels(d)).
+		WithLabels(s.labels()).
+		WithOwnerReferences(s.owner()).
+		WithData(data), nil
+}
