@@ -2,6 +2,8 @@ package capture
 
 import (
 	"encoding/binary"
+	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -38,6 +40,9 @@ type Statistics struct {
 	// Comment says why it ended.
 	Comment string
 }
+
+// Remark is what who reads a file should know.
+const Remark = "IP and UDP headers are made up from what the socket told; a destination of zeros is not known."
 
 // AppendSection begins a file. application wrote it; comment is for people.
 func AppendSection(b []byte, application, comment string) []byte {
@@ -130,4 +135,16 @@ func closeBlock(b []byte, start int) []byte {
 	length := uint32(len(b) - start + 4)
 	binary.LittleEndian.PutUint32(b[start+4:], length)
 	return binary.LittleEndian.AppendUint32(b, length)
+}
+
+// Summary says for people what was captured of an address.
+func Summary(of netip.Addr, s *Statistics) string {
+	if s.Received == 0 {
+		return fmt.Sprintf("nothing was heard of %s in %s", of, s.End.Sub(s.Begin).Round(time.Millisecond))
+	}
+	text := fmt.Sprintf("captured %d datagrams of %s in %s: %s", s.Received-s.Dropped, of, s.End.Sub(s.Begin).Round(time.Millisecond), s.Comment)
+	if s.Dropped > 0 {
+		text += fmt.Sprintf("; %d more are missing, since they could not be written fast enough", s.Dropped)
+	}
+	return text
 }
