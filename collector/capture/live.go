@@ -30,8 +30,11 @@ func NewLive(in io.Reader, most int64) *Live {
 func (l *Live) Begin() error {
 	for _, kind := range []uint32{blockSection, blockInterface} {
 		got, body, err := l.block()
-		if err == nil && got != kind {
+		switch {
+		case err == nil && got != kind:
 			err = errors.New("it is no capture of a collector")
+		case err != nil && !errors.Is(err, io.EOF) && kind == blockSection:
+			err = fmt.Errorf("it is no capture of a collector: %w", err)
 		}
 		if err == nil && kind == blockInterface {
 			err = l.blocks.describe(body)
