@@ -23,10 +23,10 @@ const (
 	MaxBytes = 64 << 20
 	// MaxRunning captures of a collector at a time.
 	MaxRunning = 2
+	// MaxBy bounds who is said to ask, in bytes.
+	MaxBy = 256
 	// bufferBytes wait for the reader of a capture; as many again are being written.
 	bufferBytes = 4 << 20
-	// maxBy bounds who is said to ask, in bytes.
-	maxBy = 256
 )
 
 // Request is what is asked for.
@@ -54,8 +54,8 @@ func (r *Request) Check() error {
 		return fmt.Errorf("a count of %d datagrams is not possible", r.Count)
 	case r.Bytes <= 0 || r.Bytes > MaxBytes:
 		return fmt.Errorf("a capture has up to %d bytes, not %d", MaxBytes, r.Bytes)
-	case len(r.By) > maxBy:
-		return fmt.Errorf("who asks has %d bytes, more than %d", len(r.By), maxBy)
+	case len(r.By) > MaxBy:
+		return fmt.Errorf("who asks has %d bytes, more than %d", len(r.By), MaxBy)
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func TestRequestsThatAreUnboundedAreRefused(t *testing.T) {
 		"no bytes":           func(r *Request) { r.Bytes = 0 },
 		"too many bytes":     func(r *Request) { r.Bytes = MaxBytes + 1 },
 		"a count below zero": func(r *Request) { r.Count = -1 },
-		"a novel":            func(r *Request) { r.By = strings.Repeat("x", maxBy+1) },
+		"a novel":            func(r *Request) { r.By = strings.Repeat("x", MaxBy+1) },
 	} {
 		r := good
 		change(&r)
