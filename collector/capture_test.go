@@ -98,7 +98,7 @@ drainTime: 100ms
 	if len(want) != 2*sent || !slices.Equal(got, want) {
 		t.Errorf("%d records are decoded of the capture, %d were written; the first: %.1s and %.1s", len(got), len(want), got, want)
 	}
-	if !strings.Contains(decoded, "datagrams_refused{too_short}") {
+	if !strings.Contains(decoded, "datagrams_refused{unknown_version}") {
 		t.Errorf("what was refused is not in the capture:\n%s", decoded)
 	}
 	if begins := p.logs.find("a capture of raw datagrams begins"); begins == nil || begins["by"] != "somebody" || begins["exporter"] != "127.0.0.1" {
