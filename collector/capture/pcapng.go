@@ -33,6 +33,7 @@ const (
 	blockInterface      = 1
 	blockPacket         = 2 // obsolete
 	blockSimplePacket   = 3
+	blockStatistics     = 5
 	blockEnhancedPacket = 6
 )
 
@@ -165,13 +166,17 @@ func (p *pcapng) packet(b []byte, idLength int) (frame, error) {
 		return frame{}, fmt.Errorf("%w: interface %d was not described", errFrame, id)
 	}
 	i := &p.interfaces[id]
-	ticks := uint64(p.order.Uint32(b[4:]))<<32 | uint64(p.order.Uint32(b[8:]))
 	captured, original := p.order.Uint32(b[12:]), p.order.Uint32(b[16:])
 	if uint64(captured) > uint64(len(b)-20) {
 		return frame{}, fmt.Errorf("%w: it is longer than its block", errFrame)
 	}
-	p.last = i.time(ticks)
+	p.last = i.time(p.ticks(b[4:]))
 	return frame{data: b[20 : 20+captured], linkType: i.linkType, time: p.last, cut: captured < original}, nil
+}
+
+// ticks of a time stamp, whose upper half comes first.
+func (p *pcapng) ticks(b []byte) uint64 {
+	return uint64(p.order.Uint32(b))<<32 | uint64(p.order.Uint32(b[4:]))
 }
 
 func (i *captureInterface) time(ticks uint64) time.Time {

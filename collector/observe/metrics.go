@@ -158,7 +158,7 @@ var plain = []metric{
 	storeErrors, storeOverflows, storeLimited, storeWatches, storeRelists, storeUnreadable, published, dropped, waiting,
 	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
 	publishBatches, publishBytes, publishRetries, publishFailures, publishRepeated, bufferBytes, inFlightBytes, streamReady,
-	refusedConnections, namesRows, namesBytes, namesRefused, recordsNamed, recordsUnnamed,
+	refusedConnections, capturesRunning, capturesBegun, capturesRefused, capturedDatagrams, capturedDropped, namesRows, namesBytes, namesRefused, recordsNamed, recordsUnnamed,
 }
 
 // ledgerMetrics are the metrics of the counters, one for all reasons of a name.
@@ -270,6 +270,9 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.source.Output != nil {
 		s.output(emit)
+	}
+	if s.source.Captures != nil {
+		s.captures(emit)
 	}
 	if s.source.RefusedConnections != nil {
 		emit(refusedConnections, float64(s.source.RefusedConnections()))

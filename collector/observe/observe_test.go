@@ -45,6 +45,7 @@ func everything() Source {
 			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{
 				Usable: true, Errors: map[string]uint64{"read_only": 13}}}
 		},
+		Captures:           func() Captures { return Captures{Running: 1, Begun: 2, Refused: 3, Datagrams: 4, Dropped: 5} },
 		RefusedConnections: func() uint64 { return 1 },
 	}
 }

@@ -18,6 +18,8 @@ type Source struct {
 	Names  func() Names
 	Store  func() Store
 	Output func() Output
+	// Captures of raw datagrams.
+	Captures func() Captures
 	// RefusedConnections of the HTTP server.
 	RefusedConnections func() uint64
 }

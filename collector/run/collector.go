@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -27,6 +28,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/publish"
 	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/share"
+	"github.com/flowfleet/flowfleet/collector/tap"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -65,10 +67,12 @@ type Collector struct {
 	// fileNames are what the file with names said when it was read last; they belong to who says names.
 	fileNames []names.Line
 	traffic   traffic
+	tap       tap.Tap
 	// begun: all of what follows is made.
 	begun atomic.Bool
 
 	http      *observe.Server
+	captures  *tap.Server
 	embedded  *connect.Server
 	conns     []*nats.Conn
 	listeners []*listener
@@ -132,6 +136,9 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	// A worker that waits for room in the buffer would not see the end.
 	defer time.AfterFunc(c.DrainTime.Std(), k.publisher.StopWaiting).Stop()
 	workers.Wait()
+	if k.captures != nil {
+		k.captures.Close()
+	}
 	k.flush()
 	stopFollowing()
 	background.Wait()
@@ -183,13 +190,26 @@ func (k *Collector) begin() (err error) {
 	}
 	for _, l := range k.listeners {
 		for _, socket := range l.sockets {
-			w := newWorker(c, l.config, socket, k.store, &l.totals, &l.delays, k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log)
+			w := newWorker(c, l.config, socket, k.store, &l.totals, &l.delays, &k.tap, k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log)
 			w.decoder.Share(decode.Shared{Rates: k.rates, Clocks: k.clocks, Names: k.names})
 			l.workers = append(l.workers, w)
 		}
 	}
+	k.serveCaptures()
 	k.begun.Store(true)
 	return nil
+}
+
+// serveCaptures lets "collector capture" on this machine, or in this container, ask for raw datagrams. Collectors collect without it, too.
+func (k *Collector) serveCaptures() {
+	address, err := netip.ParseAddrPort(k.http.Address())
+	if err != nil {
+		return // without an HTTP server there is no port to name it by
+	}
+	k.captures, err = tap.Serve(&k.tap, int(address.Port()), "flowfleet collector "+observe.Version(), k.config.Instance, k.log)
+	if err != nil {
+		k.log.Warn("raw datagrams cannot be captured", "error", err)
+	}
 }
 
 // announce logs a listener, with a warning where its buffer is smaller than asked for.

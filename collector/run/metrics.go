@@ -18,6 +18,7 @@ func (k *Collector) source() observe.Source {
 		Account:            k.account,
 		Store:              k.storeMetrics,
 		Output:             k.outputMetrics,
+		Captures:           k.captureMetrics,
 		RefusedConnections: func() uint64 { return k.http.Refused() },
 	}
 	if len(k.config.Decoding.Names) > 0 {
@@ -66,6 +67,8 @@ func (k *Collector) memoryMetrics() (m observe.Memory) {
 	}
 	return m
 }
+
+func (k *Collector) captureMetrics() observe.Captures { return observe.Captures(k.tap.Stats()) }
 
 func (k *Collector) namesMetrics() observe.Names {
 	if !k.begun.Load() {

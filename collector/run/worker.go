@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/listen"
 	"github.com/flowfleet/flowfleet/collector/publish"
+	"github.com/flowfleet/flowfleet/collector/tap"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -36,6 +38,8 @@ const (
 // worker owns one socket and all that happens to its datagrams, up to the batches it hands to the publisher.
 type worker struct {
 	socket    *listen.Socket
+	local     netip.AddrPort // of the socket, which is that of captures
+	tap       *tap.Tap
 	decoder   *decode.Decoder
 	counts    ledger.Counts
 	totals    *ledger.Totals
@@ -71,10 +75,12 @@ type worker struct {
 const numTypes = int(flow.TypeIPFIX) + 1
 
 func newWorker(c *config.Config, l *config.Listener, socket *listen.Socket, store *template.Store, totals *ledger.Totals,
-	delays *listen.Delays, publisher publish.Publisher, traffic *traffic, settings *atomic.Pointer[decode.Settings], stopAt *atomic.Int64,
+	delays *listen.Delays, tap *tap.Tap, publisher publish.Publisher, traffic *traffic, settings *atomic.Pointer[decode.Settings], stopAt *atomic.Int64,
 	log *slog.Logger) *worker {
 	w := &worker{
 		socket:      socket,
+		local:       socket.Address(),
+		tap:         tap,
 		totals:      totals,
 		delays:      delays,
 		publisher:   publisher,
@@ -198,6 +204,9 @@ func (w *worker) take(batch *listen.Batch, n int) {
 	w.delays.Add(batch, n, w.now)
 	w.configure() // what comes after a change is logged is decoded by it
 	received, steady := clock.Wall().UnixNano(), clock.Steady()
+	if running := w.tap.Running(); running != nil {
+		w.capture(running, batch, n, received)
+	}
 	for i := range n {
 		in := decode.Datagram{Payload: batch.Payload(i), Source: batch.Source(i), Received: received, Steady: steady}
 		if batch.Oversized(i) {
@@ -207,6 +216,14 @@ func (w *worker) take(batch *listen.Batch, n int) {
 		w.decoder.Decode(in)
 	}
 	w.account()
+}
+
+// capture copies what is asked for, with the time that its flows have.
+func (w *worker) capture(running *tap.Running, batch *listen.Batch, n int, received int64) {
+	at := time.Unix(0, received)
+	for i := range n {
+		running.Offer(at, batch.Source(i), w.local, batch.Payload(i), batch.Oversized(i))
+	}
 }
 
 // readOut reads until the socket is silent, or a time.

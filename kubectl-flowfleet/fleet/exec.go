@@ -10,6 +10,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
 	utilexec "k8s.io/client-go/util/exec"
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
@@ -25,24 +26,41 @@ func (c *Client) Run(ctx context.Context, f *v1alpha1.FlowCollector, out, proble
 		if !one.Ready {
 			continue
 		}
-		request := c.pods.CoreV1().RESTClient().Post().Resource("pods").Namespace(f.Namespace).Name(one.Pod).SubResource("exec").
-			VersionedParams(&corev1.PodExecOptions{Container: "collector", Command: append([]string{"/collector"}, arguments...),
-				Stdin: true, Stdout: true, Stderr: true}, clientgoscheme.ParameterCodec)
-		executor, err := remotecommand.NewWebSocketExecutor(c.config, "GET", request.URL().String())
-		if err != nil {
-			return err
-		}
 		in, hold := io.Pipe()
 		defer func() { _ = hold.Close() }() // a pipe's end reports nothing
-		err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: problems})
+		err = c.Exec(ctx, one, in, out, problems, arguments...)
 		if ctx.Err() != nil {
 			err = nil // it was interrupted, as "flows" is in the end
-		}
-		var status utilexec.CodeExitError
-		if errors.As(err, &status) {
-			return fmt.Errorf("collector %s on %s ended with status %d", arguments[0], one.Pod, status.Code)
 		}
 		return err
 	}
 	return fmt.Errorf("no collector of %s is ready: see kubectl flowfleet status %s", f.Name, f.Name)
+}
+
+// Exec runs the program collector in a pod, until it ends or ctx does. It needs the right to create pods/exec.
+func (c *Client) Exec(ctx context.Context, of Collector, in io.Reader, out, problems io.Writer, arguments ...string) error {
+	url := c.pods.CoreV1().RESTClient().Post().Resource("pods").Namespace(of.namespace).Name(of.Pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: "collector", Command: append([]string{"/collector"}, arguments...),
+			Stdin: true, Stdout: true, Stderr: true}, clientgoscheme.ParameterCodec).URL()
+	sockets, err := remotecommand.NewWebSocketExecutor(c.config, "GET", url.String())
+	if err != nil {
+		return err
+	}
+	// Servers want the right to get pods/exec for that, too; who has only the one to create it goes the older way, as with kubectl.
+	older, err := remotecommand.NewSPDYExecutor(c.config, "POST", url)
+	if err != nil {
+		return err
+	}
+	executor, err := remotecommand.NewFallbackExecutor(sockets, older, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	})
+	if err != nil {
+		return err
+	}
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: problems})
+	var status utilexec.CodeExitError
+	if errors.As(err, &status) {
+		return fmt.Errorf("collector %s on %s ended with status %d", arguments[0], of.Pod, status.Code)
+	}
+	return err
 }
