@@ -3,6 +3,7 @@ package exporters
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,8 +23,8 @@ type Facts struct {
 	LastHeard time.Time
 	// Window is nil where there is not enough to judge by.
 	Window *Window
-	// Idle says why nobody looks, empty where somebody does.
-	Idle string
+	// Idle says why nobody looks.
+	Idle idle
 }
 
 // The reasons of conditions. The page docs/exporters.md says what to do about each.
@@ -45,15 +46,18 @@ const (
 	ReasonLost             = "Lost"
 	ReasonTooManySequences = "TooManySequences"
 	ReasonNotLookedAfter   = "NotLookedAfter"
+	ReasonNoCollector      = "NoFlowCollector"
+	ReasonNoCollectors     = "NoCollectorsRun"
 	ReasonReady            = "Ready"
 )
 
 // Judge is the status that follows from the facts.
 func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	out := *f.Exporter.Status.DeepCopy()
-	if f.Idle != "" {
-		out.Conditions = nil
-		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, ReasonNotLookedAfter, f.Idle})
+	if f.Idle != (idle{}) {
+		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
+		out.RecordsPerSecond, out.Loss = nil, ""
+		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, f.Idle.reason, f.Idle.message})
 		return out
 	}
 	out.ObservedGeneration = f.Exporter.Generation

@@ -52,7 +52,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 			"Sending", unknown, ReasonNotHeardYet, ""},
 		"a collector does not answer": {func(f *Facts) { f.LastHeard, f.Look.Unanswered = noon.Add(-6*time.Minute), 1 }, "Sending", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
-		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNotAllAnswer, ""},
+		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNoCollectors, "describe fcol edge"},
 		"heard, though a collector does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Sending", yes, ReasonHeard, ""},
 		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
 		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
@@ -78,7 +78,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"is followed nowhere": {func(f *Facts) { f.Figures.Sequences, f.Figures.Protocols, f.Look.Unfollowed = 0, nil, true }, "Complete", unknown,
 			ReasonTooManySequences, ""},
 		"nothing is missing, though one does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Complete", yes, ReasonComplete, ""},
-		"nobody looks": {func(f *Facts) { f.Idle = "exporters.objects is Off" }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
+		"nobody looks": {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "exporters.objects is Off"} }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy()
