@@ -18,7 +18,7 @@ type agent struct {
 	sequence ledger.Sequence
 	lastSeen int64
 	// book is the exporter's; its other agents count there too.
-	book *ledger.Book
+	book *ledger.Holder
 }
 
 // agents follows the sFlow agents, at most limit of them.
@@ -41,6 +41,8 @@ func (a *agents) find(key agentKey, now int64, books *books) *agent {
 		}
 		found = &agent{book: books.of(key.exporter, SFlow)}
 		a.known[key] = found
+	} else if found.book.Shared {
+		found.book = books.of(key.exporter, SFlow) // there may be room by now
 	}
 	found.lastSeen = now
 	return found

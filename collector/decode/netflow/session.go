@@ -39,7 +39,7 @@ type session struct {
 	held      []*heldSet
 	heldBytes int
 	// book is the exporter's; its other sessions count there too.
-	book *ledger.Book
+	book *ledger.Holder
 }
 
 // cachedPlan is what a look-up gave, nil for nothing, and until when that holds.
@@ -76,8 +76,10 @@ func (d *Decoder) session(version template.Version, source netip.AddrPort, domai
 		}
 		d.last = s
 	}
+	if s.book.Shared && len(s.held) == 0 { // what is held is in the book that it waits in
+		s.book = d.book(key.scope.Exporter, version) // there may be room by now
+	}
 	s.lastSeen = d.now
-	s.book.Inc(ledger.DatagramsReceived)
 	d.refresh(s)
 	d.refreshRates(s)
 	if s.exporter != nil {
