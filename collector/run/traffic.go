@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
@@ -62,6 +63,7 @@ type part struct {
 	look     uint64 // at the worker that brought it
 	lastSeen int64
 	span     ledger.Span
+	said     netflow.Said
 }
 
 // take notes what a worker has of the stream by now. One look may bring several parts: agents that share an address.
@@ -73,6 +75,7 @@ func (s *stream) take(found part) {
 		s.parts = append(s.parts, found)
 	case s.parts[i].look == found.look:
 		found.span = sum([]part{s.parts[i], found})
+		found.said = said([]part{s.parts[i], found})
 		found.lastSeen = max(found.lastSeen, s.parts[i].lastSeen)
 		s.parts[i] = found
 	default:
@@ -89,6 +92,20 @@ func sum(parts []part) ledger.Span {
 	}
 	span, _ := ledger.Union(spans)
 	return span
+}
+
+// said is what the latest part says, and whether any has records with rates, or without.
+func said(parts []part) (out netflow.Said) {
+	latest := int64(0)
+	rated, unrated := false, false
+	for _, p := range parts {
+		if p.lastSeen >= latest {
+			latest, out = p.lastSeen, p.said
+		}
+		rated, unrated = rated || p.said.Rated, unrated || p.said.Unrated
+	}
+	out.Rated, out.Unrated = rated, unrated
+	return out
 }
 
 // streamIdle is how long a stream is shown after its last datagram: one that moved to another collector ends here, and does
@@ -271,9 +288,20 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 			}
 			t.streams[key] = &stream{}
 		}
-		t.streams[key].take(part{from, t.looks, s.LastSeen, s.Span})
+		t.streams[key].take(part{from, t.looks, s.LastSeen, s.Span, s.Said})
 	})
 	t.leftOut[from] = leftOut
+}
+
+// said is what the streams that are shown say beside flows.
+func (t *traffic) said() map[streamKey]netflow.Said {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make(map[streamKey]netflow.Said, len(t.streams))
+	for key, s := range t.streams {
+		out[key] = said(s.parts)
+	}
+	return out
 }
 
 // account is what is known of exporters and their streams.

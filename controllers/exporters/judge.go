@@ -49,6 +49,16 @@ const (
 	ReasonNoCollector      = "NoFlowCollector"
 	ReasonNoCollectors     = "NoCollectorsRun"
 	ReasonReady            = "Ready"
+	ReasonSamplingKnown    = "RatesKnown"
+	ReasonRatesDisputed    = "RatesDisputed"
+	ReasonRatesMissing     = "RatesMissing"
+	ReasonRateNotSaid      = "RateNotSaid"
+	ReasonClockRight       = "ClockAgrees"
+	ReasonClockWrong       = "ClockWrong"
+	ReasonNoClock          = "NoClock"
+	ReasonConsistent       = "Consistent"
+	ReasonTwins            = "SeveralDevices"
+	ReasonUntold           = "CollectorsDoNotTell"
 )
 
 // Judge is the status that follows from the facts.
@@ -72,6 +82,16 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 		conditions = append(conditions, c)
 	} else {
 		meta.RemoveStatusCondition(&out.Conditions, v1alpha1.ConditionComplete)
+	}
+	for _, one := range []struct {
+		kind  string
+		judge func(*Facts, condition) condition
+	}{{v1alpha1.ConditionSamplingKnown, samplingKnown}, {v1alpha1.ConditionClockRight, clockRight}, {v1alpha1.ConditionConsistent, consistent}} {
+		c := one.judge(f, s)
+		set(&out, f, one.kind, c)
+		if c.status == metav1.ConditionFalse { // many devices never say a rate, or have no clock: they are ready all the same
+			conditions = append(conditions, c)
+		}
 	}
 	set(&out, f, v1alpha1.ConditionReady, ready(conditions))
 	return out

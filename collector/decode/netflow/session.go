@@ -38,6 +38,9 @@ type session struct {
 	lastSeen  int64
 	held      []*heldSet
 	heldBytes int
+	// skew is the time of export less that of receipt of the latest datagram, in nanoseconds.
+	skew    int64
+	sampled Rates
 	// book is the exporter's; its other sessions count there too.
 	book *ledger.Holder
 }
@@ -199,6 +202,7 @@ type Stream struct {
 	// LastSeen is nanoseconds since 1970.
 	LastSeen int64
 	Span     ledger.Span
+	Said     Said
 }
 
 // Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers.
@@ -206,7 +210,7 @@ func (d *Decoder) Streams(after int64, yield func(version template.Version, s St
 	for key, s := range d.sessions {
 		if s.lastSeen > after && s.sequence.Started() {
 			yield(key.scope.Version, Stream{Exporter: key.scope.Exporter, Port: key.port, Domain: key.scope.Domain,
-				LastSeen: s.lastSeen, Span: s.sequence.Span})
+				LastSeen: s.lastSeen, Span: s.sequence.Span, Said: s.said()})
 		}
 	}
 }
