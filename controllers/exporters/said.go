@@ -75,7 +75,7 @@ func (s *Said) clock(skew time.Duration, n int, node string) {
 }
 
 // taught takes what a collector says of what the device taught; made and now are when by its clock and the operator's.
-func (s *Said) taught(protocol string, t *status.Taught, streams int, made, now time.Time) {
+func (s *Said) taught(t *status.Taught, streams int, made, now time.Time) {
 	if streams == 0 {
 		return // it was not heard there lately
 	}
