@@ -56,3 +56,22 @@ func TestWhatTwoCollectorsSayOfAnExporterAddsUpToWhatItSent(t *testing.T) {
 		return records == sent-lost && sum.Length() == sent && sum.Missed() == lost
 	})
 }
+
+func TestACollectorSaysWhatAnExporterSaysOfRatesClockAndTemplates(t *testing.T) {
+	s := natstest.Start(t)
+	a := startCollector(t, "a", s.URL(), "").awaitReady()
+	e := newExporter(t, 7) // its clock shows a day of 2023
+	sampled := layout{310, [][2]uint16{{1, 4}, {2, 4}, {302, 4}}}
+	e.send(a.port, 0, append([][]byte{sampled.template()}, selectorOptions(1000)...)...)
+	e.send(a.port, 1, sampled.data(1))
+	natstest.Eventually(t, "the collector tells", func() bool {
+		page := a.pages()
+		if len(page.Exporters) != 1 || len(page.Exporters[0].Streams) != 1 {
+			return false
+		}
+		one := page.Exporters[0]
+		rates, skew, taught := one.Streams[0].Sampling, one.Streams[0].SkewMillis, one.Taught
+		return rates != nil && rates.Rated && !rates.Unrated && rates.Rate == 1000 && rates.Source == "announced" && skew != nil && *skew < -1e9 &&
+			taught != nil && taught.Templates == 2 && taught.TemplatesChanged != nil && !taught.DisputedRates && !taught.ConflictingLayouts && !taught.BootTimes
+	})
+}

@@ -19,9 +19,11 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:printcolumn:name="Protocol",type=string,JSONPath=`.status.protocol`
 // +kubebuilder:printcolumn:name="Records/s",type=integer,JSONPath=`.status.recordsPerSecond`
 // +kubebuilder:printcolumn:name="Loss",type=string,JSONPath=`.status.loss`
+// +kubebuilder:printcolumn:name="Sampling",type=string,JSONPath=`.status.sampling.text`
 // +kubebuilder:printcolumn:name="Last heard",type=date,JSONPath=`.status.lastHeard`
 // +kubebuilder:printcolumn:name="Collectors",type=integer,JSONPath=`.status.collectors`
 // +kubebuilder:printcolumn:name="Domains",type=string,priority=1,JSONPath=`.status.domains`
+// +kubebuilder:printcolumn:name="Templates",type=integer,priority=1,JSONPath=`.status.templates`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type FlowExporter struct {
 	metav1.TypeMeta `json:",inline"`
@@ -105,6 +107,12 @@ const (
 	// ConditionComplete is False where more than maxLoss of the last minutes is missing. It is not there for protocols without sequence
 	// numbers.
 	ConditionComplete = "Complete"
+	// ConditionSamplingKnown is False where some flows have a sampling rate and others have none, or devices dispute it.
+	ConditionSamplingKnown = "SamplingKnown"
+	// ConditionClockRight is False where the device's time of export is more than a minute from the clock of a node that hears it.
+	ConditionClockRight = "ClockRight"
+	// ConditionConsistent is False where several devices seem to send with the address.
+	ConditionConsistent = "Consistent"
 )
 
 // FlowExporterStatus is the device as its fleet's collectors hear it. Figures are brought up to date with every change of a
@@ -114,7 +122,8 @@ type FlowExporterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions say how it is: Ready, Sending, Decoding, and Complete where the protocol has sequence numbers.
+	// conditions say how it is: Ready, Sending, Decoding, Complete where the protocol has sequence numbers, SamplingKnown, ClockRight and
+	// Consistent. Ready is False where any of them is, and Unknown where one of the first three is.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -165,6 +174,22 @@ type FlowExporterStatus struct {
 	// +optional
 	Units *ExporterUnits `json:"units,omitempty"`
 
+	// templates that its domains mean something by, of NetFlow v9 and IPFIX: as many as one collector knows.
+	// +optional
+	Templates *int32 `json:"templates,omitempty"`
+
+	// templatesChanged is when the collectors that run now last heard a template that was new or changed, to the minute.
+	// +optional
+	TemplatesChanged *metav1.Time `json:"templatesChanged,omitempty"`
+
+	// sampling rates that its flows have; left out where none has.
+	// +optional
+	Sampling *ExporterSampling `json:"sampling,omitempty"`
+
+	// clockSkew is the device's time of export less that of receipt, such as -3s, where it is furthest from 0.
+	// +optional
+	ClockSkew string `json:"clockSkew,omitempty"`
+
 	// restarts of the device's sequences since the collectors began.
 	// +optional
 	Restarts int64 `json:"restarts,omitempty"`
@@ -172,6 +197,23 @@ type FlowExporterStatus struct {
 	// lastHeard is when a datagram came last, to the minute and at most five minutes late.
 	// +optional
 	LastHeard *metav1.Time `json:"lastHeard,omitempty"`
+}
+
+// ExporterSampling is which sampling rates the flows of a device have, and where these come from.
+type ExporterSampling struct {
+	// text has all rates, for the table.
+	// +optional
+	Text string `json:"text,omitempty"`
+
+	// rates: one of so many packets is sampled; up to 16.
+	// +optional
+	// +listType=set
+	Rates []int64 `json:"rates,omitempty"`
+
+	// sources of the rates: announced in an options table, record for the flow's own, override or default for the FlowCollector's.
+	// +optional
+	// +listType=set
+	Sources []string `json:"sources,omitempty"`
 }
 
 // ExporterUnits are what sequence numbers count: flows of NetFlow v5 and v7, packets of v9, records of IPFIX, datagrams of sFlow. They

@@ -197,6 +197,21 @@ func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64
 	return last.initialized
 }
 
+// Differ reports whether ports of a scope say different times in turn: one was heard since another one, which says something else, began.
+func (s *Store) Differ(scope template.Scope, now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.clocks[scope]
+	for _, a := range all {
+		for _, b := range all {
+			if a.since <= b.since && a.heard >= b.since && a.initialized-b.initialized+wander > 2*wander && now-a.heard <= s.ttl && now-b.heard <= s.ttl && a != b {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Restore takes a definition from the bucket at now and reports whether it changed anything.
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	initialized, err := Decode(d.Record)

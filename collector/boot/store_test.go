@@ -128,3 +128,24 @@ func TestTwoCollectorsThatLearnAtTheSameMomentAgree(t *testing.T) {
 		t.Errorf("%d and %d", a, b)
 	}
 }
+
+func TestTimesThatAreSaidInTurnDiffer(t *testing.T) {
+	for name, test := range map[string]struct {
+		events []event
+		want   bool
+	}{
+		"one":                         {[]event{{0, 1000, 5_000_000}, {1, 2000, 5_000_500}, {2, 1000, 5_000_000}}, false},
+		"a restart":                   {[]event{{0, 1000, 5_000_000}, {1, 1000, 9_000_000}}, false},
+		"a restart with another port": {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 2000, 9_000_000}}, false},
+		"in turn":                     {[]event{{0, 1000, 5_000_000}, {1, 2000, 9_000_000}, {2, 1000, 5_000_000}}, true},
+	} {
+		s := NewStore(template.ModeAuto, 10, ttl)
+		for _, e := range test.events {
+			at := now + e.hours*hour
+			s.Learn(scope, e.port, e.initialized, uint64(at/int64(time.Second)), at)
+		}
+		if got := s.Differ(scope, now+3*hour); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

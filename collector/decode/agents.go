@@ -3,6 +3,7 @@ package decode
 import (
 	"net/netip"
 
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
@@ -18,7 +19,8 @@ type agent struct {
 	sequence ledger.Sequence
 	lastSeen int64
 	// book is the exporter's; its other agents count there too.
-	book *ledger.Book
+	book    *ledger.Holder
+	sampled netflow.Rates
 }
 
 // agents follows the sFlow agents, at most limit of them.
@@ -41,6 +43,8 @@ func (a *agents) find(key agentKey, now int64, books *books) *agent {
 		}
 		found = &agent{book: books.of(key.exporter, SFlow)}
 		a.known[key] = found
+	} else if found.book.Shared {
+		found.book = books.of(key.exporter, SFlow) // there may be room by now
 	}
 	found.lastSeen = now
 	return found
@@ -64,7 +68,9 @@ func (a *agents) evict() {
 func (a *agents) streams(after int64, yield func(s Stream)) {
 	for key, known := range a.known {
 		if known.lastSeen > after && known.sequence.Started() {
-			yield(Stream{Exporter: key.agent.Addr(), Domain: key.subAgent, LastSeen: known.lastSeen, Span: known.sequence.Span})
+			stream := Stream{Exporter: key.agent.Addr(), Domain: key.subAgent, LastSeen: known.lastSeen, Span: known.sequence.Span}
+			known.sampled.Into(&stream.Said, known.lastSeen)
+			yield(stream)
 		}
 	}
 }

@@ -149,3 +149,69 @@ func mixed(g *generator, random *rand.Rand) []byte {
 	}
 	return b
 }
+
+// keeper is a decoder that has books for so many exporters.
+func keeper(t *testing.T, books int, counts *ledger.Counts) *decode.Decoder {
+	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 10000, Templates: 3, Fields: 50}, &ledger.Totals{}, nil)
+	return decode.New(config.ProtocolAuto, store, &decode.Settings{Exporters: books, MaxSamples: 50, Settings: netflow.Settings{Hold: true,
+		HeldBytes: 8 << 20, HeldBytesPerExporter: 2 << 10, HeldAge: int64(time.Second), Sessions: 10000}}, counts, &sink{t: t}, nil)
+}
+
+// Anybody can send anything with any address: of those that send no flows none keeps a book from one who does.
+func TestWhatSaysNothingTakesNoBookFromWhoSendsFlows(t *testing.T) {
+	g := newGenerator(1)
+	for name, junk := range map[string][]byte{
+		"refused":                {0, 77, 1, 2, 3, 4, 5, 6},
+		"a header and no more":   g.message(9, 1),
+		"data without templates": g.message(10, 1, g.dataSet(300, fieldsIPFIX4, 2)),
+		"sFlow without samples":  g.sflow(0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			const books, routers = 10, 4
+			var counts ledger.Counts
+			d := keeper(t, books, &counts)
+			number := 0
+			flood := func() {
+				for range 5 * books {
+					number++
+					d.Decode(decode.Datagram{Payload: junk, Source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(number >> 8), byte(number)}), 5000), Received: 1})
+				}
+			}
+			router := func(i int) netip.AddrPort {
+				return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 5000)
+			}
+			flood()
+			for i := range routers { // heard before their template comes, and pushed out
+				d.Decode(decode.Datagram{Payload: g.message(9, 1, g.dataSet(300, fieldsIPv4, 1)), Source: router(i), Received: 1})
+			}
+			for range 3 {
+				flood()
+				for i := range routers {
+					d.Decode(decode.Datagram{Payload: g.message(9, 1, templateSet(9, 300, fieldsIPv4), g.dataSet(300, fieldsIPv4, 2)), Source: router(i), Received: 2})
+				}
+			}
+			exporters := assertBooks(t, d, &counts)
+			for i := range routers {
+				if e := exporters[router(i).Addr().String()+" netflow9"]; e.Records < 4 {
+					t.Errorf("%s has %+v", router(i), e)
+				}
+			}
+			if len(exporters) > books+8 {
+				t.Errorf("%d books", len(exporters))
+			}
+			d.Close()
+			assertBooks(t, d, &counts)
+		})
+	}
+}
+
+func TestADatagramOfTwoMessagesIsOneInTheBooks(t *testing.T) {
+	g := newGenerator(1)
+	var counts ledger.Counts
+	d := keeper(t, 10, &counts)
+	d.Decode(decode.Datagram{Payload: append(g.message(10, 1, templateSet(10, 300, fieldsIPFIX4)), g.message(10, 2, templateSet(10, 300, fieldsIPFIX4))...),
+		Source: netip.MustParseAddrPort("192.0.2.1:5000"), Received: 1})
+	if e := assertBooks(t, d, &counts)["192.0.2.1 ipfix"]; e.Datagrams.Received != 1 || e.Sets.Decoded != 2 {
+		t.Errorf("%+v", e)
+	}
+}

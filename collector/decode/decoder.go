@@ -129,7 +129,7 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 		report:   report,
 		namer:    namer{sink: sink},
 	}
-	book := func(exporter netip.Addr, version template.Version) *ledger.Book {
+	book := func(exporter netip.Addr, version template.Version) *ledger.Holder {
 		return d.books.of(exporter, protocolOf(version))
 	}
 	d.netflow = netflow.New(store, &settings.Settings, counts, book, sink, report)
@@ -183,7 +183,7 @@ func (d *Decoder) Decode(in Datagram) {
 		d.decodeSFlow(in)
 	default:
 		if refusal := d.netflow.Decode(in); refusal != ledger.DatagramsDecoded {
-			bookRefusal(d.books.of(in.Source.Addr(), protocol), refusal)
+			bookRefusal(d.books.of(in.Source.Addr(), protocol).Book, refusal)
 		}
 	}
 }
@@ -216,7 +216,7 @@ func (d *Decoder) Oversized(in Datagram) {
 func (d *Decoder) refuse(reason ledger.Counter, in Datagram) {
 	d.counts.Inc(reason)
 	d.problem(reason, in)
-	bookRefusal(d.books.of(in.Source.Addr(), Detect(in.Payload)), reason)
+	bookRefusal(d.books.of(in.Source.Addr(), Detect(in.Payload)).Book, reason)
 }
 
 func bookRefusal(book *ledger.Book, reason ledger.Counter) {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
@@ -52,6 +53,20 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.book.Inc(ledger.DatagramsDecoded)
 	known.book.Add(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
+	if d.counts[ledger.RecordsDecoded] != records {
+		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)
+	}
+}
+
+// rateSource is where the rate of a sample's flow came from.
+func rateSource(o *sflow.Options, rate uint64) netflow.RateSource {
+	switch {
+	case o.Override != 0:
+		return netflow.RateConfigured
+	case rate == 0:
+		return netflow.RateUnknown
+	}
+	return netflow.RateRecord // or the default, which stands in for 0
 }
 
 // learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.

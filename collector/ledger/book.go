@@ -31,3 +31,26 @@ func (b *Book) Counts() (c Counts) {
 	copy(c[:], b.counts[:])
 	return c
 }
+
+// SubBook takes away what b had at a former time.
+func (b *Book) SubBook(o *Book) {
+	for i, n := range o.counts {
+		b.counts[i] -= n
+	}
+	b.Waiting -= o.Waiting
+}
+
+// Get is one of the counters; what b does not have is 0.
+func (b *Book) Get(c Counter) uint64 {
+	if int(c) < len(b.counts) {
+		return b.counts[c]
+	}
+	return 0
+}
+
+// Holder is where those who count for an exporter find its book. The book may be exchanged for one that is shared.
+type Holder struct {
+	*Book
+	// Shared: it is not the exporter's own.
+	Shared bool
+}

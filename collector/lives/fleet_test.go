@@ -72,7 +72,7 @@ func (f *fleet) start() *collector {
 	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks}
 	c.decoder = netflow.New(c.store, &netflow.Settings{Hold: true, HeldBytes: 1 << 24, HeldBytesPerExporter: 1 << 20,
 		HeldAge: int64(5 * time.Minute), Sessions: 1000}, &c.counts,
-		func(netip.Addr, template.Version) *ledger.Book { return &c.book }, c, nil)
+		func(netip.Addr, template.Version) *ledger.Holder { return &ledger.Holder{Book: &c.book} }, c, nil)
 	c.decoder.Share(netflow.Shared{Rates: rates, Clocks: clocks})
 	c.list()
 	return c

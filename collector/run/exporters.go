@@ -18,6 +18,7 @@ func (k *Collector) exporters() *status.Exporters {
 	exporters, streams, leftOut := k.traffic.account()
 	all.NoRoom, all.StreamsLeftOut = k.traffic.full(), leftOut > 0
 	all.Exporters = exportersOf(exporters, streams)
+	k.addSaid(all.Exporters)
 	return all
 }
 

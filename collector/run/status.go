@@ -103,15 +103,12 @@ func (t *traffic) senders(most int) (out []status.Sender, total int, records map
 	defer t.mu.Unlock()
 	datagrams := make(map[netip.Addr]uint64)
 	records = make(map[string]uint64)
-	for _, books := range t.books {
-		for key, book := range books {
-			counts := book.Counts()
-			if n := counts[ledger.RecordsDecoded]; n > 0 {
-				records[key.protocol.String()] += n
-			}
-			if n := counts[ledger.DatagramsDecoded]; n > 0 && key.exporter.IsValid() {
-				datagrams[key.exporter] += n
-			}
+	for key, book := range t.sums() {
+		if n := book.Get(ledger.RecordsDecoded); n > 0 {
+			records[key.protocol.String()] += n
+		}
+		if n := book.Get(ledger.DatagramsDecoded); n > 0 && key.exporter.IsValid() {
+			datagrams[key.exporter] += n
 		}
 	}
 	for a, n := range datagrams {

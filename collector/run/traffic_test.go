@@ -54,3 +54,83 @@ func TestAnAgentThatComesToTwoWorkersIsOneStreamWithoutAFalseGap(t *testing.T) {
 		}
 	}
 }
+
+// oneFlow is a datagram of NetFlow v5 with so many flows.
+func oneFlow(flows int) []byte {
+	b := make([]byte, 24+48*flows)
+	b[1], b[3] = 5, byte(flows)
+	return b
+}
+
+// junkOf has a decoder hear so many senders of nothing, from a number on.
+func junkOf(d *decode.Decoder, payload []byte, from, n int) {
+	for i := from; i < from+n; i++ {
+		d.Decode(decode.Datagram{Payload: payload, Source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 5000), Steady: clock.Steady()})
+	}
+}
+
+func TestSendersOfNothingTakeNoFiguresFromWhoSendsFlowsAndNoneGoesBackwards(t *testing.T) {
+	for name, junk := range map[string][]byte{"refused": {0, 77, 1, 2, 3, 4}, "without flows": oneFlow(0)} {
+		t.Run(name, func(t *testing.T) {
+			var counts ledger.Counts
+			const limit = 10
+			settings := &decode.Settings{Settings: netflow.Settings{Sessions: 10000}, Exporters: limit}
+			store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 10}, &ledger.Totals{}, nil)
+			workers := []*decode.Decoder{decode.New(config.ProtocolAuto, store, settings, &counts, nowhere{}, nil),
+				decode.New(config.ProtocolAuto, store, settings, &counts, nowhere{}, nil)}
+			all := &traffic{limit: limit}
+			before := make(map[string]ledger.Exporter)
+			number := 0
+			look := func() {
+				for _, d := range workers {
+					all.take(d)
+				}
+				exporters, _, _ := all.account()
+				own, received := 0, uint64(0)
+				now := make(map[string]ledger.Exporter)
+				for _, e := range exporters {
+					now[e.Address+e.Protocol] = e
+					received += e.Datagrams.Received
+					if e.Address != "" {
+						own++
+					}
+					if was := before[e.Address+e.Protocol]; was.Records > 0 && (e.Datagrams.Received < was.Datagrams.Received || e.Records < was.Records) ||
+						e.Address == "" && e.Datagrams.Received < was.Datagrams.Received {
+						t.Errorf("%+v goes backwards to %+v", was, e)
+					}
+				}
+				if own > limit || received != counts[ledger.DatagramsReceived] {
+					t.Errorf("%d have figures of their own; all have %d of %d datagrams", own, received, counts[ledger.DatagramsReceived])
+				}
+				before = now
+			}
+			for range 5 {
+				for _, d := range workers {
+					junkOf(d, junk, number, 3*limit)
+					number += 3 * limit
+				}
+				look()
+			}
+			for i := range 20 {
+				for r := range 4 { // heard without flows first
+					workers[r%2].Decode(decode.Datagram{Payload: oneFlow(min(i, 1)), Source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(r)}), 5000), Steady: clock.Steady()})
+				}
+				if i%3 == 0 {
+					junkOf(workers[i%2], junk, number, 3*limit)
+					number += 3 * limit
+				}
+				look()
+			}
+			_, streams, _ := all.account()
+			followed := make(map[string]bool)
+			for _, s := range streams {
+				followed[s.Exporter] = true
+			}
+			for _, a := range []string{"192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.2.3"} {
+				if e := before[a+"netflow5"]; e.Records < 10 || !followed[a] {
+					t.Errorf("%s has %+v; its sequence is followed: %t", a, e, followed[a])
+				}
+			}
+		})
+	}
+}

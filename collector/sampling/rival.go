@@ -82,6 +82,22 @@ func (e *Exporter) rival(subject uint64, a *announcement, rate uint64, heard, no
 	}
 }
 
+// Disputed reports whether devices that share a port announce different rates at now.
+func (e *Exporter) Disputed(now int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, all := range e.subjects {
+		for i, a := range all {
+			if a.rival && e.inForce(a, now) && slices.ContainsFunc(all[i+1:], func(o *announcement) bool {
+				return o.rival && o.domain == a.domain && o.port == a.port && o.rate != a.rate && e.inForce(o, now)
+			}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // find returns what a port said in, or of, a domain: what it says, whatever the rate is, or a rival with a rate.
 func (e *Exporter) find(subject uint64, domain uint32, port uint16, rate uint64, rival bool) *announcement {
 	for _, a := range e.subjects[subject] {

@@ -122,3 +122,24 @@ func TestRateOfLineCardsIsThatOfFlowsWhereAllAgree(t *testing.T) {
 		})
 	}
 }
+
+func TestRatesThatAPortSaysInTurnAreDisputed(t *testing.T) {
+	for name, test := range map[string]struct {
+		rates []uint64
+		want  bool
+	}{"one": {[]uint64{100, 100, 100}, false}, "a change": {[]uint64{100, 200, 200}, false}, "taken back": {[]uint64{100, 200, 100, 100}, false},
+		"in turn": {[]uint64{100, 200, 100, 200, 100, 200}, true}} {
+		e := NewStore(template.ModeAuto, LimitsFor(10, 0), &ledger.Totals{}).Exporter(exporter(1), now)
+		at := now
+		for _, rate := range test.rates {
+			at += hour / 12
+			e.Learn(1, 1000, 0, rate, uint64(at/int64(time.Second)), at)
+		}
+		if got := e.Disputed(at); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if e.Disputed(at+2*hour) && !test.want {
+			t.Errorf("%s: later it is", name)
+		}
+	}
+}

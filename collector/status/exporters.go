@@ -58,6 +58,19 @@ type Exporter struct {
 	// Streams that were heard of in the last ten minutes, up to MaxStreams; StreamsLeftOut are more, as far as they are known.
 	Streams        []Stream `json:"streams,omitempty"`
 	StreamsLeftOut int      `json:"streamsLeftOut,omitempty"`
+	// Taught is what it taught, nil where the collector does not say.
+	Taught *Taught `json:"taught,omitempty"`
+}
+
+// Taught is what is known of templates, rates and clocks of an exporter's domains that were heard of lately.
+type Taught struct {
+	// Templates, and when one was last learned or became another one, by what this collector heard; nil for never.
+	Templates        int        `json:"templates"`
+	TemplatesChanged *time.Time `json:"templatesChanged,omitempty"`
+	// DisputedRates, ConflictingLayouts and BootTimes: devices that share the address contradict each other in these.
+	DisputedRates      bool `json:"disputedRates,omitempty"`
+	ConflictingLayouts bool `json:"conflictingLayouts,omitempty"`
+	BootTimes          bool `json:"bootTimes,omitempty"`
 }
 
 // Stream is one sequence of an exporter, as in the ledger.
@@ -66,6 +79,20 @@ type Stream struct {
 	Domain   uint32      `json:"domain"`
 	LastSeen time.Time   `json:"lastSeen"`
 	Span     ledger.Span `json:"span"`
+	// Sampling is nil where the collector does not say.
+	Sampling *Sampling `json:"sampling,omitempty"`
+	// SkewMillis is the time of export less that of receipt of the latest datagram, in milliseconds; nil where there is none.
+	SkewMillis *int64 `json:"skewMillis,omitempty"`
+}
+
+// Sampling is which rates the flows of a stream have.
+type Sampling struct {
+	// Rate is the latest known, 0 for none; Source where it came from: override, default, record, announced.
+	Rate   uint64 `json:"rate,omitempty"`
+	Source string `json:"source,omitempty"`
+	// Rated and Unrated: flows have a rate, or none; both where these took turns in the last five minutes.
+	Rated   bool `json:"rated,omitempty"`
+	Unrated bool `json:"unrated,omitempty"`
 }
 
 // Key is what pages are in order of.
@@ -131,6 +158,11 @@ func DecodeExporters(r io.Reader) (*Exporters, error) {
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		e.Address, e.Protocol = text(e.Address, maxWord), text(e.Protocol, maxWord)
+		for j := range e.Streams {
+			if s := e.Streams[j].Sampling; s != nil {
+				s.Source = text(s.Source, maxWord)
+			}
+		}
 	}
 	return page, nil
 }

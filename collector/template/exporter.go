@@ -17,9 +17,14 @@ type Exporter struct {
 	gone       atomic.Bool
 	heard      atomic.Int64
 
+	// changed is when a template was last learned, or became another one, by what was heard here; 0 for never.
+	changed atomic.Int64
+
 	mu      sync.Mutex
 	ids     map[uint16]*meanings
 	layouts int
+	// returns are when ports last went back to what they had said before, the latest first.
+	returns [2]int64
 	// bytes that the exporter takes. Who adds to them holds mu.
 	bytes atomic.Int64
 }
@@ -241,6 +246,35 @@ func (e *Exporter) describe(l *layout, s *say) Definition {
 	}
 	return Definition{Key: k, Kind: l.template.Kind, Stamp: s.stamp, Record: l.template.Record, Heard: max(s.heard, l.used), Told: s.told,
 		Witnessed: s.witnessed, Silent: l.silent}
+}
+
+// Figures are what is known of an exporter's templates.
+type Figures struct {
+	// Templates counts ids that mean something.
+	Templates int
+	// Changed is when one was last learned, or became another one, by what was heard here, in nanoseconds since 1970; 0 for never.
+	Changed int64
+	// Twins: devices that share a port mean different things by one id.
+	Twins bool
+}
+
+// Figures are those at now, in nanoseconds since 1970.
+func (e *Exporter) Figures(now int64) Figures {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// Who hears both has one after the other. A change that is taken back comes back once.
+	f := Figures{Templates: len(e.ids), Changed: e.changed.Load(), Twins: e.returns[1] != 0 && now-e.returns[1] <= silence}
+	for _, m := range e.ids {
+		e.settle(m, now)
+		for _, l := range m.layouts {
+			for _, s := range l.says {
+				f.Twins = f.Twins || !l.silent && s.twin && slices.ContainsFunc(m.layouts, func(o *layout) bool {
+					return o != l && !o.silent && o.of(s.port) != nil
+				})
+			}
+		}
+	}
+	return f
 }
 
 // snapshot is what the bucket should have of the exporter.

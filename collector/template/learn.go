@@ -44,6 +44,11 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		}
 	case before != l:
 		counter = ledger.TemplatesChanged
+		if before != nil {
+			if former := before.of(port).former; former != nil && former.SameLayout(t) {
+				e.returns = [2]int64{now, e.returns[0]}
+			}
+		}
 	}
 	// Others take a layout for silent that nobody said for so long.
 	revived := l != nil && (l.silent || len(m.layouts) > 1 && now-l.heard() >= silence)
@@ -69,6 +74,9 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		}
 	}
 	e.store.totals.Add(counter, 1)
+	if counter != ledger.TemplatesRefreshed {
+		e.changed.Store(now)
+	}
 	e.settle(m, now)
 	e.publish(m, l, s, replaced || revived, now)
 }

@@ -385,3 +385,29 @@ func TestTheBoundOnAllDefinitionsHoldsForManyWorkers(t *testing.T) {
 		t.Errorf("%d bytes are counted of %d", counted, taken)
 	}
 }
+
+func TestTwinsAreToldFromAChangeThatIsTakenBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		says  [][2]uint16 // ports and lengths
+		later time.Duration
+		want  bool
+	}{
+		"one layout":                  {[][2]uint16{{1, 4}, {1, 4}}, 0, false},
+		"a change":                    {[][2]uint16{{1, 4}, {1, 8}, {1, 8}}, 0, false},
+		"a change that is taken back": {[][2]uint16{{1, 4}, {1, 8}, {1, 4}, {1, 4}}, 0, false},
+		"in turn":                     {[][2]uint16{{1, 4}, {1, 8}, {1, 4}, {1, 8}}, 0, true},
+		"neighbours":                  {[][2]uint16{{1, 4}, {2, 8}, {1, 4}, {2, 8}}, 0, false},
+		"in turn, long ago":           {[][2]uint16{{1, 4}, {1, 8}, {1, 4}, {1, 8}}, 2 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory(t, ModeAuto, roomy)
+			for i, s := range test.says {
+				m.learn(s[0], 256, s[1], uint64(10+60*i))
+			}
+			f := m.Find(scope).Figures(m.now + int64(test.later))
+			if f.Twins != test.want || f.Templates != 1 || f.Changed == 0 {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}

@@ -37,6 +37,7 @@ type Figures struct {
 	Nodes     map[string]string // of each collector that hears it, by pod
 	Domains   map[uint32]bool
 	Ports     map[uint16]bool
+	Said      Said
 }
 
 // protocols are the words that collectors have for them (decode.Protocol).
@@ -60,6 +61,7 @@ func (f *Figures) add(o *Figures) {
 		f.LastHeard = o.LastHeard
 	}
 	f.init()
+	f.Said.add(&o.Said)
 	maps.Copy(f.Protocols, o.Protocols)
 	maps.Copy(f.Nodes, o.Nodes)
 	maps.Copy(f.Domains, o.Domains)
@@ -119,7 +121,9 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 		if len(e.Streams) > 0 || protocol == "netflow1" { // which has no sequence
 			f.Protocols[protocol], f.Nodes[pod.Name] = true, pod.Node
 		}
+		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
 		for j := range e.Streams {
+			f.Said.stream(protocol, &e.Streams[j], pod.Node)
 			s.stream(f, address, protocol, &e.Streams[j], page.Time, now)
 		}
 	}

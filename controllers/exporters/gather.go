@@ -11,14 +11,21 @@ import (
 )
 
 const (
-	// askedAtOnce are the collectors that are asked at a time, ofFleet those of one fleet, and lookTime bounds one look at all of them.
-	askedAtOnce = 32
-	ofFleet     = 8
+	// looksAtOnce are the fleets that are looked at at a time, askedAtOnce the collectors of one that are asked, and lookTime bounds one
+	// look, from when its turn came.
+	looksAtOnce = 4
+	askedAtOnce = 8
 	lookTime    = 20 * time.Second
 )
 
-// gather asks the collectors of a fleet, and takes what they say into memory.
-func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) {
+// gather waits for a turn, asks the collectors of a fleet, and takes what they say into memory. It reports whether it came to that.
+func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) bool {
+	select {
+	case k.looks <- struct{}{}:
+		defer func() { <-k.looks }()
+	case <-ctx.Done():
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	var (
@@ -30,16 +37,11 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 		asking   sync.WaitGroup
 	)
 	known := func(a netip.Addr) bool { return m.senders[a] != nil }
-	turns := make(chan struct{}, ofFleet)
+	turns := make(chan struct{}, askedAtOnce)
 	for _, pod := range pods {
 		turns <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-turns }()
-			select {
-			case k.slots <- struct{}{}:
-				defer func() { <-k.slots }()
-			case <-ctx.Done():
-			}
 			var started time.Time
 			err := walk(ctx, k.http, pod, func(page *status.Exporters) {
 				mu.Lock()
@@ -61,4 +63,5 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 	}
 	asking.Wait()
 	m.take(s, began, k.Clock.Now(), Look{Collectors: len(pods), Unanswered: failures, Reason: failure})
+	return true
 }

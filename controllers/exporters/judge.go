@@ -3,6 +3,7 @@ package exporters
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,8 +23,8 @@ type Facts struct {
 	LastHeard time.Time
 	// Window is nil where there is not enough to judge by.
 	Window *Window
-	// Idle says why nobody looks, empty where somebody does.
-	Idle string
+	// Idle says why nobody looks.
+	Idle idle
 }
 
 // The reasons of conditions. The page docs/exporters.md says what to do about each.
@@ -45,15 +46,28 @@ const (
 	ReasonLost             = "Lost"
 	ReasonTooManySequences = "TooManySequences"
 	ReasonNotLookedAfter   = "NotLookedAfter"
+	ReasonNoCollector      = "NoFlowCollector"
+	ReasonNoCollectors     = "NoCollectorsRun"
 	ReasonReady            = "Ready"
+	ReasonSamplingKnown    = "RatesKnown"
+	ReasonRatesDisputed    = "RatesDisputed"
+	ReasonRatesMissing     = "RatesMissing"
+	ReasonRateNotSaid      = "RateNotSaid"
+	ReasonClockRight       = "ClockAgrees"
+	ReasonClockWrong       = "ClockWrong"
+	ReasonNoClock          = "NoClock"
+	ReasonConsistent       = "Consistent"
+	ReasonTwins            = "SeveralDevices"
+	ReasonUntold           = "CollectorsDoNotTell"
 )
 
 // Judge is the status that follows from the facts.
 func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	out := *f.Exporter.Status.DeepCopy()
-	if f.Idle != "" {
-		out.Conditions = nil
-		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, ReasonNotLookedAfter, f.Idle})
+	if f.Idle != (idle{}) {
+		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
+		out.RecordsPerSecond, out.Loss = nil, ""
+		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, f.Idle.reason, f.Idle.message})
 		return out
 	}
 	out.ObservedGeneration = f.Exporter.Generation
@@ -68,6 +82,16 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 		conditions = append(conditions, c)
 	} else {
 		meta.RemoveStatusCondition(&out.Conditions, v1alpha1.ConditionComplete)
+	}
+	for _, one := range []struct {
+		kind  string
+		judge func(*Facts, condition) condition
+	}{{v1alpha1.ConditionSamplingKnown, samplingKnown}, {v1alpha1.ConditionClockRight, clockRight}, {v1alpha1.ConditionConsistent, consistent}} {
+		c := one.judge(f, s)
+		set(&out, f, one.kind, c)
+		if c.status == metav1.ConditionFalse { // many devices never say a rate, or have no clock: they are ready all the same
+			conditions = append(conditions, c)
+		}
 	}
 	set(&out, f, v1alpha1.ConditionReady, ready(conditions))
 	return out

@@ -21,7 +21,8 @@ func healthy() *Facts {
 	e.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}, SilentAfter: "5m", MaxLoss: "1%"}
 	return &Facts{Now: noon, Exporter: e, LastHeard: noon.Add(-time.Minute), Look: Look{Since: noon.Add(-time.Hour), Collectors: 2},
 		Figures: &Figures{Received: 100, Records: 1000, Sequences: 1, Sent: 100, Units: 100, Protocols: map[string]bool{"netflow9": true},
-			Nodes: map[string]string{"pod-a": "node-a"}},
+			Nodes: map[string]string{"pod-a": "node-a"}, Said: Said{Rates: map[uint64]bool{1000: true}, Sources: map[string]bool{"announced": true},
+				Rated: true, Skew: -2 * time.Second, Clocks: 1, SkewNode: "node-a", TaughtTold: true, Templates: 3}},
 		Window: &Window{Time: 5 * time.Minute, Received: 100, Records: 1000, Sent: 1000}}
 }
 
@@ -52,7 +53,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 			"Sending", unknown, ReasonNotHeardYet, ""},
 		"a collector does not answer": {func(f *Facts) { f.LastHeard, f.Look.Unanswered = noon.Add(-6*time.Minute), 1 }, "Sending", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
-		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNotAllAnswer, ""},
+		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNoCollectors, "describe fcol edge"},
 		"heard, though a collector does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Sending", yes, ReasonHeard, ""},
 		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
 		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
@@ -78,7 +79,29 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"is followed nowhere": {func(f *Facts) { f.Figures.Sequences, f.Figures.Protocols, f.Look.Unfollowed = 0, nil, true }, "Complete", unknown,
 			ReasonTooManySequences, ""},
 		"nothing is missing, though one does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Complete", yes, ReasonComplete, ""},
-		"nobody looks": {func(f *Facts) { f.Idle = "exporters.objects is Off" }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
+		"rates are known":                          {func(*Facts) {}, "SamplingKnown", yes, ReasonSamplingKnown, "1000 (announced)"},
+		"some flows have no rate":                  {func(f *Facts) { f.Figures.Said.Unrated = true }, "SamplingKnown", no, ReasonRatesMissing, "option sampler-table"},
+		"that is not ready":                        {func(f *Facts) { f.Figures.Said.Unrated = true }, "Ready", no, ReasonRatesMissing, ""},
+		"rates are disputed":                       {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "SamplingKnown", no, ReasonRatesDisputed, "overrides of the FlowCollector edge"},
+		"nobody says a rate":                       {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "SamplingKnown", unknown, ReasonRateNotSaid, "1 for all packets"},
+		"that is ready":                            {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "Ready", yes, ReasonReady, ""},
+		"a collector tells no rates":               {func(f *Facts) { f.Figures.Said.RatesUntold = true }, "SamplingKnown", unknown, ReasonUntold, "former version"},
+		"no flow yet":                              {func(f *Facts) { f.Figures.Said = Said{} }, "SamplingKnown", unknown, ReasonMeasuring, ""},
+		"of a silent one nothing is said of rates": {func(f *Facts) { f.LastHeard = noon.Add(-6 * time.Minute) }, "SamplingKnown", unknown, ReasonNothingHeard, ""},
+		"the clock agrees":                         {func(*Facts) {}, "ClockRight", yes, ReasonClockRight, "1m"},
+		"the clock is an hour slow":                {func(f *Facts) { f.Figures.Said.Skew = -time.Hour }, "ClockRight", no, ReasonClockWrong, "1h behind the clock of node node-a"},
+		"the clock is fast":                        {func(f *Facts) { f.Figures.Said.Skew = 61 * time.Second }, "ClockRight", no, ReasonClockWrong, "1m1s ahead of"},
+		"the clock was never set":                  {func(f *Facts) { f.Figures.Said.Skew = -20000 * 24 * time.Hour }, "ClockRight", no, ReasonClockWrong, "20000 days behind"},
+		"there is no clock":                        {func(f *Facts) { f.Figures.Said.Clocks = 0 }, "ClockRight", unknown, ReasonNoClock, ""},
+		"that is ready, too":                       {func(f *Facts) { f.Figures.Said.Clocks = 0 }, "Ready", yes, ReasonReady, ""},
+		"a collector tells no clock":               {func(f *Facts) { f.Figures.Said.ClocksUntold = true }, "ClockRight", unknown, ReasonUntold, ""},
+		"the clock is wrong, whatever others tell": {func(f *Facts) { f.Figures.Said.ClocksUntold, f.Figures.Said.Skew = true, time.Hour }, "ClockRight", no, ReasonClockWrong, ""},
+		"nothing contradicts itself":               {func(*Facts) {}, "Consistent", yes, ReasonConsistent, ""},
+		"two layouts":                              {func(f *Facts) { f.Figures.Said.ConflictingLayouts = true }, "Consistent", no, ReasonTwins, "two layouts"},
+		"two rates":                                {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "Consistent", no, ReasonTwins, "two sampling rates"},
+		"two boot times":                           {func(f *Facts) { f.Figures.Said.BootTimes = true }, "Consistent", no, ReasonTwins, "two boot times"},
+		"a former version tells nothing":           {func(f *Facts) { f.Figures.Said.TaughtUntold = true }, "Consistent", unknown, ReasonUntold, ""},
+		"nobody looks":                             {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "exporters.objects is Off"} }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy()
@@ -134,6 +157,8 @@ func TestOnlyWhatIsShownAndHasChangedEnoughIsWritten(t *testing.T) {
 		"a new protocol":          {func(f *Facts) { f.Figures.Protocols = map[string]bool{"netflow9": true, "sflow": true} }, figuresOnly},
 		"it is silent":            {func(f *Facts) { f.Now = f.Now.Add(10 * time.Minute) }, judgement},
 		"it loses":                {func(f *Facts) { f.Window.Missed = 500 }, judgement},
+		"its rate changes":        {func(f *Facts) { f.Figures.Said.Rates = map[uint64]bool{2000: true} }, figuresOnly},
+		"its clock wanders":       {func(f *Facts) { f.Figures.Said.Skew = time.Second }, nothing},
 		"it loses a little":       {func(f *Facts) { f.Window.Missed = 1 }, nothing},
 		"something else is asked": {func(f *Facts) { f.Exporter.Generation++ }, judgement},
 	} {

@@ -3,6 +3,7 @@ package exporters
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -10,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -27,9 +28,6 @@ const (
 	eachInterval = 20 * time.Millisecond
 	// findInterval is how often it is seen which fleets there are.
 	findInterval = 5 * time.Second
-	// writesPerSecond and writesAtOnce bound what is written of all FlowExporters; what finds no room waits for the next look.
-	writesPerSecond = 5
-	writesAtOnce    = 50
 )
 
 // Keeper keeps the FlowExporters of all fleets. Each fleet is looked at by a goroutine of its own, so that collectors that do not
@@ -47,16 +45,15 @@ type Keeper struct {
 	Interval time.Duration
 
 	http    *http.Client
-	slots   chan struct{}
-	limiter *rate.Limiter
+	looks   chan struct{} // has room for as many looks as may be at a time
+	budget  *budget
 	metrics *metrics
 }
 
 // New returns k, ready to Start. Figures of its own go to the registerer.
 func New(k Keeper, registerer registerer) (*Keeper, error) {
 	k.Interval = cmp.Or(k.Interval, interval)
-	k.http, k.slots = observation.NewClient(), make(chan struct{}, askedAtOnce)
-	k.limiter = rate.NewLimiter(writesPerSecond, writesAtOnce)
+	k.http, k.looks, k.budget = observation.NewClient(), make(chan struct{}, looksAtOnce), newBudget()
 	var err error
 	if k.metrics, err = newMetrics(registerer); err != nil {
 		return nil, fmt.Errorf("registering the metrics of FlowExporters: %w", err)
@@ -68,7 +65,9 @@ func New(k Keeper, registerer registerer) (*Keeper, error) {
 func (k *Keeper) Start(ctx context.Context) error {
 	var loops sync.WaitGroup
 	defer loops.Wait()
+	log := ctrl.LoggerFrom(ctx).WithName("exporters")
 	following := make(map[types.NamespacedName]context.CancelFunc)
+	said := ""
 	for {
 		list := &v1alpha1.FlowCollectorList{}
 		if err := k.Client.List(ctx, list); err == nil { // otherwise the cache is not there yet
@@ -88,6 +87,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 					delete(following, name)
 				}
 			}
+			said = tell(ctx, log, said, k.orphans(ctx, there))
 		}
 		if !sleep(ctx, min(findInterval, k.Interval)) {
 			return nil
@@ -99,22 +99,27 @@ func (k *Keeper) Start(ctx context.Context) error {
 func (k *Keeper) follow(ctx context.Context, name types.NamespacedName) {
 	m := newMemory()
 	defer k.metrics.forget(name)
+	defer func() { k.budget.leave(name, k.Clock.Now()) }()
+	log := ctrl.LoggerFrom(ctx).WithName("exporters").WithValues("fleet", name.String())
 	said := ""
 	for {
-		err := k.pass(ctx, name, m)
-		text := ""
-		if err != nil && ctx.Err() == nil {
-			text = err.Error()
-		}
-		if text != said && text != "" {
-			ctrl.LoggerFrom(ctx).WithName("exporters").Info("FlowExporters cannot be kept", "fleet", name.String(), "error", text)
-		}
-		said = text
+		said = tell(ctx, log, said, k.pass(ctx, name, m))
 		wait := k.Interval + time.Duration(m.look.Collectors)*eachInterval
 		if !sleep(ctx, wait+rand.N(wait/8)) {
 			return
 		}
 	}
+}
+
+// tell logs an error where it is not the one of the pass before, and returns its text.
+func tell(ctx context.Context, log logr.Logger, said string, err error) string {
+	if err == nil || ctx.Err() != nil {
+		return ""
+	}
+	if text := err.Error(); text != said {
+		log.Info("FlowExporters cannot be kept", "error", text)
+	}
+	return err.Error()
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -143,27 +148,27 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if err != nil {
 		return err
 	}
-	if idle := idle(fc); idle != "" {
+	if why := idleOf(fc); why != (idle{}) {
 		*m = *newMemory()
-		return k.rest(ctx, fc, objects, idle)
+		return k.rest(ctx, fc, objects, why)
 	}
 	pods, err := k.Collectors(ctx, fc)
 	if err != nil {
 		return err
 	}
-	k.gather(ctx, pods, m)
+	if !k.gather(ctx, pods, m) {
+		return nil
+	}
 	most := 0
 	if fc.Spec.Exporters.Objects != v1alpha1.ObjectsDeclared {
 		most = int(fc.Spec.Exporters.MaxObjects)
 	}
 	c := choose(objects, m.senders, most, k.Clock.Now())
-	if !fc.Spec.Suspend {
-		if err := k.apply(ctx, fc, c); err != nil {
-			return err
-		}
-	}
 	k.metrics.show(name, objects, c)
-	return k.writeAll(ctx, m, objects)
+	if fc.Spec.Suspend {
+		return k.writeAll(ctx, name, m, objects)
+	}
+	return errors.Join(k.apply(ctx, fc, c), k.writeAll(ctx, name, m, objects))
 }
 
 // objects of a fleet.
@@ -182,13 +187,16 @@ func (k *Keeper) objects(ctx context.Context, fc *v1alpha1.FlowCollector) ([]v1a
 	return out, nil
 }
 
-// idle says why nobody looks at a fleet's exporters.
-func idle(fc *v1alpha1.FlowCollector) string {
+// idle says why nobody looks at exporters; its zero value, that somebody does.
+type idle struct{ reason, message string }
+
+// idleOf says why nobody looks at a fleet's exporters.
+func idleOf(fc *v1alpha1.FlowCollector) (why idle) {
 	switch {
 	case !fc.DeletionTimestamp.IsZero():
-		return fmt.Sprintf("the FlowCollector %s is being deleted", fc.Name)
+		return idle{ReasonNotLookedAfter, fmt.Sprintf("the FlowCollector %s is being deleted", fc.Name)}
 	case fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff:
-		return fmt.Sprintf("exporters.objects of the FlowCollector %s is Off", fc.Name)
+		return idle{ReasonNotLookedAfter, fmt.Sprintf("exporters.objects of the FlowCollector %s is Off", fc.Name)}
 	}
-	return ""
+	return why
 }

@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/observation"
@@ -42,6 +44,8 @@ type world struct {
 	events *events.FakeRecorder
 	memory *memory
 	writes atomic.Int64
+	// refused is the name of an object whose status the API server does not take.
+	refused atomic.Value
 
 	mu     sync.Mutex
 	heard  map[string]*status.Exporter
@@ -63,7 +67,7 @@ func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
 	number, _ := strconv.Atoi(port)
 	configuration := rest.CopyConfig(s.Config)
 	configuration.QPS = -1
-	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &w.writes} })
+	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{next, &w.writes, &w.refused} })
 	c, err := client.New(configuration, client.Options{Scheme: s.Scheme})
 	if err != nil {
 		t.Fatal(err)
@@ -84,11 +88,16 @@ func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
 type counting struct {
 	next http.RoundTripper
 	n    *atomic.Int64
+	// refused: a write to the status of this one fails.
+	refused *atomic.Value
 }
 
 func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet {
 		c.n.Add(1)
+		if name, _ := c.refused.Load().(string); name != "" && strings.HasSuffix(r.URL.Path, "/"+name+"/status") {
+			return nil, errors.New("the connection broke")
+		}
 	}
 	return c.next.RoundTrip(r)
 }
@@ -262,6 +271,81 @@ func TestWritesAreCapped(t *testing.T) {
 	}
 	if limit := writesAtOnce + 4*writesPerSecond*int(interval/time.Second); writes > limit || writes < writesAtOnce {
 		t.Errorf("%d requests wrote in four passes, more than %d", writes, limit)
+	}
+}
+
+func TestOneStatusThatCannotBeWrittenKeepsNoneOfTheOthers(t *testing.T) {
+	w := newWorld(t, ordinary)
+	names := []string{"a", "b", "c"}
+	for i, name := range names {
+		if err := w.declare(name, fmt.Sprint("198.51.100.", i)); err != nil {
+			t.Fatal(err)
+		}
+		w.send(fmt.Sprint("198.51.100.", i), 10, 0)
+	}
+	for _, name := range names {
+		w.refused.Store(name)
+		w.clock.SetTime(w.clock.Now().Add(interval))
+		for i := range names {
+			w.send(fmt.Sprint("198.51.100.", i), 10, 0)
+		}
+		if err := w.keeper.pass(t.Context(), client.ObjectKeyFromObject(w.fc), w.memory); name == "a" && (err == nil || !strings.Contains(err.Error(), "/a")) {
+			t.Errorf("the failure is not told: %v", err)
+		}
+		if name == "a" {
+			w.expect("b", "Sending", metav1.ConditionTrue, ReasonHeard)
+			w.expect("c", "Sending", metav1.ConditionTrue, ReasonHeard)
+		}
+	}
+	w.expect("a", "Sending", metav1.ConditionTrue, ReasonHeard)
+}
+
+func TestOneWhoseFlowCollectorIsGoneIsNotReadyAnyMore(t *testing.T) {
+	w := newWorld(t, ordinary)
+	if err := w.declare("router", "198.51.100.1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 9 {
+		w.send("198.51.100.1", 10, 0)
+		w.pass()
+	}
+	w.expect("router", "Ready", metav1.ConditionTrue, ReasonReady)
+	if err := w.c.Delete(t.Context(), w.fc); err != nil {
+		t.Fatal(err)
+	}
+	w.keeper.Interval = 10 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.keeper.Start(ctx) }()
+	natstest.Eventually(t, "the object says that its FlowCollector is gone", func() bool {
+		o := w.objects()["router"]
+		c := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
+		return c != nil && c.Status == metav1.ConditionUnknown && c.Reason == ReasonNoCollector && len(o.Status.Conditions) == 1 && o.Status.RecordsPerSecond == nil
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALookBeginsWhenItsTurnHasCome(t *testing.T) {
+	w := newWorld(t, ordinary)
+	for range looksAtOnce {
+		w.keeper.looks <- struct{}{}
+	}
+	looked := make(chan bool)
+	pods, _ := w.keeper.Collectors(t.Context(), w.fc)
+	go func() { looked <- w.keeper.gather(t.Context(), pods, w.memory) }()
+	select {
+	case <-looked:
+		t.Fatal("it did not wait for its turn")
+	case w.keeper.looks <- struct{}{}:
+		t.Fatal("more looks than may be")
+	case <-time.After(50 * time.Millisecond):
+	}
+	<-w.keeper.looks
+	if !<-looked || w.memory.look.Collectors != 1 || w.memory.look.Unanswered != 0 {
+		t.Errorf("%+v", w.memory.look)
 	}
 }
 

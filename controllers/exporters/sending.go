@@ -32,7 +32,10 @@ func sending(f *Facts) condition {
 				"see the export protocol on the device, or change spec.protocols", f.name(), strings.Join(missing, " and "))}
 		}
 		return condition{metav1.ConditionTrue, ReasonHeard, fmt.Sprintf("%s sends, and was heard within the last %s", f.name(), span(after))}
-	case f.Look.Collectors == 0 || f.Look.Unanswered > 0:
+	case f.Look.Collectors == 0:
+		return condition{metav1.ConditionUnknown, ReasonNoCollectors, fmt.Sprintf("no collector of the fleet runs, so that nobody hears it; to see why, "+
+			"type: kubectl describe fcol %s", spec.Collector)}
+	case f.Look.Unanswered > 0:
 		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
 			"hear it: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
 	case f.Figures == nil && f.Look.NoRoom:

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,10 +50,45 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 			s.Domains = append(s.Domains, int64(d))
 		}
 	}
+	saidOf(s, n)
 	s.Records, s.Restarts, s.Units = signed(n.Records), signed(n.Restarts), nil
 	if n.Sequences > 0 {
 		s.Units = &v1alpha1.ExporterUnits{Sent: signed(n.Sent), Received: signed(n.Units), Missed: signed(n.Missed), Duplicated: signed(n.Duplicated)}
 	}
+}
+
+// saidOf puts what the device says beside flows into a status. What is not told now stays as it was.
+func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
+	said := &n.Said
+	if said.TaughtTold && (n.Protocols["netflow9"] || n.Protocols["ipfix"]) {
+		s.Templates = new(int32(said.Templates))
+		if changed := metav1.NewTime(said.Changed.Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
+			s.TemplatesChanged = &changed
+		}
+	}
+	if said.Clocks > 0 {
+		s.ClockSkew = said.Skew.Round(time.Second).String()
+	}
+	switch {
+	case len(said.Rates) > 0:
+		s.Sampling = &v1alpha1.ExporterSampling{Sources: slices.Sorted(maps.Keys(said.Sources))}
+		words := make([]string, 0, len(said.Rates))
+		for _, rate := range said.rates() {
+			s.Sampling.Rates = append(s.Sampling.Rates, signed(rate))
+			words = append(words, strconv.FormatUint(rate, 10))
+		}
+		s.Sampling.Text = strings.Join(words, ",")
+	case said.Unrated && !said.RatesUntold:
+		s.Sampling = nil
+	}
+}
+
+// samplingText is empty for no rates.
+func samplingText(s *v1alpha1.FlowExporterStatus) string {
+	if s.Sampling == nil {
+		return ""
+	}
+	return s.Sampling.Text
 }
 
 // signed is n as the API has it.
@@ -90,7 +126,7 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	switch {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
-		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil:
+		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, samplingText(before) != samplingText(after):
 		return figuresOnly
 	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh):
 		return figuresOnly

@@ -3,6 +3,7 @@ package exporters
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -20,26 +22,27 @@ import (
 // fieldOwner is the one name under which the operator writes.
 const fieldOwner = "flowfleet"
 
-// apply makes and removes objects, as many as may be written now.
-func (k *Keeper) apply(ctx context.Context, fc *v1alpha1.FlowCollector, c choice) error {
+// apply makes and removes objects, as many as may be written now. One that cannot be written keeps none of the others from it.
+func (k *Keeper) apply(ctx context.Context, fc *v1alpha1.FlowCollector, c choice) (failures error) {
+	fleet := client.ObjectKeyFromObject(fc)
 	for _, o := range c.remove {
-		if !k.mayWrite() {
-			return nil
+		if !k.mayWrite(fleet) {
+			return failures
 		}
 		if err := k.Client.Delete(ctx, o, client.Preconditions{UID: &o.UID}); err != nil && !apierrors.IsConflict(err) && client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("removing FlowExporter %s: %w", client.ObjectKeyFromObject(o), err)
+			failures = errors.Join(failures, fmt.Errorf("removing FlowExporter %s: %w", client.ObjectKeyFromObject(o), err))
 		}
 	}
 	for _, address := range c.make {
-		if !k.mayWrite() {
-			return nil
+		if !k.mayWrite(fleet) {
+			return failures
 		}
 		o := object(fc, address)
 		if err := k.Client.Create(ctx, o, client.FieldOwner(fieldOwner)); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("making FlowExporter %s: %w", client.ObjectKeyFromObject(o), err)
+			failures = errors.Join(failures, fmt.Errorf("making FlowExporter %s: %w", client.ObjectKeyFromObject(o), err))
 		}
 	}
-	return nil
+	return failures
 }
 
 // object of an exporter that was heard.
@@ -53,9 +56,9 @@ func object(fc *v1alpha1.FlowCollector, address netip.Addr) *v1alpha1.FlowExport
 	return o
 }
 
-// mayWrite takes one of the writes that are allowed.
-func (k *Keeper) mayWrite() bool {
-	ok := k.limiter.AllowN(k.Clock.Now(), 1)
+// mayWrite takes one of the writes that a fleet is allowed.
+func (k *Keeper) mayWrite(fleet types.NamespacedName) bool {
+	ok := k.budget.take(fleet, k.Clock.Now())
 	if !ok {
 		k.metrics.deferred.Inc()
 	}
@@ -70,7 +73,7 @@ type write struct {
 }
 
 // writeAll judges all objects, and writes what is worth it: judgements first, then what was written longest ago.
-func (k *Keeper) writeAll(ctx context.Context, m *memory, objects []v1alpha1.FlowExporter) error {
+func (k *Keeper) writeAll(ctx context.Context, fleet types.NamespacedName, m *memory, objects []v1alpha1.FlowExporter) (failures error) {
 	var writes []write
 	for i := range objects {
 		o := &objects[i]
@@ -83,14 +86,12 @@ func (k *Keeper) writeAll(ctx context.Context, m *memory, objects []v1alpha1.Flo
 		return cmp.Or(cmp.Compare(b.urgency, a.urgency), lastHeard(a.before).Compare(lastHeard(b.before).Time))
 	})
 	for _, w := range writes {
-		if !k.mayWrite() {
-			return nil
+		if !k.mayWrite(fleet) {
+			return failures
 		}
-		if err := k.writeStatus(ctx, w); err != nil {
-			return err
-		}
+		failures = errors.Join(failures, k.writeStatus(ctx, w))
 	}
-	return nil
+	return failures
 }
 
 func lastHeard(o *v1alpha1.FlowExporter) metav1.Time {
@@ -101,25 +102,46 @@ func lastHeard(o *v1alpha1.FlowExporter) metav1.Time {
 }
 
 // rest says of all objects that nobody looks at them, and removes those that the operator made.
-func (k *Keeper) rest(ctx context.Context, fc *v1alpha1.FlowCollector, objects []v1alpha1.FlowExporter, why string) error {
+func (k *Keeper) rest(ctx context.Context, fc *v1alpha1.FlowCollector, objects []v1alpha1.FlowExporter, why idle) (failures error) {
 	var c choice
 	for i := range objects {
-		o := &objects[i]
-		if discovered(o) {
+		if o := &objects[i]; discovered(o) {
 			c.remove = append(c.remove, o)
-			continue
-		}
-		after := Judge(&Facts{Now: k.Clock.Now(), Exporter: o, Idle: why})
-		if weigh(&o.Status, &after) > nothing && k.mayWrite() {
-			if err := k.writeStatus(ctx, write{o, after, judgement}); err != nil {
-				return err
-			}
+		} else {
+			failures = errors.Join(failures, k.leave(ctx, client.ObjectKeyFromObject(fc), o, why))
 		}
 	}
 	if fc.Spec.Suspend {
+		return failures
+	}
+	return errors.Join(failures, k.apply(ctx, fc, c))
+}
+
+// orphans says of objects whose FlowCollector is not there that nobody looks at them. Those that the operator made go with theirs.
+func (k *Keeper) orphans(ctx context.Context, there map[types.NamespacedName]bool) (failures error) {
+	list := &v1alpha1.FlowExporterList{}
+	if err := k.Client.List(ctx, list); err != nil {
+		return fmt.Errorf("listing FlowExporters: %w", err)
+	}
+	for i := range list.Items {
+		o := &list.Items[i]
+		fleet := types.NamespacedName{Namespace: o.Namespace, Name: o.Spec.Collector}
+		if there[fleet] || discovered(o) || !o.DeletionTimestamp.IsZero() || len(o.Spec.Addresses) == 0 {
+			continue
+		}
+		failures = errors.Join(failures, k.leave(ctx, types.NamespacedName{}, o, idle{ReasonNoCollector, fmt.Sprintf(
+			"there is no FlowCollector %s in this namespace: make it, or name another one in spec.collector", o.Spec.Collector)}))
+	}
+	return failures
+}
+
+// leave says that nobody looks at an object.
+func (k *Keeper) leave(ctx context.Context, fleet types.NamespacedName, o *v1alpha1.FlowExporter, why idle) error {
+	after := Judge(&Facts{Now: k.Clock.Now(), Exporter: o, Idle: why})
+	if weigh(&o.Status, &after) == nothing || !k.mayWrite(fleet) {
 		return nil
 	}
-	return k.apply(ctx, fc, c)
+	return k.writeStatus(ctx, write{o, after, judgement})
 }
 
 // writeStatus writes one status, and tells of conditions that turned.

@@ -88,7 +88,7 @@ type Decoder struct {
 	// options is shown each options record; nil where nobody asks.
 	options func(OptionsRecord)
 	// book gives the one of an exporter.
-	book func(exporter netip.Addr, version template.Version) *ledger.Book
+	book func(exporter netip.Addr, version template.Version) *ledger.Holder
 
 	sessions map[sessionKey]*session
 	last     *session
@@ -111,8 +111,8 @@ type Decoder struct {
 }
 
 // New returns a Decoder that counts into counts, and into the exporters' books what became of their decoded datagrams, and hands
-// records to sink. book is asked when a stream is met for the first time. report may be nil.
-func New(store *template.Store, settings *Settings, counts *ledger.Counts, book func(netip.Addr, template.Version) *ledger.Book,
+// records to sink. book is asked when a stream is met for the first time, and again while it gives a shared one. report may be nil.
+func New(store *template.Store, settings *Settings, counts *ledger.Counts, book func(netip.Addr, template.Version) *ledger.Holder,
 	sink Sink, report func(Problem)) *Decoder {
 	d := &Decoder{store: store, counts: counts, book: book, sink: sink, report: report, sessions: make(map[sessionKey]*session)}
 	d.Share(OwnShared())
@@ -154,6 +154,7 @@ func (d *Decoder) Decode(in Datagram) ledger.Counter {
 		d.problem(outcome, in.Source, 0, 0, nil)
 		return outcome
 	}
+	d.last.book.Inc(ledger.DatagramsReceived) // once, however many messages it has
 	d.last.book.Inc(outcome)
 	return outcome
 }

@@ -59,12 +59,16 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	}
 	c := legacyClock(in)
 	s := d.session(template.Version(version), in.Source, engine)
-	rate := s.rates.override
+	s.skew = c.skew(in.Received)
+	rate, source := s.rates.override, RateConfigured
 	if rate == 0 && version == 5 {
-		rate = uint64(binary.BigEndian.Uint16(b[22:]) & 0x3fff) // the two bits above are the sampling mode
+		rate, source = uint64(binary.BigEndian.Uint16(b[22:])&0x3fff), RateRecord // the two bits above are the sampling mode
 	}
 	if rate == 0 {
-		rate = s.rates.standard
+		rate, source = s.rates.standard, s.rates.standardSource
+	}
+	if count > 0 {
+		s.sampled.Note(rate, source, d.now)
 	}
 	if l.hasSequence {
 		s.sequence.Observe(sequence, uint32(count), d.counts)

@@ -26,6 +26,7 @@ func (d *Decoder) decode9(in Datagram) ledger.Counter {
 	}
 	h := parseHeader9(b, in.Received)
 	s := d.session(template.NetFlow9, in.Source, h.domain)
+	s.skew = h.skew(in.Received)
 	// RFC 3954 section 5.1: the sequence counts packets.
 	s.sequence.Observe(h.sequence, 1, d.counts)
 	_, _, rest := d.decodeSets(s, &h, b[header9Length:], len(b)-header9Length)
@@ -56,6 +57,7 @@ func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
 func (d *Decoder) decodeMessage(in Datagram, b []byte, length int) (following []byte) {
 	h := parseHeaderIPFIX(b, in.Received)
 	s := d.session(template.IPFIX, in.Source, h.domain)
+	s.skew = h.skew(in.Received)
 	if length > len(b) {
 		d.drop(ledger.DatagramsTruncated, s, 0, nil)
 		length, h.cut = len(b), true

@@ -75,7 +75,7 @@ func newStation(t *testing.T, change ...func(*netflow.Settings)) *station {
 	}
 	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100, Fields: 100}, &s.totals, nil)
 	s.decoder = netflow.New(store, &s.settings, &s.counts,
-		func(netip.Addr, template.Version) *ledger.Book { return &s.book }, s, func(p netflow.Problem) { s.problems = append(s.problems, p) })
+		func(netip.Addr, template.Version) *ledger.Holder { return &ledger.Holder{Book: &s.book} }, s, func(p netflow.Problem) { s.problems = append(s.problems, p) })
 	return s
 }
 

@@ -18,6 +18,7 @@ type rates struct {
 
 	override, fallback uint64 // as configured; 0 for none
 	standard           uint64 // where the record names nothing
+	standardSource     RateSource
 	// What the exporter announced rates for.
 	perTemplate, perInterface bool
 	bySubject                 map[uint64]foundRate
@@ -62,14 +63,14 @@ func (d *Decoder) refreshRates(s *session) {
 		return
 	}
 	if v, ok := d.settings.Defaults.Lookup(address); ok {
-		known.fallback = uint64(v)
+		known.fallback, known.standardSource = uint64(v), RateDefault
 	}
 	known.standard = known.fallback
 	if known.exporter == nil {
 		return
 	}
 	if rate, ok := known.exporter.Standard(s.key.scope.Domain, s.key.port, d.now); ok {
-		known.standard = rate
+		known.standard, known.standardSource = rate, RateAnnounced
 	}
 	known.perTemplate = known.exporter.Any(announced.Template)
 	known.perInterface = known.exporter.Any(announced.Interface) || known.exporter.Any(announced.Ingress) || known.exporter.Any(announced.Egress)
@@ -104,49 +105,54 @@ func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint6
 // sampler's, and no other where it names one; its template's; its interface's, as input before as output; the domain's, see
 // announced.Exporter.Standard; the configured default.
 func (d *Decoder) setRate(s *session, found *sampling, r *flow.Record) {
+	rate, source := d.chooseRate(s, found, r)
+	r.SamplingRate = rate
+	s.sampled.Note(rate, source, d.now)
+}
+
+func (d *Decoder) chooseRate(s *session, found *sampling, r *flow.Record) (uint64, RateSource) {
 	known := &s.rates
 	if known.override != 0 {
-		r.SamplingRate = known.override
-		return
+		return known.override, RateConfigured
 	}
 	if found != nil {
-		if r.SamplingRate = found.rate(); r.SamplingRate != 0 {
-			return
+		if rate := found.rate(); rate != 0 {
+			return rate, RateRecord
 		}
 		if found.hasSelector || found.hasSampler {
-			r.SamplingRate = d.namedRate(s, found)
-			return
+			return d.namedRate(s, found)
 		}
 	}
 	if known.perTemplate {
 		if rate, ok := d.rateOf(s, announced.Template, uint64(s.set)); ok {
-			r.SamplingRate = rate
-			return
+			return rate, RateAnnounced
 		}
 	}
 	if known.perInterface {
 		if rate, ok := d.interfaceRate(s, r); ok {
-			r.SamplingRate = rate
-			return
+			return rate, RateAnnounced
 		}
 	}
-	r.SamplingRate = known.standard
+	return known.standard, known.standardSource
 }
 
 // namedRate is that of the selector or sampler that a record names. One that nobody described has none of another's: the flow was
 // not sampled, or nobody knows how.
-func (d *Decoder) namedRate(s *session, found *sampling) uint64 {
+func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
 	if found.hasSelector {
 		if rate, ok := d.rateOf(s, announced.Selector, found.selectorID); ok {
-			return rate
+			return rate, RateAnnounced
 		}
 	}
 	if found.hasSampler {
 		if rate, ok := d.rateOf(s, announced.Sampler, found.samplerID); ok {
-			return rate
+			return rate, RateAnnounced
 		}
 	}
-	return s.rates.fallback
+	if s.rates.fallback != 0 {
+		return s.rates.fallback, RateDefault
+	}
+	return 0, RateUnknown
 }
 
 func (d *Decoder) interfaceRate(s *session, r *flow.Record) (rate uint64, known bool) {

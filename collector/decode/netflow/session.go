@@ -38,8 +38,11 @@ type session struct {
 	lastSeen  int64
 	held      []*heldSet
 	heldBytes int
+	// skew is the time of export less that of receipt of the latest datagram, in nanoseconds.
+	skew    int64
+	sampled Rates
 	// book is the exporter's; its other sessions count there too.
-	book *ledger.Book
+	book *ledger.Holder
 }
 
 // cachedPlan is what a look-up gave, nil for nothing, and until when that holds.
@@ -76,8 +79,10 @@ func (d *Decoder) session(version template.Version, source netip.AddrPort, domai
 		}
 		d.last = s
 	}
+	if s.book.Shared && len(s.held) == 0 { // what is held is in the book that it waits in
+		s.book = d.book(key.scope.Exporter, version) // there may be room by now
+	}
 	s.lastSeen = d.now
-	s.book.Inc(ledger.DatagramsReceived)
 	d.refresh(s)
 	d.refreshRates(s)
 	if s.exporter != nil {
@@ -197,6 +202,7 @@ type Stream struct {
 	// LastSeen is nanoseconds since 1970.
 	LastSeen int64
 	Span     ledger.Span
+	Said     Said
 }
 
 // Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers.
@@ -204,7 +210,7 @@ func (d *Decoder) Streams(after int64, yield func(version template.Version, s St
 	for key, s := range d.sessions {
 		if s.lastSeen > after && s.sequence.Started() {
 			yield(key.scope.Version, Stream{Exporter: key.scope.Exporter, Port: key.port, Domain: key.scope.Domain,
-				LastSeen: s.lastSeen, Span: s.sequence.Span})
+				LastSeen: s.lastSeen, Span: s.sequence.Span, Said: s.said()})
 		}
 	}
 }

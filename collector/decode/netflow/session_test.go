@@ -36,7 +36,7 @@ func TestWhatAllStreamsCacheTogetherIsBounded(t *testing.T) {
 	var counts ledger.Counts
 	var book ledger.Book
 	store := template.NewStore(template.ModeAuto, template.Limits{Exporters: streams, Templates: 1000, Fields: 10}, &ledger.Totals{}, nil)
-	d := New(store, &Settings{Sessions: streams}, &counts, func(netip.Addr, template.Version) *ledger.Book { return &book }, nowhere{}, nil)
+	d := New(store, &Settings{Sessions: streams}, &counts, func(netip.Addr, template.Version) *ledger.Holder { return &ledger.Holder{Book: &book} }, nowhere{}, nil)
 	most := 0
 	for round := range 2 {
 		for domain := range uint32(streams) {

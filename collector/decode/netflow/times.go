@@ -43,6 +43,9 @@ func newClock(exportNs, receivedNs uint64, uptime uint32) clock {
 	return c
 }
 
+// skew is the time of export less that of receipt, in nanoseconds.
+func (c *clock) skew(received int64) int64 { return int64(c.exportNs) - received }
+
 // instant is a time that a record gives, 0 where it cannot be one. Where the exporter's clock is not set, both it and the time of
 // export count from the same wrong moment.
 func (c *clock) instant(at uint64) (ns uint64, future bool) {

@@ -64,9 +64,13 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	sequence := binary.BigEndian.Uint32(b[16:])
 	// Each aggregation counts for itself.
 	s := d.session(template.Version(8), in.Source, uint32(binary.BigEndian.Uint16(b[20:]))<<8|uint32(method))
-	rate := s.rates.override
+	s.skew = c.skew(in.Received)
+	rate, source := s.rates.override, RateConfigured
 	if rate == 0 {
-		rate = s.rates.standard
+		rate, source = s.rates.standard, s.rates.standardSource
+	}
+	if count > 0 {
+		s.sampled.Note(rate, source, d.now)
 	}
 	s.sequence.Observe(sequence, uint32(count), d.counts)
 	records := b[headerLength:]

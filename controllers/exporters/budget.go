@@ -1,0 +1,57 @@
+package exporters
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// writesPerSecond and writesAtOnce bound what is written of all FlowExporters; what finds no room waits for the next look. Where there
+	// are more than writesAtOnce/2 fleets, each has one write at once all the same.
+	writesPerSecond = 5
+	writesAtOnce    = 50
+)
+
+// budget says who may write. Half of it is shared out among the fleets in equal parts, and whoever comes first has the other half: a
+// fleet with much to write gets more than its part where others have little, and never takes theirs.
+type budget struct {
+	mu     sync.Mutex
+	common *rate.Limiter
+	own    map[types.NamespacedName]*rate.Limiter
+}
+
+func newBudget() *budget {
+	return &budget{common: rate.NewLimiter(writesPerSecond/2., writesAtOnce/2), own: make(map[types.NamespacedName]*rate.Limiter)}
+}
+
+// take takes one write of a fleet at a time, and reports whether there was one.
+func (b *budget) take(fleet types.NamespacedName, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own := b.own[fleet]
+	if own == nil {
+		own = rate.NewLimiter(0, max(1, writesAtOnce/2/(len(b.own)+1)))
+		b.own[fleet] = own
+		b.part(now)
+	}
+	return own.AllowN(now, 1) || b.common.AllowN(now, 1)
+}
+
+// leave gives a fleet's part to the others.
+func (b *budget) leave(fleet types.NamespacedName, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.own, fleet)
+	b.part(now)
+}
+
+// part makes the parts equal.
+func (b *budget) part(now time.Time) {
+	for _, own := range b.own {
+		own.SetLimitAt(now, writesPerSecond/2./rate.Limit(len(b.own)))
+		own.SetBurstAt(now, max(1, writesAtOnce/2/len(b.own)))
+	}
+}

@@ -1,0 +1,67 @@
+package exporters
+
+import (
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// saidBy is what is known after pages of collectors, each with one exporter of one sequence.
+func saidBy(protocol string, change ...func(*status.Exporter)) *Figures {
+	s := newSum()
+	for i, f := range change {
+		e := status.Exporter{Address: router.String(), Protocol: protocol, Received: 1, Taught: &status.Taught{Templates: 3, TemplatesChanged: new(noon.Add(-time.Hour))},
+			Streams: []status.Stream{{LastSeen: noon, SkewMillis: new(int64(-1000)), Sampling: &status.Sampling{Rate: 100, Source: "announced", Rated: true}}}}
+		f(&e)
+		pod := observation.Pod{Name: string(rune('a' + i)), Node: "node-" + string(rune('a'+i))}
+		s.take(pod, &status.Exporters{Time: noon, Exporters: []status.Exporter{e}}, noon, all)
+	}
+	return s.end()[router]
+}
+
+func TestWhatCollectorsSayOfRatesClocksAndTemplatesIsPutTogether(t *testing.T) {
+	same := func(*status.Exporter) {}
+	f := saidBy("netflow9", same, func(e *status.Exporter) {
+		*e.Streams[0].SkewMillis, e.Streams[0].Sampling.Rate, e.Taught.Templates, e.Taught.BootTimes = 5000, 200, 5, true
+	})
+	s := f.Said
+	if s.Skew != 5*time.Second || s.SkewNode != "node-b" || len(s.Rates) != 2 || !s.Rated || s.Unrated || s.Templates != 5 || !s.BootTimes || s.DisputedRates ||
+		s.RatesUntold || s.ClocksUntold || s.TaughtUntold || !s.Changed.Equal(noon.Add(-time.Hour)) {
+		t.Errorf("%+v", s)
+	}
+	both := &Figures{}
+	both.add(f)
+	both.add(saidBy("ipfix", same))
+	if both.Said.Templates != 8 || len(both.Said.Rates) != 2 || both.Said.Clocks != 3 {
+		t.Errorf("%+v", both.Said)
+	}
+}
+
+// A collector of a former version has none of these fields.
+func TestWhatACollectorDoesNotSayIsUnknown(t *testing.T) {
+	s := saidBy("netflow9", func(*status.Exporter) {}, func(e *status.Exporter) { e.Taught, e.Streams[0].SkewMillis, e.Streams[0].Sampling = nil, nil, nil }).Said
+	if !s.RatesUntold || !s.ClocksUntold || !s.TaughtUntold {
+		t.Errorf("%+v", s)
+	}
+	if s := saidBy("sflow", func(e *status.Exporter) { e.Streams[0].SkewMillis = nil }).Said; s.ClocksUntold || s.Clocks != 0 {
+		t.Errorf("%+v", s)
+	}
+	if s := saidBy("netflow9", func(e *status.Exporter) { e.Taught, e.Streams = nil, nil }).Said; s.TaughtUntold {
+		t.Error("one that did not hear it lately has to tell of it")
+	}
+}
+
+func TestWhatAPodLiesIsBounded(t *testing.T) {
+	s := newSum()
+	for i := range 1000 {
+		e := status.Exporter{Address: router.String(), Protocol: "netflow9", Received: 1, Taught: &status.Taught{Templates: -1 << 60}, Streams: []status.Stream{{LastSeen: noon,
+			SkewMillis: new(int64(-1 << 63)), Sampling: &status.Sampling{Rate: uint64(i + 1), Source: "announced", Rated: true}},
+			{LastSeen: noon, Sampling: &status.Sampling{Rate: 7, Source: "a word", Rated: true}}}}
+		s.take(observation.Pod{}, &status.Exporters{Time: noon, Exporters: []status.Exporter{e}}, noon, all)
+	}
+	if f := s.end()[router]; len(f.Said.Rates) != shownList || len(f.Said.Sources) != 1 || f.Said.Templates != 0 || f.Said.Skew > -time.Hour {
+		t.Errorf("%+v", f.Said)
+	}
+}
