@@ -331,6 +331,12 @@ func (r *Rig) Helm(ctx context.Context, arguments ...string) (string, error) {
 	return output(r.client(ctx, filepath.Join(r.programs, "helm"), arguments...))
 }
 
+// Send sends flows from the exporters' network with flowgen, whose arguments these are, and verifies nothing.
+func (r *Rig) Send(ctx context.Context, f Fleet, arguments ...string) error {
+	_, err := output(r.Exec(ctx, "exporter", append([]string{r.flowgen, "send", "--target", f.Address}, arguments...)...))
+	return err
+}
+
 // Traffic sends and verifies flows from the exporters' network with flowgen, whose arguments these are. When the context ends
 // so does the sending; what was sent is verified nevertheless.
 func (r *Rig) Traffic(ctx context.Context, f Fleet, arguments ...string) (check.Report, error) {
