@@ -171,6 +171,9 @@ func run(ctx context.Context, o options) error {
 		Watches:          watches,
 		Allowed:          controllers.Allowed{Images: images, Servers: servers},
 	}
+	if o.leaderElect {
+		reconciler.Lease = reconciler.Identity
+	}
 	if err := reconciler.Setup(manager); err != nil {
 		return err
 	}

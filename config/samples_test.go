@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -74,6 +75,9 @@ func TestSampleIsOneFlowCollectorWithTheSecretsItNames(t *testing.T) {
 			if collector == nil {
 				t.Fatal("no FlowCollector")
 			}
+			for _, made := range makesSecret.FindAllStringSubmatch(string(text), -1) {
+				secrets[made[1]] = append(secrets[made[1]], filepath.Base(made[2]))
+			}
 			if other := collectors[collector.Name]; other != "" {
 				t.Errorf("%s has the name %s, too", other, collector.Name)
 			}
@@ -93,6 +97,9 @@ func TestSampleIsOneFlowCollectorWithTheSecretsItNames(t *testing.T) {
 		})
 	}
 }
+
+// makesSecret finds the commands in the head of a sample that make a Secret.
+var makesSecret = regexp.MustCompile(`(?m)^#   kubectl create secret generic (\S+) --from-file=(\S+)$`)
 
 // secretKeys calls found with each key of a Secret that a value selects, at whatever depth.
 func secretKeys(value reflect.Value, found func(v1alpha1.SecretKey)) {

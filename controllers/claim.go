@@ -18,11 +18,11 @@ import (
 
 const (
 	// renewClaim is how often an operator says that it still looks after an object, and claimLasts after how long without that another
-	// one takes over.
+	// one takes over that knows nothing better, as of a lease (rivals).
 	renewClaim = 10 * time.Minute
 	claimLasts = 30 * time.Minute
 	// claimInterval is how often an operator looks whether another one has gone.
-	claimInterval = time.Minute
+	claimInterval = 15 * time.Second
 )
 
 // claim reports whether this operator is the one to look after an object. Where another one does, two that apply each its own would
@@ -30,31 +30,49 @@ const (
 func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (bool, error) {
 	now := r.Clock.Now()
 	held := fc.Status.Operator
-	after := fc.DeepCopy()
-	switch {
-	case held != nil && held.Identity == r.Identity && now.Sub(held.RenewTime.Time) < renewClaim:
+	// A lease that is missing waits for the next sign: the API server may have a definition of before that has no such field.
+	leased := held != nil && (held.Lease == r.Lease || held.Lease == "")
+	if leased && held.Identity == r.Identity && now.Sub(held.RenewTime.Time) < renewClaim {
 		return true, nil
-	case held == nil, held.Identity == r.Identity, now.Sub(held.RenewTime.Time) >= claimLasts:
-		after.Status.Operator = &v1alpha1.OperatorClaim{Identity: r.Identity, RenewTime: metav1.NewTime(now.Truncate(time.Second))}
-		meta.RemoveStatusCondition(&after.Status.Conditions, v1alpha1.ConditionOperatorConflict)
-	default:
-		message := fmt.Sprintf("the operator %s leaves this object alone, because the operator %s looks after it, and did so at %s: let each "+
-			"have namespaces of its own (--watch-namespaces), or remove one; when the one is stopped, the other takes over, or %s after its last sign",
-			r.Identity, held.Identity, held.RenewTime.UTC().Format(time.RFC3339), claimLasts)
-		if c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionOperatorConflict); c != nil {
-			return false, nil
-		}
-		meta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionOperatorConflict,
-			Status: metav1.ConditionTrue, Reason: judge.ReasonOtherOperator, Message: message})
-		ctrl.LoggerFrom(ctx).Info("another operator looks after the object", "other", held.Identity)
-		r.event(fc, corev1.EventTypeWarning, judge.ReasonOtherOperator, v1alpha1.ConditionOperatorConflict, message)
-		return false, r.patchClaim(ctx, fc, after)
 	}
+	if held != nil && held.Identity != r.Identity && now.Sub(held.RenewTime.Time) < claimLasts {
+		life, err := r.rivals.look(ctx, held.Lease)
+		switch {
+		case err != nil, life == lifeWatched:
+			return false, err
+		case life == lifeGoesOn, life == lifeUnknown:
+			return false, r.leaveAlone(ctx, fc, life)
+		}
+		ctrl.LoggerFrom(ctx).Info("takes over from an operator that is away", "other", held.Identity, "lease", held.Lease)
+	}
+	after := fc.DeepCopy()
+	after.Status.Operator = &v1alpha1.OperatorClaim{Identity: r.Identity, Lease: r.Lease, RenewTime: metav1.NewTime(now.Truncate(time.Second))}
+	meta.RemoveStatusCondition(&after.Status.Conditions, v1alpha1.ConditionOperatorConflict)
 	if err := r.patchClaim(ctx, fc, after); err != nil {
 		return false, err
 	}
 	*fc = *after
 	return true, nil
+}
+
+// leaveAlone says on an object, once, that another operator looks after it.
+func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector, life life) error {
+	if meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionOperatorConflict) != nil {
+		return nil
+	}
+	held, after := fc.Status.Operator, fc.DeepCopy()
+	otherwise := "within a minute after it was killed, which its lease " + held.Lease + " shows"
+	if life == lifeUnknown {
+		otherwise = fmt.Sprintf("%s after its last sign, because it shows no lease that this one may read", claimLasts)
+	}
+	message := fmt.Sprintf("the operator %s leaves this object alone, because the operator %s looks after it, and did so at %s: let each "+
+		"have namespaces of its own (--watch-namespaces), or remove one; when the one is stopped, the other takes over, or %s",
+		r.Identity, held.Identity, held.RenewTime.UTC().Format(time.RFC3339), otherwise)
+	meta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionOperatorConflict,
+		Status: metav1.ConditionTrue, Reason: judge.ReasonOtherOperator, Message: message})
+	ctrl.LoggerFrom(ctx).Info("another operator looks after the object", "other", held.Identity)
+	r.event(fc, corev1.EventTypeWarning, judge.ReasonOtherOperator, v1alpha1.ConditionOperatorConflict, message)
+	return r.patchClaim(ctx, fc, after)
 }
 
 func (r *Reconciler) patchClaim(ctx context.Context, fc, after *v1alpha1.FlowCollector) error {

@@ -106,6 +106,9 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		Watches: watches, exportersInterval: options.exporters,
 		Identity: options.identity,
 	}
+	if options.elect != "" {
+		r.Lease = options.elect + "/flowfleet.io"
+	}
 	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}

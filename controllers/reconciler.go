@@ -38,6 +38,8 @@ type Reconciler struct {
 	Namespace, ServiceAccount, SecretReaderRole string
 	// Identity tells this operator from others, and is the same after a restart and for all its replicas. Namespace where it is empty.
 	Identity string
+	// Lease that this operator or another of its replicas holds while it works, as namespace/name; empty without leader election.
+	Lease string
 	// Allowed bounds what FlowCollectors can ask for.
 	Allowed Allowed
 	// Watches are those of the manager's cache; nil where nobody notes them.
@@ -48,6 +50,7 @@ type Reconciler struct {
 	conditions *conditionMetrics
 	consumers  consumerMetrics
 	memories   *memories
+	rivals     *rivals
 	prober     *jetstream.Prober
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup

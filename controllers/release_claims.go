@@ -16,7 +16,7 @@ import (
 const releaseTime = 15 * time.Second
 
 // releaseClaims waits for the operator's end and then gives up what it looks after: one that comes instead, under another name or in another
-// namespace, need not wait until the claims are old. Only the operator that works does so, and before another one is elected.
+// namespace, need not wait until the claims are old or the lease is. Only the operator that works does so, and before another one is elected.
 func (r *Reconciler) releaseClaims(ctx context.Context) {
 	<-ctx.Done()
 	r.passes.Lock() // those that run end first
@@ -27,13 +27,13 @@ func (r *Reconciler) releaseClaims(ctx context.Context) {
 	defer cancel()
 	list := &v1alpha1.FlowCollectorList{}
 	if err := r.Client.List(ctx, list); err != nil {
-		log.Error(err, "cannot give up what is looked after: an operator of another name waits before it takes over", "wait", claimLasts.String())
+		log.Error(err, "cannot give up what is looked after: an operator of another name waits before it takes over")
 		return
 	}
 	for i := range list.Items {
 		if err := r.releaseClaim(ctx, &list.Items[i]); err != nil {
 			log.Error(err, "cannot give up a FlowCollector: an operator of another name waits before it takes over",
-				"namespace", list.Items[i].Namespace, "name", list.Items[i].Name, "wait", claimLasts.String())
+				"namespace", list.Items[i].Namespace, "name", list.Items[i].Name)
 		}
 	}
 }

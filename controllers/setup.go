@@ -123,6 +123,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		r.Identity = r.Namespace
 	}
 	r.memories = newMemories()
+	r.rivals = &rivals{reader: r.Reader, clock: r.Clock}
 	// What was found outside of Kubernetes is a reason to look at the object.
 	found := make(chan event.GenericEvent, 1024)
 	notify := func(namespace, name string) {

@@ -108,8 +108,12 @@ type FlowCollectorStatus struct {
 type OperatorClaim struct {
 	// identity is the operator's namespace and the name of its lease.
 	Identity string `json:"identity"`
-	// renewTime is when it last said so. Another operator takes over 30 minutes after it, or once this one was stopped and has taken its
-	// claim away.
+	// lease that the operator renews every few seconds while it works, as namespace/name. Another operator takes over once nobody does any
+	// more. Empty where the operator runs without leader election.
+	// +optional
+	Lease string `json:"lease,omitempty"`
+	// renewTime is when it last said so. Another operator that may not read the lease takes over 30 minutes after it, or once this one was
+	// stopped and has taken its claim away.
 	RenewTime metav1.Time `json:"renewTime"`
 }
 

@@ -80,6 +80,14 @@ func kubeconfig(t *testing.T, config *rest.Config) string {
 // helm runs helm as an administrator, also when the test has ended.
 func helm(t *testing.T, server *controllertest.Server, arguments ...string) {
 	t.Helper()
+	if out, err := tryHelm(t, server, arguments...); err != nil {
+		t.Fatalf("helm %s: %v\n%s", strings.Join(arguments, " "), err, out)
+	}
+}
+
+// tryHelm does the same, and returns what helm says where it fails.
+func tryHelm(t *testing.T, server *controllertest.Server, arguments ...string) (string, error) {
+	t.Helper()
 	directory, err := programs()
 	if err != nil {
 		t.Fatal(err)
@@ -90,9 +98,8 @@ func helm(t *testing.T, server *controllertest.Server, arguments ...string) {
 	}
 	home := t.TempDir()
 	command.Env = []string{"HOME=" + home, "XDG_CACHE_HOME=" + home, "KUBECONFIG=" + kubeconfig(t, server.Config)}
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("helm %s: %v\n%s", strings.Join(arguments, " "), err, out)
-	}
+	out, err := command.CombinedOutput()
+	return string(out), err
 }
 
 // eventually waits until check says nothing.

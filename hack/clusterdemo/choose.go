@@ -17,10 +17,13 @@ import (
 func choose(out io.Writer) (rig.Options, error) {
 	o := rig.FromEnvironment()
 	o.Name, o.Progress, o.Reuse = "flowfleet", out, true
+	if o.Cluster == rig.Existing {
+		o.Namespaces = rig.OfItsOwn
+	}
 	kubeconfig := os.Getenv("KUBECONFIG")
 	switch {
 	case o.Cluster == rig.OnThisMachine && kubeconfig != "" && !ownKubeconfig(kubeconfig):
-		o.Cluster = rig.Existing
+		o.Cluster, o.Namespaces = rig.Existing, rig.OfItsOwn
 		_, _ = fmt.Fprintf(out, "The demo runs on the cluster of KUBECONFIG=%s, because that is set.\n", kubeconfig)
 		if o.Image == "" {
 			return o, errors.New("your cluster has to pull an image of operator and collectors: build it and push it " +
@@ -50,8 +53,8 @@ func agree(o rig.Options, yes bool, in *os.File, out io.Writer) error {
 		return errors.New("nothing was changed: nobody is there to be asked, and \"make demo YES=1\" changes that cluster without asking")
 	}
 	_, _ = fmt.Fprintf(out, "It installs there: the namespaces %s, %s and %s, the Helm release %s and the CustomResourceDefinition "+
-		"flowcollectors.flowfleet.io. None of them may be there before. \"make demo-down\" removes them. Go on? [y/N] ",
-		rig.OperatorNamespace, rig.NATSNamespace, rig.FleetNamespace, rig.Release)
+		"flowcollectors.flowfleet.io. None of them may be there before, but of a demo. \"make demo-down\" removes them. Go on? [y/N] ",
+		o.Namespaces.Operator, o.Namespaces.NATS, o.Namespaces.Fleet, rig.Release)
 	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
 		return errors.New("nothing was changed")

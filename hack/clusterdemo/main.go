@@ -5,15 +5,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
 func main() {
@@ -38,98 +36,29 @@ func main() {
 		err = demo(ctx, *duration, *down, *yes)
 	}
 	if err != nil {
-		if ctx.Err() != nil {
-			err = errors.New("interrupted; what was built is kept, and the next \"make demo\" goes on from there")
-		}
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		os.Exit(1)
 	}
 }
 
-func demo(ctx context.Context, duration time.Duration, down, yes bool) (err error) {
-	options, err := choose(os.Stdout)
-	if err != nil {
-		return err
-	}
-	if err := prepare(ctx); err != nil {
-		return err
-	}
-	if err := agree(options, yes, os.Stdin, os.Stdout); err != nil {
-		return err
-	}
-	cluster, err := rig.Up(ctx, options)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		switch {
-		case cluster.Reused():
-			err = errors.Join(err, cluster.Leave())
-		case err != nil || down:
-			cluster.Say("taking down what was begun")
-			err = errors.Join(err, cluster.Down(context.WithoutCancel(ctx)))
-		default:
-			err = cluster.Leave()
-		}
-	}()
-	cluster.Say("applying a FlowCollector, and waiting until it is Ready")
-	fleet, err := cluster.Fleet(ctx, rig.FleetNamespace, "edge")
-	if err != nil {
-		return err
-	}
-	if err := cluster.NextHops(ctx, fleet, 3); err != nil {
-		return err
-	}
-	if err := show(ctx, cluster, "--namespace", fleet.Namespace, "get", "flowcollector", "edge", "-o", "wide"); err != nil {
-		return err
-	}
-	cluster.Say("softflowd (NetFlow v5 and v9) and pmacctd (IPFIX and sFlow) start, and send to %s", fleet.Address)
-	stop, err := startExporters(ctx, cluster, fleet)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	cluster.Say("flows as they arrive on JetStream (collector tail), of each protocol:")
-	for _, protocol := range []string{"netflow5", "netflow9", "ipfix", "sflow"} {
-		if err := tail(ctx, cluster, fleet, protocol, 5); err != nil {
-			return err
-		}
-	}
-	stop()
-	cluster.Say("rolling restart of the fleet, while 60 exporters send 2,000 datagrams/s to it")
-	report, err := roll(ctx, cluster, fleet, duration)
-	if err != nil {
-		return err
-	}
-	if !down {
-		fmt.Print(next(cluster.OwnsNodes()))
-	}
-	fmt.Println()
-	report.Print(os.Stdout)
-	if !report.Good() {
-		return errors.New("not every record arrived exactly once")
-	}
-	return nil
-}
-
 // next says what can be tried on the cluster that stays, and how it goes.
-func next(ours bool) string {
+func next(ours bool, namespace string) string {
 	if !ours {
-		return `
+		return strings.ReplaceAll(`
 All of it stays. Try:
-    kubectl -n flows get fcol -o wide --watch
-    kubectl -n flows exec ds/edge-collector -- /collector ledger
+    kubectl -n NAMESPACE get fcol -o wide --watch
+    kubectl -n NAMESPACE exec ds/edge-collector -- /collector ledger
 Remove it:
     make demo-down
-`
+`, "NAMESPACE", namespace)
 	}
-	return `
+	return strings.ReplaceAll(`
 The cluster stays up. Try:
     export KUBECONFIG=$(go run ./hack/cluster kubeconfig)
-    kubectl -n flows get fcol -o wide --watch
+    kubectl -n NAMESPACE get fcol -o wide --watch
     make demo-exporters                         # let softflowd and pmacctd send again, and see the flows
     go run ./hack/cluster node kill n2          # and "node start n2"
 Take it down:
     make demo-down
-`
+`, "NAMESPACE", namespace)
 }

@@ -51,7 +51,7 @@ func export(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = cluster.Leave() }()
-	fleet, err := cluster.Fleet(ctx, rig.FleetNamespace, "edge")
+	fleet, err := cluster.Fleet(ctx, cluster.Namespaces().Fleet, "edge")
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,9 @@ func remove(ctx context.Context) error {
 	o.Name, o.Progress = "flowfleet", os.Stdout
 	if kubeconfig := os.Getenv("KUBECONFIG"); kubeconfig != "" && !ownKubeconfig(kubeconfig) {
 		o.Cluster = rig.Existing
+	}
+	if o.Cluster == rig.Existing {
+		o.Namespaces = rig.OfItsOwn
 	}
 	return rig.Remove(ctx, o)
 }

@@ -23,6 +23,8 @@ type trouble struct {
 	name, title string
 	// what was done, in a sentence.
 	done string
+	// needs is a manifest that is applied before.
+	needs string
 	// spec is a merge patch of troubled, applied with it; later is one that is applied once the fleet is Ready.
 	spec, later string
 	// cause does what no spec does, once the fleet is Ready, and returns what undoes it.
@@ -88,6 +90,20 @@ var troubles = []trouble{
 		cause: withoutPatch,
 		kind:  "Progressing", status: "True", says: "OperatorForbidden",
 	}, {
+		name: "drops", title: "The kernel drops datagrams",
+		done:  "`listeners[].receiveBuffer` is 64Ki, and an exporter sends 60,000 datagrams a second.",
+		spec:  `{"spec": {"listeners": [{"name": "netflow", "port": 2055, "receiveBuffer": "64Ki"}]}}`,
+		cause: sends("--exporters", "1", "--protocols", "v5", "--rate", "60000", "--duration", "10s"),
+		kind:  "NothingLost", status: "False", says: "KernelDrops",
+	}, {
+		name: "publish", title: "The user of NATS may not publish flows",
+		done:  "`nats.user` is one that the server lets do everything but publish on `flows.>`. It shows when the first flows come.",
+		needs: strictNATS,
+		spec: `{"spec": {"nats": {"urls": ["nats://strict:4222"], "user": {"name": "flows", "password": {"name": "strict", "key": "password"}}},
+  "templateStore": {"replicas": 1}, "output": {"stream": {"replicas": 1}}}}`,
+		cause: sends("--exporters", "12", "--rate", "200", "--duration", "10s"),
+		kind:  "StreamReady", status: "False", says: "CollectorsCutOff",
+	}, {
 		// The last: what NATS held is gone with its pods.
 		name: "nats", title: "NATS is away",
 		done: "The StatefulSet of NATS was scaled to 0. Collectors go on, and keep flows in memory.",
@@ -144,6 +160,11 @@ out here. [Conditions](conditions.md) says what to do about each reason.
 // happens provokes it, waits until it is told, and prints what is told.
 func (w trouble) happens(t *testing.T, page *strings.Builder) {
 	f := rig.Fleet{Namespace: "lab", Name: w.name, Server: fleet.Server}
+	if w.needs != "" {
+		must(t, cluster.Apply(t.Context(), w.needs))
+		_, err := cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "wait", "--for=condition=Ready", "pod", "-l", "needed=yes", "--timeout=1m")
+		must(t, err)
+	}
 	spec := cmp.Or(w.spec, "{}")
 	_, err := cluster.Shell(t.Context(), fmt.Sprintf("echo '%s' | kubectl patch --local -f - --type=merge -p '%s' -o json | kubectl apply -f -",
 		fmt.Sprintf(troubled, w.name), spec))
@@ -203,6 +224,54 @@ func indent(text string) (indented string) {
 		indented += "    " + strings.TrimRight(line, " \n") + "\n"
 	}
 	return indented
+}
+
+// strictNATS is a server with a user that may do everything but publish flows.
+const strictNATS = `apiVersion: v1
+kind: Secret
+metadata: {name: strict, namespace: lab}
+stringData:
+  password: flows
+  nats.conf: |
+    jetstream { store_dir: /data }
+    authorization { users: [{user: flows, password: flows, permissions: {publish: {deny: ["flows.>"]}}}] }
+---
+apiVersion: v1
+kind: Service
+metadata: {name: strict, namespace: lab}
+spec: {selector: {needed: "yes"}, ports: [{name: client, port: 4222}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: strict, namespace: lab, labels: {needed: "yes"}}
+spec:
+  securityContext: {runAsNonRoot: true, fsGroup: 65532}
+  containers:
+  - name: nats
+    image: flowfleet.io/nats-server:e2e
+    args: ["--config", "/etc/nats/nats.conf"]
+    readinessProbe: {tcpSocket: {port: 4222}, periodSeconds: 2}
+    volumeMounts: [{name: config, mountPath: /etc/nats, readOnly: true}, {name: data, mountPath: /data}]
+  volumes: [{name: config, secret: {secretName: strict}}, {name: data, emptyDir: {}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: flowfleet-secret-reader, namespace: lab}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: flowfleet-secret-reader}
+subjects: [{kind: ServiceAccount, name: flowfleet-manager, namespace: flowfleet-system}]
+`
+
+// sends has exporters send to the fleet, as flowgen's arguments say.
+func sends(arguments ...string) func(t *testing.T, f rig.Fleet) (undo func()) {
+	return func(t *testing.T, f rig.Fleet) func() {
+		t.Helper()
+		var err error
+		f.Address, err = cluster.Address(t.Context(), f)
+		must(t, err)
+		must(t, cluster.NextHops(t.Context(), f, 3))
+		must(t, cluster.Send(t.Context(), f, arguments...))
+		return func() {}
+	}
 }
 
 func scaleNATS(t *testing.T, servers string) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,9 +34,6 @@ func TestEverySampleBecomesReady(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if name == "tls" {
-				t.Skip("needs servers with TLS and credentials of one's own, as its head says")
-			}
 			text, err := os.ReadFile(file)
 			must(t, err)
 			named := fleetName.FindStringSubmatch(string(text))
@@ -44,12 +42,14 @@ func TestEverySampleBecomesReady(t *testing.T) {
 			}
 			f := rig.Fleet{Namespace: samplesNamespace, Name: named[1]}
 			do, undo := needs(string(text))
-			_, err = cluster.Shell(ctx, "cd ../..\n"+do)
+			// What it writes goes with the test.
+			prepare := fmt.Sprintf("cd ../..\nTLS=%s\n", t.TempDir())
+			_, err = cluster.Shell(ctx, prepare+do)
 			must(t, err)
 			defer func() {
 				// What it has in NATS goes too, or it would take the room of other tests.
 				patchOf(t, f, `{"spec":{"templateStore":{"deletionPolicy":"Delete"},"output":{"stream":{"deletionPolicy":"Delete"}}}}`)
-				_, err := cluster.Shell(ctx, "cd ../..\nkubectl -n "+samplesNamespace+" delete -f config/samples/"+name+".yaml --timeout=2m\n"+undo)
+				_, err := cluster.Shell(ctx, prepare+"kubectl -n "+samplesNamespace+" delete -f config/samples/"+name+".yaml --timeout=2m\n"+undo)
 				must(t, err)
 			}()
 			_, err = cluster.Shell(ctx, "cd ../..\nkubectl -n "+samplesNamespace+" apply -f config/samples/"+name+".yaml\n")
@@ -62,14 +62,14 @@ func TestEverySampleBecomesReady(t *testing.T) {
 // fleetName finds the FlowCollector of a sample.
 var fleetName = regexp.MustCompile(`(?m)^kind: FlowCollector\nmetadata:\n  name: (\S+)$`)
 
-// needs returns the commands that the head of a sample prints, with a node's name in them, and those that undo them.
+// needs returns the commands that the head of a sample prints, for this cluster and the samples' namespace, and those that undo them.
 func needs(text string) (do, undo string) {
 	for line := range strings.Lines(text) {
-		command, found := strings.CutPrefix(line, "#   kubectl ")
+		command, found := strings.CutPrefix(line, "#   ")
 		if !found {
 			continue
 		}
-		command = "kubectl " + strings.ReplaceAll(command, " NODE ", " n1 ")
+		command = here.Replace(command)
 		do += command
 		switch {
 		case strings.HasPrefix(command, "kubectl label "):
@@ -80,3 +80,12 @@ func needs(text string) (do, undo string) {
 	}
 	return do, undo
 }
+
+// here makes of the commands of a sample those for this cluster: a node's name, an image that it has, the samples' namespace, which goes
+// with all that is in it, and a folder that goes, too.
+var here = strings.NewReplacer(
+	" NODE ", " n1 ",
+	"go run ./hack/natstls nats-tls", "go run ./hack/natstls -image flowfleet.io/nats-server:e2e $TLS/nats-tls",
+	" -f nats-tls/", " -f $TLS/nats-tls/", "--from-file=nats-tls/", "--from-file=$TLS/nats-tls/",
+	"kubectl create ", "kubectl -n "+samplesNamespace+" create ",
+)

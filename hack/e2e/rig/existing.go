@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/flowfleet/flowfleet/hack/cluster/image"
@@ -17,6 +18,7 @@ type existing struct {
 	r          *Rig
 	kubeconfig string
 	ours       bool // what is installed: nothing of it was there before
+	reused     bool // a rig had installed it before
 }
 
 func newExisting(r *Rig) (place, error) {
@@ -53,20 +55,42 @@ func (e *existing) up(ctx context.Context) (string, error) {
 	if e.r.options.Image == "" {
 		return "", errors.New("an existing cluster needs IMAGE, with a tag, of operator and collectors where it can pull it")
 	}
-	found, err := e.r.Kubectl(ctx, "get", "namespaces,customresourcedefinitions", "--ignore-not-found", "-o", "name")
-	if err != nil {
+	if err := e.look(ctx); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"namespace/" + OperatorNamespace, "namespace/" + NATSNamespace, "namespace/" + FleetNamespace,
-		"customresourcedefinition.apiextensions.k8s.io/" + definition} {
-		for line := range strings.Lines(found) {
-			if strings.TrimSpace(line) == name {
-				return "", fmt.Errorf("the cluster has %s already: it is left alone, so nothing is installed", name)
-			}
+	e.ours = !e.reused
+	return e.kubeconfig, nil
+}
+
+// look finds out whether the cluster has what the rig would install, and whose that is.
+func (e *existing) look(ctx context.Context) error {
+	names := e.r.Namespaces()
+	wanted := []string{"namespace/" + names.Operator, "namespace/" + names.NATS, "namespace/" + names.Fleet,
+		"customresourcedefinition.apiextensions.k8s.io/" + definition}
+	found, err := e.r.Kubectl(ctx, "get", "namespaces,customresourcedefinitions", "--ignore-not-found", "-o", "name")
+	if err != nil {
+		return err
+	}
+	made, err := e.r.Kubectl(ctx, "get", "namespaces", "-l", own, "-o", "name")
+	if err != nil {
+		return err
+	}
+	there, rigs := strings.Fields(found), strings.Fields(made)
+	// The definition came with the operator of a rig.
+	reused := e.r.options.Reuse && slices.Contains(rigs, "namespace/"+names.Operator)
+	for _, name := range wanted {
+		switch {
+		case !slices.Contains(there, name), reused && (slices.Contains(rigs, name) || !strings.HasPrefix(name, "namespace/")):
+		case slices.Contains(rigs, name):
+			return fmt.Errorf("the cluster has %s of a demo or a test before: \"make demo-down\" removes it; nothing was changed", name)
+		default:
+			return fmt.Errorf("the cluster has %s already, which is not the demo's: it is left alone, and nothing was changed", name)
 		}
 	}
-	e.ours = true
-	return e.kubeconfig, nil
+	if e.reused = reused; reused {
+		e.r.Say("what a demo installed there before is used, and brought up to date")
+	}
+	return nil
 }
 
 func (e *existing) load(context.Context, image.Image) error { return nil }
@@ -80,7 +104,6 @@ func (e *existing) down(ctx context.Context) error {
 	if !e.ours {
 		return nil
 	}
-	const own = "app.kubernetes.io/managed-by=flowfleet-rig"
 	names, listing := e.r.Kubectl(ctx, "get", "namespaces", "-l", own, "-o", `jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}`)
 	var fleets error
 	for _, namespace := range strings.Fields(names) {
@@ -89,7 +112,7 @@ func (e *existing) down(ctx context.Context) error {
 			fleets = errors.Join(fleets, err)
 		}
 	}
-	_, chart := e.r.Helm(ctx, "uninstall", Release, "--namespace", OperatorNamespace, "--ignore-not-found", "--wait")
+	_, chart := e.r.Helm(ctx, "uninstall", Release, "--namespace", e.r.Namespaces().Operator, "--ignore-not-found", "--wait")
 	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", own, "--timeout=2m")
 	// With the definition all FlowCollectors go: also those that others made meanwhile.
 	var schema error
@@ -104,6 +127,6 @@ func (e *existing) down(ctx context.Context) error {
 // installed reports whether a rig has installed its things there.
 func (e *existing) installed(ctx context.Context) (bool, error) {
 	e.r.kubeconfig = e.kubeconfig
-	names, err := e.r.Kubectl(ctx, "get", "namespaces", "-l", "app.kubernetes.io/managed-by=flowfleet-rig", "-o", "name")
+	names, err := e.r.Kubectl(ctx, "get", "namespaces", "-l", own, "-o", "name")
 	return strings.TrimSpace(names) != "", err
 }

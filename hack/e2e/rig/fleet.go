@@ -49,10 +49,10 @@ apiVersion: flowfleet.io/v1alpha1
 kind: FlowCollector
 metadata: {name: %[2]s, namespace: %[1]s}
 spec:
-  nats: {urls: ["nats://nats.nats:4222"]}
+  nats: {urls: ["nats://nats.%[4]s:4222"]}
   templateStore: {replicas: 3}
   output: {stream: {replicas: 3, maxBytes: 1Gi}}
-%[3]s`, namespace, name, indented(more))); err != nil {
+%[3]s`, namespace, name, indented(more), r.Namespaces().NATS)); err != nil {
 		return f, err
 	}
 	if err := r.Ready(ctx, f); err != nil {
@@ -62,7 +62,7 @@ spec:
 	if f.Address, err = r.Address(ctx, f); err != nil {
 		return f, err
 	}
-	server, err := r.address(ctx, NATSNamespace, "nats")
+	server, err := r.address(ctx, r.Namespaces().NATS, "nats")
 	f.Server = "nats://" + server + ":4222"
 	return f, err
 }
@@ -166,9 +166,9 @@ func (r *Rig) Diagnose(ctx context.Context, f Fleet) string {
 		{"get", "nodes,pods,services", "-A", "-o", "wide"},
 		{"--namespace", f.Namespace, "describe", "flowcollector", f.Name},
 		{"--namespace", f.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
-		{"--namespace", OperatorNamespace, "logs", Operator, "--tail=50"},
+		{"--namespace", r.Namespaces().Operator, "logs", Operator, "--tail=50"},
 		{"--namespace", f.Namespace, "logs", "--selector=app.kubernetes.io/instance=" + f.Name, "--tail=50", "--prefix"},
-		{"--namespace", NATSNamespace, "logs", "--selector=app=nats", "--tail=30", "--prefix"},
+		{"--namespace", r.Namespaces().NATS, "logs", "--selector=app=nats", "--tail=30", "--prefix"},
 	} {
 		r.diagnose(ctx, &all, arguments...)
 	}

@@ -15,7 +15,7 @@ var NATSServers = []string{"nats-0", "nats-1", "nats-2"}
 
 // NATSReady waits until all of them are.
 func (r *Rig) NATSReady(ctx context.Context) error {
-	_, err := r.Kubectl(ctx, "--namespace", NATSNamespace, "rollout", "status", "statefulset/nats", "--timeout=2m")
+	_, err := r.Kubectl(ctx, "--namespace", r.Namespaces().NATS, "rollout", "status", "statefulset/nats", "--timeout=2m")
 	return err
 }
 
@@ -24,7 +24,7 @@ var forwarded = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)
 // JetStream connects to one of the servers, until close is called.
 func (r *Rig) JetStream(ctx context.Context, server string) (js jetstream.JetStream, disconnect func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	command := r.KubectlCommand(ctx, "--namespace", NATSNamespace, "port-forward", "pod/"+server, ":4222")
+	command := r.KubectlCommand(ctx, "--namespace", r.Namespaces().NATS, "port-forward", "pod/"+server, ":4222")
 	out, err := command.StdoutPipe()
 	if err == nil {
 		err = command.Start()

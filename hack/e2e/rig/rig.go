@@ -42,7 +42,10 @@ type Options struct {
 	Image     string // of operator and collectors, and of NATS, where they cannot be given to the nodes
 	NATSImage string
 	Progress  io.Writer
-	// Reuse takes a cluster of this machine that is up already, and leaves it up whatever happens.
+	// Namespaces that it makes; those of the constants where they are empty.
+	Namespaces Namespaces
+	// Reuse takes a cluster of this machine that is up already, or what a rig has installed in an existing one, and leaves it up whatever
+	// happens.
 	Reuse bool
 }
 
@@ -203,16 +206,16 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.LoadImage(ctx, r.Tag); err != nil {
 		return err
 	}
-	manifest := strings.ReplaceAll(natsManifest, "flowfleet.io/nats-server:e2e", r.natsImage)
-	if err := r.Apply(ctx, manifest+"---\n"+fmt.Sprintf(namespaceManifest, OperatorNamespace)); err != nil {
+	manifest := strings.NewReplacer("flowfleet.io/nats-server:e2e", r.natsImage, "NAMESPACE", r.Namespaces().NATS).Replace(natsManifest)
+	if err := r.Apply(ctx, manifest+"---\n"+fmt.Sprintf(namespaceManifest, r.Namespaces().Operator)); err != nil {
 		return err
 	}
 	if err := r.InstallOperator(ctx); err != nil {
 		return err
 	}
-	if m, ok := r.place.(*machine); ok && !m.begun {
+	if r.Reused() {
 		// It was there before: its image has the same name, and other contents.
-		if _, err := r.Kubectl(ctx, "--namespace", OperatorNamespace, "rollout", "restart", Operator); err != nil {
+		if _, err := r.Kubectl(ctx, "--namespace", r.Namespaces().Operator, "rollout", "restart", Operator); err != nil {
 			return err
 		}
 	}
@@ -221,7 +224,7 @@ func (r *Rig) install(ctx context.Context) error {
 
 // InstallOperator installs the chart, or brings what is installed up to date.
 func (r *Rig) InstallOperator(ctx context.Context) error {
-	_, err := r.Helm(ctx, "upgrade", "--install", Release, r.Chart(), "--namespace", OperatorNamespace,
+	_, err := r.Helm(ctx, "upgrade", "--install", Release, r.Chart(), "--namespace", r.Namespaces().Operator,
 		"--set", "image.repository="+r.Image, "--set", "image.tag="+r.Tag, "--wait", "--timeout", "2m")
 	return err
 }
@@ -245,8 +248,13 @@ func (r *Rig) OwnsNodes() bool { return r.options.Cluster == OnThisMachine }
 
 // Reused reports whether the cluster was up before, and is left up whatever happens.
 func (r *Rig) Reused() bool {
-	m, ok := r.place.(*machine)
-	return ok && !m.begun
+	switch place := r.place.(type) {
+	case *machine:
+		return !place.begun
+	case *existing:
+		return place.reused
+	}
+	return false
 }
 
 // Leave leaves the cluster up, and removes what was built for it.
@@ -329,6 +337,12 @@ func (r *Rig) client(ctx context.Context, program string, arguments ...string) *
 // Helm runs helm.
 func (r *Rig) Helm(ctx context.Context, arguments ...string) (string, error) {
 	return output(r.client(ctx, filepath.Join(r.programs, "helm"), arguments...))
+}
+
+// Send sends flows from the exporters' network with flowgen, whose arguments these are, and verifies nothing.
+func (r *Rig) Send(ctx context.Context, f Fleet, arguments ...string) error {
+	_, err := output(r.Exec(ctx, "exporter", append([]string{r.flowgen, "send", "--target", f.Address}, arguments...)...))
+	return err
 }
 
 // Traffic sends and verifies flows from the exporters' network with flowgen, whose arguments these are. When the context ends

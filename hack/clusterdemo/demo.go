@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
+	"github.com/flowfleet/flowfleet/hack/flowgen/check"
+)
+
+// stage is what the steps of the demo share.
+type stage struct {
+	cluster  *rig.Rig
+	fleet    rig.Fleet
+	duration time.Duration
+	report   check.Report
+	stop     func() // the exporters; nil before they start
+}
+
+// step is one of the demo, on a cluster that is up.
+type step struct {
+	// name says what it does, for who waits, and what failed.
+	name string
+	run  func(ctx context.Context, s *stage) error
+	// look is what to type where it fails, on a cluster that stays.
+	look string
+}
+
+// seeFleet and seePods tell why a fleet, and why its pods, are as they are. NAMESPACE is the fleet's.
+const (
+	seeFleet = "kubectl -n NAMESPACE describe flowcollector edge"
+	seePods  = "kubectl -n NAMESPACE get pods,events"
+)
+
+// steps of the demo, in their order.
+var steps = []step{
+	{"applying a FlowCollector, and waiting until it is Ready", func(ctx context.Context, s *stage) error {
+		f, err := s.cluster.Fleet(ctx, s.fleet.Namespace, s.fleet.Name)
+		if err == nil {
+			s.fleet = f
+		}
+		return err
+	}, seeFleet},
+	{"waiting until the router spreads exporters over the nodes", func(ctx context.Context, s *stage) error {
+		return s.cluster.NextHops(ctx, s.fleet, 3)
+	}, seePods},
+	{"showing the fleet", func(ctx context.Context, s *stage) error {
+		return show(ctx, s.cluster, "--namespace", s.fleet.Namespace, "get", "flowcollector", "edge", "-o", "wide")
+	}, seeFleet},
+	{"starting softflowd (NetFlow v5 and v9) and pmacctd (IPFIX and sFlow), which send to the fleet", func(ctx context.Context, s *stage) (err error) {
+		s.stop, err = startExporters(ctx, s.cluster, s.fleet)
+		return err
+	}, "softflowd -h; pmacctd -V"},
+	{"showing flows as they arrive on JetStream (collector tail), of each protocol", func(ctx context.Context, s *stage) error {
+		defer s.stopExporters()
+		for _, protocol := range []string{"netflow5", "netflow9", "ipfix", "sflow"} {
+			if err := tail(ctx, s.cluster, s.fleet, protocol, 5); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, seeFleet},
+	{"restarting the fleet, pod by pod, while 60 exporters send 2,000 datagrams/s to it", func(ctx context.Context, s *stage) (err error) {
+		s.report, err = roll(ctx, s.cluster, s.fleet, s.duration)
+		return err
+	}, seePods},
+}
+
+// stopExporters stops those that run.
+func (s *stage) stopExporters() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+}
+
+// failure of a step.
+type failure struct {
+	step step
+	err  error
+}
+
+func (f *failure) Error() string { return f.step.name + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// take takes the steps until one fails, or the context ends.
+func take(ctx context.Context, s *stage, steps []step, say func(string, ...any)) error {
+	for _, next := range steps {
+		if err := ctx.Err(); err != nil {
+			return &failure{next, err}
+		}
+		say("%s", next.name)
+		if err := next.run(ctx, s); err != nil {
+			return &failure{next, err}
+		}
+	}
+	return nil
+}
+
+// place is where the demo runs, at its end.
+type place interface {
+	Say(format string, arguments ...any)
+	Reused() bool // it was up before
+	Leave() error
+	Down(ctx context.Context) error
+}
+
+// finish leaves the cluster, or takes down what was begun. Of a failure it returns what somebody has to know: what failed, what is left, and
+// what to type.
+func finish(ctx context.Context, p place, s *stage, down bool, failed error) error {
+	s.stopExporters()
+	if failed == nil && (!down || p.Reused()) {
+		return p.Leave()
+	}
+	var ending error
+	left := "Nothing of it is left but what was built, for the next \"make demo\"."
+	if p.Reused() {
+		ending = p.Leave()
+		left = "The cluster was up before, and stays as it is now. \"make demo\" tries again, \"make demo-down\" takes it down."
+		if f := (*failure)(nil); errors.As(failed, &f) && ctx.Err() == nil {
+			left += "\nTo see why: " + strings.ReplaceAll(f.step.look, "NAMESPACE", s.fleet.Namespace)
+		}
+	} else {
+		p.Say("taking down what was begun")
+		if ending = p.Down(context.WithoutCancel(ctx)); ending != nil {
+			ending = fmt.Errorf("taking down what was begun: %w", ending)
+			left = "Something of it is left: \"make demo-down\" removes it."
+		}
+	}
+	if failed == nil && ending == nil {
+		return nil
+	}
+	if f := (*failure)(nil); errors.As(failed, &f) && ctx.Err() != nil {
+		failed = errors.New("interrupted while " + f.step.name) // how its programs ended does not matter
+	}
+	return fmt.Errorf("%w\n%s", errors.Join(failed, ending), left)
+}
+
+// interrupted takes the place of an error that is one of being interrupted, before the first step.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted; what was built is kept, and the next \"make demo\" goes on from there")
+	}
+	return err
+}
+
+func demo(ctx context.Context, duration time.Duration, down, yes bool) error {
+	options, err := choose(os.Stdout)
+	if err != nil {
+		return err
+	}
+	if err := prepare(ctx); err != nil {
+		return interrupted(ctx, err)
+	}
+	if err := agree(options, yes, os.Stdin, os.Stdout); err != nil {
+		return err
+	}
+	cluster, err := rig.Up(ctx, options) // what it began it takes down where it fails
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	s := &stage{cluster: cluster, fleet: rig.Fleet{Namespace: cluster.Namespaces().Fleet, Name: "edge"}, duration: duration}
+	if err := finish(ctx, cluster, s, down, take(ctx, s, steps, cluster.Say)); err != nil {
+		return err
+	}
+	if !down {
+		fmt.Print(next(cluster.OwnsNodes(), s.fleet.Namespace))
+	}
+	fmt.Println()
+	s.report.Print(os.Stdout)
+	if !s.report.Good() {
+		return errors.New("not every record arrived exactly once")
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/hack/e2e/rig"
+)
+
+// ground notes what becomes of a cluster at the end of a demo.
+type ground struct {
+	reused     bool
+	downFails  bool
+	left, down int
+	said       []string
+}
+
+func (g *ground) Say(format string, arguments ...any) {
+	g.said = append(g.said, fmt.Sprintf(format, arguments...))
+}
+func (g *ground) Reused() bool { return g.reused }
+func (g *ground) Leave() error { g.left++; return nil }
+func (g *ground) Down(ctx context.Context) error {
+	g.down++
+	if g.downFails {
+		return errors.New("a node does not answer")
+	}
+	return ctx.Err() // one that was interrupted would take down nothing
+}
+
+// Each step of the demo may fail, or be interrupted, on a cluster that it brought up and on one that was there. The end says what failed and
+// what to type; the exporters are stopped; what was begun is taken down, what was there is left.
+func TestTheDemoEndsCleanlyWhereverItFails(t *testing.T) {
+	for at := range steps {
+		for _, reused := range []bool{false, true} {
+			for _, interrupt := range []bool{false, true} {
+				for _, downFails := range []bool{false, true} {
+					if reused && downFails {
+						continue
+					}
+					t.Run(fmt.Sprintf("step %d, reused %v, interrupted %v, down fails %v", at+1, reused, interrupt, downFails), func(t *testing.T) {
+						ctx, cancel := context.WithCancel(t.Context())
+						defer cancel()
+						g := &ground{reused: reused, downFails: downFails}
+						s := &stage{fleet: rig.Fleet{Namespace: "flows", Name: "edge"}}
+						running, began := false, []string(nil)
+						played := slices.Clone(steps)
+						for i := range played {
+							played[i].run = func(ctx context.Context, s *stage) error {
+								began = append(began, played[i].name)
+								if i == 3 {
+									running, s.stop = true, func() { running = false }
+								}
+								if i == at && interrupt {
+									cancel()
+									return fmt.Errorf("kubectl: %w: signal: killed", ctx.Err())
+								}
+								if i == at {
+									return errors.New("it does not work")
+								}
+								return nil
+							}
+						}
+						err := finish(ctx, g, s, false, take(ctx, s, played, g.Say))
+						if err == nil || running || len(began) != at+1 {
+							t.Fatalf("%v; exporters run: %v; began %q", err, running, began)
+						}
+						want := []string{steps[at].name}
+						switch {
+						case interrupt:
+							want = append(want, "interrupted while")
+						default:
+							want = append(want, "it does not work")
+						}
+						switch {
+						case reused:
+							want = append(want, "was up before, and stays", `"make demo" tries again`, `"make demo-down" takes it down`)
+							if !interrupt {
+								want = append(want, strings.ReplaceAll(steps[at].look, "NAMESPACE", "flows"))
+							}
+						case downFails:
+							want = append(want, "a node does not answer", `"make demo-down" removes it`)
+						default:
+							want = append(want, "Nothing of it is left")
+						}
+						for _, words := range want {
+							if !strings.Contains(err.Error(), words) {
+								t.Errorf("the end lacks %q:\n%v", words, err)
+							}
+						}
+						if strings.Contains(err.Error(), "killed") {
+							t.Errorf("how programs ended is told to who interrupted them:\n%v", err)
+						}
+						if (g.down == 1) == reused || (g.left == 1) != reused {
+							t.Errorf("taken down %d times, left %d times", g.down, g.left)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestADemoThatWorksLeavesTheClusterUpUnlessItIsToTakeItDown(t *testing.T) {
+	for _, test := range []struct{ reused, down, gone bool }{{false, false, false}, {false, true, true}, {true, false, false}, {true, true, false}} {
+		g := &ground{reused: test.reused}
+		if err := finish(t.Context(), g, &stage{}, test.down, nil); err != nil || (g.down == 1) != test.gone || (g.left == 1) == test.gone {
+			t.Errorf("%+v: %v, taken down %d times, left %d times", test, err, g.down, g.left)
+		}
+	}
+}
+
+// What to type where a step fails is in the fleet's namespace, and each step says what it does.
+func TestEachStepHasItsWords(t *testing.T) {
+	for _, s := range steps {
+		if s.name == "" || s.look == "" || s.run == nil {
+			t.Errorf("%+v", s)
+		}
+	}
+}
