@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 )
@@ -73,6 +74,20 @@ func beginsAtIP(b []byte) bool {
 		}
 	}
 	return fitsIP(b)
+}
+
+// IsBareIP reports whether b, which should be an Ethernet frame, is an IP packet without one, whose length is one of those: some agents
+// leave the link layer out and do not say so.
+func IsBareIP(b []byte, lengths ...uint32) bool {
+	return beginsAtIP(b) && slices.Contains(lengths, ipLength(b))
+}
+
+// ipLength is what the IP header at the front of b says of the packet's length; b fits one.
+func ipLength(b []byte) uint32 {
+	if b[0]>>4 == 4 {
+		return uint32(binary.BigEndian.Uint16(b[2:]))
+	}
+	return 40 + uint32(binary.BigEndian.Uint16(b[4:]))
 }
 
 // fitsIP reports whether b begins with an IP header that nothing contradicts: lengths that hold what is here (RFC 791 section 3.1,
