@@ -154,6 +154,7 @@ func (d *Decoder) Decode(in Datagram) ledger.Counter {
 		d.problem(outcome, in.Source, 0, 0, nil)
 		return outcome
 	}
+	d.last.book.Inc(ledger.DatagramsReceived)
 	d.last.book.Inc(outcome)
 	return outcome
 }

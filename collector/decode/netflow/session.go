@@ -77,7 +77,6 @@ func (d *Decoder) session(version template.Version, source netip.AddrPort, domai
 		d.last = s
 	}
 	s.lastSeen = d.now
-	s.book.Inc(ledger.DatagramsReceived)
 	d.refresh(s)
 	d.refreshRates(s)
 	if s.exporter != nil {
