@@ -2,7 +2,6 @@ package packet
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 )
@@ -76,10 +75,18 @@ func beginsAtIP(b []byte) bool {
 	return fitsIP(b)
 }
 
-// IsBareIP reports whether b, which should be an Ethernet frame, is an IP packet without one, whose length is one of those: some agents
+// IsBareIP reports whether b, which should be an Ethernet frame, is an IP packet without one, whose length is one of two: some agents
 // leave the link layer out and do not say so.
-func IsBareIP(b []byte, lengths ...uint32) bool {
-	return beginsAtIP(b) && slices.Contains(lengths, ipLength(b))
+func IsBareIP(b []byte, length, other uint32) bool {
+	return len(b) > 0 && b[0]>>4&^2 == 4 && isBareIP(b, length, other) // versions 4 and 6; few frames begin so
+}
+
+func isBareIP(b []byte, length, other uint32) bool {
+	if !beginsAtIP(b) {
+		return false
+	}
+	said := ipLength(b)
+	return said == length || said == other
 }
 
 // ipLength is what the IP header at the front of b says of the packet's length; b fits one.
