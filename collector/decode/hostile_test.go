@@ -57,6 +57,9 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 			message(templateSet(10, 300, fields)),
 			message(set(2, u16(300, 0)), g.dataSet(300, fields, 3)),
 		}, 3, ledger.TemplatesWithdrawn}, // RFC 7011 section 8.4: ignored
+		{"two messages in one datagram", [][]byte{
+			append(message(templateSet(10, 300, fields), g.dataSet(300, fields, 2)), g.message(10, 0, g.dataSet(300, fields, 1))...),
+		}, 3, ledger.RecordsDecoded},
 		{"template without fields in NetFlow v9", [][]byte{g.message(9, 1, set(0, u16(300, 0)))}, 0, ledger.TemplatesRefusedInvalid},
 		{"template whose records have no bytes", [][]byte{
 			message(set(2, u16(300, 2, 1, 0, 2, 0))), message(set(300, make([]byte, 1000))),

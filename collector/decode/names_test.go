@@ -172,6 +172,26 @@ func TestFlowsCarryWhatOptionsTablesSay(t *testing.T) {
 	}
 }
 
+// RFC 6759 section 4.2: an application of engine 20 is an enterprise's, and takes 9 bytes. FortiGate has no other ones.
+func TestFlowsCarryTheNamesOfAnEnterprisesApplications(t *testing.T) {
+	const text = 32
+	g := newGenerator(1)
+	message := func(sets ...[]byte) []byte { return g.message(9, 1, sets...) }
+	r := newReader(allNames)
+	r.decode(router,
+		message(optionsSet(9, 257, []field{{1, 2}}, []field{{95, 9}, {96, text}, {94, text}, {372, text}})),
+		message(set(257, concat(u16(9), []byte{20}, u32(12356, 40568), padded("HTTPS.BROWSER", text), padded("Web client", text),
+			padded("Web", text), u16(9), []byte{20}, u32(12356, 25843), padded("DNS", text), padded("", text), padded("Network", text)))),
+		message(templateSet(9, 258, []field{{8, 4}, {12, 4}, {1, 4}, {95, 9}})),
+		message(set(258, concat(u32(0x0a000001, 0x0a000002, 1000), []byte{20}, u32(12356, 40568)))))
+	assertNames(t, r.last(t), map[string]string{"application_name": "HTTPS.BROWSER"})
+	r.decode(router, message(set(258, concat(u32(0x0a000001, 0x0a000002, 1000), []byte{20}, u32(12356, 25843)))))
+	assertNames(t, r.last(t), map[string]string{"application_name": "DNS"})
+	// An id that no number holds has no name, rather than another's.
+	r.decode(router, message(set(258, concat(u32(0x0a000001, 0x0a000002, 1000), []byte{20}, u32(1<<24|12356, 40568)))))
+	assertNames(t, r.last(t), nil)
+}
+
 func assertNames(t *testing.T, got, want map[string]string) {
 	t.Helper()
 	for n := range flow.NumNames {

@@ -21,8 +21,8 @@ var sampleFaults = [...]ledger.Counter{
 // decodeSFlow decodes an sFlow datagram and follows its agent's sequence.
 func (d *Decoder) decodeSFlow(in Datagram) {
 	d.now, d.received = in.Moment(), in.Received
-	d.namer.source = flow.AddressFrom(in.Source.Addr())
-	defer func() { d.namer.source = flow.Address{} }()
+	source := flow.AddressFrom(in.Source.Addr())
+	d.namer.source = source
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
 		Interfaces: d.heard}
@@ -36,8 +36,8 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	for i, fault := range sampleFaults {
 		before[i] = d.counts[fault]
 	}
-	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), flow.AddressFrom(in.Source.Addr()), options, &d.record,
-		d.counts, d.out)
+	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), source, options, &d.record, d.counts, d.out)
+	d.namer.source = flow.Address{}
 	if outcome != ledger.DatagramsDecoded {
 		d.refuse(outcome, in)
 		return

@@ -476,6 +476,10 @@ var vendors = map[uint32][]Element{
 		{ID: 92, Name: "natOutsideSvcid", Type: Unsigned16},
 		{ID: 93, Name: "natSubString", Type: String},
 	},
+	2011: {
+		{ID: 1, Name: "ingressGponGemPortId", Type: Unsigned16},
+		{ID: 2, Name: "egressGponGemPortId", Type: Unsigned16},
+	},
 	2636: {
 		{ID: 137, Name: "commonPropertiesId", Type: JuniperCommonProperties},
 	},
@@ -1364,6 +1368,11 @@ var vendors = map[uint32][]Element{
 	},
 	41916: {
 		{ID: 4321, Name: "viptelaVPNId", Type: Unsigned64},
+	},
+	43874: {
+		{ID: 1, Name: "tag", Type: Unsigned64},
+		{ID: 2, Name: "tag2", Type: Unsigned64},
+		{ID: 3, Name: "label", Type: String},
 	},
 	47729: {
 		{ID: 100, Name: "niagaraSslServerNameIndication", Type: String},

@@ -10,14 +10,17 @@ import (
 // on how many bytes an exporter sends (RFC 6759 section 4.1).
 const selectorBits = 56
 
-// ApplicationNumber reads an applicationId (95). Of more than 8 bytes, which no number holds, it is 0: none.
+// ApplicationNumber reads an applicationId (95). One that no number holds is 0: none. Of the 9 bytes of engine 20, the private enterprise
+// number that begins the selector (RFC 6759 section 4.2) has its upper 8 bits empty as long as there are no more than 16 million of them.
 func ApplicationNumber(b []byte) uint64 {
-	if len(b) == 0 || len(b) > 8 {
+	if len(b) == 0 || len(b) > 16 {
 		return 0
 	}
 	var selector uint64
 	for _, c := range b[1:] {
-		selector = selector<<8 | uint64(c)
+		if selector = selector<<8 | uint64(c); selector>>selectorBits != 0 {
+			return 0
+		}
 	}
 	if len(b) == 1 {
 		return uint64(b[0])

@@ -180,7 +180,9 @@ func (op operation) fits(length int) bool {
 	case opSrcIPv6, opDstIPv6, opNextHopIPv6, opBGPNextHopIPv6, opMPLSIPv6:
 		return length == 16
 	case opStartNTP, opEndNTP, opObservedNTP:
-		return length == 8
+		return length == 8 || length == fineLength
+	case opSrcMAC, opDstMAC:
+		return length == 6
 	case opMPLSLabel:
 		return length == 3 || length == 4
 	case opFrameSection, opPacketSection, opPayloadSection, opMPLSSection, opMPLSPayload, opList, opRoutingHeader, opSegmentSection,

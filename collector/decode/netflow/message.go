@@ -244,8 +244,9 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	t := p.template
 	records, flows, none := 0, 0, 0
 	for len(b) >= t.MinLength {
-		if b[0] == 0 && allZero(b) {
-			break // padding, however long
+		// What follows the records is padding, however long. An options table may have a record of zeros: sampling has ended.
+		if b[0] == 0 && (records > 0 || t.Kind != template.KindOptions) && allZero(b) {
+			break
 		}
 		n := d.recordLength(t, b)
 		if n == 0 {

@@ -165,13 +165,16 @@ func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
 // numberOf reads what a row names; ok is false where it names nothing.
 func numberOf(t names.Table, v []byte) (n uint64, ok bool) {
 	switch {
-	case len(v) == 0 || len(v) > 8:
+	case len(v) == 0:
+		return 0, false
+	case t == names.Applications:
+		n = names.ApplicationNumber(v)
+		return n, n != 0 || allZero(v)
+	case len(v) > 8:
 		return 0, false
 	case t == names.Interfaces:
 		n = uint64(interfaceIndex(v))
 		return n, n != 0
-	case t == names.Applications:
-		return names.ApplicationNumber(v), true
 	}
 	return number(v), true
 }

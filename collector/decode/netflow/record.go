@@ -216,7 +216,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opPrecedence:
 			r.IPTOS = uint32(number(v)) & 0x07 << 5
 		case opTCPFlags:
-			r.TCPFlags = uint32(number(v))
+			// RFC 9565 section 3: the four bits above are the TCP header's length, if anything, and are to be ignored.
+			r.TCPFlags = uint32(number(v)) & 0x0fff
 		case opSrcPort:
 			r.SrcPort = uint32(number(v))
 		case opDstPort:

@@ -131,6 +131,28 @@ func fromNTP(v uint64) uint64 {
 	return seconds*nanosPerSecond + (v&0xffffffff)*nanosPerSecond>>32
 }
 
+// fineLength is that of the times that pmacct's nfprobe sends: seconds and microseconds since 1970, 8 bytes each.
+const fineLength = 16
+
+// fine is the time that an element for microseconds or nanoseconds gives, 0 where it cannot be one. Both are NTP timestamps (RFC 7011
+// sections 6.1.9 and 6.1.10), but nProbe and others count since 1970: as NTP timestamps these would be times in 2036 and after.
+func (c *clock) fine(v []byte) (ns uint64, future bool) {
+	if len(v) == fineLength {
+		seconds, micros := min(number(v[:8]), math.MaxUint32), min(number(v[8:]), 999_999)
+		return c.instant(seconds*nanosPerSecond + micros*nanosPerMicro)
+	}
+	n := number(v)
+	if ns, future = c.instant(fromNTP(n)); ns != 0 {
+		return ns, false
+	}
+	for _, plain := range [...]uint64{scaled(n, nanosPerMicro), n} {
+		if plain >= clockSet && plain <= c.latestNs {
+			return plain, false
+		}
+	}
+	return 0, future
+}
+
 // recordTimes gathers a record's times: what they come to can only be worked out when all its fields are read. 0 is unknown.
 type recordTimes struct {
 	start, end, observed         uint64 // nanoseconds since 1970
@@ -147,13 +169,15 @@ func (t *recordTimes) take(c *clock, op operation, v []byte) {
 	case opStartSeconds:
 		t.start, _ = c.instant(scaled(n, nanosPerSecond))
 	case opStartNTP:
-		t.start, _ = c.instant(fromNTP(n))
+		t.start, _ = c.fine(v)
 	case opStartDelta:
 		t.start = before(c.baseNs, scaled(n, nanosPerMicro))
 	case opEndSeconds:
 		t.takeEnd(c, scaled(n, nanosPerSecond))
 	case opEndNTP:
-		t.takeEnd(c, fromNTP(n))
+		var future bool
+		t.end, future = c.fine(v)
+		t.endsInFuture = t.endsInFuture || future
 	case opEndDelta:
 		t.end = before(c.baseNs, scaled(n, nanosPerMicro))
 	case opDurationMilliseconds:
@@ -167,7 +191,7 @@ func (t *recordTimes) take(c *clock, op operation, v []byte) {
 	case opObservedSeconds:
 		t.observed, _ = c.instant(scaled(n, nanosPerSecond))
 	case opObservedNTP:
-		t.observed, _ = c.instant(fromNTP(n))
+		t.observed, _ = c.fine(v)
 	}
 }
 

@@ -75,6 +75,28 @@ func beginsAtIP(b []byte) bool {
 	return fitsIP(b)
 }
 
+// IsBareIP reports whether b, which should be an Ethernet frame, is an IP packet without one, whose length is one of two: some agents
+// leave the link layer out and do not say so.
+func IsBareIP(b []byte, length, other uint32) bool {
+	return len(b) > 0 && b[0]>>4&^2 == 4 && isBareIP(b, length, other) // versions 4 and 6; few frames begin so
+}
+
+func isBareIP(b []byte, length, other uint32) bool {
+	if !beginsAtIP(b) {
+		return false
+	}
+	said := ipLength(b)
+	return said == length || said == other
+}
+
+// ipLength is what the IP header at the front of b says of the packet's length; b fits one.
+func ipLength(b []byte) uint32 {
+	if b[0]>>4 == 4 {
+		return uint32(binary.BigEndian.Uint16(b[2:]))
+	}
+	return 40 + uint32(binary.BigEndian.Uint16(b[4:]))
+}
+
 // fitsIP reports whether b begins with an IP header that nothing contradicts: lengths that hold what is here (RFC 791 section 3.1,
 // RFC 8200 section 3), a packet that may still travel, and a protocol that is in use. Checksums say nothing: offloading leaves them
 // empty, and who makes captures anonymous leaves them wrong.

@@ -50,11 +50,17 @@ func (d *decoder) combine() {
 // is inside it.
 func (d *decoder) combineBodies() {
 	p, r := &d.parts, d.r
+	etherType := uint32(0)
 	if b := p.ethernet; b != nil {
+		destination, kind := b[10:], b[16:]
+		if len(b) >= ethernetLength {
+			destination, kind = b[12:], b[20:]
+		}
 		p.packet = true
 		fill64(&r.Bytes, uint64(length(b)))
 		fill64(&r.SrcMAC, mac(b[4:]))
-		fill64(&r.DstMAC, mac(b[12:]))
+		fill64(&r.DstMAC, mac(destination))
+		etherType = number16(kind)
 	}
 	if b := p.ipv4; b != nil {
 		var source, destination flow.Address
@@ -68,9 +74,7 @@ func (d *decoder) combineBodies() {
 		destination.Set16(b[24:])
 		d.ip(b, source, destination, b[40:], packet.EtherTypeIPv6)
 	}
-	if b := p.ethernet; b != nil && r.EType == 0 {
-		r.EType = number16(b[20:])
-	}
+	fill(&r.EType, etherType)
 	if b := p.socket4; b != nil {
 		var local, remote flow.Address
 		local.Set4(b[4:])

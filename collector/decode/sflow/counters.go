@@ -22,17 +22,17 @@ type Interface struct {
 // highestInterface is the highest ifIndex; 0x3FFFFFFF is the agent itself (sFlow version 5, "struct flow_sample").
 const highestInterface = 0x3fffffff - 1
 
-// interfaceOf reads the interface that a counter sample describes; ok is false where it describes none. A record that is cut short
+// interfaceOf reads the interface that a counter sample describes, one of index 0 where it describes none. A record that is cut short
 // ends it.
-func interfaceOf(b []byte, expanded bool) (i Interface, ok bool) {
+func interfaceOf(b []byte, expanded bool) (i Interface) {
 	head, class := 8, uint32(0)
 	if len(b) < 12 {
-		return i, false
+		return i
 	}
 	// A source is a class and an index: class 0 is an ifIndex.
 	if expanded {
 		if head = 12; len(b) < 16 {
-			return i, false
+			return i
 		}
 		class, i.Index = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	} else {
@@ -54,7 +54,8 @@ func interfaceOf(b []byte, expanded bool) (i Interface, ok bool) {
 		switch format {
 		case counterInterface:
 			if len(body) >= 16 {
-				i.Index, i.Speed = binary.BigEndian.Uint32(body), binary.BigEndian.Uint64(body[8:])
+				counters := interfaceCounters(body)
+				i.Index, i.Speed = counters.Index, counters.Speed
 			}
 		case counterPortName:
 			if len(body) >= 4 {
@@ -64,7 +65,12 @@ func interfaceOf(b []byte, expanded bool) (i Interface, ok bool) {
 			}
 		}
 	}
-	return i, i.Index > 0 && i.Index <= highestInterface && (i.Speed != 0 || len(i.Name) > 0)
+	return i
+}
+
+// interfaceCounters reads the beginning of if_counters, which is the same in all versions: b is long enough.
+func interfaceCounters(b []byte) Interface {
+	return Interface{Index: binary.BigEndian.Uint32(b), Speed: binary.BigEndian.Uint64(b[8:])}
 }
 
 // counterSample tells who asks what a counter sample says of an interface.
@@ -72,7 +78,17 @@ func (d *decoder) counterSample(b []byte, expanded bool) {
 	if d.options.Interfaces == nil {
 		return
 	}
-	if i, ok := interfaceOf(b, expanded); ok {
+	d.describes(interfaceOf(b, expanded))
+}
+
+// says reports whether i is an interface of which something was said.
+func (i *Interface) says() bool {
+	return i.Index > 0 && i.Index <= highestInterface && (i.Speed != 0 || len(i.Name) > 0)
+}
+
+// describes hands on what was said of an interface.
+func (d *decoder) describes(i Interface) {
+	if d.options.Interfaces != nil && i.says() {
 		d.options.Interfaces(d.header.Agent.Addr(), i)
 	}
 }

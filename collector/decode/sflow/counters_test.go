@@ -2,7 +2,10 @@ package sflow
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 // counterSample is a counter sample of a source with records of format and body.
@@ -63,10 +66,36 @@ func TestCounterSamplesDescribeInterfaces(t *testing.T) {
 		"cut short":                             {[]byte{0, 0, 0, 1, 0, 0, 0, 5}, false, Interface{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, ok := interfaceOf(test.sample, test.expanded)
+			got := interfaceOf(test.sample, test.expanded)
+			ok := got.says()
 			if ok != test.ok || got.Index != test.want.Index || got.Speed != test.want.Speed || string(got.Name) != string(test.want.Name) {
 				t.Errorf("%+v %v, want %+v %v", got, ok, test.want, test.ok)
 			}
 		})
+	}
+}
+
+// RFC 3176 section 5: all counters but those of VLANs begin with if_counters.
+func TestCountersOfVersions2And4DescribeInterfaces(t *testing.T) {
+	for kind, length := range lengthsOfOldCounters {
+		if kind == 0 {
+			continue
+		}
+		body := append(join(u32(5, 6, 2, 0x540be400)), make([]byte, length-16)...)
+		counters := join(u32(oldCounterSample, 1, 5, 20, uint32(kind)), body)
+		var got []Interface
+		_, counts, _, _ := decode(old(4, counters, counters[:len(counters)-4]), Options{Interfaces: func(agent netip.Addr, i Interface) {
+			if agent.String() != "192.0.2.1" {
+				t.Errorf("agent %s", agent)
+			}
+			got = append(got, i)
+		}})
+		want := 1
+		if kind == oldVLANCounters {
+			want = 0
+		}
+		if len(got) != want || want == 1 && (got[0].Index != 5 || got[0].Speed != 10_000_000_000) || counts[ledger.SamplesCounter] != 1 {
+			t.Errorf("kind %d: %+v", kind, got)
+		}
 	}
 }

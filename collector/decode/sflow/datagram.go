@@ -136,7 +136,12 @@ func (d *decoder) samples(b []byte) {
 		// capacity then reaches to the datagram's end.
 		cut := uint64(length) > uint64(len(b))
 		body := b[:min(uint64(length), uint64(len(b)))]
-		if b = b[len(body):]; n+1 < d.header.Samples {
+		if length%4 == 0 || cut {
+			b = b[len(body):]
+		} else {
+			b = behind(b, length)
+		}
+		if n+1 < d.header.Samples {
 			body = body[:len(body):len(body)]
 		}
 		switch format {

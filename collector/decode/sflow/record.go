@@ -69,7 +69,7 @@ func (d *decoder) place(format uint32, b []byte) (whole, place bool) {
 func (d *decoder) placeSeldom(format uint32, b []byte) (whole, place bool) {
 	switch format {
 	case recordEthernet:
-		return d.part(&d.parts.ethernet, b, 24), true
+		return d.ethernet(b), true
 	case recordIPv4:
 		return d.part(&d.parts.ipv4, b, 32), true
 	case recordIPv6:
@@ -101,6 +101,20 @@ func (d *decoder) part(where *[]byte, b []byte, length int) bool {
 	return true
 }
 
+// Lengths of a sampled_ethernet: XDR pads its MAC addresses to eight bytes each, and some agents leave that out.
+const (
+	ethernetLength   = 24
+	unpaddedEthernet = 20
+)
+
+// ethernet remembers a sampled_ethernet. One without padding ends with a type, which has the upper 16 bits of its word empty.
+func (d *decoder) ethernet(b []byte) bool {
+	if len(b) >= unpaddedEthernet && len(b) < ethernetLength && binary.BigEndian.Uint16(b[16:]) == 0 {
+		return d.part(&d.parts.ethernet, b[:unpaddedEthernet:unpaddedEthernet], unpaddedEthernet)
+	}
+	return d.part(&d.parts.ethernet, b, ethernetLength)
+}
+
 func (d *decoder) rawHeader(b []byte) bool {
 	if len(b) < 16 {
 		return false
@@ -110,14 +124,15 @@ func (d *decoder) rawHeader(b []byte) bool {
 		d.keep(recordRawHeader, 2, b[8:12])
 	}
 	length := binary.BigEndian.Uint32(b[12:])
-	return d.sampledHeader(binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), length, b[16:])
+	return d.sampledHeader(binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:]), length, b[16:])
 }
 
 // unknownLength stands where an agent does not know a length.
 const unknownLength = 1<<32 - 1
 
-// sampledHeader reads the first bytes of a packet of frameLength bytes. It reports whether all length bytes are there.
-func (d *decoder) sampledHeader(protocol, frameLength, length uint32, header []byte) bool {
+// sampledHeader reads the first bytes of a packet of frameLength bytes, stripped of which are not in the header. It reports whether all
+// length bytes are there.
+func (d *decoder) sampledHeader(protocol, frameLength, stripped, length uint32, header []byte) bool {
 	whole := uint64(length) <= uint64(len(header))
 	if whole {
 		header = header[:length]
@@ -130,7 +145,11 @@ func (d *decoder) sampledHeader(protocol, frameLength, length uint32, header []b
 	}
 	d.parts.packet = true
 	d.r.Bytes = uint64(frameLength)
-	if packet.Dissect(d.r, protocolOf(protocol), header, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
+	first := protocolOf(protocol)
+	if first == packet.ProtocolEthernet && packet.IsBareIP(header, frameLength, frameLength-stripped) {
+		first = packet.ProtocolIP // Open vSwitch samples what came out of a tunnel so
+	}
+	if packet.Dissect(d.r, first, header, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
 		d.counts.Inc(ledger.PacketsTruncated)
 	}
 	return whole

@@ -127,8 +127,32 @@ func (d *decoder) records(announced uint32, b []byte) {
 			b = b[:size]
 		}
 		d.flowRecord(format, b[:size])
-		b = b[size:]
+		if size%4 == 0 {
+			b = b[size:]
+		} else {
+			b = behind(b, size)
+		}
 	}
+}
+
+// behind is what follows opaque data of size bytes, not a multiple of four, at the front of b. XDR fills it up with zeros (RFC 4506 section
+// 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out.
+func behind(b []byte, size uint32) []byte {
+	rest, padding := b[size:], int(-size&3)
+	for _, c := range rest[:min(padding, len(rest))] {
+		if c != 0 {
+			return rest
+		}
+	}
+	if len(rest) <= padding || begins(rest[padding:]) || !begins(rest) {
+		return rest[min(padding, len(rest)):]
+	}
+	return rest
+}
+
+// begins reports whether b begins with a record or sample that it holds in full.
+func begins(b []byte) bool {
+	return len(b) >= 8 && uint64(binary.BigEndian.Uint32(b[4:])) <= uint64(len(b)-8)
 }
 
 // deliver hands the record over, unless the sample announced parts and none that is whole says anything of a packet: then there is

@@ -24,9 +24,9 @@ const (
 	oldURL     = 5
 )
 
-// oldCounters are the lengths of counters by their type (RFC 3176 section 5, "counters_version"): generic, Ethernet, token ring, FDDI,
+// lengthsOfOldCounters are those of counters by their type (RFC 3176 section 5, "counters_version"): generic, Ethernet, token ring, FDDI,
 // 100BaseVG, WAN, VLAN.
-var oldCounters = [...]uint64{0, 88, 140, 160, 88, 168, 88, 28}
+var lengthsOfOldCounters = [...]uint64{0, 88, 140, 160, 88, 168, 88, 28}
 
 // oldSamples reads the samples of a datagram of version 2 or 4.
 func (d *decoder) oldSamples(b []byte) {
@@ -45,15 +45,7 @@ func (d *decoder) oldSamples(b []byte) {
 		case oldFlowSample:
 			d.oldFlow(&c)
 		case oldCounterSample:
-			c.take(12)
-			kind := c.word()
-			if kind >= uint32(len(oldCounters)) || kind == 0 {
-				c.bad = true
-				break
-			}
-			if c.take(oldCounters[kind]); !c.bad {
-				d.counts.Inc(ledger.SamplesCounter)
-			}
+			d.oldCounters(&c)
 		default:
 			c.bad = true
 		}
@@ -62,6 +54,27 @@ func (d *decoder) oldSamples(b []byte) {
 			d.counts.Inc(ledger.DatagramsTruncated)
 			return
 		}
+	}
+}
+
+// oldVLANCounters are the only counters that do not begin with those of an interface.
+const oldVLANCounters = 7
+
+// oldCounters reads one counter sample.
+func (d *decoder) oldCounters(c *cursor) {
+	c.take(12)
+	kind := c.word()
+	if kind >= uint32(len(lengthsOfOldCounters)) || kind == 0 {
+		c.bad = true
+		return
+	}
+	b := c.take(lengthsOfOldCounters[kind])
+	if c.bad {
+		return
+	}
+	d.counts.Inc(ledger.SamplesCounter)
+	if kind != oldVLANCounters {
+		d.describes(interfaceCounters(b))
 	}
 }
 
@@ -80,7 +93,7 @@ func (d *decoder) oldFlow(c *cursor) {
 	case oldHeader:
 		protocol, frameLength := c.word(), c.word()
 		if header := c.counted(1); !c.bad {
-			d.sampledHeader(protocol, frameLength, uint32(len(header)), header)
+			d.sampledHeader(protocol, frameLength, 0, uint32(len(header)), header)
 		}
 	case oldIPv4:
 		d.parts.ipv4, d.parts.held = c.take(32), true

@@ -1,0 +1,256 @@
+package netflow_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// ip4 and ip6 are addresses of documentation.
+var (
+	ip4 = u32(0xc000020a)
+	ip6 = []byte{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}
+)
+
+// TestFieldsAreReadAsExportersMeanThem has the fields that users of collectors reported as misread, one record each.
+func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
+	ntp := uint64(exported+2_208_988_800) << 32
+	start, end := (exported-10)*second+123_456_000, (exported-5)*second+654_321_000
+	times := func(r *flow.Record) bool { return r.TimeFlowStartNs == start && r.TimeFlowEndNs == end }
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		right  func(r *flow.Record) bool
+	}{
+		// Times.
+		{"microseconds since 1970, as nProbe sends them", []uint16{154, 8, 155, 8}, u64(start/1000, end/1000), times},
+		{"nanoseconds since 1970", []uint16{156, 8, 157, 8}, u64(start, end), times},
+		{"seconds and microseconds of 8 bytes each, as pmacct sends them", []uint16{155, 16, 154, 16},
+			u64(exported-5, 654_321, exported-10, 123_456), times},
+		{"seconds beyond any time in 16 bytes", []uint16{154, 16, 150, 4, 151, 4}, join(u64(math.MaxUint64, math.MaxUint64), u32(exported-10, exported-5)),
+			func(r *flow.Record) bool {
+				return r.TimeFlowStartNs == (exported-10)*second && r.TimeFlowEndNs == (exported-5)*second
+			}},
+		{"milliseconds beside microseconds, as YAF sends them", []uint16{152, 8, 153, 8, 154, 8, 155, 8},
+			u64((exported-10)*1000, (exported-5)*1000, ntp-10<<32, ntp-5<<32), func(r *flow.Record) bool {
+				return r.TimeFlowStartNs == (exported-10)*second && r.TimeFlowEndNs == (exported-5)*second
+			}},
+		{"an end of zero", []uint16{152, 8, 153, 8}, u64((exported-10)*1000, 0), func(r *flow.Record) bool {
+			return r.TimeFlowStartNs == (exported-10)*second && r.TimeFlowEndNs == (exported-10)*second
+		}},
+		{"a duration of zero milliseconds", []uint16{150, 4, 161, 4}, u32(exported-10, 0), func(r *flow.Record) bool {
+			return r.TimeFlowStartNs == (exported-10)*second && r.TimeFlowEndNs == (exported-10)*second
+		}},
+		{"the time of initialization behind the uptimes, as MikroTik sends it", []uint16{22, 4, 21, 4, 160, 8},
+			join(u32(1000, 2000), u64((exported-100)*1000)), func(r *flow.Record) bool {
+				return r.TimeFlowStartNs == (exported-99)*second && r.TimeFlowEndNs == (exported-98)*second
+			}},
+		{"uptimes of 8 bytes, as NX-OS sends them", []uint16{160, 8, 22, 8, 21, 8}, u64((exported-100)*1000, 1000, 2000),
+			func(r *flow.Record) bool {
+				return r.TimeFlowStartNs == (exported-99)*second && r.TimeFlowEndNs == (exported-98)*second
+			}},
+		// Numbers in fewer bytes (RFC 7011 section 6.2), and in more.
+		{"numbers of three bytes", []uint16{1, 3, 2, 3, 16, 3, 10, 3}, []byte{1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 9}, func(r *flow.Record) bool {
+			return r.Bytes == 65536 && r.Packets == 256 && r.SrcAS == 65537 && r.InIf == 9
+		}},
+		{"a protocol of two bytes", []uint16{4, 2}, u16(17), func(r *flow.Record) bool { return r.Proto == 17 }},
+		{"AS numbers of two and of four bytes", []uint16{16, 2, 17, 4}, join(u16(64500), u32(4_200_000_000)), func(r *flow.Record) bool {
+			return r.SrcAS == 64500 && r.DstAS == 4_200_000_000
+		}},
+		{"an interface of two bytes, and of eight", []uint16{10, 2, 14, 8}, join(u16(40000), u64(3)), func(r *flow.Record) bool {
+			return r.InIf == 40000 && r.OutIf == 3
+		}},
+		{"a MAC address of four bytes is none", []uint16{56, 4, 80, 6}, []byte{1, 2, 3, 4, 2, 0, 0, 0, 0, 5}, func(r *flow.Record) bool {
+			return r.SrcMAC == 0 && r.DstMAC == 0x020000000005
+		}},
+		{"an IPv4 address of 16 bytes is none", []uint16{8, 16, 12, 4}, join(ip6, ip4), func(r *flow.Record) bool {
+			return r.SrcAddr.IsZero() && r.DstAddr.Addr().String() == "192.0.2.10"
+		}},
+		{"a field of no bytes", []uint16{8, 4, 82, 0, 12, 4}, join(ip4, ip4), func(r *flow.Record) bool {
+			return r.DstAddr.Addr().String() == "192.0.2.10"
+		}},
+		// Flags and kin.
+		{"TCP flags of one byte", []uint16{6, 1}, []byte{0x1b}, func(r *flow.Record) bool { return r.TCPFlags == 0x1b }},
+		{"TCP flags of two bytes, with the length of the header", []uint16{6, 2}, u16(0x5118), func(r *flow.Record) bool { return r.TCPFlags == 0x118 }},
+		{"TCP flags of four bytes", []uint16{6, 4}, u32(0x12), func(r *flow.Record) bool { return r.TCPFlags == 0x12 }},
+		{"a forwarding status of one byte", []uint16{89, 1}, []byte{0x82}, func(r *flow.Record) bool { return r.ForwardingStatus == 130 }},
+		{"a forwarding status behind zeros", []uint16{89, 4}, u32(0x42), func(r *flow.Record) bool { return r.ForwardingStatus == 66 }},
+		{"a code point", []uint16{195, 1}, []byte{46}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
+		{"a type of service before and after treatment", []uint16{55, 1, 5, 1}, []byte{8, 184}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
+		// ICMP.
+		{"ICMP type and code in one", []uint16{4, 1, 32, 2}, []byte{1, 3, 1}, func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
+		{"ICMPv6 type and code in two", []uint16{4, 1, 178, 1, 179, 1}, []byte{58, 1, 4}, func(r *flow.Record) bool {
+			return r.ICMPType == 1 && r.ICMPCode == 4
+		}},
+		{"ICMPv6 elements alone say the protocol", []uint16{178, 1, 179, 1}, []byte{135, 0}, func(r *flow.Record) bool {
+			return r.ICMPType == 135 && r.Proto == 58
+		}},
+		{"a destination port of UDP is no ICMP", []uint16{4, 1, 11, 2}, []byte{17, 3, 1}, func(r *flow.Record) bool {
+			return r.ICMPType == 0 && r.DstPort == 769
+		}},
+		// Addresses.
+		{"an IPv4 address within IPv6 stays as exported", []uint16{27, 16, 28, 16},
+			join(make([]byte, 10), u16(0xffff), ip4, ip6), func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "::ffff:192.0.2.10" && r.EType == 0x86dd
+			}},
+		{"addresses after translation are no flow's own", []uint16{8, 4, 12, 4, 225, 4, 226, 4, 227, 2, 228, 2},
+			join(ip4, u32(0xc6336414, 0xcb007101, 0xc6336414), u16(1024, 443)), func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "192.0.2.10" && r.SrcPort == 0 && r.DstPort == 0
+			}},
+		{"prefixes and their lengths", []uint16{44, 4, 9, 1, 45, 4, 13, 1}, join(u32(0xc0000200), []byte{24}, u32(0xc6336400), []byte{25}),
+			func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "192.0.2.0" && r.SrcNet == 24 && r.DstNet == 25
+			}},
+		{"next hops of zero", []uint16{15, 4, 18, 4}, u32(0, 0), func(r *flow.Record) bool { return r.NextHop.Len() == 0 && r.BGPNextHop.Len() == 0 }},
+		// VLANs and interfaces.
+		{"802.1Q", []uint16{243, 2, 254, 2}, u16(100, 200), func(r *flow.Record) bool { return r.SrcVLAN == 100 && r.DstVLAN == 200 && r.VLANID == 100 }},
+		{"a physical interface where the logical one is none", []uint16{10, 4, 252, 4}, u32(0, 12), func(r *flow.Record) bool { return r.InIf == 12 }},
+		// MPLS.
+		{"MPLS labels of three bytes", []uint16{70, 3, 71, 3, 72, 3}, []byte{0x03, 0xe8, 0x10, 0x05, 0xdc, 0x21, 0, 0, 0}, func(r *flow.Record) bool {
+			return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16001 && r.MPLSLabel[1] == 24002
+		}},
+		// Counters.
+		{"totals are no delta counts", []uint16{85, 4, 86, 4, 8, 4}, join(u32(1000, 10), ip4), func(r *flow.Record) bool { return r.Bytes == 0 }},
+		// A rate in the record.
+		{"one packet of so many", []uint16{34, 4, 35, 1}, join(u32(1000), []byte{2}), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
+		{"so many taken, so many left", []uint16{305, 4, 306, 4}, u32(1, 999), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
+		{"a probability of four bytes", []uint16{311, 4}, u32(math.Float32bits(0.01)), func(r *flow.Record) bool { return r.SamplingRate == 100 }},
+		{"a probability of eight bytes", []uint16{311, 8}, u64(math.Float64bits(0.001)), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
+		{"some out of so many", []uint16{309, 4, 310, 4}, u32(2, 1000), func(r *flow.Record) bool { return r.SamplingRate == 500 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t)
+			count := uint16(1 + len(test.fields)/2)
+			s.ipfix(set(2, u16(300, count), u16(test.fields...), u16(3, 1)), set(300, test.values, []byte{1}))
+			if len(s.records) == 0 { // of a flow whose other fields say nothing
+				s.ipfix(set(2, u16(300, count+1), u16(test.fields...), u16(3, 1, 7, 2)), set(300, test.values, []byte{1}, u16(9)))
+			}
+			if r := s.only(); !test.right(&r) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// TestMessagesAreReadAsFarAsTheyAreWhole has the forms of messages that collectors were reported to stumble over.
+func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
+	fields := u16(300, 2, 1, 4, 2, 4)
+	for _, test := range []struct {
+		name string
+		send func(s *station)
+		want []uint64 // bytes of each flow
+	}{
+		{"several templates in one set", func(s *station) {
+			s.ipfix(set(2, fields, u16(301, 1, 1, 4), u16(302, 1, 1, 2)), set(302, u16(7)), set(301, u32(8)), set(300, u32(9, 1)))
+		}, []uint64{7, 8, 9}},
+		{"several options templates in one set", func(s *station) {
+			s.ipfix(set(3, u16(400, 2, 1, 144, 4, 34, 4), u16(401, 2, 1, 10, 4, 82, 8)), set(2, fields), set(400, u32(1, 100)), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"four to seven bytes of padding behind templates, as Ixia sends them", func(s *station) {
+			s.ipfix(set(2, fields, make([]byte, 4)), set(300, u32(9, 1), make([]byte, 7)))
+		}, []uint64{9}},
+		{"a template that changes within the message", func(s *station) {
+			s.ipfix(set(2, fields), set(300, u32(9, 1)), set(2, u16(300, 2, 2, 4, 1, 4)), set(300, u32(1, 8)))
+		}, []uint64{9, 8}},
+		{"data before its template, in one message", func(s *station) {
+			s.ipfix(set(300, u32(9, 1)), set(2, fields))
+		}, []uint64{9}},
+		{"withdrawals of one and of all templates over UDP", func(s *station) {
+			s.ipfix(set(2, fields))
+			s.ipfix(set(2, u16(300, 0)), set(2, u16(2, 0)), set(3, u16(3, 0)))
+			s.ipfix(set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"two messages in one datagram", func(s *station) {
+			one := join(u16(10, 16+16+12), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1)))
+			two := join(u16(10, 16+12), u32(exported, 2, 7), set(300, u32(8, 1)))
+			s.send(exporterPort, time.Hour, join(one, two))
+		}, []uint64{9, 8}},
+		{"a length that is longer than the datagram", func(s *station) {
+			s.send(exporterPort, time.Hour, join(u16(10, 1400), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1, 8, 1))))
+		}, []uint64{9, 8}},
+		{"NetFlow v9 with a count of sets, of records and of nothing", func(s *station) {
+			for i, count := range []uint16{2, 3, 0, 65535} {
+				s.send(exporterPort, time.Hour, join(u16(9, count), u32(uptime9, exported, uint32(i), 7), set(0, fields), set(300, u32(9, 1, 8, 1))))
+			}
+		}, []uint64{9, 8, 9, 8, 9, 8, 9, 8}},
+		{"NetFlow v9 with zeros up to a fixed size", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), make([]byte, 1000))
+		}, []uint64{9}},
+		{"NetFlow v9 without padding behind sets of odd length", func(s *station) {
+			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), set(300, u32(9), []byte{6}), set(300, u32(8), []byte{6}))
+		}, []uint64{9, 8}},
+		{"an options template of NetFlow v9 without scope", func(s *station) {
+			s.netflow9(set(1, u16(400, 0, 4, 34, 4, 0)), set(0, fields), set(400, u32(100)), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"an options template of IPFIX without scope", func(s *station) {
+			s.ipfix(set(3, u16(400, 1, 0, 34, 4)), set(2, fields), set(400, u32(100)), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"a reserved set between others", func(s *station) {
+			s.ipfix(set(2, fields), set(99, u32(1, 2)), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"variable lengths, short and long, before numbers", func(s *station) {
+			s.ipfix(set(2, u16(300, 3, 0x8001, 65535, 0, 12356, 82, 65535, 1, 4)), set(300,
+				[]byte{255}, u16(300), make([]byte, 300), []byte{2, 'a', 'b'}, u32(9), // one long, one short
+				[]byte{255}, u16(3), []byte("abc"), []byte{0}, u32(8))) // the long form for few bytes, and none
+		}, []uint64{9, 8}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t)
+			test.send(s)
+			var have []uint64
+			for _, r := range s.records {
+				have = append(have, r.Bytes)
+			}
+			if len(have) != len(test.want) {
+				t.Fatalf("bytes %d, want %d; problems %v", have, test.want, s.problems)
+			}
+			for i := range have {
+				if have[i] != test.want[i] {
+					t.Errorf("bytes %d, want %d", have, test.want)
+				}
+			}
+		})
+	}
+}
+
+// An interval of 0 says that sampling has ended, also where all of its record is zero.
+func TestARecordOfZerosEndsSampling(t *testing.T) {
+	s := newStation(t)
+	s.ipfix(set(3, u16(400, 2, 1, 144, 4, 34, 4)), set(2, u16(300, 1, 1, 4)), set(400, u32(0, 100)))
+	s.ipfix(set(300, u32(9)))
+	s.ipfix(set(400, u32(0, 0)))
+	s.ipfix(set(300, u32(8)))
+	if len(s.records) != 2 || s.records[0].SamplingRate != 100 || s.records[1].SamplingRate != 0 {
+		t.Errorf("%+v", s.records)
+	}
+	if s.counts[ledger.SequenceSkipped] != 0 {
+		t.Errorf("%d records seem to be missing", s.counts[ledger.SequenceSkipped])
+	}
+}
+
+// The 14 bits below NetFlow v5's sampling mode are the interval; a count of records that are not there invents none.
+func TestNetFlow5AsItIsSent(t *testing.T) {
+	record := join(ip4, u32(0xc6336414, 0), u16(0xffff, 2), u32(10, 1000, uptime9-9000, uptime9-1000), u16(1024, 443),
+		[]byte{0, 0x18, 6, 0}, u16(64500, 64501), []byte{24, 32, 0, 0})
+	for _, test := range []struct {
+		name     string
+		sampling uint16
+		count    uint16
+		rate     uint64
+	}{
+		{"mode 1", 1<<14 | 1000, 1, 1000}, {"mode 2", 2<<14 | 1000, 1, 1000}, {"no mode", 1000, 1, 1000}, {"mode without interval", 1 << 14, 1, 0},
+		{"a count beyond the datagram", 0, 30, 0},
+	} {
+		s := newStation(t, func(*netflow.Settings) {})
+		s.send(exporterPort, time.Hour, join(u16(5, test.count), u32(uptime9, exported, 0, 1), u16(0, test.sampling), record))
+		if r := s.only(); r.SamplingRate != test.rate || r.InIf != 0 || r.OutIf != 2 || r.TCPFlags != 0x18 || r.Bytes != 1000 ||
+			r.TimeFlowStartNs != (exported-9)*second || r.TimeFlowEndNs != (exported-1)*second {
+			t.Errorf("%s: %+v", test.name, r)
+		}
+	}
+}
