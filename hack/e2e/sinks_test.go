@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,18 +13,19 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/clickhousetest"
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/hack/cluster/plan"
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
-// The engine is a program of this machine in the exporters' network, which pods reach by the router.
-const clickHouseAddress = "10.78.0.10:8123"
+// The engine is a program of this machine beside the control plane, which pods reach.
+var clickHouseAddress = netip.AddrPortFrom(plan.API, 8123).String()
 
 // The ledger reaches the database: through a rolling update of the fleet and two deaths of the sink each record that exporters sent is one
 // row, with the bytes that it has in the stream.
 func TestWhatExportersSendIsOneRowEachInClickHouse(t *testing.T) {
-	ownNodes(t) // they have the network in which the engine runs
+	ownNodes(t) // the engine runs in their network
 	clickhouse := clickhousetest.StartAt(t, clickHouseAddress, func(program string) *exec.Cmd {
-		return cluster.Exec(context.Background(), "exporter", program)
+		return cluster.Exec(context.Background(), "lan", program)
 	})
 	diagnose(t)
 	must(t, cluster.InstallOperator(t.Context(), "sinks.enabled=true"))
@@ -44,7 +46,7 @@ spec:
 	})
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(tellSink(f))
+			t.Log(tellSink(f), clickhouse.Query("SELECT 'ClickHouse answers the test'"))
 		}
 	})
 	sinkIs(t, f, "Ready", "True")

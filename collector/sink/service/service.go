@@ -11,6 +11,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/sink"
 	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // Names of the readiness checks.
@@ -42,7 +43,8 @@ func Run(ctx context.Context, c *Config, log *slog.Logger) error {
 	}
 	s := sink.New(js, c.options(), clickhouse.New(c.ClickHouse), log)
 	ready := observe.NewReadiness(checkNATS, checkClickHouse)
-	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log)
+	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log,
+		observe.Page{Path: status.SinkPath, Handler: &page{sink: s, started: time.Now()}})
 	if err != nil {
 		return err
 	}
