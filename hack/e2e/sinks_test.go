@@ -32,6 +32,8 @@ func TestWhatExportersSendIsOneRowEachInClickHouse(t *testing.T) {
 	t.Cleanup(func() { must(t, cluster.InstallOperator(context.Background())) })
 	f, discard := another(t, "warehouse", "edge")
 	t.Cleanup(discard)
+	// Each message is an insert into nine tables, of an engine that runs one at a time.
+	patchOf(t, f, `{"spec":{"output":{"batch":{"maxBytes":"900Ki","maxAge":"3s"}}}}`)
 	must(t, cluster.Apply(t.Context(), fmt.Sprintf(`apiVersion: flowfleet.io/v1alpha1
 kind: FlowSink
 metadata: {name: rows, namespace: %s}
@@ -50,9 +52,11 @@ spec:
 		}
 	})
 	sinkIs(t, f, "Ready", "True")
+	must(t, cluster.Ready(t.Context(), f))
+	endedOf(t, f)
 	must(t, cluster.Settled(t.Context(), f, 3))
 
-	end := meanwhile(t, f, "--exporters", "12", "--rate", "500", "--records", "4")
+	end := meanwhile(t, f, "--exporters", "12", "--rate", "300", "--records", "4")
 	time.Sleep(3 * time.Second)
 	killSink(t, f)
 	_, err := cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "rollout", "restart", f.DaemonSet())
@@ -66,7 +70,7 @@ spec:
 
 	records, bytes := streamed(t, f)
 	want := fmt.Sprintf("%d\t%d", records, bytes)
-	must(t, rig.Await(t.Context(), 2*time.Minute, func() error {
+	must(t, rig.Await(t.Context(), 3*time.Minute, func() error {
 		if got := clickhouse.Query("SELECT count(), sum(bytes) FROM flowfleet.flows"); got != want {
 			return fmt.Errorf("rows and bytes are %q, and in the stream %q", got, want)
 		}
@@ -84,6 +88,8 @@ spec:
 	t.Logf("figure: %d rows of %d records in the stream, %d bytes; the sink was killed twice, the fleet rolled once", records, records, bytes)
 	sinkIs(t, f, "Ready", "True")
 	sinkIs(t, f, "DestinationReachable", "True")
+	sinkIs(t, f, "SchemaCurrent", "True")
+	sinkIs(t, f, "KeepingUp", "True")
 }
 
 // sinkIs waits until a condition of the FlowSink has a status.
