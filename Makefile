@@ -116,7 +116,7 @@ LOAD       ?= 60s
 
 .PHONY: e2e
 e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
-	CHDB_LIB_PATH="$${CHDB_LIB_PATH:-$$($(GO) run ./hack/chdb)}" FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
+	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
 
 .PHONY: kubectl-output
 kubectl-output: need-go ## Provoke each kind of trouble on that cluster, and write docs/kubectl-output.md (needs root; about 10 minutes)

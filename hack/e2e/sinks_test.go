@@ -21,7 +21,7 @@ import (
 var clickHouseAddress = netip.AddrPortFrom(plan.API, 8123).String()
 
 // The ledger reaches the database: through a rolling update of the fleet and two deaths of the sink each record that exporters sent is one
-// row, with the bytes that it has in the stream.
+// row, with the bytes that it has in the stream. It needs CHDB_LIB_PATH=$(go run ./hack/chdb).
 func TestWhatExportersSendIsOneRowEachInClickHouse(t *testing.T) {
 	ownNodes(t) // the engine runs in their network
 	clickhouse := clickhousetest.StartAt(t, clickHouseAddress, func(program string) *exec.Cmd {
