@@ -60,6 +60,8 @@ type operatorOptions struct {
 	allowed   Allowed
 	// sinks are looked after, too.
 	sinks bool
+	// sinksInterval is how often they are asked; 0 for as usual.
+	sinksInterval time.Duration
 	// between stands between the operator and the API server.
 	between func(http.RoundTripper) http.RoundTripper
 }
@@ -119,7 +121,8 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		t.Fatal(err)
 	}
 	if options.sinks {
-		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed}
+		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed,
+			lookInterval: options.sinksInterval}
 		if err := sinks.Setup(manager); err != nil {
 			t.Fatal(err)
 		}

@@ -3,17 +3,19 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,12 +40,20 @@ type SinkReconciler struct {
 	Identity string
 	// Allowed bounds what FlowSinks and their FlowCollectors can ask for.
 	Allowed Allowed
+	// Clock is the system's where it is nil.
+	Clock clock.PassiveClock
+
+	look         *sinkLook
+	lookInterval time.Duration // 0 for the usual one
+	mu           sync.Mutex
+	wrote        map[types.NamespacedName]time.Time // of each status
 }
 
 // Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
 func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	s := &v1alpha1.FlowSink{}
 	if err := r.Client.Get(ctx, request.NamespacedName, s); err != nil {
+		r.forget(request.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !s.DeletionTimestamp.IsZero() {
@@ -77,7 +87,18 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 	if err := r.gather(ctx, f); err != nil {
 		return ctrl.Result{}, err
 	}
-	return again, r.writeStatus(ctx, f)
+	wait, err := r.writeStatus(ctx, f)
+	if wait > 0 && (again.RequeueAfter == 0 || wait < again.RequeueAfter) {
+		again.RequeueAfter = wait
+	}
+	return again, err
+}
+
+func (r *SinkReconciler) forget(name types.NamespacedName) {
+	r.look.forget(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.wrote, name)
 }
 
 // collector that a FlowSink reads from; nil without one. The cache has only those that this operator looks after.
@@ -187,21 +208,35 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 	if err := r.Client.List(ctx, pods, client.InNamespace(f.Sink.Namespace), client.MatchingLabels(sink.Selector(f.Sink))); err != nil {
 		return fmt.Errorf("listing the pods of FlowSink %s: %w", client.ObjectKeyFromObject(f.Sink), err)
 	}
-	f.Pods = pods.Items
+	f.Pods, f.Now = pods.Items, r.Clock.Now()
+	f.Heard = r.look.of(client.ObjectKeyFromObject(f.Sink), sink.Askable(f.Sink, f.Pods))
 	return nil
 }
 
-// writeStatus writes the status where it differs, and tells of it in an event where Ready is another.
-func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) error {
+// writeStatus writes the status where it differs by enough, and tells of it in an event where Ready is another. It returns when to try
+// again, 0 for not at all.
+func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.Duration, error) {
 	before, after := f.Sink, f.Sink.DeepCopy()
 	after.Status = sink.Judge(f)
-	if equality.Semantic.DeepEqual(before.Status, after.Status) {
-		return nil
+	name := client.ObjectKeyFromObject(before)
+	r.mu.Lock()
+	wait := sinkFigures - f.Now.Sub(r.wrote[name])
+	r.mu.Unlock()
+	switch weighSink(&before.Status, &after.Status) {
+	case nothingNew:
+		return 0, nil
+	case newFigures:
+		if wait > 0 {
+			return wait, nil
+		}
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("writing the status of FlowSink %s: %w", client.ObjectKeyFromObject(before), err)
+		return 0, fmt.Errorf("writing the status of FlowSink %s: %w", name, err)
 	}
+	r.mu.Lock()
+	r.wrote[name] = f.Now
+	r.mu.Unlock()
 	was, is := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
 	if was == nil || was.Status != is.Status || was.Reason != is.Reason {
 		kind := corev1.EventTypeNormal
@@ -210,5 +245,5 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) error {
 		}
 		r.Events.Eventf(after, nil, kind, is.Reason, v1alpha1.ConditionReady, "%s", judge.Cut("Ready: "+is.Message, 1024))
 	}
-	return nil
+	return 0, nil
 }

@@ -3,18 +3,23 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
@@ -27,6 +32,18 @@ func (r *SinkReconciler) Setup(manager ctrl.Manager) error {
 }
 
 func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options) error {
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
+	r.wrote = make(map[types.NamespacedName]time.Time)
+	// What sinks say is a reason to look at their FlowSink.
+	heard := make(chan event.GenericEvent, 1024)
+	r.look = newSinkLook(r.Client, r.lookInterval, func(name types.NamespacedName) {
+		heard <- event.GenericEvent{Object: &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}}
+	})
+	if err := manager.Add(runnable(r.look.run)); err != nil {
+		return fmt.Errorf("adding what asks sinks: %w", err)
+	}
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	err := ctrl.NewControllerManagedBy(manager).
@@ -35,6 +52,7 @@ func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options)
 		Owns(&corev1.ConfigMap{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sinkOfPod)).
 		Watches(&v1alpha1.FlowCollector{}, handler.EnqueueRequestsFromMapFunc(r.sinksOf)).
+		WatchesRawSource(source.Channel(heard, &handler.EnqueueRequestForObject{})).
 		WithOptions(options).
 		Complete(r)
 	if err != nil {

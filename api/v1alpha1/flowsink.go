@@ -178,9 +178,44 @@ type ClickHouseTLS struct {
 	ServerName string `json:"serverName,omitempty"`
 }
 
-// ConditionDestinationReachable of a FlowSink is True where the last check of the destination and the last attempt to store went
-// well in all sinks. Its other conditions are Ready, Reconciling and Stalled.
-const ConditionDestinationReachable = "DestinationReachable"
+// Conditions of a FlowSink beside Ready, Reconciling and Stalled.
+const (
+	// ConditionDestinationReachable is True where the last check of the destination and the last attempt to store went well in all sinks.
+	ConditionDestinationReachable = "DestinationReachable"
+	// ConditionKeepingUp is True where what the sinks have not stored has more than half of its time and room in the stream left, and the
+	// stream has taken nothing of it in the last hour.
+	ConditionKeepingUp = "KeepingUp"
+	// ConditionSchemaCurrent is True where the tables have the version that the sinks need.
+	ConditionSchemaCurrent = "SchemaCurrent"
+)
+
+// FlowSinkBooks are records, of the sinks that told when they were last asked, each since its start. Two digits count: the rest is rounded
+// down.
+type FlowSinkBooks struct {
+	// sinks that told.
+	// +optional
+	Sinks int32 `json:"sinks"`
+	// stored in the destination.
+	// +optional
+	Stored int64 `json:"stored"`
+	// waiting with the sinks; what they have not read is pending in reader.
+	// +optional
+	Waiting int64 `json:"waiting"`
+	// refused for ever by the destination, and kept in the stream of refused messages.
+	// +optional
+	// +listType=map
+	// +listMapKey=reason
+	// +kubebuilder:validation:MaxItems=32
+	Refused []FlowSinkRefused `json:"refused,omitempty"`
+}
+
+// FlowSinkRefused are records that were refused for one reason.
+type FlowSinkRefused struct {
+	// reason such as destination, encoding, malformed.
+	Reason string `json:"reason"`
+	// records that were refused.
+	Records int64 `json:"records"`
+}
 
 // FlowSinkStatus is the sink as the operator last saw it.
 type FlowSinkStatus struct {
@@ -188,11 +223,19 @@ type FlowSinkStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, DestinationReachable, and, while they are True, Reconciling and Stalled.
+	// conditions are Ready, DestinationReachable, KeepingUp, SchemaCurrent, and, while they are True, Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// books of the sinks; left out while none tells. They are written when they change by much, and at most once a minute, as is reader.
+	// +optional
+	Books *FlowSinkBooks `json:"books,omitempty"`
+
+	// reader is the consumer that the sinks share, as they see it; left out until one tells.
+	// +optional
+	Reader *ConsumerStatus `json:"reader,omitempty"`
 
 	// replicas are the sinks that there are.
 	// +optional
@@ -206,7 +249,7 @@ type FlowSinkStatus struct {
 	// +optional
 	Summary string `json:"summary,omitempty"`
 
-	// stream that is read, and the name of the consumer in it, which is the FlowSink's.
+	// stream that is read.
 	// +optional
 	Stream string `json:"stream,omitempty"`
 

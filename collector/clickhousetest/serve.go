@@ -23,6 +23,9 @@ const (
 	configurationVariable = "FLOWFLEET_TEST_CLICKHOUSE_CONFIGURATION"
 )
 
+// socket in the store, on which the server listens, too.
+const socket = "socket"
+
 // ServeIfAsked makes this process the server of Start, and does not return then. It belongs into TestMain.
 func ServeIfAsked() {
 	store := os.Getenv(storeVariable)
@@ -37,8 +40,17 @@ func ServeIfAsked() {
 	if err != nil {
 		panic(err)
 	}
+	if err := os.Remove(filepath.Join(store, socket)); err != nil && !os.IsNotExist(err) { // of one that was killed
+		panic(err)
+	}
+	local, err := net.Listen("unix", filepath.Join(store, socket))
+	if err != nil {
+		panic(err)
+	}
+	h := &handler{engine: e, data: filepath.Join(store, "insert")}
 	fmt.Println(listener.Addr())
-	panic(http.Serve(listener, &handler{engine: e, data: filepath.Join(store, "insert")}))
+	go func() { panic(http.Serve(local, h)) }()
+	panic(http.Serve(listener, h))
 }
 
 // handler is the part of ClickHouse's HTTP interface that a client needs: a statement as body, or an INSERT as parameter with its data as

@@ -35,6 +35,13 @@ func (r *Readiness) Set(name string, ready bool, reason string) {
 	r.checks[name] = check{ready, reason}
 }
 
+// Leave leaves a check out until it is set again: it cannot be told how that is, because of another one that is not ready.
+func (r *Readiness) Leave(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.checks, name)
+}
+
 // State reports whether all checks are ready, with a line for each.
 func (r *Readiness) State() (ready bool, body string) {
 	r.mu.Lock()

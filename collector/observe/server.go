@@ -38,12 +38,18 @@ type Server struct {
 	done     chan struct{}
 }
 
+// Page is a further page of a Server, for GET.
+type Page struct {
+	Path    string
+	Handler http.Handler
+}
+
 // Listen binds the address; nothing is answered before Serve. With the address "-" it returns a Server that does nothing.
 //
 // account, where it is not nil, is served on /ledger as JSON; document on /status, made at most once a second;
-// exporters on /exporters, page by page.
+// exporters on /exporters, page by page. Others serve what they have on pages of their own.
 func Listen(c config.HTTP, registry *prometheus.Registry, ready *Readiness, account func() ledger.Account,
-	document func() *status.Document, exporters func() *status.Exporters, log *slog.Logger) (*Server, error) {
+	document func() *status.Document, exporters func() *status.Exporters, log *slog.Logger, pages ...Page) (*Server, error) {
 	s := &Server{log: log, done: make(chan struct{})}
 	if c.Address == "-" {
 		close(s.done)
@@ -74,6 +80,9 @@ func Listen(c config.HTTP, registry *prometheus.Registry, ready *Readiness, acco
 	}
 	if exporters != nil {
 		mux.Handle("GET "+status.ExportersPath, &exportersHandler{exporters: exporters})
+	}
+	for _, p := range pages {
+		mux.Handle("GET "+p.Path, p.Handler)
 	}
 	if c.Profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

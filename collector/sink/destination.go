@@ -14,8 +14,17 @@ type Destination interface {
 	// Store returns nil once the batch is stored, and stores one with the same token once, however often it comes, as far as the
 	// destination promises that. A *Refusal says that this batch will never be taken; with any other error it comes again later.
 	Store(ctx context.Context, b Batch) error
-	// Check reports whether batches can be stored: that the destination answers, and has what they go into.
-	Check(ctx context.Context) error
+	// Check asks the destination what batches go into. The error says why it does not tell: that nobody answers, or does not let one look.
+	Check(ctx context.Context) (Schema, error)
+}
+
+// Schema is what a destination has for batches to go into. The zero Schema knows nothing.
+type Schema struct {
+	// Known: the destination told its Version, 0 where it has none yet; Wanted is the one that batches need.
+	Known           bool
+	Version, Wanted int
+	// Problem says why batches cannot go there, and what to do; empty where they can.
+	Problem string
 }
 
 // Batch is one message of the stream.

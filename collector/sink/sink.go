@@ -39,8 +39,8 @@ const (
 	requestTimeout = 10 * time.Second
 	// pullTime is how long one request for a message stands.
 	pullTime = 20 * time.Second
-	// consumerInterval is how often the consumer is asked what waits in the stream.
-	consumerInterval = 10 * time.Second
+	// lookInterval is how often both sides are asked how they are.
+	lookInterval = 10 * time.Second
 	// maxAckPending of a consumer that is made bounds what sinks that were killed can leave to come again.
 	maxAckPending = 1024
 	// buryAttempts is how often a worker tries to put a refused message away before it goes on with the next.
@@ -64,9 +64,11 @@ type Sink struct {
 
 // State is how a sink is now.
 type State struct {
-	// Each is empty where all is well, and else says what is wrong: reading the stream, the last check of the destination, and the last
-	// attempt to store.
-	Reading, Checking, Storing string
+	// Each is empty where all is well, and else says what is wrong: with the connection to NATS, with the consumer and reading it, with
+	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused.
+	NATS, Reading, Checking, Storing, Refusing string
+	// Schema is what the destination was found to have, at the last check that went well.
+	Schema Schema
 	// Known: the consumer has been asked, and has Pending messages that nobody has read yet.
 	Known   bool
 	Pending uint64
@@ -86,17 +88,22 @@ func (s *Sink) Books() Books { return s.book.copy() }
 func (s *Sink) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state
+	state := s.state
+	if nc := s.js.Conn(); !nc.IsConnected() {
+		state.NATS = "no server is connected"
+		if err := nc.LastError(); err != nil {
+			state.NATS += ": " + oneLine(err.Error())
+		}
+	}
+	return state
 }
 
 // Run passes messages on until ctx ends. What waits then goes back to the stream.
+//
+// The consumer comes first, whatever the destination says: what is published from then on waits for this sink, also in a stream that
+// keeps only what somebody is to read.
 func (s *Sink) Run(ctx context.Context) {
-	for attempt := 0; ; attempt++ {
-		err := s.check(ctx)
-		if err == nil {
-			break
-		}
-		s.log.Warn("the destination is not ready; nothing is read until it is", "error", err)
+	for attempt := 0; !s.look(ctx); attempt++ {
 		if !pause(ctx, attempt) {
 			return
 		}
@@ -109,11 +116,55 @@ func (s *Sink) Run(ctx context.Context) {
 	workers.Wait()
 }
 
+// look asks both sides how they are, and reports whether both are as they should be.
+func (s *Sink) look(ctx context.Context) bool {
+	var reading, checking error
+	var both sync.WaitGroup // neither waits for the other's time-out
+	both.Go(func() { reading = s.ask(ctx) })
+	both.Go(func() { checking = s.check(ctx) })
+	both.Wait()
+	if ctx.Err() != nil {
+		return false
+	}
+	if reading != nil {
+		s.failed("the stream is not as it should be", reading)
+	}
+	if checking != nil {
+		s.failed("the destination is not as it should be", checking)
+	}
+	return reading == nil && checking == nil
+}
+
+// ask asks the consumer what waits, and makes it where it is missing.
+func (s *Sink) ask(ctx context.Context) error {
+	consumer, err := s.ensureConsumer(ctx)
+	var info *jetstream.ConsumerInfo
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+		if info, err = consumer.Info(ctx); err != nil {
+			err = fmt.Errorf("asking consumer %s of stream %s: %w", s.options.Consumer, s.options.Stream, err)
+		}
+	}
+	s.note(func(state *State) {
+		if state.Known = err == nil; err != nil {
+			state.Reading, s.consumer = said(err), nil // it is looked for again: it may be gone
+			return
+		}
+		state.Reading, state.Pending = "", info.NumPending
+	})
+	return err
+}
+
+// check looks at the destination.
 func (s *Sink) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	err := s.destination.Check(ctx)
-	s.note(func(state *State) { state.Checking = said(err) })
+	schema, err := s.destination.Check(ctx)
+	s.note(func(state *State) { state.Checking, state.Schema = said(err), schema })
+	if err == nil && schema.Problem != "" {
+		err = errors.New(schema.Problem)
+	}
 	return err
 }
 
@@ -176,37 +227,6 @@ func nothingCame(err error) bool {
 	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// ensureConsumer returns the consumer, which it makes where it is missing; one that is there stays as it is.
-func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
-	s.mu.Lock()
-	consumer := s.consumer
-	s.mu.Unlock()
-	if consumer != nil {
-		return consumer, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	o := &s.options
-	consumer, err := s.js.Consumer(ctx, o.Stream, o.Consumer)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		consumer, err = s.js.CreateConsumer(ctx, o.Stream, jetstream.ConsumerConfig{
-			Durable: o.Consumer, FilterSubjects: o.FilterSubjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait,
-			MaxAckPending: maxAckPending, DeliverPolicy: jetstream.DeliverAllPolicy,
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("looking for consumer %s of stream %s: %w", o.Consumer, o.Stream, err)
-	}
-	if c := consumer.CachedInfo().Config; c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverSubject != "" || c.MaxDeliver > 0 {
-		return nil, fmt.Errorf("consumer %s of stream %s does not suit: a pull consumer with explicit acknowledgement and no limit of "+
-			"deliveries is needed", o.Consumer, o.Stream)
-	}
-	s.mu.Lock()
-	s.consumer = consumer
-	s.mu.Unlock()
-	return consumer, nil
-}
-
 // handle sees one message through.
 func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	meta, err := m.Metadata()
@@ -229,7 +249,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Token: token(meta)})
 			unanswered = unanswered || errors.Is(err, ErrUnanswered)
 			if refused = refusal(err); err == nil {
-				s.note(func(state *State) { state.Storing = "" })
+				s.note(func(state *State) { state.Storing, state.Refusing = "", "" })
 				break
 			} else if refused == nil && ctx.Err() == nil {
 				s.note(func(state *State) { state.Storing = said(err) })
@@ -237,8 +257,10 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			}
 		}
 		if refused != nil {
-			s.note(func(state *State) { state.Storing = "" })
 			cut, err := s.bury(ctx, m, meta, refused)
+			if err == nil || ctx.Err() == nil {
+				s.note(func(state *State) { state.Storing, state.Refusing = "", said(err) })
+			}
 			if err == nil {
 				s.lines.Do(func() {
 					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", meta.Sequence.Stream,
@@ -255,7 +277,6 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 				break
 			}
 			if ctx.Err() == nil {
-				s.note(func(state *State) { state.Storing = said(err) })
 				s.failed("a refused batch cannot be put away; it comes again", err)
 			}
 			buried++
@@ -315,31 +336,16 @@ func (s *Sink) keep(m jetstream.Msg) (stop func()) {
 	}
 }
 
-// watch asks the consumer what waits, and the destination how it is, which tells while nothing comes, too.
+// watch looks at both sides, which tells how they are while nothing comes, too.
 func (s *Sink) watch(ctx context.Context) {
-	ticker := time.NewTicker(consumerInterval)
+	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
-		s.mu.Lock()
-		consumer := s.consumer
-		s.mu.Unlock()
-		if consumer != nil {
-			asking, cancel := context.WithTimeout(ctx, requestTimeout)
-			info, err := consumer.Info(asking)
-			cancel()
-			s.note(func(state *State) {
-				if state.Known = err == nil; err == nil {
-					state.Pending = info.NumPending
-				}
-			})
-		}
-		if err := s.check(ctx); err != nil && ctx.Err() == nil {
-			s.failed("the destination is not as it should be", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			s.look(ctx)
 		}
 	}
 }

@@ -31,11 +31,22 @@ type memory struct {
 	mu      sync.Mutex
 	batches map[string]string
 	stores  int
+	away    error // what a check says
 	// before is asked first, and what it returns is the answer unless it is nil.
 	before func(ctx context.Context, b Batch) error
 }
 
-func (*memory) Check(context.Context) error { return nil }
+func (d *memory) Check(context.Context) (Schema, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Schema{Known: d.away == nil}, d.away
+}
+
+func (d *memory) leave(why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = why
+}
 
 func (d *memory) Store(ctx context.Context, b Batch) error {
 	d.mu.Lock()

@@ -45,23 +45,29 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 		if !k.Found {
 			continue
 		}
-		k.Made, k.LastRead = writable(k.Made), writable(k.LastRead)
 		is := func(c v1alpha1.ConsumerStatus) bool { return c.Name == k.Name }
-		n := slices.IndexFunc(status.Consumers, is)
-		if n < 0 {
-			status.Consumers = append(status.Consumers, consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, found))
-			continue
+		if n := slices.IndexFunc(status.Consumers, is); n >= 0 {
+			status.Consumers[n] = counted(&status.Consumers[n], k, found, at)
+		} else {
+			status.Consumers = append(status.Consumers, counted(nil, k, found, at))
 		}
-		old := &status.Consumers[n]
-		lost, atLeast := takenUnread(old, k, found.First, at)
-		next := consumerStatus(old, k, found)
-		next.Lost += min(signed(lost), math.MaxInt64-next.Lost)
-		next.LostAtLeast = next.LostAtLeast || atLeast
-		if lost > 0 {
-			next.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
-		}
-		status.Consumers[n] = next
 	}
+}
+
+// counted is what is known of a consumer now, with what was lost since the look before, of which nil is known where it is new.
+func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
+	k.Made, k.LastRead = writable(k.Made), writable(k.LastRead)
+	if before == nil {
+		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s)
+	}
+	lost, atLeast := takenUnread(before, k, s.First, at)
+	next := consumerStatus(before, k, s)
+	next.Lost += min(signed(lost), math.MaxInt64-next.Lost)
+	next.LostAtLeast = next.LostAtLeast || atLeast
+	if lost > 0 {
+		next.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+	}
+	return next
 }
 
 // consumerStatus is what is known now, with the losses of before.
@@ -179,6 +185,7 @@ type aReader struct {
 	reason string
 	words  string
 	kept   []string
+	again  time.Time // when the time alone changes it, zero for never
 }
 
 func (r *readers) add(a aReader) {
@@ -210,58 +217,69 @@ func (r *readers) said(wanted int, stream string) said {
 	return out
 }
 
-// reader judges one.
+// reader judges one of the spec.
 func (j *judgement) reader(k *jetstream.Consumer) aReader {
-	out := aReader{kind: readsInTime}
-	for _, line := range k.Kept {
-		out.kept = append(out.kept, "consumer "+k.Name+": "+line)
-	}
 	var s *v1alpha1.ConsumerStatus
 	for i := range j.consumersNow {
 		if j.consumersNow[i].Name == k.Name {
 			s = &j.consumersNow[i]
 		}
 	}
-	say := func(kind int, reason, format string, args ...any) {
-		if kind > out.kind {
-			out.kind, out.reason, out.words = kind, reason, "consumer "+k.Name+" "+fmt.Sprintf(format, args...)
-		}
+	out := judgeReader(k, s, j.condition(v1alpha1.ConditionConsumersKeepUp), j.Now)
+	if s != nil && k.Found && k.Deliveries == 0 {
+		out.say(k, neverRead, ReasonNeverRead, "was never read from: start its reader, or take it out of output.consumers")
+	}
+	if !out.again.IsZero() {
+		j.lookAgainAt(out.again)
+	}
+	return out
+}
+
+// say notes what is worse than what was said before.
+func (r *aReader) say(k *jetstream.Consumer, kind int, reason, format string, args ...any) {
+	if kind > r.kind {
+		r.kind, r.reason, r.words = kind, reason, "consumer "+k.Name+" "+fmt.Sprintf(format, args...)
+	}
+}
+
+// judgeReader judges one: s is what its status tells, nil for nothing, and was the condition before, nil for none.
+func judgeReader(k *jetstream.Consumer, s *v1alpha1.ConsumerStatus, was *metav1.Condition, now time.Time) aReader {
+	out := aReader{kind: readsInTime}
+	for _, line := range k.Kept {
+		out.kept = append(out.kept, "consumer "+k.Name+": "+line)
 	}
 	switch {
 	case k.Class.Unusable():
-		say(notKnown, ReasonConsumerFailed, "cannot be looked at: %s", k.Error)
+		out.say(k, notKnown, ReasonConsumerFailed, "cannot be looked at: %s", k.Error)
 	case k.Class == jetstream.ClassConflict:
-		say(notUsable, ReasonConsumerConflict, "is another's: %s", k.Error)
+		out.say(k, notUsable, ReasonConsumerConflict, "is another's: %s", k.Error)
 	case k.Class == jetstream.ClassForeign:
-		say(notUsable, ReasonConsumerForeign, "cannot be used: %s", k.Error)
+		out.say(k, notUsable, ReasonConsumerForeign, "cannot be used: %s", k.Error)
 	case k.Class != jetstream.ClassNone:
-		say(notUsable, ReasonConsumerFailed, "cannot be made or kept: %s", k.Error)
+		out.say(k, notUsable, ReasonConsumerFailed, "cannot be made or kept: %s", k.Error)
 	}
 	if s == nil || !k.Found {
 		return out
 	}
-	if k.Deliveries == 0 {
-		say(neverRead, ReasonNeverRead, "was never read from: start its reader, or take it out of output.consumers")
-	}
 	behind := int32(behindPercent)
-	if c := j.condition(v1alpha1.ConditionConsumersKeepUp); c != nil && c.Reason == ReasonReaderBehind {
+	if was != nil && was.Reason == ReasonReaderBehind {
 		behind = caughtUpPercent
 	}
 	switch used := s.RetentionUsedPercent; {
 	case used == nil:
-		say(notKnown, ReasonLagUnknown, "has %d messages that are not acknowledged, and how old they are is not known: %s", k.Pending+k.AckPending,
+		out.say(k, notKnown, ReasonLagUnknown, "has %d messages that are not acknowledged, and how old they are is not known: %s", k.Pending+k.AckPending,
 			cmp.Or(k.LagError, "they went away while they were looked at"))
 	case *used >= behind:
-		say(isBehind, ReasonReaderBehind, "is behind: its oldest unread message%s has used %d %% of what the stream keeps, and is taken at 100 %%; %s: "+
+		out.say(k, isBehind, ReasonReaderBehind, "is behind: its oldest unread message%s has used %d %% of what the stream keeps, and is taken at 100 %%; %s: "+
 			"start or speed up the reader (several may read from one consumer), or raise output.stream.maxAge and maxBytes", aged(s), *used, unread(k))
 	}
-	if s.LostTime != nil && j.Now.Sub(s.LostTime.Time) < readerLossTold {
-		j.lookAgainAt(s.LostTime.Add(readerLossTold))
+	if s.LostTime != nil && now.Sub(s.LostTime.Time) < readerLossTold {
+		out.again = s.LostTime.Add(readerLossTold)
 		atLeast := ""
 		if s.LostAtLeast {
 			atLeast = "at least "
 		}
-		say(hasLost, ReasonMessagesLost, "has lost %s%d messages, which the stream took before they were acknowledged, the last at %s; %s: start or speed up the reader, "+
+		out.say(k, hasLost, ReasonMessagesLost, "has lost %s%d messages, which the stream took before they were acknowledged, the last at %s; %s: start or speed up the reader, "+
 			"or raise output.stream.maxAge and maxBytes; this is told for an hour after the last loss", atLeast, s.Lost, s.LostTime.UTC().Format(time.RFC3339), unread(k))
 	}
 	return out

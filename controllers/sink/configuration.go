@@ -29,20 +29,20 @@ const port = 8080
 
 // Configuration of the sinks. What it leaves out, they fill in.
 //
-// The consumer has the FlowSink's name. Refused messages go to a stream and a subject that no other FlowSink has.
+// Consumer, and stream and subject of refused messages, are no other FlowSink's: a stream may have flows of several namespaces.
 func (s *Sink) Configuration() *service.Config {
 	spec := &s.Sink.Spec
 	out := &service.Config{
 		NATS:       *fleet.Access(s.Collector).NATS,
 		Stream:     s.Stream,
-		Consumer:   s.Sink.Name,
+		Consumer:   ConsumerName(s.Sink),
 		AckWait:    duration(spec.AckWait),
 		Workers:    int(spec.Workers),
 		ClickHouse: clickHouse(&spec.ClickHouse),
 		HTTP:       config.HTTP{Address: fmt.Sprintf(":%d", port)},
 		Refused: service.Refused{
 			Subject: "flowfleet.refused." + s.Sink.Namespace + "." + s.Sink.Name,
-			Stream:  s.Stream + "-refused-" + s.Sink.Namespace + "_" + s.Sink.Name,
+			Stream:  s.Stream + "-refused-" + ConsumerName(s.Sink),
 		},
 	}
 	for _, p := range spec.Protocols {

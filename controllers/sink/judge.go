@@ -1,8 +1,10 @@
 package sink
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +26,10 @@ const (
 	ReasonSinksNotReady        = "SinksNotReady"
 	ReasonSinksReady           = "SinksReady"
 	ReasonNotKnown             = "NotKnown"
+	ReasonDestinationFails     = "DestinationFails"
+	ReasonSchemaCurrent        = "SchemaCurrent"
+	ReasonSchemaMissing        = "SchemaMissing"
+	ReasonSchemaDiffers        = "SchemaDiffers"
 )
 
 // Facts are what is known of a FlowSink.
@@ -43,6 +49,9 @@ type Facts struct {
 	// Behind: it was changed since.
 	Behind bool
 	Pods   []corev1.Pod
+	// Heard is what the sinks said of themselves. Now is the time.
+	Heard []Heard
+	Now   time.Time
 }
 
 // said is what is to be said about one condition.
@@ -80,6 +89,9 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	}
 	set(v1alpha1.ConditionReady, ready)
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
+	set(v1alpha1.ConditionKeepingUp, f.keepingUp(&out))
+	set(v1alpha1.ConditionSchemaCurrent, f.schemaCurrent())
+	out.Books = books(f.Heard)
 	set(v1alpha1.ConditionReconciling, reconciling(ready))
 	set(v1alpha1.ConditionStalled, stalled(ready))
 	return out
@@ -123,12 +135,52 @@ func (f *Facts) troubles() string {
 	return ": " + strings.Join(t, "; ")
 }
 
-// destinationReachable follows from what sinks are ready for. Of one that is not ready, nothing says which side is at fault.
+// destinationReachable is what sinks say of the destination. Of one that does not tell, only that it is ready says anything.
 func (f *Facts) destinationReachable(ready said) said {
+	for i := range f.Heard {
+		d := f.Heard[i].Said
+		if d == nil || d.Destination == "" && d.Storing == "" {
+			continue
+		}
+		return said{metav1.ConditionFalse, ReasonDestinationFails, fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.Destination, d.Storing))}
+	}
 	if ready.status == metav1.ConditionTrue {
 		return said{metav1.ConditionTrue, ReasonSinksReady, "all sinks can store"}
 	}
 	return said{metav1.ConditionUnknown, ReasonNotKnown, "not all sinks are ready: see Ready"}
+}
+
+// keepingUp judges the consumer that the sinks share, and notes in the status where it stands. Where nobody tells, the status keeps what
+// was known last: losses are counted from there.
+func (f *Facts) keepingUp(out *v1alpha1.FlowSinkStatus) said {
+	found, at, why := place(f.Heard, ConsumerName(f.Sink))
+	if found == nil {
+		return said{metav1.ConditionUnknown, ReasonNotKnown, cmp.Or(why, "no sink tells how far it has read: see Ready")}
+	}
+	reader, c := judge.Reader(found, at, f.Now, f.Sink.Status.Reader, meta.FindStatusCondition(f.Sink.Status.Conditions, v1alpha1.ConditionKeepingUp))
+	out.Reader = &reader
+	return said{c.Status, c.Reason, c.Message}
+}
+
+// schemaCurrent is what sinks found when they looked at the tables last.
+func (f *Facts) schemaCurrent() said {
+	current := said{metav1.ConditionUnknown, ReasonNotKnown, "no sink has looked at the tables: see DestinationReachable and Ready"}
+	for i := range f.Heard {
+		if f.Heard[i].Said == nil || f.Heard[i].Said.Schema == nil {
+			continue
+		}
+		switch s := f.Heard[i].Said.Schema; {
+		case s.Version == 0:
+			return said{metav1.ConditionFalse, ReasonSchemaMissing, fmt.Sprintf("there are no tables in the database %s: make those that \"collector schema "+
+				"clickhouse\" prints, or set clickHouse.createTables", f.Sink.Spec.ClickHouse.Database)}
+		case s.Version != s.Wanted:
+			return said{metav1.ConditionFalse, ReasonSchemaDiffers, fmt.Sprintf("the tables in the database %s have version %d, and %s needs %d: see \"collector "+
+				"schema clickhouse\"", f.Sink.Spec.ClickHouse.Database, s.Version, f.Heard[i].Pod.Name, s.Wanted)}
+		default:
+			current = said{metav1.ConditionTrue, ReasonSchemaCurrent, fmt.Sprintf("the tables have version %d", s.Version)}
+		}
+	}
+	return current
 }
 
 // stalled is what kstatus reads as a failure: only another spec helps.

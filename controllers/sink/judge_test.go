@@ -1,14 +1,21 @@
 package sink
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
 func TestJudgement(t *testing.T) {
@@ -71,5 +78,161 @@ func TestJudgement(t *testing.T) {
 				t.Errorf("observed generation %d, not %d", got.ObservedGeneration, test.observed)
 			}
 		})
+	}
+}
+
+// heard is a sink that is well, read a minute ago and has half an hour of a stream of a day behind it.
+func heard() Heard {
+	lag := time.Minute
+	return Heard{Pod: observation.Pod{Name: "rows-sink-a"}, Asked: time.Unix(2_000_000_000, 0), Said: &status.Sink{
+		Schema: &status.Schema{Version: 1, Wanted: 1}, Stored: 1_234_567, Waiting: 99, Refused: map[string]uint64{"encoding": 101},
+		Place: &status.Place{Stream: "flows-edge", Consumer: "flows_rows", First: 1001, Last: 2000, Bytes: 50 << 20, MaxAge: 24 * time.Hour,
+			MaxBytes: 100 << 20, MaxMessages: -1, Made: time.Unix(1_999_900_000, 0), Pending: 10, AckPending: 2, Delivered: 1990, Deliveries: 1990,
+			AckFloor: 1988, AckWait: time.Minute, Oldest: 1989, Lag: &lag}}}
+}
+
+func TestWhatSinksSayIsJudged(t *testing.T) {
+	later := func(h Heard) Heard { h.Asked = h.Asked.Add(time.Second); return h }
+	for _, test := range []struct {
+		name                             string
+		heard                            func() []Heard
+		keeping, keepingReason, keepSays string
+		schema, schemaReason             string
+		destination                      string
+	}{
+		{"all is well", func() []Heard { return []Heard{heard()} }, "True", judge.ReasonKeepingUp, "more than half", "True", ReasonSchemaCurrent, "True"},
+		{"nobody was asked", func() []Heard { return nil }, "Unknown", ReasonNotKnown, "see Ready", "Unknown", ReasonNotKnown, "True"},
+		{"nobody answers", func() []Heard { return []Heard{{Error: "no"}} }, "Unknown", ReasonNotKnown, "see Ready", "Unknown", ReasonNotKnown, "True"},
+		{"half of maxAge has passed", func() []Heard {
+			h := heard()
+			*h.Said.Place.Lag = 12 * time.Hour
+			return []Heard{h}
+		}, "False", judge.ReasonReaderBehind, "is 12h0m0s old and has used 50 %", "True", ReasonSchemaCurrent, "True"},
+		{"the latest word counts", func() []Heard {
+			behind := heard()
+			*behind.Said.Place.Lag = 12 * time.Hour
+			return []Heard{later(heard()), behind}
+		}, "True", judge.ReasonKeepingUp, "", "True", ReasonSchemaCurrent, "True"},
+		{"nothing was read yet, and nothing is there", func() []Heard {
+			h := heard()
+			p := h.Said.Place
+			p.Pending, p.AckPending, p.Delivered, p.Deliveries, p.AckFloor, p.Oldest, *p.Lag = 0, 0, 0, 0, 0, 0, 0
+			return []Heard{h}
+		}, "True", judge.ReasonKeepingUp, "", "True", ReasonSchemaCurrent, "True"},
+		{"the age may not be looked at", func() []Heard {
+			h := heard()
+			h.Said.Place.Lag, h.Said.Place.LagError = nil, "no right to read the stream"
+			return []Heard{h}
+		}, "Unknown", judge.ReasonLagUnknown, "no right to read the stream", "True", ReasonSchemaCurrent, "True"},
+		{"the consumer is not known", func() []Heard {
+			h := heard()
+			h.Said.Place, h.Said.Unplaced = nil, "no server is connected"
+			return []Heard{h}
+		}, "Unknown", ReasonNotKnown, "rows-sink-a says: no server is connected", "True", ReasonSchemaCurrent, "True"},
+		{"another's consumer says nothing", func() []Heard {
+			h := heard()
+			h.Said.Place.Consumer = "flows_other"
+			return []Heard{h}
+		}, "Unknown", ReasonNotKnown, "", "True", ReasonSchemaCurrent, "True"},
+		{"no tables", func() []Heard {
+			h := heard()
+			h.Said.Schema.Version = 0
+			return []Heard{h}
+		}, "True", judge.ReasonKeepingUp, "", "False", ReasonSchemaMissing, "True"},
+		{"tables of another version", func() []Heard {
+			h := heard()
+			h.Said.Schema.Version = 2
+			return []Heard{heard(), h}
+		}, "True", judge.ReasonKeepingUp, "", "False", ReasonSchemaDiffers, "True"},
+		{"one cannot store", func() []Heard {
+			h := heard()
+			h.Said.Storing, h.Said.Schema = "no space", nil
+			return []Heard{heard(), h}
+		}, "True", judge.ReasonKeepingUp, "", "True", ReasonSchemaCurrent, "False"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &v1alpha1.FlowSink{}
+			s.Namespace, s.Name, s.Spec.From.FlowCollector = "flows", "rows", "edge"
+			d := &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1}}
+			got := Judge(&Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Deployment: d, Heard: test.heard(),
+				Now: time.Unix(2_000_000_010, 0)})
+			for kind, want := range map[string][3]string{
+				v1alpha1.ConditionKeepingUp:            {test.keeping, test.keepingReason, test.keepSays},
+				v1alpha1.ConditionSchemaCurrent:        {test.schema, test.schemaReason},
+				v1alpha1.ConditionDestinationReachable: {test.destination},
+			} {
+				c := meta.FindStatusCondition(got.Conditions, kind)
+				if c == nil || string(c.Status) != want[0] || want[1] != "" && c.Reason != want[1] || !strings.Contains(c.Message, want[2]) {
+					t.Errorf("%s: %+v, want %v", kind, c, want)
+				}
+			}
+		})
+	}
+}
+
+// What the stream takes while nobody reads is counted from the look before, also where that was not written down at each look.
+func TestWhatTheStreamTookUnreadIsALossOfTheSink(t *testing.T) {
+	s := &v1alpha1.FlowSink{}
+	s.Namespace, s.Name = "flows", "rows"
+	f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{heard()}, Now: time.Unix(2_000_000_010, 0)}
+	s.Status = Judge(f)
+	h := heard()
+	h.Asked = h.Asked.Add(time.Hour)
+	h.Said.Place.First, h.Said.Place.Last, h.Said.Place.Pending, h.Said.Place.Oldest = 1996, 2100, 105, 1996
+	h.Said.Place.Delivered, h.Said.Place.AckFloor, h.Said.Place.AckPending = 1995, 1995, 0
+	f.Heard, f.Now = []Heard{h}, f.Now.Add(time.Hour)
+	got := Judge(f)
+	c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionKeepingUp)
+	if got.Reader.Lost != 7 || c.Status != "False" || c.Reason != judge.ReasonMessagesLost { // 1989 to 1995
+		t.Errorf("%+v, %+v", got.Reader, c)
+	}
+}
+
+func TestBooksAreSumsOfTwoDigits(t *testing.T) {
+	liar := heard()
+	liar.Said.Stored = math.MaxUint64
+	got := Judge(&Facts{Sink: &v1alpha1.FlowSink{}, Heard: []Heard{heard(), heard(), {Error: "no"}}}).Books
+	want := &v1alpha1.FlowSinkBooks{Sinks: 2, Stored: 2_400_000, Waiting: 190, Refused: []v1alpha1.FlowSinkRefused{{Reason: "encoding", Records: 200}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := Judge(&Facts{Sink: &v1alpha1.FlowSink{}, Heard: []Heard{heard(), liar}}).Books; got.Stored != math.MaxInt64 {
+		t.Errorf("with one that lies: %+v", got)
+	}
+}
+
+func TestOnlyTheDeploymentsOwnPodsAreAsked(t *testing.T) {
+	s := &v1alpha1.FlowSink{}
+	s.Name = "rows"
+	pod := func(change func(*corev1.Pod)) corev1.Pod {
+		yes := true
+		p := corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"}}
+		p.Name, p.Labels = "rows-sink-5d-x", map[string]string{"pod-template-hash": "5d"}
+		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rows-sink-5d", Controller: &yes}}
+		change(&p)
+		return p
+	}
+	if got := Askable(s, []corev1.Pod{pod(func(*corev1.Pod) {})}); len(got) != 1 || got[0].Port != port {
+		t.Errorf("its own: %+v", got)
+	}
+	for name, change := range map[string]func(*corev1.Pod){
+		"nobody's":           func(p *corev1.Pod) { p.OwnerReferences = nil },
+		"another's":          func(p *corev1.Pod) { p.OwnerReferences[0].Name = "other-sink-5d" },
+		"of a longer name":   func(p *corev1.Pod) { p.OwnerReferences[0].Name = "rows-sink-more-5d" },
+		"of another kind":    func(p *corev1.Pod) { p.OwnerReferences[0].Kind = "Job" },
+		"without an address": func(p *corev1.Pod) { p.Status.PodIP = "" },
+		"that ends":          func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} },
+		"that does not run":  func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending },
+	} {
+		if got := Askable(s, []corev1.Pod{pod(change)}); len(got) != 0 {
+			t.Errorf("%s is asked: %+v", name, got)
+		}
+	}
+	many := make([]corev1.Pod, 1000)
+	for i := range many {
+		many[i] = pod(func(*corev1.Pod) {})
+	}
+	if got := Askable(s, many); len(got) != maxAsked {
+		t.Errorf("%d pods are asked", len(got))
 	}
 }

@@ -32,6 +32,10 @@ func New(s *v1alpha1.FlowSink, c *v1alpha1.FlowCollector, stream, image string) 
 // ObjectName is the name of each object of a FlowSink.
 func ObjectName(s *v1alpha1.FlowSink) string { return s.Name + "-sink" }
 
+// ConsumerName of a FlowSink in the stream. Neither a namespace nor a name has "_", and nor has one of output.consumers, so that no two
+// have the same.
+func ConsumerName(s *v1alpha1.FlowSink) string { return s.Namespace + "_" + s.Name }
+
 // Selector selects the pods of a FlowSink.
 func Selector(s *v1alpha1.FlowSink) map[string]string {
 	return map[string]string{fleet.LabelName: fleet.Product, fleet.LabelComponent: Component, fleet.LabelInstance: s.Name}

@@ -133,6 +133,21 @@ func TestPodsAreReplacedForWhatSinksReadAtTheirStartAndForNothingElse(t *testing
 	}
 }
 
+func TestNoTwoFlowSinksHaveAConsumerOrAStreamOfRefusedMessagesInCommon(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, names := range [][2]string{{"a", "b-c"}, {"a-b", "c"}, {"b", "warehouse"}, {"c", "warehouse"}} {
+		s := read(t, "minimal")
+		s.Sink.Namespace, s.Sink.Name = names[0], names[1]
+		c := s.Configuration()
+		for _, name := range []string{c.Consumer, c.Refused.Stream, c.Refused.Subject} {
+			if seen[name] {
+				t.Errorf("%v have %s, as others have", names, name)
+			}
+			seen[name] = true
+		}
+	}
+}
+
 func TestFlowsAsJSONAreNotStored(t *testing.T) {
 	s := read(t, "minimal")
 	s.Collector.Spec.Output.Encoding = v1alpha1.EncodingJSON

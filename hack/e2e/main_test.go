@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/clickhousetest"
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
@@ -24,6 +25,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	clickhousetest.ServeIfAsked()
 	if os.Getenv("FLOWFLEET_E2E") == "" {
 		fmt.Println("end-to-end tests bring up a whole cluster, as root: run \"make e2e\"")
 		return

@@ -88,8 +88,13 @@ func load(t *testing.T) time.Duration {
 // ended waits until the former collectors have ended: they read on for a while after the rollout is over.
 func ended(t *testing.T) {
 	t.Helper()
+	endedOf(t, fleet)
+}
+
+func endedOf(t *testing.T, f rig.Fleet) {
+	t.Helper()
 	must(t, rig.Await(t.Context(), time.Minute, func() error {
-		out, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "pods", "-l", "app.kubernetes.io/instance="+fleet.Name, "-o",
+		out, err := cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "get", "pods", "-l", "app.kubernetes.io/instance="+f.Name, "-o",
 			`jsonpath={range .items[*]}{.metadata.deletionTimestamp}{end}`)
 		if err == nil && out != "" {
 			err = fmt.Errorf("collectors are ending still: %s", out)

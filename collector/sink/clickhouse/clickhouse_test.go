@@ -255,19 +255,25 @@ func TestTablesAreMadeWhereTheConfigurationAsksForThem(t *testing.T) {
 	s := clickhousetest.Start(t)
 	c := Config{URL: s.URL()}
 	c.SetDefaults()
-	if err := New(c).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "collector schema clickhouse") {
-		t.Errorf("without tables: %v", err)
+	check := func(version int, says string) {
+		t.Helper()
+		schema, err := New(c).Check(t.Context())
+		if err != nil || !schema.Known || schema.Version != version || schema.Wanted != Version || (schema.Problem == "") != (says == "") ||
+			!strings.Contains(schema.Problem, says) {
+			t.Errorf("%+v, %v: want version %d, and %q", schema, err, version, says)
+		}
 	}
+	check(0, "there are no tables")
 	c.CreateTables = true
 	for range 2 {
-		if err := New(c).Check(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check(Version, "")
 	}
 	store(t, New(c), "a", sample())
 	s.Query("CREATE OR REPLACE VIEW flowfleet.schema_version AS SELECT 99 AS version")
-	if err := New(c).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "version 99") {
-		t.Errorf("with tables of a later version: %v", err)
+	check(99, "version 99")
+	s.Kill()
+	if schema, err := New(c).Check(t.Context()); err == nil || schema.Known {
+		t.Errorf("while nobody answers: %+v, %v", schema, err)
 	}
 }
 

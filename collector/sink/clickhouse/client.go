@@ -79,34 +79,54 @@ func (k *Client) Store(ctx context.Context, b sink.Batch) error {
 	return nil
 }
 
-// Check reports whether the tables are there and are those that this program knows; it makes them first where the configuration asks
-// for that.
-func (k *Client) Check(ctx context.Context) error {
-	query := fmt.Sprintf("SELECT version FROM %s.schema_version", k.config.Database)
-	answer, err := k.query(ctx, query)
+// Check asks for the version of the tables; it makes them first where there are none and the configuration asks for that.
+func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
+	version, err := k.version(ctx)
+	if err != nil {
+		return sink.Schema{}, err
+	}
+	out := sink.Schema{Known: true, Version: version, Wanted: Version}
+	if version == 0 && k.config.CreateTables {
+		err := k.createTables(ctx)
+		var e *exception
+		switch {
+		case errors.As(err, &e):
+			out.Problem = err.Error()
+			return out, nil
+		case err != nil:
+			return sink.Schema{}, err
+		}
+		if out.Version, err = k.version(ctx); err != nil {
+			return sink.Schema{}, err
+		}
+	}
+	switch out.Version {
+	case Version:
+	case 0:
+		out.Problem = fmt.Sprintf("there are no tables in the database %s: make those that \"collector schema clickhouse\" prints, or set "+
+			"clickhouse.createTables", k.config.Database)
+	default:
+		out.Problem = fmt.Sprintf("the tables in the database %s have version %d, and %d is needed: see \"collector schema clickhouse\"",
+			k.config.Database, out.Version, Version)
+	}
+	return out, nil
+}
+
+// version of the tables; 0 where there are none.
+func (k *Client) version(ctx context.Context) (int, error) {
+	answer, err := k.query(ctx, fmt.Sprintf("SELECT version FROM %s.schema_version", k.config.Database))
 	var e *exception
 	if errors.As(err, &e) && (e.code == unknownTable || e.code == unknownDatabase) {
-		if !k.config.CreateTables {
-			return fmt.Errorf("there are no tables in the database %s: make those that \"collector schema clickhouse\" prints, or set "+
-				"clickhouse.createTables", k.config.Database)
-		}
-		if err := k.createTables(ctx); err != nil {
-			return err
-		}
-		answer, err = k.query(ctx, query)
+		return 0, nil
+	}
+	version := 0
+	if err == nil {
+		version, err = strconv.Atoi(strings.TrimSpace(answer))
 	}
 	if err != nil {
-		return fmt.Errorf("reading the version of the tables: %w", err)
+		return 0, fmt.Errorf("reading the version of the tables: %w", err)
 	}
-	version, err := strconv.Atoi(strings.TrimSpace(answer))
-	if err != nil {
-		return fmt.Errorf("reading the version of the tables: %w", err)
-	}
-	if version != Version {
-		return fmt.Errorf("the tables in the database %s have version %d, and %d is needed: see \"collector schema clickhouse\"",
-			k.config.Database, version, Version)
-	}
-	return nil
+	return version, nil
 }
 
 func (k *Client) createTables(ctx context.Context) error {

@@ -75,8 +75,8 @@ func (e exposition) Collect(c chan<- prometheus.Metric) {
 	if state.Known {
 		send(pending, prometheus.GaugeValue, float64(state.Pending))
 	}
-	send(reachable, prometheus.GaugeValue, one(state.Checking == "" && state.Storing == ""))
-	send(readable, prometheus.GaugeValue, one(state.Reading == ""))
+	send(reachable, prometheus.GaugeValue, one(state.Checking == "" && state.Schema.Problem == "" && state.Storing == ""))
+	send(readable, prometheus.GaugeValue, one(state.NATS == "" && state.Reading == ""))
 }
 
 func one(yes bool) float64 {

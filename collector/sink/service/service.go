@@ -11,12 +11,17 @@ import (
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/sink"
 	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // Names of the readiness checks.
 const (
-	checkStream      = "stream"
-	checkDestination = "destination"
+	checkNATS       = "nats"
+	checkConsumer   = "consumer"
+	checkClickHouse = "clickhouse"
+	checkSchema     = "schema"
+	checkRefused    = "refused"
+	checkRunning    = "running"
 )
 
 const (
@@ -37,8 +42,9 @@ func Run(ctx context.Context, c *Config, log *slog.Logger) error {
 		return err
 	}
 	s := sink.New(js, c.options(), clickhouse.New(c.ClickHouse), log)
-	ready := observe.NewReadiness(checkStream, checkDestination)
-	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log)
+	ready := observe.NewReadiness(checkNATS, checkClickHouse)
+	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log,
+		observe.Page{Path: status.SinkPath, Handler: &page{sink: s, started: time.Now()}})
 	if err != nil {
 		return err
 	}
@@ -65,15 +71,30 @@ func follow(ctx context.Context, s *sink.Sink, ready *observe.Readiness) {
 	ticker := time.NewTicker(readyInterval)
 	defer ticker.Stop()
 	for {
-		state := s.State()
-		ready.Set(checkStream, state.Reading == "", state.Reading)
-		wrong := cmp.Or(state.Storing, state.Checking)
-		ready.Set(checkDestination, wrong == "", wrong)
+		show(s.State(), ready)
 		select {
 		case <-ctx.Done():
-			ready.Set(checkStream, false, "the sink is ending")
+			ready.Set(checkRunning, false, "the sink is ending")
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+// show names each side that is not ready, and only that: how a consumer is cannot be told without NATS, and the tables not without
+// ClickHouse.
+func show(state sink.State, ready *observe.Readiness) {
+	side := func(name string, told bool, wrong string) {
+		if !told {
+			ready.Leave(name)
+			return
+		}
+		ready.Set(name, wrong == "", wrong)
+	}
+	destination := cmp.Or(state.Checking, state.Storing)
+	side(checkNATS, true, state.NATS)
+	side(checkConsumer, state.NATS == "", state.Reading)
+	side(checkClickHouse, true, destination)
+	side(checkSchema, state.Checking == "", state.Schema.Problem)
+	side(checkRefused, state.Refusing != "", state.Refusing)
 }

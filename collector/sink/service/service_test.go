@@ -273,12 +273,12 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 	t.Cleanup(func() { p.end(syscall.SIGKILL) })
 	address := "http://127.0.0.1:" + strconv.Itoa(port)
 	natstest.Eventually(t, "the wrong password is told", func() bool {
-		return strings.Contains(get(address+"/readyz"), "destination: not ready (") && strings.Contains(get(address+"/readyz"), "Authentication failed")
+		return strings.Contains(get(address+"/readyz"), "clickhouse: not ready (") && strings.Contains(get(address+"/readyz"), "Authentication failed")
 	})
 	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	natstest.Eventually(t, "the sink is ready", func() bool { return get(address+"/readyz") == "destination: ok\nstream: ok\n" })
+	natstest.Eventually(t, "the sink is ready", func() bool { return get(address+"/readyz") == "clickhouse: ok\nconsumer: ok\nnats: ok\nschema: ok\n" })
 	p.end(syscall.SIGTERM)
 	p.file = slow
 	p.start()
@@ -299,7 +299,7 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 		rest(t, js)
 	}
 	exact(t, clickhouse, messages)
-	natstest.Eventually(t, "the sink is ready", func() bool { return get(address+"/readyz") == "destination: ok\nstream: ok\n" })
+	natstest.Eventually(t, "the sink is ready", func() bool { return get(address+"/readyz") == "clickhouse: ok\nconsumer: ok\nnats: ok\nschema: ok\n" })
 	metrics := figures(get(address + "/metrics"))
 	if metrics[`flowfleet_sink_stored_total{unit="messages"}`] != 70 || metrics[`flowfleet_sink_stored_total{unit="records"}`] != 700 ||
 		metrics[`flowfleet_sink_read_total{unit="records"}`] != 700 || metrics[`flowfleet_sink_ledger_imbalance{unit="records"}`] != 0 ||

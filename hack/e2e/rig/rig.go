@@ -222,10 +222,13 @@ func (r *Rig) install(ctx context.Context) error {
 	return r.NATSReady(ctx)
 }
 
-// InstallOperator installs the chart, or brings what is installed up to date.
-func (r *Rig) InstallOperator(ctx context.Context) error {
-	_, err := r.Helm(ctx, "upgrade", "--install", Release, r.Chart(), "--namespace", r.Namespaces().Operator,
-		"--set", "image.repository="+r.Image, "--set", "image.tag="+r.Tag, "--wait", "--timeout", "2m")
+// InstallOperator installs the chart, or brings what is installed up to date; values such as sinks.enabled=true go beside the rig's own.
+func (r *Rig) InstallOperator(ctx context.Context, values ...string) error {
+	arguments := []string{"upgrade", "--install", Release, r.Chart(), "--namespace", r.Namespaces().Operator, "--wait", "--timeout", "2m"}
+	for _, value := range append([]string{"image.repository=" + r.Image, "image.tag=" + r.Tag}, values...) {
+		arguments = append(arguments, "--set", value)
+	}
+	_, err := r.Helm(ctx, arguments...)
 	return err
 }
 

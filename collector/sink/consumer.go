@@ -1,0 +1,112 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// ensureConsumer returns the consumer, which it makes where it is missing; one that is there stays as it is, and has to suit.
+func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
+	s.mu.Lock()
+	consumer := s.consumer
+	s.mu.Unlock()
+	if consumer != nil {
+		return consumer, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	o := &s.options
+	consumer, err := s.js.Consumer(ctx, o.Stream, o.Consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		consumer, err = s.js.CreateConsumer(ctx, o.Stream, jetstream.ConsumerConfig{
+			Durable: o.Consumer, FilterSubjects: o.FilterSubjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait,
+			MaxAckPending: maxAckPending, DeliverPolicy: jetstream.DeliverAllPolicy,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for consumer %s of stream %s: %w", o.Consumer, o.Stream, err)
+	}
+	c := &consumer.CachedInfo().Config
+	if c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverSubject != "" || c.MaxDeliver > 0 {
+		return nil, fmt.Errorf("consumer %s of stream %s does not suit: a pull consumer with explicit acknowledgement and no limit of "+
+			"deliveries is needed", o.Consumer, o.Stream)
+	}
+	if err := s.suits(ctx, filterOf(c)); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.consumer = consumer
+	s.mu.Unlock()
+	return consumer, nil
+}
+
+// suits returns an error unless a consumer that delivers some subjects delivers what the sink is to store, and nothing else: readers of
+// one consumer share its messages, so that each of two with different wishes would lose what the other takes.
+func (s *Sink) suits(ctx context.Context, have []string) error {
+	o := &s.options
+	want := o.FilterSubjects
+	if len(have) == 0 && len(want) == 0 || len(have) > 0 && len(want) > 0 && sameSubjects(have, want) {
+		return nil
+	}
+	stream, err := s.js.Stream(ctx, o.Stream) // what it takes in is what none of them can go beyond
+	if err != nil {
+		return fmt.Errorf("consumer %s delivers %s and %s is wanted; whether that is the same depends on the subjects of stream %s, which cannot be read: %w",
+			o.Consumer, everyOr(have), everyOr(want), o.Stream, err)
+	}
+	subjects := stream.CachedInfo().Config.Subjects
+	if sameSubjects(within(have, subjects), within(want, subjects)) {
+		return nil
+	}
+	return fmt.Errorf("consumer %s of stream %s delivers %s, and %s is wanted, so it is another reader's, or an older one: name another consumer, or delete "+
+		"it together with what it knows to be read (nats consumer rm %s %s)", o.Consumer, o.Stream, everyOr(have), everyOr(want), o.Stream, o.Consumer)
+}
+
+func filterOf(c *jetstream.ConsumerConfig) []string {
+	if c.FilterSubject != "" {
+		return []string{c.FilterSubject}
+	}
+	return c.FilterSubjects
+}
+
+func everyOr(subjects []string) string {
+	if len(subjects) == 0 {
+		return "everything"
+	}
+	return strings.Join(subjects, ", ")
+}
+
+// within is what a filter lets through of the subjects of a stream; an empty filter lets all of them through.
+func within(filter, subjects []string) (out []string) {
+	if len(filter) == 0 {
+		return subjects
+	}
+	for _, f := range filter {
+		narrower := false
+		for _, s := range subjects {
+			if config.SubjectCovers(f, s) {
+				out, narrower = append(out, s), true
+			}
+		}
+		if !narrower {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// sameSubjects reports whether each subject of one list is covered by one of the other, and the other way round.
+func sameSubjects(a, b []string) bool {
+	in := func(patterns, subjects []string) bool {
+		return !slices.ContainsFunc(subjects, func(s string) bool {
+			return !slices.ContainsFunc(patterns, func(p string) bool { return config.SubjectCovers(p, s) })
+		})
+	}
+	return in(a, b) && in(b, a)
+}

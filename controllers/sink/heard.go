@@ -1,0 +1,131 @@
+package sink
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/observation"
+)
+
+// Heard is what one sink said of itself. What it says is bounded, and may be a lie: an image is what the FlowSink names.
+type Heard struct {
+	Pod observation.Pod
+	// Asked is when it was asked last.
+	Asked time.Time
+	// Said is its answer, nil where it gave none, and Error says why.
+	Said  *status.Sink
+	Error string
+}
+
+// maxAsked bounds the pods of one FlowSink that are asked: those that may be wanted, and those that are replaced.
+const maxAsked = 96
+
+// Askable are the pods that the FlowSink's Deployment made, that run and have an address: labels are on any pod that wants them.
+func Askable(s *v1alpha1.FlowSink, pods []corev1.Pod) (ask []observation.Pod) {
+	for i := range pods {
+		p := &pods[i]
+		owner := metav1.GetControllerOf(p)
+		if owner == nil || owner.Kind != "ReplicaSet" || owner.APIVersion != "apps/v1" ||
+			owner.Name != ObjectName(s)+"-"+p.Labels[appsv1.DefaultDeploymentUniqueLabelKey] {
+			continue
+		}
+		if p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" && p.DeletionTimestamp.IsZero() && len(ask) < maxAsked {
+			ask = append(ask, observation.Pod{Name: p.Name, Node: p.Spec.NodeName, Address: p.Status.PodIP, Port: metricsPort(p)})
+		}
+	}
+	return ask
+}
+
+func metricsPort(p *corev1.Pod) int32 {
+	for i := range p.Spec.Containers {
+		for _, c := range p.Spec.Containers[i].Ports {
+			if c.Name == fleet.MetricsPortName && c.ContainerPort > 0 {
+				return c.ContainerPort
+			}
+		}
+	}
+	return port
+}
+
+// books adds up what the sinks have; nil where none tells.
+func books(heard []Heard) *v1alpha1.FlowSinkBooks {
+	var out v1alpha1.FlowSinkBooks
+	var stored, waiting uint64
+	refused := make(map[string]uint64)
+	for i := range heard {
+		d := heard[i].Said
+		if d == nil {
+			continue
+		}
+		out.Sinks++
+		stored, waiting = plus(stored, d.Stored), plus(waiting, d.Waiting)
+		for reason, n := range d.Refused {
+			if refused[reason] > 0 || len(refused) < status.MaxReasons {
+				refused[strings.Clone(reason)] = plus(refused[reason], n)
+			}
+		}
+	}
+	if out.Sinks == 0 {
+		return nil
+	}
+	out.Stored, out.Waiting = coarse(stored), coarse(waiting)
+	for _, reason := range slices.Sorted(maps.Keys(refused)) {
+		out.Refused = append(out.Refused, v1alpha1.FlowSinkRefused{Reason: reason, Records: coarse(refused[reason])})
+	}
+	return &out
+}
+
+func plus(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+// coarse leaves two digits of a number, so that a status need not be written for each record.
+func coarse(n uint64) int64 {
+	unit := uint64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return int64(min(n/unit*unit, math.MaxInt64))
+}
+
+// place of the consumer as the sink says that was asked last of those that know it; nil where none does, and why, empty for unknown.
+func place(heard []Heard, consumer string) (found *jetstream.Consumers, at time.Time, why string) {
+	for i := range heard {
+		d := heard[i].Said
+		switch {
+		case d == nil:
+		case d.Place == nil:
+			if why == "" {
+				why = heard[i].Pod.Name + " says: " + d.Unplaced
+			}
+		case d.Place.Consumer == consumer && (found == nil || heard[i].Asked.After(at)):
+			found, at = consumers(d.Place), heard[i].Asked
+		}
+	}
+	return found, at, why
+}
+
+func consumers(p *status.Place) *jetstream.Consumers {
+	k := jetstream.Consumer{Name: p.Consumer, Found: true, Managed: true, Filtered: p.Filtered, Made: p.Made, Pending: p.Pending, AckPending: p.AckPending,
+		Redelivered: p.Redelivered, Delivered: p.Delivered, Deliveries: p.Deliveries, AckFloor: p.AckFloor, AckWait: p.AckWait, LastRead: p.LastRead,
+		Oldest: p.Oldest, LagKnown: p.Lag != nil, LagError: p.LagError}
+	if p.Lag != nil {
+		k.Lag = max(*p.Lag, 0)
+	}
+	return &jetstream.Consumers{First: p.First, Last: p.Last, Bytes: p.Bytes, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
+		Each: []jetstream.Consumer{k}}
+}

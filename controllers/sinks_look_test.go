@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/sink"
+)
+
+// With the rights of config/sinks, the operator asks the Deployment's pods, and no other that has their labels, and says what they say.
+func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	var behind atomic.Bool
+	lied := make(chan struct{}, 1)
+	sinkPod := func(name, owner string, answer http.HandlerFunc) {
+		server := httptest.NewServer(answer)
+		t.Cleanup(server.Close)
+		address, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		port, err := strconv.ParseInt(address.Port(), 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels := sink.Selector(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "rows"}})
+		labels["pod-template-hash"], labels["app.kubernetes.io/managed-by"] = "5d", "flowfleet"
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: labels,
+			OwnerReferences: []metav1.OwnerReference{ownedBy("ReplicaSet", owner)}}, Spec: corev1.PodSpec{NodeName: "n1",
+			Containers: []corev1.Container{{Name: "sink", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
+		if err := w.c.Create(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
+		pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
+		if err := w.c.Status().Update(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sinkPod("rows-sink-5d-a", "rows-sink-5d", func(out http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != status.SinkPath {
+			http.NotFound(out, r)
+			return
+		}
+		lag := time.Minute
+		if behind.Load() {
+			lag = 20 * time.Hour
+		}
+		text, err := status.EncodeSink(&status.Sink{Started: time.Unix(1, 0), Time: time.Now(), Schema: &status.Schema{Version: 1, Wanted: 1}, Stored: 1234,
+			Place: &status.Place{Consumer: w.namespace + "_rows", First: 1, Last: 100, MaxAge: 24 * time.Hour, MaxBytes: -1, MaxMessages: -1,
+				Made: time.Unix(1_700_000_000, 0), Pending: 5, Delivered: 95, Deliveries: 95, AckFloor: 95, AckWait: time.Minute, Oldest: 96, Lag: &lag}})
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = out.Write(text)
+	})
+	sinkPod("liar", "other-sink-5d", func(http.ResponseWriter, *http.Request) {
+		select {
+		case lied <- struct{}{}:
+		default:
+		}
+	})
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, sinksInterval: time.Second})
+	w.create("edge")
+	s := w.sinkOf("edge", "rows")
+	is := func(kind string, status metav1.ConditionStatus) bool {
+		w.read(s)
+		return meta.IsStatusConditionPresentAndEqual(s.Status.Conditions, kind, status)
+	}
+	natstest.Eventually(t, "it keeps up, and its tables are current", func() bool {
+		return is(v1alpha1.ConditionKeepingUp, metav1.ConditionTrue) && is(v1alpha1.ConditionSchemaCurrent, metav1.ConditionTrue)
+	})
+	if b, r := s.Status.Books, s.Status.Reader; b == nil || b.Stored != 1200 || b.Sinks != 1 || r == nil || r.Pending != 5 || *r.LagSeconds != 60 {
+		t.Errorf("%+v, %+v", b, r)
+	}
+	behind.Store(true)
+	natstest.Eventually(t, "it is behind", func() bool { return is(v1alpha1.ConditionKeepingUp, metav1.ConditionFalse) })
+	if *s.Status.Reader.RetentionUsedPercent != 83 {
+		t.Errorf("%+v", s.Status.Reader)
+	}
+	select {
+	case <-lied:
+		t.Error("a pod that is not the Deployment's was asked")
+	default:
+	}
+}
+
+func TestAStatusOfAFlowSinkIsWrittenForWhatChangedByEnough(t *testing.T) {
+	known := func(n int64) *int64 { return &n }
+	full := func() *v1alpha1.FlowSinkStatus {
+		return &v1alpha1.FlowSinkStatus{Replicas: 1, Books: &v1alpha1.FlowSinkBooks{Stored: 1200}, Reader: &v1alpha1.ConsumerStatus{Pending: 1000, LagSeconds: known(60),
+			Position: v1alpha1.ConsumerPosition{Delivered: 5}}, Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "True", Reason: "SinksReady",
+			Message: "well"}, {Type: v1alpha1.ConditionKeepingUp, Status: "True", Reason: "KeepingUp", Message: "1 %"}}}
+	}
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.FlowSinkStatus)
+		want   worth
+	}{
+		"nothing":                       {func(*v1alpha1.FlowSinkStatus) {}, nothingNew},
+		"a place":                       {func(s *v1alpha1.FlowSinkStatus) { s.Reader.Position.Delivered = 9 }, nothingNew},
+		"a few messages":                {func(s *v1alpha1.FlowSinkStatus) { s.Reader.Pending = 1100 }, nothingNew},
+		"the words of figures":          {func(s *v1alpha1.FlowSinkStatus) { s.Conditions[1].Message = "2 %" }, nothingNew},
+		"twice as many messages":        {func(s *v1alpha1.FlowSinkStatus) { s.Reader.Pending = 2001 }, newFigures},
+		"books":                         {func(s *v1alpha1.FlowSinkStatus) { s.Books.Stored = 1300 }, newFigures},
+		"a lag that is not known":       {func(s *v1alpha1.FlowSinkStatus) { s.Reader.LagSeconds = nil }, newFigures},
+		"a loss":                        {func(s *v1alpha1.FlowSinkStatus) { s.Reader.Lost = 1 }, newFigures},
+		"a reader that is known at all": {func(s *v1alpha1.FlowSinkStatus) { s.Reader = nil }, newFigures},
+		"words":                         {func(s *v1alpha1.FlowSinkStatus) { s.Conditions[0].Message = "very well" }, newFigures},
+		"a condition":                   {func(s *v1alpha1.FlowSinkStatus) { s.Conditions[1].Status = "False" }, newJudgement},
+		"sinks":                         {func(s *v1alpha1.FlowSinkStatus) { s.Replicas = 2 }, newJudgement},
+	} {
+		after := full()
+		test.change(after)
+		if got := weighSink(full(), after); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
