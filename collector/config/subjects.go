@@ -52,7 +52,11 @@ func (k *checker) subjects(o *Output) {
 		return
 	}
 	var missing []string
-	for _, token := range protocolTokens {
+	tokens := protocolTokens
+	if o.Ledger == LedgerMinutes {
+		tokens = append(tokens[:len(tokens):len(tokens)], LedgerToken)
+	}
+	for _, token := range tokens {
 		covered := false
 		for _, s := range subjects {
 			covered = covered || SubjectCovers(s, o.Subject+"."+token)
@@ -61,7 +65,7 @@ func (k *checker) subjects(o *Output) {
 			missing = append(missing, o.Subject+"."+token)
 		}
 	}
-	k.that(len(missing) == 0, "output.stream.subjects", "none takes in %s, which flows are published on: add %q",
+	k.that(len(missing) == 0, "output.stream.subjects", "none takes in %s, which is published on: add %q",
 		strings.Join(missing, ", "), o.Subject+".>")
 }
 

@@ -26,6 +26,14 @@ func (b *Book) AddBook(o *Book) {
 	b.Waiting += o.Waiting
 }
 
+// Subtract takes away what was counted before, or elsewhere.
+func (b *Book) Subtract(o *Book) {
+	for i, n := range o.counts {
+		b.counts[i] -= n
+	}
+	b.Waiting -= o.Waiting
+}
+
 // Counts are those of b; what it does not have is 0.
 func (b *Book) Counts() (c Counts) {
 	copy(c[:], b.counts[:])

@@ -35,6 +35,8 @@ const (
 	// flushTime is for learned definitions and for records that wait for their acknowledgement.
 	flushTime = 10 * time.Second
 	httpTime  = 2 * time.Second
+	// minutesTime is for the ledger's last records.
+	minutesTime = 3 * time.Second
 )
 
 // Names of the readiness checks.
@@ -65,6 +67,7 @@ type Collector struct {
 	// fileNames are what the file with names said when it was read last; they belong to who says names.
 	fileNames []names.Line
 	traffic   traffic
+	minutes   minutes
 	// begun: all of what follows is made.
 	begun atomic.Bool
 
@@ -112,6 +115,9 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 		k.ready.Set(checkTemplates, true, "not shared: templateStore.disabled")
 	}
 	background.Go(func() { k.watchConfiguration(following) })
+	if k.minutes.publisher != nil {
+		background.Go(func() { k.keepMinutes(following) })
+	}
 	if k.names != nil {
 		background.Go(func() { k.followNames(following) })
 	}
@@ -135,6 +141,11 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	k.flush()
 	stopFollowing()
 	background.Wait()
+	if k.minutes.publisher != nil {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), minutesTime)
+		defer cancel()
+		k.endMinutes(ending)
+	}
 	k.logLedger()
 	return nil
 }
@@ -276,8 +287,10 @@ func (k *Collector) publish() (err error) {
 	}
 	output := k.config.Output
 	output.NATS = k.section(output.NATS)
-	k.publisher, err = publish.New(output, k.config.Instance, nc, k.log)
-	return err
+	if k.publisher, err = publish.New(output, k.config.Instance, nc, k.log); err != nil {
+		return err
+	}
+	return k.publishMinutes(output, nc)
 }
 
 // awaitTemplates makes the collector ready when the bucket is loaded, or when waiting for it would help nobody any more:

@@ -33,6 +33,7 @@ type traffic struct {
 	streams map[streamKey]*stream
 	leftOut map[*decode.Decoder]uint64
 	looks   uint64
+	minute  minute
 }
 
 // streamKey tells the sequences of exporters apart.
@@ -114,6 +115,7 @@ func (t *traffic) take(from *decode.Decoder) {
 		books[key] = book
 	})
 	t.takeStreams(from, clock.Steady()-int64(streamIdle))
+	t.takeMinute(from)
 }
 
 // showAs decides once by which key an exporter's figures are shown.
@@ -156,10 +158,8 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 	t.leftOut[from] = leftOut
 }
 
-// account is what is known of exporters and their streams.
-func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Stream, leftOut uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// sums are the books of all workers, by the keys that they are shown by.
+func (t *traffic) sums() map[exporterKey]*ledger.Book {
 	sums := make(map[exporterKey]*ledger.Book)
 	for _, books := range t.books {
 		for key, book := range books {
@@ -169,7 +169,14 @@ func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Strea
 			sums[key].AddBook(&book)
 		}
 	}
-	for key, book := range sums {
+	return sums
+}
+
+// account is what is known of exporters and their streams.
+func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Stream, leftOut uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, book := range t.sums() {
 		address := ""
 		if key.exporter.IsValid() {
 			address = key.exporter.String()
