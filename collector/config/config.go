@@ -248,7 +248,7 @@ type Ledger string
 
 // What is published of the ledger: nothing, or what was counted in each minute.
 const (
-	LedgerNone     Ledger = "None"
+	LedgerNone    Ledger = "None"
 	LedgerMinutes Ledger = "Minutes"
 )
 
