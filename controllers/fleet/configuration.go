@@ -225,6 +225,9 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 	if len(out.Stream.Subjects) == 0 {
 		out.Stream.Subjects = []string{out.Subject + ".>"}
 	}
+	if out.Ledger = config.Ledger(o.Ledger); out.Ledger == "" {
+		out.Ledger = standardLedger(&out)
+	}
 	if p := o.Buffer.Spool; p != nil {
 		out.Buffer.Spool = &config.Spool{
 			// Fleets may have one directory of a node in common.
@@ -238,6 +241,15 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 		out.NATS = nats(o.NATS, outputNATSVolume)
 	}
 	return out
+}
+
+// standardLedger is what is published of the ledger where the spec does not say: not in a stream that others made, for others too, nor in
+// one that would refuse it.
+func standardLedger(o *config.Output) config.Ledger {
+	if !o.Stream.Unmanaged && slices.ContainsFunc(o.Stream.Subjects, func(s string) bool { return config.SubjectCovers(s, o.LedgerSubject()) }) {
+		return config.LedgerMinutes
+	}
+	return config.LedgerNone
 }
 
 func duration(d *v1alpha1.Duration) config.Duration {
