@@ -44,7 +44,7 @@ type Output struct {
 	Subject string `json:"subject,omitempty"`
 
 	// ledger: Minutes publishes what each collector counted in each minute, by exporter and domain, on output.subject with .ledger appended,
-	// as lines of JSON; None publishes nothing. Default: Minutes where the stream is the FlowCollector's own and takes that subject in.
+	// as lines of JSON; None publishes nothing. Default: Minutes where the stream is managed, takes that subject in, and is no work queue.
 	// +optional
 	Ledger Ledger `json:"ledger,omitempty"`
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -244,9 +245,10 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 }
 
 // standardLedger is what is published of the ledger where the spec does not say: not in a stream that others made, for others too, nor in
-// one that would refuse it.
+// one that would refuse it, nor in a work queue, where it would wait for a reader.
 func standardLedger(o *config.Output) config.Ledger {
-	if !o.Stream.Unmanaged && slices.ContainsFunc(o.Stream.Subjects, func(s string) bool { return config.SubjectCovers(s, o.LedgerSubject()) }) {
+	if !o.Stream.Unmanaged && o.Stream.Retention != config.RetentionWorkQueue &&
+		slices.ContainsFunc(o.Stream.Subjects, func(s string) bool { return config.SubjectCovers(s, o.LedgerSubject()) }) {
 		return config.LedgerMinutes
 	}
 	return config.LedgerNone
