@@ -111,10 +111,13 @@ func (f *following) each(do func(jetstream.Msg) error) error {
 	}
 }
 
-// eachRecord reads each flow of a message into r. From a stream of JSON it has what tables show, and line is the flow as it stands there,
-// with its line feed; otherwise line is nil.
+// eachRecord reads each flow of a message into r; one of the ledger has none. From a stream of JSON it has what tables show, and line is the
+// flow as it stands there, with its line feed; otherwise line is nil.
 func eachRecord(m jetstream.Msg, r *flow.Record, do func(line []byte) error) error {
-	if m.Headers().Get(publish.HeaderEncoding) == publish.EncodingJSON {
+	switch m.Headers().Get(publish.HeaderEncoding) {
+	case publish.EncodingLedger:
+		return nil // no flows
+	case publish.EncodingJSON:
 		for line := range bytes.Lines(m.Data()) {
 			if err := flow.DecodeJSON(line, r); err != nil {
 				return fmt.Errorf("a flow on %s cannot be read: %w", m.Subject(), err)

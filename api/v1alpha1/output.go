@@ -15,6 +15,17 @@ const (
 	EncodingJSON     Encoding = "JSON"
 )
 
+// Ledger says which records of the ledger are published.
+//
+// +kubebuilder:validation:Enum=Minutes;None
+type Ledger string
+
+// What is published of the ledger.
+const (
+	LedgerMinutes Ledger = "Minutes"
+	LedgerNone    Ledger = "None"
+)
+
 // Output says where and how flows leave.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.subject) || !has(self.stream) || !has(self.stream.subjects) || (has(self.stream.managed) && !self.stream.managed) || self.stream.subjects.exists(s, s.contains('*') || s.endsWith('.>') && (self.subject + '.').startsWith(s.substring(0, size(s) - 1))) || ['.netflow5', '.netflow9', '.ipfix', '.sflow'].all(p, (self.subject + p) in self.stream.subjects)",message="output.stream.subjects: they do not take in all flows, which are published on output.subject with .netflow5, .netflow9, .ipfix and .sflow; add <output.subject>.> to them, or leave stream.subjects out"
@@ -31,6 +42,11 @@ type Output struct {
 	// +kubebuilder:validation:MaxLength=200
 	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+(\.[-_a-zA-Z0-9]+)*$`
 	Subject string `json:"subject,omitempty"`
+
+	// ledger: Minutes publishes what each collector counted in each minute, by exporter and domain, on output.subject with .ledger appended,
+	// as lines of JSON; None publishes nothing. Default None.
+	// +optional
+	Ledger Ledger `json:"ledger,omitempty"`
 
 	// stream that keeps flows.
 	// +optional

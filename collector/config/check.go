@@ -184,6 +184,8 @@ func (k *checker) output(c *Config) {
 	o := &c.Output
 	oneOf(k, "output.kind", o.Kind, OutputJetStream, OutputStdout, OutputFile, OutputNone)
 	oneOf(k, "output.encoding", o.Encoding, EncodingProtobuf, EncodingJSON)
+	oneOf(k, "output.ledger", o.Ledger, LedgerNone, LedgerMinutes)
+	k.that(o.Ledger != LedgerMinutes || o.Kind == OutputJetStream, "output.ledger", "Minutes is for output.kind JetStream only")
 	k.that(o.Kind != OutputFile || o.File != "", "output.file", "it is required for kind File")
 	within(k, "output.batch.maxBytes", o.Batch.MaxBytes, 1<<10, maxBatch)
 	within(k, "output.batch.maxAge", o.Batch.MaxAge, Duration(time.Millisecond), Duration(time.Minute))

@@ -243,6 +243,21 @@ const (
 	EncodingJSON     Encoding = "JSON"
 )
 
+// Ledger says which records of the ledger are published.
+type Ledger string
+
+// What is published of the ledger: nothing, or what was counted in each minute.
+const (
+	LedgerNone    Ledger = "None"
+	LedgerMinutes Ledger = "Minutes"
+)
+
+// LedgerToken is appended to the subject of flows for records of the ledger.
+const LedgerToken = "ledger"
+
+// LedgerSubject is the subject of its records.
+func (o *Output) LedgerSubject() string { return o.Subject + "." + LedgerToken }
+
 // DropPolicy says what gives way when the buffer is full.
 type DropPolicy string
 
@@ -264,9 +279,11 @@ type Output struct {
 	File string `json:"file,omitempty"`
 	// Subject prefix; the protocol (netflow5, netflow9, ipfix, sflow) is appended. Default flows.<namespace>.<name>.
 	Subject string `json:"subject,omitempty"`
-	Stream  Stream `json:"stream,omitempty"`
-	Batch   Batch  `json:"batch,omitempty"`
-	Buffer  Buffer `json:"buffer,omitempty"`
+	// Ledger says whether the books are published too, on Subject with LedgerToken appended. Default None.
+	Ledger Ledger `json:"ledger,omitempty"`
+	Stream Stream `json:"stream,omitempty"`
+	Batch  Batch  `json:"batch,omitempty"`
+	Buffer Buffer `json:"buffer,omitempty"`
 	// NATS, when set, replaces the file's nats section for flows.
 	NATS *NATS `json:"nats,omitempty"`
 }

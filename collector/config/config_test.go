@@ -172,3 +172,17 @@ func TestSizesThatAreLeftOutStayOpen(t *testing.T) {
 		t.Errorf("%v", problems)
 	}
 }
+
+func TestTheLedgersSubjectIsOfTheStream(t *testing.T) {
+	for subjects, want := range map[string]int{"[flows.>]": 0, "[a.b.netflow5, a.b.netflow9, a.b.ipfix, a.b.sflow]": 1, "[a.b.*]": 0} {
+		file := "listeners: [{name: a, address: ':1'}]\nnats: {urls: [nats://n:4222]}\noutput: {ledger: Minutes, subject: SUBJECT, stream: {subjects: " +
+			subjects + "}}\n"
+		subject := "a.b"
+		if subjects == "[flows.>]" {
+			subject = "flows.a.b"
+		}
+		if _, problems := Parse([]byte(strings.Replace(file, "SUBJECT", subject, 1))); len(problems) != want || want == 1 && problems[0].Path != "output.ledger" {
+			t.Errorf("%s: %v", subjects, problems)
+		}
+	}
+}

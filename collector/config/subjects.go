@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -51,18 +52,19 @@ func (k *checker) subjects(o *Output) {
 	if !valid || reserved || o.Stream.Unmanaged || o.Kind != OutputJetStream {
 		return
 	}
+	covered := func(subject string) bool {
+		return slices.ContainsFunc(subjects, func(s string) bool { return SubjectCovers(s, subject) })
+	}
 	var missing []string
 	for _, token := range protocolTokens {
-		covered := false
-		for _, s := range subjects {
-			covered = covered || SubjectCovers(s, o.Subject+"."+token)
-		}
-		if !covered {
+		if !covered(o.Subject + "." + token) {
 			missing = append(missing, o.Subject+"."+token)
 		}
 	}
 	k.that(len(missing) == 0, "output.stream.subjects", "none takes in %s, which flows are published on: add %q",
 		strings.Join(missing, ", "), o.Subject+".>")
+	k.that(o.Ledger != LedgerMinutes || len(missing) > 0 || covered(o.LedgerSubject()), "output.ledger",
+		"Minutes are published on %s, which none of output.stream.subjects takes in: add it, or set None", o.LedgerSubject())
 }
 
 // SubjectCovers reports whether a pattern of subjects matches all that another one matches, or a subject without wildcards.

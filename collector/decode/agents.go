@@ -21,6 +21,15 @@ type agent struct {
 	// book is the exporter's; its other agents count there too.
 	book    *ledger.Holder
 	sampled netflow.Rates
+	// own is what was counted of this one since it was taken, and taken where its sequence was then; see take.
+	own   ledger.Book
+	taken ledger.Span
+}
+
+// count counts something of the agent.
+func (a *agent) count(c ledger.Counter, n uint64) {
+	a.book.Add(c, n)
+	a.own.Add(c, n)
 }
 
 // agents follows the sFlow agents, at most limit of them.
@@ -72,5 +81,19 @@ func (a *agents) streams(after int64, yield func(s Stream)) {
 			known.sampled.Into(&stream.Said, known.lastSeen)
 			yield(stream)
 		}
+	}
+}
+
+// take calls yield for each agent of which something was counted since the last call.
+func (a *agents) take(yield func(t *Taken)) {
+	var t Taken
+	for key, known := range a.known {
+		if known.own == (ledger.Book{}) && known.taken == known.sequence.Span {
+			continue
+		}
+		t = Taken{Source: key.exporter, Stream: Stream{Exporter: key.agent.Addr(), Domain: key.subAgent, LastSeen: known.lastSeen,
+			Span: known.sequence.Span}}
+		t.Take(&known.own, &known.taken)
+		yield(&t)
 	}
 }

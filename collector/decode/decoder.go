@@ -28,6 +28,8 @@ type (
 	Sink = netflow.Sink
 	// Stream is a sequence that an exporter counts.
 	Stream = netflow.Stream
+	// Taken is what was counted of a stream since it was taken before.
+	Taken = netflow.Taken
 )
 
 // Settings can change while a Decoder runs. A Settings is immutable once handed over.
@@ -264,6 +266,13 @@ func (d *Decoder) Held() (sets, bytes int) { return d.netflow.Held() }
 func (d *Decoder) Streams(after int64, yield func(p Protocol, s Stream)) {
 	d.netflow.Streams(after, func(version template.Version, s Stream) { yield(protocolOf(version), s) })
 	d.agents.streams(after, func(s Stream) { yield(SFlow, s) })
+}
+
+// Take calls yield for each stream, with or without sequence numbers, of which something was counted since the last call. t is valid
+// during the call only.
+func (d *Decoder) Take(yield func(p Protocol, t *Taken)) {
+	d.netflow.Take(func(version template.Version, t *Taken) { yield(protocolOf(version), t) })
+	d.agents.take(func(t *Taken) { yield(SFlow, t) })
 }
 
 func protocolOf(version template.Version) Protocol {

@@ -49,9 +49,9 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 		}
 	}
 	known := d.agents.find(agentKey{exporter: in.Source.Addr(), agent: h.Agent, subAgent: h.SubAgent}, in.Moment(), &d.books)
-	known.book.Inc(ledger.DatagramsReceived)
-	known.book.Inc(ledger.DatagramsDecoded)
-	known.book.Add(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
+	known.count(ledger.DatagramsReceived, 1)
+	known.count(ledger.DatagramsDecoded, 1)
+	known.count(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
 	if d.counts[ledger.RecordsDecoded] != records {
 		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)

@@ -26,18 +26,28 @@ func (b *Book) AddBook(o *Book) {
 	b.Waiting += o.Waiting
 }
 
-// Counts are those of b; what it does not have is 0.
-func (b *Book) Counts() (c Counts) {
-	copy(c[:], b.counts[:])
-	return c
-}
-
 // SubBook takes away what b had at a former time.
 func (b *Book) SubBook(o *Book) {
 	for i, n := range o.counts {
 		b.counts[i] -= n
 	}
 	b.Waiting -= o.Waiting
+}
+
+// Covers reports whether b has at least what o has, waiting sets aside.
+func (b *Book) Covers(o *Book) bool {
+	for i, n := range o.counts {
+		if b.counts[i] < n {
+			return false
+		}
+	}
+	return true
+}
+
+// Counts are those of b; what it does not have is 0.
+func (b *Book) Counts() (c Counts) {
+	copy(c[:], b.counts[:])
+	return c
 }
 
 // Get is one of the counters; what b does not have is 0.

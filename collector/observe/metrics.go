@@ -159,6 +159,7 @@ var plain = []metric{
 	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
 	publishBatches, publishBytes, publishRetries, publishFailures, publishRepeated, bufferBytes, inFlightBytes, streamReady,
 	refusedConnections, capturesRunning, capturesBegun, capturesRefused, capturedDatagrams, capturedDropped, namesRows, namesBytes, namesRefused, recordsNamed, recordsUnnamed,
+	minutesPublished, minutesDropped, minutesWaiting,
 }
 
 // ledgerMetrics are the metrics of the counters, one for all reasons of a name.
@@ -260,6 +261,9 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.source.Names != nil {
 		s.names(emit)
+	}
+	if s.source.Minutes != nil {
+		s.minutes(emit)
 	}
 	if s.source.Account != nil {
 		a := s.source.Account()

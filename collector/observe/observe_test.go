@@ -40,7 +40,8 @@ func everything() Source {
 			return Names{Rows: map[string]int{"interfaces": 21}, Named: map[string]uint64{"interfaces": 22}, Unnamed: map[string]uint64{"interfaces": 23},
 				Refused: map[string]uint64{"encoding": 24}, Bytes: 25}
 		},
-		Store: func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
+		Minutes: func() Minutes { return Minutes{Published: 26, Dropped: 27, Waiting: 28} },
+		Store:   func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
 		Output: func() Output {
 			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{
 				Usable: true, Errors: map[string]uint64{"read_only": 13}}}

@@ -15,9 +15,11 @@ type Source struct {
 	// Account is the ledger, with exporters and streams.
 	Account func() ledger.Account
 	// Names is nil where flows carry none.
-	Names  func() Names
-	Store  func() Store
-	Output func() Output
+	Names func() Names
+	// Minutes is nil where nothing of the ledger is published.
+	Minutes func() Minutes
+	Store   func() Store
+	Output  func() Output
 	// Captures of raw datagrams.
 	Captures func() Captures
 	// RefusedConnections of the HTTP server.

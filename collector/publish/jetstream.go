@@ -31,6 +31,8 @@ const (
 	EncodingProtobuf = "protobuf-delimited"
 	// EncodingJSON is one JSON object a line.
 	EncodingJSON = "json-lines"
+	// EncodingLedger is a ledger.Minute as JSON a line: no flows.
+	EncodingLedger = "ledger-json-lines"
 )
 
 const (

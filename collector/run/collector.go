@@ -37,6 +37,8 @@ const (
 	// flushTime is for learned definitions and for records that wait for their acknowledgement.
 	flushTime = 10 * time.Second
 	httpTime  = 2 * time.Second
+	// minutesTime is for the ledger's last records.
+	minutesTime = 3 * time.Second
 )
 
 // Names of the readiness checks.
@@ -68,6 +70,7 @@ type Collector struct {
 	fileNames []names.Line
 	traffic   traffic
 	tap       tap.Tap
+	minutes   minutes
 	// begun: all of what follows is made.
 	begun atomic.Bool
 
@@ -116,6 +119,9 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 		k.ready.Set(checkTemplates, true, "not shared: templateStore.disabled")
 	}
 	background.Go(func() { k.watchConfiguration(following) })
+	if k.minutes.publisher != nil {
+		background.Go(func() { k.keepMinutes(following) })
+	}
 	if k.names != nil {
 		background.Go(func() { k.followNames(following) })
 	}
@@ -142,6 +148,11 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	k.flush()
 	stopFollowing()
 	background.Wait()
+	if k.minutes.publisher != nil {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), minutesTime)
+		defer cancel()
+		k.endMinutes(ending)
+	}
 	k.logLedger()
 	return nil
 }
@@ -296,8 +307,10 @@ func (k *Collector) publish() (err error) {
 	}
 	output := k.config.Output
 	output.NATS = k.section(output.NATS)
-	k.publisher, err = publish.New(output, k.config.Instance, nc, k.log)
-	return err
+	if k.publisher, err = publish.New(output, k.config.Instance, nc, k.log); err != nil {
+		return err
+	}
+	return k.publishMinutes(output, nc)
 }
 
 // awaitTemplates makes the collector ready when the bucket is loaded, or when waiting for it would help nobody any more:

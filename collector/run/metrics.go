@@ -2,6 +2,7 @@ package run
 
 import (
 	"github.com/flowfleet/flowfleet/collector/clock"
+	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/listen"
 	"github.com/flowfleet/flowfleet/collector/names"
@@ -23,6 +24,9 @@ func (k *Collector) source() observe.Source {
 	}
 	if len(k.config.Decoding.Names) > 0 {
 		s.Names = k.namesMetrics
+	}
+	if k.config.Output.Ledger == config.LedgerMinutes {
+		s.Minutes = k.minuteMetrics
 	}
 	if k.config.Templates.Disabled {
 		s.Store = nil // a bucket that nobody wants is not one that cannot be reached

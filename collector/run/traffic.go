@@ -37,6 +37,7 @@ type traffic struct {
 	streams map[streamKey]*stream
 	leftOut map[*decode.Decoder]uint64
 	looks   uint64
+	minute  minute
 }
 
 // counted is what a worker counted of an exporter, and what of it is shown among the others whatever else is.
@@ -146,6 +147,7 @@ func (t *traffic) take(from *decode.Decoder) {
 		}
 	}
 	t.takeStreams(from, clock.Steady()-int64(streamIdle))
+	t.takeMinute(from)
 }
 
 // known reports whether a worker has a book of an exporter.

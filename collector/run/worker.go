@@ -257,7 +257,7 @@ func (w *worker) tick() {
 		w.counts.Add(ledger.DatagramsKernelDrops, uint64(drops-w.kernelDrops))
 		w.kernelDrops = drops
 	}
-	if w.now.Sub(w.lastTraffic) >= trafficInterval {
+	if w.now.Sub(w.lastTraffic) >= trafficInterval || !minuteOf(w.now).Equal(minuteOf(w.lastTraffic)) {
 		w.lastTraffic = w.now
 		w.traffic.take(w.decoder)
 	}

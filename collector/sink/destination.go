@@ -31,6 +31,8 @@ type Schema struct {
 type Batch struct {
 	// Payload is a sequence of flowpb.FlowMessage, each behind its length as a varint.
 	Payload []byte
+	// Ledger: it is a sequence of ledger.Minute instead, as lines of JSON.
+	Ledger bool
 	// Token is the same each time a batch comes, and no other batch's.
 	Token string
 }

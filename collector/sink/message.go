@@ -17,6 +17,9 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 	if err != nil || claimed > uint64(len(m.Data())) {
 		claimed = 0
 	}
+	if ofLedger(m) {
+		return 0, nil // of flows
+	}
 	if encoding := m.Headers().Get(publish.HeaderEncoding); encoding != publish.EncodingProtobuf {
 		return claimed, &Refusal{ReasonEncoding, fmt.Errorf("the message has the encoding %.40q; this destination takes %s only",
 			encoding, publish.EncodingProtobuf)}
@@ -27,6 +30,11 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 		}
 	}
 	return records, nil
+}
+
+// ofLedger reports whether a message has records of the ledger, and no flows.
+func ofLedger(m jetstream.Msg) bool {
+	return m.Headers().Get(publish.HeaderEncoding) == publish.EncodingLedger
 }
 
 // token names a message: by its place in the stream, and by when the stream took it, which tells it from one of a stream of the same

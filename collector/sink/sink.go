@@ -246,7 +246,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	}
 	for attempt, buried := 0, 0; ; attempt++ {
 		if refused == nil {
-			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Token: token(meta)})
+			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(meta)})
 			unanswered = unanswered || errors.Is(err, ErrUnanswered)
 			if refused = refusal(err); err == nil {
 				s.note(func(state *State) { state.Storing, state.Refusing = "", "" })

@@ -154,8 +154,10 @@ func (d *Decoder) Decode(in Datagram) ledger.Counter {
 		d.problem(outcome, in.Source, 0, 0, nil)
 		return outcome
 	}
-	d.last.book.Inc(ledger.DatagramsReceived) // once, however many messages it has
-	d.last.book.Inc(outcome)
+	for _, c := range [...]ledger.Counter{ledger.DatagramsReceived, outcome} { // once, however many messages it had
+		d.last.book.Inc(c)
+		d.last.own.Inc(c)
+	}
 	return outcome
 }
 
@@ -170,6 +172,7 @@ func (d *Decoder) problem(reason ledger.Counter, source netip.AddrPort, domain u
 func (d *Decoder) count(c ledger.Counter, s *session, n uint64) {
 	d.counts.Add(c, n)
 	s.book.Add(c, n)
+	s.own.Add(c, n)
 }
 
 // drop counts and reports something of a session that could not be decoded.

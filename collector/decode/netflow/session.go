@@ -43,6 +43,9 @@ type session struct {
 	sampled Rates
 	// book is the exporter's; its other sessions count there too.
 	book *ledger.Holder
+	// own is what was counted of this one since it was taken, and taken where its sequence was then; see Take.
+	own   ledger.Book
+	taken ledger.Span
 }
 
 // cachedPlan is what a look-up gave, nil for nothing, and until when that holds.
@@ -203,6 +206,38 @@ type Stream struct {
 	LastSeen int64
 	Span     ledger.Span
 	Said     Said
+}
+
+// Taken is what was counted of a stream since it was taken before. What a stream that is forgotten had not handed out stands in its
+// exporter's book only.
+type Taken struct {
+	// Source is the exporter's address as its book has it; of sFlow the Stream's may be another one, the agent's.
+	Source netip.Addr
+	Stream Stream
+	// Book has what was counted; it knows of nothing that waits.
+	Book ledger.Book
+	// Advance is what the stream's sequence says, where it has one.
+	Advance ledger.Advance
+}
+
+// Take moves what own counted, and what the stream's sequence has beyond before, into t.
+func (t *Taken) Take(own *ledger.Book, before *ledger.Span) {
+	t.Book, t.Advance = *own, t.Stream.Span.Since(before)
+	*own, *before = ledger.Book{}, t.Stream.Span
+}
+
+// Take calls yield for each stream of which something was counted since the last call. t is valid during the call only.
+func (d *Decoder) Take(yield func(version template.Version, t *Taken)) {
+	var t Taken
+	for key, s := range d.sessions {
+		if s.own == (ledger.Book{}) && s.taken == s.sequence.Span {
+			continue
+		}
+		t = Taken{Source: key.scope.Exporter, Stream: Stream{Exporter: key.scope.Exporter, Port: key.port, Domain: key.scope.Domain,
+			LastSeen: s.lastSeen, Span: s.sequence.Span}}
+		t.Take(&s.own, &s.taken)
+		yield(key.scope.Version, &t)
+	}
 }
 
 // Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers.

@@ -32,7 +32,8 @@ const (
 type Client struct {
 	config Config
 	http   *http.Client
-	insert string // URL without the token
+	// insert flows, and records of the ledger: URLs without the token.
+	insert, insertLedger string
 }
 
 var _ sink.Destination = (*Client)(nil)
@@ -59,6 +60,11 @@ func New(c Config) *Client {
 		"deduplicate_blocks_in_dependent_materialized_views": {"1"},
 		"materialized_views_ignore_errors":                   {"0"},
 	})
+	k.insertLedger = k.address(url.Values{
+		"query":        {"INSERT INTO " + c.Database + "." + ledgerTable + " FORMAT JSONEachRow"},
+		"async_insert": {"0"}, "insert_deduplicate": {"1"},
+		"input_format_skip_unknown_fields": {"1"}, // of a later version's collectors
+	})
 	return k
 }
 
@@ -69,24 +75,28 @@ func (k *Client) address(parameters url.Values) string {
 
 // Store inserts a batch.
 func (k *Client) Store(ctx context.Context, b sink.Batch) error {
-	answer, err := k.post(ctx, k.insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
+	insert, table := k.insert, "flows_raw"
+	if b.Ledger {
+		insert, table = k.insertLedger, ledgerTable
+	}
+	answer, err := k.post(ctx, insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
 	if err == nil && answer != "" {
 		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
 	}
 	if err != nil {
-		return fmt.Errorf("inserting into %s.flows_raw: %w", k.config.Database, err)
+		return fmt.Errorf("inserting into %s.%s: %w", k.config.Database, table, err)
 	}
 	return nil
 }
 
-// Check asks for the version of the tables; it makes them first where there are none and the configuration asks for that.
+// Check asks for the version of the tables; it makes what they lack first where the configuration asks for that.
 func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 	version, err := k.version(ctx)
 	if err != nil {
 		return sink.Schema{}, err
 	}
 	out := sink.Schema{Known: true, Version: version, Wanted: Version}
-	if version == 0 && k.config.CreateTables {
+	if version < Version && k.config.CreateTables { // what they lack is made; what is there stays
 		err := k.createTables(ctx)
 		var e *exception
 		switch {

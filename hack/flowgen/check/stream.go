@@ -99,11 +99,15 @@ func (r *Reader) Read(ctx context.Context, sent <-chan traffic.Manifest, quiet t
 }
 
 func (r *Reader) add(message jetstream.Msg) error {
-	if encoding := message.Headers().Get(publish.HeaderEncoding); encoding == publish.EncodingJSON {
+	flows := message.Data()
+	switch message.Headers().Get(publish.HeaderEncoding) {
+	case publish.EncodingJSON:
 		return errors.New("the stream holds JSON; protobuf is read here")
+	case publish.EncodingLedger:
+		flows = nil
 	}
 	var record flow.Record
-	for b := message.Data(); len(b) > 0; {
+	for b := flows; len(b) > 0; {
 		encoded, rest, err := flow.Split(b)
 		if err == nil {
 			err = flow.Decode(encoded, &record)

@@ -459,4 +459,70 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS flowfleet.flows_from_raw TO flowfleet.flo
     r.observation_domain_name AS observation_domain_name
 FROM flowfleet.flows_raw AS r;
 
-CREATE OR REPLACE VIEW flowfleet.schema_version AS SELECT 1 AS version;
+CREATE TABLE IF NOT EXISTS flowfleet.ledger_minutes (
+    minute DateTime('UTC') CODEC(ZSTD(1)),
+    fleet LowCardinality(String) CODEC(ZSTD(1)),
+    collector LowCardinality(String) CODEC(ZSTD(1)),
+    run LowCardinality(String) CODEC(ZSTD(1)),
+    share UInt64 CODEC(ZSTD(1)),
+    kind LowCardinality(String) CODEC(ZSTD(1)),
+    exporter IPv6 CODEC(ZSTD(1)),
+    protocol LowCardinality(String) CODEC(ZSTD(1)),
+    port UInt16 CODEC(ZSTD(1)),
+    domain UInt32 CODEC(ZSTD(1)),
+    datagrams UInt64 CODEC(ZSTD(1)),
+    datagrams_refused Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
+    sets UInt64 CODEC(ZSTD(1)),
+    sets_decoded UInt64 CODEC(ZSTD(1)),
+    sets_lost Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
+    records UInt64 CODEC(ZSTD(1)),
+    last_seen Int64 CODEC(ZSTD(1)),
+    sequence_from UInt32 CODEC(ZSTD(1)),
+    sequence_next UInt32 CODEC(ZSTD(1)),
+    units UInt64 CODEC(ZSTD(1)),
+    units_of_run UInt64 CODEC(ZSTD(1)),
+    duplicated UInt64 CODEC(ZSTD(1)),
+    restarts UInt64 CODEC(ZSTD(1)),
+    kernel_dropped UInt64 CODEC(ZSTD(1)),
+    records_dropped Map(LowCardinality(String), UInt64) CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree()
+PARTITION BY toDate(minute)
+ORDER BY (minute, exporter, protocol, port, domain, kind, fleet, collector, run, share)
+TTL minute + INTERVAL 7776000 SECOND
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+
+CREATE OR REPLACE VIEW flowfleet.completeness AS
+SELECT minute, exporter, sum(a.sent) AS sent, sum(a.received) AS received, sent - received AS missed,
+    sum(a.datagrams) AS datagrams, sum(a.datagrams_refused) AS datagrams_refused, sum(a.sets) AS sets, sum(a.sets_lost) AS sets_lost,
+    sum(a.records) AS records, sum(a.stored) AS stored,
+    if(sent > 0, least(1, received / sent) * if(sets > 0, 1 - sets_lost / sets, 1) * if(records > 0, least(1, stored / records), 1), NULL) AS share,
+    if(stored > 0, 1 - sum(a.without_rate) / stored, NULL) AS share_with_rate,
+    if(sum(a.sides) > 0, sum(a.sides_named) / sum(a.sides), NULL) AS share_named
+FROM (
+    SELECT minute, exporter, toInt64(s.sent) AS sent, toInt64(s.received) AS received, toInt64(0) AS datagrams, toInt64(0) AS datagrams_refused, toInt64(0) AS sets, toInt64(0) AS sets_lost, toInt64(0) AS records, toInt64(0) AS stored, toInt64(0) AS without_rate, toInt64(0) AS sides, toInt64(0) AS sides_named
+    FROM (SELECT minute, exporter, units AS received, if(goes_on,
+            highest - lagInFrame(highest) OVER (PARTITION BY fleet, exporter, protocol, port, domain, begun ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW),
+            toInt64(units) + greatest(0, toInt64(length) - toInt64(came))) AS sent
+        FROM (SELECT *, max(place) OVER (PARTITION BY fleet, exporter, protocol, port, domain, begun ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS highest
+        FROM (SELECT *, sum(NOT goes_on) OVER w AS begun, sum(if(goes_on, ifNull(step, 0), 0)) OVER w AS place
+        FROM (SELECT *, lagInFrame(toNullable(top)) OVER w AS last, toInt32(top - last) AS step,
+            ifNull(NOT restarted AND step >= -4096 AND step - toInt64(units) <= 1048576, 0) AS goes_on
+        FROM (SELECT fleet, exporter, protocol, port, domain, minute, sum(m.units) AS units, max(m.restarts) > 0 AS restarted,
+            groupArray((m.restarts > 0, m.last_seen, m.sequence_from, m.sequence_next, if(m.restarts > 0, m.units_of_run, m.units))) AS shares,
+            arrayFilter(s -> s.1 OR NOT restarted, shares) AS judged,
+            arraySort(s -> s.2, judged)[-1].4 AS latest,
+            arrayFilter(s -> abs(toInt32(s.4 - latest)) <= 1048576, judged) AS run,
+            toUInt32(latest + arrayMax(s -> toInt32(s.4 - latest), run)) AS top,
+            arrayMax(s -> toUInt32(top - s.3), run) AS length, arraySum(s -> s.5, shares) AS came
+        FROM (SELECT * FROM flowfleet.ledger_minutes WHERE kind = 'stream' AND minute >= {from:DateTime('UTC')} - INTERVAL 1 HOUR AND minute < {to:DateTime('UTC')} LIMIT 1 BY minute, exporter, protocol, port, domain, kind, fleet, collector, run, share) AS m GROUP BY fleet, exporter, protocol, port, domain, minute) WINDOW w AS (PARTITION BY fleet, exporter, protocol, port, domain ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)) WINDOW w AS (PARTITION BY fleet, exporter, protocol, port, domain ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)))) AS s WHERE minute >= {from:DateTime('UTC')} AND minute < {to:DateTime('UTC')}
+    UNION ALL SELECT minute, exporter, toInt64(0) AS sent, toInt64(0) AS received, toInt64(m.datagrams) AS datagrams, toInt64(arraySum(mapValues(m.datagrams_refused))) AS datagrams_refused, toInt64(m.sets) AS sets, toInt64(arraySum(mapValues(m.sets_lost))) AS sets_lost, toInt64(m.records) AS records, toInt64(0) AS stored, toInt64(0) AS without_rate, toInt64(0) AS sides, toInt64(0) AS sides_named
+    FROM (SELECT * FROM flowfleet.ledger_minutes WHERE kind != 'collector' AND minute >= {from:DateTime('UTC')} AND minute < {to:DateTime('UTC')} LIMIT 1 BY minute, exporter, protocol, port, domain, kind, fleet, collector, run, share) AS m
+    UNION ALL SELECT time AS minute, sampler_address AS exporter, toInt64(0) AS sent, toInt64(0) AS received, toInt64(0) AS datagrams, toInt64(0) AS datagrams_refused, toInt64(0) AS sets, toInt64(0) AS sets_lost, toInt64(0) AS records, toInt64(f.flows) AS stored, toInt64(f.flows_without_rate) AS without_rate, toInt64(0) AS sides, toInt64(0) AS sides_named
+    FROM flowfleet.protocols_1m AS f WHERE time >= {from:DateTime('UTC')} AND time < {to:DateTime('UTC')}
+    UNION ALL SELECT time AS minute, sampler_address AS exporter, toInt64(0) AS sent, toInt64(0) AS received, toInt64(0) AS datagrams, toInt64(0) AS datagrams_refused, toInt64(0) AS sets, toInt64(0) AS sets_lost, toInt64(0) AS records, toInt64(0) AS stored, toInt64(0) AS without_rate, toInt64(f.flows) AS sides, toInt64(if(f.interface_name != '', f.flows, 0)) AS sides_named
+    FROM flowfleet.interfaces_1m AS f WHERE time >= {from:DateTime('UTC')} AND time < {to:DateTime('UTC')}
+) AS a
+GROUP BY minute, exporter
+ORDER BY minute, exporter;
+
+CREATE OR REPLACE VIEW flowfleet.schema_version AS SELECT 2 AS version;

@@ -1,0 +1,154 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+const (
+	// maxMinuteBytes bounds what waits of the ledger while the stream does not take it.
+	maxMinuteBytes = 16 << 20
+	// minuteMessageBytes bounds a message, where one record is not more.
+	minuteMessageBytes = 256 << 10
+	// minuteTimeout bounds one attempt.
+	minuteTimeout = 5 * time.Second
+)
+
+// Minutes publishes records of the ledger. They go beside the flows, and are not counted among them. Add and Send belong to one goroutine.
+type Minutes struct {
+	js      jetstream.JetStream
+	subject string
+	fleet   string
+	name    string
+	run     string
+	share   uint64
+
+	mu      sync.Mutex
+	waiting []minuteMessage
+	stats   MinuteStats
+}
+
+type minuteMessage struct {
+	message *nats.Msg
+	id      string
+	records uint64
+}
+
+// MinuteStats are figures since the process began, in records.
+type MinuteStats struct {
+	Published, Dropped uint64
+	// Waiting now, and their bytes.
+	Waiting uint64
+	Bytes   int
+}
+
+// NewMinutes publishes for one collector of a fleet (namespace/name), over a connection that it does not close.
+func NewMinutes(c config.Output, fleet, instance string, nc *nats.Conn) (*Minutes, error) {
+	js, err := connect.JetStream(nc, c.NATS)
+	if err != nil {
+		return nil, err
+	}
+	return &Minutes{js: js, subject: c.LedgerSubject(), fleet: fleet, name: instance, run: nuid.Next()}, nil
+}
+
+// Add puts records of one minute behind those that wait, signed. Where there are too many, the oldest are dropped and counted.
+func (m *Minutes) Add(begin time.Time, records []ledger.Minute) {
+	if len(records) == 0 {
+		return
+	}
+	m.share++
+	var open minuteMessage
+	part := 0
+	finish := func() {
+		if open.records > 0 {
+			part++
+			open.id = fmt.Sprintf("ledger-%s-%s-%d-%d", m.name, m.run, m.share, part)
+			open.message.Header = nats.Header{HeaderEncoding: {EncodingLedger}, HeaderCount: {strconv.FormatUint(open.records, 10)}}
+			m.enqueue(open)
+		}
+		open = minuteMessage{message: &nats.Msg{Subject: m.subject}}
+	}
+	finish()
+	for i := range records {
+		r := &records[i]
+		r.Minute, r.Fleet, r.Collector, r.Run, r.Share = begin.Unix(), m.fleet, m.name, m.run, m.share
+		if len(open.message.Data) > minuteMessageBytes-1024 {
+			finish()
+		}
+		open.message.Data = r.AppendLine(open.message.Data)
+		open.records++
+	}
+	finish()
+}
+
+func (m *Minutes) enqueue(next minuteMessage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting = append(m.waiting, next)
+	m.stats.Waiting += next.records
+	m.stats.Bytes += len(next.message.Data)
+	for m.stats.Bytes > maxMinuteBytes {
+		m.stats.Dropped += m.pop().records
+	}
+}
+
+// pop takes the first of those that wait. m.mu is held.
+func (m *Minutes) pop() minuteMessage {
+	first := m.waiting[0]
+	m.waiting = m.waiting[1:]
+	m.stats.Waiting -= first.records
+	m.stats.Bytes -= len(first.message.Data)
+	return first
+}
+
+// Send publishes what waits, oldest first, until all is acknowledged or something fails. What is sent again has the same id; where that is
+// too old for the stream to know, it has two messages that say the same.
+func (m *Minutes) Send(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		if len(m.waiting) == 0 {
+			m.mu.Unlock()
+			return nil
+		}
+		first := m.waiting[0]
+		m.mu.Unlock()
+		attempt, cancel := context.WithTimeout(ctx, minuteTimeout)
+		_, err := m.js.PublishMsg(attempt, first.message, jetstream.WithMsgID(first.id), jetstream.WithRetryAttempts(0))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("publishing the ledger's minutes on %s: %w", m.subject, err)
+		}
+		m.mu.Lock()
+		m.stats.Published += m.pop().records
+		m.mu.Unlock()
+	}
+}
+
+// Close counts what waits as dropped.
+func (m *Minutes) Close() (dropped uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.waiting) > 0 {
+		dropped += m.pop().records
+	}
+	m.stats.Dropped += dropped
+	return dropped
+}
+
+// Stats returns the figures.
+func (m *Minutes) Stats() MinuteStats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stats
+}

@@ -1,0 +1,97 @@
+package publish
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+)
+
+func TestMinutesWaitForTheStreamAndAreThereOnce(t *testing.T) {
+	s := natstest.Start(t)
+	c := config.Default()
+	c.Output.Subject = "flows.network.edge"
+	nc := natstest.Connect(t, s.URL())
+	m, err := NewMinutes(c.Output, "network/edge", "a", nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Unix(1_700_000_040, 0)
+	m.Add(begin, nil)
+	m.Add(begin, []ledger.Minute{{Kind: ledger.KindRest}, {Kind: ledger.KindStream}})
+	if err := m.Send(t.Context()); err == nil || !strings.Contains(err.Error(), "flows.network.edge.ledger") {
+		t.Errorf("without a stream: %v", err)
+	}
+	if got, want := m.Stats().Waiting, uint64(2); got != want {
+		t.Errorf("%d records wait, want %d", got, want)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}})
+	stream, err := js.Stream(t.Context(), "flows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := m.waiting[0]
+	if err := m.Send(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.enqueue(first) // as if the acknowledgement had been lost
+	if err := m.Send(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.State.Msgs != 1 {
+		t.Errorf("the stream has %d messages", info.State.Msgs)
+	}
+	message, err := stream.GetMsg(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(message.Data), `"minute":1700000040,"fleet":"network/edge","collector":"a","run":"`); lines != 2 ||
+		message.Header.Get(HeaderEncoding) != EncodingLedger || message.Header.Get(HeaderCount) != "2" {
+		t.Errorf("it is %v %s", message.Header, message.Data)
+	}
+}
+
+func TestMinutesThatWaitAreBoundedAndWhatGoesIsCounted(t *testing.T) {
+	s := natstest.Start(t)
+	c := config.Default()
+	m, err := NewMinutes(c.Output, "network/edge", "a", natstest.Connect(t, s.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := uint64(0)
+	for m.Stats().Dropped == 0 {
+		m.Add(time.Unix(0, 0), make([]ledger.Minute, 10_000))
+		added += 10_000
+	}
+	for _, message := range m.waiting {
+		if len(message.message.Data) > minuteMessageBytes {
+			t.Fatalf("a message has %d bytes", len(message.message.Data))
+		}
+	}
+	stats := m.Stats()
+	if stats.Bytes > maxMinuteBytes || stats.Bytes < maxMinuteBytes/2 || stats.Waiting+stats.Dropped != added {
+		t.Errorf("%d were added: %+v", added, stats)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if m.Send(ctx) == nil {
+		t.Error("all is sent, after the end")
+	}
+	if dropped := m.Close(); dropped != stats.Waiting || m.Stats().Dropped != added || m.Stats().Waiting != 0 {
+		t.Errorf("in the end %+v", m.Stats())
+	}
+}

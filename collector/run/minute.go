@@ -1,0 +1,174 @@
+package run
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// maxMinuteStreams bounds what a minute keeps: a flood of made-up addresses brings new streams all the time.
+const maxMinuteStreams = 16384
+
+// minute is what was counted since the ledger's last minute was closed.
+type minute struct {
+	// on is set where somebody closes minutes.
+	on bool
+	// streams are at most maxMinuteStreams; those of the last minute's records are there from its beginning, so that a flood keeps none of
+	// them out. What the others have is in the rest.
+	streams map[minuteKey]*minuteStream
+	// before is how the exporters' books were then.
+	before map[exporterKey]ledger.Book
+}
+
+// minuteKey tells streams apart by whose book they are in, too.
+type minuteKey struct {
+	source netip.Addr
+	stream streamKey
+}
+
+// minuteStream is what the workers had of a stream.
+type minuteStream struct {
+	book     ledger.Book
+	advance  ledger.Advance
+	lastSeen int64
+}
+
+func (s *minuteStream) add(o *minuteStream) {
+	s.book.AddBook(&o.book)
+	s.advance.Add(o.advance)
+	s.lastSeen = max(s.lastSeen, o.lastSeen)
+}
+
+// takeMinute takes what a worker counted of its streams. It belongs to the look that takes the books, so that what streams have is in the
+// books.
+func (t *traffic) takeMinute(from *decode.Decoder) {
+	m := &t.minute
+	if !m.on {
+		return
+	}
+	from.Take(func(p decode.Protocol, taken *decode.Taken) {
+		key := minuteKey{taken.Source, streamKey{taken.Stream.Exporter, taken.Stream.Port, p, taken.Stream.Domain}}
+		m.take(key, &minuteStream{taken.Book, taken.Advance, taken.Stream.LastSeen})
+	})
+}
+
+func (m *minute) take(key minuteKey, more *minuteStream) {
+	s := m.streams[key]
+	switch {
+	case s != nil:
+		s.add(more)
+	case len(m.streams) < maxMinuteStreams:
+		if m.streams == nil {
+			m.streams = make(map[minuteKey]*minuteStream)
+		}
+		m.streams[key] = more
+	}
+}
+
+// keepMinutes is called where minutes will be closed.
+func (t *traffic) keepMinutes() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.minute.on = true
+}
+
+// closeMinute returns what was counted since the last call, and begins anew. What the rest of a record is, others know.
+func (t *traffic) closeMinute() []ledger.Minute {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.minute.close(t.sums(), t.limit)
+}
+
+// close makes records of what the exporters' books have more than before: of the streams with the most records, up to a limit, and of the
+// rest.
+func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []ledger.Minute) {
+	streams, told := m.most(limit)
+	for key, s := range streams {
+		r := ledger.Minute{Kind: ledger.KindDomain, Exporter: address(key.exporter), Protocol: key.protocol.String(), Port: key.port,
+			Domain: key.domain}
+		r.Count(&s.book)
+		r.Follow(s.advance, time.Unix(0, s.lastSeen))
+		out = append(out, r)
+	}
+	less := told
+	for key, before := range m.before {
+		book := less[key]
+		book.AddBook(&before)
+		less[key] = book
+	}
+	for key, gone := range less {
+		if key.exporter.IsValid() && (books[key] == nil || !books[key].Covers(&gone)) {
+			// It has no book of its own any more, or another one: what the former one had is with the others.
+			others := exporterKey{protocol: key.protocol}
+			book := less[others]
+			book.AddBook(&gone)
+			less[others] = book
+			delete(less, key)
+		}
+	}
+	m.before = make(map[exporterKey]ledger.Book, len(books))
+	for key, book := range books {
+		m.before[key] = *book
+		rest, gone := *book, less[key]
+		rest.SubBook(&gone)
+		if rest.Waiting = 0; rest == (ledger.Book{}) { // it is a level, and told by nobody
+			continue
+		}
+		r := ledger.Minute{Kind: ledger.KindRest, Exporter: address(key.exporter), Protocol: key.protocol.String()}
+		r.Count(&rest)
+		out = append(out, r)
+	}
+	before := m.streams
+	m.streams = make(map[minuteKey]*minuteStream)
+	for key, s := range before {
+		if s.book != (ledger.Book{}) && streams[key.stream] != nil {
+			m.streams[key] = &minuteStream{}
+		}
+	}
+	slices.SortFunc(out, func(a, b ledger.Minute) int {
+		return cmp.Or(cmp.Compare(a.Exporter, b.Exporter), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port),
+			cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Kind, b.Kind))
+	})
+	return out
+}
+
+// most are the streams with the most records, and what of the exporters' books they have: what floods of made-up addresses send comes last.
+func (m *minute) most(limit int) (streams map[streamKey]*minuteStream, told map[exporterKey]ledger.Book) {
+	records := func(key minuteKey) uint64 {
+		c := m.streams[key].book.Counts()
+		return c[ledger.RecordsDecoded]
+	}
+	order := slices.SortedFunc(maps.Keys(m.streams), func(a, b minuteKey) int { return cmp.Compare(records(b), records(a)) })
+	streams, told = make(map[streamKey]*minuteStream), make(map[exporterKey]ledger.Book)
+	for _, key := range order {
+		if *m.streams[key] == (minuteStream{}) { // it had records in the last minute, and nothing in this one
+			continue
+		}
+		s := streams[key.stream]
+		if s == nil {
+			if len(streams) >= limit {
+				continue
+			}
+			s = &minuteStream{}
+			streams[key.stream] = s
+		}
+		s.add(m.streams[key])
+		exporter := exporterKey{key.source, key.stream.protocol}
+		book := told[exporter]
+		book.AddBook(&m.streams[key].book)
+		told[exporter] = book
+	}
+	return streams, told
+}
+
+func address(exporter netip.Addr) string {
+	if !exporter.IsValid() {
+		return ledger.NoExporter
+	}
+	return exporter.String()
+}

@@ -1,0 +1,147 @@
+package run
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+func bookOf(records, refused uint64) (b ledger.Book) {
+	b.Add(ledger.RecordsDecoded, records)
+	b.Add(ledger.RefusedHeader, refused)
+	b.Add(ledger.DatagramsReceived, records+refused)
+	b.Add(ledger.DatagramsDecoded, records)
+	return b
+}
+
+func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
+	router, flood := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
+	own := exporterKey{router, decode.IPFIX}
+	others := exporterKey{protocol: decode.IPFIX}
+	stream := func(domain uint32) minuteKey { return minuteKey{router, streamKey{router, 4000, decode.IPFIX, domain}} }
+	numbered := ledger.Advance{Numbered: true, From: 7, Next: 12, Units: 5, Run: 5}
+	row := func(kind ledger.Kind, exporter string, records, refused uint64) ledger.Minute {
+		m := ledger.Minute{Kind: kind, Exporter: exporter, Protocol: "ipfix"}
+		b := bookOf(records, refused)
+		m.Count(&b)
+		return m
+	}
+	streamRow := func(domain uint32, records uint64, a ledger.Advance) ledger.Minute {
+		m := row(ledger.KindDomain, "192.0.2.1", records, 0)
+		m.Port, m.Domain, m.LastSeen = 4000, domain, 2000
+		if a.Numbered {
+			m.Kind, m.SequenceFrom, m.SequenceNext, m.Units, m.UnitsOfRun = ledger.KindStream, a.From, a.Next, a.Units, a.Run
+		}
+		return m
+	}
+	for name, test := range map[string]struct {
+		before, books map[exporterKey]ledger.Book
+		streams       map[minuteKey]*minuteStream
+		limit         int
+		want          []ledger.Minute
+	}{
+		"nothing was counted": {before: map[exporterKey]ledger.Book{own: bookOf(5, 5)}, books: map[exporterKey]ledger.Book{own: bookOf(5, 5)}, limit: 9},
+		"what is told by stream is not told twice": {
+			before:  map[exporterKey]ledger.Book{own: bookOf(10, 1)},
+			books:   map[exporterKey]ledger.Book{own: bookOf(15, 1)},
+			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
+			want: []ledger.Minute{streamRow(1, 5, numbered)},
+		},
+		"refused datagrams are of no stream": {
+			books:   map[exporterKey]ledger.Book{own: bookOf(5, 3)},
+			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), ledger.Advance{}, 2e9}}, limit: 9,
+			want: []ledger.Minute{row(ledger.KindRest, "192.0.2.1", 0, 3), streamRow(1, 5, ledger.Advance{})},
+		},
+		"beyond the limit those with the most records have rows": {
+			books: map[exporterKey]ledger.Book{own: bookOf(9, 0)},
+			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(2, 0), numbered, 2e9}, stream(2): {bookOf(4, 0), numbered, 2e9},
+				stream(3): {bookOf(3, 0), numbered, 2e9}}, limit: 1,
+			want: []ledger.Minute{row(ledger.KindRest, "192.0.2.1", 5, 0), streamRow(2, 4, numbered)},
+		},
+		"an exporter without a book of its own is among the others": {
+			books:   map[exporterKey]ledger.Book{others: bookOf(8, 0)},
+			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
+			want: []ledger.Minute{streamRow(1, 5, numbered), row(ledger.KindRest, "::", 3, 0)},
+		},
+		"a book that went to the others is not told again": {
+			before: map[exporterKey]ledger.Book{own: bookOf(0, 6), others: bookOf(1, 0)},
+			books:  map[exporterKey]ledger.Book{others: bookOf(1, 8)}, limit: 9,
+			want: []ledger.Minute{row(ledger.KindRest, "::", 0, 2)},
+		},
+		"nor one that began anew": {
+			before: map[exporterKey]ledger.Book{own: bookOf(0, 6), others: bookOf(1, 0)},
+			books:  map[exporterKey]ledger.Book{own: bookOf(4, 0), others: bookOf(1, 6)}, limit: 9,
+			want: []ledger.Minute{row(ledger.KindRest, "192.0.2.1", 4, 0)},
+		},
+		"an agent that two addresses send is one stream": {
+			books: map[exporterKey]ledger.Book{own: bookOf(2, 0), {flood, decode.IPFIX}: bookOf(3, 0)},
+			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(2, 0), ledger.Advance{}, 2e9},
+				{flood, stream(1).stream}: {bookOf(3, 0), ledger.Advance{}, 1e9}}, limit: 9,
+			want: []ledger.Minute{streamRow(1, 5, ledger.Advance{})},
+		},
+	} {
+		m := minute{streams: test.streams, before: test.before}
+		books := make(map[exporterKey]*ledger.Book)
+		for key, b := range test.books {
+			books[key] = &b
+		}
+		if diff := cmp.Diff(test.want, m.close(books, test.limit)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if again := m.close(books, test.limit); again != nil {
+			t.Errorf("%s: it is told again: %+v", name, again)
+		}
+	}
+}
+
+func TestWhatTheCollectorDropsIsToldOnce(t *testing.T) {
+	var m minutes
+	now := ledger.Minute{Kind: ledger.KindCollector, KernelDropped: 3, RecordsDropped: map[string]uint64{"oldest": 2, "newest": 0}}
+	if more, any := m.since(now); !any || more.KernelDropped != 3 || more.RecordsDropped["oldest"] != 2 || len(more.RecordsDropped) != 1 {
+		t.Errorf("it is %+v", more)
+	}
+	now.RecordsDropped = map[string]uint64{"oldest": 5}
+	if more, any := m.since(now); !any || more.KernelDropped != 0 || more.RecordsDropped["oldest"] != 3 {
+		t.Errorf("then it is %+v", more)
+	}
+	if more, any := m.since(now); any {
+		t.Errorf("at last it is %+v", more)
+	}
+}
+
+// A flood of streams takes no place from those that had records in the minute before, and no more memory than is allowed.
+func TestAFloodOfStreamsLeavesTheOthersTheirRecords(t *testing.T) {
+	key := func(i int) minuteKey {
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		return minuteKey{a, streamKey{a, 4000, decode.IPFIX, 0}}
+	}
+	var m minute
+	router := minuteKey{netip.MustParseAddr("192.0.2.1"), streamKey{netip.MustParseAddr("192.0.2.1"), 4000, decode.IPFIX, 7}}
+	m.take(router, &minuteStream{book: bookOf(5, 0)})
+	m.close(nil, 10)
+	for i := range 2 * maxMinuteStreams {
+		m.take(key(i), &minuteStream{book: bookOf(1, 0)})
+	}
+	m.take(router, &minuteStream{book: bookOf(3, 0)})
+	if len(m.streams) != maxMinuteStreams {
+		t.Errorf("%d streams are kept", len(m.streams))
+	}
+	others, own := bookOf(2*maxMinuteStreams, 0), bookOf(3, 0)
+	var sum uint64
+	told := false
+	for _, r := range m.close(map[exporterKey]*ledger.Book{{protocol: decode.IPFIX}: &others, {router.source, decode.IPFIX}: &own}, 10) {
+		sum += r.Records
+		told = told || r.Domain == 7 && r.Records == 3
+	}
+	if sum != 2*maxMinuteStreams+3 || !told {
+		t.Errorf("%d records are told, of the router's: %t", sum, told)
+	}
+	m.close(nil, 10)
+	if n := len(m.streams); n != 0 {
+		t.Errorf("%d streams are kept that are silent", n)
+	}
+}
