@@ -271,7 +271,7 @@ func published(t *testing.T, s *natstest.Server) []flow.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	stream, err := js.Stream(ctx, "flows")
 	if err != nil {
