@@ -106,7 +106,8 @@ func TestMetricsAndAlertsThatTheGuidesNameExist(t *testing.T) {
 			}
 		}
 		for _, name := range shortName.FindAllStringSubmatch(text, -1) {
-			if slices.Contains(metrics, "flowfleet_collector_"+name[1]) && page != "../docs/metrics.md" {
+			field := page == "../docs/ledger.md" && name[1] == "sequence_next" // of the ledger's minutes, too
+			if slices.Contains(metrics, "flowfleet_collector_"+name[1]) && page != "../docs/metrics.md" && !field {
 				t.Errorf("%s names flowfleet_collector_%s without what it begins with", page, name[1])
 			}
 		}
