@@ -69,7 +69,7 @@ func minutesOf(t *testing.T, s *natstest.Server) (minutes []ledger.Minute, flows
 }
 
 // sums are the figures of accounts or minutes that must agree.
-type sums struct{ datagrams, decoded, refused, sets, setsDecoded, lost, records, units uint64 }
+type sums struct{ datagrams, refused, sets, setsDecoded, lost, records, units uint64 }
 
 func (s *sums) account(a *ledger.Account) {
 	for i := range a.Exporters {

@@ -62,10 +62,14 @@ func Gather(ctx context.Context, sources []Source, limit Limit, application, com
 		return g.outcomes, err
 	}
 	begun := time.Now()
-	for i := range sources {
-		in, hold := io.Pipe()
+	inputs := make([]*io.PipeReader, len(sources))
+	for i := range sources { // all of them before the first is followed, since it may end them all
+		var hold *io.PipeWriter
+		inputs[i], hold = io.Pipe()
 		g.holds = append(g.holds, hold)
-		g.sources.Go(func() { g.follow(&sources[i], &g.outcomes[i], in) })
+	}
+	for i := range sources {
+		g.sources.Go(func() { g.follow(&sources[i], &g.outcomes[i], inputs[i]) })
 	}
 	defer context.AfterFunc(ctx, g.end)()
 	defer time.AfterFunc(limit.For+patience, g.stop).Stop()

@@ -30,7 +30,7 @@ func begun() []byte { return capture.AppendInterface(capture.AppendSection(nil, 
 
 // collector is a source that captures these, and ends at once, or when it is told to.
 func collector(name string, waits bool, packets ...capture.Packet) Source {
-	return Source{Name: name, Capture: func(ctx context.Context, in io.Reader, out io.Writer) error {
+	return Source{Name: name, Capture: func(_ context.Context, in io.Reader, out io.Writer) error {
 		b := begun()
 		for i := range packets {
 			b = capture.AppendPacket(b, 0, &packets[i])

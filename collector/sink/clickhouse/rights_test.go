@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"os"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -41,5 +42,5 @@ func TestTheRightsThatTheDocsNameAreEnough(t *testing.T) {
 	record.TimeReceivedNs = uint64(time.Now().UnixNano()) // what is older than 30 days goes
 	store(t, New(c), "a", record)
 	expect(t, s, "SELECT count() FROM flowfleet.flows", "1")
-	expect(t, s, "SELECT version FROM flowfleet.schema_version", "1")
+	expect(t, s, "SELECT version FROM flowfleet.schema_version", strconv.Itoa(Version))
 }
