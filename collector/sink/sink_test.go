@@ -162,8 +162,14 @@ func (b *bench) rest(consumer string) {
 	natstest.Eventually(b.t, "everything is acknowledged", func() bool {
 		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
 		defer cancel()
-		c, err := b.js.Consumer(ctx, "flows", consumer)
-		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 0
+		stream, err := b.js.Stream(ctx, "flows")
+		if err != nil {
+			return false
+		}
+		c, err := stream.Consumer(ctx, consumer)
+		// A consumer knows of a message a moment after its stream has it: nothing that waits is not enough.
+		return err == nil && c.CachedInfo().NumPending == 0 && c.CachedInfo().NumAckPending == 0 &&
+			c.CachedInfo().AckFloor.Stream == stream.CachedInfo().State.LastSeq
 	})
 }
 
