@@ -65,10 +65,6 @@ They need Grafana's plugin grafana-clickhouse-datasource, version 4.`,
 
 // dashboardsConfigMap is an object for kubectl; the collector knows no more of Kubernetes than its form.
 func dashboardsConfigMap(name string, all []dashboards.Dashboard) map[string]any {
-	data := map[string]any{}
-	for _, d := range all {
-		data["flowfleet-"+d.Name+".json"] = string(d.JSON)
-	}
 	return map[string]any{"apiVersion": "v1", "kind": "ConfigMap",
-		"metadata": map[string]any{"name": name, "labels": map[string]any{"grafana_dashboard": "1"}}, "data": data}
+		"metadata": map[string]any{"name": name, "labels": map[string]any{"grafana_dashboard": "1"}}, "data": dashboards.Files(all)}
 }

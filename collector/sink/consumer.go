@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
 // ensureConsumer returns the consumer, which it makes where it is missing; one that is there stays as it is, and has to suit.
@@ -38,7 +38,7 @@ func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
 		return nil, fmt.Errorf("consumer %s of stream %s does not suit: a pull consumer with explicit acknowledgement and no limit of "+
 			"deliveries is needed", o.Consumer, o.Stream)
 	}
-	if err := s.suits(ctx, filterOf(c)); err != nil {
+	if err := s.suits(ctx, connect.FilterOf(c)); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -58,28 +58,14 @@ func (s *Sink) suits(ctx context.Context, have []string) error {
 	stream, err := s.js.Stream(ctx, o.Stream) // what it takes in is what none of them can go beyond
 	if err != nil {
 		return fmt.Errorf("consumer %s delivers %s and %s is wanted; whether that is the same depends on the subjects of stream %s, which cannot be read: %w",
-			o.Consumer, everyOr(have), everyOr(want), o.Stream, err)
+			o.Consumer, connect.FilterText(have), connect.FilterText(want), o.Stream, err)
 	}
 	subjects := stream.CachedInfo().Config.Subjects
 	if sameSubjects(within(have, subjects), within(want, subjects)) {
 		return nil
 	}
 	return fmt.Errorf("consumer %s of stream %s delivers %s, and %s is wanted, so it is another reader's, or an older one: name another consumer, or delete "+
-		"it together with what it knows to be read (nats consumer rm %s %s)", o.Consumer, o.Stream, everyOr(have), everyOr(want), o.Stream, o.Consumer)
-}
-
-func filterOf(c *jetstream.ConsumerConfig) []string {
-	if c.FilterSubject != "" {
-		return []string{c.FilterSubject}
-	}
-	return c.FilterSubjects
-}
-
-func everyOr(subjects []string) string {
-	if len(subjects) == 0 {
-		return "everything"
-	}
-	return strings.Join(subjects, ", ")
+		"it together with what it knows to be read (nats consumer rm %s %s)", o.Consumer, o.Stream, connect.FilterText(have), connect.FilterText(want), o.Stream, o.Consumer)
 }
 
 // within is what a filter lets through of the subjects of a stream; an empty filter lets all of them through.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/status"
 )
 
@@ -32,7 +33,7 @@ func (s *Sink) Place(ctx context.Context) (*status.Place, error) {
 	p := &status.Place{
 		Stream: s.options.Stream, Consumer: s.options.Consumer, First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
 		MaxAge: limits.MaxAge, MaxBytes: limit(limits.MaxBytes), MaxMessages: limit(limits.MaxMsgs),
-		Filtered: len(filterOf(&info.Config)) > 0, Made: info.Created, AckWait: info.Config.AckWait,
+		Filtered: len(connect.FilterOf(&info.Config)) > 0, Made: info.Created, AckWait: info.Config.AckWait,
 		Pending: info.NumPending, AckPending: uint64(max(info.NumAckPending, 0)), Redelivered: uint64(max(info.NumRedelivered, 0)),
 		Delivered: info.Delivered.Stream, Deliveries: info.Delivered.Consumer, AckFloor: info.AckFloor.Stream,
 	}
@@ -63,7 +64,7 @@ func findOldest(ctx context.Context, stream jetstream.Stream, info *jetstream.Co
 	if p.AckPending == 0 {
 		from = max(from, p.Delivered+1)
 	}
-	filter := filterOf(&info.Config)
+	filter := connect.FilterOf(&info.Config)
 	if len(filter) == 0 {
 		filter = []string{">"}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	collector "github.com/flowfleet/flowfleet/collector/connect"
 )
 
 // WantConsumer is a durable pull consumer of a stream.
@@ -203,13 +205,13 @@ func (c *Connection) bringConsumer(ctx context.Context, owner Owner, s jetstream
 	set("ackWait", int64(have.AckWait), int64(w.AckWait), age, func() { config.AckWait = w.AckWait })
 	set("maxAckPending", int64(have.MaxAckPending), int64(w.MaxAckPending), number, func() { config.MaxAckPending = w.MaxAckPending })
 	set("replicas", int64(have.Replicas), int64(w.Replicas), replicas, func() { config.Replicas = w.Replicas })
-	if filter := filterOf(&have); !same(filter, w.Subjects) {
+	if filter := collector.FilterOf(&have); !same(filter, w.Subjects) {
 		if p.ours {
-			p.change("it delivers %s, and not %s any more", everyOr(w.Subjects), everyOr(filter))
+			p.change("it delivers %s, and not %s any more", collector.FilterText(w.Subjects), collector.FilterText(filter))
 			config.FilterSubject, config.FilterSubjects = "", nil
 			setFilter(&config, w.Subjects)
 		} else {
-			p.keep("it delivers %s, and the spec says %s: the consumer was not made by Flowfleet and is never changed", everyOr(filter), everyOr(w.Subjects))
+			p.keep("it delivers %s, and the spec says %s: the consumer was not made by Flowfleet and is never changed", collector.FilterText(filter), collector.FilterText(w.Subjects))
 		}
 	}
 	if have.DeliverPolicy != jetstream.DeliverAllPolicy {
@@ -250,7 +252,7 @@ func (c *Connection) removeConsumer(ctx context.Context, owner Owner, s jetstrea
 // take notes what a server says of a consumer.
 func (k *Consumer) take(info *jetstream.ConsumerInfo, managed bool) {
 	k.Found, k.Managed, k.Made = true, managed, info.Created
-	k.Filtered = len(filterOf(&info.Config)) > 0
+	k.Filtered = len(collector.FilterOf(&info.Config)) > 0
 	k.Pending, k.AckPending, k.Redelivered = info.NumPending, uint64(max(info.NumAckPending, 0)), uint64(max(info.NumRedelivered, 0))
 	k.Delivered, k.Deliveries, k.AckFloor = info.Delivered.Stream, info.Delivered.Consumer, info.AckFloor.Stream
 	k.AckWait = info.Config.AckWait
@@ -265,20 +267,6 @@ func setFilter(c *jetstream.ConsumerConfig, subjects []string) {
 		return
 	}
 	c.FilterSubjects = slices.Clone(subjects)
-}
-
-func filterOf(c *jetstream.ConsumerConfig) []string {
-	if c.FilterSubject != "" {
-		return []string{c.FilterSubject}
-	}
-	return c.FilterSubjects
-}
-
-func everyOr(subjects []string) string {
-	if len(subjects) == 0 {
-		return "everything"
-	}
-	return strings.Join(subjects, ", ")
 }
 
 func replicas(n int64) string {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	collector "github.com/flowfleet/flowfleet/collector/connect"
 )
 
 // FirstUnread is no later than the first message that is not acknowledged; first is the first one of the stream.
@@ -29,7 +31,7 @@ func (c *Connection) findOldest(ctx context.Context, s jetstream.Stream, info *j
 	if state.Msgs > 0 && state.Bytes/state.Msgs > largestRead {
 		return fmt.Errorf("the stream's messages are larger than %d KiB, and are not read", largestRead>>10)
 	}
-	filter := filterOf(&info.Config)
+	filter := collector.FilterOf(&info.Config)
 	if len(filter) == 0 {
 		filter = []string{">"}
 	}

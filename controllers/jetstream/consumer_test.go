@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	collector "github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
@@ -106,7 +107,7 @@ func TestAConsumerIsChangedOnlyWhereTheSpecDiffers(t *testing.T) {
 			t.Errorf("%q: it differs from what was made a moment ago: %+v", subjects, k)
 		}
 		have := consumerConfig(t, js, "a")
-		if diff := cmp.Diff(subjects, filterOf(&have)); diff != "" {
+		if diff := cmp.Diff(subjects, collector.FilterOf(&have)); diff != "" {
 			t.Errorf("%q: %s", subjects, diff)
 		}
 	}

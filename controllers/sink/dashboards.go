@@ -25,13 +25,9 @@ func (s *Sink) Dashboards() (*coreac.ConfigMapApplyConfiguration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the dashboards of FlowSink %s: %w", s.Sink.Name, err)
 	}
-	data := map[string]string{}
-	for _, one := range all {
-		data["flowfleet-"+one.Name+".json"] = string(one.JSON)
-	}
 	return coreac.ConfigMap(DashboardsName(s.Sink), s.Sink.Namespace).
 		WithLabels(fleet.DashboardLabels(d)).
 		WithLabels(s.labels()).
 		WithOwnerReferences(s.owner()).
-		WithData(data), nil
+		WithData(dashboards.Files(all)), nil
 }

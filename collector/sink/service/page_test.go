@@ -1,9 +1,6 @@
 package service
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"testing"
@@ -16,21 +13,7 @@ import (
 // With a real server, and ClickHouse away: what waits has an age, and what could not be looked at is not there.
 func TestTheSinksPageSaysWhereItStands(t *testing.T) {
 	js := newStream(t, natstest.Start(t))
-	port := natstest.FreePort(t)
-	c, err := Load(write(t, fmt.Sprintf("nats: {urls: ['%s']}\nhttp: {address: '127.0.0.1:%d'}\nclickhouse: {url: 'http://127.0.0.1:%d'}\n",
-		js.Conn().ConnectedUrl(), port, natstest.FreePort(t))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, c, slog.New(slog.DiscardHandler)) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	port := runWithoutClickHouse(t, js)
 	page := func() *status.Sink {
 		response, err := http.Get("http://127.0.0.1:" + strconv.Itoa(port) + status.SinkPath)
 		if err != nil {

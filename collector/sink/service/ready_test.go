@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/sink"
@@ -40,11 +42,12 @@ func TestReadinessNamesTheSideThatIsNotReadyAndNoOther(t *testing.T) {
 	}
 }
 
-func TestWithoutClickHouseTheSinkIsNotReadyForClickHouseOnly(t *testing.T) {
-	js := newStream(t, natstest.Start(t))
-	port, nobody := natstest.FreePort(t), natstest.FreePort(t)
+// runWithoutClickHouse runs a sink until the test ends, with nobody where its ClickHouse should be. It returns the port of its pages.
+func runWithoutClickHouse(t *testing.T, js jetstream.JetStream) (port int) {
+	t.Helper()
+	port = natstest.FreePort(t)
 	c, err := Load(write(t, fmt.Sprintf("nats: {urls: ['%s']}\nhttp: {address: '127.0.0.1:%d'}\nclickhouse: {url: 'http://127.0.0.1:%d'}\n",
-		js.Conn().ConnectedUrl(), port, nobody)))
+		js.Conn().ConnectedUrl(), port, natstest.FreePort(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +60,11 @@ func TestWithoutClickHouseTheSinkIsNotReadyForClickHouseOnly(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return port
+}
+
+func TestWithoutClickHouseTheSinkIsNotReadyForClickHouseOnly(t *testing.T) {
+	port := runWithoutClickHouse(t, newStream(t, natstest.Start(t)))
 	natstest.Eventually(t, "it says which side", func() bool {
 		answer := get("http://127.0.0.1:" + strconv.Itoa(port) + "/readyz")
 		return strings.HasPrefix(answer, "clickhouse: not ready (") && strings.Contains(answer, "connection refused") &&

@@ -51,6 +51,15 @@ func All(database string) ([]Dashboard, error) {
 	return out, nil
 }
 
+// Files are the dashboards by the names of their files, as a ConfigMap for Grafana's sidecar has them.
+func Files(all []Dashboard) map[string]string {
+	files := make(map[string]string, len(all))
+	for _, d := range all {
+		files["flowfleet-"+d.Name+".json"] = string(d.JSON)
+	}
+	return files
+}
+
 // Names of all dashboards.
 func Names() []string {
 	var out []string
