@@ -70,7 +70,7 @@ spec:
 
 	records, bytes := streamed(t, f)
 	want := fmt.Sprintf("%d\t%d", records, bytes)
-	must(t, rig.Await(t.Context(), 3*time.Minute, func() error {
+	must(t, rig.Await(t.Context(), 10*time.Minute, func() error { // each message is nine inserts of it
 		if got := clickhouse.Query("SELECT count(), sum(bytes) FROM flowfleet.flows"); got != want {
 			return fmt.Errorf("rows and bytes are %q, and in the stream %q", got, want)
 		}
