@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/sizing"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
@@ -19,10 +18,13 @@ func TestFlowCollectorsThatSizesPrintAreAccepted(t *testing.T) {
 	s := controllertest.Start(t)
 	namespace, c := s.Namespace(t), s.Client(t)
 	for _, load := range []sizing.Load{
-		{1, 0, 1, 1, 1, 4 << 10, 0, 0, time.Minute, 1},
-		{100, 8, 50_000, 20, 3, 208 << 10, 5000, time.Minute, 24 * time.Hour, 3},
-		{10_000, 8, 5_000_000, 20, 20, 64 << 20, 50_000, 90 * time.Minute, 36 * time.Hour, 3},
-		{1e6, 1024, 1e9, 1, 1, config.Size(1<<31 - 1), 900_000, 7 * 24 * time.Hour, 366 * 24 * time.Hour, 5},
+		{Exporters: 1, FlowsPerSecond: 1, FlowsPerDatagram: 1, Nodes: 1, ReceiveLimit: 4 << 10, Keep: time.Minute, Replicas: 1},
+		{Exporters: 100, TemplatesPerExporter: 8, FlowsPerSecond: 50_000, FlowsPerDatagram: 20, Nodes: 3, ReceiveLimit: 208 << 10, Burst: 5000,
+			Away: time.Minute, Keep: 24 * time.Hour, Replicas: 3},
+		{Exporters: 10_000, TemplatesPerExporter: 8, FlowsPerSecond: 5_000_000, FlowsPerDatagram: 20, Nodes: 20, ReceiveLimit: 64 << 20, Burst: 50_000,
+			Away: 90 * time.Minute, Keep: 36 * time.Hour, Replicas: 3},
+		{Exporters: 1e6, TemplatesPerExporter: 1024, FlowsPerSecond: 1e9, FlowsPerDatagram: 1, Nodes: 1, ReceiveLimit: 1<<31 - 1, Burst: 900_000,
+			Away: 7 * 24 * time.Hour, Keep: 366 * 24 * time.Hour, Replicas: 5},
 	} {
 		if err := load.Check(); err != nil {
 			t.Fatal(err)

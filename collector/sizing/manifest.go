@@ -51,7 +51,7 @@ var manifest = template.Must(template.New("").Funcs(template.FuncMap{
 # Bursts      {{.Fleet.Room}} datagrams of one exporter find room: sockets of each worker: {{.Fleet.Sockets}}.
 # Stream      {{people .Fleet.StreamBytesPerDay}} a day, {{people .Fleet.StreamBytes}} for {{seconds .Load.Keep}} and a quarter more; times {{.Load.Replicas}} replicas {{people (times .Fleet.StreamBytes .Load.Replicas)}} of disk.
 # Bucket      {{people .Fleet.BucketBytes}}, times {{.Load.Replicas}} replicas.
-# NATS        The server that leads the stream takes {{printf "%.1f" .Fleet.LeastServerCPU}} to {{printf "%.1f" .Fleet.MostServerCPU}} processors; what replicas add was not measured.
+# NATS        The busiest server takes {{printf "%.1f" .Fleet.LeastServerCPU}} to {{printf "%.1f" .Fleet.MostServerCPU}} processors{{if eq .Load.Replicas 5}} with 3 replicas; 5 were not measured{{end}}.
 {{- range .Fleet.Warnings}}
 # WARNING     {{.}}
 {{- end}}

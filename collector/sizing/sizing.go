@@ -65,7 +65,7 @@ type Fleet struct {
 	// StreamBytesPerDay of one replica, and StreamBytes that hold what comes while it is kept, and a quarter more.
 	StreamBytesPerDay, StreamBytes config.Size
 	BucketBytes                    config.Size // of one replica
-	// ServerCPU in processors that the stream's leading NATS server takes: the least and the most.
+	// ServerCPU in processors that the busiest NATS server of the stream takes: the least and the most.
 	LeastServerCPU, MostServerCPU float64
 	LimitExporters                int // exporters.limits.exporters
 	ExporterMetrics               int // exporters.limits.exporterMetrics
@@ -137,8 +137,8 @@ func Reckon(l Load) (f Fleet) {
 		f.StreamBytes = maxStream
 	}
 	f.BucketBytes = max(roundUp(2*keys*KeyBytes, 64<<20), config.StandardBucketBytes)
-	f.LeastServerCPU = l.FlowsPerSecond * LeastServerCPU.Seconds()
-	f.MostServerCPU = l.FlowsPerSecond * MostServerCPU.Seconds()
+	least, most := ServerCPU(l.Replicas)
+	f.LeastServerCPU, f.MostServerCPU = l.FlowsPerSecond*least.Seconds(), l.FlowsPerSecond*most.Seconds()
 	if l.FlowsPerSecond > MostRecords {
 		f.warn("%.0f flows a second are more than one stream was measured to take (%d): split the exporters over %d FlowCollectors",
 			l.FlowsPerSecond, MostRecords, int(math.Ceil(l.FlowsPerSecond/MostRecords)))

@@ -98,7 +98,9 @@ func TestWhatALoadNeeds(t *testing.T) {
 		"short datagrams cost more": {usual(func(l *Load) { l.FlowsPerSecond, l.FlowsPerDatagram = 500_000, 4 }), func(f Fleet) bool {
 			return f.CPU > 1.5*Reckon(usual(func(l *Load) { l.FlowsPerSecond = 500_000 })).CPU
 		}},
-		"all at their bounds": {Load{1e6, 1024, 1e9, 1, 1, 4 << 10, 900_000, 7 * 24 * time.Hour, 366 * 24 * time.Hour, 5}, func(f Fleet) bool {
+		"all at their bounds": {usual(func(l *Load) {
+			*l = Load{1e6, 1024, 1e9, 1, 1, 4 << 10, 900_000, 7 * 24 * time.Hour, 366 * 24 * time.Hour, 5}
+		}), func(f Fleet) bool {
 			return f.StreamBytes == 1<<50 && f.ReceiveBuffer <= 1<<30 && f.MemoryLimit > 0 && f.Spool == 16<<40
 		}},
 	} {

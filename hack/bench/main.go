@@ -27,13 +27,14 @@ func main() {
 	rates := flag.String("rates", "20000,50000,100000", "with -bursts: datagrams a second")
 	exporters := flag.String("exporters", "1,20", "with -bursts: how many exporters send each")
 	size := flag.Bool("size", false, "measure what \"collector size\" reckons with instead")
+	natsServer := flag.String("nats-server", "", "with -size: nats-server's binary, to measure what replicas of the stream cost")
 	rest := flag.Duration("rest", time.Minute, "with -size: how long a collector is watched that nobody sends to")
 	runs := flag.Int("runs", 3, "with -bursts: how often each is measured")
 	flag.Parse()
 	var err error
 	switch {
 	case *size:
-		err = runSizing(*collector, strings.Split(*protocols, ","), *duration, *rest)
+		err = runSizing(*collector, *natsServer, strings.Split(*protocols, ","), *duration, *rest)
 	case *bursts != "":
 		err = runBursts(*collector, *only, *bursts, *rates, *exporters, *runs)
 	default:
