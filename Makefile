@@ -178,6 +178,10 @@ bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and
 bench-bursts: build ## Compare what whole processes lose of bursts at the receive buffers that nodes grant by default
 	$(GO) run ./hack/bench -collector $(COLLECTOR) -bursts 100,1000,2000,5000,10000 -rates 10000,20000,50000,100000,200000
 
+.PHONY: bench-size
+bench-size: build ## Measure what "collector size" reckons with: a record's processor time and bytes, replicas, a collector at rest (6 minutes)
+	$(GO) run ./hack/bench -collector $(COLLECTOR) -size -duration 10s -nats-server $$($(GO) run ./hack/binaries nats-server)/nats-server
+
 SCALE_EXPORTERS    ?= 10000
 SCALE_COLLECTORS   ?= 100
 

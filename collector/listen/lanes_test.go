@@ -162,7 +162,7 @@ func TestAWorkerHasAsManySocketsAsItTakes(t *testing.T) {
 		{32 << 20, 208 << 10, MaxSockets}, // a node by default
 		{64 << 10, 0, MaxSockets},
 	} {
-		if got := socketsFor(test.receiveBuffer, test.granted); got != test.want {
+		if got := SocketsFor(test.receiveBuffer, test.granted); got != test.want {
 			t.Errorf("%d sockets for %d bytes where %d are granted, want %d", got, test.receiveBuffer, test.granted, test.want)
 		}
 	}

@@ -91,7 +91,7 @@ func open(address string, each, receiveBuffer int) (*Socket, error) {
 	}
 	granted, err := s.ReceiveBuffer()
 	if each == 0 && err == nil {
-		each = socketsFor(receiveBuffer, granted)
+		each = SocketsFor(receiveBuffer, granted)
 	}
 	for len(s.conns) < each {
 		if err := s.bind(address, receiveBuffer/each); err != nil {
@@ -106,8 +106,9 @@ func open(address string, each, receiveBuffer int) (*Socket, error) {
 	return s, nil
 }
 
-// socketsFor is how many sockets it takes to have a receive buffer where one is granted so much.
-func socketsFor(receiveBuffer, granted int) int {
+// SocketsFor is how many sockets a worker has, at most MaxSockets, to have a receive buffer of so many bytes where the kernel grants one
+// socket granted bytes.
+func SocketsFor(receiveBuffer, granted int) int {
 	return min(max((receiveBuffer+granted-1)/max(granted, 1), 1), MaxSockets)
 }
 

@@ -83,7 +83,7 @@ func tryBursts(s subject, burst int, rate float64, exporters int) (loss, reached
 		return 0, 0, err
 	}
 	time.Sleep(burstPause) // some bind first and set up afterwards
-	sender, err := newSender("netflow9", port, exporters)
+	sender, err := newSender("netflow9", port, exporters, maxRecords)
 	if err != nil {
 		return 0, 0, err
 	}

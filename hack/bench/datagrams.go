@@ -66,14 +66,17 @@ func message(protocol string, count int, id uint16, body []byte) []byte {
 // maxBytes of a datagram fits an Ethernet frame.
 const maxBytes = 1400
 
-// data is a datagram full of records, and how many they are.
-func data(protocol string) ([]byte, int) {
+// maxRecords is more than a datagram has room for.
+const maxRecords = 1000
+
+// data is a datagram of as many records as it has room for, and at most most, and how many they are.
+func data(protocol string, most int) ([]byte, int) {
 	if protocol == "sflow" {
-		return sflow()
+		return sflow(most)
 	}
 	var body []byte
 	records := 0
-	for length := 0; len(body)+length < maxBytes; records++ {
+	for length := 0; len(body)+length < maxBytes && records < most; records++ {
 		before := len(body)
 		for i, f := range fieldsOf(protocol) {
 			value := make([]byte, f[1])
@@ -102,17 +105,18 @@ func data(protocol string) ([]byte, int) {
 	return message(protocol, records, templateID, body), records
 }
 
-// sflow is a datagram with flow samples of a raw header each.
-func sflow() ([]byte, int) {
+// sflow is a datagram with flow samples of a raw header each, at most most.
+func sflow(most int) ([]byte, int) {
 	u32 := func(b []byte, values ...uint32) []byte {
 		for _, v := range values {
 			b = binary.BigEndian.AppendUint32(b, v)
 		}
 		return b
 	}
-	const samples, headerLength = 7, 64
+	const headerLength = 64
+	samples := uint32(min(7, most))
 	b := u32(nil, 5, 1, 0x7f000001, 0, 0, uptime, samples)
-	for i := range uint32(samples) {
+	for i := range samples {
 		header := make([]byte, headerLength)
 		for j := range header {
 			header[j] = byte(j) + byte(i)
@@ -123,5 +127,5 @@ func sflow() ([]byte, int) {
 		b = u32(b, 1, uint32(32+len(record)), i, 3, 1000, 50000, 0, 3, 4, 1)
 		b = append(b, record...)
 	}
-	return b, samples
+	return b, int(samples)
 }

@@ -4,6 +4,8 @@
 // Beside this collector it runs, where they are there, goflow2 (built from its module), nfcapd, sfcapd and nfacctd. All of
 // them share the machine with the sender; the figures of one run compare with each other, not with those of other machines.
 //
+// With -size it measures what a record and an idle collector cost, which "collector size" reckons with.
+//
 // With -bursts it measures what share of bursts the kernel drops where a socket has the receive buffer that nodes grant by default.
 package main
 
@@ -24,12 +26,18 @@ func main() {
 	bursts := flag.String("bursts", "", "measure the loss of bursts at default receive buffers instead: their lengths in datagrams, such as 100,1000")
 	rates := flag.String("rates", "20000,50000,100000", "with -bursts: datagrams a second")
 	exporters := flag.String("exporters", "1,20", "with -bursts: how many exporters send each")
+	size := flag.Bool("size", false, "measure what \"collector size\" reckons with instead")
+	natsServer := flag.String("nats-server", "", "with -size: nats-server's binary, to measure what replicas of the stream cost")
+	rest := flag.Duration("rest", time.Minute, "with -size: how long a collector is watched that nobody sends to")
 	runs := flag.Int("runs", 3, "with -bursts: how often each is measured")
 	flag.Parse()
 	var err error
-	if *bursts != "" {
+	switch {
+	case *size:
+		err = runSizing(*collector, *natsServer, strings.Split(*protocols, ","), *duration, *rest)
+	case *bursts != "":
 		err = runBursts(*collector, *only, *bursts, *rates, *exporters, *runs)
-	} else {
+	default:
 		err = run(*collector, strings.Split(*protocols, ","), *only, *duration)
 	}
 	if err != nil {
@@ -122,7 +130,7 @@ func try(s subject, protocol string, rate float64, duration time.Duration) (resu
 		return result{}, err
 	}
 	time.Sleep(300 * time.Millisecond) // some bind first and set up afterwards
-	sender, err := newSender(protocol, port, numExporters)
+	sender, err := newSender(protocol, port, numExporters, maxRecords)
 	if err != nil {
 		return result{}, err
 	}

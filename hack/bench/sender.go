@@ -26,7 +26,8 @@ const (
 	templateInterval = time.Second
 )
 
-func newSender(protocol string, port, exporters int) (*sender, error) {
+// newSender sends datagrams of at most most records.
+func newSender(protocol string, port, exporters, most int) (*sender, error) {
 	s := &sender{protocol: protocol, sequence: make([]uint32, exporters)}
 	for range exporters {
 		conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", port))
@@ -37,7 +38,7 @@ func newSender(protocol string, port, exporters int) (*sender, error) {
 		s.conns = append(s.conns, ipv4.NewPacketConn(conn.(net.PacketConn)))
 	}
 	var datagram []byte
-	datagram, s.records = data(protocol)
+	datagram, s.records = data(protocol, most)
 	for range sendBatch {
 		s.messages = append(s.messages, ipv4.Message{Buffers: [][]byte{append([]byte(nil), datagram...)}})
 	}

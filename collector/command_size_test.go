@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSizesAreReckonedFromFlowsOrDatagrams(t *testing.T) {
+	byFlows, err := execute(t, "", "size", "--exporters", "20", "--flows-per-second", "14000", "--flows-per-datagram", "7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"datagrams and their flows": {"--datagrams-per-second", "2000", "--flows-per-datagram", "7"},
+		"both rates":                {"--datagrams-per-second", "2000", "--flows-per-second", "14000"},
+	} {
+		out, err := execute(t, "", append([]string{"size", "--exporters", "20"}, args...)...)
+		if err != nil || out != byFlows {
+			t.Errorf("%s: %v\n%s\nis not\n%s", name, err, out, byFlows)
+		}
+	}
+	if !strings.Contains(byFlows, "14000 flows/s in datagrams of 7") || !strings.Contains(byFlows, "kind: FlowCollector") {
+		t.Error(byFlows)
+	}
+}
+
+func TestSizesRefuseWhatCannotBe(t *testing.T) {
+	for args, want := range map[string]string{
+		"size":                                             "--flows-per-second or --datagrams-per-second is needed",
+		"size --flows-per-second 1 --nodes 0":              "--nodes: from 1 to 5000",
+		"size --flows-per-second 1 --name Edge":            `--name: "Edge"`,
+		"size --flows-per-second 1 --name a:b":             "--name",
+		"size --flows-per-second 1 --server nats":          "--server",
+		`size --flows-per-second 1 --server nats://a/"]\n`: "--server",
+		"size 5": "no argument is expected",
+	} {
+		if out, err := execute(t, "", strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\n%s", args, err, out)
+		}
+	}
+}
