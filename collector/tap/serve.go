@@ -101,6 +101,8 @@ func (s *Server) accept() {
 
 func (s *Server) serve(conn *net.UnixConn) {
 	_ = conn.SetDeadline(time.Now().Add(askTime)) // a connection that is gone fails below
+	// A collector that ends does not wait for who has only begun to ask.
+	stopAsking := context.AfterFunc(s.ending, func() { _ = conn.SetReadDeadline(time.Now()) })
 	peer, err := peerOf(conn)
 	if err == nil {
 		err = peer.mayAsk()
@@ -109,6 +111,9 @@ func (s *Server) serve(conn *net.UnixConn) {
 	in := bufio.NewReader(io.LimitReader(conn, maxRequest))
 	if err == nil {
 		err = readRequest(in, &request)
+	}
+	if !stopAsking() {
+		err = errEnding
 	}
 	var r *recording
 	if err == nil {
@@ -128,6 +133,8 @@ func (s *Server) serve(conn *net.UnixConn) {
 	statistics := r.statistics()
 	log.Info("a capture of raw datagrams has ended", "reason", why, "datagrams", statistics.Received-statistics.Dropped, "dropped", statistics.Dropped)
 }
+
+var errEnding = errors.New(endedDrain)
 
 // readRequest reads a line of JSON.
 func readRequest(in *bufio.Reader, request *Request) error {

@@ -288,3 +288,36 @@ func BenchmarkOffer(b *testing.B) {
 		})
 	}
 }
+
+// That nothing was heard is said of silence only.
+func TestACaptureThatHasNoRoomForOneDatagramSaysThatItCame(t *testing.T) {
+	tap, _, port := serve(t)
+	c := ask(t, port, func(r *Request) { r.Bytes = 500 })
+	tap.offer(exporter, make([]byte, 1400))
+	payloads, s := read(t, c)
+	if len(payloads) != 0 || s.Comment != endedBytes || s.Received != 1 || s.Dropped != 1 {
+		t.Errorf("%d datagrams, %+v", len(payloads), s)
+	}
+	if text := capture.Summary(exporter.Addr(), s); strings.Contains(text, "nothing was heard") || !strings.Contains(text, "1 more came") {
+		t.Error(text)
+	}
+}
+
+// Who has asked for half does not hold up the end of a collector, and is told.
+func TestACollectorThatEndsDoesNotWaitForWhoHasOnlyBegunToAsk(t *testing.T) {
+	tap, server, port := serve(t)
+	conn, err := net.Dial("unix", socketName(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, `{"address": `); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the connection is taken", func() bool { return len(server.slots) == 1 })
+	server.Close()
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.Contains(string(answer), endedDrain) || tap.Stats().Refused != 1 {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
