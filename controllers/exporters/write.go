@@ -175,6 +175,9 @@ func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
 	if o.Status.LastHeard != nil {
 		f.LastHeard = o.Status.LastHeard.Time
 	}
+	if f.LastHeard.After(now.Add(maxSkew)) { // the operator's clock was ahead when it wrote that: it was before this look at the latest
+		f.LastHeard = m.look.Since
+	}
 	for _, text := range o.Spec.Addresses {
 		address, _ := parse(string(text))
 		s := m.senders[address]
