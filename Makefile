@@ -6,8 +6,9 @@ BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009
 GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # A test that fails is run once more by itself, and told as one that did: of hundreds of tests against real servers one may fail
 # on a machine that stands still for seconds. A fault fails twice. Data races, and more than 3 failures, are never tried again.
-GOTESTSUM     := $(GO) run gotest.tools/gotestsum@v1.13.0 --format pkgname-and-test-fails --packages ./... --rerun-fails=1 \
-                 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
+GOTESTSUM     := $(GO) run gotest.tools/gotestsum@v1.13.0 --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test \
+                 --rerun-fails-abort-on-data-race
+BRIEFLY       := $(GOTESTSUM) --format pkgname-and-test-fails
 FUZZTIME      ?= 20s
 FAULTS        ?= long
 RUN           ?= .
@@ -76,8 +77,8 @@ test-programs: need-go
 .PHONY: test
 test: test-programs ## Run all tests, with the race detector where a C compiler is there (builds an API server first, once)
 	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}"; \
-	if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GOTESTSUM) -- -race -timeout 30m; \
-	else echo "no C compiler: the race detector is left out"; set -x; $(GOTESTSUM) -- -timeout 30m; fi
+	if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(BRIEFLY) --packages ./... -- -race -timeout 30m; \
+	else echo "no C compiler: the race detector is left out"; set -x; $(BRIEFLY) --packages ./... -- -timeout 30m; fi
 
 .PHONY: test-short
 test-short: need-go ## Run the tests without the slow parts
@@ -85,7 +86,8 @@ test-short: need-go ## Run the tests without the slow parts
 
 .PHONY: test-clickhouse
 test-clickhouse: need-go ## Test the tables and the sink with ClickHouse's engine (3 to 6 minutes; npm fetches 160 MB the first time)
-	library=$$($(GO) run ./hack/chdb) && CHDB_LIB_PATH=$$library $(GO) test -count=1 -timeout 30m ./collector/sink/... ./collector/clickhousetest/...
+	library=$$($(GO) run ./hack/chdb) && \
+	CHDB_LIB_PATH=$$library $(BRIEFLY) --packages "./collector/sink/... ./collector/clickhousetest/..." -- -count=1 -timeout 30m
 
 .PHONY: test-helm3
 test-helm3: need-go ## Test the chart with Helm 3, which is built first (2 to 5 minutes)
@@ -101,7 +103,7 @@ cluster-down: need-go ## Take it down, and leave nothing of it
 
 .PHONY: test-cluster
 test-cluster: need-go ## Test that cluster: traffic through BGP and L2, nodes that fail, nothing left behind (needs root; about 3 minutes)
-	FLOWFLEET_TEST_CLUSTER=1 $(GO) test -count=1 -timeout 60m ./hack/cluster -run Cluster -v
+	FLOWFLEET_TEST_CLUSTER=1 $(GOTESTSUM) --format standard-verbose --packages ./hack/cluster -- -count=1 -timeout 60m -run Cluster
 
 .PHONY: faults
 faults: need-go ## Run the fault tests in their long form, as docs/reliability.md reports them (over an hour; RUN=pattern for some)
@@ -120,7 +122,8 @@ LOAD       ?= 60s
 
 .PHONY: e2e
 e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
-	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) $(GO) test -count=1 -timeout 80m -run '$(RUN)' -v ./hack/e2e
+	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) \
+	  $(GOTESTSUM) --format standard-verbose --packages ./hack/e2e -- -count=1 -timeout 80m -run '$(RUN)'
 
 .PHONY: kubectl-output
 kubectl-output: need-go ## Provoke each kind of trouble on that cluster, and write docs/kubectl-output.md (needs root; about 10 minutes)

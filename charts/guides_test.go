@@ -1,11 +1,11 @@
 package charts_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
 var (
@@ -21,19 +21,11 @@ func TestCommandsOfHelmThatTheGuidesPrintExist(t *testing.T) {
 	if helm == "helm3" {
 		t.Skip("the guides are for Helm 4, and say where Helm 3 differs")
 	}
-	guides, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	help := map[string]string{}
 	var values []string
 	looked := 0
-	for _, guide := range append(guides, "../README.md", "flowfleet/README.md", "flowfleet/templates/NOTES.txt") {
-		text, err := os.ReadFile(guide)
-		if err != nil {
-			t.Fatal(err)
-		}
-		joined := continued.ReplaceAllString(string(text), " ")
+	for guide, text := range guides.Pages(t) {
+		joined := continued.ReplaceAllString(text, " ")
 		ofOthers := map[string]bool{} // what is set in other charts
 		for _, found := range helmCommand.FindAllStringSubmatch(joined, -1) {
 			command := strings.TrimSpace(found[1])

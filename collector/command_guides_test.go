@@ -1,12 +1,12 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
 // invocation is a command of ours as guides print it: on a laptop, in a pod, and in the examples of commands.
@@ -14,17 +14,9 @@ var invocation = regexp.MustCompile(`(?m)^ {4}(?:.*(?:bin| |--)/)?collector((?: 
 
 // Commands that README and guides tell to type exist, with their arguments and flags.
 func TestCommandsThatTheGuidesPrintExist(t *testing.T) {
-	guides, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	looked := 0
-	for _, guide := range append(guides, "../README.md", "../charts/flowfleet/templates/NOTES.txt") {
-		text, err := os.ReadFile(guide)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, found := range invocation.FindAllStringSubmatch(string(text), -1) {
+	for guide, text := range guides.Pages(t) {
+		for _, found := range invocation.FindAllStringSubmatch(text, -1) {
 			words := strings.Fields(strings.NewReplacer("[", "", "]", "", "\\", "", "...", "").Replace(found[1]))
 			if len(words) == 0 || strings.ContainsAny(words[0], ">=:.") {
 				continue

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
 var (
@@ -17,30 +19,22 @@ var (
 
 // What README and the guides tell to read or to type is there.
 func TestFilesAndTargetsThatTheGuidesNameAreThere(t *testing.T) {
-	guides, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
 	looked := 0
-	for _, guide := range append(guides, "../README.md", "../charts/flowfleet/README.md") {
-		text, err := os.ReadFile(guide)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for guide, text := range guides.Pages(t) {
 		there := func(path string) {
 			looked++
 			if _, err := os.Stat(path); err != nil {
 				t.Errorf("%s names %s, which is not there", guide, path)
 			}
 		}
-		for _, link := range linked.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
-			there(filepath.Join(filepath.Dir(guide), link[1]))
+		for _, link := range linked.FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
+			there(filepath.Join("..", filepath.Dir(guide), link[1]))
 		}
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(text) {
 			if command, indented := strings.CutPrefix(line, "    "); indented {
 				for _, path := range named.FindAllString(command, -1) {
 					if strings.HasPrefix(command, "git ") || strings.Contains(command, "://"+path) {
@@ -50,7 +44,7 @@ func TestFilesAndTargetsThatTheGuidesNameAreThere(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range target.FindAllStringSubmatch(string(text), -1) {
+		for _, name := range target.FindAllStringSubmatch(text, -1) {
 			looked++
 			if !strings.Contains(string(makefile), "\n"+name[1]+":") {
 				t.Errorf("%s names \"make %s\", which is no target", guide, name[1])

@@ -1,14 +1,13 @@
 package v1alpha1_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
 var (
@@ -101,24 +100,16 @@ func (k *kubectl) problem(words []string) string {
 func TestCommandsOfKubectlThatTheGuidesPrintExist(t *testing.T) {
 	s := controllertest.Start(t)
 	k := newKubectl(t, s)
-	guides, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	looked := 0
-	for _, guide := range append(guides, "../../README.md", "../../charts/flowfleet/templates/NOTES.txt") {
-		text, err := os.ReadFile(guide)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, command := range kubectlCommand.FindAllStringSubmatch(continued.ReplaceAllString(string(text), " "), -1) {
+	for guide, text := range guides.Pages(t) {
+		for _, command := range kubectlCommand.FindAllStringSubmatch(continued.ReplaceAllString(text, " "), -1) {
 			words := strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(quoted.ReplaceAllString(command[1], "QUOTED")))
 			if len(words) == 0 || words[0] == "flowfleet" {
 				continue
 			}
 			looked++
 			if problem := k.problem(words); problem != "" {
-				t.Errorf("%s prints \"kubectl %s\": %s", filepath.Base(guide), strings.TrimSpace(command[1]), problem)
+				t.Errorf("%s prints \"kubectl %s\": %s", guide, strings.TrimSpace(command[1]), problem)
 			}
 		}
 	}

@@ -1,8 +1,6 @@
 package v1alpha1_test
 
 import (
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
 // examplesOf are the indented blocks of a guide that are a FlowCollector, its spec, or a part of that.
@@ -55,17 +54,9 @@ func examplesOf(guide string) (specs []map[string]any) {
 func TestExamplesOfTheGuidesAreAccepted(t *testing.T) {
 	s := controllertest.Start(t)
 	namespace, c := s.Namespace(t), s.Client(t)
-	guides, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tried := 0
-	for _, guide := range append(guides, "../../README.md") {
-		text, err := os.ReadFile(guide)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, spec := range examplesOf(string(text)) {
+	for guide, text := range guides.Pages(t) {
+		for _, spec := range examplesOf(text) {
 			tried++
 			o := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 			o.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
@@ -73,7 +64,7 @@ func TestExamplesOfTheGuidesAreAccepted(t *testing.T) {
 			o.SetName("example")
 			o.SetNamespace(namespace)
 			if err := client.WithFieldValidation(c, "Strict").Create(t.Context(), o, client.DryRunAll); err != nil {
-				t.Errorf("%s: %v\n%v", filepath.Base(guide), err, spec)
+				t.Errorf("%s: %v\n%v", guide, err, spec)
 			}
 		}
 	}

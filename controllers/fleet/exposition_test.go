@@ -25,6 +25,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/run"
+	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
 // logged keeps the attribute "address" of what is logged, by message (and listener), and lets go of all else.
@@ -337,10 +338,6 @@ var (
 
 func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
-	guides, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var operator []byte
 	for _, file := range []string{"../metrics.go", "../consumer_metrics.go", "../exporters/metrics.go"} {
 		text, err := os.ReadFile(file)
@@ -350,13 +347,9 @@ func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 		operator = append(operator, text...)
 	}
 	checked := 0
-	for _, guide := range append(guides, "../../README.md", "../../CHANGELOG.md", "../../charts/flowfleet/README.md") {
-		text, err := os.ReadFile(guide)
-		if err != nil {
-			t.Fatal(err)
-		}
-		names := fullName.FindAllString(string(text), -1)
-		for _, m := range shortName.FindAllStringSubmatch(string(text), -1) {
+	for guide, text := range guides.Pages(t) {
+		names := fullName.FindAllString(text, -1)
+		for _, m := range shortName.FindAllStringSubmatch(text, -1) {
 			if !strings.HasPrefix(m[1], "flowfleet_operator_") { // whole names are found above
 				names = append(names, "flowfleet_collector_"+strings.TrimPrefix(m[1], "flowfleet_collector_"))
 			}
@@ -367,7 +360,7 @@ func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 			}
 			checked++
 			if families[name] == nil && !bytes.Contains(operator, []byte(`"`+name+`"`)) && name != "flowfleet_collector" {
-				t.Errorf("%s: there is no metric %s", filepath.Base(guide), name)
+				t.Errorf("%s: there is no metric %s", guide, name)
 			}
 		}
 	}

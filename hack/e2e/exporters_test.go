@@ -89,7 +89,7 @@ spec: {collector: %s, addresses: [%s], displayName: a router in a test, silentAf
 
 	_, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "restart", fleet.DaemonSet())
 	must(t, err)
-	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=2m")
+	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=5m")
 	must(t, err)
 	ended(t)
 	must(t, rig.Await(t.Context(), 5*time.Minute, ready))

@@ -60,7 +60,7 @@ metadata: {name: on-nodes, labels: {pod-security.kubernetes.io/enforce: privileg
 			_, err := cluster.Kubectl(ctx, "--namespace", f.Namespace, "delete", "flowcollector", f.Name, "--ignore-not-found", "--timeout=1m")
 			must(t, err)
 		}
-		_, err := cluster.Kubectl(ctx, "delete", "namespace", "on-nodes", "--timeout=2m")
+		_, err := cluster.Kubectl(ctx, "delete", "namespace", "on-nodes", "--timeout=5m")
 		must(t, err)
 	}()
 	must(t, cluster.Apply(t.Context(), fmt.Sprintf(onHostNetwork, first.Name, 1)))

@@ -167,7 +167,7 @@ func remove(t *testing.T, node string) {
 
 func drain(t *testing.T, node string) {
 	t.Helper()
-	out, err := cluster.Kubectl(t.Context(), "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=2m")
+	out, err := cluster.Kubectl(t.Context(), "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=5m")
 	must(t, err)
 	if !strings.Contains(out, "pod/nats-") {
 		t.Errorf("no NATS server was evicted:\n%s", out)
@@ -177,7 +177,7 @@ func drain(t *testing.T, node string) {
 // settle waits until all that was evicted runs again: the operator elsewhere, NATS on its node.
 func settle(t *testing.T) {
 	t.Helper()
-	_, err := cluster.Kubectl(t.Context(), "--namespace", rig.OperatorNamespace, "rollout", "status", rig.Operator, "--timeout=2m")
+	_, err := cluster.Kubectl(t.Context(), "--namespace", rig.OperatorNamespace, "rollout", "status", rig.Operator, "--timeout=5m")
 	must(t, err)
 	must(t, cluster.NATSReady(t.Context()))
 	must(t, cluster.Ready(t.Context(), fleet))

@@ -172,7 +172,7 @@ func (w trouble) happens(t *testing.T, page *strings.Builder) {
 	undo := func() {}
 	defer func() {
 		undo()
-		_, err := cluster.Kubectl(context.WithoutCancel(t.Context()), "--namespace", f.Namespace, "delete", "flowcollector", f.Name, "--timeout=2m")
+		_, err := cluster.Kubectl(context.WithoutCancel(t.Context()), "--namespace", f.Namespace, "delete", "flowcollector", f.Name, "--timeout=5m")
 		must(t, err)
 	}()
 	if w.later != "" || w.cause != nil {

@@ -115,7 +115,7 @@ func rollUnderLoad(t *testing.T, rollout string, exporters int) check.Report {
 	began := time.Now()
 	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "restart", fleet.DaemonSet())
 	must(t, err)
-	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=2m")
+	_, err = cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=5m")
 	must(t, err)
 	took := time.Since(began)
 	ended(t)

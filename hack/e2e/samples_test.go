@@ -23,7 +23,7 @@ func TestEverySampleBecomesReady(t *testing.T) {
 	_, err := cluster.Kubectl(ctx, "create", "namespace", samplesNamespace)
 	must(t, err)
 	defer func() {
-		_, err := cluster.Kubectl(ctx, "delete", "namespace", samplesNamespace, "--timeout=2m")
+		_, err := cluster.Kubectl(ctx, "delete", "namespace", samplesNamespace, "--timeout=5m")
 		must(t, err)
 	}()
 	files, err := filepath.Glob("../../config/samples/*.yaml")
@@ -49,7 +49,7 @@ func TestEverySampleBecomesReady(t *testing.T) {
 			defer func() {
 				// What it has in NATS goes too, or it would take the room of other tests.
 				patchOf(t, f, `{"spec":{"templateStore":{"deletionPolicy":"Delete"},"output":{"stream":{"deletionPolicy":"Delete"}}}}`)
-				_, err := cluster.Shell(ctx, prepare+"kubectl -n "+samplesNamespace+" delete -f config/samples/"+name+".yaml --timeout=2m\n"+undo)
+				_, err := cluster.Shell(ctx, prepare+"kubectl -n "+samplesNamespace+" delete -f config/samples/"+name+".yaml --timeout=5m\n"+undo)
 				must(t, err)
 			}()
 			_, err = cluster.Shell(ctx, "cd ../..\nkubectl -n "+samplesNamespace+" apply -f config/samples/"+name+".yaml\n")

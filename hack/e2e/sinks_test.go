@@ -61,7 +61,7 @@ spec:
 	killSink(t, f)
 	_, err := cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "rollout", "restart", f.DaemonSet())
 	must(t, err)
-	_, err = cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "rollout", "status", f.DaemonSet(), "--timeout=2m")
+	_, err = cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "rollout", "status", f.DaemonSet(), "--timeout=5m")
 	must(t, err)
 	killSink(t, f)
 	endedOf(t, f)
@@ -70,7 +70,7 @@ spec:
 
 	records, bytes := streamed(t, f)
 	want := fmt.Sprintf("%d\t%d", records, bytes)
-	must(t, rig.Await(t.Context(), 3*time.Minute, func() error {
+	must(t, rig.Await(t.Context(), 10*time.Minute, func() error { // each message is nine inserts of it
 		if got := clickhouse.Query("SELECT count(), sum(bytes) FROM flowfleet.flows"); got != want {
 			return fmt.Errorf("rows and bytes are %q, and in the stream %q", got, want)
 		}
@@ -95,7 +95,7 @@ spec:
 // sinkIs waits until a condition of the FlowSink has a status.
 func sinkIs(t *testing.T, f rig.Fleet, kind, status string) {
 	t.Helper()
-	if _, err := cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "wait", "--for=condition="+kind+"="+status, "flowsink/rows", "--timeout=2m"); err != nil {
+	if _, err := cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "wait", "--for=condition="+kind+"="+status, "flowsink/rows", "--timeout=5m"); err != nil {
 		t.Fatalf("%v\n%s", err, tellSink(f))
 	}
 }
@@ -111,7 +111,7 @@ func killSink(t *testing.T, f rig.Fleet) {
 	}
 	_, err = cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "delete", "pods", "--selector", selector, "--grace-period=0", "--force")
 	must(t, err)
-	_, err = cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "rollout", "status", "deployment/rows-sink", "--timeout=2m")
+	_, err = cluster.Kubectl(t.Context(), "--namespace", f.Namespace, "rollout", "status", "deployment/rows-sink", "--timeout=5m")
 	must(t, err)
 }
 

@@ -113,7 +113,7 @@ func (e *existing) down(ctx context.Context) error {
 		}
 	}
 	_, chart := e.r.Helm(ctx, "uninstall", Release, "--namespace", e.r.Namespaces().Operator, "--ignore-not-found", "--wait")
-	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", own, "--timeout=2m")
+	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", own, "--timeout=5m")
 	// With the definition all FlowCollectors go: also those that others made meanwhile.
 	var schema error
 	if left, err := e.r.Kubectl(ctx, "get", definition, "--all-namespaces", "-o", "name"); err == nil && strings.TrimSpace(left) != "" {

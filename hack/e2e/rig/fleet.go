@@ -89,7 +89,7 @@ func (r *Rig) address(ctx context.Context, namespace, service string) (string, e
 
 // Ready waits until the fleet is, and its collectors all have the present spec.
 func (r *Rig) Ready(ctx context.Context, f Fleet) error {
-	if _, err := r.Kubectl(ctx, "--namespace", f.Namespace, "wait", "--for=condition=Ready", "flowcollector/"+f.Name, "--timeout=2m"); err != nil {
+	if _, err := r.Kubectl(ctx, "--namespace", f.Namespace, "wait", "--for=condition=Ready", "flowcollector/"+f.Name, "--timeout=5m"); err != nil {
 		status, statusError := r.Kubectl(ctx, "--namespace", f.Namespace, "describe", "flowcollector", f.Name)
 		return errors.Join(err, statusError, errors.New(status))
 	}

@@ -15,7 +15,7 @@ var NATSServers = []string{"nats-0", "nats-1", "nats-2"}
 
 // NATSReady waits until all of them are.
 func (r *Rig) NATSReady(ctx context.Context) error {
-	_, err := r.Kubectl(ctx, "--namespace", r.Namespaces().NATS, "rollout", "status", "statefulset/nats", "--timeout=2m")
+	_, err := r.Kubectl(ctx, "--namespace", r.Namespaces().NATS, "rollout", "status", "statefulset/nats", "--timeout=5m")
 	return err
 }
 
