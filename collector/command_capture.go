@@ -107,7 +107,7 @@ func (flags *captureFlags) run(command *cobra.Command, address string) (err erro
 	}
 	statistics, err := flags.copy(out, asked)
 	if err := errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("writing the capture: %w", err)
+		return fmt.Errorf("the capture is cut off: %w", err)
 	}
 	_, _ = fmt.Fprintln(command.ErrOrStderr(), capture.Summary(request.Address, statistics)) // the capture is written
 	return nil

@@ -24,6 +24,8 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	w := newWorld(t)
 	letKeepSinks(w)
 	var behind atomic.Bool
+	var stream atomic.Pointer[string] // of the FlowCollector
+	stream.Store(new(string))
 	lied := make(chan struct{}, 1)
 	sinkPod := func(name, owner string, answer http.HandlerFunc) {
 		server := httptest.NewServer(answer)
@@ -60,7 +62,7 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 			lag = 20 * time.Hour
 		}
 		text, err := status.EncodeSink(&status.Sink{Started: time.Unix(1, 0), Time: time.Now(), Schema: &status.Schema{Version: 1, Wanted: 1}, Stored: 1234,
-			Place: &status.Place{Consumer: w.namespace + "_rows", First: 1, Last: 100, MaxAge: 24 * time.Hour, MaxBytes: -1, MaxMessages: -1,
+			Place: &status.Place{Stream: *stream.Load(), Consumer: w.namespace + "_rows", First: 1, Last: 100, MaxAge: 24 * time.Hour, MaxBytes: -1, MaxMessages: -1,
 				Made: time.Unix(1_700_000_000, 0), Pending: 5, Delivered: 95, Deliveries: 95, AckFloor: 95, AckWait: time.Minute, Oldest: 96, Lag: &lag}})
 		if err != nil {
 			t.Error(err)
@@ -78,6 +80,7 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	s := w.sinkOf("edge", "rows")
 	is := func(kind string, status metav1.ConditionStatus) bool {
 		w.read(s)
+		stream.Store(new(s.Status.Stream))
 		return meta.IsStatusConditionPresentAndEqual(s.Status.Conditions, kind, status)
 	}
 	natstest.Eventually(t, "it keeps up, and its tables are current", func() bool {

@@ -151,3 +151,40 @@ func TestASinkOfAnImageThatIsNotAllowedIsNotMade(t *testing.T) {
 		t.Error("it was made")
 	}
 }
+
+// A FlowCollector goes, and one of its name comes that has another stream: sinks stay as they are in between, say so, and go over to it.
+func TestSinksGoOverToTheStreamOfANewFlowCollector(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete })
+	one, other := w.sinkOf("edge", "warehouse"), w.sinkOf("edge", "lake")
+	configuration := func(s *v1alpha1.FlowSink) string {
+		c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
+		w.read(c)
+		return c.Data["sink.yaml"]
+	}
+	for _, s := range []*v1alpha1.FlowSink{one, other} {
+		w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+		if text := configuration(s); !strings.Contains(text, "consumer: "+w.namespace+"_"+s.Name+"\n") {
+			t.Errorf("%s: %s", s.Name, text)
+		}
+	}
+	before, stream := configuration(one), one.Status.Stream
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	w.expectSink(one, metav1.ConditionFalse, sink.ReasonFlowCollectorMissing)
+	if configuration(one) != before {
+		t.Error("without a FlowCollector the sinks are changed")
+	}
+	natstest.Eventually(t, "the FlowCollector is gone", func() bool { return !w.exists(fc) })
+	w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.Name = "second" })
+	natstest.Eventually(t, "it goes over", func() bool {
+		w.read(one)
+		return one.Status.Stream == "second" && strings.Contains(configuration(one), "stream: second\n")
+	})
+	if stream == "second" {
+		t.Error("it was there before")
+	}
+}

@@ -144,9 +144,14 @@ func (flags *captureFlags) choose(all []fleet.Collector) ([]fleet.Collector, err
 			chosen = append(chosen, one)
 		}
 	}
+	for _, node := range flags.nodes {
+		if !slices.ContainsFunc(chosen, func(one fleet.Collector) bool { return one.Node == node }) {
+			return nil, fmt.Errorf("no collector runs on node %q: see kubectl flowfleet status", node)
+		}
+	}
 	switch {
 	case len(chosen) == 0:
-		return nil, errors.New("no collector runs there: see kubectl flowfleet status")
+		return nil, errors.New("no collector runs: see kubectl flowfleet status")
 	case len(chosen) > maxCaptured:
 		return nil, fmt.Errorf("%d collectors are more than capture at a time, which is %d: name nodes by --node; \"kubectl get flowexporter -o yaml\" "+
 			"says which hear an exporter", len(chosen), maxCaptured)
@@ -177,7 +182,7 @@ func (flags *captureFlags) trace(ctx context.Context, v view, collectors int, me
 func (flags *captureFlags) sources(client *fleet.Client, asked []fleet.Collector, user string) (sources []gather.Source) {
 	request := flags.request(user)
 	arguments := []string{"capture", request.Address.String(), "--for", request.For.String(), "--count", strconv.Itoa(request.Count),
-		"--max-bytes", strconv.FormatInt(request.Bytes, 10), "--by", request.By[:min(len(request.By), tap.MaxBy)], "--until-input-ends"}
+		"--max-bytes", strconv.FormatInt(request.Bytes, 10), "--by", by(request.By), "--until-input-ends"}
 	for _, one := range asked {
 		sources = append(sources, gather.Source{Name: one.Pod, Description: fmt.Sprintf("collector %s on node %s", one.Pod, one.Node),
 			Capture: func(ctx context.Context, in io.Reader, out io.Writer) error {
@@ -190,6 +195,11 @@ func (flags *captureFlags) sources(client *fleet.Client, asked []fleet.Collector
 			}})
 	}
 	return sources
+}
+
+// by is who asks, as far as a request has room: cut between letters, since half a one would become longer on its way.
+func by(user string) string {
+	return strings.ToValidUTF8(user[:min(len(user), tap.MaxBy)], "")
 }
 
 // report says what each collector had. It is an error where nobody heard anything, and where one did not answer.

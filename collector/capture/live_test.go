@@ -228,3 +228,16 @@ func FuzzPacketRoundTrip(f *testing.F) {
 		assertWritable(t, &Packet{Time: time.Unix(1, 0), Source: netip.AddrPortFrom(from, port), Destination: netip.AddrPortFrom(to, 2055), Payload: payload, Cut: cut})
 	})
 }
+
+func TestASummaryHoldsAlsoWhereAClockWasSetBackAndWhereItIsALie(t *testing.T) {
+	begin := time.Unix(1_700_000_000, 0)
+	for _, s := range []Statistics{
+		{Received: 3, Begin: begin, End: begin.Add(-time.Hour)},
+		{Begin: begin, End: begin.Add(-time.Hour)},
+		{Received: 1, Dropped: 2, Begin: begin, End: begin.Add(time.Second)},
+	} {
+		if text := Summary(netip.MustParseAddr("192.0.2.1"), &s); strings.Contains(text, "-") || strings.Contains(text, "18446744073709551615") {
+			t.Errorf("%+v: %s", s, text)
+		}
+	}
+}

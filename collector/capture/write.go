@@ -34,7 +34,8 @@ const PacketOverhead = 32 + headIPv6 + headUDP + 3
 
 // Statistics are what became of the datagrams that a collector should have captured.
 type Statistics struct {
-	// Received are those of the exporter that came; Dropped those of them that are not in the file, since who reads was too slow.
+	// Received are those of the exporter that came; Dropped those of them that are not in the file, since who reads was too slow, or since
+	// they are more than the size that was asked for.
 	Received, Dropped uint64
 	Begin, End        time.Time
 	// Comment says why it ended.
@@ -139,12 +140,16 @@ func closeBlock(b []byte, start int) []byte {
 
 // Summary says for people what was captured of an address.
 func Summary(of netip.Addr, s *Statistics) string {
-	if s.Received == 0 {
-		return fmt.Sprintf("nothing was heard of %s in %s", of, s.End.Sub(s.Begin).Round(time.Millisecond))
+	within := ""
+	if s.End.After(s.Begin) { // not where a clock was set back
+		within = fmt.Sprintf(" in %s", s.End.Sub(s.Begin).Round(time.Millisecond))
 	}
-	text := fmt.Sprintf("captured %d datagrams of %s in %s: %s", s.Received-s.Dropped, of, s.End.Sub(s.Begin).Round(time.Millisecond), s.Comment)
+	if s.Received == 0 {
+		return fmt.Sprintf("nothing was heard of %s%s", of, within)
+	}
+	text := fmt.Sprintf("captured %d datagrams of %s%s: %s", s.Received-min(s.Dropped, s.Received), of, within, s.Comment)
 	if s.Dropped > 0 {
-		text += fmt.Sprintf("; %d more are missing, since they could not be written fast enough", s.Dropped)
+		text += fmt.Sprintf("; %d more came that are not in it: they could not be written fast enough, or are more than the size", s.Dropped)
 	}
 	return text
 }

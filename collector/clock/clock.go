@@ -17,5 +17,8 @@ func Wall() time.Time { return wall().Round(0) }
 // Steady is nanoseconds since 1970 as the system's clock had it when the process began, counted on from there.
 func Steady() int64 { return began.UnixNano() + int64(time.Since(began)) }
 
+// WallOf is when, by the system's clock as it is set now, Steady was so: what happened within this process, as others are told of it.
+func WallOf(steady int64) time.Time { return Wall().Add(time.Duration(steady - Steady())) }
+
 // SetWall makes Wall tell another time, in tests of a clock that jumps. It is to be called before anything else runs.
 func SetWall(f func() time.Time) { wall = f }

@@ -34,6 +34,17 @@ func (b *Book) SubBook(o *Book) {
 	b.Waiting -= o.Waiting
 }
 
+// Borrow moves from o to b what b has below zero, after more was taken from it than was there, as far as o has it.
+func (b *Book) Borrow(o *Book) {
+	for i := range b.counts {
+		if short, has := -int64(b.counts[i]), int64(o.counts[i]); short > 0 && has > 0 {
+			n := uint64(min(short, has))
+			b.counts[i] += n
+			o.counts[i] -= n
+		}
+	}
+}
+
 // Covers reports whether b has at least what o has, waiting sets aside.
 func (b *Book) Covers(o *Book) bool {
 	for i, n := range o.counts {

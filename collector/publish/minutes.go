@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ import (
 const (
 	// maxMinuteBytes bounds what waits of the ledger while the stream does not take it.
 	maxMinuteBytes = 16 << 20
-	// minuteMessageBytes bounds a message, where one record is not more.
+	// minuteMessageBytes bounds a message, where one record is not more. So does output.batch.maxBytes: who has a server or a stream that takes
+	// less says so there.
 	minuteMessageBytes = 256 << 10
 	// minuteTimeout bounds one attempt.
 	minuteTimeout = 5 * time.Second
@@ -33,6 +35,7 @@ type Minutes struct {
 	name    string
 	run     string
 	share   uint64
+	most    int // bytes of a message
 
 	mu      sync.Mutex
 	waiting []minuteMessage
@@ -59,7 +62,8 @@ func NewMinutes(c config.Output, fleet, instance string, nc *nats.Conn) (*Minute
 	if err != nil {
 		return nil, err
 	}
-	return &Minutes{js: js, subject: c.LedgerSubject(), fleet: fleet, name: instance, run: nuid.Next()}, nil
+	return &Minutes{js: js, subject: c.LedgerSubject(), fleet: fleet, name: instance, run: nuid.Next(),
+		most: min(minuteMessageBytes, int(c.Batch.MaxBytes))}, nil
 }
 
 // Add puts records of one minute behind those that wait, signed. Where there are too many, the oldest are dropped and counted.
@@ -83,10 +87,14 @@ func (m *Minutes) Add(begin time.Time, records []ledger.Minute) {
 	for i := range records {
 		r := &records[i]
 		r.Minute, r.Fleet, r.Collector, r.Run, r.Share = begin.Unix(), m.fleet, m.name, m.run, m.share
-		if len(open.message.Data) > minuteMessageBytes-1024 {
-			finish()
-		}
+		before := len(open.message.Data)
 		open.message.Data = r.AppendLine(open.message.Data)
+		if before > 0 && len(open.message.Data) > m.most {
+			line := slices.Clone(open.message.Data[before:])
+			open.message.Data = open.message.Data[:before]
+			finish()
+			open.message.Data = line
+		}
 		open.records++
 	}
 	finish()

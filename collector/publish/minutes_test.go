@@ -95,3 +95,28 @@ func TestMinutesThatWaitAreBoundedAndWhatGoesIsCounted(t *testing.T) {
 		t.Errorf("in the end %+v", m.Stats())
 	}
 }
+
+// A stream may take small messages only: output.batch.maxBytes says so for flows, and holds for the ledger, too.
+func TestMinutesFitWhereFlowsFit(t *testing.T) {
+	s := natstest.Start(t)
+	c := config.Default()
+	c.Output.Subject, c.Output.Batch.MaxBytes = "flows.network.edge", 4<<10
+	nc := natstest.Connect(t, s.URL())
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}, MaxMsgSize: 5 << 10})
+	m, err := NewMinutes(c.Output, "network/edge", "a", nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := make([]ledger.Minute, 1000)
+	for i := range records {
+		records[i] = ledger.Minute{Kind: ledger.KindRest, Domain: uint32(i), DatagramsRefused: map[string]uint64{"header": uint64(i)}}
+	}
+	m.Add(time.Unix(1_700_000_040, 0), records)
+	if err := m.Send(t.Context()); err != nil || m.Stats().Published != uint64(len(records)) {
+		t.Errorf("%v, %+v", err, m.Stats())
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
@@ -35,7 +36,7 @@ type minuteKey struct {
 type minuteStream struct {
 	book     ledger.Book
 	advance  ledger.Advance
-	lastSeen int64
+	lastSeen int64 // in nanoseconds since 1970, by the clock as others have it
 }
 
 func (s *minuteStream) add(o *minuteStream) {
@@ -53,7 +54,7 @@ func (t *traffic) takeMinute(from *decode.Decoder) {
 	}
 	from.Take(func(p decode.Protocol, taken *decode.Taken) {
 		key := minuteKey{taken.Source, streamKey{taken.Stream.Exporter, taken.Stream.Port, p, taken.Stream.Domain}}
-		m.take(key, &minuteStream{taken.Book, taken.Advance, taken.Stream.LastSeen})
+		m.take(key, &minuteStream{taken.Book, taken.Advance, clock.WallOf(taken.Stream.LastSeen).UnixNano()})
 	})
 }
 
@@ -112,10 +113,23 @@ func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []led
 		}
 	}
 	m.before = make(map[exporterKey]ledger.Book, len(books))
+	rests := make(map[exporterKey]ledger.Book, len(books))
 	for key, book := range books {
 		m.before[key] = *book
-		rest, gone := *book, less[key]
+		rest, gone := rests[key.withoutZone()], less[key]
+		rest.AddBook(book)
 		rest.SubBook(&gone)
+		rests[key.withoutZone()] = rest
+	}
+	for key, rest := range rests {
+		// An exporter that got a book of its own within the minute has records in both, and streams do not tell which.
+		others := exporterKey{protocol: key.protocol}
+		if short, is := rests[others]; is && key != others {
+			short.Borrow(&rest)
+			rests[others], rests[key] = short, rest
+		}
+	}
+	for key, rest := range rests {
 		if rest.Waiting = 0; rest == (ledger.Book{}) { // it is a level, and told by nobody
 			continue
 		}
@@ -126,7 +140,7 @@ func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []led
 	before := m.streams
 	m.streams = make(map[minuteKey]*minuteStream)
 	for key, s := range before {
-		if s.book != (ledger.Book{}) && streams[key.stream] != nil {
+		if s.book != (ledger.Book{}) && streams[key.stream.withoutZone()] != nil {
 			m.streams[key] = &minuteStream{}
 		}
 	}
@@ -149,13 +163,14 @@ func (m *minute) most(limit int) (streams map[streamKey]*minuteStream, told map[
 		if *m.streams[key] == (minuteStream{}) { // it had records in the last minute, and nothing in this one
 			continue
 		}
-		s := streams[key.stream]
+		stream := key.stream.withoutZone()
+		s := streams[stream]
 		if s == nil {
 			if len(streams) >= limit {
 				continue
 			}
 			s = &minuteStream{}
-			streams[key.stream] = s
+			streams[stream] = s
 		}
 		s.add(m.streams[key])
 		exporter := exporterKey{key.source, key.stream.protocol}
@@ -164,6 +179,17 @@ func (m *minute) most(limit int) (streams map[streamKey]*minuteStream, told map[
 		told[exporter] = book
 	}
 	return streams, told
+}
+
+// withoutZone is the key as records have it: flows and tables have no zones, and two link-local addresses that differ in nothing else are one.
+func (k exporterKey) withoutZone() exporterKey {
+	k.exporter = k.exporter.WithZone("")
+	return k
+}
+
+func (k streamKey) withoutZone() streamKey {
+	k.exporter = k.exporter.WithZone("")
+	return k
 }
 
 func address(exporter netip.Addr) string {

@@ -80,7 +80,7 @@ func (k *Collector) taught(address netip.Addr, protocol decode.Protocol, domains
 		}
 	}
 	if changed != 0 {
-		out.TemplatesChanged = new(time.Unix(0, changed).UTC())
+		out.TemplatesChanged = new(clock.WallOf(changed).UTC())
 	}
 	return out
 }

@@ -320,7 +320,7 @@ func (t *traffic) account() (exporters []ledger.Exporter, streams []ledger.Strea
 	for key, s := range t.streams {
 		streams = append(streams, ledger.Stream{
 			StreamKey: ledger.StreamKey{Exporter: key.exporter.String(), Port: key.port, Protocol: key.protocol.String(), Domain: key.domain},
-			LastSeen:  time.Unix(0, s.lastSeen), Span: sum(s.parts),
+			LastSeen:  clock.WallOf(s.lastSeen), Span: sum(s.parts),
 		})
 	}
 	for _, n := range t.leftOut {

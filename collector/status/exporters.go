@@ -151,7 +151,7 @@ func DecodeExporters(r io.Reader) (*Exporters, error) {
 	}
 	page := &reading.Exporters
 	page.Exporters = reading.List
-	if page.Version < 1 || page.Started.IsZero() {
+	if page.Version < 1 || page.Started.IsZero() || page.Time.IsZero() {
 		return nil, errors.New("reading exporters: it is not a collector's")
 	}
 	page.Next = Text(page.Next)

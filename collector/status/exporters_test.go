@@ -107,3 +107,16 @@ func FuzzDecodeExporters(f *testing.F) {
 		}
 	})
 }
+
+// Without the time of the page nobody knows how long ago anything was: it would be taken for just now.
+func TestAPageWithoutItsTimeIsRefused(t *testing.T) {
+	for text, good := range map[string]bool{
+		`{"version": 1, "started": "2026-01-01T00:00:00Z", "time": "2026-01-01T00:00:01Z"}`: true,
+		`{"version": 1, "started": "2026-01-01T00:00:00Z"}`:                                 false,
+		`{"version": 1, "time": "2026-01-01T00:00:01Z"}`:                                    false,
+	} {
+		if _, err := DecodeExporters(strings.NewReader(text)); (err == nil) != good {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -58,11 +58,12 @@ func (r *recording) add(p *capture.Packet) {
 		return
 	}
 	size := len(p.Payload) + capture.PacketOverhead
+	r.received++
 	if r.bytes+int64(size) > r.request.Bytes {
+		r.dropped++ // it came: that nothing did would be a lie
 		r.finish(endedBytes)
 		return
 	}
-	r.received++
 	if len(r.waiting)+size > cap(r.waiting) {
 		r.dropped++
 		r.tap.dropped.Add(1)

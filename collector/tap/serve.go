@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/flowfleet/flowfleet/collector/capture"
 )
 
@@ -52,6 +54,8 @@ type Server struct {
 	end         context.CancelFunc
 	conns       sync.WaitGroup
 	slots       chan struct{}
+	// refusals that are logged: on the host's network anybody may ask, as often as he likes. All are counted.
+	refusals rate.Sometimes
 }
 
 // Serve takes requests in the background until Close. port is that of the collector's HTTP server; application and instance stand in the
@@ -61,7 +65,8 @@ func Serve(t *Tap, port int, application, instance string, log *slog.Logger) (*S
 	if err != nil {
 		return nil, fmt.Errorf("binding the socket for captures: %w", err)
 	}
-	s := &Server{tap: t, listener: listener, application: application, instance: instance, log: log, slots: make(chan struct{}, maxAsking)}
+	s := &Server{tap: t, listener: listener, application: application, instance: instance, log: log, slots: make(chan struct{}, maxAsking),
+		refusals: rate.Sometimes{First: 10, Interval: time.Second}}
 	s.ending, s.end = context.WithCancel(context.Background())
 	s.conns.Go(s.accept)
 	return s, nil
@@ -101,6 +106,8 @@ func (s *Server) accept() {
 
 func (s *Server) serve(conn *net.UnixConn) {
 	_ = conn.SetDeadline(time.Now().Add(askTime)) // a connection that is gone fails below
+	// A collector that ends does not wait for who has only begun to ask.
+	stopAsking := context.AfterFunc(s.ending, func() { _ = conn.SetReadDeadline(time.Now()) })
 	peer, err := peerOf(conn)
 	if err == nil {
 		err = peer.mayAsk()
@@ -110,13 +117,16 @@ func (s *Server) serve(conn *net.UnixConn) {
 	if err == nil {
 		err = readRequest(in, &request)
 	}
+	if !stopAsking() {
+		err = errEnding
+	}
 	var r *recording
 	if err == nil {
 		r, err = s.tap.begin(request)
 	}
 	if err != nil {
 		s.tap.refused.Add(1)
-		s.log.Warn("a capture is refused", "process", peer.Pid, "user", peer.Uid, "error", err)
+		s.refusals.Do(func() { s.log.Warn("a capture is refused", "process", peer.Pid, "user", peer.Uid, "error", err) })
 		_, _ = fmt.Fprintf(conn, "%s%v\n", answerRefused, err) // who asked may be gone
 		return
 	}
@@ -128,6 +138,8 @@ func (s *Server) serve(conn *net.UnixConn) {
 	statistics := r.statistics()
 	log.Info("a capture of raw datagrams has ended", "reason", why, "datagrams", statistics.Received-statistics.Dropped, "dropped", statistics.Dropped)
 }
+
+var errEnding = errors.New(endedDrain)
 
 // readRequest reads a line of JSON.
 func readRequest(in *bufio.Reader, request *Request) error {

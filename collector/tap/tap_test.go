@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,11 @@ var (
 // serve serves captures under a port that no other test has.
 func serve(t *testing.T) (*Tap, *Server, int) {
 	t.Helper()
+	return serveWith(t, slog.DiscardHandler)
+}
+
+func serveWith(t *testing.T, log slog.Handler) (*Tap, *Server, int) {
+	t.Helper()
 	held, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +41,7 @@ func serve(t *testing.T) (*Tap, *Server, int) {
 	t.Cleanup(func() { _ = held.Close() })
 	port := held.Addr().(*net.TCPAddr).Port
 	tap := &Tap{}
-	s, err := Serve(tap, port, "a test", "edge-1", slog.New(slog.DiscardHandler))
+	s, err := Serve(tap, port, "a test", "edge-1", slog.New(log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,4 +293,65 @@ func BenchmarkOffer(b *testing.B) {
 			}
 		})
 	}
+}
+
+// That nothing was heard is said of silence only.
+func TestACaptureThatHasNoRoomForOneDatagramSaysThatItCame(t *testing.T) {
+	tap, _, port := serve(t)
+	c := ask(t, port, func(r *Request) { r.Bytes = 500 })
+	tap.offer(exporter, make([]byte, 1400))
+	payloads, s := read(t, c)
+	if len(payloads) != 0 || s.Comment != endedBytes || s.Received != 1 || s.Dropped != 1 {
+		t.Errorf("%d datagrams, %+v", len(payloads), s)
+	}
+	if text := capture.Summary(exporter.Addr(), s); strings.Contains(text, "nothing was heard") || !strings.Contains(text, "1 more came") {
+		t.Error(text)
+	}
+}
+
+// Who has asked for half does not hold up the end of a collector, and is told.
+func TestACollectorThatEndsDoesNotWaitForWhoHasOnlyBegunToAsk(t *testing.T) {
+	tap, server, port := serve(t)
+	conn, err := net.Dial("unix", socketName(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, `{"address": `); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the connection is taken", func() bool { return len(server.slots) == 1 })
+	server.Close()
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.Contains(string(answer), endedDrain) || tap.Stats().Refused != 1 {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
+// Who may not capture may ask all the same, as often as he likes: that fills no log.
+func TestRefusalsAreAllCountedAndSomeLogged(t *testing.T) {
+	var log lines
+	tap, _, port := serveWith(t, slog.NewTextHandler(&log, nil))
+	const asked = 500
+	for range asked {
+		conn, err := net.Dial("unix", socketName(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "\n")
+		_, _ = io.ReadAll(conn) // which ends when it is refused
+		_ = conn.Close()
+	}
+	natstest.Eventually(t, "all are counted", func() bool { return tap.Stats().Refused == asked })
+	if n := log.n.Load(); n == 0 || n > asked/2 {
+		t.Errorf("%d refusals are logged of %d", n, asked)
+	}
+}
+
+// lines counts what is logged.
+type lines struct{ n atomic.Int64 }
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.n.Add(1)
+	return len(b), nil
 }

@@ -55,7 +55,7 @@ func choose(objects []v1alpha1.FlowExporter, senders map[netip.Addr]*sender, mos
 		address, _ := parse(string(o.Spec.Addresses[0]))
 		s := senders[address]
 		heard := o.CreationTimestamp.Time
-		if o.Status.LastHeard != nil && o.Status.LastHeard.After(heard) {
+		if o.Status.LastHeard != nil && o.Status.LastHeard.After(heard) && !o.Status.LastHeard.After(now.Add(maxSkew)) {
 			heard = o.Status.LastHeard.Time
 		}
 		if s != nil && s.heard.After(heard) {

@@ -39,6 +39,10 @@ func decoding(f *Facts, sending condition) condition {
 		return condition{metav1.ConditionUnknown, ReasonWaiting, fmt.Sprintf("%d data sets wait for their template, and nothing was decoded in the last %s",
 			f.figures().Waiting, minutes(w))}
 	}
+	if n := f.figures().Waiting; n > 0 {
+		return condition{metav1.ConditionTrue, ReasonDecoded, fmt.Sprintf("what came in the last %s was read, but for %d data sets that wait for their template",
+			minutes(w), n)}
+	}
 	return condition{metav1.ConditionTrue, ReasonDecoded, fmt.Sprintf("all that came in the last %s was read", minutes(w))}
 }
 

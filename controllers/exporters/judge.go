@@ -73,7 +73,7 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	out.ObservedGeneration = f.Exporter.Generation
 	figures(&out, f)
 	s := sending(f)
-	d := decoding(f, s)
+	d := f.known(decoding(f, s))
 	conditions := []condition{s, d}
 	set(&out, f, v1alpha1.ConditionSending, s)
 	set(&out, f, v1alpha1.ConditionDecoding, d)
@@ -87,7 +87,7 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 		kind  string
 		judge func(*Facts, condition) condition
 	}{{v1alpha1.ConditionSamplingKnown, samplingKnown}, {v1alpha1.ConditionClockRight, clockRight}, {v1alpha1.ConditionConsistent, consistent}} {
-		c := one.judge(f, s)
+		c := f.known(one.judge(f, s))
 		set(&out, f, one.kind, c)
 		if c.status == metav1.ConditionFalse { // many devices never say a rate, or have no clock: they are ready all the same
 			conditions = append(conditions, c)
@@ -115,6 +115,21 @@ func (f *Facts) keep(kind string) condition {
 		return condition{c.Status, c.Reason, c.Message}
 	}
 	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it takes %s of looking to say", span(windowLeast))}
+}
+
+// known is c where the collectors that answer can say so: where one does not, it may have other things to tell of the device. No more than is
+// missing by the numbers of what came to the others can have come to it.
+func (f *Facts) known(c condition) condition {
+	n := f.figures()
+	w := settled(f.Window, len(n.Nodes))
+	switch {
+	case c.status != metav1.ConditionTrue || f.Look.Unanswered == 0 || w == nil: // without a window it is one that was about to end, as likely as not
+		return c
+	case w.Sent > 0 && !n.LeftOut && !f.Look.Unfollowed && loss(w) <= maxLoss(f.Exporter):
+		return c
+	}
+	return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they received, and it is not known that "+
+		"all came to the others: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
 }
 
 // name of the device in messages.

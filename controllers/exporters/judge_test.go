@@ -60,10 +60,26 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
 		"its collector was just replaced": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{} }, "Sending",
 			yes, ReasonHeard, ""},
-		"without a template":        {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
-		"refused":                   {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "3 of 100"},
-		"waits for a template":      {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
-		"some waits, some is read":  {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
+		"without a template":       {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
+		"refused":                  {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "3 of 100"},
+		"waits for a template":     {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
+		"some waits, some is read": {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
+		"what waits is told":       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
+		"one that does not answer may have what cannot be read": {func(f *Facts) { f.Window.Sent, f.Look.Unanswered = 0, 1 }, "Decoding", unknown,
+			ReasonNotAllAnswer, "1 of 2"},
+		"or what contradicts the others":       {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Consistent", unknown, ReasonNotAllAnswer, ""},
+		"or another rate":                      {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "SamplingKnown", unknown, ReasonNotAllAnswer, ""},
+		"or another clock":                     {func(f *Facts) { f.Figures.LeftOut, f.Look.Unanswered = true, 1 }, "ClockRight", unknown, ReasonNotAllAnswer, ""},
+		"but not where all came to the others": {func(f *Facts) { f.Look.Unanswered = 1 }, "Decoding", yes, ReasonDecoded, ""},
+		"what is wrong is wrong, whatever one that does not answer has": {func(f *Facts) { f.Window.Sent, f.Window.Undecoded, f.Look.Unanswered = 0, 1, 1 },
+			"Decoding", no, ReasonNoTemplate, ""},
+		"another protocol may be heard by one that does not answer": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 },
+			"Sending", unknown, ReasonProtocolMissing, "1 of 2"},
+		"or not have come yet": {func(f *Facts) {
+			f.Exporter.Spec.Protocols, f.Window.Time = []v1alpha1.Protocol{"IPFIX", "NetFlow"}, 2*time.Minute
+		}, "Sending", unknown, ReasonProtocolMissing, "IPFIX yet"},
+		"what else it sends is judged": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 }, "Decoding", yes,
+			ReasonDecoded, ""},
 		"lost":                      {func(f *Facts) { f.Window.Missed = 50 }, "Complete", no, ReasonLost, "5.00%"},
 		"lost is not ready":         {func(f *Facts) { f.Window.Missed = 50 }, "Ready", no, ReasonLost, ""},
 		"lost no more than allowed": {func(f *Facts) { f.Window.Missed, f.Exporter.Spec.MaxLoss = 50, "5%" }, "Complete", yes, ReasonComplete, "5.00%"},
@@ -194,5 +210,46 @@ func TestEveryReasonIsInTheGuide(t *testing.T) {
 		if !strings.Contains(string(guide), "`"+r[1]+"`") {
 			t.Errorf("docs/exporters.md does not explain the reason %s", r[1])
 		}
+	}
+}
+
+// A collector was replaced: what it had heard is forgotten, and what comes each few minutes has not come yet.
+func TestAProtocolThatComesSeldomIsNotMissedAfterEachRestart(t *testing.T) {
+	f := healthy()
+	f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"}
+	f.Figures.Protocols["ipfix"] = true
+	f.Exporter.Status = Judge(f)
+	delete(f.Figures.Protocols, "ipfix")
+	for _, window := range []*Window{nil, {Time: time.Minute, Received: 1, Sent: 1}} {
+		f.Window = window
+		if c := meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionSending); c.Status != metav1.ConditionTrue {
+			t.Errorf("%+v: %+v", window, c)
+		}
+	}
+	f.Window = &Window{Time: 5 * time.Minute, Received: 1, Sent: 1}
+	if c := meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionSending); c.Status != metav1.ConditionFalse {
+		t.Errorf("at last: %+v", c)
+	}
+}
+
+// The operator before had a clock that was a day ahead.
+func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
+	o := healthy().Exporter
+	tomorrow := metav1.NewTime(noon.Add(24 * time.Hour))
+	o.Status.LastHeard = &tomorrow
+	m := newMemory()
+	m.look = Look{Since: noon.Add(-10 * time.Minute), Collectors: 2}
+	after := Judge(m.facts(o, noon))
+	if c := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionSending); c.Status != metav1.ConditionFalse || c.Reason != ReasonSilent {
+		t.Errorf("%+v", c)
+	}
+	if after.LastHeard.After(noon) {
+		t.Errorf("it is still to be heard at %s", after.LastHeard)
+	}
+	o.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
+	o.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Controller: new(true)}}
+	o.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))
+	if c := choose([]v1alpha1.FlowExporter{*o}, nil, 10, noon); len(c.remove) != 1 {
+		t.Error("nobody has heard it for a day, and it stays")
 	}
 }

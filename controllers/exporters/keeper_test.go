@@ -395,3 +395,21 @@ func TestWhatIsNoAddressIsRefusedAsASpec(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// The name that an exporter's object would have may be another's: the exporter has none then, and that is said.
+func TestAnExporterWhoseNameIsTakenIsNotForgottenInSilence(t *testing.T) {
+	w := newWorld(t, ordinary)
+	if err := w.declare("edge-192.0.2.1", "198.51.100.7"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for range 4 {
+		w.send("192.0.2.1", 100, 0)
+		w.clock.SetTime(w.clock.Now().Add(interval))
+		err = w.keeper.pass(t.Context(), client.ObjectKeyFromObject(w.fc), w.memory)
+	}
+	if err == nil || !strings.Contains(err.Error(), "198.51.100.7") || !strings.Contains(err.Error(), "add 192.0.2.1 to it") {
+		t.Errorf("it is said: %v", err)
+	}
+	w.expect("edge-192.0.2.1", v1alpha1.ConditionSending, metav1.ConditionUnknown, ReasonNotHeardYet)
+}

@@ -41,9 +41,16 @@ func (s *Said) stream(protocol string, stream *status.Stream, node string) {
 	if of := stream.Sampling; of == nil {
 		s.RatesUntold = true
 	} else {
-		s.Rated, s.Unrated = s.Rated || of.Rated, s.Unrated || of.Unrated
-		if i := slices.Index(sources, of.Source); i >= 0 && of.Rated && of.Rate > 0 {
+		s.Unrated = s.Unrated || of.Unrated
+		switch i := slices.Index(sources, of.Source); {
+		case !of.Rated:
+		case i >= 0 && of.Rate > 0:
+			s.Rated = true
 			s.rate(of.Rate, sources[i])
+		case !of.Unrated: // flows have a rate, and it does not say which
+			s.RatesUntold = true
+		default:
+			s.Rated = true
 		}
 	}
 	switch {

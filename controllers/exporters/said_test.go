@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
@@ -63,5 +65,19 @@ func TestWhatAPodLiesIsBounded(t *testing.T) {
 	}
 	if f := s.end()[router]; len(f.Said.Rates) != shownList || len(f.Said.Sources) != 1 || f.Said.Templates != 0 || f.Said.Skew > -time.Hour {
 		t.Errorf("%+v", f.Said)
+	}
+}
+
+// Where nobody says which rate it is, none is known.
+func TestARateThatNobodyNamesIsNotKnown(t *testing.T) {
+	for name, change := range map[string]func(*status.Sampling){
+		"none":                   func(s *status.Sampling) { s.Rate = 0 },
+		"a word of a later time": func(s *status.Sampling) { s.Source = "inferred" },
+	} {
+		f := healthy()
+		f.Figures.Said = saidBy("netflow9", func(e *status.Exporter) { change(e.Streams[0].Sampling) }).Said
+		if c := samplingKnown(f, sending(f)); c.status == metav1.ConditionTrue {
+			t.Errorf("%s: %+v", name, c)
+		}
 	}
 }

@@ -28,6 +28,9 @@ func sending(f *Facts) condition {
 	switch {
 	case !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) <= after:
 		if missing := missingProtocols(f); len(f.figures().Protocols) > 0 && len(missing) > 0 {
+			if c, ok := protocolUnknown(f, missing, after); ok {
+				return c
+			}
 			return condition{metav1.ConditionFalse, ReasonProtocolMissing, fmt.Sprintf("%s is not heard with %s, which spec.protocols expects: "+
 				"see the export protocol on the device, or change spec.protocols", f.name(), strings.Join(missing, " and "))}
 		}
@@ -51,6 +54,24 @@ func sending(f *Facts) condition {
 	}
 	return condition{metav1.ConditionFalse, ReasonSilent, fmt.Sprintf("%s was last heard at %s, and spec.silentAfter is %s: %s", f.name(),
 		f.LastHeard.UTC().Truncate(time.Minute).Format(time.RFC3339), span(after), look)}
+}
+
+// protocolUnknown is what is said of a protocol that is not heard where it may come to a collector that does not answer, or may not have come
+// yet since they were asked first: a device may send one each second, and another each few minutes.
+func protocolUnknown(f *Facts, missing []string, after time.Duration) (condition, bool) {
+	what := strings.Join(missing, " and ")
+	switch {
+	case f.Look.Unanswered > 0:
+		return condition{metav1.ConditionUnknown, ReasonProtocolMissing, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
+			"hear %s with %s: %s", f.Look.Unanswered, f.Look.Collectors, f.name(), what, f.Look.Reason)}, true
+	case f.Window == nil || f.Window.Time < min(after, windowTime-sampleEvery):
+		if c := f.keep(v1alpha1.ConditionSending); c.reason == ReasonHeard || c.reason == ReasonProtocolMissing {
+			return c, true
+		}
+		return condition{metav1.ConditionUnknown, ReasonProtocolMissing, fmt.Sprintf("%s is not heard with %s yet; these collectors have not been asked for %s",
+			f.name(), what, span(after))}, true
+	}
+	return condition{}, false
 }
 
 func addresses(spec *v1alpha1.FlowExporterSpec) string {

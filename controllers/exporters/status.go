@@ -21,7 +21,7 @@ const refresh = 5 * time.Minute
 func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if !f.LastHeard.IsZero() {
 		heard := metav1.NewTime(f.LastHeard.Truncate(time.Minute))
-		if s.LastHeard == nil || heard.After(s.LastHeard.Time) {
+		if s.LastHeard == nil || heard.After(s.LastHeard.Time) || s.LastHeard.After(f.Now.Add(maxSkew)) {
 			s.LastHeard = &heard
 		}
 	}

@@ -38,11 +38,29 @@ func (k *Keeper) apply(ctx context.Context, fc *v1alpha1.FlowCollector, c choice
 			return failures
 		}
 		o := object(fc, address)
-		if err := k.Client.Create(ctx, o, client.FieldOwner(fieldOwner)); err != nil && !apierrors.IsAlreadyExists(err) {
+		err := k.Client.Create(ctx, o, client.FieldOwner(fieldOwner))
+		if apierrors.IsAlreadyExists(err) {
+			err = k.taken(ctx, o)
+		}
+		if err != nil {
 			failures = errors.Join(failures, fmt.Errorf("making FlowExporter %s: %w", client.ObjectKeyFromObject(o), err))
 		}
 	}
 	return failures
+}
+
+// taken is an error where the object that has the name of another is not the same: nobody would ever hear of the address. One that is about
+// to go, or that the cache does not have yet, is none.
+func (k *Keeper) taken(ctx context.Context, o *v1alpha1.FlowExporter) error {
+	there := &v1alpha1.FlowExporter{}
+	if err := k.Client.Get(ctx, client.ObjectKeyFromObject(o), there); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !there.DeletionTimestamp.IsZero() || there.Spec.Collector == o.Spec.Collector && slices.Equal(there.Spec.Addresses, o.Spec.Addresses) {
+		return nil
+	}
+	return fmt.Errorf("somebody made one of this name for other addresses (%s of FlowCollector %s): rename it, or add %s to it",
+		addresses(&there.Spec), there.Spec.Collector, o.Spec.Addresses[0])
 }
 
 // object of an exporter that was heard.
@@ -174,6 +192,9 @@ func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
 	f := &Facts{Now: now, Exporter: o, Look: m.look}
 	if o.Status.LastHeard != nil {
 		f.LastHeard = o.Status.LastHeard.Time
+	}
+	if f.LastHeard.After(now.Add(maxSkew)) { // the operator's clock was ahead when it wrote that: it was before this look at the latest
+		f.LastHeard = m.look.Since
 	}
 	for _, text := range o.Spec.Addresses {
 		address, _ := parse(string(text))

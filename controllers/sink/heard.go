@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -102,8 +103,9 @@ func coarse(n uint64) int64 {
 	return int64(min(n/unit*unit, math.MaxInt64))
 }
 
-// place of the consumer as the sink says that was asked last of those that know it; nil where none does, and why, empty for unknown.
-func place(heard []Heard, consumer string) (found *jetstream.Consumers, at time.Time, why string) {
+// place of the consumer in the stream as the sink says that was asked last of those that know it; nil where none does, and why, empty for
+// unknown. A sink of the former spec may read another stream, where the consumer has the same name.
+func place(heard []Heard, stream, consumer string) (found *jetstream.Consumers, at time.Time, why string) {
 	for i := range heard {
 		d := heard[i].Said
 		switch {
@@ -111,6 +113,10 @@ func place(heard []Heard, consumer string) (found *jetstream.Consumers, at time.
 		case d.Place == nil:
 			if why == "" {
 				why = heard[i].Pod.Name + " says: " + d.Unplaced
+			}
+		case d.Place.Stream != stream:
+			if why == "" {
+				why = fmt.Sprintf("%s reads stream %q", heard[i].Pod.Name, d.Place.Stream)
 			}
 		case d.Place.Consumer == consumer && (found == nil || heard[i].Asked.After(at)):
 			found, at = consumers(d.Place), heard[i].Asked

@@ -153,7 +153,7 @@ func (f *Facts) destinationReachable(ready said) said {
 // keepingUp judges the consumer that the sinks share, and notes in the status where it stands. Where nobody tells, the status keeps what
 // was known last: losses are counted from there.
 func (f *Facts) keepingUp(out *v1alpha1.FlowSinkStatus) said {
-	found, at, why := place(f.Heard, ConsumerName(f.Sink))
+	found, at, why := place(f.Heard, cmp.Or(f.Stream, f.Sink.Status.Stream), ConsumerName(f.Sink))
 	if found == nil {
 		return said{metav1.ConditionUnknown, ReasonNotKnown, cmp.Or(why, "no sink tells how far it has read: see Ready")}
 	}

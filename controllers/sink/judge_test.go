@@ -134,6 +134,11 @@ func TestWhatSinksSayIsJudged(t *testing.T) {
 			h.Said.Place.Consumer = "flows_other"
 			return []Heard{h}
 		}, "Unknown", ReasonNotKnown, "", "True", ReasonSchemaCurrent, "True"},
+		{"nor does the same consumer of another stream", func() []Heard {
+			h := later(heard())
+			h.Said.Place.Stream = "flows-before"
+			return []Heard{h}
+		}, "Unknown", ReasonNotKnown, `reads stream "flows-before"`, "True", ReasonSchemaCurrent, "True"},
 		{"no tables", func() []Heard {
 			h := heard()
 			h.Said.Schema.Version = 0

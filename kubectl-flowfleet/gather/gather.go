@@ -181,8 +181,12 @@ func (g *gathering) read(live *capture.Live, s *Source, o *Outcome) error {
 	for {
 		p, err := live.Next()
 		if errors.Is(err, io.EOF) {
-			o.Statistics = live.Statistics()
-			o.Statistics.Comment = status.Text(o.Statistics.Comment)
+			said := live.Statistics()
+			if came := uint64(o.Taken + o.LeftOut); said.Dropped > said.Received || said.Received-said.Dropped != came {
+				return fmt.Errorf("it says that it received %d datagrams and left out %d of them, but %d came", said.Received, said.Dropped, came)
+			}
+			said.Comment = status.Text(said.Comment)
+			o.Statistics = said
 			return nil
 		}
 		if err == nil && p.Source.Addr() != g.limit.Address {

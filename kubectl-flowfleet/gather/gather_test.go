@@ -241,3 +241,54 @@ func FuzzGather(f *testing.F) {
 		datagrams(t, file.Bytes())
 	})
 }
+
+// What a collector says in the end is checked against what came of it.
+func TestACollectorWhoseFiguresContradictWhatItSentIsNamed(t *testing.T) {
+	packet := at(1, "1")
+	for name, s := range map[string]capture.Statistics{
+		"fewer":          {},
+		"more":           {Received: 5},
+		"less than none": {Received: 1, Dropped: 2},
+	} {
+		var file bytes.Buffer
+		b := capture.AppendStatistics(capture.AppendPacket(begun(), 0, &packet), 0, s)
+		outcomes, err := Gather(t.Context(), []Source{says(b, false, nil)}, limit, "", "", &file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := outcomes[0]; o.Err == nil || !strings.Contains(o.Err.Error(), "but 1 came") || o.Statistics != nil || o.Taken != 1 {
+			t.Errorf("%s: %+v", name, o)
+		}
+		if got := datagrams(t, file.Bytes()); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// A disk that is full for a moment leaves a file that is cut at one place, and not one with a hole.
+func TestNothingIsWrittenBehindABlockThatIsCut(t *testing.T) {
+	disk := &hiccup{room: 300}
+	if _, err := Gather(t.Context(), []Source{collector("a", false, at(1, strings.Repeat("x", 400)), at(2, "y"))}, limit, "", "", disk); err == nil ||
+		!strings.Contains(err.Error(), "full") {
+		t.Errorf("%v", err)
+	}
+	if !disk.failed || disk.Len() != disk.room {
+		t.Errorf("the file goes on behind the hole: %q", disk.String()[disk.room:])
+	}
+}
+
+// hiccup has room for so many bytes, takes a part of what does not fit, and has room again.
+type hiccup struct {
+	bytes.Buffer
+	room   int
+	failed bool
+}
+
+func (h *hiccup) Write(b []byte) (int, error) {
+	if !h.failed && h.Len()+len(b) > h.room {
+		h.failed = true
+		n, _ := h.Buffer.Write(b[:h.room-h.Len()])
+		return n, errors.New("the disk is full")
+	}
+	return h.Buffer.Write(b)
+}

@@ -46,6 +46,8 @@ type merger struct {
 	limit Limit
 	block []byte
 	queue queue
+	// failed is why the file has no more.
+	failed error
 	// interfaces so far, and datagrams and bytes that were taken.
 	interfaces uint32
 	taken      int
@@ -114,8 +116,11 @@ func (m *merger) end(number uint32, s capture.Statistics) error {
 	return m.write(capture.AppendStatistics(m.block[:0], number, s))
 }
 
+// write writes nothing more once it failed: what comes behind a block that is cut can be read by nobody.
 func (m *merger) write(block []byte) error {
 	m.block = block
-	_, err := m.out.Write(block)
-	return err
+	if m.failed == nil {
+		_, m.failed = m.out.Write(block)
+	}
+	return m.failed
 }
