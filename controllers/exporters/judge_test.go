@@ -82,7 +82,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"rates are known":                          {func(*Facts) {}, "SamplingKnown", yes, ReasonSamplingKnown, "1000 (announced)"},
 		"some flows have no rate":                  {func(f *Facts) { f.Figures.Said.Unrated = true }, "SamplingKnown", no, ReasonRatesMissing, "option sampler-table"},
 		"that is not ready":                        {func(f *Facts) { f.Figures.Said.Unrated = true }, "Ready", no, ReasonRatesMissing, ""},
-		"rates are disputed":                       {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "SamplingKnown", no, ReasonRatesDisputed, "overrides of the FlowCollector edge"},
+		"rates are disputed":                       {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "SamplingKnown", no, ReasonRatesDisputed, "spec.samplingRate of this FlowExporter"},
 		"nobody says a rate":                       {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "SamplingKnown", unknown, ReasonRateNotSaid, "1 for all packets"},
 		"that is ready":                            {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "Ready", yes, ReasonReady, ""},
 		"a collector tells no rates":               {func(f *Facts) { f.Figures.Said.RatesUntold = true }, "SamplingKnown", unknown, ReasonUntold, "former version"},

@@ -96,6 +96,10 @@ type memory struct {
 	// collectors of the last look: pods and when each process began.
 	collectors map[string]time.Time
 	look       Look
+	// asked is what the FlowExporters of the last look ask for, and configured what of it holds, as of a version of the configuration.
+	asked      Asked
+	configured inForce
+	version    string
 }
 
 // Look is how the last look at a fleet went.

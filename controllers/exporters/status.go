@@ -120,7 +120,7 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	for _, c := range after.Conditions {
 		b := meta.FindStatusCondition(before.Conditions, c.Type)
-		if b == nil || b.Status != c.Status || b.Reason != c.Reason {
+		if b == nil || b.Status != c.Status || b.Reason != c.Reason || c.Type == v1alpha1.ConditionConfigured && b.Message != c.Message {
 			return judgement
 		}
 	}
