@@ -22,6 +22,8 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:printcolumn:name="Sampling",type=string,JSONPath=`.status.sampling.text`
 // +kubebuilder:printcolumn:name="Last heard",type=date,JSONPath=`.status.lastHeard`
 // +kubebuilder:printcolumn:name="Collectors",type=integer,JSONPath=`.status.collectors`
+// +kubebuilder:printcolumn:name="Bytes/s",type=integer,priority=1,JSONPath=`.status.bytesPerSecond`
+// +kubebuilder:printcolumn:name="Scaled bytes/s",type=integer,priority=1,JSONPath=`.status.scaledBytesPerSecond`
 // +kubebuilder:printcolumn:name="Domains",type=string,priority=1,JSONPath=`.status.domains`
 // +kubebuilder:printcolumn:name="Templates",type=integer,priority=1,JSONPath=`.status.templates`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -205,6 +207,14 @@ type FlowExporterStatus struct {
 	// recordsPerSecond in the last minutes, to two digits.
 	// +optional
 	RecordsPerSecond *int64 `json:"recordsPerSecond,omitempty"`
+
+	// bytesPerSecond that flows of the last minutes tell of, to two digits: those of sampled packets where the device samples.
+	// +optional
+	BytesPerSecond *int64 `json:"bytesPerSecond,omitempty"`
+
+	// scaledBytesPerSecond are these times the sampling rate of each flow; left out unless all flows have one.
+	// +optional
+	ScaledBytesPerSecond *int64 `json:"scaledBytesPerSecond,omitempty"`
 
 	// loss in the last minutes, in percent of what the device sent by its own sequence numbers.
 	// +optional

@@ -984,6 +984,16 @@ func (in *FlowExporterStatus) DeepCopyInto(out *FlowExporterStatus) {
 		*out = new(int64)
 		**out = **in
 	}
+	if in.BytesPerSecond != nil {
+		in, out := &in.BytesPerSecond, &out.BytesPerSecond
+		*out = new(int64)
+		**out = **in
+	}
+	if in.ScaledBytesPerSecond != nil {
+		in, out := &in.ScaledBytesPerSecond, &out.ScaledBytesPerSecond
+		*out = new(int64)
+		**out = **in
+	}
 	if in.Units != nil {
 		in, out := &in.Units, &out.Units
 		*out = new(ExporterUnits)

@@ -140,6 +140,10 @@ func (w *world) send(address string, packets, lost uint64) {
 		w.heard[address] = e
 	}
 	e.Received, e.Decoded, e.Records = e.Received+packets-lost, e.Decoded+packets-lost, e.Records+10*(packets-lost)
+	if e.Volume == nil {
+		e.Volume = &ledger.Volume{}
+	}
+	e.Volume.Add(ledger.Volume{Bytes: 1000 * (packets - lost), Scaled: 50000 * (packets - lost)})
 	s := &e.Streams[0]
 	s.LastSeen, s.Span.Next, s.Span.Units, s.Span.TotalUnits = w.clock.Now(), s.Span.Next+packets, s.Span.Units+packets-lost, s.Span.TotalUnits+packets-lost
 }
@@ -199,7 +203,7 @@ func TestAnExporterThatIsHeardGetsAnObjectAndItsConditionsFollow(t *testing.T) {
 	}
 	w.expect(name, "Ready", metav1.ConditionTrue, ReasonReady)
 	o := w.objects()[name]
-	if s := o.Status; s.Protocol != "netflow9" || *s.RecordsPerSecond != 100 || s.Loss != "0.00%" || s.Collectors != 1 || s.Nodes[0] != "node-a" ||
+	if s := o.Status; s.Protocol != "netflow9" || *s.RecordsPerSecond != 100 || s.BytesPerSecond == nil || *s.BytesPerSecond != 10000 || s.Loss != "0.00%" || s.Collectors != 1 || s.Nodes[0] != "node-a" ||
 		s.Domains[0] != 3 || s.Units.Missed != 0 || s.LastHeard == nil || o.Labels[v1alpha1.LabelDiscovered] != "true" || o.OwnerReferences[0].UID != w.fc.UID {
 		t.Errorf("%+v\n%+v", o.ObjectMeta, s)
 	}
