@@ -55,7 +55,7 @@ func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
-	if c := judged(objects, "young"); !strings.Contains(c.Message, "192.0.2.1 ") || !strings.Contains(c.Message, "of old hold") {
+	if c := judged(objects, "young"); !strings.Contains(c.Message, "192.0.2.1 ") || !strings.Contains(c.Message, "of old, the older one") {
 		t.Errorf("%s", c.Message)
 	}
 	if c := judged(objects, "alone"); c == nil || c.Status != metav1.ConditionTrue || c.Reason != ReasonConfigured {

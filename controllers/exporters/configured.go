@@ -20,7 +20,7 @@ func configured(f *Facts) (c condition, ok bool) {
 	switch {
 	case a.rival != "":
 		return condition{metav1.ConditionFalse, ReasonAddressShared, fmt.Sprintf("%s is in spec.addresses of the FlowExporter %s, too: both show its figures, "+
-			"and samplingRate and interfaces of %s hold for it, which is older. Take the address out of one of them", a.shared, a.rival, a.elder)}, true
+			"and it has samplingRate and interfaces of %s, the older one. Take the address out of one of them", a.shared, a.rival, a.elder)}, true
 	case !configures(f.Exporter):
 		return c, false
 	case a.wrong != "":
