@@ -71,6 +71,9 @@ func TestACollectorSaysWhatAnExporterSaysOfRatesClockAndTemplates(t *testing.T) 
 		}
 		one := page.Exporters[0]
 		rates, skew, taught := one.Streams[0].Sampling, one.Streams[0].SkewMillis, one.Taught
+		if v := one.Volume; v == nil || v.Bytes != 1 || v.Scaled != 1000 { // the layout's first field is the bytes
+			return false
+		}
 		return rates != nil && rates.Rated && !rates.Unrated && rates.Rate == 1000 && rates.Source == "announced" && skew != nil && *skew < -1e9 &&
 			taught != nil && taught.Templates == 2 && taught.TemplatesChanged != nil && !taught.DisputedRates && !taught.ConflictingLayouts && !taught.BootTimes
 	})

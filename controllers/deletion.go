@@ -143,7 +143,7 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, servers
 	if servers.known.Forbidden {
 		return "", "the operator may not read the Secrets; to let it: " + f.Grant()
 	}
-	c := fleet.New(fc, r.Image, r.Namespace, servers.started).Filled()
+	c := fleet.New(fc, r.Image, r.Namespace, servers.started, nil).Filled()
 	want := jetstream.Want{Owner: ownerOf(fc), Revision: "delete " + servers.versions}
 	if deletesBucket(fc) && servers.templates != nil {
 		want.Bucket = &jetstream.WantBucket{Server: servers.templates, Spec: c.Templates, Delete: true}

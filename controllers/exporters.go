@@ -8,9 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/observation"
@@ -27,6 +33,14 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 			pods, err := r.pods(ctx, fc)
 			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err
 		},
+		Configuration: func(ctx context.Context, fc *v1alpha1.FlowCollector) (file, version string, err error) {
+			m := &corev1.ConfigMap{}
+			name := client.ObjectKey{Namespace: fc.Namespace, Name: fleet.ObjectName(fc)}
+			if err := r.Client.Get(ctx, name, m); client.IgnoreNotFound(err) != nil {
+				return "", "", fmt.Errorf("reading ConfigMap %s: %w", name, err)
+			}
+			return m.Data[fleet.ConfigurationFile], m.ResourceVersion, nil
+		},
 		Mine: func(fc *v1alpha1.FlowCollector) bool {
 			return fc.Status.Operator != nil && fc.Status.Operator.Identity == r.Identity
 		},
@@ -39,6 +53,44 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 		return fmt.Errorf("adding what keeps FlowExporters: %w", err)
 	}
 	return nil
+}
+
+// devices are what FlowExporters ask of a fleet's collectors; none where exporters.objects is Off.
+func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) ([]config.Device, error) {
+	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff {
+		return nil, nil
+	}
+	list := &v1alpha1.FlowExporterList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(fc.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing FlowExporters: %w", err)
+	}
+	return exporters.Ask(exporters.Of(fc, list.Items)).Devices, nil
+}
+
+// fleetOfExporter names the FlowCollector that a FlowExporter is of.
+func fleetOfExporter(_ context.Context, o client.Object) []reconcile.Request {
+	e, ok := o.(*v1alpha1.FlowExporter)
+	if !ok || e.Spec.Collector == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: e.Namespace, Name: e.Spec.Collector}}}
+}
+
+// asks passes what may change what FlowExporters ask for: not those of the operator's own, of which there are thousands, and no status.
+func asks() predicate.Predicate {
+	concerns := func(o client.Object) bool {
+		e, ok := o.(*v1alpha1.FlowExporter)
+		return ok && exporters.Declared(e)
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return concerns(e.Object) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return concerns(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := concerns(e.ObjectOld), concerns(e.ObjectNew)
+			return before != after || after && e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // ofDaemonSet reports whether the fleet's DaemonSet made a pod: labels are on any pod that wants them.

@@ -130,7 +130,11 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 		return err
 	}
 	f.Secrets = servers.known
-	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet))
+	devices, err := r.devices(ctx, fc)
+	if err != nil {
+		return err
+	}
+	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet), devices)
 	f.Image = desired.Image
 	f.NotAllowed = r.Allowed.refusals(fc, r.Image)
 	for _, problem := range desired.Filled().Check() {

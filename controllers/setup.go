@@ -169,6 +169,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(fleetOfPod)).
 		// Of no interest by itself: what becomes of a node shows in the pods. It is there to be listed without asking the API server.
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request { return nil })).
+		Watches(&v1alpha1.FlowExporter{}, handler.EnqueueRequestsFromMapFunc(fleetOfExporter), builder.WithPredicates(asks())).
 		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
 		WithOptions(options).
 		Complete(r)

@@ -40,7 +40,7 @@ func TestWhatIsAcceptedMakesAFleet(t *testing.T) {
 				if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, fc); err != nil {
 					t.Fatal(err)
 				}
-				f := fleet.New(fc, "example.com/flowfleet:1", "flowfleet-system", "")
+				f := fleet.New(fc, "example.com/flowfleet:1", "flowfleet-system", "", nil)
 				expected := beyondTheSchema[value]
 				for _, problem := range f.Filled().Check() {
 					if expected == "" || !strings.Contains(problem.String(), expected) {

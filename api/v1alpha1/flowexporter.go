@@ -22,6 +22,8 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:printcolumn:name="Sampling",type=string,JSONPath=`.status.sampling.text`
 // +kubebuilder:printcolumn:name="Last heard",type=date,JSONPath=`.status.lastHeard`
 // +kubebuilder:printcolumn:name="Collectors",type=integer,JSONPath=`.status.collectors`
+// +kubebuilder:printcolumn:name="Bytes/s",type=integer,priority=1,JSONPath=`.status.bytesPerSecond`
+// +kubebuilder:printcolumn:name="Scaled bytes/s",type=integer,priority=1,JSONPath=`.status.scaledBytesPerSecond`
 // +kubebuilder:printcolumn:name="Domains",type=string,priority=1,JSONPath=`.status.domains`
 // +kubebuilder:printcolumn:name="Templates",type=integer,priority=1,JSONPath=`.status.templates`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -96,6 +98,43 @@ type FlowExporterSpec struct {
 	// +kubebuilder:validation:MaxLength=8
 	// +kubebuilder:validation:Pattern=`^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$`
 	MaxLoss string `json:"maxLoss,omitempty"`
+
+	// samplingRate of the device's flows: one of so many packets is sampled, 1 to 4294967295. It counts before what the device announces,
+	// and before all of exporters.sampling of the FlowCollector. Collectors take a change up within a minute or so, without a restart.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4294967295
+	SamplingRate int64 `json:"samplingRate,omitempty"`
+
+	// interfaces are names of the device's interfaces, up to 512. They count before those of exporters.namesFrom of the FlowCollector;
+	// before what the device says where exporters.namePreference is Configured. They are taken up as samplingRate is.
+	// +optional
+	// +listType=map
+	// +listMapKey=index
+	// +kubebuilder:validation:MaxItems=512
+	Interfaces []ExporterInterface `json:"interfaces,omitempty"`
+}
+
+// ExporterInterface is the name of an interface of a device.
+type ExporterInterface struct {
+	// index is the interface's ifIndex, as flows have it; 0 to 4294967295.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	Index int64 `json:"index"`
+
+	// name that flows carry, 1 to 255 bytes of printable text.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]') && !self.matches('^[[:space:]]|[[:space:]]$')",message="a name has no control characters, and no blanks at its ends"
+	Name string `json:"name"`
+
+	// description, up to 255 bytes; flows carry it where decoding.names of the FlowCollector has interfaceDescriptions.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]') && !self.matches('^[[:space:]]|[[:space:]]$')",message="a description has no control characters, and no blanks at its ends"
+	Description string `json:"description,omitempty"`
 }
 
 // Condition types of a FlowExporter, beside Ready.
@@ -113,6 +152,9 @@ const (
 	ConditionClockRight = "ClockRight"
 	// ConditionConsistent is False where several devices seem to send with the address.
 	ConditionConsistent = "Consistent"
+	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses. It is
+	// there where these are set, or where that is so.
+	ConditionConfigured = "Configured"
 )
 
 // FlowExporterStatus is the device as its fleet's collectors hear it. Figures are brought up to date with every change of a
@@ -122,8 +164,8 @@ type FlowExporterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions say how it is: Ready, Sending, Decoding, Complete where the protocol has sequence numbers, SamplingKnown, ClockRight and
-	// Consistent. Ready is False where any of them is, and Unknown where one of the first three is.
+	// conditions say how it is: Ready, Sending, Decoding, Complete where the protocol has sequence numbers, SamplingKnown, ClockRight,
+	// Consistent, and Configured where samplingRate or interfaces are set. Ready is False where any of them is, and Unknown where one of the first three is.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -165,6 +207,14 @@ type FlowExporterStatus struct {
 	// recordsPerSecond in the last minutes, to two digits.
 	// +optional
 	RecordsPerSecond *int64 `json:"recordsPerSecond,omitempty"`
+
+	// bytesPerSecond that flows of the last minutes tell of, to two digits: those of sampled packets where the device samples.
+	// +optional
+	BytesPerSecond *int64 `json:"bytesPerSecond,omitempty"`
+
+	// scaledBytesPerSecond are these times the sampling rate of each flow; left out unless all flows have one.
+	// +optional
+	ScaledBytesPerSecond *int64 `json:"scaledBytesPerSecond,omitempty"`
 
 	// loss in the last minutes, in percent of what the device sent by its own sequence numbers.
 	// +optional

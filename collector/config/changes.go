@@ -15,7 +15,7 @@ import (
 // livePaths are the sections that take effect without a restart.
 var livePaths = []string{
 	"exporters.allowedNetworks", "exporters.sampling", "exporters.limits", "exporters.heldData", "exporters.names",
-	"exporters.namesFile", "exporters.namePreference", "log.level",
+	"exporters.namesFile", "exporters.namePreference", "exporters.devices", "log.level",
 }
 
 // Changes compares two configurations and returns the paths that differ: those that take effect at once, and those that

@@ -129,6 +129,7 @@ func (k *checker) exporters(e *Exporters) {
 	oneOf(k, "exporters.templateScope", e.TemplateScope, ScopeAuto, ScopeAddress, ScopeAddressPort)
 	k.rates("exporters.sampling.defaults", e.Sampling.Defaults)
 	k.rates("exporters.sampling.overrides", e.Sampling.Overrides)
+	k.devices(e.Devices)
 	l := &e.Limits
 	within(k, "exporters.limits.exporters", l.Exporters, 1, 1<<24)
 	within(k, "exporters.limits.templatesPerExporter", l.TemplatesPerExporter, 1, 65280)

@@ -84,6 +84,8 @@ type Exporters struct {
 	NamesFile string `json:"namesFile,omitempty"`
 	// NamePreference, default Configured: what Names and NamesFile say counts before what the exporter says. Live.
 	NamePreference NamePreference `json:"namePreference,omitempty"`
+	// Devices have settings of their own, which count before those of networks; up to MaxDevices. Live.
+	Devices []Device `json:"devices,omitempty"`
 }
 
 // Sampling configures rates by the exporter's network; the longest matching prefix wins. Live.

@@ -64,6 +64,10 @@ func TestEveryProblemIsReportedAtOnceWithItsPath(t *testing.T) {
 			[]string{"output.buffer.spool.directory", "output.buffer.spool.maxBytes", "output.buffer.spool.after"}},
 		{"a spool for standard output", "nats: {urls: [nats://n:4222]}\noutput: {kind: Stdout, buffer: {spool: {directory: /x}}}\n",
 			[]string{"output.buffer.spool"}},
+		{"devices that share an address, and names that are none", "nats: {urls: [nats://n:4222]}\nexporters: {devices: [{addresses: [192.0.2.1]}, " +
+			"{addresses: [\"::ffff:192.0.2.1\", \"fe80::1%eth0\"], interfaces: [{index: 1, name: \" x\"}, {index: 1, name: z, description: \"\\t\"}]}, {}]}\n",
+			[]string{"exporters.devices[1].addresses[1]", "exporters.devices[1].interfaces[0].name", "exporters.devices[1].interfaces[1].description",
+				"exporters.devices[1].interfaces[1].index", "exporters.devices[1].addresses", "exporters.devices[2].addresses"}},
 		{"duplicate key", "name: a\nname: b\n", []string{"name"}},
 		{"no mapping", "- a\n", []string{""}},
 	} {
@@ -105,6 +109,7 @@ func TestChangesAreSortedByWhatTheyNeed(t *testing.T) {
 	before, after := Default(), Default()
 	after.Exporters.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	after.Exporters.Held.MaxAge = Duration(time.Hour)
+	after.Exporters.Devices = []Device{{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, SamplingRate: 2}}
 	after.Log.Level = "debug"
 	if before.Hash() != after.Hash() {
 		t.Error("live changes change the hash")
@@ -112,7 +117,7 @@ func TestChangesAreSortedByWhatTheyNeed(t *testing.T) {
 	after.Output.Batch.MaxBytes = 1 << 12
 	after.Exporters.TemplateScope = ScopeAddress
 	live, restart := Changes(before, after)
-	if diff := cmp.Diff([]string{"exporters.allowedNetworks", "exporters.heldData.maxAge", "log.level"}, live); diff != "" {
+	if diff := cmp.Diff([]string{"exporters.allowedNetworks", "exporters.heldData.maxAge", "exporters.devices", "log.level"}, live); diff != "" {
 		t.Errorf("live (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"exporters.templateScope", "output.batch.maxBytes"}, restart); diff != "" {

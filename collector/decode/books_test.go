@@ -67,7 +67,8 @@ func TestEachExportersBooksBalanceWhateverItSends(t *testing.T) {
 				Settings: netflow.Settings{Hold: seed%4 != 3, HeldBytes: 8 << 10, HeldBytesPerExporter: 2 << 10, HeldAge: int64(time.Second),
 					Sessions: 40},
 			}
-			d := decode.New(config.ProtocolAuto, store, settings, &counts, &sink{t: t}, nil)
+			out := &sink{t: t}
+			d := decode.New(config.ProtocolAuto, store, settings, &counts, out, nil)
 			sent := make(map[netip.Addr]uint64)
 			now := int64(0)
 			for step := range 5000 {
@@ -94,6 +95,13 @@ func TestEachExportersBooksBalanceWhateverItSends(t *testing.T) {
 			}
 			d.Close()
 			exporters := assertBooks(t, d, &counts)
+			var volume ledger.Volume
+			for _, e := range exporters {
+				volume.Add(e.Volume)
+			}
+			if volume != out.volume || volume.Bytes == 0 || volume.Scaled == volume.Bytes {
+				t.Errorf("the exporters' records are of %+v bytes, those handed over of %+v", volume, out.volume)
+			}
 			for _, reason := range []ledger.Counter{ledger.RefusedNotAllowed, ledger.RefusedHeader, ledger.RefusedOversized, ledger.SetsDroppedMalformed,
 				ledger.SetsReleased, ledger.SetsExpiredOverflow, ledger.SetsDecoded, ledger.RecordsDecoded} {
 				if counts[reason] == 0 && (settings.Hold || reason != ledger.SetsReleased && reason != ledger.SetsExpiredOverflow) {

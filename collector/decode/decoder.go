@@ -110,6 +110,7 @@ type Decoder struct {
 	netflow  *netflow.Decoder
 	record   flow.Record
 	agents   agents
+	meter    meter // of sFlow
 	books    books
 	namer    namer
 	// now and received are Datagram.Moment and Received of the latest of sFlow.

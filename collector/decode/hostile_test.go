@@ -203,10 +203,12 @@ func TestAMillionSpoofedExportersAreBounded(t *testing.T) {
 type sink struct {
 	t       *testing.T
 	records int
+	volume  ledger.Volume
 }
 
 func (s *sink) Record(r *flow.Record) {
 	s.records++
+	s.volume.Record(r.Bytes, r.SamplingRate)
 	if len(r.ASPath) > flow.MaxASPath || len(r.BGPCommunities) > flow.MaxCommunities || len(r.LayerStack) > flow.MaxLayers ||
 		len(r.MPLSLabel) > flow.MaxMPLSLabels || len(r.IPv6RoutingHeaderAddresses) > flow.MaxSegments {
 		s.t.Error("a list is longer than its bound")

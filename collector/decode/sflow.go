@@ -36,7 +36,8 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	for i, fault := range sampleFaults {
 		before[i] = d.counts[fault]
 	}
-	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), source, options, &d.record, d.counts, d.out)
+	d.meter = meter{sink: d.out}
+	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), source, options, &d.record, d.counts, &d.meter)
 	d.namer.source = flow.Address{}
 	if outcome != ledger.DatagramsDecoded {
 		d.refuse(outcome, in)
@@ -52,10 +53,23 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.count(ledger.DatagramsReceived, 1)
 	known.count(ledger.DatagramsDecoded, 1)
 	known.count(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
+	known.book.Volume.Add(d.meter.volume)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
 	if d.counts[ledger.RecordsDecoded] != records {
 		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)
 	}
+}
+
+// meter hands records on, and adds up what they tell of.
+type meter struct {
+	sink   Sink
+	volume ledger.Volume
+}
+
+// Record implements Sink.
+func (m *meter) Record(r *flow.Record) {
+	m.volume.Record(r.Bytes, r.SamplingRate)
+	m.sink.Record(r)
 }
 
 // rateSource is where the rate of a sample's flow came from.

@@ -62,7 +62,7 @@ func NewListener(name string, c *Counts, levels Levels) Listener {
 // NewExporter puts what was counted of an exporter into an account.
 func NewExporter(address, protocol string, b *Book) Exporter {
 	c := b.Counts()
-	return Exporter{Address: address, Protocol: protocol, Datagrams: c.datagrams(), Sets: c.sets(b.Waiting), Records: c[RecordsDecoded]}
+	return Exporter{Address: address, Protocol: protocol, Datagrams: c.datagrams(), Sets: c.sets(b.Waiting), Records: c[RecordsDecoded], Volume: b.Volume}
 }
 
 func (c *Counts) datagrams() Datagrams {
@@ -105,8 +105,9 @@ type Exporter struct {
 	Protocol  string    `json:"protocol"`
 	Datagrams Datagrams `json:"datagrams"`
 	Sets      Sets      `json:"sets"`
-	// Records decoded.
+	// Records decoded, and what they tell of, which is no part of the account.
 	Records uint64 `json:"records"`
+	Volume  Volume `json:"-"`
 }
 
 // Unattributed is what the Exporter without an address is called.

@@ -6,6 +6,8 @@ type Book struct {
 	counts [RecordsDecoded + 1]uint64
 	// Waiting are the data sets held for their template now.
 	Waiting int64
+	// Volume of the records.
+	Volume Volume
 }
 
 // Inc adds one. Counters that no exporter's book has are left out.
@@ -24,6 +26,7 @@ func (b *Book) AddBook(o *Book) {
 		b.counts[i] += n
 	}
 	b.Waiting += o.Waiting
+	b.Volume.Add(o.Volume)
 }
 
 // SubBook takes away what b had at a former time.
@@ -32,6 +35,7 @@ func (b *Book) SubBook(o *Book) {
 		b.counts[i] -= n
 	}
 	b.Waiting -= o.Waiting
+	b.Volume.Sub(o.Volume)
 }
 
 // Borrow moves from o to b what b has below zero, after more was taken from it than was there, as far as o has it.

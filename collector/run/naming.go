@@ -39,13 +39,14 @@ func NamesOn(kinds []config.NameKind) (set decode.NameSet) {
 // saying is what a configuration says of names.
 type saying struct {
 	exporters    []config.ExporterName
+	devices      []config.Device
 	file         string
 	exporterWins bool
 }
 
 func sayingOf(c *config.Config) *saying {
 	e := &c.Exporters
-	return &saying{slices.Clone(e.Names), e.NamesFile, e.NamePreference == config.PreferExporter}
+	return &saying{slices.Clone(e.Names), slices.Clone(e.Devices), e.NamesFile, e.NamePreference == config.PreferExporter}
 }
 
 const (
@@ -129,10 +130,24 @@ func (k *Collector) sayNames(s *saying) {
 	for _, e := range s.exporters {
 		lines = append(lines, names.Line{Network: e.Network, Table: names.Exporters, Row: names.Row{Name: e.Name}})
 	}
+	lines = append(lines, interfaces(s.devices)...)
 	k.names.Say(names.NewSaid(lines), s.exporterWins)
 	if len(lines) > 0 {
 		k.log.Info("names from the configuration are in force", "names", len(lines), "exporters", networksOf(lines))
 	}
+}
+
+// interfaces are the names that devices have in the configuration: behind those of the file, of which the later counts.
+func interfaces(devices []config.Device) (lines []names.Line) {
+	for _, d := range devices {
+		for _, a := range d.Addresses {
+			for _, n := range d.Interfaces {
+				lines = append(lines, names.Line{Network: alone(a), Table: names.Interfaces, Number: uint64(n.Index),
+					Row: names.Row{Name: n.Name, Description: n.Description}})
+			}
+		}
+	}
+	return lines
 }
 
 func readNames(path string) ([]names.Line, error) {

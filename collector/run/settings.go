@@ -1,6 +1,9 @@
 package run
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
@@ -21,7 +24,7 @@ func settings(c *config.Config, workers int) *decode.Settings {
 	e := &c.Exporters
 	out := &decode.Settings{
 		Settings: netflow.Settings{
-			Overrides:            rates(e.Sampling.Overrides),
+			Overrides:            rates(overrides(e)),
 			Defaults:             rates(e.Sampling.Defaults),
 			Hold:                 !e.Held.Disabled,
 			HeldBytes:            int(e.Held.MaxBytes) / max(workers, 1),
@@ -55,6 +58,25 @@ func sessions(c *config.Config) int {
 		fewest = min(fewest, l.Workers)
 	}
 	return max(min(c.Exporters.Limits.Exporters, 2*c.Exporters.Limits.Exporters/max(fewest, 1)), 1)
+}
+
+// overrides are those of networks, and after them those of devices: of two for the same addresses the later counts.
+func overrides(e *config.Exporters) []config.NetworkRate {
+	out := slices.Clone(e.Sampling.Overrides)
+	for _, d := range e.Devices {
+		for _, a := range d.Addresses {
+			if d.SamplingRate != 0 {
+				out = append(out, config.NetworkRate{Network: alone(a), Rate: d.SamplingRate})
+			}
+		}
+	}
+	return out
+}
+
+// alone is the network of one address.
+func alone(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
+	return netip.PrefixFrom(a, a.BitLen())
 }
 
 func rates(list []config.NetworkRate) *network.Table[uint32] {

@@ -55,6 +55,8 @@ type Exporter struct {
 	SetsDropped uint64 `json:"setsDropped,omitempty"`
 	// Records decoded.
 	Records uint64 `json:"records"`
+	// Volume that they tell of; nil where the collector does not say.
+	Volume *ledger.Volume `json:"volume,omitempty"`
 	// Streams that were heard of in the last ten minutes, up to MaxStreams; StreamsLeftOut are more, as far as they are known.
 	Streams        []Stream `json:"streams,omitempty"`
 	StreamsLeftOut int      `json:"streamsLeftOut,omitempty"`

@@ -98,9 +98,13 @@ func number(b bool) int {
 	return 0
 }
 
-// discovered reports whether the operator made the object: one that says so without being the fleet's own is the user's.
+// Declared reports whether a FlowExporter is the user's.
+func Declared(o *v1alpha1.FlowExporter) bool { return !discovered(o) }
+
+// discovered reports whether the operator made the object: one that says so without being the fleet's own is the user's, and so is one
+// that has settings.
 func discovered(o *v1alpha1.FlowExporter) bool {
-	if o.Labels[v1alpha1.LabelDiscovered] != "true" || len(o.Spec.Addresses) == 0 {
+	if o.Labels[v1alpha1.LabelDiscovered] != "true" || len(o.Spec.Addresses) == 0 || configures(o) {
 		return false
 	}
 	for _, owner := range o.OwnerReferences {

@@ -26,6 +26,9 @@ const (
 type Figures struct {
 	// Datagrams, sets and records as in status.Exporter, added up over collectors.
 	Received, Refused, Waiting, Undecoded, Records uint64
+	// Volume that the records tell of; VolumeUntold: not all collectors say it.
+	Volume       ledger.Volume
+	VolumeUntold bool
 	// Sequences that were heard of in the last ten minutes, and what they come to over the fleet (ledger.Union).
 	Sequences                                 int
 	Sent, Units, Missed, Duplicated, Restarts uint64
@@ -55,6 +58,8 @@ func protocol(said string) string {
 func (f *Figures) add(o *Figures) {
 	f.Received, f.Refused, f.Waiting, f.Undecoded, f.Records = f.Received+o.Received, f.Refused+o.Refused, f.Waiting+o.Waiting,
 		f.Undecoded+o.Undecoded, f.Records+o.Records
+	f.Volume.Add(o.Volume)
+	f.VolumeUntold = f.VolumeUntold || o.VolumeUntold
 	f.Sequences, f.Sent, f.Units, f.Missed = f.Sequences+o.Sequences, f.Sent+o.Sent, f.Units+o.Units, f.Missed+o.Missed
 	f.Duplicated, f.Restarts, f.LeftOut = f.Duplicated+o.Duplicated, f.Restarts+o.Restarts, f.LeftOut || o.LeftOut
 	if o.LastHeard.After(f.LastHeard) {
@@ -115,6 +120,10 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			s.addresses[address] = f
 		}
 		f.Received, f.Refused, f.Waiting, f.Records = f.Received+e.Received, f.Refused+e.Refused, f.Waiting+e.SetsWaiting, f.Records+e.Records
+		if e.Volume != nil {
+			f.Volume.Add(*e.Volume)
+		}
+		f.VolumeUntold = f.VolumeUntold || e.Volume == nil && e.Records > 0
 		f.Undecoded += e.SetsExpired + e.SetsDropped
 		f.LeftOut = f.LeftOut || e.StreamsLeftOut > 0
 		protocol := protocol(e.Protocol)

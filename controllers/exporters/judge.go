@@ -23,42 +23,50 @@ type Facts struct {
 	LastHeard time.Time
 	// Window is nil where there is not enough to judge by.
 	Window *Window
+	// Asked is what it asks for, and InForce whether the collectors' configuration has it.
+	Asked   asked
+	InForce bool
 	// Idle says why nobody looks.
 	Idle idle
 }
 
 // The reasons of conditions. The page docs/exporters.md says what to do about each.
 const (
-	ReasonHeard            = "Heard"
-	ReasonNotHeardYet      = "NotHeardYet"
-	ReasonNeverHeard       = "NeverHeard"
-	ReasonSilent           = "Silent"
-	ReasonProtocolMissing  = "ProtocolMissing"
-	ReasonNotAllAnswer     = "CollectorsDoNotAnswer"
-	ReasonNoRoom           = "NoRoomForItsFigures"
-	ReasonMeasuring        = "Measuring"
-	ReasonNothingHeard     = "NothingHeard"
-	ReasonDecoded          = "Decoded"
-	ReasonRefused          = "DatagramsRefused"
-	ReasonNoTemplate       = "SetsUndecodable"
-	ReasonWaiting          = "WaitingForTemplates"
-	ReasonComplete         = "Complete"
-	ReasonLost             = "Lost"
-	ReasonTooManySequences = "TooManySequences"
-	ReasonNotLookedAfter   = "NotLookedAfter"
-	ReasonNoCollector      = "NoFlowCollector"
-	ReasonNoCollectors     = "NoCollectorsRun"
-	ReasonReady            = "Ready"
-	ReasonSamplingKnown    = "RatesKnown"
-	ReasonRatesDisputed    = "RatesDisputed"
-	ReasonRatesMissing     = "RatesMissing"
-	ReasonRateNotSaid      = "RateNotSaid"
-	ReasonClockRight       = "ClockAgrees"
-	ReasonClockWrong       = "ClockWrong"
-	ReasonNoClock          = "NoClock"
-	ReasonConsistent       = "Consistent"
-	ReasonTwins            = "SeveralDevices"
-	ReasonUntold           = "CollectorsDoNotTell"
+	ReasonHeard             = "Heard"
+	ReasonNotHeardYet       = "NotHeardYet"
+	ReasonNeverHeard        = "NeverHeard"
+	ReasonSilent            = "Silent"
+	ReasonProtocolMissing   = "ProtocolMissing"
+	ReasonNotAllAnswer      = "CollectorsDoNotAnswer"
+	ReasonNoRoom            = "NoRoomForItsFigures"
+	ReasonMeasuring         = "Measuring"
+	ReasonNothingHeard      = "NothingHeard"
+	ReasonDecoded           = "Decoded"
+	ReasonRefused           = "DatagramsRefused"
+	ReasonNoTemplate        = "SetsUndecodable"
+	ReasonWaiting           = "WaitingForTemplates"
+	ReasonComplete          = "Complete"
+	ReasonLost              = "Lost"
+	ReasonTooManySequences  = "TooManySequences"
+	ReasonNotLookedAfter    = "NotLookedAfter"
+	ReasonNoCollector       = "NoFlowCollector"
+	ReasonNoCollectors      = "NoCollectorsRun"
+	ReasonReady             = "Ready"
+	ReasonSamplingKnown     = "RatesKnown"
+	ReasonRatesDisputed     = "RatesDisputed"
+	ReasonRatesMissing      = "RatesMissing"
+	ReasonRateNotSaid       = "RateNotSaid"
+	ReasonClockRight        = "ClockAgrees"
+	ReasonClockWrong        = "ClockWrong"
+	ReasonNoClock           = "NoClock"
+	ReasonConsistent        = "Consistent"
+	ReasonTwins             = "SeveralDevices"
+	ReasonUntold            = "CollectorsDoNotTell"
+	ReasonConfigured        = "InConfiguration"
+	ReasonNotConfigured     = "NotInConfigurationYet"
+	ReasonAddressShared     = "AddressOfTwo"
+	ReasonSettingsWrong     = "SettingsWrong"
+	ReasonNoRoomForSettings = "NoRoomForSettings"
 )
 
 // Judge is the status that follows from the facts.
@@ -66,7 +74,7 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	out := *f.Exporter.Status.DeepCopy()
 	if f.Idle != (idle{}) {
 		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
-		out.RecordsPerSecond, out.Loss = nil, ""
+		out.RecordsPerSecond, out.BytesPerSecond, out.ScaledBytesPerSecond, out.Loss = nil, nil, nil, ""
 		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, f.Idle.reason, f.Idle.message})
 		return out
 	}
@@ -92,6 +100,14 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 		if c.status == metav1.ConditionFalse { // many devices never say a rate, or have no clock: they are ready all the same
 			conditions = append(conditions, c)
 		}
+	}
+	if c, ok := configured(f); ok {
+		set(&out, f, v1alpha1.ConditionConfigured, c)
+		if c.status == metav1.ConditionFalse {
+			conditions = append(conditions, c)
+		}
+	} else {
+		meta.RemoveStatusCondition(&out.Conditions, v1alpha1.ConditionConfigured)
 	}
 	set(&out, f, v1alpha1.ConditionReady, ready(conditions))
 	return out

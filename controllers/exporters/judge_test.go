@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -98,7 +100,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"rates are known":                          {func(*Facts) {}, "SamplingKnown", yes, ReasonSamplingKnown, "1000 (announced)"},
 		"some flows have no rate":                  {func(f *Facts) { f.Figures.Said.Unrated = true }, "SamplingKnown", no, ReasonRatesMissing, "option sampler-table"},
 		"that is not ready":                        {func(f *Facts) { f.Figures.Said.Unrated = true }, "Ready", no, ReasonRatesMissing, ""},
-		"rates are disputed":                       {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "SamplingKnown", no, ReasonRatesDisputed, "overrides of the FlowCollector edge"},
+		"rates are disputed":                       {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "SamplingKnown", no, ReasonRatesDisputed, "spec.samplingRate of this FlowExporter"},
 		"nobody says a rate":                       {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "SamplingKnown", unknown, ReasonRateNotSaid, "1 for all packets"},
 		"that is ready":                            {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "Ready", yes, ReasonReady, ""},
 		"a collector tells no rates":               {func(f *Facts) { f.Figures.Said.RatesUntold = true }, "SamplingKnown", unknown, ReasonUntold, "former version"},
@@ -141,6 +143,38 @@ func TestAProtocolWithoutSequenceNumbersHasNoConditionComplete(t *testing.T) {
 	if !meta.IsStatusConditionTrue(got.Conditions, v1alpha1.ConditionReady) {
 		t.Errorf("%+v", got.Conditions)
 	}
+}
+
+func TestBytesAreShownWhereAllCollectorsTellAndScaledOnesWhereAllFlowsHaveARate(t *testing.T) {
+	for name, test := range map[string]struct {
+		change        func(*Facts)
+		bytes, scaled *int64
+	}{
+		"all is known":                  {func(*Facts) {}, new(int64(4100)), new(int64(41000))},
+		"some flows have no rate":       {func(f *Facts) { f.Figures.Said.Unrated = true }, new(int64(4100)), nil},
+		"a collector tells no rates":    {func(f *Facts) { f.Figures.Said.RatesUntold = true }, new(int64(4100)), nil},
+		"nobody says a rate":            {func(f *Facts) { f.Figures.Said.Rated = false }, new(int64(4100)), nil},
+		"a collector tells no bytes":    {func(f *Facts) { f.Figures.VolumeUntold = true }, nil, nil},
+		"nobody looks":                  {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "Off"} }, nil, nil},
+		"not measured yet, as it was":   {func(f *Facts) { f.Window = nil }, new(int64(5)), new(int64(6))},
+		"of flows that tell of no byte": {func(f *Facts) { f.Window.Volume = ledger.Volume{} }, new(int64(0)), new(int64(0))},
+	} {
+		f := healthy()
+		f.Exporter.Status.BytesPerSecond, f.Exporter.Status.ScaledBytesPerSecond = new(int64(5)), new(int64(6))
+		f.Window.Volume = ledger.Volume{Bytes: 300 * 4123, Scaled: 300 * 41234}
+		test.change(f)
+		s := Judge(f)
+		if !reflect.DeepEqual(s.BytesPerSecond, test.bytes) || !reflect.DeepEqual(s.ScaledBytesPerSecond, test.scaled) {
+			t.Errorf("%s: %v and %v", name, value(s.BytesPerSecond), value(s.ScaledBytesPerSecond))
+		}
+	}
+}
+
+func value(n *int64) any {
+	if n == nil {
+		return "nothing"
+	}
+	return *n
 }
 
 func TestWhatWasSaidStaysWhileARestartedOperatorMeasures(t *testing.T) {

@@ -39,6 +39,8 @@ type Keeper struct {
 	Clock  clock.PassiveClock
 	// Collectors of a fleet that run and have an address.
 	Collectors func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error)
+	// Configuration of a fleet's collectors, as its ConfigMap has it, and the version of that; empty where there is none.
+	Configuration func(context.Context, *v1alpha1.FlowCollector) (file, version string, err error)
 	// Mine reports whether this operator looks after an object.
 	Mine func(*v1alpha1.FlowCollector) bool
 	// Interval between two looks at a fleet of one collector; 10 s where it is 0.
@@ -163,6 +165,9 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if fc.Spec.Exporters.Objects != v1alpha1.ObjectsDeclared {
 		most = int(fc.Spec.Exporters.MaxObjects)
 	}
+	if err := k.ask(ctx, fc, m, objects); err != nil {
+		return err
+	}
 	c := choose(objects, m.senders, most, k.Clock.Now())
 	k.metrics.show(name, objects, c)
 	if fc.Spec.Suspend {
@@ -177,14 +182,17 @@ func (k *Keeper) objects(ctx context.Context, fc *v1alpha1.FlowCollector) ([]v1a
 	if err := k.Client.List(ctx, list, client.InNamespace(fc.Namespace)); err != nil {
 		return nil, fmt.Errorf("listing FlowExporters: %w", err)
 	}
-	var out []v1alpha1.FlowExporter
-	for i := range list.Items {
-		o := &list.Items[i]
-		if o.Spec.Collector == fc.Name && o.DeletionTimestamp.IsZero() && len(o.Spec.Addresses) > 0 {
+	return Of(fc, list.Items), nil
+}
+
+// Of are the FlowExporters of a fleet, of those of its namespace.
+func Of(fc *v1alpha1.FlowCollector, all []v1alpha1.FlowExporter) (out []v1alpha1.FlowExporter) {
+	for i := range all {
+		if o := &all[i]; o.Spec.Collector == fc.Name && o.DeletionTimestamp.IsZero() && len(o.Spec.Addresses) > 0 {
 			out = append(out, *o)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // idle says why nobody looks at exporters; its zero value, that somebody does.

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/status"
@@ -50,6 +51,7 @@ type world struct {
 	mu     sync.Mutex
 	heard  map[string]*status.Exporter
 	broken bool
+	file   string // the collectors' configuration
 }
 
 func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
@@ -75,6 +77,11 @@ func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
 	w.keeper, err = New(Keeper{Client: c, Events: w.events, Clock: w.clock,
 		Collectors: func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			return []observation.Pod{{Name: "edge-a", Node: "node-a", Address: host, Port: int32(number)}}, nil
+		},
+		Configuration: func(context.Context, *v1alpha1.FlowCollector) (file, version string, err error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.file, strconv.Itoa(len(w.file)), nil
 		},
 		Mine: func(*v1alpha1.FlowCollector) bool { return true },
 	}, prometheus.NewRegistry())
@@ -133,6 +140,10 @@ func (w *world) send(address string, packets, lost uint64) {
 		w.heard[address] = e
 	}
 	e.Received, e.Decoded, e.Records = e.Received+packets-lost, e.Decoded+packets-lost, e.Records+10*(packets-lost)
+	if e.Volume == nil {
+		e.Volume = &ledger.Volume{}
+	}
+	e.Volume.Add(ledger.Volume{Bytes: 1000 * (packets - lost), Scaled: 50000 * (packets - lost)})
 	s := &e.Streams[0]
 	s.LastSeen, s.Span.Next, s.Span.Units, s.Span.TotalUnits = w.clock.Now(), s.Span.Next+packets, s.Span.Units+packets-lost, s.Span.TotalUnits+packets-lost
 }
@@ -192,7 +203,7 @@ func TestAnExporterThatIsHeardGetsAnObjectAndItsConditionsFollow(t *testing.T) {
 	}
 	w.expect(name, "Ready", metav1.ConditionTrue, ReasonReady)
 	o := w.objects()[name]
-	if s := o.Status; s.Protocol != "netflow9" || *s.RecordsPerSecond != 100 || s.Loss != "0.00%" || s.Collectors != 1 || s.Nodes[0] != "node-a" ||
+	if s := o.Status; s.Protocol != "netflow9" || *s.RecordsPerSecond != 100 || s.BytesPerSecond == nil || *s.BytesPerSecond != 10000 || s.Loss != "0.00%" || s.Collectors != 1 || s.Nodes[0] != "node-a" ||
 		s.Domains[0] != 3 || s.Units.Missed != 0 || s.LastHeard == nil || o.Labels[v1alpha1.LabelDiscovered] != "true" || o.OwnerReferences[0].UID != w.fc.UID {
 		t.Errorf("%+v\n%+v", o.ObjectMeta, s)
 	}
@@ -412,4 +423,56 @@ func TestAnExporterWhoseNameIsTakenIsNotForgottenInSilence(t *testing.T) {
 		t.Errorf("it is said: %v", err)
 	}
 	w.expect("edge-192.0.2.1", v1alpha1.ConditionSending, metav1.ConditionUnknown, ReasonNotHeardYet)
+}
+
+func TestSettingsAreSaidToHoldOnceTheConfigurationHasThem(t *testing.T) {
+	w := newWorld(t, ordinary)
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.fc.Namespace, Name: "r1"}}
+	o.Spec = v1alpha1.FlowExporterSpec{Collector: w.fc.Name, Addresses: []v1alpha1.ExporterAddress{"192.0.2.1", "2001:db8::1"}, SamplingRate: 77,
+		Interfaces: []v1alpha1.ExporterInterface{{Index: 3, Name: "xe-0/0/3", Description: "to Zurich"}}}
+	if err := w.c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.declare("plain", "192.0.2.2"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotConfigured)
+	file, err := config.Render(&config.Config{NATS: config.NATS{URLs: []string{"nats://n:4222"}}, Exporters: config.Exporters{Devices: Ask([]v1alpha1.FlowExporter{*o}).Devices}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.file = string(file)
+	w.mu.Unlock()
+	w.pass()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionTrue, ReasonConfigured)
+	if c := meta.FindStatusCondition(w.objects()["plain"].Status.Conditions, v1alpha1.ConditionConfigured); c != nil {
+		t.Errorf("where nothing is asked for, there is %+v", c)
+	}
+	w.read(o)
+	o.Spec.SamplingRate = 78
+	if err := w.c.Update(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	w.pass()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotConfigured)
+	if err := w.declare("twin", "192.0.2.1"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass()
+	for _, name := range []string{"r1", "twin"} {
+		w.expect(name, v1alpha1.ConditionConfigured, metav1.ConditionFalse, ReasonAddressShared)
+		w.expect(name, v1alpha1.ConditionReady, metav1.ConditionFalse, ReasonAddressShared)
+	}
+	if n := w.pass(); n != 0 {
+		t.Errorf("nothing has changed, and there are %d writes", n)
+	}
+}
+
+func (w *world) read(o client.Object) {
+	w.Helper()
+	if err := w.c.Get(w.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+		w.Fatal(err)
+	}
 }

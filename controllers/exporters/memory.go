@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 const (
@@ -20,18 +22,21 @@ type Window struct {
 	Time                                  time.Duration
 	Received, Refused, Undecoded, Records uint64
 	Sent, Missed                          uint64
+	Volume                                ledger.Volume
 }
 
 func (w *Window) add(o *Window) {
 	w.Time = max(w.Time, o.Time)
 	w.Received, w.Refused, w.Undecoded, w.Records = w.Received+o.Received, w.Refused+o.Refused, w.Undecoded+o.Undecoded, w.Records+o.Records
 	w.Sent, w.Missed = w.Sent+o.Sent, w.Missed+o.Missed
+	w.Volume.Add(o.Volume)
 }
 
 // sample is what was counted at one time.
 type sample struct {
 	at                                                  time.Time
 	received, refused, undecoded, records, sent, missed uint64
+	volume                                              ledger.Volume
 }
 
 // sender is what is remembered of an address from look to look.
@@ -62,7 +67,7 @@ func (s *sender) take(f *Figures, now time.Time, whole bool) {
 	if f.LastHeard.After(s.heard) {
 		s.heard = f.LastHeard
 	}
-	n := sample{now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed}
+	n := sample{now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed, f.Volume}
 	l := s.last
 	if !whole || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records || n.sent < l.sent {
 		s.samples = nil // something began anew
@@ -85,8 +90,10 @@ func (s *sender) window() *Window {
 	if b.at.Sub(a.at) < windowLeast {
 		return nil
 	}
+	volume := b.volume
+	volume.Sub(a.volume)
 	return &Window{Time: b.at.Sub(a.at), Received: b.received - a.received, Refused: b.refused - a.refused, Undecoded: b.undecoded - a.undecoded,
-		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed)}
+		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed), Volume: volume}
 }
 
 // memory of one fleet.
@@ -96,6 +103,10 @@ type memory struct {
 	// collectors of the last look: pods and when each process began.
 	collectors map[string]time.Time
 	look       Look
+	// asked is what the FlowExporters of the last look ask for, and configured what of it holds, as of a version of the configuration.
+	asked      Asked
+	configured inForce
+	version    string
 }
 
 // Look is how the last look at a fleet went.

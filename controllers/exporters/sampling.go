@@ -15,7 +15,7 @@ import (
 // samplingKnown judges whether it is known how many packets each packet of a flow stands for.
 func samplingKnown(f *Facts, sending condition) condition {
 	s := &f.figures().Said
-	configure := fmt.Sprintf("or set its rate, 1 for all packets, in exporters.sampling.overrides of the FlowCollector %s", f.Exporter.Spec.Collector)
+	const configure = "or set its rate, 1 for all packets, in spec.samplingRate of this FlowExporter"
 	switch {
 	case sending.silent():
 		return nothingHeard

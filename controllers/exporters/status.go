@@ -31,6 +31,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	}
 	if w := settled(f.Window, len(n.Nodes)); w != nil {
 		s.RecordsPerSecond = new(twoDigits(float64(w.Records) / w.Time.Seconds()))
+		s.BytesPerSecond, s.ScaledBytesPerSecond = volume(w, n)
 		s.Loss = ""
 		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || f.Look.Unanswered == 0 && !f.Look.Unfollowed) {
 			s.Loss = percent(w)
@@ -55,6 +56,19 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if n.Sequences > 0 {
 		s.Units = &v1alpha1.ExporterUnits{Sent: signed(n.Sent), Received: signed(n.Units), Missed: signed(n.Missed), Duplicated: signed(n.Duplicated)}
 	}
+}
+
+// volume is how many bytes a second flows tell of, and how many these stand for; nil where collectors do not tell, or where not every flow
+// has a sampling rate.
+func volume(w *Window, n *Figures) (bytes, scaled *int64) {
+	if n.VolumeUntold {
+		return nil, nil
+	}
+	bytes = new(twoDigits(float64(w.Volume.Bytes) / w.Time.Seconds()))
+	if said := &n.Said; said.Rated && !said.Unrated && !said.RatesUntold {
+		scaled = new(twoDigits(float64(w.Volume.Scaled) / w.Time.Seconds()))
+	}
+	return bytes, scaled
 }
 
 // saidOf puts what the device says beside flows into a status. What is not told now stays as it was.
@@ -120,7 +134,7 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	for _, c := range after.Conditions {
 		b := meta.FindStatusCondition(before.Conditions, c.Type)
-		if b == nil || b.Status != c.Status || b.Reason != c.Reason {
+		if b == nil || b.Status != c.Status || b.Reason != c.Reason || c.Type == v1alpha1.ConditionConfigured && b.Message != c.Message {
 			return judgement
 		}
 	}

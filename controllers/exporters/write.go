@@ -190,6 +190,9 @@ func (k *Keeper) writeStatus(ctx context.Context, w write) error {
 // facts of one object.
 func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
 	f := &Facts{Now: now, Exporter: o, Look: m.look}
+	if a := m.asked.of[o.Name]; a != nil {
+		f.Asked, f.InForce = *a, m.configured.has(a.device)
+	}
 	if o.Status.LastHeard != nil {
 		f.LastHeard = o.Status.LastHeard.Time
 	}

@@ -44,7 +44,7 @@ var promtoolDirectory = sync.OnceValues(func() (string, error) {
 func ruleFile(t *testing.T, c *v1alpha1.FlowCollector) []byte {
 	t.Helper()
 	c.Spec.Monitoring.PrometheusRule.Enabled = true
-	file, err := yaml.Marshal(New(c, "image", "system", "").PrometheusRule().Object["spec"])
+	file, err := yaml.Marshal(New(c, "image", "system", "", nil).PrometheusRule().Object["spec"])
 	if err != nil {
 		t.Fatal(err)
 	}

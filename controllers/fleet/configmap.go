@@ -19,5 +19,5 @@ func (f *Fleet) ConfigMap() (*coreac.ConfigMapApplyConfiguration, error) {
 		WithLabels(f.labels()).
 		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
-		WithData(map[string]string{configurationFile: string(file)}), nil
+		WithData(map[string]string{ConfigurationFile: string(file)}), nil
 }

@@ -14,11 +14,13 @@ import (
 // Where things are in a collector's pod.
 const (
 	configurationDirectory = config.StandardDirectory
-	configurationFile      = "collector.yaml"
 	spoolDirectory         = "/var/lib/flowfleet/spool"
 	namesDirectory         = "/etc/flowfleet-names"
 	namesFile              = "names.csv"
 )
+
+// ConfigurationFile is the key of the collectors' ConfigMap that their configuration is under.
+const ConfigurationFile = "collector.yaml"
 
 // SecretsDirectory has a directory of files for each volume of Secrets.
 const SecretsDirectory = "/var/run/secrets/flowfleet"
@@ -52,9 +54,9 @@ func Subject(c *v1alpha1.FlowCollector) string {
 	return fmt.Sprintf("flows.%s.%s", c.Namespace, c.Name)
 }
 
-// Configure is the configuration of the collectors that a FlowCollector asks for. What it leaves out, the collector fills in:
+// Configure is the configuration of the collectors that a FlowCollector and the settings of single devices ask for. What it leaves out, the collector fills in:
 // its package has the defaults.
-func Configure(c *v1alpha1.FlowCollector) *config.Config {
+func Configure(c *v1alpha1.FlowCollector, devices []config.Device) *config.Config {
 	s := &c.Spec
 	out := &config.Config{
 		Name:      c.Name,
@@ -68,6 +70,7 @@ func Configure(c *v1alpha1.FlowCollector) *config.Config {
 		Log:       config.Log{Level: string(s.Collector.LogLevel)},
 		DrainTime: duration(s.Collector.DrainTime),
 	}
+	out.Exporters.Devices = devices
 	for _, l := range s.Listeners {
 		out.Listeners = append(out.Listeners, config.Listener{
 			Name:          l.Name,

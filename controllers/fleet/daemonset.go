@@ -160,7 +160,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithImage(f.Image).
 		WithImagePullPolicy(c.ImagePullPolicy).
 		WithCommand("/collector").
-		WithArgs("run", "--config="+path.Join(configurationDirectory, configurationFile), "--instance=$(POD_NAME)").
+		WithArgs("run", "--config="+path.Join(configurationDirectory, ConfigurationFile), "--instance=$(POD_NAME)").
 		WithEnv(
 			FromField("POD_NAME", "metadata.name"),
 			FromField("NODE_NAME", "spec.nodeName")).

@@ -63,7 +63,7 @@ func (l *logged) address(key string) string {
 // datagram.
 func exposition(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
-	c := Configure(readCollector(t, "testdata/minimal.yaml"))
+	c := Configure(readCollector(t, "testdata/minimal.yaml"), nil)
 	c.NATS = config.NATS{URLs: []string{natstest.Start(t).URL()}}
 	c.Templates.MaxBytes, c.Output.Stream.MaxBytes = -1, -1
 	c.Output.Buffer.Spool, c.Output.Ledger = &config.Spool{Directory: t.TempDir()}, config.LedgerMinutes

@@ -46,19 +46,19 @@ type Fleet struct {
 	Configuration *config.Config
 }
 
-// New returns the fleet of a FlowCollector.
-func New(c *v1alpha1.FlowCollector, image, operatorNamespace, secretVersions string) *Fleet {
+// New returns the fleet of a FlowCollector, whose FlowExporters have settings for some devices.
+func New(c *v1alpha1.FlowCollector, image, operatorNamespace, secretVersions string, devices []config.Device) *Fleet {
 	if c.Spec.Collector.Image != "" {
 		image = c.Spec.Collector.Image
 	}
 	return &Fleet{Collector: c, Image: image, OperatorNamespace: operatorNamespace, SecretVersions: secretVersions,
-		Configuration: Configure(c)}
+		Configuration: Configure(c, devices)}
 }
 
 // Filled is the collectors' configuration with the defaults that they fill in. What depends on the machine (name, processors) is
 // that of this one: it is for looking at, not for rendering.
 func (f *Fleet) Filled() *config.Config {
-	c := Configure(f.Collector)
+	c := Configure(f.Collector, f.Configuration.Exporters.Devices)
 	c.SetDefaults()
 	return c
 }

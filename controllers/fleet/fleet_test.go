@@ -29,7 +29,7 @@ func readCollector(t *testing.T, file string) *v1alpha1.FlowCollector {
 
 func readFleet(t *testing.T, name string) *Fleet {
 	t.Helper()
-	return New(readCollector(t, "testdata/"+name+".yaml"), "registry.example.org/flowfleet:1.2.3", "flowfleet-system", "abc")
+	return New(readCollector(t, "testdata/"+name+".yaml"), "registry.example.org/flowfleet:1.2.3", "flowfleet-system", "abc", nil)
 }
 
 // objects are all that a fleet stands for, in the order of their files.
@@ -116,7 +116,7 @@ func TestPodsAreReplacedForWhatNeedsARestartOnly(t *testing.T) {
 	annotations := func(change func(*v1alpha1.FlowCollector)) map[string]string {
 		c := readCollector(t, "testdata/minimal.yaml")
 		change(c)
-		daemonSet, err := New(c, "image", "system", "secrets").DaemonSet()
+		daemonSet, err := New(c, "image", "system", "secrets", nil).DaemonSet()
 		if err != nil {
 			t.Fatal(err)
 		}

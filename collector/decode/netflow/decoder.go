@@ -83,6 +83,8 @@ type Decoder struct {
 	settings *Settings
 	counts   *ledger.Counts
 	sink     Sink
+	// volume of the records that were handed over and are not counted yet.
+	volume ledger.Volume
 	// report is told of what could not be decoded; nil where nobody asks.
 	report func(Problem)
 	// options is shown each options record; nil where nobody asks.
@@ -173,6 +175,19 @@ func (d *Decoder) count(c ledger.Counter, s *session, n uint64) {
 	d.counts.Add(c, n)
 	s.book.Add(c, n)
 	s.own.Add(c, n)
+}
+
+// give hands a record over.
+func (d *Decoder) give(r *flow.Record) {
+	d.volume.Record(r.Bytes, r.SamplingRate)
+	d.sink.Record(r)
+}
+
+// countRecords counts the records of a session that were handed over.
+func (d *Decoder) countRecords(s *session, n int) {
+	d.count(ledger.RecordsDecoded, s, uint64(n))
+	s.book.Volume.Add(d.volume)
+	d.volume = ledger.Volume{}
 }
 
 // drop counts and reports something of a session that could not be decoded.

@@ -108,9 +108,9 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 			r.SrcNet = uint32(v[l.masks])
 			r.DstNet = uint32(v[l.masks+1])
 		}
-		d.sink.Record(r)
+		d.give(r)
 	}
-	d.count(ledger.RecordsDecoded, s, uint64(count))
+	d.countRecords(s, count)
 	return ledger.DatagramsDecoded
 }
 

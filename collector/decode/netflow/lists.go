@@ -257,7 +257,7 @@ func (d *Decoder) emitNested(s *session, h *header, p *plan, b []byte, times rec
 	if !describes(r) {
 		return 0
 	}
-	d.sink.Record(r)
+	d.give(r)
 	return 1
 }
 

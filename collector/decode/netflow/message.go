@@ -275,7 +275,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
 		d.refreshRates(s) // they hold for the flows of the same message too
 	} else {
-		d.count(ledger.RecordsDecoded, s, uint64(flows))
+		d.countRecords(s, flows)
 		d.counts.Add(ledger.RecordsNotFlows, uint64(none))
 	}
 	if len(b) > maxSilentPaddingBytes && !allZero(b) {
@@ -289,18 +289,18 @@ func (d *Decoder) emit(s *session, h *header, p *plan, b []byte) int {
 	flows := 0
 	if describes(&d.record) {
 		flows++
-		d.sink.Record(&d.record)
+		d.give(&d.record)
 	}
 	if len(p.reverse) != 0 && d.decodeReverse(s, h, p, b) {
 		flows++
-		d.sink.Record(&d.reversed)
+		d.give(&d.reversed)
 	}
 	if p.hasLists {
 		flows += d.emitLists(s, h, p)
 	}
 	if flows == 0 && len(d.record.Extra) != 0 {
 		flows++ // no flow, but what it says was asked for
-		d.sink.Record(&d.record)
+		d.give(&d.record)
 	}
 	return flows
 }

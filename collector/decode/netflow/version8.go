@@ -97,9 +97,9 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 		r.Bytes = uint64(binary.BigEndian.Uint32(counters[4:]))
 		r.TimeFlowStartNs, r.TimeFlowEndNs = c.between(binary.BigEndian.Uint32(counters[8:]), binary.BigEndian.Uint32(counters[12:]))
 		l.fill(r, v)
-		d.sink.Record(r)
+		d.give(r)
 	}
-	d.count(ledger.RecordsDecoded, s, uint64(count))
+	d.countRecords(s, count)
 	return ledger.DatagramsDecoded
 }
 

@@ -1,0 +1,127 @@
+package exporters
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+)
+
+// maxSettings is how many bytes the settings of all devices of a fleet may take in the ConfigMap of its collectors, about: it has a MiB,
+// of which the FlowCollector's own lists take up to a half.
+const maxSettings = 512 << 10
+
+// Asked is what the FlowExporters of a fleet ask of its collectors.
+type Asked struct {
+	// Devices in order of age: the collectors' configuration has them.
+	Devices []config.Device
+	of      map[string]*asked // by the name of the object
+}
+
+// asked is what one FlowExporter asks for.
+type asked struct {
+	// device is nil where it asks for nothing, or where nothing of it holds.
+	device *config.Device
+	// wrong says what is wrong with the settings, noRoom that they do not fit.
+	wrong  string
+	noRoom bool
+	// shared is an address that it has in common with the FlowExporter rival; elder is the one whose settings hold for it.
+	shared       netip.Addr
+	rival, elder string
+}
+
+// Ask works out what FlowExporters of one fleet ask for. An address counts for the eldest that names it, by age and then by name.
+func Ask(objects []v1alpha1.FlowExporter) Asked {
+	out := Asked{of: make(map[string]*asked)}
+	var declared []*v1alpha1.FlowExporter
+	for i := range objects {
+		if !discovered(&objects[i]) {
+			declared = append(declared, &objects[i])
+		}
+	}
+	slices.SortFunc(declared, func(a, b *v1alpha1.FlowExporter) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	holder := make(map[netip.Addr]string)
+	size := 0
+	for _, o := range declared {
+		one := &asked{}
+		out.of[o.Name] = one
+		d := device(o)
+		for _, text := range o.Spec.Addresses {
+			address, _ := parse(string(text))
+			switch other, taken := holder[address]; {
+			case !taken:
+				holder[address] = o.Name
+				d.Addresses = append(d.Addresses, address)
+			case other != o.Name:
+				out.of[other].share(address, o.Name, other)
+				one.share(address, other, other)
+			}
+		}
+		if !configures(o) || len(d.Addresses) == 0 {
+			continue
+		}
+		if problems := d.Check(); len(problems) > 0 {
+			one.wrong = "spec." + problems[0].Path + ": " + problems[0].Message
+			continue
+		}
+		n := sizeOf(d)
+		if len(out.Devices) == config.MaxDevices || size+n > maxSettings {
+			one.noRoom = true
+			continue
+		}
+		size += n
+		one.device = d
+		out.Devices = append(out.Devices, *d)
+	}
+	return out
+}
+
+// share notes the first address that another has, too.
+func (a *asked) share(address netip.Addr, rival, elder string) {
+	if a.rival == "" {
+		a.shared, a.rival, a.elder = address, rival, elder
+	}
+}
+
+// device without its addresses.
+func device(o *v1alpha1.FlowExporter) *config.Device {
+	d := &config.Device{SamplingRate: uint32(o.Spec.SamplingRate)}
+	for _, n := range o.Spec.Interfaces {
+		d.Interfaces = append(d.Interfaces, config.Interface{Index: uint32(n.Index), Name: n.Name, Description: n.Description})
+	}
+	return d
+}
+
+// configures reports whether an object has something for the collectors' configuration.
+func configures(o *v1alpha1.FlowExporter) bool {
+	return o.Spec.SamplingRate != 0 || len(o.Spec.Interfaces) > 0
+}
+
+// sizeOf is about how many bytes a device takes in YAML, and no less.
+func sizeOf(d *config.Device) int {
+	n := 64 + 56*len(d.Addresses)
+	for _, i := range d.Interfaces {
+		n += 72 + yamlSize(i.Name) + yamlSize(i.Description)
+	}
+	return n
+}
+
+// yamlSize counts a character that may be written as an escape as one.
+func yamlSize(s string) (n int) {
+	for _, r := range s {
+		switch {
+		case r >= 0x80 || !strconv.IsPrint(r):
+			n += len(`\U0001F600`)
+		case r == '"', r == '\\', r == '\'', r == ' ': // a line may be broken at a blank
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}

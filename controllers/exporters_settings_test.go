@@ -1,0 +1,68 @@
+package controllers
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+func TestSettingsOfAFlowExporterGoToTheCollectorsWithoutReplacingThem(t *testing.T) {
+	w := newWorld(t)
+	fc := w.create("edge")
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "r1"}}
+	o.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}, SamplingRate: 77}
+	if err := w.c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	devices := func() []config.Device {
+		m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}}
+		if !w.exists(m) {
+			return nil
+		}
+		c, problems := config.Parse([]byte(m.Data[fleet.ConfigurationFile]))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return c.Exporters.Devices
+	}
+	natstest.Eventually(t, "the configuration has the rate", func() bool { d := devices(); return len(d) == 1 && d[0].SamplingRate == 77 })
+	before := w.daemonSet(fc)
+	change(w, o, func(o *v1alpha1.FlowExporter) {
+		o.Spec.SamplingRate = 78
+		o.Spec.Interfaces = []v1alpha1.ExporterInterface{{Index: 3, Name: "xe-0/0/3"}}
+	})
+	natstest.Eventually(t, "the configuration has the change", func() bool {
+		d := devices()
+		return len(d) == 1 && d[0].SamplingRate == 78 && len(d[0].Interfaces) == 1
+	})
+	if after := w.daemonSet(fc); after.Generation != before.Generation {
+		t.Errorf("the DaemonSet has changed: %+v", after.Spec.Template)
+	}
+	if err := w.c.Delete(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the settings went with the object", func() bool { return len(devices()) == 0 })
+}
+
+func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
+	w := newWorld(t)
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "r1"}}
+	o.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}, SamplingRate: 77}
+	if err := w.c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	r := &Reconciler{Client: w.c}
+	for objects, want := range map[v1alpha1.ExporterObjects]int{v1alpha1.ObjectsOff: 0, v1alpha1.ObjectsDeclared: 1, v1alpha1.ObjectsAll: 1} {
+		fc := w.fleet("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.Objects = objects })
+		if d, err := r.devices(t.Context(), fc); err != nil || len(d) != want {
+			t.Errorf("with %s: %d devices, %v", objects, len(d), err)
+		}
+	}
+}
