@@ -10,7 +10,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// consumerMetrics show the consumers of every FlowCollector, at most 16 each.
+// consumerMetrics show consumers: of every FlowCollector at most 16, or the one of every FlowSink.
 type consumerMetrics []consumerMetric
 
 type consumerMetric struct {
@@ -21,7 +21,8 @@ type consumerMetric struct {
 	value func(c *v1alpha1.ConsumerStatus) (value float64, known bool)
 }
 
-func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, error) {
+// newConsumerMetrics has those of a kind, in lower case: of a "flowsink", or of a "consumer" of a FlowCollector, which has a label of its own.
+func newConsumerMetrics(registerer prometheus.Registerer, kind string, labels ...string) (consumerMetrics, error) {
 	count := func(n func(c *v1alpha1.ConsumerStatus) int64) func(*v1alpha1.ConsumerStatus) (float64, bool) {
 		return func(c *v1alpha1.ConsumerStatus) (float64, bool) { return float64(n(c)), true }
 	}
@@ -37,34 +38,35 @@ func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, erro
 		stays      bool
 		value      func(c *v1alpha1.ConsumerStatus) (float64, bool)
 	}{
-		{"flowfleet_operator_consumer_pending_messages", "Messages of the stream that were not delivered to a reader of the consumer yet.", false,
+		{"pending_messages", "Messages of the stream that were not delivered to a reader of the consumer yet.", false,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Pending })},
-		{"flowfleet_operator_consumer_ack_pending_messages", "Messages that were delivered and not acknowledged.", false,
+		{"ack_pending_messages", "Messages that were delivered and not acknowledged.", false,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.AckPending })},
-		{"flowfleet_operator_consumer_redelivered_messages", "Messages that were delivered more than once and are not acknowledged.", false,
+		{"redelivered_messages", "Messages that were delivered more than once and are not acknowledged.", false,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Redelivered })},
-		{"flowfleet_operator_consumer_lag_seconds", "Age of the oldest message that is not acknowledged; 0 where there is none, no series where it is not known.", false,
+		{"lag_seconds", "Age of the oldest message that is not acknowledged; 0 where there is none, no series where it is not known.", false,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) {
 				if c.LagSeconds == nil {
 					return 0, false
 				}
 				return float64(*c.LagSeconds), true
 			}},
-		{"flowfleet_operator_consumer_retention_used_ratio", "How near the oldest message that is not acknowledged is to its end in the stream, which takes it at 1.", false,
+		{"retention_used_ratio", "How near the oldest message that is not acknowledged is to its end in the stream, which takes it at 1.", false,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) {
 				if c.RetentionUsedPercent == nil {
 					return 0, false
 				}
 				return float64(*c.RetentionUsedPercent) / 100, true
 			}},
-		{"flowfleet_operator_consumer_last_read_timestamp_seconds", "When a message was last delivered; no series where that was never.", true,
+		{"last_read_timestamp_seconds", "When a message was last delivered; no series where that was never.", true,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LastReadTime) }},
-		{"flowfleet_operator_consumer_lost_messages", "Messages that the stream took before they were acknowledged, since the operator knows the consumer.", true,
+		{"lost_messages", "Messages that the stream took before they were acknowledged, since the operator knows the consumer.", true,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Lost })},
-		{"flowfleet_operator_consumer_last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
+		{"last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LostTime) }},
 	} {
-		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.name, Help: m.help}, []string{"namespace", "name", "consumer"})
+		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "flowfleet_operator", Subsystem: kind, Name: m.name, Help: m.help},
+			append([]string{"namespace", "name"}, labels...))
 		if err := registerer.Register(gauge); err != nil {
 			return nil, err
 		}
@@ -73,20 +75,40 @@ func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, erro
 	return all, nil
 }
 
-// show shows the consumers as they are now, and no more those that only were there before. What was not looked at is not shown as if it were
-// of now.
+// show shows the consumers of a FlowCollector as they are now, and no more those that only were there before.
 func (m consumerMetrics) show(before, fc *v1alpha1.FlowCollector) {
-	c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionConsumersKeepUp)
-	current := c != nil && (c.Status != metav1.ConditionUnknown || c.Reason == judge.ReasonLagUnknown)
+	of := func(consumer string) []string { return []string{fc.Namespace, fc.Name, consumer} }
+	current := placeKnown(fc.Status.Conditions, v1alpha1.ConditionConsumersKeepUp)
+	for i := range before.Status.Consumers {
+		m.set(of(before.Status.Consumers[i].Name), nil, false)
+	}
+	for i := range fc.Status.Consumers {
+		m.set(of(fc.Status.Consumers[i].Name), &fc.Status.Consumers[i], current)
+	}
+}
+
+// showSink shows the consumer of a FlowSink as it is now.
+func (m consumerMetrics) showSink(s *v1alpha1.FlowSink) {
+	m.set([]string{s.Namespace, s.Name}, s.Status.Reader, placeKnown(s.Status.Conditions, v1alpha1.ConditionKeepingUp))
+}
+
+// placeKnown reports whether a condition says that somebody looked.
+func placeKnown(conditions []metav1.Condition, kind string) bool {
+	c := meta.FindStatusCondition(conditions, kind)
+	return c != nil && (c.Status != metav1.ConditionUnknown || c.Reason == judge.ReasonLagUnknown)
+}
+
+// set shows a consumer; nil for none. What was not looked at is not shown as if it were of now.
+func (m consumerMetrics) set(labels []string, c *v1alpha1.ConsumerStatus, current bool) {
 	for _, metric := range m {
-		for i := range before.Status.Consumers {
-			metric.gauge.DeleteLabelValues(fc.Namespace, fc.Name, before.Status.Consumers[i].Name)
+		value, known := 0.0, false
+		if c != nil && (current || metric.stays) {
+			value, known = metric.value(c)
 		}
-		for i := range fc.Status.Consumers {
-			c := &fc.Status.Consumers[i]
-			if value, known := metric.value(c); known && (current || metric.stays) {
-				metric.gauge.WithLabelValues(fc.Namespace, fc.Name, c.Name).Set(value)
-			}
+		if known {
+			metric.gauge.WithLabelValues(labels...).Set(value)
+		} else {
+			metric.gauge.DeleteLabelValues(labels...)
 		}
 	}
 }
