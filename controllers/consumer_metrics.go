@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,8 +23,14 @@ type consumerMetric struct {
 	value func(c *v1alpha1.ConsumerStatus) (value float64, known bool)
 }
 
-// newConsumerMetrics has those of a kind, in lower case: of a "flowsink", or of a "consumer" of a FlowCollector, which has a label of its own.
-func newConsumerMetrics(registerer prometheus.Registerer, kind string, labels ...string) (consumerMetrics, error) {
+// What the names of the metrics begin with: those of FlowCollectors' consumers, and those of FlowSinks.
+const (
+	ofConsumers = "flowfleet_operator_consumer_"
+	ofFlowSinks = "flowfleet_operator_flowsink_"
+)
+
+// newConsumerMetrics has those that begin so. Their labels are the object's namespace and name, and those given.
+func newConsumerMetrics(registerer prometheus.Registerer, beginning string, labels ...string) (consumerMetrics, error) {
 	count := func(n func(c *v1alpha1.ConsumerStatus) int64) func(*v1alpha1.ConsumerStatus) (float64, bool) {
 		return func(c *v1alpha1.ConsumerStatus) (float64, bool) { return float64(n(c)), true }
 	}
@@ -38,34 +46,34 @@ func newConsumerMetrics(registerer prometheus.Registerer, kind string, labels ..
 		stays      bool
 		value      func(c *v1alpha1.ConsumerStatus) (float64, bool)
 	}{
-		{"pending_messages", "Messages of the stream that were not delivered to a reader of the consumer yet.", false,
+		{"flowfleet_operator_consumer_pending_messages", "Messages of the stream that were not delivered to a reader of the consumer yet.", false,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Pending })},
-		{"ack_pending_messages", "Messages that were delivered and not acknowledged.", false,
+		{"flowfleet_operator_consumer_ack_pending_messages", "Messages that were delivered and not acknowledged.", false,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.AckPending })},
-		{"redelivered_messages", "Messages that were delivered more than once and are not acknowledged.", false,
+		{"flowfleet_operator_consumer_redelivered_messages", "Messages that were delivered more than once and are not acknowledged.", false,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Redelivered })},
-		{"lag_seconds", "Age of the oldest message that is not acknowledged; 0 where there is none, no series where it is not known.", false,
+		{"flowfleet_operator_consumer_lag_seconds", "Age of the oldest message that is not acknowledged; 0 where there is none, no series where it is not known.", false,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) {
 				if c.LagSeconds == nil {
 					return 0, false
 				}
 				return float64(*c.LagSeconds), true
 			}},
-		{"retention_used_ratio", "How near the oldest message that is not acknowledged is to its end in the stream, which takes it at 1.", false,
+		{"flowfleet_operator_consumer_retention_used_ratio", "How near the oldest message that is not acknowledged is to its end in the stream, which takes it at 1.", false,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) {
 				if c.RetentionUsedPercent == nil {
 					return 0, false
 				}
 				return float64(*c.RetentionUsedPercent) / 100, true
 			}},
-		{"last_read_timestamp_seconds", "When a message was last delivered; no series where that was never.", true,
+		{"flowfleet_operator_consumer_last_read_timestamp_seconds", "When a message was last delivered; no series where that was never.", true,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LastReadTime) }},
-		{"lost_messages", "Messages that the stream took before they were acknowledged, since the operator knows the consumer.", true,
+		{"flowfleet_operator_consumer_lost_messages", "Messages that the stream took before they were acknowledged, since the operator knows the consumer.", true,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Lost })},
-		{"last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
+		{"flowfleet_operator_consumer_last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LostTime) }},
 	} {
-		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "flowfleet_operator", Subsystem: kind, Name: m.name, Help: m.help},
+		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: beginning + strings.TrimPrefix(m.name, ofConsumers), Help: m.help},
 			append([]string{"namespace", "name"}, labels...))
 		if err := registerer.Register(gauge); err != nil {
 			return nil, err

@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,9 +12,9 @@ type conditionMetrics struct {
 	gauge *prometheus.GaugeVec
 }
 
-func newConditionMetrics(registerer prometheus.Registerer, kind string) (*conditionMetrics, error) {
+func newConditionMetrics(registerer prometheus.Registerer, name, kind string) (*conditionMetrics, error) {
 	m := &conditionMetrics{prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "flowfleet_operator", Subsystem: strings.ToLower(kind), Name: "condition",
+		Name: name,
 		Help: "Whether a condition of a " + kind + " has a status: 1 for the one that it has, 0 for the others.",
 	}, []string{"namespace", "name", "type", "status"})}
 	return m, registerer.Register(m.gauge)

@@ -11,7 +11,7 @@ import (
 
 // An alert on a condition must not go on when the condition is gone, as MonitoringReady is where nothing asks for it any more.
 func TestMetricOfAConditionGoesWithIt(t *testing.T) {
-	m, err := newConditionMetrics(prometheus.NewRegistry(), "FlowCollector")
+	m, err := newConditionMetrics(prometheus.NewRegistry(), "flowfleet_operator_flowcollector_condition", "FlowCollector")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,10 +113,10 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if options.elect != "" {
 		r.Lease = options.elect + "/flowfleet.io"
 	}
-	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry(), "FlowCollector"); err != nil {
+	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry(), "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
 		t.Fatal(err)
 	}
-	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry(), "consumer", "consumer"); err != nil {
+	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry(), ofConsumers, "consumer"); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {

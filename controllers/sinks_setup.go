@@ -37,10 +37,10 @@ func (r *SinkReconciler) Setup(manager ctrl.Manager) error {
 }
 
 func (r *SinkReconciler) register(registerer prometheus.Registerer) (err error) {
-	if r.conditions, err = newConditionMetrics(registerer, "FlowSink"); err != nil {
+	if r.conditions, err = newConditionMetrics(registerer, "flowfleet_operator_flowsink_condition", "FlowSink"); err != nil {
 		return err
 	}
-	r.readers, err = newConsumerMetrics(registerer, "flowsink")
+	r.readers, err = newConsumerMetrics(registerer, ofFlowSinks)
 	return err
 }
 
