@@ -12,11 +12,10 @@ import (
 
 // Codes of ClickHouse's errors (src/Common/ErrorCodes.cpp).
 const (
-	unknownTable    = 60
-	unknownDatabase = 81
-	tooManyParts    = 252
-
 	cannotReadAllData = 33
+	unknownTable      = 60
+	unknownDatabase   = 81
+	tooManyParts      = 252
 )
 
 // tooManyPartitions is in the text of tooManyParts where the batch itself has rows of more partitions than one insert may have
@@ -77,8 +76,19 @@ func judge(status int, code, answer string) error {
 		code = match[1]
 	}
 	e.code, _ = strconv.Atoi(code) // 0 for none
-	if dataCodes[e.code] != "" && !(e.code == cannotReadAllData && strings.Contains(text, cutOnTheWay)) || e.code == tooManyParts && strings.Contains(text, tooManyPartitions) {
+	if ofTheBatch(e.code, text) {
 		return &sink.Refusal{Reason: sink.ReasonDestination, Err: e}
 	}
 	return e
+}
+
+// ofTheBatch reports whether a batch is at fault itself.
+func ofTheBatch(code int, text string) bool {
+	switch code {
+	case tooManyParts:
+		return strings.Contains(text, tooManyPartitions)
+	case cannotReadAllData:
+		return !strings.Contains(text, cutOnTheWay)
+	}
+	return dataCodes[code] != ""
 }
