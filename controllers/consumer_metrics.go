@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,7 +12,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// consumerMetrics show the consumers of every FlowCollector, at most 16 each.
+// consumerMetrics show consumers: of every FlowCollector at most 16, or the one of every FlowSink.
 type consumerMetrics []consumerMetric
 
 type consumerMetric struct {
@@ -21,7 +23,14 @@ type consumerMetric struct {
 	value func(c *v1alpha1.ConsumerStatus) (value float64, known bool)
 }
 
-func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, error) {
+// What the names of the metrics begin with: those of FlowCollectors' consumers, and those of FlowSinks.
+const (
+	ofConsumers = "flowfleet_operator_consumer_"
+	ofFlowSinks = "flowfleet_operator_flowsink_"
+)
+
+// newConsumerMetrics has those that begin so. Their labels are the object's namespace and name, and those given.
+func newConsumerMetrics(registerer prometheus.Registerer, beginning string, labels ...string) (consumerMetrics, error) {
 	count := func(n func(c *v1alpha1.ConsumerStatus) int64) func(*v1alpha1.ConsumerStatus) (float64, bool) {
 		return func(c *v1alpha1.ConsumerStatus) (float64, bool) { return float64(n(c)), true }
 	}
@@ -64,7 +73,8 @@ func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, erro
 		{"flowfleet_operator_consumer_last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LostTime) }},
 	} {
-		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.name, Help: m.help}, []string{"namespace", "name", "consumer"})
+		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: beginning + strings.TrimPrefix(m.name, ofConsumers), Help: m.help},
+			append([]string{"namespace", "name"}, labels...))
 		if err := registerer.Register(gauge); err != nil {
 			return nil, err
 		}
@@ -73,20 +83,40 @@ func newConsumerMetrics(registerer prometheus.Registerer) (consumerMetrics, erro
 	return all, nil
 }
 
-// show shows the consumers as they are now, and no more those that only were there before. What was not looked at is not shown as if it were
-// of now.
+// show shows the consumers of a FlowCollector as they are now, and no more those that only were there before.
 func (m consumerMetrics) show(before, fc *v1alpha1.FlowCollector) {
-	c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionConsumersKeepUp)
-	current := c != nil && (c.Status != metav1.ConditionUnknown || c.Reason == judge.ReasonLagUnknown)
+	of := func(consumer string) []string { return []string{fc.Namespace, fc.Name, consumer} }
+	current := placeKnown(fc.Status.Conditions, v1alpha1.ConditionConsumersKeepUp)
+	for i := range before.Status.Consumers {
+		m.set(of(before.Status.Consumers[i].Name), nil, false)
+	}
+	for i := range fc.Status.Consumers {
+		m.set(of(fc.Status.Consumers[i].Name), &fc.Status.Consumers[i], current)
+	}
+}
+
+// showSink shows the consumer of a FlowSink as it is now.
+func (m consumerMetrics) showSink(s *v1alpha1.FlowSink) {
+	m.set([]string{s.Namespace, s.Name}, s.Status.Reader, placeKnown(s.Status.Conditions, v1alpha1.ConditionKeepingUp))
+}
+
+// placeKnown reports whether a condition says that somebody looked.
+func placeKnown(conditions []metav1.Condition, kind string) bool {
+	c := meta.FindStatusCondition(conditions, kind)
+	return c != nil && (c.Status != metav1.ConditionUnknown || c.Reason == judge.ReasonLagUnknown)
+}
+
+// set shows a consumer; nil for none. What was not looked at is not shown as if it were of now.
+func (m consumerMetrics) set(labels []string, c *v1alpha1.ConsumerStatus, current bool) {
 	for _, metric := range m {
-		for i := range before.Status.Consumers {
-			metric.gauge.DeleteLabelValues(fc.Namespace, fc.Name, before.Status.Consumers[i].Name)
+		value, known := 0.0, false
+		if c != nil && (current || metric.stays) {
+			value, known = metric.value(c)
 		}
-		for i := range fc.Status.Consumers {
-			c := &fc.Status.Consumers[i]
-			if value, known := metric.value(c); known && (current || metric.stays) {
-				metric.gauge.WithLabelValues(fc.Namespace, fc.Name, c.Name).Set(value)
-			}
+		if known {
+			metric.gauge.WithLabelValues(labels...).Set(value)
+		} else {
+			metric.gauge.DeleteLabelValues(labels...)
 		}
 	}
 }

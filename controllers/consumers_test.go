@@ -86,7 +86,7 @@ func TestConsumersDeliverTheFlowsOfTheirFleet(t *testing.T) {
 
 // What cannot be looked at is not shown as if it were of now; what was lost is.
 func TestMetricsOfConsumersAreOfNow(t *testing.T) {
-	m, err := newConsumerMetrics(prometheus.NewRegistry())
+	m, err := newConsumerMetrics(prometheus.NewRegistry(), ofConsumers, "consumer")
 	if err != nil {
 		t.Fatal(err)
 	}

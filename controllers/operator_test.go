@@ -44,6 +44,8 @@ type operator struct {
 	writes *writes
 	queue  *countingQueue
 	stop   func() // and wait for its end
+	// sinkMetrics has those of FlowSinks; nil without them.
+	sinkMetrics *prometheus.Registry
 }
 
 type operatorOptions struct {
@@ -111,10 +113,10 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if options.elect != "" {
 		r.Lease = options.elect + "/flowfleet.io"
 	}
-	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry()); err != nil {
+	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry(), "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
 		t.Fatal(err)
 	}
-	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry()); err != nil {
+	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry(), ofConsumers, "consumer"); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
@@ -123,7 +125,11 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if options.sinks {
 		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed,
 			lookInterval: options.sinksInterval}
-		if err := sinks.Setup(manager); err != nil {
+		o.sinkMetrics = prometheus.NewRegistry()
+		if err := sinks.register(o.sinkMetrics); err != nil {
+			t.Fatal(err)
+		}
+		if err := sinks.setup(manager, controller.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -105,11 +105,11 @@ func slimNode(o any) (any, error) {
 
 // Setup registers the reconciler with a manager.
 func (r *Reconciler) Setup(manager ctrl.Manager) (err error) {
-	if r.conditions, err = newConditionMetrics(metrics.Registry); err != nil {
+	if r.conditions, err = newConditionMetrics(metrics.Registry, "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
 	r.registry = metrics.Registry
-	if r.consumers, err = newConsumerMetrics(metrics.Registry); err != nil {
+	if r.consumers, err = newConsumerMetrics(metrics.Registry, ofConsumers, "consumer"); err != nil {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
 	return r.setup(manager, controller.Options{})

@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -43,6 +42,8 @@ type SinkReconciler struct {
 	// Clock is the system's where it is nil.
 	Clock clock.PassiveClock
 
+	conditions   *conditionMetrics
+	readers      consumerMetrics
 	look         *sinkLook
 	lookInterval time.Duration // 0 for the usual one
 	mu           sync.Mutex
@@ -67,7 +68,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 	var again ctrl.Result
 	if fc != nil {
 		if o := fc.Status.Operator; o == nil || o.Identity != r.Identity {
-			return ctrl.Result{}, nil // its operator looks after this one, and writes to it as soon as it has claimed that
+			r.forget(request.NamespacedName) // its operator looks after this one, and writes to it as soon as it has claimed that
+			return ctrl.Result{}, nil
 		}
 		f.Collector = fc
 		f.Stream = s.Status.Stream // while the FlowCollector cannot say, as without NATS
@@ -96,6 +98,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 
 func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.look.forget(name)
+	r.conditions.forget(name)
+	r.readers.forget(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.wrote, name)
@@ -211,39 +215,4 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 	f.Pods, f.Now = pods.Items, r.Clock.Now()
 	f.Heard = r.look.of(client.ObjectKeyFromObject(f.Sink), sink.Askable(f.Sink, f.Pods))
 	return nil
-}
-
-// writeStatus writes the status where it differs by enough, and tells of it in an event where Ready is another. It returns when to try
-// again, 0 for not at all.
-func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.Duration, error) {
-	before, after := f.Sink, f.Sink.DeepCopy()
-	after.Status = sink.Judge(f)
-	name := client.ObjectKeyFromObject(before)
-	r.mu.Lock()
-	wait := sinkFigures - f.Now.Sub(r.wrote[name])
-	r.mu.Unlock()
-	switch weighSink(&before.Status, &after.Status) {
-	case nothingNew:
-		return 0, nil
-	case newFigures:
-		if wait > 0 {
-			return wait, nil
-		}
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		return 0, fmt.Errorf("writing the status of FlowSink %s: %w", name, err)
-	}
-	r.mu.Lock()
-	r.wrote[name] = f.Now
-	r.mu.Unlock()
-	was, is := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
-	if was == nil || was.Status != is.Status || was.Reason != is.Reason {
-		kind := corev1.EventTypeNormal
-		if is.Status != metav1.ConditionTrue && is.Reason != sink.ReasonRolling {
-			kind = corev1.EventTypeWarning
-		}
-		r.Events.Eventf(after, nil, kind, is.Reason, v1alpha1.ConditionReady, "%s", judge.Cut("Ready: "+is.Message, 1024))
-	}
-	return 0, nil
 }

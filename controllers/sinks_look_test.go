@@ -1,17 +1,24 @@
 package controllers
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -75,7 +82,7 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 		default:
 		}
 	})
-	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, sinksInterval: time.Second})
+	o := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, sinksInterval: time.Second})
 	w.create("edge")
 	s := w.sinkOf("edge", "rows")
 	is := func(kind string, status metav1.ConditionStatus) bool {
@@ -89,15 +96,105 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	if b, r := s.Status.Books, s.Status.Reader; b == nil || b.Stored != 1200 || b.Sinks != 1 || r == nil || r.Pending != 5 || *r.LagSeconds != 60 {
 		t.Errorf("%+v, %+v", b, r)
 	}
+	shown := func(name string, labels prometheus.Labels) (value float64, found bool) {
+		families, err := o.sinkMetrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.Metric {
+				has := make(prometheus.Labels)
+				for _, l := range m.Label {
+					has[l.GetName()] = l.GetValue()
+				}
+				if f.GetName() == name && maps.Equal(has, labels) {
+					return m.Gauge.GetValue(), true
+				}
+			}
+		}
+		return 0, false
+	}
+	rows := prometheus.Labels{"namespace": w.namespace, "name": "rows"}
+	keepsUp := prometheus.Labels{"namespace": w.namespace, "name": "rows", "type": "KeepingUp", "status": "True"}
+	for _, m := range []struct {
+		name   string
+		labels prometheus.Labels
+		want   float64
+	}{
+		{"flowfleet_operator_flowsink_condition", keepsUp, 1},
+		{"flowfleet_operator_flowsink_lag_seconds", rows, 60},
+		{"flowfleet_operator_flowsink_pending_messages", rows, 5},
+		{"flowfleet_operator_flowsink_lost_messages", rows, 0},
+	} {
+		if got, found := shown(m.name, m.labels); !found || got != m.want {
+			t.Errorf("%s is %v (there: %t), not %v", m.name, got, found, m.want)
+		}
+	}
+	lines := strings.Split(w.s.Kubectl(t, "", "get", "flowsinks", "-n", w.namespace), "\n")
+	if !regexp.MustCompile(`^NAME +READY +KEEPING UP +FROM +DESTINATION +SINKS +LAG SECONDS +STORED +AGE$`).MatchString(lines[0]) ||
+		!regexp.MustCompile(`^rows +False +True +edge +http://clickhouse:8123 +0/1 +60 +1200 +\S+$`).MatchString(lines[1]) {
+		t.Errorf("kubectl get shows\n%s", strings.Join(lines, "\n"))
+	}
 	behind.Store(true)
 	natstest.Eventually(t, "it is behind", func() bool { return is(v1alpha1.ConditionKeepingUp, metav1.ConditionFalse) })
 	if *s.Status.Reader.RetentionUsedPercent != 83 {
 		t.Errorf("%+v", s.Status.Reader)
 	}
+	if used, _ := shown("flowfleet_operator_flowsink_retention_used_ratio", rows); used != 0.83 {
+		t.Errorf("the metric says %v", used)
+	}
+	if yes, _ := shown("flowfleet_operator_flowsink_condition", keepsUp); yes != 0 {
+		t.Error("the metric says that it keeps up")
+	}
+	natstest.Eventually(t, "an event tells that it is behind", func() bool {
+		list := &eventsv1.EventList{}
+		return w.c.List(t.Context(), list, client.InNamespace(w.namespace)) == nil && slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
+			return e.Regarding.Name == "rows" && e.Reason == "ReaderBehind" && e.Type == corev1.EventTypeWarning && e.Action == v1alpha1.ConditionKeepingUp
+		})
+	})
+	if err := w.c.Delete(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "its metrics go with it", func() bool {
+		_, condition := shown("flowfleet_operator_flowsink_condition", keepsUp)
+		_, lag := shown("flowfleet_operator_flowsink_lag_seconds", rows)
+		return !condition && !lag
+	})
 	select {
 	case <-lied:
 		t.Error("a pod that is not the Deployment's was asked")
 	default:
+	}
+}
+
+func TestEventsOfAFlowSinkTellWhatWentWrongAndThatItIsOver(t *testing.T) {
+	condition := func(kind string, status metav1.ConditionStatus, reason string) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: status, Reason: reason}
+	}
+	behind, keepsUp := condition(v1alpha1.ConditionKeepingUp, "False", "ReaderBehind"), condition(v1alpha1.ConditionKeepingUp, "True", "KeepingUp")
+	unknown := condition(v1alpha1.ConditionKeepingUp, "Unknown", "NotKnown")
+	type conditions []metav1.Condition
+	for name, test := range map[string]struct {
+		before, after conditions
+		want          string // kinds and reasons
+	}{
+		"a start is not worth two":        {nil, conditions{condition("Ready", "False", "Rolling"), unknown}, "Normal Rolling"},
+		"behind":                          {conditions{keepsUp}, conditions{behind}, "Warning ReaderBehind"},
+		"still behind":                    {conditions{behind}, conditions{behind}, ""},
+		"it was lost then":                {conditions{behind}, conditions{condition("KeepingUp", "False", "MessagesLost")}, "Warning MessagesLost"},
+		"it keeps up again":               {conditions{behind}, conditions{keepsUp}, "Normal KeepingUp"},
+		"nobody knows whether it is over": {conditions{behind}, conditions{unknown}, "Warning NotKnown"},
+		"it is known now":                 {conditions{unknown}, conditions{keepsUp}, ""},
+		"each condition": {nil, conditions{condition("Ready", "False", "SinksNotReady"), condition("DestinationReachable", "False", "DestinationFails"), behind,
+			condition("SchemaCurrent", "False", "SchemaMissing")}, "Warning SinksNotReady, Warning DestinationFails, Warning ReaderBehind, Warning SchemaMissing"},
+	} {
+		var got []string
+		for _, e := range sinkEvents(test.before, test.after) {
+			got = append(got, e.kind+" "+e.reason)
+		}
+		if strings.Join(got, ", ") != test.want {
+			t.Errorf("%s: %v, want %s", name, got, test.want)
+		}
 	}
 }
 

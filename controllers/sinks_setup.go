@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -28,7 +30,18 @@ import (
 
 // Setup registers the reconciler with a manager. The kind FlowSink has to be installed.
 func (r *SinkReconciler) Setup(manager ctrl.Manager) error {
+	if err := r.register(metrics.Registry); err != nil {
+		return fmt.Errorf("registering the metrics of FlowSinks: %w", err)
+	}
 	return r.setup(manager, controller.Options{})
+}
+
+func (r *SinkReconciler) register(registerer prometheus.Registerer) (err error) {
+	if r.conditions, err = newConditionMetrics(registerer, "flowfleet_operator_flowsink_condition", "FlowSink"); err != nil {
+		return err
+	}
+	r.readers, err = newConsumerMetrics(registerer, ofFlowSinks)
+	return err
 }
 
 func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options) error {

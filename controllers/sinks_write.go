@@ -1,12 +1,19 @@
 package controllers
 
 import (
+	"context"
+	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
 // sinkFigures is the least time between two writes of a FlowSink's status that differ in figures and words only.
@@ -21,6 +28,61 @@ const (
 	newFigures
 	newJudgement
 )
+
+// writeStatus writes the status where it differs by enough, and tells of it in events where conditions are others. Metrics show it at once.
+// It returns when to try again, 0 for not at all.
+func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.Duration, error) {
+	before, after := f.Sink, f.Sink.DeepCopy()
+	after.Status = sink.Judge(f)
+	name := client.ObjectKeyFromObject(before)
+	r.conditions.show(name, before.Status.Conditions, after.Status.Conditions)
+	r.readers.showSink(after)
+	r.mu.Lock()
+	wait := sinkFigures - f.Now.Sub(r.wrote[name])
+	r.mu.Unlock()
+	switch weighSink(&before.Status, &after.Status) {
+	case nothingNew:
+		return 0, nil
+	case newFigures:
+		if wait > 0 {
+			return wait, nil
+		}
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return 0, fmt.Errorf("writing the status of FlowSink %s: %w", name, err)
+	}
+	r.mu.Lock()
+	r.wrote[name] = f.Now
+	r.mu.Unlock()
+	for _, e := range sinkEvents(before.Status.Conditions, after.Status.Conditions) {
+		r.Events.Eventf(after, nil, e.kind, e.reason, e.condition, "%s", judge.Cut(e.condition+": "+e.message, 1024))
+	}
+	return 0, nil
+}
+
+// sinkEvent tells of a condition that is another than it was.
+type sinkEvent struct{ kind, reason, condition, message string }
+
+// sinkEvents are those worth telling: Ready is told always; of the others, that they are False, and that they are not False any more.
+func sinkEvents(before, after []metav1.Condition) (out []sinkEvent) {
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionDestinationReachable, v1alpha1.ConditionKeepingUp, v1alpha1.ConditionSchemaCurrent} {
+		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
+		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
+			continue
+		}
+		wrong := is.Status == metav1.ConditionFalse
+		if kind != v1alpha1.ConditionReady && !wrong && (was == nil || was.Status != metav1.ConditionFalse) {
+			continue
+		}
+		event := corev1.EventTypeNormal
+		if is.Status != metav1.ConditionTrue && is.Reason != sink.ReasonRolling {
+			event = corev1.EventTypeWarning
+		}
+		out = append(out, sinkEvent{event, is.Reason, kind, is.Message})
+	}
+	return out
+}
 
 // weighSink weighs a status.
 func weighSink(before, after *v1alpha1.FlowSinkStatus) worth {

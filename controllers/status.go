@@ -26,7 +26,7 @@ const (
 func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory, v *judge.Verdict) (time.Duration, error) {
 	after := fc.DeepCopy()
 	after.Status = v.Status
-	r.conditions.show(fc, after)
+	r.conditions.show(client.ObjectKeyFromObject(fc), fc.Status.Conditions, after.Status.Conditions)
 	r.consumers.show(fc, after)
 	now := r.Clock.Now()
 	if !equality.Semantic.DeepEqual(fc.Status, after.Status) {

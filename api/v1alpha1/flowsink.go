@@ -13,9 +13,13 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=fsink,categories=flowfleet
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Keeping up",type=string,JSONPath=`.status.conditions[?(@.type=="KeepingUp")].status`
 // +kubebuilder:printcolumn:name="From",type=string,JSONPath=`.spec.from.flowCollector`
 // +kubebuilder:printcolumn:name="Destination",type=string,JSONPath=`.spec.clickHouse.url`
 // +kubebuilder:printcolumn:name="Sinks",type=string,JSONPath=`.status.summary`
+// +kubebuilder:printcolumn:name="Lag seconds",type=integer,JSONPath=`.status.reader.lagSeconds`
+// +kubebuilder:printcolumn:name="Stored",type=integer,JSONPath=`.status.books.stored`
+// +kubebuilder:printcolumn:name="Lost",type=integer,priority=1,JSONPath=`.status.reader.lost`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.status.image`
 // +kubebuilder:printcolumn:name="Stream",type=string,priority=1,JSONPath=`.status.stream`

@@ -277,7 +277,35 @@ func TestTablesAreMadeWhereTheConfigurationAsksForThem(t *testing.T) {
 	}
 }
 
-// Without a cluster, no engine can say more of these statements than that they can be read.
+// All of a cluster's statements but what Keeper does: they make the tables, flows go in and are read through the tables of all shards.
+func TestStatementsForAClusterWorkButForKeeper(t *testing.T) {
+	s := clickhousetest.Start(t)
+	s.Kill()
+	s.RestartAsCluster("main")
+	tables := Tables{Database: "flowfleet", Cluster: "main"}
+	alone := strings.NewReplacer(" ON CLUSTER 'main'", "", "ENGINE = Replicated", "ENGINE = ")
+	for range 2 { // missing, and there
+		for _, statement := range tables.Statements() {
+			s.Query(alone.Replace(statement))
+		}
+	}
+	c := Config{URL: s.URL()}
+	c.SetDefaults()
+	k := New(c)
+	store(t, k, "a", sample(), sample())
+	expect(t, s, "SELECT sum(bytes), sum(scaled_bytes) FROM flowfleet.flows_all", "3000\t3000000")
+	for _, r := range rollups {
+		for _, i := range []interval{oneMinute, fiveMinutes} {
+			expect(t, s, "SELECT sum(bytes) > 0 FROM flowfleet."+r.table(i)+"_all", "1")
+		}
+	}
+	expect(t, s, "SELECT sum(stored) FROM flowfleet.completeness(from = '2023-11-14 22:00:00', to = '2023-11-14 23:00:00')", "2")
+	if schema, err := k.Check(t.Context()); err != nil || schema.Problem != "" {
+		t.Errorf("%+v, %v", schema, err)
+	}
+}
+
+// Without a cluster, no engine can say more of the whole statements than that they can be read.
 func TestStatementsForAClusterCanBeRead(t *testing.T) {
 	s := clickhousetest.Start(t)
 	for _, statement := range (Tables{Database: "flows", Cluster: "main", Retention: DefaultTables.Retention}).Statements() {

@@ -12,34 +12,39 @@ import (
 
 // Codes of ClickHouse's errors (src/Common/ErrorCodes.cpp).
 const (
-	unknownTable    = 60
-	unknownDatabase = 81
-	tooManyParts    = 252
+	cannotReadAllData = 33
+	unknownTable      = 60
+	unknownDatabase   = 81
+	tooManyParts      = 252
 )
 
 // tooManyPartitions is in the text of tooManyParts where the batch itself has rows of more partitions than one insert may have
 // (max_partitions_per_insert_block). Without it, the table has too many parts for now, which merging mends.
 const tooManyPartitions = "for single INSERT block"
 
+// cutOnTheWay is in the text of cannotReadAllData where a body ended before its Content-Length (LimitReadBuffer.cpp), as when a proxy loses its
+// other side: the batch is whole, and comes again.
+const cutOnTheWay = "Unexpected EOF, got"
+
 // dataCodes are those that speak of the data: the same batch gives them each time. All others are about the server, the tables or the
 // user, which somebody can mend while the batch waits.
 var dataCodes = map[int]string{
-	6:   "CANNOT_PARSE_TEXT",
-	26:  "CANNOT_PARSE_QUOTED_STRING",
-	27:  "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
-	32:  "ATTEMPT_TO_READ_AFTER_EOF",
-	33:  "CANNOT_READ_ALL_DATA",
-	38:  "CANNOT_PARSE_DATE",
-	41:  "CANNOT_PARSE_DATETIME",
-	72:  "CANNOT_PARSE_NUMBER",
-	117: "INCORRECT_DATA",
-	128: "TOO_LARGE_ARRAY_SIZE",
-	131: "TOO_LARGE_STRING_SIZE",
-	321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
-	436: "PROTOBUF_BAD_CAST",
-	444: "UNKNOWN_PROTOBUF_FORMAT",
-	469: "VIOLATED_CONSTRAINT",
-	691: "UNKNOWN_ELEMENT_OF_ENUM",
+	6:                 "CANNOT_PARSE_TEXT",
+	26:                "CANNOT_PARSE_QUOTED_STRING",
+	27:                "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+	32:                "ATTEMPT_TO_READ_AFTER_EOF",
+	cannotReadAllData: "CANNOT_READ_ALL_DATA",
+	38:                "CANNOT_PARSE_DATE",
+	41:                "CANNOT_PARSE_DATETIME",
+	72:                "CANNOT_PARSE_NUMBER",
+	117:               "INCORRECT_DATA",
+	128:               "TOO_LARGE_ARRAY_SIZE",
+	131:               "TOO_LARGE_STRING_SIZE",
+	321:               "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+	436:               "PROTOBUF_BAD_CAST",
+	444:               "UNKNOWN_PROTOBUF_FORMAT",
+	469:               "VIOLATED_CONSTRAINT",
+	691:               "UNKNOWN_ELEMENT_OF_ENUM",
 }
 
 // exception is ClickHouse's word on a request that failed.
@@ -71,8 +76,19 @@ func judge(status int, code, answer string) error {
 		code = match[1]
 	}
 	e.code, _ = strconv.Atoi(code) // 0 for none
-	if dataCodes[e.code] != "" || e.code == tooManyParts && strings.Contains(text, tooManyPartitions) {
+	if ofTheBatch(e.code, text) {
 		return &sink.Refusal{Reason: sink.ReasonDestination, Err: e}
 	}
 	return e
+}
+
+// ofTheBatch reports whether a batch is at fault itself.
+func ofTheBatch(code int, text string) bool {
+	switch code {
+	case tooManyParts:
+		return strings.Contains(text, tooManyPartitions)
+	case cannotReadAllData:
+		return !strings.Contains(text, cutOnTheWay)
+	}
+	return dataCodes[code] != ""
 }

@@ -15,6 +15,7 @@ func TestWhatIsTheBatchsFaultIsRefusedAndAllElseIsWaitedFor(t *testing.T) {
 		"Code: 252. DB::Exception: Too many parts (3000 with average size of 1.00 KiB) in table 'flowfleet.flows'. Merges are processing " +
 			"significantly slower than inserts. (TOO_MANY_PARTS)": false,
 		"Code: 33. DB::Exception: Cannot read all data. (CANNOT_READ_ALL_DATA)":                        true,
+		"Code: 33. DB::Exception: Unexpected EOF, got 1024 of 4096 bytes. (CANNOT_READ_ALL_DATA)":      false,
 		"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)":      false,
 		"Code: 62. DB::Exception: Syntax error: what stands for single INSERT block is not understood": false,
 	} {
