@@ -64,7 +64,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := e.tables[place{w.scope.Domain, w.table}]
+	t := e.tables.get(place{w.scope.Domain, w.table})
 	switch {
 	case t == nil || t.dirty == 0:
 		return true
@@ -74,6 +74,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	t.dirty = 0
 	if len(t.fresh) > 0 {
 		t.set(t.entries(), &s.chunks)
+		e.tables.tell(t)
 	}
 	m := t.describe()
 	t.manifest = max(t.manifest+1, m.newest())
@@ -158,10 +159,15 @@ func (b Manifests) Restore(d template.Definition, now int64) bool {
 	w := where{Scope{d.Key.Scope.Exporter, d.Key.Scope.Domain}, Table(d.Key.ID)}
 	e.mu.Lock()
 	at := place{w.scope.Domain, w.table}
-	t := e.tables[at]
+	if !e.open(at, s.limits.Load()) {
+		e.mu.Unlock()
+		s.figures.refused[RefusedFull].Add(1)
+		return false
+	}
+	t := e.tables.get(at)
 	if t == nil {
 		t = &tableRows{}
-		e.tables[at] = t
+		e.tables.put(at, t)
 	}
 	t.wanted = &restored{m, d.Stamp, min(d.Heard, now), d.Told}
 	e.mu.Unlock()
@@ -177,7 +183,7 @@ func (s *Store) complete(w where, now int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := place{w.scope.Domain, w.table}
-	t := e.tables[at]
+	t := e.tables.get(at)
 	if t == nil || t.wanted == nil {
 		return false
 	}
@@ -190,6 +196,7 @@ func (s *Store) complete(w where, now int64) bool {
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
 	if t.count == 0 {
 		t.adopt(m, list, &s.chunks)
+		e.tables.tell(t)
 		e.generation.Add(1)
 		return true
 	}
@@ -205,6 +212,7 @@ func (s *Store) complete(w where, now int64) bool {
 	}
 	if changed {
 		t.set(rows, &s.chunks)
+		e.tables.tell(t)
 		e.generation.Add(1)
 	}
 	if ahead {
@@ -222,9 +230,8 @@ func (b Manifests) Forget(k template.Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := place{k.Scope.Domain, Table(k.ID)}
-	if t := e.tables[at]; t != nil {
-		t.drop(&b.chunks)
-		delete(e.tables, at)
+	if t := e.tables.get(at); t != nil {
+		e.tables.drop(at, t, &b.chunks)
 		e.generation.Add(1)
 	}
 }
@@ -246,7 +253,7 @@ func (b Manifests) Definitions(now int64) iter.Seq[template.Definition] {
 func (e *Exporter) manifests(now int64) (out []template.Definition) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for at, t := range e.tables {
+	for at, t := range e.tables.all() {
 		if now-t.heard > e.store.ttl || t.count == 0 || len(t.fresh) > 0 {
 			continue
 		}

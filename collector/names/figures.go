@@ -68,7 +68,7 @@ func (s *Store) Refused() map[string]uint64 {
 func (s *Store) Count() (rows [numTables]int) {
 	for _, e := range s.all() {
 		e.mu.Lock()
-		for at, t := range e.tables {
+		for at, t := range e.tables.all() {
 			rows[at.table] += t.count
 		}
 		e.mu.Unlock()

@@ -26,6 +26,9 @@ type tableRows struct {
 	// dirty since then, 0 where the bucket has it all; wait is for how long changes are gathered.
 	dirty, wait int64
 	refresh     bool
+	// toldRows and toldBytes are what the exporter has counted of count and bytes.
+	toldRows  int
+	toldBytes int64
 	// wanted came from the bucket ahead of its pages.
 	wanted *restored
 }

@@ -13,6 +13,8 @@ import (
 type Limits struct {
 	// Exporters is how many addresses may have rows.
 	Exporters int
+	// Tables is how many tables one exporter may have: each domain has its own.
+	Tables int
 	// Rows is how many rows all tables of one exporter may have.
 	Rows int
 	// ExporterBytes is how much memory the rows of one exporter may take, about, whether others have the same or not.
@@ -21,10 +23,10 @@ type Limits struct {
 	Bytes int64
 }
 
-// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows fits each; all together have 2 KiB an
+// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows, and a chassis of a hundred line cards fit each; all together have 2 KiB an
 // exporter, as twenty names take, and no less than 64 MiB. What tables share counts once.
 func LimitsFor(exporters int) Limits {
-	return Limits{Exporters: exporters, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<11, 64<<20)}
+	return Limits{Exporters: exporters, Tables: 1024, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<11, 64<<20)}
 }
 
 // Result says what became of a row.
@@ -159,7 +161,7 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 		delete(s.exporters, oldest.address)
 		oldest.leave()
 	}
-	e := &Exporter{store: s, address: a, tables: make(map[place]*tableRows)}
+	e := &Exporter{store: s, address: a}
 	e.heard.Store(now)
 	s.exporters[a] = e
 	s.known.Add(1)
@@ -177,10 +179,9 @@ func (s *Store) expire(now int64) {
 	}
 	for _, e := range s.all() {
 		e.mu.Lock()
-		for at, t := range e.tables {
+		for at, t := range e.tables.all() {
 			if now-t.heard > s.ttl && t.wanted == nil {
-				t.drop(&s.chunks)
-				delete(e.tables, at)
+				e.tables.drop(at, t, &s.chunks)
 				e.generation.Add(1)
 			}
 		}
@@ -211,7 +212,7 @@ func (s *Store) Rows(scope Scope, t Table) []Entry {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	own := e.tables[place{scope.Domain, t}]
+	own := e.tables.get(place{scope.Domain, t})
 	if own == nil {
 		return nil
 	}

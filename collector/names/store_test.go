@@ -149,7 +149,7 @@ func TestRoutersThatSendTheSameTableHaveItOnce(t *testing.T) {
 }
 
 func TestAFloodTakesNoMoreThanItsExporterMay(t *testing.T) {
-	s := NewStore(Limits{Exporters: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, 0)
+	s := NewStore(Limits{Exporters: 10, Tables: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, 0)
 	refused := 0
 	for i := range 1000 {
 		if s.Learn(Key{main0, Interfaces, uint64(i)}, Row{Name: "x"}, 1000, 0) == RefusedRoom {
@@ -224,7 +224,7 @@ func TestATableThatNobodySaysAnyMoreIsForgottenAfterTheTTL(t *testing.T) {
 }
 
 func TestRowsThatAreNotInPagesYetCountForTheBound(t *testing.T) {
-	s := NewStore(Limits{Exporters: 1000, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 100_000}, 0)
+	s := NewStore(Limits{Exporters: 1000, Tables: 10, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 100_000}, 0)
 	refused := false
 	for i := range 1000 {
 		k := Key{Scope: Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Table: Interfaces, Number: uint64(i)}
@@ -232,5 +232,57 @@ func TestRowsThatAreNotInPagesYetCountForTheBound(t *testing.T) {
 	}
 	if _, bytes := s.Size(); !refused || bytes > 100_000 {
 		t.Errorf("%d bytes are kept of 100000 that may be", bytes)
+	}
+}
+
+// Whoever sends a table for each of ever other domains may not make every further row, and every flow, cost a walk over all of them.
+func TestInventedDomainsTakeNoMoreThanTheirExporterMay(t *testing.T) {
+	s := newStore()
+	for i := range uint32(20_000) {
+		s.Learn(Key{Scope{router, i + 1}, Interfaces, 5}, Row{Name: "five"}, 1000, 0)
+	}
+	if count := s.Find(router).tables.count; count > s.limits.Load().Tables {
+		t.Errorf("one exporter has %d tables", count)
+	}
+	if n := s.Refused()[RefusedFull.String()]; n != 20_000-1024 {
+		t.Errorf("%d rows were counted as refused", n)
+	}
+	if s.Learn(Key{Scope{router, 7}, Interfaces, 6}, Row{Name: "six"}, 1000, 0) != Learned {
+		t.Error("a table that is there takes no row more")
+	}
+	if got := nameOf(s, Key{Scope{router, 1 << 20}, Interfaces, 5}); got != "" {
+		t.Errorf("all of %d tables were asked for a name of another domain's, and said %q", s.Find(router).tables.count, got)
+	}
+	if got := nameOf(s, Key{Scope{router, 7}, Interfaces, 5}); got != "five" {
+		t.Errorf("a domain's own table says %q", got)
+	}
+}
+
+// What an exporter has is counted as it changes, and comes out at nothing when all is gone.
+func TestAnExportersRowsAreCountedToTheLast(t *testing.T) {
+	s := NewStore(LimitsFor(10), time.Hour)
+	for i := range uint64(500) {
+		for round := range uint64(3) {
+			s.Learn(Key{Scope{router, uint32(i % 7)}, Tables[i%5], i}, Row{Name: strings.Repeat("x", int(i%50+round+1))}, 1000+round, second)
+		}
+	}
+	check := func() {
+		t.Helper()
+		e := s.Find(router)
+		count, rows, bytes := 0, 0, int64(0)
+		for _, table := range e.tables.all() {
+			count, rows, bytes = count+1, rows+table.count, bytes+table.bytes
+		}
+		if count != e.tables.count || rows != e.tables.rows || bytes != e.tables.bytes {
+			t.Errorf("%d tables, %d rows and %d bytes are counted as %d, %d and %d", count, rows, bytes, e.tables.count, e.tables.rows, e.tables.bytes)
+		}
+	}
+	check()
+	s.Tick(60 * second)
+	check()
+	s.Tick(int64(2 * time.Hour))
+	check()
+	if e := s.Find(router); e.tables.count != 0 {
+		t.Errorf("%d tables are left", e.tables.count)
 	}
 }
