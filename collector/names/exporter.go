@@ -59,7 +59,7 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	at := place{k.Scope.Domain, k.Table}
 	t := e.tables.get(at)
 	if t == nil {
-		t = &tableRows{}
+		t = &tableRows{table: k.Table}
 	}
 	was := t.find(k.Number)
 	result, merged := Learned, r
@@ -91,7 +91,7 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
 	e.tables.put(at, t)
 	t.heard = now
-	e.generation.Add(1)
+	e.changed(t)
 	if len(t.fresh) >= compactRows {
 		t.set(t.entries(), &e.store.chunks)
 		e.tables.tell(t)
@@ -100,13 +100,28 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	return result
 }
 
+// changed has flows looked up anew, if they carry anything of the table.
+func (e *Exporter) changed(t *tableRows) {
+	if !t.other() {
+		e.generation.Add(1)
+	}
+}
+
 // compactRows is after how many changed rows new pages are made, so that no look-up and no copy meets more.
 const compactRows = 4096
 
 // room reports whether a row of a table may take the place of was, or one of its own where that is nil.
 func (e *Exporter) room(at place, r, was *Row) bool {
 	l := e.store.limits.Load()
-	if was == nil && e.tables.rows >= l.Rows || e.tables.bytes+r.size() > l.ExporterBytes || !e.open(at, l) {
+	rows, bytes := l.Rows, l.ExporterBytes
+	if at.table == Others {
+		rows, bytes = l.Others.Rows, l.Others.ExporterBytes
+		if e.store.chunks.others.Load()+r.size() > l.Others.Bytes {
+			return false
+		}
+	}
+	has := e.tables.sumOf(at.table)
+	if was == nil && has.rows >= rows || has.bytes+r.size() > bytes || !e.open(at, l) {
 		return false
 	}
 	return e.store.chunks.size()+r.size() <= l.Bytes

@@ -9,7 +9,7 @@ type figures struct {
 }
 
 // numTables is one more than the highest Table.
-const numTables = int(Exporters) + 1
+const numTables = int(Others) + 1
 
 // Coverage counts records by the table that gave, or did not give, what they number a name. It is not safe for concurrent use.
 type Coverage struct {
@@ -54,6 +54,9 @@ func (s *Store) Text(b []byte) string {
 	}
 	return text
 }
+
+// Refuse counts something that was not taken.
+func (s *Store) Refuse(r Refusal) { s.figures.refused[r].Add(1) }
 
 // Refused counts what was not taken, by reason.
 func (s *Store) Refused() map[string]uint64 {

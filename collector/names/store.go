@@ -21,12 +21,22 @@ type Limits struct {
 	ExporterBytes int64
 	// Bytes is how much memory all pages may take, about.
 	Bytes int64
+	// Others bounds Others alone. What they have is not in Rows and ExporterBytes, and is in Bytes.
+	Others OtherLimits
+}
+
+// OtherLimits bound Others, so that they leave the other tables the room that these need.
+type OtherLimits struct {
+	Rows                 int
+	ExporterBytes, Bytes int64
 }
 
 // LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows, and a chassis of a hundred line cards fit each; all together have 2 KiB an
-// exporter, as twenty names take, and no less than 64 MiB. What tables share counts once.
+// exporter, as twenty names take, and no less than 64 MiB, an eighth of it for Others. What tables share counts once.
 func LimitsFor(exporters int) Limits {
-	return Limits{Exporters: exporters, Tables: 1024, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<11, 64<<20)}
+	bytes := max(int64(exporters)<<11, 64<<20)
+	return Limits{Exporters: exporters, Tables: 1024, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: bytes,
+		Others: OtherLimits{Rows: 4096, ExporterBytes: 256 << 10, Bytes: bytes / 8}}
 }
 
 // Result says what became of a row.

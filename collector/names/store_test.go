@@ -273,8 +273,8 @@ func TestAnExportersRowsAreCountedToTheLast(t *testing.T) {
 		for _, table := range e.tables.all() {
 			count, rows, bytes = count+1, rows+table.count, bytes+table.bytes
 		}
-		if count != e.tables.count || rows != e.tables.rows || bytes != e.tables.bytes {
-			t.Errorf("%d tables, %d rows and %d bytes are counted as %d, %d and %d", count, rows, bytes, e.tables.count, e.tables.rows, e.tables.bytes)
+		if count != e.tables.count || rows != e.tables.names.rows || bytes != e.tables.names.bytes {
+			t.Errorf("%d tables, %d rows and %d bytes are counted as %d, %d and %d", count, rows, bytes, e.tables.count, e.tables.names.rows, e.tables.names.bytes)
 		}
 	}
 	check()

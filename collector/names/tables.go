@@ -6,9 +6,22 @@ import "iter"
 // locked.
 type tables struct {
 	kinds [numTables]map[uint32]*tableRows
-	// count is of tables, rows and bytes are theirs; see tell.
-	count, rows int
-	bytes       int64
+	count int // of tables
+	// names and others are what the tables have, see tell: each has bounds of its own.
+	names, others sum
+}
+
+// sum counts rows and about how many bytes they take.
+type sum struct {
+	rows  int
+	bytes int64
+}
+
+func (l *tables) sumOf(t Table) *sum {
+	if t == Others {
+		return &l.others
+	}
+	return &l.names
 }
 
 // get returns a table, nil where there is none.
@@ -33,15 +46,17 @@ func (l *tables) put(at place, t *tableRows) {
 
 // drop lets go of a table and its rows.
 func (l *tables) drop(at place, t *tableRows, all *chunks) {
-	l.rows, l.bytes, l.count = l.rows-t.toldRows, l.bytes-t.toldBytes, l.count-1
 	t.drop(all)
+	l.tell(t)
+	l.count--
 	delete(l.kinds[at.table], at.domain)
 }
 
 // tell counts what a table has become.
 func (l *tables) tell(t *tableRows) {
-	l.rows, l.bytes = l.rows+t.count-t.toldRows, l.bytes+t.bytes-t.toldBytes
-	t.toldRows, t.toldBytes = t.count, t.bytes
+	s := l.sumOf(t.table)
+	s.rows, s.bytes = s.rows+t.count-t.counted.rows, s.bytes+t.bytes-t.counted.bytes
+	t.counted = sum{t.count, t.bytes}
 }
 
 // all are the tables. The one that is at hand may be dropped meanwhile.

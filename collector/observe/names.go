@@ -2,7 +2,7 @@ package observe
 
 // Names are how much is known of what exporters' numbers mean, and how many records that named.
 type Names struct {
-	// Rows known, and Named and Unnamed records, are by table.
+	// Rows known, and Named and Unnamed records, are by table; the latter two for those that flows carry.
 	Rows           map[string]int
 	Named, Unnamed map[string]uint64
 	// Refused is by reason.
@@ -22,7 +22,9 @@ func (s snapshot) names(emit func(metric, float64, ...string)) {
 	n := s.source.Names()
 	for table, rows := range n.Rows {
 		emit(namesRows, float64(rows), table)
-		emit(recordsNamed, float64(n.Named[table]), table)
+	}
+	for table, named := range n.Named {
+		emit(recordsNamed, float64(named), table)
 		emit(recordsUnnamed, float64(n.Unnamed[table]), table)
 	}
 	for reason, count := range n.Refused {
