@@ -123,7 +123,7 @@ var attacks = []attack{
 		for range 40 {
 			records = append(records, u32(rand.Uint32(), rand.Uint32(), rand.Uint32(), rand.Uint32(), rand.Uint32(), rand.Uint32())...)
 		}
-		s.send(source(n%200), ipfix(1, uint32(n), set(3, u16(401, 6, 1, 10, 4, 58, 4, 59, 4, 50001, 4, 50002, 4, 50003, 4)), set(401, records)))
+		s.send(source(n%200), ipfix(1, uint32(n), set(3, u16(401, 6, 1, 10, 4, 58, 4, 59, 4, 601, 4, 602, 4, 603, 4)), set(401, records)))
 	}, "names_refused_total", "limit"},
 	{"names-escapes", func(s *sender, n int) { // names that would clear a terminal, and names that are no text
 		name := []byte("\x1b[2J\x1b[H rebooted    ")
