@@ -127,6 +127,13 @@ func (e *Exporter) room(at place, r, was *Row) bool {
 	return e.store.chunks.size()+r.size() <= l.Bytes
 }
 
+// has reports whether the exporter has rows whose bounds are those of a table.
+func (e *Exporter) has(t Table) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tables.sumOf(t).rows > 0
+}
+
 // open reports whether a table is there or may be added.
 func (e *Exporter) open(at place, l *Limits) bool {
 	return int(at.table) < numTables && (e.tables.get(at) != nil || e.tables.count < l.Tables)

@@ -5,6 +5,7 @@ import "sync/atomic"
 // figures are what a Store counts.
 type figures struct {
 	refused        [numRefusals]atomic.Uint64
+	evicted        atomic.Uint64
 	named, unnamed [numTables]atomic.Uint64
 }
 
@@ -66,6 +67,9 @@ func (s *Store) Refused() map[string]uint64 {
 	}
 	return out
 }
+
+// Evicted counts exporters whose rows made room for others'.
+func (s *Store) Evicted() uint64 { return s.figures.evicted.Load() }
 
 // Count counts the rows of all exporters by table.
 func (s *Store) Count() (rows [numTables]int) {

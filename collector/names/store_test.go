@@ -286,3 +286,52 @@ func TestAnExportersRowsAreCountedToTheLast(t *testing.T) {
 		t.Errorf("%d tables are left", e.tables.count)
 	}
 }
+
+// Rows of invented exporters are kept until these have been silent for an hour, not until the ttl: then those that send come first.
+func TestExportersThatFellSilentMakeRoomForThoseThatSend(t *testing.T) {
+	for _, table := range []Table{Interfaces, Others} {
+		s := NewStore(Limits{Exporters: 1000, Tables: 10, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 1 << 20,
+			Others: OtherLimits{Rows: 1000, ExporterBytes: 1 << 20, Bytes: 512 << 10}}, 24*time.Hour)
+		honest, known := Key{main0, table, 1}, Key{Scope{Exporter: netip.MustParseAddr("192.0.2.2")}, table, 1}
+		s.Learn(honest, Row{Name: "one"}, 1000, 0)
+		s.Learn(known, Row{Name: "two"}, 1000, 0)
+		s.Learn(Key{known.Scope, Domains, 1}, Row{Name: "domain"}, 1000, 0) // it has rows of tables that do not help
+		flood := func(now int64) (learned int) {
+			for i := range 5000 {
+				k := Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 200)})}, table, uint64(i / 200)}
+				if s.Learn(k, Row{Name: strings.Repeat("x", 240) + fmt.Sprint(i)}, 1000, now) == Learned {
+					learned++
+				}
+			}
+			s.Tick(now + int64(time.Minute))
+			return learned
+		}
+		if n := flood(second); n == 5000 {
+			t.Fatal("the flood has room")
+		}
+		more := Key{main0, table, 2}
+		if got := s.Learn(more, Row{Name: strings.Repeat("n", MaxText)}, 1001, int64(30*time.Minute)); got != RefusedRoom {
+			t.Errorf("%s: while all send there is no room: %d", table, got)
+		}
+		now := silentLong + int64(10*time.Minute)
+		s.Learn(honest, Row{Name: "one"}, 1002, now)
+		s.Learn(known, Row{Name: "two"}, 1002, now)
+		for i := range uint64(100) {
+			if got := s.Learn(Key{main0, table, 2 + i}, Row{Name: strings.Repeat("n", 250) + fmt.Sprint(i)}, 1003, now+second); got != Learned {
+				t.Fatalf("%s: row %d has no room, though those that fill it are silent: %d", table, i, got)
+			}
+		}
+		if s.Find(known.Scope.Exporter) == nil || s.Find(router) == nil {
+			t.Errorf("%s: one that sends made room", table)
+		}
+		if s.Evicted() == 0 {
+			t.Errorf("%s: those that made room are not counted", table)
+		}
+		if n := flood(now + 2*second); n == 5000 {
+			t.Errorf("%s: the second flood has room", table)
+		}
+		if _, bytes := s.Size(); bytes > 1<<20 {
+			t.Errorf("%s: %d bytes", table, bytes)
+		}
+	}
+}

@@ -87,6 +87,7 @@ func (k *Collector) namesMetrics() observe.Names {
 		m.Named[t.String()], m.Unnamed[t.String()] = coverage.Named[t], coverage.Unnamed[t]
 	}
 	_, m.Bytes = k.names.Size()
+	m.Evicted = k.names.Evicted()
 	return m
 }
 
