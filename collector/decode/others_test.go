@@ -50,6 +50,8 @@ func TestOtherOptionsTablesAreKept(t *testing.T) {
 		"elements that no list has": {nine, []field{{4, 2}}, []field{{50001, 8}, {50002, 4}, {50003, 9}},
 			concat(u16(3), padded("v1.2", 8), u32(513), []byte{1, 2, 3, 4, 5, 6, 7, 8, 9}),
 			[]string{"Cache=3 | element50001=v1.2 | element50002=513 | element50003=010203040506070809"}},
+		"how the whole exporter samples, and padding": {nine, []field{{1, 4}}, []field{{35, 1}, {36, 2}, {210, 1}},
+			concat(u32(1), []byte{2}, u16(60), []byte{0}), []string{"System=1 | samplingAlgorithm=2 | flowActiveTimeout=60"}},
 		"no scope":                  {nine, nil, []field{{100, text}}, padded("gold", text), []string{" | className=gold"}},
 		"a rate is read elsewhere":  {nine, []field{{1, 4}}, []field{{48, 4}, {49, 4}, {50, 4}}, u32(7, 1, 2, 1000), nil},
 		"a clock is read elsewhere": {ten, []field{{144, 4}}, []field{{160, 8}}, u32(7, 0, 1000), nil},

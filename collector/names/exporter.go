@@ -136,7 +136,7 @@ func (e *Exporter) has(t Table) bool {
 
 // open reports whether a table is there or may be added.
 func (e *Exporter) open(at place, l *Limits) bool {
-	return int(at.table) < numTables && (e.tables.get(at) != nil || e.tables.count < l.Tables)
+	return at.table > 0 && int(at.table) < numTables && (e.tables.get(at) != nil || e.tables.count < l.Tables)
 }
 
 // leave lets go of everything: a worker may still look at the exporter for a while.

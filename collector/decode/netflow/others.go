@@ -25,6 +25,13 @@ var wholeScopes = map[uint16]bool{
 	143: true, elementExportingProcess: true, elementObservationDomain: true,
 }
 
+// choices are elements that IANA's registry calls identifiers, and that say how something is done: samplingAlgorithm, samplerMode,
+// flowDirection and selectorAlgorithm.
+var choices = map[uint16]bool{35: true, 49: true, 61: true, 304: true}
+
+// elementPadding is paddingOctets.
+const elementPadding = 210
+
 // otherOf is how records of t are kept, nil where t is no options table, or where all that it says is read as a rate or a clock.
 //
 // What a record is about is its scope (RFC 7011 section 3.4.2.1). Where that is the whole exporter, as most tables of NetFlow v9 have it,
@@ -52,7 +59,8 @@ func otherOf(t *template.Template) *otherTable {
 		i += t.ScopeFields
 		read = read && f.Enterprise == 0 && readElsewhere(f.ID)
 		switch {
-		case whole && e.Semantics == "identifier" && !changing(e):
+		case f.Enterprise == 0 && f.ID == elementPadding:
+		case whole && e.Semantics == "identifier" && !(f.Enterprise == 0 && choices[f.ID]):
 			o.about = append(o.about, i)
 		case len(o.says) < names.MaxFields:
 			o.says = append(o.says, i)
