@@ -54,6 +54,7 @@ func TestOtherOptionsTablesAreKept(t *testing.T) {
 			concat(u32(1), []byte{2}, u16(60), []byte{0}), []string{"System=1 | samplingAlgorithm=2 | flowActiveTimeout=60"}},
 		"no scope":                  {nine, nil, []field{{100, text}}, padded("gold", text), []string{" | className=gold"}},
 		"a rate is read elsewhere":  {nine, []field{{1, 4}}, []field{{48, 4}, {49, 4}, {50, 4}}, u32(7, 1, 2, 1000), nil},
+		"a rate and padding":        {nine, []field{{1, 4}}, []field{{34, 4}, {35, 1}, {210, 3}}, concat(u32(7, 1000), []byte{1, 0, 0, 0}), nil},
 		"a clock is read elsewhere": {ten, []field{{144, 4}}, []field{{160, 8}}, u32(7, 0, 1000), nil},
 		"names are joined":          {ten, []field{{10, 4}}, []field{{82, text}}, concat(u32(5), padded("eth0", text)), nil},
 		"a text that is none is left out": {ten, []field{{10, 4}}, []field{{100, text}, {58, 2}},

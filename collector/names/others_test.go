@@ -40,7 +40,7 @@ func TestOtherTablesAreShared(t *testing.T) {
 	for n := range uint64(300) {
 		b.stores[1].hear(n, "gold", 1600, now)
 	}
-	now = b.settle(now)
+	b.settle(now)
 	if b.writes != writes {
 		t.Errorf("a table sent again, to another collector, caused %d writes", b.writes-writes)
 	}

@@ -55,12 +55,13 @@ func otherOf(t *template.Template) *otherTable {
 		}
 	}
 	for i, f := range t.Fields[t.ScopeFields:] {
-		e, _ := elementOf(t, f)
+		if f.Enterprise == 0 && f.ID == elementPadding {
+			continue
+		}
 		i += t.ScopeFields
 		read = read && f.Enterprise == 0 && readElsewhere(f.ID)
 		switch {
-		case f.Enterprise == 0 && f.ID == elementPadding:
-		case whole && e.Semantics == "identifier" && !(f.Enterprise == 0 && choices[f.ID]):
+		case whole && elementOf(t, f).Semantics == "identifier" && (f.Enterprise != 0 || !choices[f.ID]):
 			o.about = append(o.about, i)
 		case len(o.says) < names.MaxFields:
 			o.says = append(o.says, i)
@@ -89,7 +90,9 @@ func scope9(t *template.Template, i int) bool {
 }
 
 // elementOf is a field's element. What no list knows is taken for text where it can be read as such.
-func elementOf(t *template.Template, f template.Field) (e element.Element, known bool) {
+func elementOf(t *template.Template, f template.Field) element.Element {
+	var e element.Element
+	var known bool
 	if t.Version == template.NetFlow9 && f.Enterprise == 0 {
 		e, known = element.LookupNetFlow9(f.ID)
 	} else {
@@ -98,7 +101,7 @@ func elementOf(t *template.Template, f template.Field) (e element.Element, known
 	if !known {
 		e.Type = element.NumberOrText
 	}
-	return e, known
+	return e
 }
 
 // changing reports elements whose values change all the time: counters and times. They are listed without a value, so that a table that is
@@ -154,7 +157,7 @@ func fieldName(t *template.Template, i int) string {
 // appendField writes the value of a field of the record in d.values for people to read, as it is in JSON but for quotes.
 func (d *Decoder) appendField(dst []byte, t *template.Template, i int) []byte {
 	v := d.values[i]
-	e, _ := elementOf(t, t.Fields[i])
+	e := elementOf(t, t.Fields[i])
 	switch {
 	case scope9(t, i):
 		e = element.Element{Type: element.Unsigned64}
