@@ -203,7 +203,11 @@ func (t *sharedTable) name(e *names.Entry) shownName {
 		if out.Attributes == nil {
 			out.Attributes = make(map[string]string)
 		}
-		out.Attributes[element.Name(false, a.Enterprise, a.ID)] = a.Text
+		name := element.Name(true, a.Enterprise, a.ID) // those that vendors put in NetFlow v9 have ids that IPFIX has no place for
+		for n := 2; out.Attributes[name] != ""; n++ {
+			name = fmt.Sprintf("%s#%d", element.Name(true, a.Enterprise, a.ID), n)
+		}
+		out.Attributes[name] = a.Text
 	}
 	return out
 }

@@ -292,6 +292,8 @@ func FuzzNames(f *testing.F) {
 		g.message(10, 0, optionsSet(10, 400, []field{{95, 65535}}, []field{{96, 65535}, {94, 4}}), set(400, concat([]byte{3, 3, 0, 53, 3}, []byte("dnsdesc")))),
 		g.message(10, 0, optionsSet(10, 400, []field{{234, 4}}, []field{{236, 4}, {90, 8}}), set(400, concat(u32(7), []byte("red\x00"), u16(0, 65000), u32(7)))),
 		g.message(10, 0, optionsSet(10, 400, []field{{144, 4}}, []field{{300, 4}}), set(400, concat(u32(7), []byte("doma")))),
+		g.message(10, 0, optionsSet(10, 401, []field{{346, 4}, {303, 2}}, []field{{341, 65535}, {41, 4}}), set(401, concat(u32(9), u16(5), []byte("\x03one"), u32(1)))),
+		g.message(9, 2, optionsSet(9, 401, []field{{1, 2}}, []field{{51, 2}, {100, 3}, {50001, 1}}), set(401, concat(u16(9), u16(5), []byte("one\x03")))),
 		g.message(9, 2, optionsSet(9, 400, []field{{1, 4}}, []field{{48, 1}, {84, 3}}), set(400, concat(u32(7), []byte("\x02one")))),
 		g.message(10, 0, templateSet(10, 400, []field{{10, 4}, {82, 4}}), set(400, concat(u32(5), []byte("vlan")))))
 }

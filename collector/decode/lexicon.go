@@ -37,25 +37,42 @@ type lexicon struct {
 
 // word is what a number means as one name of a flow, encoded; nil texts say that nobody gave it a name, or a description.
 type word struct {
-	number, generation uint64
-	name, description  *flow.Text
-	table              names.Table
-	as                 flow.Name
+	number            uint64
+	kind              wordKind // 0 where there is none
+	name, description *flow.Text
 }
+
+// wordKind is what a word's number numbers, as what it is carried, and the generation of the lexicon that it was looked up in: one
+// comparison tells all of it.
+type wordKind uint64
+
+// kindBits are those of a wordKind below its generation, which begins at 1.
+const kindBits = 8
+
+func (l *lexicon) kind(t names.Table, as flow.Name) wordKind {
+	return wordKind(l.generation<<kindBits | uint64(t)<<4 | uint64(as))
+}
+
+func (k wordKind) as() flow.Name { return flow.Name(k & 15) }
+
+func (k wordKind) generation() uint64 { return uint64(k >> kindBits) }
+
+// same reports whether two are of one kind, of whatever generation.
+func (k wordKind) same(o wordKind) bool { return k&(1<<kindBits-1) == o&(1<<kindBits-1) }
 
 // Sizes of a lexicon, in words.
 const (
 	fewestWords = 4
 	mostWords   = 1 << 13
 	// probes is how many places a word may have.
-	probes = 8
+	probes = 4
 )
 
 // About how many bytes things take.
 const (
 	lexiconBytes = 400 // without words
-	wordBytes    = 40
-	textBytes    = 80 // beside what it says
+	wordBytes    = 32
+	textBytes    = 100 // beside what it says
 )
 
 // place is the first where the word of a number may be.
@@ -65,13 +82,13 @@ func (l *lexicon) place(as flow.Name, number uint64) int {
 
 // find returns the word of a number that holds, or nil.
 func (l *lexicon) find(t names.Table, as flow.Name, number uint64) *word {
-	at := l.place(as, number)
+	at, kind, words := l.place(as, number), l.kind(t, as), l.words
 	for i := range probes {
-		w := &l.words[(at+i)&(len(l.words)-1)]
-		if w.number == number && w.as == as && w.table == t && w.generation == l.generation {
+		w := &words[(at+i)&(len(words)-1)]
+		if w.number == number && w.kind == kind {
 			return w
 		}
-		if w.generation == 0 {
+		if w.kind == 0 {
 			return nil
 		}
 	}
@@ -80,18 +97,18 @@ func (l *lexicon) find(t names.Table, as flow.Name, number uint64) *word {
 
 // room returns where the word of a number is to be: where it was, or that of another that does not hold any more; nil where all
 // places are taken.
-func (l *lexicon) room(t names.Table, as flow.Name, number uint64) *word {
-	at := l.place(as, number)
+func (l *lexicon) room(kind wordKind, number uint64) *word {
+	at := l.place(kind.as(), number)
 	var free *word
 	for i := range probes {
 		w := &l.words[(at+i)&(len(l.words)-1)]
-		if w.number == number && w.as == as && w.table == t && w.generation != 0 {
+		if w.number == number && w.kind.same(kind) && w.kind != 0 {
 			return w
 		}
-		if w.generation != l.generation && free == nil {
+		if w.kind.generation() != l.generation && free == nil {
 			free = w
 		}
-		if w.generation == 0 {
+		if w.kind == 0 {
 			break
 		}
 	}
@@ -156,10 +173,10 @@ func (l *lexicon) resize(size int) {
 	l.words, l.shift, l.size = make([]word, size), 64-bits.TrailingZeros(uint(size)), lexiconBytes+size*wordBytes
 	for i := range before {
 		w := &before[i]
-		if w.generation != l.generation {
+		if w.kind.generation() != l.generation {
 			continue
 		}
-		if to := l.room(w.table, w.as, w.number); to != nil {
+		if to := l.room(w.kind, w.number); to != nil {
 			*to = *w
 			l.size += w.size()
 		}
@@ -178,14 +195,15 @@ func textSize(t *flow.Text) int {
 // lookUp asks the Store what a number means, and remembers it.
 func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described flow.Name) *word {
 	n.cached -= l.size
-	w := l.room(t, as, number)
+	kind := l.kind(t, as)
+	w := l.room(kind, number)
 	for w == nil && len(l.words) < mostWords {
 		l.resize(2 * len(l.words))
-		w = l.room(t, as, number)
+		w = l.room(kind, number)
 	}
 	if n.cached+l.size > maxNamed {
 		n.makeRoom(l)
-		w = l.room(t, as, number)
+		w = l.room(kind, number)
 	}
 	if w == nil {
 		w = &l.words[l.place(as, number)]
@@ -202,7 +220,7 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 	}
 	l.size -= w.size()
 	w.name, w.description = textOf(w.name, as, name), textOf(w.description, described, description)
-	w.number, w.table, w.as, w.generation = number, t, as, l.generation
+	w.number, w.kind = number, kind
 	l.size += w.size()
 	n.cached += l.size
 	return w

@@ -172,6 +172,24 @@ func TestFlowsCarryWhatOptionsTablesSay(t *testing.T) {
 	}
 }
 
+// Cisco's IOS XR gives selectors a samplerName, others a selectorName (RFC 5477 section 8.2.1).
+func TestFlowsCarryTheNameOfTheirSelector(t *testing.T) {
+	const text = 24
+	for fields, want := range map[[2]uint16]string{{84, 305}: "one", {335, 305}: "one", {335, 84}: "one", {84, 335}: "other"} {
+		g := newGenerator(1)
+		r := newReader(allNames)
+		options := []field{{fields[0], text}, {fields[1], text}}
+		record := concat(u32(7), padded("one", text), padded("other", text))
+		if fields[1] == 305 {
+			options[1].length = 4
+			record = concat(u32(7), padded("one", text), u32(1000))
+		}
+		r.decode(router, g.message(10, 1, optionsSet(10, 400, []field{{302, 4}}, options)), g.message(10, 1, set(400, record)),
+			g.message(10, 1, templateSet(10, 300, []field{{8, 4}, {12, 4}, {1, 4}, {302, 4}})), g.message(10, 1, set(300, u32(1, 2, 3, 7))))
+		assertNames(t, r.last(t), map[string]string{"sampler_name": want})
+	}
+}
+
 // RFC 6759 section 4.2: an application of engine 20 is an enterprise's, and takes 9 bytes. FortiGate has no other ones.
 func TestFlowsCarryTheNamesOfAnEnterprisesApplications(t *testing.T) {
 	const text = 32

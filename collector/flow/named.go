@@ -49,9 +49,12 @@ func (n Name) String() string {
 type Text struct {
 	name  Name
 	plain string
-	// wire is the field of protobuf, quoted the text as JSON has it.
+	// wire is the field of protobuf, with room for shortWire, quoted the text as JSON has it.
 	wire, quoted []byte
 }
+
+// shortWire is how many bytes of a name's field are copied where it has no more: a copy of a length that is known takes no call.
+const shortWire = 32
 
 // NewText encodes s, which is UTF-8, for flows to carry as n.
 func NewText(n Name, s string) *Text {
@@ -59,7 +62,7 @@ func NewText(n Name, s string) *Text {
 	if err != nil {
 		panic(err) // a string always has a JSON
 	}
-	wire := protowire.AppendTag(nil, protowire.Number(FieldNames+int(n)), protowire.BytesType)
+	wire := protowire.AppendTag(make([]byte, 0, shortWire), protowire.Number(FieldNames+int(n)), protowire.BytesType)
 	return &Text{name: n, plain: s, wire: protowire.AppendString(wire, s), quoted: quoted}
 }
 
@@ -108,14 +111,19 @@ func (r *Record) setName(t *Text) {
 // names writes the names that r has.
 func (w *writer) names(r *Record) {
 	for _, t := range r.Names {
-		w.n += copy(w.b[w.n:], t.wire)
+		if len(t.wire) <= shortWire {
+			*(*[shortWire]byte)(w.b[w.n:]) = *(*[shortWire]byte)(t.wire[:shortWire])
+			w.n += len(t.wire)
+		} else {
+			w.n += copy(w.b[w.n:], t.wire)
+		}
 	}
 }
 
-// namesSize is how many bytes names takes.
+// namesSize bounds what names writes.
 func (r *Record) namesSize() (size int) {
 	for _, t := range r.Names {
-		size += len(t.wire)
+		size += max(len(t.wire), shortWire)
 	}
 	return size
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -43,5 +44,22 @@ func TestNamesCostNoAllocation(t *testing.T) {
 	buffer := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { buffer = e.AppendDelimited(buffer[:0], &r) }); n != 0 {
 		t.Errorf("%v allocations a record", n)
+	}
+}
+
+// Short names are copied in another way than long ones: each length comes back, beside others, in a buffer that has room for no more.
+func TestNamesOfEachLengthComeBack(t *testing.T) {
+	var e Encoder
+	for length := 1; length <= 255; length++ {
+		r := Record{Names: []*Text{NewText(DomainName, strings.Repeat("d", length)), NewText(OutIfName, "x"), NewText(InIfName, strings.Repeat("i", length))}}
+		var back Record
+		if err := Decode(e.AppendMessage(make([]byte, 0, r.sizeBound()), &r), &back); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range r.Names {
+			if got := back.NameText(n.Name()).String(); got != n.String() {
+				t.Errorf("%s of %d bytes came back as %q", n.Name(), length, got)
+			}
+		}
 	}
 }

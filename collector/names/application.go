@@ -28,9 +28,14 @@ func ApplicationNumber(b []byte) uint64 {
 	return uint64(b[0])<<selectorBits | selector
 }
 
-// Label writes a number of a table as routers show it: applications as engine:selector.
+// Label writes a number of a table as routers show it: applications as engine:selector. What Others have is no router's, and is written as
+// 16 hexadecimal digits.
 func Label(t Table, number uint64) string {
-	if t != Applications {
+	switch t {
+	case Applications:
+	case Others:
+		return fmt.Sprintf("%016x", number)
+	default:
 		return strconv.FormatUint(number, 10)
 	}
 	return fmt.Sprintf("%d:%d", number>>selectorBits, number&(1<<selectorBits-1))

@@ -3,6 +3,7 @@ package names
 import (
 	"encoding/binary"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -13,6 +14,9 @@ const (
 	// that keeps changing is written ever less often, down to once in longestGather.
 	gather        = int64(200 * time.Millisecond)
 	longestGather = int64(30 * time.Second)
+	// Others wait for longer, but the first time: nobody's flows wait for them, and some have fields that change with each record.
+	gatherOthers        = int64(5 * time.Minute)
+	longestGatherOthers = int64(time.Hour)
 )
 
 // soil notes that the bucket lacks something of a table. Its exporter is locked.
@@ -22,11 +26,17 @@ func (s *Store) soil(e *Exporter, at place, t *tableRows, now int64) {
 	}
 	t.dirty = max(now, 1)
 	// What changed again soon after it was written waits for longer, and after a rest for no longer than at first.
+	shortest, longest := gather, longestGather
+	if t.other() {
+		shortest, longest = gatherOthers, longestGatherOthers
+	}
 	switch rest := now - t.told; {
-	case t.told == 0 || rest > 10*t.wait+int64(time.Second):
+	case t.told == 0:
 		t.wait = gather
+	case rest > 10*t.wait+int64(time.Second):
+		t.wait = shortest
 	default:
-		t.wait = min(2*max(t.wait, gather), longestGather)
+		t.wait = min(2*max(t.wait, shortest), longest)
 	}
 	s.dirtyMu.Lock()
 	defer s.dirtyMu.Unlock()
@@ -64,7 +74,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := e.tables[place{w.scope.Domain, w.table}]
+	t := e.tables.get(place{w.scope.Domain, w.table})
 	switch {
 	case t == nil || t.dirty == 0:
 		return true
@@ -74,6 +84,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	t.dirty = 0
 	if len(t.fresh) > 0 {
 		t.set(t.entries(), &s.chunks)
+		e.tables.tell(t)
 	}
 	m := t.describe()
 	t.manifest = max(t.manifest+1, m.newest())
@@ -91,7 +102,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 }
 
 func pageDefinition(c *chunk, heard int64) template.Definition {
-	return template.Definition{Key: pageKey(c.hash), Kind: template.KindPage, Record: content(c.rows), Heard: heard, Told: heard}
+	return template.Definition{Key: pageKey(c.hash), Kind: template.KindPage, Record: c.content(), Heard: heard, Told: heard}
 }
 
 // pageKey names a page by half its hash; the rest is in the manifest.
@@ -121,10 +132,16 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 		return false
 	}
 	rows, err := DecodePage(d.Record)
-	if err != nil || s.chunks.size() > s.limits.Load().Bytes {
+	if err != nil {
 		return false
 	}
-	for _, w := range s.chunks.arrive(hash, rows, now) {
+	other, l := isOther(d.Record), s.limits.Load()
+	full := s.chunks.size() > l.Bytes || other && s.chunks.others.Load() > l.Others.Bytes
+	if full && !s.chunks.has(hash) {
+		s.figures.refused[RefusedFull].Add(uint64(len(rows)))
+		return false
+	}
+	for _, w := range s.chunks.arrive(hash, rows, other, now) {
 		s.complete(w, now)
 	}
 	return true
@@ -158,10 +175,15 @@ func (b Manifests) Restore(d template.Definition, now int64) bool {
 	w := where{Scope{d.Key.Scope.Exporter, d.Key.Scope.Domain}, Table(d.Key.ID)}
 	e.mu.Lock()
 	at := place{w.scope.Domain, w.table}
-	t := e.tables[at]
+	if !e.open(at, s.limits.Load()) {
+		e.mu.Unlock()
+		s.Refuse(RefusedFull)
+		return false
+	}
+	t := e.tables.get(at)
 	if t == nil {
-		t = &tableRows{}
-		e.tables[at] = t
+		t = &tableRows{table: at.table}
+		e.tables.put(at, t)
 	}
 	t.wanted = &restored{m, d.Stamp, min(d.Heard, now), d.Told}
 	e.mu.Unlock()
@@ -177,7 +199,7 @@ func (s *Store) complete(w where, now int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := place{w.scope.Domain, w.table}
-	t := e.tables[at]
+	t := e.tables.get(at)
 	if t == nil || t.wanted == nil {
 		return false
 	}
@@ -187,10 +209,15 @@ func (s *Store) complete(w where, now int64) bool {
 		return false
 	}
 	t.wanted = nil
+	if slices.ContainsFunc(list, func(c *chunk) bool { return c.other != t.other() }) {
+		s.chunks.release(list) // nobody writes that: these pages have bounds of other tables
+		return false
+	}
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
 	if t.count == 0 {
 		t.adopt(m, list, &s.chunks)
-		e.generation.Add(1)
+		e.tables.tell(t)
+		e.changed(t)
 		return true
 	}
 	var theirs []Entry
@@ -200,12 +227,17 @@ func (s *Store) complete(w where, now int64) bool {
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
 	rows, ahead, changed := merge(t.entries(), theirs)
-	if limit := s.limits.Load().Rows; len(rows) > limit {
+	limit := s.limits.Load().Rows
+	if t.other() {
+		limit = s.limits.Load().Others.Rows
+	}
+	if len(rows) > limit {
 		rows = rows[:limit]
 	}
 	if changed {
 		t.set(rows, &s.chunks)
-		e.generation.Add(1)
+		e.tables.tell(t)
+		e.changed(t)
 	}
 	if ahead {
 		s.soil(e, at, t, now)
@@ -222,9 +254,8 @@ func (b Manifests) Forget(k template.Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := place{k.Scope.Domain, Table(k.ID)}
-	if t := e.tables[at]; t != nil {
-		t.drop(&b.chunks)
-		delete(e.tables, at)
+	if t := e.tables.get(at); t != nil {
+		e.tables.drop(at, t, &b.chunks)
 		e.generation.Add(1)
 	}
 }
@@ -246,7 +277,7 @@ func (b Manifests) Definitions(now int64) iter.Seq[template.Definition] {
 func (e *Exporter) manifests(now int64) (out []template.Definition) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for at, t := range e.tables {
+	for at, t := range e.tables.all() {
 		if now-t.heard > e.store.ttl || t.count == 0 || len(t.fresh) > 0 {
 			continue
 		}

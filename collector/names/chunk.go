@@ -13,6 +13,8 @@ type chunk struct {
 	hash Hash
 	rows []Entry // their Stamps are 0
 	size int64
+	// other is set where the rows are of Others.
+	other bool
 	// users is how many tables have it, and seen when it came without one; both are guarded by chunks.mu.
 	users int
 	seen  int64
@@ -39,8 +41,9 @@ func compareNumber(e Entry, number uint64) int {
 
 // chunks are the pages of all tables, and for a while those that came from the bucket ahead of the manifest that has them.
 type chunks struct {
-	bytes atomic.Int64
-	fresh atomic.Int64 // of rows that have changed since their tables' pages were made
+	bytes  atomic.Int64
+	fresh  atomic.Int64 // of rows that have changed since their tables' pages were made
+	others atomic.Int64 // what Others have of both
 
 	mu      sync.Mutex
 	byHash  map[Hash]*chunk
@@ -61,19 +64,33 @@ const (
 	maxWaiting = 1 << 16
 )
 
+// addFresh counts bytes of rows that changed.
+func (c *chunks) addFresh(n int64, other bool) {
+	c.fresh.Add(n)
+	if other {
+		c.others.Add(n)
+	}
+}
+
 // size is about how many bytes all rows take.
 func (c *chunks) size() int64 { return c.bytes.Load() + c.fresh.Load() }
 
-// use counts a user of the chunk with rows, which are its alone, adding it if need be.
-func (c *chunks) use(hash Hash, rows []Entry) *chunk {
+// use counts a user of the chunk of a page with rows, which are its alone, adding it if need be.
+func (c *chunks) use(page *Page, rows []Entry) *chunk {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.byHash[hash]
+	known := c.byHash[page.Hash]
 	if known == nil {
-		known = c.add(hash, rows)
+		known = c.add(page.Hash, rows, page.other)
 	}
 	known.users++
 	return known
+}
+
+func (c *chunks) has(hash Hash) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byHash[hash] != nil
 }
 
 // useAll counts a user of each chunk, or of none and returns nil where one is not there; the table is then told when it comes.
@@ -109,7 +126,7 @@ func (c *chunks) release(list []*chunk) {
 }
 
 // arrive takes a page from the bucket and returns the tables that waited for it.
-func (c *chunks) arrive(hash Hash, rows []Entry, now int64) []where {
+func (c *chunks) arrive(hash Hash, rows []Entry, other bool, now int64) []where {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.strays) > 0 && (c.strays[0].users > 0 || now-c.strays[0].seen > strayAge) {
@@ -119,7 +136,7 @@ func (c *chunks) arrive(hash Hash, rows []Entry, now int64) []where {
 		c.strays = c.strays[1:]
 	}
 	if c.byHash[hash] == nil {
-		stray := c.add(hash, rows)
+		stray := c.add(hash, rows, other)
 		stray.seen = now
 		c.strays = append(c.strays, stray)
 	}
@@ -128,19 +145,26 @@ func (c *chunks) arrive(hash Hash, rows []Entry, now int64) []where {
 	return out
 }
 
-func (c *chunks) add(hash Hash, rows []Entry) *chunk {
-	known := &chunk{hash: hash, rows: rows}
+func (c *chunks) add(hash Hash, rows []Entry, other bool) *chunk {
+	known := &chunk{hash: hash, rows: rows, other: other}
 	for i := range rows {
 		known.size += rows[i].size()
 	}
 	c.byHash[hash] = known
-	c.bytes.Add(known.size)
+	c.count(known, known.size)
 	return known
 }
 
 func (c *chunks) remove(known *chunk) {
 	delete(c.byHash, known.hash)
-	c.bytes.Add(-known.size)
+	c.count(known, -known.size)
+}
+
+func (c *chunks) count(known *chunk, n int64) {
+	c.bytes.Add(n)
+	if known.other {
+		c.others.Add(n)
+	}
 }
 
 // used are the chunks that tables have.

@@ -22,7 +22,7 @@ type Exporter struct {
 	heard      atomic.Int64
 
 	mu     sync.Mutex
-	tables map[place]*tableRows
+	tables tables
 }
 
 // Generation changes whenever Row may give another result.
@@ -35,45 +35,31 @@ func (e *Exporter) Gone() bool { return e.gone.Load() }
 func (e *Exporter) Own(domain uint32, t Table, number uint64) *Row {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if own := e.tables[place{domain, t}]; own != nil {
+	if own := e.tables.get(place{domain, t}); own != nil {
 		return own.find(number)
 	}
 	return nil
 }
 
 // Row looks up what a number means to flows of a domain: what the domain itself says; else what the exporter's other domains agree
-// on; else nil. The Row must not be changed.
+// on, as long as there are no more than maxAgreeing; else nil. The Row must not be changed.
 func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if own := e.tables[place{domain, t}]; own != nil {
+	if own := e.tables.get(place{domain, t}); own != nil {
 		if row := own.find(number); row != nil {
 			return row
 		}
 	}
-	var found *Row
-	for at, other := range e.tables {
-		if at.table != t || at.domain == domain {
-			continue
-		}
-		row := other.find(number)
-		switch {
-		case row == nil:
-		case found == nil:
-			found = row
-		case !row.same(found):
-			return nil
-		}
-	}
-	return found
+	return e.tables.agreed(t, number)
 }
 
 // learn takes a row, see Store.Learn. e.mu is held.
 func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	at := place{k.Scope.Domain, k.Table}
-	t := e.tables[at]
+	t := e.tables.get(at)
 	if t == nil {
-		t = &tableRows{}
+		t = &tableRows{table: k.Table}
 	}
 	was := t.find(k.Number)
 	result, merged := Learned, r
@@ -99,45 +85,67 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 		}
 		stamp = max(stamp, known+1)
 	}
-	if !e.room(&merged, was) {
+	if !e.room(at, &merged, was) {
 		return RefusedRoom
 	}
-	e.tables[at] = t
 	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
+	e.tables.put(at, t)
 	t.heard = now
-	e.generation.Add(1)
+	e.changed(t)
 	if len(t.fresh) >= compactRows {
 		t.set(t.entries(), &e.store.chunks)
+		e.tables.tell(t)
 	}
 	e.store.soil(e, at, t, now)
 	return result
 }
 
+// changed has flows looked up anew, if they carry anything of the table.
+func (e *Exporter) changed(t *tableRows) {
+	if !t.other() {
+		e.generation.Add(1)
+	}
+}
+
 // compactRows is after how many changed rows new pages are made, so that no look-up and no copy meets more.
 const compactRows = 4096
 
-// room reports whether a row may take the place of was, or one of its own where that is nil.
-func (e *Exporter) room(r, was *Row) bool {
+// room reports whether a row of a table may take the place of was, or one of its own where that is nil.
+func (e *Exporter) room(at place, r, was *Row) bool {
 	l := e.store.limits.Load()
-	rows, bytes := 0, r.size()
-	for _, t := range e.tables {
-		rows += t.count
-		bytes += t.bytes
+	rows, bytes := l.Rows, l.ExporterBytes
+	if at.table == Others {
+		rows, bytes = l.Others.Rows, l.Others.ExporterBytes
+		if e.store.chunks.others.Load()+r.size() > l.Others.Bytes {
+			return false
+		}
 	}
-	if was == nil && rows >= l.Rows || bytes > l.ExporterBytes {
+	has := e.tables.sumOf(at.table)
+	if was == nil && has.rows >= rows || has.bytes+r.size() > bytes || !e.open(at, l) {
 		return false
 	}
 	return e.store.chunks.size()+r.size() <= l.Bytes
+}
+
+// has reports whether the exporter has rows whose bounds are those of a table.
+func (e *Exporter) has(t Table) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tables.sumOf(t).rows > 0
+}
+
+// open reports whether a table is there or may be added.
+func (e *Exporter) open(at place, l *Limits) bool {
+	return at.table > 0 && int(at.table) < numTables && (e.tables.get(at) != nil || e.tables.count < l.Tables)
 }
 
 // leave lets go of everything: a worker may still look at the exporter for a while.
 func (e *Exporter) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, t := range e.tables {
-		t.drop(&e.store.chunks)
+	for at, t := range e.tables.all() {
+		e.tables.drop(at, t, &e.store.chunks)
 	}
-	e.tables = make(map[place]*tableRows)
 	e.gone.Store(true)
 	e.generation.Add(1)
 }

@@ -5,11 +5,12 @@ import "sync/atomic"
 // figures are what a Store counts.
 type figures struct {
 	refused        [numRefusals]atomic.Uint64
+	evicted        atomic.Uint64
 	named, unnamed [numTables]atomic.Uint64
 }
 
 // numTables is one more than the highest Table.
-const numTables = int(Exporters) + 1
+const numTables = int(Others) + 1
 
 // Coverage counts records by the table that gave, or did not give, what they number a name. It is not safe for concurrent use.
 type Coverage struct {
@@ -55,6 +56,9 @@ func (s *Store) Text(b []byte) string {
 	return text
 }
 
+// Refuse counts something that was not taken.
+func (s *Store) Refuse(r Refusal) { s.figures.refused[r].Add(1) }
+
 // Refused counts what was not taken, by reason.
 func (s *Store) Refused() map[string]uint64 {
 	out := make(map[string]uint64)
@@ -64,11 +68,14 @@ func (s *Store) Refused() map[string]uint64 {
 	return out
 }
 
+// Evicted counts exporters whose rows made room for others'.
+func (s *Store) Evicted() uint64 { return s.figures.evicted.Load() }
+
 // Count counts the rows of all exporters by table.
 func (s *Store) Count() (rows [numTables]int) {
 	for _, e := range s.all() {
 		e.mu.Lock()
-		for at, t := range e.tables {
+		for at, t := range e.tables.all() {
 			rows[at.table] += t.count
 		}
 		e.mu.Unlock()

@@ -17,6 +17,7 @@ type Page struct {
 	// Content is at most MaxPageBytes.
 	Content []byte
 	rows    int // how many it has
+	other   bool
 }
 
 // Hash is the first 16 bytes of the SHA-256 of a page's content.
@@ -39,29 +40,40 @@ const (
 	shortestPage = 4 << 10
 	// MaxPageBytes bounds a page's content: one row beyond pageBytes.
 	MaxPageBytes = pageBytes + maxRowBytes
-	maxRowBytes  = 10 + 1 + 10 + (2+MaxAttributes)*(MaxText+10)
+	maxRowBytes  = 10 + 1 + 10 + (2+MaxFields)*(MaxText+10)
 	// MaxPages bounds a table's pages.
 	MaxPages = 1 << 12
 )
 
-// pageSchema is the first byte of a page.
-const pageSchema = 1
+// The first byte of a page: otherSchema where it is of Others, which have a bound of their own.
+const (
+	pageSchema  = 1
+	otherSchema = 2
+)
+
+func schemaOf(other bool) byte {
+	if other {
+		return otherSchema
+	}
+	return pageSchema
+}
 
 // ErrPage is wrapped by the errors of DecodePage.
 var ErrPage = errors.New("not a page of names")
 
 // Pages cuts the rows of a table, which are in the order of their numbers, into pages. Where one ends depends on the numbers, so
 // that a row that is added or removed changes its own page and not all that follow.
-func Pages(rows []Entry) []Page {
+func Pages(t Table, rows []Entry) []Page {
 	var out []Page
-	b := []byte{pageSchema}
+	other := t == Others
+	b := []byte{schemaOf(other)}
 	last, begun := uint64(0), 0
 	for i := range rows {
 		b = appendRow(b, rows[i].Number-last, &rows[i].Row)
 		last = rows[i].Number
 		if i == len(rows)-1 || len(b) >= pageBytes || len(b) >= shortestPage && boundary(last) {
-			out = append(out, Page{Hash: HashOf(b), Content: b, rows: i + 1 - begun})
-			b, last, begun = []byte{pageSchema}, 0, i+1
+			out = append(out, Page{Hash: HashOf(b), Content: b, rows: i + 1 - begun, other: other})
+			b, last, begun = []byte{schemaOf(other)}, 0, i+1
 		}
 	}
 	return out
@@ -115,10 +127,10 @@ func appendText(b []byte, s string) []byte {
 	return append(append(b, byte(len(s))), s...)
 }
 
-// content writes the rows of one page again.
-func content(rows []Entry) []byte {
-	b := []byte{pageSchema}
-	last := uint64(0)
+// content writes the page again.
+func (c *chunk) content() []byte {
+	b := []byte{schemaOf(c.other)}
+	last, rows := uint64(0), c.rows
 	for i := range rows {
 		b = appendRow(b, rows[i].Number-last, &rows[i].Row)
 		last = rows[i].Number
@@ -126,13 +138,16 @@ func content(rows []Entry) []byte {
 	return b
 }
 
-// DecodePage reads a page's rows; Stamp is left at 0. Their texts are parts of one copy of the content. It refuses what Pages would not have written: the bucket may
-// hold anything.
+// DecodePage reads a page's rows; Stamp is left at 0. Their texts are parts of one copy of the content. It refuses what Pages would not have
+// written: the bucket may hold anything.
 func DecodePage(content []byte) ([]Entry, error) {
-	if len(content) == 0 || content[0] != pageSchema || len(content) > MaxPageBytes {
+	if len(content) == 0 || content[0] != pageSchema && content[0] != otherSchema || len(content) > MaxPageBytes {
 		return nil, fmt.Errorf("%w: of no known schema, or too long", ErrPage)
 	}
-	r := reader{b: string(content[1:])}
+	r := reader{b: string(content[1:]), attributes: MaxAttributes}
+	if isOther(content) {
+		r.attributes = MaxFields
+	}
 	var out []Entry
 	last := uint64(0)
 	for len(r.b) > 0 && !r.failed {
@@ -155,10 +170,14 @@ func DecodePage(content []byte) ([]Entry, error) {
 	return out, nil
 }
 
+// isOther reports whether a page is of Others.
+func isOther(content []byte) bool { return content[0] == otherSchema }
+
 // reader reads what appendRow wrote; failed says that it could not.
 type reader struct {
-	b      string
-	failed bool
+	b          string
+	attributes int // of a row at most
+	failed     bool
 }
 
 func (r *reader) number() uint64 {
@@ -217,7 +236,7 @@ func (r *reader) row(out *Row) {
 		return
 	}
 	n := int(r.octet())
-	if n == 0 || n > MaxAttributes {
+	if n == 0 || n > r.attributes {
 		r.failed = true
 		return
 	}

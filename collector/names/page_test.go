@@ -42,7 +42,7 @@ func TestPagesReadBackAsWritten(t *testing.T) {
 		{Number: 1<<64 - 1, Row: Row{Speed: 1<<64 - 1}},
 	}
 	for name, rows := range map[string][]Entry{"none": nil, "of every kind": all, "a chassis": interfaces(5000), "65,535 rows": interfaces(65_535)} {
-		pages := Pages(rows)
+		pages := Pages(Interfaces, rows)
 		if diff := cmp.Diff(rows, decodeAll(t, pages)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -60,12 +60,12 @@ func TestPagesReadBackAsWritten(t *testing.T) {
 func TestOneRowMoreChangesItsPageAlone(t *testing.T) {
 	rows := interfaces(3000)
 	before := make(map[Hash]bool)
-	for _, p := range Pages(rows) {
+	for _, p := range Pages(Interfaces, rows) {
 		before[p.Hash] = true
 	}
 	rows = slices.Insert(rows, 1, Entry{Number: 2, Row: Row{Name: "Loopback0"}})
 	changed := 0
-	for _, p := range Pages(rows) {
+	for _, p := range Pages(Interfaces, rows) {
 		if !before[p.Hash] {
 			changed++
 		}
@@ -76,7 +76,7 @@ func TestOneRowMoreChangesItsPageAlone(t *testing.T) {
 }
 
 func TestPagesThatNobodyWroteAreRefused(t *testing.T) {
-	whole := Pages([]Entry{{Number: 5, Row: Row{Name: "eth0", Speed: 10}}})[0].Content
+	whole := Pages(Interfaces, []Entry{{Number: 5, Row: Row{Name: "eth0", Speed: 10}}})[0].Content
 	for name, content := range map[string][]byte{
 		"nothing":                    {},
 		"another schema":             {9, 1, 1, 1, 'a'},
@@ -87,6 +87,7 @@ func TestPagesThatNobodyWroteAreRefused(t *testing.T) {
 		"an empty text":              {pageSchema, 5, hasName, 0},
 		"an unknown kind of content": {pageSchema, 5, 0x80},
 		"nine attributes":            {pageSchema, 5, hasAttributes, 9},
+		"25 fields":                  Pages(Others, []Entry{{Number: 5, Row: Row{Attributes: slices.Repeat(make9(), 3)[:MaxFields+1]}}})[0].Content,
 	} {
 		if rows, err := DecodePage(content); err == nil {
 			t.Errorf("%s gave %v", name, rows)
@@ -101,7 +102,7 @@ func TestManifestsReadBackAsWritten(t *testing.T) {
 	}
 	rows[7].Stamp = template.StampOf(1_700_000_200) + 1
 	rows[9].Stamp = template.StampOf(1_700_000_201)
-	m := NewManifest(rows, Pages(rows))
+	m := NewManifest(rows, Pages(Interfaces, rows))
 	got, err := DecodeManifest(m.Encode())
 	if err != nil {
 		t.Fatal(err)
@@ -139,16 +140,29 @@ func TestOldStampsGiveWayToABase(t *testing.T) {
 	}
 }
 
+// make9 are more attributes than rows of tables but Others have.
+func make9() (out []Attribute) {
+	for i := range uint16(MaxAttributes + 1) {
+		out = append(out, Attribute{9, i, "x"})
+	}
+	return out
+}
+
 func FuzzPage(f *testing.F) {
-	f.Add(Pages(interfaces(3))[0].Content)
-	f.Add(Pages([]Entry{{Number: 1 << 40, Row: Row{Name: "dns", Attributes: []Attribute{{9, 12232, "x"}}}}})[0].Content)
+	f.Add(Pages(Interfaces, interfaces(3))[0].Content)
+	f.Add(Pages(Interfaces, []Entry{{Number: 1 << 40, Row: Row{Name: "dns", Attributes: []Attribute{{9, 12232, "x"}}}}})[0].Content)
+	f.Add(Pages(Others, []Entry{{Number: 1 << 60, Row: Row{Name: "System=1", Attributes: make9()}}})[0].Content)
 	f.Fuzz(func(t *testing.T, content []byte) {
 		rows, err := DecodePage(content)
 		if err != nil {
 			return
 		}
+		table := Interfaces
+		if isOther(content) {
+			table = Others
+		}
 		var again []Entry
-		for _, p := range Pages(rows) {
+		for _, p := range Pages(table, rows) {
 			more, err := DecodePage(p.Content)
 			if err != nil {
 				t.Fatal(err)
@@ -164,7 +178,7 @@ func FuzzPage(f *testing.F) {
 func FuzzManifest(f *testing.F) {
 	rows := interfaces(3)
 	rows[1].Stamp = template.StampOf(9)
-	m := NewManifest(rows, Pages(rows))
+	m := NewManifest(rows, Pages(Interfaces, rows))
 	f.Add(m.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := DecodeManifest(b)

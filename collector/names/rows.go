@@ -9,6 +9,7 @@ import (
 
 // tableRows are the rows of one table of one scope. Its methods are called with the exporter locked.
 type tableRows struct {
+	table  Table
 	chunks []*chunk
 	// base is the stamp of the chunks' rows, but of those in recent.
 	base   Stamp
@@ -26,6 +27,8 @@ type tableRows struct {
 	// dirty since then, 0 where the bucket has it all; wait is for how long changes are gathered.
 	dirty, wait int64
 	refresh     bool
+	// counted is what the exporter has counted of count and bytes.
+	counted sum
 	// wanted came from the bucket ahead of its pages.
 	wanted *restored
 }
@@ -36,6 +39,8 @@ type restored struct {
 	stamp       Stamp
 	heard, told int64
 }
+
+func (t *tableRows) other() bool { return t.table == Others }
 
 func (t *tableRows) find(number uint64) *Row {
 	if e, ok := t.fresh[number]; ok {
@@ -77,12 +82,12 @@ func (t *tableRows) put(e Entry, was *Row, all *chunks) {
 		size -= before.size()
 	}
 	t.freshBytes += size
-	all.fresh.Add(size)
+	all.addFresh(size, t.other())
 	t.fresh[e.Number] = e
 }
 
 func (t *tableRows) forgetFresh(all *chunks) {
-	all.fresh.Add(-t.freshBytes)
+	all.addFresh(-t.freshBytes, t.other())
 	t.fresh, t.freshBytes = nil, 0
 }
 
@@ -90,7 +95,7 @@ func (t *tableRows) forgetFresh(all *chunks) {
 func (t *tableRows) drop(all *chunks) {
 	t.forgetFresh(all)
 	all.release(t.chunks)
-	t.chunks = nil
+	t.chunks, t.count, t.bytes = nil, 0, 0
 }
 
 // entries returns all rows by number, with their stamps.
@@ -115,7 +120,7 @@ func (t *tableRows) entries() []Entry {
 
 // set has the table consist of rows, which are in the order of their numbers, and returns its pages.
 func (t *tableRows) set(rows []Entry, all *chunks) []Page {
-	pages := Pages(rows)
+	pages := Pages(t.table, rows)
 	before := t.chunks
 	t.chunks = make([]*chunk, 0, len(pages))
 	rest := rows
@@ -125,7 +130,7 @@ func (t *tableRows) set(rows []Entry, all *chunks) []Page {
 		for j := range part {
 			part[j].Stamp = 0
 		}
-		t.chunks = append(t.chunks, all.use(pages[i].Hash, part))
+		t.chunks = append(t.chunks, all.use(&pages[i], part))
 		rest = rest[n:]
 	}
 	all.release(before)

@@ -13,18 +13,30 @@ import (
 type Limits struct {
 	// Exporters is how many addresses may have rows.
 	Exporters int
+	// Tables is how many tables one exporter may have: each domain has its own.
+	Tables int
 	// Rows is how many rows all tables of one exporter may have.
 	Rows int
 	// ExporterBytes is how much memory the rows of one exporter may take, about, whether others have the same or not.
 	ExporterBytes int64
 	// Bytes is how much memory all pages may take, about.
 	Bytes int64
+	// Others bounds Others alone. What they have is not in Rows and ExporterBytes, and is in Bytes.
+	Others OtherLimits
 }
 
-// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows fits each; all together have 2 KiB an
-// exporter, as twenty names take, and no less than 64 MiB. What tables share counts once.
+// OtherLimits bound Others, so that they leave the other tables the room that these need.
+type OtherLimits struct {
+	Rows                 int
+	ExporterBytes, Bytes int64
+}
+
+// LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows, and a chassis of a hundred line cards fit each; all together have 2 KiB an
+// exporter, as twenty names take, and no less than 64 MiB, an eighth of it for Others. What tables share counts once.
 func LimitsFor(exporters int) Limits {
-	return Limits{Exporters: exporters, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: max(int64(exporters)<<11, 64<<20)}
+	bytes := max(int64(exporters)<<11, 64<<20)
+	return Limits{Exporters: exporters, Tables: 1024, Rows: 70_000, ExporterBytes: 32 << 20, Bytes: bytes,
+		Others: OtherLimits{Rows: 4096, ExporterBytes: 256 << 10, Bytes: bytes / 8}}
 }
 
 // Result says what became of a row.
@@ -61,6 +73,7 @@ type Store struct {
 	exporters map[netip.Addr]*Exporter
 
 	expired atomic.Int64 // when expire last looked
+	crowded atomic.Int64 // until when nobody is looked for who could make room
 
 	dirtyMu sync.Mutex
 	dirty   map[where]struct{}
@@ -109,6 +122,9 @@ func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
 		return RefusedEmpty
 	}
 	result := s.learn(k, r, exported, now)
+	if result == RefusedRoom && s.full(k.Table, r.size()) && s.makeRoom(k.Table, now) {
+		result = s.learn(k, r, exported, now)
+	}
 	switch result {
 	case RefusedRoom:
 		s.figures.refused[RefusedFull].Add(1)
@@ -152,14 +168,11 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 	}
 	l := s.limits.Load()
 	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
-		oldest := s.oldest()
-		if oldest == nil || now-oldest.heard.Load() < silentLong {
+		if !s.evict(now, func(*Exporter) bool { return true }) {
 			return nil
 		}
-		delete(s.exporters, oldest.address)
-		oldest.leave()
 	}
-	e := &Exporter{store: s, address: a, tables: make(map[place]*tableRows)}
+	e := &Exporter{store: s, address: a}
 	e.heard.Store(now)
 	s.exporters[a] = e
 	s.known.Add(1)
@@ -177,10 +190,9 @@ func (s *Store) expire(now int64) {
 	}
 	for _, e := range s.all() {
 		e.mu.Lock()
-		for at, t := range e.tables {
+		for at, t := range e.tables.all() {
 			if now-t.heard > s.ttl && t.wanted == nil {
-				t.drop(&s.chunks)
-				delete(e.tables, at)
+				e.tables.drop(at, t, &s.chunks)
 				e.generation.Add(1)
 			}
 		}
@@ -188,12 +200,48 @@ func (s *Store) expire(now int64) {
 	}
 }
 
+// lookAgain is for how long nobody is looked for who could make room, after nobody was found: a flood of rows is not to cost a look each.
+const lookAgain = int64(time.Second)
+
+// full reports whether what all exporters have leaves no room for so many bytes of a table.
+func (s *Store) full(t Table, size int64) bool {
+	l := s.limits.Load()
+	return s.chunks.size()+size > l.Bytes || t == Others && s.chunks.others.Load()+size > l.Others.Bytes
+}
+
+// makeRoom forgets an exporter that has been silent for long, and reports whether it did: who invents exporters has their rows kept until
+// then, and those that send come first from then on. It is forgotten in memory only.
+func (s *Store) makeRoom(t Table, now int64) bool {
+	if now < s.crowded.Load() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.evict(now, func(e *Exporter) bool { return e.has(t) }) {
+		return true
+	}
+	s.crowded.Store(now + lookAgain)
+	return false
+}
+
+// evict forgets the exporter that was silent for longest of a few that are eligible, if that was long enough. s.mu is held.
+func (s *Store) evict(now int64, eligible func(*Exporter) bool) bool {
+	oldest := s.oldest(eligible)
+	if oldest == nil || now-oldest.heard.Load() < silentLong {
+		return false
+	}
+	delete(s.exporters, oldest.address)
+	oldest.leave()
+	s.figures.evicted.Add(1)
+	return true
+}
+
 // oldest is the exporter that was silent for longest of a few. s.mu is held.
-func (s *Store) oldest() *Exporter {
+func (s *Store) oldest(eligible func(*Exporter) bool) *Exporter {
 	var oldest *Exporter
 	n := 0
 	for _, e := range s.exporters {
-		if oldest == nil || e.heard.Load() < oldest.heard.Load() {
+		if (oldest == nil || e.heard.Load() < oldest.heard.Load()) && eligible(e) {
 			oldest = e
 		}
 		if n++; n == evictionSample {
@@ -211,7 +259,7 @@ func (s *Store) Rows(scope Scope, t Table) []Entry {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	own := e.tables[place{scope.Domain, t}]
+	own := e.tables.get(place{scope.Domain, t})
 	if own == nil {
 		return nil
 	}

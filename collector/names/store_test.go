@@ -149,7 +149,7 @@ func TestRoutersThatSendTheSameTableHaveItOnce(t *testing.T) {
 }
 
 func TestAFloodTakesNoMoreThanItsExporterMay(t *testing.T) {
-	s := NewStore(Limits{Exporters: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, 0)
+	s := NewStore(Limits{Exporters: 10, Tables: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 4 << 20}, 0)
 	refused := 0
 	for i := range 1000 {
 		if s.Learn(Key{main0, Interfaces, uint64(i)}, Row{Name: "x"}, 1000, 0) == RefusedRoom {
@@ -224,7 +224,7 @@ func TestATableThatNobodySaysAnyMoreIsForgottenAfterTheTTL(t *testing.T) {
 }
 
 func TestRowsThatAreNotInPagesYetCountForTheBound(t *testing.T) {
-	s := NewStore(Limits{Exporters: 1000, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 100_000}, 0)
+	s := NewStore(Limits{Exporters: 1000, Tables: 10, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 100_000}, 0)
 	refused := false
 	for i := range 1000 {
 		k := Key{Scope: Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Table: Interfaces, Number: uint64(i)}
@@ -232,5 +232,106 @@ func TestRowsThatAreNotInPagesYetCountForTheBound(t *testing.T) {
 	}
 	if _, bytes := s.Size(); !refused || bytes > 100_000 {
 		t.Errorf("%d bytes are kept of 100000 that may be", bytes)
+	}
+}
+
+// Whoever sends a table for each of ever other domains may not make every further row, and every flow, cost a walk over all of them.
+func TestInventedDomainsTakeNoMoreThanTheirExporterMay(t *testing.T) {
+	s := newStore()
+	for i := range uint32(20_000) {
+		s.Learn(Key{Scope{router, i + 1}, Interfaces, 5}, Row{Name: "five"}, 1000, 0)
+	}
+	if count := s.Find(router).tables.count; count > s.limits.Load().Tables {
+		t.Errorf("one exporter has %d tables", count)
+	}
+	if n := s.Refused()[RefusedFull.String()]; n != 20_000-1024 {
+		t.Errorf("%d rows were counted as refused", n)
+	}
+	if s.Learn(Key{Scope{router, 7}, Interfaces, 6}, Row{Name: "six"}, 1000, 0) != Learned {
+		t.Error("a table that is there takes no row more")
+	}
+	if got := nameOf(s, Key{Scope{router, 1 << 20}, Interfaces, 5}); got != "" {
+		t.Errorf("all of %d tables were asked for a name of another domain's, and said %q", s.Find(router).tables.count, got)
+	}
+	if got := nameOf(s, Key{Scope{router, 7}, Interfaces, 5}); got != "five" {
+		t.Errorf("a domain's own table says %q", got)
+	}
+}
+
+// What an exporter has is counted as it changes, and comes out at nothing when all is gone.
+func TestAnExportersRowsAreCountedToTheLast(t *testing.T) {
+	s := NewStore(LimitsFor(10), time.Hour)
+	for i := range uint64(500) {
+		for round := range uint64(3) {
+			s.Learn(Key{Scope{router, uint32(i % 7)}, Tables[i%5], i}, Row{Name: strings.Repeat("x", int(i%50+round+1))}, 1000+round, second)
+		}
+	}
+	check := func() {
+		t.Helper()
+		e := s.Find(router)
+		count, rows, bytes := 0, 0, int64(0)
+		for _, table := range e.tables.all() {
+			count, rows, bytes = count+1, rows+table.count, bytes+table.bytes
+		}
+		if count != e.tables.count || rows != e.tables.names.rows || bytes != e.tables.names.bytes {
+			t.Errorf("%d tables, %d rows and %d bytes are counted as %d, %d and %d", count, rows, bytes, e.tables.count, e.tables.names.rows, e.tables.names.bytes)
+		}
+	}
+	check()
+	s.Tick(60 * second)
+	check()
+	s.Tick(int64(2 * time.Hour))
+	check()
+	if e := s.Find(router); e.tables.count != 0 {
+		t.Errorf("%d tables are left", e.tables.count)
+	}
+}
+
+// Rows of invented exporters are kept until these have been silent for an hour, not until the ttl: then those that send come first.
+func TestExportersThatFellSilentMakeRoomForThoseThatSend(t *testing.T) {
+	for _, table := range []Table{Interfaces, Others} {
+		s := NewStore(Limits{Exporters: 1000, Tables: 10, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 1 << 20,
+			Others: OtherLimits{Rows: 1000, ExporterBytes: 1 << 20, Bytes: 512 << 10}}, 24*time.Hour)
+		honest, known := Key{main0, table, 1}, Key{Scope{Exporter: netip.MustParseAddr("192.0.2.2")}, table, 1}
+		s.Learn(honest, Row{Name: "one"}, 1000, 0)
+		s.Learn(known, Row{Name: "two"}, 1000, 0)
+		s.Learn(Key{known.Scope, Domains, 1}, Row{Name: "domain"}, 1000, 0) // it has rows of tables that do not help
+		flood := func(now int64) (learned int) {
+			for i := range 5000 {
+				k := Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 200)})}, table, uint64(i / 200)}
+				if s.Learn(k, Row{Name: strings.Repeat("x", 240) + fmt.Sprint(i)}, 1000, now) == Learned {
+					learned++
+				}
+			}
+			s.Tick(now + int64(time.Minute))
+			return learned
+		}
+		if n := flood(second); n == 5000 {
+			t.Fatal("the flood has room")
+		}
+		more := Key{main0, table, 2}
+		if got := s.Learn(more, Row{Name: strings.Repeat("n", MaxText)}, 1001, int64(30*time.Minute)); got != RefusedRoom {
+			t.Errorf("%s: while all send there is no room: %d", table, got)
+		}
+		now := silentLong + int64(10*time.Minute)
+		s.Learn(honest, Row{Name: "one"}, 1002, now)
+		s.Learn(known, Row{Name: "two"}, 1002, now)
+		for i := range uint64(100) {
+			if got := s.Learn(Key{main0, table, 2 + i}, Row{Name: strings.Repeat("n", 250) + fmt.Sprint(i)}, 1003, now+second); got != Learned {
+				t.Fatalf("%s: row %d has no room, though those that fill it are silent: %d", table, i, got)
+			}
+		}
+		if s.Find(known.Scope.Exporter) == nil || s.Find(router) == nil {
+			t.Errorf("%s: one that sends made room", table)
+		}
+		if s.Evicted() == 0 {
+			t.Errorf("%s: those that made room are not counted", table)
+		}
+		if n := flood(now + 2*second); n == 5000 {
+			t.Errorf("%s: the second flood has room", table)
+		}
+		if _, bytes := s.Size(); bytes > 1<<20 {
+			t.Errorf("%s: %d bytes", table, bytes)
+		}
 	}
 }

@@ -34,13 +34,19 @@ const (
 	Domains Table = 6
 	// Exporters have one row, 0: the exporting system's own name.
 	Exporters Table = 7
+	// Others are all other options tables: what a record is about, and what it says of that. They name nothing on flows. A row's number is
+	// made of its layout and scope, its name tells the scope, and Attributes are its fields.
+	Others Table = 8
 )
 
 // Tables are all, in their order.
-var Tables = [...]Table{Interfaces, Applications, VRFs, Samplers, Selectors, Domains, Exporters}
+var Tables = [...]Table{Interfaces, Applications, VRFs, Samplers, Selectors, Domains, Exporters, Others}
+
+// Joined are those that flows carry names of.
+var Joined = Tables[:len(Tables)-1]
 
 var tableNames = [...]string{Interfaces: "interfaces", Applications: "applications", VRFs: "vrfs", Samplers: "samplers",
-	Selectors: "selectors", Domains: "domains", Exporters: "exporters"}
+	Selectors: "selectors", Domains: "domains", Exporters: "exporters", Others: "others"}
 
 // String is the word for tables, labels and keys of the bucket.
 func (t Table) String() string {
@@ -87,7 +93,7 @@ type Row struct {
 	Name, Description string
 	// Speed of an interface in bits a second, 0 where nobody said.
 	Speed uint64
-	// Attributes say more of an application, such as its category.
+	// Attributes say more of an application, such as its category. They are at most MaxAttributes, of Others MaxFields.
 	Attributes []Attribute
 }
 
@@ -100,8 +106,11 @@ type Attribute struct {
 	Text string
 }
 
-// MaxAttributes bounds Row.Attributes.
-const MaxAttributes = 8
+// Bounds of Row.Attributes.
+const (
+	MaxAttributes = 8
+	MaxFields     = 24
+)
 
 // Empty reports whether r says nothing.
 func (r *Row) Empty() bool {

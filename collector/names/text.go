@@ -24,6 +24,8 @@ const (
 	RefusedLength
 	// RefusedFull: the limits leave no room for the row.
 	RefusedFull
+	// RefusedFields: it is of a row with more than MaxFields.
+	RefusedFields
 	// RefusedStale: the row is older than what is known, and was overtaken on its way.
 	RefusedStale
 
@@ -43,6 +45,8 @@ func (r Refusal) String() string {
 		return "too_long"
 	case RefusedFull:
 		return "limit"
+	case RefusedFields:
+		return "too_many_fields"
 	case RefusedStale:
 		return "stale"
 	}

@@ -81,9 +81,13 @@ func (k *Collector) namesMetrics() observe.Names {
 	rows, coverage := k.names.Count(), k.names.Coverage()
 	m := observe.Names{Rows: make(map[string]int), Named: make(map[string]uint64), Unnamed: make(map[string]uint64), Refused: k.names.Refused()}
 	for _, t := range names.Tables {
-		m.Rows[t.String()], m.Named[t.String()], m.Unnamed[t.String()] = rows[t], coverage.Named[t], coverage.Unnamed[t]
+		m.Rows[t.String()] = rows[t]
+	}
+	for _, t := range names.Joined {
+		m.Named[t.String()], m.Unnamed[t.String()] = coverage.Named[t], coverage.Unnamed[t]
 	}
 	_, m.Bytes = k.names.Size()
+	m.Evicted = k.names.Evicted()
 	return m
 }
 

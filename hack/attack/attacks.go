@@ -111,6 +111,20 @@ var attacks = []attack{
 		}
 		s.send(source(n%5000), ipfix(1, uint32(n), set(3, u16(400, 2, 1, 10, 4, 82, 200)), set(400, records)))
 	}, "names_refused_total", "limit"},
+	{"names-domains", func(s *sender, n int) { // tables of ever other domains, and flows whose numbers each of them may name
+		flows := set(2, u16(300, 2, 10, 4, 14, 4))
+		for range 20 {
+			flows = append(flows, set(300, u32(rand.Uint32(), rand.Uint32()))...)
+		}
+		s.send(source(n%10), ipfix(uint32(n), uint32(n), set(3, u16(400, 2, 1, 10, 4, 82, 8)), set(400, join(u32(1), []byte("ethernet"))), flows))
+	}, "names_refused_total", "limit"},
+	{"names-others", func(s *sender, n int) { // options tables that name nothing, with ever other subjects and values
+		var records []byte
+		for range 40 {
+			records = append(records, u32(rand.Uint32(), rand.Uint32(), rand.Uint32(), rand.Uint32(), rand.Uint32(), rand.Uint32())...)
+		}
+		s.send(source(n%200), ipfix(1, uint32(n), set(3, u16(401, 6, 1, 10, 4, 58, 4, 59, 4, 601, 4, 602, 4, 603, 4)), set(401, records)))
+	}, "names_refused_total", "limit"},
 	{"names-escapes", func(s *sender, n int) { // names that would clear a terminal, and names that are no text
 		name := []byte("\x1b[2J\x1b[H rebooted    ")
 		if n%2 == 0 {

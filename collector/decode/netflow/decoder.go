@@ -106,6 +106,7 @@ type Decoder struct {
 	spans    []span
 	lists    []list
 	values   [][]byte // of a record that is read for names
+	shown    []byte   // of a value that is kept for people
 	later    []laterSet
 	// reversed is the other direction of a biflow, nested a flow within a list.
 	reversed, nested flow.Record

@@ -41,13 +41,14 @@ var numbering = map[uint16]names.Table{
 // Elements that name, and those that describe.
 var (
 	namingElements = map[uint16]names.Table{
-		82: names.Interfaces, 96: names.Applications, 236: names.VRFs, 84: names.Samplers, 335: names.Selectors, 300: names.Domains,
+		82: names.Interfaces, 96: names.Applications, 236: names.VRFs, elementSamplerName: names.Samplers, 335: names.Selectors, 300: names.Domains,
 	}
 	describingElements = map[uint16]names.Table{83: names.Interfaces, 94: names.Applications}
 )
 
-// Elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
+// samplerName, and elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
 const (
+	elementSamplerName   = 84
 	elementDistinguisher = 90
 	elementDomain        = 149
 	elementApplication   = 95
@@ -92,6 +93,8 @@ func namingsOf(t *template.Template) []naming {
 				n.numbers = append(n.numbers, i)
 			case namingElements[f.ID] == table:
 				n.name = i
+			case f.ID == elementSamplerName && table == names.Selectors && n.name == absent:
+				n.name = i // Cisco's IOS XR names selectors so
 			case describingElements[f.ID] == table:
 				n.description = i
 			case f.ID == elementDistinguisher && table == names.VRFs:

@@ -50,6 +50,8 @@ type plan struct {
 	countsPackets bool
 	// namings are the tables of names that its records are rows of.
 	namings []naming
+	// other is how its records are kept where they are options that name nothing, nil where they are not.
+	other *otherTable
 	// protocol that all records have because of the fields that are there, 0 where that says nothing.
 	protocol uint8
 }
@@ -86,7 +88,9 @@ func compile(t *template.Template, settings *Settings) *plan {
 	}
 	p.protocol = c.onlyProtocol()
 	if settings.Names {
-		p.namings = namingsOf(t)
+		if p.namings = namingsOf(t); len(p.namings) == 0 {
+			p.other = otherOf(t)
+		}
 	}
 	p.steps = inOrder(p.steps)
 	p.reverse = inOrder(p.reverse)
