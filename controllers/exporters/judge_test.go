@@ -116,10 +116,13 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"the clock is wrong, whatever others tell": {func(f *Facts) { f.Figures.Said.ClocksUntold, f.Figures.Said.Skew = true, time.Hour }, "ClockRight", no, ReasonClockWrong, ""},
 		"nothing contradicts itself":               {func(*Facts) {}, "Consistent", yes, ReasonConsistent, ""},
 		"two layouts":                              {func(f *Facts) { f.Figures.Said.ConflictingLayouts = true }, "Consistent", no, ReasonTwins, "two layouts"},
-		"two rates":                                {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "Consistent", no, ReasonTwins, "two sampling rates"},
-		"two boot times":                           {func(f *Facts) { f.Figures.Said.BootTimes = true }, "Consistent", no, ReasonTwins, "two boot times"},
-		"a former version tells nothing":           {func(f *Facts) { f.Figures.Said.TaughtUntold = true }, "Consistent", unknown, ReasonUntold, ""},
-		"nobody looks":                             {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "exporters.objects is Off"} }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
+		"a rate that is set settles a dispute": {func(f *Facts) {
+			f.Figures.Said.DisputedRates, f.Figures.Said.Sources = true, map[string]bool{"override": true}
+		}, "SamplingKnown", yes, ReasonSamplingKnown, "1000 (override)"},
+		"two rates":                      {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "Consistent", no, ReasonTwins, "two sampling rates"},
+		"two boot times":                 {func(f *Facts) { f.Figures.Said.BootTimes = true }, "Consistent", no, ReasonTwins, "two boot times"},
+		"a former version tells nothing": {func(f *Facts) { f.Figures.Said.TaughtUntold = true }, "Consistent", unknown, ReasonUntold, ""},
+		"nobody looks":                   {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "exporters.objects is Off"} }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy()
