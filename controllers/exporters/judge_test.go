@@ -173,6 +173,19 @@ func TestBytesAreShownWhereAllCollectorsTellAndScaledOnesWhereAllFlowsHaveARate(
 	}
 }
 
+// The device went over to another collector, and the one before forgets it: there are more records than before, and fewer bytes.
+func TestBytesThatACollectorForgotAreNoRate(t *testing.T) {
+	s := &sender{}
+	s.take(&Figures{Received: 10, Records: 10, Volume: ledger.Volume{Bytes: 5e10, Scaled: 5e13}}, noon, true)
+	s.take(&Figures{Received: 20, Records: 20, Volume: ledger.Volume{Bytes: 1e6, Scaled: 1e9}}, noon.Add(2*time.Minute), true)
+	f := healthy()
+	f.Window = &Window{}
+	f.Window.add(s.window())
+	if after := Judge(f); after.BytesPerSecond != nil || after.ScaledBytesPerSecond != nil || after.RecordsPerSecond == nil {
+		t.Errorf("%v and %v bytes a second", value(after.BytesPerSecond), value(after.ScaledBytesPerSecond))
+	}
+}
+
 func value(n *int64) any {
 	if n == nil {
 		return "nothing"

@@ -58,10 +58,10 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	}
 }
 
-// volume is how many bytes a second flows tell of, and how many these stand for; nil where collectors do not tell, or where not every flow
-// has a sampling rate.
+// volume is how many bytes a second flows tell of, and how many these stand for; nil where that is not known. How many they stand
+// for is known where every flow has a sampling rate.
 func volume(w *Window, n *Figures) (bytes, scaled *int64) {
-	if n.VolumeUntold {
+	if n.VolumeUntold || w.VolumeUnknown {
 		return nil, nil
 	}
 	bytes = new(twoDigits(float64(w.Volume.Bytes) / w.Time.Seconds()))
