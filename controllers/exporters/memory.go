@@ -112,6 +112,8 @@ type memory struct {
 	asked      Asked
 	configured inForce
 	version    string
+	// nameless: flows carry no names of interfaces, by that configuration.
+	nameless bool
 }
 
 // Look is how the last look at a fleet went.
