@@ -296,6 +296,11 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	if after.LastHeard.After(noon) {
 		t.Errorf("it is still to be heard at %s", after.LastHeard)
 	}
+	before := after
+	before.LastHeard = &tomorrow
+	if weigh(&before, &after) != figuresOnly {
+		t.Error("a device that sends has tomorrow's figures until then, since nothing else has changed")
+	}
 	o.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 	o.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Controller: new(true)}}
 	o.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))

@@ -142,7 +142,8 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
 		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, samplingText(before) != samplingText(after):
 		return figuresOnly
-	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh):
+	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
+		after.LastHeard.Before(before.LastHeard): // what is written was still to come
 		return figuresOnly
 	}
 	return nothing
