@@ -136,7 +136,7 @@ func LookupNetFlow9(id uint16) (Element, bool) {
 // no escaping in JSON.
 func Name(isNetFlow9 bool, enterprise uint32, id uint16) string {
 	e, ok := Lookup(enterprise, id)
-	if isNetFlow9 {
+	if isNetFlow9 && enterprise == 0 {
 		e, ok = LookupNetFlow9(id)
 	}
 	switch {

@@ -51,6 +51,18 @@ func TestVendorsElementsHaveNamesAndTypes(t *testing.T) {
 	}
 }
 
+// Rows of names do not say which protocol they came with.
+func TestAnEnterprisesElementHasItsOwnNameWhateverTheProtocol(t *testing.T) {
+	for _, isNetFlow9 := range []bool{false, true} {
+		if got := Name(isNetFlow9, 9, 12232); got != "applicationCategoryName" {
+			t.Errorf("with NetFlow v9 %t: %s", isNetFlow9, got)
+		}
+		if got := Name(isNetFlow9, 4294967294, 82); got != "enterprise4294967294.82" { // and not IANA's interfaceName
+			t.Errorf("with NetFlow v9 %t: %s", isNetFlow9, got)
+		}
+	}
+}
+
 func TestSFlowsFieldsHaveNamesAndEncodings(t *testing.T) {
 	for _, test := range []struct {
 		enterprise uint32

@@ -149,3 +149,14 @@ func (e *Exporter) leave() {
 	e.gone.Store(true)
 	e.generation.Add(1)
 }
+
+// leaveOthers lets go of what Others have. No flow carries anything of it.
+func (e *Exporter) leaveOthers() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for at, t := range e.tables.all() {
+		if t.other() {
+			e.tables.drop(at, t, &e.store.chunks)
+		}
+	}
+}

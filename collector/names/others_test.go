@@ -128,6 +128,42 @@ func TestAFloodOfOtherTablesLeavesRoomForNames(t *testing.T) {
 	}
 }
 
+// An exporter that says its names once a day, and then what it says else is pushed out.
+func TestOtherTablesThatMakeRoomTakeNoNamesWithThem(t *testing.T) {
+	s := newStore()
+	s.SetLimits(Limits{Exporters: 100, Tables: 10, Rows: 100, ExporterBytes: 1 << 20, Bytes: 8 << 20,
+		Others: OtherLimits{Rows: 1000, ExporterBytes: 1 << 20, Bytes: 16 << 10}})
+	s.Learn(at(1), Row{Name: "eth1"}, 1000, 0)
+	for n := uint64(0); s.hear(n, strings.Repeat("x", 200), 1000, 0) == Learned; n++ {
+		if n == 1000 {
+			t.Fatal("there is no end of room")
+		}
+	}
+	k, row := other(1, "later")
+	k.Scope.Exporter = netip.MustParseAddr("10.9.9.9")
+	if got := s.Learn(k, row, 1000, 2*silentLong); got != Learned {
+		t.Errorf("a silent exporter's other tables make no room: %d", got)
+	}
+	if len(s.Rows(main0, Others)) != 0 || nameOf(s, at(1)) != "eth1" {
+		t.Errorf("it has %d other rows, and interface 1 is %q", len(s.Rows(main0, Others)), nameOf(s, at(1)))
+	}
+	if s.Evicted() != 1 {
+		t.Errorf("%d are counted", s.Evicted())
+	}
+}
+
+// Where other tables find nobody who makes room, names are still looked after.
+func TestAFloodOfOtherTablesDoesNotKeepNamesFromFindingRoom(t *testing.T) {
+	s := newStore()
+	if s.makeRoom(Others, second) {
+		t.Fatal("nobody is there")
+	}
+	s.Learn(at(1), Row{Name: "eth1"}, 1000, second-silentLong)
+	if !s.makeRoom(Interfaces, second) {
+		t.Error("a silent exporter makes no room")
+	}
+}
+
 // Pages of other tables have bounds of their own: a table of names cannot bring them in, nor the other way round.
 func TestPagesOfOneKindServeNoTableOfTheOther(t *testing.T) {
 	for from, to := range map[Table]Table{Interfaces: Others, Others: Interfaces} {

@@ -73,7 +73,8 @@ type Store struct {
 	exporters map[netip.Addr]*Exporter
 
 	expired atomic.Int64 // when expire last looked
-	crowded atomic.Int64 // until when nobody is looked for who could make room
+	// crowded and crowdedOthers are until when nobody is looked for who could make room: a flood of the one kind leaves the other alone.
+	crowded, crowdedOthers atomic.Int64
 
 	dirtyMu sync.Mutex
 	dirty   map[where]struct{}
@@ -168,9 +169,11 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 	}
 	l := s.limits.Load()
 	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
-		if !s.evict(now, func(*Exporter) bool { return true }) {
+		oldest := s.silent(now, func(*Exporter) bool { return true })
+		if oldest == nil {
 			return nil
 		}
+		s.evict(oldest)
 	}
 	e := &Exporter{store: s, address: a}
 	e.heard.Store(now)
@@ -210,30 +213,44 @@ func (s *Store) full(t Table, size int64) bool {
 }
 
 // makeRoom forgets an exporter that has been silent for long, and reports whether it did: who invents exporters has their rows kept until
-// then, and those that send come first from then on. It is forgotten in memory only.
+// then, and those that send come first from then on. It is forgotten in memory only. What makes room for Others are Others: names stay.
 func (s *Store) makeRoom(t Table, now int64) bool {
-	if now < s.crowded.Load() {
+	crowded := &s.crowded
+	if t == Others {
+		crowded = &s.crowdedOthers
+	}
+	if now < crowded.Load() {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.evict(now, func(e *Exporter) bool { return e.has(t) }) {
-		return true
+	oldest := s.silent(now, func(e *Exporter) bool { return e.has(t) })
+	switch {
+	case oldest == nil:
+		crowded.Store(now + lookAgain)
+		return false
+	case t == Others && oldest.has(Interfaces): // or any other table of names: they are counted together
+		oldest.leaveOthers()
+		s.figures.evicted.Add(1)
+	default:
+		s.evict(oldest)
 	}
-	s.crowded.Store(now + lookAgain)
-	return false
+	return true
 }
 
-// evict forgets the exporter that was silent for longest of a few that are eligible, if that was long enough. s.mu is held.
-func (s *Store) evict(now int64, eligible func(*Exporter) bool) bool {
-	oldest := s.oldest(eligible)
-	if oldest == nil || now-oldest.heard.Load() < silentLong {
-		return false
-	}
-	delete(s.exporters, oldest.address)
-	oldest.leave()
+// evict forgets an exporter. s.mu is held.
+func (s *Store) evict(e *Exporter) {
+	delete(s.exporters, e.address)
+	e.leave()
 	s.figures.evicted.Add(1)
-	return true
+}
+
+// silent is the exporter that was silent for longest of a few that are eligible; nil where that was not long enough. s.mu is held.
+func (s *Store) silent(now int64, eligible func(*Exporter) bool) *Exporter {
+	if oldest := s.oldest(eligible); oldest != nil && now-oldest.heard.Load() >= silentLong {
+		return oldest
+	}
+	return nil
 }
 
 // oldest is the exporter that was silent for longest of a few. s.mu is held.

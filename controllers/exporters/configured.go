@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -33,8 +34,11 @@ func configured(f *Facts) (c condition, ok bool) {
 		return condition{metav1.ConditionUnknown, ReasonNotConfigured, fmt.Sprintf("samplingRate and interfaces are not in the collectors' configuration yet; if "+
 			"that stays so, type: kubectl describe fcol %s", fleet)}, true
 	}
-	return condition{metav1.ConditionTrue, ReasonConfigured, "samplingRate and interfaces are in the collectors' configuration, which they take up within a " +
-		"minute or so"}, true
+	message := "samplingRate and interfaces are in the collectors' configuration, which they take up within a minute or so"
+	if f.Nameless && len(a.device.Interfaces) > 0 {
+		message += fmt.Sprintf("; but flows carry no names of interfaces, since decoding.names of the FlowCollector %s does not have interfaces", fleet)
+	}
+	return condition{metav1.ConditionTrue, ReasonConfigured, message}, true
 }
 
 // ask works out what FlowExporters ask for, and sees what of it the collectors' configuration has.
@@ -52,6 +56,7 @@ func (k *Keeper) ask(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory,
 		m.configured, m.version = nil, version
 		if c, problems := config.Parse([]byte(file)); len(problems) == 0 {
 			m.configured = newInForce(c.Exporters.Devices)
+			m.nameless = !slices.Contains(c.Decoding.Names, config.NamesInterfaces)
 		}
 	}
 	return nil

@@ -26,6 +26,8 @@ type Facts struct {
 	// Asked is what it asks for, and InForce whether the collectors' configuration has it.
 	Asked   asked
 	InForce bool
+	// Nameless: flows of the fleet carry no names of interfaces.
+	Nameless bool
 	// Idle says why nobody looks.
 	Idle idle
 }

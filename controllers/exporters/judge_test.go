@@ -116,10 +116,13 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"the clock is wrong, whatever others tell": {func(f *Facts) { f.Figures.Said.ClocksUntold, f.Figures.Said.Skew = true, time.Hour }, "ClockRight", no, ReasonClockWrong, ""},
 		"nothing contradicts itself":               {func(*Facts) {}, "Consistent", yes, ReasonConsistent, ""},
 		"two layouts":                              {func(f *Facts) { f.Figures.Said.ConflictingLayouts = true }, "Consistent", no, ReasonTwins, "two layouts"},
-		"two rates":                                {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "Consistent", no, ReasonTwins, "two sampling rates"},
-		"two boot times":                           {func(f *Facts) { f.Figures.Said.BootTimes = true }, "Consistent", no, ReasonTwins, "two boot times"},
-		"a former version tells nothing":           {func(f *Facts) { f.Figures.Said.TaughtUntold = true }, "Consistent", unknown, ReasonUntold, ""},
-		"nobody looks":                             {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "exporters.objects is Off"} }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
+		"a rate that is set settles a dispute": {func(f *Facts) {
+			f.Figures.Said.DisputedRates, f.Figures.Said.Sources = true, map[string]bool{"override": true}
+		}, "SamplingKnown", yes, ReasonSamplingKnown, "1000 (override)"},
+		"two rates":                      {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "Consistent", no, ReasonTwins, "two sampling rates"},
+		"two boot times":                 {func(f *Facts) { f.Figures.Said.BootTimes = true }, "Consistent", no, ReasonTwins, "two boot times"},
+		"a former version tells nothing": {func(f *Facts) { f.Figures.Said.TaughtUntold = true }, "Consistent", unknown, ReasonUntold, ""},
+		"nobody looks":                   {func(f *Facts) { f.Idle = idle{ReasonNotLookedAfter, "exporters.objects is Off"} }, "Ready", unknown, ReasonNotLookedAfter, "Off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy()
@@ -167,6 +170,19 @@ func TestBytesAreShownWhereAllCollectorsTellAndScaledOnesWhereAllFlowsHaveARate(
 		if !reflect.DeepEqual(s.BytesPerSecond, test.bytes) || !reflect.DeepEqual(s.ScaledBytesPerSecond, test.scaled) {
 			t.Errorf("%s: %v and %v", name, value(s.BytesPerSecond), value(s.ScaledBytesPerSecond))
 		}
+	}
+}
+
+// The device went over to another collector, and the one before forgets it: there are more records than before, and fewer bytes.
+func TestBytesThatACollectorForgotAreNoRate(t *testing.T) {
+	s := &sender{}
+	s.take(&Figures{Received: 10, Records: 10, Volume: ledger.Volume{Bytes: 5e10, Scaled: 5e13}}, noon, true)
+	s.take(&Figures{Received: 20, Records: 20, Volume: ledger.Volume{Bytes: 1e6, Scaled: 1e9}}, noon.Add(2*time.Minute), true)
+	f := healthy()
+	f.Window = &Window{}
+	f.Window.add(s.window())
+	if after := Judge(f); after.BytesPerSecond != nil || after.ScaledBytesPerSecond != nil || after.RecordsPerSecond == nil {
+		t.Errorf("%v and %v bytes a second", value(after.BytesPerSecond), value(after.ScaledBytesPerSecond))
 	}
 }
 
@@ -279,6 +295,11 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	}
 	if after.LastHeard.After(noon) {
 		t.Errorf("it is still to be heard at %s", after.LastHeard)
+	}
+	before := after
+	before.LastHeard = &tomorrow
+	if weigh(&before, &after) != figuresOnly {
+		t.Error("a device that sends has tomorrow's figures until then, since nothing else has changed")
 	}
 	o.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 	o.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Controller: new(true)}}

@@ -438,17 +438,29 @@ func TestSettingsAreSaidToHoldOnceTheConfigurationHasThem(t *testing.T) {
 	}
 	w.pass()
 	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotConfigured)
-	file, err := config.Render(&config.Config{NATS: config.NATS{URLs: []string{"nats://n:4222"}}, Exporters: config.Exporters{Devices: Ask([]v1alpha1.FlowExporter{*o}).Devices}})
-	if err != nil {
-		t.Fatal(err)
+	configure := func(names ...config.NameKind) {
+		file, err := config.Render(&config.Config{NATS: config.NATS{URLs: []string{"nats://n:4222"}}, Decoding: config.Decoding{Names: names},
+			Exporters: config.Exporters{Devices: Ask([]v1alpha1.FlowExporter{*o}).Devices}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.file = string(file)
+		w.mu.Unlock()
 	}
-	w.mu.Lock()
-	w.file = string(file)
-	w.mu.Unlock()
+	configure()
 	w.pass()
 	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionTrue, ReasonConfigured)
 	if c := meta.FindStatusCondition(w.objects()["plain"].Status.Conditions, v1alpha1.ConditionConfigured); c != nil {
 		t.Errorf("where nothing is asked for, there is %+v", c)
+	}
+	if c := meta.FindStatusCondition(w.objects()["r1"].Status.Conditions, v1alpha1.ConditionConfigured); strings.Contains(c.Message, "decoding.names") {
+		t.Error(c.Message)
+	}
+	configure(config.NamesVRFs)
+	w.pass()
+	if c := meta.FindStatusCondition(w.objects()["r1"].Status.Conditions, v1alpha1.ConditionConfigured); !strings.Contains(c.Message, "decoding.names of the FlowCollector edge") {
+		t.Errorf("flows carry no names, and it is said: %s", c.Message)
 	}
 	w.read(o)
 	o.Spec.SamplingRate = 78

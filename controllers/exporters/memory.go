@@ -3,6 +3,7 @@ package exporters
 import (
 	"cmp"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -23,6 +24,8 @@ type Window struct {
 	Received, Refused, Undecoded, Records uint64
 	Sent, Missed                          uint64
 	Volume                                ledger.Volume
+	// VolumeUnknown: a collector forgot a part of it meanwhile, so that what is left is less than before.
+	VolumeUnknown bool
 }
 
 func (w *Window) add(o *Window) {
@@ -30,6 +33,7 @@ func (w *Window) add(o *Window) {
 	w.Received, w.Refused, w.Undecoded, w.Records = w.Received+o.Received, w.Refused+o.Refused, w.Undecoded+o.Undecoded, w.Records+o.Records
 	w.Sent, w.Missed = w.Sent+o.Sent, w.Missed+o.Missed
 	w.Volume.Add(o.Volume)
+	w.VolumeUnknown = w.VolumeUnknown || o.VolumeUnknown
 }
 
 // sample is what was counted at one time.
@@ -93,7 +97,8 @@ func (s *sender) window() *Window {
 	volume := b.volume
 	volume.Sub(a.volume)
 	return &Window{Time: b.at.Sub(a.at), Received: b.received - a.received, Refused: b.refused - a.refused, Undecoded: b.undecoded - a.undecoded,
-		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed), Volume: volume}
+		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed), Volume: volume,
+		VolumeUnknown: max(volume.Bytes, volume.Scaled) > math.MaxInt64}
 }
 
 // memory of one fleet.
@@ -107,6 +112,8 @@ type memory struct {
 	asked      Asked
 	configured inForce
 	version    string
+	// nameless: flows carry no names of interfaces, by that configuration.
+	nameless bool
 }
 
 // Look is how the last look at a fleet went.

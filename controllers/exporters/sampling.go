@@ -19,7 +19,7 @@ func samplingKnown(f *Facts, sending condition) condition {
 	switch {
 	case sending.silent():
 		return nothingHeard
-	case s.DisputedRates:
+	case s.DisputedRates && !s.overridden():
 		return condition{metav1.ConditionFalse, ReasonRatesDisputed, "devices that share the address announce different sampling rates in turn, so that no flow " +
 			"has a rate: give each device an address or an observation domain (source id) of its own, " + configure}
 	case s.Rated && s.Unrated:
@@ -34,6 +34,11 @@ func samplingKnown(f *Facts, sending condition) condition {
 		return f.keep(v1alpha1.ConditionSamplingKnown)
 	}
 	return condition{metav1.ConditionTrue, ReasonSamplingKnown, "each flow stands for the packets of a known rate: " + s.rateText()}
+}
+
+// overridden reports whether all flows have the rate that was set for the device: then what devices announce is of no account.
+func (s *Said) overridden() bool {
+	return s.Rated && !s.Unrated && !s.RatesUntold && len(s.Sources) == 1 && s.Sources["override"]
 }
 
 // rateText is such as "1000 (announced)".

@@ -58,10 +58,10 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	}
 }
 
-// volume is how many bytes a second flows tell of, and how many these stand for; nil where collectors do not tell, or where not every flow
-// has a sampling rate.
+// volume is how many bytes a second flows tell of, and how many these stand for; nil where that is not known. How many they stand
+// for is known where every flow has a sampling rate.
 func volume(w *Window, n *Figures) (bytes, scaled *int64) {
-	if n.VolumeUntold {
+	if n.VolumeUntold || w.VolumeUnknown {
 		return nil, nil
 	}
 	bytes = new(twoDigits(float64(w.Volume.Bytes) / w.Time.Seconds()))
@@ -142,7 +142,8 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
 		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, samplingText(before) != samplingText(after):
 		return figuresOnly
-	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh):
+	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
+		after.LastHeard.Before(before.LastHeard): // what is written was still to come
 		return figuresOnly
 	}
 	return nothing

@@ -189,7 +189,7 @@ func (k *Keeper) writeStatus(ctx context.Context, w write) error {
 
 // facts of one object.
 func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
-	f := &Facts{Now: now, Exporter: o, Look: m.look}
+	f := &Facts{Now: now, Exporter: o, Look: m.look, Nameless: m.nameless}
 	if a := m.asked.of[o.Name]; a != nil {
 		f.Asked, f.InForce = *a, m.configured.has(a.device)
 	}
