@@ -253,15 +253,20 @@ func (w *worker) tick() {
 	w.configure()
 	w.decoder.Tick(clock.Steady())
 	w.flush(w.now.Add(-w.maxBatchAge / 2))
-	if drops, err := w.socket.KernelDrops(); err == nil {
-		w.counts.Add(ledger.DatagramsKernelDrops, uint64(drops-w.kernelDrops))
-		w.kernelDrops = drops
-	}
+	w.countDrops()
 	if w.now.Sub(w.lastTraffic) >= trafficInterval || !minuteOf(w.now).Equal(minuteOf(w.lastTraffic)) {
 		w.lastTraffic = w.now
 		w.traffic.take(w.decoder)
 	}
 	w.account()
+}
+
+// countDrops counts what the kernel has dropped since it was asked before.
+func (w *worker) countDrops() {
+	if drops, err := w.socket.KernelDrops(); err == nil {
+		w.counts.Add(ledger.DatagramsKernelDrops, uint64(drops-w.kernelDrops))
+		w.kernelDrops = drops
+	}
 }
 
 // end reads what the kernel still has, closes the socket, lets go of what is held and hands over what is open. The process lives on
@@ -273,6 +278,7 @@ func (w *worker) end(batch *listen.Batch) {
 	}
 	w.readOut(batch, w.now.Add(lastReads)) // what the buffer holds, and no more: it ends by itself
 	w.tick()
+	w.countDrops()       // at the last moment: what is dropped between this and the next line is in no books
 	_ = w.socket.Close() // closed already, or nothing that could be done
 	w.decoder.Close()
 	w.flush(w.now)
