@@ -58,7 +58,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !s.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil // Kubernetes deletes the objects with their owner
+		r.forget(request.NamespacedName) // nobody is to be called for a sink that goes
+		return ctrl.Result{}, nil        // Kubernetes deletes the objects with their owner
 	}
 	f := &sink.Facts{Sink: s}
 	fc, err := r.collector(ctx, s)

@@ -49,6 +49,9 @@ type wordKind uint64
 // kindBits are those of a wordKind below its generation, which begins at 1.
 const kindBits = 8
 
+// Tables and names have four bits each: this is no constant where they do not fit.
+const _ = uint(15-names.Others) | uint(16-flow.NumNames)
+
 func (l *lexicon) kind(t names.Table, as flow.Name) wordKind {
 	return wordKind(l.generation<<kindBits | uint64(t)<<4 | uint64(as))
 }

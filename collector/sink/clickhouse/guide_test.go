@@ -51,10 +51,10 @@ func TestTheStatementsOfTheGuideRun(t *testing.T) {
 		t.Fatalf("the guide has no statement with %q", part)
 		return ""
 	}
-	records := make([]flow.Record, 4)
+	records, now := make([]flow.Record, 4), uint64(time.Now().UnixNano())
 	for i := range records {
 		r := sample() // from 10.10.13.10, of 1,500 bytes, at a rate of 1,000
-		r.TimeReceivedNs, r.SrcNet, r.DstNet = uint64(time.Now().UnixNano()), 16, 32
+		r.TimeReceivedNs, r.SrcNet, r.DstNet = now, 16, 32
 		records[i] = r
 	}
 	records[3].SamplingRate, records[3].SrcNet, records[3].DstNet = 0, 1000, 0 // nobody knows the rate, and lengths that are none
