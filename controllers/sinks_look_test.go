@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -126,9 +127,10 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 		{"flowfleet_operator_flowsink_pending_messages", rows, 5},
 		{"flowfleet_operator_flowsink_lost_messages", rows, 0},
 	} {
-		if got, found := shown(m.name, m.labels); !found || got != m.want {
-			t.Errorf("%s is %v (there: %t), not %v", m.name, got, found, m.want)
-		}
+		natstest.Eventually(t, fmt.Sprintf("%s is %v", m.name, m.want), func() bool { // it follows the status
+			got, found := shown(m.name, m.labels)
+			return found && got == m.want
+		})
 	}
 	lines := strings.Split(w.s.Kubectl(t, "", "get", "flowsinks", "-n", w.namespace), "\n")
 	if !regexp.MustCompile(`^NAME +READY +KEEPING UP +FROM +DESTINATION +SINKS +LAG SECONDS +STORED +AGE$`).MatchString(lines[0]) ||
@@ -140,12 +142,11 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	if *s.Status.Reader.RetentionUsedPercent != 83 {
 		t.Errorf("%+v", s.Status.Reader)
 	}
-	if used, _ := shown("flowfleet_operator_flowsink_retention_used_ratio", rows); used != 0.83 {
-		t.Errorf("the metric says %v", used)
-	}
-	if yes, _ := shown("flowfleet_operator_flowsink_condition", keepsUp); yes != 0 {
-		t.Error("the metric says that it keeps up")
-	}
+	natstest.Eventually(t, "metrics say so", func() bool {
+		used, _ := shown("flowfleet_operator_flowsink_retention_used_ratio", rows)
+		yes, _ := shown("flowfleet_operator_flowsink_condition", keepsUp)
+		return used == 0.83 && yes == 0
+	})
 	natstest.Eventually(t, "an event tells that it is behind", func() bool {
 		list := &eventsv1.EventList{}
 		return w.c.List(t.Context(), list, client.InNamespace(w.namespace)) == nil && slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {

@@ -153,7 +153,11 @@ func (f *Facts) destinationReachable(ready said) said {
 // keepingUp judges the consumer that the sinks share, and notes in the status where it stands. Where nobody tells, the status keeps what
 // was known last: losses are counted from there.
 func (f *Facts) keepingUp(out *v1alpha1.FlowSinkStatus) said {
-	found, at, why := place(f.Heard, cmp.Or(f.Stream, f.Sink.Status.Stream), ConsumerName(f.Sink))
+	stream := cmp.Or(f.Stream, f.Sink.Status.Stream)
+	if stream == "" {
+		return said{metav1.ConditionUnknown, ReasonNotKnown, "the FlowCollector has no stream yet"}
+	}
+	found, at, why := place(f.Heard, stream, ConsumerName(f.Sink))
 	if found == nil {
 		return said{metav1.ConditionUnknown, ReasonNotKnown, cmp.Or(why, "no sink tells how far it has read: see Ready")}
 	}
