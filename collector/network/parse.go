@@ -12,6 +12,11 @@ func Parse(s string) (netip.Prefix, bool) {
 	if err != nil {
 		return netip.Prefix{}, false
 	}
+	return Alone(a), true
+}
+
+// Alone is the network of one address; an IPv4-mapped address is an IPv4 one, and a zone is left out.
+func Alone(a netip.Addr) netip.Prefix {
 	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), true
+	return netip.PrefixFrom(a, a.BitLen())
 }

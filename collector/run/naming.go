@@ -15,6 +15,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/names"
+	"github.com/flowfleet/flowfleet/collector/network"
 )
 
 // flowNames are the names on flows by the configuration's words.
@@ -142,7 +143,7 @@ func interfaces(devices []config.Device) (lines []names.Line) {
 	for _, d := range devices {
 		for _, a := range d.Addresses {
 			for _, n := range d.Interfaces {
-				lines = append(lines, names.Line{Network: alone(a), Table: names.Interfaces, Number: uint64(n.Index),
+				lines = append(lines, names.Line{Network: network.Alone(a), Table: names.Interfaces, Number: uint64(n.Index),
 					Row: names.Row{Name: n.Name, Description: n.Description}})
 			}
 		}

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -66,17 +65,11 @@ func overrides(e *config.Exporters) []config.NetworkRate {
 	for _, d := range e.Devices {
 		for _, a := range d.Addresses {
 			if d.SamplingRate != 0 {
-				out = append(out, config.NetworkRate{Network: alone(a), Rate: d.SamplingRate})
+				out = append(out, config.NetworkRate{Network: network.Alone(a), Rate: d.SamplingRate})
 			}
 		}
 	}
 	return out
-}
-
-// alone is the network of one address.
-func alone(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen())
 }
 
 func rates(list []config.NetworkRate) *network.Table[uint32] {
