@@ -83,6 +83,6 @@ any of them decodes any exporter, also right after a restart.`,
 				_, err := fmt.Fprintln(command.OutOrStdout(), observe.Version())
 				return err
 			},
-		}, newSchemaCommand(), newNamesCommand(), newSinkCommand(), newCaptureCommand(), newSizeCommand())
+		}, newSchemaCommand(), newNamesCommand(), newSinkCommand(), newCaptureCommand(), newSizeCommand(), newTuneNodeCommand())
 	return root
 }

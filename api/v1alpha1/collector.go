@@ -12,6 +12,19 @@ import (
 // +kubebuilder:validation:Enum=debug;info;warn;error
 type LogLevel string
 
+// NodeTuning is what a collector's pod may change of its node.
+//
+// +kubebuilder:validation:Enum=None;ReceiveBuffer
+type NodeTuning string
+
+// NodeTunings.
+const (
+	// NodeTuningNone leaves nodes as they are.
+	NodeTuningNone NodeTuning = "None"
+	// NodeTuningReceiveBuffer raises the sysctl net.core.rmem_max.
+	NodeTuningReceiveBuffer NodeTuning = "ReceiveBuffer"
+)
+
 // Collector is how the collectors' pods are made.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxSurge) || string(self.updateStrategy.maxSurge) in ['0', '0%']",message="collector.updateStrategy: with hostNetwork two collectors cannot have the same port of a node, so there can be no surge; leave maxSurge out and set maxUnavailable"
@@ -92,6 +105,14 @@ type Collector struct {
 	// collector's ports are closed for a moment when it is replaced, since no second one can bind them. Default false.
 	// +optional
 	HostNetwork bool `json:"hostNetwork,omitempty"`
+
+	// nodeTuning ReceiveBuffer lets sockets have the receive buffers that listeners.receiveBuffer asks for: before a collector starts, a
+	// privileged container raises the node's sysctl net.core.rmem_max to the largest of them. It holds for all pods of the node, until the
+	// node restarts, and is never lowered. The namespace must allow privileged pods (the Pod Security level privileged): in another one
+	// the fleet gets no pods. Where a node does not allow the change, the collector starts all the same. Default None.
+	// +optional
+	// +kubebuilder:default=None
+	NodeTuning NodeTuning `json:"nodeTuning,omitempty"`
 
 	// metricsPort is where metrics and health are served (TCP), 1024 to 65535. Another one is needed only where hostNetwork
 	// lets two fleets, or others, meet on a node. Default 8080.
@@ -279,7 +300,7 @@ type UpdateStrategy struct {
 // Volume is a further volume of the pods.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.hostPath), has(self.persistentVolumeClaim), has(self.csi)].filter(x, x).size() == 1",message="choose one of configMap, secret, emptyDir, hostPath, persistentVolumeClaim and csi"
-// +kubebuilder:validation:XValidation:rule="!(self.name in ['configuration', 'nats', 'templates-nats', 'output-nats', 'spool', 'tmp'])",message="the operator uses this volume name itself; choose another one"
+// +kubebuilder:validation:XValidation:rule="!(self.name in ['configuration', 'nats', 'templates-nats', 'output-nats', 'spool', 'names', 'node-proc', 'tmp'])",message="the operator uses this volume name itself; choose another one"
 type Volume struct {
 	// name of the volume.
 	// +required

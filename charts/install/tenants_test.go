@@ -58,6 +58,7 @@ var attempts = []struct{ about, spec, names string }{
 	{"an image whose name only begins as ours", `collector: {image: "ghcr.io/flowfleet/flowfleet-evil:v1"}`, "spec.collector.image"},
 	{"an image below ours", `collector: {image: "ghcr.io/flowfleet/flowfleet/evil"}`, "spec.collector.image"},
 	{"the nodes' network", `collector: {hostNetwork: true}`, "spec.collector.hostNetwork"},
+	{"a privileged container on the nodes", `collector: {nodeTuning: ReceiveBuffer}`, "spec.collector.nodeTuning"},
 	{"a priority above the nodes' own pods", `collector: {priorityClassName: system-node-critical}`, "spec.collector.priorityClassName"},
 	{"any other priority", `collector: {priorityClassName: important}`, "spec.collector.priorityClassName"},
 	{"the nodes' files", `collector: {volumes: [{name: root, hostPath: {path: /}}]}`, "spec.collector.volumes"},

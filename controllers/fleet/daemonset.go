@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
 const (
@@ -99,6 +101,13 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	}
 	if c.HostNetwork {
 		pod.WithHostNetwork(true).WithDNSPolicy(corev1.DNSClusterFirstWithHostNet)
+	}
+	if c.NodeTuning == v1alpha1.NodeTuningReceiveBuffer {
+		tuning, err := f.tuning()
+		if err != nil {
+			return nil, err
+		}
+		pod.WithInitContainers(tuning).WithVolumes(nodeProc())
 	}
 	if err := f.surroundings(pod); err != nil {
 		return nil, err

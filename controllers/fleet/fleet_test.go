@@ -55,7 +55,7 @@ func objects(t *testing.T, f *Fleet) []any {
 }
 
 func TestObjectsOfAFleet(t *testing.T) {
-	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform"} {
+	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning"} {
 		t.Run(name, func(t *testing.T) {
 			var got []byte
 			for _, o := range objects(t, readFleet(t, name)) {
@@ -98,7 +98,7 @@ func indented(text string) string {
 }
 
 func TestCollectorsAcceptTheirConfiguration(t *testing.T) {
-	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform"} {
+	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning"} {
 		t.Run(name, func(t *testing.T) {
 			f := readFleet(t, name)
 			file, err := config.Render(f.Configuration)

@@ -31,6 +31,8 @@ func TestContainersThatCannotBeAreNamedWithTheirPlace(t *testing.T) {
 		{"a field of another type", v1alpha1.Collector{InitContainers: containers(`{"name":"a","image":1}`)}, []string{"collector.initContainers[0]"}},
 		{"no image", v1alpha1.Collector{Sidecars: containers(`{"name":"a"}`)}, []string{"collector.sidecars[0]: name and image are required"}},
 		{"the collector's own name", v1alpha1.Collector{Sidecars: containers(`{"name":"collector","image":"b"}`)}, []string{"collector.sidecars[0].name"}},
+		{"the name of the container that tunes the node", v1alpha1.Collector{InitContainers: containers(`{"name":"tune-node","image":"b"}`)},
+			[]string{`collector.initContainers[0].name: "tune-node" is the operator's own name too`}},
 		{"one name twice", v1alpha1.Collector{InitContainers: containers(`{"name":"a","image":"b"}`), Sidecars: containers(`{"name":"a","image":"b"}`)},
 			[]string{`collector.sidecars[0].name: "a" is collector.initContainers[0]'s name too`}},
 		{"no nameserver", v1alpha1.Collector{DNSPolicy: corev1.DNSNone}, []string{"collector.dnsConfig.nameservers"}},

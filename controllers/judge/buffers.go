@@ -3,6 +3,8 @@ package judge
 import (
 	"fmt"
 	"slices"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
 // datagramBytes is what the kernel accounts for a datagram that fits an Ethernet frame (its truesize). It doubles the buffer that is
@@ -27,9 +29,15 @@ func (j *judgement) receiveBuffersGranted() said {
 		return ""
 	})
 	if len(smaller) > 0 {
-		out := isFalse(ReasonBuffersSmaller, "%d of %d collectors that answer have smaller receive buffers than they ask for, and lose bursts: %s; "+
-			"set the sysctl net.core.rmem_max=%d on the nodes (a collector that starts later takes it up), or ask for less in "+
-			"listeners.receiveBuffer", len(smaller), len(j.answering()), some(smaller), asked)
+		todo := fmt.Sprintf("set the sysctl net.core.rmem_max=%d on the nodes (a collector that starts later takes it up), have a privileged "+
+			"container set it (collector.nodeTuning: ReceiveBuffer), or ask for less in listeners.receiveBuffer", asked)
+		if j.Collector.Spec.Collector.NodeTuning == v1alpha1.NodeTuningReceiveBuffer {
+			todo = fmt.Sprintf("the log of their container tune-node says why collector.nodeTuning has not changed it (kubectl logs -n %s -c "+
+				"tune-node and the pod's name); set the sysctl net.core.rmem_max=%d on the nodes yourself, or ask for less in "+
+				"listeners.receiveBuffer", j.Collector.Namespace, asked)
+		}
+		out := isFalse(ReasonBuffersSmaller, "%d of %d collectors that answer have smaller receive buffers than they ask for, and lose bursts: %s; %s",
+			len(smaller), len(j.answering()), some(smaller), todo)
 		out.harmless = true // a default node is so; what is lost for it, NothingLost tells
 		return out
 	}

@@ -102,6 +102,14 @@ func TestNoConditionLies(t *testing.T) {
 		"small receive buffers": {func(f *Facts) { each(f, func(d *status.Document) { d.Listeners[0].GrantedBytes = 208 << 10 }) },
 			kstatus.CurrentStatus, 2, []want{{v1alpha1.ConditionReceiveBuffersGranted, "False", ReasonBuffersSmaller, "has 212992, about 184 datagrams"},
 				{v1alpha1.ConditionReceiveBuffersGranted, "False", ReasonBuffersSmaller, "net.core.rmem_max=1048576"}}},
+		"small receive buffers, though a container was to raise the limit": {func(f *Facts) {
+			f.Collector.Spec.Collector.NodeTuning = v1alpha1.NodeTuningReceiveBuffer
+			each(f, func(d *status.Document) { d.Listeners[0].GrantedBytes = 208 << 10 })
+		}, kstatus.CurrentStatus, 2, []want{{v1alpha1.ConditionReceiveBuffersGranted, "False", ReasonBuffersSmaller, "kubectl logs -n flows -c tune-node"}}},
+		"pods that would tune their nodes are forbidden": {func(f *Facts) {
+			f.Collector.Spec.Collector.NodeTuning = v1alpha1.NodeTuningReceiveBuffer
+			f.DaemonSet.Status.UpdatedNumberScheduled, f.Before.Rollout = 0, rolloutMemory{}
+		}, kstatus.InProgressStatus, 2, []want{{progressing, "True", ReasonRolling, "pod-security.kubernetes.io/enforce=privileged"}}},
 		"no collector can be asked": {func(f *Facts) {
 			for i := range f.Collectors.Reports {
 				f.Collectors.Reports[i].Now, f.Collectors.Reports[i].Error = nil, "connection refused"

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	"os"
 	"regexp"
 	"strings"
@@ -180,6 +181,32 @@ func TestATTLThatAServerSaysFitsTheSchemaOfTheStatus(t *testing.T) {
 		f.NATS.Bucket.Found.TTL = ttl
 		if v := pass(f, 0); v.Status.Bucket == nil || v.Status.Bucket.TTL != nil && !pattern.MatchString(string(*v.Status.Bucket.TTL)) {
 			t.Errorf("a server says a ttl of %s: the status has %q, which its schema refuses", ttl, *v.Status.Bucket.TTL)
+		}
+	}
+}
+
+// Until the containers before the collector have ended well, the collector only waits, and says nothing of why.
+func TestAContainerBeforeTheCollectorThatFailsIsTheReason(t *testing.T) {
+	waits := corev1.ContainerStatus{Name: "collector", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}}
+	for _, test := range []struct {
+		about, want string
+		first       corev1.ContainerState
+		last        *corev1.ContainerStateTerminated
+	}{
+		{"it ended well", "", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}, nil},
+		{"it runs", "", corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, nil},
+		{"it starts", "", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}, nil},
+		{"it ended badly", "container first: ended with exit code 2 (Error)",
+			corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}}, nil},
+		{"it ends badly again and again", "container first: CrashLoopBackOff, ended last with exit code 2 (Error)",
+			corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}, &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}},
+		{"its image cannot be pulled", "container first: ErrImagePull: no such image",
+			corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}}, nil},
+	} {
+		pod := corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waits},
+			InitContainerStatuses: []corev1.ContainerStatus{{Name: "first", State: test.first, LastTerminationState: corev1.ContainerState{Terminated: test.last}}}}}
+		if got := podTrouble(&pod); got != test.want {
+			t.Errorf("%s: %q, want %q", test.about, got, test.want)
 		}
 	}
 }

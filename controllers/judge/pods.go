@@ -77,19 +77,34 @@ func podTrouble(pod *corev1.Pod) string {
 			return "cannot be scheduled: " + c.Message + portsTaken(pod, c.Message)
 		}
 	}
-	for _, s := range pod.Status.ContainerStatuses {
-		switch {
-		case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
-			trouble := s.State.Waiting.Reason
-			if t := s.LastTerminationState.Terminated; t != nil {
-				trouble += fmt.Sprintf(", ended last with exit code %d (%s)", t.ExitCode, t.Reason)
-			} else if s.State.Waiting.Message != "" {
-				trouble += ": " + s.State.Waiting.Message
-			}
-			return trouble
-		case s.State.Terminated != nil:
-			return fmt.Sprintf("ended with exit code %d (%s)", s.State.Terminated.ExitCode, s.State.Terminated.Reason)
+	// While a container before the collector does not end well, those after it wait without another reason.
+	for i := range pod.Status.InitContainerStatuses {
+		s := &pod.Status.InitContainerStatuses[i]
+		if trouble := containerTrouble(s); trouble != "" && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) {
+			return fmt.Sprintf("container %s: %s", s.Name, trouble)
 		}
+	}
+	for i := range pod.Status.ContainerStatuses {
+		if trouble := containerTrouble(&pod.Status.ContainerStatuses[i]); trouble != "" {
+			return trouble
+		}
+	}
+	return ""
+}
+
+// containerTrouble is empty for a container that runs, or merely starts.
+func containerTrouble(s *corev1.ContainerStatus) string {
+	switch {
+	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
+		trouble := s.State.Waiting.Reason
+		if t := s.LastTerminationState.Terminated; t != nil {
+			trouble += fmt.Sprintf(", ended last with exit code %d (%s)", t.ExitCode, t.Reason)
+		} else if s.State.Waiting.Message != "" {
+			trouble += ": " + s.State.Waiting.Message
+		}
+		return trouble
+	case s.State.Terminated != nil:
+		return fmt.Sprintf("ended with exit code %d (%s)", s.State.Terminated.ExitCode, s.State.Terminated.Reason)
 	}
 	return ""
 }

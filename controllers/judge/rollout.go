@@ -120,7 +120,18 @@ func (j *judgement) count(r *rollout) {
 	}
 	if len(r.troubles) > 0 {
 		r.text += ": " + strings.Join(r.troubles, "; ")
+	} else if r.updated == 0 {
+		r.text += j.privileged()
 	}
+}
+
+// privileged says what to do where pods are not made because they would change their node.
+func (f *Facts) privileged() string {
+	if f.Collector.Spec.Collector.NodeTuning != v1alpha1.NodeTuningReceiveBuffer {
+		return ""
+	}
+	return fmt.Sprintf("; collector.nodeTuning needs privileged pods: where they are forbidden, label the namespace (kubectl label namespace %s "+
+		"pod-security.kubernetes.io/enforce=privileged), or leave nodeTuning out", f.Collector.Namespace)
 }
 
 // enough of so many nodes must have a collector that is ready.
@@ -191,7 +202,7 @@ func (j *judgement) collectorsAvailable() said {
 	if len(r.troubles) > 0 {
 		message += ": " + strings.Join(r.troubles, "; ")
 	} else if set.Status.CurrentNumberScheduled < set.Status.DesiredNumberScheduled {
-		message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s", set.Name, set.Namespace)
+		message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s%s", set.Name, set.Namespace, j.privileged())
 	}
 	changing := !r.settled && r.updated < r.desired
 	var out said
