@@ -149,16 +149,37 @@ const (
 	ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring} OR toString(dst_port) = ${port:sqlstring})"
 )
 
+// minutesNote is what one must know where the tables have no minutes of the ledger.
+const minutesNote = " Empty where the fleet publishes no minutes of its ledger (output.ledger: Minutes)."
+
 var completeness = board{
 	name: "completeness", title: "Flowfleet: how complete is this", description: "What the other dashboards cannot show",
 	variables: []variable{exporters},
 	panels: []panel{
+		{title: "Of what exporters sent, here", kind: graph, unit: "percentunit", width: 24, height: 8,
+			description: "What came of what was sent, times what was decoded of what came, times what is stored of what was decoded." + minutesNote,
+			query: `
+SELECT toStartOfInterval(minute, INTERVAL $__interval_s second, 'UTC') AS bucket, sum(share * sent) / sum(sent) AS "here"
+FROM {completeness}` + wholeMinutes + `
+WHERE sent > 0
+  AND ` + ofSenders + `
+GROUP BY bucket ORDER BY bucket`},
 		{title: "Flows with a sampling rate", kind: graph, unit: "percentunit", width: 12, height: 9,
 			description: "Volumes of the others are not known: no graph has them.",
 			query:       total("protocols", "1 - sum(flows_without_rate) / sum(flows)", "with rate", ofExporters)},
 		{title: "Flows by interface that have its name", kind: graph, unit: "percentunit", width: 12, height: 9,
 			description: "Of those that say an interface. Exporters send the names in options data.",
 			query:       total("interfaces", "sumIf(flows, interface_name != '') / sum(flows)", "named", ofExporters, "interface != 0")},
+		{title: "What exporters sent, and what became of it", kind: rows, width: 24, height: 12,
+			description: "Sent, received and missed are units of an exporter's own sequence: datagrams, records or samples. " +
+				"Those who lost most come first." + minutesNote,
+			query: `
+SELECT replaceOne(toString(exporter), '::ffff:', '') AS exporter_address, sum(c.sent) AS units_sent, sum(c.received) AS units_received,
+  sum(c.missed) AS units_missed, sum(c.datagrams_refused) AS refused, sum(c.sets_lost) AS lost_sets, sum(c.records) AS flows_decoded,
+  sum(c.stored) AS flows_stored, if(units_sent > 0, sum(c.share * c.sent) / units_sent, NULL) AS share_here
+FROM {completeness}` + wholeMinutes + ` AS c
+WHERE ` + ofSenders + `
+GROUP BY exporter ORDER BY share_here NULLS LAST, units_missed DESC, exporter LIMIT 1000`},
 		{title: "Exporters", kind: rows, width: 24, height: 12,
 			description: "Share of flows with a rate, and when the last flow came.",
 			query: `

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/clickhousetest"
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/sink"
 	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
 )
@@ -209,7 +210,20 @@ func records() (out []flow.Record) {
 	return out
 }
 
-// serve is an engine with the tables and the flows.
+// minutes are what the ledger says of one of the exporters: of 40 records that it sent in each minute, 30 came. The other one's is not
+// published.
+func minutes() (out []byte) {
+	for i := range 10 {
+		at := begin.Add(time.Duration(i) * time.Minute)
+		m := ledger.Minute{Minute: at.Unix(), Fleet: "flows/edge", Collector: "a", Run: "1", Share: uint64(i + 1), Kind: ledger.KindStream,
+			Exporter: "192.0.2.1", Protocol: "ipfix", Port: 4000, Domain: 1, Datagrams: 30, Sets: 30, SetsDecoded: 30, Records: 30,
+			LastSeen: at.Add(59 * time.Second).UnixMilli(), SequenceFrom: uint32(40 * i), SequenceNext: uint32(40 * (i + 1)), Units: 30}
+		out = m.AppendLine(out)
+	}
+	return out
+}
+
+// serve is an engine with the tables, the flows, and the ledger's minutes.
 func serve(t *testing.T) *clickhousetest.Server {
 	t.Helper()
 	s := clickhousetest.Start(t)
@@ -225,6 +239,9 @@ func serve(t *testing.T) *clickhousetest.Server {
 		payload = e.AppendDelimited(payload, &flows[i])
 	}
 	if err := clickhouse.New(c).Store(t.Context(), sink.Batch{Payload: payload, Token: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := clickhouse.New(c).Store(t.Context(), sink.Batch{Payload: minutes(), Token: "2", Ledger: true}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -322,6 +339,19 @@ func TestGraphsAddUpToTheTraffic(t *testing.T) {
 	}
 }
 
+// An exporter of which the ledger says nothing makes the share neither better nor worse.
+func TestTheShareThatIsHereIsOfWhatWasSent(t *testing.T) {
+	got := rowsOf(t, serve(t), "completeness", "Of what exporters sent, here", usual())
+	if len(got) != 10 {
+		t.Errorf("%d minutes", len(got))
+	}
+	for _, row := range got {
+		if row[1] != "0.75" {
+			t.Errorf("%v, of 40 that were sent 30 came", row)
+		}
+	}
+}
+
 func TestTablesHaveTheRightVolumes(t *testing.T) {
 	s := serve(t)
 	one := usual()
@@ -348,6 +378,9 @@ func TestTablesHaveTheRightVolumes(t *testing.T) {
 		{"exporter", "Interfaces", one, "[[interface 4 4 in 12000000 24000 150] [interface 4 4 out 12000000 24000 150] [xe-0/0/3 3 in 12000000 24000 150] [xe-0/0/3 3 out 12000000 24000 150]]"},
 		{"conversations", "Conversations", found, "[[10.0.0.1 50000 2001:db8::1 53 UDP 10000000 20000 100]]"},
 		{"conversations", "Conversations", hostile, "[]"},
+		{"completeness", "What exporters sent, and what became of it", usual(),
+			`[[192.0.2.1 400 300 100 0 0 300 300 0.75] [2001:db8::9 0 0 0 0 0 0 300 \N]]`},
+		{"completeness", "What exporters sent, and what became of it", one, "[[192.0.2.1 400 300 100 0 0 300 300 0.75]]"},
 	} {
 		if got := fmt.Sprint(rowsOf(t, s, test.board, test.title, test.r)); got != test.want {
 			t.Errorf("%s, %s:\n got %s\nwant %s", test.board, test.title, got, test.want)
