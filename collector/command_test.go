@@ -145,6 +145,48 @@ http: {address: "127.0.0.1:0"}
 	}
 }
 
+func TestLinesOfJSONHaveVolumesBeforeSamplingWhereTheyAreAskedFor(t *testing.T) {
+	flows := filepath.Join(t.TempDir(), "flows.json")
+	a := startConfigured(t, "a", fmt.Sprintf(`
+instance: a
+listeners: [{name: any, address: "127.0.0.1:0", workers: 1}]
+templateStore: {disabled: true}
+exporters: {sampling: {defaults: [{network: 127.0.0.1/32, rate: 100}]}}
+output: {kind: File, file: %q, encoding: JSON, scaledVolumes: true, batch: {maxAge: 20ms}}
+http: {address: "127.0.0.1:0"}
+drainTime: 100ms
+`, flows)).awaitReady()
+	known, unknown := newExporter(t, 1), newExporter(t, 1, "127.0.0.2")
+	known.send(a.port, 1, oldLayout.template(), oldLayout.data(41))
+	unknown.send(a.port, 1, oldLayout.template(), oldLayout.data(42))
+	a.atRest()
+	a.terminate()
+	written, err := os.ReadFile(flows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(written)) {
+		var r struct {
+			Sampler       string `json:"sampler_address"`
+			Bytes         uint64
+			ScaledBytes   *uint64 `json:"scaled_bytes"`
+			ScaledPackets *uint64 `json:"scaled_packets"`
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case r.Sampler == "127.0.0.1" && (r.Bytes == 0 || r.ScaledBytes == nil || r.ScaledPackets == nil || *r.ScaledBytes != 100*r.Bytes):
+			t.Errorf("one packet of 100 was sampled: %s", line)
+		case r.Sampler == "127.0.0.2" && (r.ScaledBytes != nil || r.ScaledPackets != nil || !strings.Contains(line, `"scaled_bytes":null`)):
+			t.Errorf("nobody said the rate: %s", line)
+		}
+	}
+	if n := strings.Count(string(written), "\n"); n != 2 {
+		t.Errorf("%d lines", n)
+	}
+}
+
 func TestMisuseIsExplained(t *testing.T) {
 	for _, test := range []struct {
 		args []string

@@ -29,11 +29,17 @@ const (
 // Output says where and how flows leave.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.subject) || !has(self.stream) || !has(self.stream.subjects) || (has(self.stream.managed) && !self.stream.managed) || self.stream.subjects.exists(s, s.contains('*') || s.endsWith('.>') && (self.subject + '.').startsWith(s.substring(0, size(s) - 1))) || ['.netflow5', '.netflow9', '.ipfix', '.sflow'].all(p, (self.subject + p) in self.stream.subjects)",message="output.stream.subjects: they do not take in all flows, which are published on output.subject with .netflow5, .netflow9, .ipfix and .sflow; add <output.subject>.> to them, or leave stream.subjects out"
+// +kubebuilder:validation:XValidation:rule="!has(self.scaledVolumes) || !self.scaledVolumes || has(self.encoding) && self.encoding == 'JSON'",message="output.scaledVolumes: it is for the encoding JSON only; set encoding: JSON, or leave it out and multiply by sampling_rate yourself"
 type Output struct {
 	// encoding of flows: length-delimited protobuf (goflow2's flowpb.FlowMessage) or JSON lines. Default Protobuf.
 	// +optional
 	// +kubebuilder:default=Protobuf
 	Encoding Encoding `json:"encoding,omitempty"`
+
+	// scaledVolumes adds to each flow in JSON what its volumes were before sampling: scaled_bytes and scaled_packets, which are bytes and
+	// packets times the sampling rate, or null where nobody said the rate. For encoding JSON only. Default false.
+	// +optional
+	ScaledVolumes bool `json:"scaledVolumes,omitempty"`
 
 	// subject that flows are published on; the protocol (netflow5, netflow9, ipfix, sflow) is appended. Default:
 	// flows.<namespace>.<name of the FlowCollector>.

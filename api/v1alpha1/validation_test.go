@@ -226,6 +226,11 @@ var rules = slices.Concat([]rule{
 		valid:   []string{"{name: a}", "{name: a, replicas: 1}", "{name: a, replicas: 3}", "{name: a, replicas: 5}"},
 		invalid: []string{"{name: a, replicas: 2}", "{name: a, replicas: 6}"},
 	},
+	{
+		path: "spec.output", says: "it is for the encoding JSON only",
+		valid:   []string{"{scaledVolumes: true, encoding: JSON}", "{scaledVolumes: false}", "{encoding: JSON}"},
+		invalid: []string{"{scaledVolumes: true}", "{scaledVolumes: true, encoding: Protobuf}"},
+	},
 	span("spec.output.stream.duplicateWindow", "duplicateWindow: from", "100ms", "1h", "99ms", "1h1s"),
 	span("spec.collector.progressDeadline", "progressDeadline: from", "1m", "24h", "24h1s"),
 	span("spec.exporters.heldData.maxAge", "from 1s to 24h", "1s", "24h", "999ms", "24h1s"),

@@ -185,6 +185,7 @@ func (k *checker) output(c *Config) {
 	o := &c.Output
 	oneOf(k, "output.kind", o.Kind, OutputJetStream, OutputStdout, OutputFile, OutputNone)
 	oneOf(k, "output.encoding", o.Encoding, EncodingProtobuf, EncodingJSON)
+	k.that(!o.ScaledVolumes || o.Encoding == EncodingJSON, "output.scaledVolumes", "it is for output.encoding JSON only")
 	oneOf(k, "output.ledger", o.Ledger, LedgerNone, LedgerMinutes)
 	k.that(o.Ledger != LedgerMinutes || o.Kind == OutputJetStream, "output.ledger", "Minutes is for output.kind JetStream only")
 	k.that(o.Kind != OutputFile || o.File != "", "output.file", "it is required for kind File")

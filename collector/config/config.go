@@ -277,6 +277,9 @@ type Output struct {
 	Kind OutputKind `json:"kind,omitempty"`
 	// Encoding, default Protobuf (JSON for Stdout).
 	Encoding Encoding `json:"encoding,omitempty"`
+	// ScaledVolumes adds scaled_bytes and scaled_packets to each line of JSON: what was sent times the sampling rate, or null where that is
+	// not known. Default false.
+	ScaledVolumes bool `json:"scaledVolumes,omitempty"`
 	// File is the path for kind File; it is appended to.
 	File string `json:"file,omitempty"`
 	// Subject prefix; the protocol (netflow5, netflow9, ipfix, sflow) is appended. Default flows.<namespace>.<name>.

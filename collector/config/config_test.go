@@ -10,6 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestScaledVolumesAreForJSON(t *testing.T) {
+	for encoding, want := range map[string]int{"JSON": 0, "Protobuf": 1} {
+		_, problems := Parse([]byte("name: a\nlisteners: [{name: flows, address: \":2055\"}]\nnats: {urls: [\"nats://a\"]}\noutput: {scaledVolumes: true, encoding: " + encoding + "}\n"))
+		if len(problems) != want || want == 1 && problems[0].Path != "output.scaledVolumes" {
+			t.Errorf("%s: %v", encoding, problems)
+		}
+	}
+}
+
 func TestExampleIsValidAndNamesEveryField(t *testing.T) {
 	c, problems := Parse(Example())
 	if len(problems) > 0 {

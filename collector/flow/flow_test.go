@@ -3,6 +3,7 @@ package flow
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -193,6 +194,28 @@ func TestJSONIsThatOfGoflow2(t *testing.T) {
 		}
 		if want := goflow2JSON(t, config, message(r)); string(got) != want {
 			t.Fatalf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// A volume that is not known is none, rather than a wrong one.
+func TestVolumesBeforeSamplingInJSON(t *testing.T) {
+	for _, test := range []struct {
+		bytes, packets, rate uint64
+		want                 string
+	}{
+		{1500, 1, 1000, `"scaled_bytes":1500000,"scaled_packets":1000`},
+		{1500, 1, 1, `"scaled_bytes":1500,"scaled_packets":1`},
+		{0, 0, 1000, `"scaled_bytes":0,"scaled_packets":0`},
+		{1500, 1, 0, `"scaled_bytes":null,"scaled_packets":null`},
+		{1 << 63, 1, 2, `"scaled_bytes":null,"scaled_packets":2`},
+		{math.MaxUint64, math.MaxUint64, 1, `"scaled_bytes":18446744073709551615,"scaled_packets":18446744073709551615`},
+	} {
+		r := Record{Bytes: test.bytes, Packets: test.packets, SamplingRate: test.rate}
+		plain := string(r.AppendJSON(nil, nil))
+		got := string(r.AppendScaled([]byte(plain)))
+		if want := strings.TrimSuffix(plain, "}") + "," + test.want + "}"; got != want || !json.Valid([]byte(got)) {
+			t.Errorf("%+v: %s", test, got)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/hex"
+	"math/bits"
 	"net/netip"
 	"strconv"
 )
@@ -71,6 +72,25 @@ func (r *Record) AppendJSON(dst []byte, extra ExtraJSON) []byte {
 		dst = r.appendExtra(dst, extra)
 	}
 	return append(dst, '}')
+}
+
+// AppendScaled appends to an object of AppendJSON, with which dst ends, what the volumes were before sampling: scaled_bytes and
+// scaled_packets, which are bytes and packets times the sampling rate. They are null where nobody said the rate, or where a product has
+// more than 64 bits.
+func (r *Record) AppendScaled(dst []byte) []byte {
+	dst = dst[:len(dst)-1]
+	dst = appendProduct(dst, "scaled_bytes", r.Bytes, r.SamplingRate)
+	dst = appendProduct(dst, "scaled_packets", r.Packets, r.SamplingRate)
+	return append(dst, '}')
+}
+
+// appendProduct writes null where it is not known.
+func appendProduct(dst []byte, key string, v, rate uint64) []byte {
+	high, low := bits.Mul64(v, rate)
+	if rate == 0 || high != 0 {
+		return append(appendKey(dst, key), "null"...)
+	}
+	return appendNumber(dst, key, low)
 }
 
 func (r *Record) appendExtra(dst []byte, extra ExtraJSON) []byte {
@@ -184,11 +204,11 @@ func appendMAC(dst []byte, key string, v uint64) []byte {
 	return append(dst, '"')
 }
 
-func appendNetwork(dst []byte, key string, a *Address, bits uint32) []byte {
+func appendNetwork(dst []byte, key string, a *Address, length uint32) []byte {
 	dst = append(appendKey(dst, key), '"')
 	var network netip.Prefix
-	if bits <= 128 {
-		network, _ = a.Addr().Prefix(int(bits))
+	if length <= 128 {
+		network, _ = a.Addr().Prefix(int(length))
 	}
 	if network.IsValid() {
 		dst = network.AppendTo(dst)

@@ -54,6 +54,7 @@ type worker struct {
 	stopAt *atomic.Int64
 
 	json        bool
+	scaled      bool // volumes before sampling, in JSON
 	maxBatch    int
 	maxBatchAge time.Duration
 	subjects    [numTypes]string
@@ -90,6 +91,7 @@ func newWorker(c *config.Config, l *config.Listener, socket *listen.Socket, stor
 		current:     settings.Load(),
 		stopAt:      stopAt,
 		json:        c.Output.Encoding == config.EncodingJSON,
+		scaled:      c.Output.ScaledVolumes,
 		maxBatch:    int(c.Output.Batch.MaxBytes),
 		maxBatchAge: c.Output.Batch.MaxAge.Std(),
 	}
@@ -110,7 +112,11 @@ func (w *worker) Record(r *flow.Record) {
 	}
 	before := len(b.Buffer)
 	if w.json {
-		b.Buffer = append(r.AppendJSON(b.Buffer, ExtraJSON), '\n')
+		b.Buffer = r.AppendJSON(b.Buffer, ExtraJSON)
+		if w.scaled {
+			b.Buffer = r.AppendScaled(b.Buffer)
+		}
+		b.Buffer = append(b.Buffer, '\n')
 	} else {
 		b.Buffer = w.encoder.AppendDelimited(b.Buffer, r)
 	}

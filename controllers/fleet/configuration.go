@@ -200,7 +200,10 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 	out := config.Output{
 		Kind:     config.OutputJetStream,
 		Encoding: config.Encoding(o.Encoding),
-		Subject:  Subject(c),
+
+		ScaledVolumes: o.ScaledVolumes,
+
+		Subject: Subject(c),
 		Stream: config.Stream{
 			Name:      StreamName(c),
 			Unmanaged: s.Managed != nil && !*s.Managed,
