@@ -11,7 +11,8 @@ type Monitoring struct {
 	// +optional
 	PrometheusRule PrometheusRule `json:"prometheusRule,omitzero"`
 
-	// dashboards makes a ConfigMap with a Grafana dashboard, as Grafana's sidecar reads it.
+	// dashboards makes a ConfigMap with a Grafana dashboard of this fleet, as Grafana's sidecar reads it. One for all fleets of the cluster
+	// comes with the chart (metrics.dashboard.enabled).
 	// +optional
 	Dashboards Dashboards `json:"dashboards,omitzero"`
 }

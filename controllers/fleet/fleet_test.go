@@ -58,14 +58,15 @@ func TestObjectsOfAFleet(t *testing.T) {
 	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning"} {
 		t.Run(name, func(t *testing.T) {
 			var got []byte
-			for _, o := range objects(t, readFleet(t, name)) {
+			f := readFleet(t, name)
+			for _, o := range objects(t, f) {
 				b, err := yaml.Marshal(o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				got = append(append(got, "---\n"...), b...)
 			}
-			got = bytes.ReplaceAll(got, []byte(indented(dashboard)), []byte("    (dashboard.json)\n"))
+			got = bytes.ReplaceAll(got, []byte(indented(f.ownDashboard())), []byte("    (dashboard.json)\n"))
 			compareGolden(t, filepath.Join("testdata", name+".golden.yaml"), got)
 		})
 	}
@@ -95,6 +96,49 @@ func indented(text string) string {
 		b.WriteString("    " + line)
 	}
 	return b.String()
+}
+
+// Grafana would show the dashboard of one of two fleets only, if both had one identifier or title, or files of one name.
+func TestDashboardsOfTwoFleetsStandSideBySide(t *testing.T) {
+	type variable struct {
+		Name    string
+		Current struct{ Text, Value string }
+	}
+	type shape struct {
+		UID, Title string
+		Templating struct{ List []variable }
+		Panels     []any
+	}
+	var common shape
+	if err := json.Unmarshal([]byte(dashboard), &common); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{common.UID: true, common.Title: true, "flowfleet-collectors.json": true}
+	for _, name := range [][2]string{{"a", "b-c"}, {"a-b", "c"}, {"a", "b"}} {
+		f := readFleet(t, "minimal")
+		f.Collector.Spec.Monitoring.Dashboards.Enabled = true
+		f.Collector.Namespace, f.Collector.Name = name[0], name[1]
+		for file, text := range f.Dashboard().Data {
+			var own shape
+			if err := json.Unmarshal([]byte(text), &own); err != nil {
+				t.Fatal(err)
+			}
+			for _, once := range []string{file, own.UID, own.Title} {
+				if seen[once] {
+					t.Errorf("%s: %q is another's", name, once)
+				}
+				seen[once] = true
+			}
+			if len(own.UID) > 40 || len(own.Panels) != len(common.Panels) || !strings.HasPrefix(file, "flowfleet-collectors.") {
+				t.Errorf("%s: %s with %d panels and uid %q", name, file, len(own.Panels), own.UID)
+			}
+			for i, want := range []string{name[0], name[1]} {
+				if v := own.Templating.List[1+i]; v.Current.Value != want || v.Current.Text != want {
+					t.Errorf("%s: %+v", name, v)
+				}
+			}
+		}
+	}
 }
 
 func TestCollectorsAcceptTheirConfiguration(t *testing.T) {

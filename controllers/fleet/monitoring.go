@@ -1,7 +1,10 @@
 package fleet
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -20,8 +23,8 @@ var (
 //go:embed dashboard.json
 var dashboard string
 
-// Dashboard is a ConfigMap as Grafana's sidecar reads it; nil where the spec asks for none. One dashboard shows every fleet
-// that its data source knows.
+// Dashboard is a ConfigMap as Grafana's sidecar reads it; nil where the spec asks for none. It is the chart's one for all fleets, opened at
+// this one. Grafana takes dashboards of one identifier, and the sidecar files of one name, for the same: those of two fleets differ in both.
 func (f *Fleet) Dashboard() *coreac.ConfigMapApplyConfiguration {
 	d := &f.Collector.Spec.Monitoring.Dashboards
 	if !d.Enabled {
@@ -31,7 +34,23 @@ func (f *Fleet) Dashboard() *coreac.ConfigMapApplyConfiguration {
 		WithLabels(f.labels(DashboardLabels(d))).
 		WithAnnotations(f.Collector.Spec.CommonAnnotations).
 		WithOwnerReferences(f.owner()).
-		WithData(map[string]string{"flowfleet-collectors.json": dashboard})
+		WithData(map[string]string{fmt.Sprintf("flowfleet-collectors.%s.%s.json", f.Collector.Namespace, f.Collector.Name): f.ownDashboard()})
+}
+
+// ownDashboard is the dashboard with an identifier and a title of this fleet, whose variables choose it at first.
+func (f *Fleet) ownDashboard() string {
+	c := f.Collector
+	sum := sha256.Sum256([]byte(c.Namespace + "/" + c.Name))
+	chosen := func(variable, value string) (before, after string) {
+		before = fmt.Sprintf("\"name\": %q,", variable)
+		return before, fmt.Sprintf("%s\n    \"current\": {\"text\": %[2]q, \"value\": %[2]q},", before, value)
+	}
+	namespace, thisNamespace := chosen("namespace", c.Namespace)
+	fleet, thisFleet := chosen("fleet", c.Name)
+	return strings.NewReplacer(
+		`"uid": "flowfleet-collectors"`, fmt.Sprintf(`"uid": "flowfleet-collectors-%x"`, sum[:8]),
+		`"title": "Flowfleet collectors"`, fmt.Sprintf(`"title": "Flowfleet collectors of %s/%s"`, c.Namespace, c.Name),
+		namespace, thisNamespace, fleet, thisFleet).Replace(dashboard)
 }
 
 // DashboardLabels are those by which Grafana's sidecar selects a ConfigMap.

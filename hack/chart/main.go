@@ -19,13 +19,14 @@ import (
 	"github.com/flowfleet/flowfleet/hack/binaries/build"
 )
 
-// copies are the files of the chart that are files of config/, from and to.
+// copies are the files of the chart that are files of other folders, from and to.
 var copies = map[string]string{
 	"config/crd/bases/flowfleet.io_flowcollectors.yaml": "charts/flowfleet/files/crds/flowfleet.io_flowcollectors.yaml",
 	"config/crd/bases/flowfleet.io_flowexporters.yaml":  "charts/flowfleet/files/crds/flowfleet.io_flowexporters.yaml",
 	"config/crd/bases/flowfleet.io_flowsinks.yaml":      "charts/flowfleet/files/sinks/crd.yaml",
 	"config/sinks/role.yaml":                            "charts/flowfleet/files/sinks/role.yaml",
 	"config/rbac/role.yaml":                             "charts/flowfleet/files/rbac/role.yaml",
+	"controllers/fleet/dashboard.json":                  "charts/flowfleet/files/dashboards/collectors.json",
 }
 
 func main() {
