@@ -14,6 +14,7 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=fexp,categories=flowfleet
+// +kubebuilder:selectablefield:JSONPath=`.spec.collector`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.addresses[0]`
 // +kubebuilder:printcolumn:name="Protocol",type=string,JSONPath=`.status.protocol`

@@ -16,7 +16,7 @@ import (
 // configured judges whether spec.samplingRate and spec.interfaces are in the collectors' configuration. There is nothing to say where the
 // object has neither, and its addresses for itself.
 func configured(f *Facts) (c condition, ok bool) {
-	a := &f.Asked
+	a := &f.Settings
 	fleet := f.Exporter.Spec.Collector
 	switch {
 	case a.rival != "":
@@ -41,10 +41,10 @@ func configured(f *Facts) (c condition, ok bool) {
 	return condition{metav1.ConditionTrue, ReasonConfigured, message}, true
 }
 
-// ask works out what FlowExporters ask for, and sees what of it the collectors' configuration has.
-func (k *Keeper) ask(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory, objects []v1alpha1.FlowExporter) error {
-	m.asked = Ask(objects)
-	if len(m.asked.Devices) == 0 {
+// lookAtSettings works out what FlowExporters ask for, and sees what of it the collectors' configuration has.
+func (k *Keeper) lookAtSettings(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory, objects []*v1alpha1.FlowExporter) error {
+	m.settings = SettingsOf(objects)
+	if len(m.settings.Devices) == 0 {
 		m.configured, m.version = nil, ""
 		return nil
 	}

@@ -146,7 +146,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if !k.Mine(fc) {
 		return nil
 	}
-	objects, err := k.objects(ctx, fc)
+	objects, err := List(ctx, k.Client, client.ObjectKeyFromObject(fc))
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if fc.Spec.Exporters.Objects != v1alpha1.ObjectsDeclared {
 		most = int(fc.Spec.Exporters.MaxObjects)
 	}
-	if err := k.ask(ctx, fc, m, objects); err != nil {
+	if err := k.lookAtSettings(ctx, fc, m, objects); err != nil {
 		return err
 	}
 	c := choose(objects, m.senders, most, k.Clock.Now())
@@ -174,25 +174,6 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 		return k.writeAll(ctx, name, m, objects)
 	}
 	return errors.Join(k.apply(ctx, fc, c), k.writeAll(ctx, name, m, objects))
-}
-
-// objects of a fleet.
-func (k *Keeper) objects(ctx context.Context, fc *v1alpha1.FlowCollector) ([]v1alpha1.FlowExporter, error) {
-	list := &v1alpha1.FlowExporterList{}
-	if err := k.Client.List(ctx, list, client.InNamespace(fc.Namespace)); err != nil {
-		return nil, fmt.Errorf("listing FlowExporters: %w", err)
-	}
-	return Of(fc, list.Items), nil
-}
-
-// Of are the FlowExporters of a fleet, of those of its namespace.
-func Of(fc *v1alpha1.FlowCollector, all []v1alpha1.FlowExporter) (out []v1alpha1.FlowExporter) {
-	for i := range all {
-		if o := &all[i]; o.Spec.Collector == fc.Name && o.DeletionTimestamp.IsZero() && len(o.Spec.Addresses) > 0 {
-			out = append(out, *o)
-		}
-	}
-	return out
 }
 
 // idle says why nobody looks at exporters; its zero value, that somebody does.

@@ -440,7 +440,7 @@ func TestSettingsAreSaidToHoldOnceTheConfigurationHasThem(t *testing.T) {
 	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotConfigured)
 	configure := func(names ...config.NameKind) {
 		file, err := config.Render(&config.Config{NATS: config.NATS{URLs: []string{"nats://n:4222"}}, Decoding: config.Decoding{Names: names},
-			Exporters: config.Exporters{Devices: Ask([]v1alpha1.FlowExporter{*o}).Devices}})
+			Exporters: config.Exporters{Devices: SettingsOf([]*v1alpha1.FlowExporter{o}).Devices}})
 		if err != nil {
 			t.Fatal(err)
 		}

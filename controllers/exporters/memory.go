@@ -108,8 +108,8 @@ type memory struct {
 	// collectors of the last look: pods and when each process began.
 	collectors map[string]time.Time
 	look       Look
-	// asked is what the FlowExporters of the last look ask for, and configured what of it holds, as of a version of the configuration.
-	asked      Asked
+	// settings are what the FlowExporters of the last look ask for, and configured what of it holds, as of a version of the configuration.
+	settings   Settings
 	configured inForce
 	version    string
 	// nameless: flows carry no names of interfaces, by that configuration.
