@@ -26,6 +26,8 @@ type Facts struct {
 	// Settings is what it asks for, and InForce whether the collectors' configuration has it.
 	Settings deviceSettings
 	InForce  bool
+	// Uptake tells which collectors run what the configuration has.
+	Uptake uptake
 	// Nameless: flows of the fleet carry no names of interfaces.
 	Nameless bool
 	// Idle says why nobody looks.
@@ -66,6 +68,7 @@ const (
 	ReasonUntold            = "CollectorsDoNotTell"
 	ReasonConfigured        = "InConfiguration"
 	ReasonNotConfigured     = "NotInConfigurationYet"
+	ReasonNotTaken          = "CollectorsHaveFormerSettings"
 	ReasonAddressShared     = "AddressOfTwo"
 	ReasonSettingsWrong     = "SettingsWrong"
 	ReasonNoRoomForSettings = "NoRoomForSettings"

@@ -112,6 +112,11 @@ type memory struct {
 	settings   Settings
 	configured inForce
 	version    string
+	wanted     string // the version of the devices in it
+	// devices are the versions of settings that the collectors run that answered at the last look, empty for one that does not say; uptake
+	// tells how many of them have those of the configuration.
+	devices []string
+	uptake  uptake
 	// nameless: flows carry no names of interfaces, by that configuration.
 	nameless bool
 }

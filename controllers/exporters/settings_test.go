@@ -28,7 +28,7 @@ func sets(name string, minute int, rate int64, addresses ...v1alpha1.ExporterAdd
 func judged(objects []*v1alpha1.FlowExporter, name string) *metav1.Condition {
 	m := newMemory()
 	m.settings = SettingsOf(objects)
-	m.configured = newInForce(m.settings.Devices)
+	m.configured, m.uptake = newInForce(m.settings.Devices), uptake{answered: 1}
 	i := slices.IndexFunc(objects, func(o *v1alpha1.FlowExporter) bool { return o.Name == name })
 	s := Judge(m.facts(objects[i], noon))
 	return meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionConfigured)

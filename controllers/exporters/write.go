@@ -188,7 +188,7 @@ func (k *Keeper) writeStatus(ctx context.Context, w write) error {
 
 // facts of one object.
 func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
-	f := &Facts{Now: now, Exporter: o, Look: m.look, Nameless: m.nameless}
+	f := &Facts{Now: now, Exporter: o, Look: m.look, Nameless: m.nameless, Uptake: m.uptake}
 	if a := m.settings.of[o.Name]; a != nil {
 		f.Settings, f.InForce = *a, m.configured.has(a.device)
 	}
