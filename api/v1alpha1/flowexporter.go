@@ -153,8 +153,8 @@ const (
 	ConditionClockRight = "ClockRight"
 	// ConditionConsistent is False where several devices seem to send with the address.
 	ConditionConsistent = "Consistent"
-	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses. It is
-	// there where these are set, or where that is so.
+	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses; Unknown
+	// until all collectors that answer use them. It is there where these are set, or where that is so.
 	ConditionConfigured = "Configured"
 )
 

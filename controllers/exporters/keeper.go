@@ -28,6 +28,8 @@ const (
 	eachInterval = 20 * time.Millisecond
 	// findInterval is how often it is seen which fleets there are.
 	findInterval = 5 * time.Second
+	// orphansEvery is in each how many of these it is seen which FlowExporters have no fleet: that goes through all of them.
+	orphansEvery = 6
 )
 
 // Keeper keeps the FlowExporters of all fleets. Each fleet is looked at by a goroutine of its own, so that collectors that do not
@@ -70,7 +72,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("exporters")
 	following := make(map[types.NamespacedName]context.CancelFunc)
 	said := ""
-	for {
+	for round := 0; ; round++ {
 		list := &v1alpha1.FlowCollectorList{}
 		if err := k.Client.List(ctx, list); err == nil { // otherwise the cache is not there yet
 			there := make(map[types.NamespacedName]bool, len(list.Items))
@@ -89,7 +91,9 @@ func (k *Keeper) Start(ctx context.Context) error {
 					delete(following, name)
 				}
 			}
-			said = tell(ctx, log, said, k.orphans(ctx, there))
+			if round%orphansEvery == 0 {
+				said = tell(ctx, log, said, k.orphans(ctx, there))
+			}
 		}
 		if !sleep(ctx, min(findInterval, k.Interval)) {
 			return nil
