@@ -170,6 +170,11 @@ bench-operator: need-go ## Measure an operator with 200 FlowCollectors, 60 of th
 	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}"; \
 	FLOWFLEET_BENCH_OPERATOR=1 $(GO) test ./hack/operatorbench -count 1 -v -timeout 30m | grep -E '_test.go|^ok|FAIL'
 
+.PHONY: bench-exporters
+bench-exporters: need-go ## Measure what 10,000 FlowExporters of one fleet cost the operator and a real API server
+	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}"; \
+	FLOWFLEET_BENCH_EXPORTERS=1 $(GO) test ./controllers/exporters -run TestOneFleetWithManyExporters -count 1 -v -timeout 30m | grep -E '_test.go|^ok|FAIL'
+
 .PHONY: bench-process
 bench-process: build ## Compare whole processes on loopback: goflow2, nfcapd and nfacctd where they are installed
 	$(GO) run ./hack/bench -collector $(COLLECTOR)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,6 +27,10 @@ import (
 func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 	if r.registry == nil {
 		r.registry = prometheus.NewRegistry()
+	}
+	// Setup has no context of its own; the index is made of what the cache has by then, which asks nobody.
+	if err := exporters.Index(context.Background(), manager.GetFieldIndexer()); err != nil {
+		return err
 	}
 	keeper, err := exporters.New(exporters.Keeper{
 		Client: r.Client, Events: r.Events, Clock: r.Clock,
@@ -55,16 +60,29 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 	return nil
 }
 
-// devices are what FlowExporters ask of a fleet's collectors; none where exporters.objects is Off.
+// hasExporters reports whether the kind FlowExporter is installed: Helm leaves the definitions as they are when it upgrades, and fleets go on
+// without it. One that comes later is found when the operator starts again.
+func hasExporters(manager ctrl.Manager) bool {
+	kind := v1alpha1.SchemeGroupVersion.WithKind("FlowExporter")
+	_, err := manager.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if !meta.IsNoMatchError(err) {
+		return true // it is there, or the API server did not say: the watch will tell
+	}
+	manager.GetLogger().Info("the kind FlowExporter is not installed: there is nothing to see of single exporters. Install all definitions of this "+
+		"version, and restart the operator", "definition", kind.Group+"/"+kind.Version+" "+kind.Kind)
+	return false
+}
+
+// devices are what FlowExporters ask of a fleet's collectors; none where exporters.objects is Off, or without the kind.
 func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) ([]config.Device, error) {
-	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff {
+	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || r.noExporters {
 		return nil, nil
 	}
-	list := &v1alpha1.FlowExporterList{}
-	if err := r.Client.List(ctx, list, client.InNamespace(fc.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing FlowExporters: %w", err)
+	objects, err := exporters.List(ctx, r.Client, client.ObjectKeyFromObject(fc))
+	if err != nil {
+		return nil, err
 	}
-	return exporters.Ask(exporters.Of(fc, list.Items)).Devices, nil
+	return exporters.SettingsOf(objects).Devices, nil
 }
 
 // fleetOfExporter names the FlowCollector that a FlowExporter is of.
@@ -76,8 +94,8 @@ func fleetOfExporter(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: e.Namespace, Name: e.Spec.Collector}}}
 }
 
-// asks passes what may change what FlowExporters ask for: not those of the operator's own, of which there are thousands, and no status.
-func asks() predicate.Predicate {
+// changesSettings passes what may change what FlowExporters ask for: not those of the operator's own, of which there are thousands, and no status.
+func changesSettings() predicate.Predicate {
 	concerns := func(o client.Object) bool {
 		e, ok := o.(*v1alpha1.FlowExporter)
 		return ok && exporters.Declared(e)

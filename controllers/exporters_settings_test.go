@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +50,10 @@ func TestSettingsOfAFlowExporterGoToTheCollectorsWithoutReplacingThem(t *testing
 		t.Fatal(err)
 	}
 	natstest.Eventually(t, "the settings went with the object", func() bool { return len(devices()) == 0 })
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}}
+	if w.read(m); strings.Contains(m.Data[fleet.ConfigurationFile], "devices") {
+		t.Errorf("where nothing is asked for, collectors of former versions would refuse the file:\n%s", m.Data[fleet.ConfigurationFile])
+	}
 }
 
 func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {

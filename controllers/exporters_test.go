@@ -1,10 +1,15 @@
 package controllers
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,4 +99,43 @@ func TestOnlyPodsOfTheFleetsDaemonSetAreAskedForExporters(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
+}
+
+// withoutExporters is an API server that does not have the kind FlowExporter.
+type withoutExporters struct{ next http.RoundTripper }
+
+func (w withoutExporters) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, "/flowexporters") {
+		return &http.Response{StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: http.NoBody, Request: r}, nil
+	}
+	if r.URL.Path == "/apis" { // of groups, and not all that is in them in one answer
+		r = r.Clone(r.Context())
+		r.Header.Set("Accept", "application/json")
+	}
+	answer, err := w.next.RoundTrip(r)
+	if err != nil || r.URL.Path != "/apis/flowfleet.io/v1alpha1" {
+		return answer, err
+	}
+	list := &metav1.APIResourceList{}
+	if err := json.NewDecoder(answer.Body).Decode(list); err != nil {
+		return nil, err
+	}
+	list.APIResources = slices.DeleteFunc(list.APIResources, func(one metav1.APIResource) bool { return one.Kind == "FlowExporter" })
+	text, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	answer.Header.Del("Content-Length")
+	return answer, nil
+}
+
+// Helm installs definitions once: who upgrades the operator may not have the kind yet.
+func TestFleetsAreKeptWhereTheKindFlowExporterIsNotInstalled(t *testing.T) {
+	w := newWorld(t)
+	fc := w.create("edge")
+	startOperator(w, w.s, w.namespace, operatorOptions{between: func(next http.RoundTripper) http.RoundTripper { return withoutExporters{next} }})
+	natstest.Eventually(t, "the fleet has its configuration", func() bool {
+		return w.exists(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}})
+	})
 }

@@ -54,6 +54,8 @@ type Reconciler struct {
 	prober     *jetstream.Prober
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup
+	// noExporters: the kind FlowExporter is not installed.
+	noExporters bool
 
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration

@@ -151,14 +151,16 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
 	}
-	if err := r.keepExporters(manager); err != nil {
-		return err
+	if r.noExporters = !hasExporters(manager); !r.noExporters {
+		if err := r.keepExporters(manager); err != nil {
+			return err
+		}
 	}
 	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
-	err := ctrl.NewControllerManagedBy(manager).
+	b := ctrl.NewControllerManagedBy(manager).
 		For(&v1alpha1.FlowCollector{}, builder.WithPredicates(asked)).
 		Owns(&appsv1.DaemonSet{}).
 		Owns(&corev1.ConfigMap{}).
@@ -169,11 +171,12 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(fleetOfPod)).
 		// Of no interest by itself: what becomes of a node shows in the pods. It is there to be listed without asking the API server.
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request { return nil })).
-		Watches(&v1alpha1.FlowExporter{}, handler.EnqueueRequestsFromMapFunc(fleetOfExporter), builder.WithPredicates(asks())).
 		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
-		WithOptions(options).
-		Complete(r)
-	if err != nil {
+		WithOptions(options)
+	if !r.noExporters {
+		b.Watches(&v1alpha1.FlowExporter{}, handler.EnqueueRequestsFromMapFunc(fleetOfExporter), builder.WithPredicates(changesSettings()))
+	}
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	return nil

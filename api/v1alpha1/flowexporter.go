@@ -14,6 +14,7 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=fexp,categories=flowfleet
+// +kubebuilder:selectablefield:JSONPath=`.spec.collector`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.addresses[0]`
 // +kubebuilder:printcolumn:name="Protocol",type=string,JSONPath=`.status.protocol`
@@ -152,8 +153,8 @@ const (
 	ConditionClockRight = "ClockRight"
 	// ConditionConsistent is False where several devices seem to send with the address.
 	ConditionConsistent = "Consistent"
-	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses. It is
-	// there where these are set, or where that is so.
+	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses; Unknown
+	// until all collectors that answer use them. It is there where these are set, or where that is so.
 	ConditionConfigured = "Configured"
 )
 

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 )
@@ -33,6 +36,19 @@ type Interface struct {
 	Name string `json:"name"`
 	// Description, such as ifAlias, up to 255 bytes of printable text.
 	Description string `json:"description,omitempty"`
+}
+
+// DevicesVersion tells lists of devices apart: 32 hexadecimal digits, the same for equal lists, and for none as for an empty one.
+func DevicesVersion(devices []Device) string {
+	h := sha256.New()
+	for i := range devices {
+		text, err := json.Marshal(&devices[i])
+		if err != nil { // nothing in a Device has no form in JSON
+			text = []byte(err.Error())
+		}
+		h.Write(append(text, '\n'))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Check reports what is wrong with a Device by itself. Paths are those within it, such as interfaces[3].name.

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,18 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 
 // String renders d as time.Duration does.
 func (d Duration) String() string { return time.Duration(d).String() }
+
+// Short renders d for people, without units at its end of which there are none: 1h30m, and not 1h30m0s.
+func (d Duration) Short() string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 // MarshalJSON writes d as a string.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }

@@ -59,13 +59,15 @@ type Collector struct {
 	config   *config.Config
 	ready    *observe.Readiness
 	settings atomic.Pointer[decode.Settings]
-	stopAt   atomic.Int64
-	shared   ledger.Totals
-	store    *template.Store
-	rates    *sampling.Store
-	clocks   *boot.Store
-	names    *names.Store
-	saying   atomic.Pointer[saying]
+	// devices is the version of the settings of devices in force.
+	devices atomic.Pointer[string]
+	stopAt  atomic.Int64
+	shared  ledger.Totals
+	store   *template.Store
+	rates   *sampling.Store
+	clocks  *boot.Store
+	names   *names.Store
+	saying  atomic.Pointer[saying]
 	// fileNames are what the file with names said when it was read last; they belong to who says names.
 	fileNames []names.Line
 	traffic   traffic
@@ -188,6 +190,7 @@ func (k *Collector) begin() (err error) {
 	}
 	next := settings(c, workers)
 	k.settings.Store(next)
+	k.devices.Store(new(config.DevicesVersion(k.config.Exporters.Devices)))
 	k.traffic.setLimit(c.Exporters.Limits.ExporterMetrics)
 	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)
 	k.rates = sampling.NewStore(TemplateModes[c.Exporters.TemplateScope], rateLimits(c), &k.shared)

@@ -109,6 +109,7 @@ func (k *Collector) reload(file []byte) {
 		k.names.SetLimits(names.LimitsFor(k.config.Exporters.Limits.Exporters))
 		k.saying.Store(sayingOf(k.config))
 	}
+	k.devices.Store(new(config.DevicesVersion(k.config.Exporters.Devices)))
 	SetLevel(k.level, k.config.Log.Level)
 	k.log.Info("the configuration was read again", "changed", strings.Join(live, " "))
 	if len(restart) > 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"text/template"
 	"time"
 
@@ -32,22 +31,10 @@ func people(size config.Size) string {
 	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[unit-1])
 }
 
-// briefly writes a duration without units of which there are none: 1h30m, and not 1h30m0s.
-func briefly(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
 // manifest has no field whose default fits.
 var manifest = template.Must(template.New("").Funcs(template.FuncMap{
 	"people":  people,
-	"briefly": briefly,
+	"short":   func(d time.Duration) string { return config.Duration(d).Short() },
 	"percent": func(v float64) float64 { return math.Ceil(100 * v) },
 	"long":    func(n int) bool { return n > config.Default().Exporters.Limits.Exporters },
 	"many":    func(n int) bool { return n > config.Default().Exporters.Limits.ExporterMetrics },
@@ -61,7 +48,7 @@ var manifest = template.Must(template.New("").Funcs(template.FuncMap{
 #             The request is at least twice that, so that half is free for bursts.
 # Memory      The request is what it takes while all is well, the limit has room for full buffers.
 # Bursts      {{.Fleet.Room}} datagrams of one exporter find room: sockets of each worker: {{.Fleet.Sockets}}.
-# Stream      {{people .Fleet.StreamBytesPerDay}} a day, {{people .Fleet.StreamBytes}} for {{briefly .Load.Keep}} and a quarter more; times {{.Load.Replicas}} replicas {{people (times .Fleet.StreamBytes .Load.Replicas)}} of disk.
+# Stream      {{people .Fleet.StreamBytesPerDay}} a day, {{people .Fleet.StreamBytes}} for {{short .Load.Keep}} and a quarter more; times {{.Load.Replicas}} replicas {{people (times .Fleet.StreamBytes .Load.Replicas)}} of disk.
 # Bucket      {{people .Fleet.BucketBytes}}, times {{.Load.Replicas}} replicas.
 # NATS        The busiest server takes {{printf "%.1f" .Fleet.LeastServerCPU}} to {{printf "%.1f" .Fleet.MostServerCPU}} processors{{if eq .Load.Replicas 5}} with 3 replicas; 5 were not measured{{end}}.
 {{- range .Fleet.Warnings}}
@@ -86,11 +73,11 @@ spec:
   output:
     stream:
       replicas: {{.Load.Replicas}}
-      maxAge: {{briefly .Load.Keep}}
+      maxAge: {{short .Load.Keep}}
       maxBytes: {{.Fleet.StreamBytes}}
 {{- if .Fleet.Spool}}
     buffer:
-      spool: {maxBytes: {{.Fleet.Spool}}} # NATS away for {{briefly .Load.Away}}
+      spool: {maxBytes: {{.Fleet.Spool}}} # NATS away for {{short .Load.Away}}
 {{- end}}
 {{- if or (long .Fleet.LimitExporters) (many .Fleet.ExporterMetrics)}}
   exporters:

@@ -113,19 +113,6 @@ func TestWhatALoadNeeds(t *testing.T) {
 	}
 }
 
-// A field of the FlowCollector has the duration that was asked for.
-func TestDurationsAreWrittenBrieflyAndAreTheSame(t *testing.T) {
-	for _, want := range []string{"1m", "10m", "30m", "1m30s", "30s", "1h", "1h30m", "10h", "24h", "1h0m10s", "8784h"} {
-		keep, err := time.ParseDuration(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := briefly(keep); got != want {
-			t.Errorf("%s is written %s", want, got)
-		}
-	}
-}
-
 func warnings(f Fleet) string { return strings.Join(f.Warnings, "\n") }
 
 func TestLoadsThatCannotBeAreRefusedByTheirFlag(t *testing.T) {

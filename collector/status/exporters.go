@@ -37,6 +37,9 @@ type Exporters struct {
 	// NoRoom: the collector's bound on exporters with figures of their own is reached (exporters.limits.exporterMetrics), so that one
 	// that is not here may send all the same.
 	NoRoom bool `json:"noRoom,omitempty"`
+	// Devices is the version of the settings of single devices that the collector has taken up (config.DevicesVersion); empty where it does
+	// not say.
+	Devices string `json:"devices,omitempty"`
 	// StreamsLeftOut: some sequences are not followed, by the same bound. What other collectors miss of them may have come here.
 	StreamsLeftOut bool `json:"streamsLeftOut,omitempty"`
 }
@@ -156,7 +159,7 @@ func DecodeExporters(r io.Reader) (*Exporters, error) {
 	if page.Version < 1 || page.Started.IsZero() || page.Time.IsZero() {
 		return nil, errors.New("reading exporters: it is not a collector's")
 	}
-	page.Next = Text(page.Next)
+	page.Next, page.Devices = Text(page.Next), text(page.Devices, maxWord)
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		e.Address, e.Protocol = text(e.Address, maxWord), text(e.Protocol, maxWord)

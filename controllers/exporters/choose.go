@@ -34,21 +34,20 @@ type candidate struct {
 
 // choose picks up to most exporters for objects: those of which something was decoded first, then those that have an object, then
 // those that were heard first. So a flood of senders that come and go pushes none out that stays.
-func choose(objects []v1alpha1.FlowExporter, senders map[netip.Addr]*sender, most int, now time.Time) (out choice) {
+func choose(objects []*v1alpha1.FlowExporter, senders map[netip.Addr]*sender, most int, now time.Time) (out choice) {
 	taken := make(map[netip.Addr]bool) // by declared ones
-	for i := range objects {
-		if discovered(&objects[i]) {
+	for _, o := range objects {
+		if discovered(o) {
 			continue
 		}
-		for _, a := range objects[i].Spec.Addresses {
+		for _, a := range o.Spec.Addresses {
 			if address, ok := parse(string(a)); ok {
 				taken[address] = true
 			}
 		}
 	}
 	var all []candidate
-	for i := range objects {
-		o := &objects[i]
+	for _, o := range objects {
 		if !discovered(o) {
 			continue
 		}

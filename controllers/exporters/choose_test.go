@@ -11,15 +11,15 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-func declared(address string) v1alpha1.FlowExporter {
-	o := v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: "mine", CreationTimestamp: metav1.NewTime(noon)}}
+func declared(address string) *v1alpha1.FlowExporter {
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: "mine", CreationTimestamp: metav1.NewTime(noon)}}
 	o.Spec.Addresses = []v1alpha1.ExporterAddress{v1alpha1.ExporterAddress(address)}
 	return o
 }
 
-func found(address string, made time.Time, records int64) v1alpha1.FlowExporter {
+func found(address string, made time.Time, records int64) *v1alpha1.FlowExporter {
 	fc := &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Name: "edge", UID: "1"}}
-	o := *object(fc, netip.MustParseAddr(address))
+	o := object(fc, netip.MustParseAddr(address))
 	o.CreationTimestamp, o.Status.Records = metav1.NewTime(made), records
 	return o
 }
@@ -47,7 +47,7 @@ func TestOneDatagramMakesNoObject(t *testing.T) {
 
 func TestAFloodMakesNoMoreThanTheLimitAndPushesOutNobodyThatIsDecoded(t *testing.T) {
 	senders := flood(5000)
-	objects := []v1alpha1.FlowExporter{declared("192.0.2.1"), found("192.0.2.2", noon, 100), found("192.0.2.3", noon, 100)}
+	objects := []*v1alpha1.FlowExporter{declared("192.0.2.1"), found("192.0.2.2", noon, 100), found("192.0.2.3", noon, 100)}
 	senders[netip.MustParseAddr("192.0.2.1")] = &sender{figures: &Figures{Received: 9, Records: 9}, grew: 9, heard: noon}
 	late := netip.MustParseAddr("192.0.2.4")
 	senders[late] = &sender{figures: &Figures{Received: 9, Records: 9}, grew: 2, first: noon.Add(time.Hour), heard: noon}
@@ -75,11 +75,11 @@ func TestObjectsGoAfterADayOfSilenceAndWhereOneIsDeclared(t *testing.T) {
 	forged := declared("192.0.2.4") // the label alone makes nobody's object the operator's
 	forged.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 	forged.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))
-	c := choose([]v1alpha1.FlowExporter{old, quiet, twice, declared("192.0.2.3"), forged}, nil, 10, noon)
+	c := choose([]*v1alpha1.FlowExporter{old, quiet, twice, declared("192.0.2.3"), forged}, nil, 10, noon)
 	if len(c.remove) != 2 || c.remove[0].Name != "edge-192.0.2.1" || c.remove[1].Name != "edge-192.0.2.3" {
 		t.Errorf("%+v", c)
 	}
-	if c := choose([]v1alpha1.FlowExporter{quiet, declared("192.0.2.9")}, flood(5), 0, noon); len(c.remove) != 1 || len(c.make) != 0 {
+	if c := choose([]*v1alpha1.FlowExporter{quiet, declared("192.0.2.9")}, flood(5), 0, noon); len(c.remove) != 1 || len(c.make) != 0 {
 		t.Errorf("with Declared: %+v", c)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/flowfleet/flowfleet/collector/config"
 )
 
-// configured judges whether spec.samplingRate and spec.interfaces are in the collectors' configuration. There is nothing to say where the
+// configured judges whether the collectors use spec.samplingRate and spec.interfaces. There is nothing to say where the
 // object has neither, and its addresses for itself.
 func configured(f *Facts) (c condition, ok bool) {
-	a := &f.Asked
+	a := &f.Settings
 	fleet := f.Exporter.Spec.Collector
 	switch {
 	case a.rival != "":
@@ -34,18 +34,21 @@ func configured(f *Facts) (c condition, ok bool) {
 		return condition{metav1.ConditionUnknown, ReasonNotConfigured, fmt.Sprintf("samplingRate and interfaces are not in the collectors' configuration yet; if "+
 			"that stays so, type: kubectl describe fcol %s", fleet)}, true
 	}
-	message := "samplingRate and interfaces are in the collectors' configuration, which they take up within a minute or so"
+	if c, ok := f.inUse(); !ok {
+		return c, true
+	}
+	message := "all collectors that answer use samplingRate and interfaces"
 	if f.Nameless && len(a.device.Interfaces) > 0 {
 		message += fmt.Sprintf("; but flows carry no names of interfaces, since decoding.names of the FlowCollector %s does not have interfaces", fleet)
 	}
 	return condition{metav1.ConditionTrue, ReasonConfigured, message}, true
 }
 
-// ask works out what FlowExporters ask for, and sees what of it the collectors' configuration has.
-func (k *Keeper) ask(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory, objects []v1alpha1.FlowExporter) error {
-	m.asked = Ask(objects)
-	if len(m.asked.Devices) == 0 {
-		m.configured, m.version = nil, ""
+// lookAtSettings works out what FlowExporters ask for, and sees what of it the collectors' configuration has.
+func (k *Keeper) lookAtSettings(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory, objects []*v1alpha1.FlowExporter) error {
+	m.settings = SettingsOf(objects)
+	if len(m.settings.Devices) == 0 {
+		m.configured, m.version, m.uptake = nil, "", uptake{}
 		return nil
 	}
 	file, version, err := k.Configuration(ctx, fc)
@@ -56,10 +59,52 @@ func (k *Keeper) ask(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory,
 		m.configured, m.version = nil, version
 		if c, problems := config.Parse([]byte(file)); len(problems) == 0 {
 			m.configured = newInForce(c.Exporters.Devices)
+			m.wanted = config.DevicesVersion(c.Exporters.Devices)
 			m.nameless = !slices.Contains(c.Decoding.Names, config.NamesInterfaces)
 		}
 	}
+	m.uptake = uptakeOf(m.devices, m.wanted)
 	return nil
+}
+
+// uptake is how many collectors answered, and how many of them run other settings of devices than the configuration has, or do not say.
+type uptake struct{ answered, former, untold int }
+
+func uptakeOf(versions []string, wanted string) (u uptake) {
+	for _, v := range versions {
+		u.answered++
+		switch v {
+		case wanted:
+		case "":
+			u.untold++
+		default:
+			u.former++
+		}
+	}
+	return u
+}
+
+// inUse judges whether all collectors that answer use what the configuration has. While they take up the settings of another device, those
+// that were in use stay so.
+func (f *Facts) inUse() (c condition, ok bool) {
+	u := &f.Uptake
+	if u.answered > 0 && u.former == 0 && u.untold == 0 {
+		return c, true
+	}
+	if c := f.keep(v1alpha1.ConditionConfigured); c.status == metav1.ConditionTrue {
+		return c, false
+	}
+	switch {
+	case u.answered == 0:
+		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, "samplingRate and interfaces are in the collectors' configuration, and no collector " +
+			"says whether it uses them"}, false
+	case u.former > 0:
+		return condition{metav1.ConditionUnknown, ReasonNotTaken, "samplingRate and interfaces are in the collectors' configuration, and some collectors " +
+			"have not read it yet, which takes a minute or so; if that stays so, their logs say why: kubectl logs -l app.kubernetes.io/instance=" +
+			f.Exporter.Spec.Collector}, false
+	}
+	return condition{metav1.ConditionUnknown, ReasonUntold, "samplingRate and interfaces are in the collectors' configuration, and not all collectors say " +
+		"whether they have read it: they are of a former version"}, false
 }
 
 // inForce finds devices of a configuration by their first address.

@@ -2,12 +2,12 @@ package exporters
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
 )
 
 // nothingHeard is what is said of one that does not send, or may not.
@@ -49,14 +49,5 @@ func decoding(f *Facts, sending condition) condition {
 // minutes is how long a window is, such as 5m or 1m10s.
 func minutes(w *Window) string { return span(w.Time) }
 
-// span is a time without the zeros that Go writes at its end.
-func span(d time.Duration) string {
-	text := d.Round(time.Second).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
+// span is a time for people, to the second.
+func span(d time.Duration) string { return config.Duration(d.Round(time.Second)).Short() }

@@ -32,6 +32,7 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 		mu       sync.Mutex
 		s        = newSum()
 		began    = make(map[string]time.Time) // zero for one that did not answer
+		devices  []string
 		failure  string
 		failures int
 		asking   sync.WaitGroup
@@ -43,10 +44,11 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 		asking.Go(func() {
 			defer func() { <-turns }()
 			var started time.Time
+			version := ""
 			err := walk(ctx, k.http, pod, func(page *status.Exporters) {
 				mu.Lock()
 				defer mu.Unlock()
-				started = page.Started
+				started, version = page.Started, page.Devices
 				s.take(pod, page, k.Clock.Now(), known)
 			})
 			mu.Lock()
@@ -58,10 +60,14 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 					started = k.Clock.Now() // of what it said, a part is missing: no look before was the same
 				}
 			}
+			if err == nil {
+				devices = append(devices, version)
+			}
 			began[pod.Name] = started
 		})
 	}
 	asking.Wait()
+	m.devices = devices
 	m.take(s, began, k.Clock.Now(), Look{Collectors: len(pods), Unanswered: failures, Reason: failure})
 	return true
 }

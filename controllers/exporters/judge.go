@@ -23,9 +23,11 @@ type Facts struct {
 	LastHeard time.Time
 	// Window is nil where there is not enough to judge by.
 	Window *Window
-	// Asked is what it asks for, and InForce whether the collectors' configuration has it.
-	Asked   asked
-	InForce bool
+	// Settings is what it asks for, and InForce whether the collectors' configuration has it.
+	Settings deviceSettings
+	InForce  bool
+	// Uptake tells which collectors run what the configuration has.
+	Uptake uptake
 	// Nameless: flows of the fleet carry no names of interfaces.
 	Nameless bool
 	// Idle says why nobody looks.
@@ -66,6 +68,7 @@ const (
 	ReasonUntold            = "CollectorsDoNotTell"
 	ReasonConfigured        = "InConfiguration"
 	ReasonNotConfigured     = "NotInConfigurationYet"
+	ReasonNotTaken          = "CollectorsHaveFormerSettings"
 	ReasonAddressShared     = "AddressOfTwo"
 	ReasonSettingsWrong     = "SettingsWrong"
 	ReasonNoRoomForSettings = "NoRoomForSettings"
@@ -73,7 +76,9 @@ const (
 
 // Judge is the status that follows from the facts.
 func Judge(f *Facts) v1alpha1.FlowExporterStatus {
-	out := *f.Exporter.Status.DeepCopy()
+	// Of what it is now, the conditions are changed in place, and all else is replaced: with thousands of objects a whole copy costs.
+	out := f.Exporter.Status
+	out.Conditions = slices.Clone(out.Conditions)
 	if f.Idle != (idle{}) {
 		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
 		out.RecordsPerSecond, out.BytesPerSecond, out.ScaledBytesPerSecond, out.Loss = nil, nil, nil, ""

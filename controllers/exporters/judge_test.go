@@ -304,7 +304,7 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	o.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 	o.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Controller: new(true)}}
 	o.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))
-	if c := choose([]v1alpha1.FlowExporter{*o}, nil, 10, noon); len(c.remove) != 1 {
+	if c := choose([]*v1alpha1.FlowExporter{o}, nil, 10, noon); len(c.remove) != 1 {
 		t.Error("nobody has heard it for a day, and it stays")
 	}
 }

@@ -28,6 +28,8 @@ const (
 	eachInterval = 20 * time.Millisecond
 	// findInterval is how often it is seen which fleets there are.
 	findInterval = 5 * time.Second
+	// orphansEvery is in each how many of these it is seen which FlowExporters have no fleet: that goes through all of them.
+	orphansEvery = 6
 )
 
 // Keeper keeps the FlowExporters of all fleets. Each fleet is looked at by a goroutine of its own, so that collectors that do not
@@ -70,7 +72,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("exporters")
 	following := make(map[types.NamespacedName]context.CancelFunc)
 	said := ""
-	for {
+	for round := 0; ; round++ {
 		list := &v1alpha1.FlowCollectorList{}
 		if err := k.Client.List(ctx, list); err == nil { // otherwise the cache is not there yet
 			there := make(map[types.NamespacedName]bool, len(list.Items))
@@ -89,7 +91,9 @@ func (k *Keeper) Start(ctx context.Context) error {
 					delete(following, name)
 				}
 			}
-			said = tell(ctx, log, said, k.orphans(ctx, there))
+			if round%orphansEvery == 0 {
+				said = tell(ctx, log, said, k.orphans(ctx, there))
+			}
 		}
 		if !sleep(ctx, min(findInterval, k.Interval)) {
 			return nil
@@ -146,7 +150,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if !k.Mine(fc) {
 		return nil
 	}
-	objects, err := k.objects(ctx, fc)
+	objects, err := List(ctx, k.Client, client.ObjectKeyFromObject(fc))
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if fc.Spec.Exporters.Objects != v1alpha1.ObjectsDeclared {
 		most = int(fc.Spec.Exporters.MaxObjects)
 	}
-	if err := k.ask(ctx, fc, m, objects); err != nil {
+	if err := k.lookAtSettings(ctx, fc, m, objects); err != nil {
 		return err
 	}
 	c := choose(objects, m.senders, most, k.Clock.Now())
@@ -174,25 +178,6 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 		return k.writeAll(ctx, name, m, objects)
 	}
 	return errors.Join(k.apply(ctx, fc, c), k.writeAll(ctx, name, m, objects))
-}
-
-// objects of a fleet.
-func (k *Keeper) objects(ctx context.Context, fc *v1alpha1.FlowCollector) ([]v1alpha1.FlowExporter, error) {
-	list := &v1alpha1.FlowExporterList{}
-	if err := k.Client.List(ctx, list, client.InNamespace(fc.Namespace)); err != nil {
-		return nil, fmt.Errorf("listing FlowExporters: %w", err)
-	}
-	return Of(fc, list.Items), nil
-}
-
-// Of are the FlowExporters of a fleet, of those of its namespace.
-func Of(fc *v1alpha1.FlowCollector, all []v1alpha1.FlowExporter) (out []v1alpha1.FlowExporter) {
-	for i := range all {
-		if o := &all[i]; o.Spec.Collector == fc.Name && o.DeletionTimestamp.IsZero() && len(o.Spec.Addresses) > 0 {
-			out = append(out, *o)
-		}
-	}
-	return out
 }
 
 // idle says why nobody looks at exporters; its zero value, that somebody does.

@@ -52,6 +52,7 @@ type world struct {
 	heard  map[string]*status.Exporter
 	broken bool
 	file   string // the collectors' configuration
+	has    string // the version of the settings of devices that the collector has read, empty where it does not say
 }
 
 func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
@@ -117,7 +118,7 @@ func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, "no", http.StatusInternalServerError)
 		return
 	}
-	all := &status.Exporters{Started: time.Unix(1, 0), Time: w.clock.Now()}
+	all := &status.Exporters{Started: time.Unix(1, 0), Time: w.clock.Now(), Devices: w.has}
 	for _, e := range w.heard {
 		all.Exporters = append(all.Exporters, *e)
 	}
@@ -438,9 +439,15 @@ func TestSettingsAreSaidToHoldOnceTheConfigurationHasThem(t *testing.T) {
 	}
 	w.pass()
 	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotConfigured)
+	read := func() {
+		c, _ := config.Parse([]byte(w.file))
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.has = config.DevicesVersion(c.Exporters.Devices)
+	}
 	configure := func(names ...config.NameKind) {
 		file, err := config.Render(&config.Config{NATS: config.NATS{URLs: []string{"nats://n:4222"}}, Decoding: config.Decoding{Names: names},
-			Exporters: config.Exporters{Devices: Ask([]v1alpha1.FlowExporter{*o}).Devices}})
+			Exporters: config.Exporters{Devices: SettingsOf([]*v1alpha1.FlowExporter{o}).Devices}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -450,7 +457,22 @@ func TestSettingsAreSaidToHoldOnceTheConfigurationHasThem(t *testing.T) {
 	}
 	configure()
 	w.pass()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonUntold)
+	w.mu.Lock()
+	w.has = "another"
+	w.mu.Unlock()
+	w.pass()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotTaken)
+	read()
+	w.pass()
 	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionTrue, ReasonConfigured)
+	w.mu.Lock()
+	w.has = "of another device, too"
+	w.mu.Unlock()
+	w.pass()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionTrue, ReasonConfigured)
+	read()
+	w.pass()
 	if c := meta.FindStatusCondition(w.objects()["plain"].Status.Conditions, v1alpha1.ConditionConfigured); c != nil {
 		t.Errorf("where nothing is asked for, there is %+v", c)
 	}

@@ -108,10 +108,15 @@ type memory struct {
 	// collectors of the last look: pods and when each process began.
 	collectors map[string]time.Time
 	look       Look
-	// asked is what the FlowExporters of the last look ask for, and configured what of it holds, as of a version of the configuration.
-	asked      Asked
+	// settings are what the FlowExporters of the last look ask for, and configured what of it holds, as of a version of the configuration.
+	settings   Settings
 	configured inForce
 	version    string
+	wanted     string // the version of the devices in it
+	// devices are the versions of settings that the collectors run that answered at the last look, empty for one that does not say; uptake
+	// tells how many of them have those of the configuration.
+	devices []string
+	uptake  uptake
 	// nameless: flows carry no names of interfaces, by that configuration.
 	nameless bool
 }

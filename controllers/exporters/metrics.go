@@ -34,10 +34,10 @@ func newMetrics(r registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) show(fleet types.NamespacedName, objects []v1alpha1.FlowExporter, c choice) {
+func (m *metrics) show(fleet types.NamespacedName, objects []*v1alpha1.FlowExporter, c choice) {
 	of := map[string]int{"declared": 0, "discovered": 0, "left_out": c.leftOut}
-	for i := range objects {
-		if discovered(&objects[i]) {
+	for _, o := range objects {
+		if discovered(o) {
 			of["discovered"]++
 		} else {
 			of["declared"]++

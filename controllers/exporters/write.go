@@ -91,10 +91,9 @@ type write struct {
 }
 
 // writeAll judges all objects, and writes what is worth it: judgements first, then what was written longest ago.
-func (k *Keeper) writeAll(ctx context.Context, fleet types.NamespacedName, m *memory, objects []v1alpha1.FlowExporter) (failures error) {
+func (k *Keeper) writeAll(ctx context.Context, fleet types.NamespacedName, m *memory, objects []*v1alpha1.FlowExporter) (failures error) {
 	var writes []write
-	for i := range objects {
-		o := &objects[i]
+	for _, o := range objects {
 		after := Judge(m.facts(o, k.Clock.Now()))
 		if u := weigh(&o.Status, &after); u > nothing {
 			writes = append(writes, write{o, after, u})
@@ -120,10 +119,10 @@ func lastHeard(o *v1alpha1.FlowExporter) metav1.Time {
 }
 
 // rest says of all objects that nobody looks at them, and removes those that the operator made.
-func (k *Keeper) rest(ctx context.Context, fc *v1alpha1.FlowCollector, objects []v1alpha1.FlowExporter, why idle) (failures error) {
+func (k *Keeper) rest(ctx context.Context, fc *v1alpha1.FlowCollector, objects []*v1alpha1.FlowExporter, why idle) (failures error) {
 	var c choice
-	for i := range objects {
-		if o := &objects[i]; discovered(o) {
+	for _, o := range objects {
+		if discovered(o) {
 			c.remove = append(c.remove, o)
 		} else {
 			failures = errors.Join(failures, k.leave(ctx, client.ObjectKeyFromObject(fc), o, why))
@@ -138,7 +137,7 @@ func (k *Keeper) rest(ctx context.Context, fc *v1alpha1.FlowCollector, objects [
 // orphans says of objects whose FlowCollector is not there that nobody looks at them. Those that the operator made go with theirs.
 func (k *Keeper) orphans(ctx context.Context, there map[types.NamespacedName]bool) (failures error) {
 	list := &v1alpha1.FlowExporterList{}
-	if err := k.Client.List(ctx, list); err != nil {
+	if err := k.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing FlowExporters: %w", err)
 	}
 	for i := range list.Items {
@@ -189,9 +188,9 @@ func (k *Keeper) writeStatus(ctx context.Context, w write) error {
 
 // facts of one object.
 func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
-	f := &Facts{Now: now, Exporter: o, Look: m.look, Nameless: m.nameless}
-	if a := m.asked.of[o.Name]; a != nil {
-		f.Asked, f.InForce = *a, m.configured.has(a.device)
+	f := &Facts{Now: now, Exporter: o, Look: m.look, Nameless: m.nameless, Uptake: m.uptake}
+	if a := m.settings.of[o.Name]; a != nil {
+		f.Settings, f.InForce = *a, m.configured.has(a.device)
 	}
 	if o.Status.LastHeard != nil {
 		f.LastHeard = o.Status.LastHeard.Time

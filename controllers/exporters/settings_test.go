@@ -18,24 +18,24 @@ import (
 )
 
 // sets is a FlowExporter that was made so many minutes after noon, and sets a rate where it is not 0.
-func sets(name string, minute int, rate int64, addresses ...v1alpha1.ExporterAddress) v1alpha1.FlowExporter {
-	o := v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(minute) * time.Minute))}}
+func sets(name string, minute int, rate int64, addresses ...v1alpha1.ExporterAddress) *v1alpha1.FlowExporter {
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(minute) * time.Minute))}}
 	o.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: addresses, SamplingRate: rate}
 	return o
 }
 
 // judged is the condition Configured of an object of a fleet whose configuration has what is asked for; nil where it has none.
-func judged(objects []v1alpha1.FlowExporter, name string) *metav1.Condition {
+func judged(objects []*v1alpha1.FlowExporter, name string) *metav1.Condition {
 	m := newMemory()
-	m.asked = Ask(objects)
-	m.configured = newInForce(m.asked.Devices)
-	i := slices.IndexFunc(objects, func(o v1alpha1.FlowExporter) bool { return o.Name == name })
-	s := Judge(m.facts(&objects[i], noon))
+	m.settings = SettingsOf(objects)
+	m.configured, m.uptake = newInForce(m.settings.Devices), uptake{answered: 1}
+	i := slices.IndexFunc(objects, func(o *v1alpha1.FlowExporter) bool { return o.Name == name })
+	s := Judge(m.facts(objects[i], noon))
 	return meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionConfigured)
 }
 
 func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
-	objects := []v1alpha1.FlowExporter{
+	objects := []*v1alpha1.FlowExporter{
 		sets("young", 2, 300, "192.0.2.1", "192.0.2.9"), sets("old", 1, 0, "192.0.2.1"), sets("alone", 3, 5, "2001:db8::1"),
 		sets("b", 4, 7, "192.0.2.5"), sets("a", 4, 8, "::ffff:192.0.2.5"), sets("nothing", 1, 0, "192.0.2.7"),
 	}
@@ -45,7 +45,7 @@ func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
 		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, SamplingRate: 8}, // of the same age: by name
 	}
 	for range 10 {
-		if got := Ask(objects).Devices; !reflect.DeepEqual(got, want) {
+		if got := SettingsOf(objects).Devices; !reflect.DeepEqual(got, want) {
 			t.Fatalf("%+v", got)
 		}
 		objects = append(objects[1:], objects[0]) // in whatever order they are listed
@@ -67,11 +67,11 @@ func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
 }
 
 func TestSettingsThatDoNotFitAreToldAndTakeNothingFromThoseOfOlderObjects(t *testing.T) {
-	var objects []v1alpha1.FlowExporter
+	var objects []*v1alpha1.FlowExporter
 	for i := range config.MaxDevices + 2 {
 		objects = append(objects, sets(fmt.Sprintf("r%04d", i), i, 9, v1alpha1.ExporterAddress(fmt.Sprintf("10.0.%d.%d", i/256, i%256))))
 	}
-	if got := Ask(objects); len(got.Devices) != config.MaxDevices || got.Devices[0].Addresses[0] != netip.MustParseAddr("10.0.0.0") {
+	if got := SettingsOf(objects); len(got.Devices) != config.MaxDevices || got.Devices[0].Addresses[0] != netip.MustParseAddr("10.0.0.0") {
 		t.Errorf("%d devices", len(got.Devices))
 	}
 	if c := judged(objects, "r1025"); c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonNoRoomForSettings {
@@ -86,7 +86,7 @@ func TestSettingsThatDoNotFitAreToldAndTakeNothingFromThoseOfOlderObjects(t *tes
 			objects[i].Spec.Interfaces = append(objects[i].Spec.Interfaces, v1alpha1.ExporterInterface{Index: int64(j), Name: strings.Repeat("x y\"", 60)})
 		}
 	}
-	devices := Ask(objects).Devices
+	devices := SettingsOf(objects).Devices
 	text, err := yaml.Marshal(config.Exporters{Devices: devices})
 	if err != nil {
 		t.Fatal(err)
@@ -102,8 +102,8 @@ func TestTheSizeOfSettingsIsNoLessThanInTheFile(t *testing.T) {
 		for i := range 500 {
 			o.Spec.Interfaces = append(o.Spec.Interfaces, v1alpha1.ExporterInterface{Index: 4294960000 + int64(i), Name: name, Description: name})
 		}
-		asked := Ask([]v1alpha1.FlowExporter{o})
-		d := device(&o)
+		asked := SettingsOf([]*v1alpha1.FlowExporter{o})
+		d := device(o)
 		d.Addresses = []netip.Addr{netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666"), netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6667")}
 		text, err := config.Render(&config.Config{Exporters: config.Exporters{Devices: []config.Device{*d}}})
 		if err != nil {
@@ -123,8 +123,8 @@ func TestTheSizeOfSettingsIsNoLessThanInTheFile(t *testing.T) {
 func TestSettingsThatCollectorsRefuseAreLeftOutAndTold(t *testing.T) {
 	wrong := sets("wrong", 0, 5, "192.0.2.1")
 	wrong.Spec.Interfaces = []v1alpha1.ExporterInterface{{Index: 3, Name: "zero\u200bwidth"}}
-	objects := []v1alpha1.FlowExporter{wrong, sets("right", 1, 5, "192.0.2.2")}
-	if got := Ask(objects).Devices; len(got) != 1 || got[0].Addresses[0] != netip.MustParseAddr("192.0.2.2") {
+	objects := []*v1alpha1.FlowExporter{wrong, sets("right", 1, 5, "192.0.2.2")}
+	if got := SettingsOf(objects).Devices; len(got) != 1 || got[0].Addresses[0] != netip.MustParseAddr("192.0.2.2") {
 		t.Errorf("%+v", got)
 	}
 	if c := judged(objects, "wrong"); c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonSettingsWrong || !strings.Contains(c.Message, "spec.interfaces[0].name") {
@@ -135,10 +135,10 @@ func TestSettingsThatCollectorsRefuseAreLeftOutAndTold(t *testing.T) {
 func TestADiscoveredObjectWithSettingsIsTheUsers(t *testing.T) {
 	mine := found("192.0.2.1", noon.Add(-48*time.Hour), 9)
 	mine.Spec.SamplingRate = 100
-	if c := choose([]v1alpha1.FlowExporter{mine}, nil, 10, noon); len(c.remove) != 0 {
+	if c := choose([]*v1alpha1.FlowExporter{mine}, nil, 10, noon); len(c.remove) != 0 {
 		t.Errorf("after a day of silence, %+v", c.remove)
 	}
-	if d := Ask([]v1alpha1.FlowExporter{mine, found("192.0.2.2", noon, 9)}).Devices; len(d) != 1 || d[0].SamplingRate != 100 {
+	if d := SettingsOf([]*v1alpha1.FlowExporter{mine, found("192.0.2.2", noon, 9)}).Devices; len(d) != 1 || d[0].SamplingRate != 100 {
 		t.Errorf("%+v", d)
 	}
 }

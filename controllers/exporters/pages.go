@@ -18,7 +18,7 @@ const maxPages = 80
 func walk(ctx context.Context, client *http.Client, pod observation.Pod, take func(*status.Exporters)) error {
 	after := ""
 	for range maxPages {
-		page, err := ask(ctx, client, pod, after)
+		page, err := fetchPage(ctx, client, pod, after)
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func walk(ctx context.Context, client *http.Client, pod observation.Pod, take fu
 	return fmt.Errorf("asking collector %s: it has more than %d pages of exporters", pod.Name, maxPages)
 }
 
-func ask(ctx context.Context, client *http.Client, pod observation.Pod, after string) (*status.Exporters, error) {
+func fetchPage(ctx context.Context, client *http.Client, pod observation.Pod, after string) (*status.Exporters, error) {
 	page := &url.URL{Path: status.ExportersPath}
 	if after != "" {
 		page.RawQuery = url.Values{"after": {after}}.Encode()

@@ -14,15 +14,15 @@ import (
 // of which the FlowCollector's own lists take up to a half.
 const maxSettings = 512 << 10
 
-// Asked is what the FlowExporters of a fleet ask of its collectors.
-type Asked struct {
+// Settings is what the FlowExporters of a fleet ask of its collectors.
+type Settings struct {
 	// Devices in order of age: the collectors' configuration has them.
 	Devices []config.Device
-	of      map[string]*asked // by the name of the object
+	of      map[string]*deviceSettings // by the name of the object
 }
 
-// asked is what one FlowExporter asks for.
-type asked struct {
+// deviceSettings is what one FlowExporter asks for.
+type deviceSettings struct {
 	// device is nil where it asks for nothing, or where nothing of it holds.
 	device *config.Device
 	// wrong says what is wrong with the settings, noRoom that they do not fit.
@@ -33,13 +33,13 @@ type asked struct {
 	rival, elder string
 }
 
-// Ask works out what FlowExporters of one fleet ask for. An address counts for the eldest that names it, by age and then by name.
-func Ask(objects []v1alpha1.FlowExporter) Asked {
-	out := Asked{of: make(map[string]*asked)}
+// SettingsOf works out what FlowExporters of one fleet ask for. An address counts for the eldest that names it, by age and then by name.
+func SettingsOf(objects []*v1alpha1.FlowExporter) Settings {
+	out := Settings{of: make(map[string]*deviceSettings)}
 	var declared []*v1alpha1.FlowExporter
-	for i := range objects {
-		if !discovered(&objects[i]) {
-			declared = append(declared, &objects[i])
+	for _, o := range objects {
+		if !discovered(o) {
+			declared = append(declared, o)
 		}
 	}
 	slices.SortFunc(declared, func(a, b *v1alpha1.FlowExporter) int {
@@ -48,7 +48,7 @@ func Ask(objects []v1alpha1.FlowExporter) Asked {
 	holder := make(map[netip.Addr]string)
 	size := 0
 	for _, o := range declared {
-		one := &asked{}
+		one := &deviceSettings{}
 		out.of[o.Name] = one
 		d := device(o)
 		for _, text := range o.Spec.Addresses {
@@ -82,7 +82,7 @@ func Ask(objects []v1alpha1.FlowExporter) Asked {
 }
 
 // share notes the first address that another has, too.
-func (a *asked) share(address netip.Addr, rival, elder string) {
+func (a *deviceSettings) share(address netip.Addr, rival, elder string) {
 	if a.rival == "" {
 		a.shared, a.rival, a.elder = address, rival, elder
 	}
