@@ -219,6 +219,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 
 // confirm takes the bucket's word for what is known.
 func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int64) bool {
+	before := l.heard()
 	s.stamp, s.heard, s.told = max(s.stamp, d.Stamp), max(s.heard, d.Heard), max(d.Told, 1)
 	for _, other := range slices.Clone(m.layouts) {
 		if o := other.of(s.port); d.Key.Layout == 0 && o != nil && o != s && o.own == 0 && !o.twin {
@@ -227,6 +228,9 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 		}
 	}
 	switch {
+	case l.silent && !d.Silent && d.Heard <= before && now-before >= silence:
+		e.tell(l, s, now, false) // the bucket was rolled back: nobody said it since it fell silent
+		return false
 	case l.silent && !d.Silent:
 		l.silent = false
 	case !l.silent && d.Silent && now-l.heard() >= silence:
