@@ -41,6 +41,15 @@ type say struct {
 	// former is what the port said before, and suspect the stamp of a message that brought it late.
 	former  *Template
 	suspect Stamp
+	// earlier is what the port said before, also when this was said again since, and when it last did. returned: this came back then.
+	earlier      *Template
+	earlierHeard int64
+	returned     bool
+}
+
+// cameBack reports whether t is what the port said before s, and says again: slowly, but within an hour.
+func (s *say) cameBack(t *Template, now int64) bool {
+	return s.earlier != nil && s.earlier.SameLayout(t) && now-s.earlierHeard >= slowPause && now-s.earlierHeard <= silence
 }
 
 // layout is one meaning of an id, and who said it.
@@ -119,7 +128,7 @@ func (m *meanings) plain(port uint16) (*layout, *say) {
 func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {
 	var mine, other, dead *layout
 	var own, foreign *say
-	others := 0
+	mines, others := 0, 0
 	for _, l := range m.layouts {
 		s := l.of(port)
 		switch {
@@ -130,7 +139,7 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 				dead = l
 			}
 		case s.own != 0:
-			if own == nil || s.own > own.own {
+			if mines++; own == nil || s.own > own.own {
 				mine, own = l, s
 			}
 		default:
@@ -143,14 +152,25 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 	switch {
 	case own == nil && others == 0:
 		return dead, never, known
-	case own == nil && others > 1:
-		return nil, never, known // two devices, and nothing tells which of them is heard here
+	case own == nil && others > 1, mines > 1:
+		return nil, never, known // two devices, and nothing tells which of them is heard here; or both are
 	case own != nil && (foreign == nil || own.own >= foreign.arrived):
 		return mine, never, known
 	case own != nil && now < foreign.trust:
 		return nil, foreign.trust, known
 	}
 	return other, never, known
+}
+
+// inTurn reports whether this collector hears several devices that share a port: see LearnTemplate.
+func (m *meanings) inTurn(port uint16) bool {
+	own := 0
+	for _, l := range m.layouts {
+		if s := l.of(port); s != nil && s.own != 0 && !l.silent {
+			own++
+		}
+	}
+	return own > 1
 }
 
 // twins reports whether two devices are known to share a port.
