@@ -20,6 +20,7 @@ const (
 
 	maxLayouts = 16 // of an id
 	maxSays    = 16 // of a layout
+	maxMore    = 256
 )
 
 // say is that a port said a layout.
@@ -103,6 +104,23 @@ type meanings struct {
 	layouts []*layout
 	// contested is since when several layouts are live, 0 where no more than one is.
 	contested int64
+	// more are ports beyond maxSays of a layout, and what they said, so that their data is not held for the number of their neighbours.
+	more map[uint16]saidBefore
+}
+
+// saidBefore is what a port said whose say made room, and when.
+type saidBefore struct {
+	layout *layout
+	heard  int64
+}
+
+// beyond is what a port said that has no say, nil where that is not known or is silent; it counts for an hour.
+func (m *meanings) beyond(port uint16, now int64) (l *layout, until int64) {
+	b, ok := m.more[port]
+	if !ok || now-b.heard > silence || b.layout.silent || !slices.Contains(m.layouts, b.layout) {
+		return nil, 0
+	}
+	return b.layout, b.heard + silence + 1
 }
 
 func (m *meanings) find(t *Template) *layout {
@@ -239,6 +257,9 @@ func (m *meanings) lookup(mode Mode, port uint16, now, deadline int64) (*layout,
 		port = AnyPort
 	}
 	if found, until, known := m.chosen(port, now); known {
+		return found, min(until, deadline)
+	}
+	if found, until := m.beyond(port, now); found != nil {
 		return found, min(until, deadline)
 	}
 	if mode != ModeAuto {

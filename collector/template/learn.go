@@ -42,7 +42,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	}
 	counter := ledger.TemplatesRefreshed
 	switch {
-	case inTurn && s != nil:
+	case inTurn && s != nil, s == nil && l != nil && m.more[port].layout == l:
 		// As known.
 	case returned && earlier.returned:
 		inTurn, counter = true, ledger.TemplatesChanged
