@@ -30,7 +30,15 @@ type clock struct {
 	initialized uint64 // milliseconds since 1970
 	// heard is when it was last said, since when it began, told when the bucket was last written.
 	heard, since, told int64
-	stamp              template.Stamp
+	// stamp is that of the newest message that said it, first that of the one it began with.
+	stamp, first template.Stamp
+	// formers are what the port said before, returned: the time is one of these. disputed is until when no flow takes it, see inDispute.
+	formers  []former
+	returned bool
+	disputed int64
+	// toldAs is what the bucket has, and whether it has it as disputed.
+	toldAs        uint64
+	toldInDispute bool
 }
 
 // Store holds the times of all scopes. It is safe for concurrent use.
@@ -87,20 +95,35 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	case c == nil:
 		c = &clock{port: port, initialized: initialized}
 		s.add(scope, c)
-		c.told = 0
-	case initialized-c.initialized+wander <= 2*wander:
+	case same(initialized, c.initialized):
 		c.heard, c.stamp = now, max(c.stamp, stamp)
-		if now-c.told > s.ttl/2 {
-			s.tell(scope, c, now, true)
-		}
+		s.again(scope, c, now)
+		return
+	case c.late(stamp, now):
 		return
 	default:
 		stamp = max(stamp, c.stamp+1)
-		c.initialized = initialized
+		begins := c.say(initialized, now)
+		if c.inDispute(now) && !begins {
+			c.heard, c.since, c.stamp, c.first = now, now, stamp, template.StampOf(exported)
+			s.again(scope, c, now)
+			return
+		}
 	}
-	c.heard, c.since, c.stamp = now, now, stamp
+	c.heard, c.since, c.stamp, c.first = now, now, stamp, template.StampOf(exported)
 	s.generation.Add(1)
 	s.tell(scope, c, now, false)
+}
+
+// again has the bucket know that a time is still said, or disputed, now and then; and at once that it is disputed no more.
+func (s *Store) again(scope template.Scope, c *clock, now int64) {
+	switch {
+	case !c.inDispute(now) && (c.toldInDispute || !same(c.toldAs, c.initialized)):
+		s.generation.Add(1)
+		s.tell(scope, c, now, false)
+	case now-c.told > s.ttl/2, c.inDispute(now) && now-c.told > retell:
+		s.tell(scope, c, now, true)
+	}
 }
 
 func (s *Store) find(scope template.Scope, port uint16) *clock {
@@ -113,15 +136,20 @@ func (s *Store) find(scope template.Scope, port uint16) *clock {
 }
 
 func (s *Store) tell(scope template.Scope, c *clock, now int64, refresh bool) {
-	c.told = now
-	d := describe(scope, c)
+	c.told, c.toldAs, c.toldInDispute = now, c.initialized, c.inDispute(now)
+	d := describe(scope, c, now)
 	d.Refresh = refresh
 	s.observer.Learned(d)
 }
 
-func describe(scope template.Scope, c *clock) template.Definition {
-	return template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: c.port}, Kind: template.KindClock,
-		Stamp: c.stamp, Record: Encode(c.initialized), Heard: c.heard, Told: c.told}
+// describe is what the bucket is to have of c at now. What is disputed was heard when one last came back: so all know until when it is.
+func describe(scope template.Scope, c *clock, now int64) template.Definition {
+	d := template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: c.port}, Kind: template.KindClock,
+		Stamp: c.stamp, Record: Encode(c.initialized), Heard: c.heard, Told: c.told, Silent: c.inDispute(now)}
+	if d.Silent {
+		d.Heard = c.disputed - silence
+	}
+	return d
 }
 
 // add keeps to the bounds by forgetting, in memory only, what was not heard for long.
@@ -169,13 +197,14 @@ func newest(all []*clock) *clock {
 }
 
 // Initialized is when the exporting process of a scope was initialized, for flows from port at now, in milliseconds since 1970: what
-// the port itself said; else what the port said that began last, unless another one was heard since that says something else; else 0.
+// the port itself said; else what the port said that began last, unless another one was heard since that says something else; else 0. So it
+// is where devices that share the port dispute it.
 func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.clocks[scope]
 	if c := s.find(scope, port); c != nil && now-c.heard <= s.ttl {
-		return c.initialized
+		return c.undisputed(now)
 	}
 	if len(all) == 0 || s.ownPort {
 		return 0
@@ -190,21 +219,32 @@ func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64
 		return 0
 	}
 	for _, c := range all {
-		if last.initialized-c.initialized+wander > 2*wander && c.heard >= last.since {
+		if !same(last.initialized, c.initialized) && c.heard >= last.since {
 			return 0
 		}
 	}
-	return last.initialized
+	return last.undisputed(now)
 }
 
-// Differ reports whether ports of a scope say different times in turn: one was heard since another one, which says something else, began.
+func (c *clock) undisputed(now int64) uint64 {
+	if c.inDispute(now) {
+		return 0
+	}
+	return c.initialized
+}
+
+// Differ reports whether ports of a scope say different times in turn: one was heard since another one, which says something else, began;
+// or one port does.
 func (s *Store) Differ(scope template.Scope, now int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.clocks[scope]
 	for _, a := range all {
+		if a.inDispute(now) {
+			return true
+		}
 		for _, b := range all {
-			if a.since <= b.since && a.heard >= b.since && a.initialized-b.initialized+wander > 2*wander && now-a.heard <= s.ttl && now-b.heard <= s.ttl && a != b {
+			if a.since <= b.since && a.heard >= b.since && !same(a.initialized, b.initialized) && now-a.heard <= s.ttl && now-b.heard <= s.ttl && a != b {
 				return true
 			}
 		}
@@ -231,15 +271,31 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 		}
 		c = &clock{port: d.Key.Port, initialized: initialized}
 		s.add(d.Key.Scope, c)
+	case d.Silent: // which of those that are disputed the bucket has says nothing
+		before := c.inDispute(now)
+		c.disputed = max(c.disputed, d.Heard+silence)
+		c.told, c.toldAs, c.toldInDispute = d.Told, initialized, true
+		if before || !c.inDispute(now) {
+			return false
+		}
+		s.generation.Add(1)
+		return true
 	case c.initialized == initialized:
-		c.stamp, c.heard, c.told = max(c.stamp, d.Stamp), max(c.heard, d.Heard), d.Told
+		c.stamp, c.heard, c.told, c.toldAs, c.toldInDispute = max(c.stamp, d.Stamp), max(c.heard, d.Heard), d.Told, initialized, false
 		return false
 	case newer(c, &d, initialized):
 		c.stamp = max(c.stamp, d.Stamp+1) // the exporter's clock may have been set back
-		s.tell(d.Key.Scope, c, max(c.told, d.Told), false)
+		s.tell(d.Key.Scope, c, now, false)
 		return false
 	}
-	c.initialized, c.stamp, c.heard, c.since, c.told = initialized, d.Stamp, max(c.heard, d.Heard), d.Heard, d.Told
+	if c.initialized != initialized {
+		c.say(initialized, now)
+	}
+	if d.Silent {
+		c.disputed = d.Heard + silence
+	}
+	c.stamp, c.first, c.heard, c.since, c.told = d.Stamp, d.Stamp, max(c.heard, d.Heard), d.Heard, d.Told
+	c.toldAs, c.toldInDispute = initialized, d.Silent
 	s.generation.Add(1)
 	return true
 }
@@ -275,7 +331,7 @@ func (s *Store) Definitions(now int64) iter.Seq[template.Definition] {
 	for scope, all := range s.clocks {
 		for _, c := range all {
 			if now-c.heard <= s.ttl {
-				out = append(out, describe(scope, c))
+				out = append(out, describe(scope, c, now))
 			}
 		}
 	}

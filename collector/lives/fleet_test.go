@@ -7,6 +7,8 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,11 +90,11 @@ func (f *fleet) replace(i int) {
 
 // list reads all of the bucket, and writes what memory has beyond it.
 func (c *collector) list() {
-	for name := range c.fleet.bucket {
+	for _, name := range slices.Sorted(maps.Keys(c.fleet.bucket)) {
 		c.take(name)
 	}
-	for _, store := range c.stores {
-		for d := range store.Definitions(c.fleet.now) {
+	for _, family := range slices.Sorted(maps.Keys(c.stores)) {
+		for d := range c.stores[family].Definitions(c.fleet.now) {
 			if _, ok := c.fleet.bucket[share.EncodeKey(d.Key)]; !ok {
 				c.Learned(d)
 			}
@@ -124,6 +126,9 @@ func (f *fleet) sync() {
 		for _, c := range f.collectors {
 			queue := c.queue
 			c.queue = nil
+			slices.SortStableFunc(queue, func(a, b template.Definition) int {
+				return strings.Compare(share.EncodeKey(a.Key), share.EncodeKey(b.Key))
+			})
 			for _, d := range queue {
 				busy = true
 				f.write(c, d)

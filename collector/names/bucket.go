@@ -185,7 +185,12 @@ func (b Manifests) Restore(d template.Definition, now int64) bool {
 		t = &tableRows{table: at.table}
 		e.tables.put(at, t)
 	}
-	t.wanted = &restored{m, d.Stamp, min(d.Heard, now), d.Told}
+	came := now
+	if t.wanted != nil {
+		came = t.wanted.came // listed again, it waits no longer for that
+		s.chunks.unwait(t.wanted.Pages, w)
+	}
+	t.wanted = &restored{m, d.Stamp, min(d.Heard, now), d.Told, came}
 	e.mu.Unlock()
 	return s.complete(w, now)
 }

@@ -114,6 +114,19 @@ func (c *chunks) useAll(hashes []Hash, w where) []*chunk {
 	return out
 }
 
+// unwait has a table wait no longer for pages that have not come.
+func (c *chunks) unwait(hashes []Hash, w where) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range hashes {
+		if list := slices.DeleteFunc(c.waiting[h], func(o where) bool { return o == w }); len(list) == 0 {
+			delete(c.waiting, h)
+		} else {
+			c.waiting[h] = list
+		}
+	}
+}
+
 // release ends a use; what nobody uses any more goes.
 func (c *chunks) release(list []*chunk) {
 	c.mu.Lock()

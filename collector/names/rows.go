@@ -38,6 +38,8 @@ type restored struct {
 	Manifest
 	stamp       Stamp
 	heard, told int64
+	// came is when it did.
+	came int64
 }
 
 func (t *tableRows) other() bool { return t.table == Others }

@@ -150,8 +150,10 @@ func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
 }
 
 const (
-	// evictionSample is how many exporters are looked at to find one that was not heard of for long.
+	// evictionSample is of how many exporters that were not heard of for long the oldest makes room, longestLook at how many in all is
+	// looked to find these.
 	evictionSample = 32
+	longestLook    = 4096
 	// silentLong is from when on a silent exporter makes room for another: those that send repeat their tables within it, so that a
 	// flood of invented ones pushes out none of them.
 	silentLong = int64(time.Hour)
@@ -185,7 +187,11 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 // expireEvery is how often tables that nobody says any more are looked for.
 const expireEvery = int64(time.Minute)
 
-// expire forgets tables of which no row was said for the ttl.
+// wantedAge is for how long a table waits for pages that the bucket does not have. Manifests are listed again each 10 minutes: what has
+// its pages by then comes again.
+const wantedAge = int64(time.Hour)
+
+// expire forgets tables of which no row was said for the ttl, and manifests whose pages do not come.
 func (s *Store) expire(now int64) {
 	last := s.expired.Load()
 	if now-last < expireEvery || !s.expired.CompareAndSwap(last, now) {
@@ -194,7 +200,13 @@ func (s *Store) expire(now int64) {
 	for _, e := range s.all() {
 		e.mu.Lock()
 		for at, t := range e.tables.all() {
-			if now-t.heard > s.ttl && t.wanted == nil {
+			if t.wanted != nil && now-t.wanted.came > wantedAge {
+				s.chunks.unwait(t.wanted.Pages, where{Scope{e.address, at.domain}, at.table})
+				t.wanted = nil
+			} else if t.wanted != nil {
+				continue
+			}
+			if now-t.heard > s.ttl || t.heard == 0 && t.count == 0 {
 				e.tables.drop(at, t, &s.chunks)
 				e.generation.Add(1)
 			}
@@ -245,23 +257,17 @@ func (s *Store) evict(e *Exporter) {
 	s.figures.evicted.Add(1)
 }
 
-// silent is the exporter that was silent for longest of a few that are eligible; nil where that was not long enough. s.mu is held.
+// silent is the exporter that was silent for longest of a few that were for long, and are eligible; nil where none is. s.mu is held.
 func (s *Store) silent(now int64, eligible func(*Exporter) bool) *Exporter {
-	if oldest := s.oldest(eligible); oldest != nil && now-oldest.heard.Load() >= silentLong {
-		return oldest
-	}
-	return nil
-}
-
-// oldest is the exporter that was silent for longest of a few. s.mu is held.
-func (s *Store) oldest(eligible func(*Exporter) bool) *Exporter {
 	var oldest *Exporter
-	n := 0
+	looked, found := 0, 0
 	for _, e := range s.exporters {
-		if (oldest == nil || e.heard.Load() < oldest.heard.Load()) && eligible(e) {
-			oldest = e
+		if now-e.heard.Load() >= silentLong && eligible(e) {
+			if found++; oldest == nil || e.heard.Load() < oldest.heard.Load() {
+				oldest = e
+			}
 		}
-		if n++; n == evictionSample {
+		if looked++; found == evictionSample || looked == longestLook {
 			break
 		}
 	}

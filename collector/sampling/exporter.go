@@ -61,7 +61,14 @@ type Exporter struct {
 	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for;
 	// began is when the bucket's first was taken.
 	newest, checked, began int64
+	// resumed is when something was announced after an hour without, and before it the newest of all then; spoken are the ports that
+	// announced something since.
+	resumed, before int64
+	spoken          map[uint16]struct{}
 }
+
+// maxSpoken bounds the ports that are told apart after a silence.
+const maxSpoken = 256
 
 // Generation changes whenever a look-up may give another result, but for what the ttl brings.
 func (e *Exporter) Generation() uint64 { return e.generation.Load() }
@@ -71,7 +78,28 @@ func (e *Exporter) Gone() bool { return e.gone.Load() }
 
 // inForce reports whether a counts at now.
 func (e *Exporter) inForce(a *announcement, now int64) bool {
-	return e.newest-a.heard <= silence && now-a.heard <= e.store.TTL()
+	return (e.newest-a.heard <= silence || e.awaited(a)) && now-a.heard <= e.store.TTL()
+}
+
+// awaited reports whether a counts on though others were announced since: nobody was for an hour, as behind a link that was down, it
+// counted before, and its port has half an hour to be heard again. Else who comes back first would lend its rate to its neighbours.
+func (e *Exporter) awaited(a *announcement) bool {
+	if e.newest-e.resumed > retell || e.before-a.heard > silence || len(e.spoken) >= maxSpoken {
+		return false
+	}
+	_, spoken := e.spoken[a.port]
+	return !spoken
+}
+
+// hears notes that a port announced something, at a time.
+func (e *Exporter) hears(port uint16, at int64) {
+	if e.resumed == 0 || at < e.resumed || len(e.spoken) >= maxSpoken {
+		return
+	}
+	if _, known := e.spoken[port]; !known {
+		e.spoken[port] = struct{}{}
+		e.generation.Add(1)
+	}
 }
 
 // Learn takes a rate that port announced in a domain, or of it, for a subject (see Key), in a message with an export time in
@@ -82,6 +110,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 	if e.store.addressOnly {
 		port = template.AnyPort
 	}
+	defer e.hears(port, now)
 	e.heard.Store(now)
 	stamp := template.StampOf(exported)
 	a := e.find(subject, domain, port, rate, false)
@@ -163,6 +192,9 @@ func (e *Exporter) advance(at int64, here bool) {
 	before := e.newest
 	e.newest = at
 	e.generation.Add(1)
+	if at-before > silence && before != 0 && (here || at > e.began) { // not what is only loaded
+		e.resumed, e.before, e.spoken = at, before, make(map[uint16]struct{})
+	}
 	if at-before <= retell {
 		return
 	}
@@ -257,6 +289,7 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		e.began, e.checked = now, now+retell/2 // what the bucket has is not missed before it could be heard
 	}
 	e.advance(d.Heard, false)
+	defer e.hears(d.Key.Port, d.Heard)
 	if a := e.find(d.Key.ID, d.Key.Scope.Domain, d.Key.Port, rate, d.Key.Layout != 0); a != nil {
 		order := template.Compare(d.Stamp, d.Heard, a.stamp, a.heard)
 		changed := a.rate != rate

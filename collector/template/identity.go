@@ -118,7 +118,7 @@ type Definition struct {
 	// Witnessed: who heard it had heard itself what the same port said before, so this is a redefinition and no other device.
 	// Of a sampling rate: it was said before Heard, too, so what others say did not give way to it.
 	Witnessed bool
-	// Silent: nobody said it for an hour while another layout was said in its place.
+	// Silent: nobody said it for an hour while another layout was said in its place. Of a clock: devices that share the port dispute it.
 	Silent bool
 	// Refresh: the bucket has it already, and is to keep it.
 	Refresh bool

@@ -20,6 +20,7 @@ const (
 
 	maxLayouts = 16 // of an id
 	maxSays    = 16 // of a layout
+	maxMore    = 256
 )
 
 // say is that a port said a layout.
@@ -41,6 +42,15 @@ type say struct {
 	// former is what the port said before, and suspect the stamp of a message that brought it late.
 	former  *Template
 	suspect Stamp
+	// earlier is what the port said before, also when this was said again since, and when it last did. returned: this came back then.
+	earlier      *Template
+	earlierHeard int64
+	returned     bool
+}
+
+// cameBack reports whether t is what the port said before s, and says again: slowly, but within an hour.
+func (s *say) cameBack(t *Template, now int64) bool {
+	return s.earlier != nil && s.earlier.SameLayout(t) && now-s.earlierHeard >= slowPause && now-s.earlierHeard <= silence
 }
 
 // layout is one meaning of an id, and who said it.
@@ -94,6 +104,23 @@ type meanings struct {
 	layouts []*layout
 	// contested is since when several layouts are live, 0 where no more than one is.
 	contested int64
+	// more are ports beyond maxSays of a layout, and what they said, so that their data is not held for the number of their neighbours.
+	more map[uint16]saidBefore
+}
+
+// saidBefore is what a port said whose say made room, and when.
+type saidBefore struct {
+	layout *layout
+	heard  int64
+}
+
+// beyond is what a port said that has no say, nil where that is not known or is silent; it counts for an hour.
+func (m *meanings) beyond(port uint16, now int64) (l *layout, until int64) {
+	b, ok := m.more[port]
+	if !ok || now-b.heard > silence || b.layout.silent || !slices.Contains(m.layouts, b.layout) {
+		return nil, 0
+	}
+	return b.layout, b.heard + silence + 1
 }
 
 func (m *meanings) find(t *Template) *layout {
@@ -119,7 +146,7 @@ func (m *meanings) plain(port uint16) (*layout, *say) {
 func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {
 	var mine, other, dead *layout
 	var own, foreign *say
-	others := 0
+	mines, others := 0, 0
 	for _, l := range m.layouts {
 		s := l.of(port)
 		switch {
@@ -130,7 +157,7 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 				dead = l
 			}
 		case s.own != 0:
-			if own == nil || s.own > own.own {
+			if mines++; own == nil || s.own > own.own {
 				mine, own = l, s
 			}
 		default:
@@ -143,14 +170,25 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 	switch {
 	case own == nil && others == 0:
 		return dead, never, known
-	case own == nil && others > 1:
-		return nil, never, known // two devices, and nothing tells which of them is heard here
+	case own == nil && others > 1, mines > 1:
+		return nil, never, known // two devices, and nothing tells which of them is heard here; or both are
 	case own != nil && (foreign == nil || own.own >= foreign.arrived):
 		return mine, never, known
 	case own != nil && now < foreign.trust:
 		return nil, foreign.trust, known
 	}
 	return other, never, known
+}
+
+// inTurn reports whether this collector hears several devices that share a port: see LearnTemplate.
+func (m *meanings) inTurn(port uint16) bool {
+	own := 0
+	for _, l := range m.layouts {
+		if s := l.of(port); s != nil && s.own != 0 && !l.silent {
+			own++
+		}
+	}
+	return own > 1
 }
 
 // twins reports whether two devices are known to share a port.
@@ -219,6 +257,9 @@ func (m *meanings) lookup(mode Mode, port uint16, now, deadline int64) (*layout,
 		port = AnyPort
 	}
 	if found, until, known := m.chosen(port, now); known {
+		return found, min(until, deadline)
+	}
+	if found, until := m.beyond(port, now); found != nil {
 		return found, min(until, deadline)
 	}
 	if mode != ModeAuto {

@@ -8,7 +8,8 @@ import (
 )
 
 // LearnTemplate takes a template that came from port in a message with an export time (seconds since 1970) and received at
-// now (nanoseconds).
+// now (nanoseconds). Where two layouts in a row come back, each slowly and within an hour, devices that share the port say them in turn:
+// both are kept, and the port's data is held until one of them is silent.
 func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now int64) {
 	defer e.store.trim(now) // when e is unlocked
 	e.heard.Store(now)
@@ -33,8 +34,19 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		e.store.totals.Add(ledger.TemplatesStale, 1)
 		return
 	}
+	inTurn, returned := m.inTurn(port), false
+	var earlier say
+	if before != nil && before != l {
+		earlier = *before.of(port)
+		returned = e.store.mode != ModeAddress && earlier.cameBack(t, now)
+	}
 	counter := ledger.TemplatesRefreshed
 	switch {
+	case inTurn && s != nil, s == nil && l != nil && m.more[port].layout == l:
+		// As known.
+	case returned && earlier.returned:
+		inTurn, counter = true, ledger.TemplatesChanged
+		e.store.totals.Add(ledger.TemplatesConflicting, 1)
 	case s == nil && l != nil && len(m.layouts) == 1:
 		// Another port of an exporter that is known.
 	case s == nil && before == nil:
@@ -52,12 +64,15 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	}
 	// Others take a layout for silent that nobody said for so long.
 	revived := l != nil && (l.silent || len(m.layouts) > 1 && now-l.heard() >= silence)
-	next, replaced := e.succeed(m, l, s, port, stamp, now)
+	next, replaced := e.succeed(m, l, s, port, stamp, now, inTurn)
+	if earlier.heard != 0 {
+		next.earlier, next.earlierHeard, next.returned = before.template, earlier.heard, returned
+	}
 	if s == nil {
 		s = &next
 		l = e.add(m, l, t, s)
 	} else {
-		if before != l {
+		if before != l && !inTurn {
 			e.generation.Add(1)
 		}
 		next.told, next.witnessed, next.former, next.suspect = s.told, s.witnessed || next.witnessed, nil, 0
@@ -92,8 +107,9 @@ func late(s *say, t *Template, stamp Stamp, now int64) bool {
 }
 
 // succeed makes what a port says now, and drops what it said before. What only other collectors heard from it stays where the two
-// take turns, slowly: that is another device with the same address and port. replaced: the port's key in the bucket has another layout.
-func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp Stamp, now int64) (next say, replaced bool) {
+// take turns, slowly: that is another device with the same address and port; inTurn: so stays what was heard here. replaced: the port's
+// key in the bucket has another layout.
+func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp Stamp, now int64, inTurn bool) (next say, replaced bool) {
 	next = say{port: port, first: stamp}
 	pause := int64(0)
 	if s != nil {
@@ -105,13 +121,17 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 	returned := s != nil && s.own != 0 && !l.silent && pause >= slowPause
 	twins := e.store.mode != ModeAddress && (next.twin || returned)
 	for _, other := range m.layouts {
-		if o := other.of(port); o != nil && o.twin && o.own != 0 && e.store.mode != ModeAddress {
+		if o := other.of(port); o != nil && o.twin && o.own != 0 && !inTurn && e.store.mode != ModeAddress {
 			twins, next.twin = true, true
 		}
 	}
 	for _, other := range slices.Clone(m.layouts) {
 		o := other.of(port)
 		if o == nil || other == l {
+			continue
+		}
+		if inTurn && o.own != 0 {
+			next.twin = next.twin || !o.twin
 			continue
 		}
 		if twins && o.own == 0 && (next.twin || !o.witnessed) {
@@ -219,6 +239,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 
 // confirm takes the bucket's word for what is known.
 func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int64) bool {
+	before := l.heard()
 	s.stamp, s.heard, s.told = max(s.stamp, d.Stamp), max(s.heard, d.Heard), max(d.Told, 1)
 	for _, other := range slices.Clone(m.layouts) {
 		if o := other.of(s.port); d.Key.Layout == 0 && o != nil && o != s && o.own == 0 && !o.twin {
@@ -227,6 +248,9 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 		}
 	}
 	switch {
+	case l.silent && !d.Silent && d.Heard <= before && now-before >= silence:
+		e.tell(l, s, now, false) // the bucket was rolled back: nobody said it since it fell silent
+		return false
 	case l.silent && !d.Silent:
 		l.silent = false
 	case !l.silent && d.Silent && now-l.heard() >= silence:

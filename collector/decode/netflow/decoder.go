@@ -108,6 +108,7 @@ type Decoder struct {
 	values   [][]byte // of a record that is read for names
 	shown    []byte   // of a value that is kept for people
 	later    []laterSet
+	taught   []taught // by the message at hand
 	// reversed is the other direction of a biflow, nested a flow within a list.
 	reversed, nested flow.Record
 	dissector        packet.Options

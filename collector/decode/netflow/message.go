@@ -109,6 +109,7 @@ func (d *Decoder) trailing(s *session, b []byte) {
 func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (records int, all bool, rest []byte) {
 	all = true
 	learned := false
+	d.taught = d.taught[:0]
 	end := len(b) - length // of what remains, this much is beyond the message
 	for len(b) >= setHeaderLength {
 		if len(b) <= end && (h.version == template.NetFlow9 || !beginsSet(b)) {
@@ -145,6 +146,9 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		default:
 			d.refresh(s)
 			p := d.plan(s, id)
+			if len(d.taught) > 0 {
+				p = d.planTaught(p, id)
+			}
 			if p == nil {
 				d.hold(s, h, id, body)
 				all = false
@@ -168,6 +172,33 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		d.release(s)
 	}
 	return records, all, b
+}
+
+// taught is a template that the message at hand said, and its plan once that was asked for.
+type taught struct {
+	template *template.Template
+	plan     *plan
+}
+
+// maxTaught bounds the templates of one message that are looked at for its own data.
+const maxTaught = 64
+
+// planTaught is how data is read whose template came before it in the same message, and p for other data: no other device said that one,
+// whatever is known of the id, and it holds though the message may be late.
+func (d *Decoder) planTaught(p *plan, id uint16) *plan {
+	for i := len(d.taught) - 1; i >= 0; i-- {
+		own := &d.taught[i]
+		switch {
+		case own.template.ID != id:
+			continue
+		case p != nil && p.template.SameLayout(own.template):
+			return p
+		case own.plan == nil:
+			own.plan = compile(own.template, d.settings)
+		}
+		return own.plan
+	}
+	return p
 }
 
 // laterSet is a data set that is decoded when the rest of its message was looked at.
@@ -198,6 +229,9 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 		switch {
 		case err == nil:
 			d.exporterOf(s).LearnTemplate(s.key.port, t, stamp, d.now)
+			if len(d.taught) < maxTaught {
+				d.taught = append(d.taught, taught{t, nil})
+			}
 		case errors.Is(err, template.ErrPadding):
 			b = nil
 		case errors.Is(err, template.ErrWithdrawn):

@@ -1,6 +1,10 @@
 package netflow
 
-import "github.com/flowfleet/flowfleet/collector/template"
+import (
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
 
 // Elements of options records that say since when uptimes count, and of whose.
 const (
@@ -15,6 +19,9 @@ type cachedClock struct {
 	until                   int64
 }
 
+// clockAge is how long it is cached at most: what devices dispute becomes one's with time alone.
+const clockAge = int64(10 * time.Minute)
+
 // systemInit is the time in milliseconds since 1970 from which the uptimes of a stream count, as its exporter's options records say
 // (RFC 5102 section 5.9.8): its domain's, else that of domain 0, which is no domain's own but the whole exporting process's (RFC 7011
 // section 3.1); 0 where that is not known.
@@ -23,7 +30,7 @@ func (d *Decoder) systemInit(s *session) uint64 {
 	if c := &s.clock; c.generation == generation && d.now < c.until {
 		return c.initialized
 	}
-	s.clock = cachedClock{generation: generation, until: d.now + d.ratesAge()}
+	s.clock = cachedClock{generation: generation, until: d.now + min(d.ratesAge(), clockAge)}
 	scope := s.key.scope
 	if s.clock.initialized = d.shared.Clocks.Initialized(scope, s.key.port, d.now); s.clock.initialized == 0 && scope.Domain != 0 {
 		scope.Domain = 0

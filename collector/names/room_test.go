@@ -1,0 +1,67 @@
+package names
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// A table that waits for pages that the bucket does not have is not waited for, and counted, for ever.
+func TestAManifestWhosePagesDoNotComeIsForgotten(t *testing.T) {
+	for name, ttl := range map[string]time.Duration{"with a ttl": 30 * 24 * time.Hour, "without": 0} {
+		s := NewStore(LimitsFor(10), ttl)
+		now := int64(time.Hour)
+		list := func(missing int) {
+			for domain := range uint32(1024) {
+				m := Manifest{Pages: []Hash{{byte(missing), byte(domain), byte(domain >> 8)}}}
+				Manifests{s}.Restore(template.Definition{Key: template.Key{Scope: template.Scope{Exporter: router, Domain: 100 + domain},
+					Family: template.FamilyNames, ID: uint64(Interfaces)}, Kind: template.KindNames, Record: m.Encode(), Heard: now - second}, now)
+			}
+		}
+		list(1)
+		list(2)
+		if n := len(s.chunks.waiting); n != 1024 {
+			t.Errorf("%s: %d pages are waited for, want those of the newer manifests", name, n)
+		}
+		own := Key{main0, Interfaces, 5}
+		if got := s.Learn(own, Row{Name: "five"}, 1000, now); got != RefusedRoom {
+			t.Fatalf("%s: the tables left room: %d", name, got)
+		}
+		for range 70 {
+			now += int64(time.Minute)
+			s.Tick(now)
+		}
+		if got := s.Learn(own, Row{Name: "five"}, 1000, now); got != Learned {
+			t.Errorf("%s: an hour later there is no room: %d", name, got)
+		}
+		if e := s.Find(router); e.tables.count != 1 || len(s.chunks.waiting) != 0 {
+			t.Errorf("%s: %d tables are left, %d pages are waited for", name, e.tables.count, len(s.chunks.waiting))
+		}
+	}
+}
+
+// Among thousands that send, the few that fell silent, and have what makes room, are found.
+func TestTheOneThatFellSilentIsFoundAmongThousands(t *testing.T) {
+	for _, table := range []Table{Interfaces, Others} {
+		s := NewStore(Limits{Exporters: 5000, Tables: 10, Rows: 10_000, ExporterBytes: 1 << 20, Bytes: 2 << 20,
+			Others: OtherLimits{Rows: 10_000, ExporterBytes: 1 << 20, Bytes: 1 << 20}}, 24*time.Hour)
+		helps := map[Table]Table{Interfaces: Others, Others: Interfaces}[table] // what the others have is of no help
+		silent := netip.MustParseAddr("192.0.2.9")
+		for i := range uint64(5000) {
+			if s.Learn(Key{Scope{Exporter: silent}, table, i}, Row{Name: strings.Repeat("x", 240) + fmt.Sprint(i)}, 1000, 0) != Learned {
+				break
+			}
+		}
+		now := 2 * silentLong
+		for i := range uint64(3000) {
+			s.Learn(Key{Scope{Exporter: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, helps, i}, Row{Name: "n"}, 1000, now)
+		}
+		if got := s.Learn(Key{main0, table, 1}, Row{Name: strings.Repeat("n", MaxText)}, 1000, now+second); got != Learned {
+			t.Errorf("%s: no room, though one that is silent has it all: %d", table, got)
+		}
+	}
+}
