@@ -49,6 +49,7 @@ func TestBadValuesAreRefusedWithWordsThatHelp(t *testing.T) {
 		{"Secrets in other namespaces", "{watchNamespaces: [a], secretNamespaces: [b]}", []string{"leave secretNamespaces empty"}},
 		{"monitor without metrics", "metrics: {enabled: false, serviceMonitor: {enabled: true}}", []string{"it needs metrics.enabled"}},
 		{"alerts without metrics", "metrics: {enabled: false, prometheusRule: {enabled: true}}", []string{"metrics.prometheusRule", "it needs metrics.enabled"}},
+		{"monitor of sinks without sinks", "sinks: {podMonitor: {enabled: true}}", []string{"sinks.podMonitor", "it needs sinks.enabled"}},
 		{"one port for two", "{metrics: {port: 9000}, health: {port: 9000}}", []string{"choose another port"}},
 		{"budget for one", "podDisruptionBudget: {enabled: true}", []string{"set replicas to 2 or more"}},
 		{"budget of both kinds", "{replicas: 3, podDisruptionBudget: {enabled: true, minAvailable: 1, maxUnavailable: 0}}",

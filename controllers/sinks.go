@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -44,6 +45,7 @@ type SinkReconciler struct {
 
 	conditions   *conditionMetrics
 	readers      consumerMetrics
+	wanted       *prometheus.GaugeVec // spec.replicas
 	look         *sinkLook
 	lookInterval time.Duration // 0 for the usual one
 	mu           sync.Mutex
@@ -101,6 +103,7 @@ func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.look.forget(name)
 	r.conditions.forget(name)
 	r.readers.forget(name)
+	r.wanted.DeleteLabelValues(name.Namespace, name.Name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.wrote, name)

@@ -123,6 +123,7 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 		want   float64
 	}{
 		{"flowfleet_operator_flowsink_condition", keepsUp, 1},
+		{"flowfleet_operator_flowsink_wanted_replicas", rows, 1},
 		{"flowfleet_operator_flowsink_lag_seconds", rows, 60},
 		{"flowfleet_operator_flowsink_pending_messages", rows, 5},
 		{"flowfleet_operator_flowsink_lost_messages", rows, 0},
@@ -159,7 +160,8 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	natstest.Eventually(t, "its metrics go with it", func() bool {
 		_, condition := shown("flowfleet_operator_flowsink_condition", keepsUp)
 		_, lag := shown("flowfleet_operator_flowsink_lag_seconds", rows)
-		return !condition && !lag
+		_, wanted := shown("flowfleet_operator_flowsink_wanted_replicas", rows)
+		return !condition && !lag && !wanted
 	})
 	select {
 	case <-lied:

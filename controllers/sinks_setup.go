@@ -40,6 +40,11 @@ func (r *SinkReconciler) register(registerer prometheus.Registerer) (err error) 
 	if r.conditions, err = newConditionMetrics(registerer, "flowfleet_operator_flowsink_condition", "FlowSink"); err != nil {
 		return err
 	}
+	r.wanted = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "flowfleet_operator_flowsink_wanted_replicas", Help: "spec.replicas of a FlowSink."},
+		[]string{"namespace", "name"})
+	if err := registerer.Register(r.wanted); err != nil {
+		return err
+	}
 	r.readers, err = newConsumerMetrics(registerer, ofFlowSinks)
 	return err
 }

@@ -37,6 +37,7 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.D
 	name := client.ObjectKeyFromObject(before)
 	r.conditions.show(name, before.Status.Conditions, after.Status.Conditions)
 	r.readers.showSink(after)
+	r.wanted.WithLabelValues(name.Namespace, name.Name).Set(float64(sink.Replicas(after)))
 	r.mu.Lock()
 	wait := sinkFigures - f.Now.Sub(r.wrote[name])
 	r.mu.Unlock()

@@ -52,6 +52,11 @@ func collector(t *testing.T, place, name, spec string) *unstructured.Unstructure
 	return o
 }
 
+// mounted is the spec of a FlowCollector that mounts a ConfigMap's file at a path.
+func mounted(path string) string {
+	return fmt.Sprintf(`collector: {volumes: [{name: own, configMap: {name: own, defaultMode: 493}}], volumeMounts: [{name: own, mountPath: %q, subPath: file}]}`, path)
+}
+
 // Attempts to get more than collectors, each with the field that the refusal names.
 var attempts = []struct{ about, spec, names string }{
 	{"another image", `collector: {image: "evil.example.com/shell:v1"}`, "spec.collector.image"},
@@ -87,6 +92,15 @@ var attempts = []struct{ about, spec, names string }{
 	{"another network by annotation", `collector: {annotations: {k8s.v1.cni.cncf.io/networks: host}}`, "spec.collector.annotations"},
 	{"others' endpoints by label", `collector: {labels: {app: bank}}`, "spec.collector.labels"},
 	{"others' endpoints by the labels of all objects", `commonLabels: {app: bank}`, "spec.commonLabels"},
+	{"a ConfigMap copied to other namespaces", `commonAnnotations: {reflector.v1.k8s.emberstack.com/reflection-auto-enabled: "true"}`, "spec.commonAnnotations"},
+	{"a cloud's role for the account", `commonAnnotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/admin"}`, "spec.commonAnnotations"},
+	{"another program in place of ours", mounted("/collector"), "spec.collector.volumeMounts"},
+	{"another program, the long way round", mounted("/mnt/../collector"), "spec.collector.volumeMounts"},
+	{"another configuration, past the list of servers", mounted("//etc/flowfleet"), "spec.collector.volumeMounts"},
+	{"an allowed server's name at another address", mounted("/etc/hosts"), "spec.collector.volumeMounts"},
+	{"servers of names by a file", mounted("/etc/resolv.conf"), "spec.collector.volumeMounts"},
+	{"other authorities", mounted("/etc/ssl/certs"), "spec.collector.volumeMounts"},
+	{"a directory above others", mounted("/"), "spec.collector.volumeMounts"},
 	{"a container beside the collector", `collector: {sidecars: [{name: shell, image: "evil:v1"}]}`, "spec.collector.sidecars"},
 	{"a container before the collector", `collector: {initContainers: [{name: shell, image: "evil:v1"}]}`, "spec.collector.initContainers"},
 	{"another account", `collector: {serviceAccountName: admin}`, "spec.collector.serviceAccountName"},
@@ -145,6 +159,8 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		"its own subjects":      fmt.Sprintf(`output: {subject: flows.%[1]s.x, stream: {subjects: ["flows.%[1]s.>"]}}`, place),
 		"the operator's image":  `collector: {image: "ghcr.io/flowfleet/flowfleet:v1"}`,
 		"volumes of its own":    `collector: {volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: x}}]}`,
+		"files of its own":      mounted("/mnt/own/file"),
+		"annotations of all":    `commonAnnotations: {prometheus.io/scrape: "true"}`,
 		"scraping":              `collector: {annotations: {prometheus.io/scrape: "true"}}`,
 		"plain variables":       `collector: {env: [{name: A, value: b}]}`,
 		"a spool of the pod's":  `output: {buffer: {spool: {}}}`,
@@ -170,7 +186,8 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 	}
 
 	// What an administrator has set stays, and keeps nobody from changing the rest.
-	fc := collector(t, place, "mixed", `collector: {hostNetwork: true, image: "other.example.com/a:v1", priorityClassName: important}`)
+	fc := collector(t, place, "mixed", `collector: {hostNetwork: true, image: "other.example.com/a:v1", priorityClassName: important,
+		volumes: [{name: ca, configMap: {name: ours}}], volumeMounts: [{name: ca, mountPath: /etc/ssl/certs}]}`)
 	if err := admin.Create(t.Context(), fc); err != nil {
 		t.Fatal(err)
 	}
@@ -183,6 +200,7 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		"less":                {`{"spec":{"collector":{"hostNetwork":null}}}`, true},
 		"another image":       {`{"spec":{"collector":{"image":"other.example.com/b:v1"}}}`, false},
 		"another such field":  {`{"spec":{"collector":{"volumes":[{"name":"root","hostPath":{"path":"/"}}]}}}`, false},
+		"what is mounted":     {`{"spec":{"collector":{"volumes":[{"name":"ca","configMap":{"name":"own"}}]}}}`, false},
 		"server for a Secret": {`{"spec":{"nats":{"urls":["nats://evil:4222"]}}}`, false},
 	} {
 		err := user.Patch(t.Context(), fc.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(change.patch)), client.DryRunAll)
