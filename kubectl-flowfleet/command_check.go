@@ -20,7 +20,7 @@ func newCheckCommand(c connection) *cobra.Command {
 		Long: `check goes the way of the flows: whether exporters have an address to send to, whether their own addresses arrive, whether the
 collectors share what exporters teach, whether flows get into the stream, and whether anything is lost. Each step is "ok", "NOT OK" with
 what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
 			v, err := c.open(ctx, fleetName(args))

@@ -44,7 +44,7 @@ begins anew there.`,
   kubectl flowfleet exporters edge --sort loss --limit 10
   kubectl flowfleet exporters edge --within 10.20.0.0/16 -o wide
   kubectl flowfleet exporters edge -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, fleetName(args), command.OutOrStdout())
 		},

@@ -16,7 +16,7 @@ func newLedgerCommand(c connection) *cobra.Command {
 		Short: "Show the books of a fleet: what became of every datagram, set and record",
 		Long: `ledger shows the books of all collectors of a fleet, and what exporters sent that no collector received. It fails where the
 books of a collector that answers do not balance, or where one does not answer.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx, out := command.Context(), command.OutOrStdout()
 			v, err := c.open(ctx, fleetName(args))

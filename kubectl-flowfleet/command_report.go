@@ -35,7 +35,7 @@ keys are taken out. Addresses of exporters, nodes and servers stay: look through
 What may not be read, or does not answer, is named in README.txt of the archive, and does not keep the rest away.`,
 		Example: `  kubectl flowfleet report -n flows edge
   kubectl flowfleet report edge --file report.tar.gz --collectors 5`,
-		Args: cobra.MaximumNArgs(1),
+		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, fleetName(args), command.OutOrStdout())
 		},

@@ -22,7 +22,7 @@ func newStatusCommand(c connection) *cobra.Command {
 		Short: "Show a fleet on one screen: what is wrong, its collectors, and what is lost where",
 		Long: `status shows the conditions that want attention, each collector with what it received and lost, and where flows go. Counts begin
 with the collectors.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
 			v, err := c.open(ctx, fleetName(args))

@@ -44,3 +44,14 @@ func TestNetworksThatAreNoneAreRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAnArgumentTooManyIsNamed(t *testing.T) {
+	for _, name := range []string{"status", "exporters", "ledger", "check", "top", "report"} {
+		command := newCommand()
+		command.SetArgs([]string{name, "edge", "192.0.2.1"})
+		err := command.Execute()
+		if err == nil || !strings.Contains(err.Error(), `"192.0.2.1"`) || !strings.Contains(err.Error(), "kubectl flowfleet "+name+" --help") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -45,7 +45,7 @@ twice: --exporter shows one of them. It runs "collector top" in a pod of the fle
 		Example: `  kubectl flowfleet top -n flows
   kubectl flowfleet top edge --by interface --exporter 192.0.2.1
   kubectl flowfleet top edge --by conversation --network 10.20.0.0/16 --once`,
-		Args: cobra.MaximumNArgs(1),
+		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, fleetName(args), command.OutOrStdout())
 		},

@@ -107,6 +107,14 @@ func (c connection) completeFleet(command *cobra.Command, args []string, _ strin
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// onlyFleet refuses more than the name of a fleet, and says what it does not know.
+func onlyFleet(command *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%q: only the name of a FlowCollector is expected; see %s --help", args[1], command.CommandPath())
+	}
+	return nil
+}
+
 // fleetName is the first argument, or nothing.
 func fleetName(args []string) string {
 	if len(args) == 0 {

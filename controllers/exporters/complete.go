@@ -40,7 +40,7 @@ func complete(f *Facts, sending condition) (c condition, known bool) {
 			"raise exporters.limits.exporterMetrics of the FlowCollector"}, true
 	case loss(w) > most:
 		return condition{metav1.ConditionFalse, ReasonLost, fmt.Sprintf("%s, more than spec.maxLoss of %s%%: it was lost on the way or in a receive buffer; "+
-			"type: kubectl flowfleet check %s", text, strconv.FormatFloat(most, 'f', -1, 64), f.Exporter.Spec.Collector)}, true
+			"type: kubectl flowfleet check %s", text, strconv.FormatFloat(most, 'f', -1, 64), f.fleet())}, true
 	}
 	return condition{metav1.ConditionTrue, ReasonComplete, text}, true
 }

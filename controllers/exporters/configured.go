@@ -32,7 +32,7 @@ func configured(f *Facts) (c condition, ok bool) {
 			"names of interfaces in exporters.namesFrom", config.MaxDevices, maxSettings>>10, fleet)}, true
 	case a.device == nil || !f.InForce:
 		return condition{metav1.ConditionUnknown, ReasonNotConfigured, fmt.Sprintf("samplingRate and interfaces are not in the collectors' configuration yet; if "+
-			"that stays so, type: kubectl describe fcol %s", fleet)}, true
+			"that stays so, type: kubectl describe fcol %s", f.fleet())}, true
 	}
 	if c, ok := f.inUse(); !ok {
 		return c, true

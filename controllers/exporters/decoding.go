@@ -32,7 +32,7 @@ func decoding(f *Facts, sending condition) condition {
 			"template timeout)", w.Undecoded, minutes(w))}
 	case w.Refused > 0:
 		return condition{metav1.ConditionFalse, ReasonRefused, fmt.Sprintf("%d of %d datagrams of the last %s were refused; to see why, type: "+
-			"kubectl flowfleet ledger %s", w.Refused, w.Received, minutes(w), f.Exporter.Spec.Collector)}
+			"kubectl flowfleet ledger %s", w.Refused, w.Received, minutes(w), f.fleet())}
 	case w.Received == 0:
 		return f.keep(v1alpha1.ConditionDecoding)
 	case w.Records == 0 && f.figures().Waiting > 0:

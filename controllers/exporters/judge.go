@@ -127,6 +127,10 @@ type condition struct {
 }
 
 func set(s *v1alpha1.FlowExporterStatus, f *Facts, kind string, c condition) {
+	// What the API server says of a new object has been so since that was made, not since 1970.
+	if old := meta.FindStatusCondition(s.Conditions, kind); old != nil && old.LastTransitionTime.Unix() == 0 {
+		old.LastTransitionTime = f.Exporter.CreationTimestamp
+	}
 	meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: kind, Status: c.status, Reason: c.reason, Message: c.message,
 		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.Now.Truncate(time.Second))})
 }

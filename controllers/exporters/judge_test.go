@@ -19,7 +19,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // healthy is an exporter of a fleet of two collectors with which all is well.
 func healthy() *Facts {
-	e := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: "r1", Generation: 3, CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour))}}
+	e := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "r1", Generation: 3, CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour))}}
 	e.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}, SilentAfter: "5m", MaxLoss: "1%"}
 	return &Facts{Now: noon, Exporter: e, LastHeard: noon.Add(-time.Minute), Look: Look{Since: noon.Add(-time.Hour), Collectors: 2},
 		Figures: &Figures{Received: 100, Records: 1000, Sequences: 1, Sent: 100, Units: 100, Protocols: map[string]bool{"netflow9": true},
@@ -47,7 +47,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 			ReasonNothingHeard, ""},
 		"silence is the device's own": {func(f *Facts) { f.LastHeard, f.Exporter.Spec.SilentAfter = noon.Add(-6*time.Minute), "10m" }, "Sending", yes,
 			ReasonHeard, "10m"},
-		"never heard": {func(f *Facts) { f.LastHeard, f.Figures, f.Window = time.Time{}, nil, nil }, "Sending", no, ReasonNeverHeard, "kubectl get fcol edge"},
+		"never heard": {func(f *Facts) { f.LastHeard, f.Figures, f.Window = time.Time{}, nil, nil }, "Sending", no, ReasonNeverHeard, "kubectl get fcol edge -n flows"},
 		"not heard yet, because it is new": {func(f *Facts) {
 			f.LastHeard, f.Figures, f.Exporter.CreationTimestamp = time.Time{}, nil, metav1.NewTime(noon.Add(-time.Minute))
 		}, "Sending", unknown, ReasonNotHeardYet, ""},
@@ -55,7 +55,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 			"Sending", unknown, ReasonNotHeardYet, ""},
 		"a collector does not answer": {func(f *Facts) { f.LastHeard, f.Look.Unanswered = noon.Add(-6*time.Minute), 1 }, "Sending", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
-		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNoCollectors, "describe fcol edge"},
+		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNoCollectors, "describe fcol edge -n flows"},
 		"heard, though a collector does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Sending", yes, ReasonHeard, ""},
 		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
 		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
@@ -63,7 +63,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"its collector was just replaced": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{} }, "Sending",
 			yes, ReasonHeard, ""},
 		"without a template":       {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
-		"refused":                  {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "3 of 100"},
+		"refused":                  {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "ledger edge -n flows"},
 		"waits for a template":     {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
 		"some waits, some is read": {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
 		"what waits is told":       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
@@ -82,7 +82,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		}, "Sending", unknown, ReasonProtocolMissing, "IPFIX yet"},
 		"what else it sends is judged": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 }, "Decoding", yes,
 			ReasonDecoded, ""},
-		"lost":                      {func(f *Facts) { f.Window.Missed = 50 }, "Complete", no, ReasonLost, "5.00%"},
+		"lost":                      {func(f *Facts) { f.Window.Missed = 50 }, "Complete", no, ReasonLost, "check edge -n flows"},
 		"lost is not ready":         {func(f *Facts) { f.Window.Missed = 50 }, "Ready", no, ReasonLost, ""},
 		"lost no more than allowed": {func(f *Facts) { f.Window.Missed, f.Exporter.Spec.MaxLoss = 50, "5%" }, "Complete", yes, ReasonComplete, "5.00%"},
 		"lost, heard by two":        {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 50, "node-b" }, "Complete", no, ReasonLost, "3.40%"},
@@ -306,5 +306,17 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	o.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))
 	if c := choose([]*v1alpha1.FlowExporter{o}, nil, 10, noon); len(c.remove) != 1 {
 		t.Error("nobody has heard it for a day, and it stays")
+	}
+}
+
+func TestNoConditionIsSince1970(t *testing.T) {
+	f := healthy()
+	f.Window, f.Figures.Sequences = nil, 0
+	f.Exporter.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: "Pending",
+		LastTransitionTime: metav1.Unix(0, 0)}}
+	status := Judge(f)
+	c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
+	if c.Status != metav1.ConditionUnknown || !c.LastTransitionTime.Equal(&f.Exporter.CreationTimestamp) {
+		t.Errorf("%+v; the object was made at %v", c, f.Exporter.CreationTimestamp)
 	}
 }

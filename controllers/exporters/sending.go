@@ -24,7 +24,7 @@ func sending(f *Facts) condition {
 		after = defaultSilentAfter
 	}
 	look := fmt.Sprintf("on the device, see that it exports to the address of \"kubectl get fcol %s\", from %s; then type: kubectl flowfleet exporters %s",
-		spec.Collector, addresses(spec), spec.Collector)
+		f.fleet(), addresses(spec), f.fleet())
 	switch {
 	case !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) <= after:
 		if missing := missingProtocols(f); len(f.figures().Protocols) > 0 && len(missing) > 0 {
@@ -37,7 +37,7 @@ func sending(f *Facts) condition {
 		return condition{metav1.ConditionTrue, ReasonHeard, fmt.Sprintf("%s sends, and was heard within the last %s", f.name(), span(after))}
 	case f.Look.Collectors == 0:
 		return condition{metav1.ConditionUnknown, ReasonNoCollectors, fmt.Sprintf("no collector of the fleet runs, so that nobody hears it; to see why, "+
-			"type: kubectl describe fcol %s", spec.Collector)}
+			"type: kubectl describe fcol %s", f.fleet())}
 	case f.Look.Unanswered > 0:
 		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
 			"hear it: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
@@ -72,6 +72,11 @@ func protocolUnknown(f *Facts, missing []string, after time.Duration) (condition
 			f.name(), what, span(after))}, true
 	}
 	return condition{}, false
+}
+
+// fleet is the FlowCollector as a command to type names it: whoever reads a message may stand in another namespace.
+func (f *Facts) fleet() string {
+	return f.Exporter.Spec.Collector + " -n " + f.Exporter.Namespace
 }
 
 func addresses(spec *v1alpha1.FlowExporterSpec) string {

@@ -200,6 +200,11 @@ func TestAContainerBeforeTheCollectorThatFailsIsTheReason(t *testing.T) {
 			corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}}, nil},
 		{"it ends badly again and again", "container first: CrashLoopBackOff, ended last with exit code 2 (Error)",
 			corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}, &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}},
+		{"it says why", "container first: CrashLoopBackOff, ended last with exit code 1 (Error): reading a.yaml: no such file",
+			corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+			&corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "{\"msg\":\"begins\"}\ncollector: reading a.yaml: no such file\n"}},
+		{"another program's words are its own", "container first: ended with exit code 1 (Error)",
+			corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "ended; Ready True"}}, nil},
 		{"its image cannot be pulled", "container first: ErrImagePull: no such image",
 			corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}}, nil},
 	} {

@@ -98,15 +98,28 @@ func containerTrouble(s *corev1.ContainerStatus) string {
 	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
 		trouble := s.State.Waiting.Reason
 		if t := s.LastTerminationState.Terminated; t != nil {
-			trouble += fmt.Sprintf(", ended last with exit code %d (%s)", t.ExitCode, t.Reason)
+			trouble += ", ended last with " + ending(t)
 		} else if s.State.Waiting.Message != "" {
 			trouble += ": " + s.State.Waiting.Message
 		}
 		return trouble
 	case s.State.Terminated != nil:
-		return fmt.Sprintf("ended with exit code %d (%s)", s.State.Terminated.ExitCode, s.State.Terminated.Reason)
+		return "ended with " + ending(s.State.Terminated)
 	}
 	return ""
+}
+
+// maxLastWords of a collector in a message, in bytes.
+const maxLastWords = 300
+
+// ending says how a container ended and, where a collector told, why: its last line is in the pod's status (FallbackToLogsOnError).
+func ending(t *corev1.ContainerStateTerminated) string {
+	text := fmt.Sprintf("exit code %d (%s)", t.ExitCode, t.Reason)
+	lines := strings.Split(strings.TrimSpace(t.Message), "\n")
+	if words, ok := strings.CutPrefix(lines[len(lines)-1], "collector: "); ok {
+		text += ": " + Cut(words, maxLastWords)
+	}
+	return text
 }
 
 // portsTaken says what to do where the scheduler finds a node's ports taken, for which it has only these words.

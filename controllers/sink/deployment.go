@@ -99,6 +99,7 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithSecurityContext(fleet.ContainerSecurity()).
 		// A sink waits for NATS and ClickHouse: restarting it brings neither back.
 		WithLivenessProbe(fleet.Probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError). // the last line says why one ended
 		WithReadinessProbe(fleet.Probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
 		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true))
 	fleet.LimitMemory(container, resources)

@@ -56,7 +56,7 @@ Remove it:
 The cluster stays up. Try:
     export KUBECONFIG=$(go run ./hack/cluster kubeconfig)
     kubectl -n NAMESPACE get fcol -o wide --watch
-    make demo-exporters                         # let softflowd and pmacctd send again, and see the flows
+    make demo-exporters                         # let softflowd and pmacctd send again, and see the flows, until Ctrl-C
     go run ./hack/cluster node kill n2          # and "node start n2"
 Take it down:
     make demo-down

@@ -69,7 +69,7 @@ func (c *Client) FlowCollector(ctx context.Context, name string) (*v1alpha1.Flow
 	}
 	switch len(all) {
 	case 0:
-		return nil, fmt.Errorf("namespace %s has no FlowCollector: name another with --namespace", c.Namespace)
+		return nil, fmt.Errorf("namespace %s has no FlowCollector: name another with --namespace; \"kubectl get fcol -A\" lists them", c.Namespace)
 	case 1:
 		return &all[0], c.sayKind(&all[0])
 	}
