@@ -170,6 +170,7 @@ func Remove(ctx context.Context, o Options) (err error) {
 		}
 		if place.ours, err = place.installed(ctx); err == nil && !place.ours {
 			r.Say("the demo has installed nothing in that cluster; nothing to do")
+			return nil
 		}
 	case *machine:
 		if err = r.build(ctx, "cluster", "./hack/cluster"); err == nil {
@@ -180,7 +181,10 @@ func Remove(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	// Half of it is worse than either: it goes on when it is interrupted.
-	return r.place.down(context.WithoutCancel(ctx))
+	if err = r.place.down(context.WithoutCancel(ctx)); err == nil {
+		r.Say("nothing of the demo is left but what was built, for the next \"make demo\"")
+	}
+	return err
 }
 
 func (r *Rig) build(ctx context.Context, program, pkg string) error {
