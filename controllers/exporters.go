@@ -28,12 +28,9 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 	if r.registry == nil {
 		r.registry = prometheus.NewRegistry()
 	}
-	// Setup has no context of its own; the index is made of what the cache has by then, which asks nobody.
-	if err := exporters.Index(context.Background(), manager.GetFieldIndexer()); err != nil {
-		return err
-	}
+	r.exporters = exporters.NewLister(r.Client, manager.GetFieldIndexer())
 	keeper, err := exporters.New(exporters.Keeper{
-		Client: r.Client, Events: r.Events, Clock: r.Clock,
+		Client: r.Client, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
 			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err
@@ -75,10 +72,10 @@ func hasExporters(manager ctrl.Manager) bool {
 
 // devices are what FlowExporters ask of a fleet's collectors; none where exporters.objects is Off, or without the kind.
 func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) ([]config.Device, error) {
-	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || r.noExporters {
+	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || r.exporters == nil {
 		return nil, nil
 	}
-	objects, err := exporters.List(ctx, r.Client, client.ObjectKeyFromObject(fc))
+	objects, err := r.exporters.List(ctx, client.ObjectKeyFromObject(fc))
 	if err != nil {
 		return nil, err
 	}

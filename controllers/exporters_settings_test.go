@@ -10,6 +10,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
@@ -63,7 +64,7 @@ func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
 	if err := w.c.Create(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	r := &Reconciler{Client: w.c}
+	r := &Reconciler{Client: w.c, exporters: exporters.NewLister(w.c, nil)}
 	for objects, want := range map[v1alpha1.ExporterObjects]int{v1alpha1.ObjectsOff: 0, v1alpha1.ObjectsDeclared: 1, v1alpha1.ObjectsAll: 1} {
 		fc := w.fleet("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.Objects = objects })
 		if d, err := r.devices(t.Context(), fc); err != nil || len(d) != want {

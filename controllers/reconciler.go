@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
@@ -54,8 +55,7 @@ type Reconciler struct {
 	prober     *jetstream.Prober
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup
-	// noExporters: the kind FlowExporter is not installed.
-	noExporters bool
+	exporters  *exporters.Lister     // nil where the kind FlowExporter is not installed
 
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration

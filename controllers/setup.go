@@ -151,7 +151,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
 	}
-	if r.noExporters = !hasExporters(manager); !r.noExporters {
+	if hasExporters(manager) {
 		if err := r.keepExporters(manager); err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request { return nil })).
 		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
 		WithOptions(options)
-	if !r.noExporters {
+	if r.exporters != nil {
 		b.Watches(&v1alpha1.FlowExporter{}, handler.EnqueueRequestsFromMapFunc(fleetOfExporter), builder.WithPredicates(changesSettings()))
 	}
 	if err := b.Complete(r); err != nil {

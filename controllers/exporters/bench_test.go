@@ -42,12 +42,10 @@ func TestOneFleetWithManyExporters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Index(t.Context(), informers); err != nil {
-		t.Fatal(err)
-	}
 	go func() { _ = informers.Start(t.Context()) }() // until the test ends
 	direct := w.keeper.Client
 	w.keeper.Client = cached{direct, informers}
+	w.keeper.Exporters = NewLister(informers, informers)
 	send := func(lost uint64) {
 		for i := range exporters {
 			w.send(fmt.Sprintf("10.0.%d.%d", i/250, i%250), 100, lost)
@@ -56,7 +54,7 @@ func TestOneFleetWithManyExporters(t *testing.T) {
 	has := func(n int) {
 		t.Helper()
 		natstest.Eventually(t, "the cache has what was written", func() bool {
-			objects, err := List(t.Context(), informers, client.ObjectKeyFromObject(w.fc))
+			objects, err := w.keeper.Exporters.List(t.Context(), client.ObjectKeyFromObject(w.fc))
 			return err == nil && len(objects) >= n
 		})
 	}
@@ -101,7 +99,7 @@ func TestOneFleetWithManyExporters(t *testing.T) {
 	listing := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := List(b.Context(), informers, client.ObjectKeyFromObject(fc)); err != nil {
+			if _, err := w.keeper.Exporters.List(b.Context(), client.ObjectKeyFromObject(fc)); err != nil {
 				b.Fatal(err)
 			}
 		}

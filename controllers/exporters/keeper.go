@@ -37,8 +37,10 @@ const (
 type Keeper struct {
 	// Client reads what is watched, and writes.
 	Client client.Client
-	Events events.EventRecorder
-	Clock  clock.PassiveClock
+	// Exporters of a fleet.
+	Exporters *Lister
+	Events    events.EventRecorder
+	Clock     clock.PassiveClock
 	// Collectors of a fleet that run and have an address.
 	Collectors func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error)
 	// Configuration of a fleet's collectors, as its ConfigMap has it, and the version of that; empty where there is none.
@@ -150,7 +152,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if !k.Mine(fc) {
 		return nil
 	}
-	objects, err := List(ctx, k.Client, client.ObjectKeyFromObject(fc))
+	objects, err := k.Exporters.List(ctx, client.ObjectKeyFromObject(fc))
 	if err != nil {
 		return err
 	}

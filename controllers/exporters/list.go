@@ -3,6 +3,7 @@ package exporters
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,25 +14,28 @@ import (
 // fleetField names the fleet of a FlowExporter. It is a field that the API server selects by, too.
 const fleetField = "spec.collector"
 
-// Index has a cache find the FlowExporters of a fleet, which List needs where it reads from one: one that goes through all of a namespace,
-// and copies them, costs a fleet with ten thousand of them tens of megabytes each time.
-func Index(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1alpha1.FlowExporter{}, fleetField, func(o client.Object) []string {
-		if e, ok := o.(*v1alpha1.FlowExporter); ok {
-			return []string{e.Spec.Collector}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("indexing FlowExporters by fleet: %w", err)
-	}
-	return nil
+// Lister finds the FlowExporters of fleets. One that goes through all of a namespace, and copies them, would cost a fleet with ten thousand
+// of them tens of megabytes each time.
+type Lister struct {
+	reader  client.Reader
+	indexer client.FieldIndexer
+
+	mu      sync.Mutex
+	indexed bool
+}
+
+// NewLister returns a Lister that reads from a cache, whose indexer is needed, or from the API server, which selects by itself: nil.
+func NewLister(reader client.Reader, indexer client.FieldIndexer) *Lister {
+	return &Lister{reader: reader, indexer: indexer, indexed: indexer == nil}
 }
 
 // List returns the FlowExporters of a fleet that are not being deleted. They share what they have with the cache: nobody may change them.
-func List(ctx context.Context, reader client.Reader, fleet types.NamespacedName) ([]*v1alpha1.FlowExporter, error) {
+func (l *Lister) List(ctx context.Context, fleet types.NamespacedName) ([]*v1alpha1.FlowExporter, error) {
+	if err := l.index(ctx); err != nil {
+		return nil, err
+	}
 	list := &v1alpha1.FlowExporterList{}
-	if err := reader.List(ctx, list, client.InNamespace(fleet.Namespace), client.MatchingFields{fleetField: fleet.Name},
+	if err := l.reader.List(ctx, list, client.InNamespace(fleet.Namespace), client.MatchingFields{fleetField: fleet.Name},
 		client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing FlowExporters of %s: %w", fleet, err)
 	}
@@ -42,4 +46,25 @@ func List(ctx context.Context, reader client.Reader, fleet types.NamespacedName)
 		}
 	}
 	return out, nil
+}
+
+// index adds the index when it is needed first. An operator that is set up with it would watch the kind before it is elected, and would not
+// be elected before it may.
+func (l *Lister) index(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.indexed {
+		return nil
+	}
+	err := l.indexer.IndexField(ctx, &v1alpha1.FlowExporter{}, fleetField, func(o client.Object) []string {
+		if e, ok := o.(*v1alpha1.FlowExporter); ok {
+			return []string{e.Spec.Collector}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("indexing FlowExporters by fleet: %w", err)
+	}
+	l.indexed = true
+	return nil
 }
