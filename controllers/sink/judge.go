@@ -120,8 +120,8 @@ func (f *Facts) ready() said {
 	case d.Status.UpdatedReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas && d.Status.ReadyReplicas >= wanted:
 		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
-		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; /readyz of the others says what is wrong%s",
-			d.Status.ReadyReplicas, wanted, f.troubles())
+		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; %s%s",
+			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), "/readyz of the others says what is wrong"), f.troubles())
 	}
 	return said{metav1.ConditionTrue, ReasonSinksReady, fmt.Sprintf("%d of %d sinks read the stream %s and store", wanted, wanted, f.Stream)}
 }
@@ -135,14 +135,20 @@ func (f *Facts) troubles() string {
 	return ": " + strings.Join(t, "; ")
 }
 
+// fault is what the first sink that has trouble with the destination says of it; nothing where none says so.
+func (f *Facts) fault() string {
+	for i := range f.Heard {
+		if d := f.Heard[i].Said; d != nil && (d.Destination != "" || d.Storing != "") {
+			return fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.Destination, d.Storing))
+		}
+	}
+	return ""
+}
+
 // destinationReachable is what sinks say of the destination. Of one that does not tell, only that it is ready says anything.
 func (f *Facts) destinationReachable(ready said) said {
-	for i := range f.Heard {
-		d := f.Heard[i].Said
-		if d == nil || d.Destination == "" && d.Storing == "" {
-			continue
-		}
-		return said{metav1.ConditionFalse, ReasonDestinationFails, fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.Destination, d.Storing))}
+	if fault := f.fault(); fault != "" {
+		return said{metav1.ConditionFalse, ReasonDestinationFails, fault}
 	}
 	if ready.status == metav1.ConditionTrue {
 		return said{metav1.ConditionTrue, ReasonSinksReady, "all sinks can store"}

@@ -39,6 +39,10 @@ func TestJudgement(t *testing.T) {
 			f.Pods = []corev1.Pod{{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{
 				Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"}}}}}}}
 		}, "False", ReasonSinksNotReady, "ImagePullBackOff: no such image", "Unknown", "True", "", 7},
+		{"a sink's own words", func(f *Facts) {
+			f.Deployment = deployment(2, 2, 1)
+			f.Heard = []Heard{{Error: "no"}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Destination: "no host clickhouse"}}}
+		}, "False", ReasonSinksNotReady, "rows-sink-b says: no host clickhouse", "False", "True", "", 7},
 		{"ready, but of the old spec", func(f *Facts) { f.Deployment = deployment(2, 1, 2) }, "False", ReasonRolling, "1 of 2 sinks have", "Unknown", "True", "", 7},
 		{"old ones beside the new", func(f *Facts) { f.Deployment = deployment(3, 2, 2) }, "False", ReasonRolling, "2 of 2", "Unknown", "True", "", 7},
 		{"a Deployment that nobody has seen", func(f *Facts) { f.Deployment.Generation = 4 }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
