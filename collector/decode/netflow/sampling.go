@@ -13,6 +13,7 @@ type sampling struct {
 	hasPacketSpace bool
 	timeInterval   uint64 // 307, 308: the same in microseconds
 	timeSpace      uint64
+	hasTimeSpace   bool
 	size           uint64 // 309: so many packets are taken at random
 	population     uint64 // 310: out of so many
 	probability    float64
@@ -44,7 +45,7 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	case 307:
 		s.timeInterval = n
 	case 308:
-		s.timeSpace = n
+		s.timeSpace, s.hasTimeSpace = n, true
 	case 309:
 		s.size = n
 	case 310:
@@ -81,7 +82,7 @@ func (s *sampling) rate() uint64 {
 		return ratio(s.packetInterval+s.packetSpace, s.packetInterval)
 	case s.packetInterval > 0:
 		return s.packetInterval
-	case s.timeInterval > 0 && s.timeSpace > 0:
+	case s.timeInterval > 0 && s.hasTimeSpace:
 		return ratio(s.timeInterval+s.timeSpace, s.timeInterval)
 	}
 	return s.interval
