@@ -190,6 +190,18 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 			two := join(u16(10, 16+12), u32(exported, 2, 7), set(300, u32(8, 1)))
 			s.send(exporterPort, time.Hour, join(one, two))
 		}, []uint64{9, 8}},
+		{"several NetFlow v9 packets in one datagram", func(s *station) {
+			one := join(u16(9, 2), u32(uptime9, exported, 1, 7), set(0, fields), set(300, u32(9, 1)))
+			two := join(u16(9, 1), u32(uptime9, exported, 2, 7), set(300, u32(8, 1)))
+			three := join(u16(9, 30), u32(uptime9, exported, 3, 7), set(300, u32(7, 1)), make([]byte, 4))
+			s.send(exporterPort, time.Hour, join(one, two, three))
+			if s.counts[ledger.SequenceSkipped] != 0 || s.counts[ledger.DatagramsDecoded] != 1 || len(s.problems) != 0 {
+				s.t.Errorf("%d missed, %d datagrams, %v", s.counts[ledger.SequenceSkipped], s.counts[ledger.DatagramsDecoded], s.problems)
+			}
+		}, []uint64{9, 8, 7}},
+		{"a set of NetFlow v9 whose id is reserved, and the next", func(s *station) {
+			s.netflow9(set(0, fields), set(9, make([]byte, 24)), set(300, u32(9, 1)))
+		}, []uint64{9}},
 		{"a length that is longer than the datagram", func(s *station) {
 			s.send(exporterPort, time.Hour, join(u16(10, 1400), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1, 8, 1))))
 		}, []uint64{9, 8}},
