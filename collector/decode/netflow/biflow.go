@@ -37,7 +37,7 @@ func turn(r *flow.Record) {
 	r.ICMPType, r.ICMPCode, r.FragmentID, r.FragmentOffset = 0, 0, 0, 0
 	r.NextHop.Clear()
 	r.BGPNextHop.Clear()
-	r.NextHopAS = 0
+	r.NextHopAS, r.ForwardingStatus = 0, 0
 	r.BGPCommunities, r.ASPath = r.BGPCommunities[:0], r.ASPath[:0]
 	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = r.MPLSLabel[:0], r.MPLSTTL[:0], r.MPLSIP[:0]
 	r.LayerStack, r.LayerSize = r.LayerStack[:0], r.LayerSize[:0]

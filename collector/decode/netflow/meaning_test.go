@@ -43,6 +43,46 @@ func TestAbsoluteTimesCountBeforeUptimesAndTheFinerBeforeTheCoarser(t *testing.T
 	}
 }
 
+// An end of 0 is none, and a flow that ended after its export has another clock than the header: neither began when the exporter did, nor 49
+// days ago.
+func TestUptimesThatCannotBeAreNotUsed(t *testing.T) {
+	const ms = uint64(time.Millisecond)
+	for _, test := range []struct {
+		name       string
+		start, end uint32
+		// In milliseconds before the export.
+		wantStart, wantEnd uint64
+	}{
+		{"start and end", uptime9 - 9000, uptime9 - 1000, 9000, 1000},
+		{"no end", uptime9 - 9000, 0, 9000, 9000},
+		{"from when the exporter started", 0, uptime9 - 1000, uptime9, 1000},
+		{"an end after the export", uptime9 - 9000, uptime9 + 90_000, 9000, 0},
+		{"start and end after the export", uptime9 + 80_000, uptime9 + 90_000, 10_000, 0},
+		{"40 days long", 1<<32 - (40*86_400_000 - uptime9), uptime9 - 1000, 40 * 86_400_000, 1000},
+	} {
+		record := join(ip4, ip4, u32(0, 0, 1, 60, test.start, test.end), make([]byte, 16))
+		legacy, nine, ipfix := newStation(t), newStation(t), newStation(t)
+		legacy.send(exporterPort, exported*time.Second, join(u16(5, 1), u32(uptime9, exported, 0, 1, 0), record))
+		nine.netflow9(set(0, u16(300, 3, 22, 4, 21, 4, 1, 4)), set(300, u32(test.start, test.end, 1)))
+		stations := map[string]*station{"5": legacy, "9": nine}
+		if test.wantEnd != 0 && test.wantStart <= uptime9 { // else the exporter started at another time
+			ipfix.ipfix(set(2, u16(300, 4, 160, 8, 22, 4, 21, 4, 1, 4)), set(300, u64(exported*1000-uptime9), u32(test.start, test.end, 1)))
+			stations["IPFIX"] = ipfix
+		}
+		for version, s := range stations {
+			wantStart, wantEnd := exported*second-test.wantStart*ms, exported*second-test.wantEnd*ms
+			if r := s.only(); r.TimeFlowStartNs != wantStart || r.TimeFlowEndNs != wantEnd {
+				t.Errorf("%s, version %s: %d to %d, want %d to %d", test.name, version, r.TimeFlowStartNs, r.TimeFlowEndNs, wantStart, wantEnd)
+			}
+		}
+	}
+	s := newStation(t)
+	s.ipfix(set(2, u16(300, 3, 22, 4, 21, 4, 1, 4)), set(300, u32(uptime9, 0, 1)))
+	if r := s.only(); r.TimeFlowStartNs != exported*second || r.TimeFlowEndNs != exported*second {
+		t.Errorf("no end, and nothing says since when uptimes count: %d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs)
+	}
+}
+
 func TestTypeAndCodeOfICMPMayStandInTheDestinationPort(t *testing.T) {
 	s := newStation(t)
 	s.netflow9(set(0, u16(300, 3, 4, 1, 11, 2, 1, 4)), set(300, []byte{1}, u16(769), u32(84)))
@@ -113,6 +153,26 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 				s.records[1].DstPort != 1000 || s.counts[ledger.RecordsDecoded] != 2 {
 				t.Errorf("%s: %+v", test.name, s.records)
 			}
+		}
+	}
+}
+
+// What became of the packets of one direction says nothing of those of the other.
+func TestTheOtherDirectionHasItsOwnForwardingStatus(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		count  uint16
+		want   uint32
+	}{
+		{"none", []uint16{7, 2, 11, 2, 89, 1, 231, 4, 232, 4}, join(u16(1000, 443), []byte{130}, u32(10, 90)), 5, 0},
+		{"its own", []uint16{7, 2, 11, 2, 89, 1, 231, 4, 232, 4, 0x8000 | 89, 1, 0, 29305}, join(u16(1000, 443), []byte{130}, u32(10, 90), []byte{64}), 6, 64},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+		s.ipfix(set(2, u16(300, test.count), u16(test.fields...)), set(300, test.values))
+		if len(s.records) != 2 || s.records[0].ForwardingStatus != 130 || s.records[1].ForwardingStatus != test.want {
+			t.Errorf("%s: %+v", test.name, s.records)
 		}
 	}
 }

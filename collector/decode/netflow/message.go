@@ -24,14 +24,32 @@ func (d *Decoder) decode9(in Datagram) ledger.Counter {
 	if len(b) < header9Length {
 		return ledger.RefusedTooShort
 	}
+	for rest := d.decodePacket9(in, b); len(rest) > 0; {
+		rest = d.decodePacket9(in, rest)
+	}
+	return ledger.DatagramsDecoded
+}
+
+// decodePacket9 decodes an export packet at the front of b, which holds its header, and returns the one that follows it in the datagram,
+// if there is one.
+func (d *Decoder) decodePacket9(in Datagram, b []byte) (following []byte) {
 	h := parseHeader9(b, in.Received)
 	s := d.session(template.NetFlow9, in.Source, h.domain)
 	s.skew = h.skew(in.Received)
 	// RFC 3954 section 5.1: the sequence counts packets.
 	s.sequence.Observe(h.sequence, 1, d.counts)
 	_, _, rest := d.decodeSets(s, &h, b[header9Length:], len(b)-header9Length)
+	if beginsPacket9(rest) {
+		return rest
+	}
 	d.trailing(s, rest)
-	return ledger.DatagramsDecoded
+	return nil
+}
+
+// beginsPacket9 reports whether b begins with the header of a NetFlow v9 packet and a set that it holds in full. No set has the id that is
+// the version (RFC 3954 section 5.2), and nothing else says where a packet ends.
+func beginsPacket9(b []byte) bool {
+	return len(b) > header9Length && binary.BigEndian.Uint16(b) == uint16(template.NetFlow9) && beginsSet(b[header9Length:])
 }
 
 func (d *Decoder) decodeIPFIX(in Datagram) ledger.Counter {
@@ -116,6 +134,9 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			break
 		}
 		id := binary.BigEndian.Uint16(b)
+		if id == uint16(template.NetFlow9) && h.version == template.NetFlow9 && beginsPacket9(b) {
+			break
+		}
 		size := int(binary.BigEndian.Uint16(b[2:]))
 		if size < setHeaderLength && allZero(b[:max(len(b)-end, setHeaderLength)]) {
 			break // some exporters fill the datagram up with zeros

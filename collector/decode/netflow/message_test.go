@@ -294,6 +294,15 @@ func TestSamplingRatesAreThoseOfTheRecordsOwnSampler(t *testing.T) {
 			s.ipfix(set(3, u16(400, 4, 1, 302, 4, 304, 2, 305, 4, 306, 4)), set(400, u32(9), u16(1), u32(100, 0)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
 		}, 1, nil},
+		{"an algorithm, and parameters of others beside its own", func(s *station) {
+			s.ipfix(set(3, u16(400, 8, 1, 302, 4, 304, 2, 305, 4, 306, 4, 309, 4, 310, 4, 311, 4, 307, 4)),
+				set(400, u32(9), u16(1), u32(1, 99, 1, 1, math.Float32bits(1), 5)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 100, nil},
+		{"an algorithm without parameters of its own", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 302, 4, 304, 2, 309, 4, 310, 4)), set(400, u32(9), u16(1), u32(1, 50)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 50, nil},
 		{"302 of several selectors, of 8 bytes", func(s *station) {
 			s.ipfix(set(3, u16(400, 4, 1, 302, 8, 304, 2, 305, 4, 306, 4)),
 				set(400, u64(9), u16(1), u32(1, 99), u64(10), u16(1), u32(2, 398)))

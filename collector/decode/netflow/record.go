@@ -121,6 +121,9 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record) {
 	if r.EType == 0 || r.SrcAddr.IsZero() && r.DstAddr.IsZero() {
 		d.setFamily(r)
 	}
+	if r.SrcAddr.Len() != r.DstAddr.Len() {
+		sameFamily(r)
+	}
 	if r.Proto == 0 {
 		r.Proto = uint32(cmp.Or(d.about.protocol, p.protocol))
 	}
@@ -152,6 +155,27 @@ func (d *Decoder) setFamily(r *flow.Record) {
 	case d.about.ipVersion == 4:
 		r.EType = packet.EtherTypeIPv4
 	case d.about.ipVersion == 6:
+		r.EType = packet.EtherTypeIPv6
+	}
+}
+
+// sameFamily settles a packet's two addresses where they are of different families and one is unspecified: a template for both families
+// has room for two of that, and only the other end says which it is. So it is with DHCP, and with the first neighbour solicitations of a
+// host (RFC 4862 section 5.4.2).
+func sameFamily(r *flow.Record) {
+	given, other := &r.SrcAddr, &r.DstAddr
+	if given.IsZero() {
+		given, other = other, given
+	}
+	if other.Len() == 0 || !other.IsZero() || given.IsZero() {
+		return
+	}
+	var unspecified [16]byte
+	if given.Len() == 4 {
+		other.Set4(unspecified[:])
+		r.EType = packet.EtherTypeIPv4
+	} else {
+		other.Set16(unspecified[:])
 		r.EType = packet.EtherTypeIPv6
 	}
 }

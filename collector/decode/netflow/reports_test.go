@@ -102,6 +102,24 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			join(ip4, u32(0xc6336414, 0xcb007101, 0xc6336414), u16(1024, 443)), func(r *flow.Record) bool {
 				return r.SrcAddr.Addr().String() == "192.0.2.10" && r.SrcPort == 0 && r.DstPort == 0
 			}},
+		{"a host without an address yet, in a template for both families, IPv4", []uint16{27, 16, 28, 16, 8, 4, 12, 4},
+			join(make([]byte, 32), u32(0, 0xffffffff)), func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "0.0.0.0" && r.DstAddr.Addr().String() == "255.255.255.255" && r.EType == 0x800
+			}},
+		{"the same, IPv6", []uint16{8, 4, 12, 4, 27, 16, 28, 16}, join(make([]byte, 24), ip6), func(r *flow.Record) bool {
+			return r.SrcAddr.Addr().String() == "::" && r.DstAddr.Addr().String() == "2001:db8::1" && r.EType == 0x86dd
+		}},
+		{"the destination is unspecified, IPv4, families by turns", []uint16{27, 16, 8, 4, 28, 16, 12, 4}, join(make([]byte, 16), ip4, make([]byte, 20)),
+			func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "192.0.2.10" && r.DstAddr.Addr().String() == "0.0.0.0" && r.EType == 0x800
+			}},
+		{"the destination is unspecified, IPv6, families by turns", []uint16{8, 4, 27, 16, 12, 4, 28, 16}, join(u32(0), ip6, make([]byte, 20)),
+			func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "2001:db8::1" && r.DstAddr.Addr().String() == "::" && r.EType == 0x86dd
+			}},
+		{"a source alone", []uint16{27, 16, 8, 4}, join(make([]byte, 16), ip4), func(r *flow.Record) bool {
+			return r.SrcAddr.Addr().String() == "192.0.2.10" && r.DstAddr.Len() == 0 && r.EType == 0x800
+		}},
 		{"prefixes and their lengths", []uint16{44, 4, 9, 1, 45, 4, 13, 1}, join(u32(0xc0000200), []byte{24}, u32(0xc6336400), []byte{25}),
 			func(r *flow.Record) bool {
 				return r.SrcAddr.Addr().String() == "192.0.2.0" && r.SrcNet == 24 && r.DstNet == 25
@@ -119,6 +137,8 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		// A rate in the record.
 		{"one packet of so many", []uint16{34, 4, 35, 1}, join(u32(1000), []byte{2}), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
 		{"so many taken, so many left", []uint16{305, 4, 306, 4}, u32(1, 999), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
+		{"so long taken, so long left", []uint16{307, 4, 308, 4}, u32(100, 900), func(r *flow.Record) bool { return r.SamplingRate == 10 }},
+		{"so long taken, nothing left", []uint16{307, 4, 308, 4}, u32(100, 0), func(r *flow.Record) bool { return r.SamplingRate == 1 }},
 		{"a probability of four bytes", []uint16{311, 4}, u32(math.Float32bits(0.01)), func(r *flow.Record) bool { return r.SamplingRate == 100 }},
 		{"a probability of eight bytes", []uint16{311, 8}, u64(math.Float64bits(0.001)), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
 		{"some out of so many", []uint16{309, 4, 310, 4}, u32(2, 1000), func(r *flow.Record) bool { return r.SamplingRate == 500 }},
@@ -170,6 +190,18 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 			two := join(u16(10, 16+12), u32(exported, 2, 7), set(300, u32(8, 1)))
 			s.send(exporterPort, time.Hour, join(one, two))
 		}, []uint64{9, 8}},
+		{"several NetFlow v9 packets in one datagram", func(s *station) {
+			one := join(u16(9, 2), u32(uptime9, exported, 1, 7), set(0, fields), set(300, u32(9, 1)))
+			two := join(u16(9, 1), u32(uptime9, exported, 2, 7), set(300, u32(8, 1)))
+			three := join(u16(9, 30), u32(uptime9, exported, 3, 7), set(300, u32(7, 1)), make([]byte, 4))
+			s.send(exporterPort, time.Hour, join(one, two, three))
+			if s.counts[ledger.SequenceSkipped] != 0 || s.counts[ledger.DatagramsDecoded] != 1 || len(s.problems) != 0 {
+				s.t.Errorf("%d missed, %d datagrams, %v", s.counts[ledger.SequenceSkipped], s.counts[ledger.DatagramsDecoded], s.problems)
+			}
+		}, []uint64{9, 8, 7}},
+		{"a set of NetFlow v9 whose id is reserved, and the next", func(s *station) {
+			s.netflow9(set(0, fields), set(9, make([]byte, 24)), set(300, u32(9, 1)))
+		}, []uint64{9}},
 		{"a length that is longer than the datagram", func(s *station) {
 			s.send(exporterPort, time.Hour, join(u16(10, 1400), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1, 8, 1))))
 		}, []uint64{9, 8}},

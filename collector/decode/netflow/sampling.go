@@ -13,9 +13,11 @@ type sampling struct {
 	hasPacketSpace bool
 	timeInterval   uint64 // 307, 308: the same in microseconds
 	timeSpace      uint64
+	hasTimeSpace   bool
 	size           uint64 // 309: so many packets are taken at random
 	population     uint64 // 310: out of so many
 	probability    float64
+	algorithm      uint64 // 304: which of these count
 
 	samplerID   uint64
 	selectorID  uint64
@@ -44,7 +46,7 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	case 307:
 		s.timeInterval = n
 	case 308:
-		s.timeSpace = n
+		s.timeSpace, s.hasTimeSpace = n, true
 	case 309:
 		s.size = n
 	case 310:
@@ -56,6 +58,8 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		case 8:
 			s.probability = math.Float64frombits(binary.BigEndian.Uint64(v))
 		}
+	case 304:
+		s.algorithm = n
 	case 48:
 		s.samplerID, s.hasSampler = n, true
 	case 302:
@@ -66,25 +70,47 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	return true
 }
 
-// rate is how many packets one sampled packet stands for, 0 where the elements do not say.
+// Algorithms of selectorAlgorithm (304) whose parameters say a rate (IANA "PSAMP Parameters", selectorAlgorithm).
+const (
+	systematicCount = 1
+	systematicTime  = 2
+	randomOutOf     = 3
+	probabilistic   = 4
+)
+
+// rate is how many packets one sampled packet stands for, 0 where the elements do not say. Those of the algorithm that is in use count
+// before others, with which a template has room for another algorithm.
+func (s *sampling) rate() uint64 {
+	if !s.said {
+		return 0 // most records have no more than the number of a sampler
+	}
+	for _, algorithm := range [...]uint64{s.algorithm, randomOutOf, probabilistic, systematicCount, systematicTime} {
+		if rate := s.rateOf(algorithm); rate != 0 {
+			return rate
+		}
+	}
+	return s.interval
+}
+
+// rateOf is the rate by the parameters of an algorithm, 0 where they are not there.
 //
 // RFC 5477 section 8.2: systematic sampling takes an interval and then leaves a space, so the rate is
 // (interval+space)/interval; with a space of 0 every packet is taken. Many exporters send samplingPacketInterval alone and
 // mean one packet of so many; nothing would say in the RFC's terms what is left out, so that reading is the one in use.
-func (s *sampling) rate() uint64 {
+func (s *sampling) rateOf(algorithm uint64) uint64 {
 	switch {
-	case s.size > 0 && s.population > 0:
+	case algorithm == randomOutOf && s.size > 0 && s.population > 0:
 		return ratio(s.population, s.size)
-	case s.probability > 0 && s.probability <= 1:
+	case algorithm == probabilistic && s.probability > 0 && s.probability <= 1:
 		return uint64(math.Round(min(1/s.probability, math.MaxUint32)))
-	case s.packetInterval > 0 && s.hasPacketSpace:
+	case algorithm == systematicCount && s.packetInterval > 0 && s.hasPacketSpace:
 		return ratio(s.packetInterval+s.packetSpace, s.packetInterval)
-	case s.packetInterval > 0:
+	case algorithm == systematicCount:
 		return s.packetInterval
-	case s.timeInterval > 0 && s.timeSpace > 0:
+	case algorithm == systematicTime && s.timeInterval > 0 && s.hasTimeSpace:
 		return ratio(s.timeInterval+s.timeSpace, s.timeInterval)
 	}
-	return s.interval
+	return 0
 }
 
 // ratio divides and rounds to nearest, at least 1; a sum that overflowed gives 1 as well.

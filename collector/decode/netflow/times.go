@@ -82,19 +82,51 @@ func (c *clock) since(at uint32) uint64 {
 // tells reports whether the header says when the exporter started, and a flow what it began and ended at.
 func (c *clock) tells(start, end uint32) bool { return c.uptime != 0 && (start != 0 || end != 0) }
 
+// ahead reports an uptime that is more than a minute after that of the export. No flow is exported weeks after it ended: what would be has
+// another clock than the header.
+func (c *clock) ahead(at uint32) bool {
+	ago := c.uptime - at
+	return ago > uptimeRangeMs/2 && ago <= math.MaxUint32-toleranceMs
+}
+
+// span converts the uptimes of a flow, of which one is not 0. 0 is unknown: an end of 0 behind a start, and an end that is ahead of the
+// export (future), with its start where that is, too.
+func (c *clock) span(start, end uint32) (startNs, endNs uint64, future bool) {
+	switch future = c.ahead(end) && end != 0; {
+	case future && c.ahead(start):
+		return 0, 0, true
+	case future, end == 0:
+		return c.since(start), 0, future
+	}
+	return c.since(start), c.since(end), false
+}
+
 // between converts the uptimes of a flow whose record has no other times.
 func (c *clock) between(start, end uint32) (startNs, endNs uint64) {
-	if !c.tells(start, end) {
-		if lasted := end - start; lasted <= math.MaxUint32-toleranceMs {
-			return before(c.baseNs, uint64(lasted)*nanosPerMilli), c.baseNs
+	if c.tells(start, end) {
+		var future bool
+		switch startNs, endNs, future = c.span(start, end); {
+		case endNs == 0 && !future:
+			return startNs, startNs
+		case startNs == 0 && endNs == 0:
+			return before(c.baseNs, lasted(start, end)), c.baseNs
+		case endNs == 0:
+			endNs = c.baseNs
 		}
-		return c.baseNs, c.baseNs
+		if startNs == 0 || startNs > endNs {
+			startNs = endNs
+		}
+		return startNs, endNs
 	}
-	endNs = c.since(end)
-	if startNs = c.since(start); startNs == 0 || startNs > endNs {
-		startNs = endNs
+	return before(c.baseNs, lasted(start, end)), c.baseNs
+}
+
+// lasted is how long a flow with these uptimes was, in nanoseconds, 0 where nobody can tell.
+func lasted(start, end uint32) uint64 {
+	if ms := end - start; end != 0 && ms <= math.MaxUint32-toleranceMs {
+		return uint64(ms) * nanosPerMilli
 	}
-	return startNs, endNs
+	return 0
 }
 
 // sinceInit converts an uptime that counts from init (RFC 5102 section 5.9.8), in milliseconds since 1970. An uptime wraps every
@@ -243,11 +275,8 @@ func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
 		if !h.tells(t.startUptime, t.endUptime) {
 			break
 		}
-		if t.hasStartUptime {
-			start = h.since(t.startUptime)
-		}
-		if t.hasEndUptime {
-			end = h.since(t.endUptime)
+		if start, end, future = h.span(t.startUptime, t.endUptime); !t.hasStartUptime {
+			start = 0
 		}
 	default:
 		init := t.systemInitMs
@@ -260,7 +289,7 @@ func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
 		if t.hasStartUptime {
 			start, _ = h.sinceInit(init, t.startUptime)
 		}
-		if t.hasEndUptime {
+		if t.hasEndUptime && (t.endUptime != 0 || t.startUptime == 0) {
 			end, future = h.sinceInit(init, t.endUptime)
 		}
 	}
@@ -268,8 +297,8 @@ func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
 		if t.start == 0 && t.end == 0 {
 			end = h.baseNs
 		}
-		if lasted := t.endUptime - t.startUptime; t.durationNs == 0 && lasted <= math.MaxUint32-toleranceMs {
-			t.durationNs = uint64(lasted) * nanosPerMilli
+		if t.durationNs == 0 {
+			t.durationNs = lasted(t.startUptime, t.endUptime)
 		}
 	}
 	if t.start == 0 {

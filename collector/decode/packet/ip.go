@@ -28,7 +28,7 @@ func (d *dissector) ipv4() next {
 	}
 	b := d.b
 	length := int(b[0]&0x0f) * 4
-	if length < shortest {
+	if length < shortest || b[0]>>4 != 4 {
 		return nothing // not a header; nothing in it can be believed
 	}
 	d.beginIP()
@@ -60,6 +60,9 @@ func (d *dissector) ipv6() next {
 		return d.short()
 	}
 	b := d.b
+	if b[0]>>4 != 6 {
+		return nothing // not a header, as above
+	}
 	d.beginIP()
 	d.ip6, d.proto, d.fragment = true, b[6], false
 	if d.counts() {
@@ -156,14 +159,15 @@ func (d *dissector) routing() next {
 		b = b[:length]
 	}
 	if d.counts() {
-		d.r.IPv6RoutingHeaderSegLeft = uint32(b[3])
+		segments := d.r.IPv6RoutingHeaderAddresses[:0] // a packet has one such header (RFC 8200 section 4.1), that inside another its own
 		if b[2] == 4 {
 			last := int(b[4])
 			for i := 0; i <= last && 8+16*(i+1) <= len(b) && i < flow.MaxSegments; i++ {
-				d.r.IPv6RoutingHeaderAddresses = append(d.r.IPv6RoutingHeaderAddresses, flow.Address{})
-				d.r.IPv6RoutingHeaderAddresses[i].Set16(b[8+16*i:])
+				segments = append(segments, flow.Address{})
+				segments[i].Set16(b[8+16*i:])
 			}
 		}
+		d.r.IPv6RoutingHeaderSegLeft, d.r.IPv6RoutingHeaderAddresses = uint32(b[3]), segments
 	}
 	return d.extension(flow.LayerIPv6HeaderRouting, 8)
 }

@@ -138,13 +138,9 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 		step = ethernet
 	case ProtocolPPP, ProtocolPOS:
 		step = ppp
-	case ProtocolIPv4:
-		step = ipv4
-	case ProtocolIPv6:
-		step = ipv6
 	case ProtocolMPLS:
 		step = mpls
-	case ProtocolIP:
+	case ProtocolIP, ProtocolIPv4, ProtocolIPv6: // its first bits know better than who names it
 		if len(b) == 0 {
 			return Truncated
 		}
@@ -284,17 +280,17 @@ func (d *dissector) byEtherType() next {
 	return nothing
 }
 
-// vlan reads a tag (IEEE 802.1Q clause 9.6). The VLAN id is its low 12 bits; of stacked tags the outermost is the flow's.
+// vlan reads a tag (IEEE 802.1Q clause 9.6). The VLAN id is its low 12 bits, of which all ones are reserved; of stacked tags the outermost
+// is the flow's.
 func (d *dissector) vlan() next {
 	const length = 4
 	if len(d.b) < length {
 		return d.short()
 	}
 	d.etherType = binary.BigEndian.Uint16(d.b[2:])
-	if d.counts() {
-		if d.r.VLANID == 0 {
-			d.r.VLANID = uint32(binary.BigEndian.Uint16(d.b) & 0x0fff)
-		}
+	const reserved = 0x0fff
+	if id := binary.BigEndian.Uint16(d.b) & 0x0fff; d.counts() && d.r.VLANID == 0 && id != reserved {
+		d.r.VLANID = uint32(id)
 	}
 	d.take(flow.LayerDot1Q, length)
 	return d.typed()

@@ -165,6 +165,57 @@ func TestALengthIsNoEtherType(t *testing.T) {
 	}
 }
 
+// What is named IPv4 or IPv6 and is the other is read as what it is; what is neither is left alone.
+func TestAHeaderOfIPIsOneByItsVersion(t *testing.T) {
+	v4, v6 := join(ip4(1, 17, 0), udp(1, 2)), join(ip6(1, 17), udp(1, 2))
+	other := join([]byte{0x15}, v4[1:])
+	for _, test := range []struct {
+		name     string
+		protocol Protocol
+		packet   []byte
+		source   string
+		etype    uint32
+	}{
+		{"IPv6 that is named IPv4", ProtocolIPv4, v6, "2000::1", 0x86dd},
+		{"IPv4 that is named IPv6", ProtocolIPv6, v4, "10.0.0.1", 0x800},
+		{"another version", ProtocolIPv4, other, "invalid IP", 0},
+		{"another version in a frame", ProtocolEthernet, join(ether(0x800), other), "invalid IP", 0x800},
+		{"IPv6 behind the EtherType of IPv4", ProtocolEthernet, join(ether(0x800), v6), "invalid IP", 0x800},
+		{"IPv4 behind the EtherType of IPv6", ProtocolEthernet, join(ether(0x86dd), v4, make([]byte, 20)), "invalid IP", 0x86dd},
+	} {
+		if r, _ := dissect(test.protocol, test.packet, Options{}); r.SrcAddr.Addr().String() != test.source || r.EType != test.etype {
+			t.Errorf("%s: %s, EtherType %#x", test.name, r.SrcAddr.Addr(), r.EType)
+		}
+	}
+}
+
+// IEEE 802.1Q table 9-2: 0 tells the priority only, and 4095 is reserved.
+func TestATagWithoutAVLANIsNone(t *testing.T) {
+	for _, test := range []struct{ outer, inner, want uint16 }{{0, 7, 7}, {0xffff, 7, 7}, {0x0fff, 0xffff, 0}, {4094, 7, 4094}} {
+		r, _ := dissect(ProtocolEthernet, join(ether(0x9100), u16(test.outer, 0x8100, test.inner, 0x800), ip4(1, 17, 0), udp(1, 2)), Options{})
+		if r.VLANID != uint32(test.want) || r.DstPort != 2 {
+			t.Errorf("%#x and %#x: VLAN %d", test.outer, test.inner, r.VLANID)
+		}
+	}
+}
+
+func TestTheSegmentsAreThoseOfThePacketThatCounts(t *testing.T) {
+	routing := func(next, left, n byte) []byte {
+		return join([]byte{next, 2, 4, left, 0, 0, 0, 0, 0x20}, make([]byte, 14), []byte{n})
+	}
+	packet := join(ip6(1, 43), routing(41, 1, 8), ip6(3, 43), routing(17, 2, 9), udp(1, 2))
+	for _, test := range []struct {
+		inner   bool
+		segment string
+		left    uint32
+	}{{false, "2000::8", 1}, {true, "2000::9", 2}} {
+		r, _ := dissect(ProtocolIP, packet, Options{Inner: test.inner})
+		if got := r.IPv6RoutingHeaderAddresses; len(got) != 1 || got[0].Addr().String() != test.segment || r.IPv6RoutingHeaderSegLeft != test.left {
+			t.Errorf("inner %v: %v, %d left", test.inner, got, r.IPv6RoutingHeaderSegLeft)
+		}
+	}
+}
+
 func TestPPP(t *testing.T) {
 	for _, head := range [][]byte{{0, 0x21}, {0xff, 3, 0, 0x21}, {0xff, 3, 2, 0x81, 0, 1, 1, 9}} {
 		for _, protocol := range []Protocol{ProtocolPPP, ProtocolPOS} {
