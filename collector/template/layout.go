@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -17,6 +18,10 @@ const (
 	// overtaken is how much later than what followed it a datagram may arrive.
 	overtaken = int64(time.Minute)
 	never     = int64(1<<63 - 1)
+
+	// turns is how many layouts in a row must have been said before until two devices are taken to say them, rather than one whose
+	// layout somebody changes, and changes back.
+	turns = 3
 
 	maxLayouts = 16 // of an id
 	maxSays    = 16 // of a layout
@@ -42,11 +47,16 @@ type say struct {
 	// former is what the port said before, and suspect the stamp of a message that brought it late.
 	former  *Template
 	suspect Stamp
-	// earlier is what the port said before, also when this was said again since, and when it last did. returned: this came back then.
+	// earlier is what the port said before, also when this was said again since, and when it last did. returns is how many layouts in a
+	// row, with this one, had been said before.
 	earlier      *Template
 	earlierHeard int64
-	returned     bool
+	returns      int
 }
+
+// lasts is until when another device of the same address and port is taken to say what was heard of it here: it repeats it, and one of its
+// messages may get lost.
+func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, retell), silence) }
 
 // cameBack reports whether t is what the port said before s, and says again: slowly, but within an hour.
 func (s *say) cameBack(t *Template, now int64) bool {
@@ -146,7 +156,7 @@ func (m *meanings) plain(port uint16) (*layout, *say) {
 func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {
 	var mine, other, dead *layout
 	var own, foreign *say
-	mines, others := 0, 0
+	mines, others, lapse := 0, 0, never
 	for _, l := range m.layouts {
 		s := l.of(port)
 		switch {
@@ -157,7 +167,11 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 				dead = l
 			}
 		case s.own != 0:
-			if mines++; own == nil || s.own > own.own {
+			if now < s.lasts() {
+				mines++
+				lapse = min(lapse, s.lasts())
+			}
+			if own == nil || s.own > own.own {
 				mine, own = l, s
 			}
 		default:
@@ -170,8 +184,10 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 	switch {
 	case own == nil && others == 0:
 		return dead, never, known
-	case own == nil && others > 1, mines > 1:
-		return nil, never, known // two devices, and nothing tells which of them is heard here; or both are
+	case own == nil && others > 1:
+		return nil, never, known // two devices, and nothing tells which of them is heard here
+	case mines > 1:
+		return nil, lapse, known // both are
 	case own != nil && (foreign == nil || own.own >= foreign.arrived):
 		return mine, never, known
 	case own != nil && now < foreign.trust:

@@ -1,7 +1,6 @@
 package template
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
@@ -34,17 +33,19 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		e.store.totals.Add(ledger.TemplatesStale, 1)
 		return
 	}
-	inTurn, returned := m.inTurn(port), false
+	inTurn, returns := m.inTurn(port), 0
 	var earlier say
 	if before != nil && before != l {
 		earlier = *before.of(port)
-		returned = e.store.mode != ModeAddress && earlier.cameBack(t, now)
+		if e.store.mode != ModeAddress && earlier.cameBack(t, now) {
+			returns = earlier.returns + 1
+		}
 	}
 	counter := ledger.TemplatesRefreshed
 	switch {
 	case inTurn && s != nil, s == nil && l != nil && m.more[port].layout == l:
 		// As known.
-	case returned && earlier.returned:
+	case returns >= turns:
 		inTurn, counter = true, ledger.TemplatesChanged
 		e.store.totals.Add(ledger.TemplatesConflicting, 1)
 	case s == nil && l != nil && len(m.layouts) == 1:
@@ -66,13 +67,13 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	revived := l != nil && (l.silent || len(m.layouts) > 1 && now-l.heard() >= silence)
 	next, replaced := e.succeed(m, l, s, port, stamp, now, inTurn)
 	if earlier.heard != 0 {
-		next.earlier, next.earlierHeard, next.returned = before.template, earlier.heard, returned
+		next.earlier, next.earlierHeard, next.returns = before.template, earlier.heard, returns
 	}
 	if s == nil {
 		s = &next
 		l = e.add(m, l, t, s)
 	} else {
-		if before != l && !inTurn {
+		if before != l {
 			e.generation.Add(1)
 		}
 		next.told, next.witnessed, next.former, next.suspect = s.told, s.witnessed || next.witnessed, nil, 0
@@ -299,7 +300,7 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 		o.told = 0                                  // its key is the other's now
 		fresh.arrived = max(fresh.arrived, o.own+1) // their order counts, also within a tick of the clock
 		if gap := max(now-o.own, exportPause(o.stamp, d.Stamp)); !d.Witnessed && now-o.own < silence && max(gap, o.pause) >= slowPause {
-			fresh.trust = max(fresh.trust, o.own+min(cmp.Or(o.pause*5/2, retell), silence))
+			fresh.trust = max(fresh.trust, o.lasts())
 		}
 		e.generation.Add(1)
 	}

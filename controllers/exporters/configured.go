@@ -91,7 +91,7 @@ func (f *Facts) inUse() (c condition, ok bool) {
 	if u.answered > 0 && u.former == 0 && u.untold == 0 {
 		return c, true
 	}
-	if c := f.keep(v1alpha1.ConditionConfigured); c.status == metav1.ConditionTrue {
+	if c := f.keep(v1alpha1.ConditionConfigured); c.status == metav1.ConditionTrue && u.former > 0 && u.untold == 0 {
 		return c, false
 	}
 	switch {
@@ -100,8 +100,8 @@ func (f *Facts) inUse() (c condition, ok bool) {
 			"says whether it uses them"}, false
 	case u.former > 0:
 		return condition{metav1.ConditionUnknown, ReasonNotTaken, "samplingRate and interfaces are in the collectors' configuration, and some collectors " +
-			"have not read it yet, which takes a minute or so; if that stays so, their logs say why: kubectl logs -l app.kubernetes.io/instance=" +
-			f.Exporter.Spec.Collector}, false
+			"have not read it yet, which takes a minute or so; if that stays so, their logs say why: kubectl logs -n " + f.Exporter.Namespace +
+			" -l app.kubernetes.io/component=collector,app.kubernetes.io/instance=" + f.Exporter.Spec.Collector}, false
 	}
 	return condition{metav1.ConditionUnknown, ReasonUntold, "samplingRate and interfaces are in the collectors' configuration, and not all collectors say " +
 		"whether they have read it: they are of a former version"}, false

@@ -178,8 +178,8 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 		// Neither probe looks at NATS: without it collectors go on, and restarting them would lose what they hold.
 		WithStartupProbe(Probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
 		WithLivenessProbe(Probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
-		// A collector that drains is to be out of the Service well before its drain time ends.
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError). // the last line says why one ended
+		// A collector that drains is to be out of the Service well before its drain time ends.
 		WithReadinessProbe(Probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
 		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true))
 	for _, l := range f.Collector.Spec.Listeners {

@@ -74,7 +74,10 @@ func (f *Fleet) surroundings(pod *coreac.PodSpecApplyConfiguration) error {
 // Problems says what of a spec cannot become pods, which its schema leaves open.
 func Problems(c *v1alpha1.FlowCollector) []string {
 	var out []string
-	seen := map[string]string{component: "the collector's own", tuningContainer: "the operator's own"}
+	seen := map[string]string{component: "the collector's own"}
+	if c.Spec.Collector.NodeTuning == v1alpha1.NodeTuningReceiveBuffer {
+		seen[tuningContainer] = "the operator's own"
+	}
 	for _, list := range []struct {
 		path       string
 		containers []v1alpha1.Container

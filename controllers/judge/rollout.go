@@ -120,7 +120,7 @@ func (j *judgement) count(r *rollout) {
 	}
 	if len(r.troubles) > 0 {
 		r.text += ": " + strings.Join(r.troubles, "; ")
-	} else if r.updated == 0 {
+	} else if r.updated == 0 && r.desired > 0 {
 		r.text += j.privileged()
 	}
 }
@@ -130,7 +130,7 @@ func (f *Facts) privileged() string {
 	if f.Collector.Spec.Collector.NodeTuning != v1alpha1.NodeTuningReceiveBuffer {
 		return ""
 	}
-	return fmt.Sprintf("; collector.nodeTuning needs privileged pods: where they are forbidden, label the namespace (kubectl label namespace %s "+
+	return fmt.Sprintf("; collector.nodeTuning needs privileged pods: where the namespace refuses them, label it (kubectl label namespace %s "+
 		"pod-security.kubernetes.io/enforce=privileged), or leave nodeTuning out", f.Collector.Namespace)
 }
 

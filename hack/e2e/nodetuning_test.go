@@ -40,7 +40,7 @@ metadata: {name: on-tuned-nodes, labels: {pod-security.kubernetes.io/enforce: %s
 		must(t, err)
 	}()
 	must(t, cluster.Apply(t.Context(), tuning))
-	conditionOf(t, f, time.Minute, "CollectorsAvailable", "False", "pod-security.kubernetes.io/enforce=privileged")
+	conditionOf(t, f, 5*time.Minute, "CollectorsAvailable", "False", "pod-security.kubernetes.io/enforce=privileged")
 
 	must(t, cluster.Apply(t.Context(), fmt.Sprintf(namespace, "privileged")))
 	must(t, cluster.Ready(t.Context(), f))
