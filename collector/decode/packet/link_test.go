@@ -40,6 +40,9 @@ func TestLinks(t *testing.T) {
 		{"802.11, one byte", ProtocolWireless, []byte{0x08}, false, false, Truncated},
 		{"Cisco's HDLC", ProtocolPOS, join([]byte{0x0f, 0, 8, 0}, ip), false, true, Complete},
 		{"Cisco's HDLC, multicast", ProtocolPPP, join([]byte{0x8f, 0, 8, 0}, ip), false, true, Complete},
+		{"PPP, protocol compressed", ProtocolPPP, join([]byte{0x21}, ip), false, true, Complete},
+		{"PPP, protocol compressed behind address and control", ProtocolPOS, join([]byte{0xff, 3, 0x21}, ip), false, true, Complete},
+		{"PPP behind address and control", ProtocolPOS, join([]byte{0xff, 3, 0, 0x21}, ip), false, true, Complete},
 		{"Cisco's HDLC, cut", ProtocolPPP, []byte{0x0f, 0, 8}, false, false, Truncated},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -314,7 +314,7 @@ func (d *dissector) pppoe() next {
 	if len(d.b) < length {
 		return d.short()
 	}
-	return d.pppProtocol(length)
+	return d.pppProtocol(length, binary.BigEndian.Uint16(d.b[length-2:]))
 }
 
 // ppp reads a frame with or without HDLC's address and control (RFC 1662 section 3.1). Serial lines with Cisco's header come by the same
@@ -327,15 +327,18 @@ func (d *dissector) ppp() next {
 	if len(d.b) > 0 && d.b[0] == 0xff {
 		length = 4
 	}
+	if n := length - 1; len(d.b) >= n && d.b[n-1]&1 != 0 {
+		return d.pppProtocol(n, uint16(d.b[n-1])) // compressed: its first byte is even otherwise (RFC 1661 section 6.5)
+	}
 	if len(d.b) < length {
 		return d.short()
 	}
-	return d.pppProtocol(length)
+	return d.pppProtocol(length, binary.BigEndian.Uint16(d.b[length-2:]))
 }
 
-// pppProtocol takes a header of length bytes, the last two of which are PPP's protocol, where that is known.
-func (d *dissector) pppProtocol(length int) next {
-	switch binary.BigEndian.Uint16(d.b[length-2:]) {
+// pppProtocol takes a header of length bytes, at the end of which PPP's protocol is, where that is known.
+func (d *dissector) pppProtocol(length int, protocol uint16) next {
+	switch protocol {
 	case 0x0021:
 		d.etherType = EtherTypeIPv4
 	case 0x0057:
