@@ -24,12 +24,15 @@ type Protocol uint32
 
 // The protocols that are read; others are left alone.
 const (
-	ProtocolEthernet Protocol = 1
-	ProtocolPPP      Protocol = 7
-	ProtocolIPv4     Protocol = 11
-	ProtocolIPv6     Protocol = 12
-	ProtocolMPLS     Protocol = 13
-	ProtocolPOS      Protocol = 14 // PPP over SONET/SDH (RFC 2615)
+	ProtocolEthernet  Protocol = 1
+	ProtocolTokenRing Protocol = 3
+	ProtocolFDDI      Protocol = 4
+	ProtocolPPP       Protocol = 7
+	ProtocolIPv4      Protocol = 11
+	ProtocolIPv6      Protocol = 12
+	ProtocolMPLS      Protocol = 13
+	ProtocolPOS       Protocol = 14 // PPP over SONET/SDH (RFC 2615)
+	ProtocolWireless  Protocol = 15 // IEEE 802.11
 	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
 	ProtocolIP Protocol = 1 << 16
 	// ProtocolMPLSPayload is what a label stack carries; sFlow has no such number either.
@@ -138,6 +141,12 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 		step = ethernet
 	case ProtocolPPP, ProtocolPOS:
 		step = ppp
+	case ProtocolTokenRing:
+		step = d.tokenRing()
+	case ProtocolFDDI:
+		step = d.fddi()
+	case ProtocolWireless:
+		step = d.wireless()
 	case ProtocolMPLS:
 		step = mpls
 	case ProtocolIP, ProtocolIPv4, ProtocolIPv6: // its first bits know better than who names it
@@ -169,8 +178,11 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 	for step != nothing && len(r.LayerStack) < flow.MaxLayers {
 		step = d.layer(step)
 	}
-	if d.truncated {
+	switch {
+	case d.truncated:
 		return Truncated
+	case p == ProtocolWireless && len(r.LayerStack) == 0: // about the radio
+		return Unsupported
 	}
 	return Complete
 }
@@ -302,24 +314,31 @@ func (d *dissector) pppoe() next {
 	if len(d.b) < length {
 		return d.short()
 	}
-	return d.pppProtocol(length)
+	return d.pppProtocol(length, binary.BigEndian.Uint16(d.b[length-2:]))
 }
 
-// ppp reads a frame with or without HDLC's address and control (RFC 1662 section 3.1).
+// ppp reads a frame with or without HDLC's address and control (RFC 1662 section 3.1). Serial lines with Cisco's header come by the same
+// name: no protocol of PPP begins as it does (RFC 1661 section 2).
 func (d *dissector) ppp() next {
 	length := 2
+	if len(d.b) > 1 && d.b[1] == 0 && (d.b[0] == 0x0f || d.b[0] == 0x8f) {
+		return d.hdlc()
+	}
 	if len(d.b) > 0 && d.b[0] == 0xff {
 		length = 4
+	}
+	if n := length - 1; len(d.b) >= n && d.b[n-1]&1 != 0 {
+		return d.pppProtocol(n, uint16(d.b[n-1])) // compressed: its first byte is even otherwise (RFC 1661 section 6.5)
 	}
 	if len(d.b) < length {
 		return d.short()
 	}
-	return d.pppProtocol(length)
+	return d.pppProtocol(length, binary.BigEndian.Uint16(d.b[length-2:]))
 }
 
-// pppProtocol takes a header of length bytes, the last two of which are PPP's protocol, where that is known.
-func (d *dissector) pppProtocol(length int) next {
-	switch binary.BigEndian.Uint16(d.b[length-2:]) {
+// pppProtocol takes a header of length bytes, at the end of which PPP's protocol is, where that is known.
+func (d *dissector) pppProtocol(length int, protocol uint16) next {
+	switch protocol {
 	case 0x0021:
 		d.etherType = EtherTypeIPv4
 	case 0x0057:

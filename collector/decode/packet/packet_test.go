@@ -247,6 +247,8 @@ func FuzzDissect(f *testing.F) {
 	f.Add(uint32(1), join(ether(0x8100), u16(5, 0x800), ip4(1, 17, 0), udp(1, 4789), make([]byte, 60)))
 	f.Add(uint32(12), join(ip6(1, 43), []byte{41, 2, 4, 1, 0, 0, 0, 0}, make([]byte, 16), ip6(2, 17)))
 	f.Add(uint32(13), []byte{0, 1, 1, 9, 0x45})
+	f.Add(uint32(3), append([]byte{0x10, 0x40, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 6}, make([]byte, 60)...))
+	f.Add(uint32(15), append([]byte{0x88, 0x83}, make([]byte, 60)...))
 	f.Fuzz(func(t *testing.T, protocol uint32, b []byte) {
 		for _, inner := range []bool{false, true} {
 			r, _ := dissect(Protocol(protocol), b, Options{Inner: inner})

@@ -1,0 +1,108 @@
+package packet
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
+
+// tokenRing reads a frame of IEEE 802.5: access control, frame control, addresses, and a route where the source says so. The addresses
+// count as they are sent.
+func (d *dissector) tokenRing() next {
+	const shortest, routed = 14, 0x80
+	if len(d.b) < shortest {
+		return d.short()
+	}
+	b, length := d.b, shortest
+	if b[8]&routed != 0 {
+		if len(b) < shortest+2 {
+			return d.short()
+		}
+		length += int(b[14] & 0x1f) // the route's length, with these two bytes
+	}
+	if d.counts() {
+		d.r.DstMAC, d.r.SrcMAC = mac(b[2:]), mac(b[8:])&^(routed<<40)
+	}
+	return d.logicalLink(length, b[1]&0xc0 == 0x40)
+}
+
+// fddi reads a frame of FDDI: frame control and addresses.
+func (d *dissector) fddi() next {
+	const length = 13
+	if len(d.b) < length {
+		return d.short()
+	}
+	if d.counts() {
+		d.r.DstMAC, d.r.SrcMAC = mac(d.b[1:]), mac(d.b[7:])
+	}
+	return d.logicalLink(length, d.b[0]&0x30 == 0x10)
+}
+
+// wireless reads a frame of IEEE 802.11 (clause 9.3.2.1). Where the addresses of both ends stand depends on whether the frame goes to the
+// distribution system, comes from it, or both. Only data that is neither encrypted nor aggregated can be followed.
+func (d *dissector) wireless() next {
+	const (
+		shortest                                = 24
+		toSystem, fromSystem, encrypted, htSent = 0x01, 0x02, 0x40, 0x80
+		typeMask, data, noData, quality         = 0x0c, 0x08, 0x40, 0x80
+	)
+	if len(d.b) < 2 {
+		return d.short()
+	}
+	b := d.b
+	control, flags, length := b[0], b[1], shortest
+	if control&typeMask != data {
+		return nothing // management and control are about the radio
+	}
+	destination, source := 4, 10
+	switch flags & (toSystem | fromSystem) {
+	case toSystem:
+		destination = 16
+	case fromSystem:
+		source = 16
+	case toSystem | fromSystem:
+		destination, source, length = 16, 24, shortest+6
+	}
+	follows := control&noData == 0 && flags&encrypted == 0
+	if control&quality != 0 {
+		const aggregated = 0x80
+		follows = follows && len(b) > length && b[length]&aggregated == 0
+		if length += 2; flags&htSent != 0 {
+			length += 4
+		}
+	}
+	if len(b) < length {
+		return d.short()
+	}
+	if d.counts() {
+		d.r.DstMAC, d.r.SrcMAC = mac(b[destination:]), mac(b[source:])
+	}
+	return d.logicalLink(length, follows)
+}
+
+// logicalLink takes a frame's header of length bytes. What follows it is a logical link's header (RFC 1042), if follows.
+func (d *dissector) logicalLink(length int, follows bool) next {
+	if len(d.b) < length {
+		return d.short()
+	}
+	d.take(flow.LayerCustom, length)
+	if !follows {
+		return nothing
+	}
+	d.etherType = 0
+	return d.typed()
+}
+
+// hdlc reads Cisco's header of serial lines: address, control, EtherType.
+func (d *dissector) hdlc() next {
+	const length = 4
+	if len(d.b) < length {
+		return d.short()
+	}
+	d.etherType = binary.BigEndian.Uint16(d.b[2:])
+	d.take(flow.LayerCustom, length)
+	if d.counts() {
+		d.r.EType = uint32(d.etherType)
+	}
+	return etherType
+}
