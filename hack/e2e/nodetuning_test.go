@@ -16,7 +16,9 @@ kind: FlowCollector
 metadata: {name: tuned, namespace: on-tuned-nodes}
 spec:
   nats: {urls: ["nats://nats.nats:4222"]}
-  output: {stream: {maxBytes: 64Mi}}
+  # The servers have little room, which other tests need.
+  templateStore: {maxBytes: 16Mi, deletionPolicy: Delete}
+  output: {stream: {maxBytes: 64Mi, deletionPolicy: Delete}}
   service: {type: None}
   collector: {nodeTuning: ReceiveBuffer}
 `
@@ -36,7 +38,9 @@ metadata: {name: on-tuned-nodes, labels: {pod-security.kubernetes.io/enforce: %s
 		if t.Failed() {
 			t.Log(cluster.Diagnose(ctx, f))
 		}
-		_, err := cluster.Kubectl(ctx, "delete", "namespace", f.Namespace, "--timeout=5m")
+		_, err := cluster.Kubectl(ctx, "--namespace", f.Namespace, "delete", "flowcollector", f.Name, "--ignore-not-found", "--timeout=1m")
+		must(t, err)
+		_, err = cluster.Kubectl(ctx, "delete", "namespace", f.Namespace, "--timeout=5m")
 		must(t, err)
 	}()
 	must(t, cluster.Apply(t.Context(), tuning))
