@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Two devices with the same address, domain and port, and layouts of their own, at one collector: once both have come back, neither
+// Two devices with the same address, domain and port, and layouts of their own, at one collector: once three layouts in a row came back, neither
 // is read with the other's layout, in any collector, until only one is heard for an hour. Each repeats its template after a while of its own.
 func TestTwinsAtOneCollectorAreHeldNotMixedUp(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -7,8 +7,8 @@ import (
 )
 
 // LearnTemplate takes a template that came from port in a message with an export time (seconds since 1970) and received at
-// now (nanoseconds). Where two layouts in a row come back, each slowly and within an hour, devices that share the port say them in turn:
-// both are kept, and the port's data is held until one of them is silent.
+// now (nanoseconds). Where three layouts in a row come back, each slowly and within an hour (see turns), devices that share the port say them
+// in turn: both are kept, and the port's data is held until one of them was not repeated in time (see lasts).
 func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now int64) {
 	defer e.store.trim(now) // when e is unlocked
 	e.heard.Store(now)
