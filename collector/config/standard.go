@@ -8,11 +8,8 @@ const (
 	StandardFile      = StandardDirectory + "/collector.yaml"
 )
 
-// FleetBucket is the bucket of the FlowCollector of a namespace and name, unless that names another one, or has one of an earlier
+// FleetStream is the stream of the FlowCollector of a namespace and name, unless that names another one, or has one of an earlier
 // version's name.
-func FleetBucket(namespace, name string) string { return "flowfleet-" + Fleet(namespace, name) }
-
-// FleetStream is the stream of the FlowCollector of a namespace and name, as FleetBucket is its bucket.
 func FleetStream(namespace, name string) string { return "flows-" + Fleet(namespace, name) }
 
 // FleetBucketNames and FleetStreamNames are the names that bucket and stream of a FlowCollector may have where it names none: the usual

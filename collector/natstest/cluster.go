@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -51,9 +50,6 @@ func StartCluster(t testing.TB, servers int, change ...func(*server.Options)) *C
 	})
 	return c
 }
-
-// URL for clients, of all servers.
-func (c *Cluster) URL() string { return strings.Join(c.URLs(), ",") }
 
 // URLs for clients, one for each server.
 func (c *Cluster) URLs() []string {
