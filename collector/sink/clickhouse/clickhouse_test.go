@@ -148,19 +148,54 @@ func TestRollUpsAddUpToTheFlows(t *testing.T) {
 	}
 }
 
-// everywhere is how many flows each table has, which is twice as many by interface.
+// everywhere is how many flows each table has, which is twice as many by interface and by prefix.
 func everywhere(t *testing.T, s *clickhousetest.Server, want string) {
 	t.Helper()
 	for _, r := range rollups {
 		for _, i := range []interval{oneMinute, fiveMinutes} {
 			divisor := "1"
-			if r.name == "interfaces" {
+			if r.name == "interfaces" || r.name == "prefixes" {
 				divisor = "2"
 			}
 			expect(t, s, "SELECT intDiv(sum(flows), "+divisor+") FROM flowfleet."+r.table(i), want)
 		}
 	}
 	expect(t, s, "SELECT count() FROM flowfleet.flows", want)
+}
+
+// A prefix is as long as the exporter says, and never so long that it is a host's.
+func TestFlowsAddUpByPrefix(t *testing.T) {
+	s, k := begin(t)
+	var records []flow.Record
+	for _, ends := range [][2]struct {
+		address string
+		length  uint32
+	}{
+		{{"10.20.30.40", 16}, {"2001:db8:1:2::3", 32}},
+		{{"10.20.99.1", 16}, {"2001:db8:9::", 32}},
+		{{"10.20.30.40", 30}, {"2001:db8:1:2::3", 64}}, // of a host's subnet
+		{{"10.20.30.41", 0}, {"2001:db8:1:3::3", 0}},   // not said
+		{{"10.20.30.41", 99}, {"10.0.0.1", 255}},       // lengths that are none
+		{{"", 0}, {"10.0.0.200", 8}},                   // no address
+	} {
+		r := sample()
+		r.SrcAddr, r.SrcNet, r.DstAddr, r.DstNet = flow.Address{}, ends[0].length, flow.AddressFrom(netip.MustParseAddr(ends[1].address)), ends[1].length
+		if ends[0].address != "" {
+			r.SrcAddr = flow.AddressFrom(netip.MustParseAddr(ends[0].address))
+		}
+		records = append(records, r)
+	}
+	store(t, k, "1", records...)
+	for _, table := range []string{"prefixes_1m", "prefixes_5m"} {
+		expect(t, s, "SELECT side, prefix, prefix_length, sum(flows), sum(bytes), sum(scaled_bytes) FROM flowfleet."+table+" GROUP BY ALL ORDER BY ALL",
+			"dst\t::ffff:10.0.0.0\t8\t1\t1500\t1500000\n"+
+				"dst\t::ffff:10.0.0.0\t24\t1\t1500\t1500000\n"+
+				"dst\t2001:db8::\t32\t2\t3000\t3000000\n"+
+				"dst\t2001:db8:1::\t48\t2\t3000\t3000000\n"+
+				"src\t::\t48\t1\t1500\t1500000\n"+
+				"src\t::ffff:10.20.0.0\t16\t2\t3000\t3000000\n"+
+				"src\t::ffff:10.20.30.0\t24\t3\t4500\t4500000")
+	}
 }
 
 func TestABatchThatComesAgainIsStoredOnce(t *testing.T) {

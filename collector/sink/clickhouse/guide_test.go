@@ -84,9 +84,9 @@ func TestTheStatementsOfTheGuideRun(t *testing.T) {
 		t.Errorf("%d lines about a host that nobody talked to", got)
 	}
 	expect(t, s, `SELECT src_prefix, src_length, dst_prefix, dst_length, sum(flows), sum(flows_without_rate), sum(bytes), sum(scaled_bytes)
-		FROM flowfleet.prefixes_5m GROUP BY ALL ORDER BY ALL`,
+		FROM flowfleet.prefix_pairs_5m GROUP BY ALL ORDER BY ALL`,
 		"::ffff:10.10.0.0\t16\t2001:db8::\t32\t3\t0\t4500\t4500000\n::ffff:10.10.13.10\t32\t::\t0\t1\t1\t1500\t\\N")
-	if got := find("FROM flowfleet.prefixes_5m"); got != "10.10.0.0/16\t2001:db8::/32\t4500000\n10.10.13.10/32\t::/0\t\\N" {
+	if got := find("FROM flowfleet.prefix_pairs_5m"); got != "10.10.0.0/16\t2001:db8::/32\t4500000\n10.10.13.10/32\t::/0\t\\N" {
 		t.Errorf("prefixes: %q", got)
 	}
 	if made := s.Query("SHOW CREATE TABLE flowfleet.flows"); strings.Contains(made, "TTL") {

@@ -241,22 +241,3 @@ func TestARecordOfTheLedgerIsReadAsItIs(t *testing.T) {
 		t.Errorf("a field of a later version: %v", err)
 	}
 }
-
-func TestTablesOfVersion1GetWhatTheyLack(t *testing.T) {
-	s := clickhousetest.Start(t)
-	c := Config{URL: s.URL()}
-	c.SetDefaults()
-	for _, statement := range c.Tables().Statements() {
-		if !strings.Contains(statement, ledgerTable) {
-			s.Query(strings.Replace(statement, "2 AS version", "1 AS version", 1))
-		}
-	}
-	if have, err := New(c).Check(t.Context()); err != nil || have.Version != 1 || have.Problem == "" {
-		t.Errorf("tables of version 1 are taken for those of version 2: %+v, %v", have, err)
-	}
-	c.CreateTables = true
-	if have, err := New(c).Check(t.Context()); err != nil || have.Version != Version || have.Problem != "" {
-		t.Fatalf("%+v, %v", have, err)
-	}
-	expect(t, s, "SELECT version, (SELECT count() FROM flowfleet.ledger_minutes) FROM flowfleet.schema_version", "2\t0")
-}

@@ -97,6 +97,27 @@ var autonomousSystems = board{
 	},
 }
 
+// A flow counts at both its ends: a graph or a sum is of one side.
+const (
+	fromSide = "side = 'src'"
+	toSide   = "side = 'dst'"
+)
+
+var prefixes = board{
+	name: "prefixes", title: "Flowfleet: prefixes", description: "By network: of the length that the exporter says, at most /24 and /48",
+	variables: []variable{exporters},
+	panels: []panel{
+		{title: "Traffic by source prefix", kind: graph, unit: "bps", width: 12, height: 10, description: scaledNote,
+			query: traffic("prefixes", prefix, fromSide, ofExporters)},
+		{title: "Traffic by destination prefix", kind: graph, unit: "bps", width: 12, height: 10, description: scaledNote,
+			query: traffic("prefixes", prefix, toSide, ofExporters)},
+		{title: "From", kind: rows, width: 12, height: 12, description: scaledNote,
+			query: most("prefixes", prefix+" AS source", fromSide, ofExporters)},
+		{title: "To", kind: rows, width: 12, height: 12, description: scaledNote,
+			query: most("prefixes", prefix+" AS destination", toSide, ofExporters)},
+	},
+}
+
 var oneExporter = board{
 	name: "exporter", title: "Flowfleet: an exporter", description: "What one router, switch or firewall sends",
 	variables: []variable{exporter},

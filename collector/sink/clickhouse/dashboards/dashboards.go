@@ -32,7 +32,7 @@ type board struct {
 	panels    []panel
 }
 
-var boards = []board{overview, oneInterface, applications, protocols, autonomousSystems, oneExporter, conversations, completeness}
+var boards = []board{overview, oneInterface, applications, protocols, autonomousSystems, prefixes, oneExporter, conversations, completeness}
 
 // All returns the dashboards over the tables of a database, whose name must be one that Tables.Check accepts.
 func All(database string) ([]Dashboard, error) {

@@ -317,6 +317,8 @@ func TestGraphsAddUpToTheTraffic(t *testing.T) {
 		{"protocols", "Traffic by service", 2},
 		{"as", "Traffic by source AS", shown + 1},
 		{"as", "Traffic by destination AS", 1},
+		{"prefixes", "Traffic by source prefix", 1},
+		{"prefixes", "Traffic by destination prefix", 1},
 	} {
 		names, sum := map[string]bool{}, 0.0
 		for _, row := range rowsOf(t, s, test.board, test.title, usual()) {

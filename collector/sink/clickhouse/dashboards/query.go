@@ -38,6 +38,8 @@ const (
 	sourceAddress  = "replaceOne(toString(src_addr), '::ffff:', '')"
 	destination    = "replaceOne(toString(dst_addr), '::ffff:', '')"
 
+	prefix = "concat(replaceOne(toString(prefix), '::ffff:', ''), '/', toString(prefix_length))"
+
 	applicationName = "if(application_name = '', 'not told', toString(application_name))"
 	interfaceName   = "if(interface_name = '', concat('interface ', toString(interface)), toString(interface_name))"
 	// IANA's protocol numbers that are common.

@@ -265,6 +265,74 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS flows.protocols_5m_from_flows ON CLUSTER 
 FROM flows.flows AS f
 GROUP BY time, sampler_address, exporter_name, proto, service_port;
 
+CREATE TABLE IF NOT EXISTS flows.prefixes_1m ON CLUSTER 'main' (
+    time DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    sampler_address IPv6 CODEC(ZSTD(1)),
+    exporter_name LowCardinality(String) CODEC(ZSTD(1)),
+    side Enum8('dst' = 1, 'src' = 2) CODEC(ZSTD(1)),
+    prefix IPv6 CODEC(ZSTD(1)),
+    prefix_length UInt8 CODEC(ZSTD(1)),
+    flows UInt64 CODEC(ZSTD(1)),
+    flows_without_rate UInt64 CODEC(ZSTD(1)),
+    bytes UInt64 CODEC(ZSTD(1)),
+    packets UInt64 CODEC(ZSTD(1)),
+    scaled_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    scaled_packets Nullable(UInt64) CODEC(ZSTD(1))
+) ENGINE = ReplicatedSummingMergeTree((flows, flows_without_rate, bytes, packets, scaled_bytes, scaled_packets))
+PARTITION BY toDate(time)
+ORDER BY (time, sampler_address, exporter_name, side, prefix, prefix_length)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS flows.prefixes_1m_from_flows ON CLUSTER 'main' TO flows.prefixes_1m AS SELECT
+    toStartOfMinute(toDateTime(f.time_received, 'UTC')) AS time,
+    f.sampler_address AS sampler_address,
+    f.exporter_name AS exporter_name,
+    end.1 AS side,
+    IPv6CIDRToRange(end.2, end.3).1 AS prefix,
+    toUInt8(end.3 - if(IPv6CIDRToRange(end.2, 96).1 = toIPv6('::ffff:0.0.0.0'), 96, 0)) AS prefix_length,
+    count() AS flows,
+    countIf(f.scaled_bytes IS NULL) AS flows_without_rate,
+    sum(f.bytes) AS bytes,
+    sum(f.packets) AS packets,
+    sum(f.scaled_bytes) AS scaled_bytes,
+    sum(f.scaled_packets) AS scaled_packets
+FROM flows.flows AS f ARRAY JOIN [('src', f.src_addr, toUInt8(if(IPv6CIDRToRange(f.src_addr, 96).1 = toIPv6('::ffff:0.0.0.0'), 96 + if(f.src_net BETWEEN 1 AND 24, f.src_net, 24), if(f.src_net BETWEEN 1 AND 48, f.src_net, 48)))), ('dst', f.dst_addr, toUInt8(if(IPv6CIDRToRange(f.dst_addr, 96).1 = toIPv6('::ffff:0.0.0.0'), 96 + if(f.dst_net BETWEEN 1 AND 24, f.dst_net, 24), if(f.dst_net BETWEEN 1 AND 48, f.dst_net, 48))))] AS end
+GROUP BY time, sampler_address, exporter_name, side, prefix, prefix_length;
+
+CREATE TABLE IF NOT EXISTS flows.prefixes_5m ON CLUSTER 'main' (
+    time DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    sampler_address IPv6 CODEC(ZSTD(1)),
+    exporter_name LowCardinality(String) CODEC(ZSTD(1)),
+    side Enum8('dst' = 1, 'src' = 2) CODEC(ZSTD(1)),
+    prefix IPv6 CODEC(ZSTD(1)),
+    prefix_length UInt8 CODEC(ZSTD(1)),
+    flows UInt64 CODEC(ZSTD(1)),
+    flows_without_rate UInt64 CODEC(ZSTD(1)),
+    bytes UInt64 CODEC(ZSTD(1)),
+    packets UInt64 CODEC(ZSTD(1)),
+    scaled_bytes Nullable(UInt64) CODEC(ZSTD(1)),
+    scaled_packets Nullable(UInt64) CODEC(ZSTD(1))
+) ENGINE = ReplicatedSummingMergeTree((flows, flows_without_rate, bytes, packets, scaled_bytes, scaled_packets))
+PARTITION BY toYYYYMM(time)
+ORDER BY (time, sampler_address, exporter_name, side, prefix, prefix_length)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS flows.prefixes_5m_from_flows ON CLUSTER 'main' TO flows.prefixes_5m AS SELECT
+    toStartOfFiveMinutes(toDateTime(f.time_received, 'UTC')) AS time,
+    f.sampler_address AS sampler_address,
+    f.exporter_name AS exporter_name,
+    end.1 AS side,
+    IPv6CIDRToRange(end.2, end.3).1 AS prefix,
+    toUInt8(end.3 - if(IPv6CIDRToRange(end.2, 96).1 = toIPv6('::ffff:0.0.0.0'), 96, 0)) AS prefix_length,
+    count() AS flows,
+    countIf(f.scaled_bytes IS NULL) AS flows_without_rate,
+    sum(f.bytes) AS bytes,
+    sum(f.packets) AS packets,
+    sum(f.scaled_bytes) AS scaled_bytes,
+    sum(f.scaled_packets) AS scaled_packets
+FROM flows.flows AS f ARRAY JOIN [('src', f.src_addr, toUInt8(if(IPv6CIDRToRange(f.src_addr, 96).1 = toIPv6('::ffff:0.0.0.0'), 96 + if(f.src_net BETWEEN 1 AND 24, f.src_net, 24), if(f.src_net BETWEEN 1 AND 48, f.src_net, 48)))), ('dst', f.dst_addr, toUInt8(if(IPv6CIDRToRange(f.dst_addr, 96).1 = toIPv6('::ffff:0.0.0.0'), 96 + if(f.dst_net BETWEEN 1 AND 24, f.dst_net, 24), if(f.dst_net BETWEEN 1 AND 48, f.dst_net, 48))))] AS end
+GROUP BY time, sampler_address, exporter_name, side, prefix, prefix_length;
+
 CREATE TABLE IF NOT EXISTS flows.applications_1m ON CLUSTER 'main' (
     time DateTime('UTC') CODEC(Delta, ZSTD(1)),
     sampler_address IPv6 CODEC(ZSTD(1)),
@@ -503,6 +571,12 @@ ENGINE = Distributed('main', 'flows', 'protocols_1m');
 CREATE TABLE IF NOT EXISTS flows.protocols_5m_all ON CLUSTER 'main' AS flows.protocols_5m
 ENGINE = Distributed('main', 'flows', 'protocols_5m');
 
+CREATE TABLE IF NOT EXISTS flows.prefixes_1m_all ON CLUSTER 'main' AS flows.prefixes_1m
+ENGINE = Distributed('main', 'flows', 'prefixes_1m');
+
+CREATE TABLE IF NOT EXISTS flows.prefixes_5m_all ON CLUSTER 'main' AS flows.prefixes_5m
+ENGINE = Distributed('main', 'flows', 'prefixes_5m');
+
 CREATE TABLE IF NOT EXISTS flows.applications_1m_all ON CLUSTER 'main' AS flows.applications_1m
 ENGINE = Distributed('main', 'flows', 'applications_1m');
 
@@ -546,4 +620,4 @@ FROM (
 GROUP BY minute, exporter
 ORDER BY minute, exporter;
 
-CREATE OR REPLACE VIEW flows.schema_version ON CLUSTER 'main' AS SELECT 2 AS version;
+CREATE OR REPLACE VIEW flows.schema_version ON CLUSTER 'main' AS SELECT 3 AS version;
