@@ -46,6 +46,9 @@ const (
 	// buryAttempts is how often a worker tries to put a refused message away before it goes on with the next.
 	buryAttempts = 3
 	putOff       = 5 * time.Minute
+	// rejectedInRow is how many messages have to be refused, one after the other, until a sink is held to store nothing: of some bad
+	// messages among good ones the books tell.
+	rejectedInRow = 3
 )
 
 // Sink reads one consumer and stores in one destination.
@@ -60,6 +63,7 @@ type Sink struct {
 	mu       sync.Mutex
 	consumer jetstream.Consumer
 	state    State
+	rejected int // messages in a row that were refused for ever
 }
 
 // State is how a sink is now.
@@ -67,6 +71,9 @@ type State struct {
 	// Each is empty where all is well, and else says what is wrong: with the connection to NATS, with the consumer and reading it, with
 	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused.
 	NATS, Reading, Checking, Storing, Refusing string
+	// Rejecting is why the last message was refused for ever, where at least the last three were, and empty from the next one that is
+	// stored.
+	Rejecting string
 	// Schema is what the destination was found to have, at the last check that went well.
 	Schema Schema
 	// Known: the consumer has been asked, and has Pending messages that nobody has read yet.
@@ -249,7 +256,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(meta)})
 			unanswered = unanswered || errors.Is(err, ErrUnanswered)
 			if refused = refusal(err); err == nil {
-				s.note(func(state *State) { state.Storing, state.Refusing = "", "" })
+				s.note(func(state *State) { state.Storing, state.Refusing, state.Rejecting, s.rejected = "", "", "", 0 })
 				break
 			} else if refused == nil && ctx.Err() == nil {
 				s.note(func(state *State) { state.Storing = said(err) })
@@ -262,6 +269,11 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 				s.note(func(state *State) { state.Storing, state.Refusing = "", said(err) })
 			}
 			if err == nil {
+				s.note(func(state *State) {
+					if s.rejected++; s.rejected >= rejectedInRow {
+						state.Rejecting = fmt.Sprintf("%s: %s", refused.Reason, said(refused.Err))
+					}
+				})
 				s.lines.Do(func() {
 					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", meta.Sequence.Stream,
 						"records", records, "subject", s.options.RefusedSubject, "cut", cut)

@@ -274,6 +274,39 @@ func TestWhatIsRefusedForEverIsKeptWithTheReason(t *testing.T) {
 	}
 }
 
+// Some bad messages among good ones are no trouble of the sink's: the books tell of them. Where nothing is stored any more, it says so,
+// until something is.
+func TestASinkWhoseMessagesAreAllRefusedSaysSo(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	bad := batch(5)
+	b.memory.answer(func(_ context.Context, batch Batch) error {
+		if string(batch.Payload) == string(bad) {
+			return &Refusal{ReasonDestination, errors.New("Code: 33")}
+		}
+		return nil
+	})
+	o := options()
+	o.Workers = 1
+	s, stop := b.start(o)
+	defer stop()
+	refuse := func(n int) {
+		for range n {
+			b.publish(publish.EncodingProtobuf, 5, bad)
+		}
+	}
+	refuse(rejectedInRow - 1)
+	b.publishMany(1, 1)
+	refuse(rejectedInRow - 1)
+	b.rest(o.Consumer)
+	if got := s.State().Rejecting; got != "" {
+		t.Errorf("a message of these was stored, and it says %q", got)
+	}
+	refuse(1)
+	natstest.Eventually(t, "it says that all is refused", func() bool { return s.State().Rejecting == "destination: Code: 33" })
+	b.publishMany(1, 1)
+	natstest.Eventually(t, "it stores again", func() bool { return s.State().Rejecting == "" })
+}
+
 // Without a place for it, what is refused is not let go of, and holds up nothing else.
 func TestWhatIsRefusedIsPutOffWhereItCannotBeKept(t *testing.T) {
 	b := newBench(t, natstest.Start(t))

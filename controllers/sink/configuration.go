@@ -42,7 +42,7 @@ func (s *Sink) Configuration() *service.Config {
 		HTTP:       config.HTTP{Address: fmt.Sprintf(":%d", port)},
 		Refused: service.Refused{
 			Subject: "flowfleet.refused." + s.Sink.Namespace + "." + s.Sink.Name,
-			Stream:  s.Stream + "-refused-" + ConsumerName(s.Sink),
+			Stream:  refusedStream(s.Sink, s.Stream),
 		},
 	}
 	for _, p := range spec.Protocols {
@@ -103,4 +103,9 @@ func (s *Sink) ConfigMap() (*coreac.ConfigMapApplyConfiguration, error) {
 func hash(file []byte) string {
 	sum := sha256.Sum256(file)
 	return hex.EncodeToString(sum[:8])
+}
+
+// refusedStream keeps what the sinks of a FlowSink, which read stream, were refused for ever.
+func refusedStream(s *v1alpha1.FlowSink, stream string) string {
+	return stream + "-refused-" + ConsumerName(s)
 }

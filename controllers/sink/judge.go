@@ -25,6 +25,7 @@ const (
 	ReasonRolling              = "Rolling"
 	ReasonSinksNotReady        = "SinksNotReady"
 	ReasonSinksReady           = "SinksReady"
+	ReasonEverythingRefused    = "EverythingRefused"
 	ReasonNotKnown             = "NotKnown"
 	ReasonDestinationFails     = "DestinationFails"
 	ReasonSchemaCurrent        = "SchemaCurrent"
@@ -123,7 +124,21 @@ func (f *Facts) ready() said {
 		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; %s%s",
 			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), "/readyz of the others says what is wrong"), f.troubles())
 	}
+	if why := f.rejecting(); why != "" {
+		return no(ReasonEverythingRefused, "%s; they are kept in the stream %s: mend the cause, then publish them anew", why,
+			refusedStream(f.Sink, f.Stream))
+	}
 	return said{metav1.ConditionTrue, ReasonSinksReady, fmt.Sprintf("%d of %d sinks read the stream %s and store", wanted, wanted, f.Stream)}
+}
+
+// rejecting is what the first sink says that has stored nothing of the last messages, since each was refused for ever.
+func (f *Facts) rejecting() string {
+	for i := range f.Heard {
+		if d := f.Heard[i].Said; d != nil && d.Rejecting != "" {
+			return fmt.Sprintf("%s stores nothing: the last messages were all refused, the latest as %s", f.Heard[i].Pod.Name, d.Rejecting)
+		}
+	}
+	return ""
 }
 
 // troubles of the pods, as the end of a message.
@@ -150,8 +165,8 @@ func (f *Facts) destinationReachable(ready said) said {
 	if fault := f.fault(); fault != "" {
 		return said{metav1.ConditionFalse, ReasonDestinationFails, fault}
 	}
-	if ready.status == metav1.ConditionTrue {
-		return said{metav1.ConditionTrue, ReasonSinksReady, "all sinks can store"}
+	if ready.status == metav1.ConditionTrue || ready.reason == ReasonEverythingRefused {
+		return said{metav1.ConditionTrue, ReasonSinksReady, "all sinks reach it and its tables"}
 	}
 	return said{metav1.ConditionUnknown, ReasonNotKnown, "not all sinks are ready: see Ready"}
 }
@@ -195,7 +210,7 @@ func (f *Facts) schemaCurrent() said {
 
 // stalled is what kstatus reads as a failure: only another spec helps.
 func stalled(ready said) said {
-	if ready.reason == ReasonInvalid {
+	if ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas {
 		return said{metav1.ConditionTrue, ready.reason, ready.message}
 	}
 	return said{}

@@ -11,6 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
@@ -52,7 +55,10 @@ func TestJudgement(t *testing.T) {
 		{"no stream", func(f *Facts) { f.Stream = "" }, "False", ReasonStreamPending, "StreamReady", "Unknown", "True", "", 6},
 		{"a spec that cannot work", func(f *Facts) { f.Problems = []string{"choose Protobuf"} }, "False", ReasonInvalid, "choose Protobuf", "Unknown", "", "True", 7},
 		{"not applied", func(f *Facts) { f.Failure = "quota" }, "False", ReasonApplyFailed, "quota", "Unknown", "True", "", 6},
-		{"none wanted", func(f *Facts) { f.Sink.Spec.Replicas = new(int32); f.Deployment = deployment(0, 0, 0) }, "False", ReasonNoReplicas, "wait", "Unknown", "", "", 7},
+		{"none wanted", func(f *Facts) { f.Sink.Spec.Replicas = new(int32); f.Deployment = deployment(0, 0, 0) }, "False", ReasonNoReplicas, "wait", "Unknown", "", "True", 7},
+		{"ready, and all is refused", func(f *Facts) {
+			f.Heard = []Heard{{Said: &status.Sink{}}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Rejecting: "destination: Code: 33"}}}
+		}, "False", ReasonEverythingRefused, "the latest as destination: Code: 33; they are kept in the stream flows-edge-refused-", "True", "True", "", 7},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			two := int32(2)
@@ -78,10 +84,35 @@ func TestJudgement(t *testing.T) {
 					t.Errorf("%s is %q, not %q", kind, status(kind), want)
 				}
 			}
+			checkKstatus(t, s, got, test.ready, test.failed)
 			if got.ObservedGeneration != test.observed {
 				t.Errorf("observed generation %d, not %d", got.ObservedGeneration, test.observed)
 			}
 		})
+	}
+}
+
+// checkKstatus asks kstatus itself, as Flux and others do: Current where all is well, Failed where only another spec helps.
+func checkKstatus(t *testing.T, s *v1alpha1.FlowSink, judged v1alpha1.FlowSinkStatus, ready, failed string) {
+	t.Helper()
+	s = s.DeepCopy()
+	s.Status = judged
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kstatus.Compute(&unstructured.Unstructured{Object: object})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := kstatus.InProgressStatus
+	if failed == "True" {
+		want = kstatus.FailedStatus
+	} else if ready == "True" {
+		want = kstatus.CurrentStatus
+	}
+	if got.Status != want {
+		t.Errorf("kstatus says %s (%s), not %s", got.Status, got.Message, want)
 	}
 }
 

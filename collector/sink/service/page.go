@@ -54,7 +54,8 @@ func (p *page) document(ctx context.Context) *status.Sink {
 	d := &status.Sink{
 		Build: observe.Version(), Started: p.started, Time: time.Now(),
 		NATS: state.NATS, Reading: state.Reading, Destination: state.Checking, Storing: state.Storing, Refusing: state.Refusing,
-		Stored: books.Stored.Records, Waiting: books.Waiting.Records, Refused: make(map[string]uint64),
+		Rejecting: state.Rejecting,
+		Stored:    books.Stored.Records, Waiting: books.Waiting.Records, Refused: make(map[string]uint64),
 	}
 	if state.Schema.Known {
 		d.Schema = &status.Schema{Version: state.Schema.Version, Wanted: state.Schema.Wanted}
