@@ -54,7 +54,7 @@ type Output struct {
 	// +optional
 	Ledger Ledger `json:"ledger,omitempty"`
 
-	// stream is the JetStream stream that keeps flows.
+	// stream that keeps flows.
 	// +optional
 	// +kubebuilder:default={}
 	Stream Stream `json:"stream,omitzero"`
