@@ -25,7 +25,7 @@ const (
 	NodeTuningReceiveBuffer NodeTuning = "ReceiveBuffer"
 )
 
-// Collector is how the collectors' pods are made.
+// Collector configures the collectors' pods.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxSurge) || string(self.updateStrategy.maxSurge) in ['0', '0%']",message="collector.updateStrategy: with hostNetwork two collectors cannot have the same port of a node, so there can be no surge; leave maxSurge out and set maxUnavailable"
 // +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxUnavailable) || !(string(self.updateStrategy.maxUnavailable) in ['0', '0%'])",message="collector.updateStrategy: with hostNetwork a collector ends before the next one can begin, so maxUnavailable cannot be 0; leave it out, or set at least 1"
@@ -52,8 +52,8 @@ type Collector struct {
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []SecretName `json:"imagePullSecrets,omitempty"`
 
-	// resources of the collector. Its Go runtime is told to stay within 90% of the memory limit. Default: requests of 200m CPU
-	// and 512Mi memory, a limit of 1Gi memory.
+	// resources of the collector's container. Its Go runtime is told to stay within 90% of the memory limit. Default: requests of
+	// 200m CPU and 512Mi memory, a limit of 1Gi memory.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="collector.resources.limits: quantities such as 500m, 2 or 1Gi are needed"
 	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="collector.resources.requests: quantities such as 500m, 2 or 1Gi are needed"
@@ -61,21 +61,22 @@ type Collector struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="collector.resources.claims: collectors have no resource claims; leave them out"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// minReady collectors are enough for CollectorsAvailable, a number of nodes or a percentage of them, rounded up; nodes that are not
-	// ready, cordoned, or joined the fleet less than 5 minutes ago do not count. At least one is needed in any case. Default 99%.
+	// minReady is how many collectors are enough for the condition CollectorsAvailable: a number of nodes, or a percentage of them,
+	// rounded up. Nodes that are not ready, are cordoned, or joined the fleet less than 5 minutes ago do not count. At least one
+	// collector is needed in any case. Default 99%.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 100000 : self.matches('^([1-9][0-9]?|100)%$')",message="collector.minReady: a number of nodes from 1 on, or a percentage from 1% to 100%, is needed"
 	MinReady *intstr.IntOrString `json:"minReady,omitempty"`
 
-	// progressDeadline is how long a rollout, or a Service that waits for its address, may go without getting on before it is Stalled
-	// and Degraded, 1m to 24h. Default 10m.
+	// progressDeadline is how long a rollout may make no progress, or a Service wait for its address, before the fleet is Stalled and
+	// Degraded, 1m to 24h. Default 10m.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="collector.progressDeadline: from 1m to 24h is possible"
 	ProgressDeadline *Duration `json:"progressDeadline,omitempty"`
 
-	// nodeSelector chooses the nodes that have a collector. Default: all that are not tainted.
+	// nodeSelector chooses the nodes that have a collector. Default: all nodes that are not tainted.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 
@@ -89,7 +90,7 @@ type Collector struct {
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
-	// topologySpreadConstraints of the pods. (A DaemonSet places its pods itself; constraints matter for what else runs there.)
+	// topologySpreadConstraints of the pods. A DaemonSet places its pods itself, so constraints matter only for what else runs there.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -101,21 +102,22 @@ type Collector struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
-	// hostNetwork binds the ports on the nodes themselves: exporters then send to nodes, without a Service between, and a
-	// collector's ports are closed for a moment when it is replaced, since no second one can bind them. Default false.
+	// hostNetwork binds the ports on the nodes themselves. Exporters then send to nodes, without a Service between. When a collector
+	// is replaced, its ports are closed for a moment, because no second one can bind them. Default false.
 	// +optional
 	HostNetwork bool `json:"hostNetwork,omitempty"`
 
-	// nodeTuning ReceiveBuffer lets sockets have the receive buffers that listeners.receiveBuffer asks for: before a collector starts, a
-	// privileged container raises the node's sysctl net.core.rmem_max to the largest of them. It holds for all pods of the node, until the
-	// node restarts, and is never lowered. The namespace must allow privileged pods (the Pod Security level privileged): in another one
-	// the fleet gets no pods. Where a node does not allow the change, the collector starts all the same. Default None.
+	// nodeTuning: with ReceiveBuffer, sockets get the receive buffers that listeners.receiveBuffer asks for. Before a collector
+	// starts, a privileged container raises the node's sysctl net.core.rmem_max to the largest of them. The sysctl applies to all
+	// pods of the node, until the node restarts, and is never lowered. The namespace must allow privileged pods (the Pod Security
+	// level privileged); otherwise the fleet gets no pods. If a node does not allow the change, the collector starts all the same.
+	// Default None.
 	// +optional
 	// +kubebuilder:default=None
 	NodeTuning NodeTuning `json:"nodeTuning,omitempty"`
 
-	// metricsPort is where metrics and health are served (TCP), 1024 to 65535. Another one is needed only where hostNetwork
-	// lets two fleets, or others, meet on a node. Default 8080.
+	// metricsPort is the port of metrics and health (TCP), 1024 to 65535. You need another one only with hostNetwork, if two fleets,
+	// or other programs, want the same port of a node. Default 8080.
 	// +optional
 	// +kubebuilder:default=8080
 	// +kubebuilder:validation:Minimum=1024
@@ -126,8 +128,7 @@ type Collector struct {
 	// +optional
 	Profiling bool `json:"profiling,omitempty"`
 
-	// env are further environment variables. Those that the operator sets itself (POD_NAME, NODE_NAME and
-	// GOMEMLIMIT) cannot be among them.
+	// env are further environment variables. POD_NAME, NODE_NAME and GOMEMLIMIT cannot be among them, because the operator sets them.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -142,15 +143,15 @@ type Collector struct {
 	// +kubebuilder:validation:MaxItems=16
 	EnvFrom []EnvFrom `json:"envFrom,omitempty"`
 
-	// serviceAccountName that the pods run under, such as one to which a platform grants something. It has to be there; its token is
-	// not mounted. Default: one that the operator makes.
+	// serviceAccountName is the ServiceAccount of the pods, such as one to which a platform grants something. It must exist. Its
+	// token is not mounted. Default: one that the operator makes.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
-	// securityContext of the pods. The default, and all that can be set, meets the restricted Pod Security standard.
+	// securityContext of the pods. The default meets the restricted Pod Security standard, and so does everything that can be set.
 	// +optional
 	SecurityContext SecurityContext `json:"securityContext,omitzero"`
 
@@ -166,19 +167,19 @@ type Collector struct {
 	// +kubebuilder:validation:Enum=ClusterFirst;ClusterFirstWithHostNet;Default;None
 	DNSPolicy corev1.DNSPolicy `json:"dnsPolicy,omitempty"`
 
-	// dnsConfig adds to what dnsPolicy gives; None needs it.
+	// dnsConfig adds to what dnsPolicy gives. The dnsPolicy None needs it.
 	// +optional
 	DNSConfig *DNSConfig `json:"dnsConfig,omitempty"`
 
-	// initContainers run before the collector; with restartPolicy Always they run beside it, as sidecars do. They are containers as
-	// Kubernetes has them; what Kubernetes does not take stands in the condition ConfigurationValid.
+	// initContainers run before the collector. With restartPolicy Always they run beside it, as sidecars do. They have the fields of
+	// Kubernetes' containers. If Kubernetes refuses one, the condition ConfigurationValid says so.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	InitContainers []Container `json:"initContainers,omitempty"`
 
-	// sidecars run beside the collector. They are containers as Kubernetes has them; what Kubernetes does not take stands in the
-	// condition ConfigurationValid. None is named collector.
+	// sidecars run beside the collector. They have the fields of Kubernetes' containers. If Kubernetes refuses one, the condition
+	// ConfigurationValid says so. None may have the name collector.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
@@ -191,7 +192,7 @@ type Collector struct {
 	// +kubebuilder:validation:MaxItems=32
 	Volumes []Volume `json:"volumes,omitempty"`
 
-	// volumeMounts are further mounts of the container.
+	// volumeMounts are further mounts of the collector's container.
 	// +optional
 	// +listType=map
 	// +listMapKey=mountPath
@@ -199,32 +200,32 @@ type Collector struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(m, !(m.mountPath in ['/etc/flowfleet', '/var/run/secrets/flowfleet', '/var/lib/flowfleet']) && !m.mountPath.startsWith('/etc/flowfleet/') && !m.mountPath.startsWith('/var/run/secrets/flowfleet/') && !m.mountPath.startsWith('/var/lib/flowfleet/'))",message="collector.volumeMounts: the operator mounts /etc/flowfleet, /var/run/secrets/flowfleet and /var/lib/flowfleet itself; choose another mountPath"
 	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
 
-	// annotations of the pods, beside the operator's own.
+	// annotations are added to the pods, beside the operator's own.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=256
 	// +kubebuilder:validation:XValidation:rule="!('flowfleet.io/configuration' in self || 'flowfleet.io/secrets' in self)",message="collector.annotations: the operator sets flowfleet.io/configuration and flowfleet.io/secrets itself; leave them out"
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// labels of the pods, beside the operator's own.
+	// labels are added to the pods, beside the operator's own.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// logLevel of the collectors; it changes without a restart. Default info.
+	// logLevel of the collectors. It changes without a restart. Default info.
 	// +optional
 	// +kubebuilder:default=info
 	LogLevel LogLevel `json:"logLevel,omitempty"`
 
-	// drainTime is how long a collector that was told to end goes on reading, so that datagrams on their way to it are not
-	// lost. It is ready for the first third of it, in which another one may take its place. 1s to 10m. Default 15s.
+	// drainTime is how long a collector that was told to end goes on reading, so that datagrams on their way to it are not lost, 1s
+	// to 10m. It stays ready for the first third of this time, so that another collector can take its place. Default 15s.
 	// +optional
 	// +kubebuilder:default="15s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="collector.drainTime: from 1s to 10m is possible"
 	DrainTime *Duration `json:"drainTime,omitempty"`
 
-	// terminationGracePeriodSeconds until a collector that does not end is killed, 1 to 3600, and at least drainTime and 15 s.
-	// Default: drainTime and 30 s.
+	// terminationGracePeriodSeconds is after how long a collector that does not end is killed, 1 to 3600, and at least drainTime plus
+	// 15 s. Default: drainTime plus 30 s.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
@@ -235,7 +236,7 @@ type Collector struct {
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitzero"`
 }
 
-// Container is one as Kubernetes has it. Its fields are not repeated in the schema, which they would triple.
+// Container has the fields of Kubernetes' containers. The schema does not repeat them, because they would triple its size.
 //
 // +kubebuilder:validation:Type=object
 // +kubebuilder:pruning:PreserveUnknownFields
@@ -243,12 +244,12 @@ type Container struct {
 	runtime.RawExtension `json:",inline"`
 }
 
-// SecurityContext says under which ids the pods run.
+// SecurityContext says under which user and group ids the pods run.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.assignedByPlatform) || !self.assignedByPlatform || !has(self.runAsUser) && !has(self.runAsGroup) && !has(self.fsGroup)",message="securityContext: ids that the platform assigns cannot be set; leave runAsUser, runAsGroup and fsGroup out, or assignedByPlatform"
 type SecurityContext struct {
-	// assignedByPlatform leaves user and groups to the platform, as OpenShift wants it, whose security context constraints assign
-	// them to each namespace. Default false.
+	// assignedByPlatform leaves user and groups to the platform. OpenShift wants this: its security context constraints assign them
+	// to each namespace. Default false.
 	// +optional
 	AssignedByPlatform bool `json:"assignedByPlatform,omitempty"`
 
@@ -275,21 +276,22 @@ type SecurityContext struct {
 	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
 }
 
-// UpdateStrategy says how many collectors are replaced at a time. By default a new one is ready on each node before the old
-// one ends; on the host network, where both would need the same ports, one node after the other.
+// UpdateStrategy says how many collectors are replaced at a time. By default a new collector is ready on each node before the old one
+// ends. On the host network both would need the same ports, so one node follows the other.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || string(self.maxSurge) in ['0', '0%'] || !has(self.maxUnavailable) || string(self.maxUnavailable) in ['0', '0%']",message="updateStrategy: maxSurge and maxUnavailable exclude each other; set one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || !has(self.maxUnavailable) || !(string(self.maxSurge) in ['0', '0%']) || !(string(self.maxUnavailable) in ['0', '0%'])",message="updateStrategy: maxSurge and maxUnavailable cannot both be 0, since nothing could be replaced; set one of them"
 type UpdateStrategy struct {
-	// maxSurge nodes may have a second collector while the first is replaced: a number, or a percentage of the nodes. Default 1
-	// (0 with hostNetwork).
+	// maxSurge is how many nodes may have a second collector while the first is replaced: a number, or a percentage of the nodes.
+	// Default 1 (0 with hostNetwork).
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=6
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 100000 : self.matches('^(0|[1-9][0-9]?|100)%$')",message="maxSurge: a number of nodes such as 1, or a percentage such as \"10%\", is needed"
 	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
 
-	// maxUnavailable nodes may be without a collector: a number, or a percentage of the nodes. Default 0 (1 with hostNetwork).
+	// maxUnavailable is how many nodes may be without a collector: a number, or a percentage of the nodes. Default 0 (1 with
+	// hostNetwork).
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=6
@@ -336,12 +338,12 @@ type Volume struct {
 
 // EmptyDir is a directory that lives as long as the pod.
 type EmptyDir struct {
-	// medium Memory keeps the files in memory, which counts towards the memory limit. Default: the node's disk.
+	// medium: with Memory, the files are in memory, and count towards the memory limit. Default: the node's disk.
 	// +optional
 	// +kubebuilder:validation:Enum="";Memory
 	Medium corev1.StorageMedium `json:"medium,omitempty"`
 
-	// sizeLimit of the files, up to 1Pi: a pod that exceeds it is evicted. Default: none.
+	// sizeLimit of the files, up to 1Pi. A pod that exceeds it is evicted. Default: none.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

@@ -2,15 +2,16 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// FlowProtocol is how flows came, as their subject ends with it.
+// FlowProtocol is the protocol that flows came in. Their subject ends with it.
 //
 // +kubebuilder:validation:Enum=netflow5;netflow9;ipfix;sflow
 type FlowProtocol string
 
-// Consumer is a durable pull consumer of the stream: the place where a reader stands. It delivers all messages, wants each acknowledged, and
-// delivers again what was not, without end.
+// Consumer is a durable pull consumer of the stream: it remembers how far a reader has read. It delivers all messages, wants each
+// acknowledged, and delivers again what was not acknowledged, without end.
 type Consumer struct {
-	// name of the consumer in the stream, a DNS label. A consumer that is taken out of the list is deleted in NATS if Flowfleet made it.
+	// name of the consumer in the stream, a DNS label. If you take a consumer out of the list, it is deleted in NATS if Flowfleet
+	// made it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -29,7 +30,8 @@ type Consumer struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="consumers.ackWait: from 1s to 1h is possible"
 	AckWait *Duration `json:"ackWait,omitempty"`
 
-	// maxAckPending is how many messages all readers of the consumer have at a time without an acknowledgement, 1 to 100000. Default 1000.
+	// maxAckPending is how many messages the readers of the consumer may have at a time, all together, without having acknowledged
+	// them, 1 to 100000. Default 1000.
 	// +optional
 	// +kubebuilder:default=1000
 	// +kubebuilder:validation:Minimum=1
@@ -47,7 +49,7 @@ type Consumer struct {
 type ConsumerStatus struct {
 	// name of the consumer.
 	Name string `json:"name"`
-	// managed is true where this FlowCollector owns the consumer.
+	// managed is true if this FlowCollector owns the consumer.
 	// +optional
 	Managed bool `json:"managed"`
 	// pending messages were not delivered to a reader yet.
@@ -56,36 +58,37 @@ type ConsumerStatus struct {
 	// ackPending messages were delivered and not acknowledged.
 	// +optional
 	AckPending int64 `json:"ackPending"`
-	// redelivered are those of them that were delivered more than once.
+	// redelivered messages are those in ackPending that were delivered more than once.
 	// +optional
 	Redelivered int64 `json:"redelivered"`
-	// lagSeconds is the age of the oldest message that is not acknowledged, 0 where there is none. Left out where it is not known.
+	// lagSeconds is the age of the oldest message that is not acknowledged, 0 if there is none. It is left out if it is not known.
 	// +optional
 	LagSeconds *int64 `json:"lagSeconds,omitempty"`
-	// retentionUsedPercent is how near the oldest message that is not acknowledged is to its end in the stream: of maxAge, maxBytes or the
-	// most messages, whichever it has used most of. The stream takes it at 100. Sizes are estimated from the place in the stream. Left out
-	// where it is not known.
+	// retentionUsedPercent is how near the oldest message that is not acknowledged is to its removal from the stream: by maxAge, by
+	// maxBytes or by the most messages, whichever is nearest. The stream removes it at 100. Sizes are estimated from the place in the
+	// stream. It is left out if it is not known.
 	// +optional
 	RetentionUsedPercent *int32 `json:"retentionUsedPercent,omitempty"`
-	// lastReadTime is when a message was last delivered, as far as is known; left out for never.
+	// lastReadTime is when a message was last delivered, as far as is known. It is left out if none ever was.
 	// +optional
 	LastReadTime *metav1.Time `json:"lastReadTime,omitempty"`
-	// lost messages were taken by the stream before a reader had acknowledged them, since the operator knows the consumer.
+	// lost messages were removed by the stream before a reader had acknowledged them. The operator counts since it knows the
+	// consumer.
 	// +optional
 	Lost int64 `json:"lost"`
-	// lostAtLeast is true where more than lost may have been taken: while somebody read at the same time, or the consumer delivers some
-	// protocols only. Without it, lost is exact.
+	// lostAtLeast is true if more than lost may have been removed: somebody read at the same time, or the consumer delivers some
+	// protocols only. Otherwise lost is exact.
 	// +optional
 	LostAtLeast bool `json:"lostAtLeast,omitempty"`
 	// lostTime is when a loss was last seen.
 	// +optional
 	LostTime *metav1.Time `json:"lostTime,omitempty"`
-	// position is what the next look is compared with to count what is lost.
+	// position is what the operator compares the next look with, to count what is lost.
 	// +optional
 	Position ConsumerPosition `json:"position,omitzero"`
 }
 
-// ConsumerPosition is where a consumer stood in its stream. Numbers are JetStream's.
+// ConsumerPosition is where a consumer stood in its stream. Its numbers are JetStream's.
 type ConsumerPosition struct {
 	// created is when the consumer was made.
 	// +optional
@@ -99,10 +102,10 @@ type ConsumerPosition struct {
 	// delivered is the last message that was delivered.
 	// +optional
 	Delivered int64 `json:"delivered,omitempty"`
-	// deliveries there were, with those that were repeated.
+	// deliveries is how many there were, repeated ones too.
 	// +optional
 	Deliveries int64 `json:"deliveries,omitempty"`
-	// oldest message that is not acknowledged; left out where it is not known, or there is none.
+	// oldest message that is not acknowledged. It is left out if it is not known, or if there is none.
 	// +optional
 	Oldest int64 `json:"oldest,omitempty"`
 }

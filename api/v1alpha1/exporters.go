@@ -22,16 +22,16 @@ const (
 // +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="a network such as 10.0.0.0/8, 192.0.2.1/32 or 2001:db8::/32 is needed"
 type Network string
 
-// Exporters says who may send, and what is kept of each. Changes take effect without a restart, but for templateScope.
+// Exporters says who may send, and what is kept of each exporter. Changes take effect without a restart, except for templateScope.
 type Exporters struct {
-	// allowedNetworks are those whose datagrams are decoded; others are refused and counted. Default: all.
+	// allowedNetworks are the networks whose datagrams are decoded. Datagrams from others are refused and counted. Default: all.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1024
 	AllowedNetworks []Network `json:"allowedNetworks,omitempty"`
 
-	// templateScope: Auto looks up templates by address and port, then takes what the address's ports agree on. Address ignores
-	// the port, AddressPort requires it. Default Auto.
+	// templateScope says how collectors look up templates. Auto looks by address and port, then takes what the address's ports agree
+	// on. Address ignores the port, AddressPort requires it. A change replaces the pods. Default Auto.
 	// +optional
 	// +kubebuilder:default=Auto
 	TemplateScope TemplateScope `json:"templateScope,omitempty"`
@@ -40,20 +40,20 @@ type Exporters struct {
 	// +optional
 	Sampling Sampling `json:"sampling,omitzero"`
 
-	// names of exporters, which flows carry as exporter_name; the longest network that contains the exporter counts.
+	// names of exporters, which flows carry as exporter_name. The longest network that contains the exporter counts.
 	// +optional
 	// +listType=map
 	// +listMapKey=network
 	// +kubebuilder:validation:MaxItems=1024
 	Names []ExporterName `json:"names,omitempty"`
 
-	// namesFrom is a ConfigMap with names of interfaces, applications, VRFs and others as CSV (exporter, table, key, name, description),
-	// for exporters that send none. Collectors take changes up within a minute or so.
+	// namesFrom is a ConfigMap with names of interfaces, applications, VRFs and others as CSV (exporter, table, key, name,
+	// description), for exporters that send none. Collectors use changes after about a minute.
 	// +optional
 	NamesFrom *ConfigMapKey `json:"namesFrom,omitempty"`
 
-	// namePreference says whose name counts where both have one: Configured is that of names and namesFrom, Exporter what the exporter
-	// says. Default Configured.
+	// namePreference says whose name counts if there are two: Configured is the one in names or namesFrom, Exporter the one that the
+	// exporter sends. Default Configured.
 	// +optional
 	// +kubebuilder:default=Configured
 	NamePreference NamePreference `json:"namePreference,omitempty"`
@@ -66,13 +66,13 @@ type Exporters struct {
 	// +optional
 	HeldData HeldData `json:"heldData,omitzero"`
 
-	// objects says for which exporters the operator keeps a FlowExporter: Off for none, Declared for those that you make, All also for
-	// those that are heard, up to maxObjects. Default All.
+	// objects says for which exporters there are FlowExporters: Off for none, Declared for those that you make, All also for those
+	// that collectors hear, up to maxObjects. Default All.
 	// +optional
 	// +kubebuilder:default=All
 	Objects ExporterObjects `json:"objects,omitempty"`
 
-	// maxObjects is how many FlowExporters the operator makes, 1 to 10000; those that you make do not count. Default 1000.
+	// maxObjects is how many FlowExporters the operator makes, 1 to 10000. Those that you make do not count. Default 1000.
 	// +optional
 	// +kubebuilder:default=1000
 	// +kubebuilder:validation:Minimum=1
@@ -92,16 +92,16 @@ const (
 	ObjectsAll      ExporterObjects = "All"
 )
 
-// Sampling configures sampling rates by the exporter's network; the longest one that contains the exporter counts.
+// Sampling configures sampling rates by the exporter's network. The longest network that contains the exporter counts.
 type Sampling struct {
-	// defaults apply where the exporter announces no rate.
+	// defaults apply if the exporter announces no rate.
 	// +optional
 	// +listType=map
 	// +listMapKey=network
 	// +kubebuilder:validation:MaxItems=1024
 	Defaults []NetworkRate `json:"defaults,omitempty"`
 
-	// overrides apply whatever the exporter announces.
+	// overrides apply whatever rate the exporter announces.
 	// +optional
 	// +listType=map
 	// +listMapKey=network
@@ -115,7 +115,7 @@ type NetworkRate struct {
 	// +required
 	Network Network `json:"network"`
 
-	// rate: one of so many packets is sampled, 1 to 4294967295.
+	// rate: one of this many packets is sampled, 1 to 4294967295.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4294967295
@@ -158,33 +158,34 @@ type ConfigMapKey struct {
 	Key string `json:"key,omitempty"`
 }
 
-// Limits bound what exporters can make a collector hold. Beyond them the least recently heard gives way, in memory only.
+// Limits bound what exporters can make a collector hold. Beyond them, what was heard least recently is forgotten, in memory only.
 type Limits struct {
-	// exporters remembered (protocol version, address and observation domain), 1 to 16777216. Default 65536.
+	// exporters is how many exporters a collector remembers (protocol version, address and observation domain), 1 to 16777216.
+	// Default 65536.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16777216
 	Exporters int32 `json:"exporters,omitempty"`
 
-	// templatesPerExporter, 1 to 65280. Default 1024.
+	// templatesPerExporter is how many templates a collector remembers of each exporter, 1 to 65280. Default 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65280
 	TemplatesPerExporter int32 `json:"templatesPerExporter,omitempty"`
 
-	// fieldsPerTemplate, 1 to 16384. Default 512.
+	// fieldsPerTemplate is how many fields a template may have, 1 to 16384. Default 512.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16384
 	FieldsPerTemplate int32 `json:"fieldsPerTemplate,omitempty"`
 
-	// samplesPerDatagram of sFlow, 1 to 65536. Default 512.
+	// samplesPerDatagram is how many samples of one sFlow datagram are decoded, 1 to 65536. Default 512.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65536
 	SamplesPerDatagram int32 `json:"samplesPerDatagram,omitempty"`
 
-	// exporterMetrics is how many exporters have metrics of their own, up to 1048576; the others share one. Default 1000.
+	// exporterMetrics is how many exporters have metrics of their own, up to 1048576. The others share one. Default 1000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1048576
@@ -193,18 +194,18 @@ type Limits struct {
 
 // HeldData bounds the data sets that wait for their template.
 type HeldData struct {
-	// disabled drops such sets at once. Default false.
+	// disabled drops data sets without a template at once. Default false.
 	// +optional
 	Disabled bool `json:"disabled,omitempty"`
 
-	// maxBytes in a collector, up to 1Ti. Default 64Mi.
+	// maxBytes of held sets in a collector, up to 1Ti. Default 64Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytes: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// maxBytesPerExporter, up to 1Ti. Default 1Mi.
+	// maxBytesPerExporter is how many bytes of them one exporter may have, up to 1Ti. Default 1Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

@@ -48,31 +48,32 @@ type FlowCollectorList struct {
 	Items           []FlowCollector `json:"items"`
 }
 
-// FlowCollectorSpec is the fleet that is wanted. An empty one is a working fleet, given a NATS at nats://nats:4222.
+// FlowCollectorSpec is the fleet that is wanted. An empty spec is a working fleet, if there is a NATS server at nats://nats:4222.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.listeners) || self.listeners.all(l, l.port >= 1024)",message="listeners: with collector.hostNetwork the collectors may not bind ports below 1024, because they run without privileges; choose a port from 1024 on"
 // +kubebuilder:validation:XValidation:rule="!has(self.collector) || !has(self.collector.hostNetwork) || !self.collector.hostNetwork || !has(self.networkPolicy) || !has(self.networkPolicy.enabled) || !self.networkPolicy.enabled",message="networkPolicy: network policies do not apply to pods on the host network; disable one of networkPolicy.enabled and collector.hostNetwork"
 // +kubebuilder:validation:XValidation:rule="!has(self.service) || !has(self.service.type) || self.service.type in ['LoadBalancer', 'NodePort'] || !has(self.listeners) || self.listeners.all(l, !has(l.nodePort))",message="listeners: a nodePort needs the service.type LoadBalancer or NodePort; leave nodePort out, or change the type"
 // +kubebuilder:validation:XValidation:rule="!has(self.output) || !has(self.output.buffer) || !has(self.output.buffer.maxBytes) || string(self.output.buffer.maxBytes).matches('[eE]') || quantity(string(self.output.buffer.maxBytes)).compareTo(quantity(!has(self.collector) || !has(self.collector.resources) ? '1Gi' : has(self.collector.resources.limits) && 'memory' in self.collector.resources.limits && string(self.collector.resources.limits['memory']).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$') ? string(self.collector.resources.limits['memory']) : '1Pi')) < 0",message="output.buffer.maxBytes: a collector would be killed before its buffer is full; choose less than the memory limit (1Gi where collector.resources is left out), or raise collector.resources.limits.memory"
 type FlowCollectorSpec struct {
-	// suspend makes the operator leave everything as it is: collectors go on, changes wait, drift is not put back.
+	// suspend makes the operator leave everything as it is. Collectors go on, changes wait, and what somebody else changes is not set
+	// back. Default false.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// commonLabels of every object that the operator makes, pods included, beside the operator's own.
+	// commonLabels are added to every object that the operator makes, pods too, beside the operator's own labels.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
 	CommonLabels map[string]string `json:"commonLabels,omitempty"`
 
-	// commonAnnotations of every object that the operator makes, but for pods, which collector.annotations are for.
+	// commonAnnotations are added to every object that the operator makes, except pods. For pods, use collector.annotations.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="!('flowfleet.io/applied' in self)",message="the operator sets flowfleet.io/applied itself; leave it out"
 	CommonAnnotations map[string]string `json:"commonAnnotations,omitempty"`
 
-	// listeners are the UDP ports that collectors listen on. Names and ports are unique. Default: netflow on 2055 and ipfix
-	// on 4739, which both take NetFlow and IPFIX, and sflow on 6343.
+	// listeners are the UDP ports that collectors listen on. Names and ports must be unique. Default: netflow on 2055 and ipfix on
+	// 4739, which both take NetFlow and IPFIX, and sflow on 6343.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -84,7 +85,7 @@ type FlowCollectorSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(l, l.name != 'metrics')",message="the operator's own port has the name metrics; choose another name for the listener"
 	Listeners []Listener `json:"listeners,omitempty"`
 
-	// nats is the server that holds the bucket and the stream, unless templateStore.nats or output.nats name another one.
+	// nats is the NATS server that holds the bucket and the stream, unless templateStore.nats or output.nats names another one.
 	// +optional
 	// +kubebuilder:default={}
 	NATS NATS `json:"nats,omitzero"`
@@ -94,12 +95,12 @@ type FlowCollectorSpec struct {
 	// +kubebuilder:default={}
 	TemplateStore TemplateStore `json:"templateStore,omitzero"`
 
-	// output says where and how flows leave.
+	// output says where and how flows are published.
 	// +optional
 	// +kubebuilder:default={}
 	Output Output `json:"output,omitzero"`
 
-	// service is what exporters send to.
+	// service is the Service that exporters send to.
 	// +optional
 	// +kubebuilder:default={}
 	Service Service `json:"service,omitzero"`
@@ -109,11 +110,11 @@ type FlowCollectorSpec struct {
 	// +kubebuilder:default={}
 	Exporters Exporters `json:"exporters,omitzero"`
 
-	// decoding has options of the decoder.
+	// decoding says how datagrams are decoded.
 	// +optional
 	Decoding Decoding `json:"decoding,omitzero"`
 
-	// collector is how the collectors' pods are made.
+	// collector configures the collectors' pods.
 	// +optional
 	// +kubebuilder:default={}
 	Collector Collector `json:"collector,omitzero"`
@@ -146,49 +147,49 @@ const (
 
 // Listener is one UDP port.
 type Listener struct {
-	// name labels the listener's metrics and its port of the Service: at most 15 lower-case letters, digits and single "-",
-	// beginning with a letter.
+	// name of the listener in metrics, and of its port in the Service. It has at most 15 lower-case letters, digits and single "-",
+	// and begins with a letter.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=15
 	// +kubebuilder:validation:Pattern=`^[a-z](-?[a-z0-9])*$`
 	Name string `json:"name"`
 
-	// protocol of the datagrams; others are refused and counted. NetFlow is versions 1, 5, 7 and 9. Auto tells the protocols
-	// apart by the version that each datagram begins with. Default Auto.
+	// protocol of the datagrams. Datagrams of other protocols are refused and counted. NetFlow is versions 1, 5, 7 and 9. Auto takes
+	// all protocols, and tells them apart by the version that each datagram begins with. Default Auto.
 	// +optional
 	// +kubebuilder:default=Auto
 	Protocol Protocol `json:"protocol,omitempty"`
 
-	// port that collectors and Service listen on, 1 to 65535 (UDP).
+	// port that collectors and Service listen on (UDP), 1 to 65535.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port"`
 
-	// nodePort of the Service, for the types NodePort and LoadBalancer, 1 to 65535 and within the cluster's range (30000 to
-	// 32767 by default); allocated by the cluster when it is left out.
+	// nodePort of the Service, for the types NodePort and LoadBalancer: 1 to 65535, and within the cluster's range (30000 to 32767 by
+	// default). Default: the cluster chooses one.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	NodePort int32 `json:"nodePort,omitempty"`
 
-	// workers are the sockets and threads of each collector for this port, 1 to 256. Default: the processors that the
-	// collector may use, at most 8.
+	// workers is how many workers each collector has for this port, 1 to 256. Each has sockets and a thread of its own. Default: the
+	// number of processors that the collector may use, at most 8.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=256
 	Workers int32 `json:"workers,omitempty"`
 
-	// sockets of each worker, 1 to 64, over which the datagrams of each exporter are spread: a burst finds the room of all of them.
-	// Default: one, or, on a node that does not grant it receiveBuffer, as many as it takes to have that, up to 32.
+	// sockets of each worker, 1 to 64. The datagrams of each exporter are spread over them, so a burst has the room of all of them.
+	// Default: one. On a node that grants a socket less than receiveBuffer: as many as it takes to have receiveBuffer, up to 32.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=64
 	Sockets int32 `json:"sockets,omitempty"`
 
-	// receiveBuffer of each worker, 64Ki to 1Gi, default 32Mi. The node grants a socket no more than its sysctl net.core.rmem_max;
-	// the collector logs what it got.
+	// receiveBuffer of each worker, 64Ki to 1Gi. A node grants a socket no more than its sysctl net.core.rmem_max; see
+	// collector.nodeTuning. The collector logs what it got. Default 32Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
@@ -201,32 +202,33 @@ type Listener struct {
 // +kubebuilder:validation:Enum=interfaces;interfaceDescriptions;applications;vrfs;samplers;exporters;domains
 type NameKind string
 
-// Decoding has options of the decoder.
+// Decoding says how datagrams are decoded.
 type Decoding struct {
-	// extraFields keeps the fields that goflow2's FlowMessage has no place for: as "fields" in JSON, as numbered fields from
-	// 100000 on in protobuf. Default false.
+	// extraFields keeps the fields that goflow2's FlowMessage has no place for: in JSON as "fields", in protobuf as numbered fields
+	// from 100000 on. Default false.
 	// +optional
 	ExtraFields bool `json:"extraFields,omitempty"`
 
-	// deltaCountsOnly leaves bytes and packets 0 where a template has no octetDeltaCount and packetDeltaCount. Otherwise other
-	// counters stand in for them: after the device's treatment (elements 23, 24), in total (85, 86), from the initiator (231,
-	// 298). Default false.
+	// deltaCountsOnly leaves bytes and packets 0 if a template has no octetDeltaCount and packetDeltaCount. Without it, other
+	// counters take their place: after the device's treatment (elements 23, 24), in total (85, 86), from the initiator (231, 298).
+	// Default false.
 	// +optional
 	DeltaCountsOnly bool `json:"deltaCountsOnly,omitempty"`
 
 	// biflows makes two flows of a record that counts both directions (RFC 5103, and the initiator's and responder's counters of
-	// firewalls): the second from destination to source. Otherwise it is one flow, of the forward direction. Default false.
+	// firewalls). The second flow goes from destination to source. Without it, such a record is one flow, of the forward direction.
+	// Default false.
 	// +optional
 	Biflows bool `json:"biflows,omitempty"`
 
-	// innerHeaders reports what is inside GRE, VXLAN, Geneve and IP-in-IP in sampled packets, in place of the outer headers.
-	// Default false.
+	// innerHeaders takes flows from the headers inside GRE, VXLAN, Geneve and IP-in-IP in sampled packets, not from the outer
+	// headers. Default false.
 	// +optional
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 
-	// names that flows carry: what exporters say in options tables, or exporters.names and exporters.namesFrom, that interfaces,
-	// applications, VRFs and others are called. [] is none: then nothing is learned, and it costs nothing. Default [interfaces,
-	// applications, vrfs, exporters]. A change replaces the pods.
+	// names that flows carry, of interfaces, applications, VRFs and others. They come from exporters' options tables, and from
+	// exporters.names and exporters.namesFrom. [] is none: then nothing is learned, and it costs nothing. A change replaces the pods.
+	// Default [interfaces, applications, vrfs, exporters].
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=7
@@ -235,20 +237,20 @@ type Decoding struct {
 
 // NetworkPolicy restricts who reaches the collectors' pods.
 type NetworkPolicy struct {
-	// enabled makes a NetworkPolicy: the listeners' ports from exporters.allowedNetworks (from everywhere when that is empty),
-	// metrics and health from metricsFrom and from the operator. Default false.
+	// enabled makes a NetworkPolicy. It lets exporters.allowedNetworks (everybody, if that is empty) reach the listeners' ports, and
+	// metricsFrom and the operator reach metrics and health. Default false.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// metricsFrom selects the namespaces whose pods may read metrics; without it those of every namespace may.
+	// metricsFrom selects the namespaces whose pods may read metrics. Default: all namespaces.
 	// +optional
 	MetricsFrom *metav1.LabelSelector `json:"metricsFrom,omitempty"`
 }
 
 // PodDisruption limits evictions of collectors.
 type PodDisruption struct {
-	// minAvailable collectors stay when pods are evicted, 1 to 100000. (Percentages do not work with DaemonSets; kubectl drain
-	// leaves pods of DaemonSets alone in any case.)
+	// minAvailable is how many collectors stay when pods are evicted, 1 to 100000. Percentages do not work with DaemonSets. kubectl
+	// drain leaves pods of DaemonSets alone in any case.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000

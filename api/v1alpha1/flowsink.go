@@ -69,19 +69,20 @@ type FlowSinkSpec struct {
 	// +kubebuilder:validation:MaxItems=4
 	Protocols []FlowProtocol `json:"protocols,omitempty"`
 
-	// ackWait is after how long without a sign of life a message goes to another sink, 1s to 1h. It cannot change. Default 1m.
+	// ackWait is how long a sink may give no sign of life before its message goes to another sink, 1s to 1h. It cannot change.
+	// Default 1m.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="ackWait: from 1s to 1h is possible"
 	AckWait *Duration `json:"ackWait,omitempty"`
 
-	// replicas are sinks that share the work, 0 to 64. With 0 flows wait in the stream. Default 1.
+	// replicas is how many sinks share the work, 0 to 64. With 0, flows wait in the stream. Default 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=64
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// workers are messages that one sink handles at a time, 1 to 256. Default 4.
+	// workers is how many messages one sink handles at a time, 1 to 256. Default 4.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1
@@ -96,7 +97,7 @@ type FlowSinkSpec struct {
 	// +kubebuilder:validation:Pattern=`^[^\s]+$`
 	Image string `json:"image,omitempty"`
 
-	// dashboards makes a ConfigMap with Grafana's dashboards over the tables, as its sidecar reads it.
+	// dashboards makes a ConfigMap with Grafana dashboards over the tables, for Grafana's sidecar.
 	// +optional
 	Dashboards Dashboards `json:"dashboards,omitzero"`
 
@@ -112,8 +113,8 @@ type FlowSinkSpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="from cannot change, because the consumer in the old stream would stay behind with what it has not read; make a new FlowSink"
 type FlowSinkSource struct {
-	// flowCollector is the name of a FlowCollector in the namespace of the FlowSink. Its stream, its NATS servers and their Secrets
-	// are used.
+	// flowCollector is the name of a FlowCollector in the namespace of the FlowSink. The sink uses its stream, its NATS servers and
+	// their Secrets.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
@@ -121,12 +122,12 @@ type FlowSinkSource struct {
 	FlowCollector string `json:"flowCollector"`
 }
 
-// ClickHouse is a server, or a cluster of servers, and how to connect to it.
+// ClickHouse is a ClickHouse server, or a cluster of servers, and how to connect to it.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="clickHouse.tls: it needs an https url; change the url, or leave tls out"
 type ClickHouse struct {
-	// url of ClickHouse's HTTP interface, such as http://clickhouse:8123 or https://clickhouse:8443. Without user or password: those
-	// come from user. A host without dots is a Service in the namespace of the FlowSink.
+	// url of ClickHouse's HTTP interface, such as http://clickhouse:8123 or https://clickhouse:8443. It has no user or password: name
+	// them in user. A host without dots is a Service in the namespace of the FlowSink.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="clickHouse.url: an address has no user or password in it; name a Secret in clickHouse.user"
@@ -140,11 +141,12 @@ type ClickHouse struct {
 	// +kubebuilder:validation:Pattern=`^[a-zA-Z_][a-zA-Z0-9_]*$`
 	Database string `json:"database,omitempty"`
 
-	// user with INSERT and SELECT on the database, and what createTables needs. Default: ClickHouse's user "default" without a password.
+	// user of ClickHouse. It needs INSERT and SELECT on the database, and what createTables needs. Default: the user "default"
+	// without a password.
 	// +optional
 	User *User `json:"user,omitempty"`
 
-	// tls is how an https server is checked. Default: by the authorities that the image has.
+	// tls says how an https server is checked. Default: by the authorities that the image has.
 	// +optional
 	TLS *ClickHouseTLS `json:"tls,omitempty"`
 
@@ -153,12 +155,12 @@ type ClickHouse struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="clickHouse.timeout: from 1s to 10m is possible"
 	Timeout *Duration `json:"timeout,omitempty"`
 
-	// createTables makes the tables that are missing, as "collector schema clickhouse" prints them; nothing changes where they are
-	// there. Default false.
+	// createTables makes the tables that are missing, as "collector schema clickhouse" prints them. It changes no table that exists.
+	// Default false.
 	// +optional
 	CreateTables bool `json:"createTables,omitempty"`
 
-	// cluster on which createTables makes them. Default: on the one server.
+	// cluster on which createTables makes the tables. Default: the one server.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_][-._a-zA-Z0-9]*$`
@@ -167,8 +169,8 @@ type ClickHouse struct {
 
 // ClickHouseTLS is how a server is checked, and how the sinks show who they are.
 type ClickHouseTLS struct {
-	// ca selects the key of a Secret with the certificates (PEM) of the authorities that sign the servers'. Default: those that the
-	// image has.
+	// ca selects the key of a Secret with the certificates (PEM) of the authorities that sign the servers' certificates. Default: the
+	// authorities that the image has.
 	// +optional
 	CA *SecretKey `json:"ca,omitempty"`
 
@@ -193,19 +195,19 @@ const (
 	ConditionSchemaCurrent = "SchemaCurrent"
 )
 
-// FlowSinkBooks are records, of the sinks that told when they were last asked, each since its start. Two digits count: the rest is rounded
-// down.
+// FlowSinkBooks counts records: those of the sinks that answered when they were last asked, each since its start. Figures are rounded
+// down to two digits.
 type FlowSinkBooks struct {
-	// sinks that told.
+	// sinks is how many answered.
 	// +optional
 	Sinks int32 `json:"sinks"`
-	// stored in the destination.
+	// stored is how many records are stored in the destination.
 	// +optional
 	Stored int64 `json:"stored"`
-	// waiting with the sinks; what they have not read is pending in reader.
+	// waiting is how many records wait in the sinks. What they have not read yet is pending in reader.
 	// +optional
 	Waiting int64 `json:"waiting"`
-	// refused for ever by the destination, and kept in the stream of refused messages.
+	// refused records are those that the destination will never take. They are kept in the stream of refused messages.
 	// +optional
 	// +listType=map
 	// +listMapKey=reason
@@ -223,7 +225,7 @@ type FlowSinkRefused struct {
 
 // FlowSinkStatus is the sink as the operator last saw it.
 type FlowSinkStatus struct {
-	// observedGeneration of the spec that the objects were made of, or that cannot work (Stalled).
+	// observedGeneration is the generation of the spec that the objects were made from, or that cannot work (Stalled).
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -233,19 +235,20 @@ type FlowSinkStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// books of the sinks; left out while none tells. They are written when they change by much, and at most once a minute, as is reader.
+	// books of the sinks. They are left out while no sink answers. Books and reader are written when they change by much, and at most
+	// once a minute.
 	// +optional
 	Books *FlowSinkBooks `json:"books,omitempty"`
 
-	// reader is the consumer that the sinks share, as they see it; left out until one tells.
+	// reader is the consumer that the sinks share, as they see it. It is left out until a sink answers.
 	// +optional
 	Reader *ConsumerStatus `json:"reader,omitempty"`
 
-	// replicas are the sinks that there are.
+	// replicas is how many sinks there are.
 	// +optional
 	Replicas int32 `json:"replicas"`
 
-	// readyReplicas can read the stream, and store.
+	// readyReplicas is how many sinks can read the stream, and store flows.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
 
@@ -253,11 +256,11 @@ type FlowSinkStatus struct {
 	// +optional
 	Summary string `json:"summary,omitempty"`
 
-	// stream that is read.
+	// stream that the sinks read.
 	// +optional
 	Stream string `json:"stream,omitempty"`
 
-	// image that sinks run.
+	// image that the sinks run.
 	// +optional
 	Image string `json:"image,omitempty"`
 }

@@ -1,7 +1,7 @@
 package v1alpha1
 
-// Monitoring makes objects for Prometheus and Grafana. What needs a kind that the cluster does not have is left out, and the
-// condition MonitoringReady says so.
+// Monitoring makes objects for Prometheus and Grafana. If the cluster does not have the kind of an object, that object is not made,
+// and the condition MonitoringReady says so.
 type Monitoring struct {
 	// podMonitor makes a PodMonitor (monitoring.coreos.com/v1).
 	// +optional
@@ -11,8 +11,8 @@ type Monitoring struct {
 	// +optional
 	PrometheusRule PrometheusRule `json:"prometheusRule,omitzero"`
 
-	// dashboards makes a ConfigMap with a Grafana dashboard of this fleet, as Grafana's sidecar reads it. One for all fleets of the cluster
-	// comes with the chart (metrics.dashboard.enabled).
+	// dashboards makes a ConfigMap with a Grafana dashboard of this fleet, for Grafana's sidecar. The chart has a dashboard for all
+	// fleets of the cluster (metrics.dashboard.enabled).
 	// +optional
 	Dashboards Dashboards `json:"dashboards,omitzero"`
 }
@@ -27,14 +27,14 @@ type PodMonitor struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// interval between readings, such as 30s. Default: Prometheus' own.
+	// interval between scrapes, such as 30s. Default: Prometheus' own.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
 	Interval string `json:"interval,omitempty"`
 }
 
-// PrometheusRule has alerts on losses, on an account that does not balance, and on collectors that are not ready.
+// PrometheusRule has alerts on losses, on a ledger that does not balance, and on collectors that are not ready.
 type PrometheusRule struct {
 	// enabled makes the object. Default false.
 	// +optional

@@ -1,11 +1,11 @@
 package v1alpha1
 
-// NATS is one server, or one cluster of servers, and how to connect to it.
+// NATS is one NATS server, or one cluster of servers, and how to connect to it.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.jetStreamDomain) || !has(self.apiPrefix)",message="choose one of jetStreamDomain and apiPrefix: a domain has a prefix of its own"
 // +kubebuilder:validation:XValidation:rule="[has(self.credentials), has(self.nkey), has(self.token), has(self.user)].filter(x, x).size() <= 1",message="choose one of credentials, nkey, token and user"
 type NATS struct {
-	// urls of the servers: nats://, tls://, ws:// or wss://. Without user or password: those come from Secrets. A host without
+	// urls of the servers: nats://, tls://, ws:// or wss://. They have no user or password: those come from Secrets. A host without
 	// dots is a Service in the namespace of the FlowCollector. Default: nats://nats:4222.
 	// +optional
 	// +listType=atomic
@@ -34,27 +34,27 @@ type NATS struct {
 	// +optional
 	Token *SecretKey `json:"token,omitempty"`
 
-	// user is a user with a password.
+	// user is the name of a user, and its password.
 	// +optional
 	User *User `json:"user,omitempty"`
 
-	// jetStreamDomain of the bucket and the stream, where it is another one than that of the servers that are connected to, as with
-	// leaf nodes. Default: the servers' own.
+	// jetStreamDomain of the bucket and the stream, if it is not the domain of the servers in urls, as with leaf nodes. Default: the
+	// servers' own.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+$`
 	JetStreamDomain string `json:"jetStreamDomain,omitempty"`
 
-	// apiPrefix of the subjects of JetStream's API, where an account imports it under other ones. Default: $JS.API.
+	// apiPrefix of the subjects of JetStream's API, if an account imports the API under other subjects. Default: $JS.API.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[-_$a-zA-Z0-9]+(\.[-_$a-zA-Z0-9]+)*$`
 	APIPrefix string `json:"apiPrefix,omitempty"`
 
-	// inboxPrefix of the subjects that answers come on, for accounts whose users may subscribe to those of their own only.
-	// Default: _INBOX.
+	// inboxPrefix of the subjects that answers come on, for accounts whose users may subscribe to their own subjects only. Default:
+	// _INBOX.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -64,8 +64,8 @@ type NATS struct {
 
 // TLS is how servers are checked, and how the client shows who it is.
 type TLS struct {
-	// ca selects the key of a Secret with the certificates (PEM) of the authorities that sign the servers'. Default: those
-	// that the image has.
+	// ca selects the key of a Secret with the certificates (PEM) of the authorities that sign the servers' certificates. Default: the
+	// authorities that the image has.
 	// +optional
 	CA *SecretKey `json:"ca,omitempty"`
 
@@ -78,7 +78,7 @@ type TLS struct {
 	// +kubebuilder:validation:MaxLength=253
 	ServerName string `json:"serverName,omitempty"`
 
-	// handshakeFirst begins with TLS, for servers that are configured so (handshake_first) and send nothing in plain. Default false.
+	// handshakeFirst starts TLS before anything else, for servers with the setting handshake_first. Default false.
 	// +optional
 	HandshakeFirst bool `json:"handshakeFirst,omitempty"`
 }
@@ -134,7 +134,7 @@ const (
 	StorageMemory Storage = "Memory"
 )
 
-// DeletionPolicy says what becomes of something in NATS when the FlowCollector is deleted.
+// DeletionPolicy says what happens to something in NATS when the FlowCollector is deleted.
 //
 // +kubebuilder:validation:Enum=Retain;Delete
 type DeletionPolicy string

@@ -36,12 +36,12 @@ type Output struct {
 	// +kubebuilder:default=Protobuf
 	Encoding Encoding `json:"encoding,omitempty"`
 
-	// scaledVolumes adds to each flow in JSON what its volumes were before sampling: scaled_bytes and scaled_packets, which are bytes and
-	// packets times the sampling rate, or null where nobody said the rate. For encoding JSON only. Default false.
+	// scaledVolumes adds the volumes before sampling to each flow: scaled_bytes and scaled_packets are bytes and packets times the
+	// sampling rate, or null if the rate is not known. It is for the encoding JSON only. Default false.
 	// +optional
 	ScaledVolumes bool `json:"scaledVolumes,omitempty"`
 
-	// subject that flows are published on; the protocol (netflow5, netflow9, ipfix, sflow) is appended. Default:
+	// subject that flows are published on. The protocol (netflow5, netflow9, ipfix, sflow) is appended. Default:
 	// flows.<namespace>.<name of the FlowCollector>.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -49,8 +49,8 @@ type Output struct {
 	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9]+(\.[-_a-zA-Z0-9]+)*$`
 	Subject string `json:"subject,omitempty"`
 
-	// ledger: Minutes publishes what each collector counted in each minute, by exporter and domain, on output.subject with .ledger appended,
-	// as lines of JSON; None publishes nothing. Default None.
+	// ledger: with Minutes, each collector publishes what it counted in each minute, by exporter and domain, as lines of JSON, on
+	// output.subject with .ledger appended. With None it publishes nothing. Default None.
 	// +optional
 	Ledger Ledger `json:"ledger,omitempty"`
 
@@ -59,28 +59,28 @@ type Output struct {
 	// +kubebuilder:default={}
 	Stream Stream `json:"stream,omitzero"`
 
-	// consumers of the stream that the operator makes and looks after, so that a reader that falls behind is known before the stream takes
-	// what it has not read: up to 16.
+	// consumers of the stream that the operator makes and watches, up to 16. The condition ConsumersKeepUp says so if a reader falls
+	// behind, before the stream removes what it has not read.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Consumers []Consumer `json:"consumers,omitempty"`
 
-	// batch bounds one message.
+	// batch bounds one message of flows.
 	// +optional
 	Batch Batch `json:"batch,omitzero"`
 
-	// buffer bounds what waits for the stream.
+	// buffer bounds the flows that wait for the stream.
 	// +optional
 	Buffer Buffer `json:"buffer,omitzero"`
 
-	// nats is the server of the stream where it is another one than spec.nats.
+	// nats is the NATS server of the stream. Default: spec.nats.
 	// +optional
 	NATS *NATS `json:"nats,omitempty"`
 }
 
-// Retention says when a stream lets go of a message.
+// Retention says when a stream removes a message.
 //
 // +kubebuilder:validation:Enum=Limits;Interest;WorkQueue
 type Retention string
@@ -103,7 +103,7 @@ const (
 	CompressionS2   Compression = "S2"
 )
 
-// Discard says what gives way when a stream is full.
+// Discard says what a stream does when it is full.
 //
 // +kubebuilder:validation:Enum=Old;New
 type Discard string
@@ -118,13 +118,13 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.cluster) || has(self.tags)",message="placement: name a cluster, tags, or both"
 type Placement struct {
-	// cluster of a supercluster.
+	// cluster is the name of one cluster of a supercluster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Cluster string `json:"cluster,omitempty"`
 
-	// tags that the servers have (server_tags), all of them.
+	// tags of the servers (server_tags). A server must have all of them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -139,14 +139,14 @@ type Placement struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.managed) || self.managed || !has(self.deletionPolicy) || self.deletionPolicy == 'Retain'",message="stream.deletionPolicy: a stream that is not managed is never deleted; leave the policy at Retain, or set managed"
 // +kubebuilder:validation:XValidation:rule="has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",message="stream.name cannot change: flows of the old stream would be left behind; make a new FlowCollector for another stream"
 type Stream struct {
-	// managed makes operator and collectors create the stream, and the operator keep it. False leaves it to others. Default
-	// true.
+	// managed makes operator and collectors create the stream, and the operator look after it. With false, you make it yourself.
+	// Default true.
 	// +optional
 	// +kubebuilder:default=true
 	Managed *bool `json:"managed,omitempty"`
 
-	// name of the stream; it cannot change. Letters, digits, "-" and "_". Default:
-	// flows-<namespace>-<name of the FlowCollector>, with "_" before a name that has a "-".
+	// name of the stream: letters, digits, "-" and "_". It cannot change. Default: flows-<namespace>-<name of the FlowCollector>,
+	// with "_" before a name that has a "-".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -154,8 +154,8 @@ type Stream struct {
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('KV_') && !self.startsWith('OBJ_')",message="stream.name: streams named KV_ and OBJ_ hold key-value buckets and object stores; choose another name"
 	Name string `json:"name,omitempty"`
 
-	// subjects that the stream takes in; all flows must be among them. "*" stands for one token, but not the first, ">" for the
-	// rest. Default: <output.subject>.>
+	// subjects that the stream takes. They must include those of all flows. "*" stands for one token, but not the first, and ">" for
+	// the rest. Default: <output.subject>.>
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
@@ -164,13 +164,13 @@ type Stream struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[-_:=/@#%a-zA-Z0-9]+([.]([*]|[-_:=/@#%a-zA-Z0-9]+))*([.]>)?$')",message="a subject such as flows.> is needed: tokens with dots between, * in place of a token but the first, > in place of the rest"
 	Subjects []string `json:"subjects,omitempty"`
 
-	// maxAge of a flow in the stream, 1m to 87840h. Default: 24h for a new stream; one that exists keeps its own.
+	// maxAge of a flow in the stream, 1m to 87840h. Default: 24h for a new stream. An existing stream keeps its own.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87840h')",message="maxAge: from 1m to 87840h is possible"
 	MaxAge *Duration `json:"maxAge,omitempty"`
 
-	// maxBytes of the stream, 1Mi to 1Pi; the oldest flows give way. Default: 10Gi for a
-	// new stream, or a part of it where the NATS servers have no room for that; one that exists keeps its size.
+	// maxBytes of the stream, 1Mi to 1Pi. When it is reached, discard applies. Default: 10Gi for a new stream, or a part of it if the
+	// NATS servers have no room for that. An existing stream keeps its size.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
@@ -183,44 +183,45 @@ type Stream struct {
 	// +kubebuilder:validation:XValidation:rule="self in [1, 3, 5]",message="replicas: 1, 3 or 5 are possible; even numbers tolerate no more failures than the odd number below"
 	Replicas int32 `json:"replicas,omitempty"`
 
-	// storage of the stream; it cannot change once the stream exists. Default File.
+	// storage of the stream. It cannot change once the stream exists. Default File.
 	// +optional
 	// +kubebuilder:default=File
 	Storage Storage `json:"storage,omitempty"`
 
-	// retention says when the stream lets go of a flow, beside its limits: Limits keeps it until one is reached, Interest until
-	// every consumer has acknowledged it (and keeps none without a consumer), WorkQueue until one has. It cannot change once
-	// the stream exists. Default Limits.
+	// retention says how long the stream keeps a flow. Limits: until a limit is reached. Interest: until every consumer has
+	// acknowledged it; without a consumer none is kept. WorkQueue: until one consumer has acknowledged it. The limits apply to all
+	// three. It cannot change once the stream exists. Default Limits.
 	// +optional
 	// +kubebuilder:default=Limits
 	Retention Retention `json:"retention,omitempty"`
 
-	// compression of the stream on disk: None or S2, which saves half of the space of flows or more. It changes for what is written
-	// from then on. Default: None for a new stream; one that exists keeps its own.
+	// compression of the stream on disk: None, or S2, which saves half of the space of flows or more. A change applies to what is
+	// written afterwards. Default: None for a new stream. An existing stream keeps its own.
 	// +optional
 	Compression Compression `json:"compression,omitempty"`
 
-	// discard says what gives way when maxBytes is reached: Old flows, or New ones, which the stream then refuses, so that they wait
-	// in the collectors' buffers. Default: Old for a new stream; one that exists keeps its own.
+	// discard says what happens when maxBytes is reached. Old: the stream removes the oldest flows. New: it refuses new flows, which
+	// then wait in the collectors' buffers. Default: Old for a new stream. An existing stream keeps its own.
 	// +optional
 	Discard Discard `json:"discard,omitempty"`
 
-	// duplicateWindow is how long the stream knows messages by their ids, 100ms to 1h, and no longer than maxAge. What is sent again
-	// after that is looked for in the stream. Default: 2m, or maxAge where that is less, for a new stream; one that exists keeps its own.
+	// duplicateWindow is how long the stream recognizes messages by their ids, 100ms to 1h, and no longer than maxAge. Before a
+	// collector sends a message again after that, it looks for it in the stream. Default: 2m for a new stream, or maxAge if that is
+	// less. An existing stream keeps its own.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="duplicateWindow: from 100ms to 1h is possible"
 	DuplicateWindow *Duration `json:"duplicateWindow,omitempty"`
 
-	// placement says which servers of the NATS cluster have the stream. Default: any.
+	// placement chooses the servers of the NATS cluster that have the stream. Default: any.
 	// +optional
 	Placement *Placement `json:"placement,omitempty"`
 
-	// allowReduction lets the operator lower maxAge, maxBytes and replicas of an existing stream, and take subjects from it,
-	// which may delete flows. Without it they are only ever raised. Default false.
+	// allowReduction lets the operator lower maxAge, maxBytes and replicas of an existing stream, and remove subjects from it. This
+	// may delete flows. Without it, the operator only raises them. Default false.
 	// +optional
 	AllowReduction bool `json:"allowReduction,omitempty"`
 
-	// deletionPolicy says what becomes of the stream when the FlowCollector is deleted. Default Retain.
+	// deletionPolicy says what happens to the stream when the FlowCollector is deleted. Default Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -235,13 +236,13 @@ type Batch struct {
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('900Ki')) <= 0",message="batch.maxBytes: from 1Ki to 900Ki is possible, because NATS takes messages of up to 1Mi"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// maxAge of the oldest flow of a message, 1ms to 1m. Default 200ms.
+	// maxAge of the oldest flow in a message before the message is sent, 1ms to 1m. Default 200ms.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms') && duration(self) <= duration('1m')",message="batch.maxAge: from 1ms to 1m is possible"
 	MaxAge *Duration `json:"maxAge,omitempty"`
 }
 
-// DropPolicy says what gives way when a buffer is full.
+// DropPolicy says what is dropped when a buffer is full.
 //
 // +kubebuilder:validation:Enum=DropOldest;DropNewest;Block
 type DropPolicy string
@@ -265,56 +266,57 @@ type Buffer struct {
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="buffer.maxBytes: from 1Mi to 1Ti is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// inFlightBytes are sent and not acknowledged at a time, 1Mi to 1Ti. Default 16Mi.
+	// inFlightBytes is how many bytes may be sent and not acknowledged at a time, 1Mi to 1Ti. Default 16Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="buffer.inFlightBytes: from 1Mi to 1Ti is possible"
 	InFlightBytes *resource.Quantity `json:"inFlightBytes,omitempty"`
 
-	// policy says what gives way when the buffer is full. Default DropOldest.
+	// policy says what is dropped when the buffer is full. DropOldest and DropNewest drop flows. Block stops reading from the
+	// sockets: the kernel then drops datagrams, and these are counted. Default DropOldest.
 	// +optional
 	// +kubebuilder:default=DropOldest
 	Policy DropPolicy `json:"policy,omitempty"`
 
-	// spool, when set, takes to disk what memory has no room for, or has kept for too long; policy then applies when the spool
-	// is full too.
+	// spool writes flows to disk if memory has no room for them, or has kept them for too long. policy then applies when the spool is
+	// full, too. Default: no spool.
 	// +optional
 	Spool *Spool `json:"spool,omitempty"`
 }
 
-// Spool bounds what waits on a node's disk for the stream. With a hostPath it outlives the pod, with an emptyDir the
+// Spool bounds the flows that wait on a node's disk for the stream. With a hostPath they outlive the pod, with an emptyDir the
 // container only.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.hostPath) || !has(self.emptyDir)",message="spool: choose one of emptyDir and hostPath"
 type Spool struct {
-	// maxBytes on disk, 64Mi to 16Ti. Default 4Gi.
+	// maxBytes of the spool on disk, 64Mi to 16Ti. Default 4Gi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('64Mi')) >= 0 && quantity(string(self)).compareTo(quantity('16Ti')) <= 0",message="spool.maxBytes: from 64Mi to 16Ti is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// after is how long a batch waits in memory before it is written to disk, which is what a crash can lose while JetStream
-	// is away. 100ms to 1h. Default 2s.
+	// after is how long a batch waits in memory before it is written to disk, 100ms to 1h. While JetStream is away, a crash can lose
+	// what came in this time. Default 2s.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="spool.after: from 100ms to 1h is possible"
 	After *Duration `json:"after,omitempty"`
 
-	// resendBytesPerSecond is how fast what was spooled is sent, beside live flows and after them, 1Mi to 1Ti. Default 32Mi.
+	// resendBytesPerSecond is how fast spooled flows are sent, 1Mi to 1Ti. Live flows go first. Default 32Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="spool.resendBytesPerSecond: from 1Mi to 1Ti is possible"
 	ResendBytesPerSecond *resource.Quantity `json:"resendBytesPerSecond,omitempty"`
 
-	// emptyDir holds the spool in the pod's own directory: it outlives a crash of the collector, not the pod. It is the
-	// default; its sizeLimit follows maxBytes.
+	// emptyDir puts the spool into the pod's own directory. It outlives a crash of the collector, but not the pod. This is the
+	// default. Its sizeLimit follows maxBytes.
 	// +optional
 	EmptyDir *SpoolEmptyDir `json:"emptyDir,omitempty"`
 
-	// hostPath holds the spool in a directory of the node: it outlives the pod. The directory must be writable for user 65532,
-	// and the restricted Pod Security standard forbids it.
+	// hostPath puts the spool into a directory of the node. It outlives the pod. User 65532 must be able to write to the directory.
+	// The restricted Pod Security standard forbids hostPath.
 	// +optional
 	HostPath *SpoolHostPath `json:"hostPath,omitempty"`
 }
@@ -324,7 +326,7 @@ type SpoolEmptyDir struct{}
 
 // SpoolHostPath is a spool in a directory of the node.
 type SpoolHostPath struct {
-	// path of the directory; each FlowCollector has one of its own in it.
+	// path of the directory. Each FlowCollector has a directory of its own in it.
 	// +required
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=1024

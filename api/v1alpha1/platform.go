@@ -62,7 +62,7 @@ type DNSOption struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 
-	// value of the option, where it has one.
+	// value of the option, if it has one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Value *string `json:"value,omitempty"`

@@ -15,7 +15,7 @@ const (
 	ServiceNone         ServiceType = "None"
 )
 
-// Service is what exporters send to. It has UDP ports only; metrics have a Service of their own inside the cluster.
+// Service is the Service that exporters send to. It has UDP ports only. Metrics have a Service of their own inside the cluster.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerClass: it needs the type LoadBalancer"
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || !has(self.type) || self.type == 'LoadBalancer'",message="service.loadBalancerSourceRanges: they need the type LoadBalancer; exporters.allowedNetworks works with every type"
@@ -32,7 +32,7 @@ type Service struct {
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// labels of the Service, beside the operator's own.
+	// labels are added to the Service, beside the operator's own.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
@@ -45,7 +45,7 @@ type Service struct {
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
 	LoadBalancerClass *string `json:"loadBalancerClass,omitempty"`
 
-	// loadBalancerSourceRanges are networks (CIDR) that the load balancer lets through.
+	// loadBalancerSourceRanges are the networks (CIDR) that the load balancer lets through.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
@@ -53,8 +53,8 @@ type Service struct {
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="a network such as 10.0.0.0/8 is needed"
 	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
 
-	// ipFamilies of the Service, IPv4 or IPv6 or both; the first cannot change. Collectors listen on both in any case. Default:
-	// the cluster's.
+	// ipFamilies of the Service: IPv4, IPv6 or both. The first cannot change. Collectors listen on both in any case. Default: the
+	// cluster's.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -68,14 +68,15 @@ type Service struct {
 	// +kubebuilder:validation:Enum=SingleStack;PreferDualStack;RequireDualStack
 	IPFamilyPolicy *corev1.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty"`
 
-	// externalTrafficPolicy Local keeps the exporter's address, which flows are attributed to. Cluster replaces it by a node's:
-	// then all exporters look like one. Default Local.
+	// externalTrafficPolicy: Local keeps the exporter's address, to which flows are attributed. Cluster replaces it by a node's
+	// address, so that all exporters look like one. Default Local.
 	// +optional
 	// +kubebuilder:default=Local
 	// +kubebuilder:validation:Enum=Local;Cluster
 	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
 
-	// sessionAffinity ClientIP keeps an exporter on one collector while that lives. It is not needed for decoding. Default None.
+	// sessionAffinity: ClientIP keeps an exporter on one collector while that collector lives. Decoding does not need it. Default
+	// None.
 	// +optional
 	// +kubebuilder:default=None
 	// +kubebuilder:validation:Enum=None;ClientIP

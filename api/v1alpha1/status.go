@@ -60,7 +60,7 @@ type FlowCollectorStatus struct {
 	// +patchMergeKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// operator that looks after this object; others leave it alone.
+	// operator that looks after this object. Other operators leave it alone.
 	// +optional
 	Operator *OperatorClaim `json:"operator,omitempty"`
 
@@ -77,7 +77,7 @@ type FlowCollectorStatus struct {
 	// +listType=atomic
 	Addresses []Address `json:"addresses,omitempty"`
 
-	// image that the collectors are to run.
+	// image that the collectors should run.
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -108,12 +108,12 @@ type FlowCollectorStatus struct {
 type OperatorClaim struct {
 	// identity is the operator's namespace and the name of its lease.
 	Identity string `json:"identity"`
-	// lease that the operator renews every few seconds while it works, as namespace/name. Another operator takes over once nobody does any
-	// more. Empty where the operator runs without leader election.
+	// lease that the operator renews every few seconds while it works, as namespace/name. Another operator takes over once nobody
+	// renews it any more. It is empty if the operator runs without leader election.
 	// +optional
 	Lease string `json:"lease,omitempty"`
-	// renewTime is when it last said so. Another operator that may not read the lease takes over 30 minutes after it, or once this one was
-	// stopped and has taken its claim away.
+	// renewTime is when the operator last renewed this claim. Another operator that may not read the lease takes over 30 minutes
+	// after it, or once this operator was stopped and has removed its claim.
 	RenewTime metav1.Time `json:"renewTime"`
 }
 
@@ -122,10 +122,10 @@ type CollectorCounts struct {
 	// desired is the number of nodes that should have a collector.
 	// +optional
 	Desired int32 `json:"desired"`
-	// ready collectors.
+	// ready is the number of collectors that are ready.
 	// +optional
 	Ready int32 `json:"ready"`
-	// updated collectors have the present spec.
+	// updated is the number of collectors that have the present spec.
 	// +optional
 	Updated int32 `json:"updated"`
 	// summary is ready/desired, for kubectl get.
@@ -133,7 +133,7 @@ type CollectorCounts struct {
 	Summary string `json:"summary,omitempty"`
 }
 
-// Address is one that exporters can send to.
+// Address is an address that exporters can send to.
 type Address struct {
 	// address is an IP address or a host name.
 	Address string `json:"address"`
@@ -155,7 +155,7 @@ type AddressPort struct {
 type BucketStatus struct {
 	// name of the bucket.
 	Name string `json:"name"`
-	// keys are the templates and sampling rates in it.
+	// keys is how many templates and sampling rates it has.
 	// +optional
 	Keys int64 `json:"keys"`
 	// bytes that it takes on one server.
@@ -167,10 +167,10 @@ type BucketStatus struct {
 	// replicas among the servers.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
-	// ttl of values, left out where they are kept for ever.
+	// ttl of values. It is left out if they are kept for ever.
 	// +optional
 	TTL *Duration `json:"ttl,omitempty"`
-	// managed is true where this FlowCollector owns the bucket.
+	// managed is true if this FlowCollector owns the bucket.
 	// +optional
 	Managed bool `json:"managed"`
 }
@@ -182,7 +182,7 @@ type StreamStatus struct {
 	// replicas among the servers.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
-	// managed is true where this FlowCollector owns the stream.
+	// managed is true if this FlowCollector owns the stream.
 	// +optional
 	Managed bool `json:"managed"`
 }

@@ -242,15 +242,23 @@ func TestTheGuideListsTheMetrics(t *testing.T) {
 
 const metricsHead = `# Metrics of the collector
 
-Served on ` + "`/metrics`" + `. The ledger holds exactly whenever the collector is at rest:
+Each collector serves these metrics on ` + "`/metrics`" + `, on the port of its HTTP address. Look first at these:
+
+| To see | Look at |
+|---|---|
+| losses after decoding | ` + "`flowfleet_collector_records_dropped_total`" + ` |
+| losses before the sockets | ` + "`flowfleet_collector_kernel_dropped_datagrams_total`" + `, and the gaps in the exporters' own sequences ([the ledger](ledger.md#what-never-arrived)) |
+| what could not be decoded | ` + "`flowfleet_collector_datagrams_refused_total`, `flowfleet_collector_sets_dropped_total`, `flowfleet_collector_sets_expired_total`" + ` |
+| whether the books balance | ` + "`flowfleet_collector_ledger_imbalance`" + ` |
+
+These equations hold exactly whenever the collector is at rest. Each name has the prefix ` + "`flowfleet_collector_`" + ` and the suffix of the
+table below. Sum over the reasons.
 
     datagrams_received = datagrams_decoded + datagrams_refused
     sets_received      = sets_decoded + sets_waiting + sets_expired + sets_dropped
     records_decoded + records_recovered = records_published + records_waiting + records_spooled + records_dropped
 
-(each with the prefix ` + "`flowfleet_collector_`" + ` and summed over reasons). What never reached the sockets is in
-` + "`kernel_dropped_datagrams_total`" + ` and in the gaps of the exporters' own sequences, see [the ledger](ledger.md).
-
+## All metrics
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|
 `
