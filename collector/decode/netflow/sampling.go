@@ -19,7 +19,7 @@ type sampling struct {
 	probability    float64
 	output         hashRange // 329, 330: what values the hash function can have
 	selected       hashRange // 331, 332: with which of them a packet is taken; these may repeat
-	algorithm      uint64 // 304: which of these count
+	algorithm      uint64    // 304: which of these count
 
 	samplerID   uint64
 	selectorID  uint64

@@ -132,7 +132,7 @@ type dissector struct {
 	// sawIP: an IP header was read since the outermost or latest tunnel began.
 	sawIP bool
 	// sawFrame: an Ethernet header was read. What a backbone's frame or a pseudowire carries has others.
-	sawFrame bool
+	sawFrame  bool
 	truncated bool
 }
 
