@@ -208,6 +208,7 @@ var words = map[ledger.Counter]string{
 	ledger.DatagramsTruncated:      "datagram cut short: its header promises more",
 	ledger.DatagramsTrailing:       "bytes after the end of the message are ignored",
 	ledger.SetsExpiredShutdown:     "data set not decoded: its template is in none of the captures",
+	ledger.SetsExpiredRestart:      "data set not decoded: its exporter restarted before a template came",
 	ledger.SetsExpiredOverflow:     "data set not decoded: too many wait for their templates",
 	ledger.SetsDroppedNoTemplate:   "data set not decoded: its template is not known",
 	ledger.SetsDroppedMalformed:    "set not decoded: its length contradicts the datagram",

@@ -17,8 +17,6 @@ const (
 	retell = silence / 2
 	// maxFormers bounds the times of one port that may come back.
 	maxFormers = 16
-	// overtaken is how much later than what followed it a datagram may arrive.
-	overtaken = template.LateSeconds * int64(time.Second)
 )
 
 // former is what a port said before, in milliseconds since 1970.
@@ -55,5 +53,5 @@ func (c *clock) inDispute(now int64) bool { return now < c.disputed }
 // late reports whether another time than c's was exported before c's began, in a message that was overtaken on its way.
 func (c *clock) late(stamp template.Stamp, now int64) bool {
 	at, began := stamp.Seconds(), c.first.Seconds()
-	return at < began && began-at <= template.LateSeconds && now-c.since <= overtaken
+	return at < began && began-at <= template.LateSeconds && now-c.since <= template.Overtaken
 }

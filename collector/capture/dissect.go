@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
 )
 
 // Link types ("Link-Layer Header Types", tcpdump.org/linktypes.html).
@@ -97,24 +99,36 @@ func link(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool) {
 	return 0, nil, false
 }
 
-// untag strips VLAN tags, MPLS labels and PPPoE. It returns EtherType 0 where they end too early.
+// untag strips VLAN tags, the backbone's header of MAC-in-MAC, MPLS labels and PPPoE. It returns EtherType 0 where they end too early.
 func untag(etherType uint16, b []byte) (uint16, []byte) {
 	for {
-		switch etherType {
-		case 0x8100, 0x88a8, 0x9100, 0x9200: // VLAN tags
-			if len(b) < 4 {
+		if length := packet.TagLength(etherType); length != 0 {
+			if len(b) < length+2 {
 				return 0, nil
 			}
-			etherType, b = binary.BigEndian.Uint16(b[2:]), b[4:]
-		case 0x8847, 0x8848: // MPLS labels down to the bottom of the stack
+			etherType, b = binary.BigEndian.Uint16(b[length:]), b[length+2:]
+			continue
+		}
+		switch etherType {
+		case packet.EtherTypeService:
+			var ok bool
+			if etherType, b, ok = link(linkEthernet, b[min(packet.ServiceTag, len(b)):]); !ok {
+				return 0, nil
+			}
+		case packet.EtherTypeMPLS, packet.EtherTypeMPLSUp: // down to the bottom of the stack
 			if len(b) < 4 {
 				return 0, nil
 			}
 			bottom := b[2]&1 != 0
-			if b = b[4:]; bottom {
+			if b = b[4:]; !bottom {
+				continue
+			}
+			if frame, ok := packet.Pseudowire(b); ok {
+				etherType, b, _ = link(linkEthernet, frame)
+			} else {
 				etherType = etherOfIP(b)
 			}
-		case 0x8864: // PPPoE
+		case packet.EtherTypePPPoE:
 			if len(b) < 8 {
 				return 0, nil
 			}
@@ -250,8 +264,8 @@ func (r *Reader) udp(f *frame, source, destination netip.Addr, b []byte, cut boo
 		r.problem(r.frame, "a UDP header contradicts itself")
 		return false
 	}
-	if inner, ok := overlay(binary.BigEndian.Uint16(b[2:]), b[head:min(length, len(b))]); ok {
-		return r.ethernet(f, inner)
+	if etherType, inner, ok := overlay(binary.BigEndian.Uint16(b[2:]), b[head:min(length, len(b))]); ok {
+		return r.carried(f, etherType, inner)
 	}
 	cut = cut || length > len(b)
 	if cut {

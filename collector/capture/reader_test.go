@@ -181,8 +181,19 @@ func TestDatagramsAreFoundInEveryKindOfCapture(t *testing.T) {
 		"ERSPAN, type II": pcapFile(le, magicMicro, 101, ip4Of(47, 0, nil, join(be16(0x1000, 0x88be, 0, 1), make([]byte, 8), ethernet(0x0800, v4)))),
 		"ERSPAN, type III, with a subheader": pcapFile(le, magicMicro, 101,
 			ip4Of(47, 0, nil, join(be16(0x1000, 0x22eb, 0, 1), make([]byte, 11), []byte{1}, make([]byte, 8), ethernet(0x0800, v4)))),
-		"VXLAN":                 pcapFile(le, magicMicro, 101, overlayOf(4789, be16(0x0800, 0, 0, 0x0500), ethernet(0x0800, v4))),
-		"Geneve with options":   pcapFile(le, magicMicro, 101, overlayOf(6081, be16(0x0100, 0x6558, 0, 0x0500, 0, 0), ethernet(0x86dd, v6))),
+		"VXLAN":               pcapFile(le, magicMicro, 101, overlayOf(4789, be16(0x0800, 0, 0, 0x0500), ethernet(0x0800, v4))),
+		"Geneve with options": pcapFile(le, magicMicro, 101, overlayOf(6081, be16(0x0100, 0x6558, 0, 0x0500, 0, 0), ethernet(0x86dd, v6))),
+		"Geneve with IP":      pcapFile(le, magicMicro, 101, overlayOf(6081, be16(0, 0x86dd, 0, 0x0500), v6)),
+		"VXLAN of Linux":      pcapFile(le, magicMicro, 101, overlayOf(8472, be16(0x0800, 0, 0, 0x0500), ethernet(0x0800, v4))),
+		"VXLAN with a policy": pcapFile(le, magicMicro, 101, overlayOf(4789, be16(0x8800, 9, 0, 0x0500), ethernet(0x0800, v4))),
+		"VXLAN-GPE":           pcapFile(le, magicMicro, 101, overlayOf(4790, be16(0x0c00, 3, 0, 0x0500), ethernet(0x0800, v4))),
+		"VXLAN-GPE with IP":   pcapFile(le, magicMicro, 101, overlayOf(4790, be16(0x0c00, 2, 0, 0x0500), v6)),
+		"MAC-in-MAC":          pcapFile(le, magicMicro, 1, ethernet(0x88a8, join(be16(9, 0x88e7, 0, 0x0500), ethernet(0x0800, v4)))),
+		"QinQ of old":         pcapFile(le, magicMicro, 1, ethernet(0x9300, join(be16(9, 0x8100, 8, 0x0800), v4))),
+		"VN-Tag":              pcapFile(le, magicMicro, 1, ethernet(0x8926, join(be16(0, 1, 0x0800), v4))),
+		"pseudowire":          pcapFile(le, magicMicro, 1, ethernet(0x8847, join(be16(1, 0x0140), ethernet(0x0800, v4)))),
+		"pseudowire, controlled": pcapFile(le, magicMicro, 1,
+			ethernet(0x8847, join(be16(1, 0x0140, 0, 7), ethernet(0x8100, join(be16(7, 0x86dd), v6))))),
 		"Ethernet's padding":    pcapFile(le, magicMicro, 1, join(ethernet(0x0800, v4), make([]byte, 20))),
 		"frames of other kinds": pcapFile(le, magicMicro, 1, ethernet(0x0806, make([]byte, 28)), ethernet(0x0800, v4)),
 		"a length not known (offload)": pcapFile(le, magicMicro, 101, func() []byte {
@@ -222,7 +233,7 @@ func TestTimesHaveTheCapturesResolution(t *testing.T) {
 }
 
 func TestFlowsToATunnelsPortAreNotTakenForATunnel(t *testing.T) {
-	for _, port := range []uint16{4789, 6081} {
+	for _, port := range []uint16{4789, 4790, 6081, 8472} {
 		ipfix := string(be16(10, 0x6558, 0, 0, 0, 0, 0, 0))
 		payloads, _, _ := read(t, pcapFile(binary.LittleEndian, magicMicro, 101, overlayOf(port, nil, []byte(ipfix))))
 		if len(payloads) != 1 || payloads[0] != ipfix {

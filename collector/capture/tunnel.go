@@ -22,9 +22,15 @@ func (r *Reader) tunnel(f *frame, protocol byte, b []byte) bool {
 	return false
 }
 
-func (r *Reader) ethernet(f *frame, b []byte) bool {
-	etherType, b, ok := link(linkEthernet, b)
-	return ok && r.network(f, etherType, b)
+// carried reads what a tunnel says that it carries.
+func (r *Reader) carried(f *frame, etherType uint16, b []byte) bool {
+	if etherType == packet.EtherTypeBridging {
+		var ok bool
+		if etherType, b, ok = link(linkEthernet, b); !ok {
+			return false
+		}
+	}
+	return r.network(f, etherType, b)
 }
 
 // What GRE carries beside IP and Ethernet.
@@ -59,27 +65,33 @@ func (r *Reader) gre(f *frame, b []byte) bool {
 	if len(b) < length {
 		return false
 	}
-	switch b = b[length:]; etherType {
-	case packet.EtherTypeBridging, etherERSPAN, etherERSPAN3:
-		return r.ethernet(f, b)
+	switch etherType {
+	case etherERSPAN, etherERSPAN3:
+		etherType = packet.EtherTypeBridging
 	}
-	return r.network(f, etherType, b)
+	return r.carried(f, etherType, b[length:])
 }
 
-// overlay strips the header of VXLAN (RFC 7348 section 5) or Geneve (RFC 8926 section 3.4) and returns the Ethernet frame
-// within. Neither begins as NetFlow, IPFIX or sFlow do.
-func overlay(port uint16, b []byte) (inner []byte, ok bool) {
-	const head = 8
+// overlay strips the header of VXLAN (RFC 7348 section 5), of its extension for other protocols, or of Geneve (RFC 8926 section 3.4). It
+// returns what is within, and its EtherType. None of them begins as NetFlow, IPFIX or sFlow do.
+func overlay(port uint16, b []byte) (etherType uint16, inner []byte, ok bool) {
+	const head, valid = 8, 0x08
 	if len(b) < head {
-		return nil, false
+		return 0, nil, false
 	}
 	switch {
-	case port == packet.PortVXLAN && binary.BigEndian.Uint32(b) == 0x08000000:
-		return b[head:], true
-	case port == packet.PortGeneve && b[0]>>6 == 0 && b[1]&0x3f == 0 && binary.BigEndian.Uint16(b[2:]) == packet.EtherTypeBridging:
-		if length := head + int(b[0])*4; length <= len(b) {
-			return b[length:], true
+	case (port == packet.PortVXLAN || port == packet.PortVXLANOld) && packet.IsVXLAN(b):
+		return packet.EtherTypeBridging, b[head:], true
+	case port == packet.PortVXLANGPE && b[0]&valid != 0 && b[7] == 0:
+		etherType = packet.VXLANCarries(b)
+		return etherType, b[head:], etherType != 0
+	case port == packet.PortGeneve && b[0]>>6 == 0 && b[1]&0x3f == 0:
+		switch etherType = binary.BigEndian.Uint16(b[2:]); etherType {
+		case packet.EtherTypeBridging, etherIPv4, etherIPv6:
+			if length := head + int(b[0])*4; length <= len(b) {
+				return etherType, b[length:], true
+			}
 		}
 	}
-	return nil, false
+	return 0, nil, false
 }

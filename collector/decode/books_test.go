@@ -19,7 +19,8 @@ import (
 var toldByExporter = []ledger.Counter{
 	ledger.DatagramsReceived, ledger.DatagramsDecoded, ledger.RefusedNotAllowed, ledger.RefusedTooShort, ledger.RefusedVersion,
 	ledger.RefusedProtocol, ledger.RefusedHeader, ledger.RefusedOversized, ledger.SetsReceived, ledger.SetsDecoded, ledger.SetsHeld,
-	ledger.SetsReleased, ledger.SetsExpiredAge, ledger.SetsExpiredOverflow, ledger.SetsExpiredShutdown, ledger.SetsDroppedNoTemplate,
+	ledger.SetsReleased, ledger.SetsExpiredAge, ledger.SetsExpiredOverflow, ledger.SetsExpiredShutdown, ledger.SetsExpiredRestart,
+	ledger.SetsDroppedNoTemplate,
 	ledger.SetsDroppedMalformed, ledger.SetsDroppedReserved, ledger.RecordsDecoded,
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -118,41 +117,6 @@ func appendAddress(dst []byte, a netip.Addr) []byte {
 	dst = append(dst, '"')
 	dst = a.AppendTo(dst)
 	return append(dst, '"')
-}
-
-// lastYear is the last that RFC 3339 can write.
-const lastYear = 9999
-
-func appendTime(dst []byte, t DataType, v []byte) ([]byte, bool) {
-	var at time.Time
-	switch {
-	case t == DateTimeSeconds && len(v) <= 8:
-		n := unsigned(v)
-		if n > math.MaxInt64/2 {
-			return dst, false
-		}
-		at = time.Unix(int64(n), 0)
-	case t == DateTimeMilliseconds && len(v) <= 8:
-		n := unsigned(v)
-		if n > math.MaxInt64/2 {
-			return dst, false
-		}
-		at = time.UnixMilli(int64(n))
-	case len(v) == 8:
-		// NTP timestamps (RFC 7011 sections 6.1.9 and 6.1.10); era 1 begins in 2036, where seconds start again from 0.
-		const ntpToUnix = 2_208_988_800
-		seconds := int64(binary.BigEndian.Uint32(v) - ntpToUnix)
-		at = time.Unix(seconds, int64(uint64(binary.BigEndian.Uint32(v[4:]))*1_000_000_000>>32))
-	default:
-		return dst, false
-	}
-	at = at.UTC()
-	if at.Year() > lastYear {
-		return dst, false
-	}
-	dst = append(dst, '"')
-	dst = at.AppendFormat(dst, time.RFC3339Nano)
-	return append(dst, '"'), true
 }
 
 // appendText writes a string. Fixed-length strings are padded with zeros, which are left out.

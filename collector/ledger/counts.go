@@ -39,6 +39,7 @@ const (
 	SetsExpiredAge        // held too long
 	SetsExpiredOverflow   // pushed out by the bounds on held bytes
 	SetsExpiredShutdown   // still held when the collector stopped
+	SetsExpiredRestart    // their exporter restarted before their template came
 	SetsDroppedNoTemplate // not held because holding is disabled, or the set alone exceeds the bounds
 	SetsDroppedMalformed  // lengths that contradict the datagram or the template
 	SetsDroppedReserved   // set ids that the protocol reserves
@@ -118,6 +119,7 @@ var Infos = [numCounters]Info{
 	SetsExpiredAge:        {"sets_expired", "age"},
 	SetsExpiredOverflow:   {"sets_expired", "overflow"},
 	SetsExpiredShutdown:   {"sets_expired", "shutdown"},
+	SetsExpiredRestart:    {"sets_expired", "restart"},
 	SetsDroppedNoTemplate: {"sets_dropped", "no_template"},
 	SetsDroppedMalformed:  {"sets_dropped", "malformed"},
 	SetsDroppedReserved:   {"sets_dropped", "reserved_id"},

@@ -8,64 +8,48 @@ import (
 	"time"
 )
 
-// booted is what a device says, at a collector: that it was initialized some hours before the test began. A negative number says nothing.
-type booted struct {
-	after   time.Duration
-	at      int
-	hours   int
-	late    time.Duration
-	replace bool
-	times   int
-}
-
+// What a device says here is how many hours before the test began it was initialized.
+//
 // Of devices that share address, domain and port none is taken for another one: while they say different boot times in turn, flows end
 // when they were exported, in every collector. A reboot, and a clock that is set, hold at once.
 func TestDevicesThatShareAPortDisputeTheirBootTime(t *testing.T) {
 	const minutes = time.Minute
-	turns := []booted{{hours: 10}, {after: 5 * minutes, hours: 20}, {after: 5 * minutes, hours: 10}, {after: 5 * minutes, hours: 20}}
-	goOn := func(hours int) booted { return booted{after: 5 * minutes, hours: hours, times: 16} } // 80 minutes
+	turns := []event{{says: 10}, {after: 5 * minutes, says: 20}, {after: 5 * minutes, says: 10}, {after: 5 * minutes, says: 20}}
+	goOn := func(hours int) event { return event{after: 5 * minutes, says: hours, times: 16} } // 80 minutes
 	for name, test := range map[string]struct {
-		events []booted
+		events []event
 		want   int // 0 for none
 	}{
-		"one":                           {[]booted{{hours: 10}, goOn(10)}, 10},
-		"a reboot":                      {[]booted{{hours: 10}, {after: 5 * minutes, hours: 1}}, 1},
+		"one":                           {[]event{{says: 10}, goOn(10)}, 10},
+		"a reboot":                      {[]event{{says: 10}, {after: 5 * minutes, says: 1}}, 1},
 		"a clock that is set back":      {turns[:3], 10},
-		"late":                          {[]booted{{hours: 10}, {after: 5 * minutes, hours: 1}, {after: time.Second, hours: 10, late: 10 * time.Second}}, 1},
+		"late":                          {[]event{{says: 10}, {after: 5 * minutes, says: 1}, {after: time.Second, says: 10, late: 10 * time.Second}}, 1},
 		"in turn":                       {turns, 0},
 		"in turn, for days":             {slices.Concat(turns, slices.Repeat(turns[2:], 300)), 0},
-		"in turn, each 25 minutes":      {slices.Repeat([]booted{{after: 25 * minutes, hours: 10}, {after: 25 * minutes, hours: 20}}, 10), 0},
-		"in turn, at two collectors":    {slices.Repeat([]booted{{after: 5 * minutes, hours: 10}, {after: 5 * minutes, at: 1, hours: 20}}, 3), 0},
-		"three in turn":                 {slices.Repeat([]booted{{after: minutes, hours: 10}, {after: minutes, hours: 20}, {after: minutes, hours: 30}}, 2), 0},
+		"in turn, each 25 minutes":      {slices.Repeat([]event{{after: 25 * minutes, says: 10}, {after: 25 * minutes, says: 20}}, 10), 0},
+		"in turn, at two collectors":    {slices.Repeat([]event{{after: 5 * minutes, says: 10}, {after: 5 * minutes, at: 1, says: 20}}, 3), 0},
+		"three in turn":                 {slices.Repeat([]event{{after: minutes, says: 10}, {after: minutes, says: 20}, {after: minutes, says: 30}}, 2), 0},
 		"only one goes on":              {append(turns, goOn(10)), 10},
 		"only the other goes on":        {append(turns, goOn(20)), 20},
-		"one goes on, and reboots":      {append(turns, goOn(20), booted{after: minutes, hours: 1}), 1},
-		"a collector starts":            {append(turns, booted{replace: true, hours: -1}), 0},
-		"a collector starts, both on":   {slices.Concat(turns, []booted{{replace: true, hours: -1}}, slices.Repeat(turns[2:], 20)), 0},
-		"a collector starts, one on":    {append(turns, booted{replace: true, hours: -1}, goOn(10)), 10},
-		"over, and a collector starts":  {append(turns, goOn(10), booted{replace: true, hours: -1}), 10},
-		"again after it was over":       {slices.Concat(turns, []booted{goOn(10)}, turns, turns[2:]), 0},
-		"over, and silent for two days": {append(turns, goOn(10), booted{after: 48 * time.Hour, hours: -1}), 10},
+		"one goes on, and reboots":      {append(turns, goOn(20), event{after: minutes, says: 1}), 1},
+		"a collector starts":            {append(turns, event{replace: true, says: -1}), 0},
+		"a collector starts, both on":   {slices.Concat(turns, []event{{replace: true, says: -1}}, slices.Repeat(turns[2:], 20)), 0},
+		"a collector starts, one on":    {append(turns, event{replace: true, says: -1}, goOn(10)), 10},
+		"over, and a collector starts":  {append(turns, goOn(10), event{replace: true, says: -1}), 10},
+		"again after it was over":       {slices.Concat(turns, []event{goOn(10)}, turns, turns[2:]), 0},
+		"over, and silent for two days": {append(turns, goOn(10), event{after: 48 * time.Hour, says: -1}), 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t, 3)
 			began := f.now
 			d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000}
-			for _, e := range test.events {
-				for range max(1, e.times) {
-					f.wait(e.after)
-					if e.hours >= 0 {
-						d.ahead = -e.late
-						at := binary.BigEndian.AppendUint64(nil, uint64(began/1e6)-uint64(e.hours)*3_600_000)
-						d.send(f.collectors[e.at], 1000, 1, set(3, u16(402, 2, 1, 149, 4, 160, 8)), set(402, u32(1), at))
-						d.ahead = 0
-						f.sync()
-					}
-				}
-				if e.replace {
-					f.replace(0)
-				}
-			}
+			f.play(test.events, func(c *collector, e event) {
+				d.ahead = -e.late
+				at := binary.BigEndian.AppendUint64(nil, uint64(began/1e6)-uint64(e.says)*3_600_000)
+				d.send(c, 1000, 1, set(3, u16(402, 2, 1, 149, 4, 160, 8)), set(402, u32(1), at))
+				d.ahead = 0
+				f.sync()
+			})
 			f.replace(2)
 			f.wait(11 * time.Minute) // workers ask again
 			for i, c := range f.collectors {

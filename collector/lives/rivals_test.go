@@ -9,81 +9,57 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
-// event is what happens after some time: a rate is announced to a collector, or a collector is replaced, or the bucket is lost.
-type event struct {
-	after   time.Duration
-	at      int
-	rate    int // announced to collector at, late by so much; nothing where it is below 0
-	late    time.Duration
-	replace bool
-	lost    bool
-	// times repeats the event, 0 for once.
-	times int
-}
-
-// Devices with the same address, port and domain that announce different rates are told from one that changes its rate: while
+// Devices with the same address, port and domain that announce different rates are told from one that changes its says: while
 // they dispute it no flow has a rate, in any collector; a change counts at once.
 func TestDevicesThatShareAPortDisputeTheirRate(t *testing.T) {
 	const minutes = time.Minute
-	turns := []event{{rate: 100}, {after: 5 * minutes, rate: 200}, {after: 5 * minutes, rate: 100}, {after: 5 * minutes, rate: 200}}
-	goOn := func(rate int) event { return event{after: 5 * minutes, rate: rate, times: 19} } // 95 minutes
+	turns := []event{{says: 100}, {after: 5 * minutes, says: 200}, {after: 5 * minutes, says: 100}, {after: 5 * minutes, says: 200}}
+	goOn := func(rate int) event { return event{after: 5 * minutes, says: rate, times: 19} } // 95 minutes
 	for name, test := range map[string]struct {
 		events   []event
 		want     uint64
 		disputes uint64 // that the first collector counts
 	}{
-		"one rate":                          {[]event{{rate: 100}, goOn(100)}, 100, 0},
-		"a change":                          {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}}, 200, 0},
-		"a change that is repeated":         {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}, goOn(200)}, 200, 0},
-		"a change, and another":             {[]event{{rate: 100}, {after: minutes, rate: 200}, {after: minutes, rate: 300}}, 300, 0},
+		"one rate":                          {[]event{{says: 100}, goOn(100)}, 100, 0},
+		"a change":                          {[]event{{says: 100}, {after: 5 * minutes, says: 200}}, 200, 0},
+		"a change that is repeated":         {[]event{{says: 100}, {after: 5 * minutes, says: 200}, goOn(200)}, 200, 0},
+		"a change, and another":             {[]event{{says: 100}, {after: minutes, says: 200}, {after: minutes, says: 300}}, 300, 0},
 		"a change that is taken back":       {turns[:3], 100, 0},
-		"sampling ends, and begins again":   {[]event{{rate: 100}, {after: 5 * minutes, rate: 0}, {after: 5 * minutes, rate: 100}}, 100, 0},
+		"sampling ends, and begins again":   {[]event{{says: 100}, {after: 5 * minutes, says: 0}, {after: 5 * minutes, says: 100}}, 100, 0},
 		"in turn":                           {turns, 0, 1},
 		"in turn, for hours":                {append(turns, slices.Repeat(turns[2:], 50)...), 0, 1},
-		"in turn, each 30 minutes":          {[]event{{rate: 100}, {rate: 200}, {after: 30 * minutes, rate: 100}, {rate: 200}}, 0, 1},
-		"in turn, at two collectors":        {[]event{{rate: 100}, {after: 5 * minutes, at: 1, rate: 200}, {after: 5 * minutes, rate: 100}, {after: 5 * minutes, at: 1, rate: 200}}, 0, 0},
-		"in turn, heard by others only":     {[]event{{at: 1, rate: 100}, {at: 2, rate: 200}, {after: minutes, at: 1, rate: 100}, {after: minutes, at: 2, rate: 200}}, 0, 0},
-		"three in turn":                     {[]event{{rate: 100}, {rate: 200}, {rate: 300}, {after: minutes, rate: 100}, {after: minutes, rate: 200}, {after: minutes, rate: 300}}, 0, 1},
-		"sampled, and not sampled":          {[]event{{rate: 100}, {rate: 0}, {after: 5 * minutes, rate: 100}, {after: 5 * minutes, rate: 0}}, 0, 1},
-		"back after two hours":              {[]event{{rate: 100}, {after: 5 * minutes, rate: 200, times: 24}, {after: minutes, rate: 100}}, 100, 0},
-		"late":                              {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}, {after: time.Second, rate: 100, late: 10 * time.Second}}, 200, 0},
-		"late, and then the new one again":  {[]event{{rate: 100}, {after: minutes, rate: 200}, {after: time.Second, rate: 100, late: 10 * time.Second}, {after: minutes, rate: 200}}, 200, 0},
-		"late, where the former is unknown": {[]event{{at: 0, rate: 200}, {after: time.Second, rate: 100, late: 10 * time.Second}, {after: minutes, rate: 200}}, 200, 0},
-		"overtaken within a second":         {[]event{{rate: 100}, {after: 5 * minutes, rate: 200}, {rate: 100}, {after: minutes, rate: 200}}, 200, 0},
+		"in turn, each 30 minutes":          {[]event{{says: 100}, {says: 200}, {after: 30 * minutes, says: 100}, {says: 200}}, 0, 1},
+		"in turn, at two collectors":        {[]event{{says: 100}, {after: 5 * minutes, at: 1, says: 200}, {after: 5 * minutes, says: 100}, {after: 5 * minutes, at: 1, says: 200}}, 0, 0},
+		"in turn, heard by others only":     {[]event{{at: 1, says: 100}, {at: 2, says: 200}, {after: minutes, at: 1, says: 100}, {after: minutes, at: 2, says: 200}}, 0, 0},
+		"three in turn":                     {[]event{{says: 100}, {says: 200}, {says: 300}, {after: minutes, says: 100}, {after: minutes, says: 200}, {after: minutes, says: 300}}, 0, 1},
+		"sampled, and not sampled":          {[]event{{says: 100}, {says: 0}, {after: 5 * minutes, says: 100}, {after: 5 * minutes, says: 0}}, 0, 1},
+		"back after two hours":              {[]event{{says: 100}, {after: 5 * minutes, says: 200, times: 24}, {after: minutes, says: 100}}, 100, 0},
+		"late":                              {[]event{{says: 100}, {after: 5 * minutes, says: 200}, {after: time.Second, says: 100, late: 10 * time.Second}}, 200, 0},
+		"late, and then the new one again":  {[]event{{says: 100}, {after: minutes, says: 200}, {after: time.Second, says: 100, late: 10 * time.Second}, {after: minutes, says: 200}}, 200, 0},
+		"late, where the former is unknown": {[]event{{at: 0, says: 200}, {after: time.Second, says: 100, late: 10 * time.Second}, {after: minutes, says: 200}}, 200, 0},
+		"overtaken within a second":         {[]event{{says: 100}, {after: 5 * minutes, says: 200}, {says: 100}, {after: minutes, says: 200}}, 200, 0},
 		"only one goes on":                  {append(turns, goOn(100)), 100, 1},
 		"only the other goes on":            {append(turns, goOn(200)), 200, 1},
 		"both take a third rate":            {append(turns, goOn(300)), 300, 1},
-		"both go away":                      {append(turns, event{after: 3 * 24 * time.Hour, rate: -1}), 0, 1},
-		"again after it was over":           {append(turns, goOn(100), event{after: minutes, rate: 200}, event{after: minutes, rate: 100}, event{after: minutes, rate: 200}), 0, 2},
-		"a change after it was over":        {append(turns, goOn(100), event{after: 24 * time.Hour, rate: 300}), 300, 1},
-		"a collector starts":                {append(turns, event{replace: true, rate: -1}), 0, 0},
-		"a collector starts before the third": {[]event{{rate: 100}, {after: minutes, rate: 200}, {replace: true, rate: -1},
-			{after: minutes, rate: 100}, {after: minutes, rate: 200}, {after: minutes, rate: 100}}, 0, 1},
-		"a collector starts, and one goes on": {append(turns, event{replace: true, rate: -1}, goOn(200)), 200, 0},
-		"it is over, and a collector starts":  {append(turns, goOn(200), event{replace: true, rate: -1}), 200, 0},
-		"the bucket is lost":                  {append(turns, event{lost: true, rate: -1}), 0, 1},
-		"the bucket is lost, one goes on":     {append(turns, event{lost: true, rate: -1}, goOn(100)), 100, 1},
+		"both go away":                      {append(turns, event{after: 3 * 24 * time.Hour, says: -1}), 0, 1},
+		"again after it was over":           {append(turns, goOn(100), event{after: minutes, says: 200}, event{after: minutes, says: 100}, event{after: minutes, says: 200}), 0, 2},
+		"a change after it was over":        {append(turns, goOn(100), event{after: 24 * time.Hour, says: 300}), 300, 1},
+		"a collector starts":                {append(turns, event{replace: true, says: -1}), 0, 0},
+		"a collector starts before the third": {[]event{{says: 100}, {after: minutes, says: 200}, {replace: true, says: -1},
+			{after: minutes, says: 100}, {after: minutes, says: 200}, {after: minutes, says: 100}}, 0, 1},
+		"a collector starts, and one goes on": {append(turns, event{replace: true, says: -1}, goOn(200)), 200, 0},
+		"it is over, and a collector starts":  {append(turns, goOn(200), event{replace: true, says: -1}), 200, 0},
+		"the bucket is lost":                  {append(turns, event{lost: true, says: -1}), 0, 1},
+		"the bucket is lost, one goes on":     {append(turns, event{lost: true, says: -1}, goOn(100)), 100, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t, 3)
 			l := &life{fleet: f, version: 9}
-			for _, e := range test.events {
-				for range max(1, e.times) {
-					f.wait(e.after)
-					if e.rate >= 0 {
-						l.late = e.late
-						l.say(f.collectors[e.at], said{7, 1, [][2]uint16{system9, interval}, []uint32{1, uint32(e.rate)}})
-						l.late = 0
-					}
-				}
-				if e.replace {
-					f.replace(0)
-				}
-				if e.lost {
-					clear(f.bucket)
-					f.relist()
-				}
-			}
+			f.play(test.events, func(c *collector, e event) {
+				l.late = e.late
+				l.say(c, said{7, 1, [][2]uint16{system9, interval}, []uint32{1, uint32(e.says)}})
+				l.late = 0
+			})
 			f.replace(2)
 			for i, c := range f.collectors {
 				if got := l.rate(c, sampler, -1); got != test.want {
@@ -97,7 +73,7 @@ func TestDevicesThatShareAPortDisputeTheirRate(t *testing.T) {
 	}
 }
 
-// What devices dispute takes nobody else's rate: not the system's for an interface, nor another domain's, nor the configured default.
+// What devices dispute takes nobody else's says: not the system's for an interface, nor another domain's, nor the configured default.
 func TestWhatIsDisputedTakesNoRateOfOthers(t *testing.T) {
 	system := said{7, 1, [][2]uint16{system9, interval}, []uint32{1, 10}}
 	for name, test := range map[string]struct {

@@ -11,12 +11,8 @@ import (
 // come back, each within an hour of another one in its place, both become rivals, with keys of their own in the bucket, and none of
 // them counts until only one is announced any more. One that comes back alone is a change that was taken back.
 
-const (
-	// maxFormers bounds the rates of one port that may come back.
-	maxFormers = 16
-	// overtaken is how much later than what followed it a datagram may arrive.
-	overtaken = template.LateSeconds * int64(1e9)
-)
+// maxFormers bounds the rates of one port that may come back.
+const maxFormers = 16
 
 // former is what a port said before.
 type former struct {
@@ -43,7 +39,7 @@ func (a *announcement) returns(rate uint64, now int64) bool {
 // late reports whether another rate than a's was exported before a's began, in a message that was overtaken on its way.
 func (a *announcement) late(rate uint64, stamp template.Stamp, now int64) bool {
 	at, began := stamp.Seconds(), a.first.Seconds()
-	return rate != a.rate && now-a.since <= overtaken && at+template.LateSeconds >= began && (at < began || at == began && !a.returned && a.returns(rate, now))
+	return rate != a.rate && now-a.since <= template.Overtaken && at+template.LateSeconds >= began && (at < began || at == began && !a.returned && a.returns(rate, now))
 }
 
 // disputed takes a rate that a's port said, and reports whether devices that share the port dispute it. e.mu is held.

@@ -15,8 +15,6 @@ const (
 	retell = silence / 2
 	// slowPause tells two devices that repeat their templates in turn from one that changes its mind: devices take longer.
 	slowPause = int64(20 * time.Second)
-	// overtaken is how much later than what followed it a datagram may arrive.
-	overtaken = int64(time.Minute)
 	never     = int64(1<<63 - 1)
 
 	// turns is how many layouts in a row must have been said before until two devices are taken to say them, rather than one whose

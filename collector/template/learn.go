@@ -100,7 +100,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 // late reports whether t is what the port said before s, in a message that was overtaken on its way. Said again, later, it is none.
 func late(s *say, t *Template, stamp Stamp, now int64) bool {
 	if s.former == nil || !s.former.SameLayout(t) || stamp.Seconds() >= s.first.Seconds() ||
-		s.first.Seconds()-stamp.Seconds() > LateSeconds || now-s.heard > overtaken || s.suspect != 0 && stamp > s.suspect {
+		s.first.Seconds()-stamp.Seconds() > LateSeconds || now-s.heard > Overtaken || s.suspect != 0 && stamp > s.suspect {
 		return false
 	}
 	s.suspect = max(s.suspect, stamp)

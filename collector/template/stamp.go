@@ -1,6 +1,9 @@
 package template
 
-import "cmp"
+import (
+	"cmp"
+	"time"
+)
 
 // Stamp orders the definitions of one Key. It is the export time of the message that carried a definition, in seconds since
 // 1970 (all that the headers of NetFlow v9 and IPFIX have), and below that a count that tells changes within one second, and
@@ -13,6 +16,9 @@ const countBits = 16
 // LateSeconds is how much earlier than what is known something may have been exported and still be taken for a datagram that was
 // overtaken on its way, in seconds.
 const LateSeconds = 60
+
+// Overtaken is how much later than what followed it such a datagram may arrive, in nanoseconds.
+const Overtaken = LateSeconds * int64(time.Second)
 
 // StampOf is the stamp of an export time in seconds since 1970.
 func StampOf(seconds uint64) Stamp { return Stamp(min(seconds, 1<<(64-countBits)-1)) << countBits }

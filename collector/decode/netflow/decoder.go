@@ -200,6 +200,9 @@ func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error)
 
 // dissect reads a section of a sampled packet into r. offset is how many bytes of the packet come before it.
 func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64, b []byte) {
+	if n := d.about.length; n != 0 && n < uint64(len(b)) {
+		b = b[:n]
+	}
 	layers := len(r.LayerStack)
 	switch packet.DissectSection(r, section, offset, b, d.dissector) {
 	case packet.Truncated:

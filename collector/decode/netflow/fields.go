@@ -90,6 +90,8 @@ const (
 	opMPLSPayload
 	opSectionOffset
 	opFrameOffset
+	opSectionLength // what of a section is not padding
+	opFrameType     // what kind of frame a section begins with
 
 	opSamplerID
 	opSelectorID

@@ -54,3 +54,20 @@ func parseHeaderIPFIX(b []byte, received int64) header {
 	h.clock = newClock(uint64(h.exportTime)*nanosPerSecond, h.received, 0)
 	return h
 }
+
+// freshSequence is below what the sequence number of an exporting process is soon after it began: it counts from 0 (RFC 7011 section 3.1).
+const freshSequence = 1 << 12
+
+// restarted reports whether the exporter began anew between a message and this one, which came later: by NetFlow v9's uptime, which went
+// back and did not wrap, or by IPFIX's sequence number, which counts from 0 again. A message that was overtaken on its way tells nothing.
+func (h *header) restarted(before *header) bool {
+	if h.exportTime <= before.exportTime {
+		return false
+	}
+	if h.version == template.IPFIX {
+		return h.sequence < freshSequence && int32(h.sequence-before.sequence) < 0
+	}
+	passed := uint64(h.exportTime-before.exportTime) * 1000
+	up := uint64(h.uptime - before.uptime) // modulo 2^32, as it wraps
+	return h.uptime < before.uptime && (up > passed+toleranceMs || up+toleranceMs < passed)
+}

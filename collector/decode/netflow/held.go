@@ -146,6 +146,14 @@ func (q *heldSets) dropAll(d *Decoder, s *session, reason ledger.Counter) {
 	}
 }
 
+// dropFormer drops what s holds from before its exporter restarted, by the header of its newest message: what a template means may have
+// changed since (RFC 3954 section 9, RFC 7011 section 8.4).
+func (d *Decoder) dropFormer(s *session, h *header) {
+	for len(s.held) > 0 && h.restarted(&s.held[0].header) {
+		d.held.drop(d, s.held[0], ledger.SetsExpiredRestart)
+	}
+}
+
 func (d *Decoder) withTag(tag uint64, do func()) {
 	current := d.tag
 	d.tag = tag

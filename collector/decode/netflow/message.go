@@ -36,6 +36,7 @@ func (d *Decoder) decodePacket9(in Datagram, b []byte) (following []byte) {
 	h := parseHeader9(b, in.Received)
 	s := d.session(template.NetFlow9, in.Source, h.domain)
 	s.skew = h.skew(in.Received)
+	d.dropFormer(s, &h)
 	// RFC 3954 section 5.1: the sequence counts packets.
 	s.sequence.Observe(h.sequence, 1, d.counts)
 	_, _, rest := d.decodeSets(s, &h, b[header9Length:], len(b)-header9Length)
@@ -76,6 +77,7 @@ func (d *Decoder) decodeMessage(in Datagram, b []byte, length int) (following []
 	h := parseHeaderIPFIX(b, in.Received)
 	s := d.session(template.IPFIX, in.Source, h.domain)
 	s.skew = h.skew(in.Received)
+	d.dropFormer(s, &h)
 	if length > len(b) {
 		d.drop(ledger.DatagramsTruncated, s, 0, nil)
 		length, h.cut = len(b), true

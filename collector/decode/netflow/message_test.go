@@ -294,6 +294,27 @@ func TestSamplingRatesAreThoseOfTheRecordsOwnSampler(t *testing.T) {
 			s.ipfix(set(3, u16(400, 4, 1, 302, 4, 304, 2, 305, 4, 306, 4)), set(400, u32(9), u16(1), u32(100, 0)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
 		}, 1, nil},
+		{"329 to 332: a hash's ranges", func(s *station) {
+			s.ipfix(set(3, u16(400, 6, 1, 302, 4, 304, 2, 329, 8, 330, 8, 331, 8, 332, 8)), set(400, u32(9), u16(6), u64(0, 1<<32-1, 0, 1<<25-1)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 128, nil},
+		{"two ranges of a hash, without an algorithm", func(s *station) {
+			s.ipfix(set(3, u16(400, 7, 1, 302, 4, 329, 4, 330, 4, 331, 2, 332, 2, 331, 2, 332, 2)), set(400, u32(9, 0, 9999), u16(0, 9, 20, 29)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 500, nil},
+		{"all values of a hash of 64 bits", func(s *station) {
+			s.ipfix(set(3, u16(400, 6, 1, 302, 4, 304, 2, 329, 8, 330, 8, 331, 8, 332, 8)), set(400, u32(9), u16(8), u64(0, math.MaxUint64, 0, math.MaxUint64)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 1, nil},
+		{"a hash that selects nothing, and one without its range", func(s *station) {
+			s.ipfix(set(3, u16(400, 6, 1, 302, 4, 304, 2, 329, 4, 330, 4, 331, 4, 332, 4)), set(400, u32(9), u16(6), u32(0, 99, 5, 4)))
+			s.ipfix(set(3, u16(401, 4, 1, 302, 4, 304, 2, 331, 4, 332, 4)), set(401, u32(8), u16(7), u32(0, 9)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 0, nil},
+		{"packets that match, with another algorithm's parameters", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 302, 4, 304, 2, 309, 4, 310, 4)), set(400, u32(9), u16(5), u32(1, 1)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 0, nil},
 		{"an algorithm, and parameters of others beside its own", func(s *station) {
 			s.ipfix(set(3, u16(400, 8, 1, 302, 4, 304, 2, 305, 4, 306, 4, 309, 4, 310, 4, 311, 4, 307, 4)),
 				set(400, u32(9), u16(1), u32(1, 99, 1, 1, math.Float32bits(1), 5)))

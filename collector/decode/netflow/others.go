@@ -81,7 +81,7 @@ func readElsewhere(id uint16) bool {
 	case 34, 35, 48, 49, 50, 61, 302, 304, elementSystemInit:
 		return true
 	}
-	return id >= 305 && id <= 311
+	return id >= 305 && id <= 311 || id >= 329 && id <= 332
 }
 
 // scope9 reports fields that have a type of scope, not an element (RFC 3954 section 6.1).

@@ -146,12 +146,13 @@ var places = []place{
 	{"time_flow_start_ns, time_flow_end_ns", [][]source{iana(opDurationMicroseconds, 162), iana(opDurationMilliseconds, 161),
 		iana(opSystemInit, 160), iana(opObservedNTP, 325), iana(opObservedNTP, 324), iana(opObserved, 323), iana(opObservedSeconds, 322)},
 		"see Times"},
-	{"sampling_rate", [][]source{either(iana(opSampling, 34, 50, 305, 306, 307, 308, 309, 310, 311), iana(opSamplerID, 48),
-		iana(opSelectorID, 302))}, "see above"},
+	{"sampling_rate", [][]source{either(iana(opSampling, 34, 50, 305, 306, 307, 308, 309, 310, 311, 329, 330, 331, 332),
+		iana(opSamplerID, 48), iana(opSelectorID, 302))}, "see above. 329 to 332 are the ranges of a hash (RFC 5475 section 6.2)"},
 	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
 		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
-		iana(opFrameOffset, 102)},
-		"dissected where the template has no addresses of its own; 409 and 102 say where a section begins"},
+		iana(opFrameOffset, 102), iana(opSectionLength, 410, 103), iana(opFrameType, 408)},
+		"dissected where the template has no addresses of its own; 409 and 102 say where a section begins, 410 and 103 how much of it " +
+			"is not padding, 408 that it is a frame of IEEE 802.11 (2)"},
 	{"flows of their own, or more of the same flow", [][]source{iana(opList, 291, 292, 293)}, "see Structured data"},
 }
 

@@ -69,7 +69,7 @@ var unplaced = []struct {
 	{25, 26, "an extreme over the packets"}, {33, 33, "implies the protocol"}, {35, 43, "of the exporter, not of a flow"},
 	{46, 46, "the kind of a label"}, {49, 49, "of the sampler"}, {51, 51, "a traffic class"}, {61, 61, "the direction at the interface"},
 	{64, 64, "extension headers as bits"}, {82, 84, "a name of what has a number"}, {85, 86, "stands in for delta counts"},
-	{87, 87, "of the sampler"}, {90, 101, "routing, application and class"}, {103, 103, "the length of a section"},
+	{87, 87, "of the sampler"}, {90, 101, "routing, application and class"},
 	{129, 137, "neighbour, exporter, drops and reason"}, {141, 149, "where it was metered"}, {163, 168, "of the metering process"},
 	{171, 172, "stands in for delta counts"}, {173, 175, "flow key and multicast totals"}, {184, 188, "of a TCP header: implies the protocol"},
 	{189, 189, "length of a header"}, {191, 191, "a length without its header"}, {194, 194, "a length without its header"},
@@ -78,9 +78,9 @@ var unplaced = []struct {
 	{225, 230, "after NAT: FlowMessage has the addresses before it"}, {231, 232, "stands in for delta counts; a direction of a biflow"},
 	{233, 241, "firewall, VRF, MPLS EXP, TCP window, direction, lengths"}, {244, 244, "a priority"}, {246, 251, "priorities and circuits"},
 	{257, 301, "messages, collections, anonymization, tunnels, NAT; 298 and 299 count packets"},
-	{303, 304, "of the selector"}, {318, 321, "of the selector"}, {326, 351, "hashes, statistics, names of elements, virtual stations"},
-	{352, 353, "stands in for delta counts"}, {354, 408, "of interfaces, stations, applications, sets of flows, mediators"},
-	{410, 482, "sections, bridges, layer 2 counts, MIB objects, mobile, HTTP, NAT"}, {486, 495, "communities of other kinds, SRH's other fields"},
+	{303, 304, "of the selector"}, {318, 321, "of the selector"}, {326, 328, "a hash of the packet"}, {333, 351, "hashes, statistics, names of elements, virtual stations"},
+	{352, 353, "stands in for delta counts"}, {354, 407, "of interfaces, stations, applications, sets of flows, mediators"},
+	{411, 482, "bridges, layer 2 counts, MIB objects, mobile, HTTP, NAT"}, {486, 495, "communities of other kinds, SRH's other fields"},
 	{500, 510, "SRH, checksums, ICMP sections, GTP-U"}, {513, 529, "extension headers and options as bits and lists"},
 }
 

@@ -258,7 +258,7 @@ func inOrder(steps []step) []step {
 	var seen [256]bool
 	for i := range steps {
 		switch op := steps[i].operation; op {
-		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opNumber:
+		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber:
 		default:
 			steps[i].merge = seen[op.destination()]
 			seen[op.destination()] = true

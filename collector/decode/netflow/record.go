@@ -103,6 +103,9 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	d.finish(s, h, p, r)
 }
 
+// frameTypeWireless is the value of dataLinkFrameType for IEEE 802.11 (RFC 7133 section 3.2.1).
+const frameTypeWireless = 2
+
 // about is what fields say that others need.
 type about struct {
 	ipVersion byte
@@ -112,6 +115,10 @@ type about struct {
 	// offset of a section in its packet.
 	offset      uint64
 	frameOffset uint64
+	// length of what was exported of a section, where padding follows; 0 where nobody says.
+	length uint64
+	// frame is what kind of frame a section begins with.
+	frame packet.Section
 	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
 	labels uint64
 }
@@ -361,7 +368,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP:
 			t.take(&h.clock, step.operation, v)
 		case opFrameSection:
-			d.dissect(r, packet.SectionFrame, d.about.offset+d.about.frameOffset, v)
+			d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
 		case opPacketSection:
 			d.dissect(r, packet.SectionIPHeader, d.about.offset, v)
 		case opPayloadSection:
@@ -374,6 +381,12 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			d.about.offset = number(v)
 		case opFrameOffset:
 			d.about.frameOffset = number(v)
+		case opSectionLength:
+			d.about.length = number(v)
+		case opFrameType:
+			if number(v) == frameTypeWireless {
+				d.about.frame = packet.SectionWireless
+			}
 		case opSamplerID, opSelectorID, opSampling:
 			d.found.take(step.id, v)
 		case opNumber:

@@ -17,7 +17,9 @@ type sampling struct {
 	size           uint64 // 309: so many packets are taken at random
 	population     uint64 // 310: out of so many
 	probability    float64
-	algorithm      uint64 // 304: which of these count
+	output         hashRange // 329, 330: what values the hash function can have
+	selected       hashRange // 331, 332: with which of them a packet is taken; these may repeat
+	algorithm      uint64    // 304: which of these count
 
 	samplerID   uint64
 	selectorID  uint64
@@ -33,7 +35,7 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		return false
 	}
 	n := number(v)
-	s.said = s.said || id == 34 || id == 50 || id >= 305 && id <= 311
+	s.said = s.said || id == 34 || id == 50 || id >= 305 && id <= 311 || id == 331 || id == 332
 	switch id {
 	case 34, 50:
 		if n != 0 { // a record may have both, and mean one
@@ -58,6 +60,10 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		case 8:
 			s.probability = math.Float64frombits(binary.BigEndian.Uint64(v))
 		}
+	case 329, 331:
+		s.hash(id).begin(n)
+	case 330, 332:
+		s.hash(id).end(n)
 	case 304:
 		s.algorithm = n
 	case 48:
@@ -70,12 +76,52 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	return true
 }
 
-// Algorithms of selectorAlgorithm (304) whose parameters say a rate (IANA "PSAMP Parameters", selectorAlgorithm).
+// hashRange is one or more ranges of hash values.
+type hashRange struct {
+	min, max       uint64
+	hasMin, hasMax bool
+	// values is how many there are in the ranges that are whole. A float holds all of 64 bits; a rate is rounded anyway.
+	values float64
+}
+
+func (s *sampling) hash(id uint16) *hashRange {
+	if id <= 330 {
+		return &s.output
+	}
+	return &s.selected
+}
+
+func (r *hashRange) begin(n uint64) {
+	r.min, r.hasMin = n, true
+	r.close()
+}
+
+func (r *hashRange) end(n uint64) {
+	r.max, r.hasMax = n, true
+	r.close()
+}
+
+// close counts a range whose both ends are known; the next may follow.
+func (r *hashRange) close() {
+	if r.hasMin && r.hasMax {
+		if r.max >= r.min {
+			r.values += float64(r.max-r.min) + 1
+		}
+		r.hasMin, r.hasMax = false, false
+	}
+}
+
+// Algorithms of selectorAlgorithm (304; IANA "PSAMP Parameters", selectorAlgorithm). Those from hashBOB to hashCRC say a rate by the
+// ranges of their hash values (RFC 5475 section 6.2.2). What matches properties or hangs on the state of flows is chosen, not sampled.
 const (
 	systematicCount = 1
 	systematicTime  = 2
 	randomOutOf     = 3
 	probabilistic   = 4
+	propertyMatch   = 5
+	hashBOB         = 6
+	hashCRC         = 8
+	flowState       = 9
 )
 
 // rate is how many packets one sampled packet stands for, 0 where the elements do not say. Those of the algorithm that is in use count
@@ -84,7 +130,10 @@ func (s *sampling) rate() uint64 {
 	if !s.said {
 		return 0 // most records have no more than the number of a sampler
 	}
-	for _, algorithm := range [...]uint64{s.algorithm, randomOutOf, probabilistic, systematicCount, systematicTime} {
+	if s.algorithm == propertyMatch || s.algorithm == flowState {
+		return 0
+	}
+	for _, algorithm := range [...]uint64{s.algorithm, randomOutOf, probabilistic, systematicCount, systematicTime, hashBOB} {
 		if rate := s.rateOf(algorithm); rate != 0 {
 			return rate
 		}
@@ -109,6 +158,8 @@ func (s *sampling) rateOf(algorithm uint64) uint64 {
 		return s.packetInterval
 	case algorithm == systematicTime && s.timeInterval > 0 && s.hasTimeSpace:
 		return ratio(s.timeInterval+s.timeSpace, s.timeInterval)
+	case algorithm >= hashBOB && algorithm <= hashCRC && s.selected.values > 0:
+		return uint64(math.Round(min(s.output.values/s.selected.values, math.MaxUint32)))
 	}
 	return 0
 }

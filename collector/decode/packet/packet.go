@@ -64,7 +64,7 @@ const (
 	EtherTypeMPLSUp      = 0x8848
 	EtherTypePPPoE       = 0x8864
 	EtherTypeServiceVLAN = 0x88a8
-	EtherTypeOldQinQ     = 0x9100
+	EtherTypeService     = 0x88e7 // the tag of a backbone service instance (IEEE 802.1Q clause 9.7), MAC-in-MAC
 )
 
 // IP protocol numbers (IANA "Protocol Numbers").
@@ -92,9 +92,11 @@ const (
 
 // UDP ports of tunnels.
 const (
-	PortVXLAN  = 4789
-	PortGeneve = 6081
-	portTeredo = 3544
+	PortVXLAN    = 4789
+	PortVXLANOld = 8472 // before there was a registered one: Linux and what is built on it
+	PortVXLANGPE = 4790
+	PortGeneve   = 6081
+	portTeredo   = 3544
 )
 
 // next says what follows a layer.
@@ -110,6 +112,7 @@ const (
 	mpls
 	protocol // as the dissector's proto says
 	vxlan
+	vxlanGPE
 	geneve
 )
 
@@ -127,7 +130,9 @@ type dissector struct {
 	// fragment: not the first one, so that no transport header follows.
 	fragment bool
 	// sawIP: an IP header was read since the outermost or latest tunnel began.
-	sawIP     bool
+	sawIP bool
+	// sawFrame: an Ethernet header was read. What a backbone's frame or a pseudowire carries has others.
+	sawFrame  bool
 	truncated bool
 }
 
@@ -204,6 +209,8 @@ func (d *dissector) layer(step next) next {
 		return d.mpls()
 	case vxlan:
 		return d.vxlan()
+	case vxlanGPE:
+		return d.vxlanGPE()
 	case geneve:
 		return d.geneve()
 	}
@@ -243,9 +250,10 @@ func (d *dissector) ethernet() next {
 		return d.short()
 	}
 	d.etherType = binary.BigEndian.Uint16(d.b[12:])
-	if d.counts() {
+	if d.counts() && (!d.sawFrame || d.inner) {
 		d.r.DstMAC, d.r.SrcMAC = mac(d.b), mac(d.b[6:])
 	}
+	d.sawFrame = true
 	d.take(flow.LayerEthernet, length)
 	return d.typed()
 }
@@ -281,13 +289,18 @@ func (d *dissector) byEtherType() next {
 		return ipv6
 	case EtherTypeMPLS, EtherTypeMPLSUp:
 		return mpls
-	case EtherTypeVLAN, EtherTypeServiceVLAN, EtherTypeOldQinQ:
+	case EtherTypeVLAN: // by far the most
 		return d.vlan()
+	case EtherTypeService:
+		return d.service()
 	case EtherTypePPPoE:
 		return d.pppoe()
 	case EtherTypeBridging:
 		d.enter()
 		return ethernet
+	}
+	if length := TagLength(d.etherType); length != 0 {
+		return d.tag(length)
 	}
 	return nothing
 }
@@ -376,24 +389,4 @@ func (d *dissector) mpls() next {
 		return d.short()
 	}
 	return d.mplsPayload()
-}
-
-// mplsPayload takes what follows a label stack for IP where its first four bits say so.
-func (d *dissector) mplsPayload() next {
-	if len(d.b) == 0 {
-		return nothing
-	}
-	switch d.b[0] >> 4 {
-	case 4:
-		d.etherType = EtherTypeIPv4
-	case 6:
-		d.etherType = EtherTypeIPv6
-	default:
-		// A pseudowire control word (RFC 4385 section 3) with an Ethernet frame behind it is the customer's, not ours.
-		return nothing
-	}
-	if d.counts() {
-		d.r.EType = uint32(d.etherType)
-	}
-	return etherType
 }

@@ -22,6 +22,8 @@ const (
 	SectionMPLSLabels
 	// SectionMPLSPayload begins behind the label stack: mplsPayloadPacketSection (317).
 	SectionMPLSPayload
+	// SectionWireless begins at a frame of IEEE 802.11: dataLinkFrameSection (315) beside a dataLinkFrameType (408) of 2.
+	SectionWireless
 )
 
 // DissectSection reads b, a section of a sampled packet, into r. offset is how many bytes of the packet lie between where the
@@ -55,6 +57,10 @@ func DissectSection(r *flow.Record, s Section, offset uint64, b []byte, o Option
 		if offset == 0 {
 			return Dissect(r, ProtocolMPLSPayload, b, o)
 		}
+	case SectionWireless:
+		if offset == 0 {
+			return Dissect(r, ProtocolWireless, b, o)
+		}
 	}
 	return Unsupported
 }
@@ -66,10 +72,13 @@ const minLinkLayer = 2
 // out. The EtherType decides where it is one that is read here.
 func beginsAtIP(b []byte) bool {
 	if len(b) >= 14 {
-		switch binary.BigEndian.Uint16(b[12:]) {
-		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeVLAN, EtherTypeServiceVLAN, EtherTypeOldQinQ, EtherTypeMPLS,
-			EtherTypeMPLSUp, EtherTypePPPoE:
+		switch etherType := binary.BigEndian.Uint16(b[12:]); etherType {
+		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService:
 			return false
+		default:
+			if TagLength(etherType) != 0 {
+				return false
+			}
 		}
 	}
 	return fitsIP(b)

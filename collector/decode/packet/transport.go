@@ -49,6 +49,10 @@ func (d *dissector) udp() next {
 	switch {
 	case destination == PortVXLAN:
 		return vxlan
+	case destination == PortVXLANOld && IsVXLAN(d.b):
+		return vxlan
+	case destination == PortVXLANGPE:
+		return vxlanGPE
 	case destination == PortGeneve:
 		return geneve
 	case (destination == portTeredo || source == portTeredo) && len(d.b) > 0 && d.b[0]>>4 == 6:
@@ -123,17 +127,6 @@ func (d *dissector) gre() next {
 		d.enter()
 	}
 	return etherType
-}
-
-// vxlan reads RFC 7348 section 5.
-func (d *dissector) vxlan() next {
-	const length = 8
-	if len(d.b) < length {
-		return d.short()
-	}
-	d.take(flow.LayerCustom, length)
-	d.enter()
-	return ethernet
 }
 
 // geneve reads RFC 8926 section 3.4.
