@@ -27,6 +27,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
 	"github.com/flowfleet/flowfleet/controllers/allow"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 // options are the flags and the environment.
@@ -43,6 +44,8 @@ type options struct {
 	sinks                         bool
 	secretReaderRole              string
 	allowedImages, allowedNATS    string
+	rollouts                      wave.Rules
+	rolloutDelay                  time.Duration
 	logLevel, logFormat           string
 	// namespace and serviceAccount of the operator, from the environment.
 	namespace, serviceAccount string
@@ -71,6 +74,10 @@ func main() {
 		"ends in / stands for all below it; empty for all. --collector-image is always allowed")
 	flag.StringVar(&o.allowedNATS, "allowed-nats", "", "NATS servers that FlowCollectors may name, as host:port, [address]:port or *.domain:port with "+
 		"commas between; empty for all")
+	flag.IntVar(&o.rollouts.AtOnce, "rollouts-at-once", 0, "how many fleets take up a change of the operator's own making, such as a new version of it "+
+		"brings, at a time; each has to run and be Ready before the next one; 0 for all at once. What users change is never held")
+	flag.DurationVar(&o.rolloutDelay, "rollout-delay", time.Minute, "how long such a fleet has to be well before the next one, where --rollouts-at-once is set")
+	flag.BoolVar(&o.rollouts.PastFailures, "rollouts-past-failures", false, "go on with other fleets though one failed, where --rollouts-at-once is set")
 	flag.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flag.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	flag.Parse()
@@ -101,6 +108,9 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.qps <= 0 || o.burst < 1 {
 		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d: both have to be above 0", o.qps, o.burst)
+	}
+	if o.rollouts.AtOnce < 0 || o.rolloutDelay < 0 {
+		return fmt.Errorf("--rollouts-at-once %d and --rollout-delay %s: neither can be below 0", o.rollouts.AtOnce, o.rolloutDelay)
 	}
 	limitMemory()
 	images, err := allow.ParseImages(o.allowedImages)
@@ -170,6 +180,8 @@ func run(ctx context.Context, o options) error {
 		Identity:         o.namespace + "/" + o.leaderElectionID,
 		Watches:          watches,
 		Allowed:          controllers.Allowed{Images: images, Servers: servers},
+		Rollouts:         o.rollouts,
+		RolloutDelay:     o.rolloutDelay,
 	}
 	if o.leaderElect {
 		reconciler.Lease = reconciler.Identity

@@ -29,6 +29,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
@@ -60,6 +61,7 @@ type operatorOptions struct {
 	// exporters is how often collectors are asked for exporters.
 	exporters time.Duration
 	allowed   Allowed
+	rollouts  wave.Rules
 	// sinks are looked after, too.
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
@@ -106,7 +108,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
-		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
+		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed, Rollouts: options.rollouts,
 		Watches: watches, exportersInterval: options.exporters,
 		Identity: options.identity,
 	}
