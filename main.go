@@ -4,7 +4,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -21,8 +20,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
@@ -33,6 +30,7 @@ import (
 // options are the flags and the environment.
 type options struct {
 	metricsAddress, healthAddress string
+	metricsCertificate            string
 	leaderElect                   bool
 	leaderElectionID              string
 	watchNamespaces               string
@@ -55,6 +53,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443",
 		"where metrics are served over HTTPS to those whom the API server lets read them; 0 for nowhere")
+	flag.StringVar(&o.metricsCertificate, "metrics-certificate", "", "directory with the certificate of metrics, tls.crt, and its key, tls.key, which are "+
+		"read again when they change; empty for a certificate that the operator signs itself at each start")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let one operator of several work at a time")
 	flag.StringVar(&o.leaderElectionID, "leader-election-id", "flowfleet.io",
@@ -140,18 +140,17 @@ func run(ctx context.Context, o options) error {
 	controllers.Select(&scope, selector)
 	watches := controllers.NewWatches(nil)
 	scope.DefaultWatchErrorHandler = watches.Failed
+	metrics, err := metricsServer(o.metricsAddress, o.metricsCertificate)
+	if err != nil {
+		return err
+	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
 		Cache:  scope,
 		// Secrets are read one by one, never listed and kept.
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
-		Metrics: metricsserver.Options{
-			BindAddress:    o.metricsAddress,
-			SecureServing:  true,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
-		},
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics:                       metrics,
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              o.leaderElectionID,

@@ -27,7 +27,9 @@ func (w *world) running(deadline string, names ...string) (fleets []*v1alpha1.Fl
 	w.Helper()
 	operator := w.start()
 	for _, name := range names {
-		fc := w.create(name, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.ProgressDeadline = new(v1alpha1.Duration(deadline)) })
+		fc := w.create(name, func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.Collector.ProgressDeadline = new(v1alpha1.Duration(deadline))
+		})
 		w.run(fc, 0)
 		fleets = append(fleets, fc)
 	}
