@@ -60,7 +60,7 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, children []c
 		return nil
 	}
 	// Before the change itself: an operator that is restarted between the two knows that the fleet rolls.
-	turn = r.waves.turn(key(fc))
+	turn = r.waves.turn(key(fc), set.Annotations[annotationTurn])
 	return r.markTurn(ctx, f, &turn)
 }
 
@@ -104,11 +104,11 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 	if f.Waits != "" {
 		return 0, nil
 	}
-	turn := r.waves.turn(name)
-	if turn == "" && set != nil {
-		turn = set.Annotations[annotationTurn]
+	turn := ""
+	if set != nil {
+		turn = r.waves.turn(name, set.Annotations[annotationTurn])
 	}
-	if turn == "" || set == nil || f.Deletion != nil || f.Collector.Spec.Suspend {
+	if turn == "" || f.Deletion != nil || f.Collector.Spec.Suspend {
 		r.waves.idle(name)
 		return 0, nil
 	}
@@ -121,7 +121,7 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 	case v.Settled:
 		phase = replaced
 	}
-	lasted := r.waves.lasts(name, turn, phase, f.Now)
+	lasted := r.waves.lasts(name, phase, f.Now)
 	switch {
 	case well && lasted >= r.RolloutDelay, turn == turnNotReady && v.Stuck:
 		if err := r.markTurn(ctx, f, nil); err != nil {

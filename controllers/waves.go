@@ -17,15 +17,17 @@ type waves struct {
 	rules wave.Rules
 	wake  func(objectKey) // makes the operator look at a fleet
 
-	mu     sync.Mutex
-	fleets map[objectKey]*turn
+	mu      sync.Mutex
+	started bool // all fleets were looked at since the start
+	fleets  map[objectKey]*turn
 }
 
 // turn is that of one fleet.
 type turn struct {
 	wave.Fleet
-	// mark is what annotationTurn says, or will once the cache has it.
+	// mark is what annotationTurn says, or will once the cache has it; seen that the cache had it.
 	mark string
+	seen bool
 	// phase of taking it up, and since when.
 	phase  phase
 	since  time.Time
@@ -78,19 +80,27 @@ func (w *waves) ask(k objectKey, all []objectKey, mark, marked string) string {
 	return ""
 }
 
-// turn is what a fleet was marked with; empty for none.
-func (w *waves) turn(k objectKey) string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.of(k).mark
-}
-
-// lasts notes how far a fleet is with the change, and returns for how long that has been so.
-func (w *waves) lasts(k objectKey, mark string, phase phase, now time.Time) time.Duration {
+// turn is what a fleet is marked with, as its DaemonSet says, or will once the cache has what was written; empty for none. A mark that was
+// seen and is no more was removed by somebody.
+func (w *waves) turn(k objectKey, marked string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.of(k)
-	if t.mark = mark; t.phase != phase || t.since.IsZero() {
+	switch {
+	case marked != "":
+		t.mark, t.seen = marked, true
+	case t.seen:
+		t.mark = ""
+	}
+	return t.mark
+}
+
+// lasts notes how far a fleet is with the change, and returns for how long that has been so.
+func (w *waves) lasts(k objectKey, phase phase, now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.of(k)
+	if t.phase != phase || t.since.IsZero() {
 		t.phase, t.since = phase, now
 	}
 	return now.Sub(t.since)
@@ -139,9 +149,12 @@ func (w *waves) set(k objectKey, change func(*turn)) {
 func (w *waves) wakeNext(but objectKey) {
 	w.mu.Lock()
 	may, _ := wave.Turn(w.list(), w.rules)
+	lifted := !w.started && !slices.ContainsFunc(w.list(), func(f wave.Fleet) bool { return f.State == wave.Unknown })
+	w.started = w.started || lifted
 	var next []objectKey
 	for k, t := range w.fleets {
-		if k != but && slices.Contains(may, t.Name) {
+		// Those that waited for the first look at all wait for something else now.
+		if k != but && (slices.Contains(may, t.Name) || lifted && t.State == wave.Waiting) {
 			next = append(next, k)
 		}
 	}
