@@ -259,7 +259,7 @@ func TestATenantGetsNoMoreOutOfWhatAnAdministratorHasSet(t *testing.T) {
 		"a larger one where nodes are left alone": {`{listeners: [{name: a, port: 9995, receiveBuffer: 32Mi}]}`,
 			`{"listeners":[{"name":"a","port":9995,"receiveBuffer":"1Gi"}]}`, ""},
 		"another port of the nodes": {`{listeners: [{name: a, port: 9995}], collector: {hostNetwork: true}}`,
-			`{"listeners":[{"name":"a","port":53}]}`, "spec.listeners.port"},
+			`{"listeners":[{"name":"a","port":51820}]}`, "spec.listeners.port"},
 		"another port of the nodes for metrics": {`{listeners: [{name: a, port: 9995}], collector: {hostNetwork: true, metricsPort: 9090}}`,
 			`{"collector":{"metricsPort":10250}}`, "collector.metricsPort"},
 		"files of a container beside the collector": {`collector: {sidecars: [{name: b, image: "b:v1"}], volumes: [{name: v, configMap: {name: ours}}]}`,
