@@ -47,6 +47,9 @@ type operator struct {
 	stop   func() // and wait for its end
 	// sinkMetrics has those of FlowSinks; nil without them.
 	sinkMetrics *prometheus.Registry
+	// metrics has those of FlowCollectors, of which consumers are some.
+	metrics            *prometheus.Registry
+	consumers, readers consumerMetrics
 }
 
 type operatorOptions struct {
@@ -73,7 +76,7 @@ type operatorOptions struct {
 // startOperator starts an operator for a namespace. It ends with the test, or by stop.
 func startOperator(t testing.TB, s *controllertest.Server, namespace string, options operatorOptions) *operator {
 	t.Helper()
-	o := &operator{t: t, writes: &writes{}, queue: &countingQueue{done: make(map[reconcile.Request]int)}}
+	o := &operator{t: t, writes: &writes{}, metrics: prometheus.NewRegistry(), queue: &countingQueue{done: make(map[reconcile.Request]int)}}
 	configuration := rest.CopyConfig(operatorUser(t, s))
 	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return recordWrites{next, o.writes} })
 	if options.between != nil {
@@ -115,12 +118,13 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if options.elect != "" {
 		r.Lease = options.elect + "/flowfleet.io"
 	}
-	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry(), "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
+	if r.conditions, err = newConditionMetrics(o.metrics, "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
 		t.Fatal(err)
 	}
-	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry(), ofConsumers, "consumer"); err != nil {
+	if r.consumers, err = newConsumerMetrics(o.metrics, ofConsumers, "consumer"); err != nil {
 		t.Fatal(err)
 	}
+	o.consumers = r.consumers
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +135,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		if err := sinks.register(o.sinkMetrics); err != nil {
 			t.Fatal(err)
 		}
+		o.readers = sinks.readers
 		if err := sinks.setup(manager, controller.Options{}); err != nil {
 			t.Fatal(err)
 		}
