@@ -4,7 +4,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -21,17 +20,17 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
 	"github.com/flowfleet/flowfleet/controllers/allow"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 // options are the flags and the environment.
 type options struct {
 	metricsAddress, healthAddress string
+	metricsCertificate            string
 	leaderElect                   bool
 	leaderElectionID              string
 	watchNamespaces               string
@@ -43,6 +42,8 @@ type options struct {
 	sinks                         bool
 	secretReaderRole              string
 	allowedImages, allowedNATS    string
+	rollouts                      wave.Rules
+	rolloutDelay                  time.Duration
 	logLevel, logFormat           string
 	// namespace and serviceAccount of the operator, from the environment.
 	namespace, serviceAccount string
@@ -52,6 +53,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443",
 		"where metrics are served over HTTPS to those whom the API server lets read them; 0 for nowhere")
+	flag.StringVar(&o.metricsCertificate, "metrics-certificate", "", "directory with the certificate of metrics, tls.crt, and its key, tls.key, which are "+
+		"read again when they change; empty for a certificate that the operator signs itself at each start")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let one operator of several work at a time")
 	flag.StringVar(&o.leaderElectionID, "leader-election-id", "flowfleet.io",
@@ -71,6 +74,10 @@ func main() {
 		"ends in / stands for all below it; empty for all. --collector-image is always allowed")
 	flag.StringVar(&o.allowedNATS, "allowed-nats", "", "NATS servers that FlowCollectors may name, as host:port, [address]:port or *.domain:port with "+
 		"commas between; empty for all")
+	flag.IntVar(&o.rollouts.AtOnce, "rollouts-at-once", 0, "how many fleets take up a change of the operator's own making, such as a new version of it "+
+		"brings, at a time; each has to run and be Ready before the next one; 0 for all at once. What users change is never held")
+	flag.DurationVar(&o.rolloutDelay, "rollout-delay", time.Minute, "how long such a fleet has to be well before the next one, where --rollouts-at-once is set")
+	flag.BoolVar(&o.rollouts.PastFailures, "rollouts-past-failures", false, "go on with other fleets though one failed, where --rollouts-at-once is set")
 	flag.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	flag.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	flag.Parse()
@@ -102,6 +109,9 @@ func run(ctx context.Context, o options) error {
 	if o.qps <= 0 || o.burst < 1 {
 		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d: both have to be above 0", o.qps, o.burst)
 	}
+	if o.rollouts.AtOnce < 0 || o.rolloutDelay < 0 {
+		return fmt.Errorf("--rollouts-at-once %d and --rollout-delay %s: neither can be below 0", o.rollouts.AtOnce, o.rolloutDelay)
+	}
 	limitMemory()
 	images, err := allow.ParseImages(o.allowedImages)
 	if err != nil {
@@ -130,18 +140,17 @@ func run(ctx context.Context, o options) error {
 	controllers.Select(&scope, selector)
 	watches := controllers.NewWatches(nil)
 	scope.DefaultWatchErrorHandler = watches.Failed
+	metrics, err := metricsServer(o.metricsAddress, o.metricsCertificate)
+	if err != nil {
+		return err
+	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
 		Cache:  scope,
 		// Secrets are read one by one, never listed and kept.
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
-		Metrics: metricsserver.Options{
-			BindAddress:    o.metricsAddress,
-			SecureServing:  true,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
-		},
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics:                       metrics,
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              o.leaderElectionID,
@@ -170,6 +179,8 @@ func run(ctx context.Context, o options) error {
 		Identity:         o.namespace + "/" + o.leaderElectionID,
 		Watches:          watches,
 		Allowed:          controllers.Allowed{Images: images, Servers: servers},
+		Rollouts:         o.rollouts,
+		RolloutDelay:     o.rolloutDelay,
 	}
 	if o.leaderElect {
 		reconciler.Lease = reconciler.Identity

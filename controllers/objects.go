@@ -58,7 +58,7 @@ func wanted[A any, P interface {
 }
 
 // children of a fleet in the order in which they are applied: a pod never waits for what comes later.
-func children(d *fleet.Fleet, connection string) ([]child, error) {
+func children(d *fleet.Fleet, connection, asked string) ([]child, error) {
 	name := fleet.ObjectName(d.Collector)
 	configMap, err := d.ConfigMap()
 	if err != nil {
@@ -68,7 +68,7 @@ func children(d *fleet.Fleet, connection string) ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	daemonSet.WithAnnotations(map[string]string{annotationConnection: connection})
+	daemonSet.WithAnnotations(map[string]string{annotationConnection: connection, annotationAsked: asked})
 	children := []child{
 		{"ServiceAccount", name, d.ServiceAccount(), &corev1.ServiceAccount{}, extracted(coreac.ExtractServiceAccount), false},
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
@@ -104,13 +104,9 @@ func (e *nameTakenError) Error() string {
 // apply makes the fleet's objects as the spec says: what is missing or differs is applied, what is not wanted any more is deleted,
 // what is as it should be is not written. It notes what became of them, and returns what only trying again heals. Of a fleet that is
 // suspended it notes what would be written.
-func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, m *memory, connection string) error {
+func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, m *memory, children []child) error {
 	if f.Unusable() {
 		return nil
-	}
-	children, err := children(d, connection)
-	if err != nil {
-		return err
 	}
 	var errs []error
 	for _, c := range children {
@@ -173,6 +169,8 @@ func (a *applier) child(ctx context.Context, c child) error {
 		return &nameTakenError{c.kind, c.name, "FlowCollector"}
 	case c.wanted == nil && !found:
 		return nil
+	case found && a.facts.Waits != "" && changedByOperator(c):
+		return nil // what is missing is made all the same: a fleet without it would lose flows until its turn
 	case found && c.wanted != nil:
 		if !fc.Spec.Suspend {
 			if err := a.adopt(ctx, fc, c.kind, c.live); err != nil {

@@ -29,6 +29,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
@@ -46,6 +47,9 @@ type operator struct {
 	stop   func() // and wait for its end
 	// sinkMetrics has those of FlowSinks; nil without them.
 	sinkMetrics *prometheus.Registry
+	// metrics has those of FlowCollectors, of which consumers are some.
+	metrics            *prometheus.Registry
+	consumers, readers consumerMetrics
 }
 
 type operatorOptions struct {
@@ -60,6 +64,7 @@ type operatorOptions struct {
 	// exporters is how often collectors are asked for exporters.
 	exporters time.Duration
 	allowed   Allowed
+	rollouts  wave.Rules
 	// sinks are looked after, too.
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
@@ -71,7 +76,7 @@ type operatorOptions struct {
 // startOperator starts an operator for a namespace. It ends with the test, or by stop.
 func startOperator(t testing.TB, s *controllertest.Server, namespace string, options operatorOptions) *operator {
 	t.Helper()
-	o := &operator{t: t, writes: &writes{}, queue: &countingQueue{done: make(map[reconcile.Request]int)}}
+	o := &operator{t: t, writes: &writes{}, metrics: prometheus.NewRegistry(), queue: &countingQueue{done: make(map[reconcile.Request]int)}}
 	configuration := rest.CopyConfig(operatorUser(t, s))
 	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return recordWrites{next, o.writes} })
 	if options.between != nil {
@@ -106,19 +111,20 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
-		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed,
+		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed, Rollouts: options.rollouts,
 		Watches: watches, exportersInterval: options.exporters,
 		Identity: options.identity,
 	}
 	if options.elect != "" {
 		r.Lease = options.elect + "/flowfleet.io"
 	}
-	if r.conditions, err = newConditionMetrics(prometheus.NewRegistry(), "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
+	if r.conditions, err = newConditionMetrics(o.metrics, "flowfleet_operator_flowcollector_condition", "FlowCollector"); err != nil {
 		t.Fatal(err)
 	}
-	if r.consumers, err = newConsumerMetrics(prometheus.NewRegistry(), ofConsumers, "consumer"); err != nil {
+	if r.consumers, err = newConsumerMetrics(o.metrics, ofConsumers, "consumer"); err != nil {
 		t.Fatal(err)
 	}
+	o.consumers = r.consumers
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +135,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		if err := sinks.register(o.sinkMetrics); err != nil {
 			t.Fatal(err)
 		}
+		o.readers = sinks.readers
 		if err := sinks.setup(manager, controller.Options{}); err != nil {
 			t.Fatal(err)
 		}

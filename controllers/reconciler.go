@@ -18,6 +18,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/observation"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 // fieldOwner is the one name under which the operator applies.
@@ -43,6 +44,10 @@ type Reconciler struct {
 	Lease string
 	// Allowed bounds what FlowCollectors can ask for.
 	Allowed Allowed
+	// Rollouts bounds how many fleets take up a change of the operator's own making at a time; its zero value does not.
+	Rollouts wave.Rules
+	// RolloutDelay is how long a fleet has to run well with such a change before the next one takes it up.
+	RolloutDelay time.Duration
 	// Watches are those of the manager's cache; nil where nobody notes them.
 	Watches *Watches
 	// Clock tells when to look again and when to give up; the machine's where none is set.
@@ -52,6 +57,7 @@ type Reconciler struct {
 	consumers  consumerMetrics
 	memories   *memories
 	rivals     *rivals
+	waves      *waves
 	prober     *jetstream.Prober
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup
@@ -68,9 +74,14 @@ type Reconciler struct {
 // Reconcile brings one FlowCollector's fleet to what its spec says, and says how it is. It waits for the API server only: what is
 // known of NATS and of the collectors was found before, and by others. It returns an error for what only trying again heals;
 // everything else is a condition, and so is such an error that does not heal.
-func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	r.passes.RLock()
 	defer r.passes.RUnlock()
+	defer func() {
+		if err != nil {
+			r.waves.missed(objectKey(request.NamespacedName))
+		}
+	}()
 	if r.ended {
 		return ctrl.Result{}, nil
 	}
@@ -84,6 +95,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	mine, err := r.claim(ctx, fc)
 	if err != nil || !mine {
+		if err == nil {
+			r.waves.idle(key(fc))
+		}
 		return ctrl.Result{RequeueAfter: claimInterval}, err
 	}
 	m := r.memories.of(request.NamespacedName, fc.UID)
@@ -109,11 +123,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	err = m.failed(facts, err)
 	verdict := judge.Judge(facts)
-	again, writeErr := r.writeStatus(ctx, fc, m, &verdict)
-	if err != nil || writeErr != nil {
-		return ctrl.Result{}, joined(err, writeErr) // the queue says when to try again
+	var turnAgain time.Duration
+	var turnErr error
+	if err == nil {
+		turnAgain, turnErr = r.noteTurn(ctx, facts, &verdict)
 	}
-	return ctrl.Result{RequeueAfter: soonest(again, verdict.Again, m.wait(r.Clock.Now()))}, nil
+	again, writeErr := r.writeStatus(ctx, fc, m, &verdict)
+	if err != nil || turnErr != nil || writeErr != nil {
+		return ctrl.Result{}, joined(err, turnErr, writeErr) // the queue says when to try again
+	}
+	return ctrl.Result{RequeueAfter: soonest(again, turnAgain, verdict.Again, m.wait(r.Clock.Now()))}, nil
 }
 
 // keep takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
@@ -146,7 +165,14 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)
-	applyErr := r.apply(ctx, f, desired, m, connection)
+	children, err := children(desired, connection, askedOf(desired, devices))
+	if err != nil {
+		return err
+	}
+	if err := r.awaitTurn(ctx, f, children, askedOf(desired, devices)); err != nil {
+		return err
+	}
+	applyErr := r.apply(ctx, f, desired, m, children)
 	if err := r.gather(ctx, f); err != nil {
 		return joined(applyErr, err)
 	}
@@ -161,6 +187,7 @@ func (r *Reconciler) forget(name client.ObjectKey) {
 	r.memories.forget(name)
 	r.conditions.forget(name)
 	r.consumers.forget(name)
+	r.waves.forget(objectKey(name))
 	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})
 	r.observer.Forget(observation.Key{Namespace: name.Namespace, Name: name.Name})
 }

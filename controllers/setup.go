@@ -129,6 +129,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	notify := func(namespace, name string) {
 		found <- event.GenericEvent{Object: &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}}
 	}
+	r.waves = newWaves(r.Rollouts, func(k objectKey) { notify(k.Namespace, k.Name) })
 	r.prober = jetstream.NewProber(jetstream.ProberOptions{Notify: func(k jetstream.Key) { notify(k.Namespace, k.Name) }})
 	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) { notify(k.Namespace, k.Name) }})
 	if r.Watches == nil {

@@ -57,8 +57,10 @@ func mounted(path string) string {
 	return fmt.Sprintf(`collector: {volumes: [{name: own, configMap: {name: own, defaultMode: 493}}], volumeMounts: [{name: own, mountPath: %q, subPath: file}]}`, path)
 }
 
-// Attempts to get more than collectors, each with the field that the refusal names.
-var attempts = []struct{ about, spec, names string }{
+// attempt to get more than collectors, with the field that the refusal names.
+type attempt struct{ about, spec, names string }
+
+var attempts = append([]attempt{
 	{"another image", `collector: {image: "evil.example.com/shell:v1"}`, "spec.collector.image"},
 	{"an image whose name only begins as ours", `collector: {image: "ghcr.io/flowfleet/flowfleet-evil:v1"}`, "spec.collector.image"},
 	{"an image below ours", `collector: {image: "ghcr.io/flowfleet/flowfleet/evil"}`, "spec.collector.image"},
@@ -71,7 +73,7 @@ var attempts = []struct{ about, spec, names string }{
 	{"somebody's claim", `collector: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}`, "spec.collector.volumes"},
 	{"a driver", `collector: {volumes: [{name: c, csi: {driver: secrets-store.csi.k8s.io}}]}`, "spec.collector.volumes"},
 	{"a directory of the nodes for the spool", `output: {buffer: {spool: {hostPath: {path: /etc}}}}`, "spec.output.buffer.spool.hostPath"},
-	{"a Secret in the environment", `collector: {env: [{name: A, valueFrom: {secretKeyRef: {name: admin, key: token}}}]}`, "spec.collector"},
+	{"a Secret in the environment", `collector: {env: [{name: TZ, valueFrom: {secretKeyRef: {name: admin, key: token}}}]}`, "spec.collector"},
 	{"a Secret for pulling", `collector: {imagePullSecrets: [{name: admin}]}`, "spec.collector"},
 	{"a Secret as a token", `nats: {token: {name: admin, key: token}}`, "spec.nats"},
 	{"a Secret as a password", `nats: {user: {name: a, password: {name: admin, key: token}}}`, "spec.nats"},
@@ -112,7 +114,33 @@ var attempts = []struct{ about, spec, names string }{
 	{"answers on another fleet's subjects", `output: {nats: {inboxPrefix: flows.other.edge}}`, "inboxPrefix"},
 	{"JetStream of another domain", `templateStore: {nats: {jetStreamDomain: others}}`, "jetStreamDomain"},
 	{"another label of SELinux", `collector: {securityContext: {seLinuxOptions: {type: spc_t}}}`, "spec.collector.securityContext"},
-	{"all of a Secret in the environment", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector"},
+	{"variables of a Secret", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector.envFrom"},
+	{"variables of a ConfigMap", `collector: {envFrom: [{prefix: SSL_CERT_, configMapRef: {name: own}}]}`, "spec.collector.envFrom"},
+	{"authorities of a file", `collector: {env: [{name: SSL_CERT_FILE, value: /mnt/own}]}`, "spec.collector.env"},
+	{"authorities of a directory", `collector: {env: [{name: SSL_CERT_DIR, value: /mnt/own}]}`, "spec.collector.env"},
+	{"authorities beside harmless variables", `collector: {env: [{name: TZ, value: UTC}, {name: SSL_CERT_FILE, value: /mnt/own}]}`, "spec.collector.env"},
+	{"authorities of a ConfigMap's value", `collector: {env: [{name: SSL_CERT_FILE, valueFrom: {configMapKeyRef: {name: own, key: a}}}]}`, "spec.collector.env"},
+	{"weaker cryptography", `collector: {env: [{name: GODEBUG, value: "tlsmaxrsasize=99999"}]}`, "spec.collector.env"},
+	{"a proxy for TLS", `collector: {env: [{name: HTTPS_PROXY, value: "http://evil"}]}`, "spec.collector.env"},
+	{"a proxy", `collector: {env: [{name: http_proxy, value: "http://evil"}]}`, "spec.collector.env"},
+	{"code of a library", `collector: {env: [{name: LD_PRELOAD, value: /mnt/own}]}`, "spec.collector.env"},
+	{"other names by the resolver", `collector: {env: [{name: LOCALDOMAIN, value: evil}]}`, "spec.collector.env"},
+}, inEachSection()...)
+
+// inEachSection are attempts with the fields that the three sections of NATS have alike.
+func inEachSection() (out []attempt) {
+	for _, section := range []string{"%s", "templateStore: {%s}", "output: {%s}"} {
+		for field, value := range map[string]string{
+			"a Secret as credentials": `credentials: {name: admin, key: a}`, "a Secret as an NKey": `nkey: {name: admin, key: a}`,
+			"a Secret as a token": `token: {name: admin, key: a}`, "a Secret as a password": `user: {name: a, password: {name: admin, key: a}}`,
+			"a Secret as a CA": `tls: {ca: {name: admin, key: a}}`, "a Secret as a certificate": `tls: {clientCertificate: {name: admin}}`,
+			"a domain": `jetStreamDomain: others`, "requests": `apiPrefix: flows.other`, "answers": `inboxPrefix: flows.other`,
+			"a server": `urls: ["nats://evil:4222"]`,
+		} {
+			out = append(out, attempt{field + " in " + fmt.Sprintf(section, "nats"), fmt.Sprintf(section, "nats: {"+value+"}"), "spec.nats"})
+		}
+	}
+	return out
 }
 
 // installed is a cluster with the chart, whose policy refuses already, and a tenant of that name with a place of its own.
@@ -162,7 +190,7 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		"files of its own":      mounted("/mnt/own/file"),
 		"annotations of all":    `commonAnnotations: {prometheus.io/scrape: "true"}`,
 		"scraping":              `collector: {annotations: {prometheus.io/scrape: "true"}}`,
-		"plain variables":       `collector: {env: [{name: A, value: b}]}`,
+		"plain variables":       `collector: {env: [{name: GOMAXPROCS, value: "2"}, {name: GOTRACEBACK, value: all}, {name: TZ, value: UTC}]}`,
 		"a spool of the pod's":  `output: {buffer: {spool: {}}}`,
 		"listeners and Service": `{listeners: [{name: a, port: 9995}], service: {type: NodePort}, exporters: {allowedNetworks: ["10.0.0.0/8"]}}`,
 	} {
@@ -179,7 +207,7 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		if err := create(privileged, "attempt", a.spec); err != nil && strings.Contains(err.Error(), "privilege") {
 			t.Errorf("%s, with the verb: %v", a.about, err)
 		}
-		secret := (strings.HasPrefix(a.about, "a Secret") || strings.HasPrefix(a.about, "all of a Secret")) && a.names != "spec.collector.volumes"
+		secret := strings.HasPrefix(a.about, "a Secret") && a.names != "spec.collector.volumes"
 		if err := create(reader, "attempt", a.spec); secret != (err == nil) {
 			t.Errorf("%s, by who may get Secrets: %v", a.about, err)
 		}
@@ -210,6 +238,59 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 	}
 	if err := admin.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "other"}}); err != nil {
 		t.Errorf("the policy is about other kinds: %v", err)
+	}
+}
+
+// What an administrator has given a fleet is no lever for others who may change the rest of it.
+func TestATenantGetsNoMoreOutOfWhatAnAdministratorHasSet(t *testing.T) {
+	_, admin, place, user := installed(t, "trudy")
+	for about, test := range map[string]struct {
+		spec, patch string
+		names       string // empty where it is allowed
+	}{
+		"a larger buffer on tuned nodes": {`{listeners: [{name: a, port: 9995, receiveBuffer: 32Mi}], collector: {nodeTuning: ReceiveBuffer}}`,
+			`{"listeners":[{"name":"a","port":9995,"receiveBuffer":"1Gi"}]}`, "spec.listeners.receiveBuffer"},
+		"a further listener with a larger buffer": {`{listeners: [{name: a, port: 9995, receiveBuffer: 32Mi}], collector: {nodeTuning: ReceiveBuffer}}`,
+			`{"listeners":[{"name":"a","port":9995,"receiveBuffer":"32Mi"},{"name":"b","port":9996,"receiveBuffer":"33Mi"}]}`, "spec.listeners.receiveBuffer"},
+		"the default, which is larger": {`{listeners: [{name: a, port: 9995, receiveBuffer: 1Mi}], collector: {nodeTuning: ReceiveBuffer}}`,
+			`{"listeners":[{"name":"a","port":9995}]}`, "spec.listeners.receiveBuffer"},
+		"a smaller one": {`{listeners: [{name: a, port: 9995, receiveBuffer: 32Mi}], collector: {nodeTuning: ReceiveBuffer}}`,
+			`{"listeners":[{"name":"a","port":9995,"receiveBuffer":1048576}]}`, ""},
+		"a larger one where nodes are left alone": {`{listeners: [{name: a, port: 9995, receiveBuffer: 32Mi}]}`,
+			`{"listeners":[{"name":"a","port":9995,"receiveBuffer":"1Gi"}]}`, ""},
+		"another port of the nodes": {`{listeners: [{name: a, port: 9995}], collector: {hostNetwork: true}}`,
+			`{"listeners":[{"name":"a","port":51820}]}`, "spec.listeners.port"},
+		"another port of the nodes for metrics": {`{listeners: [{name: a, port: 9995}], collector: {hostNetwork: true, metricsPort: 9090}}`,
+			`{"collector":{"metricsPort":10250}}`, "collector.metricsPort"},
+		"files of a container beside the collector": {`collector: {sidecars: [{name: b, image: "b:v1"}], volumes: [{name: v, configMap: {name: ours}}]}`,
+			`{"collector":{"volumes":[{"name":"v","configMap":{"name":"own"}}]}}`, "spec.collector.volumes"},
+		"flows for the server of the bucket, with its Secret": {`templateStore: {nats: {urls: ["nats://other:4222"], token: {name: admin, key: token}}}`,
+			`{"templateStore":{"nats":null},"output":{"nats":{"urls":["nats://other:4222"],"token":{"name":"admin","key":"token"}}}}`, "spec.nats"},
+		"a variable beside an administrator's": {`collector: {env: [{name: SSL_CERT_FILE, value: /etc/ours}]}`,
+			`{"collector":{"env":[{"name":"SSL_CERT_FILE","value":"/etc/ours"},{"name":"TZ","value":"UTC"}]}}`, ""},
+		"the value of an administrator's": {`collector: {env: [{name: SSL_CERT_FILE, value: /etc/ours}]}`,
+			`{"collector":{"env":[{"name":"SSL_CERT_FILE","value":"/mnt/own"}]}}`, "spec.collector.env"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			fc := collector(t, place, "given", test.spec)
+			if err := admin.Create(t.Context(), fc); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := admin.Delete(t.Context(), fc); err != nil {
+					t.Error(err)
+				}
+			}()
+			patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+test.patch+`}`))
+			err := user.Patch(t.Context(), fc.DeepCopy(), patch, client.DryRunAll)
+			switch {
+			case test.names == "" && err != nil, test.names != "" && (err == nil || !strings.Contains(err.Error(), test.names) || !strings.Contains(err.Error(), "privilege")):
+				t.Errorf("changed to %s: %v", test.patch, err)
+			}
+			if err := admin.Patch(t.Context(), fc.DeepCopy(), patch, client.DryRunAll); err != nil {
+				t.Errorf("the administrator: %v", err)
+			}
+		})
 	}
 }
 

@@ -55,7 +55,7 @@ func objects(t *testing.T, f *Fleet) []any {
 }
 
 func TestObjectsOfAFleet(t *testing.T) {
-	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning"} {
+	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning", "knobs", "without"} {
 		t.Run(name, func(t *testing.T) {
 			var got []byte
 			f := readFleet(t, name)
@@ -142,7 +142,7 @@ func TestDashboardsOfTwoFleetsStandSideBySide(t *testing.T) {
 }
 
 func TestCollectorsAcceptTheirConfiguration(t *testing.T) {
-	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning"} {
+	for _, name := range []string{"minimal", "secure", "hostnetwork", "customized", "platform", "nodetuning", "knobs", "without"} {
 		t.Run(name, func(t *testing.T) {
 			f := readFleet(t, name)
 			file, err := config.Render(f.Configuration)

@@ -33,6 +33,9 @@ type Facts struct {
 	Held string
 	// Trying: the new connection was not tried yet, and the fleet goes on with the one that it has until it was.
 	Trying bool
+	// Waits says why a change of the operator's own making, such as a new version of it brings, is not rolled out to this fleet yet. What the
+	// spec says is in the cluster all the same.
+	Waits string
 	// Deletion is nil but for an object that is being deleted.
 	Deletion *Deletion
 	// DaemonSet and Service are nil where there is none.

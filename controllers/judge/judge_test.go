@@ -148,6 +148,9 @@ func TestNoConditionLies(t *testing.T) {
 			kstatus.InProgressStatus, 1, []want{{progressing, "True", ReasonOperatorForbidden, "cannot patch"}, {degraded, "True", ReasonOperatorForbidden, ""}}},
 		"a rollout is held": {func(f *Facts) { f.Held = "no such host" },
 			kstatus.InProgressStatus, 1, []want{{v1alpha1.ConditionConfigurationValid, "False", ReasonRolloutHeld, "no such host"}, {stream, "True", ReasonReportedByCollectors, ""}}},
+		"an upgrade of the operator waits": {func(f *Facts) { f.Waits, f.Image = "flows/a takes it up", "flowfleet:next" },
+			kstatus.InProgressStatus, 2, []want{{progressing, "True", ReasonRolloutWaiting, "flows/a takes it up"}, {ready, "True", ReasonReady, ""},
+				{v1alpha1.ConditionConfigurationValid, "True", ReasonValid, ""}, {degraded, "False", ReasonAsWanted, ""}}},
 		"an address is pending": {func(f *Facts) { f.Service.Status.LoadBalancer.Ingress = nil },
 			kstatus.InProgressStatus, 2, []want{{v1alpha1.ConditionServiceReady, "False", ReasonAddressPending, ""}, {degraded, "False", ReasonAsWanted, ""}}},
 		"an address never comes": {func(f *Facts) {

@@ -41,10 +41,13 @@ func (j *judgement) progressing() said {
 		return isTrue(ReasonRetrying, "the operator tries again, at least once a minute: %s", j.Failure)
 	case a.Failed:
 		return isTrue(ReasonRolling, "the spec is being applied").yet()
+	case r.stuck:
+		return isFalse(ReasonProgressDeadlineExceeded, "for %s nothing has got on (collector.progressDeadline): %s", j.Deadline(), r.text)
+	case j.Waits != "":
+		// True, so that kstatus says InProgress: who waits for an upgrade is not to be told Current of a version that does not run.
+		return isTrue(ReasonRolloutWaiting, "a change that comes from the operator itself waits for its turn, and the fleet goes on as it is: %s", j.Waits)
 	case r.settled:
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
-	case r.stuck:
-		return isFalse(ReasonProgressDeadlineExceeded, "for %s nothing has got on (collector.progressDeadline): %s", j.deadline(), r.text)
 	}
 	return isTrue(ReasonRolling, "%s", r.text).yet()
 }

@@ -14,6 +14,7 @@ const (
 	ReasonNameTaken            = "NameTaken"
 	ReasonRefused              = "Refused"
 	ReasonRolloutHeld          = "RolloutHeld"
+	ReasonRolloutWaiting       = "RolloutWaiting"
 
 	ReasonAvailable                = "Available"
 	ReasonStarting                 = "Starting"

@@ -44,7 +44,8 @@ type rolloutMemory struct {
 	settled            bool
 }
 
-func (f *Facts) deadline() time.Duration {
+// Deadline is after how long without progress a rollout counts as stuck.
+func (f *Facts) Deadline() time.Duration {
 	if d := f.Collector.Spec.Collector.ProgressDeadline; d != nil && d.Std() > 0 {
 		return d.Std()
 	}
@@ -72,7 +73,7 @@ func (j *judgement) judgeRollout() rollout {
 			case c.Reason == ReasonSettled && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
 			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
-				m.since = c.LastTransitionTime.Add(-j.deadline())
+				m.since = c.LastTransitionTime.Add(-j.Deadline())
 			}
 		}
 	}
@@ -90,7 +91,7 @@ func (j *judgement) judgeRollout() rollout {
 	m.settled = j.appliedInFull() && taken && (m.settled || r.updated >= r.desired && r.available >= r.needed)
 	r.settled = m.settled
 	if !r.settled {
-		if due := m.since.Add(j.deadline()); j.Now.Before(due) {
+		if due := m.since.Add(j.Deadline()); j.Now.Before(due) {
 			j.lookAgainAt(due)
 		} else {
 			r.stuck = true
@@ -239,8 +240,8 @@ func allowedUnavailable(set *appsv1.DaemonSet) int {
 func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	r := &j.rollout
 	status.Image = j.Image
-	if j.Collector.Spec.Suspend && j.DaemonSet != nil && len(j.DaemonSet.Spec.Template.Spec.Containers) > 0 {
-		status.Image = j.DaemonSet.Spec.Template.Spec.Containers[0].Image // that of the spec waits
+	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil && len(j.DaemonSet.Spec.Template.Spec.Containers) > 0 {
+		status.Image = j.DaemonSet.Spec.Template.Spec.Containers[0].Image // the other one waits
 	}
 	status.Collectors = v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated),
 		Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}

@@ -33,11 +33,11 @@ func (j *judgement) judgeService() service {
 			*since = c.LastTransitionTime.Time // before the operator was restarted
 		}
 	}
-	if due := since.Add(j.deadline()); j.Now.Before(due) {
+	if due := since.Add(j.Deadline()); j.Now.Before(due) {
 		j.lookAgainAt(due)
 		s.said.passing = true
 	} else {
-		s.said = isFalse(ReasonAddressMissing, "for %s %s", j.deadline(), s.said.message)
+		s.said = isFalse(ReasonAddressMissing, "for %s %s", j.Deadline(), s.said.message)
 	}
 	return s
 }

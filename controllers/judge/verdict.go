@@ -23,6 +23,8 @@ type Verdict struct {
 	Again time.Duration
 	// Memory for the next judgement.
 	Memory Memory
+	// Settled: the collectors of the present spec run, or did once. Stuck: nothing has got on for the deadline.
+	Settled, Stuck bool
 }
 
 // Transition is a condition whose status or reason changed.
@@ -135,7 +137,7 @@ var harmless = map[string]bool{ReasonDatagramsRefused: true, ReasonBuffersSmalle
 
 // verdict puts together what was said.
 func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
-	v := Verdict{Memory: j.memory, Again: j.again}
+	v := Verdict{Memory: j.memory, Again: j.again, Settled: j.rollout.settled, Stuck: j.rollout.stuck}
 	before := j.Collector.Status.Conditions
 	inFull := j.appliedInFull()
 	stalled := j.said[v1alpha1.ConditionStalled].status == metav1.ConditionTrue

@@ -120,3 +120,12 @@ the same verbs.
 {{- define "flowfleet.secretNamespaces" -}}
 {{- default .Values.secretNamespaces .Values.watchNamespaces | uniq | toYaml }}
 {{- end }}
+
+{{- /* Name of the Secret with the certificate of the operator's metrics; empty where it signs one itself. */}}
+{{- define "flowfleet.certificate" -}}
+{{- with .Values.metrics }}
+{{- if .enabled -}}
+{{- .certificate.secretName | default (ternary (printf "%s-metrics-certificate" (include "flowfleet.manager" $)) "" .certificate.certManager.enabled) -}}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,234 @@
+package install_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// harmless are the fields that the policy leaves to everybody, each with why that gives no more than collectors. One that ends in a dot stands
+// for all below it.
+var harmless = map[string]string{
+	"suspend":                                             "the fleet stays as it is",
+	"collector.affinity.":                                 "which nodes; docs/security.md says that everybody chooses them",
+	"collector.nodeSelector":                              "which nodes",
+	"collector.tolerations.":                              "which nodes",
+	"collector.topologySpreadConstraints.":                "which nodes",
+	"collector.resources.":                                "bounded by ResourceQuota and LimitRange",
+	"collector.drainTime":                                 "how long a pod takes to end",
+	"collector.terminationGracePeriodSeconds":             "how long a pod takes to end",
+	"collector.imagePullPolicy":                           "when an allowed image is pulled",
+	"collector.logLevel":                                  "what a collector says",
+	"collector.minReady":                                  "what its conditions say",
+	"collector.progressDeadline":                          "what its conditions say",
+	"collector.profiling":                                 "the collector's own profiles, on the port of its metrics",
+	"collector.securityContext.assignedByPlatform":        "never root, and the platform chooses",
+	"collector.securityContext.fsGroup":                   "of the pod's own volumes",
+	"collector.securityContext.runAsGroup":                "the pod runs as no root whatever the spec says",
+	"collector.securityContext.runAsUser":                 "the pod runs as no root whatever the spec says",
+	"collector.updateStrategy.maxSurge":                   "how the fleet is replaced",
+	"collector.updateStrategy.maxUnavailable":             "how the fleet is replaced",
+	"podDisruption.minAvailable":                          "how many of its own pods may be evicted",
+	"decoding.biflows":                                    "what the collector makes of datagrams",
+	"decoding.deltaCountsOnly":                            "what the collector makes of datagrams",
+	"decoding.extraFields":                                "what the collector makes of datagrams",
+	"decoding.innerHeaders":                               "what the collector makes of datagrams",
+	"decoding.names":                                      "what the collector makes of datagrams",
+	"exporters.allowedNetworks":                           "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.heldData.disabled":                         "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.heldData.maxAge":                           "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.heldData.maxBytes":                         "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.heldData.maxBytesPerExporter":              "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.limits.exporterMetrics":                    "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.limits.exporters":                          "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.limits.fieldsPerTemplate":                  "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.limits.samplesPerDatagram":                 "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.limits.templatesPerExporter":               "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.maxObjects":                                "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.namePreference":                            "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.names.name":                                "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.names.network":                             "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.namesFrom.key":                             "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.namesFrom.name":                            "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.objects":                                   "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.sampling.defaults.network":                 "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.sampling.defaults.rate":                    "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.sampling.overrides.network":                "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.sampling.overrides.rate":                   "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"exporters.templateScope":                             "whom a collector listens to, within its own memory; namesFrom is a ConfigMap, as in volumes",
+	"listeners.name":                                      "a name",
+	"listeners.nodePort":                                  "a port of Services, as whoever makes Services has",
+	"listeners.protocol":                                  "what the collector makes of datagrams",
+	"listeners.sockets":                                   "within the pod's own resources",
+	"listeners.workers":                                   "within the pod's own resources",
+	"monitoring.dashboards.enabled":                       "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"monitoring.dashboards.labels":                        "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"monitoring.podMonitor.enabled":                       "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"monitoring.podMonitor.interval":                      "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"monitoring.podMonitor.labels":                        "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"monitoring.prometheusRule.enabled":                   "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"monitoring.prometheusRule.labels":                    "objects of monitoring of this fleet; docs/security.md says that their labels are for everybody",
+	"networkPolicy.enabled":                               "who reaches this fleet's metrics",
+	"networkPolicy.metricsFrom.matchExpressions.key":      "who reaches this fleet's metrics",
+	"networkPolicy.metricsFrom.matchExpressions.operator": "who reaches this fleet's metrics",
+	"networkPolicy.metricsFrom.matchExpressions.values":   "who reaches this fleet's metrics",
+	"networkPolicy.metricsFrom.matchLabels":               "who reaches this fleet's metrics",
+	"nats.tls.handshakeFirst":                             "how an allowed server is greeted",
+	"nats.tls.serverName":                                 "which name an allowed server's certificate has to have",
+	"nats.user.name":                                      "who one is at an allowed server",
+	"output.batch.maxAge":                                 "how its own flows are written",
+	"output.batch.maxBytes":                               "how its own flows are written",
+	"output.buffer.inFlightBytes":                         "within the pod's own resources",
+	"output.buffer.maxBytes":                              "within the pod's own resources",
+	"output.buffer.policy":                                "what becomes of its own flows",
+	"output.buffer.spool.after":                           "of the pod's own spool",
+	"output.buffer.spool.emptyDir.":                       "of the pod's own spool",
+	"output.buffer.spool.maxBytes":                        "of the pod's own spool",
+	"output.buffer.spool.resendBytesPerSecond":            "of the pod's own spool",
+	"output.consumers.ackWait":                            "of the fleet's own stream, which has a name that no other has",
+	"output.consumers.maxAckPending":                      "of the fleet's own stream, which has a name that no other has",
+	"output.consumers.name":                               "of the fleet's own stream, which has a name that no other has",
+	"output.consumers.protocols":                          "of the fleet's own stream, which has a name that no other has",
+	"output.consumers.replicas":                           "of the fleet's own stream, which has a name that no other has",
+	"output.encoding":                                     "how its own flows are written",
+	"output.ledger":                                       "how its own flows are written",
+	"output.scaledVolumes":                                "how its own flows are written",
+	"output.stream.allowReduction":                        "the fleet's own stream, within what the NATS account grants",
+	"output.stream.compression":                           "the fleet's own stream, within what the NATS account grants",
+	"output.stream.deletionPolicy":                        "the fleet's own stream, within what the NATS account grants",
+	"output.stream.discard":                               "the fleet's own stream, within what the NATS account grants",
+	"output.stream.duplicateWindow":                       "the fleet's own stream, within what the NATS account grants",
+	"output.stream.managed":                               "the fleet's own stream, within what the NATS account grants",
+	"output.stream.maxAge":                                "the fleet's own stream, within what the NATS account grants",
+	"output.stream.maxBytes":                              "the fleet's own stream, within what the NATS account grants",
+	"output.stream.placement.cluster":                     "the fleet's own stream, within what the NATS account grants",
+	"output.stream.placement.tags":                        "the fleet's own stream, within what the NATS account grants",
+	"output.stream.replicas":                              "the fleet's own stream, within what the NATS account grants",
+	"output.stream.retention":                             "the fleet's own stream, within what the NATS account grants",
+	"output.stream.storage":                               "the fleet's own stream, within what the NATS account grants",
+	"service.annotations":                                 "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.externalTrafficPolicy":                       "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.ipFamilies":                                  "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.ipFamilyPolicy":                              "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.labels":                                      "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.loadBalancerClass":                           "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.loadBalancerSourceRanges":                    "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.sessionAffinity":                             "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.type":                                        "a Service of this fleet; docs/security.md says what its annotations can do",
+	"templateStore.allowReduction":                        "the fleet's own bucket",
+	"templateStore.deletionPolicy":                        "the fleet's own bucket",
+	"templateStore.disabled":                              "the fleet's own bucket",
+	"templateStore.history":                               "the fleet's own bucket",
+	"templateStore.loadTimeout":                           "the fleet's own bucket",
+	"templateStore.maxBytes":                              "the fleet's own bucket, within what the NATS account grants",
+	"templateStore.replicas":                              "the fleet's own bucket, within what the NATS account grants",
+	"templateStore.storage":                               "the fleet's own bucket",
+	"templateStore.ttl":                                   "the fleet's own bucket",
+}
+
+// lists are fields of which the policy allows what it names, and refuses whatever else comes up in them.
+var lists = []string{"collector.volumes.", "collector.volumeMounts.", "collector.env.", "collector.envFrom.", "collector.sidecars", "collector.initContainers",
+	"collector.dnsConfig.", "collector.imagePullSecrets.", "collector.securityContext.seLinuxOptions."}
+
+// guardedByOthers are fields that an attempt of another test is about, because it starts from what an administrator has set.
+var guardedByOthers = []string{"listeners.port", "listeners.receiveBuffer", "collector.metricsPort"}
+
+// A field that is new is either tried in vain by a tenant, or said to be harmless by name: nobody adds one without deciding.
+func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
+	text, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		t.Fatal(err)
+	}
+	var fields []string
+	leaves(definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"], "", func(path string) { fields = append(fields, path) })
+	tried := map[string]bool{}
+	for _, a := range attempts {
+		var spec any
+		if err := yaml.Unmarshal([]byte(a.spec), &spec); err != nil {
+			t.Fatal(err)
+		}
+		fieldsOf(spec, "", func(path string) { tried[path] = true })
+	}
+	for _, path := range guardedByOthers {
+		tried[path] = true
+	}
+	for _, list := range lists {
+		found := false
+		for path := range tried {
+			found = found || strings.HasPrefix(path+".", list)
+		}
+		if !found {
+			t.Errorf("nobody tries %s", list)
+		}
+	}
+	used := map[string]bool{}
+	for _, path := range fields {
+		covered := tried[path]
+		for _, list := range lists {
+			covered = covered || strings.HasPrefix(path+".", list)
+		}
+		// Three sections have the same fields.
+		same := path
+		for _, section := range []string{"templateStore.", "output."} {
+			if rest, ok := strings.CutPrefix(path, section); ok && strings.HasPrefix(rest, "nats.") {
+				same = rest
+			}
+		}
+		covered = covered || harmless[same] != ""
+		for name := range harmless {
+			if path == strings.TrimSuffix(name, ".") || strings.HasSuffix(name, ".") && strings.HasPrefix(path, name) {
+				covered, used[name] = true, true
+			}
+		}
+		if !covered {
+			t.Errorf("spec.%s: no attempt of a tenant is about it, and it is not named as harmless: let the policy guard it and try it, or say why everybody may set it", path)
+		}
+	}
+	for name := range harmless {
+		if !used[name] {
+			t.Errorf("%s is named as harmless, and is no field", name)
+		}
+	}
+	if len(fields) < 100 {
+		t.Errorf("only %d fields were found", len(fields))
+	}
+}
+
+// leaves tells of each field of a schema that has none below it; elements of lists have the path of their list.
+func leaves(schema apiextensionsv1.JSONSchemaProps, path string, found func(string)) {
+	switch {
+	case len(schema.Properties) > 0:
+		for name, field := range schema.Properties {
+			leaves(field, strings.TrimPrefix(path+"."+name, "."), found)
+		}
+	case schema.Items != nil && schema.Items.Schema != nil:
+		leaves(*schema.Items.Schema, path, found)
+	default:
+		found(path)
+	}
+}
+
+// fieldsOf tells of each field of a value: all but maps that have others below them.
+func fieldsOf(value any, path string, found func(string)) {
+	switch value := value.(type) {
+	case map[string]any:
+		found(path) // a map of texts, such as labels, is one field
+		for name, field := range value {
+			fieldsOf(field, strings.TrimPrefix(path+"."+name, "."), found)
+		}
+	case []any:
+		found(path)
+		for _, element := range value {
+			fieldsOf(element, path, found)
+		}
+	default:
+		found(path)
+	}
+}

@@ -1,0 +1,168 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/wave"
+)
+
+const (
+	// annotationAsked, of the DaemonSet, is the hash of what others than the operator say of a fleet: its spec, FlowExporters, Secrets. An
+	// object that is to change though this stays as it was changes because of the operator.
+	annotationAsked = "flowfleet.io/asked"
+	// annotationTurn, of the DaemonSet, is there while a fleet takes up a change of the operator's own making. It says whether the fleet was
+	// Ready before. Whoever removes it lets the next fleet take the change up.
+	annotationTurn = "flowfleet.io/turn"
+	turnReady      = "Ready"
+	turnNotReady   = "NotReady"
+)
+
+// askedOf is what annotationAsked says. The generation stands for the spec: what a new definition fills in does not change it, and is of the
+// operator's making too.
+func askedOf(d *fleet.Fleet, devices []config.Device) string {
+	return hashOf(d.Collector.UID, d.Collector.Generation, d.SecretVersions, devices)
+}
+
+// awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
+func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, children []child, asked string) error {
+	fc, set := f.Collector, f.DaemonSet
+	if r.Rollouts.AtOnce <= 0 || set == nil || fc.Spec.Suspend || f.Unusable() || f.Held != "" || f.Trying || !belongs(set, fc) {
+		return nil
+	}
+	if own, err := r.operatorChanges(ctx, f, children, asked); err != nil || !own {
+		return err
+	}
+	list := &v1alpha1.FlowCollectorList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing FlowCollectors: %w", err)
+	}
+	all := make([]objectKey, len(list.Items))
+	for i := range list.Items {
+		all[i] = key(&list.Items[i])
+	}
+	turn := turnNotReady
+	if meta.IsStatusConditionTrue(fc.Status.Conditions, v1alpha1.ConditionReady) {
+		turn = turnReady
+	}
+	if f.Waits = r.waves.ask(key(fc), all, turn, set.Annotations[annotationTurn]); f.Waits != "" {
+		return nil
+	}
+	// Before the change itself: an operator that is restarted between the two knows that the fleet rolls.
+	turn = r.waves.turn(key(fc), set.Annotations[annotationTurn])
+	return r.markTurn(ctx, f, &turn)
+}
+
+// operatorChanges reports whether objects of the fleet are to change, though nobody else asks for that.
+func (r *Reconciler) operatorChanges(ctx context.Context, f *judge.Facts, children []child, asked string) (bool, error) {
+	fc := f.Collector
+	switch f.DaemonSet.Annotations[annotationAsked] {
+	case asked:
+	case "": // made by an operator that did not note it
+		if fc.Status.ObservedGeneration != fc.Generation {
+			return false, nil
+		}
+	default:
+		return false, nil
+	}
+	for _, c := range children {
+		c.live = c.live.DeepCopyObject().(client.Object)
+		switch err := r.Client.Get(ctx, client.ObjectKey{Namespace: fc.Namespace, Name: c.name}, c.live); {
+		case client.IgnoreNotFound(err) != nil:
+			return false, fmt.Errorf("reading %s %s/%s: %w", c.kind, fc.Namespace, c.name, err)
+		case err == nil && belongs(c.live, fc) && changedByOperator(c):
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// changedByOperator reports whether an object that exists is to become another one than was applied, or to go. That it is not as it was
+// applied is of others' making.
+func changedByOperator(c child) bool {
+	if c.wanted == nil {
+		return true
+	}
+	want, err := plain(c.wanted)
+	return err == nil && appliedHash(want) != c.live.GetAnnotations()[annotationApplied]
+}
+
+// noteTurn notes how the fleet does with the operator's change, and returns when to look again, 0 for not by itself.
+func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verdict) (time.Duration, error) {
+	name, set := key(f.Collector), f.DaemonSet
+	if f.Waits != "" {
+		return 0, nil
+	}
+	turn := ""
+	if set != nil {
+		turn = r.waves.turn(name, set.Annotations[annotationTurn])
+	}
+	if turn == "" || f.Deletion != nil || f.Collector.Spec.Suspend {
+		r.waves.idle(name)
+		return 0, nil
+	}
+	ready := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionReady)
+	well := v.Settled && len(f.Applied.Changed) == 0 && (turn == turnNotReady || ready != nil && ready.Status == metav1.ConditionTrue)
+	phase := replacing
+	switch {
+	case well:
+		phase = runsWell
+	case v.Settled:
+		phase = replaced
+	}
+	lasted := r.waves.lasts(name, phase, f.Now)
+	switch {
+	case well && lasted >= r.RolloutDelay, turn == turnNotReady && v.Stuck:
+		if err := r.markTurn(ctx, f, nil); err != nil {
+			return 0, err
+		}
+		r.waves.idle(name)
+		return 0, nil
+	case well:
+		r.waves.note(name, wave.Rolling, fmt.Sprintf("--rollout-delay of %s", r.RolloutDelay))
+		return max(r.RolloutDelay-lasted, time.Millisecond), nil
+	case v.Stuck, phase == replaced && lasted >= f.Deadline():
+		why := "it is not Ready"
+		if ready != nil && ready.Status != metav1.ConditionTrue {
+			why = fmt.Sprintf("Ready is %s, %s", ready.Status, ready.Reason)
+		} else if v.Stuck {
+			why = judge.ReasonProgressDeadlineExceeded
+		}
+		r.waves.note(name, wave.Failed, fmt.Sprintf("%s; mend or suspend it, or let the others go on: kubectl annotate daemonset %s -n %s %s-",
+			why, set.Name, set.Namespace, annotationTurn))
+		return 0, nil
+	}
+	r.waves.note(name, wave.Rolling, "")
+	if phase == replaced {
+		return max(f.Deadline()-lasted, time.Millisecond), nil
+	}
+	return 0, nil
+}
+
+// markTurn writes annotationTurn, or removes it. It is none of what is applied: that a fleet has ended its turn replaces no object.
+func (r *Reconciler) markTurn(ctx context.Context, f *judge.Facts, turn *string) error {
+	_, there := f.DaemonSet.Annotations[annotationTurn]
+	if turn == nil && !there || turn != nil && there { // one that began keeps what it was before
+		return nil
+	}
+	b, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotationTurn: turn}}})
+	if err != nil {
+		return fmt.Errorf("writing the turn of DaemonSet %s: %w", f.DaemonSet.Name, err)
+	}
+	err = r.Client.Patch(ctx, f.DaemonSet.DeepCopy(), client.RawPatch(types.MergePatchType, b), client.FieldOwner(fieldOwner+"-turn"))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("noting the turn of DaemonSet %s/%s: %w", f.DaemonSet.Namespace, f.DaemonSet.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package controllers
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/wave"
+)
+
+const nextImage = "example.com/flowfleet:v2"
+
+// upgraded is an operator of a next version, which lets so many fleets take it up at a time.
+func (w *world) upgraded(rules wave.Rules) *operator {
+	w.Helper()
+	return startOperator(w, w.s, w.namespace, operatorOptions{image: nextImage, rollouts: rules})
+}
+
+// running are fleets that run what an operator of the version before made, which is stopped. Their rollouts may take so long.
+func (w *world) running(deadline string, names ...string) (fleets []*v1alpha1.FlowCollector) {
+	w.Helper()
+	operator := w.start()
+	for _, name := range names {
+		fc := w.create(name, func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.Collector.ProgressDeadline = new(v1alpha1.Duration(deadline))
+		})
+		w.run(fc, 0)
+		fleets = append(fleets, fc)
+	}
+	for _, fc := range fleets {
+		w.expectReady(fc)
+		operator.settle(fc)
+	}
+	operator.stop()
+	return fleets
+}
+
+// takesUp waits until a fleet is to run the next version, and reports its DaemonSet as Kubernetes would in between.
+func (w *world) takesUp(fc *v1alpha1.FlowCollector) *appsv1.DaemonSet {
+	w.Helper()
+	natstest.Eventually(w, fc.Name+" takes up the next version", func() bool { return w.imageOf(fc) == nextImage })
+	return w.daemonSet(fc)
+}
+
+func (w *world) waits(says string, fleets ...*v1alpha1.FlowCollector) {
+	w.Helper()
+	for _, fc := range fleets {
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRolloutWaiting, says)
+		w.expect(fc, v1alpha1.ConditionReconciling, metav1.ConditionTrue, judge.ReasonRolloutWaiting)
+		if image := w.imageOf(fc); image != testImage || fc.Status.Image != testImage {
+			w.Errorf("%s is to run %s, and says %s, though it waits", fc.Name, image, fc.Status.Image)
+		}
+		w.expectReady(fc)
+	}
+}
+
+// aheadClock is that of the machine, put forward.
+type aheadClock struct{ ahead atomic.Int64 }
+
+func (c *aheadClock) Now() time.Time                  { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *aheadClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// Each fleet runs, and is Ready, before the next one takes up what an upgrade brings; another operator goes on where one was stopped.
+func TestAnUpgradeReachesFleetsOneAfterAnother(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b", "c")
+	operator := w.upgraded(wave.Rules{AtOnce: 1})
+	a, b, c := fleets[0], fleets[1], fleets[2]
+	w.takesUp(a)
+	w.waits(w.namespace+"/a takes it up", b, c)
+
+	// A restart neither forgets that a rolls, nor begins anew with another one.
+	operator.stop()
+	operator = w.upgraded(wave.Rules{AtOnce: 1})
+	for _, fc := range fleets {
+		operator.settle(fc)
+	}
+	w.waits(w.namespace+"/a takes it up", b, c)
+
+	w.run(a, 0)
+	w.takesUp(b)
+	w.waits(w.namespace+"/b takes it up", c)
+	w.run(b, 0)
+	w.takesUp(c)
+	w.run(c, 0)
+	for _, fc := range fleets {
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
+		w.expectReady(fc)
+		natstest.Eventually(t, fc.Name+"'s turn is over", func() bool { return w.daemonSet(fc).Annotations[annotationTurn] == "" })
+		operator.settle(fc)
+		before := operator.writes.count()
+		operator.reconcile(fc)
+		if wrote := operator.writes.since(before); len(wrote) > 0 {
+			t.Errorf("another look at %s writes %q", fc.Name, wrote)
+		}
+	}
+}
+
+// Users do not wait for the operator's upgrade.
+func TestWhatAUserChangesIsNotHeldByAnUpgrade(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b", "c")
+	w.upgraded(wave.Rules{AtOnce: 1})
+	w.takesUp(fleets[0])
+	w.waits(w.namespace+"/a takes it up", fleets[1:]...)
+	change(w, fleets[1], func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.LogLevel = "debug" })
+	w.takesUp(fleets[1]) // its pods are made by the operator that there is
+	d := w.create("d")
+	if image := w.imageOf(d); image != nextImage {
+		t.Errorf("a new fleet runs %s", image)
+	}
+	w.waits(w.namespace+"/a takes it up", fleets[2])
+}
+
+// A fleet that is worse off with the next version keeps it from the others, until it is mended, or somebody lets them pass.
+func TestAFleetThatFailsItsRollStopsTheWave(t *testing.T) {
+	for about, test := range map[string]struct {
+		rules wave.Rules
+		then  func(w *world, a *v1alpha1.FlowCollector)
+	}{
+		"until its turn is taken from it": {wave.Rules{AtOnce: 1}, func(w *world, a *v1alpha1.FlowCollector) {
+			set := w.daemonSet(a)
+			change(w, set, func(set *appsv1.DaemonSet) { delete(set.Annotations, annotationTurn) })
+		}},
+		"until it is suspended": {wave.Rules{AtOnce: 1}, func(w *world, a *v1alpha1.FlowCollector) {
+			change(w, a, func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = true })
+		}},
+		"until it is deleted": {wave.Rules{AtOnce: 1}, func(w *world, a *v1alpha1.FlowCollector) {
+			if err := w.c.Delete(w.Context(), a); err != nil {
+				w.Fatal(err)
+			}
+		}},
+		"unless the operator was told otherwise": {wave.Rules{AtOnce: 1, PastFailures: true}, nil},
+	} {
+		t.Run(about, func(t *testing.T) {
+			w := newWorld(t)
+			fleets := w.running("1m", "a", "b")
+			a, b := fleets[0], fleets[1]
+			now := &aheadClock{}
+			operator := startOperator(w, w.s, w.namespace, operatorOptions{image: nextImage, rollouts: test.rules, clock: now})
+			w.takesUp(a)
+			w.waits(w.namespace+"/a takes it up", b)
+			operator.settle(a)
+			now.ahead.Store(int64(2 * time.Minute)) // none of its collectors has come up
+			operator.reconcile(a)
+			operator.reconcile(b)
+			if test.then != nil {
+				w.waits(w.namespace+"/a has it and is not well since", b)
+				w.expect(a, v1alpha1.ConditionStalled, metav1.ConditionTrue, judge.ReasonProgressDeadlineExceeded)
+				test.then(w, a)
+			}
+			w.takesUp(b)
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/flowfleet/flowfleet/collector/natstest"
+)
+
+// writeSecret writes a certificate for a name as the kubelet does: files are links through ..data, which is replaced as a whole.
+func writeSecret(t *testing.T, directory, version, name string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(directory, version), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: certificate}, "tls.key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(directory, version, file), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if link := filepath.Join(directory, file); os.Symlink(filepath.Join("..data", file), link) != nil {
+			if _, err := os.Lstat(link); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	next := filepath.Join(directory, "..next")
+	if err := os.Symlink(version, next); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(directory, "..data")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Prometheus that checks the certificate goes on when it is renewed, and the operator goes on too.
+func TestMetricsHaveTheCertificateOfTheSecretAndTakeUpItsRotation(t *testing.T) {
+	directory := t.TempDir()
+	writeSecret(t, directory, "..1", "before.example.com")
+	options, err := metricsServer("127.0.0.1:0", directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.FilterProvider = nil // needs an API server
+	server, err := metricsserver.NewServer(options, &rest.Config{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Start(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	address := server.(interface{ GetBindAddr() string })
+	names := func() string {
+		c, err := tls.Dial("tcp", address.GetBindAddr(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+		if err != nil {
+			return err.Error()
+		}
+		defer func() { _ = c.Close() }()
+		return strings.Join(c.ConnectionState().PeerCertificates[0].DNSNames, " ")
+	}
+	natstest.Eventually(t, "the certificate of the Secret is served", func() bool { return names() == "before.example.com" })
+	writeSecret(t, directory, "..2", "after.example.com")
+	natstest.Eventually(t, "the next one is served", func() bool { return names() == "after.example.com" })
+}
+
+// Silently serving another certificate would be found out by whoever checks it only.
+func TestADirectoryWithoutACertificateIsRefused(t *testing.T) {
+	directory := t.TempDir()
+	if _, err := metricsServer(":0", directory); err == nil || !strings.Contains(err.Error(), "--metrics-certificate") {
+		t.Errorf("an empty directory: %v", err)
+	}
+	writeSecret(t, directory, "..1", "a")
+	if err := os.WriteFile(filepath.Join(directory, "..1", "tls.key"), []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := metricsServer(":0", directory); err == nil {
+		t.Error("a key that is none is accepted")
+	}
+	if _, err := metricsServer(":0", ""); err != nil {
+		t.Errorf("without a directory: %v", err)
+	}
+}
