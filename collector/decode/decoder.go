@@ -146,10 +146,11 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
 	d.namer.configure(settings.Names, settings.Sessions)
 	d.out, d.heard = d.sink, nil
+	var naming *ledger.Naming
 	if settings.Settings.Names {
-		d.out, d.heard = &d.namer, d.learnInterface
+		d.out, d.heard, naming = &d.namer, d.learnInterface, &d.namer.naming
 	}
-	d.netflow.To(d.out)
+	d.netflow.To(d.out, naming)
 	d.netflow.Configure(&settings.Settings)
 	d.agents.limit = max(settings.Sessions, 1)
 	d.books.limit = settings.Exporters

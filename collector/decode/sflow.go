@@ -54,6 +54,8 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.count(ledger.DatagramsDecoded, 1)
 	known.count(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.book.Volume.Add(d.meter.volume)
+	known.book.Naming.Add(&d.namer.naming)
+	d.namer.naming = ledger.Naming{}
 	known.sequence.Observe(h.Sequence, 1, d.counts)
 	if d.counts[ledger.RecordsDecoded] != records {
 		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)

@@ -55,7 +55,7 @@ func exportersOf(exporters []ledger.Exporter, streams []ledger.Stream) []status.
 			Address: e.Address, Protocol: e.Protocol,
 			Received: e.Datagrams.Received, Decoded: e.Datagrams.Decoded, Refused: ledger.Sum(e.Datagrams.Refused),
 			SetsWaiting: e.Sets.Waiting, SetsExpired: ledger.Sum(e.Sets.Expired), SetsDropped: ledger.Sum(e.Sets.Dropped),
-			Records: e.Records, Volume: &e.Volume, Streams: shown, StreamsLeftOut: len(heard) - len(shown),
+			Records: e.Records, Volume: &e.Volume, Naming: e.Naming, Streams: shown, StreamsLeftOut: len(heard) - len(shown),
 		})
 	}
 	status.SortExporters(out)

@@ -60,6 +60,8 @@ type Exporter struct {
 	Records uint64 `json:"records"`
 	// Volume that they tell of; nil where the collector does not say.
 	Volume *ledger.Volume `json:"volume,omitempty"`
+	// Naming is how many of them got the names that flows carry; nil where the collector does not say.
+	Naming *ledger.Naming `json:"naming,omitempty"`
 	// Streams that were heard of in the last ten minutes, up to MaxStreams; StreamsLeftOut are more, as far as they are known.
 	Streams        []Stream `json:"streams,omitempty"`
 	StreamsLeftOut int      `json:"streamsLeftOut,omitempty"`
