@@ -27,6 +27,7 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:printcolumn:name="Scaled bytes/s",type=integer,priority=1,JSONPath=`.status.scaledBytesPerSecond`
 // +kubebuilder:printcolumn:name="Domains",type=string,priority=1,JSONPath=`.status.domains`
 // +kubebuilder:printcolumn:name="Templates",type=integer,priority=1,JSONPath=`.status.templates`
+// +kubebuilder:printcolumn:name="Named",type=string,priority=1,JSONPath=`.status.naming.named`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type FlowExporter struct {
 	metav1.TypeMeta `json:",inline"`
@@ -217,6 +218,11 @@ type FlowExporterStatus struct {
 	// +optional
 	ScaledBytesPerSecond *int64 `json:"scaledBytesPerSecond,omitempty"`
 
+	// naming is how many flows of the last minutes got the names that decoding.names of the FlowCollector asks for; left out where nobody
+	// asks for names, and where it is not known.
+	// +optional
+	Naming *ExporterNaming `json:"naming,omitempty"`
+
 	// loss in the last minutes, in percent of what the device sent by its own sequence numbers.
 	// +optional
 	Loss string `json:"loss,omitempty"`
@@ -265,6 +271,36 @@ type ExporterSampling struct {
 	// +optional
 	// +listType=set
 	Sources []string `json:"sources,omitempty"`
+}
+
+// ExporterNaming is how many flows got names.
+type ExporterNaming struct {
+	// named is the share of flows whose interfaces all have a name, such as 98%, for the table: of those that have an interface. Left out
+	// where flows carry no names of interfaces, or have none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=8
+	Named string `json:"named,omitempty"`
+
+	// tables are the shares by table of names, up to 6; see ExporterNamingTable.
+	// +optional
+	// +listType=map
+	// +listMapKey=table
+	// +kubebuilder:validation:MaxItems=8
+	Tables []ExporterNamingTable `json:"tables,omitempty"`
+}
+
+// ExporterNamingTable is how many flows got the names of one table.
+type ExporterNamingTable struct {
+	// table is interfaces, applications, vrfs, samplers, domains or exporters, as in metrics.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Table string `json:"table"`
+
+	// named is the share of the flows that have a number of the table whose numbers all have a name: 0% is none of them, <1% few, >99%
+	// nearly all, and 100% all.
+	// +required
+	// +kubebuilder:validation:MaxLength=8
+	Named string `json:"named"`
 }
 
 // ExporterUnits are what sequence numbers count: flows of NetFlow v5 and v7, packets of v9, records of IPFIX, datagrams of sFlow. They

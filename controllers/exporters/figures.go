@@ -29,6 +29,9 @@ type Figures struct {
 	// Volume that the records tell of; VolumeUntold: not all collectors say it.
 	Volume       ledger.Volume
 	VolumeUntold bool
+	// Naming is how many of the records got names; NamingUntold: not all collectors say it.
+	Naming       ledger.Naming
+	NamingUntold bool
 	// Sequences that were heard of in the last ten minutes, and what they come to over the fleet (ledger.Union).
 	Sequences                                 int
 	Sent, Units, Missed, Duplicated, Restarts uint64
@@ -60,6 +63,8 @@ func (f *Figures) add(o *Figures) {
 		f.Undecoded+o.Undecoded, f.Records+o.Records
 	f.Volume.Add(o.Volume)
 	f.VolumeUntold = f.VolumeUntold || o.VolumeUntold
+	f.Naming.Add(&o.Naming)
+	f.NamingUntold = f.NamingUntold || o.NamingUntold
 	f.Sequences, f.Sent, f.Units, f.Missed = f.Sequences+o.Sequences, f.Sent+o.Sent, f.Units+o.Units, f.Missed+o.Missed
 	f.Duplicated, f.Restarts, f.LeftOut = f.Duplicated+o.Duplicated, f.Restarts+o.Restarts, f.LeftOut || o.LeftOut
 	if o.LastHeard.After(f.LastHeard) {
@@ -124,6 +129,10 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			f.Volume.Add(*e.Volume)
 		}
 		f.VolumeUntold = f.VolumeUntold || e.Volume == nil && e.Records > 0
+		if e.Naming != nil {
+			f.Naming.Add(e.Naming)
+		}
+		f.NamingUntold = f.NamingUntold || e.Naming == nil && e.Records > 0
 		f.Undecoded += e.SetsExpired + e.SetsDropped
 		f.LeftOut = f.LeftOut || e.StreamsLeftOut > 0
 		protocol := protocol(e.Protocol)

@@ -32,6 +32,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if w := settled(f.Window, len(n.Nodes)); w != nil {
 		s.RecordsPerSecond = new(twoDigits(float64(w.Records) / w.Time.Seconds()))
 		s.BytesPerSecond, s.ScaledBytesPerSecond = volume(w, n)
+		s.Naming = naming(w, n)
 		s.Loss = ""
 		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || f.Look.Unanswered == 0 && !f.Look.Unfollowed) {
 			s.Loss = percent(w)
@@ -140,7 +141,7 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	switch {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
-		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, samplingText(before) != samplingText(after):
+		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after):
 		return figuresOnly
 	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
 		after.LastHeard.Before(before.LastHeard): // what is written was still to come
