@@ -41,6 +41,8 @@ type Settings struct {
 	Names NameSet
 	// Exporters bounds those that have figures of their own.
 	Exporters int
+	// Declared exporters have figures of their own beyond that bound, one for each protocol: a flood of addresses keeps none of them out.
+	Declared map[netip.Addr]struct{}
 	// MaxSamples bounds the samples of an sFlow datagram.
 	MaxSamples int
 }
@@ -153,7 +155,7 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.netflow.To(d.out, naming)
 	d.netflow.Configure(&settings.Settings)
 	d.agents.limit = max(settings.Sessions, 1)
-	d.books.limit = settings.Exporters
+	d.books.limit, d.books.declared = settings.Exporters, settings.Declared
 }
 
 // Shared is what exporters taught beside templates, see netflow.Shared.

@@ -127,9 +127,7 @@ func (e *Exporter) Add(o *Exporter) {
 	e.Sets.Waiting += o.Sets.Waiting
 	e.Sets.Expired = sum(e.Sets.Expired, o.Sets.Expired)
 	e.Sets.Dropped = sum(e.Sets.Dropped, o.Sets.Dropped)
-	if e.Records+o.Records > 0 {
-		e.Naming = addNaming(e, o)
-	}
+	e.Naming = addNaming(e, o)
 	e.Records += o.Records
 }
 

@@ -89,6 +89,8 @@ type sum struct {
 	addresses map[netip.Addr]*Figures
 	spans     map[ledger.StreamKey][]seen
 	streams   int
+	// declared find room beyond the bounds, see memory.
+	declared map[netip.Addr]bool
 	// crowded: there were more addresses than maxAddresses.
 	crowded bool
 	noRoom  bool
@@ -152,7 +154,7 @@ func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *st
 	if heard := now.Add(-max(made.Sub(stream.LastSeen), 0)); heard.After(f.LastHeard) {
 		f.LastHeard = heard
 	}
-	if s.streams >= maxStreams {
+	if most := maxStreams; s.streams >= most && (!s.declared[address] || s.streams >= 2*most) {
 		f.LeftOut = true
 		return
 	}

@@ -164,6 +164,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if err != nil {
 		return err
 	}
+	m.declared = declaredAddresses(objects)
 	if !k.gather(ctx, pods, m) {
 		return nil
 	}

@@ -114,6 +114,8 @@ func (s *sender) window() *Window {
 type memory struct {
 	since   time.Time // the first look
 	senders map[netip.Addr]*sender
+	// declared are the addresses of FlowExporters that are the user's: there is room for these whatever else there is.
+	declared map[netip.Addr]bool
 	// collectors of the last look: pods and when each process began.
 	collectors map[string]time.Time
 	look       Look
@@ -157,7 +159,7 @@ func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Lo
 	for address, f := range found {
 		one := m.senders[address]
 		if one == nil {
-			if len(m.senders) >= maxAddresses {
+			if len(m.senders) >= maxAddresses && !m.declared[address] {
 				continue
 			}
 			one = &sender{}
@@ -182,7 +184,7 @@ func (m *memory) makeRoom(found map[netip.Addr]*Figures) (crowded bool) {
 		return false
 	}
 	for address := range m.senders {
-		if found[address] == nil {
+		if found[address] == nil && !m.declared[address] {
 			absent = append(absent, address)
 		}
 	}

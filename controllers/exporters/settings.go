@@ -16,7 +16,8 @@ const maxSettings = 512 << 10
 
 // Settings is what the FlowExporters of a fleet ask of its collectors.
 type Settings struct {
-	// Devices in order of age: the collectors' configuration has them.
+	// Devices in order of age: the collectors' configuration has them. Behind those with settings come those without, for which collectors
+	// keep room.
 	Devices []config.Device
 	of      map[string]*deviceSettings // by the name of the object
 }
@@ -47,6 +48,16 @@ func SettingsOf(objects []*v1alpha1.FlowExporter) Settings {
 	})
 	holder := make(map[netip.Addr]string)
 	size := 0
+	var plain []config.Device
+	fits := func(d *config.Device) bool {
+		n := sizeOf(d)
+		if len(out.Devices) == config.MaxDevices || size+n > maxSettings {
+			return false
+		}
+		size += n
+		out.Devices = append(out.Devices, *d)
+		return true
+	}
 	for _, o := range declared {
 		one := &deviceSettings{}
 		out.of[o.Name] = one
@@ -62,21 +73,27 @@ func SettingsOf(objects []*v1alpha1.FlowExporter) Settings {
 				one.share(address, other, other)
 			}
 		}
-		if !configures(o) || len(d.Addresses) == 0 {
+		if len(d.Addresses) == 0 {
+			continue
+		}
+		if !configures(o) {
+			plain = append(plain, *d)
 			continue
 		}
 		if problems := d.Check(); len(problems) > 0 {
 			one.wrong = "spec." + problems[0].Path + ": " + problems[0].Message
+			plain = append(plain, config.Device{Addresses: d.Addresses})
 			continue
 		}
-		n := sizeOf(d)
-		if len(out.Devices) == config.MaxDevices || size+n > maxSettings {
+		if !fits(d) {
 			one.noRoom = true
+			plain = append(plain, config.Device{Addresses: d.Addresses})
 			continue
 		}
-		size += n
 		one.device = d
-		out.Devices = append(out.Devices, *d)
+	}
+	for i := range plain {
+		fits(&plain[i])
 	}
 	return out
 }

@@ -43,6 +43,8 @@ func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
 		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.9")}, SamplingRate: 300}, // 192.0.2.1 is the old one's, which sets nothing
 		{Addresses: []netip.Addr{netip.MustParseAddr("2001:db8::1")}, SamplingRate: 5},
 		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, SamplingRate: 8}, // of the same age: by name
+		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7")}},                  // collectors keep room for those that set nothing, too
+		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}},
 	}
 	for range 10 {
 		if got := SettingsOf(objects).Devices; !reflect.DeepEqual(got, want) {
@@ -124,7 +126,7 @@ func TestSettingsThatCollectorsRefuseAreLeftOutAndTold(t *testing.T) {
 	wrong := sets("wrong", 0, 5, "192.0.2.1")
 	wrong.Spec.Interfaces = []v1alpha1.ExporterInterface{{Index: 3, Name: "zero\u200bwidth"}}
 	objects := []*v1alpha1.FlowExporter{wrong, sets("right", 1, 5, "192.0.2.2")}
-	if got := SettingsOf(objects).Devices; len(got) != 1 || got[0].Addresses[0] != netip.MustParseAddr("192.0.2.2") {
+	if got := SettingsOf(objects).Devices; len(got) != 2 || got[0].Addresses[0] != netip.MustParseAddr("192.0.2.2") || len(got[1].Interfaces) != 0 || got[1].SamplingRate != 0 {
 		t.Errorf("%+v", got)
 	}
 	if c := judged(objects, "wrong"); c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonSettingsWrong || !strings.Contains(c.Message, "spec.interfaces[0].name") {
