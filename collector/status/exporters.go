@@ -17,6 +17,8 @@ const (
 	ExportersPath = "/exporters"
 	// MaxExporters of a page.
 	MaxExporters = 128
+	// MaxReported exporters are reported: who asks reads no more pages.
+	MaxReported = 80 * MaxExporters
 	// MaxStreams of one exporter: those heard last.
 	MaxStreams = 64
 	// MaxPageBytes bounds a page as it is sent.
