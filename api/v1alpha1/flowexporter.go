@@ -115,6 +115,13 @@ type FlowExporterSpec struct {
 	// +listMapKey=index
 	// +kubebuilder:validation:MaxItems=512
 	Interfaces []ExporterInterface `json:"interfaces,omitempty"`
+
+	// interfacesFrom is a ConfigMap in the same namespace with names of interfaces, in the CSV format of exporters.namesFrom of the
+	// FlowCollector (exporter, table, key, name, description): those lines count whose table is interfaces and whose exporter has one of
+	// the addresses. Names in interfaces count before them; with these, a device has up to 512. A change of the ConfigMap is taken up
+	// within a few minutes, without a restart; Configured is False where it is missing or has faults.
+	// +optional
+	InterfacesFrom *ConfigMapKey `json:"interfacesFrom,omitempty"`
 }
 
 // ExporterInterface is the name of an interface of a device.
@@ -155,7 +162,7 @@ const (
 	// ConditionConsistent is False where several devices seem to send with the address.
 	ConditionConsistent = "Consistent"
 	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses; Unknown
-	// until all collectors that answer use them. It is there where these are set, or where that is so.
+	// until all collectors that answer use them. It is there where these or interfacesFrom are set, or where that is so.
 	ConditionConfigured = "Configured"
 )
 
@@ -167,7 +174,7 @@ type FlowExporterStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions say how it is: Ready, Sending, Decoding, Complete where the protocol has sequence numbers, SamplingKnown, ClockRight,
-	// Consistent, and Configured where samplingRate or interfaces are set. Ready is False where any of them is, and Unknown where one of the first three is.
+	// Consistent, and Configured where samplingRate, interfaces or interfacesFrom are set. Ready is False where any of them is, and Unknown where one of the first three is.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -72,6 +72,7 @@ const (
 	ReasonAddressShared     = "AddressOfTwo"
 	ReasonSettingsWrong     = "SettingsWrong"
 	ReasonNoRoomForSettings = "NoRoomForSettings"
+	ReasonInterfacesFrom    = "InterfacesFromFaulty"
 )
 
 // Judge is the status that follows from the facts.

@@ -124,6 +124,7 @@ type memory struct {
 	configured inForce
 	version    string
 	wanted     string // the version of the devices in it
+	asked      string // and of those in settings, where ConfigMaps name interfaces
 	// devices are the versions of settings that the collectors run that answered at the last look, empty for one that does not say; uptake
 	// tells how many of them have those of the configuration.
 	devices []string
