@@ -250,6 +250,11 @@ type FlowExporterStatus struct {
 	// +optional
 	Sampling *ExporterSampling `json:"sampling,omitempty"`
 
+	// device is what it says of itself: sFlow agents do in counter samples (host_descr). Left out where it says nothing, and where
+	// decoding.names of the FlowCollector is empty.
+	// +optional
+	Device *ExporterDevice `json:"device,omitempty"`
+
 	// clockSkew is the device's time of export less that of receipt, such as -3s, where it is furthest from 0.
 	// +optional
 	ClockSkew string `json:"clockSkew,omitempty"`
@@ -278,6 +283,19 @@ type ExporterSampling struct {
 	// +optional
 	// +listType=set
 	Sources []string `json:"sources,omitempty"`
+}
+
+// ExporterDevice is what a device says of itself. Nobody vouches for it.
+type ExporterDevice struct {
+	// name that it has itself, such as its hostname, up to 255 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// software that runs on it, such as linux 4.19.0-6-amd64 (x86_64), up to 255 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Software string `json:"software,omitempty"`
 }
 
 // ExporterNaming is how many flows got names.

@@ -100,13 +100,17 @@ func sum(parts []part) ledger.Span {
 func said(parts []part) (out netflow.Said) {
 	latest := int64(0)
 	rated, unrated := false, false
+	var device *netflow.Device
 	for _, p := range parts {
 		if p.lastSeen >= latest {
 			latest, out = p.lastSeen, p.said
 		}
+		if p.said.Device != nil && (device == nil || p.lastSeen >= latest) {
+			device = p.said.Device // counter samples may have come to one worker only
+		}
 		rated, unrated = rated || p.said.Rated, unrated || p.said.Unrated
 	}
-	out.Rated, out.Unrated = rated, unrated
+	out.Rated, out.Unrated, out.Device = rated, unrated, device
 	return out
 }
 

@@ -141,6 +141,7 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 		if len(e.Streams) > 0 || protocol == "netflow1" { // which has no sequence
 			f.Protocols[protocol], f.Nodes[pod.Name] = true, pod.Node
 		}
+		f.Said.device(e.Device)
 		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
 		for j := range e.Streams {
 			f.Said.stream(protocol, &e.Streams[j], pod.Node)

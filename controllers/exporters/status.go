@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // refresh is how often figures are written that change no judgement.
@@ -80,6 +81,9 @@ func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
 		if changed := metav1.NewTime(said.Changed.Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
 			s.TemplatesChanged = &changed
 		}
+	}
+	if d := said.Device; d != (status.Device{}) {
+		s.Device = &v1alpha1.ExporterDevice{Name: d.Name, Software: d.Software}
 	}
 	if said.Clocks > 0 {
 		s.ClockSkew = said.Skew.Round(time.Second).String()
