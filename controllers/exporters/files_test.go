@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -168,5 +169,43 @@ func TestAChangeOfAConfigMapIsSeenAndItIsNotReadAtEachLook(t *testing.T) {
 	clock.SetTime(noon.Add(time.Hour))
 	if _, err := files.Of(t.Context(), nil); err != nil || len(files.read) != 0 {
 		t.Errorf("what nobody asks for stays: %v", files.read)
+	}
+}
+
+func TestAConfigMapThatChangesIsRenderedAnew(t *testing.T) {
+	w := newWorld(t, ordinary)
+	changed := 0
+	w.keeper.Files, w.keeper.Changed = NewFiles(w.c, w.clock), func(types.NamespacedName) { changed++ }
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.fc.Namespace, Name: "r1"}}
+	o.Spec = v1alpha1.FlowExporterSpec{Collector: w.fc.Name, Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"},
+		InterfacesFrom: &v1alpha1.ConfigMapKey{Name: "zurich"}}
+	if err := w.c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	looks := func() {
+		for range 4 {
+			w.pass()
+		}
+	}
+	looks()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionFalse, ReasonInterfacesFrom)
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.fc.Namespace, Name: "zurich"}, Data: map[string]string{"names.csv": "192.0.2.1,interfaces,3,three\n"}}
+	if err := w.c.Create(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	before := changed
+	looks()
+	w.expect("r1", v1alpha1.ConditionConfigured, metav1.ConditionUnknown, ReasonNotConfigured)
+	if changed != before+1 {
+		t.Errorf("a new ConfigMap changes the configuration %d times", changed-before)
+	}
+	m.Data["names.csv"] = "192.0.2.1,interfaces,3,drei\n"
+	if err := w.c.Update(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	looks()
+	looks()
+	if changed != before+2 {
+		t.Errorf("a change of it, %d times", changed-before-1)
 	}
 }
