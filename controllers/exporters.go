@@ -24,11 +24,12 @@ import (
 )
 
 // keepExporters adds what keeps FlowExporters, beside the reconciler: it asks collectors for more, and more often.
-func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
+func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, name string)) error {
 	if r.registry == nil {
 		r.registry = prometheus.NewRegistry()
 	}
 	r.exporters = exporters.NewLister(r.Client, manager.GetFieldIndexer())
+	r.files = exporters.NewFiles(r.Reader, r.Clock)
 	keeper, err := exporters.New(exporters.Keeper{
 		Client: r.Client, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
@@ -43,6 +44,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager) error {
 			}
 			return m.Data[fleet.ConfigurationFile], m.ResourceVersion, nil
 		},
+		Files: r.files, Changed: func(name types.NamespacedName) { notify(name.Namespace, name.Name) },
 		Mine: func(fc *v1alpha1.FlowCollector) bool {
 			return fc.Status.Operator != nil && fc.Status.Operator.Identity == r.Identity
 		},
@@ -79,7 +81,11 @@ func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) ([
 	if err != nil {
 		return nil, err
 	}
-	return exporters.SettingsOf(objects).Devices, nil
+	from, err := r.files.Of(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	return exporters.SettingsOf(objects, from).Devices, nil
 }
 
 // fleetOfExporter names the FlowCollector that a FlowExporter is of.

@@ -57,6 +57,25 @@ func TestSettingsOfAFlowExporterGoToTheCollectorsWithoutReplacingThem(t *testing
 	}
 }
 
+func TestNamesOfInterfacesInAConfigMapGoToTheCollectors(t *testing.T) {
+	w := newWorld(t)
+	fc := w.create("edge")
+	names := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "zurich"}, Data: map[string]string{"names.csv": "192.0.2.1,interfaces,3,xe-0/0/3\n"}}
+	if err := w.c.Create(t.Context(), names); err != nil {
+		t.Fatal(err)
+	}
+	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "r1"}}
+	o.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}, InterfacesFrom: &v1alpha1.ConfigMapKey{Name: "zurich"}}
+	if err := w.c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	natstest.Eventually(t, "the configuration has the names", func() bool {
+		m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}}
+		return w.exists(m) && strings.Contains(m.Data[fleet.ConfigurationFile], "xe-0/0/3")
+	})
+}
+
 func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
 	w := newWorld(t)
 	o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "r1"}}

@@ -62,6 +62,7 @@ type Reconciler struct {
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup
 	exporters  *exporters.Lister     // nil where the kind FlowExporter is not installed
+	files      *exporters.Files      // ConfigMaps that FlowExporters name
 
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration

@@ -153,7 +153,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		}
 	}
 	if hasExporters(manager) {
-		if err := r.keepExporters(manager); err != nil {
+		if err := r.keepExporters(manager, notify); err != nil {
 			return err
 		}
 	}

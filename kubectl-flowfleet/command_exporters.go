@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/network"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
 )
@@ -39,7 +40,8 @@ RECORDS/S is what was decoded between two looks at the books, --interval apart. 
 no collector received: lost in the network, or in the kernel of a node. It is "?" for exporters whose sequences are not followed
 (exporters.limits.exporterMetrics). Counts begin with the collectors. A collector that was replaced took its books along: what it had
 received then counts as lost, until the others are newer. "kubectl get flowexporters" shows the loss of the last five minutes, which
-begins anew there.`,
+begins anew there. NAMED, with -o wide, is the share of the records with interfaces whose interfaces all have a name, since the
+collectors began.`,
 		Example: `  kubectl flowfleet exporters -n flows
   kubectl flowfleet exporters edge --sort loss --limit 10
   kubectl flowfleet exporters edge --within 10.20.0.0/16 -o wide
@@ -130,19 +132,36 @@ func printRows(out io.Writer, rows []exporters.Row, form string, now time.Time) 
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	heading := "ADDRESS\tPROTOCOL\tRECORDS/S\tLOSS\tLAST HEARD\tCOLLECTORS"
 	if form == "wide" {
-		heading += "\tRECORDS\tSENT\tMISSED\tREFUSED\tSETS LOST\tWAITING\tDOMAINS\tPORTS\tRESTARTS"
+		heading += "\tRECORDS\tSENT\tMISSED\tREFUSED\tSETS LOST\tWAITING\tDOMAINS\tPORTS\tRESTARTS\tNAMED"
 	}
 	_, _ = fmt.Fprintln(w, heading) // Flush reports errors
 	for i := range rows {
 		r := &rows[i]
 		line := fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d", r.Address, r.Protocol, rateText(r.RecordsPerSecond), lossText(r), ago(r.LastSeen, now), r.Collectors)
 		if form == "wide" {
-			line += fmt.Sprintf("\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d", r.Records, r.Sent, r.Missed, r.Refused, r.Lost, r.Waiting, r.Domains,
-				r.Ports, r.Restarts)
+			line += fmt.Sprintf("\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s", r.Records, r.Sent, r.Missed, r.Refused, r.Lost, r.Waiting, r.Domains,
+				r.Ports, r.Restarts, namedText(r.Naming))
 		}
 		_, _ = fmt.Fprintln(w, line)
 	}
 	return w.Flush()
+}
+
+// namedText is how many of the records that have interfaces got names for them: "-" where none has, "?" where not all collectors say.
+func namedText(n *ledger.Naming) string {
+	if n == nil {
+		return "?"
+	}
+	switch share, known := n.Interfaces.Share(); {
+	case !known:
+		return "-"
+	case share < 1 && share > 0.99:
+		return ">99%"
+	case share > 0 && share < 0.01:
+		return "<1%"
+	default:
+		return fmt.Sprintf("%.0f%%", 100*share)
+	}
 }
 
 // rateText has a digit behind the point where it matters.

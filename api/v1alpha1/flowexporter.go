@@ -27,6 +27,7 @@ const LabelDiscovered = "flowfleet.io/discovered"
 // +kubebuilder:printcolumn:name="Scaled bytes/s",type=integer,priority=1,JSONPath=`.status.scaledBytesPerSecond`
 // +kubebuilder:printcolumn:name="Domains",type=string,priority=1,JSONPath=`.status.domains`
 // +kubebuilder:printcolumn:name="Templates",type=integer,priority=1,JSONPath=`.status.templates`
+// +kubebuilder:printcolumn:name="Named",type=string,priority=1,JSONPath=`.status.naming.named`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type FlowExporter struct {
 	metav1.TypeMeta `json:",inline"`
@@ -114,6 +115,13 @@ type FlowExporterSpec struct {
 	// +listMapKey=index
 	// +kubebuilder:validation:MaxItems=512
 	Interfaces []ExporterInterface `json:"interfaces,omitempty"`
+
+	// interfacesFrom is a ConfigMap in the same namespace with names of interfaces, in the CSV format of exporters.namesFrom of the
+	// FlowCollector (exporter, table, key, name, description): those lines count whose table is interfaces and whose exporter has one of
+	// the addresses. Names in interfaces count before them; with these, a device has up to 512. A change of the ConfigMap is taken up
+	// within a few minutes, without a restart; Configured is False where it is missing or has faults.
+	// +optional
+	InterfacesFrom *ConfigMapKey `json:"interfacesFrom,omitempty"`
 }
 
 // ExporterInterface is the name of an interface of a device.
@@ -154,7 +162,7 @@ const (
 	// ConditionConsistent is False where several devices seem to send with the address.
 	ConditionConsistent = "Consistent"
 	// ConditionConfigured is False where samplingRate and interfaces do not hold, or another FlowExporter has one of the addresses; Unknown
-	// until all collectors that answer use them. It is there where these are set, or where that is so.
+	// until all collectors that answer use them. It is there where these or interfacesFrom are set, or where that is so.
 	ConditionConfigured = "Configured"
 )
 
@@ -166,7 +174,7 @@ type FlowExporterStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions say how it is: Ready, Sending, Decoding, Complete where the protocol has sequence numbers, SamplingKnown, ClockRight,
-	// Consistent, and Configured where samplingRate or interfaces are set. Ready is False where any of them is, and Unknown where one of the first three is.
+	// Consistent, and Configured where samplingRate, interfaces or interfacesFrom are set. Ready is False where any of them is, and Unknown where one of the first three is.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -217,6 +225,11 @@ type FlowExporterStatus struct {
 	// +optional
 	ScaledBytesPerSecond *int64 `json:"scaledBytesPerSecond,omitempty"`
 
+	// naming is how many flows of the last minutes got the names that decoding.names of the FlowCollector asks for; left out where nobody
+	// asks for names, and where it is not known.
+	// +optional
+	Naming *ExporterNaming `json:"naming,omitempty"`
+
 	// loss in the last minutes, in percent of what the device sent by its own sequence numbers.
 	// +optional
 	Loss string `json:"loss,omitempty"`
@@ -236,6 +249,11 @@ type FlowExporterStatus struct {
 	// sampling rates that its flows have; left out where none has.
 	// +optional
 	Sampling *ExporterSampling `json:"sampling,omitempty"`
+
+	// device is what it says of itself: sFlow agents do in counter samples (host_descr). Left out where it says nothing, and where
+	// decoding.names of the FlowCollector is empty.
+	// +optional
+	Device *ExporterDevice `json:"device,omitempty"`
 
 	// clockSkew is the device's time of export less that of receipt, such as -3s, where it is furthest from 0.
 	// +optional
@@ -265,6 +283,49 @@ type ExporterSampling struct {
 	// +optional
 	// +listType=set
 	Sources []string `json:"sources,omitempty"`
+}
+
+// ExporterDevice is what a device says of itself. Nobody vouches for it.
+type ExporterDevice struct {
+	// name that it has itself, such as its hostname, up to 255 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Name string `json:"name,omitempty"`
+
+	// software that runs on it, such as linux 4.19.0-6-amd64 (x86_64), up to 255 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Software string `json:"software,omitempty"`
+}
+
+// ExporterNaming is how many flows got names.
+type ExporterNaming struct {
+	// named is the share of flows whose interfaces all have a name, such as 98%, for the table: of those that have an interface. Left out
+	// where flows carry no names of interfaces, or have none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=8
+	Named string `json:"named,omitempty"`
+
+	// tables are the shares by table of names, up to 6; see ExporterNamingTable.
+	// +optional
+	// +listType=map
+	// +listMapKey=table
+	// +kubebuilder:validation:MaxItems=8
+	Tables []ExporterNamingTable `json:"tables,omitempty"`
+}
+
+// ExporterNamingTable is how many flows got the names of one table.
+type ExporterNamingTable struct {
+	// table is interfaces, applications, vrfs, samplers, domains or exporters, as in metrics.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Table string `json:"table"`
+
+	// named is the share of the flows that have a number of the table whose numbers all have a name: 0% is none of them, <1% few, >99%
+	// nearly all, and 100% all.
+	// +required
+	// +kubebuilder:validation:MaxLength=8
+	Named string `json:"named"`
 }
 
 // ExporterUnits are what sequence numbers count: flows of NetFlow v5 and v7, packets of v9, records of IPFIX, datagrams of sFlow. They

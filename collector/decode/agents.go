@@ -21,6 +21,9 @@ type agent struct {
 	// book is the exporter's; its other agents count there too.
 	book    *ledger.Holder
 	sampled netflow.Rates
+	// device is what the agent says of its host, nil for nothing, and described what it was made of.
+	device    *netflow.Device
+	described host
 	// own is what was counted of this one since it was taken, and taken where its sequence was then; see take.
 	own   ledger.Book
 	taken ledger.Span
@@ -79,6 +82,7 @@ func (a *agents) streams(after int64, yield func(s Stream)) {
 		if known.lastSeen > after && known.sequence.Started() {
 			stream := Stream{Exporter: key.agent.Addr(), Domain: key.subAgent, LastSeen: known.lastSeen, Span: known.sequence.Span}
 			known.sampled.Into(&stream.Said, known.lastSeen)
+			stream.Said.Device = known.device
 			yield(stream)
 		}
 	}

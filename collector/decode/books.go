@@ -15,11 +15,12 @@ type bookKey struct {
 // books are a Decoder's, one an exporter and protocol. Exporters up to the limit have books of their own, the others share one a
 // protocol. One of which a record was decoded keeps its book for as long as the Decoder lives, so that no figure goes backwards. One of
 // which none was makes room for whoever comes: what it counted goes to the others, and so does what it counts on. So datagrams that
-// say nothing, from however many addresses, keep nobody out who sends flows. Streams and agents keep what they were given: nothing is
+// say nothing, from however many addresses, keep nobody out who sends flows. Declared exporters have room whatever the limit. Streams and agents keep what they were given: nothing is
 // looked up for a datagram of an exporter with a book of its own.
 type books struct {
-	limit int
-	known map[bookKey]*ledger.Holder
+	limit    int
+	declared map[netip.Addr]struct{}
+	known    map[bookKey]*ledger.Holder
 	// empty are those of known that had no record, as far as it was looked at.
 	empty  map[bookKey]struct{}
 	others [SFlow + 1]ledger.Book // by protocol
@@ -32,7 +33,7 @@ func (b *books) of(exporter netip.Addr, protocol Protocol) *ledger.Holder {
 	if known := b.known[key]; known != nil {
 		return known
 	}
-	if len(b.known) >= b.limit && !b.makeRoom() {
+	if len(b.known) >= b.limit && !b.isDeclared(exporter) && !b.makeRoom() {
 		b.shared[protocol] = ledger.Holder{Book: &b.others[protocol], Shared: true}
 		return &b.shared[protocol]
 	}
@@ -48,12 +49,17 @@ func (b *books) of(exporter netip.Addr, protocol Protocol) *ledger.Holder {
 	return holder
 }
 
+func (b *books) isDeclared(exporter netip.Addr) bool {
+	_, ok := b.declared[exporter]
+	return ok
+}
+
 // makeRoom takes the book of one without records, and reports whether there was one. Nothing is looked at more than once.
 func (b *books) makeRoom() bool {
 	for key := range b.empty {
 		delete(b.empty, key)
 		holder := b.known[key]
-		if holder.Get(ledger.RecordsDecoded) > 0 {
+		if holder.Get(ledger.RecordsDecoded) > 0 || b.isDeclared(key.exporter) {
 			continue
 		}
 		delete(b.known, key)

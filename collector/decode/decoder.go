@@ -41,6 +41,8 @@ type Settings struct {
 	Names NameSet
 	// Exporters bounds those that have figures of their own.
 	Exporters int
+	// Declared exporters have figures of their own beyond that bound, one for each protocol: a flood of addresses keeps none of them out.
+	Declared map[netip.Addr]struct{}
 	// MaxSamples bounds the samples of an sFlow datagram.
 	MaxSamples int
 }
@@ -119,6 +121,9 @@ type Decoder struct {
 	out Sink
 	// heard is what learns of sFlow's interfaces; nil where nobody does.
 	heard func(agent netip.Addr, i sflow.Interface)
+	// heardHost is told of the host that an agent runs on, and host is that of the datagram at hand; as heard.
+	heardHost func(sflow.Host)
+	host      sflow.Host
 }
 
 // New returns a Decoder for datagrams of the given protocol that counts into counts and hands records to sink. report is
@@ -145,14 +150,16 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
 	d.namer.configure(settings.Names, settings.Sessions)
-	d.out, d.heard = d.sink, nil
+	d.out, d.heard, d.heardHost = d.sink, nil, nil
+	var naming *ledger.Naming
 	if settings.Settings.Names {
-		d.out, d.heard = &d.namer, d.learnInterface
+		d.out, d.heard, naming = &d.namer, d.learnInterface, &d.namer.naming
+		d.heardHost = func(h sflow.Host) { d.host = h }
 	}
-	d.netflow.To(d.out)
+	d.netflow.To(d.out, naming)
 	d.netflow.Configure(&settings.Settings)
 	d.agents.limit = max(settings.Sessions, 1)
-	d.books.limit = settings.Exporters
+	d.books.limit, d.books.declared = settings.Exporters, settings.Declared
 }
 
 // Shared is what exporters taught beside templates, see netflow.Shared.

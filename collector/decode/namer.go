@@ -2,6 +2,7 @@ package decode
 
 import (
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/names"
 )
 
@@ -41,6 +42,8 @@ type namer struct {
 	last     *lexicon
 	cached   int // bytes that all lexicons take
 	coverage names.Coverage
+	// naming is what was counted since a book took it.
+	naming ledger.Naming
 }
 
 // maxNamed bounds what a namer keeps, in bytes: beyond it some lexicons are forgotten.
@@ -58,11 +61,11 @@ func (n *namer) Record(r *flow.Record) {
 		if r.OutIf != 0 && !n.name(r, l, names.Interfaces, uint64(r.OutIf), flow.OutIfName, flow.OutIfDescription) {
 			named = false
 		}
-		n.coverage.Count(names.Interfaces, named)
+		n.count(names.Interfaces, &n.naming.Interfaces, named)
 	}
 	numbers := &r.Numbers
 	if numbers.Application != 0 && n.want.Has(flow.ApplicationName) {
-		n.coverage.Count(names.Applications, n.name(r, l, names.Applications, numbers.Application, flow.ApplicationName, noName))
+		n.count(names.Applications, &n.naming.Applications, n.name(r, l, names.Applications, numbers.Application, flow.ApplicationName, noName))
 	}
 	if n.want&vrfNames != 0 && (numbers.HasIngressVRF || numbers.HasEgressVRF) {
 		n.vrfs(r, l)
@@ -77,10 +80,10 @@ func (n *namer) Record(r *flow.Record) {
 		if l.name != nil {
 			r.Names = append(r.Names, l.name)
 		}
-		n.coverage.Count(names.Exporters, l.name != nil)
+		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
 	}
 	if r.ObservationDomainID != 0 && n.want.Has(flow.DomainName) {
-		n.coverage.Count(names.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
+		n.count(names.Domains, &n.naming.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
 	}
 	n.sink.Record(r)
 }
@@ -91,7 +94,7 @@ func (n *namer) vrfs(r *flow.Record, l *lexicon) {
 	in := !numbers.HasIngressVRF || n.name(r, l, names.VRFs, uint64(numbers.IngressVRF), flow.IngressVRFName, noName)
 	out := !numbers.HasEgressVRF || n.name(r, l, names.VRFs, uint64(numbers.EgressVRF), flow.EgressVRFName, noName)
 	if numbers.IngressVRF != 0 || numbers.EgressVRF != 0 {
-		n.coverage.Count(names.VRFs, (in || numbers.IngressVRF == 0) && (out || numbers.EgressVRF == 0))
+		n.count(names.VRFs, &n.naming.VRFs, (in || numbers.IngressVRF == 0) && (out || numbers.EgressVRF == 0))
 	}
 }
 
@@ -101,7 +104,7 @@ func (n *namer) sampler(r *flow.Record, l *lexicon) {
 	if !named && r.Numbers.Sampler != 0 {
 		named = n.name(r, l, names.Samplers, r.Numbers.Sampler, flow.SamplerName, noName)
 	}
-	n.coverage.Count(names.Samplers, named)
+	n.count(names.Samplers, &n.naming.Samplers, named)
 }
 
 // name has the record carry what a number means, and reports whether it has a name.
@@ -120,6 +123,12 @@ func (n *namer) name(r *flow.Record, l *lexicon, t names.Table, number uint64, n
 		r.Names = append(r.Names, w.description)
 	}
 	return w.name != nil
+}
+
+// count counts a record, for the fleet and for its exporter.
+func (n *namer) count(t names.Table, of *ledger.Named, named bool) {
+	n.coverage.Count(t, named)
+	of.Count(named)
 }
 
 // configure puts other names on flows.

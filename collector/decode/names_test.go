@@ -296,6 +296,38 @@ func TestCoverageCountsRecordsByTable(t *testing.T) {
 	}
 }
 
+func TestEachExportersBookHasHowManyOfItsRecordsGotNames(t *testing.T) {
+	g := newGenerator(1)
+	r := newReader(allNames)
+	r.decode(router, g.message(10, 0, templateSet(10, 300, flowFields)), interfaceTable(g, 1000, 5, "five", 6, "six"),
+		g.message(10, 0, oneFlow(5, 6, 9, 0, 0, 0)),
+		g.message(10, 0, oneFlow(5, 7, 0, 0, 0, 0)))
+	r.decode(netip.MustParseAddrPort("192.0.2.99:5000"), g.message(10, 0, templateSet(10, 300, flowFields)),
+		g.message(10, 0, oneFlow(5, 6, 0, 0, 0, 0)), g.message(10, 0, oneFlow(0, 0, 0, 0, 0, 0)))
+	got := make(map[netip.Addr]ledger.Naming)
+	r.decoder.Books(func(exporter netip.Addr, _ decode.Protocol, b *ledger.Book) { got[exporter] = b.Naming })
+	want := map[netip.Addr]ledger.Naming{
+		router.Addr():                     {Interfaces: ledger.Named{Named: 1, Unnamed: 1}, Applications: ledger.Named{Unnamed: 1}},
+		netip.MustParseAddr("192.0.2.99"): {Interfaces: ledger.Named{Unnamed: 1}},
+	}
+	for address, naming := range want {
+		if naming.Exporters, naming.Domains = got[address].Exporters, got[address].Domains; got[address] != naming {
+			t.Errorf("%s has %+v, not %+v", address, got[address], naming)
+		}
+	}
+	tables := 0
+	(&ledger.Naming{}).Tables(func(table string, _ *ledger.Named) bool {
+		tables++
+		if _, ok := names.ParseTable(table); !ok {
+			t.Errorf("there is no table %q", table)
+		}
+		return true
+	})
+	if tables != len(names.Joined)-1 { // selectors count with samplers
+		t.Errorf("%d tables", tables)
+	}
+}
+
 func TestNamesTakeNoAllocationARecord(t *testing.T) {
 	g := newGenerator(1)
 	r := newReader(allNames)

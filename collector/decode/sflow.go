@@ -25,7 +25,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	d.namer.source = source
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
-		Interfaces: d.heard}
+		Interfaces: d.heard, Host: d.heardHost}
 	if rate, ok := d.settings.Overrides.Lookup(in.Source.Addr()); ok {
 		options.Override = uint64(rate)
 	}
@@ -36,7 +36,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	for i, fault := range sampleFaults {
 		before[i] = d.counts[fault]
 	}
-	d.meter = meter{sink: d.out}
+	d.meter, d.host = meter{sink: d.out}, sflow.Host{}
 	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), source, options, &d.record, d.counts, &d.meter)
 	d.namer.source = flow.Address{}
 	if outcome != ledger.DatagramsDecoded {
@@ -54,7 +54,10 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.count(ledger.DatagramsDecoded, 1)
 	known.count(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.book.Volume.Add(d.meter.volume)
+	known.book.Naming.Add(&d.namer.naming)
+	d.namer.naming = ledger.Naming{}
 	known.sequence.Observe(h.Sequence, 1, d.counts)
+	known.describe(&d.host, d.namer.store)
 	if d.counts[ledger.RecordsDecoded] != records {
 		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)
 	}

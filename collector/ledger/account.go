@@ -62,7 +62,9 @@ func NewListener(name string, c *Counts, levels Levels) Listener {
 // NewExporter puts what was counted of an exporter into an account.
 func NewExporter(address, protocol string, b *Book) Exporter {
 	c := b.Counts()
-	return Exporter{Address: address, Protocol: protocol, Datagrams: c.datagrams(), Sets: c.sets(b.Waiting), Records: c[RecordsDecoded], Volume: b.Volume}
+	naming := b.Naming
+	return Exporter{Address: address, Protocol: protocol, Datagrams: c.datagrams(), Sets: c.sets(b.Waiting), Records: c[RecordsDecoded],
+		Volume: b.Volume, Naming: &naming}
 }
 
 func (c *Counts) datagrams() Datagrams {
@@ -108,6 +110,8 @@ type Exporter struct {
 	// Records decoded, and what they tell of, which is no part of the account.
 	Records uint64 `json:"records"`
 	Volume  Volume `json:"-"`
+	// Naming is how many of the records got names; nil where the collector does not say.
+	Naming *Naming `json:"naming,omitempty"`
 }
 
 // Unattributed is what the Exporter without an address is called.
@@ -123,7 +127,22 @@ func (e *Exporter) Add(o *Exporter) {
 	e.Sets.Waiting += o.Sets.Waiting
 	e.Sets.Expired = sum(e.Sets.Expired, o.Sets.Expired)
 	e.Sets.Dropped = sum(e.Sets.Dropped, o.Sets.Dropped)
+	e.Naming = addNaming(e, o)
 	e.Records += o.Records
+}
+
+// addNaming is what two collectors count of an exporter, nil where one with records does not say.
+func addNaming(a, b *Exporter) *Naming {
+	if a.Naming == nil && a.Records > 0 || b.Naming == nil && b.Records > 0 {
+		return nil
+	}
+	out := &Naming{}
+	for _, e := range [...]*Exporter{a, b} {
+		if e.Naming != nil {
+			out.Add(e.Naming)
+		}
+	}
+	return out
 }
 
 // sum adds by reason.

@@ -6,8 +6,9 @@ type Book struct {
 	counts [RecordsDecoded + 1]uint64
 	// Waiting are the data sets held for their template now.
 	Waiting int64
-	// Volume of the records.
+	// Volume of the records, and how many of them got names.
 	Volume Volume
+	Naming Naming
 }
 
 // Inc adds one. Counters that no exporter's book has are left out.
@@ -27,6 +28,7 @@ func (b *Book) AddBook(o *Book) {
 	}
 	b.Waiting += o.Waiting
 	b.Volume.Add(o.Volume)
+	b.Naming.Add(&o.Naming)
 }
 
 // SubBook takes away what b had at a former time.
@@ -36,6 +38,7 @@ func (b *Book) SubBook(o *Book) {
 	}
 	b.Waiting -= o.Waiting
 	b.Volume.Sub(o.Volume)
+	b.Naming.Sub(&o.Naming)
 }
 
 // Borrow moves from o to b what b has below zero, after more was taken from it than was there, as far as o has it.

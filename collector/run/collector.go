@@ -191,7 +191,7 @@ func (k *Collector) begin() (err error) {
 	next := settings(c, workers)
 	k.settings.Store(next)
 	k.devices.Store(new(config.DevicesVersion(k.config.Exporters.Devices)))
-	k.traffic.setLimit(c.Exporters.Limits.ExporterMetrics)
+	k.traffic.setLimit(c.Exporters.Limits.ExporterMetrics, declared(&c.Exporters))
 	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)
 	k.rates = sampling.NewStore(TemplateModes[c.Exporters.TemplateScope], rateLimits(c), &k.shared)
 	k.clocks = boot.NewStore(TemplateModes[c.Exporters.TemplateScope], c.Exporters.Limits.Exporters, c.Templates.TTL.Std())

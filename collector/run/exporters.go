@@ -2,6 +2,7 @@ package run
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/clock"
@@ -20,7 +21,8 @@ func (k *Collector) exporters() *status.Exporters {
 	}
 	exporters, streams, leftOut := k.traffic.account()
 	all.NoRoom, all.StreamsLeftOut = k.traffic.full(), leftOut > 0
-	all.Exporters = exportersOf(exporters, streams)
+	all.Exporters = k.traffic.reported(exportersOf(exporters, streams), status.MaxReported)
+	all.NoRoom = all.NoRoom || len(all.Exporters) < len(exporters) && len(all.Exporters) == status.MaxReported
 	k.addSaid(all.Exporters)
 	return all
 }
@@ -30,6 +32,29 @@ func (t *traffic) full() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.own >= t.limit && len(t.shown) > t.own
+}
+
+// reported are at most so many exporters in the order of their keys: declared ones first, then those with records.
+func (t *traffic) reported(exporters []status.Exporter, most int) []status.Exporter {
+	if len(exporters) <= most {
+		return exporters
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rank := func(e *status.Exporter) int {
+		address, _ := netip.ParseAddr(e.Address)
+		switch {
+		case t.isDeclared(address):
+			return 0
+		case e.Records > 0:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(exporters, func(a, b status.Exporter) int { return cmp.Compare(rank(&a), rank(&b)) })
+	exporters = exporters[:most]
+	status.SortExporters(exporters)
+	return exporters
 }
 
 // exportersOf puts the books of exporters and their streams together.
@@ -55,7 +80,7 @@ func exportersOf(exporters []ledger.Exporter, streams []ledger.Stream) []status.
 			Address: e.Address, Protocol: e.Protocol,
 			Received: e.Datagrams.Received, Decoded: e.Datagrams.Decoded, Refused: ledger.Sum(e.Datagrams.Refused),
 			SetsWaiting: e.Sets.Waiting, SetsExpired: ledger.Sum(e.Sets.Expired), SetsDropped: ledger.Sum(e.Sets.Dropped),
-			Records: e.Records, Volume: &e.Volume, Streams: shown, StreamsLeftOut: len(heard) - len(shown),
+			Records: e.Records, Volume: &e.Volume, Naming: e.Naming, Streams: shown, StreamsLeftOut: len(heard) - len(shown),
 		})
 	}
 	status.SortExporters(out)

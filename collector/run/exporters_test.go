@@ -1,6 +1,10 @@
 package run
 
 import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,5 +32,25 @@ func TestExportersComeWithTheirOwnStreamsTheLatestFirstAndInOrder(t *testing.T) 
 	}
 	if e := got[2]; len(e.Streams) != status.MaxStreams || e.StreamsLeftOut != 3 || e.Streams[0].Domain != status.MaxStreams+2 {
 		t.Errorf("%d streams, %d left out", len(e.Streams), e.StreamsLeftOut)
+	}
+}
+
+func TestDeclaredExportersAreReportedHoweverManyOthersThereAre(t *testing.T) {
+	router := netip.MustParseAddr("203.0.113.9")
+	all := &traffic{}
+	all.setLimit(1000, map[netip.Addr]struct{}{router: {}})
+	var exporters []status.Exporter
+	for i := range 100 {
+		exporters = append(exporters, status.Exporter{Address: fmt.Sprint("10.0.0.", i), Protocol: "ipfix", Records: uint64(i % 2)})
+	}
+	exporters = append(exporters, status.Exporter{Address: router.String(), Protocol: "ipfix"}) // the last in order, and without a record
+	got := all.reported(exporters, 20)
+	if len(got) != 20 || got[19].Address != router.String() || !slices.IsSortedFunc(got, func(a, b status.Exporter) int { return cmp.Compare(a.Key(), b.Key()) }) {
+		t.Errorf("%+v", got)
+	}
+	for _, e := range got[:19] {
+		if e.Records == 0 {
+			t.Errorf("%s has no records, and others have", e.Address)
+		}
 	}
 }

@@ -62,7 +62,7 @@ func TestMinutesAddUpWhateverIsSent(t *testing.T) {
 					closeMinute()
 				}
 			case 2:
-				all.setLimit(2 + r.IntN(12))
+				all.setLimit(2+r.IntN(12), nil)
 			case 3, 4, 5:
 				w.Decode(decode.Datagram{Payload: []byte{0, 77, 1, 2, 3, 4}, Source: source, Steady: clock.Steady()})
 			case 6, 7, 8, 9:

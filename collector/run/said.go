@@ -36,6 +36,9 @@ func (k *Collector) addSaid(exporters []status.Exporter) {
 			domains[s.Domain] = true
 			if one, ok := said[streamKey{address, s.Port, protocol, s.Domain}]; ok {
 				say(s, &one)
+				if d := one.Device; d != nil && e.Device == nil { // of the stream that was heard last
+					e.Device = &status.Device{Name: d.Name, Software: d.Software}
+				}
 			}
 		}
 		e.Taught = k.taught(address, protocol, domains)

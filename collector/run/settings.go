@@ -1,6 +1,7 @@
 package run
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -38,6 +39,7 @@ func settings(c *config.Config, workers int) *decode.Settings {
 		},
 		Names:      NamesOn(c.Decoding.Names),
 		Exporters:  e.Limits.ExporterMetrics,
+		Declared:   declared(e),
 		MaxSamples: e.Limits.SamplesPerDatagram,
 	}
 	if len(e.AllowedNetworks) > 0 {
@@ -46,6 +48,17 @@ func settings(c *config.Config, workers int) *decode.Settings {
 			entries = append(entries, network.Entry[struct{}]{Network: p})
 		}
 		out.Allowed = network.New(entries)
+	}
+	return out
+}
+
+// declared are the addresses that somebody declared.
+func declared(e *config.Exporters) map[netip.Addr]struct{} {
+	out := make(map[netip.Addr]struct{})
+	for _, d := range e.Devices {
+		for _, a := range d.Addresses {
+			out[a.Unmap()] = struct{}{}
+		}
 	}
 	return out
 }

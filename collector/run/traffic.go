@@ -22,10 +22,11 @@ type exporterKey struct {
 
 // traffic sums up what came from each exporter. Exporters up to a limit have figures of their own, the others share some a protocol.
 // As with the decoders' books, one of which no record was decoded makes room for whoever comes. No figure goes backwards: what was shown
-// among the others stays there.
+// among the others stays there. Declared exporters have figures of their own whatever the limit.
 type traffic struct {
-	mu    sync.Mutex
-	limit int
+	mu       sync.Mutex
+	limit    int
+	declared map[netip.Addr]struct{}
 	// books are those of each worker at its last look.
 	books map[*decode.Decoder]map[exporterKey]*counted
 	// shown tells whether an exporter's figures are shown as its own, or among the others'; own is how many are, empty are those of
@@ -99,13 +100,17 @@ func sum(parts []part) ledger.Span {
 func said(parts []part) (out netflow.Said) {
 	latest := int64(0)
 	rated, unrated := false, false
+	var device *netflow.Device
 	for _, p := range parts {
 		if p.lastSeen >= latest {
 			latest, out = p.lastSeen, p.said
 		}
+		if p.said.Device != nil && (device == nil || p.lastSeen >= latest) {
+			device = p.said.Device // counter samples may have come to one worker only
+		}
 		rated, unrated = rated || p.said.Rated, unrated || p.said.Unrated
 	}
-	out.Rated, out.Unrated = rated, unrated
+	out.Rated, out.Unrated, out.Device = rated, unrated, device
 	return out
 }
 
@@ -113,10 +118,15 @@ func said(parts []part) (out netflow.Said) {
 // not hold up the fleet's highest number for ever.
 const streamIdle = 10 * time.Minute
 
-func (t *traffic) setLimit(limit int) {
+func (t *traffic) setLimit(limit int, declared map[netip.Addr]struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.limit = limit
+	t.limit, t.declared = limit, declared
+}
+
+func (t *traffic) isDeclared(exporter netip.Addr) bool {
+	_, ok := t.declared[exporter]
+	return ok
 }
 
 func (t *traffic) take(from *decode.Decoder) {
@@ -174,7 +184,7 @@ func (t *traffic) show(key exporterKey) {
 	if own || met && !t.mayChange(key) {
 		return
 	}
-	if own = t.own < t.limit || t.makeRoom(); own {
+	if own = t.own < t.limit || t.isDeclared(key.exporter) || t.makeRoom(); own {
 		t.own++
 		t.empty[key] = struct{}{}
 		if met {
@@ -207,7 +217,7 @@ func (t *traffic) records(key exporterKey) (n uint64) {
 // emptyStreams are those of exporters without records.
 func (t *traffic) emptyStreams() (out []streamKey) {
 	for key := range t.streams {
-		if t.records(exporterKey{key.exporter, key.protocol}) == 0 {
+		if t.records(exporterKey{key.exporter, key.protocol}) == 0 && !t.isDeclared(key.exporter) {
 			out = append(out, key)
 		}
 	}
@@ -227,7 +237,7 @@ func (t *traffic) keepAmong(key exporterKey) {
 func (t *traffic) makeRoom() bool {
 	for key := range t.empty {
 		delete(t.empty, key)
-		if t.records(key) == 0 {
+		if t.records(key) == 0 && !t.isDeclared(key.exporter) {
 			t.shown[key] = false
 			t.own--
 			return true
@@ -276,7 +286,7 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 	from.Streams(after, func(p decode.Protocol, s decode.Stream) {
 		key := streamKey{s.Exporter, s.Port, p, s.Domain}
 		if t.streams[key] == nil {
-			if len(t.streams) >= t.limit {
+			if len(t.streams) >= t.limit && !t.roomForDeclared(s.Exporter) {
 				if !sought {
 					sought, empty = true, t.emptyStreams()
 				}
@@ -293,6 +303,14 @@ func (t *traffic) takeStreams(from *decode.Decoder, after int64) {
 		t.streams[key].take(part{from, t.looks, s.LastSeen, s.Span, s.Said})
 	})
 	t.leftOut[from] = leftOut
+}
+
+// declaredStreams is how many streams of declared exporters find room beyond the limit, for each address.
+const declaredStreams = 8
+
+// roomForDeclared reports whether a stream is that of a declared exporter, for which there is room beyond the limit.
+func (t *traffic) roomForDeclared(exporter netip.Addr) bool {
+	return t.isDeclared(exporter) && len(t.streams) < t.limit+declaredStreams*len(t.declared)
 }
 
 // said is what the streams that are shown say beside flows.

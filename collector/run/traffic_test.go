@@ -134,3 +134,66 @@ func TestSendersOfNothingTakeNoFiguresFromWhoSendsFlowsAndNoneGoesBackwards(t *t
 		})
 	}
 }
+
+// floodOf has a decoder hear flows of so many invented addresses, from a number on.
+func floodOf(d *decode.Decoder, from, n int) { junkOf(d, oneFlow(1), from, n) }
+
+func TestAFloodOfInventedAddressesKeepsNoDeclaredExporterFromFiguresOfItsOwn(t *testing.T) {
+	const limit = 10
+	router, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for name, declared := range map[string]map[netip.Addr]struct{}{"declared": {router: {}}, "not declared": nil} {
+		t.Run(name, func(t *testing.T) {
+			var counts ledger.Counts
+			settings := &decode.Settings{Settings: netflow.Settings{Sessions: 10000}, Exporters: limit, Declared: declared}
+			store := template.NewStore(template.ModeAuto, template.Limits{Exporters: 10, Templates: 10, Fields: 10}, &ledger.Totals{}, nil)
+			workers := []*decode.Decoder{decode.New(config.ProtocolAuto, store, settings, &counts, nowhere{}, nil),
+				decode.New(config.ProtocolAuto, store, settings, &counts, nowhere{}, nil)}
+			all := &traffic{}
+			all.setLimit(limit, declared)
+			hear := func(address netip.Addr, payload []byte) {
+				for _, d := range workers {
+					d.Decode(decode.Datagram{Payload: payload, Source: netip.AddrPortFrom(address, 5000), Steady: clock.Steady()})
+				}
+			}
+			number := 0
+			flood := func() {
+				for _, d := range workers {
+					floodOf(d, number, 20*limit)
+					number += 20 * limit
+					all.take(d)
+				}
+			}
+			flood() // all there is to have is taken
+			hear(router, oneFlow(0))
+			hear(other, oneFlow(1))
+			flood()
+			for range 5 {
+				hear(router, oneFlow(1))
+				flood()
+			}
+			exporters, streams, _ := all.account()
+			own, of, followed := 0, make(map[string]ledger.Exporter), make(map[string]bool)
+			for _, e := range exporters {
+				of[e.Address] = e
+				if e.Address != "" {
+					own++
+				}
+			}
+			for _, s := range streams {
+				followed[s.Exporter] = true
+			}
+			if own > limit+len(declared) || len(streams) > limit+declaredStreams*len(declared) {
+				t.Errorf("%d have figures of their own, %d streams are followed", own, len(streams))
+			}
+			if e := of[router.String()]; declared != nil && (e.Records != 10 || e.Datagrams.Received != 12 || !followed[router.String()]) {
+				t.Errorf("of 12 datagrams it has %+v; followed: %t", e, followed[router.String()])
+			}
+			if e := of[router.String()]; declared == nil && e.Records != 0 {
+				t.Errorf("nobody declared it, and there was room: the flood was none: %+v", e)
+			}
+			if of[other.String()].Records != 0 {
+				t.Error("there was room for another one")
+			}
+		})
+	}
+}

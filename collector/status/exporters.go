@@ -17,6 +17,8 @@ const (
 	ExportersPath = "/exporters"
 	// MaxExporters of a page.
 	MaxExporters = 128
+	// MaxReported exporters are reported: who asks reads no more pages.
+	MaxReported = 80 * MaxExporters
 	// MaxStreams of one exporter: those heard last.
 	MaxStreams = 64
 	// MaxPageBytes bounds a page as it is sent.
@@ -60,12 +62,25 @@ type Exporter struct {
 	Records uint64 `json:"records"`
 	// Volume that they tell of; nil where the collector does not say.
 	Volume *ledger.Volume `json:"volume,omitempty"`
+	// Naming is how many of them got the names that flows carry; nil where the collector does not say.
+	Naming *ledger.Naming `json:"naming,omitempty"`
 	// Streams that were heard of in the last ten minutes, up to MaxStreams; StreamsLeftOut are more, as far as they are known.
 	Streams        []Stream `json:"streams,omitempty"`
 	StreamsLeftOut int      `json:"streamsLeftOut,omitempty"`
 	// Taught is what it taught, nil where the collector does not say.
 	Taught *Taught `json:"taught,omitempty"`
+	// Device is what the latest of its streams that says anything of the device says; nil for nothing.
+	Device *Device `json:"device,omitempty"`
 }
+
+// Device is what a device says of itself, each up to 255 bytes, empty for nothing.
+type Device struct {
+	Name     string `json:"name,omitempty"`
+	Software string `json:"software,omitempty"`
+}
+
+// maxDevice bounds the texts of a Device, in bytes.
+const maxDevice = 255
 
 // Taught is what is known of templates, rates and clocks of an exporter's domains that were heard of lately.
 type Taught struct {
@@ -163,6 +178,9 @@ func DecodeExporters(r io.Reader) (*Exporters, error) {
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		e.Address, e.Protocol = text(e.Address, maxWord), text(e.Protocol, maxWord)
+		if d := e.Device; d != nil {
+			d.Name, d.Software = text(d.Name, maxDevice), text(d.Software, maxDevice)
+		}
 		for j := range e.Streams {
 			if s := e.Streams[j].Sampling; s != nil {
 				s.Source = text(s.Source, maxWord)

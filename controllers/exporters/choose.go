@@ -35,17 +35,7 @@ type candidate struct {
 // choose picks up to most exporters for objects: those of which something was decoded first, then those that have an object, then
 // those that were heard first. So a flood of senders that come and go pushes none out that stays.
 func choose(objects []*v1alpha1.FlowExporter, senders map[netip.Addr]*sender, most int, now time.Time) (out choice) {
-	taken := make(map[netip.Addr]bool) // by declared ones
-	for _, o := range objects {
-		if discovered(o) {
-			continue
-		}
-		for _, a := range o.Spec.Addresses {
-			if address, ok := parse(string(a)); ok {
-				taken[address] = true
-			}
-		}
-	}
+	taken := declaredAddresses(objects)
 	var all []candidate
 	for _, o := range objects {
 		if !discovered(o) {
@@ -95,6 +85,22 @@ func number(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// declaredAddresses are those of all objects that are the user's.
+func declaredAddresses(objects []*v1alpha1.FlowExporter) map[netip.Addr]bool {
+	out := make(map[netip.Addr]bool)
+	for _, o := range objects {
+		if discovered(o) {
+			continue
+		}
+		for _, a := range o.Spec.Addresses {
+			if address, ok := parse(string(a)); ok {
+				out[address] = true
+			}
+		}
+	}
+	return out
 }
 
 // Declared reports whether a FlowExporter is the user's.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -30,6 +31,12 @@ func configured(f *Facts) (c condition, ok bool) {
 		return condition{metav1.ConditionFalse, ReasonNoRoomForSettings, fmt.Sprintf("samplingRate and interfaces do not hold: collectors have room for those of "+
 			"%d devices and %d KiB, and older FlowExporters have taken it. Say rates for networks, in exporters.sampling.overrides of the FlowCollector %s, and "+
 			"names of interfaces in exporters.namesFrom", config.MaxDevices, maxSettings>>10, fleet)}, true
+	case a.fault != "":
+		return condition{metav1.ConditionFalse, ReasonInterfacesFrom, "names of spec.interfacesFrom do not all hold: " + a.fault}, true
+	case a.nothing:
+		return condition{metav1.ConditionFalse, ReasonInterfacesFrom, fmt.Sprintf("%s of the ConfigMap %s names no interface of the addresses in "+
+			"spec.addresses: add lines such as %s,interfaces,3,xe-0/0/3", f.Exporter.Spec.InterfacesFrom.Key, f.Exporter.Spec.InterfacesFrom.Name,
+			f.Exporter.Spec.Addresses[0])}, true
 	case a.device == nil || !f.InForce:
 		return condition{metav1.ConditionUnknown, ReasonNotConfigured, fmt.Sprintf("samplingRate and interfaces are not in the collectors' configuration yet; if "+
 			"that stays so, type: kubectl describe fcol %s", f.fleet())}, true
@@ -46,7 +53,20 @@ func configured(f *Facts) (c condition, ok bool) {
 
 // lookAtSettings works out what FlowExporters ask for, and sees what of it the collectors' configuration has.
 func (k *Keeper) lookAtSettings(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory, objects []*v1alpha1.FlowExporter) error {
-	m.settings = SettingsOf(objects)
+	from, err := k.Files.Of(ctx, objects)
+	if err != nil {
+		return err
+	}
+	m.settings = SettingsOf(objects, from)
+	if len(from) > 0 || m.asked != "" {
+		// The ConfigMaps are not watched: what is in them now has to be rendered.
+		if asked := config.DevicesVersion(m.settings.Devices); asked != m.asked {
+			m.asked = asked
+			if k.Changed != nil {
+				k.Changed(client.ObjectKeyFromObject(fc))
+			}
+		}
+	}
 	if len(m.settings.Devices) == 0 {
 		m.configured, m.version, m.uptake = nil, "", uptake{}
 		return nil

@@ -29,6 +29,9 @@ type Figures struct {
 	// Volume that the records tell of; VolumeUntold: not all collectors say it.
 	Volume       ledger.Volume
 	VolumeUntold bool
+	// Naming is how many of the records got names; NamingUntold: not all collectors say it.
+	Naming       ledger.Naming
+	NamingUntold bool
 	// Sequences that were heard of in the last ten minutes, and what they come to over the fleet (ledger.Union).
 	Sequences                                 int
 	Sent, Units, Missed, Duplicated, Restarts uint64
@@ -60,6 +63,8 @@ func (f *Figures) add(o *Figures) {
 		f.Undecoded+o.Undecoded, f.Records+o.Records
 	f.Volume.Add(o.Volume)
 	f.VolumeUntold = f.VolumeUntold || o.VolumeUntold
+	f.Naming.Add(&o.Naming)
+	f.NamingUntold = f.NamingUntold || o.NamingUntold
 	f.Sequences, f.Sent, f.Units, f.Missed = f.Sequences+o.Sequences, f.Sent+o.Sent, f.Units+o.Units, f.Missed+o.Missed
 	f.Duplicated, f.Restarts, f.LeftOut = f.Duplicated+o.Duplicated, f.Restarts+o.Restarts, f.LeftOut || o.LeftOut
 	if o.LastHeard.After(f.LastHeard) {
@@ -84,6 +89,8 @@ type sum struct {
 	addresses map[netip.Addr]*Figures
 	spans     map[ledger.StreamKey][]seen
 	streams   int
+	// declared find room beyond the bounds, see memory.
+	declared map[netip.Addr]bool
 	// crowded: there were more addresses than maxAddresses.
 	crowded bool
 	noRoom  bool
@@ -124,12 +131,17 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			f.Volume.Add(*e.Volume)
 		}
 		f.VolumeUntold = f.VolumeUntold || e.Volume == nil && e.Records > 0
+		if e.Naming != nil {
+			f.Naming.Add(e.Naming)
+		}
+		f.NamingUntold = f.NamingUntold || e.Naming == nil && e.Records > 0
 		f.Undecoded += e.SetsExpired + e.SetsDropped
 		f.LeftOut = f.LeftOut || e.StreamsLeftOut > 0
 		protocol := protocol(e.Protocol)
 		if len(e.Streams) > 0 || protocol == "netflow1" { // which has no sequence
 			f.Protocols[protocol], f.Nodes[pod.Name] = true, pod.Node
 		}
+		f.Said.device(e.Device)
 		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
 		for j := range e.Streams {
 			f.Said.stream(protocol, &e.Streams[j], pod.Node)
@@ -143,7 +155,7 @@ func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *st
 	if heard := now.Add(-max(made.Sub(stream.LastSeen), 0)); heard.After(f.LastHeard) {
 		f.LastHeard = heard
 	}
-	if s.streams >= maxStreams {
+	if most := maxStreams; s.streams >= most && (!s.declared[address] || s.streams >= 2*most) {
 		f.LeftOut = true
 		return
 	}

@@ -37,7 +37,8 @@ func (k *Keeper) gather(ctx context.Context, pods []observation.Pod, m *memory) 
 		failures int
 		asking   sync.WaitGroup
 	)
-	known := func(a netip.Addr) bool { return m.senders[a] != nil }
+	known := func(a netip.Addr) bool { return m.senders[a] != nil || m.declared[a] }
+	s.declared = m.declared
 	turns := make(chan struct{}, askedAtOnce)
 	for _, pod := range pods {
 		turns <- struct{}{}

@@ -72,6 +72,7 @@ const (
 	ReasonAddressShared     = "AddressOfTwo"
 	ReasonSettingsWrong     = "SettingsWrong"
 	ReasonNoRoomForSettings = "NoRoomForSettings"
+	ReasonInterfacesFrom    = "InterfacesFromFaulty"
 )
 
 // Judge is the status that follows from the facts.
@@ -81,7 +82,7 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	out.Conditions = slices.Clone(out.Conditions)
 	if f.Idle != (idle{}) {
 		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
-		out.RecordsPerSecond, out.BytesPerSecond, out.ScaledBytesPerSecond, out.Loss = nil, nil, nil, ""
+		out.RecordsPerSecond, out.BytesPerSecond, out.ScaledBytesPerSecond, out.Loss, out.Naming = nil, nil, nil, "", nil
 		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, f.Idle.reason, f.Idle.message})
 		return out
 	}

@@ -45,6 +45,10 @@ type Keeper struct {
 	Collectors func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error)
 	// Configuration of a fleet's collectors, as its ConfigMap has it, and the version of that; empty where there is none.
 	Configuration func(context.Context, *v1alpha1.FlowCollector) (file, version string, err error)
+	// Files are the ConfigMaps of spec.interfacesFrom; nil reads none.
+	Files *Files
+	// Changed is told of a fleet for which a ConfigMap of spec.interfacesFrom may say something else than before; it may be nil.
+	Changed func(types.NamespacedName)
 	// Mine reports whether this operator looks after an object.
 	Mine func(*v1alpha1.FlowCollector) bool
 	// Interval between two looks at a fleet of one collector; 10 s where it is 0.
@@ -164,6 +168,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if err != nil {
 		return err
 	}
+	m.declared = declaredAddresses(objects)
 	if !k.gather(ctx, pods, m) {
 		return nil
 	}

@@ -447,7 +447,7 @@ func TestSettingsAreSaidToHoldOnceTheConfigurationHasThem(t *testing.T) {
 	}
 	configure := func(names ...config.NameKind) {
 		file, err := config.Render(&config.Config{NATS: config.NATS{URLs: []string{"nats://n:4222"}}, Decoding: config.Decoding{Names: names},
-			Exporters: config.Exporters{Devices: SettingsOf([]*v1alpha1.FlowExporter{o}).Devices}})
+			Exporters: config.Exporters{Devices: SettingsOf([]*v1alpha1.FlowExporter{o}, nil).Devices}})
 		if err != nil {
 			t.Fatal(err)
 		}

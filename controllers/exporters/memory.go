@@ -26,6 +26,9 @@ type Window struct {
 	Volume                                ledger.Volume
 	// VolumeUnknown: a collector forgot a part of it meanwhile, so that what is left is less than before.
 	VolumeUnknown bool
+	// Naming is how many of the records got names; NamingUnknown as VolumeUnknown.
+	Naming        ledger.Naming
+	NamingUnknown bool
 }
 
 func (w *Window) add(o *Window) {
@@ -34,6 +37,8 @@ func (w *Window) add(o *Window) {
 	w.Sent, w.Missed = w.Sent+o.Sent, w.Missed+o.Missed
 	w.Volume.Add(o.Volume)
 	w.VolumeUnknown = w.VolumeUnknown || o.VolumeUnknown
+	w.Naming.Add(&o.Naming)
+	w.NamingUnknown = w.NamingUnknown || o.NamingUnknown
 }
 
 // sample is what was counted at one time.
@@ -41,6 +46,7 @@ type sample struct {
 	at                                                  time.Time
 	received, refused, undecoded, records, sent, missed uint64
 	volume                                              ledger.Volume
+	naming                                              ledger.Naming
 }
 
 // sender is what is remembered of an address from look to look.
@@ -71,7 +77,7 @@ func (s *sender) take(f *Figures, now time.Time, whole bool) {
 	if f.LastHeard.After(s.heard) {
 		s.heard = f.LastHeard
 	}
-	n := sample{now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed, f.Volume}
+	n := sample{now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed, f.Volume, f.Naming}
 	l := s.last
 	if !whole || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records || n.sent < l.sent {
 		s.samples = nil // something began anew
@@ -96,15 +102,20 @@ func (s *sender) window() *Window {
 	}
 	volume := b.volume
 	volume.Sub(a.volume)
+	naming := b.naming
+	naming.Sub(&a.naming)
 	return &Window{Time: b.at.Sub(a.at), Received: b.received - a.received, Refused: b.refused - a.refused, Undecoded: b.undecoded - a.undecoded,
 		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed), Volume: volume,
-		VolumeUnknown: max(volume.Bytes, volume.Scaled) > math.MaxInt64}
+		VolumeUnknown: max(volume.Bytes, volume.Scaled) > math.MaxInt64, Naming: naming,
+		NamingUnknown: backwards(&naming)}
 }
 
 // memory of one fleet.
 type memory struct {
 	since   time.Time // the first look
 	senders map[netip.Addr]*sender
+	// declared are the addresses of FlowExporters that are the user's: there is room for these whatever else there is.
+	declared map[netip.Addr]bool
 	// collectors of the last look: pods and when each process began.
 	collectors map[string]time.Time
 	look       Look
@@ -113,6 +124,7 @@ type memory struct {
 	configured inForce
 	version    string
 	wanted     string // the version of the devices in it
+	asked      string // and of those in settings, where ConfigMaps name interfaces
 	// devices are the versions of settings that the collectors run that answered at the last look, empty for one that does not say; uptake
 	// tells how many of them have those of the configuration.
 	devices []string
@@ -148,7 +160,7 @@ func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Lo
 	for address, f := range found {
 		one := m.senders[address]
 		if one == nil {
-			if len(m.senders) >= maxAddresses {
+			if len(m.senders) >= maxAddresses && !m.declared[address] {
 				continue
 			}
 			one = &sender{}
@@ -173,7 +185,7 @@ func (m *memory) makeRoom(found map[netip.Addr]*Figures) (crowded bool) {
 		return false
 	}
 	for address := range m.senders {
-		if found[address] == nil {
+		if found[address] == nil && !m.declared[address] {
 			absent = append(absent, address)
 		}
 	}

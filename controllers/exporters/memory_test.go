@@ -88,3 +88,29 @@ func TestNoWordOfAPodBecomesAProtocol(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+func TestAFloodOfAddressesKeepsNoDeclaredOneOutOfALook(t *testing.T) {
+	router, other := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("203.0.113.10")
+	m := newMemory()
+	m.declared = map[netip.Addr]bool{router: true}
+	look := func(n int, late ...netip.Addr) {
+		s := newSum()
+		s.declared = m.declared
+		known := func(a netip.Addr) bool { return m.senders[a] != nil || m.declared[a] }
+		page := &status.Exporters{Time: noon}
+		for i := range n {
+			page.Exporters = append(page.Exporters, status.Exporter{Address: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(),
+				Protocol: "netflow5", Received: 5, Records: 5})
+		}
+		for _, a := range late { // in the order of addresses they come last
+			page.Exporters = append(page.Exporters, status.Exporter{Address: a.String(), Protocol: "netflow5", Received: 5, Records: 5})
+		}
+		s.take(observation.Pod{Name: "a"}, page, noon, known)
+		m.take(s, map[string]time.Time{"a": noon}, noon, Look{Collectors: 1})
+	}
+	look(maxAddresses + 1000)
+	look(maxAddresses+1000, router, other)
+	if m.senders[router] == nil || m.senders[other] != nil || len(m.senders) > maxAddresses+1 {
+		t.Errorf("the declared one is there: %t, another: %t, of %d", m.senders[router] != nil, m.senders[other] != nil, len(m.senders))
+	}
+}

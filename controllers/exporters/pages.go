@@ -11,7 +11,7 @@ import (
 )
 
 // maxPages bounds the questions to one collector.
-const maxPages = 80
+const maxPages = status.MaxReported / status.MaxExporters
 
 // walk reads the pages of one collector in turn, and gives each to take. Pages have to rise, and there are at most maxPages. Of what
 // answers, no word stands in an error.

@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -28,6 +29,18 @@ type Said struct {
 	// TaughtTold: somebody tells of the following, TaughtUntold: somebody does not.
 	TaughtTold, TaughtUntold                     bool
 	DisputedRates, ConflictingLayouts, BootTimes bool
+	// Device is what it says of itself; of several sayings the one that is first in order, so that it does not change from look to look.
+	Device status.Device
+}
+
+// device takes what a collector heard a device say of itself.
+func (s *Said) device(d *status.Device) {
+	if d == nil || *d == (status.Device{}) {
+		return
+	}
+	if s.Device == (status.Device{}) || cmp.Or(cmp.Compare(d.Name, s.Device.Name), cmp.Compare(d.Software, s.Device.Software)) < 0 {
+		s.Device = *d
+	}
 }
 
 // sources are the words that collectors have for where rates come from.
@@ -103,6 +116,7 @@ func (s *Said) taught(t *status.Taught, streams int, made, now time.Time) {
 
 // add adds what another address of the device says.
 func (s *Said) add(o *Said) {
+	s.device(&o.Device)
 	for rate := range o.Rates {
 		for source := range o.Sources {
 			s.rate(rate, source)

@@ -16,7 +16,8 @@ const maxSettings = 512 << 10
 
 // Settings is what the FlowExporters of a fleet ask of its collectors.
 type Settings struct {
-	// Devices in order of age: the collectors' configuration has them.
+	// Devices in order of age: the collectors' configuration has them. Behind those with settings come those without, for which collectors
+	// keep room.
 	Devices []config.Device
 	of      map[string]*deviceSettings // by the name of the object
 }
@@ -28,13 +29,17 @@ type deviceSettings struct {
 	// wrong says what is wrong with the settings, noRoom that they do not fit.
 	wrong  string
 	noRoom bool
+	// fault says what is wrong with the ConfigMap of interfacesFrom; nothing, that this one names no interface of the device, and that
+	// nothing else is asked for.
+	fault   string
+	nothing bool
 	// shared is an address that it has in common with the FlowExporter rival; elder is the one whose settings hold for it.
 	shared       netip.Addr
 	rival, elder string
 }
 
-// SettingsOf works out what FlowExporters of one fleet ask for. An address counts for the eldest that names it, by age and then by name.
-func SettingsOf(objects []*v1alpha1.FlowExporter) Settings {
+// SettingsOf works out what FlowExporters of one fleet ask for, with what ConfigMaps name for them (Files.Of). An address counts for the eldest that names it, by age and then by name.
+func SettingsOf(objects []*v1alpha1.FlowExporter, from map[string]*Named) Settings {
 	out := Settings{of: make(map[string]*deviceSettings)}
 	var declared []*v1alpha1.FlowExporter
 	for _, o := range objects {
@@ -47,10 +52,23 @@ func SettingsOf(objects []*v1alpha1.FlowExporter) Settings {
 	})
 	holder := make(map[netip.Addr]string)
 	size := 0
+	var plain []config.Device
+	fits := func(d *config.Device) bool {
+		n := sizeOf(d)
+		if len(out.Devices) == config.MaxDevices || size+n > maxSettings {
+			return false
+		}
+		size += n
+		out.Devices = append(out.Devices, *d)
+		return true
+	}
 	for _, o := range declared {
 		one := &deviceSettings{}
 		out.of[o.Name] = one
-		d := device(o)
+		d := device(o, from[o.Name])
+		if named := from[o.Name]; named != nil {
+			one.fault = named.fault
+		}
 		for _, text := range o.Spec.Addresses {
 			address, _ := parse(string(text))
 			switch other, taken := holder[address]; {
@@ -62,21 +80,28 @@ func SettingsOf(objects []*v1alpha1.FlowExporter) Settings {
 				one.share(address, other, other)
 			}
 		}
-		if !configures(o) || len(d.Addresses) == 0 {
+		if len(d.Addresses) == 0 {
+			continue
+		}
+		if d.SamplingRate == 0 && len(d.Interfaces) == 0 {
+			one.nothing = configures(o)
+			plain = append(plain, *d)
 			continue
 		}
 		if problems := d.Check(); len(problems) > 0 {
 			one.wrong = "spec." + problems[0].Path + ": " + problems[0].Message
+			plain = append(plain, config.Device{Addresses: d.Addresses})
 			continue
 		}
-		n := sizeOf(d)
-		if len(out.Devices) == config.MaxDevices || size+n > maxSettings {
+		if !fits(d) {
 			one.noRoom = true
+			plain = append(plain, config.Device{Addresses: d.Addresses})
 			continue
 		}
-		size += n
 		one.device = d
-		out.Devices = append(out.Devices, *d)
+	}
+	for i := range plain {
+		fits(&plain[i])
 	}
 	return out
 }
@@ -88,18 +113,29 @@ func (a *deviceSettings) share(address netip.Addr, rival, elder string) {
 	}
 }
 
-// device without its addresses.
-func device(o *v1alpha1.FlowExporter) *config.Device {
+// device without its addresses. Its own names count before those from a ConfigMap.
+func device(o *v1alpha1.FlowExporter, from *Named) *config.Device {
 	d := &config.Device{SamplingRate: uint32(o.Spec.SamplingRate)}
 	for _, n := range o.Spec.Interfaces {
 		d.Interfaces = append(d.Interfaces, config.Interface{Index: uint32(n.Index), Name: n.Name, Description: n.Description})
+	}
+	if from != nil {
+		own := make(map[uint32]bool, len(d.Interfaces))
+		for _, n := range d.Interfaces {
+			own[n.Index] = true
+		}
+		for _, n := range from.interfaces {
+			if !own[n.Index] {
+				d.Interfaces = append(d.Interfaces, n)
+			}
+		}
 	}
 	return d
 }
 
 // configures reports whether an object has something for the collectors' configuration.
 func configures(o *v1alpha1.FlowExporter) bool {
-	return o.Spec.SamplingRate != 0 || len(o.Spec.Interfaces) > 0
+	return o.Spec.SamplingRate != 0 || len(o.Spec.Interfaces) > 0 || o.Spec.InterfacesFrom != nil
 }
 
 // sizeOf is about how many bytes a device takes in YAML, and no less.

@@ -27,7 +27,7 @@ func sets(name string, minute int, rate int64, addresses ...v1alpha1.ExporterAdd
 // judged is the condition Configured of an object of a fleet whose configuration has what is asked for; nil where it has none.
 func judged(objects []*v1alpha1.FlowExporter, name string) *metav1.Condition {
 	m := newMemory()
-	m.settings = SettingsOf(objects)
+	m.settings = SettingsOf(objects, nil)
 	m.configured, m.uptake = newInForce(m.settings.Devices), uptake{answered: 1}
 	i := slices.IndexFunc(objects, func(o *v1alpha1.FlowExporter) bool { return o.Name == name })
 	s := Judge(m.facts(objects[i], noon))
@@ -43,9 +43,11 @@ func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
 		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.9")}, SamplingRate: 300}, // 192.0.2.1 is the old one's, which sets nothing
 		{Addresses: []netip.Addr{netip.MustParseAddr("2001:db8::1")}, SamplingRate: 5},
 		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, SamplingRate: 8}, // of the same age: by name
+		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7")}},                  // collectors keep room for those that set nothing, too
+		{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}},
 	}
 	for range 10 {
-		if got := SettingsOf(objects).Devices; !reflect.DeepEqual(got, want) {
+		if got := SettingsOf(objects, nil).Devices; !reflect.DeepEqual(got, want) {
 			t.Fatalf("%+v", got)
 		}
 		objects = append(objects[1:], objects[0]) // in whatever order they are listed
@@ -71,7 +73,7 @@ func TestSettingsThatDoNotFitAreToldAndTakeNothingFromThoseOfOlderObjects(t *tes
 	for i := range config.MaxDevices + 2 {
 		objects = append(objects, sets(fmt.Sprintf("r%04d", i), i, 9, v1alpha1.ExporterAddress(fmt.Sprintf("10.0.%d.%d", i/256, i%256))))
 	}
-	if got := SettingsOf(objects); len(got.Devices) != config.MaxDevices || got.Devices[0].Addresses[0] != netip.MustParseAddr("10.0.0.0") {
+	if got := SettingsOf(objects, nil); len(got.Devices) != config.MaxDevices || got.Devices[0].Addresses[0] != netip.MustParseAddr("10.0.0.0") {
 		t.Errorf("%d devices", len(got.Devices))
 	}
 	if c := judged(objects, "r1025"); c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonNoRoomForSettings {
@@ -86,7 +88,7 @@ func TestSettingsThatDoNotFitAreToldAndTakeNothingFromThoseOfOlderObjects(t *tes
 			objects[i].Spec.Interfaces = append(objects[i].Spec.Interfaces, v1alpha1.ExporterInterface{Index: int64(j), Name: strings.Repeat("x y\"", 60)})
 		}
 	}
-	devices := SettingsOf(objects).Devices
+	devices := SettingsOf(objects, nil).Devices
 	text, err := yaml.Marshal(config.Exporters{Devices: devices})
 	if err != nil {
 		t.Fatal(err)
@@ -102,8 +104,8 @@ func TestTheSizeOfSettingsIsNoLessThanInTheFile(t *testing.T) {
 		for i := range 500 {
 			o.Spec.Interfaces = append(o.Spec.Interfaces, v1alpha1.ExporterInterface{Index: 4294960000 + int64(i), Name: name, Description: name})
 		}
-		asked := SettingsOf([]*v1alpha1.FlowExporter{o})
-		d := device(o)
+		asked := SettingsOf([]*v1alpha1.FlowExporter{o}, nil)
+		d := device(o, nil)
 		d.Addresses = []netip.Addr{netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666"), netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6667")}
 		text, err := config.Render(&config.Config{Exporters: config.Exporters{Devices: []config.Device{*d}}})
 		if err != nil {
@@ -124,7 +126,7 @@ func TestSettingsThatCollectorsRefuseAreLeftOutAndTold(t *testing.T) {
 	wrong := sets("wrong", 0, 5, "192.0.2.1")
 	wrong.Spec.Interfaces = []v1alpha1.ExporterInterface{{Index: 3, Name: "zero\u200bwidth"}}
 	objects := []*v1alpha1.FlowExporter{wrong, sets("right", 1, 5, "192.0.2.2")}
-	if got := SettingsOf(objects).Devices; len(got) != 1 || got[0].Addresses[0] != netip.MustParseAddr("192.0.2.2") {
+	if got := SettingsOf(objects, nil).Devices; len(got) != 2 || got[0].Addresses[0] != netip.MustParseAddr("192.0.2.2") || len(got[1].Interfaces) != 0 || got[1].SamplingRate != 0 {
 		t.Errorf("%+v", got)
 	}
 	if c := judged(objects, "wrong"); c == nil || c.Status != metav1.ConditionFalse || c.Reason != ReasonSettingsWrong || !strings.Contains(c.Message, "spec.interfaces[0].name") {
@@ -138,7 +140,7 @@ func TestADiscoveredObjectWithSettingsIsTheUsers(t *testing.T) {
 	if c := choose([]*v1alpha1.FlowExporter{mine}, nil, 10, noon); len(c.remove) != 0 {
 		t.Errorf("after a day of silence, %+v", c.remove)
 	}
-	if d := SettingsOf([]*v1alpha1.FlowExporter{mine, found("192.0.2.2", noon, 9)}).Devices; len(d) != 1 || d[0].SamplingRate != 100 {
+	if d := SettingsOf([]*v1alpha1.FlowExporter{mine, found("192.0.2.2", noon, 9)}, nil).Devices; len(d) != 1 || d[0].SamplingRate != 100 {
 		t.Errorf("%+v", d)
 	}
 }

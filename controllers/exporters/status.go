@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // refresh is how often figures are written that change no judgement.
@@ -32,6 +33,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if w := settled(f.Window, len(n.Nodes)); w != nil {
 		s.RecordsPerSecond = new(twoDigits(float64(w.Records) / w.Time.Seconds()))
 		s.BytesPerSecond, s.ScaledBytesPerSecond = volume(w, n)
+		s.Naming = naming(w, n)
 		s.Loss = ""
 		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || f.Look.Unanswered == 0 && !f.Look.Unfollowed) {
 			s.Loss = percent(w)
@@ -79,6 +81,9 @@ func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
 		if changed := metav1.NewTime(said.Changed.Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
 			s.TemplatesChanged = &changed
 		}
+	}
+	if d := said.Device; d != (status.Device{}) {
+		s.Device = &v1alpha1.ExporterDevice{Name: d.Name, Software: d.Software}
 	}
 	if said.Clocks > 0 {
 		s.ClockSkew = said.Skew.Round(time.Second).String()
@@ -140,7 +145,7 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	switch {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
-		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, samplingText(before) != samplingText(after):
+		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after):
 		return figuresOnly
 	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
 		after.LastHeard.Before(before.LastHeard): // what is written was still to come

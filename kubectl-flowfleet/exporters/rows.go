@@ -32,6 +32,8 @@ type Row struct {
 	Waiting uint64 `json:"waiting"`
 	// Restarts of it, as its sequences tell.
 	Restarts uint64 `json:"restarts"`
+	// Naming is how many of the records got the names that flows carry; nil where a collector does not say.
+	Naming *ledger.Naming `json:"naming,omitempty"`
 	// LastSeen is zero where its streams have no figures of their own.
 	LastSeen time.Time `json:"lastSeen,omitzero"`
 }
@@ -63,11 +65,7 @@ func Rows(before, now []ledger.Account) []Row {
 				continue // what is not told by exporter
 			}
 			r := row(e.Address, e.Protocol)
-			r.Collectors++
-			r.Records += e.Records
-			r.Refused += ledger.Sum(e.Datagrams.Refused)
-			r.Lost += ledger.Sum(e.Sets.Expired) + ledger.Sum(e.Sets.Dropped)
-			r.Waiting += e.Sets.Waiting
+			r.take(e)
 			r.RecordsPerSecond += former.rate(&now[i], e)
 		}
 	}
@@ -96,6 +94,17 @@ func Rows(before, now []ledger.Account) []Row {
 	}
 	slices.SortFunc(out, byAddress)
 	return out
+}
+
+// take adds what one more collector counted of an exporter.
+func (r *Row) take(e *ledger.Exporter) {
+	sum := ledger.Exporter{Records: r.Records, Naming: r.Naming}
+	sum.Add(e)
+	r.Records, r.Naming = sum.Records, sum.Naming
+	r.Collectors++
+	r.Refused += ledger.Sum(e.Datagrams.Refused)
+	r.Lost += ledger.Sum(e.Sets.Expired) + ledger.Sum(e.Sets.Dropped)
+	r.Waiting += e.Sets.Waiting
 }
 
 // earlier is what collectors had counted of their exporters at the first moment.

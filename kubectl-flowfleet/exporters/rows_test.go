@@ -83,3 +83,17 @@ func TestOrdersAndNetworks(t *testing.T) {
 		t.Errorf("within 10.0.0.8/31: %+v", within)
 	}
 }
+
+func TestNamingIsAddedUpAndUnknownWhereACollectorDoesNotSay(t *testing.T) {
+	a, b, old := account("a", 0, 10, ledger.Span{}), account("b", 0, 10, ledger.Span{}), account("c", 0, 10, ledger.Span{})
+	a.Exporters[0].Naming = &ledger.Naming{Interfaces: ledger.Named{Named: 6, Unnamed: 4}}
+	b.Exporters[0].Naming = &ledger.Naming{Interfaces: ledger.Named{Named: 10}}
+	if n := Rows(nil, []ledger.Account{a, b})[0].Naming; n == nil || n.Interfaces != (ledger.Named{Named: 16, Unnamed: 4}) {
+		t.Errorf("%+v", n)
+	}
+	for _, order := range [][]ledger.Account{{a, old, b}, {old, a}, {a, old}} {
+		if n := Rows(nil, order)[0].Naming; n != nil {
+			t.Errorf("one does not say, and it is %+v", n)
+		}
+	}
+}

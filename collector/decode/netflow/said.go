@@ -37,6 +37,14 @@ type Said struct {
 	// Rate is the latest known, 0 for none, and Source where it came from.
 	Rate   uint64
 	Source RateSource
+	// Device is what it says of itself, nil for nothing. It is immutable.
+	Device *Device
+}
+
+// Device is what a device says of itself: texts as package names accepts them, empty for none.
+type Device struct {
+	// Name is the system's own, Software what runs on it, such as "linux 4.19.0 (x86_64)".
+	Name, Software string
 }
 
 // Rates notes the sampling rates that a stream's records have.

@@ -22,35 +22,50 @@ type Interface struct {
 // highestInterface is the highest ifIndex; 0x3FFFFFFF is the agent itself (sFlow version 5, "struct flow_sample").
 const highestInterface = 0x3fffffff - 1
 
+// sampleOf reads what is before the records of a counter sample: its source's class and index, and how many records follow in rest.
+func sampleOf(b []byte, expanded bool) (class, index, records uint32, rest []byte) {
+	head := 8
+	if len(b) < 12 {
+		return 0, 0, 0, nil
+	}
+	if expanded {
+		if head = 12; len(b) < 16 {
+			return 0, 0, 0, nil
+		}
+		class, index = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	} else {
+		source := binary.BigEndian.Uint32(b[4:])
+		class, index = source>>24, source&0xffffff
+	}
+	return class, index, binary.BigEndian.Uint32(b[head:]), b[head+4:]
+}
+
+// counterRecordAt reads the record at the front of b; ok is false where it is cut short.
+func counterRecordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
+	if len(b) < 8 {
+		return 0, nil, nil, false
+	}
+	format, length := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+	if b = b[8:]; uint64(length) > uint64(len(b)) {
+		return 0, nil, nil, false
+	}
+	return format, b[:length], b[length:], true
+}
+
 // interfaceOf reads the interface that a counter sample describes, one of index 0 where it describes none. A record that is cut short
 // ends it.
 func interfaceOf(b []byte, expanded bool) (i Interface) {
-	head, class := 8, uint32(0)
-	if len(b) < 12 {
-		return i
-	}
 	// A source is a class and an index: class 0 is an ifIndex.
-	if expanded {
-		if head = 12; len(b) < 16 {
-			return i
-		}
-		class, i.Index = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
-	} else {
-		source := binary.BigEndian.Uint32(b[4:])
-		class, i.Index = source>>24, source&0xffffff
+	class, index, records, b := sampleOf(b, expanded)
+	if class == 0 {
+		i.Index = index
 	}
-	records := binary.BigEndian.Uint32(b[head:])
-	b = b[head+4:]
-	if class != 0 {
-		i.Index = 0
-	}
-	for ; records > 0 && len(b) >= 8; records-- {
-		format, length := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
-		if b = b[8:]; uint64(length) > uint64(len(b)) {
+	for ; records > 0; records-- {
+		format, body, rest, ok := counterRecordAt(b)
+		if !ok {
 			break
 		}
-		body := b[:length]
-		b = b[length:]
+		b = rest
 		switch format {
 		case counterInterface:
 			if len(body) >= 16 {
@@ -73,12 +88,16 @@ func interfaceCounters(b []byte) Interface {
 	return Interface{Index: binary.BigEndian.Uint32(b), Speed: binary.BigEndian.Uint64(b[8:])}
 }
 
-// counterSample tells who asks what a counter sample says of an interface.
+// counterSample tells who asks what a counter sample says of an interface, and of the agent's host.
 func (d *decoder) counterSample(b []byte, expanded bool) {
-	if d.options.Interfaces == nil {
-		return
+	if d.options.Interfaces != nil {
+		d.describes(interfaceOf(b, expanded))
 	}
-	d.describes(interfaceOf(b, expanded))
+	if d.options.Host != nil {
+		if h, ok := hostOf(b, expanded); ok {
+			d.options.Host(h)
+		}
+	}
 }
 
 // says reports whether i is an interface of which something was said.

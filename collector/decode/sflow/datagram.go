@@ -27,6 +27,8 @@ type Options struct {
 	Extra bool
 	// Interfaces is told what counter samples say of the agent's interfaces; nil where nobody asks.
 	Interfaces func(agent netip.Addr, i Interface)
+	// Host is told what counter samples say of the machine that the agent runs on; nil where nobody asks.
+	Host func(Host)
 }
 
 // Header is a datagram's own.

@@ -1,0 +1,65 @@
+package decode_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+// hostDatagram is an sFlow datagram of one counter sample with a host_descr.
+func hostDatagram(number uint32, name, release string) []byte {
+	words := func(b []byte, list ...uint32) []byte {
+		for _, w := range list {
+			b = binary.BigEndian.AppendUint32(b, w)
+		}
+		return b
+	}
+	text := func(b []byte, s string) []byte {
+		b = append(words(b, uint32(len(s))), s...)
+		return append(b, make([]byte, -len(s)&3)...)
+	}
+	host := append(text(nil, name), make([]byte, 16)...)
+	host = text(words(host, 3, 2), release) // x86_64, linux
+	sample := append(words(nil, number, 2<<24|1, 1, 2000, uint32(len(host))), host...)
+	datagram := words(nil, 5, 1, 192<<24|2<<8|1, 0, number, 1000, 1, 2, uint32(len(sample)))
+	return append(datagram, sample...)
+}
+
+func TestAStreamHasWhatAnAgentSaysOfItself(t *testing.T) {
+	r := newReader(allNames)
+	device := func() (name, software string) {
+		r.decoder.Streams(0, func(_ decode.Protocol, s decode.Stream) {
+			if d := s.Said.Device; d != nil {
+				name, software = d.Name, d.Software
+			}
+		})
+		return name, software
+	}
+	source := netip.MustParseAddrPort("192.0.2.1:6343")
+	r.decode(source, hostDatagram(1, "leaf-12", "4.19.0-6-amd64"))
+	if name, software := device(); name != "leaf-12" || software != "linux 4.19.0-6-amd64 (x86_64)" {
+		t.Errorf("%q, %q", name, software)
+	}
+	again := decode.Datagram{Payload: hostDatagram(2, "leaf-12", "4.19.0-6-amd64"), Source: source, Received: exportSeconds * 1e9}
+	if n := testing.AllocsPerRun(10, func() { r.decoder.Decode(again) }); n != 0 {
+		t.Errorf("what is said again costs %v allocations", n)
+	}
+	r.decode(source, hostDatagram(3, "leaf-12", "5.10.0"))
+	if _, software := device(); software != "linux 5.10.0 (x86_64)" {
+		t.Errorf("after an upgrade it is %q", software)
+	}
+	refused := r.store.Refused()["control_character"]
+	r.decode(source, hostDatagram(4, "leaf\x1b[31m", "5.10.0"))
+	if name, _ := device(); name != "" || r.store.Refused()["control_character"] != refused+1 {
+		t.Errorf("a name with control characters is %q, %d refused", name, r.store.Refused()["control_character"])
+	}
+	without := newReader(0)
+	without.decode(source, hostDatagram(1, strings.Repeat("x", 10), ""))
+	if r.counts[ledger.DatagramsDecoded] == 0 || without.counts[ledger.DatagramsDecoded] != 1 {
+		t.Error("a datagram was not decoded")
+	}
+}
