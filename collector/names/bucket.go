@@ -82,6 +82,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 		return false
 	}
 	t.dirty = 0
+	s.news.tell(t, w)
 	if len(t.fresh) > 0 {
 		t.set(t.entries(), &s.chunks)
 		e.tables.tell(t)
@@ -231,6 +232,7 @@ func (s *Store) complete(w where, now int64) bool {
 	}
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
+	s.news.known(t, theirs)
 	rows, ahead, changed := merge(t.entries(), theirs)
 	limit := s.limits.Load().Rows
 	if t.other() {
@@ -260,7 +262,7 @@ func (b Manifests) Forget(k template.Key) {
 	defer e.mu.Unlock()
 	at := place{k.Scope.Domain, Table(k.ID)}
 	if t := e.tables.get(at); t != nil {
-		e.tables.drop(at, t, &b.chunks)
+		e.drop(at, t)
 		e.generation.Add(1)
 	}
 }

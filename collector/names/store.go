@@ -65,6 +65,7 @@ type Store struct {
 	observer template.Observer
 	chunks   chunks
 	figures  figures
+	news     news
 	// known changes with every exporter that is added.
 	known atomic.Uint64
 	said  atomic.Pointer[saidNow]
@@ -207,7 +208,7 @@ func (s *Store) expire(now int64) {
 				continue
 			}
 			if now-t.heard > s.ttl || t.heard == 0 && t.count == 0 {
-				e.tables.drop(at, t, &s.chunks)
+				e.drop(at, t)
 				e.generation.Add(1)
 			}
 		}
