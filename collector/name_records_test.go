@@ -85,7 +85,9 @@ func TestChangesOfNamesArePublishedOnceWithTheTimeFromWhichTheyHold(t *testing.T
 	e.write(b.port, first)
 	names := []string{fmt.Sprintf("127.0.0.1 1 Te0/0/0@%d", said), fmt.Sprintf("127.0.0.1 2 Te0/0/1@%d", said)}
 	expect(1, names...)
-	natstest.Eventually(t, "both know both", func() bool { return a.metric("names_rows", "interfaces") == 2 && b.metric("names_rows", "interfaces") == 2 })
+	natstest.Eventually(t, "both know both", func() bool {
+		return a.metric("names_rows", "interfaces") == 2 && b.metric("names_rows", "interfaces") == 2
+	})
 
 	e.send(a.port, 2, interfaceNames("Te0/0/0", "Te0/0/2")...)
 	names = append(names, fmt.Sprintf("127.0.0.1 2 Te0/0/2@%d", e.now))

@@ -169,7 +169,7 @@ func (b Manifests) Restore(d template.Definition, now int64) bool {
 	if err != nil || now-d.Heard > s.ttl {
 		return false
 	}
-	e := s.exporter(d.Key.Scope.Exporter, min(d.Heard, now))
+	e := s.exporter(d.Key.Scope.Exporter, min(d.Heard, now), now, roomForRestored)
 	if e == nil {
 		return false
 	}

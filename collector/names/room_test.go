@@ -65,3 +65,37 @@ func TestTheOneThatFellSilentIsFoundAmongThousands(t *testing.T) {
 		}
 	}
 }
+
+// A flood of exporters that nobody makes room for, from datagrams or from the bucket, costs one look a second and not one each.
+func TestAFruitlessLookForRoomRests(t *testing.T) {
+	invented := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	now := 2 * silentLong
+	m := Manifest{Pages: []Hash{{1}}}
+	for name, flood := range map[string]func(s *Store, from netip.Addr, now int64){
+		"datagrams": func(s *Store, from netip.Addr, now int64) {
+			s.Learn(Key{Scope{Exporter: from}, Interfaces, 1}, Row{Name: "x"}, 1000, now)
+		},
+		"the bucket": func(s *Store, from netip.Addr, now int64) {
+			Manifests{s}.Restore(template.Definition{Key: template.Key{Scope: template.Scope{Exporter: from}, Family: template.FamilyNames,
+				ID: uint64(Interfaces)}, Kind: template.KindNames, Record: m.Encode(), Heard: now - second}, now)
+		},
+	} {
+		s := NewStore(LimitsFor(1000), 0)
+		for i := range 1000 {
+			s.Learn(Key{Scope{Exporter: invented(i)}, Interfaces, 1}, Row{Name: "x"}, 1000, now)
+		}
+		for second := range int64(3) {
+			for i := range 10_000 {
+				flood(s, invented(100_000+i), now+second*int64(time.Second))
+			}
+		}
+		if s.looked > 3*1000 {
+			t.Errorf("%s: 30000 refusals in 3 s looked at %d exporters", name, s.looked)
+		}
+		later := now + silentLong + second
+		flood(s, invented(200_000), later)
+		if s.Find(invented(200_000)) == nil {
+			t.Errorf("%s: the next look, when others are silent, finds no room", name)
+		}
+	}
+}
