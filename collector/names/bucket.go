@@ -2,6 +2,7 @@ package names
 
 import (
 	"encoding/binary"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -128,12 +129,13 @@ type BucketPages struct{ *Store }
 // Restore takes a page from the bucket at now and reports whether it changed anything.
 func (b BucketPages) Restore(d template.Definition, now int64) bool {
 	s := b.Store
-	hash := HashOf(d.Record)
-	if pageKey(hash) != d.Key {
-		return false
+	if len(d.Record) > 0 && d.Record[0] > otherSchema {
+		return false // of a newer collector
 	}
+	hash := HashOf(d.Record)
 	rows, err := DecodePage(d.Record)
-	if err != nil {
+	if err != nil || pageKey(hash) != d.Key {
+		s.Refuse(RefusedPage)
 		return false
 	}
 	other, l := isOther(d.Record), s.limits.Load()
@@ -166,6 +168,9 @@ func (b BucketPages) Definitions(now int64) iter.Seq[template.Definition] {
 func (b Manifests) Restore(d template.Definition, now int64) bool {
 	s := b.Store
 	m, err := DecodeManifest(d.Record)
+	if errors.Is(err, ErrManifest) {
+		s.Refuse(RefusedPage)
+	}
 	if err != nil || now-d.Heard > s.ttl {
 		return false
 	}
@@ -217,6 +222,7 @@ func (s *Store) complete(w where, now int64) bool {
 	t.wanted = nil
 	if slices.ContainsFunc(list, func(c *chunk) bool { return c.other != t.other() }) {
 		s.chunks.release(list) // nobody writes that: these pages have bounds of other tables
+		s.Refuse(RefusedPage)
 		return false
 	}
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)

@@ -99,3 +99,37 @@ func TestAFruitlessLookForRoomRests(t *testing.T) {
 		}
 	}
 }
+
+// Who may write to the bucket can fill it with pages that no table has. They keep no name out, and what is no page at all is counted.
+func TestPagesThatNoTableHasMakeRoomForNames(t *testing.T) {
+	s := NewStore(Limits{Exporters: 100, Tables: 10, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 256 << 10}, 0)
+	now := int64(time.Hour)
+	for n := uint64(0); s.chunks.size() < 256<<10; n++ {
+		page := Pages(Interfaces, []Entry{{Number: n, Row: Row{Name: strings.Repeat("x", MaxText)}}})[0]
+		BucketPages{s}.Restore(template.Definition{Key: pageKey(page.Hash), Record: page.Content}, now)
+	}
+	five := Key{main0, Interfaces, 5}
+	if got := s.Learn(five, Row{Name: "five"}, 1000, now+second); got != RefusedRoom {
+		t.Errorf("while the bucket may still be loading: %d", got)
+	}
+	now += 2 * strayCrowded
+	if got := s.Learn(five, Row{Name: "five"}, 1000, now); got != Learned {
+		t.Errorf("later: %d", got)
+	}
+	if s.Refused()["unused_page"] == 0 {
+		t.Error("they are not counted")
+	}
+	for i, content := range [][]byte{nil, {pageSchema, 1}, {pageSchema, 0xff}, {otherSchema + 1}} {
+		BucketPages{s}.Restore(template.Definition{Key: pageKey(HashOf(content)), Record: content}, now)
+		if got := s.Refused()["invalid_page"]; got != uint64(min(i+1, 3)) {
+			t.Errorf("after page %d, %d are counted", i, got)
+		}
+	}
+	page := Pages(Interfaces, []Entry{{Number: 1, Row: Row{Name: "x"}}})[0]
+	BucketPages{s}.Restore(template.Definition{Key: pageKey(Hash{1}), Record: page.Content}, now)
+	Manifests{s}.Restore(template.Definition{Key: template.Key{Scope: template.Scope{Exporter: router}, Family: template.FamilyNames, ID: 1},
+		Record: []byte{1, 2, 3}, Heard: now}, now)
+	if got := s.Refused()["invalid_page"]; got != 5 {
+		t.Errorf("with another's key, and a table that is none: %d", got)
+	}
+}

@@ -188,12 +188,14 @@ func (s *Store) exporter(a netip.Addr, heard, now int64, kind rooms) *Exporter {
 	}
 	l := s.limits.Load()
 	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
-		oldest := s.silent(heard, func(*Exporter) bool { return true })
-		if oldest == nil {
-			s.crowded[kind].Store(now + lookAgain)
-			return nil
+		if !s.makeRoomOfStrays(now) || len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
+			oldest := s.silent(heard, func(*Exporter) bool { return true })
+			if oldest == nil {
+				s.crowded[kind].Store(now + lookAgain)
+				return nil
+			}
+			s.evict(oldest)
 		}
-		s.evict(oldest)
 	}
 	e := &Exporter{store: s, address: a}
 	e.heard.Store(heard)
@@ -215,6 +217,7 @@ func (s *Store) expire(now int64) {
 	if now-last < expireEvery || !s.expired.CompareAndSwap(last, now) {
 		return
 	}
+	s.chunks.dropStrays(now - strayAge)
 	for _, e := range s.all() {
 		e.mu.Lock()
 		for at, t := range e.tables.all() {
@@ -253,6 +256,9 @@ func (s *Store) makeRoom(t Table, now int64) bool {
 	if now < crowded.Load() {
 		return false
 	}
+	if s.makeRoomOfStrays(now) && !s.full(t, maxRowBytes) {
+		return true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	oldest := s.silent(now, func(e *Exporter) bool { return e.has(t) })
@@ -267,6 +273,14 @@ func (s *Store) makeRoom(t Table, now int64) bool {
 		s.evict(oldest)
 	}
 	return true
+}
+
+// makeRoomOfStrays forgets pages of the bucket that no table has, and reports whether there were any: whoever writes such pages is to keep no
+// exporter's names out.
+func (s *Store) makeRoomOfStrays(now int64) bool {
+	dropped := s.chunks.dropStrays(now - strayCrowded)
+	s.figures.refused[RefusedUnused].Add(dropped)
+	return dropped > 0
 }
 
 // evict forgets an exporter. s.mu is held.
