@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
-	"github.com/flowfleet/flowfleet/collector/element"
 	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/share"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -42,6 +41,10 @@ func newNamesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(tables) == 0 && !asJSON {
+					_, err = fmt.Fprintln(command.OutOrStdout(), nothingKnown(exporter, table))
+					return err
+				}
 				return print(command.OutOrStdout(), tables, asJSON)
 			})
 		}}
@@ -51,6 +54,16 @@ func newNamesCommand() *cobra.Command {
 		return c
 	}
 	return group(command, child("list", "List the tables in the bucket", printTables), child("show", "Show the names in them", printRows))
+}
+
+// nothingKnown says what to do where there are no tables.
+func nothingKnown(exporter, table string) string {
+	if exporter != "" || table != "" {
+		return "Nothing is known of that. Without --exporter and --table, all tables are shown."
+	}
+	return `No names are known yet. Exporters send them in options tables every few minutes: wait for 30 minutes.
+If none come, have the exporters send options tables (see docs/routers.md), or say the names yourself
+(exporters.namesFrom, see docs/names.md: they are not in the bucket). Collectors learn names unless decoding.names is empty.`
 }
 
 func tableWords() (out []string) {
@@ -128,15 +141,8 @@ type shownTable struct {
 }
 
 type shownName struct {
-	Exporter    string            `json:"exporter"`
-	Domain      uint32            `json:"domain"`
-	Table       string            `json:"table"`
-	Number      string            `json:"number"`
-	Name        string            `json:"name,omitempty"`
-	Description string            `json:"description,omitempty"`
-	Speed       uint64            `json:"speed,omitempty"`
-	Attributes  map[string]string `json:"attributes,omitempty"`
-	Exported    time.Time         `json:"exported"`
+	names.Record
+	Exported time.Time `json:"exported"`
 }
 
 func stampTime(s names.Stamp) time.Time { return time.Unix(int64(min(s.Seconds(), 1<<40)), 0).UTC() }
@@ -197,19 +203,8 @@ func printRows(out io.Writer, tables []sharedTable, asJSON bool) error {
 }
 
 func (t *sharedTable) name(e *names.Entry) shownName {
-	out := shownName{Exporter: t.Key.Scope.Exporter.String(), Domain: t.Key.Scope.Domain, Table: t.table.String(),
-		Number: names.Label(t.table, e.Number), Name: e.Name, Description: e.Description, Speed: e.Speed, Exported: stampTime(e.Stamp)}
-	for _, a := range e.Attributes {
-		if out.Attributes == nil {
-			out.Attributes = make(map[string]string)
-		}
-		name := element.Name(true, a.Enterprise, a.ID) // those that vendors put in NetFlow v9 have ids that IPFIX has no place for
-		for n := 2; out.Attributes[name] != ""; n++ {
-			name = fmt.Sprintf("%s#%d", element.Name(true, a.Enterprise, a.ID), n)
-		}
-		out.Attributes[name] = a.Text
-	}
-	return out
+	scope := names.Scope{Exporter: t.Key.Scope.Exporter, Domain: t.Key.Scope.Domain}
+	return shownName{names.NewRecord(scope, t.table, e, t.Heard.UnixNano()), stampTime(e.Stamp)}
 }
 
 // more is what a row says beside its name.

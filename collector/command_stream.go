@@ -111,11 +111,11 @@ func (f *following) each(do func(jetstream.Msg) error) error {
 	}
 }
 
-// eachRecord reads each flow of a message into r; one of the ledger has none. From a stream of JSON it has what tables show, and line is the
+// eachRecord reads each flow of a message into r; one of the ledger or of names has none. From a stream of JSON it has what tables show, and line is the
 // flow as it stands there, with its line feed; otherwise line is nil.
 func eachRecord(m jetstream.Msg, r *flow.Record, do func(line []byte) error) error {
 	switch m.Headers().Get(publish.HeaderEncoding) {
-	case publish.EncodingLedger:
+	case publish.EncodingLedger, publish.EncodingNames:
 		return nil // no flows
 	case publish.EncodingJSON:
 		for line := range bytes.Lines(m.Data()) {

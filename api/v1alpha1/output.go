@@ -26,6 +26,17 @@ const (
 	LedgerNone    Ledger = "None"
 )
 
+// NameRecords says which names are published beside the flows.
+//
+// +kubebuilder:validation:Enum=Changes;None
+type NameRecords string
+
+// What is published of names.
+const (
+	NameRecordsChanges NameRecords = "Changes"
+	NameRecordsNone    NameRecords = "None"
+)
+
 // Output says where and how flows leave.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.subject) || !has(self.stream) || !has(self.stream.subjects) || (has(self.stream.managed) && !self.stream.managed) || self.stream.subjects.exists(s, s.contains('*') || s.endsWith('.>') && (self.subject + '.').startsWith(s.substring(0, size(s) - 1))) || ['.netflow5', '.netflow9', '.ipfix', '.sflow'].all(p, (self.subject + p) in self.stream.subjects)",message="output.stream.subjects: they do not take in all flows, which are published on output.subject with .netflow5, .netflow9, .ipfix and .sflow; add <output.subject>.> to them, or leave stream.subjects out"
@@ -53,6 +64,12 @@ type Output struct {
 	// output.subject with .ledger appended. With None it publishes nothing. Default None.
 	// +optional
 	Ledger Ledger `json:"ledger,omitempty"`
+
+	// names: Changes publishes each name that an exporter gives to a number, with the time from which it holds, on output.subject with .names
+	// appended, as lines of JSON, for databases that join by themselves; None publishes nothing. Flows carry their names either way, see
+	// decoding.names. Default None.
+	// +optional
+	Names NameRecords `json:"names,omitempty"`
 
 	// stream that keeps flows.
 	// +optional

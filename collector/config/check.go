@@ -188,6 +188,10 @@ func (k *checker) output(c *Config) {
 	k.that(!o.ScaledVolumes || o.Encoding == EncodingJSON, "output.scaledVolumes", "it is for output.encoding JSON only")
 	oneOf(k, "output.ledger", o.Ledger, LedgerNone, LedgerMinutes)
 	k.that(o.Ledger != LedgerMinutes || o.Kind == OutputJetStream, "output.ledger", "Minutes is for output.kind JetStream only")
+	oneOf(k, "output.names", o.Names, NameRecordsNone, NameRecordsChanges)
+	k.that(o.Names != NameRecordsChanges || o.Kind == OutputJetStream, "output.names", "Changes is for output.kind JetStream only")
+	k.that(o.Names != NameRecordsChanges || len(c.Decoding.Names) > 0, "output.names",
+		"Changes needs names that collectors learn: list some in decoding.names, or set None")
 	k.that(o.Kind != OutputFile || o.File != "", "output.file", "it is required for kind File")
 	within(k, "output.batch.maxBytes", o.Batch.MaxBytes, 1<<10, maxBatch)
 	within(k, "output.batch.maxAge", o.Batch.MaxAge, Duration(time.Millisecond), Duration(time.Minute))

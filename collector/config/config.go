@@ -260,6 +260,21 @@ const LedgerToken = "ledger"
 // LedgerSubject is the subject of its records.
 func (o *Output) LedgerSubject() string { return o.Subject + "." + LedgerToken }
 
+// NameRecords says which names are published beside the flows.
+type NameRecords string
+
+// What is published of names: nothing, or each row that an exporter changes.
+const (
+	NameRecordsNone    NameRecords = "None"
+	NameRecordsChanges NameRecords = "Changes"
+)
+
+// NamesToken is appended to the subject of flows for records of names.
+const NamesToken = "names"
+
+// NamesSubject is the subject of their records.
+func (o *Output) NamesSubject() string { return o.Subject + "." + NamesToken }
+
 // DropPolicy says what gives way when the buffer is full.
 type DropPolicy string
 
@@ -286,9 +301,11 @@ type Output struct {
 	Subject string `json:"subject,omitempty"`
 	// Ledger says whether the books are published too, on Subject with LedgerToken appended. Default None.
 	Ledger Ledger `json:"ledger,omitempty"`
-	Stream Stream `json:"stream,omitempty"`
-	Batch  Batch  `json:"batch,omitempty"`
-	Buffer Buffer `json:"buffer,omitempty"`
+	// Names says whether changes of names are published too, on Subject with NamesToken appended. Default None.
+	Names  NameRecords `json:"names,omitempty"`
+	Stream Stream      `json:"stream,omitempty"`
+	Batch  Batch       `json:"batch,omitempty"`
+	Buffer Buffer      `json:"buffer,omitempty"`
 	// NATS, when set, replaces the file's nats section for flows.
 	NATS *NATS `json:"nats,omitempty"`
 }

@@ -187,16 +187,27 @@ func TestSizesThatAreLeftOutStayOpen(t *testing.T) {
 	}
 }
 
-func TestTheLedgersSubjectIsOfTheStream(t *testing.T) {
-	for subjects, want := range map[string]int{"[flows.>]": 0, "[a.b.netflow5, a.b.netflow9, a.b.ipfix, a.b.sflow]": 1, "[a.b.*]": 0} {
-		file := "listeners: [{name: a, address: ':1'}]\nnats: {urls: [nats://n:4222]}\noutput: {ledger: Minutes, subject: SUBJECT, stream: {subjects: " +
-			subjects + "}}\n"
-		subject := "a.b"
-		if subjects == "[flows.>]" {
-			subject = "flows.a.b"
+func TestSubjectsBesideTheFlowsAreOfTheStream(t *testing.T) {
+	for setting, path := range map[string]string{"ledger: Minutes": "output.ledger", "names: Changes": "output.names"} {
+		for subjects, want := range map[string]int{"[flows.>]": 0, "[a.b.netflow5, a.b.netflow9, a.b.ipfix, a.b.sflow]": 1, "[a.b.*]": 0} {
+			file := "listeners: [{name: a, address: ':1'}]\nnats: {urls: [nats://n:4222]}\noutput: {" + setting + ", subject: SUBJECT, stream: {subjects: " +
+				subjects + "}}\n"
+			subject := "a.b"
+			if subjects == "[flows.>]" {
+				subject = "flows.a.b"
+			}
+			if _, problems := Parse([]byte(strings.Replace(file, "SUBJECT", subject, 1))); len(problems) != want || want == 1 && problems[0].Path != path {
+				t.Errorf("%s: %v", subjects, problems)
+			}
 		}
-		if _, problems := Parse([]byte(strings.Replace(file, "SUBJECT", subject, 1))); len(problems) != want || want == 1 && problems[0].Path != "output.ledger" {
-			t.Errorf("%s: %v", subjects, problems)
+	}
+}
+
+func TestChangesOfNamesNeedNamesAndAStream(t *testing.T) {
+	for output, want := range map[string]int{"{names: Changes}": 0, "{names: Changes}\ndecoding: {names: []}": 1, "{names: Changes, kind: Stdout}": 1} {
+		_, problems := Parse([]byte("listeners: [{name: a, address: ':1'}]\nnats: {urls: [nats://n:4222]}\noutput: " + output + "\n"))
+		if len(problems) != want || want == 1 && problems[0].Path != "output.names" {
+			t.Errorf("%s: %v", output, problems)
 		}
 	}
 }

@@ -98,6 +98,7 @@ func (c *Config) SetDefaults() {
 	orDefault(&o.Encoding, EncodingProtobuf)
 	orDefault(&o.Subject, "flows."+c.Namespace+"."+c.Name)
 	orDefault(&o.Ledger, LedgerNone)
+	orDefault(&o.Names, NameRecordsNone)
 	orDefault(&o.Stream.Name, "flows")
 	if len(o.Stream.Subjects) == 0 {
 		o.Stream.Subjects = []string{"flows.>"}

@@ -65,6 +65,8 @@ func (k *checker) subjects(o *Output) {
 		strings.Join(missing, ", "), o.Subject+".>")
 	k.that(o.Ledger != LedgerMinutes || len(missing) > 0 || covered(o.LedgerSubject()), "output.ledger",
 		"Minutes are published on %s, which none of output.stream.subjects takes in: add it, or set None", o.LedgerSubject())
+	k.that(o.Names != NameRecordsChanges || len(missing) > 0 || covered(o.NamesSubject()), "output.names",
+		"Changes are published on %s, which none of output.stream.subjects takes in: add it, or set None", o.NamesSubject())
 }
 
 // SubjectCovers reports whether a pattern of subjects matches all that another one matches, or a subject without wildcards.

@@ -2,6 +2,7 @@ package names
 
 import (
 	"encoding/binary"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -82,6 +83,7 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 		return false
 	}
 	t.dirty = 0
+	s.news.tell(t, w)
 	if len(t.fresh) > 0 {
 		t.set(t.entries(), &s.chunks)
 		e.tables.tell(t)
@@ -127,12 +129,13 @@ type BucketPages struct{ *Store }
 // Restore takes a page from the bucket at now and reports whether it changed anything.
 func (b BucketPages) Restore(d template.Definition, now int64) bool {
 	s := b.Store
-	hash := HashOf(d.Record)
-	if pageKey(hash) != d.Key {
-		return false
+	if len(d.Record) > 0 && d.Record[0] > otherSchema {
+		return false // of a newer collector
 	}
+	hash := HashOf(d.Record)
 	rows, err := DecodePage(d.Record)
-	if err != nil {
+	if err != nil || pageKey(hash) != d.Key {
+		s.Refuse(RefusedPage)
 		return false
 	}
 	other, l := isOther(d.Record), s.limits.Load()
@@ -165,10 +168,13 @@ func (b BucketPages) Definitions(now int64) iter.Seq[template.Definition] {
 func (b Manifests) Restore(d template.Definition, now int64) bool {
 	s := b.Store
 	m, err := DecodeManifest(d.Record)
+	if errors.Is(err, ErrManifest) {
+		s.Refuse(RefusedPage)
+	}
 	if err != nil || now-d.Heard > s.ttl {
 		return false
 	}
-	e := s.exporter(d.Key.Scope.Exporter, min(d.Heard, now))
+	e := s.exporter(d.Key.Scope.Exporter, min(d.Heard, now), now, roomForRestored)
 	if e == nil {
 		return false
 	}
@@ -216,6 +222,7 @@ func (s *Store) complete(w where, now int64) bool {
 	t.wanted = nil
 	if slices.ContainsFunc(list, func(c *chunk) bool { return c.other != t.other() }) {
 		s.chunks.release(list) // nobody writes that: these pages have bounds of other tables
+		s.Refuse(RefusedPage)
 		return false
 	}
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
@@ -231,6 +238,7 @@ func (s *Store) complete(w where, now int64) bool {
 	}
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
+	s.news.known(t, theirs)
 	rows, ahead, changed := merge(t.entries(), theirs)
 	limit := s.limits.Load().Rows
 	if t.other() {
@@ -260,7 +268,7 @@ func (b Manifests) Forget(k template.Key) {
 	defer e.mu.Unlock()
 	at := place{k.Scope.Domain, Table(k.ID)}
 	if t := e.tables.get(at); t != nil {
-		e.tables.drop(at, t, &b.chunks)
+		e.drop(at, t)
 		e.generation.Add(1)
 	}
 }

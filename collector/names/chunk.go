@@ -44,6 +44,7 @@ type chunks struct {
 	bytes  atomic.Int64
 	fresh  atomic.Int64 // of rows that have changed since their tables' pages were made
 	others atomic.Int64 // what Others have of both
+	stray  atomic.Int64 // how many strays there are
 
 	mu      sync.Mutex
 	byHash  map[Hash]*chunk
@@ -60,6 +61,8 @@ type where struct {
 // Bounds of pages that no table has: those of a bucket that is being loaded stand before the manifests that have them.
 const (
 	strayAge = int64(10 * time.Minute)
+	// strayCrowded is how long they stand where rows need their room: the manifests of a bucket that is being loaded are there by then.
+	strayCrowded = int64(time.Minute)
 	// maxWaiting bounds the pages that are waited for.
 	maxWaiting = 1 << 16
 )
@@ -142,20 +145,39 @@ func (c *chunks) release(list []*chunk) {
 func (c *chunks) arrive(hash Hash, rows []Entry, other bool, now int64) []where {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.strays) > 0 && (c.strays[0].users > 0 || now-c.strays[0].seen > strayAge) {
-		if stray := c.strays[0]; stray.users == 0 && c.byHash[stray.hash] == stray {
-			c.remove(stray)
-		}
-		c.strays = c.strays[1:]
-	}
+	c.sweep(now - strayAge)
 	if c.byHash[hash] == nil {
 		stray := c.add(hash, rows, other)
 		stray.seen = now
 		c.strays = append(c.strays, stray)
+		c.stray.Store(int64(len(c.strays)))
 	}
 	out := c.waiting[hash]
 	delete(c.waiting, hash)
 	return out
+}
+
+// dropStrays lets go of the pages without a user that came before a time, and counts them.
+func (c *chunks) dropStrays(before int64) (dropped uint64) {
+	if c.stray.Load() == 0 {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sweep(before)
+}
+
+// sweep is dropStrays with c.mu held.
+func (c *chunks) sweep(before int64) (dropped uint64) {
+	for len(c.strays) > 0 && (c.strays[0].users > 0 || c.strays[0].seen < before) {
+		if stray := c.strays[0]; stray.users == 0 && c.byHash[stray.hash] == stray {
+			c.remove(stray)
+			dropped++
+		}
+		c.strays = c.strays[1:]
+	}
+	c.stray.Store(int64(len(c.strays)))
+	return dropped
 }
 
 func (c *chunks) add(hash Hash, rows []Entry, other bool) *chunk {

@@ -91,6 +91,7 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
 	e.tables.put(at, t)
 	t.heard = now
+	e.store.news.note(t, k.Number, result)
 	e.changed(t)
 	if len(t.fresh) >= compactRows {
 		t.set(t.entries(), &e.store.chunks)
@@ -139,12 +140,18 @@ func (e *Exporter) open(at place, l *Limits) bool {
 	return at.table > 0 && int(at.table) < numTables && (e.tables.get(at) != nil || e.tables.count < l.Tables)
 }
 
+// drop lets go of a table. e.mu is held.
+func (e *Exporter) drop(at place, t *tableRows) {
+	e.store.news.forget(t)
+	e.tables.drop(at, t, &e.store.chunks)
+}
+
 // leave lets go of everything: a worker may still look at the exporter for a while.
 func (e *Exporter) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for at, t := range e.tables.all() {
-		e.tables.drop(at, t, &e.store.chunks)
+		e.drop(at, t)
 	}
 	e.gone.Store(true)
 	e.generation.Add(1)
@@ -156,7 +163,7 @@ func (e *Exporter) leaveOthers() {
 	defer e.mu.Unlock()
 	for at, t := range e.tables.all() {
 		if t.other() {
-			e.tables.drop(at, t, &e.store.chunks)
+			e.drop(at, t)
 		}
 	}
 }

@@ -65,3 +65,71 @@ func TestTheOneThatFellSilentIsFoundAmongThousands(t *testing.T) {
 		}
 	}
 }
+
+// A flood of exporters that nobody makes room for, from datagrams or from the bucket, costs one look a second and not one each.
+func TestAFruitlessLookForRoomRests(t *testing.T) {
+	invented := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	now := 2 * silentLong
+	m := Manifest{Pages: []Hash{{1}}}
+	for name, flood := range map[string]func(s *Store, from netip.Addr, now int64){
+		"datagrams": func(s *Store, from netip.Addr, now int64) {
+			s.Learn(Key{Scope{Exporter: from}, Interfaces, 1}, Row{Name: "x"}, 1000, now)
+		},
+		"the bucket": func(s *Store, from netip.Addr, now int64) {
+			Manifests{s}.Restore(template.Definition{Key: template.Key{Scope: template.Scope{Exporter: from}, Family: template.FamilyNames,
+				ID: uint64(Interfaces)}, Kind: template.KindNames, Record: m.Encode(), Heard: now - second}, now)
+		},
+	} {
+		s := NewStore(LimitsFor(1000), 0)
+		for i := range 1000 {
+			s.Learn(Key{Scope{Exporter: invented(i)}, Interfaces, 1}, Row{Name: "x"}, 1000, now)
+		}
+		for second := range int64(3) {
+			for i := range 10_000 {
+				flood(s, invented(100_000+i), now+second*int64(time.Second))
+			}
+		}
+		if s.looked > 3*1000 {
+			t.Errorf("%s: 30000 refusals in 3 s looked at %d exporters", name, s.looked)
+		}
+		later := now + silentLong + second
+		flood(s, invented(200_000), later)
+		if s.Find(invented(200_000)) == nil {
+			t.Errorf("%s: the next look, when others are silent, finds no room", name)
+		}
+	}
+}
+
+// Who may write to the bucket can fill it with pages that no table has. They keep no name out, and what is no page at all is counted.
+func TestPagesThatNoTableHasMakeRoomForNames(t *testing.T) {
+	s := NewStore(Limits{Exporters: 100, Tables: 10, Rows: 1000, ExporterBytes: 1 << 20, Bytes: 256 << 10}, 0)
+	now := int64(time.Hour)
+	for n := uint64(0); s.chunks.size() < 256<<10; n++ {
+		page := Pages(Interfaces, []Entry{{Number: n, Row: Row{Name: strings.Repeat("x", MaxText)}}})[0]
+		BucketPages{s}.Restore(template.Definition{Key: pageKey(page.Hash), Record: page.Content}, now)
+	}
+	five := Key{main0, Interfaces, 5}
+	if got := s.Learn(five, Row{Name: "five"}, 1000, now+second); got != RefusedRoom {
+		t.Errorf("while the bucket may still be loading: %d", got)
+	}
+	now += 2 * strayCrowded
+	if got := s.Learn(five, Row{Name: "five"}, 1000, now); got != Learned {
+		t.Errorf("later: %d", got)
+	}
+	if s.Refused()["unused_page"] == 0 {
+		t.Error("they are not counted")
+	}
+	for i, content := range [][]byte{nil, {pageSchema, 1}, {pageSchema, 0xff}, {otherSchema + 1}} {
+		BucketPages{s}.Restore(template.Definition{Key: pageKey(HashOf(content)), Record: content}, now)
+		if got := s.Refused()["invalid_page"]; got != uint64(min(i+1, 3)) {
+			t.Errorf("after page %d, %d are counted", i, got)
+		}
+	}
+	page := Pages(Interfaces, []Entry{{Number: 1, Row: Row{Name: "x"}}})[0]
+	BucketPages{s}.Restore(template.Definition{Key: pageKey(Hash{1}), Record: page.Content}, now)
+	Manifests{s}.Restore(template.Definition{Key: template.Key{Scope: template.Scope{Exporter: router}, Family: template.FamilyNames, ID: 1},
+		Record: []byte{1, 2, 3}, Heard: now}, now)
+	if got := s.Refused()["invalid_page"]; got != 5 {
+		t.Errorf("with another's key, and a table that is none: %d", got)
+	}
+}

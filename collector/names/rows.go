@@ -31,6 +31,9 @@ type tableRows struct {
 	counted sum
 	// wanted came from the bucket ahead of its pages.
 	wanted *restored
+	// news are the numbers of rows that are to be handed on, and newsTold that they will be.
+	news     map[uint64]struct{}
+	newsTold bool
 }
 
 // restored is a manifest that came from the bucket.

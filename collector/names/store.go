@@ -65,6 +65,7 @@ type Store struct {
 	observer template.Observer
 	chunks   chunks
 	figures  figures
+	news     news
 	// known changes with every exporter that is added.
 	known atomic.Uint64
 	said  atomic.Pointer[saidNow]
@@ -73,8 +74,9 @@ type Store struct {
 	exporters map[netip.Addr]*Exporter
 
 	expired atomic.Int64 // when expire last looked
-	// crowded and crowdedOthers are until when nobody is looked for who could make room: a flood of the one kind leaves the other alone.
-	crowded, crowdedOthers atomic.Int64
+	// crowded is until when nobody is looked for who could make room: a flood of one kind leaves the others alone.
+	crowded [numRooms]atomic.Int64
+	looked  int // at how many exporters in all, for such a look; guarded by mu
 
 	dirtyMu sync.Mutex
 	dirty   map[where]struct{}
@@ -136,7 +138,7 @@ func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
 }
 
 func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
-	e := s.exporter(k.Scope.Exporter, now)
+	e := s.exporter(k.Scope.Exporter, now, now, roomForExporters)
 	if e == nil {
 		return RefusedRoom
 	}
@@ -159,10 +161,25 @@ const (
 	silentLong = int64(time.Hour)
 )
 
-// exporter returns the exporter of an address, adding it if need be; nil where there are as many as may be.
-func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
+// rooms are what room is looked for.
+type rooms uint8
+
+const (
+	roomForRows rooms = iota
+	roomForOthers
+	roomForExporters
+	// roomForRestored is for exporters that the bucket knows.
+	roomForRestored
+	numRooms
+)
+
+// exporter returns the exporter of an address that was heard at a time, adding it if need be; nil where there are as many as may be.
+func (s *Store) exporter(a netip.Addr, heard, now int64, kind rooms) *Exporter {
 	if e := s.Find(a); e != nil {
 		return e
+	}
+	if now < s.crowded[kind].Load() {
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,14 +188,17 @@ func (s *Store) exporter(a netip.Addr, now int64) *Exporter {
 	}
 	l := s.limits.Load()
 	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
-		oldest := s.silent(now, func(*Exporter) bool { return true })
-		if oldest == nil {
-			return nil
+		if !s.makeRoomOfStrays(now) || len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
+			oldest := s.silent(heard, func(*Exporter) bool { return true })
+			if oldest == nil {
+				s.crowded[kind].Store(now + lookAgain)
+				return nil
+			}
+			s.evict(oldest)
 		}
-		s.evict(oldest)
 	}
 	e := &Exporter{store: s, address: a}
-	e.heard.Store(now)
+	e.heard.Store(heard)
 	s.exporters[a] = e
 	s.known.Add(1)
 	return e
@@ -197,6 +217,7 @@ func (s *Store) expire(now int64) {
 	if now-last < expireEvery || !s.expired.CompareAndSwap(last, now) {
 		return
 	}
+	s.chunks.dropStrays(now - strayAge)
 	for _, e := range s.all() {
 		e.mu.Lock()
 		for at, t := range e.tables.all() {
@@ -207,7 +228,7 @@ func (s *Store) expire(now int64) {
 				continue
 			}
 			if now-t.heard > s.ttl || t.heard == 0 && t.count == 0 {
-				e.tables.drop(at, t, &s.chunks)
+				e.drop(at, t)
 				e.generation.Add(1)
 			}
 		}
@@ -215,7 +236,8 @@ func (s *Store) expire(now int64) {
 	}
 }
 
-// lookAgain is for how long nobody is looked for who could make room, after nobody was found: a flood of rows is not to cost a look each.
+// lookAgain is for how long nobody is looked for who could make room, after nobody was found: a flood of rows, or of invented exporters, is not
+// to cost a look each.
 const lookAgain = int64(time.Second)
 
 // full reports whether what all exporters have leaves no room for so many bytes of a table.
@@ -227,12 +249,15 @@ func (s *Store) full(t Table, size int64) bool {
 // makeRoom forgets an exporter that has been silent for long, and reports whether it did: who invents exporters has their rows kept until
 // then, and those that send come first from then on. It is forgotten in memory only. What makes room for Others are Others: names stay.
 func (s *Store) makeRoom(t Table, now int64) bool {
-	crowded := &s.crowded
+	crowded := &s.crowded[roomForRows]
 	if t == Others {
-		crowded = &s.crowdedOthers
+		crowded = &s.crowded[roomForOthers]
 	}
 	if now < crowded.Load() {
 		return false
+	}
+	if s.makeRoomOfStrays(now) && !s.full(t, maxRowBytes) {
+		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,6 +273,14 @@ func (s *Store) makeRoom(t Table, now int64) bool {
 		s.evict(oldest)
 	}
 	return true
+}
+
+// makeRoomOfStrays forgets pages of the bucket that no table has, and reports whether there were any: whoever writes such pages is to keep no
+// exporter's names out.
+func (s *Store) makeRoomOfStrays(now int64) bool {
+	dropped := s.chunks.dropStrays(now - strayCrowded)
+	s.figures.refused[RefusedUnused].Add(dropped)
+	return dropped > 0
 }
 
 // evict forgets an exporter. s.mu is held.
@@ -267,6 +300,7 @@ func (s *Store) silent(now int64, eligible func(*Exporter) bool) *Exporter {
 				oldest = e
 			}
 		}
+		s.looked++
 		if looked++; found == evictionSample || looked == longestLook {
 			break
 		}

@@ -28,6 +28,10 @@ const (
 	RefusedFields
 	// RefusedStale: the row is older than what is known, and was overtaken on its way.
 	RefusedStale
+	// RefusedPage: the bucket has a page or a table that no collector writes.
+	RefusedPage
+	// RefusedUnused: a page of the bucket that no table has made room for rows, in memory.
+	RefusedUnused
 
 	numRefusals
 )
@@ -49,6 +53,10 @@ func (r Refusal) String() string {
 		return "too_many_fields"
 	case RefusedStale:
 		return "stale"
+	case RefusedPage:
+		return "invalid_page"
+	case RefusedUnused:
+		return "unused_page"
 	}
 	return "unknown"
 }

@@ -159,7 +159,7 @@ var plain = []metric{
 	spooled, recovered, unverified, spoolUsable, spoolBytes, spoolBatches, spoolErrors, spoolDiscarded,
 	publishBatches, publishBytes, publishRetries, publishFailures, publishRepeated, bufferBytes, inFlightBytes, streamReady,
 	refusedConnections, capturesRunning, capturesBegun, capturesRefused, capturedDatagrams, capturedDropped, namesRows, namesBytes, namesRefused, recordsNamed, recordsUnnamed,
-	minutesPublished, minutesDropped, minutesWaiting,
+	minutesPublished, minutesDropped, minutesWaiting, nameRecordsPublished, nameRecordsLost, nameRecordsWaiting,
 }
 
 // ledgerMetrics are the metrics of the counters, one for all reasons of a name.
@@ -261,6 +261,9 @@ func (s snapshot) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.source.Names != nil {
 		s.names(emit)
+	}
+	if s.source.NameRecords != nil {
+		s.nameRecords(emit)
 	}
 	if s.source.Minutes != nil {
 		s.minutes(emit)

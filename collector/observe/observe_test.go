@@ -41,7 +41,10 @@ func everything() Source {
 				Refused: map[string]uint64{"encoding": 24}, Bytes: 25}
 		},
 		Minutes: func() Minutes { return Minutes{Published: 26, Dropped: 27, Waiting: 28} },
-		Store:   func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
+		NameRecords: func() NameRecords {
+			return NameRecords{Published: 31, Lost: map[string]uint64{"replaced": 32}, Waiting: 33}
+		},
+		Store: func() Store { return Store{Connected: true, Loaded: true, Keys: 5, Writes: 9} },
 		Output: func() Output {
 			return Output{Connected: true, Published: 11, Dropped: map[string]uint64{"oldest": 12}, Spool: &Spool{
 				Usable: true, Errors: map[string]uint64{"read_only": 13}}}

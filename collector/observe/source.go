@@ -18,8 +18,10 @@ type Source struct {
 	Names func() Names
 	// Minutes is nil where nothing of the ledger is published.
 	Minutes func() Minutes
-	Store   func() Store
-	Output  func() Output
+	// NameRecords is nil where changes of names are not published.
+	NameRecords func() NameRecords
+	Store       func() Store
+	Output      func() Output
 	// Captures of raw datagrams.
 	Captures func() Captures
 	// RefusedConnections of the HTTP server.

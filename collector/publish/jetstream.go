@@ -33,6 +33,8 @@ const (
 	EncodingJSON = "json-lines"
 	// EncodingLedger is a ledger.Minute as JSON a line: no flows.
 	EncodingLedger = "ledger-json-lines"
+	// EncodingNames is a names.Record as JSON a line: no flows.
+	EncodingNames = "names-json-lines"
 )
 
 const (

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
@@ -69,5 +70,22 @@ func TestCollectorsPublishIntoADomainBehindALeafNodeWithTheDocumentedPermissions
 	s := natstest.StartBehindLeaf(t, "leaf", natstest.As(natstest.InDomain("leaf", all)))
 	if denied := life(t, s, &config.NATS{Domain: "leaf"}); len(denied) > 0 {
 		t.Errorf("%q is refused", denied)
+	}
+}
+
+func TestChangesOfNamesNeedNoMorePermissionsThanFlows(t *testing.T) {
+	s := natstest.Start(t, natstest.As(natstest.DocumentedPermissions(t, "Collectors",
+		natstest.Names{Bucket: "bucket", Stream: output(nil).Stream.Name, Flows: "flows"})))
+	if denied := life(t, s); len(denied) > 0 {
+		t.Errorf("%q is refused", denied)
+	}
+	var denials natstest.Denials
+	n, err := NewNames(output(nil), s.ConnectAs(&denials))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Add([]names.Record{record(1, "xe-0/0/0")})
+	if err := n.Send(t.Context()); err != nil || n.Stats().Published != 1 || len(denials.Subjects()) != 0 {
+		t.Errorf("%v, %+v, refused are %q", err, n.Stats(), denials.Subjects())
 	}
 }

@@ -37,8 +37,8 @@ const (
 	// flushTime is for learned definitions and for records that wait for their acknowledgement.
 	flushTime = 10 * time.Second
 	httpTime  = 2 * time.Second
-	// minutesTime is for the ledger's last records.
-	minutesTime = 3 * time.Second
+	// besideTime is for the last records of the ledger and changes of names.
+	besideTime = 3 * time.Second
 )
 
 // Names of the readiness checks.
@@ -73,6 +73,8 @@ type Collector struct {
 	traffic   traffic
 	tap       tap.Tap
 	minutes   minutes
+	// nameRecords is nil where changes of names are not published.
+	nameRecords *publish.Names
 	// begun: all of what follows is made.
 	begun atomic.Bool
 
@@ -127,6 +129,9 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	if k.names != nil {
 		background.Go(func() { k.followNames(following) })
 	}
+	if k.nameRecords != nil {
+		background.Go(func() { k.keepNameRecords(following) })
+	}
 	for _, l := range k.listeners {
 		for _, w := range l.workers {
 			workers.Go(w.run)
@@ -150,11 +155,16 @@ func Run(ctx context.Context, path, instance string, c *config.Config, level *sl
 	k.flush()
 	stopFollowing()
 	background.Wait()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideTime)
+	defer cancel()
+	var beside sync.WaitGroup
 	if k.minutes.publisher != nil {
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), minutesTime)
-		defer cancel()
-		k.endMinutes(ending)
+		beside.Go(func() { k.endMinutes(ending) })
 	}
+	if k.nameRecords != nil {
+		beside.Go(func() { k.endNameRecords(ending) })
+	}
+	beside.Wait()
 	k.logLedger()
 	return nil
 }
@@ -313,6 +323,9 @@ func (k *Collector) publish() (err error) {
 	if k.publisher, err = publish.New(output, k.config.Instance, nc, k.log); err != nil {
 		return err
 	}
+	if err = k.publishNames(output, nc); err != nil {
+		return err
+	}
 	return k.publishMinutes(output, nc)
 }
 
@@ -343,11 +356,11 @@ func (k *Collector) flush() {
 	defer cancel()
 	var both sync.WaitGroup // they may be on two servers, of which one is away
 	both.Go(func() {
-		if k.bucket == nil {
-			return
-		}
 		if k.names != nil {
 			k.names.Flush(clock.Steady())
+		}
+		if k.bucket == nil {
+			return
 		}
 		if left := k.bucket.Flush(ctx); left > 0 {
 			k.log.Warn("learned definitions could not be written to the template bucket; their exporters send them again",

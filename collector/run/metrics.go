@@ -25,6 +25,9 @@ func (k *Collector) source() observe.Source {
 	if len(k.config.Decoding.Names) > 0 {
 		s.Names = k.namesMetrics
 	}
+	if k.config.Output.Names == config.NameRecordsChanges {
+		s.NameRecords = k.nameRecordMetrics
+	}
 	if k.config.Output.Ledger == config.LedgerMinutes {
 		s.Minutes = k.minuteMetrics
 	}

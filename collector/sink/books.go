@@ -25,6 +25,8 @@ type Books struct {
 	Unanswered Count
 	// GivenBack are those that waited when the sink ended; the stream hands them out again.
 	GivenBack Count
+	// Passed have changes of names, which no destination has a place for.
+	Passed Count
 	// Redelivered messages had been handed out before: to a sink that ended, or whose acknowledgement was lost.
 	Redelivered uint64
 	// StoreFailures are attempts to store that failed and were, or will be, made again.
@@ -36,7 +38,7 @@ type Books struct {
 // Imbalance is what was read without the books saying what became of it: nothing, at any time.
 func (b *Books) Imbalance() (messages, records int64) {
 	balance := func(of func(Count) uint64) int64 {
-		n := of(b.Read) - of(b.Stored) - of(b.Waiting) - of(b.GivenBack) - of(b.PutOff)
+		n := of(b.Read) - of(b.Stored) - of(b.Waiting) - of(b.GivenBack) - of(b.PutOff) - of(b.Passed)
 		for _, c := range b.Refused {
 			n -= of(c)
 		}

@@ -17,7 +17,7 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 	if err != nil || claimed > uint64(len(m.Data())) {
 		claimed = 0
 	}
-	if ofLedger(m) {
+	if ofLedger(m) || ofNames(m) {
 		return 0, nil // of flows
 	}
 	if encoding := m.Headers().Get(publish.HeaderEncoding); encoding != publish.EncodingProtobuf {
@@ -35,6 +35,12 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 // ofLedger reports whether a message has records of the ledger, and no flows.
 func ofLedger(m jetstream.Msg) bool {
 	return m.Headers().Get(publish.HeaderEncoding) == publish.EncodingLedger
+}
+
+// ofNames reports whether a message has changes of names. Flows carry their names, so no destination has a place for these: a sink passes
+// them by.
+func ofNames(m jetstream.Msg) bool {
+	return m.Headers().Get(publish.HeaderEncoding) == publish.EncodingNames
 }
 
 // token names a message: by its place in the stream, and by when the stream took it, which tells it from one of a stream of the same

@@ -244,6 +244,11 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	records, refused := look(m)
 	s.book.read(records, meta.NumDelivered > 1)
 	keeping := s.keep(m)
+	if ofNames(m) {
+		keeping()
+		s.finish(ctx, m, records, func(b *Books) { b.Passed.add(records) })
+		return
+	}
 	unanswered := false
 	outcome := func(b *Books) {
 		b.Stored.add(records)
@@ -310,6 +315,11 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 		}
 	}
 	keeping()
+	s.finish(ctx, m, records, outcome)
+}
+
+// finish notes what became of a message, and acknowledges it.
+func (s *Sink) finish(ctx context.Context, m jetstream.Msg, records uint64, outcome func(*Books)) {
 	s.book.done(records, outcome)
 	// Not ctx: what is stored is acknowledged at the end, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)

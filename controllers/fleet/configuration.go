@@ -231,7 +231,7 @@ func output(c *v1alpha1.FlowCollector) config.Output {
 	if len(out.Stream.Subjects) == 0 {
 		out.Stream.Subjects = []string{out.Subject + ".>"}
 	}
-	out.Ledger = config.Ledger(o.Ledger)
+	out.Ledger, out.Names = config.Ledger(o.Ledger), config.NameRecords(o.Names)
 	if p := o.Buffer.Spool; p != nil {
 		out.Buffer.Spool = &config.Spool{
 			// Fleets may have one directory of a node in common.

@@ -67,6 +67,7 @@ func exposition(t *testing.T) map[string]*dto.MetricFamily {
 	c.NATS = config.NATS{URLs: []string{natstest.Start(t).URL()}}
 	c.Templates.MaxBytes, c.Output.Stream.MaxBytes = -1, -1
 	c.Output.Buffer.Spool, c.Output.Ledger = &config.Spool{Directory: t.TempDir()}, config.LedgerMinutes
+	c.Output.Names = config.NameRecordsChanges
 	c.HTTP.Address, c.DrainTime = "127.0.0.1:0", 1
 	for i := range c.Listeners {
 		c.Listeners[i].Address = "127.0.0.1:0"

@@ -17,6 +17,7 @@ var (
 	putOff       = desc("put_off_total", "What was refused and could not be put away: its stream hands it out again in 5 minutes.", "unit")
 	unanswered   = desc("stored_unanswered_total", "Of what is stored, what had been sent before without an answer.", "unit")
 	givenBack    = desc("given_back_total", "What waited when the sink ended, and went back to the stream.", "unit")
+	passed       = desc("passed_total", "What has changes of names, which are not stored: flows carry their names.", "unit")
 	redelivered  = desc("redelivered_messages_total", "Messages that had been handed out before.")
 	storeFails   = desc("store_failures_total", "Attempts to store that failed and are made again.")
 	ackFails     = desc("acknowledgement_failures_total", "Messages that were done with and come again, since nobody answered.")
@@ -24,7 +25,7 @@ var (
 	pending      = desc("pending_messages", "Messages in the stream that no sink has read; missing while it is not known.")
 	reachable    = desc("destination_ready", "1 where the last check of the destination and the last attempt to store went well, else 0.")
 	readable     = desc("stream_ready", "1 where the stream can be read, else 0.")
-	descriptions = []*prometheus.Desc{read, stored, unanswered, waiting, refused, refusedCut, putOff, givenBack, redelivered, storeFails, ackFails, imbalance, pending,
+	descriptions = []*prometheus.Desc{read, stored, unanswered, waiting, refused, refusedCut, putOff, givenBack, passed, redelivered, storeFails, ackFails, imbalance, pending,
 		reachable, readable}
 )
 
@@ -66,6 +67,7 @@ func (e exposition) Collect(c chan<- prometheus.Metric) {
 	count(putOff, prometheus.CounterValue, books.PutOff)
 	count(unanswered, prometheus.CounterValue, books.Unanswered)
 	count(givenBack, prometheus.CounterValue, books.GivenBack)
+	count(passed, prometheus.CounterValue, books.Passed)
 	send(redelivered, prometheus.CounterValue, float64(books.Redelivered))
 	send(storeFails, prometheus.CounterValue, float64(books.StoreFailures))
 	send(ackFails, prometheus.CounterValue, float64(books.AcknowledgementFailures))

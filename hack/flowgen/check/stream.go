@@ -103,7 +103,7 @@ func (r *Reader) add(message jetstream.Msg) error {
 	switch message.Headers().Get(publish.HeaderEncoding) {
 	case publish.EncodingJSON:
 		return errors.New("the stream holds JSON; protobuf is read here")
-	case publish.EncodingLedger:
+	case publish.EncodingLedger, publish.EncodingNames:
 		flows = nil
 	}
 	var record flow.Record
