@@ -40,8 +40,13 @@ metadata:
     pod-security.kubernetes.io/warn: restricted
 `
 
+// Namespace makes a namespace where nothing runs that does not meet the restricted Pod Security standard.
+func (r *Rig) Namespace(ctx context.Context, name string) error {
+	return r.Apply(ctx, fmt.Sprintf(namespaceManifest, name))
+}
+
 // Fleet applies a FlowCollector with three replicas of everything, and what is given more of its spec, in a restricted namespace, and
-// waits until it is Ready.
+// waits until it is Ready. The first lines may belong to its output, where they begin with two spaces.
 func (r *Rig) Fleet(ctx context.Context, namespace, name string, more ...string) (Fleet, error) {
 	f := Fleet{Namespace: namespace, Name: name}
 	if err := r.Apply(ctx, fmt.Sprintf(namespaceManifest, namespace)+fmt.Sprintf(`---
@@ -51,7 +56,8 @@ metadata: {name: %[2]s, namespace: %[1]s}
 spec:
   nats: {urls: ["nats://nats.%[4]s:4222"]}
   templateStore: {replicas: 3}
-  output: {stream: {replicas: 3, maxBytes: 1Gi}}
+  output:
+    stream: {replicas: 3, maxBytes: 1Gi}
 %[3]s`, namespace, name, indented(more), r.Namespaces().NATS)); err != nil {
 		return f, err
 	}
