@@ -93,7 +93,7 @@ func query(ctx context.Context, sql string) error {
 	}
 	answer, err := e.ask(ctx, sql, "PrettyCompact")
 	if nobody := (*net.OpError)(nil); errors.As(err, &nobody) {
-		return fmt.Errorf("no ClickHouse of the demo runs here: \"make demo\" starts one (%w)", err)
+		return fmt.Errorf("no ClickHouse of the demo runs here: \"make demo\" starts one (%w)", nobody)
 	}
 	if err == nil {
 		fmt.Println(answer)

@@ -66,6 +66,26 @@ func TestTheFlowSinkIsOne(t *testing.T) {
 	}
 }
 
+func TestWhatTheDemoStoredCanBeAskedForByTheCommandThatItPrints(t *testing.T) {
+	command := "make demo-query SQL='" + firstQuestion + "'"
+	if said := next(true, true, "flows"); strings.Count(said, command) != 1 {
+		t.Errorf("it does not say %s:\n%s", command, said)
+	}
+	for _, said := range []string{next(true, false, "flows"), next(false, false, "flows")} {
+		if strings.Contains(said, "demo-query") || strings.Contains(said, "NAMESPACE") || strings.Contains(said, "ASK") {
+			t.Errorf("nothing was stored, and it says:\n%s", said)
+		}
+	}
+	s := clickhousetest.Start(t)
+	for _, statement := range (clickhouse.Tables{Database: "flowfleet"}).Statements() {
+		s.Query(statement)
+	}
+	s.Query("INSERT INTO flowfleet.flows (type, bytes, sampling_rate) VALUES ('IPFIX', 7, 100)")
+	if got, want := s.Query(firstQuestion), "IPFIX\t1\t700"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // The demo's query runs on the tables of a FlowSink, in ClickHouse's engine: by name of exporter and interface, of scaled bytes, the largest
 // first; flows whose rate nobody knows count nothing, and come last.
 func TestTopTalkersAreByNameAndScaledVolume(t *testing.T) {

@@ -44,6 +44,9 @@ func main() {
 	}
 }
 
+// firstQuestion is one that somebody can go on from.
+const firstQuestion = "SELECT type, count(), sum(scaled_bytes) FROM flowfleet.flows GROUP BY type"
+
 // next says what can be tried on the cluster that stays, and how it goes. There is more where flows were stored.
 func next(ours, stored bool, namespace string) string {
 	if !ours {
@@ -57,8 +60,7 @@ Remove it:
 	}
 	ask := ""
 	if stored {
-		ask = `    make demo-query SQL='SELECT protocol, count() FROM flowfleet.flows GROUP BY protocol'
-`
+		ask = "    make demo-query SQL='" + firstQuestion + "'\n"
 	}
 	return strings.NewReplacer("NAMESPACE", namespace, "ASK", ask).Replace(`
 The cluster stays up. Try:
