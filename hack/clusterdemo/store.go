@@ -109,8 +109,8 @@ spec:
 `, sinkName, f.Namespace, f.Name, engineAddress)
 }
 
-// streamed counts the records in a fleet's stream: each message says how many it has.
-func streamed(ctx context.Context, cluster *rig.Rig, f rig.Fleet) (records uint64, err error) {
+// streamed counts the records in a fleet's stream.
+func streamed(ctx context.Context, cluster *rig.Rig, f rig.Fleet) (uint64, error) {
 	js, disconnect, err := cluster.JetStream(ctx, rig.NATSServers[0])
 	if err != nil {
 		return 0, err
@@ -120,6 +120,11 @@ func streamed(ctx context.Context, cluster *rig.Rig, f rig.Fleet) (records uint6
 	if err != nil {
 		return 0, err
 	}
+	return count(ctx, stream)
+}
+
+// count adds up how many records the messages of a stream say that they have, without their contents.
+func count(ctx context.Context, stream jetstream.Stream) (records uint64, err error) {
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{HeadersOnly: true})
 	if err != nil {
 		return 0, err
