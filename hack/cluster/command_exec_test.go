@@ -46,6 +46,11 @@ func TestAProgramThatStaysEndsWithTheCluster(t *testing.T) {
 		return err == nil && string(log) == "begun\n" && running(t, p.Directory) != 0
 	})
 	program := running(t, p.Directory)
+	t.Cleanup(func() {
+		if t.Failed() {
+			_ = syscall.Kill(-program, syscall.SIGKILL) // it may have ended
+		}
+	})
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
