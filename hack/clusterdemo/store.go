@@ -42,15 +42,19 @@ func store(ctx context.Context, s *stage) error {
 	if err == nil {
 		err = storeRows(ctx, s, e)
 	}
-	if err == nil {
-		s.stored = true
-		return nil
-	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	s.cluster.Say("Left out: flows in ClickHouse. %v\nTo see why: %s; \"make demo\" tries again.", err, strings.ReplaceAll(seeSink, "NAMESPACE", s.fleet.Namespace))
+	if s.stored = err == nil; !s.stored {
+		s.cluster.Say("%s", notStored(err, s.fleet.Namespace))
+	}
 	return nil
+}
+
+// notStored says why the flows of a fleet in a namespace are not in ClickHouse, and what to type.
+func notStored(err error, namespace string) string {
+	return fmt.Sprintf("Left out: flows in ClickHouse. %v\nTo see why: %s\n\"make demo\" tries again.", err,
+		strings.ReplaceAll(seeSink, "NAMESPACE", namespace))
 }
 
 func storeRows(ctx context.Context, s *stage, e engine) error {

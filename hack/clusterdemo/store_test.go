@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -56,6 +57,15 @@ func TestTheLastTableHasTheRowsBesideTheRecords(t *testing.T) {
 	for _, want := range []string{topTalkers, "\nTABLE\n", "records in the stream     896140\n", "rows in ClickHouse        896140\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it lacks %q:\n%s", want, got)
+		}
+	}
+}
+
+func TestOfFlowsThatAreNotStoredTheDemoSaysWhyAndWhatToType(t *testing.T) {
+	said := notStored(errors.New("7 rows are stored of 9 records"), "flows")
+	for _, want := range []string{"7 rows are stored of 9 records", "kubectl -n flows describe flowsink rows\n", `"make demo" tries again`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it lacks %q:\n%s", want, said)
 		}
 	}
 }
