@@ -18,6 +18,8 @@ COLLECTOR     := bin/collector
 export CGO_ENABLED ?= 0
 # Where the demo runs (hack/clusterdemo).
 export IMAGE NATS_IMAGE CLUSTER
+# What demo-query asks: by the environment, since a shell would take quotes and dollars of it for its own.
+export SQL
 # One way to build for programs, tools, tests and lint: what one of them compiled, the others find in the cache.
 export GOFLAGS := $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath
 
@@ -53,6 +55,10 @@ demo: need-go ## Run the whole job on a Kubernetes cluster, which stays up: your
 .PHONY: demo-exporters
 demo-exporters: need-go ## Let the demo's exporters send again, and show their flows until Ctrl-C
 	$(GO) run ./hack/clusterdemo -exporters
+
+.PHONY: demo-query
+demo-query: need-go ## Ask ClickHouse, where the demo's flows are, for SQL="SELECT ..."; who talks most without it
+	@$(GO) run ./hack/clusterdemo -query
 
 .PHONY: demo-down
 demo-down: need-go ## Remove the demo: from your cluster (KUBECONFIG), or with the cluster on this machine

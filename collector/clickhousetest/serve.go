@@ -23,8 +23,8 @@ const (
 	configurationVariable = "FLOWFLEET_TEST_CLICKHOUSE_CONFIGURATION"
 )
 
-// socket in the store, on which the server listens, too.
-const socket = "socket"
+// Socket returns the socket in a store, on which its server listens, too. The path of a socket has at most 107 bytes.
+func Socket(store string) string { return filepath.Join(store, "socket") }
 
 // ServeIfAsked makes this process the server of Start, and does not return then. It belongs into TestMain.
 func ServeIfAsked() {
@@ -32,29 +32,39 @@ func ServeIfAsked() {
 	if store == "" {
 		return
 	}
-	e, err := openEngine(os.Getenv(libraryVariable), store, os.Getenv(configurationVariable))
+	panic(Serve(os.Getenv(libraryVariable), store, os.Getenv(addressVariable), os.Getenv(configurationVariable)))
+}
+
+// Serve makes this process a server of the engine in a library, with its tables in a store, at an address and at the socket Socket(store).
+// It prints the address once it listens, and returns only an error. The configuration is a file; where it is empty, the one user may do
+// everything.
+func Serve(library, store, address, configuration string) error {
+	e, err := openEngine(library, store, configuration)
 	if err != nil {
-		panic(err)
+		return err
 	}
-	listener, err := net.Listen("tcp", os.Getenv(addressVariable))
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		panic(err)
+		return err
 	}
-	if err := os.Remove(filepath.Join(store, socket)); err != nil && !os.IsNotExist(err) { // of one that was killed
-		panic(err)
+	if err := os.Remove(Socket(store)); err != nil && !os.IsNotExist(err) { // of one that was killed
+		return err
 	}
-	local, err := net.Listen("unix", filepath.Join(store, socket))
+	local, err := net.Listen("unix", Socket(store))
 	if err != nil {
-		panic(err)
+		return err
 	}
 	h := &handler{engine: e, data: filepath.Join(store, "insert")}
 	fmt.Println(listener.Addr())
-	go func() { panic(http.Serve(local, h)) }()
-	panic(http.Serve(listener, h))
+	ended := make(chan error, 2)
+	for _, l := range []net.Listener{listener, local} {
+		go func() { ended <- http.Serve(l, h) }()
+	}
+	return <-ended
 }
 
-// handler is the part of ClickHouse's HTTP interface that a client needs: a statement as body, or an INSERT as parameter with its data as
-// body and settings as further parameters; and errors with their code in a header.
+// handler is the part of ClickHouse's HTTP interface that a client needs: a statement as body, with default_format as parameter, or an INSERT
+// as parameter with its data as body and settings as further parameters; and errors with their code in a header.
 type handler struct {
 	mu     sync.Mutex // one connection runs one statement
 	engine *engine
@@ -96,7 +106,7 @@ var statusOf = map[string]int{"27": 400, "33": 400, "62": 400, "60": 404, "81": 
 func (h *handler) run(parameters url.Values, body []byte) ([]byte, error) {
 	query := parameters.Get("query")
 	if query == "" {
-		return h.engine.run(body, "TabSeparated")
+		return h.engine.run(body, cmp.Or(parameters.Get("default_format"), "TabSeparated"))
 	}
 	if err := os.WriteFile(h.data, body, 0o600); err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,7 +48,7 @@ func StartAt(t testing.TB, address string, run func(program string) *exec.Cmd) *
 	}
 	s := &Server{t: t, store: store, address: address, run: run}
 	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(store, socket))
+		return (&net.Dialer{}).DialContext(ctx, "unix", Socket(store))
 	}}}
 	t.Cleanup(func() {
 		s.Kill()

@@ -33,6 +33,7 @@ func choose(out io.Writer) (rig.Options, error) {
 	case o.Cluster != rig.OnThisMachine:
 		_, _ = fmt.Fprintf(out, "The demo runs on the cluster that CLUSTER=%s asks for.\n", o.Cluster)
 	default:
+		o.Values = []string{"sinks.enabled=true"} // ClickHouse runs beside these nodes
 		_, _ = fmt.Fprintln(out, "The demo runs on a cluster of three nodes that it brings up on this machine, because KUBECONFIG names no other. "+
 			"The first time its programs are built, which takes 15 to 20 minutes on 2 cores; interrupt it when you like, it goes on from there.")
 	}

@@ -19,6 +19,7 @@ type stage struct {
 	duration time.Duration
 	report   check.Report
 	stop     func() // the exporters; nil before they start
+	stored   bool   // the flows, in ClickHouse
 }
 
 // step is one of the demo, on a cluster that is up.
@@ -30,16 +31,17 @@ type step struct {
 	look string
 }
 
-// seeFleet and seePods tell why a fleet, and why its pods, are as they are. NAMESPACE is the fleet's.
+// seeFleet, seePods and seeSink tell why a fleet, its pods, and what stores its flows, are as they are. NAMESPACE is the fleet's.
 const (
 	seeFleet = "kubectl -n NAMESPACE describe flowcollector edge"
 	seePods  = "kubectl -n NAMESPACE get pods,events"
+	seeSink  = "kubectl -n NAMESPACE describe flowsink " + sinkName
 )
 
 // steps of the demo, in their order.
 var steps = []step{
 	{"applying a FlowCollector, and waiting until it is Ready", func(ctx context.Context, s *stage) error {
-		f, err := s.cluster.Fleet(ctx, s.fleet.Namespace, s.fleet.Name)
+		f, err := applyFleet(ctx, s.cluster, s.fleet.Name)
 		if err == nil {
 			s.fleet = f
 		}
@@ -65,9 +67,14 @@ var steps = []step{
 		return nil
 	}, seeFleet},
 	{"restarting the fleet, pod by pod, while 60 exporters send 2,000 datagrams/s to it", func(ctx context.Context, s *stage) (err error) {
-		s.report, err = roll(ctx, s.cluster, s.fleet, s.duration)
+		if s.report, err = roll(ctx, s.cluster, s.fleet, s.duration); err == nil {
+			fmt.Println()
+			s.report.Print(os.Stdout)
+			fmt.Println()
+		}
 		return err
 	}, seePods},
+	{"storing all these flows in ClickHouse (a FlowSink), and asking it who talks most", store, seeSink},
 }
 
 // stopExporters stops those that run.
@@ -168,10 +175,8 @@ func demo(ctx context.Context, duration time.Duration, down, yes bool) error {
 		return err
 	}
 	if !down {
-		fmt.Print(next(cluster.OwnsNodes(), s.fleet.Namespace))
+		fmt.Print(next(cluster.OwnsNodes(), s.stored, s.fleet.Namespace))
 	}
-	fmt.Println()
-	s.report.Print(os.Stdout)
 	if !s.report.Good() {
 		return errors.New("not every record arrived exactly once")
 	}

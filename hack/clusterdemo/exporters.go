@@ -74,7 +74,7 @@ sampling_rate[sflow]: 100
 		return nil, err
 	}
 	softflowd := func(version string) []string {
-		return []string{"softflowd", "-d", "-i", "lo", "-v", version, "-n", fleet.Address + ":2055", "-t", "maxlife=2", "-t", "udp=2",
+		return []string{"softflowd", "-d", "-i", "1:lo", "-v", version, "-n", fleet.Address + ":2055", "-t", "maxlife=2", "-t", "udp=2",
 			"-t", "expint=1", "-c", filepath.Join(folder, version+".ctl"), "-p", filepath.Join(folder, version+".pid"), watched}
 	}
 	var commands []*exec.Cmd

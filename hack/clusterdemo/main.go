@@ -1,6 +1,6 @@
 // Command clusterdemo shows the operator's whole job on a real cluster: NATS and the operator installed, a FlowCollector
 // applied, real exporters (softflowd and pmacctd), their flows as they arrive, and a rolling restart of the fleet under load, with
-// each record accounted for. The cluster stays up, to try things.
+// each record accounted for and stored in ClickHouse. The cluster stays up, to try things.
 package main
 
 import (
@@ -18,6 +18,7 @@ func main() {
 	traffic := flag.String("traffic", "", "make traffic between addresses that begin so, for exporters to watch, until interrupted; nothing else")
 	exporters := flag.Bool("exporters", false, "let the exporters of the demo send to its fleet, on the cluster that is up, until interrupted")
 	removal := flag.Bool("remove", false, "remove the demo, and end")
+	question := flag.Bool("query", false, "ask the demo's ClickHouse what the variable SQL of the environment has; who talks most, where it is not set")
 	down := flag.Bool("down", false, "take the cluster down at the end")
 	yes := flag.Bool("yes", false, "change the cluster of KUBECONFIG without asking")
 	duration := flag.Duration("duration", 45*time.Second, "how long the load of the rolling restart takes")
@@ -32,6 +33,8 @@ func main() {
 		err = remove(ctx)
 	case *exporters:
 		err = export(ctx)
+	case *question:
+		err = query(ctx, os.Getenv("SQL"))
 	default:
 		err = demo(ctx, *duration, *down, *yes)
 	}
@@ -41,8 +44,11 @@ func main() {
 	}
 }
 
-// next says what can be tried on the cluster that stays, and how it goes.
-func next(ours bool, namespace string) string {
+// firstQuestion is one that somebody can go on from.
+const firstQuestion = "SELECT type, count(), sum(scaled_bytes) FROM flowfleet.flows GROUP BY type"
+
+// next says what can be tried on the cluster that stays, and how it goes. There is more where flows were stored.
+func next(ours, stored bool, namespace string) string {
 	if !ours {
 		return strings.ReplaceAll(`
 All of it stays. Try:
@@ -52,13 +58,17 @@ Remove it:
     make demo-down
 `, "NAMESPACE", namespace)
 	}
-	return strings.ReplaceAll(`
+	ask := ""
+	if stored {
+		ask = "    make demo-query SQL='" + firstQuestion + "'\n"
+	}
+	return strings.NewReplacer("NAMESPACE", namespace, "ASK", ask).Replace(`
 The cluster stays up. Try:
-    export KUBECONFIG=$(go run ./hack/cluster kubeconfig)
+ASK    export KUBECONFIG=$(go run ./hack/cluster kubeconfig)
     kubectl -n NAMESPACE get fcol -o wide --watch
     make demo-exporters                         # let softflowd and pmacctd send again, and see the flows, until Ctrl-C
     go run ./hack/cluster node kill n2          # and "node start n2"
 Take it down:
     make demo-down
-`, "NAMESPACE", namespace)
+`)
 }

@@ -12,6 +12,19 @@ import (
 	"github.com/flowfleet/flowfleet/hack/flowgen/check"
 )
 
+// applyFleet applies the demo's fleet, and waits until it is Ready. Where exporters have addresses of their own, flows carry their names.
+func applyFleet(ctx context.Context, cluster *rig.Rig, name string) (rig.Fleet, error) {
+	namespace := cluster.Namespaces().Fleet
+	spec := []string{"  batch: " + batch}
+	if cluster.OwnsNodes() {
+		if err := errors.Join(cluster.Namespace(ctx, namespace), cluster.Apply(ctx, namesManifest(namespace))); err != nil {
+			return rig.Fleet{}, err
+		}
+		spec = append(spec, "exporters: {namesFrom: {name: "+namesName+"}}")
+	}
+	return cluster.Fleet(ctx, namespace, name, spec...)
+}
+
 // show prints what kubectl says.
 func show(ctx context.Context, cluster *rig.Rig, arguments ...string) error {
 	command := cluster.KubectlCommand(ctx, arguments...)
@@ -51,7 +64,7 @@ func export(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = cluster.Leave() }()
-	fleet, err := cluster.Fleet(ctx, cluster.Namespaces().Fleet, "edge")
+	fleet, err := applyFleet(ctx, cluster, "edge")
 	if err != nil {
 		return err
 	}
@@ -95,6 +108,6 @@ func roll(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, duration time.
 		}
 		restarted <- err
 	}()
-	report, err := cluster.Traffic(ctx, fleet, "--exporters", "60", "--rate", "2000", "--records", "10", "--duration", duration.String())
+	report, err := cluster.Traffic(ctx, fleet, "--exporters", fmt.Sprint(numberOfLoaded), "--rate", "2000", "--records", "10", "--duration", duration.String())
 	return report, errors.Join(err, <-restarted)
 }

@@ -40,19 +40,16 @@ metadata:
     pod-security.kubernetes.io/warn: restricted
 `
 
+// Namespace makes a namespace where nothing runs that does not meet the restricted Pod Security standard.
+func (r *Rig) Namespace(ctx context.Context, name string) error {
+	return r.Apply(ctx, fmt.Sprintf(namespaceManifest, name))
+}
+
 // Fleet applies a FlowCollector with three replicas of everything, and what is given more of its spec, in a restricted namespace, and
-// waits until it is Ready.
+// waits until it is Ready. The first lines may belong to its output, where they begin with two spaces.
 func (r *Rig) Fleet(ctx context.Context, namespace, name string, more ...string) (Fleet, error) {
 	f := Fleet{Namespace: namespace, Name: name}
-	if err := r.Apply(ctx, fmt.Sprintf(namespaceManifest, namespace)+fmt.Sprintf(`---
-apiVersion: flowfleet.io/v1alpha1
-kind: FlowCollector
-metadata: {name: %[2]s, namespace: %[1]s}
-spec:
-  nats: {urls: ["nats://nats.%[4]s:4222"]}
-  templateStore: {replicas: 3}
-  output: {stream: {replicas: 3, maxBytes: 1Gi}}
-%[3]s`, namespace, name, indented(more), r.Namespaces().NATS)); err != nil {
+	if err := r.Apply(ctx, fmt.Sprintf(namespaceManifest, namespace)+"---\n"+fleetManifest(f, r.Namespaces().NATS, more)); err != nil {
 		return f, err
 	}
 	if err := r.Ready(ctx, f); err != nil {
@@ -65,6 +62,19 @@ spec:
 	server, err := r.address(ctx, r.Namespaces().NATS, "nats")
 	f.Server = "nats://" + server + ":4222"
 	return f, err
+}
+
+// fleetManifest is the FlowCollector of Fleet, with NATS in a namespace.
+func fleetManifest(f Fleet, nats string, more []string) string {
+	return fmt.Sprintf(`apiVersion: flowfleet.io/v1alpha1
+kind: FlowCollector
+metadata: {name: %s, namespace: %s}
+spec:
+  nats: {urls: ["nats://nats.%s:4222"]}
+  templateStore: {replicas: 3}
+  output:
+    stream: {replicas: 3, maxBytes: 1Gi}
+%s`, f.Name, f.Namespace, nats, indented(more))
 }
 
 func indented(lines []string) (text string) {

@@ -42,6 +42,7 @@ type Options struct {
 	Image     string // of operator and collectors, and of NATS, where they cannot be given to the nodes
 	NATSImage string
 	Progress  io.Writer
+	Values    []string // of the operator's chart, such as sinks.enabled=true, beside the rig's own
 	// Namespaces that it makes; those of the constants where they are empty.
 	Namespaces Namespaces
 	// Reuse takes a cluster of this machine that is up already, or what a rig has installed in an existing one, and leaves it up whatever
@@ -214,7 +215,7 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.Apply(ctx, manifest+"---\n"+fmt.Sprintf(namespaceManifest, r.Namespaces().Operator)); err != nil {
 		return err
 	}
-	if err := r.InstallOperator(ctx); err != nil {
+	if err := r.InstallOperator(ctx, r.options.Values...); err != nil {
 		return err
 	}
 	if r.Reused() {
@@ -286,6 +287,22 @@ func (r *Rig) Cluster(ctx context.Context, arguments ...string) (string, error) 
 // Exec returns a command that runs where exporters are ("exporter"), or in another of the networks of a cluster on this machine.
 func (r *Rig) Exec(ctx context.Context, network string, arguments ...string) *exec.Cmd {
 	return r.place.exec(ctx, network, arguments...)
+}
+
+// Stay starts a program in one of the networks of a cluster on this machine, which outlives the rig and ends with the cluster. It takes only
+// what time the nodes leave it.
+func (r *Rig) Stay(ctx context.Context, network string, arguments ...string) error {
+	if !r.OwnsNodes() {
+		return fmt.Errorf("a cluster %q keeps no programs of this machine: %s", r.options.Cluster, strings.Join(arguments, " "))
+	}
+	command := append([]string{"-n", "19", r.built("cluster"), "--name", r.options.Name, "exec", "--stay", network, "--"}, arguments...)
+	_, err := output(r.here(ctx, "nice", command...))
+	return err
+}
+
+// Program builds a program of the clone, and returns its path. The file is there until Leave or Down.
+func (r *Rig) Program(ctx context.Context, name, pkg string) (string, error) {
+	return r.built(name), r.build(ctx, name, pkg)
 }
 
 // here returns a command of this machine. It is ended in order, and ends what it began: flowgen waits for what may still come, up to
