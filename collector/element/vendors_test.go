@@ -46,6 +46,11 @@ func TestVendorsElementsHaveNamesAndTypes(t *testing.T) {
 		{true, 0, 56702, "example\\alice\x00", `User-ID "example\\alice"`},
 		{true, 0, 57590, "\x00\x25", `L7_PROTO 37`},
 		{true, 0, 57652, "/a", `HTTP_URL "/a"`},
+		{true, 0, 45003, "\x03\x00\x00\x50\x34\x02www.example.com", `applicationHttpHost "www.example.com"`},
+		{true, 0, 45004, "\xc0\x00\x02\x01", `connectionClientIPv4Address "192.0.2.1"`},
+		{true, 0, 42060, "\x00\x00\x00\x09", `artCountResponses 9`},
+		{true, 0, 32767 + 1, "a", `element32768 "61"`},
+		{false, 0, 45004, "\xc0\x00\x02\x01", `element45004 "c0000201"`},
 		{true, 0, 40000, "alice", `NF_F_USERNAME "alice"`},
 	} {
 		e, known := Lookup(test.enterprise, test.id)
