@@ -124,10 +124,14 @@ func vendor(enterprise uint32, id uint16) (Element, bool) {
 }
 
 // LookupNetFlow9 finds a field type of NetFlow v9. Up to 127 they are IANA's elements (RFC 7012 section 7.1.2); vendors use numbers
-// from 32768 on, Cisco's firewalls those from 33000.
+// from 32768 on, Cisco's firewalls those from 33000. Its routers set a bit in what are elements of its own in IPFIX.
 func LookupNetFlow9(id uint16) (Element, bool) {
 	if e, ok := vendor(0, id); ok {
 		return e, true
+	}
+	const enterpriseCisco, cisco9 = 9, 1 << 15
+	if id&cisco9 != 0 {
+		return vendor(enterpriseCisco, id&^cisco9)
 	}
 	return Lookup(0, id)
 }

@@ -74,6 +74,28 @@ func TestARestartWithNewPortsIsHeldForAnHourAtMost(t *testing.T) {
 	}
 }
 
+// Data that waits for its template is not read with one of the exporter's next life, whoever of the collectors hears that.
+func TestDataOfAFormerLifeIsNotReadWithALaterLayout(t *testing.T) {
+	for _, at := range []int{0, 1} {
+		f := newFleet(t, 2)
+		d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000}
+		for range 20 {
+			if ok, _, _ := d.data(f.collectors[0], 1000); ok {
+				t.Fatal("data is read without a template")
+			}
+			f.wait(time.Second)
+		}
+		d.sequence, d.layout = 0, 1 // it restarts
+		f.wait(time.Minute)
+		ok, wrong, _ := d.data(f.collectors[0], 1000)
+		d.announce(f.collectors[at])
+		records := f.collectors[0].records
+		if ok || wrong || len(records) != 1 || records[0].Packets != packetsOfTest || records[0].InIf != inputOfTest {
+			t.Errorf("heard by collector %d: %d records of the two lives, want that of the second", at, len(records))
+		}
+	}
+}
+
 // The bucket holds what was heard within the ttl, and is not written while nothing changes.
 func TestTheBucketForgetsWhatNobodySays(t *testing.T) {
 	f := newFleet(t, 2)

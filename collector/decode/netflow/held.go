@@ -149,8 +149,8 @@ func (q *heldSets) dropAll(d *Decoder, s *session, reason ledger.Counter) {
 // dropFormer drops what s holds from before its exporter restarted, by the header of its newest message: what a template means may have
 // changed since (RFC 3954 section 9, RFC 7011 section 8.4).
 func (d *Decoder) dropFormer(s *session, h *header) {
-	for len(s.held) > 0 && h.restarted(&s.held[0].header) {
-		d.held.drop(d, s.held[0], ledger.SetsExpiredRestart)
+	if n := len(s.held); n > 0 && h.restarted(&s.held[n-1].header) { // the latest: what is older was sent before it
+		d.held.dropAll(d, s, ledger.SetsExpiredRestart)
 	}
 }
 
