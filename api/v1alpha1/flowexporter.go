@@ -7,8 +7,8 @@ import (
 // LabelDiscovered with the value "true" is on FlowExporters that the operator made of senders that it heard of. Take it off to keep one.
 const LabelDiscovered = "flowfleet.io/discovered"
 
-// FlowExporter is a device that sends flows to a fleet: how much of it arrives, and whether all is well. The operator makes one for
-// each address that collectors hear; make one beforehand for a device that you expect.
+// FlowExporter shows a device that sends flows to a fleet: how much of what it sends arrives, and whether all is well. The operator
+// makes one for each address that collectors hear. For a device that you expect, make one yourself.
 //
 // +genclient
 // +kubebuilder:object:root=true
@@ -75,41 +75,44 @@ type FlowExporterSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Addresses []ExporterAddress `json:"addresses"`
 
-	// displayName is for people, and stands in messages.
+	// displayName is the device's name in messages, for people.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="a name has no control characters"
 	DisplayName string `json:"displayName,omitempty"`
 
-	// protocols that the device is expected to send: where one of them is missing, Sending is False. Default: any.
+	// protocols that the device should send. If one of them is missing, Sending is False. Default: any.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=3
 	// +kubebuilder:validation:items:Enum=NetFlow;IPFIX;SFlow
 	Protocols []Protocol `json:"protocols,omitempty"`
 
-	// silentAfter so long without a datagram, Sending is False; 30s to 24h. Default 5m.
+	// silentAfter is how long the device may send no datagram before Sending is False, 30s to 24h. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('30s') && duration(self) <= duration('24h')",message="silentAfter: from 30s to 24h is possible"
 	SilentAfter Duration `json:"silentAfter,omitempty"`
 
-	// maxLoss is how much of what the device sent in the last minutes may be missing before Complete is False: 0% to 100%. Default 1%.
+	// maxLoss is how much of what the device sent in the last minutes may be missing before Complete is False, 0% to 100%. Default
+	// 1%.
 	// +optional
 	// +kubebuilder:default="1%"
 	// +kubebuilder:validation:MaxLength=8
 	// +kubebuilder:validation:Pattern=`^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$`
 	MaxLoss string `json:"maxLoss,omitempty"`
 
-	// samplingRate of the device's flows: one of so many packets is sampled, 1 to 4294967295. It counts before what the device announces,
-	// and before all of exporters.sampling of the FlowCollector. Collectors take a change up within a minute or so, without a restart.
+	// samplingRate of the device's flows: one of this many packets is sampled, 1 to 4294967295. It takes precedence over what the
+	// device announces, and over exporters.sampling of the FlowCollector. Collectors use a change after about a minute, without a
+	// restart.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4294967295
 	SamplingRate int64 `json:"samplingRate,omitempty"`
 
-	// interfaces are names of the device's interfaces, up to 512. They count before those of exporters.namesFrom of the FlowCollector;
-	// before what the device says where exporters.namePreference is Configured. They are taken up as samplingRate is.
+	// interfaces are names of the device's interfaces, up to 512. They take precedence over those of exporters.namesFrom of the
+	// FlowCollector, and over what the device says if exporters.namePreference is Configured. Collectors use a change as they do for
+	// samplingRate.
 	// +optional
 	// +listType=map
 	// +listMapKey=index
@@ -126,7 +129,7 @@ type FlowExporterSpec struct {
 
 // ExporterInterface is the name of an interface of a device.
 type ExporterInterface struct {
-	// index is the interface's ifIndex, as flows have it; 0 to 4294967295.
+	// index is the interface's ifIndex, as flows have it, 0 to 4294967295.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=4294967295
@@ -139,7 +142,7 @@ type ExporterInterface struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]') && !self.matches('^[[:space:]]|[[:space:]]$')",message="a name has no control characters, and no blanks at its ends"
 	Name string `json:"name"`
 
-	// description, up to 255 bytes; flows carry it where decoding.names of the FlowCollector has interfaceDescriptions.
+	// description of the interface, up to 255 bytes. Flows carry it if decoding.names of the FlowCollector has interfaceDescriptions.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]') && !self.matches('^[[:space:]]|[[:space:]]$')",message="a description has no control characters, and no blanks at its ends"
@@ -166,8 +169,8 @@ const (
 	ConditionConfigured = "Configured"
 )
 
-// FlowExporterStatus is the device as its fleet's collectors hear it. Figures are brought up to date with every change of a
-// condition, and every five minutes while the device sends; "lately" is in the ten minutes before it was last heard.
+// FlowExporterStatus is the device as its fleet's collectors hear it. Figures are updated when a condition changes, and every five
+// minutes while the device sends. "Lately" means in the ten minutes before the device was last heard.
 type FlowExporterStatus struct {
 	// observedGeneration is the generation of the spec that the conditions are judged by.
 	// +optional
@@ -191,7 +194,7 @@ type FlowExporterStatus struct {
 	// +listType=set
 	Protocols []string `json:"protocols,omitempty"`
 
-	// collectors that heard it lately, how many.
+	// collectors is how many collectors heard it lately.
 	// +optional
 	Collectors int32 `json:"collectors,omitempty"`
 
@@ -200,16 +203,16 @@ type FlowExporterStatus struct {
 	// +listType=set
 	Nodes []string `json:"nodes,omitempty"`
 
-	// domains are the observation domains, source ids, engines or sub-agents heard lately, up to 16.
+	// domains are the observation domains, source ids, engines or sub-agents that were heard lately, up to 16.
 	// +optional
 	// +listType=set
 	Domains []int64 `json:"domains,omitempty"`
 
-	// ports is from how many different UDP ports it was heard lately.
+	// ports is how many different UDP ports it sent from lately.
 	// +optional
 	Ports int32 `json:"ports,omitempty"`
 
-	// records that were decoded by the collectors that run now, since each began.
+	// records that the collectors that run now have decoded, since each began.
 	// +optional
 	Records int64 `json:"records,omitempty"`
 
@@ -217,11 +220,13 @@ type FlowExporterStatus struct {
 	// +optional
 	RecordsPerSecond *int64 `json:"recordsPerSecond,omitempty"`
 
-	// bytesPerSecond that flows of the last minutes tell of, to two digits: those of sampled packets where the device samples.
+	// bytesPerSecond that flows of the last minutes report, to two digits. If the device samples, they are those of the sampled
+	// packets.
 	// +optional
 	BytesPerSecond *int64 `json:"bytesPerSecond,omitempty"`
 
-	// scaledBytesPerSecond are these times the sampling rate of each flow; left out unless all flows have one.
+	// scaledBytesPerSecond is bytesPerSecond with each flow multiplied by its sampling rate. It is left out unless all flows have
+	// one.
 	// +optional
 	ScaledBytesPerSecond *int64 `json:"scaledBytesPerSecond,omitempty"`
 
@@ -234,11 +239,11 @@ type FlowExporterStatus struct {
 	// +optional
 	Loss string `json:"loss,omitempty"`
 
-	// units are what the device's sequence numbers count, over the whole fleet.
+	// units are what the device's sequence numbers count, added up over the whole fleet.
 	// +optional
 	Units *ExporterUnits `json:"units,omitempty"`
 
-	// templates that its domains mean something by, of NetFlow v9 and IPFIX: as many as one collector knows.
+	// templates is how many templates of NetFlow v9 and IPFIX its domains have, as many as one collector knows.
 	// +optional
 	Templates *int32 `json:"templates,omitempty"`
 
@@ -246,7 +251,7 @@ type FlowExporterStatus struct {
 	// +optional
 	TemplatesChanged *metav1.Time `json:"templatesChanged,omitempty"`
 
-	// sampling rates that its flows have; left out where none has.
+	// sampling rates of its flows. It is left out if no flow has one.
 	// +optional
 	Sampling *ExporterSampling `json:"sampling,omitempty"`
 
@@ -259,11 +264,11 @@ type FlowExporterStatus struct {
 	// +optional
 	ClockSkew string `json:"clockSkew,omitempty"`
 
-	// restarts of the device's sequences since the collectors began.
+	// restarts is how often the device's sequences restarted since the collectors began.
 	// +optional
 	Restarts int64 `json:"restarts,omitempty"`
 
-	// lastHeard is when a datagram came last, to the minute and at most five minutes late.
+	// lastHeard is when the last datagram came, to the minute, and at most five minutes late.
 	// +optional
 	LastHeard *metav1.Time `json:"lastHeard,omitempty"`
 }
@@ -274,7 +279,7 @@ type ExporterSampling struct {
 	// +optional
 	Text string `json:"text,omitempty"`
 
-	// rates: one of so many packets is sampled; up to 16.
+	// rates: one of this many packets is sampled. Up to 16 rates.
 	// +optional
 	// +listType=set
 	Rates []int64 `json:"rates,omitempty"`
@@ -331,16 +336,16 @@ type ExporterNamingTable struct {
 // ExporterUnits are what sequence numbers count: flows of NetFlow v5 and v7, packets of v9, records of IPFIX, datagrams of sFlow. They
 // are those of the sequences heard lately, since each began.
 type ExporterUnits struct {
-	// sent, by the device's numbers.
+	// sent by the device, by its sequence numbers.
 	// +optional
 	Sent int64 `json:"sent"`
 	// received by any collector.
 	// +optional
 	Received int64 `json:"received"`
-	// missed were received by none.
+	// missed units were received by no collector.
 	// +optional
 	Missed int64 `json:"missed"`
-	// duplicated came more than once.
+	// duplicated units came more than once.
 	// +optional
 	Duplicated int64 `json:"duplicated"`
 }
