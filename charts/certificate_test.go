@@ -16,7 +16,7 @@ func TestCertManagerSignsWhatTheServiceMonitorChecks(t *testing.T) {
 			"kind: Certificate", "secretName: flowfleet-manager-metrics-certificate", "- flowfleet-manager-metrics.flowfleet-system.svc\n",
 			"kind: ClusterIssuer", "name: internal", "duration: 2160h", "--metrics-certificate=/etc/flowfleet/metrics",
 			"serverName: flowfleet-manager-metrics.flowfleet-system.svc", "key: ca.crt"}, []string{"insecureSkipVerify"}},
-		"a Secret with a name": {[]string{issuer, `metrics.certificate.secretName="mine"`}, []string{"kind: Certificate", "secretName: mine"}, []string{"metrics-certificate\n"}},
+		"a Secret with a name": {[]string{issuer, `metrics.certificate.secretName="mine"`}, []string{"kind: Certificate", "secretName: mine"}, []string{"manager-metrics-certificate"}},
 		"a check of one's own": {[]string{issuer, "metrics.serviceMonitor.enabled=true", `metrics.serviceMonitor.tlsConfig={"insecureSkipVerify":false,"serverName":"a"}`},
 			[]string{"serverName: a\n"}, []string{"ca.crt"}},
 		"a Secret that somebody else fills": {[]string{`metrics.certificate.secretName="mine"`}, []string{"secretName: mine", "--metrics-certificate="}, []string{"kind: Certificate"}},

@@ -112,7 +112,8 @@ func TestMetricsAndAlertsThatTheGuidesNameExist(t *testing.T) {
 
 // others are words with a dot that are no fields of ours: they, or what they begin with, and what that is.
 var others = map[string]string{"flowcollectors": "a resource", "flowfleet": "a group, a subject", "jetstream": "Vector's", "sample": "sFlow's",
-	"storage": "Kubernetes'", "number": "an element", "status.storedVersions": "a definition's", "securityContext.sysctls": "a pod's"}
+	"storage": "Kubernetes'", "number": "an element", "status.storedVersions": "a definition's", "securityContext.sysctls": "a pod's",
+	"tls.crt": "a Secret's", "tls.key": "a Secret's", "ca.crt": "a Secret's"}
 
 // Fields are named by the whole path: below spec or status of a kind, in the chart's values, in the file of the collector or of the sink.
 func TestFieldsThatTheGuidesNameExist(t *testing.T) {

@@ -65,6 +65,7 @@ type operatorOptions struct {
 	exporters time.Duration
 	allowed   Allowed
 	rollouts  wave.Rules
+	delay     time.Duration // of rollouts
 	// sinks are looked after, too.
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
@@ -111,7 +112,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
-		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed, Rollouts: options.rollouts,
+		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed, Rollouts: options.rollouts, RolloutDelay: options.delay,
 		Watches: watches, exportersInterval: options.exporters,
 		Identity: options.identity,
 	}

@@ -102,6 +102,24 @@ func TestAnUpgradeReachesFleetsOneAfterAnother(t *testing.T) {
 	}
 }
 
+// What a version breaks shows only once it has run for a while.
+func TestTheNextFleetWaitsUntilTheOneBeforeHasRunForAWhile(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b")
+	a, b := fleets[0], fleets[1]
+	now := &aheadClock{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{image: nextImage, rollouts: wave.Rules{AtOnce: 1}, delay: 30 * time.Minute, clock: now})
+	w.takesUp(a)
+	w.run(a, 0)
+	w.expect(a, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
+	operator.settle(a)
+	operator.reconcile(b)
+	w.waits(w.namespace+"/a takes it up (--rollout-delay of 30m0s)", b)
+	now.ahead.Store(int64(31 * time.Minute))
+	operator.reconcile(a)
+	w.takesUp(b)
+}
+
 // Users do not wait for the operator's upgrade.
 func TestWhatAUserChangesIsNotHeldByAnUpgrade(t *testing.T) {
 	w := newWorld(t)
