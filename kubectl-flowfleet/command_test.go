@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
 )
 
@@ -53,5 +55,26 @@ func TestAnArgumentTooManyIsNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `"192.0.2.1"`) || !strings.Contains(err.Error(), "kubectl flowfleet "+name+" --help") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestTheWideListHasHowManyRecordsGotNames(t *testing.T) {
+	rows := []exporters.Row{
+		{Address: "192.0.2.1", Naming: &ledger.Naming{Interfaces: ledger.Named{Named: 1, Unnamed: 3}}},
+		{Address: "192.0.2.2", Naming: &ledger.Naming{}},
+		{Address: "192.0.2.3"},
+		{Address: "192.0.2.4", Naming: &ledger.Naming{Interfaces: ledger.Named{Named: 9999, Unnamed: 1}}},
+	}
+	var out strings.Builder
+	if err := printRows(&out, rows, "wide", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		fields := strings.Fields(line)
+		got = append(got, fields[len(fields)-1])
+	}
+	if want := []string{"NAMED", "25%", "-", "?", ">99%"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }

@@ -185,7 +185,8 @@ type Limits struct {
 	// +kubebuilder:validation:Maximum=65536
 	SamplesPerDatagram int32 `json:"samplesPerDatagram,omitempty"`
 
-	// exporterMetrics is how many exporters have metrics of their own, up to 1048576. The others share one. Default 1000.
+	// exporterMetrics is how many exporters have metrics of their own, up to 1048576. The others share one. Those of declared FlowExporters
+	// have metrics of their own beyond that. Default 1000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1048576

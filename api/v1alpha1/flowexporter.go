@@ -122,7 +122,7 @@ type FlowExporterSpec struct {
 	// interfacesFrom is a ConfigMap in the same namespace with names of interfaces, in the CSV format of exporters.namesFrom of the
 	// FlowCollector (exporter, table, key, name, description): those lines count whose table is interfaces and whose exporter has one of
 	// the addresses. Names in interfaces count before them; with these, a device has up to 512. A change of the ConfigMap is taken up
-	// within a few minutes, without a restart; Configured is False where it is missing or has faults.
+	// within two minutes or so, without a restart; Configured is False where it is missing or has faults.
 	// +optional
 	InterfacesFrom *ConfigMapKey `json:"interfacesFrom,omitempty"`
 }

@@ -114,7 +114,7 @@ type Limits struct {
 	FieldsPerTemplate int `json:"fieldsPerTemplate,omitempty"`
 	// SamplesPerDatagram bounds sFlow samples, default 512.
 	SamplesPerDatagram int `json:"samplesPerDatagram,omitempty"`
-	// ExporterMetrics bounds exporters with series of their own; the rest share one. Default 1000.
+	// ExporterMetrics bounds exporters with series of their own, beside Devices; the rest share one. Default 1000.
 	ExporterMetrics int `json:"exporterMetrics,omitempty"`
 }
 

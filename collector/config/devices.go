@@ -18,7 +18,8 @@ const (
 	MaxInterfaces = 512
 )
 
-// Device says what holds for the exporters of a few addresses, whatever is said for the networks that they are in. Live.
+// Device says what holds for the exporters of a few addresses, whatever is said for the networks that they are in. They have figures of
+// their own beyond Limits.ExporterMetrics, also where nothing else is said of them. Live.
 type Device struct {
 	// Addresses that it sends from, 1 to MaxAddresses, none of which another Device has.
 	Addresses []netip.Addr `json:"addresses"`

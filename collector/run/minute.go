@@ -130,7 +130,9 @@ func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []led
 		}
 	}
 	for key, rest := range rests {
-		if rest.Waiting = 0; rest == (ledger.Book{}) { // it is a level, and told by nobody
+		// Waiting is a level. Nobody tells these, and streams' books do not have the latter two.
+		rest.Waiting, rest.Volume, rest.Naming = 0, ledger.Volume{}, ledger.Naming{}
+		if rest == (ledger.Book{}) {
 			continue
 		}
 		r := ledger.Minute{Kind: ledger.KindRest, Exporter: address(key.exporter), Protocol: key.protocol.String()}

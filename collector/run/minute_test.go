@@ -18,6 +18,14 @@ func bookOf(records, refused uint64) (b ledger.Book) {
 	return b
 }
 
+// tellingBook is an exporter's, which has what streams' have not: what the records tell of, and how many got names.
+func tellingBook(records uint64) ledger.Book {
+	b := bookOf(records, 0)
+	b.Volume.Record(1500, 1)
+	b.Naming.Interfaces.Count(true)
+	return b
+}
+
 func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 	router, flood := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
 	own := exporterKey{router, decode.IPFIX}
@@ -48,6 +56,11 @@ func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 		"what is told by stream is not told twice": {
 			before:  map[exporterKey]ledger.Book{own: bookOf(10, 1)},
 			books:   map[exporterKey]ledger.Book{own: bookOf(15, 1)},
+			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
+			want: []ledger.Minute{streamRow(1, 5, numbered)},
+		},
+		"what records tell of, and their names, are no part of it": {
+			books:   map[exporterKey]ledger.Book{own: tellingBook(5)},
 			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
 			want: []ledger.Minute{streamRow(1, 5, numbered)},
 		},
