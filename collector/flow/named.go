@@ -47,10 +47,14 @@ func (n Name) String() string {
 
 // Text is a name, encoded once for all flows that carry it. It is immutable.
 type Text struct {
-	name  Name
-	plain string
-	// wire is the field of protobuf, with room for shortWire, quoted the text as JSON has it.
-	wire, quoted []byte
+	// size is how many bytes the field of protobuf has. They are in short, so that a flow looks at one place for a name, or in long where
+	// short has no room for them.
+	size   int
+	short  [shortWire]byte
+	name   Name
+	long   []byte
+	quoted []byte // as JSON has it
+	plain  string
 }
 
 // shortWire is how many bytes of a name's field are copied where it has no more: a copy of a length that is known takes no call.
@@ -62,8 +66,12 @@ func NewText(n Name, s string) *Text {
 	if err != nil {
 		panic(err) // a string always has a JSON
 	}
-	wire := protowire.AppendTag(make([]byte, 0, shortWire), protowire.Number(FieldNames+int(n)), protowire.BytesType)
-	return &Text{name: n, plain: s, wire: protowire.AppendString(wire, s), quoted: quoted}
+	wire := protowire.AppendString(protowire.AppendTag(nil, protowire.Number(FieldNames+int(n)), protowire.BytesType), s)
+	t := &Text{size: len(wire), name: n, plain: s, quoted: quoted}
+	if copy(t.short[:], wire) < len(wire) {
+		t.long = wire
+	}
+	return t
 }
 
 // Name is what the text names.
@@ -111,11 +119,11 @@ func (r *Record) setName(t *Text) {
 // names writes the names that r has.
 func (w *writer) names(r *Record) {
 	for _, t := range r.Names {
-		if len(t.wire) <= shortWire {
-			*(*[shortWire]byte)(w.b[w.n:]) = *(*[shortWire]byte)(t.wire[:shortWire])
-			w.n += len(t.wire)
+		if t.size <= shortWire {
+			*(*[shortWire]byte)(w.b[w.n:]) = t.short
+			w.n += t.size
 		} else {
-			w.n += copy(w.b[w.n:], t.wire)
+			w.n += copy(w.b[w.n:], t.long)
 		}
 	}
 }
@@ -123,7 +131,7 @@ func (w *writer) names(r *Record) {
 // namesSize bounds what names writes.
 func (r *Record) namesSize() (size int) {
 	for _, t := range r.Names {
-		size += max(len(t.wire), shortWire)
+		size += max(t.size, shortWire)
 	}
 	return size
 }
