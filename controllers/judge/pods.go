@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/flowfleet/flowfleet/controllers/redact"
 )
 
 // readyNodes are the nodes with a collector that is ready.
@@ -100,7 +102,7 @@ func containerTrouble(s *corev1.ContainerStatus) string {
 		if t := s.LastTerminationState.Terminated; t != nil {
 			trouble += ", ended last with " + ending(t)
 		} else if s.State.Waiting.Message != "" {
-			trouble += ": " + s.State.Waiting.Message
+			trouble += ": " + redact.Words(s.State.Waiting.Message)
 		}
 		return trouble
 	case s.State.Terminated != nil:
@@ -112,12 +114,13 @@ func containerTrouble(s *corev1.ContainerStatus) string {
 // maxLastWords of a collector in a message, in bytes.
 const maxLastWords = 300
 
-// ending says how a container ended and, where a collector told, why: its last line is in the pod's status (FallbackToLogsOnError).
+// ending says how a container ended and, where a collector told, why, without what may be a secret in it: its last line is in the
+// pod's status (FallbackToLogsOnError).
 func ending(t *corev1.ContainerStateTerminated) string {
 	text := fmt.Sprintf("exit code %d (%s)", t.ExitCode, t.Reason)
 	lines := strings.Split(strings.TrimSpace(t.Message), "\n")
 	if words, ok := strings.CutPrefix(lines[len(lines)-1], "collector: "); ok {
-		text += ": " + Cut(words, maxLastWords)
+		text += ": " + Cut(redact.Words(words), maxLastWords)
 	}
 	return text
 }

@@ -6,41 +6,29 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/flowfleet/flowfleet/controllers/redact"
 )
 
 // Redacted stands where something was taken out.
-const Redacted = "(redacted)"
-
-// secretWords are in the names of what is a secret.
-const secretWords = `passw|passphrase|\bpass\b|_pass\b|secret|token|credential|authori[sz]ation|private_?key|api_?key|nkey|seed|jwt`
+const Redacted = redact.Redacted
 
 var (
-	// credentials within a URL, as in nats://user:password@server, up to the last @: a password may have one.
-	credentials = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s"'<>]*@`)
 	// secretKeys are names of fields, variables and parameters whose values are secrets.
-	secretKeys = regexp.MustCompile(`(?i)` + secretWords)
+	secretKeys = regexp.MustCompile(`(?i)` + redact.Names)
 	// keyed is such a name with its value in a line of text: "token": "...", also within JSON that is quoted itself; an unquoted value ends
-	// with the line. assigned is password=..., which ends with the word.
-	keyed = regexp.MustCompile(`(?i)((?:\\?")?[a-z0-9_.-]*(?:` + secretWords + `)[a-z0-9_.-]*(?:\\?")?\s*:\s*)` +
+	// with the line.
+	keyed = regexp.MustCompile(`(?i)((?:\\?")?[a-z0-9_.-]*(?:` + redact.Names + `)[a-z0-9_.-]*(?:\\?")?\s*:\s*)` +
 		`("(?:\\.|[^"\\])*"|\\"(?:[^"\\]|\\[^"])*\\"|[^\n"\\]+)`)
-	assigned = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:` + secretWords + `)[a-z0-9_.-]*=)("(?:\\.|[^"\\])*"|[^\s"]+)`)
 	// option is a flag of a command line with its value behind it.
-	option = regexp.MustCompile(`(?i)(--?[a-z0-9-]*(?:` + secretWords + `)[a-z0-9-]*\s+)("[^"]*"|\S+)`)
+	option = regexp.MustCompile(`(?i)(--?[a-z0-9-]*(?:` + redact.Names + `)[a-z0-9-]*\s+)("[^"]*"|\S+)`)
 	// lastOption is such a flag whose value is the next argument of a list.
-	lastOption = regexp.MustCompile(`(?i)^--?[a-z0-9-]*(?:` + secretWords + `)[a-z0-9-]*$`)
-	// keys and tokens that tell themselves: NATS seeds and JSON Web Tokens, what an HTTP header has, and keys in PEM.
-	tokens = regexp.MustCompile(`\bS[UANOCX][A-Z2-7]{40,}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*`)
-	bearer = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+`)
-	pem    = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
+	lastOption = regexp.MustCompile(`(?i)^--?[a-z0-9-]*(?:` + redact.Names + `)[a-z0-9-]*$`)
 )
 
 // Text takes what may be a secret out of a text, such as a log. Rather too much than too little.
 func Text(s string) string {
-	s = pem.ReplaceAllString(s, Redacted)
-	s = credentials.ReplaceAllString(s, "${1}"+Redacted+"@")
-	s = tokens.ReplaceAllString(s, Redacted)
-	s = bearer.ReplaceAllString(s, "${1} "+Redacted)
-	s = assigned.ReplaceAllString(s, "${1}"+Redacted)
+	s = redact.Words(s)
 	s = keyed.ReplaceAllString(s, "${1}"+Redacted)
 	return option.ReplaceAllString(s, "${1}"+Redacted)
 }
@@ -58,14 +46,14 @@ func Object(o map[string]any) map[string]any {
 			delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
 		}
 	}
-	redact(o)
+	blanked(o)
 	return o
 }
 
 // known are variables of our own, whose values are no secrets.
 var known = []string{"GOMEMLIMIT", "GOMAXPROCS", "NODE_NAME", "POD_NAME", "POD_NAMESPACE"}
 
-func redact(v any) any {
+func blanked(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		if name, ok := v["name"].(string); ok && v["value"] != nil && !slices.Contains(known, name) {
@@ -75,7 +63,7 @@ func redact(v any) any {
 			if secretKeys.MatchString(key) && !isReference(key) {
 				value = blank(value)
 			}
-			v[key] = redact(value)
+			v[key] = blanked(value)
 		}
 		return v
 	case []any:
@@ -88,7 +76,7 @@ func redact(v any) any {
 				v[i] = Redacted
 				continue
 			}
-			v[i] = redact(v[i])
+			v[i] = blanked(v[i])
 		}
 		return v
 	case string:
