@@ -28,7 +28,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 	if r.registry == nil {
 		r.registry = prometheus.NewRegistry()
 	}
-	r.exporters = exporters.NewLister(r.Client, manager.GetFieldIndexer())
+	r.exporters = exporters.NewLister(r.Client, manager.GetCache())
 	r.files = exporters.NewFiles(r.Reader, r.Clock)
 	keeper, err := exporters.New(exporters.Keeper{
 		Client: r.Client, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -18,14 +19,14 @@ const fleetField = "spec.collector"
 // of them tens of megabytes each time.
 type Lister struct {
 	reader  client.Reader
-	indexer client.FieldIndexer
+	indexer cache.Informers
 
 	mu      sync.Mutex
 	indexed bool
 }
 
 // NewLister returns a Lister that reads from a cache, whose indexer is needed, or from the API server, which selects by itself: nil.
-func NewLister(reader client.Reader, indexer client.FieldIndexer) *Lister {
+func NewLister(reader client.Reader, indexer cache.Informers) *Lister {
 	return &Lister{reader: reader, indexer: indexer, indexed: indexer == nil}
 }
 
@@ -55,6 +56,11 @@ func (l *Lister) index(ctx context.Context) error {
 	defer l.mu.Unlock()
 	if l.indexed {
 		return nil
+	}
+	// A cache of several namespaces adds the index to one after another, and none takes it twice: half of it could never be completed. What
+	// can fail on the way is to make the watches, which may be tried again.
+	if _, err := l.indexer.GetInformer(ctx, &v1alpha1.FlowExporter{}, cache.BlockUntilSynced(false)); err != nil {
+		return fmt.Errorf("watching FlowExporters, to index them by fleet: %w", err)
 	}
 	err := l.indexer.IndexField(ctx, &v1alpha1.FlowExporter{}, fleetField, func(o client.Object) []string {
 		if e, ok := o.(*v1alpha1.FlowExporter); ok {
