@@ -28,14 +28,15 @@ const (
 // claim reports whether this operator is the one to look after an object. Where another one does, two that apply each its own would
 // replace each other's pods for ever: the second leaves the object alone, and says so on it.
 func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (bool, error) {
+	// A sign of the future is one of a clock that was put back since, and as old as it is ahead: it would hold for hours else.
 	now := r.Clock.Now()
 	held := fc.Status.Operator
 	// A lease that is missing waits for the next sign: the API server may have a definition of before that has no such field.
 	leased := held != nil && (held.Lease == r.Lease || held.Lease == "")
-	if leased && held.Identity == r.Identity && now.Sub(held.RenewTime.Time) < renewClaim {
+	if leased && held.Identity == r.Identity && now.Sub(held.RenewTime.Time).Abs() < renewClaim {
 		return true, nil
 	}
-	if held != nil && held.Identity != r.Identity && now.Sub(held.RenewTime.Time) < claimLasts {
+	if held != nil && held.Identity != r.Identity && now.Sub(held.RenewTime.Time).Abs() < claimLasts {
 		life, err := r.rivals.look(ctx, held.Lease)
 		switch {
 		case err != nil, life == lifeWatched:
@@ -61,7 +62,8 @@ func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector,
 		return nil
 	}
 	held, after := fc.Status.Operator, fc.DeepCopy()
-	otherwise := "within a minute after it was killed, which its lease " + held.Lease + " shows"
+	otherwise := fmt.Sprintf("within a minute after it was killed, which its lease %s shows, or, where it lives and does not look after "+
+		"this namespace any more, %s after its last sign", held.Lease, claimLasts)
 	if life == lifeUnknown {
 		otherwise = fmt.Sprintf("%s after its last sign, because it shows no lease that this one may read", claimLasts)
 	}
