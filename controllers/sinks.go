@@ -28,6 +28,9 @@ import (
 // quota: nothing else tells of its end.
 const retrySink = time.Minute
 
+// retryUnexpected is the same for a failure that may be over in a moment.
+const retryUnexpected = 10 * time.Second
+
 // SinkReconciler keeps the sinks of FlowSinks. It looks after those whose FlowCollector its operator looks after.
 type SinkReconciler struct {
 	// Client writes, and reads what is watched; Reader reads what is not.
@@ -81,12 +84,14 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		}
 		err := r.keep(ctx, f)
 		var applied judge.Applied
-		if unexpected := note(&applied, err); unexpected != nil {
-			return ctrl.Result{}, unexpected
-		}
-		if err != nil {
-			f.Failure = err.Error()
-			again.RequeueAfter = retrySink
+		switch unexpected := note(&applied, err); {
+		case apierrors.IsConflict(unexpected), ctx.Err() != nil:
+			return ctrl.Result{}, err // what is watched is behind, or the operator ends
+		case unexpected != nil: // such as an admission webhook that is away: the object must not go on saying that all is well
+			ctrl.LoggerFrom(ctx).Error(unexpected, "cannot apply what a FlowSink needs")
+			f.Failure, again.RequeueAfter = unexpected.Error(), retryUnexpected
+		case err != nil:
+			f.Failure, again.RequeueAfter = plainly(err), retrySink
 		}
 	}
 	if err := r.gather(ctx, f); err != nil {
