@@ -24,11 +24,13 @@ var (
 )
 
 // Words takes secrets out of a sentence, and leaves its reasons.
-func Words(s string) string {
+func Words(s string) string { return told.ReplaceAllString(Plain(s), "${1}"+Redacted) }
+
+// Plain takes out of any text the secrets that tell themselves: credentials in URLs, keys, tokens, and what is assigned to a name of Names.
+func Plain(s string) string {
 	s = pem.ReplaceAllString(s, Redacted)
 	s = credentials.ReplaceAllString(s, "${1}"+Redacted+"@")
 	s = tokens.ReplaceAllString(s, Redacted)
 	s = bearer.ReplaceAllString(s, "${1} "+Redacted)
-	s = assigned.ReplaceAllString(s, "${1}"+Redacted)
-	return told.ReplaceAllString(s, "${1}"+Redacted)
+	return assigned.ReplaceAllString(s, "${1}"+Redacted)
 }

@@ -28,7 +28,7 @@ var (
 
 // Text takes what may be a secret out of a text, such as a log. Rather too much than too little.
 func Text(s string) string {
-	s = redact.Words(s)
+	s = redact.Plain(s)
 	s = keyed.ReplaceAllString(s, "${1}"+Redacted)
 	return option.ReplaceAllString(s, "${1}"+Redacted)
 }
