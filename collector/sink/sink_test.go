@@ -246,27 +246,12 @@ func TestWhatIsRefusedForEverIsKeptWithTheReason(t *testing.T) {
 			t.Errorf("%+v", books)
 		}
 	}
-	// A sink tells that all is refused, until it stores again.
-	o := options()
-	o.Consumer = "told"
-	s, stop := b.start(o)
-	b.rest("told")
-	for range 4 {
-		b.publish(publish.EncodingProtobuf, 5, bad)
-	}
-	natstest.Eventually(t, "that all is refused is told", func() bool {
-		state := s.State()
-		return state.RefusedInRow >= 4 && strings.Contains(state.Refusal, "Code: 33.")
-	})
-	b.publishMany(1, 1)
-	natstest.Eventually(t, "that it is over is told", func() bool { return s.State().RefusedInRow == 0 && s.State().Refusal == "" })
-	stop()
 	stream, err := b.js.Stream(t.Context(), "refused")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := stream.CachedInfo().State.Msgs; n != 8 {
-		t.Fatalf("%d messages were kept, want 8, each once", n)
+	if n := stream.CachedInfo().State.Msgs; n != 4 {
+		t.Fatalf("%d messages were kept, want 4, each once", n)
 	}
 	found := false
 	for sequence := uint64(1); sequence <= 4; sequence++ {
