@@ -24,6 +24,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
 	"github.com/flowfleet/flowfleet/controllers/allow"
+	"github.com/flowfleet/flowfleet/controllers/metricsserver"
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
@@ -140,7 +141,7 @@ func run(ctx context.Context, o options) error {
 	controllers.Select(&scope, selector)
 	watches := controllers.NewWatches(nil)
 	scope.DefaultWatchErrorHandler = watches.Failed
-	metrics, err := metricsServer(o.metricsAddress, o.metricsCertificate)
+	metrics, err := metricsserver.Options(o.metricsAddress, o.metricsCertificate)
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,7 @@ var harmless = map[string]string{
 	"output.consumers.replicas":                           "of the fleet's own stream, which has a name that no other has",
 	"output.encoding":                                     "how its own flows are written",
 	"output.ledger":                                       "how its own flows are written",
+	"output.names":                                        "how names of its own flows are written",
 	"output.scaledVolumes":                                "how its own flows are written",
 	"output.stream.allowReduction":                        "the fleet's own stream, within what the NATS account grants",
 	"output.stream.compression":                           "the fleet's own stream, within what the NATS account grants",

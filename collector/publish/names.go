@@ -14,7 +14,6 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/connect"
-	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 const (
@@ -60,9 +59,9 @@ func NewNames(c config.Output, nc *nats.Conn) (*Names, error) {
 	return &Names{js: js, subject: c.NamesSubject(), most: min(nameMessageBytes, int(c.Batch.MaxBytes))}, nil
 }
 
-// Add puts records behind those that wait. Messages are named by what they say, so that the stream stores one where two collectors heard the
+// Add puts records, each a line that names.Record makes, behind those that wait. Messages are named by what they say, so that the stream stores one where two collectors heard the
 // same at once.
-func (n *Names) Add(records []names.Record) {
+func (n *Names) Add(lines [][]byte) {
 	var data []byte
 	count := uint64(0)
 	finish := func() {
@@ -75,8 +74,7 @@ func (n *Names) Add(records []names.Record) {
 		n.waits.Add(int64(count))
 		data, count = nil, 0
 	}
-	for i := range records {
-		line := records[i].AppendLine(nil)
+	for _, line := range lines {
 		if len(data)+len(line) > n.most {
 			finish()
 		}

@@ -52,6 +52,13 @@ func messagesIn(t *testing.T, stream jetstream.Stream) uint64 {
 	return info.State.Msgs
 }
 
+func linesOf(records ...names.Record) (out [][]byte) {
+	for i := range records {
+		out = append(out, records[i].AppendLine(nil))
+	}
+	return out
+}
+
 func record(number int, name string) names.Record {
 	return names.Record{ValidFrom: 1_700_000_000, Version: 1_700_000_000 << 16, Exporter: "192.0.2.1", Table: "interfaces", Number: fmt.Sprint(number), Name: name}
 }
@@ -59,7 +66,7 @@ func record(number int, name string) names.Record {
 func TestNamesWaitForTheStreamAndTwoThatHearTheSameMakeOneMessage(t *testing.T) {
 	n, again, create := newNames(t, nil)
 	n.Add(nil)
-	n.Add([]names.Record{record(1, `a "quoted" <name>`), record(2, "b")})
+	n.Add(linesOf(record(1, `a "quoted" <name>`), record(2, "b")))
 	if err := n.Send(t.Context()); err == nil || !strings.Contains(err.Error(), "flows.network.edge.names") {
 		t.Errorf("without a stream: %v", err)
 	}
@@ -68,7 +75,7 @@ func TestNamesWaitForTheStreamAndTwoThatHearTheSameMakeOneMessage(t *testing.T) 
 	}
 	stream := create(0)
 	other := again()
-	other.Add([]names.Record{record(1, `a "quoted" <name>`), record(2, "b")})
+	other.Add(linesOf(record(1, `a "quoted" <name>`), record(2, "b")))
 	for _, each := range []*Names{n, other} {
 		if err := each.Send(t.Context()); err != nil || each.Stats() != (NameStats{Published: 2}) {
 			t.Errorf("%v, %+v", err, each.Stats())
@@ -98,8 +105,8 @@ func TestNamesFitWhereFlowsFitAndWhatNeverFitsHoldsUpNothing(t *testing.T) {
 	}
 	huge := record(0, "x")
 	huge.Description = strings.Repeat("x", 6<<10)
-	n.Add([]names.Record{huge})
-	n.Add(records)
+	n.Add(linesOf(huge))
+	n.Add(linesOf(records...))
 	if err := n.Send(t.Context()); err != nil || n.Stats() != (NameStats{Published: 1000, Refused: 1}) {
 		t.Errorf("%v, %+v", err, n.Stats())
 	}
@@ -110,7 +117,7 @@ func TestNamesFitWhereFlowsFitAndWhatNeverFitsHoldsUpNothing(t *testing.T) {
 
 func TestNamesThatWaitAtTheEndAreCounted(t *testing.T) {
 	n, _, _ := newNames(t, nil)
-	n.Add([]names.Record{record(1, "a")})
+	n.Add(linesOf(record(1, "a")))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if n.Send(ctx) == nil {

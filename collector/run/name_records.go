@@ -67,13 +67,14 @@ func (k *Collector) sendNameRecords(ctx context.Context) error {
 		if len(news.Rows) == 0 {
 			return nil
 		}
-		k.nameRecords.Add(recordsOf(news, clock.Wall().UnixNano()))
+		k.nameRecords.Add(linesOf(news, clock.Wall().UnixNano()))
 	}
 }
 
-func recordsOf(news names.News, now int64) (out []names.Record) {
+func linesOf(news names.News, now int64) (out [][]byte) {
 	for i := range news.Rows {
-		out = append(out, names.NewRecord(news.Scope, news.Table, &news.Rows[i], now))
+		record := names.NewRecord(news.Scope, news.Table, &news.Rows[i], now)
+		out = append(out, record.AppendLine(nil))
 	}
 	return out
 }

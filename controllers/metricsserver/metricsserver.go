@@ -1,4 +1,5 @@
-package main
+// Package metricsserver says how the operator serves its metrics.
+package metricsserver
 
 import (
 	"crypto/tls"
@@ -6,14 +7,14 @@ import (
 	"path/filepath"
 
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// metricsServer serves metrics at an address over HTTPS, to those whom the API server lets read them. The certificate is that of a
+// Options of a server of metrics at an address over HTTPS, to those whom the API server lets read them. The certificate is that of a
 // directory, which is read again when it changes, or, without one, one that is signed at each start. It returns an error for a directory
 // without a certificate: whoever checks it would be given another one.
-func metricsServer(address, certificate string) (metricsserver.Options, error) {
-	options := metricsserver.Options{
+func Options(address, certificate string) (server.Options, error) {
+	options := server.Options{
 		BindAddress:    address,
 		SecureServing:  true,
 		CertDir:        certificate,

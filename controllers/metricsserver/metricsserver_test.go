@@ -1,4 +1,4 @@
-package main
+package metricsserver
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
@@ -65,25 +65,25 @@ func writeSecret(t *testing.T, directory, version, name string) {
 func TestMetricsHaveTheCertificateOfTheSecretAndTakeUpItsRotation(t *testing.T) {
 	directory := t.TempDir()
 	writeSecret(t, directory, "..1", "before.example.com")
-	options, err := metricsServer("127.0.0.1:0", directory)
+	options, err := Options("127.0.0.1:0", directory)
 	if err != nil {
 		t.Fatal(err)
 	}
 	options.FilterProvider = nil // needs an API server
-	server, err := metricsserver.NewServer(options, &rest.Config{}, nil)
+	served, err := server.NewServer(options, &rest.Config{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- server.Start(ctx) }()
+	go func() { ended <- served.Start(ctx) }()
 	defer func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	}()
-	address := server.(interface{ GetBindAddr() string })
+	address := served.(interface{ GetBindAddr() string })
 	names := func() string {
 		c, err := tls.Dial("tcp", address.GetBindAddr(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
 		if err != nil {
@@ -100,17 +100,17 @@ func TestMetricsHaveTheCertificateOfTheSecretAndTakeUpItsRotation(t *testing.T) 
 // Silently serving another certificate would be found out by whoever checks it only.
 func TestADirectoryWithoutACertificateIsRefused(t *testing.T) {
 	directory := t.TempDir()
-	if _, err := metricsServer(":0", directory); err == nil || !strings.Contains(err.Error(), "--metrics-certificate") {
+	if _, err := Options(":0", directory); err == nil || !strings.Contains(err.Error(), "--metrics-certificate") {
 		t.Errorf("an empty directory: %v", err)
 	}
 	writeSecret(t, directory, "..1", "a")
 	if err := os.WriteFile(filepath.Join(directory, "..1", "tls.key"), []byte("none"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := metricsServer(":0", directory); err == nil {
+	if _, err := Options(":0", directory); err == nil {
 		t.Error("a key that is none is accepted")
 	}
-	if _, err := metricsServer(":0", ""); err != nil {
+	if _, err := Options(":0", ""); err != nil {
 		t.Errorf("without a directory: %v", err)
 	}
 }
