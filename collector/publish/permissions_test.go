@@ -84,7 +84,7 @@ func TestChangesOfNamesNeedNoMorePermissionsThanFlows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Add(linesOf(record(1, "xe-0/0/0")})
+	n.Add(linesOf(record(1, "xe-0/0/0")))
 	if err := n.Send(t.Context()); err != nil || n.Stats().Published != 1 || len(denials.Subjects()) != 0 {
 		t.Errorf("%v, %+v, refused are %q", err, n.Stats(), denials.Subjects())
 	}

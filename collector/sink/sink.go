@@ -49,6 +49,8 @@ const (
 	// rejectedInRow is how many messages have to be refused, one after the other, until a sink is held to store nothing: of some bad
 	// messages among good ones the books tell.
 	rejectedInRow = 3
+	// rejectedFor is for how long that is told where nothing more comes: whether the next one would be refused, too, nobody knows.
+	rejectedFor = 10 * time.Minute
 )
 
 // Sink reads one consumer and stores in one destination.
@@ -63,7 +65,8 @@ type Sink struct {
 	mu       sync.Mutex
 	consumer jetstream.Consumer
 	state    State
-	rejected int // messages in a row that were refused for ever
+	rejected int       // messages in a row that were refused for ever
+	latest   time.Time // of these
 }
 
 // State is how a sink is now.
@@ -71,8 +74,8 @@ type State struct {
 	// Each is empty where all is well, and else says what is wrong: with the connection to NATS, with the consumer and reading it, with
 	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused.
 	NATS, Reading, Checking, Storing, Refusing string
-	// Rejecting is why the last message was refused for ever, where at least the last three were, and empty from the next one that is
-	// stored.
+	// Rejecting is why the last message was refused for ever, where at least the last three were, for ten minutes after it; and empty from
+	// the next one that is stored.
 	Rejecting string
 	// Schema is what the destination was found to have, at the last check that went well.
 	Schema Schema
@@ -96,6 +99,9 @@ func (s *Sink) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.state
+	if time.Since(s.latest) > rejectedFor {
+		state.Rejecting = ""
+	}
 	if nc := s.js.Conn(); !nc.IsConnected() {
 		state.NATS = "no server is connected"
 		if err := nc.LastError(); err != nil {
@@ -275,6 +281,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			}
 			if err == nil {
 				s.note(func(state *State) {
+					s.latest = time.Now()
 					if s.rejected++; s.rejected >= rejectedInRow {
 						state.Rejecting = fmt.Sprintf("%s: %s", refused.Reason, said(refused.Err))
 					}

@@ -67,7 +67,25 @@ func (h *header) restarted(before *header) bool {
 	if h.version == template.IPFIX {
 		return h.sequence < freshSequence && int32(h.sequence-before.sequence) < 0
 	}
+	return h.uptime < before.uptime && !h.uptimeGoesOn(before)
+}
+
+// uptimeGoesOn reports whether NetFlow v9's uptime rose by as much as time passed since an earlier message.
+func (h *header) uptimeGoesOn(before *header) bool {
 	passed := uint64(h.exportTime-before.exportTime) * 1000
 	up := uint64(h.uptime - before.uptime) // modulo 2^32, as it wraps
-	return h.uptime < before.uptime && (up > passed+toleranceMs || up+toleranceMs < passed)
+	return up <= passed+toleranceMs && up+toleranceMs >= passed
+}
+
+// goesOnWith reports whether a message goes on with an earlier life of an exporter rather than with the latest message of another one: for
+// IPFIX within a minute, since sequence numbers are not bound to time.
+func (h *header) goesOnWith(former, latest *header) bool {
+	if h.exportTime < former.exportTime {
+		return false
+	}
+	if h.version == template.IPFIX {
+		return h.exportTime-former.exportTime <= 60 && int32(h.sequence-former.sequence) >= 0 &&
+			h.sequence-former.sequence < h.sequence-latest.sequence
+	}
+	return h.uptimeGoesOn(former) && !h.uptimeGoesOn(latest)
 }

@@ -147,10 +147,21 @@ func (q *heldSets) dropAll(d *Decoder, s *session, reason ledger.Counter) {
 }
 
 // dropFormer drops what s holds from before its exporter restarted, by the header of its newest message: what a template means may have
-// changed since (RFC 3954 section 9, RFC 7011 section 8.4).
+// changed since (RFC 3954 section 9, RFC 7011 section 8.4). Where a later message goes on with the former life, two exporters take turns at
+// this port: nothing restarted, and nothing is dropped from then on.
 func (d *Decoder) dropFormer(s *session, h *header) {
-	if n := len(s.held); n > 0 && h.restarted(&s.held[n-1].header) { // the latest: what is older was sent before it
+	n := len(s.held)
+	if n == 0 || s.turns {
+		return
+	}
+	latest := &s.held[n-1].header // what is older was sent before it
+	switch {
+	case h.restarted(latest):
+		former := *latest
+		s.former = &former
 		d.held.dropAll(d, s, ledger.SetsExpiredRestart)
+	case s.former != nil && h.goesOnWith(s.former, latest):
+		s.former, s.turns = nil, true
 	}
 }
 

@@ -8,6 +8,29 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
+// Two exporters that share address, port and domain, as behind NAT, are not one that restarts with each message.
+func TestExportersThatTakeTurnsAtAPortKeepWhatIsHeld(t *testing.T) {
+	for name, message := range map[string]func(i uint32) []byte{
+		"NetFlow v9": func(i uint32) []byte {
+			return join(u16(9, 1), u32([]uint32{5_000_000, 50_000}[i%2]+i*1000, exported+i, 900+i, 7), set(300, u32(9, 1)))
+		},
+		"IPFIX": func(i uint32) []byte {
+			data := set(300, u32(9, 1))
+			return join(u16(10, uint16(16+len(data))), u32(exported+i, []uint32{900_000, 5}[i%2]+i, 7), data)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t)
+			for i := range uint32(20) {
+				s.send(exporterPort, time.Hour, message(i))
+			}
+			if dropped := s.counts[ledger.SetsExpiredRestart]; dropped != 1 || s.counts.SetsWaiting() != 19 {
+				t.Errorf("%d sets dropped, %d waiting", dropped, s.counts.SetsWaiting())
+			}
+		})
+	}
+}
+
 // What an exporter sent before it restarted is not read with what it says afterwards.
 func TestHeldDataIsNotReadWithTemplatesOfALaterLife(t *testing.T) {
 	type sent struct{ exported, uptime, sequence uint32 }

@@ -38,6 +38,9 @@ type session struct {
 	lastSeen  int64
 	held      []*heldSet
 	heldBytes int
+	// former is the last message from before a restart for which held sets were dropped; turns: it was none, see dropFormer.
+	former *header
+	turns  bool
 	// skew is the time of export less that of receipt of the latest datagram, in nanoseconds.
 	skew    int64
 	sampled Rates
