@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/config"
-	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 

@@ -29,6 +29,8 @@ const (
 	// second.
 	fileAge     = 20 * time.Second
 	eachFileAge = 100 * time.Millisecond
+	// fileTimeout bounds reading one.
+	fileTimeout = 5 * time.Second
 	// wrongLines is how many lines with faults are named.
 	wrongLines = 5
 )
@@ -50,9 +52,8 @@ func NewFiles(reader client.Reader, c clock.PassiveClock) *Files {
 
 // configMap is what was read of one.
 type configMap struct {
-	at      time.Time
-	missing bool
-	keys    map[string]*interfaceFile
+	at   time.Time
+	keys map[string]*interfaceFile
 }
 
 // interfaceFile has the names of interfaces of one key.
@@ -69,40 +70,54 @@ type Named struct {
 	fault string
 }
 
-// Of returns what ConfigMaps say for objects of one namespace, by the names of those that have interfacesFrom. An error is one of reading:
-// what a ConfigMap says is then not known.
+// Of returns what ConfigMaps say for objects of one namespace, by the names of those that have interfacesFrom. What cannot be read now is as
+// it was read last. What may not be read is a fault, so that one ConfigMap holds up nothing else of a fleet. An error is one of reading what
+// was never read, which passes: without it the collectors would lose names that they have.
 func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[string]*Named, error) {
 	out := make(map[string]*Named)
 	if f == nil {
 		return out, nil
 	}
+	for _, o := range objects {
+		if o.Spec.InterfacesFrom != nil {
+			file, err := f.file(ctx, o)
+			if err != nil {
+				return nil, err
+			}
+			out[o.Name] = &Named{interfaces: file.of(o.Spec.Addresses), fault: file.fault}
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, o := range objects {
-		if o.Spec.InterfacesFrom == nil {
-			continue
-		}
-		file, err := f.file(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		out[o.Name] = &Named{interfaces: file.of(o.Spec.Addresses), fault: file.fault}
-	}
 	f.forget()
 	return out, nil
 }
 
-// file is the key that an object names. f.mu is held.
+// file is the key that an object names. No other fleet waits while it is read.
 func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter) (*interfaceFile, error) {
 	from := o.Spec.InterfacesFrom
 	name := types.NamespacedName{Namespace: o.Namespace, Name: from.Name}
-	known, now := f.read[name], f.clock.Now()
-	if known != nil && now.Sub(known.at) < f.age() && known.keys[from.Key] != nil {
+	f.mu.Lock()
+	now := f.clock.Now()
+	if known := f.read[name]; known != nil && now.Sub(known.at) < f.age() && known.keys[from.Key] != nil {
+		defer f.mu.Unlock()
 		return known.keys[from.Key], nil
 	}
+	f.mu.Unlock()
 	m := &corev1.ConfigMap{}
+	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
+	defer cancel()
 	err := f.reader.Get(ctx, name, m)
-	if err != nil && !apierrors.IsNotFound(err) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.read[name]
+	denied := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+	switch {
+	case err == nil, apierrors.IsNotFound(err):
+	case known != nil && known.keys[from.Key] != nil:
+		known.at = now // it is tried again when this one is due
+		return known.keys[from.Key], nil
+	case !denied:
 		return nil, fmt.Errorf("reading ConfigMap %s for interfacesFrom of FlowExporter %s: %w", name, o.Name, err)
 	}
 	if known == nil || now.Sub(known.at) >= f.age() {
@@ -111,6 +126,9 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter) (*interfaceF
 	}
 	text, ok := m.Data[from.Key]
 	switch {
+	case denied:
+		known.keys[from.Key] = &interfaceFile{fault: fmt.Sprintf("the operator may not read the ConfigMap %s: give its account the right to get ConfigMaps "+
+			"of this namespace", from.Name)}
 	case err != nil:
 		known.keys[from.Key] = &interfaceFile{fault: fmt.Sprintf("there is no ConfigMap %s in this namespace: make it (kubectl create configmap %s "+
 			"-n %s --from-file=%s), or take interfacesFrom out", from.Name, from.Name, o.Namespace, from.Key)}

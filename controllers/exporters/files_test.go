@@ -155,13 +155,22 @@ func TestAChangeOfAConfigMapIsSeenAndItIsNotReadAtEachLook(t *testing.T) {
 	if got := name(); got != "drei" {
 		t.Error(got)
 	}
-	// An API server that does not answer is no ConfigMap that is missing.
+	// An API server that does not answer is no ConfigMap that is missing: what was read holds.
 	s.err = errors.New("the connection broke")
 	clock.SetTime(noon.Add(2 * time.Minute))
-	if _, err := files.Of(t.Context(), objects); err == nil {
+	if got := name(); got != "drei" {
+		t.Error(got)
+	}
+	if _, err := NewFiles(s, clock).Of(t.Context(), objects); err == nil {
 		t.Error("nobody knows what it says, and there is no error")
 	}
+	// One that may not be read holds up nothing else.
+	s.err = apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "names", nil)
+	if named, err := NewFiles(s, clock).Of(t.Context(), objects); err != nil || !strings.Contains(named["b"].fault, "may not read the ConfigMap names") {
+		t.Error(named, err)
+	}
 	s.err = nil
+	clock.SetTime(noon.Add(3 * time.Minute))
 	delete(s.texts, "names")
 	if got := name(); !strings.Contains(got, "there is no ConfigMap names") {
 		t.Error(got)
