@@ -38,12 +38,6 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	fc, sink := w.create("edge"), w.sinkOf("edge", "warehouse")
 	w.run(fc, 0)
 	w.expectReady(fc)
-	// A reader that lost something, which nobody does here.
-	now := metav1.NewTime(time.Now())
-	read := v1alpha1.ConsumerStatus{Name: "archive", Lost: 1, LostTime: &now, LastReadTime: &now, LagSeconds: new(int64(1)), RetentionUsedPercent: new(int32(50))}
-	operator.consumers.set([]string{fc.Namespace, fc.Name, read.Name}, &read, true)
-	operator.readers.set([]string{sink.Namespace, sink.Name}, &read, true)
-
 	server := httptest.NewServer(promhttp.HandlerFor(prometheus.Gatherers{metrics.Registry, operator.metrics, operator.sinkMetrics}, promhttp.HandlerOpts{}))
 	defer server.Close()
 	has := make(map[string]map[string]bool) // labels by metric
@@ -60,8 +54,17 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 		}
 		return families
 	}
-	natstest.Eventually(t, "the FlowSink's conditions are served", func() bool { return scrape()["flowfleet_operator_flowsink_condition"] != nil })
-	for name, family := range scrape() {
+	// A reader that lost something, which nobody does here: what the operator finds takes its place.
+	now := metav1.NewTime(time.Now())
+	read := v1alpha1.ConsumerStatus{Name: "archive", Lost: 1, LostTime: &now, LastReadTime: &now, LagSeconds: new(int64(1)), RetentionUsedPercent: new(int32(50))}
+	var served map[string]*dto.MetricFamily
+	natstest.Eventually(t, "the FlowSink's conditions and what was lost are served", func() bool {
+		operator.consumers.set([]string{fc.Namespace, fc.Name, read.Name}, &read, true)
+		operator.readers.set([]string{sink.Namespace, sink.Name}, &read, true)
+		served = scrape()
+		return served["flowfleet_operator_flowsink_condition"] != nil && served["flowfleet_operator_flowsink_last_loss_timestamp_seconds"] != nil
+	})
+	for name, family := range served {
 		has[name] = make(map[string]bool)
 		for _, m := range family.Metric {
 			for _, l := range m.Label {
