@@ -28,16 +28,16 @@ const (
 // claim reports whether this operator is the one to look after an object. Where another one does, two that apply each its own would
 // replace each other's pods for ever: the second leaves the object alone, and says so on it.
 func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (bool, error) {
-	// A sign of the future is one of a clock that was put back since, and as old as it is ahead: it would hold for hours else.
 	now := r.Clock.Now()
 	held := fc.Status.Operator
 	// A lease that is missing waits for the next sign: the API server may have a definition of before that has no such field.
 	leased := held != nil && (held.Lease == r.Lease || held.Lease == "")
+	// An own sign of the future is one of a clock that was put back since, and as old as it is ahead: it would not be renewed for hours else.
 	if leased && held.Identity == r.Identity && now.Sub(held.RenewTime.Time).Abs() < renewClaim {
 		return true, nil
 	}
-	if held != nil && held.Identity != r.Identity && now.Sub(held.RenewTime.Time).Abs() < claimLasts {
-		life, err := r.rivals.look(ctx, held.Lease)
+	if held != nil && held.Identity != r.Identity {
+		life, err := r.rivals.of(ctx, held)
 		switch {
 		case err != nil, life == lifeWatched:
 			return false, err

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
 const (
@@ -53,6 +55,15 @@ type rival struct {
 	since, looked time.Time                // when it was first, and last, seen as it is
 	forbidden     bool
 	renewed       bool // in the time that it was watched
+}
+
+// of returns what becomes of the operator that made a claim. One that gave no sign for so long is away. A sign of the future says no more
+// than that clocks differ, or that one was put back: would it count as old, two operators would take over from each other in turn.
+func (r *rivals) of(ctx context.Context, held *v1alpha1.OperatorClaim) (life, error) {
+	if r.clock.Now().Sub(held.RenewTime.Time) >= claimLasts {
+		return lifeEnded, nil
+	}
+	return r.look(ctx, held.Lease)
 }
 
 // look returns what becomes of the operator that shows its life by a lease, named namespace/name.

@@ -84,6 +84,43 @@ func TestAnOtherOperatorIsJudgedByItsLease(t *testing.T) {
 	}
 }
 
+// Where two clocks differ by more than a claim lasts, the sign of the one is old to the other, and that of the other of the future.
+func TestAnOtherOperatorIsJudgedByItsSignOnlyWhereThatIsOld(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for name, test := range map[string]struct {
+		sign                  time.Duration // from now
+		lease                 string
+		renewed, ended, quiet life // where its lease is renewed, where it is not, and at first
+	}{
+		"a sign of just now":                     {0, "there/operator", lifeGoesOn, lifeEnded, lifeWatched},
+		"a sign that is about to be old":         {time.Second - claimLasts, "there/operator", lifeGoesOn, lifeEnded, lifeWatched},
+		"an old sign":                            {-claimLasts, "there/operator", lifeEnded, lifeEnded, lifeEnded},
+		"an old sign, and no lease":              {-claimLasts, "", lifeEnded, lifeEnded, lifeEnded},
+		"a sign of soon":                         {claimLasts - time.Second, "there/operator", lifeGoesOn, lifeEnded, lifeWatched},
+		"a sign of the far future":               {24 * time.Hour, "there/operator", lifeGoesOn, lifeEnded, lifeWatched},
+		"a sign of the far future, and no lease": {24 * time.Hour, "", lifeUnknown, lifeUnknown, lifeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock, from := clocktesting.NewFakePassiveClock(now), &leases{}
+			r := &rivals{reader: from, clock: clock}
+			expect := func(want life) {
+				t.Helper()
+				held := &v1alpha1.OperatorClaim{Lease: test.lease, RenewTime: metav1.NewTime(clock.Now().Add(test.sign))}
+				if got, err := r.of(t.Context(), held); got != want || err != nil {
+					t.Errorf("%v, %v, want %v", got, err, want)
+				}
+			}
+			expect(test.quiet)
+			clock.SetTime(now.Add(15 * time.Second))
+			at := metav1.NewMicroTime(now)
+			from.spec.RenewTime = &at
+			expect(test.renewed)
+			clock.SetTime(now.Add(time.Minute))
+			expect(test.ended)
+		})
+	}
+}
+
 func TestTheLeaseOfAnotherOperatorIsReadOnceForAllObjects(t *testing.T) {
 	clock, from := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)), &leases{}
 	r := &rivals{reader: from, clock: clock}

@@ -26,7 +26,8 @@ type Loss uint8
 const (
 	// LostReplaced: its number got another name first.
 	LostReplaced Loss = iota
-	// LostForgotten: its table went first: deleted from the bucket, said by nobody for the ttl, or given up for others' room.
+	// LostForgotten: its table went first: deleted from the bucket, said by nobody for the ttl, or given up for others' room. Or its row did:
+	// with what the bucket has of the table, there was no room for it.
 	LostForgotten
 
 	numLosses
@@ -132,7 +133,7 @@ func (n *news) forget(t *tableRows) {
 	t.news = nil
 }
 
-// news takes up to so many of a table's, those with the lowest numbers.
+// news takes any so many of a table's at most, by number: to order all that wait would hold the exporter up.
 func (e *Exporter) news(w where, most int) []Entry {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -141,19 +142,22 @@ func (e *Exporter) news(w where, most int) []Entry {
 		return nil
 	}
 	t.newsTold = false
-	numbers := make([]uint64, 0, len(t.news))
+	out := make([]Entry, 0, min(len(t.news), most))
+	taken := 0
 	for number := range t.news {
-		numbers = append(numbers, number)
-	}
-	slices.Sort(numbers)
-	out := make([]Entry, 0, min(len(numbers), most))
-	for _, number := range numbers[:min(len(numbers), most)] {
+		if taken == most {
+			break
+		}
+		taken++
 		delete(t.news, number)
 		if row := t.find(number); row != nil {
 			out = append(out, Entry{Number: number, Row: *row, Stamp: t.stamp(number)})
+		} else {
+			e.store.news.lost[LostForgotten].Add(1)
 		}
 	}
-	e.store.news.waits.Add(-int64(min(len(numbers), most)))
+	slices.SortFunc(out, func(a, b Entry) int { return compareNumber(a, b.Number) })
+	e.store.news.waits.Add(-int64(taken))
 	e.store.news.tell(t, w)
 	return out
 }

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func TestNewsThatNobodyTakesAreNoMoreThanTheRows(t *testing.T) {
 	}
 }
 
-func TestLargeTablesAreHandedOnInPartsByNumber(t *testing.T) {
+func TestLargeTablesAreHandedOnInPartsThatAreInOrder(t *testing.T) {
 	s := newsStore()
 	now := int64(noon) * second
 	for i := range uint64(2500) {
@@ -85,22 +86,67 @@ func TestLargeTablesAreHandedOnInPartsByNumber(t *testing.T) {
 	}
 	s.Learn(Key{card1, VRFs, 1}, Row{Name: "red"}, noon, now)
 	s.Tick(now + second)
-	next, parts, vrfs := uint64(1), 0, 0
+	seen, parts, vrfs := make(map[uint64]bool), 0, 0
 	for n := s.News(1000); len(n.Rows) > 0; n = s.News(1000) {
 		if n.Table == VRFs {
 			vrfs++
 			continue
 		}
 		parts++
+		before := uint64(0)
 		for _, e := range n.Rows {
-			if e.Number != next {
-				t.Fatalf("behind %d comes %d", next-1, e.Number)
+			if e.Number <= before || e.Number > 2500 || seen[e.Number] {
+				t.Fatalf("behind %d comes %d", before, e.Number)
 			}
-			next++
+			before, seen[e.Number] = e.Number, true
 		}
 	}
-	if parts != 3 || next != 2501 || vrfs != 1 {
-		t.Errorf("%d parts up to %d, and %d of the other table", parts, next-1, vrfs)
+	if parts != 3 || len(seen) != 2500 || vrfs != 1 || s.NewsWaiting() != 0 {
+		t.Errorf("%d parts of %d, %d of the other table, and %d wait", parts, len(seen), vrfs, s.NewsWaiting())
+	}
+}
+
+// The exporter's flows wait meanwhile: what is taken is paid for, and not all that waits.
+func TestAPartOfALargeTableTakesMemoryForItselfOnly(t *testing.T) {
+	const rows = 20_000
+	s := NewStore(Limits{Exporters: 10, Tables: 10, Rows: rows, ExporterBytes: 64 << 20, Bytes: 64 << 20}, 0)
+	s.KeepNews()
+	now := int64(noon) * second
+	for i := range uint64(rows) {
+		s.Learn(Key{main0, Interfaces, i}, Row{Name: "x"}, noon, now)
+	}
+	s.Tick(now + second)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n := s.News(10)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; len(n.Rows) != 10 || took >= 8*rows {
+		t.Errorf("%d of %d rows took %d bytes", len(n.Rows), rows, took)
+	}
+}
+
+// With what another collector heard, a table may have more rows than there is room for: the highest numbers go, and were news.
+func TestNewsForWhichTheBucketLeftNoRoomAreCounted(t *testing.T) {
+	limits := Limits{Exporters: 10, Tables: 10, Rows: 3, ExporterBytes: 1 << 20, Bytes: 1 << 20}
+	a, b := NewStore(limits, 0), NewStore(limits, 0)
+	b.KeepNews()
+	now := int64(noon) * second
+	for i := range uint64(2) {
+		a.Learn(Key{main0, Interfaces, 1 + i}, Row{Name: "theirs"}, noon, now)
+		b.Learn(Key{main0, Interfaces, 3 + i}, Row{Name: "ours"}, noon, now)
+	}
+	a.Flush(now)
+	for d := range (BucketPages{a}).Definitions(now) {
+		BucketPages{b}.Restore(d, now)
+	}
+	for d := range (Manifests{a}).Definitions(now) {
+		Manifests{b}.Restore(d, now)
+	}
+	if got := newsOf(b, now+second); !slices.Equal(got, []string{"3 ours 12:00:00"}) {
+		t.Errorf("the news are %q", got)
+	}
+	if lost := b.NewsLost(); lost["forgotten"] != 1 || b.NewsWaiting() != 0 {
+		t.Errorf("lost are %v, %d wait", lost, b.NewsWaiting())
 	}
 }
 
