@@ -27,6 +27,9 @@ const (
 	annotationTurn = "flowfleet.io/turn"
 	turnReady      = "Ready"
 	turnNotReady   = "NotReady"
+
+	// longestDeadline is what of a fleet's progressDeadline counts for how long it may hold the others.
+	longestDeadline = time.Hour
 )
 
 // askedOf is what annotationAsked says. The generation stands for the spec: what a new definition fills in does not change it, and is of the
@@ -102,6 +105,7 @@ func changedByOperator(c child) bool {
 func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verdict) (time.Duration, error) {
 	name, set := key(f.Collector), f.DaemonSet
 	if f.Waits != "" {
+		r.waves.passed(name)
 		return 0, nil
 	}
 	turn := ""
@@ -122,32 +126,52 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 		phase = replaced
 	}
 	lasted := r.waves.lasts(name, phase, f.Now)
+	left := r.patience(f) - r.waves.getsOn(name, replacedIn(f), f.Now)
 	switch {
-	case well && lasted >= r.RolloutDelay, turn == turnNotReady && v.Stuck:
+	case well && lasted >= r.RolloutDelay, turn == turnNotReady && (v.Stuck || left <= 0):
 		if err := r.markTurn(ctx, f, nil); err != nil {
 			return 0, err
 		}
 		r.waves.idle(name)
 		return 0, nil
-	case well:
+	case well && left > 0:
 		r.waves.note(name, wave.Rolling, fmt.Sprintf("--rollout-delay of %s", r.RolloutDelay))
-		return max(r.RolloutDelay-lasted, time.Millisecond), nil
-	case v.Stuck, phase == replaced && lasted >= f.Deadline():
-		why := "it is not Ready"
+		return soonest(max(r.RolloutDelay-lasted, time.Millisecond), left), nil
+	case v.Stuck, phase == replaced && lasted >= f.Deadline(), left <= 0:
+		why := "it does not stay Ready"
 		if ready != nil && ready.Status != metav1.ConditionTrue {
 			why = fmt.Sprintf("Ready is %s, %s", ready.Status, ready.Reason)
 		} else if v.Stuck {
 			why = judge.ReasonProgressDeadlineExceeded
+		} else if phase == replacing {
+			why = "no more of its collectors are replaced"
 		}
 		r.waves.note(name, wave.Failed, fmt.Sprintf("%s; mend or suspend it, or let the others go on: kubectl annotate daemonset %s -n %s %s-",
 			why, set.Name, set.Namespace, annotationTurn))
+		if well {
+			return max(r.RolloutDelay-lasted, time.Millisecond), nil
+		}
 		return 0, nil
 	}
 	r.waves.note(name, wave.Rolling, "")
 	if phase == replaced {
-		return max(f.Deadline()-lasted, time.Millisecond), nil
+		return soonest(max(f.Deadline()-lasted, time.Millisecond), left), nil
 	}
-	return 0, nil
+	return left, nil
+}
+
+// patience is for how long a fleet may hold its turn without more collectors being replaced. The fleet's deadline is its owner's to choose,
+// and begins anew where a fleet is well and not well by turns: neither is to hold the others for ever.
+func (r *Reconciler) patience(f *judge.Facts) time.Duration {
+	return 2*min(f.Deadline(), longestDeadline) + r.RolloutDelay
+}
+
+// replacedIn is how many collectors have been replaced; 0 where Kubernetes does not say so of the present DaemonSet.
+func replacedIn(f *judge.Facts) int {
+	if s := &f.DaemonSet.Status; len(f.Applied.Changed) == 0 && s.ObservedGeneration >= f.DaemonSet.Generation {
+		return int(s.UpdatedNumberScheduled)
+	}
+	return 0
 }
 
 // markTurn writes annotationTurn, or removes it. It is none of what is applied: that a fleet has ended its turn replaces no object.

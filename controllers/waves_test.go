@@ -177,3 +177,21 @@ func TestAFleetThatFailsItsRollStopsTheWave(t *testing.T) {
 		})
 	}
 }
+
+// How long a rollout may take is the tenant's to say, but not how long the others wait for it.
+func TestALongDeadlineDoesNotHoldTheOthersAsLong(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("24h", "a", "b")
+	a, b := fleets[0], fleets[1]
+	now := &aheadClock{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{image: nextImage, rollouts: wave.Rules{AtOnce: 1}, clock: now})
+	w.takesUp(a)
+	w.waits(w.namespace+"/a takes it up", b)
+	operator.settle(a)
+	now.ahead.Store(int64(2*longestDeadline + time.Minute))
+	operator.reconcile(a)
+	operator.reconcile(b)
+	w.waits(w.namespace+"/a has it and is not well since: no more of its collectors are replaced", b)
+	w.run(a, 0) // it came up after all
+	w.takesUp(b)
+}
