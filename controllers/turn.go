@@ -39,12 +39,19 @@ func askedOf(d *fleet.Fleet, devices []config.Device) string {
 }
 
 // awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
-func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, children []child, asked string) error {
+func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, children []child, asked string) error {
 	fc, set := f.Collector, f.DaemonSet
 	if r.Rollouts.AtOnce <= 0 || set == nil || fc.Spec.Suspend || f.Unusable() || f.Held != "" || f.Trying || !belongs(set, fc) {
 		return nil
 	}
-	if own, err := r.operatorChanges(ctx, f, children, asked); err != nil || !own {
+	if m.letPass == asked { // the DaemonSet says so already, and what was not applied beside it is no less asked for
+		return nil
+	}
+	if asksOther(f, asked) {
+		m.letPass = asked
+		return nil
+	}
+	if own, err := r.operatorChanges(ctx, f, children); err != nil || !own {
 		return err
 	}
 	list := &v1alpha1.FlowCollectorList{}
@@ -67,18 +74,18 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, children []c
 	return r.markTurn(ctx, f, &turn)
 }
 
-// operatorChanges reports whether objects of the fleet are to change, though nobody else asks for that.
-func (r *Reconciler) operatorChanges(ctx context.Context, f *judge.Facts, children []child, asked string) (bool, error) {
-	fc := f.Collector
-	switch f.DaemonSet.Annotations[annotationAsked] {
-	case asked:
-	case "": // made by an operator that did not note it
-		if fc.Status.ObservedGeneration != fc.Generation {
-			return false, nil
-		}
-	default:
-		return false, nil
+// asksOther reports whether others than the operator ask for something else than what the DaemonSet was made for.
+func asksOther(f *judge.Facts, asked string) bool {
+	was := f.DaemonSet.Annotations[annotationAsked]
+	if was == "" { // made by an operator that did not note it
+		return f.Collector.Status.ObservedGeneration != f.Collector.Generation
 	}
+	return was != asked
+}
+
+// operatorChanges reports whether objects of the fleet are to change, where nobody else asks for that.
+func (r *Reconciler) operatorChanges(ctx context.Context, f *judge.Facts, children []child) (bool, error) {
+	fc := f.Collector
 	for _, c := range children {
 		c.live = c.live.DeepCopyObject().(client.Object)
 		switch err := r.Client.Get(ctx, client.ObjectKey{Namespace: fc.Namespace, Name: c.name}, c.live); {

@@ -184,7 +184,7 @@ func (j *judgement) collectorsAvailable() said {
 	switch {
 	case set == nil && j.Unusable():
 		return isFalse(j.unusableReason(), "the DaemonSet is not made until ConfigurationValid is True")
-	case set == nil && !j.Applied.full():
+	case set == nil && !j.Applied.Full():
 		return isFalse(ReasonStarting, "the DaemonSet is not made yet: see ConfigurationValid and Progressing").yet()
 	case set == nil:
 		return isFalse(ReasonStarting, "the DaemonSet is being made").yet()
