@@ -36,6 +36,8 @@ type memory struct {
 	monitoring monitoringOutcome
 	// tried are objects that the last attempt to apply left as they were: it is not repeated before it is due.
 	tried map[string]attempt
+	// letPass is what others than the operator ask of the fleet, until a pass finds all of it applied: see askedOf.
+	letPass string
 	// failures are passes in a row that returned an error.
 	failures int
 	// wrote is when the status was last written.

@@ -170,10 +170,13 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	if err != nil {
 		return err
 	}
-	if err := r.awaitTurn(ctx, f, children, askedOf(desired, devices)); err != nil {
+	if err := r.awaitTurn(ctx, f, m, children, askedOf(desired, devices)); err != nil {
 		return err
 	}
 	applyErr := r.apply(ctx, f, desired, m, children)
+	if applyErr == nil && f.Applied.Full() && len(f.Applied.Changed) == 0 {
+		m.letPass = ""
+	}
 	if err := r.gather(ctx, f); err != nil {
 		return joined(applyErr, err)
 	}

@@ -27,6 +27,9 @@ const (
 	annotationTurn = "flowfleet.io/turn"
 	turnReady      = "Ready"
 	turnNotReady   = "NotReady"
+
+	// longestDeadline is what of a fleet's progressDeadline counts for how long it may hold the others.
+	longestDeadline = time.Hour
 )
 
 // askedOf is what annotationAsked says. The generation stands for the spec: what a new definition fills in does not change it, and is of the
@@ -36,12 +39,19 @@ func askedOf(d *fleet.Fleet, devices []config.Device) string {
 }
 
 // awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
-func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, children []child, asked string) error {
+func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, children []child, asked string) error {
 	fc, set := f.Collector, f.DaemonSet
 	if r.Rollouts.AtOnce <= 0 || set == nil || fc.Spec.Suspend || f.Unusable() || f.Held != "" || f.Trying || !belongs(set, fc) {
 		return nil
 	}
-	if own, err := r.operatorChanges(ctx, f, children, asked); err != nil || !own {
+	if m.letPass == asked { // the DaemonSet says so already, and what was not applied beside it is no less asked for
+		return nil
+	}
+	if asksOther(f, asked) {
+		m.letPass = asked
+		return nil
+	}
+	if own, err := r.operatorChanges(ctx, f, children); err != nil || !own {
 		return err
 	}
 	list := &v1alpha1.FlowCollectorList{}
@@ -64,18 +74,18 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, children []c
 	return r.markTurn(ctx, f, &turn)
 }
 
-// operatorChanges reports whether objects of the fleet are to change, though nobody else asks for that.
-func (r *Reconciler) operatorChanges(ctx context.Context, f *judge.Facts, children []child, asked string) (bool, error) {
-	fc := f.Collector
-	switch f.DaemonSet.Annotations[annotationAsked] {
-	case asked:
-	case "": // made by an operator that did not note it
-		if fc.Status.ObservedGeneration != fc.Generation {
-			return false, nil
-		}
-	default:
-		return false, nil
+// asksOther reports whether others than the operator ask for something else than what the DaemonSet was made for.
+func asksOther(f *judge.Facts, asked string) bool {
+	was := f.DaemonSet.Annotations[annotationAsked]
+	if was == "" { // made by an operator that did not note it
+		return f.Collector.Status.ObservedGeneration != f.Collector.Generation
 	}
+	return was != asked
+}
+
+// operatorChanges reports whether objects of the fleet are to change, where nobody else asks for that.
+func (r *Reconciler) operatorChanges(ctx context.Context, f *judge.Facts, children []child) (bool, error) {
+	fc := f.Collector
 	for _, c := range children {
 		c.live = c.live.DeepCopyObject().(client.Object)
 		switch err := r.Client.Get(ctx, client.ObjectKey{Namespace: fc.Namespace, Name: c.name}, c.live); {
@@ -102,6 +112,7 @@ func changedByOperator(c child) bool {
 func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verdict) (time.Duration, error) {
 	name, set := key(f.Collector), f.DaemonSet
 	if f.Waits != "" {
+		r.waves.passed(name)
 		return 0, nil
 	}
 	turn := ""
@@ -122,32 +133,52 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 		phase = replaced
 	}
 	lasted := r.waves.lasts(name, phase, f.Now)
+	left := r.patience(f) - r.waves.getsOn(name, replacedIn(f), f.Now)
 	switch {
-	case well && lasted >= r.RolloutDelay, turn == turnNotReady && v.Stuck:
+	case well && lasted >= r.RolloutDelay, turn == turnNotReady && (v.Stuck || left <= 0):
 		if err := r.markTurn(ctx, f, nil); err != nil {
 			return 0, err
 		}
 		r.waves.idle(name)
 		return 0, nil
-	case well:
+	case well && left > 0:
 		r.waves.note(name, wave.Rolling, fmt.Sprintf("--rollout-delay of %s", r.RolloutDelay))
-		return max(r.RolloutDelay-lasted, time.Millisecond), nil
-	case v.Stuck, phase == replaced && lasted >= f.Deadline():
-		why := "it is not Ready"
+		return soonest(max(r.RolloutDelay-lasted, time.Millisecond), left), nil
+	case v.Stuck, phase == replaced && lasted >= f.Deadline(), left <= 0:
+		why := "it does not stay Ready"
 		if ready != nil && ready.Status != metav1.ConditionTrue {
 			why = fmt.Sprintf("Ready is %s, %s", ready.Status, ready.Reason)
 		} else if v.Stuck {
 			why = judge.ReasonProgressDeadlineExceeded
+		} else if phase == replacing {
+			why = "no more of its collectors are replaced"
 		}
 		r.waves.note(name, wave.Failed, fmt.Sprintf("%s; mend or suspend it, or let the others go on: kubectl annotate daemonset %s -n %s %s-",
 			why, set.Name, set.Namespace, annotationTurn))
+		if well {
+			return max(r.RolloutDelay-lasted, time.Millisecond), nil
+		}
 		return 0, nil
 	}
 	r.waves.note(name, wave.Rolling, "")
 	if phase == replaced {
-		return max(f.Deadline()-lasted, time.Millisecond), nil
+		return soonest(max(f.Deadline()-lasted, time.Millisecond), left), nil
 	}
-	return 0, nil
+	return left, nil
+}
+
+// patience is for how long a fleet may hold its turn without more collectors being replaced. The fleet's deadline is its owner's to choose,
+// and begins anew where a fleet is well and not well by turns: neither is to hold the others for ever.
+func (r *Reconciler) patience(f *judge.Facts) time.Duration {
+	return 2*min(f.Deadline(), longestDeadline) + r.RolloutDelay
+}
+
+// replacedIn is how many collectors have been replaced; 0 where Kubernetes does not say so of the present DaemonSet.
+func replacedIn(f *judge.Facts) int {
+	if s := &f.DaemonSet.Status; len(f.Applied.Changed) == 0 && s.ObservedGeneration >= f.DaemonSet.Generation {
+		return int(s.UpdatedNumberScheduled)
+	}
+	return 0
 }
 
 // markTurn writes annotationTurn, or removes it. It is none of what is applied: that a fleet has ended its turn replaces no object.

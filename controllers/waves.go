@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -9,8 +10,12 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
-// missesTold is after how many passes that failed a fleet no longer keeps the others from their turn, as nobody knows how it is.
+// missesTold is after how many passes in a row that failed a fleet no longer keeps the others from their turn, as nobody knows how it is.
 const missesTold = 4
+
+// missesFailed is after how many of them one that rolls has failed. The time between passes doubles: it takes half a minute, as the API server
+// may be away for a moment and the others are not to begin meanwhile.
+const missesFailed = 10
 
 // waves know how each fleet stands to a change of the operator's own making. What has to outlive the operator stands on the DaemonSets.
 type waves struct {
@@ -29,8 +34,12 @@ type turn struct {
 	mark string
 	seen bool
 	// phase of taking it up, and since when.
-	phase  phase
-	since  time.Time
+	phase phase
+	since time.Time
+	// gotOn is when the turn was seen first, or more collectors than ever had been replaced in it, and replaced how many that were.
+	gotOn    time.Time
+	replaced int
+	// misses are passes in a row that failed.
 	misses int
 }
 
@@ -59,9 +68,13 @@ func (w *waves) of(k objectKey) *turn {
 // to be marked with, marked what it is.
 func (w *waves) ask(k objectKey, all []objectKey, mark, marked string) string {
 	w.mu.Lock()
+	there := map[objectKey]bool{k: true}
 	for _, other := range all {
 		w.of(other)
+		there[other] = true
 	}
+	// A list that was read before a fleet was forgotten would bring it back, and nobody would ever look at it.
+	maps.DeleteFunc(w.fleets, func(other objectKey, _ *turn) bool { return !there[other] })
 	t := w.of(k)
 	changed := t.State != wave.Waiting
 	defer func() {
@@ -71,9 +84,11 @@ func (w *waves) ask(k objectKey, all []objectKey, mark, marked string) string {
 		}
 	}()
 	t.mark = cmp.Or(t.mark, marked)
-	t.State, t.Began, t.Ready, t.Why, t.misses = wave.Waiting, t.mark != "", mark == turnReady, "", 0
+	// Misses stay: a pass that asks may fail later on.
+	t.State, t.Began, t.Ready, t.Why = wave.Waiting, t.mark != "", mark == turnReady, ""
 	may, why := wave.Turn(w.list(), w.rules)
 	if !slices.Contains(may, t.Name) {
+		t.gotOn, t.replaced = time.Time{}, 0
 		return why
 	}
 	t.State, t.Began, t.mark, t.since = wave.Rolling, true, cmp.Or(t.mark, mark), time.Time{}
@@ -106,6 +121,18 @@ func (w *waves) lasts(k objectKey, phase phase, now time.Time) time.Duration {
 	return now.Sub(t.since)
 }
 
+// getsOn notes how many collectors have been replaced, and returns for how long that has not become more than ever in this turn. What a
+// fleet was before, and what its phase is, does not matter: this ends with the number of its nodes, and a change of phase need not end.
+func (w *waves) getsOn(k objectKey, replaced int, now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.of(k)
+	if t.gotOn.IsZero() || replaced > t.replaced {
+		t.gotOn, t.replaced = now, max(replaced, t.replaced)
+	}
+	return now.Sub(t.gotOn)
+}
+
 // note how a fleet does.
 func (w *waves) note(k objectKey, state wave.State, why string) {
 	w.set(k, func(t *turn) { t.State, t.Why, t.misses = state, why, 0 })
@@ -116,11 +143,22 @@ func (w *waves) idle(k objectKey) {
 	w.set(k, func(t *turn) { *t = turn{Fleet: wave.Fleet{Name: t.Name, State: wave.Idle}} })
 }
 
-// missed notes a pass that failed.
+// passed notes a pass that did not fail, of a fleet that waits.
+func (w *waves) passed(k objectKey) {
+	w.set(k, func(t *turn) { t.misses = 0 })
+}
+
+// missed notes a pass that failed. Such passes do not tell how a fleet does, and may go on for ever.
 func (w *waves) missed(k objectKey) {
 	w.set(k, func(t *turn) {
-		if t.misses++; t.State == wave.Unknown && t.misses >= missesTold {
-			t.State = wave.Idle
+		t.misses++
+		switch {
+		case t.misses < missesTold, t.State == wave.Rolling && t.misses < missesFailed:
+		case t.State == wave.Rolling && t.mark != turnNotReady:
+			// The error is for the fleet's own status: it may tell the others' owners what is not theirs.
+			t.State, t.Why = wave.Failed, "the operator fails to bring it on, see its condition Progressing and the operator's log; mend or suspend it"
+		case t.State == wave.Unknown, t.State == wave.Waiting, t.State == wave.Rolling:
+			t.State = wave.Idle // until a pass asks again
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package controllers
 
 import (
+	"errors"
+	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
@@ -136,6 +140,31 @@ func TestWhatAUserChangesIsNotHeldByAnUpgrade(t *testing.T) {
 	w.waits(w.namespace+"/a takes it up", fleets[2])
 }
 
+// What of a user's change fails at first is no less the user's when it is tried again.
+func TestAUserDoesNotWaitForTheRestOfAChangeEither(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b")
+	a, b := fleets[0], fleets[1]
+	var fails atomic.Bool
+	service := "/services/" + fleet.ObjectName(b)
+	startOperator(w, w.s, w.namespace, operatorOptions{image: nextImage, rollouts: wave.Rules{AtOnce: 1}, between: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			if fails.Load() && request.Method == http.MethodPatch && strings.HasSuffix(request.URL.Path, service) {
+				return nil, errors.New("the API server is away")
+			}
+			return next.RoundTrip(request)
+		})
+	}})
+	w.takesUp(a)
+	w.waits(w.namespace+"/a takes it up", b)
+	fails.Store(true)
+	change(w, b, func(fc *v1alpha1.FlowCollector) { fc.Spec.CommonLabels = map[string]string{"team": "network"} })
+	w.takesUp(b)
+	w.expect(b, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRetrying)
+	fails.Store(false)
+	natstest.Eventually(t, "the Service changes too", func() bool { return w.service(b).Labels["team"] == "network" })
+}
+
 // A fleet that is worse off with the next version keeps it from the others, until it is mended, or somebody lets them pass.
 func TestAFleetThatFailsItsRollStopsTheWave(t *testing.T) {
 	for about, test := range map[string]struct {
@@ -176,4 +205,22 @@ func TestAFleetThatFailsItsRollStopsTheWave(t *testing.T) {
 			w.takesUp(b)
 		})
 	}
+}
+
+// How long a rollout may take is the tenant's to say, but not how long the others wait for it.
+func TestALongDeadlineDoesNotHoldTheOthersAsLong(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("24h", "a", "b")
+	a, b := fleets[0], fleets[1]
+	now := &aheadClock{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{image: nextImage, rollouts: wave.Rules{AtOnce: 1}, clock: now})
+	w.takesUp(a)
+	w.waits(w.namespace+"/a takes it up", b)
+	operator.settle(a)
+	now.ahead.Store(int64(2*longestDeadline + time.Minute))
+	operator.reconcile(a)
+	operator.reconcile(b)
+	w.waits(w.namespace+"/a has it and is not well since: no more of its collectors are replaced", b)
+	w.run(a, 0) // it came up after all
+	w.takesUp(b)
 }

@@ -69,7 +69,7 @@ type FlowCollectorSpec struct {
 	// commonAnnotations are added to every object that the operator makes, except pods. For pods, use collector.annotations.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="!('flowfleet.io/applied' in self)",message="the operator sets flowfleet.io/applied itself; leave it out"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k.startsWith('flowfleet.io/'))",message="the operator sets annotations that begin with flowfleet.io/ itself; leave them out"
 	CommonAnnotations map[string]string `json:"commonAnnotations,omitempty"`
 
 	// listeners are the UDP ports that collectors listen on. Names and ports must be unique. Default: netflow on 2055 and ipfix on

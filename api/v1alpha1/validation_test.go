@@ -287,9 +287,9 @@ var rules = slices.Concat([]rule{
 		valid:   []string{"{}", "{team: network}"},
 		invalid: []string{"{app.kubernetes.io/name: a}", "{app.kubernetes.io/instance: a}", "{app.kubernetes.io/component: a}", "{app.kubernetes.io/managed-by: a}"},
 	}, {
-		path: "spec.commonAnnotations", says: "the operator sets flowfleet.io/applied itself",
-		valid:   []string{"{}", "{team: network}"},
-		invalid: []string{"{flowfleet.io/applied: a}"},
+		path: "spec.commonAnnotations", says: "the operator sets annotations that begin with flowfleet.io/ itself",
+		valid:   []string{"{}", "{team: network}", "{example.org/flowfleet.io: a}"},
+		invalid: []string{"{flowfleet.io/applied: a}", "{flowfleet.io/turn: Ready}", "{team: network, flowfleet.io/asked: a}"},
 	}, {
 		path: "spec.output.stream.placement", says: "name a cluster, tags, or both",
 		valid:   []string{"{cluster: a}", "{tags: [ssd]}", "{cluster: a, tags: [ssd]}"},

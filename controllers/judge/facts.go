@@ -106,8 +106,8 @@ type Applied struct {
 	MissingKinds []string
 }
 
-// full reports whether everything is in the cluster as the spec says.
-func (a *Applied) full() bool {
+// Full reports whether everything is in the cluster as the spec says.
+func (a *Applied) Full() bool {
 	return len(a.Waiting)+len(a.Refused)+len(a.Denied)+len(a.Forbidden)+len(a.Taken) == 0 && !a.Failed
 }
 
@@ -138,7 +138,7 @@ type Memory struct {
 
 // appliedInFull reports whether the spec as it is now is in the cluster as a whole.
 func (f *Facts) appliedInFull() bool {
-	return !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.full() && f.DaemonSet != nil
+	return !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.Full() && f.DaemonSet != nil
 }
 
 // WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could.

@@ -86,6 +86,23 @@ func TestConditionsNameAGenerationBeforeTheOneThatWasNotApplied(t *testing.T) {
 	}
 }
 
+// A fleet that runs what it is to run until its turn comes has no rollout that could be late, also for an operator that has just started.
+func TestAFleetThatWaitsForItsTurnIsNotLate(t *testing.T) {
+	f := well()
+	f.Waits = "flows/a takes it up"
+	f.Collector.Status = Judge(f).Status
+	f.Before = Memory{} // the operator is restarted
+	f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
+	for _, later := range []time.Duration{0, time.Hour} {
+		f.Now = noon.Add(later)
+		v := Judge(f)
+		if c := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionProgressing); c.Reason != ReasonRolloutWaiting {
+			t.Errorf("after %s it says %s: %s", later, c.Reason, c.Message)
+		}
+		f.Before, f.Collector.Status = v.Memory, v.Status
+	}
+}
+
 // A restart of the operator amid a long rollout that gets on all the time is no standstill. It says so until the next pod is done.
 func TestARestartOfTheOperatorIsNoStandstillOfTheRollout(t *testing.T) {
 	f := well()

@@ -70,7 +70,7 @@ func (j *judgement) judgeRollout() rollout {
 		// What the operator knew before it was restarted stands in the status.
 		if c := j.condition(v1alpha1.ConditionProgressing); restarted && c != nil {
 			switch {
-			case c.Reason == ReasonSettled && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
+			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
 			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
 				m.since = c.LastTransitionTime.Add(-j.Deadline())
@@ -184,7 +184,7 @@ func (j *judgement) collectorsAvailable() said {
 	switch {
 	case set == nil && j.Unusable():
 		return isFalse(j.unusableReason(), "the DaemonSet is not made until ConfigurationValid is True")
-	case set == nil && !j.Applied.full():
+	case set == nil && !j.Applied.Full():
 		return isFalse(ReasonStarting, "the DaemonSet is not made yet: see ConfigurationValid and Progressing").yet()
 	case set == nil:
 		return isFalse(ReasonStarting, "the DaemonSet is being made").yet()
