@@ -12,15 +12,15 @@ import (
 type State int
 
 const (
-	// Unknown: the operator has not looked at it since its start.
+	// Unknown says that the operator has not looked at it since its start.
 	Unknown State = iota
-	// Idle: it has the change, needs none, or gets none (suspended, refused, another operator's).
+	// Idle says that it has the change, needs none, or gets none (suspended, refused, another operator's).
 	Idle
-	// Waiting: it does not have the change yet.
+	// Waiting says that it does not have the change yet.
 	Waiting
-	// Rolling: it has the change, and has not run with it for long enough yet.
+	// Rolling says that it has the change, and has not run with it for long enough yet.
 	Rolling
-	// Failed: it has the change, was Ready before and is not with it.
+	// Failed says that it has the change, was Ready before and is not with it.
 	Failed
 )
 
