@@ -152,16 +152,7 @@ func namedText(n *ledger.Naming) string {
 	if n == nil {
 		return "?"
 	}
-	switch share, known := n.Interfaces.Share(); {
-	case !known:
-		return "-"
-	case share < 1 && share > 0.99:
-		return ">99%"
-	case share > 0 && share < 0.01:
-		return "<1%"
-	default:
-		return fmt.Sprintf("%.0f%%", 100*share)
-	}
+	return cmp.Or(n.Interfaces.Percent(), "-")
 }
 
 // rateText has a digit behind the point where it matters.

@@ -1,5 +1,7 @@
 package ledger
 
+import "fmt"
+
 // Naming is how many records of an exporter got the names that flows are to carry, by table of names. It is no part of the books: it
 // counts records that have a number of the table only, where flows carry names of that table.
 type Naming struct {
@@ -26,16 +28,19 @@ func (n *Named) Count(named bool) {
 	}
 }
 
-// Records is how many were counted.
-func (n *Named) Records() uint64 { return n.Named + n.Unnamed }
-
-// Share is how many of the records have a name, from 0 to 1; known is false where none was counted.
-func (n *Named) Share() (share float64, known bool) {
+// Percent is how many of the records have a name: 100% is all of them and 0% none, >99% and <1% nearly so; empty where none was counted.
+func (n *Named) Percent() string {
 	all := float64(n.Named) + float64(n.Unnamed)
-	if all == 0 {
-		return 0, false
+	switch share := float64(n.Named) / all; {
+	case all == 0:
+		return ""
+	case n.Unnamed > 0 && share > 0.99:
+		return ">99%"
+	case n.Named > 0 && share < 0.01:
+		return "<1%"
+	default:
+		return fmt.Sprintf("%.0f%%", 100*share)
 	}
-	return float64(n.Named) / all, true
 }
 
 // Tables calls yield for each table with its word, as in metrics, in the order of package names.

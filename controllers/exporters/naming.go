@@ -1,7 +1,6 @@
 package exporters
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -13,9 +12,9 @@ func naming(w *Window, n *Figures) *v1alpha1.ExporterNaming {
 	if n.NamingUntold || w.NamingUnknown {
 		return nil
 	}
-	out := &v1alpha1.ExporterNaming{Named: share(&w.Naming.Interfaces)}
+	out := &v1alpha1.ExporterNaming{Named: w.Naming.Interfaces.Percent()}
 	for table, of := range w.Naming.Tables {
-		if named := share(of); named != "" {
+		if named := of.Percent(); named != "" {
 			out.Tables = append(out.Tables, v1alpha1.ExporterNamingTable{Table: table, Named: named})
 		}
 	}
@@ -23,20 +22,6 @@ func naming(w *Window, n *Figures) *v1alpha1.ExporterNaming {
 		return nil
 	}
 	return out
-}
-
-// share is a percentage: 100% is all of them, and 0% none; empty where there are no records.
-func share(n *ledger.Named) string {
-	switch share, known := n.Share(); {
-	case !known:
-		return ""
-	case n.Unnamed > 0 && share > 0.99:
-		return ">99%"
-	case n.Named > 0 && share < 0.01:
-		return "<1%"
-	default:
-		return fmt.Sprintf("%.0f%%", 100*share)
-	}
 }
 
 // firstNamed reports that it is known for the first time how many flows have names of interfaces.

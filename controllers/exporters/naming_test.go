@@ -64,7 +64,7 @@ func TestAStatusHasHowManyFlowsGotNames(t *testing.T) {
 func TestAShareOfNamesIsAllOrNoneOnlyWhereItIs(t *testing.T) {
 	for want, n := range map[string]ledger.Named{"": {}, "0%": {Unnamed: 5000}, "<1%": {Named: 1, Unnamed: 5000}, "1%": {Named: 1, Unnamed: 99},
 		"99%": {Named: 99, Unnamed: 1}, ">99%": {Named: 5000, Unnamed: 1}, "100%": {Named: 1}} {
-		if got := share(&n); got != want {
+		if got := n.Percent(); got != want {
 			t.Errorf("%+v is %s, not %s", n, got, want)
 		}
 	}
