@@ -249,12 +249,11 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	}
 	records, refused := look(m)
 	s.book.read(records, meta.NumDelivered > 1)
-	keeping := s.keep(m)
 	if ofNames(m) {
-		keeping()
 		s.finish(ctx, m, records, func(b *Books) { b.Passed.add(records) })
 		return
 	}
+	keeping := s.keep(m)
 	unanswered := false
 	outcome := func(b *Books) {
 		b.Stored.add(records)
