@@ -166,11 +166,12 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)
-	children, err := children(desired, connection, askedOf(desired, devices))
+	asked := askedOf(desired, devices)
+	children, err := children(desired, connection, asked)
 	if err != nil {
 		return err
 	}
-	if err := r.awaitTurn(ctx, f, m, children, askedOf(desired, devices)); err != nil {
+	if err := r.awaitTurn(ctx, f, m, children, asked); err != nil {
 		return err
 	}
 	applyErr := r.apply(ctx, f, desired, m, children)
