@@ -3,8 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strconv"
+	"iter"
 	"sync"
 	"time"
 
@@ -17,15 +16,8 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
-const (
-	// maxMinuteBytes bounds what waits of the ledger while the stream does not take it.
-	maxMinuteBytes = 16 << 20
-	// minuteMessageBytes bounds a message, where one record is not more. So does output.batch.maxBytes: who has a server or a stream that takes
-	// less says so there.
-	minuteMessageBytes = 256 << 10
-	// minuteTimeout bounds one attempt.
-	minuteTimeout = 5 * time.Second
-)
+// maxMinuteBytes bounds what waits of the ledger while the stream does not take it.
+const maxMinuteBytes = 16 << 20
 
 // Minutes publishes records of the ledger. They go beside the flows, and are not counted among them. Add and Send belong to one goroutine.
 type Minutes struct {
@@ -38,14 +30,8 @@ type Minutes struct {
 	most    int // bytes of a message
 
 	mu      sync.Mutex
-	waiting []minuteMessage
+	waiting []beside
 	stats   MinuteStats
-}
-
-type minuteMessage struct {
-	message *nats.Msg
-	id      string
-	records uint64
 }
 
 // MinuteStats are figures since the process began, in records.
@@ -63,7 +49,7 @@ func NewMinutes(c config.Output, fleet, instance string, nc *nats.Conn) (*Minute
 		return nil, err
 	}
 	return &Minutes{js: js, subject: c.LedgerSubject(), fleet: fleet, name: instance, run: nuid.Next(),
-		most: min(minuteMessageBytes, int(c.Batch.MaxBytes))}, nil
+		most: mostBeside(&c)}, nil
 }
 
 // Add puts records of one minute behind those that wait, signed. Where there are too many, the oldest are dropped and counted.
@@ -72,35 +58,29 @@ func (m *Minutes) Add(begin time.Time, records []ledger.Minute) {
 		return
 	}
 	m.share++
-	var open minuteMessage
 	part := 0
-	finish := func() {
-		if open.records > 0 {
-			part++
-			open.id = fmt.Sprintf("ledger-%s-%s-%d-%d", m.name, m.run, m.share, part)
-			open.message.Header = nats.Header{HeaderEncoding: {EncodingLedger}, HeaderCount: {strconv.FormatUint(open.records, 10)}}
-			m.enqueue(open)
-		}
-		open = minuteMessage{message: &nats.Msg{Subject: m.subject}}
-	}
-	finish()
-	for i := range records {
-		r := &records[i]
-		r.Minute, r.Fleet, r.Collector, r.Run, r.Share = begin.Unix(), m.fleet, m.name, m.run, m.share
-		before := len(open.message.Data)
-		open.message.Data = r.AppendLine(open.message.Data)
-		if before > 0 && len(open.message.Data) > m.most {
-			line := slices.Clone(open.message.Data[before:])
-			open.message.Data = open.message.Data[:before]
-			finish()
-			open.message.Data = line
-		}
-		open.records++
-	}
-	finish()
+	pack(m.lines(begin, records), m.subject, EncodingLedger, m.most, func(message beside) {
+		part++
+		message.id = fmt.Sprintf("ledger-%s-%s-%d-%d", m.name, m.run, m.share, part)
+		m.enqueue(message)
+	})
 }
 
-func (m *Minutes) enqueue(next minuteMessage) {
+// lines signs records, and yields each as a line that holds until the next.
+func (m *Minutes) lines(begin time.Time, records []ledger.Minute) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var line []byte
+		for i := range records {
+			r := &records[i]
+			r.Minute, r.Fleet, r.Collector, r.Run, r.Share = begin.Unix(), m.fleet, m.name, m.run, m.share
+			if line = r.AppendLine(line[:0]); !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Minutes) enqueue(next beside) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waiting = append(m.waiting, next)
@@ -112,7 +92,7 @@ func (m *Minutes) enqueue(next minuteMessage) {
 }
 
 // pop takes the first of those that wait. m.mu is held.
-func (m *Minutes) pop() minuteMessage {
+func (m *Minutes) pop() beside {
 	first := m.waiting[0]
 	m.waiting = m.waiting[1:]
 	m.stats.Waiting -= first.records
@@ -131,10 +111,7 @@ func (m *Minutes) Send(ctx context.Context) error {
 		}
 		first := m.waiting[0]
 		m.mu.Unlock()
-		attempt, cancel := context.WithTimeout(ctx, minuteTimeout)
-		_, err := m.js.PublishMsg(attempt, first.message, jetstream.WithMsgID(first.id), jetstream.WithRetryAttempts(0))
-		cancel()
-		if err != nil {
+		if err := first.publish(ctx, m.js); err != nil {
 			return fmt.Errorf("publishing the ledger's minutes on %s: %w", m.subject, err)
 		}
 		m.mu.Lock()

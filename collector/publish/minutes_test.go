@@ -78,7 +78,7 @@ func TestMinutesThatWaitAreBoundedAndWhatGoesIsCounted(t *testing.T) {
 		added += 10_000
 	}
 	for _, message := range m.waiting {
-		if len(message.message.Data) > minuteMessageBytes {
+		if len(message.message.Data) > besideBytes {
 			t.Fatalf("a message has %d bytes", len(message.message.Data))
 		}
 	}

@@ -5,9 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
+	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,29 +15,16 @@ import (
 	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
-const (
-	// nameMessageBytes bounds a message, where one record is not more; so does output.batch.maxBytes.
-	nameMessageBytes = 256 << 10
-	// nameTimeout bounds one attempt.
-	nameTimeout = 5 * time.Second
-)
-
 // Names publishes records of names. They go beside the flows, and are not counted among them. Its methods belong to one goroutine, but for
 // Stats.
 type Names struct {
 	js      jetstream.JetStream
 	subject string
 	most    int // bytes of a message
-	waiting []nameMessage
+	waiting []beside
 
 	published, refused, ended atomic.Uint64
 	waits                     atomic.Int64
-}
-
-type nameMessage struct {
-	message *nats.Msg
-	id      string
-	records uint64
 }
 
 // NameStats are figures since the process began, in records.
@@ -56,32 +42,18 @@ func NewNames(c config.Output, nc *nats.Conn) (*Names, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Names{js: js, subject: c.NamesSubject(), most: min(nameMessageBytes, int(c.Batch.MaxBytes))}, nil
+	return &Names{js: js, subject: c.NamesSubject(), most: mostBeside(&c)}, nil
 }
 
 // Add puts records, each a line that names.Record makes, behind those that wait. Messages are named by what they say, so that the stream stores one where two collectors heard the
 // same at once.
 func (n *Names) Add(lines [][]byte) {
-	var data []byte
-	count := uint64(0)
-	finish := func() {
-		if count == 0 {
-			return
-		}
-		sum := sha256.Sum256(append([]byte(n.subject+"\n"), data...))
-		n.waiting = append(n.waiting, nameMessage{records: count, id: "names-" + hex.EncodeToString(sum[:16]), message: &nats.Msg{
-			Subject: n.subject, Data: data, Header: nats.Header{HeaderEncoding: {EncodingNames}, HeaderCount: {strconv.FormatUint(count, 10)}}}})
-		n.waits.Add(int64(count))
-		data, count = nil, 0
-	}
-	for _, line := range lines {
-		if len(data)+len(line) > n.most {
-			finish()
-		}
-		data = append(data, line...)
-		count++
-	}
-	finish()
+	pack(slices.Values(lines), n.subject, EncodingNames, n.most, func(m beside) {
+		sum := sha256.Sum256(append([]byte(n.subject+"\n"), m.message.Data...))
+		m.id = "names-" + hex.EncodeToString(sum[:16])
+		n.waiting = append(n.waiting, m)
+		n.waits.Add(int64(m.records))
+	})
 }
 
 // Idle reports that nothing waits.
@@ -91,10 +63,7 @@ func (n *Names) Idle() bool { return len(n.waiting) == 0 }
 // counted and left out.
 func (n *Names) Send(ctx context.Context) error {
 	for len(n.waiting) > 0 {
-		first := n.waiting[0]
-		attempt, cancel := context.WithTimeout(ctx, nameTimeout)
-		_, err := n.js.PublishMsg(attempt, first.message, jetstream.WithMsgID(first.id), jetstream.WithRetryAttempts(0))
-		cancel()
+		err := n.waiting[0].publish(ctx, n.js)
 		done := &n.published
 		if final(err) {
 			done = &n.refused
