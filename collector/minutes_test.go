@@ -30,8 +30,8 @@ drainTime: 100ms
 `+withMinutes)).awaitReady()
 }
 
-// minutesOf reads what a stream has of the ledger, and how many records of flows its other messages have.
-func minutesOf(t *testing.T, s *natstest.Server) (minutes []ledger.Minute, flows uint64) {
+// messagesOf reads all messages of the stream of flows.
+func messagesOf(t *testing.T, s *natstest.Server) (out []*jetstream.RawStreamMsg) {
 	t.Helper()
 	js, err := jetstream.New(natstest.Connect(t, s.URL()))
 	if err != nil {
@@ -42,11 +42,20 @@ func minutesOf(t *testing.T, s *natstest.Server) (minutes []ledger.Minute, flows
 		t.Fatal(err)
 	}
 	state := stream.CachedInfo().State
-	for n := state.FirstSeq; n <= state.LastSeq; n++ {
+	for n := state.FirstSeq; n <= state.LastSeq && state.Msgs > 0; n++ {
 		m, err := stream.GetMsg(t.Context(), n)
 		if err != nil {
 			t.Fatal(err)
 		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// minutesOf reads what a stream has of the ledger, and how many records of flows its other messages have.
+func minutesOf(t *testing.T, s *natstest.Server) (minutes []ledger.Minute, flows uint64) {
+	t.Helper()
+	for _, m := range messagesOf(t, s) {
 		if isLedger := strings.HasSuffix(m.Subject, ".ledger"); isLedger != (m.Header.Get(publish.HeaderEncoding) == publish.EncodingLedger) {
 			t.Errorf("%s has the encoding %q", m.Subject, m.Header.Get(publish.HeaderEncoding))
 		} else if !isLedger {

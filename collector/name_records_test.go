@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/publish"
@@ -31,20 +29,7 @@ output: {names: Changes, stream: {maxBytes: -1}, batch: {maxAge: 20ms}}
 // nameRecords are what a stream has of names, with how many messages these are.
 func nameRecords(t *testing.T, s *natstest.Server) (messages int, out []names.Record) {
 	t.Helper()
-	js, err := jetstream.New(natstest.Connect(t, s.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := js.Stream(t.Context(), "flows")
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := stream.CachedInfo().State
-	for n := state.FirstSeq; n <= state.LastSeq && state.Msgs > 0; n++ {
-		m, err := stream.GetMsg(t.Context(), n)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, m := range messagesOf(t, s) {
 		if ofNames := m.Subject == "flows.default.collector.names"; ofNames != (m.Header.Get(publish.HeaderEncoding) == publish.EncodingNames) {
 			t.Errorf("%s has the encoding %q", m.Subject, m.Header.Get(publish.HeaderEncoding))
 		} else if !ofNames {

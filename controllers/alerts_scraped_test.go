@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -12,14 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
 
 var (
@@ -41,19 +39,6 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	server := httptest.NewServer(promhttp.HandlerFor(prometheus.Gatherers{metrics.Registry, operator.metrics, operator.sinkMetrics}, promhttp.HandlerOpts{}))
 	defer server.Close()
 	has := make(map[string]map[string]bool) // labels by metric
-	scrape := func() map[string]*dto.MetricFamily {
-		response, err := http.Get(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		parser := expfmt.NewTextParser(model.LegacyValidation)
-		families, err := parser.TextToMetricFamilies(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return families
-	}
 	// A reader that lost something, which nobody does here: what the operator finds takes its place.
 	now := metav1.NewTime(time.Now())
 	read := v1alpha1.ConsumerStatus{Name: "archive", Lost: 1, LostTime: &now, LastReadTime: &now, LagSeconds: new(int64(1)), RetentionUsedPercent: new(int32(50))}
@@ -61,7 +46,7 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	natstest.Eventually(t, "the FlowSink's conditions and what was lost are served", func() bool {
 		operator.consumers.set([]string{fc.Namespace, fc.Name, read.Name}, &read, true)
 		operator.readers.set([]string{sink.Namespace, sink.Name}, &read, true)
-		served = scrape()
+		served = controllertest.Scrape(t, server.URL)
 		return served["flowfleet_operator_flowsink_condition"] != nil && served["flowfleet_operator_flowsink_last_loss_timestamp_seconds"] != nil
 	})
 	for name, family := range served {

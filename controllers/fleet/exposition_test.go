@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,13 +17,12 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/run"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/hack/guides"
 )
 
@@ -105,26 +103,11 @@ func exposition(t *testing.T) map[string]*dto.MetricFamily {
 	}
 	var families map[string]*dto.MetricFamily
 	natstest.Eventually(t, "the exporter and the stream have figures, and all is well", func() bool {
-		families = scrape(t, logs.address("serving metrics and health"))
+		families = controllertest.Scrape(t, "http://"+logs.address("serving metrics and health")+"/metrics")
 		ready := families["flowfleet_collector_stream_ready"].GetMetric()
 		return families["flowfleet_collector_sequence_next"] != nil && len(ready) == 1 && ready[0].GetGauge().GetValue() == 1 &&
 			families["flowfleet_collector_store_loaded"].GetMetric()[0].GetGauge().GetValue() == 1
 	})
-	return families
-}
-
-func scrape(t *testing.T, address string) map[string]*dto.MetricFamily {
-	t.Helper()
-	response, err := http.Get("http://" + address + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return families
 }
 

@@ -10,12 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
@@ -206,7 +205,7 @@ func TestNoConditionLies(t *testing.T) {
 				t.Errorf("observedGeneration is %d, not %d", v.Status.ObservedGeneration, test.observed)
 			}
 			f.Collector.Status = v.Status
-			if got := kstatusOf(t, f.Collector); got != test.kstatus {
+			if got := controllertest.Kstatus(t, f.Collector); got != test.kstatus {
 				t.Errorf("kstatus says %s, not %s", got, test.kstatus)
 			}
 			checkArgoCD(t, f.Collector, test.kstatus)
@@ -223,19 +222,6 @@ func broken(f *Facts) {
 	f.Before.Rollout.updated = 1
 	f.Pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "edge-x"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}}}}}}
-}
-
-func kstatusOf(t *testing.T, fc *v1alpha1.FlowCollector) kstatus.Status {
-	t.Helper()
-	o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(fc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := kstatus.Compute(&unstructured.Unstructured{Object: o})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.Status
 }
 
 // twoOfThree nodes have a collector that is ready; the third was made at that time.

@@ -11,12 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
@@ -97,22 +96,14 @@ func checkKstatus(t *testing.T, s *v1alpha1.FlowSink, judged v1alpha1.FlowSinkSt
 	t.Helper()
 	s = s.DeepCopy()
 	s.Status = judged
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := kstatus.Compute(&unstructured.Unstructured{Object: object})
-	if err != nil {
-		t.Fatal(err)
-	}
 	want := kstatus.InProgressStatus
 	if failed == "True" {
 		want = kstatus.FailedStatus
 	} else if ready == "True" {
 		want = kstatus.CurrentStatus
 	}
-	if got.Status != want {
-		t.Errorf("kstatus says %s (%s), not %s", got.Status, got.Message, want)
+	if got := controllertest.Kstatus(t, s); got != want {
+		t.Errorf("kstatus says %s, not %s", got, want)
 	}
 }
 
