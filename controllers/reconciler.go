@@ -166,15 +166,17 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)
-	asked := askedOf(desired, devices)
-	children, err := children(desired, connection, asked)
-	if err != nil {
-		return err
+	var objects []child
+	if !f.Unusable() { // what cannot be applied is not made either: an error of it would keep the conditions from saying why
+		asked := askedOf(desired, devices)
+		if objects, err = children(desired, connection, asked); err != nil {
+			return err
+		}
+		if err := r.awaitTurn(ctx, f, m, objects, asked); err != nil {
+			return err
+		}
 	}
-	if err := r.awaitTurn(ctx, f, m, children, asked); err != nil {
-		return err
-	}
-	applyErr := r.apply(ctx, f, desired, m, children)
+	applyErr := r.apply(ctx, f, desired, m, objects)
 	if applyErr == nil && f.Applied.Full() && len(f.Applied.Changed) == 0 {
 		m.letPass = ""
 	}

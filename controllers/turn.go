@@ -41,7 +41,7 @@ func askedOf(d *fleet.Fleet, devices []config.Device) string {
 // awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
 func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, children []child, asked string) error {
 	fc, set := f.Collector, f.DaemonSet
-	if r.Rollouts.AtOnce <= 0 || set == nil || fc.Spec.Suspend || f.Unusable() || f.Held != "" || f.Trying || !belongs(set, fc) {
+	if r.Rollouts.AtOnce <= 0 || set == nil || fc.Spec.Suspend || f.Held != "" || f.Trying || !belongs(set, fc) {
 		return nil
 	}
 	if m.letPass == asked { // the DaemonSet says so already, and what was not applied beside it is no less asked for
