@@ -1,6 +1,7 @@
 package natstest
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -22,6 +23,18 @@ func CreateStream(t testing.TB, js jetstream.JetStream, c jetstream.StreamConfig
 			t.Fatalf("making stream %s: %v", c.Name, err)
 		}
 	}
+}
+
+// AwaitStream waits until a server that was restarted answers for a stream again. Each question has a second: one that is sent before the
+// client knows of the restart is never answered, and would last as long as its context.
+func AwaitStream(t testing.TB, js jetstream.JetStream, name string) {
+	t.Helper()
+	Eventually(t, "stream "+name+" is there again", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := js.Stream(ctx, name)
+		return err == nil
+	})
 }
 
 // codeStreamNotMade is the server's JSStreamCreateErrF, which nats.go does not name.

@@ -428,12 +428,7 @@ func TestNATSThatIsKilledCostsNothing(t *testing.T) {
 			server.Stop()
 			time.Sleep(200 * time.Millisecond)
 			server.Restart()
-			natstest.Eventually(t, "JetStream is back", func() bool {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-				defer cancel()
-				_, err := b.js.Stream(ctx, "flows")
-				return err == nil
-			})
+			natstest.AwaitStream(t, b.js, "flows")
 		}
 	}
 	b.rest("sink")

@@ -89,7 +89,7 @@ func TestWhatAStoppedReaderLosesIsExact(t *testing.T) {
 	lost(13, "what was never delivered is taken")
 	s.Stop()
 	s.Restart()
-	natstest.Eventually(t, "JetStream is back", func() bool { _, err := js.Stream(ctx, "flows"); return err == nil })
+	natstest.AwaitStream(t, js, "flows")
 	publish(250)
 	lost(263, "more than the stream holds")
 	if c := keepUp(&f.Collector.Status); c.Reason != ReasonMessagesLost {
