@@ -40,6 +40,10 @@ func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, first
 		return lost, true
 	}
 	lost = less(passed, passedBefore+deliveries)
+	if was.ackPending > 0 {
+		// A server drops what it has delivered one by one, a moment after the stream has taken it: some of it may have waited at the look before.
+		floor = was.ackFloor
+	}
 	if gone <= floor {
 		return lost, false
 	}

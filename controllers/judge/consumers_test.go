@@ -227,6 +227,11 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 			}, time.Minute, 7, false},
 			{func(all *jetstream.Consumers, _ *jetstream.Consumer) { all.First, all.Last = 2996, 3995 }, time.Minute, 1007, false},
 		},
+		"a server that notes one by one what the stream took": {
+			{stopped, 0, 0, false},
+			{func(all *jetstream.Consumers, k *jetstream.Consumer) { all.First, k.AckPending = 1991, 1 }, time.Minute, 1, false},
+			{func(_ *jetstream.Consumers, k *jetstream.Consumer) { k.AckPending, k.AckFloor = 0, 1990 }, time.Minute, 2, false},
+		},
 		"the server's restart forgets when it was read": {
 			{stopped, 0, 0, false},
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
