@@ -18,7 +18,7 @@ const sinkName = "rows"
 
 // batch is how the demo's fleet gathers flows into messages. The engine runs one insert at a time, and each message is nine of them: few and
 // large messages are stored within the demo's time.
-const batch = "{maxBytes: 900Ki, maxAge: 2s}"
+const batch = "{maxBytes: 900Ki, maxAge: 5s}"
 
 // storing is how long the demo waits until all rows are there.
 const storing = 4 * time.Minute
