@@ -88,7 +88,7 @@ func podTrouble(pod *corev1.Pod) string {
 	}
 	for i := range pod.Status.ContainerStatuses {
 		if trouble := containerTrouble(&pod.Status.ContainerStatuses[i]); trouble != "" {
-			return trouble + secretMissing(pod, trouble)
+			return trouble
 		}
 	}
 	return ""
