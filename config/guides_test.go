@@ -17,6 +17,32 @@ var (
 	target = regexp.MustCompile(`(?m)(?:^ {4}|` + "`" + `)make ([a-z][-a-z0-9]*)((?: [A-Z_]+=[^ \x60]+)*)`)
 )
 
+// braces are words that a shell makes several of: helm takes lists in them.
+var braces = regexp.MustCompile(`=\{[^ }'"]*,[^ }'"]*\}`)
+
+// A command is typed as it is printed, so what a shell would take apart is quoted.
+func TestListsInPrintedCommandsAreQuoted(t *testing.T) {
+	for guide, text := range guides.Pages(t) {
+		for line := range strings.Lines(text) {
+			if command, indented := strings.CutPrefix(line, "    "); indented && strings.Contains(command, "--set") {
+				for _, found := range braces.FindAllString(unquoted(command), -1) {
+					t.Errorf("%s: a shell makes several arguments of %q: quote it", guide, found)
+				}
+			}
+		}
+	}
+}
+
+// unquoted leaves out what is in single quotes.
+func unquoted(command string) (out string) {
+	for i, part := range strings.Split(command, "'") {
+		if i%2 == 0 {
+			out += part
+		}
+	}
+	return out
+}
+
 // What README and the guides tell to read or to type is there.
 func TestFilesAndTargetsThatTheGuidesNameAreThere(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")

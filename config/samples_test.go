@@ -99,7 +99,7 @@ func TestSampleIsOneFlowCollectorWithTheSecretsItNames(t *testing.T) {
 }
 
 // makesSecret finds the commands in the head of a sample that make a Secret.
-var makesSecret = regexp.MustCompile(`(?m)^#   kubectl create secret generic (\S+) --from-file=(\S+)$`)
+var makesSecret = regexp.MustCompile(`(?m)^#   kubectl create secret generic (\S+) -n flows --from-file=(\S+)$`)
 
 // secretKeys calls found with each key of a Secret that a value selects, at whatever depth.
 func secretKeys(value reflect.Value, found func(v1alpha1.SecretKey)) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,17 +12,19 @@ import (
 func newCollectorCommands(c connection) []*cobra.Command {
 	var commands []*cobra.Command
 	for _, one := range []struct {
-		name, short, example string
-		arguments            []string
+		name, short, more, example string
+		arguments                  []string
 	}{
-		{"flows", "Show flows as they are published", "  kubectl flowfleet flows edge -- --count 20 --exporter 192.0.2.1", []string{"tail"}},
-		{"templates", "List what exporters taught: templates and sampling rates", "  kubectl flowfleet templates edge", []string{"templates", "list"}},
-		{"names", "List the names that exporters taught: of interfaces, applications, VRFs", "  kubectl flowfleet names edge -- --exporter 192.0.2.1", []string{"names", "list"}},
+		{"flows", "Show flows as they are published", "", "  kubectl flowfleet flows edge -- --count 20 --exporter 192.0.2.1", []string{"tail"}},
+		{"templates", "List what exporters taught: templates and sampling rates", "", "  kubectl flowfleet templates edge", []string{"templates", "list"}},
+		{"names", "List the names that exporters taught: of interfaces, applications, VRFs", " With \"show\" first behind it, it runs \"collector names show\", which " +
+			"prints the names themselves.", "  kubectl flowfleet names edge -- --exporter 192.0.2.1\n  kubectl flowfleet names edge -- show --exporter 192.0.2.1 --table interfaces",
+			[]string{"names", "list"}},
 	} {
 		commands = append(commands, &cobra.Command{
 			Use:     one.name + " [FLEET] [-- FLAGS]",
 			Short:   one.short,
-			Long:    fmt.Sprintf("%s runs \"collector %s\" in a pod of the fleet, with the flags behind \"--\". It needs the right to create pods/exec.", one.name, strings.Join(one.arguments, " ")),
+			Long:    fmt.Sprintf("%s runs \"collector %s\" in a pod of the fleet, with the flags behind \"--\".%s It needs the right to create pods/exec.", one.name, strings.Join(one.arguments, " "), one.more),
 			Example: one.example,
 			RunE: func(command *cobra.Command, args []string) error {
 				own, flags := args, []string(nil)
@@ -39,9 +42,18 @@ func newCollectorCommands(c connection) []*cobra.Command {
 				if err != nil {
 					return err
 				}
-				return client.Run(command.Context(), f, command.OutOrStdout(), command.ErrOrStderr(), append(one.arguments, flags...)...)
+				return client.Run(command.Context(), f, command.OutOrStdout(), command.ErrOrStderr(), withFlags(one.arguments, flags)...)
 			},
 		})
 	}
 	return commands
+}
+
+// withFlags are the arguments of the collector's program: a command of two words, such as "names list", changes its second one where the
+// flags begin with another word, such as "show".
+func withFlags(arguments, flags []string) []string {
+	if len(arguments) == 2 && len(flags) > 0 && !strings.HasPrefix(flags[0], "-") {
+		return append([]string{arguments[0]}, flags...)
+	}
+	return append(slices.Clone(arguments), flags...)
 }

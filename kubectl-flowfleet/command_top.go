@@ -15,7 +15,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
-	"k8s.io/klog/v2"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/top"
@@ -83,8 +82,6 @@ func (flags *topFlags) run(ctx context.Context, c connection, name string, out i
 	if file, ok := out.(*os.File); flags.once || !ok || !term.IsTerminal(file.Fd()) {
 		return flags.read(ctx, client, f, flags.by, flags.sort, true, func(r top.Report) error { return r.Print(out, dimension.Title) })
 	}
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard) // the ends of connections, which client-go logs, would stand on the screen
 	screen := talkers.NewScreen(ctx, func(ctx context.Context, by, sort string, report func(top.Report)) error {
 		return flags.read(ctx, client, f, by, sort, false, func(r top.Report) error {
 			report(r)

@@ -9,12 +9,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/klog/v2"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/observe"
@@ -24,10 +26,18 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	quietLibraries()
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "kubectl flowfleet:", err)
 		os.Exit(1)
 	}
+}
+
+// quietLibraries keeps what client-go logs of its own away from users, such as how a connection ended that Ctrl-C closed: what matters of
+// it is an error that a command returns.
+func quietLibraries() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 }
 
 // connection is where the API server is, as kubectl's own flags and files say.

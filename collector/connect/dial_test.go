@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -90,9 +91,51 @@ func newUser(t *testing.T) (public string, seed []byte) {
 	return public, seed
 }
 
+// newAccounts makes an operator of NATS with an account and a user in it. It returns what a server has to have, and the user's credentials
+// file.
+func newAccounts(t *testing.T) (change func(*server.Options), credentials []byte) {
+	t.Helper()
+	pair := func(create func() (nkeys.KeyPair, error)) (key nkeys.KeyPair, name string) {
+		key, err := create()
+		if err == nil {
+			name, err = key.PublicKey()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key, name
+	}
+	operator, operatorName := pair(nkeys.CreateOperator)
+	account, accountName := pair(nkeys.CreateAccount)
+	user, userName := pair(nkeys.CreateUser)
+	accountToken, err := jwt.NewAccountClaims(accountName).Encode(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	userToken, err := jwt.NewUserClaims(userName).Encode(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if credentials, err = jwt.FormatUserConfig(userToken, seed); err != nil {
+		t.Fatal(err)
+	}
+	return func(o *server.Options) {
+		resolver := &server.MemAccResolver{}
+		if err := resolver.Store(accountName, accountToken); err != nil {
+			t.Fatal(err)
+		}
+		o.JetStream, o.TrustedKeys, o.AccountResolver = false, []string{operatorName}, resolver
+	}, credentials
+}
+
 func TestEveryWayToAuthenticate(t *testing.T) {
 	directory := t.TempDir()
 	public, seed := newUser(t)
+	accounts, credentials := newAccounts(t)
 	for _, test := range []struct {
 		name   string
 		server func(*server.Options)
@@ -104,6 +147,7 @@ func TestEveryWayToAuthenticate(t *testing.T) {
 			config.NATS{User: "fleet", PasswordFile: write(t, filepath.Join(directory, "password"), []byte("secret\n"))}},
 		{"nkey", func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} },
 			config.NATS{NKeySeedFile: write(t, filepath.Join(directory, "seed"), seed)}},
+		{"credentials", accounts, config.NATS{CredentialsFile: write(t, filepath.Join(directory, "user.creds"), credentials)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := natstest.Start(t, test.server)
@@ -165,6 +209,7 @@ func TestAWrongSecretHealsWhenItIsReplaced(t *testing.T) {
 // even where a server lets strangers in.
 func TestASecretThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	public, seed := newUser(t)
+	accounts, credentials := newAccounts(t)
 	for _, test := range []struct {
 		name   string
 		client func(path string) config.NATS
@@ -178,6 +223,7 @@ func TestASecretThatIsNotThereYetIsWaitedFor(t *testing.T) {
 			o.Users, o.NoAuthUser = []*server.User{stranger}, stranger.Username
 			o.Nkeys = []*server.NkeyUser{{Nkey: public, Permissions: &server.Permissions{}}}
 		}},
+		{"credentials", func(path string) config.NATS { return config.NATS{CredentialsFile: path} }, credentials, accounts},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := natstest.Start(t, test.server)

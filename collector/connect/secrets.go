@@ -27,7 +27,11 @@ type dialer struct {
 func (d *dialer) authentication() []nats.Option {
 	switch c := &d.secrets; {
 	case c.CredentialsFile != "":
-		return []nats.Option{nats.UserCredentials(c.CredentialsFile)}
+		// nats.UserCredentials reads the file at once, and one that is not there yet would be an error for ever.
+		return []nats.Option{func(o *nats.Options) error {
+			o.UserJWT, o.SignatureCB = func() (string, error) { return userJWT(c.CredentialsFile) }, signer(c.CredentialsFile)
+			return nil
+		}}
 	case c.TokenFile != "":
 		return []nats.Option{nats.TokenHandler(func() string {
 			token, _ := secret(c.TokenFile) // the dialer has reported an error
@@ -40,14 +44,7 @@ func (d *dialer) authentication() []nats.Option {
 		})}
 	case c.NKeySeedFile != "":
 		d.public, _ = publicKey(c.NKeySeedFile) // as above
-		return []nats.Option{nats.Nkey(d.public, func(nonce []byte) ([]byte, error) {
-			pair, err := keyPair(c.NKeySeedFile)
-			if err != nil {
-				return nil, err
-			}
-			defer pair.Wipe()
-			return pair.Sign(nonce)
-		})}
+		return []nats.Option{nats.Nkey(d.public, signer(c.NKeySeedFile))}
 	}
 	return nil
 }
@@ -62,6 +59,11 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 
 func (d *dialer) prepare() (err error) {
 	switch c := &d.secrets; {
+	case c.CredentialsFile != "":
+		var pair nkeys.KeyPair
+		if pair, err = keyPair(c.CredentialsFile); err == nil {
+			pair.Wipe()
+		}
 	case c.TokenFile != "":
 		_, err = secret(c.TokenFile)
 	case c.PasswordFile != "":
@@ -113,6 +115,32 @@ func secret(path string) (string, error) {
 	return text, nil
 }
 
+// userJWT reads the user's token of a credentials file.
+func userJWT(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the credentials: %w", err)
+	}
+	token, err := nkeys.ParseDecoratedJWT(b)
+	if err != nil {
+		return "", fmt.Errorf("reading the credentials of %s: %w", path, err)
+	}
+	return token, nil
+}
+
+// signer signs with the seed of a file, which is read for each signature.
+func signer(path string) nats.SignatureHandler {
+	return func(nonce []byte) ([]byte, error) {
+		pair, err := keyPair(path)
+		if err != nil {
+			return nil, err
+		}
+		defer pair.Wipe()
+		return pair.Sign(nonce)
+	}
+}
+
+// keyPair reads a seed, from a file of its own or from a credentials file.
 func keyPair(path string) (nkeys.KeyPair, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

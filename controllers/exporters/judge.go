@@ -82,13 +82,16 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	out.Conditions = slices.Clone(out.Conditions)
 	if f.Idle != (idle{}) {
 		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
-		out.RecordsPerSecond, out.BytesPerSecond, out.ScaledBytesPerSecond, out.Loss, out.Naming = nil, nil, nil, "", nil
+		unmeasured(&out)
 		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, f.Idle.reason, f.Idle.message})
 		return out
 	}
 	out.ObservedGeneration = f.Exporter.Generation
 	figures(&out, f)
 	s := sending(f)
+	if s.reason == ReasonSilent {
+		unmeasured(&out) // nobody is to read what it sent at its last as what it sends
+	}
 	d := f.known(decoding(f, s))
 	conditions := []condition{s, d}
 	set(&out, f, v1alpha1.ConditionSending, s)
@@ -121,6 +124,11 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	return out
 }
 
+// unmeasured takes out of a status what is of the last minutes, where nothing of them is known.
+func unmeasured(s *v1alpha1.FlowExporterStatus) {
+	s.RecordsPerSecond, s.BytesPerSecond, s.ScaledBytesPerSecond, s.Loss, s.Naming = nil, nil, nil, "", nil
+}
+
 // condition without its type.
 type condition struct {
 	status          metav1.ConditionStatus
@@ -142,7 +150,7 @@ func (f *Facts) keep(kind string) condition {
 		c.Status != metav1.ConditionUnknown {
 		return condition{c.Status, c.Reason, c.Message}
 	}
-	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it takes %s of looking to say", span(windowLeast))}
+	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it is measured for %s before anything is said of it: wait", span(windowLeast))}
 }
 
 // known is c where the collectors that answer can say so: where one does not, it may have other things to tell of the device. No more than is

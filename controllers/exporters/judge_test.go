@@ -186,6 +186,23 @@ func TestBytesThatACollectorForgotAreNoRate(t *testing.T) {
 	}
 }
 
+func TestOfASilentDeviceNoRateIsShown(t *testing.T) {
+	f := healthy()
+	f.Exporter.Status = Judge(f)
+	if f.Exporter.Status.RecordsPerSecond == nil || f.Exporter.Status.Loss == "" {
+		t.Fatalf("while it sends: %+v", f.Exporter.Status)
+	}
+	f.LastHeard = noon.Add(-6 * time.Minute)
+	silent := Judge(f)
+	if silent.RecordsPerSecond != nil || silent.BytesPerSecond != nil || silent.ScaledBytesPerSecond != nil || silent.Loss != "" || silent.Naming != nil {
+		t.Errorf("while it is silent: %+v", silent)
+	}
+	f.Exporter.Status, f.LastHeard, f.Window = silent, noon, nil
+	if again := Judge(f); again.RecordsPerSecond != nil {
+		t.Errorf("it sends again, and was not measured: %d records a second", *again.RecordsPerSecond)
+	}
+}
+
 func value(n *int64) any {
 	if n == nil {
 		return "nothing"

@@ -46,7 +46,7 @@ func sending(f *Facts) condition {
 			"exporters.limits.exporterMetrics of the FlowCollector"}
 	case f.LastHeard.IsZero():
 		if f.Now.Sub(f.Look.Since) < after || f.Now.Sub(f.Exporter.CreationTimestamp.Time) < after {
-			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet; nobody has looked for %s", f.name(), span(after))}
+			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet: wait until the operator has looked for %s (spec.silentAfter)", f.name(), span(after))}
 		}
 		return condition{metav1.ConditionFalse, ReasonNeverHeard, fmt.Sprintf("%s was never heard: %s", f.name(), look)}
 	case f.Now.Sub(f.Look.Since) < begun:

@@ -43,7 +43,9 @@ func (f *Facts) unreachable() *said {
 		r := &f.Collectors.Reports[failed]
 		why := fmt.Sprintf("such as pod %s on node %s: %s", r.Pod.Name, r.Pod.Node, r.Error)
 		hint := "does a network policy keep it from the port collector.metricsPort?"
-		if strings.Contains(r.Error, "connection refused") {
+		if node, known := f.Nodes[r.Pod.Node]; known && !node.Ready {
+			hint = fmt.Sprintf("the node is not Ready (kubectl describe node %s)", r.Pod.Node)
+		} else if strings.Contains(r.Error, "connection refused") {
 			hint = "the collector is starting, or not running" // a policy would leave it without any answer
 		}
 		out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors answer the operator; %s: %s", answered, asked, why, hint)

@@ -115,6 +115,10 @@ func TestNoConditionLies(t *testing.T) {
 			}
 		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonCollectorsUnreachable, "0 of 3"},
 			{v1alpha1.ConditionLoadDistributed, "Unknown", ReasonCollectorsUnreachable, "0 of 3"}, {sources, "Unknown", ReasonCollectorsUnreachable, ""}}},
+		"a collector on a node that is lost cannot be asked": {func(f *Facts) {
+			f.Collectors.Reports[0].Now, f.Collectors.Reports[0].Error = nil, "no route to host"
+			f.Nodes = map[string]Node{f.Collectors.Reports[0].Pod.Node: {}}
+		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonCollectorsUnreachable, "no route to host: the node is not Ready (kubectl describe node node-a)"}}},
 		"collectors were looked at once, and did not run before": {func(f *Facts) {
 			for i := range f.Collectors.Reports {
 				f.Collectors.Reports[i].Before = nil

@@ -50,7 +50,7 @@ func (j *judgement) sourceIPPreserved() said {
 	}
 	switch others := len(s.all) - len(s.inside); {
 	case len(s.all) == 0:
-		return isUnknown(ReasonNobodySends, "nobody has sent flows yet")
+		return isUnknown(ReasonNobodySends, "no flows have reached the present collectors yet")
 	case len(crowdedInside) > 0:
 		return isFalse(ReasonAddressesRewritten, "several exporters have the address of a node (%s): %s; look for a load balancer or network "+
 			"plug-in that replaces addresses on the way", some(crowdedInside), remedy)

@@ -139,6 +139,7 @@ metadata: {name: lab, labels: {pod-security.kubernetes.io/enforce: privileged}}
 	page.WriteString(printedIntroduction)
 	show(t, &page, "kubectl get fcol -A -o wide")
 	show(t, &page, "kubectl describe fcol -n flows edge")
+	showExporter(t, &page)
 	for _, trouble := range troubles {
 		t.Run(trouble.name, func(t *testing.T) { trouble.happens(t, &page) })
 	}

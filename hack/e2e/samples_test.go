@@ -87,5 +87,5 @@ var here = strings.NewReplacer(
 	" NODE ", " n1 ",
 	"go run ./hack/natstls nats-tls", "go run ./hack/natstls -image flowfleet.io/nats-server:e2e $TLS/nats-tls",
 	" -f nats-tls/", " -f $TLS/nats-tls/", "--from-file=nats-tls/", "--from-file=$TLS/nats-tls/",
-	"kubectl create ", "kubectl -n "+samplesNamespace+" create ",
+	" -n flows ", " -n "+samplesNamespace+" ",
 )

@@ -147,7 +147,7 @@ func (r Report) Print(w io.Writer) {
 		{"received once", r.Once, true}, {"received again", r.Again, true}, {"lost", r.Lost, true},
 		{"wrong values", r.Wrong, true}, {"never sent", r.Unsent, false}, {"wrong sampling rate", r.Rates, false},
 		{"another address", r.Sources, false}, {"refused (ICMP)", r.Refused, true}, {"not taken to send", r.Failed, false},
-		{"of others", r.Foreign, false},
+		{"of other exporters", r.Foreign, false},
 	} {
 		if line.always || line.number > 0 {
 			fmt.Fprintf(w, "%-21s %8d\n", line.name, line.number)
