@@ -49,7 +49,11 @@ Files are read twice: what an exporter says late of the time from which its upti
 A pipe and the standard input are read once.
 
 UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
-by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.`,
+by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.
+
+Files without frames are read as well: IPFIX files (RFC 5655), which have one message behind the other, and the payload of a
+single datagram. Their exporter is 0.0.0.0, and what they carry was received when it was exported; sFlow, which does not say
+when that was, when the file was saved.`,
 		Example: `  collector decode router.pcap | jq .src_addr
   collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
 		Args: arguments(1, -1, "a capture"),

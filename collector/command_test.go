@@ -314,6 +314,34 @@ func TestDecodeReadsCapturesAsOneStreamAndReportsTheRest(t *testing.T) {
 	}
 }
 
+// RFC 5655: messages one behind the other, in which templates come before what they describe.
+func TestDecodeReadsIPFIXFilesAndPayloads(t *testing.T) {
+	message := func(body []byte) []byte {
+		head := binary.BigEndian.AppendUint16([]byte{0, 10}, uint16(16+len(body)))
+		head = append(binary.BigEndian.AppendUint32(head, 1_700_000_000), make([]byte, 8)...)
+		return append(head, body...)
+	}
+	write := func(name string, parts ...[]byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, bytes.Join(parts, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file := write("flows.ipfix", message(oldLayout.template()), message(oldLayout.data(1)))
+	payload := write("datagram.dat", message(oldLayout.data(2)))
+	out, err := execute(t, "", "decode", file, payload)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{`"bytes":1,"packets":7`, `"bytes":2,"packets":7`, `"sampler_address":"0.0.0.0"`, `"time_received_ns":1700000000000000000`,
+		"frames 3, datagrams 3,"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
 func TestDecodeReportsWhatItCannotReadAndGoesOn(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pcap")
 	if out, err := execute(t, "", "decode", missing); err == nil || !strings.Contains(out, "missing.pcap") {
