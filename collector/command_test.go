@@ -342,6 +342,39 @@ func TestDecodeReadsIPFIXFilesAndPayloads(t *testing.T) {
 	}
 }
 
+// RFC 5610 section 3.9: options records whose scope is an element say its name and type. What a public list has keeps its name there.
+func TestDecodeNamesElementsThatTheExporterDescribes(t *testing.T) {
+	u16 := func(values ...uint16) (b []byte) {
+		for _, v := range values {
+			b = binary.BigEndian.AppendUint16(b, v)
+		}
+		return b
+	}
+	message := func(sets ...[]byte) []byte {
+		body := bytes.Join(sets, nil)
+		return bytes.Join([][]byte{u16(10, uint16(16+len(body)), 0x6553, 0xf100), make([]byte, 8), body}, nil)
+	}
+	describe := func(enterprise, id, kind uint16, name string) []byte {
+		return bytes.Join([][]byte{u16(0, enterprise, id), {byte(kind), byte(len(name))}, []byte(name)}, nil)
+	}
+	types := message(set(3, u16(400, 4, 2, 346, 4, 303, 2, 339, 1, 341, 65535)),
+		set(400, bytes.Join([][]byte{describe(4000, 1, 13, "customer"), describe(4000, 0x8002, 1, "colour"), describe(4000, 3, 99, "shape"),
+			describe(4000, 4, 1, "bad\"name"), describe(637, 93, 1, "other")}, nil)))
+	flows := message(set(2, u16(300, 6, 1, 4, 0x8001, 4, 0, 4000, 0x8002, 1, 0, 4000, 0x8003, 2, 0, 4000, 0x8004, 1, 0, 4000, 0x805d, 1, 0, 637)),
+		set(300, bytes.Join([][]byte{u16(0, 9), []byte("acme"), {7}, u16(513), {5}, []byte("a")}, nil)))
+	path := filepath.Join(t.TempDir(), "flows.ipfix")
+	if err := os.WriteFile(path, append(types, flows...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute(t, "", "decode", "--all-fields", "--quiet", path)
+	if err != nil {
+		t.Error(err)
+	}
+	if want := `"fields":{"customer":"acme","colour":7,"shape":513,"enterprise4000.4":"05","natSubString":"a"}`; !strings.Contains(out, want) {
+		t.Errorf("%s is not in\n%s", want, out)
+	}
+}
+
 func TestDecodeReportsWhatItCannotReadAndGoesOn(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pcap")
 	if out, err := execute(t, "", "decode", missing); err == nil || !strings.Contains(out, "missing.pcap") {
