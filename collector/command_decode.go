@@ -43,13 +43,18 @@ a capture do not stop the rest and do not change the exit status; files that can
 
 Flows carry the names that options tables, and tables sent as data, gave before: interfaces, applications and others. --options
 prints the records of options tables too, as lines of type OPTIONS. What a capture says late names the flows before it when the
-capture is given twice.
+capture is given twice. With --all-fields, vendors' elements that no public list has get the names and types that the exporter
+gave them before (RFC 5610).
 
 Files are read twice: what an exporter says late of the time from which its uptimes count holds for the flows before it too.
 A pipe and the standard input are read once.
 
 UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
-by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.`,
+by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.
+
+Files without frames are read as well: IPFIX files (RFC 5655), which have one message behind the other, and the payload of a
+single datagram. Their exporter is 0.0.0.0, and what they carry was received when it was exported; sFlow, which does not say
+when that was, when the file was saved.`,
 		Example: `  collector decode router.pcap | jq .src_addr
   collector decode --protocol ipfix --all-fields monday.pcapng.gz tuesday.pcapng.gz`,
 		Args: arguments(1, -1, "a capture"),
@@ -73,16 +78,17 @@ by their version. IPFIX is read over TCP and SCTP, too. The summary says what el
 
 // jsonSink writes each record as a line.
 type jsonSink struct {
-	out    *bufio.Writer
-	buffer []byte
-	err    error
+	out      *bufio.Writer
+	buffer   []byte
+	elements taughtElements
+	err      error
 }
 
 func (s *jsonSink) Record(r *flow.Record) {
 	if s.err != nil {
 		return
 	}
-	s.buffer = append(r.AppendJSON(s.buffer[:0], run.ExtraJSON), '\n')
+	s.buffer = append(r.AppendJSON(s.buffer[:0], s.elements.extraJSON), '\n')
 	_, s.err = s.out.Write(s.buffer)
 }
 
@@ -139,14 +145,17 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 		Names:      names,
 		MaxSamples: limits.SamplesPerDatagram,
 	}
-	sink := &jsonSink{out: bufio.NewWriterSize(out, 1<<16)}
+	sink := &jsonSink{out: bufio.NewWriterSize(out, 1<<16), elements: make(taughtElements)}
 	var places places
 	decoder := decode.New(protocol, store, settings, &counts, sink, func(p decode.Problem) {
 		fmt.Fprintf(messages, "%s: exporter %s: %s\n", places.name(p.Tag), p.Source, describe(p))
 	})
-	if flags.options {
-		decoder.ShowOptions(sink.options)
-	}
+	decoder.ShowOptions(func(o decode.OptionsRecord) {
+		sink.elements.learn(o)
+		if flags.options {
+			sink.options(o)
+		}
+	})
 	shared := taught(mode, limits.Exporters, &totals)
 	clocksOf(paths, protocol, mode, templateLimits, settings).restore(shared.Clocks)
 	decoder.Share(shared)

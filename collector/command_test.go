@@ -314,6 +314,67 @@ func TestDecodeReadsCapturesAsOneStreamAndReportsTheRest(t *testing.T) {
 	}
 }
 
+// RFC 5655: messages one behind the other, in which templates come before what they describe.
+func TestDecodeReadsIPFIXFilesAndPayloads(t *testing.T) {
+	message := func(body []byte) []byte {
+		head := binary.BigEndian.AppendUint16([]byte{0, 10}, uint16(16+len(body)))
+		head = append(binary.BigEndian.AppendUint32(head, 1_700_000_000), make([]byte, 8)...)
+		return append(head, body...)
+	}
+	write := func(name string, parts ...[]byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, bytes.Join(parts, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file := write("flows.ipfix", message(oldLayout.template()), message(oldLayout.data(1)))
+	payload := write("datagram.dat", message(oldLayout.data(2)))
+	out, err := execute(t, "", "decode", file, payload)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{`"bytes":1,"packets":7`, `"bytes":2,"packets":7`, `"sampler_address":"0.0.0.0"`, `"time_received_ns":1700000000000000000`,
+		"frames 3, datagrams 3,"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
+// RFC 5610 section 3.9: options records whose scope is an element say its name and type. What a public list has keeps its name there.
+func TestDecodeNamesElementsThatTheExporterDescribes(t *testing.T) {
+	u16 := func(values ...uint16) (b []byte) {
+		for _, v := range values {
+			b = binary.BigEndian.AppendUint16(b, v)
+		}
+		return b
+	}
+	message := func(sets ...[]byte) []byte {
+		body := bytes.Join(sets, nil)
+		return bytes.Join([][]byte{u16(10, uint16(16+len(body)), 0x6553, 0xf100), make([]byte, 8), body}, nil)
+	}
+	describe := func(enterprise, id, kind uint16, name string) []byte {
+		return bytes.Join([][]byte{u16(0, enterprise, id), {byte(kind), byte(len(name))}, []byte(name)}, nil)
+	}
+	types := message(set(3, u16(400, 4, 2, 346, 4, 303, 2, 339, 1, 341, 65535)),
+		set(400, bytes.Join([][]byte{describe(4000, 1, 13, "customer"), describe(4000, 0x8002, 1, "colour"), describe(4000, 3, 99, "shape"),
+			describe(4000, 4, 1, "bad\"name"), describe(637, 93, 1, "other")}, nil)))
+	flows := message(set(2, u16(300, 6, 1, 4, 0x8001, 4, 0, 4000, 0x8002, 1, 0, 4000, 0x8003, 2, 0, 4000, 0x8004, 1, 0, 4000, 0x805d, 1, 0, 637)),
+		set(300, bytes.Join([][]byte{u16(0, 9), []byte("acme"), {7}, u16(513), {5}, []byte("a")}, nil)))
+	path := filepath.Join(t.TempDir(), "flows.ipfix")
+	if err := os.WriteFile(path, append(types, flows...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute(t, "", "decode", "--all-fields", "--quiet", path)
+	if err != nil {
+		t.Error(err)
+	}
+	if want := `"fields":{"customer":"acme","colour":7,"shape":513,"enterprise4000.4":"05","natSubString":"a"}`; !strings.Contains(out, want) {
+		t.Errorf("%s is not in\n%s", want, out)
+	}
+}
+
 func TestDecodeReportsWhatItCannotReadAndGoesOn(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pcap")
 	if out, err := execute(t, "", "decode", missing); err == nil || !strings.Contains(out, "missing.pcap") {

@@ -32,6 +32,9 @@ const (
 
 // dissect finds the UDP datagram of a frame, or a message over TCP or SCTP, and reports whether there is one to be had now.
 func (r *Reader) dissect(f *frame) bool {
+	if f.linkType == linkPayload {
+		return r.payload(f)
+	}
 	etherType, b, ok := link(f.linkType, f.data)
 	if !ok {
 		if !knownLink(f.linkType) {

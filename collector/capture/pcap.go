@@ -35,7 +35,7 @@ func newPcap(in io.Reader) (*pcap, error) {
 		}
 	}
 	if p.order == nil {
-		return nil, errors.New("neither pcap nor pcapng, nor either of them in gzip")
+		return nil, errors.New("neither pcap nor pcapng, nor IPFIX or another export by itself, nor one of them in gzip")
 	}
 	p.linkType = p.order.Uint32(p.header[20:]) & 0xffff // the bits above tell about frame check sequences
 	return p, nil

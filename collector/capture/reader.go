@@ -1,5 +1,5 @@
 // Package capture reads UDP datagrams, and messages of IPFIX over TCP and SCTP, out of packet captures: pcap and pcapng files, compressed with gzip or not, of any
-// byte order and of the link types that captures of flow exports come in.
+// byte order and of the link types that captures of flow exports come in. IPFIX files (RFC 5655) and payloads of datagrams are read too.
 //
 // Captures may come from strangers: block sizes, fragments and everything else that a file can ask for is bounded, and
 // what cannot be read is reported and skipped.
@@ -155,7 +155,11 @@ func (r *Reader) open() bool {
 			return true
 		}
 	}
-	f, err := begin(file)
+	saved := time.Unix(0, 0)
+	if info, err := file.Stat(); err == nil {
+		saved = info.ModTime()
+	}
+	f, err := begin(file, saved)
 	if err != nil {
 		r.problem(0, err.Error())
 		_ = file.Close() // it was only read
@@ -166,7 +170,7 @@ func (r *Reader) open() bool {
 }
 
 // begin tells a file's format by its first bytes.
-func begin(file io.Reader) (format, error) {
+func begin(file io.Reader, saved time.Time) (format, error) {
 	in := bufio.NewReaderSize(file, 1<<16)
 	for range 2 { // a compressed capture, perhaps compressed again by a mirror; no deeper
 		magic, _ := in.Peek(2)
@@ -186,9 +190,11 @@ func begin(file io.Reader) (format, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the first bytes: %w", err)
 	}
-	switch [4]byte(magic) {
-	case [4]byte{0x0a, 0x0d, 0x0d, 0x0a}:
+	switch first := [4]byte(magic); {
+	case first == [4]byte{0x0a, 0x0d, 0x0d, 0x0a}:
 		return newPcapng(in), nil
+	case isPayload(first):
+		return &payloads{in: in, saved: saved}, nil
 	}
 	return newPcap(in)
 }

@@ -331,8 +331,10 @@ func FuzzReader(f *testing.F) {
 	m := message(30, 'a')
 	f.Add(pcapFile(binary.LittleEndian, magicMicro, 1, tcpSegment(0, tcpSYN, nil), tcpSegment(1, 16, m[:20]), tcpSegment(60, 16, m), tcpSegment(21, 17, m[20:])))
 	f.Add(pcapFile(binary.LittleEndian, magicMicro, 1, sctpPacket(dataChunk(1, 2, m[:20]), dataChunk(2, 1, m[20:]), dataChunk(3, 3, m))))
+	f.Add(join(ipfixMessage(40), ipfixMessage(16), ipfixMessage(30)[:20]))
+	f.Add(join(be16(5, 1, 0, 0), make([]byte, 64), be16(9, 1), make([]byte, 30)))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		format, err := begin(bytes.NewReader(file))
+		format, err := begin(bytes.NewReader(file), time.Unix(0, 0))
 		if err != nil {
 			return
 		}

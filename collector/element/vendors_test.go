@@ -41,6 +41,8 @@ func TestVendorsElementsHaveNamesAndTypes(t *testing.T) {
 		{false, 39499, 201, "\x02\x00\x00\x00\x00\x01", `dhcpHostMacAddr "02:00:00:00:00:01"`},
 		{false, 45346, 12236, "\x02", `vcLinkPolicy 2`},
 		{false, 45956, 12, "web", `serviceName "web"`},
+		{false, 6876, 893, "\xc0\x00\x02\x01", `tunnelSourceIPv4Address "192.0.2.1"`},
+		{false, 56506, 101, "web-0", `sourcePodName "web-0"`},
 		{false, 4000, 1, "a", `enterprise4000.1 "61"`},
 		{true, 0, 56701, "ssl\x00\x00", `App-ID "ssl"`},
 		{true, 0, 56702, "example\\alice\x00", `User-ID "example\\alice"`},

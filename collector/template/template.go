@@ -91,11 +91,8 @@ func Parse(version Version, kind Kind, b []byte, maxFields int) (*Template, int,
 		head = 6
 		scope = int(binary.BigEndian.Uint16(b[4:]))
 		if version == NetFlow9 {
-			// RFC 3954 section 6.1: both are lengths in bytes, the scope's first.
-			if count%4 != 0 || scope%4 != 0 {
-				return nil, len(b), fmt.Errorf("%w: options template %d has field lengths %d and %d, not multiples of 4",
-					ErrInvalid, id, count, scope)
-			}
+			// RFC 3954 section 6.1: both are lengths in bytes, the scope's first. Exporters get them wrong by a few, where no field
+			// begins.
 			count, scope = count/4+scope/4, count/4
 		}
 	}

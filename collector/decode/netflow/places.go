@@ -116,13 +116,13 @@ var places = []place{
 	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
-		"where none of them says anything, the destination port of protocols 1 and 58: type * 256 + code (Cisco, NetFlow v5; also v1, " +
-			"v7, v9, IPFIX); dst_port stays as exported"},
+		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
+			"NetFlow v5; also v1, v7, v9, IPFIX); dst_port stays as exported"},
 	{"src_as", [][]source{iana(opSrcAS, 16)}, ""},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, ""},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, ""},
-	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, ""},
-	{"dst_net", [][]source{iana(opDstNet, 13, 30)}, ""},
+	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, "none: more than 128. Four bytes may be a mask"},
+	{"dst_net", [][]source{iana(opDstNet, 13, 30)}, "as src_net"},
 	{"next_hop", [][]source{either(iana(opNextHopIPv4, 15), iana(opNextHopIPv6, 62))},
 		"none: the unspecified address (RFC 4291 section 2.5.2)"},
 	{"bgp_next_hop", [][]source{either(iana(opBGPNextHopIPv4, 18), iana(opBGPNextHopIPv6, 63))}, "none: the unspecified address"},

@@ -46,6 +46,8 @@ type plan struct {
 	hasLists bool
 	// needsInit: its times are uptimes that count from what only an options record says.
 	needsInit bool
+	// tellsICMP: it has type and code of ICMP, of which 0 and 0 is an answer to an echo (RFC 792). ICMPv6 has no type 0.
+	tellsICMP bool
 	// countsPackets: a field does.
 	countsPackets bool
 	// namings are the tables of names that its records are rows of.
@@ -143,6 +145,7 @@ func (c *compiler) survey() {
 	c.countsPackets = c.present[opPackets]
 	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
 		(has(t, elementStartUptime) || has(t, elementEndUptime))
+	c.tellsICMP = has(t, 32) || has(t, 176) && has(t, 177)
 	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
 	c.seen, c.seenReverse = make(map[elementKey]bool), make(map[elementKey]bool)
 }

@@ -134,7 +134,7 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record) {
 	if r.Proto == 0 {
 		r.Proto = uint32(cmp.Or(d.about.protocol, p.protocol))
 	}
-	if r.Proto == protocolICMP || r.Proto == protocolICMPv6 {
+	if r.Proto == protocolICMP && !p.tellsICMP || r.Proto == protocolICMPv6 {
 		icmpFromPort(r)
 	}
 	d.finishTimes(s, h, &d.times, r)
@@ -266,9 +266,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			r.DstAddr.Set16(v)
 			r.EType = packet.EtherTypeIPv6
 		case opSrcNet:
-			r.SrcNet = uint32(number(v))
+			r.SrcNet = prefixLength(v)
 		case opDstNet:
-			r.DstNet = uint32(number(v))
+			r.DstNet = prefixLength(v)
 		case opInIf:
 			r.InIf = interfaceIndex(v)
 		case opOutIf:
@@ -361,12 +361,12 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opEndUptime:
 			t.endUptime, t.hasEndUptime = uint32(number(v)), true
 		case opStartMilliseconds:
-			t.start, _ = h.instant(scaled(number(v), nanosPerMilli))
+			t.start, _ = h.plain(number(v), nanosPerMilli)
 		case opEndMilliseconds:
-			t.takeEnd(&h.clock, scaled(number(v), nanosPerMilli))
+			t.takeEnd(&h.clock, number(v), nanosPerMilli)
 		case opStartSeconds, opStartNTP, opStartDelta, opEndSeconds, opEndNTP, opEndDelta,
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP:
-			t.take(&h.clock, step.operation, v)
+			t.take(&h.clock, step.operation, step.id, v)
 		case opFrameSection:
 			d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
 		case opPacketSection:

@@ -46,6 +46,23 @@ func newClock(exportNs, receivedNs uint64, uptime uint32) clock {
 // skew is the time of export less that of receipt, in nanoseconds.
 func (c *clock) skew(received int64) int64 { return int64(c.exportNs) - received }
 
+// Units of absolute times, in nanoseconds, the coarsest first. Within what instant accepts no number of one of them is one of another.
+var units = [...]uint64{nanosPerSecond, nanosPerMilli, nanosPerMicro, 1}
+
+// plain is the time that n, a number of a unit since 1970, gives, 0 where it cannot be one. Exporters mistake units: what would be no time
+// in its own, but is one in another, is read as that.
+func (c *clock) plain(n, unit uint64) (ns uint64, future bool) {
+	if ns, future = c.instant(scaled(n, unit)); ns != 0 || n == 0 {
+		return ns, future
+	}
+	for _, other := range units {
+		if at := scaled(n, other); at >= clockSet && at <= c.latestNs {
+			return at, false
+		}
+	}
+	return 0, future
+}
+
 // instant is a time that a record gives, 0 where it cannot be one. Where the exporter's clock is not set, both it and the time of
 // export count from the same wrong moment.
 func (c *clock) instant(at uint64) (ns uint64, future bool) {
@@ -166,21 +183,30 @@ func fromNTP(v uint64) uint64 {
 // fineLength is that of the times that pmacct's nfprobe sends: seconds and microseconds since 1970, 8 bytes each.
 const fineLength = 16
 
+// noFraction are the bits of a fraction that no element for microseconds says anything with: whoever reads it must ignore them (RFC 7011
+// section 6.1.9).
+const noFraction = 1<<11 - 1
+
+// ofMicroseconds reports the elements for microseconds.
+func ofMicroseconds(id uint16) bool { return id == 154 || id == 155 || id == 324 }
+
 // fine is the time that an element for microseconds or nanoseconds gives, 0 where it cannot be one. Both are NTP timestamps (RFC 7011
 // sections 6.1.9 and 6.1.10), but nProbe and others count since 1970: as NTP timestamps these would be times in 2036 and after.
-func (c *clock) fine(v []byte) (ns uint64, future bool) {
+func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 	if len(v) == fineLength {
 		seconds, micros := min(number(v[:8]), math.MaxUint32), min(number(v[8:]), 999_999)
 		return c.instant(seconds*nanosPerSecond + micros*nanosPerMicro)
 	}
 	n := number(v)
-	if ns, future = c.instant(fromNTP(n)); ns != 0 {
+	ntp := n
+	if ofMicroseconds(id) {
+		ntp &^= noFraction
+	}
+	if ns, future = c.instant(fromNTP(ntp)); ns != 0 {
 		return ns, false
 	}
-	for _, plain := range [...]uint64{scaled(n, nanosPerMicro), n} {
-		if plain >= clockSet && plain <= c.latestNs {
-			return plain, false
-		}
+	if ns, _ = c.plain(n, nanosPerMicro); ns != 0 {
+		return ns, false
 	}
 	return 0, future
 }
@@ -195,20 +221,20 @@ type recordTimes struct {
 }
 
 // take notes the time, or the span of time, that a field gives. Milliseconds, which most exporters send, are read where the fields are.
-func (t *recordTimes) take(c *clock, op operation, v []byte) {
+func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 	n := number(v)
 	switch op {
 	case opStartSeconds:
-		t.start, _ = c.instant(scaled(n, nanosPerSecond))
+		t.start, _ = c.plain(n, nanosPerSecond)
 	case opStartNTP:
-		t.start, _ = c.fine(v)
+		t.start, _ = c.fine(id, v)
 	case opStartDelta:
 		t.start = before(c.baseNs, scaled(n, nanosPerMicro))
 	case opEndSeconds:
-		t.takeEnd(c, scaled(n, nanosPerSecond))
+		t.takeEnd(c, n, nanosPerSecond)
 	case opEndNTP:
 		var future bool
-		t.end, future = c.fine(v)
+		t.end, future = c.fine(id, v)
 		t.endsInFuture = t.endsInFuture || future
 	case opEndDelta:
 		t.end = before(c.baseNs, scaled(n, nanosPerMicro))
@@ -219,17 +245,17 @@ func (t *recordTimes) take(c *clock, op operation, v []byte) {
 	case opSystemInit:
 		t.systemInitMs = n
 	case opObserved:
-		t.observed, _ = c.instant(scaled(n, nanosPerMilli))
+		t.observed, _ = c.plain(n, nanosPerMilli)
 	case opObservedSeconds:
-		t.observed, _ = c.instant(scaled(n, nanosPerSecond))
+		t.observed, _ = c.plain(n, nanosPerSecond)
 	case opObservedNTP:
-		t.observed, _ = c.fine(v)
+		t.observed, _ = c.fine(id, v)
 	}
 }
 
-func (t *recordTimes) takeEnd(c *clock, at uint64) {
+func (t *recordTimes) takeEnd(c *clock, n, unit uint64) {
 	var future bool
-	t.end, future = c.instant(at)
+	t.end, future = c.plain(n, unit)
 	t.endsInFuture = t.endsInFuture || future
 }
 
@@ -258,7 +284,10 @@ func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Rec
 			t.end = t.start
 		}
 	}
-	if t.start == 0 || t.start > t.end {
+	if t.start == 0 {
+		t.start = before(t.end, t.durationNs) // where nothing else but how long it lasted is said, it ended when it was exported
+	}
+	if t.start < clockSet || t.start > t.end {
 		t.start = t.end
 	}
 	r.TimeFlowStartNs, r.TimeFlowEndNs = t.start, t.end

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 )
@@ -25,6 +26,20 @@ func vlan(v []byte) uint32 {
 	const most = 4094
 	if n := number(v); n <= most {
 		return uint32(n)
+	}
+	return 0
+}
+
+// prefixLength reads the length of a prefix, 0 where it can be none: more than an address has bits. Of four bytes it may be a mask, which
+// says the same by its bits.
+func prefixLength(v []byte) uint32 {
+	const most = 128
+	n := number(v)
+	if n <= most {
+		return uint32(n)
+	}
+	if mask := uint32(n); len(v) == 4 && bits.LeadingZeros32(^mask) == bits.OnesCount32(mask) {
+		return uint32(bits.OnesCount32(mask))
 	}
 	return 0
 }

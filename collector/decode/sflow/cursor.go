@@ -46,6 +46,15 @@ func (c *cursor) address(a *flow.Address) []byte {
 	return bytes
 }
 
+// hop reads the address of a next hop as address does. The unspecified one says that there is none (RFC 4291 section 2.5.2).
+func hop(b []byte, a *flow.Address) int {
+	n := address(b, a)
+	if a.IsZero() {
+		a.Clear()
+	}
+	return n
+}
+
 // address reads an address union (sFlow version 5, "enum address_type") from the front of b and returns its length with its type, 0
 // where it is cut short or of an unknown type.
 func address(b []byte, a *flow.Address) int {

@@ -97,7 +97,7 @@ func (d *decoder) readHeader(b []byte) (rest []byte, refusal ledger.Counter) {
 	if kind > addressIPv6 {
 		return nil, ledger.RefusedHeader
 	}
-	if d.header.Agent.Len() == 0 {
+	if d.header.Agent.IsZero() { // none, or the unspecified one of an agent that was not given any
 		d.header.Agent = d.source
 	}
 	if d.version == 5 {

@@ -8,7 +8,7 @@ import (
 
 // gateway reads "extended_gateway".
 func (d *decoder) gateway(b []byte) bool {
-	n := address(b, &d.r.BGPNextHop)
+	n := hop(b, &d.r.BGPNextHop)
 	if n == 0 {
 		return false
 	}
@@ -77,9 +77,13 @@ func (d *decoder) segment(b []byte) (rest []byte, ok bool) {
 	}
 	r := d.r
 	for i := range count {
-		r.DstAS = binary.BigEndian.Uint32(b[4*i:])
+		as := binary.BigEndian.Uint32(b[4*i:])
+		if as == 0 {
+			continue // no AS has it (RFC 7607): where nobody knows the path, agents send one of it
+		}
+		r.DstAS = as
 		if len(r.ASPath) < flow.MaxASPath {
-			r.ASPath = append(r.ASPath, r.DstAS)
+			r.ASPath = append(r.ASPath, as)
 		}
 	}
 	if len(r.ASPath) > 0 {

@@ -184,13 +184,13 @@ func prefixLength(bits uint32) uint32 {
 
 func (d *decoder) router(b []byte) bool {
 	r := d.r
-	n := address(b, &r.NextHop)
+	n := hop(b, &r.NextHop)
 	if n == 0 || len(b) < n+8 {
 		r.NextHop.Clear()
 		return false
 	}
 	r.SrcNet, r.DstNet = prefixLength(binary.BigEndian.Uint32(b[n:])), prefixLength(binary.BigEndian.Uint32(b[n+4:]))
-	d.parts.routed = n > 4
+	d.parts.routed = r.NextHop.Len() != 0
 	return true
 }
 
@@ -204,7 +204,7 @@ func (d *decoder) mpls(b []byte) bool {
 	if c.bad {
 		return false
 	}
-	if next.Len() != 0 {
+	if !next.IsZero() {
 		d.r.MPLSIP = append(d.r.MPLSIP[:0], next)
 	}
 	d.parts.held = true
