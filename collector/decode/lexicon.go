@@ -36,9 +36,9 @@ type lexicon struct {
 // shelf has the words of numbers that belong to one place. A look-up compares with all of them without a branch: on which of them a
 // number stands hangs on nothing that a processor could foresee, and a wrong guess costs more than the rest of the look-up.
 type shelf struct {
-	numbers [shelfWords]uint64
-	kinds   [shelfWords]wordKind // 0 where there is no word
-	words   [shelfWords]word
+	keys  [shelfWords]uint64
+	kinds [shelfWords]wordKind // 0 where there is no word
+	words [shelfWords]word
 }
 
 const shelfWords = 4
@@ -46,8 +46,7 @@ const shelfWords = 4
 // word is what a number means as one name of a flow, encoded; nil texts say that nobody gave it a name, or a description.
 type word struct{ name, description *flow.Text }
 
-// wordKind is what a word's number numbers, as what it is carried, and the generation of the lexicon that it was looked up in: one
-// comparison tells all of it.
+// wordKind is what a word's number numbers, as what it is carried, and the generation of the lexicon that it was looked up in.
 type wordKind uint64
 
 // kindBits are those of a wordKind below its generation, which begins at 1.
@@ -80,35 +79,35 @@ const (
 	textBytes    = 100 // beside what it says
 )
 
-// shelf is where the word of a number may be.
-func (l *lexicon) shelf(as flow.Name, number uint64) *shelf {
-	hash := (number + uint64(as)<<58) * 0x9e3779b97f4a7c15 >> 32
-	return &l.shelves[hash&uint64(len(l.shelves)-1)]
+// spread spreads numbers that stand close to each other, each to one of its own.
+func spread(as flow.Name, number uint64) uint64 {
+	return (number + uint64(as)<<58) * 0x9e3779b97f4a7c15
+}
+
+// shelf is where the word of what was spread may be.
+func (l *lexicon) shelf(spread uint64) *shelf {
+	return &l.shelves[spread>>32&uint64(len(l.shelves)-1)]
 }
 
 // find returns the word of a number that holds, or nil.
 func (l *lexicon) find(t names.Table, as flow.Name, number uint64) *word {
-	s, kind := l.shelf(as, number), l.kind(t, as)
-	first, second, third, fourth := s.differs(0, number, kind), s.differs(1, number, kind), s.differs(2, number, kind), s.differs(3, number, kind)
-	if isZero(first)|isZero(second)|isZero(third)|isZero(fourth) == 0 {
-		return nil
+	at, kind := spread(as, number), l.kind(t, as)
+	s, key := l.shelf(at), at^uint64(kind)
+	i := isZero(s.keys[1]^key) | isZero(s.keys[2]^key)<<1 | isZero(s.keys[3]^key)*3
+	if s.keys[i] != key || s.kinds[i] != kind {
+		return nil // or two kinds have this key: it is looked up
 	}
-	return &s.words[isZero(second)|isZero(third)<<1|3*isZero(fourth)]
-}
-
-// differs is 0 where place i has the word of a number.
-func (s *shelf) differs(i int, number uint64, kind wordKind) uint64 {
-	return s.numbers[i] ^ number | uint64(s.kinds[i]^kind)
+	return &s.words[i]
 }
 
 // isZero is 1 of 0, and else 0.
 func isZero(v uint64) uint64 { return (v - 1) &^ v >> 63 }
 
-// room returns which place of a shelf the word of a number is to have: where it was, or that of another that does not hold any more;
-// ok is false where all are taken.
-func (l *lexicon) room(s *shelf, kind wordKind, number uint64) (place int, ok bool) {
+// room returns which place of a shelf the word of what was spread is to have: where it was, or that of another that does not hold any
+// more; ok is false where all are taken.
+func (l *lexicon) room(s *shelf, kind wordKind, spread uint64) (place int, ok bool) {
 	for i, k := range s.kinds {
-		if s.numbers[i] == number && k.same(kind) && k != 0 {
+		if k != 0 && k.same(kind) && s.keys[i]^uint64(k) == spread {
 			return i, true
 		}
 		if k.generation() != l.generation && !ok {
@@ -177,17 +176,17 @@ func (l *lexicon) resize(shelves int) {
 	for i := range before {
 		for j, kind := range before[i].kinds {
 			if kind.generation() == l.generation {
-				l.put(kind, before[i].numbers[j], before[i].words[j])
+				l.put(kind, before[i].keys[j]^uint64(kind), before[i].words[j])
 			}
 		}
 	}
 }
 
-// put has a lexicon with room for it keep a word.
-func (l *lexicon) put(kind wordKind, number uint64, w word) {
-	s := l.shelf(kind.as(), number)
-	if i, ok := l.room(s, kind, number); ok {
-		s.numbers[i], s.kinds[i], s.words[i] = number, kind, w
+// put has a lexicon keep a word, if it has room for it.
+func (l *lexicon) put(kind wordKind, spread uint64, w word) {
+	s := l.shelf(spread)
+	if i, ok := l.room(s, kind, spread); ok {
+		s.keys[i], s.kinds[i], s.words[i] = spread^uint64(kind), kind, w
 		l.size += w.size()
 	}
 }
@@ -204,18 +203,18 @@ func textSize(t *flow.Text) int {
 // lookUp asks the Store what a number means, and remembers it.
 func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described flow.Name) *word {
 	n.cached -= l.size
-	kind := l.kind(t, as)
-	s := l.shelf(as, number)
-	place, ok := l.room(s, kind, number)
+	kind, at := l.kind(t, as), spread(as, number)
+	s := l.shelf(at)
+	place, ok := l.room(s, kind, at)
 	for !ok && len(l.shelves) < mostShelves {
 		l.resize(2 * len(l.shelves))
-		s = l.shelf(as, number)
-		place, ok = l.room(s, kind, number)
+		s = l.shelf(at)
+		place, ok = l.room(s, kind, at)
 	}
 	if n.cached+l.size > maxNamed {
 		n.makeRoom(l)
-		s = l.shelf(as, number)
-		place, _ = l.room(s, kind, number)
+		s = l.shelf(at)
+		place, _ = l.room(s, kind, at)
 	}
 	var name, description string
 	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}, l.own); row != nil {
@@ -230,7 +229,7 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 	w := &s.words[place]
 	l.size -= w.size()
 	w.name, w.description = textOf(w.name, as, name), textOf(w.description, described, description)
-	s.numbers[place], s.kinds[place] = number, kind
+	s.keys[place], s.kinds[place] = at^uint64(kind), kind
 	l.size += w.size()
 	n.cached += l.size
 	return w
