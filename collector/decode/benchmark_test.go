@@ -3,7 +3,9 @@ package decode_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
@@ -98,6 +100,44 @@ func BenchmarkDecode(b *testing.B) {
 				o.decode(w.datagram)
 			}
 			report(b, w.records)
+		})
+	}
+}
+
+// BenchmarkNames measures what names cost a record, decoding with and without them by turns: whatever slows a turn on a busy machine slows
+// the one beside it too, and the median of all turns tells.
+//
+//	go test ./collector/decode -run '^$' -bench Names -benchtime 4000x -count 6
+func BenchmarkNames(b *testing.B) {
+	for _, w := range workloads() {
+		b.Run(w.name, func(b *testing.B) {
+			plain, named := newOurs(), newNaming(b, w)
+			if w.before != nil {
+				plain.decode(w.before)
+			}
+			turn := func(o *ours) float64 {
+				const datagrams = 20
+				begun := time.Now()
+				for range datagrams {
+					o.buffer = o.buffer[:0]
+					o.decode(w.datagram)
+				}
+				return float64(time.Since(begun).Nanoseconds()) / float64(datagrams*w.records)
+			}
+			var without, more, share []float64
+			for b.Loop() {
+				before, with, after := turn(plain), turn(named), turn(plain)
+				base := (before + after) / 2
+				without, more, share = append(without, base), append(more, with-base), append(share, 100*(with/base-1))
+			}
+			median := func(list []float64) float64 {
+				slices.Sort(list)
+				return list[len(list)/2]
+			}
+			b.ReportMetric(median(without), "ns/record")
+			b.ReportMetric(median(more), "ns-more/record")
+			b.ReportMetric(median(share), "%-more")
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"cmp"
-	"math/bits"
 	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -29,21 +28,25 @@ type lexicon struct {
 	// name is the exporter's own, as of generation named.
 	name  *flow.Text
 	named uint64
-	// words are at the places of their numbers or a few behind; there are a power of two of places.
-	words []word
-	shift int
-	size  int // about how many bytes the lexicon takes
+	// shelves are a power of two.
+	shelves []shelf
+	size    int // about how many bytes the lexicon takes
 }
+
+// shelf has the words of numbers that belong to one place. A look-up compares with all of them without a branch: on which of them a
+// number stands hangs on nothing that a processor could foresee, and a wrong guess costs more than the rest of the look-up.
+type shelf struct {
+	keys  [shelfWords]uint64
+	kinds [shelfWords]wordKind // 0 where there is no word
+	words [shelfWords]word
+}
+
+const shelfWords = 4
 
 // word is what a number means as one name of a flow, encoded; nil texts say that nobody gave it a name, or a description.
-type word struct {
-	number            uint64
-	kind              wordKind // 0 where there is none
-	name, description *flow.Text
-}
+type word struct{ name, description *flow.Text }
 
-// wordKind is what a word's number numbers, as what it is carried, and the generation of the lexicon that it was looked up in: one
-// comparison tells all of it.
+// wordKind is what a word's number numbers, as what it is carried, and the generation of the lexicon that it was looked up in.
 type wordKind uint64
 
 // kindBits are those of a wordKind below its generation, which begins at 1.
@@ -63,59 +66,55 @@ func (k wordKind) generation() uint64 { return uint64(k >> kindBits) }
 // same reports whether two are of one kind, of whatever generation.
 func (k wordKind) same(o wordKind) bool { return k&(1<<kindBits-1) == o&(1<<kindBits-1) }
 
-// Sizes of a lexicon, in words.
+// Sizes of a lexicon: the most have room for the interfaces of a large chassis, each as input and as output.
 const (
-	fewestWords = 4
-	mostWords   = 1 << 13
-	// probes is how many places a word may have.
-	probes = 4
+	fewestShelves = 1
+	mostShelves   = 1 << 13
 )
 
 // About how many bytes things take.
 const (
-	lexiconBytes = 400 // without words
-	wordBytes    = 32
+	lexiconBytes = 400 // without shelves
+	shelfBytes   = 32 * shelfWords
 	textBytes    = 100 // beside what it says
 )
 
-// place is the first where the word of a number may be.
-func (l *lexicon) place(as flow.Name, number uint64) int {
-	return int((number + uint64(as)<<58) * 0x9e3779b97f4a7c15 >> l.shift)
+// spread spreads numbers that stand close to each other, each to one of its own.
+func spread(as flow.Name, number uint64) uint64 {
+	return (number + uint64(as)<<58) * 0x9e3779b97f4a7c15
+}
+
+// shelf is where the word of what was spread may be.
+func (l *lexicon) shelf(spread uint64) *shelf {
+	return &l.shelves[spread>>32&uint64(len(l.shelves)-1)]
 }
 
 // find returns the word of a number that holds, or nil.
 func (l *lexicon) find(t names.Table, as flow.Name, number uint64) *word {
-	at, kind, words := l.place(as, number), l.kind(t, as), l.words
-	for i := range probes {
-		w := &words[(at+i)&(len(words)-1)]
-		if w.number == number && w.kind == kind {
-			return w
-		}
-		if w.kind == 0 {
-			return nil
-		}
+	at, kind := spread(as, number), l.kind(t, as)
+	s, key := l.shelf(at), at^uint64(kind)
+	i := isZero(s.keys[1]^key) | isZero(s.keys[2]^key)<<1 | isZero(s.keys[3]^key)*3
+	if s.keys[i] != key || s.kinds[i] != kind {
+		return nil // or two kinds have this key: it is looked up
 	}
-	return nil
+	return &s.words[i]
 }
 
-// room returns where the word of a number is to be: where it was, or that of another that does not hold any more; nil where all
-// places are taken.
-func (l *lexicon) room(kind wordKind, number uint64) *word {
-	at := l.place(kind.as(), number)
-	var free *word
-	for i := range probes {
-		w := &l.words[(at+i)&(len(l.words)-1)]
-		if w.number == number && w.kind.same(kind) && w.kind != 0 {
-			return w
+// isZero is 1 of 0, and else 0.
+func isZero(v uint64) uint64 { return (v - 1) &^ v >> 63 }
+
+// room returns which place of a shelf the word of what was spread is to have: where it was, or that of another that does not hold any
+// more; ok is false where all are taken.
+func (l *lexicon) room(s *shelf, kind wordKind, spread uint64) (place int, ok bool) {
+	for i, k := range s.kinds {
+		if k != 0 && k.same(kind) && s.keys[i]^uint64(k) == spread {
+			return i, true
 		}
-		if w.kind.generation() != l.generation && free == nil {
-			free = w
-		}
-		if w.kind == 0 {
-			break
+		if k.generation() != l.generation && !ok {
+			place, ok = i, true
 		}
 	}
-	return free
+	return place, ok
 }
 
 // lexicon finds or begins that of a record, and lets go of words that may not hold any more.
@@ -162,7 +161,7 @@ func (n *namer) find(key lexiconKey) *lexicon {
 			from := agentScope(key.source.Addr(), l.scope.Exporter)
 			l.taught, l.scope.Domain, l.own = from.Exporter, from.Domain, true
 		}
-		l.resize(fewestWords)
+		l.resize(fewestShelves)
 		n.cached += l.size
 		n.known[key] = l
 	}
@@ -171,18 +170,24 @@ func (n *namer) find(key lexiconKey) *lexicon {
 }
 
 // resize gives a lexicon more places, and keeps the words that hold.
-func (l *lexicon) resize(size int) {
-	before := l.words
-	l.words, l.shift, l.size = make([]word, size), 64-bits.TrailingZeros(uint(size)), lexiconBytes+size*wordBytes
+func (l *lexicon) resize(shelves int) {
+	before := l.shelves
+	l.shelves, l.size = make([]shelf, shelves), lexiconBytes+shelves*shelfBytes
 	for i := range before {
-		w := &before[i]
-		if w.kind.generation() != l.generation {
-			continue
+		for j, kind := range before[i].kinds {
+			if kind.generation() == l.generation {
+				l.put(kind, before[i].keys[j]^uint64(kind), before[i].words[j])
+			}
 		}
-		if to := l.room(w.kind, w.number); to != nil {
-			*to = *w
-			l.size += w.size()
-		}
+	}
+}
+
+// put has a lexicon keep a word, if it has room for it.
+func (l *lexicon) put(kind wordKind, spread uint64, w word) {
+	s := l.shelf(spread)
+	if i, ok := l.room(s, kind, spread); ok {
+		s.keys[i], s.kinds[i], s.words[i] = spread^uint64(kind), kind, w
+		l.size += w.size()
 	}
 }
 
@@ -198,18 +203,18 @@ func textSize(t *flow.Text) int {
 // lookUp asks the Store what a number means, and remembers it.
 func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described flow.Name) *word {
 	n.cached -= l.size
-	kind := l.kind(t, as)
-	w := l.room(kind, number)
-	for w == nil && len(l.words) < mostWords {
-		l.resize(2 * len(l.words))
-		w = l.room(kind, number)
+	kind, at := l.kind(t, as), spread(as, number)
+	s := l.shelf(at)
+	place, ok := l.room(s, kind, at)
+	for !ok && len(l.shelves) < mostShelves {
+		l.resize(2 * len(l.shelves))
+		s = l.shelf(at)
+		place, ok = l.room(s, kind, at)
 	}
 	if n.cached+l.size > maxNamed {
 		n.makeRoom(l)
-		w = l.room(kind, number)
-	}
-	if w == nil {
-		w = &l.words[l.place(as, number)]
+		s = l.shelf(at)
+		place, _ = l.room(s, kind, at)
 	}
 	var name, description string
 	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}, l.own); row != nil {
@@ -221,9 +226,10 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 	if described == noName {
 		description = ""
 	}
+	w := &s.words[place]
 	l.size -= w.size()
 	w.name, w.description = textOf(w.name, as, name), textOf(w.description, described, description)
-	w.number, w.kind = number, kind
+	s.keys[place], s.kinds[place] = at^uint64(kind), kind
 	l.size += w.size()
 	n.cached += l.size
 	return w
@@ -243,8 +249,8 @@ func (n *namer) makeRoom(l *lexicon) {
 		}
 	}
 	if n.cached+l.size > enough {
-		l.words = nil
-		l.resize(fewestWords)
+		l.shelves = nil
+		l.resize(fewestShelves)
 	}
 }
 

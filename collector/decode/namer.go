@@ -10,7 +10,7 @@ import (
 type NameSet uint16
 
 // Has reports whether n is one of them.
-func (s NameSet) Has(n flow.Name) bool { return s&(1<<n) != 0 }
+func (s NameSet) Has(n flow.Name) bool { return s>>(n&15)&1 != 0 }
 
 // With is s and names.
 func (s NameSet) With(list ...flow.Name) NameSet {
@@ -53,15 +53,8 @@ const maxNamed = 16 << 20
 func (n *namer) Record(r *flow.Record) {
 	r.Names = r.Names[:0]
 	l := n.lexicon(r)
-	if n.want&interfaceNames != 0 && (r.InIf != 0 || r.OutIf != 0) {
-		named := true
-		if r.InIf != 0 {
-			named = n.name(r, l, names.Interfaces, uint64(r.InIf), flow.InIfName, flow.InIfDescription)
-		}
-		if r.OutIf != 0 && !n.name(r, l, names.Interfaces, uint64(r.OutIf), flow.OutIfName, flow.OutIfDescription) {
-			named = false
-		}
-		n.count(names.Interfaces, &n.naming.Interfaces, named)
+	if n.want&interfaceNames != 0 && r.InIf|r.OutIf != 0 {
+		n.interfaces(r, l)
 	}
 	numbers := &r.Numbers
 	if numbers.Application != 0 && n.want.Has(flow.ApplicationName) {
@@ -86,6 +79,27 @@ func (n *namer) Record(r *flow.Record) {
 		n.count(names.Domains, &n.naming.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
 	}
 	n.sink.Record(r)
+}
+
+// interfaces names the interfaces of a flow, which has one at least.
+func (n *namer) interfaces(r *flow.Record, l *lexicon) {
+	list, named := r.Names, true
+	if r.InIf != 0 {
+		w := l.find(names.Interfaces, flow.InIfName, uint64(r.InIf))
+		if w == nil {
+			w = n.lookUp(l, names.Interfaces, uint64(r.InIf), flow.InIfName, flow.InIfDescription)
+		}
+		list, named = n.append(list, w, flow.InIfName, flow.InIfDescription), w.name != nil
+	}
+	if r.OutIf != 0 {
+		w := l.find(names.Interfaces, flow.OutIfName, uint64(r.OutIf))
+		if w == nil {
+			w = n.lookUp(l, names.Interfaces, uint64(r.OutIf), flow.OutIfName, flow.OutIfDescription)
+		}
+		list, named = n.append(list, w, flow.OutIfName, flow.OutIfDescription), named && w.name != nil
+	}
+	r.Names = list
+	n.count(names.Interfaces, &n.naming.Interfaces, named)
 }
 
 // vrfs names the VRFs of a flow. VRF 0, the default one, mostly has no name, and lacks none.
@@ -113,16 +127,19 @@ func (n *namer) name(r *flow.Record, l *lexicon, t names.Table, number uint64, n
 	if w == nil {
 		w = n.lookUp(l, t, number, name, description)
 	}
-	if w.name == nil && w.description == nil {
-		return false
-	}
+	r.Names = n.append(r.Names, w, name, description)
+	return w.name != nil
+}
+
+// append adds what flows are to carry of a word.
+func (n *namer) append(list []*flow.Text, w *word, name, description flow.Name) []*flow.Text {
 	if w.name != nil && n.want.Has(name) {
-		r.Names = append(r.Names, w.name)
+		list = append(list, w.name)
 	}
 	if w.description != nil && n.want.Has(description) {
-		r.Names = append(r.Names, w.description)
+		list = append(list, w.description)
 	}
-	return w.name != nil
+	return list
 }
 
 // count counts a record, for the fleet and for its exporter.

@@ -118,14 +118,16 @@ func (r *Record) setName(t *Text) {
 
 // names writes the names that r has.
 func (w *writer) names(r *Record) {
+	b, n := w.b, w.n // copies stay in registers
 	for _, t := range r.Names {
 		if t.size <= shortWire {
-			*(*[shortWire]byte)(w.b[w.n:]) = t.short
-			w.n += t.size
+			*(*[shortWire]byte)(b[n:]) = t.short
+			n += t.size
 		} else {
-			w.n += copy(w.b[w.n:], t.long)
+			n += copy(b[n:], t.long)
 		}
 	}
+	w.n = n
 }
 
 // namesSize bounds what names writes.
