@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
-	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/wave"
@@ -32,10 +32,14 @@ const (
 	longestDeadline = time.Hour
 )
 
+// askedForm is what annotationAsked begins with. Whoever hashes something else changes it: what was noted in another form says nothing, and
+// not that others ask for something else.
+const askedForm = "v2-"
+
 // askedOf is what annotationAsked says. The generation stands for the spec: what a new definition fills in does not change it, and is of the
-// operator's making too.
-func askedOf(d *fleet.Fleet, devices []config.Device) string {
-	return hashOf(d.Collector.UID, d.Collector.Generation, d.SecretVersions, devices)
+// operator's making too. So is what the operator makes of FlowExporters: exporters.Asked is what they say.
+func askedOf(d *fleet.Fleet, exporters []string) string {
+	return askedForm + hashOf(d.Collector.UID, d.Collector.Generation, d.SecretVersions, exporters)
 }
 
 // awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
@@ -77,7 +81,7 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, c
 // asksOther reports whether others than the operator ask for something else than what the DaemonSet was made for.
 func asksOther(f *judge.Facts, asked string) bool {
 	was := f.DaemonSet.Annotations[annotationAsked]
-	if was == "" { // made by an operator that did not note it
+	if !strings.HasPrefix(was, askedForm) { // made by an operator that did not note it, or in another form
 		return f.Collector.Status.ObservedGeneration != f.Collector.Generation
 	}
 	return was != asked
@@ -124,7 +128,8 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 		return 0, nil
 	}
 	ready := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionReady)
-	well := v.Settled && len(f.Applied.Changed) == 0 && (turn == turnNotReady || ready != nil && ready.Status == metav1.ConditionTrue)
+	untold := unreadConfiguration(f)
+	well := v.Settled && len(f.Applied.Changed) == 0 && untold == "" && (turn == turnNotReady || ready != nil && ready.Status == metav1.ConditionTrue)
 	phase := replacing
 	switch {
 	case well:
@@ -148,6 +153,8 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 		why := "it does not stay Ready"
 		if ready != nil && ready.Status != metav1.ConditionTrue {
 			why = fmt.Sprintf("Ready is %s, %s", ready.Status, ready.Reason)
+		} else if untold != "" && v.Settled {
+			why = untold
 		} else if v.Stuck {
 			why = judge.ReasonProgressDeadlineExceeded
 		} else if phase == replacing {
@@ -160,11 +167,30 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 		}
 		return 0, nil
 	}
-	r.waves.note(name, wave.Rolling, "")
+	r.waves.note(name, wave.Rolling, untold)
 	if phase == replaced {
 		return soonest(max(f.Deadline()-lasted, time.Millisecond), left), nil
 	}
 	return left, nil
+}
+
+// unreadConfiguration says which collectors have not taken up their ConfigMap, empty for none. A change of it alone replaces no pod, so that
+// the DaemonSet says nothing. Collectors do, but for those of former versions; one that cannot be asked does not hold the others.
+func unreadConfiguration(f *judge.Facts) string {
+	if f.Configuration == "" {
+		return ""
+	}
+	old := 0
+	for i := range f.Collectors.Reports {
+		switch r := &f.Collectors.Reports[i]; {
+		case r.Asked.IsZero(), r.Answers() && r.Now.Configuration != "" && r.Now.Configuration != f.Configuration:
+			old++
+		}
+	}
+	if old == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d collectors have not taken up their changed configuration", old, len(f.Collectors.Reports))
 }
 
 // patience is for how long a fleet may hold its turn without more collectors being replaced. The fleet's deadline is its owner's to choose,

@@ -224,3 +224,14 @@ func TestALongDeadlineDoesNotHoldTheOthersAsLong(t *testing.T) {
 	w.run(a, 0) // it came up after all
 	w.takesUp(b)
 }
+
+// What an operator of another version noted of a fleet in its own way is no change of a user.
+func TestAnotherFormOfWhatWasNotedDoesNotPassTheWave(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b")
+	a, b := fleets[0], fleets[1]
+	change(w, w.daemonSet(b), func(set *appsv1.DaemonSet) { set.Annotations[annotationAsked] = "v1-0123456789abcdef" })
+	w.upgraded(wave.Rules{AtOnce: 1})
+	w.takesUp(a)
+	w.waits(w.namespace+"/a takes it up", b)
+}
