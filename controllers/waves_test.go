@@ -220,7 +220,7 @@ func TestALongDeadlineDoesNotHoldTheOthersAsLong(t *testing.T) {
 	now.ahead.Store(int64(2*longestDeadline + time.Minute))
 	operator.reconcile(a)
 	operator.reconcile(b)
-	w.waits(w.namespace+"/a has it and is not well since: no more of its collectors are replaced", b)
+	w.waits(w.namespace+"/a has it and is not well since: no more of its pods are replaced", b)
 	w.run(a, 0) // it came up after all
 	w.takesUp(b)
 }
