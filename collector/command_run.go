@@ -33,7 +33,7 @@ Where the environment variable NODE_NAME is set, each line of the log has it as 
 			if path == "" {
 				return misuse{fmt.Errorf("--config is missing: \"collector config example\" prints a file to begin with")}
 			}
-			c, err := config.Load(path)
+			c, file, err := config.LoadFile(path)
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ Where the environment variable NODE_NAME is set, each line of the log has it as 
 			if node := os.Getenv(nodeVariable); node != "" {
 				log = log.With("node", node)
 			}
-			return run.Run(command.Context(), path, instance, c, level, log)
+			return run.Run(command.Context(), path, file, instance, c, level, log)
 		},
 	}
 	command.Flags().StringVar(&path, "config", "", "configuration file (YAML)")

@@ -18,6 +18,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 var (
@@ -32,7 +33,7 @@ var (
 func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	w := newWorld(t)
 	letKeepSinks(w)
-	operator := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, rollouts: wave.Rules{AtOnce: 1}})
 	fc, sink := w.create("edge"), w.sinkOf("edge", "warehouse")
 	w.run(fc, 0)
 	w.expectReady(fc)
@@ -46,8 +47,11 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	natstest.Eventually(t, "the FlowSink's conditions and what was lost are served", func() bool {
 		operator.consumers.set([]string{fc.Namespace, fc.Name, read.Name}, &read, true)
 		operator.readers.set([]string{sink.Namespace, sink.Name}, &read, true)
+		// A fleet that stops an upgrade, and one that waits for it.
+		operator.waves.note(objectKey{fc.Namespace, "broken"}, wave.Failed, "")
+		operator.waves.set(objectKey{fc.Namespace, "patient"}, func(t *turn) { t.State = wave.Waiting })
 		served = controllertest.Scrape(t, server.URL)
-		return served["flowfleet_operator_flowsink_condition"] != nil && served["flowfleet_operator_flowsink_last_loss_timestamp_seconds"] != nil
+		return served["flowfleet_operator_rollout_stopped_timestamp_seconds"] != nil && served["flowfleet_operator_flowsink_condition"] != nil && served["flowfleet_operator_flowsink_last_loss_timestamp_seconds"] != nil
 	})
 	for name, family := range served {
 		has[name] = make(map[string]bool)

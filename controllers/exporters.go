@@ -72,20 +72,21 @@ func hasExporters(manager ctrl.Manager) bool {
 	return false
 }
 
-// devices are what FlowExporters ask of a fleet's collectors; none where exporters.objects is Off, or without the kind.
-func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) ([]config.Device, error) {
+// devices are what FlowExporters ask of a fleet's collectors, and asked what they are made of; none where exporters.objects is Off, or without
+// the kind.
+func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) (devices []config.Device, asked []string, err error) {
 	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || r.exporters == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	objects, err := r.exporters.List(ctx, client.ObjectKeyFromObject(fc))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	from, err := r.files.Of(ctx, objects)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return exporters.SettingsOf(objects, from).Devices, nil
+	return exporters.SettingsOf(objects, from).Devices, exporters.Asked(objects, from), nil
 }
 
 // fleetOfExporter names the FlowCollector that a FlowExporter is of.

@@ -86,7 +86,7 @@ func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
 	r := &Reconciler{Client: w.c, exporters: exporters.NewLister(w.c, nil)}
 	for objects, want := range map[v1alpha1.ExporterObjects]int{v1alpha1.ObjectsOff: 0, v1alpha1.ObjectsDeclared: 1, v1alpha1.ObjectsAll: 1} {
 		fc := w.fleet("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.Objects = objects })
-		if d, err := r.devices(t.Context(), fc); err != nil || len(d) != want {
+		if d, _, err := r.devices(t.Context(), fc); err != nil || len(d) != want {
 			t.Errorf("with %s: %d devices, %v", objects, len(d), err)
 		}
 	}

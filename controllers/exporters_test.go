@@ -43,30 +43,8 @@ func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
 		_, _ = out.Write(text)
 	}))
 	t.Cleanup(server.Close)
-	address, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := strconv.Atoi(address.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
 	fc := w.create("edge")
-	labels := map[string]string{fleet.LabelManagedBy: fleet.Product}
-	for k, v := range fleet.Selector(fc) {
-		labels[k] = v
-	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-collector-a", Labels: labels,
-		OwnerReferences: []metav1.OwnerReference{ownedBy("DaemonSet", fleet.ObjectName(fc))}}, Spec: corev1.PodSpec{
-		NodeName: "n1", Containers: []corev1.Container{{Name: "collector", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
-	if err := w.c.Create(t.Context(), pod); err != nil {
-		t.Fatal(err)
-	}
-	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
-	pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
-	if err := w.c.Status().Update(t.Context(), pod); err != nil {
-		t.Fatal(err)
-	}
+	w.collectorPod(fc, server)
 	startOperator(w, w.s, w.namespace, operatorOptions{exporters: time.Second})
 	exporter := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-192.0.2.1"}}
 	natstest.Eventually(t, "the sender has an object, which says that it sends", func() bool {
@@ -74,6 +52,34 @@ func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
 	})
 	if exporter.Status.Nodes[0] != "n1" || exporter.Status.Protocol != "sflow" || exporter.OwnerReferences[0].Name != "edge" {
 		t.Errorf("%+v", exporter)
+	}
+}
+
+// collectorPod makes a pod of a fleet on the node n1, whose port of metrics is a server's.
+func (w *world) collectorPod(fc *v1alpha1.FlowCollector, server *httptest.Server) {
+	w.Helper()
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		w.Fatal(err)
+	}
+	port, err := strconv.Atoi(address.Port())
+	if err != nil {
+		w.Fatal(err)
+	}
+	labels := map[string]string{fleet.LabelManagedBy: fleet.Product}
+	for k, v := range fleet.Selector(fc) {
+		labels[k] = v
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fc.Name + "-collector-a", Labels: labels,
+		OwnerReferences: []metav1.OwnerReference{ownedBy("DaemonSet", fleet.ObjectName(fc))}}, Spec: corev1.PodSpec{
+		NodeName: "n1", Containers: []corev1.Container{{Name: "collector", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
+	if err := w.c.Create(w.Context(), pod); err != nil {
+		w.Fatal(err)
+	}
+	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
+	pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
+	if err := w.c.Status().Update(w.Context(), pod); err != nil {
+		w.Fatal(err)
 	}
 }
 

@@ -50,6 +50,8 @@ type operator struct {
 	// metrics has those of FlowCollectors, of which consumers are some.
 	metrics            *prometheus.Registry
 	consumers, readers consumerMetrics
+	// waves of FlowCollectors.
+	waves *waves
 }
 
 type operatorOptions struct {
@@ -126,9 +128,11 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		t.Fatal(err)
 	}
 	o.consumers = r.consumers
+	r.registry = o.metrics
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
 	}
+	o.waves = r.waves
 	if options.sinks {
 		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed,
 			lookInterval: options.sinksInterval}

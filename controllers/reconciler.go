@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
@@ -152,7 +154,7 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 		return err
 	}
 	f.Secrets = servers.known
-	devices, err := r.devices(ctx, fc)
+	devices, ofExporters, err := r.devices(ctx, fc)
 	if err != nil {
 		return err
 	}
@@ -168,10 +170,11 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	hold(f, connection)
 	var objects []child
 	if !f.Unusable() { // what cannot be applied is not made either: an error of it would keep the conditions from saying why
-		asked := askedOf(desired, devices)
+		asked := askedOf(desired, ofExporters)
 		if objects, err = children(desired, connection, asked); err != nil {
 			return err
 		}
+		f.Configuration = fileVersion(desired, objects)
 		if err := r.awaitTurn(ctx, f, m, objects, asked); err != nil {
 			return err
 		}
@@ -187,6 +190,16 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	r.readFindings(f)
 	r.tellDeeds(ctx, fc)
 	return applyErr
+}
+
+// fileVersion is that of the configuration that collectors are to have.
+func fileVersion(d *fleet.Fleet, objects []child) string {
+	for _, c := range objects {
+		if m, ok := c.wanted.(*coreac.ConfigMapApplyConfiguration); ok && c.name == fleet.ObjectName(d.Collector) {
+			return config.FileVersion([]byte(m.Data[fleet.ConfigurationFile]))
+		}
+	}
+	return ""
 }
 
 // forget what was known of an object that is gone.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -33,6 +34,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/observation"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 const (
@@ -129,7 +131,12 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	notify := func(namespace, name string) {
 		found <- event.GenericEvent{Object: &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}}
 	}
-	r.waves = newWaves(r.Rollouts, func(k objectKey) { notify(k.Namespace, k.Name) })
+	r.waves = newWaves(r.Rollouts, r.Clock, func(k objectKey) { notify(k.Namespace, k.Name) }, tellFailed(manager.GetLogger(), "FlowCollector"))
+	if r.registry != nil {
+		if err := r.registry.Register(newWaveMetrics(r.waves, "FlowCollector")); err != nil {
+			return fmt.Errorf("registering the operator's metrics: %w", err)
+		}
+	}
 	r.prober = jetstream.NewProber(jetstream.ProberOptions{Notify: func(k jetstream.Key) { notify(k.Namespace, k.Name) }})
 	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) { notify(k.Namespace, k.Name) }})
 	if r.Watches == nil {
@@ -181,6 +188,14 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	return nil
+}
+
+// tellFailed tells the operator's log which object of a kind stops the others: their own messages do not, where it is somebody else's.
+func tellFailed(log logr.Logger, kind string) func(wave.Fleet) {
+	return func(f wave.Fleet) {
+		log.Info("an object is not well since it has a change of the operator's own making; with --rollouts-at-once the others wait, unless "+
+			"--rollouts-past-failures is set", "kind", kind, "object", f.Name, "why", f.Why)
+	}
 }
 
 // runnable is a function that runs until its context ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,17 +13,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
-	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/judge"
-	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 const (
-	// annotationAsked, of the DaemonSet, is the hash of what others than the operator say of a fleet: its spec, FlowExporters, Secrets. An
+	// annotationAsked, of the DaemonSet or Deployment, is the hash of what others than the operator say of a fleet: its spec, FlowExporters, Secrets. An
 	// object that is to change though this stays as it was changes because of the operator.
 	annotationAsked = "flowfleet.io/asked"
-	// annotationTurn, of the DaemonSet, is there while a fleet takes up a change of the operator's own making. It says whether the fleet was
+	// annotationTurn, of the DaemonSet or Deployment, is there while a fleet takes up a change of the operator's own making. It says whether the fleet was
 	// Ready before. Whoever removes it lets the next fleet take the change up.
 	annotationTurn = "flowfleet.io/turn"
 	turnReady      = "Ready"
@@ -32,10 +31,14 @@ const (
 	longestDeadline = time.Hour
 )
 
+// askedForm is what annotationAsked begins with. Whoever hashes something else changes it: what was noted in another form says nothing, and
+// not that others ask for something else.
+const askedForm = "v2-"
+
 // askedOf is what annotationAsked says. The generation stands for the spec: what a new definition fills in does not change it, and is of the
-// operator's making too.
-func askedOf(d *fleet.Fleet, devices []config.Device) string {
-	return hashOf(d.Collector.UID, d.Collector.Generation, d.SecretVersions, devices)
+// operator's making too. So is what the operator makes of FlowExporters: exporters.Asked is what they say.
+func askedOf(d *fleet.Fleet, exporters []string) string {
+	return askedForm + hashOf(d.Collector.UID, d.Collector.Generation, d.SecretVersions, exporters)
 }
 
 // awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
@@ -47,11 +50,12 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, c
 	if m.letPass == asked { // the DaemonSet says so already, and what was not applied beside it is no less asked for
 		return nil
 	}
-	if asksOther(f, asked) {
+	if asksOther(set, fc.Status.ObservedGeneration != fc.Generation, asked) {
 		m.letPass = asked
 		return nil
 	}
-	if own, err := r.operatorChanges(ctx, f, children); err != nil || !own {
+	mine := func(o client.Object) bool { return belongs(o, fc) }
+	if own, err := operatorChanges(ctx, r.Client, fc.Namespace, mine, children); err != nil || !own {
 		return err
 	}
 	list := &v1alpha1.FlowCollectorList{}
@@ -71,27 +75,27 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, c
 	}
 	// Before the change itself: an operator that is restarted between the two knows that the fleet rolls.
 	turn = r.waves.turn(key(fc), set.Annotations[annotationTurn])
-	return r.markTurn(ctx, f, &turn)
+	return markTurn(ctx, r.Client, set, &turn)
 }
 
-// asksOther reports whether others than the operator ask for something else than what the DaemonSet was made for.
-func asksOther(f *judge.Facts, asked string) bool {
-	was := f.DaemonSet.Annotations[annotationAsked]
-	if was == "" { // made by an operator that did not note it
-		return f.Collector.Status.ObservedGeneration != f.Collector.Generation
+// asksOther reports whether others than the operator ask for something else than what an object was made for. newSpec is whether the spec is
+// one that was not applied yet.
+func asksOther(o client.Object, newSpec bool, asked string) bool {
+	was := o.GetAnnotations()[annotationAsked]
+	if !strings.HasPrefix(was, askedForm) { // made by an operator that did not note it, or in another form
+		return newSpec
 	}
 	return was != asked
 }
 
-// operatorChanges reports whether objects of the fleet are to change, where nobody else asks for that.
-func (r *Reconciler) operatorChanges(ctx context.Context, f *judge.Facts, children []child) (bool, error) {
-	fc := f.Collector
+// operatorChanges reports whether objects that are mine are to change, where nobody else asks for that.
+func operatorChanges(ctx context.Context, reader client.Reader, namespace string, mine func(client.Object) bool, children []child) (bool, error) {
 	for _, c := range children {
 		c.live = c.live.DeepCopyObject().(client.Object)
-		switch err := r.Client.Get(ctx, client.ObjectKey{Namespace: fc.Namespace, Name: c.name}, c.live); {
+		switch err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: c.name}, c.live); {
 		case client.IgnoreNotFound(err) != nil:
-			return false, fmt.Errorf("reading %s %s/%s: %w", c.kind, fc.Namespace, c.name, err)
-		case err == nil && belongs(c.live, fc) && changedByOperator(c):
+			return false, fmt.Errorf("reading %s %s/%s: %w", c.kind, namespace, c.name, err)
+		case err == nil && mine(c.live) && changedByOperator(c):
 			return true, nil
 		}
 	}
@@ -124,53 +128,44 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 		return 0, nil
 	}
 	ready := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionReady)
-	well := v.Settled && len(f.Applied.Changed) == 0 && (turn == turnNotReady || ready != nil && ready.Status == metav1.ConditionTrue)
-	phase := replacing
+	untold := unreadConfiguration(f)
+	well := v.Settled && len(f.Applied.Changed) == 0 && untold == "" && (turn == turnNotReady || ready != nil && ready.Status == metav1.ConditionTrue)
+	p := progress{settled: v.Settled, well: well, stuck: v.Stuck, replaced: replacedIn(f), deadline: f.Deadline(), delay: r.RolloutDelay, holds: untold, now: f.Now}
 	switch {
-	case well:
-		phase = runsWell
-	case v.Settled:
-		phase = replaced
+	case ready != nil && ready.Status != metav1.ConditionTrue:
+		p.wrong = fmt.Sprintf("Ready is %s, %s", ready.Status, ready.Reason)
+	case untold != "" && v.Settled:
+		p.wrong = untold
+	case v.Stuck:
+		p.wrong = judge.ReasonProgressDeadlineExceeded
 	}
-	lasted := r.waves.lasts(name, phase, f.Now)
-	left := r.patience(f) - r.waves.getsOn(name, replacedIn(f), f.Now)
-	switch {
-	case well && lasted >= r.RolloutDelay, turn == turnNotReady && (v.Stuck || left <= 0):
-		if err := r.markTurn(ctx, f, nil); err != nil {
+	over, again := r.waves.goesOn(name, turn, p, fmt.Sprintf("kubectl annotate daemonset %s -n %s %s-", set.Name, set.Namespace, annotationTurn))
+	if over {
+		if err := markTurn(ctx, r.Client, set, nil); err != nil {
 			return 0, err
 		}
 		r.waves.idle(name)
-		return 0, nil
-	case well && left > 0:
-		r.waves.note(name, wave.Rolling, fmt.Sprintf("--rollout-delay of %s", r.RolloutDelay))
-		return soonest(max(r.RolloutDelay-lasted, time.Millisecond), left), nil
-	case v.Stuck, phase == replaced && lasted >= f.Deadline(), left <= 0:
-		why := "it does not stay Ready"
-		if ready != nil && ready.Status != metav1.ConditionTrue {
-			why = fmt.Sprintf("Ready is %s, %s", ready.Status, ready.Reason)
-		} else if v.Stuck {
-			why = judge.ReasonProgressDeadlineExceeded
-		} else if phase == replacing {
-			why = "no more of its collectors are replaced"
-		}
-		r.waves.note(name, wave.Failed, fmt.Sprintf("%s; mend or suspend it, or let the others go on: kubectl annotate daemonset %s -n %s %s-",
-			why, set.Name, set.Namespace, annotationTurn))
-		if well {
-			return max(r.RolloutDelay-lasted, time.Millisecond), nil
-		}
-		return 0, nil
 	}
-	r.waves.note(name, wave.Rolling, "")
-	if phase == replaced {
-		return soonest(max(f.Deadline()-lasted, time.Millisecond), left), nil
-	}
-	return left, nil
+	return again, nil
 }
 
-// patience is for how long a fleet may hold its turn without more collectors being replaced. The fleet's deadline is its owner's to choose,
-// and begins anew where a fleet is well and not well by turns: neither is to hold the others for ever.
-func (r *Reconciler) patience(f *judge.Facts) time.Duration {
-	return 2*min(f.Deadline(), longestDeadline) + r.RolloutDelay
+// unreadConfiguration says which collectors have not taken up their ConfigMap, empty for none. A change of it alone replaces no pod, so that
+// the DaemonSet says nothing. Collectors do, but for those of former versions; one that cannot be asked does not hold the others.
+func unreadConfiguration(f *judge.Facts) string {
+	if f.Configuration == "" {
+		return ""
+	}
+	old := 0
+	for i := range f.Collectors.Reports {
+		switch r := &f.Collectors.Reports[i]; {
+		case r.Asked.IsZero(), r.Answers() && r.Now.Configuration != "" && r.Now.Configuration != f.Configuration:
+			old++
+		}
+	}
+	if old == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d collectors have not taken up their changed configuration", old, len(f.Collectors.Reports))
 }
 
 // replacedIn is how many collectors have been replaced; 0 where Kubernetes does not say so of the present DaemonSet.
@@ -182,18 +177,18 @@ func replacedIn(f *judge.Facts) int {
 }
 
 // markTurn writes annotationTurn, or removes it. It is none of what is applied: that a fleet has ended its turn replaces no object.
-func (r *Reconciler) markTurn(ctx context.Context, f *judge.Facts, turn *string) error {
-	_, there := f.DaemonSet.Annotations[annotationTurn]
+func markTurn(ctx context.Context, c client.Client, o client.Object, turn *string) error {
+	_, there := o.GetAnnotations()[annotationTurn]
 	if turn == nil && !there || turn != nil && there { // one that began keeps what it was before
 		return nil
 	}
 	b, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotationTurn: turn}}})
 	if err != nil {
-		return fmt.Errorf("writing the turn of DaemonSet %s: %w", f.DaemonSet.Name, err)
+		return fmt.Errorf("writing the turn of %s: %w", o.GetName(), err)
 	}
-	err = r.Client.Patch(ctx, f.DaemonSet.DeepCopy(), client.RawPatch(types.MergePatchType, b), client.FieldOwner(fieldOwner+"-turn"))
+	err = c.Patch(ctx, o.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, b), client.FieldOwner(fieldOwner+"-turn"))
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("noting the turn of DaemonSet %s/%s: %w", f.DaemonSet.Namespace, f.DaemonSet.Name, err)
+		return fmt.Errorf("noting the turn of %T %s/%s: %w", o, o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
@@ -21,6 +23,9 @@ const missesFailed = 10
 type waves struct {
 	rules wave.Rules
 	wake  func(objectKey) // makes the operator look at a fleet
+	// failed tells the operator's log of a fleet that stops the others. It is called with the lock held.
+	failed func(wave.Fleet)
+	clock  clock.PassiveClock
 
 	mu      sync.Mutex
 	started bool // all fleets were looked at since the start
@@ -41,6 +46,8 @@ type turn struct {
 	replaced int
 	// misses are passes in a row that failed.
 	misses int
+	// failedAt is since when the state is Failed.
+	failedAt time.Time
 }
 
 // phase of a fleet that takes the change up.
@@ -52,8 +59,8 @@ const (
 	runsWell
 )
 
-func newWaves(rules wave.Rules, wake func(objectKey)) *waves {
-	return &waves{rules: rules, wake: wake, fleets: make(map[objectKey]*turn)}
+func newWaves(rules wave.Rules, c clock.PassiveClock, wake func(objectKey), failed func(wave.Fleet)) *waves {
+	return &waves{rules: rules, clock: c, wake: wake, failed: failed, fleets: make(map[objectKey]*turn)}
 }
 
 // of returns a fleet's turn; the lock is held.
@@ -86,10 +93,10 @@ func (w *waves) ask(k objectKey, all []objectKey, mark, marked string) string {
 	t.mark = cmp.Or(t.mark, marked)
 	// Misses stay: a pass that asks may fail later on.
 	t.State, t.Began, t.Ready, t.Why = wave.Waiting, t.mark != "", mark == turnReady, ""
-	may, why := wave.Turn(w.list(), w.rules)
+	may, wait := wave.Turn(w.list(), w.rules)
 	if !slices.Contains(may, t.Name) {
 		t.gotOn, t.replaced = time.Time{}, 0
-		return why
+		return wait.For(k.Namespace)
 	}
 	t.State, t.Began, t.mark, t.since = wave.Rolling, true, cmp.Or(t.mark, mark), time.Time{}
 	return ""
@@ -177,6 +184,10 @@ func (w *waves) set(k objectKey, change func(*turn)) {
 	before := t.State
 	change(t)
 	changed := t.State != before
+	if changed && t.State == wave.Failed {
+		t.failedAt = w.clock.Now()
+		w.failed(t.Fleet)
+	}
 	w.mu.Unlock()
 	if changed {
 		w.wakeNext(k)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
@@ -33,7 +35,7 @@ func TestAFleetWhosePassesFailDoesNotHoldTheOthersForEver(t *testing.T) {
 		"one that waits and fails for a moment keeps a turn": {wave.Rules{AtOnce: 1}, func(w *waves) { w.of(a).State, w.of(a).Ready = wave.Waiting, true }, func(*waves) {}, 1, "flows/a takes it up"},
 	} {
 		t.Run(about, func(t *testing.T) {
-			w := newWaves(test.rules, func(objectKey) {})
+			w := newWaves(test.rules, clock.RealClock{}, func(objectKey) {}, func(wave.Fleet) {})
 			for _, k := range all {
 				w.idle(k)
 			}
@@ -52,7 +54,7 @@ func TestAFleetWhosePassesFailDoesNotHoldTheOthersForEver(t *testing.T) {
 // A list of fleets may be older than that one of them is gone.
 func TestAFleetThatIsGoneIsNotWaitedFor(t *testing.T) {
 	a, b := objectKey{"flows", "a"}, objectKey{"flows", "b"}
-	w := newWaves(wave.Rules{AtOnce: 1}, func(objectKey) {})
+	w := newWaves(wave.Rules{AtOnce: 1}, clock.RealClock{}, func(objectKey) {}, func(wave.Fleet) {})
 	w.forget(b)
 	if why := w.ask(a, []objectKey{a, b}, turnReady, ""); why == "" {
 		t.Fatal("a fleet that nobody looked at yet is not waited for")
@@ -65,7 +67,7 @@ func TestAFleetThatIsGoneIsNotWaitedFor(t *testing.T) {
 // Phases that change do not begin a turn anew; only more collectors than ever do, and again a turn after another.
 func TestAFleetThatFlapsDoesNotGetOn(t *testing.T) {
 	a := objectKey{"flows", "a"}
-	w := newWaves(wave.Rules{AtOnce: 1}, func(objectKey) {})
+	w := newWaves(wave.Rules{AtOnce: 1}, clock.RealClock{}, func(objectKey) {}, func(wave.Fleet) {})
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	var got []time.Duration
 	for minute, replaced := range []int{0, 1, 3, 0, 3, 2} {

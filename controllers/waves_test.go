@@ -220,7 +220,18 @@ func TestALongDeadlineDoesNotHoldTheOthersAsLong(t *testing.T) {
 	now.ahead.Store(int64(2*longestDeadline + time.Minute))
 	operator.reconcile(a)
 	operator.reconcile(b)
-	w.waits(w.namespace+"/a has it and is not well since: no more of its collectors are replaced", b)
+	w.waits(w.namespace+"/a has it and is not well since: no more of its pods are replaced", b)
 	w.run(a, 0) // it came up after all
 	w.takesUp(b)
+}
+
+// What an operator of another version noted of a fleet in its own way is no change of a user.
+func TestAnotherFormOfWhatWasNotedDoesNotPassTheWave(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b")
+	a, b := fleets[0], fleets[1]
+	change(w, w.daemonSet(b), func(set *appsv1.DaemonSet) { set.Annotations[annotationAsked] = "v1-0123456789abcdef" })
+	w.upgraded(wave.Rules{AtOnce: 1})
+	w.takesUp(a)
+	w.waits(w.namespace+"/a takes it up", b)
 }

@@ -49,7 +49,7 @@ func TestScrapesWhileACollectorBeginsAndEnds(t *testing.T) {
 		}()
 		go func() {
 			defer close(ended)
-			if err := Run(ctx, "", "", c, new(slog.LevelVar), slog.New(slog.DiscardHandler)); err != nil {
+			if err := Run(ctx, "", nil, "", c, new(slog.LevelVar), slog.New(slog.DiscardHandler)); err != nil {
 				t.Error(err)
 			}
 		}()

@@ -53,12 +53,15 @@ type Collector struct {
 	log      *slog.Logger
 	level    *slog.LevelVar
 	path     string
+	file     []byte // that the configuration was first read from
 	instance string
 	named    string // the instance in force
 	started  time.Time
 	config   *config.Config
 	ready    *observe.Readiness
 	settings atomic.Pointer[decode.Settings]
+	// version of the file whose configuration is in force; empty without a file.
+	version atomic.Pointer[string]
 	// devices is the version of the settings of devices in force.
 	devices atomic.Pointer[string]
 	stopAt  atomic.Int64
@@ -96,13 +99,15 @@ type listener struct {
 	workers []*worker
 }
 
-// Run runs a collector until ctx ends, and then drains it. path is the configuration's file, which is watched; instance, where
+// Run runs a collector until ctx ends, and then drains it. path is the configuration's file, which is watched, and file what it held when c was
+// read from it; instance, where
 // it is not empty, holds in place of the file's; level is the logger's. An error means that it could not begin.
-func Run(ctx context.Context, path, instance string, c *config.Config, level *slog.LevelVar, log *slog.Logger) error {
+func Run(ctx context.Context, path string, file []byte, instance string, c *config.Config, level *slog.LevelVar, log *slog.Logger) error {
 	k := &Collector{
 		log:      log,
 		level:    level,
 		path:     path,
+		file:     file,
 		instance: instance,
 		named:    c.Instance,
 		started:  clock.Wall(),
@@ -200,6 +205,9 @@ func (k *Collector) begin() (err error) {
 	}
 	next := settings(c, workers)
 	k.settings.Store(next)
+	if k.file != nil {
+		k.version.Store(new(config.FileVersion(k.file)))
+	}
 	k.devices.Store(new(config.DevicesVersion(k.config.Exporters.Devices)))
 	k.traffic.setLimit(c.Exporters.Limits.ExporterMetrics, declared(&c.Exporters))
 	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)

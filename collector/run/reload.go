@@ -44,10 +44,19 @@ func (k *Collector) watchConfiguration(ctx context.Context) {
 // reloadAfter reads the file again after each signal, and where its folder has changed. Failures of the watch have to be taken, or
 // it ends there: what they tell is that changes were missed.
 func (k *Collector) reloadAfter(ctx context.Context, signals <-chan os.Signal, events <-chan fsnotify.Event, failures <-chan error) {
-	before, err := os.ReadFile(k.path)
-	if err != nil {
-		k.log.Warn("the configuration's file cannot be read any more", "error", err)
+	before := k.file
+	k.file = nil
+	again := func(asked bool) {
+		after, err := os.ReadFile(k.path)
+		switch {
+		case err != nil && asked:
+			k.log.Error("the configuration is not read again", "error", err)
+		case err == nil && (asked || !bytes.Equal(before, after)):
+			before = after
+			k.reload(after)
+		}
 	}
+	again(false) // it may have changed before it was watched
 	for {
 		asked := false
 		select {
@@ -69,18 +78,7 @@ func (k *Collector) reloadAfter(ctx context.Context, signals <-chan os.Signal, e
 				settled = nil
 			}
 		}
-		after, err := os.ReadFile(k.path)
-		if err != nil {
-			if asked {
-				k.log.Error("the configuration is not read again", "error", err)
-			}
-			continue
-		}
-		if !asked && bytes.Equal(before, after) {
-			continue
-		}
-		before = after
-		k.reload(after)
+		again(asked)
 	}
 }
 
@@ -109,6 +107,7 @@ func (k *Collector) reload(file []byte) {
 		k.names.SetLimits(names.LimitsFor(k.config.Exporters.Limits.Exporters))
 		k.saying.Store(sayingOf(k.config))
 	}
+	k.version.Store(new(config.FileVersion(file)))
 	k.devices.Store(new(config.DevicesVersion(k.config.Exporters.Devices)))
 	SetLevel(k.level, k.config.Log.Level)
 	k.log.Info("the configuration was read again", "changed", strings.Join(live, " "))

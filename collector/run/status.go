@@ -21,6 +21,9 @@ func (k *Collector) statusDocument() *status.Document {
 	if d.Ready = ready; !ready {
 		d.NotReady = reasons
 	}
+	if v := k.version.Load(); v != nil {
+		d.Configuration = *v
+	}
 	if !d.Begun {
 		return d
 	}

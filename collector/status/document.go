@@ -39,6 +39,9 @@ type Document struct {
 	// Started and Time are by the collector's clock: when it began, and now.
 	Started time.Time `json:"started"`
 	Time    time.Time `json:"time"`
+	// Configuration is the version of the file whose configuration is in force (config.FileVersion): of what can change live, while it runs, and
+	// of the rest since its start. It is empty where it does not say: without a file, and in former versions.
+	Configuration string `json:"configuration,omitempty"`
 	// Begun is false while it still binds and connects: what follows is then not known yet.
 	Begun bool `json:"begun"`
 	// Ready is what /readyz says; NotReady has its reasons.

@@ -77,7 +77,7 @@ func crowded(text []byte) error {
 
 // bound holds a document to the bounds of this package. Lists and maps that are too long are replaced, not changed.
 func (d *Document) bound() {
-	for _, s := range []*string{&d.Instance, &d.Build, &d.NotReady, &d.Output.Kind, &d.Output.Stream, &d.Output.LastError} {
+	for _, s := range []*string{&d.Instance, &d.Build, &d.Configuration, &d.NotReady, &d.Output.Kind, &d.Output.Stream, &d.Output.LastError} {
 		*s = Text(*s)
 	}
 	if d.Bucket != nil {

@@ -15,7 +15,7 @@ func full() *Document {
 	for i := range 100 {
 		figures[fmt.Sprintf("%s%d", strings.Repeat("x", 50), i)] = 1<<64 - 1
 	}
-	d := &Document{Instance: long, Build: long, NotReady: long, Started: time.Unix(1, 0).UTC(), Time: time.Unix(2, 0).UTC(), Records: figures,
+	d := &Document{Instance: long, Build: long, Configuration: long, NotReady: long, Started: time.Unix(1, 0).UTC(), Time: time.Unix(2, 0).UTC(), Records: figures,
 		Bucket: &Bucket{Name: long, LastError: long}, Spool: &Spool{Error: long},
 		Output: Output{Kind: long, Stream: long, LastError: long, Dropped: figures}, SendersTotal: 1 << 20}
 	for range 100 {

@@ -3,6 +3,8 @@ package exporters
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math"
@@ -59,13 +61,16 @@ type configMap struct {
 // interfaceFile has the names of interfaces of one key.
 type interfaceFile struct {
 	networks map[netip.Prefix]map[uint32]config.Interface
-	lengths  []int // of the networks, the longest first
+	lengths  []int  // of the networks, the longest first
+	text     string // a hash of it
 	fault    string
 }
 
 // Named are the names of interfaces that one FlowExporter has from its ConfigMap.
 type Named struct {
 	interfaces []config.Interface
+	// text is a hash of the file that they were read from.
+	text string
 	// fault says what is wrong with the ConfigMap and what to do, empty for nothing.
 	fault string
 }
@@ -84,7 +89,7 @@ func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[s
 			if err != nil {
 				return nil, err
 			}
-			out[o.Name] = &Named{interfaces: file.of(o.Spec.Addresses), fault: file.fault}
+			out[o.Name] = &Named{interfaces: file.of(o.Spec.Addresses), text: file.text, fault: file.fault}
 		}
 	}
 	f.mu.Lock()
@@ -156,7 +161,8 @@ var lineNumber = regexp.MustCompile(`line (\d+)`)
 // who reads a FlowExporter may not be one who may read ConfigMaps.
 func readInterfaces(from *v1alpha1.ConfigMapKey, text string) *interfaceFile {
 	lines, err := names.ReadLines(strings.NewReader(text))
-	out := &interfaceFile{networks: make(map[netip.Prefix]map[uint32]config.Interface)}
+	sum := sha256.Sum256([]byte(text))
+	out := &interfaceFile{networks: make(map[netip.Prefix]map[uint32]config.Interface), text: hex.EncodeToString(sum[:8])}
 	for i := range lines {
 		l := &lines[i]
 		if l.Table != names.Interfaces || l.Number > math.MaxUint32 {

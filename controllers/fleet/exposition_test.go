@@ -84,7 +84,7 @@ func exposition(t *testing.T) map[string]*dto.MetricFamily {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	logs := &logged{Handler: slog.DiscardHandler, addresses: make(map[string]string)}
-	go func() { ended <- run.Run(ctx, file, "", c, new(slog.LevelVar), slog.New(logs)) }()
+	go func() { ended <- run.Run(ctx, file, rendered, "", c, new(slog.LevelVar), slog.New(logs)) }()
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {

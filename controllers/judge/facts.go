@@ -49,6 +49,8 @@ type Facts struct {
 	Unseen map[string]string
 	// NATS is what was found of bucket and stream.
 	NATS jetstream.Finding
+	// Configuration is the version of the file that collectors are to have (config.FileVersion); empty where that is not known.
+	Configuration string
 	// Collectors is what the fleet said of itself.
 	Collectors observation.Finding
 	// Failures are passes in a row, this one included, that ended with Failure.

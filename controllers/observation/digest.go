@@ -19,7 +19,7 @@ func digest(f Finding) string {
 		r := &f.Reports[i]
 		fmt.Fprintf(h, "%q %q %t;", r.Pod.Name, r.Error, r.Now != nil)
 		if d := r.Now; d != nil {
-			fmt.Fprintf(h, "%s %s %t %t %q %v %d;", d.Build, d.Started, d.Begun, d.Ready, d.NotReady, d.Known, len(d.Senders))
+			fmt.Fprintf(h, "%s %q %s %t %t %q %v %d;", d.Build, d.Configuration, d.Started, d.Begun, d.Ready, d.NotReady, d.Known, len(d.Senders))
 			for _, s := range d.Senders {
 				fmt.Fprintf(h, "%q %t %t,", s.Address, s.Ports > 1, s.Domains > 1)
 			}

@@ -31,12 +31,41 @@ func TestWhoMayRoll(t *testing.T) {
 	} {
 		t.Run(about, func(t *testing.T) {
 			for range 2 { // in whatever order they are listed
-				may, why := Turn(test.fleets, test.rules)
+				may, wait := Turn(test.fleets, test.rules)
+				why := ""
+				for _, namespace := range []string{"a", "b", "c"} { // the one that is told of has a name for the owners in its namespace only
+					if said := wait.For(namespace); len(why) == 0 || strings.HasPrefix(why, "another") {
+						why = said
+					}
+				}
 				if !slices.Equal(may, test.may) || !strings.Contains(why, test.why) || (why == "") != (test.why == "") {
 					t.Errorf("%v may, because %q; want %v, because %q", may, why, test.may, test.why)
 				}
 				slices.Reverse(test.fleets)
 			}
 		})
+	}
+}
+
+// What fleet of somebody else is in the way, and what is wrong with it, is not everybody's to know.
+func TestAWaitNamesFleetsOfTheReadersNamespaceOnly(t *testing.T) {
+	theirs := Fleet{Name: "bank/secret", State: Failed, Why: "StreamFailed"}
+	own := Fleet{Name: "flows/a", State: Failed, Why: "NATSUnreachable"}
+	rolling := Fleet{Name: "bank/secret", State: Rolling, Why: "2 of 3"}
+	for about, test := range map[string]struct {
+		wait Wait
+		want string
+	}{
+		"another's that failed":   {Wait{Failed: []Fleet{theirs}}, "another fleet has it and is not well since: whoever administers Flowfleet finds it in the operator's log and metrics"},
+		"several that failed":     {Wait{Failed: []Fleet{theirs, theirs, theirs}}, "another fleet has it and is not well since, with 2 more: whoever administers Flowfleet finds it in the operator's log and metrics"},
+		"one's own among others":  {Wait{Failed: []Fleet{theirs, own}}, "flows/a has it and is not well since, with 1 more: NATSUnreachable"},
+		"another's that rolls":    {Wait{Rolling: []Fleet{rolling}}, "another fleet takes it up"},
+		"several that roll":       {Wait{Rolling: []Fleet{rolling, rolling}}, "another fleet takes it up, with 1 more"},
+		"a namespace that begins": {Wait{Rolling: []Fleet{{Name: "flows-bank/x"}}}, "another fleet takes it up"},
+		"nothing":                 {Wait{}, ""},
+	} {
+		if got := test.wait.For("flows"); got != test.want {
+			t.Errorf("%s: %q, want %q", about, got, test.want)
+		}
 	}
 }
