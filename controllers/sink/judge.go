@@ -87,7 +87,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 			return
 		}
 		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: s.status, Reason: s.reason,
-			Message: judge.Cut(redact.Words(s.message), maxMessage), ObservedGeneration: f.Sink.Generation})
+			Message: judge.Cut(judge.Plain(redact.Words(s.message)), maxMessage), ObservedGeneration: f.Sink.Generation})
 	}
 	set(v1alpha1.ConditionReady, ready)
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
