@@ -129,20 +129,15 @@ func note(a *judge.Applied, err error) error {
 	case errors.As(err, &taken):
 		a.Taken = append(a.Taken, taken.Error())
 	case lacksRight(err):
-		a.Forbidden = append(a.Forbidden, plainly(err))
+		a.Forbidden = append(a.Forbidden, err.Error())
 	case apierrors.IsForbidden(err):
-		a.Denied = append(a.Denied, plainly(err))
+		a.Denied = append(a.Denied, err.Error())
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		a.Refused = append(a.Refused, err.Error())
 	default:
 		return err
 	}
 	return nil
-}
-
-// plainly are the API server's words for a user: that something is forbidden sounds like an accusation, and is a refusal.
-func plainly(err error) string {
-	return strings.ReplaceAll(err.Error(), " is forbidden: ", " is refused: ")
 }
 
 // lacksRight tells the API server's own authorization from quotas and admission policies, which say Forbidden too: it names the user.

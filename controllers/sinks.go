@@ -91,7 +91,7 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			ctrl.LoggerFrom(ctx).Error(unexpected, "cannot apply what a FlowSink needs")
 			f.Failure, again.RequeueAfter = unexpected.Error(), retryUnexpected
 		case err != nil:
-			f.Failure, again.RequeueAfter = plainly(err), retrySink
+			f.Failure, again.RequeueAfter = err.Error(), retrySink
 		}
 	}
 	if err := r.gather(ctx, f); err != nil {

@@ -61,5 +61,5 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 // event tells of something that happened to the FlowCollector; action is the condition, or what was done.
 func (r *Reconciler) event(fc *v1alpha1.FlowCollector, kind, reason, action, message string) {
 	const longest = 1024 // the API's bound
-	r.Events.Eventf(fc, nil, kind, reason, action, "%s", judge.Cut(message, longest))
+	r.Events.Eventf(fc, nil, kind, reason, action, "%s", judge.Cut(judge.Plain(message), longest))
 }

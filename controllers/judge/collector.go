@@ -15,11 +15,20 @@ type collector struct{ *observation.Report }
 // settling is how long a collector that has begun may take to connect before that is told.
 const settling = 30 * time.Second
 
-// answering are the collectors that answered when they were last asked.
+// answerLasts is for how long an answer counts. Collectors are asked every half minute, but who asks may not come to all of a large fleet
+// in time, or among fleets whose collectors keep it waiting.
+const answerLasts = 5 * time.Minute
+
+// answers reports whether a collector answered when it was last asked, and that was lately.
+func (f *Facts) answers(r *observation.Report) bool {
+	return r.Answers() && f.Now.Sub(r.Answered) <= answerLasts
+}
+
+// answering are the collectors that answer.
 func (f *Facts) answering() (out []collector) {
 	for i := range f.Collectors.Reports {
-		if f.Collectors.Reports[i].Answers() {
-			out = append(out, collector{&f.Collectors.Reports[i]})
+		if r := &f.Collectors.Reports[i]; f.answers(r) {
+			out = append(out, collector{r})
 		}
 	}
 	return out
@@ -36,7 +45,16 @@ func (f *Facts) unreachable() *said {
 		return nil
 	default:
 		failed := slices.IndexFunc(f.Collectors.Reports, func(r observation.Report) bool { return r.Error != "" })
-		if failed < 0 {
+		late := slices.IndexFunc(f.Collectors.Reports, func(r observation.Report) bool { return r.Answers() && !f.answers(&r) })
+		switch {
+		case failed >= 0:
+		case late >= 0:
+			r := &f.Collectors.Reports[late]
+			out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors have answered the operator in the last %s; pod %s on node %s last did at %s: "+
+				"the operator does not get round to them, see its log and its CPU", answered, asked, answerLasts, r.Pod.Name, r.Pod.Node,
+				r.Answered.UTC().Format(time.RFC3339))
+			return &out
+		default:
 			out = isUnknown(ReasonPending, "%d of %d collectors were asked so far", answered, asked)
 			return &out
 		}

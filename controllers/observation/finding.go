@@ -49,5 +49,5 @@ type Report struct {
 	FailedSince time.Time
 }
 
-// Answers reports whether the collector answered when it was asked last.
+// Answers reports whether the collector answered when it was asked last. That may be long ago: see Answered.
 func (r *Report) Answers() bool { return r.Error == "" && r.Now != nil }

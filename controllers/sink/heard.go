@@ -29,6 +29,19 @@ type Heard struct {
 	Error string
 }
 
+// heardFor is for how long what a sink said counts: for some rounds of asking, each of which may end before all had their turn.
+const heardFor = 5 * time.Minute
+
+// heard is what sinks said lately. Of one that was last asked long ago nothing is known: neither that it stores, nor that it cannot.
+func (f *Facts) heard() (out []Heard) {
+	for _, h := range f.Heard {
+		if f.Now.Sub(h.Asked) <= heardFor {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 // maxAsked bounds the pods of one FlowSink that are asked: those that may be wanted, and those that are replaced.
 const maxAsked = 96
 

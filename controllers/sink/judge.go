@@ -68,6 +68,9 @@ const maxMessage = 4096
 // Judge says how a FlowSink is. The times of conditions that stay as they are stay, too; those of others are not set.
 func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	out := *f.Sink.Status.DeepCopy()
+	now := *f
+	now.Heard = f.heard()
+	f = &now
 	switch {
 	case f.Collector == nil, f.Stream == "", f.Failure != "":
 	case len(f.Problems) > 0: // Stalled is about the spec as it is now
@@ -87,7 +90,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 			return
 		}
 		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: s.status, Reason: s.reason,
-			Message: judge.Cut(redact.Words(s.message), maxMessage), ObservedGeneration: f.Sink.Generation})
+			Message: judge.Cut(judge.Plain(redact.Words(s.message)), maxMessage), ObservedGeneration: f.Sink.Generation})
 	}
 	set(v1alpha1.ConditionReady, ready)
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
