@@ -40,7 +40,7 @@ func everything() Source {
 			return Names{Rows: map[string]int{"interfaces": 21}, Named: map[string]uint64{"interfaces": 22}, Unnamed: map[string]uint64{"interfaces": 23},
 				Refused: map[string]uint64{"encoding": 24}, Bytes: 25}
 		},
-		Minutes: func() Minutes { return Minutes{Published: 26, Dropped: 27, Waiting: 28} },
+		Minutes: func() Minutes { return Minutes{Published: 26, Dropped: map[string]uint64{"refused": 27}, Waiting: 28} },
 		NameRecords: func() NameRecords {
 			return NameRecords{Published: 31, Lost: map[string]uint64{"replaced": 32}, Waiting: 33}
 		},

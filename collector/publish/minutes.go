@@ -36,7 +36,10 @@ type Minutes struct {
 
 // MinuteStats are figures since the process began, in records.
 type MinuteStats struct {
-	Published, Dropped uint64
+	Published uint64
+	// Overflowed had waited longest when there were too many, Ended waited when the collector had to end, and Refused are those that the
+	// stream will never take, such as in a message that is too large for it.
+	Overflowed, Ended, Refused uint64
 	// Waiting now, and their bytes.
 	Waiting uint64
 	Bytes   int
@@ -87,7 +90,7 @@ func (m *Minutes) enqueue(next beside) {
 	m.stats.Waiting += next.records
 	m.stats.Bytes += len(next.message.Data)
 	for m.stats.Bytes > maxMinuteBytes {
-		m.stats.Dropped += m.pop().records
+		m.stats.Overflowed += m.pop().records
 	}
 }
 
@@ -100,8 +103,9 @@ func (m *Minutes) pop() beside {
 	return first
 }
 
-// Send publishes what waits, oldest first, until all is acknowledged or something fails. What is sent again has the same id; where that is
-// too old for the stream to know, it has two messages that say the same.
+// Send publishes what waits, oldest first, until all is acknowledged or something fails that may pass. What the stream will never take is
+// counted and left out: all behind it would wait for ever. What is sent again has the same id; where that is too old for the stream to know,
+// it has two messages that say the same.
 func (m *Minutes) Send(ctx context.Context) error {
 	for {
 		m.mu.Lock()
@@ -111,24 +115,30 @@ func (m *Minutes) Send(ctx context.Context) error {
 		}
 		first := m.waiting[0]
 		m.mu.Unlock()
-		if err := first.publish(ctx, m.js); err != nil {
+		err := first.publish(ctx, m.js)
+		if err != nil && !final(err) {
 			return fmt.Errorf("publishing the ledger's minutes on %s: %w", m.subject, err)
 		}
 		m.mu.Lock()
-		m.stats.Published += m.pop().records
+		m.pop()
+		if err == nil {
+			m.stats.Published += first.records
+		} else {
+			m.stats.Refused += first.records
+		}
 		m.mu.Unlock()
 	}
 }
 
-// Close counts what waits as dropped.
-func (m *Minutes) Close() (dropped uint64) {
+// Close counts what waits as lost at the end.
+func (m *Minutes) Close() (ended uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for len(m.waiting) > 0 {
-		dropped += m.pop().records
+		ended += m.pop().records
 	}
-	m.stats.Dropped += dropped
-	return dropped
+	m.stats.Ended += ended
+	return ended
 }
 
 // Stats returns the figures.

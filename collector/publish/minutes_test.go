@@ -73,7 +73,7 @@ func TestMinutesThatWaitAreBoundedAndWhatGoesIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	added := uint64(0)
-	for m.Stats().Dropped == 0 {
+	for m.Stats().Overflowed == 0 {
 		m.Add(time.Unix(0, 0), make([]ledger.Minute, 10_000))
 		added += 10_000
 	}
@@ -83,7 +83,7 @@ func TestMinutesThatWaitAreBoundedAndWhatGoesIsCounted(t *testing.T) {
 		}
 	}
 	stats := m.Stats()
-	if stats.Bytes > maxMinuteBytes || stats.Bytes < maxMinuteBytes/2 || stats.Waiting+stats.Dropped != added {
+	if stats.Bytes > maxMinuteBytes || stats.Bytes < maxMinuteBytes/2 || stats.Waiting+stats.Overflowed != added {
 		t.Errorf("%d were added: %+v", added, stats)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -91,7 +91,7 @@ func TestMinutesThatWaitAreBoundedAndWhatGoesIsCounted(t *testing.T) {
 	if m.Send(ctx) == nil {
 		t.Error("all is sent, after the end")
 	}
-	if dropped := m.Close(); dropped != stats.Waiting || m.Stats().Dropped != added || m.Stats().Waiting != 0 {
+	if ended := m.Close(); ended != stats.Waiting || m.Stats().Ended != ended || m.Stats().Overflowed+ended != added || m.Stats().Waiting != 0 {
 		t.Errorf("in the end %+v", m.Stats())
 	}
 }
@@ -117,6 +117,28 @@ func TestMinutesFitWhereFlowsFit(t *testing.T) {
 	}
 	m.Add(time.Unix(1_700_000_040, 0), records)
 	if err := m.Send(t.Context()); err != nil || m.Stats().Published != uint64(len(records)) {
+		t.Errorf("%v, %+v", err, m.Stats())
+	}
+}
+
+// One record can be larger than what a stream takes, and a stream can be made to take less than it did.
+func TestAMinuteThatTheStreamNeverTakesHoldsUpNoneBehindIt(t *testing.T) {
+	s := natstest.Start(t)
+	c := config.Default()
+	c.Output.Subject = "flows.network.edge"
+	nc := natstest.Connect(t, s.URL())
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	natstest.CreateStream(t, js, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}, MaxMsgSize: 2 << 10})
+	m, err := NewMinutes(c.Output, "network/edge", "a", nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Add(time.Unix(1_700_000_040, 0), []ledger.Minute{{Kind: ledger.KindRest, DatagramsRefused: map[string]uint64{strings.Repeat("x", 3<<10): 1}}})
+	m.Add(time.Unix(1_700_000_100, 0), []ledger.Minute{{Kind: ledger.KindRest}, {Kind: ledger.KindRest}})
+	if err := m.Send(t.Context()); err != nil || m.Stats() != (MinuteStats{Published: 2, Refused: 1}) {
 		t.Errorf("%v, %+v", err, m.Stats())
 	}
 }

@@ -121,5 +121,6 @@ func (k *Collector) minuteMetrics() observe.Minutes {
 		return observe.Minutes{}
 	}
 	s := k.minutes.publisher.Stats()
-	return observe.Minutes{Published: s.Published, Dropped: s.Dropped, Waiting: s.Waiting}
+	return observe.Minutes{Published: s.Published, Waiting: s.Waiting,
+		Dropped: map[string]uint64{"overflow": s.Overflowed, "refused": s.Refused, "shutdown": s.Ended}}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -33,12 +34,7 @@ func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for consumer %s of stream %s: %w", o.Consumer, o.Stream, err)
 	}
-	c := &consumer.CachedInfo().Config
-	if c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverSubject != "" || c.MaxDeliver > 0 {
-		return nil, fmt.Errorf("consumer %s of stream %s does not suit: a pull consumer with explicit acknowledgement and no limit of "+
-			"deliveries is needed", o.Consumer, o.Stream)
-	}
-	if err := s.suits(ctx, connect.FilterOf(c)); err != nil {
+	if err := s.suits(ctx, consumer.CachedInfo()); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -47,9 +43,24 @@ func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
 	return consumer, nil
 }
 
-// suits returns an error unless a consumer that delivers some subjects delivers what the sink is to store, and nothing else: readers of
+// suits returns an error unless a consumer hands out all that the sink is to store, whole, until it is acknowledged. Others may change a
+// consumer while it is read.
+func (s *Sink) suits(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	o, c := &s.options, &info.Config
+	switch {
+	case c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverSubject != "" || c.MaxDeliver > 0 || c.HeadersOnly:
+		return fmt.Errorf("consumer %s of stream %s does not suit: a pull consumer with explicit acknowledgement, no limit of deliveries and "+
+			"whole messages is needed", o.Consumer, o.Stream)
+	case info.Paused:
+		return fmt.Errorf("consumer %s of stream %s is paused for %s: nats consumer resume %s %s", o.Consumer, o.Stream,
+			info.PauseRemaining.Round(time.Second), o.Stream, o.Consumer)
+	}
+	return s.delivers(ctx, connect.FilterOf(c))
+}
+
+// delivers returns an error unless a consumer that delivers some subjects delivers what the sink is to store, and nothing else: readers of
 // one consumer share its messages, so that each of two with different wishes would lose what the other takes.
-func (s *Sink) suits(ctx context.Context, have []string) error {
+func (s *Sink) delivers(ctx context.Context, have []string) error {
 	o := &s.options
 	want := o.FilterSubjects
 	if len(have) == 0 && len(want) == 0 || len(have) > 0 && len(want) > 0 && sameSubjects(have, want) {

@@ -108,3 +108,50 @@ func TestAConsumerIsOnlySharedByThoseWhoWantTheSame(t *testing.T) {
 		})
 	}
 }
+
+// Others may change a consumer while it is read. What it then leaves out nobody would ever store.
+func TestAConsumerThatOthersChangeIsNotReadAnyMore(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*jetstream.ConsumerConfig)
+		says   string
+	}{
+		"to give up after some deliveries": {func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 }, "does not suit"},
+		"to leave out what messages have":  {func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true }, "does not suit"},
+		"to deliver a part":                {func(c *jetstream.ConsumerConfig) { c.FilterSubject = "flows.a.b.sflow" }, "name another consumer"},
+		"to pause": {func(c *jetstream.ConsumerConfig) { c.PauseUntil = new(time.Now().Add(time.Hour)) },
+			"is paused for 1h0m0s: nats consumer resume flows sink"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, natstest.Start(t))
+			s, _ := b.start(options())
+			b.publishMany(1, 2)
+			b.rest("sink")
+			consumer, err := b.js.Consumer(t.Context(), "flows", "sink")
+			if err != nil {
+				t.Fatal(err)
+			}
+			as, changed := consumer.CachedInfo().Config, consumer.CachedInfo().Config
+			test.change(&changed)
+			if _, err := b.js.UpdateConsumer(t.Context(), "flows", changed); err != nil {
+				t.Fatal(err)
+			}
+			b.publishMany(4, 2)
+			natstest.Eventually(t, "it says so", func() bool {
+				_ = s.ask(t.Context()) // as it does by itself in a while
+				return strings.Contains(s.State().Reading, test.says)
+			})
+			if changed.HeadersOnly && b.memory.len() != 1 {
+				t.Errorf("%d batches were stored", b.memory.len())
+			}
+			if _, err := b.js.UpdateConsumer(t.Context(), "flows", as); err != nil {
+				t.Fatal(err)
+			}
+			b.rest("sink")
+			books := s.Books()
+			balanced(t, books)
+			if b.memory.len() != 5 {
+				t.Errorf("%d batches are stored of 5, %+v", b.memory.len(), books)
+			}
+		})
+	}
+}

@@ -32,6 +32,12 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 	return records, nil
 }
 
+// withoutBody reports whether a consumer left out what the message has, which it says the size of (nats-server, server/consumer.go).
+func withoutBody(m jetstream.Msg) bool {
+	size := m.Headers().Get(jetstream.MsgSize)
+	return len(m.Data()) == 0 && size != "" && size != "0"
+}
+
 // ofLedger reports whether a message has records of the ledger, and no flows.
 func ofLedger(m jetstream.Msg) bool {
 	return m.Headers().Get(publish.HeaderEncoding) == publish.EncodingLedger

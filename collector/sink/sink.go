@@ -157,6 +157,8 @@ func (s *Sink) ask(ctx context.Context) error {
 		defer cancel()
 		if info, err = consumer.Info(ctx); err != nil {
 			err = fmt.Errorf("asking consumer %s of stream %s: %w", s.options.Consumer, s.options.Stream, err)
+		} else {
+			err = s.suits(ctx, info)
 		}
 	}
 	s.note(func(state *State) {
@@ -245,6 +247,11 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	meta, err := m.Metadata()
 	if err != nil {
 		s.failed("a message does not come from a stream", err) // the server makes the subject that says so
+		return
+	}
+	if withoutBody(m) { // somebody changed the consumer: whoever acknowledged this would lose what it stands for
+		_ = m.NakWithDelay(requestTimeout) // lost: it comes again after the consumer's AckWait
+		s.note(func(*State) { s.consumer = nil })
 		return
 	}
 	records, refused := look(m)

@@ -466,8 +466,8 @@ func TestAConsumerThatWouldLoseMessagesIsNotUsed(t *testing.T) {
 	b.publishMany(1, 1)
 	s, stop := b.start(options())
 	natstest.Eventually(t, "the state says so", func() bool {
-		return s.State().Reading == "consumer sink of stream flows does not suit: a pull consumer with explicit acknowledgement and no limit "+
-			"of deliveries is needed"
+		return s.State().Reading == "consumer sink of stream flows does not suit: a pull consumer with explicit acknowledgement, no limit of "+
+			"deliveries and whole messages is needed"
 	})
 	stop()
 	if b.memory.attempts() != 0 {

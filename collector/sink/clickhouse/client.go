@@ -34,6 +34,7 @@ type Client struct {
 	http   *http.Client
 	// insert flows, and records of the ledger: URLs without the token.
 	insert, insertLedger string
+	way                  way
 }
 
 var _ sink.Destination = (*Client)(nil)
@@ -75,10 +76,14 @@ func (k *Client) address(parameters url.Values) string {
 
 // Store inserts a batch.
 func (k *Client) Store(ctx context.Context, b sink.Batch) error {
-	insert, table := k.insert, "flows_raw"
-	if b.Ledger {
-		insert, table = k.insertLedger, ledgerTable
+	if !b.Ledger {
+		return k.way.through(ctx, k, func() error { return k.put(ctx, k.insert, "flows_raw", &b) })
 	}
+	return k.put(ctx, k.insertLedger, ledgerTable, &b)
+}
+
+// put inserts a batch into a table.
+func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) error {
 	answer, err := k.post(ctx, insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
 	if err == nil && answer != "" {
 		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
@@ -96,7 +101,13 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 		return sink.Schema{}, err
 	}
 	out := sink.Schema{Known: true, Version: version, Wanted: Version}
-	if version < Version && k.config.CreateTables { // what they lack is made; what is there stays
+	open := false
+	if version == Version {
+		if open, err = k.way.look(ctx, k); err != nil {
+			return sink.Schema{}, err
+		}
+	}
+	if (version < Version || version == Version && !open) && k.config.CreateTables { // what they lack is made; what is there stays
 		err := k.createTables(ctx)
 		var e *exception
 		switch {
@@ -109,9 +120,15 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 		if out.Version, err = k.version(ctx); err != nil {
 			return sink.Schema{}, err
 		}
+		if open, err = k.way.look(ctx, k); err != nil {
+			return sink.Schema{}, err
+		}
 	}
 	switch out.Version {
 	case Version:
+		if !open {
+			out.Problem = k.closed()
+		}
 	case 0:
 		out.Problem = fmt.Sprintf("there are no tables in the database %s: make those that \"collector schema clickhouse\" prints, or set "+
 			"clickhouse.createTables", k.config.Database)

@@ -12,10 +12,11 @@ import (
 
 // Codes of ClickHouse's errors (src/Common/ErrorCodes.cpp).
 const (
-	cannotReadAllData = 33
-	unknownTable      = 60
-	unknownDatabase   = 81
-	tooManyParts      = 252
+	cannotReadAllData  = 33
+	unknownTable       = 60
+	unknownDatabase    = 81
+	tooManyParts       = 252
+	violatedConstraint = 469
 )
 
 // tooManyPartitions is in the text of tooManyParts where the batch itself has rows of more partitions than one insert may have
@@ -29,22 +30,22 @@ const cutOnTheWay = "Unexpected EOF, got"
 // dataCodes are those that speak of the data: the same batch gives them each time. All others are about the server, the tables or the
 // user, which somebody can mend while the batch waits.
 var dataCodes = map[int]string{
-	6:                 "CANNOT_PARSE_TEXT",
-	26:                "CANNOT_PARSE_QUOTED_STRING",
-	27:                "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
-	32:                "ATTEMPT_TO_READ_AFTER_EOF",
-	cannotReadAllData: "CANNOT_READ_ALL_DATA",
-	38:                "CANNOT_PARSE_DATE",
-	41:                "CANNOT_PARSE_DATETIME",
-	72:                "CANNOT_PARSE_NUMBER",
-	117:               "INCORRECT_DATA",
-	128:               "TOO_LARGE_ARRAY_SIZE",
-	131:               "TOO_LARGE_STRING_SIZE",
-	321:               "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
-	436:               "PROTOBUF_BAD_CAST",
-	444:               "UNKNOWN_PROTOBUF_FORMAT",
-	469:               "VIOLATED_CONSTRAINT",
-	691:               "UNKNOWN_ELEMENT_OF_ENUM",
+	6:                  "CANNOT_PARSE_TEXT",
+	26:                 "CANNOT_PARSE_QUOTED_STRING",
+	27:                 "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+	32:                 "ATTEMPT_TO_READ_AFTER_EOF",
+	cannotReadAllData:  "CANNOT_READ_ALL_DATA",
+	38:                 "CANNOT_PARSE_DATE",
+	41:                 "CANNOT_PARSE_DATETIME",
+	72:                 "CANNOT_PARSE_NUMBER",
+	117:                "INCORRECT_DATA",
+	128:                "TOO_LARGE_ARRAY_SIZE",
+	131:                "TOO_LARGE_STRING_SIZE",
+	321:                "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+	436:                "PROTOBUF_BAD_CAST",
+	444:                "UNKNOWN_PROTOBUF_FORMAT",
+	violatedConstraint: "VIOLATED_CONSTRAINT",
+	691:                "UNKNOWN_ELEMENT_OF_ENUM",
 }
 
 // exception is ClickHouse's word on a request that failed.
@@ -82,13 +83,22 @@ func judge(status int, code, answer string) error {
 	return e
 }
 
-// ofTheBatch reports whether a batch is at fault itself.
+// inView is in the text of an error once for each view that the rows were on their way through: the first makes the rows of flows.
+const inView = "while pushing to view"
+
+// ofTheBatch reports whether a batch is at fault itself. All that can be wrong with its bytes shows before they get to a view, and the views
+// that come with the tables take any flow: where one fails, somebody changed a table, or has a view of their own that does not take what
+// flows already have. They can mend that, while the batch waits. Only of the table flows itself can a batch have too much or what its owner
+// does not want, for which the tables are not to blame.
 func ofTheBatch(code int, text string) bool {
+	views := strings.Count(text, inView)
 	switch code {
 	case tooManyParts:
-		return strings.Contains(text, tooManyPartitions)
+		return views <= 1 && strings.Contains(text, tooManyPartitions)
+	case violatedConstraint:
+		return views <= 1
 	case cannotReadAllData:
-		return !strings.Contains(text, cutOnTheWay)
+		return views == 0 && !strings.Contains(text, cutOnTheWay)
 	}
-	return dataCodes[code] != ""
+	return views == 0 && dataCodes[code] != ""
 }

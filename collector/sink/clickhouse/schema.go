@@ -72,7 +72,7 @@ func (t Tables) Statements() []string {
 		}
 	}
 	// What lets rows in comes last: none goes past a roll-up.
-	statements = append(statements, t.raw(), t.rawView(), t.ledgerMinutes())
+	statements = append(statements, t.raw(), t.viewOfRaw(), t.ledgerMinutes())
 	if t.Cluster != "" {
 		statements = append(statements, t.distributed("flows"))
 		for _, r := range rollups {
@@ -148,12 +148,12 @@ func (t Tables) view(name, to string) string {
 	return "CREATE MATERIALIZED VIEW IF NOT EXISTS " + t.Database + "." + name + t.onCluster() + " TO " + t.Database + "." + to + " AS SELECT\n    "
 }
 
-func (t Tables) rawView() string {
+func (t Tables) viewOfRaw() string {
 	lines := make([]string, 0, len(columns))
 	for _, c := range columns {
 		lines = append(lines, c.expression()+" AS "+c.name)
 	}
-	return t.view("flows_from_raw", "flows") + strings.Join(lines, ",\n    ") + "\nFROM " + t.Database + ".flows_raw AS r"
+	return t.view(rawView, "flows") + strings.Join(lines, ",\n    ") + "\nFROM " + t.Database + ".flows_raw AS r"
 }
 
 func (r rollup) table(i interval) string { return r.name + "_" + i.suffix }
