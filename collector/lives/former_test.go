@@ -31,6 +31,8 @@ func TestHeldDataIsReadInItsOwnLifeOnly(t *testing.T) {
 		"v9 restarts, hours ahead":          {9, moment{0, 0, 900_000}, moment{time.Minute, 5 * time.Hour, 5_000}, false},
 		"v9 sets its clock back":            {9, moment{0, 0, 900_000}, moment{time.Minute, -5 * time.Hour, 960_000}, true},
 		"v9 sets its clock ahead":           {9, moment{0, -19000 * day, 900_000}, moment{time.Minute, 0, 960_000}, true},
+		"v9 wraps, its clock set back":      {9, moment{0, 0, 1<<32 - 30_000}, moment{time.Minute, -5 * time.Hour, 30_000}, true},
+		"v9 is overtaken for minutes":       {9, moment{0, 0, 900_000}, moment{time.Second, -3 * time.Minute, 721_000}, true},
 		"v9 is overtaken":                   {9, moment{0, 0, 900_000}, moment{time.Second, -10 * time.Second, 891_000}, true},
 		"IPFIX goes on":                     {10, moment{0, 0, 100_000}, moment{time.Minute, 0, 100_001}, true},
 		"IPFIX restarts":                    {10, moment{0, 0, 100_000}, moment{time.Minute, 0, 3}, false},
