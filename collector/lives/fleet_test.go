@@ -48,6 +48,8 @@ type collector struct {
 	store   *template.Store
 	decoder *netflow.Decoder
 	queue   []template.Definition
+	// cut: NATS is out of reach.
+	cut     bool
 	counts  ledger.Counts
 	totals  ledger.Totals
 	book    ledger.Book
@@ -90,6 +92,9 @@ func (f *fleet) replace(i int) {
 
 // list reads all of the bucket, and writes what memory has beyond it.
 func (c *collector) list() {
+	if c.cut {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.fleet.bucket)) {
 		c.take(name)
 	}
@@ -113,8 +118,23 @@ func (c *collector) take(name string) {
 		Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, c.fleet.now)
 }
 
-// Learned implements template.Observer.
-func (c *collector) Learned(d template.Definition) { c.queue = append(c.queue, d) }
+// Learned implements template.Observer. The newest change of each key waits, as in a Bucket's queue.
+func (c *collector) Learned(d template.Definition) {
+	i := slices.IndexFunc(c.queue, func(o template.Definition) bool { return o.Key == d.Key })
+	switch {
+	case i < 0:
+		c.queue = append(c.queue, d)
+	case !d.Refresh:
+		c.queue[i] = d
+	}
+}
+
+// heal ends a cut.
+func (c *collector) heal() {
+	c.cut = false
+	c.list()
+	c.fleet.sync()
+}
 
 // Record implements netflow.Sink.
 func (c *collector) Record(r *flow.Record) { c.records = append(c.records, *r) }
@@ -124,6 +144,9 @@ func (f *fleet) sync() {
 	for busy := true; busy; {
 		busy = false
 		for _, c := range f.collectors {
+			if c.cut {
+				continue
+			}
 			queue := c.queue
 			c.queue = nil
 			slices.SortStableFunc(queue, func(a, b template.Definition) int {
@@ -161,7 +184,9 @@ func (f *fleet) write(c *collector, d template.Definition) {
 	f.bucket[name] = entry{share.EncodeValue(share.Value{Kind: d.Kind, Stamp: d.Stamp, Heard: time.Unix(0, d.Heard), Writer: "c",
 		Record: d.Record, Witnessed: d.Witnessed, Silent: d.Silent}), f.now}
 	for _, other := range f.collectors {
-		other.take(name)
+		if !other.cut {
+			other.take(name)
+		}
 	}
 }
 

@@ -115,14 +115,16 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 	pause := int64(0)
 	if s != nil {
 		next = *s
-		if s.own != 0 {
+		// What it said before it said something else, for hours, is no pause.
+		if standing, _, _ := m.chosen(port, now); s.own != 0 && (standing == l || now-s.own <= silence) {
 			pause = max(now-s.own, exportPause(s.stamp, stamp))
 		}
 	}
-	returned := s != nil && s.own != 0 && !l.silent && pause >= slowPause
-	twins := e.store.mode != ModeAddress && (next.twin || returned)
+	shared := m.shared(port, now)
+	returned := s != nil && s.own != 0 && !l.silent && pause >= slowPause && now-s.own <= silence
+	twins := e.store.mode != ModeAddress && (next.twin && shared || returned)
 	for _, other := range m.layouts {
-		if o := other.of(port); o != nil && o.twin && o.own != 0 && !inTurn && e.store.mode != ModeAddress {
+		if o := other.of(port); o != nil && o.twin && o.own != 0 && !inTurn && shared && e.store.mode != ModeAddress {
 			twins, next.twin = true, true
 		}
 	}
@@ -284,20 +286,24 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 		}
 	}
 	fresh.arrived, fresh.trust = now, now
+	// Two devices may have shared the port once. What has no plain key yet is only being loaded.
+	twins := plain == nil || m.shared(fresh.port, now)
 	for _, other := range slices.Clone(m.layouts) {
 		o := other.of(fresh.port)
-		if o == nil || other == l || o.twin && o.own == 0 {
+		if o == nil || other == l || o.twin && o.own == 0 && twins {
 			continue
 		}
 		if o.own == 0 || e.store.mode == ModeAddress {
 			e.unsay(m, other, fresh.port)
 			continue
 		}
-		if o.twin {
+		if o.twin && twins {
 			fresh.arrived, fresh.trust = 0, 0 // two devices: the other one changed its mind
 			return true
 		}
-		o.told = 0                                  // its key is the other's now
+		if !o.twin {
+			o.told = 0 // its key is the other's now
+		}
 		fresh.arrived = max(fresh.arrived, o.own+1) // their order counts, also within a tick of the clock
 		if gap := max(now-o.own, exportPause(o.stamp, d.Stamp)); !d.Witnessed && now-o.own < silence && max(gap, o.pause) >= slowPause {
 			fresh.trust = max(fresh.trust, o.lasts())
