@@ -151,6 +151,15 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 		next.first = stamp
 		e.unsay(m, other, port)
 	}
+	if s != nil && s.twin && !twins && !inTurn {
+		// It is alone again: the port's plain key is its own, and the one beside it says nothing any more.
+		if s.told != 0 {
+			d := e.describe(l, s)
+			d.Silent, d.Refresh = true, true
+			e.store.observer.Learned(d)
+		}
+		s.told, next.twin = 0, false
+	}
 	next.arrived, next.trust = 0, 0
 	next.pause = max(next.pause, pause)
 	next.stamp = max(next.stamp, stamp)
@@ -246,9 +255,11 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 	s.stamp, s.heard, s.told = max(s.stamp, d.Stamp), max(s.heard, d.Heard), max(d.Told, 1)
 	for _, other := range slices.Clone(m.layouts) {
 		if o := other.of(s.port); d.Key.Layout == 0 && o != nil && o != s && o.own == 0 && !o.twin {
-			s.twin = false
 			e.unsay(m, other, s.port) // its key has this layout now
 		}
+	}
+	if d.Key.Layout == 0 && s.twin {
+		s.twin = false
 	}
 	switch {
 	case l.silent && !d.Silent && d.Heard <= before && now-before >= silence:
