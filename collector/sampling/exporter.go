@@ -200,7 +200,7 @@ func (e *Exporter) advance(at int64, here bool) {
 	before := e.newest
 	e.newest = at
 	e.generation.Add(1)
-	if at-before > silence && before != 0 && (here || at > e.began) { // not what is only loaded
+	if at-before > retell && before != 0 && (here || at > e.began) { // not what is only loaded
 		e.resumed, e.before, e.spoken = at, before, make(map[uint16]struct{})
 	}
 	if at-before <= retell {

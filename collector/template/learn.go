@@ -214,7 +214,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	port, l := d.Key.Port, m.find(t)
 	if l != nil {
 		if s := l.of(port); s != nil {
-			if standing, _, _ := m.chosen(port, now); standing == l || standing == nil || d.Key.Layout != 0 || s.own == 0 {
+			if standing, _, _ := m.chosen(port, now); standing == l || standing == nil || d.Key.Layout != 0 || s.own == 0 && !s.twin {
 				return e.confirm(m, l, s, d, now)
 			}
 		}
@@ -230,6 +230,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 		if s := l.of(port); s != nil { // overridden before, and now the port's again
 			*s = *fresh
 			s.own = 0
+			l.silent = l.silent && d.Silent
 			e.generation.Add(1)
 			return true
 		}
