@@ -67,18 +67,28 @@ func newFleet(t *testing.T, collectors int) *fleet {
 
 // start begins a collector that loads the bucket.
 func (f *fleet) start() *collector {
+	c := f.memory()
+	for _, s := range c.stores {
+		s.(observable).Observe(c)
+	}
+	c.list()
+	return c
+}
+
+// observable is a store that tells of what it learns.
+type observable interface{ Observe(template.Observer) }
+
+// memory is a collector that shares nothing yet.
+func (f *fleet) memory() *collector {
 	c := &collector{fleet: f}
-	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, c)
+	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, nil)
 	rates := sampling.NewStore(template.ModeAuto, sampling.LimitsFor(f.limits.Exporters, f.limits.TTL), &c.totals)
 	clocks := boot.NewStore(template.ModeAuto, f.limits.Exporters, f.limits.TTL)
-	rates.Observe(c)
-	clocks.Observe(c)
 	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks}
 	c.decoder = netflow.New(c.store, &netflow.Settings{Hold: true, HeldBytes: 1 << 24, HeldBytesPerExporter: 1 << 20,
 		HeldAge: int64(5 * time.Minute), Sessions: 1000}, &c.counts,
 		func(netip.Addr, template.Version) *ledger.Holder { return &ledger.Holder{Book: &c.book} }, c, nil)
 	c.decoder.Share(netflow.Shared{Rates: rates, Clocks: clocks})
-	c.list()
 	return c
 }
 
@@ -176,7 +186,7 @@ func (f *fleet) write(c *collector, d template.Definition) {
 			return
 		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
 			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,
-				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Silent: v.Silent}, f.now)
+				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, f.now)
 			return
 		}
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/flowfleet/flowfleet/collector/share"
 )
 
 // member is a device and where its datagrams come to.
@@ -155,17 +153,6 @@ func simulate(t *testing.T, seed uint64, rounds int) string {
 					decoded, held = decoded-1, held+1
 				}
 				if t.Failed() {
-					for n, e := range f.bucket {
-						if k, _ := share.DecodeKey(n); k.Scope.Exporter == m.address {
-							v, _ := share.DecodeValue(e.value)
-							t.Log(n, time.Duration(f.now-v.Heard.UnixNano()), time.Duration(f.now-e.written), v.Record, v.Witnessed)
-						}
-					}
-					for _, o := range all {
-						if o.address == m.address {
-							t.Log(o.port, o.rate, o.at, m.at, time.Duration(f.now-o.rated))
-						}
-					}
 					t.Fatalf("after %v", log[max(0, len(log)-15):])
 				}
 			}
