@@ -85,7 +85,7 @@ func TestLivesThroughAServer(t *testing.T) {
 		devices = append(devices, &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i / 2 * 2)}), domain: uint32(i % 4 / 3), port: uint16(1000 + i),
 			layout: i % len(layouts), rate: uint32(i + 1)})
 	}
-	cut, heard := make([]bool, members), make([]int, len(devices))
+	cut, heard, changes := make([]bool, members), make([]int, len(devices)), make([]int, len(devices))
 	var log []string
 	reads := func(c *connected, d *device, at uint16) (right bool) {
 		f.now = clock.Steady()
@@ -137,7 +137,11 @@ func TestLivesThroughAServer(t *testing.T) {
 		d := devices[i]
 		switch event := random.IntN(20); {
 		case event < 14:
-			d.layout, d.rate = random.IntN(len(layouts)), uint32(random.IntN(1000)+1)
+			// What came back, another device would say: see docs/sharing.md.
+			if changes[i]++; changes[i] < len(layouts) {
+				d.layout = (d.layout + 1) % len(layouts)
+			}
+			d.rate = uint32(1000*changes[i] + i)
 			if event < 4 {
 				d.port += 100
 			}
