@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ const (
 	// wander, in milliseconds, is how much two announcements may differ and mean the same: some exporters work it out anew each time.
 	wander = 1000
 	// maxPorts bounds the ports of one scope that are told apart.
-	maxPorts = 16
+	maxPorts = 256
 	never    = int64(1<<63 - 1)
 	// evictionSample is how many scopes are looked at to find one that was not heard for long.
 	evictionSample = 32
@@ -52,12 +53,14 @@ type Store struct {
 
 	mu     sync.Mutex
 	clocks map[template.Scope][]*clock
+	// forgotten is when what made room, and no other port says, was last heard.
+	forgotten map[template.Scope]int64
 }
 
 // NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
 func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
 	s := &Store{scopes: scopes, ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{},
-		clocks: make(map[template.Scope][]*clock)}
+		clocks: make(map[template.Scope][]*clock), forgotten: make(map[template.Scope]int64)}
 	if ttl <= 0 {
 		s.ttl = never
 	}
@@ -93,8 +96,15 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	c := s.find(scope, port)
 	switch {
 	case c == nil:
-		c = &clock{port: port, initialized: initialized}
+		c = &clock{port: port, initialized: initialized, heard: now, since: now, stamp: stamp, first: stamp}
 		s.add(scope, c)
+		s.generation.Add(1)
+		s.publish(scope, c, now)
+		return
+	case same(initialized, c.initialized) && c.told == 0:
+		c.heard, c.stamp = now, max(c.stamp, stamp)
+		s.publish(scope, c, now)
+		return
 	case same(initialized, c.initialized):
 		c.heard, c.stamp = now, max(c.stamp, stamp)
 		s.again(scope, c, now)
@@ -113,6 +123,34 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	c.heard, c.since, c.stamp, c.first = now, now, stamp, template.StampOf(exported)
 	s.generation.Add(1)
 	s.tell(scope, c, now, false)
+	s.tellOthers(scope, c, now)
+}
+
+// publish has the bucket know what a port says that has no key there: at once where no other port says so, or one says otherwise; else where
+// it goes on to say it. A port that is another one each time leaves no keys.
+func (s *Store) publish(scope template.Scope, c *clock, now int64) {
+	told := int64(0)
+	for _, o := range s.clocks[scope] {
+		if same(o.initialized, c.initialized) {
+			told = max(told, o.told)
+		}
+	}
+	contested := slices.ContainsFunc(s.clocks[scope], func(o *clock) bool {
+		return !same(o.initialized, c.initialized) && now-o.heard <= s.ttl && (o.since >= told || c.heard > c.since)
+	})
+	if told == 0 || contested || now-c.since >= retell || now-told > s.ttl/2 {
+		s.tell(scope, c, now, false)
+		s.tellOthers(scope, c, now)
+	}
+}
+
+// tellOthers has the bucket know which ports say otherwise than c, of those that have no key there: others would take c's time for theirs.
+func (s *Store) tellOthers(scope template.Scope, c *clock, now int64) {
+	for _, o := range s.clocks[scope] {
+		if o.told == 0 && o != c && !same(o.initialized, c.initialized) && now-o.heard <= s.ttl {
+			s.tell(scope, o, now, false)
+		}
+	}
 }
 
 // again has the bucket know that a time is still said, or disputed, now and then; and at once that it is disputed no more.
@@ -162,15 +200,24 @@ func (s *Store) add(scope template.Scope, c *clock) {
 				oldest = i
 			}
 		}
+		gone := all[oldest]
 		all[oldest] = c
+		if !slices.ContainsFunc(all, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
+			s.forgotten[scope] = gone.heard
+		}
 		return
 	}
 	if len(all) == 0 && len(s.clocks) >= s.scopes {
 		if oldest, ok := s.oldest(); ok {
-			delete(s.clocks, oldest)
+			s.remove(oldest)
 		}
 	}
 	s.clocks[scope] = append(s.clocks[scope], c)
+}
+
+func (s *Store) remove(scope template.Scope) {
+	delete(s.clocks, scope)
+	delete(s.forgotten, scope)
 }
 
 func (s *Store) oldest() (oldest template.Scope, found bool) {
@@ -198,7 +245,7 @@ func newest(all []*clock) *clock {
 
 // Initialized is when the exporting process of a scope was initialized, for flows from port at now, in milliseconds since 1970: what
 // the port itself said; else what the port said that began last, unless another one was heard since that says something else; else 0. So it
-// is where devices that share the port dispute it.
+// is where devices that share the port dispute it, and for an hour after ports that said something else made room for others.
 func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,8 +253,8 @@ func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64
 	if c := s.find(scope, port); c != nil && now-c.heard <= s.ttl {
 		return c.undisputed(now)
 	}
-	if len(all) == 0 || s.ownPort {
-		return 0
+	if len(all) == 0 || s.ownPort || now-s.forgotten[scope] <= silence {
+		return 0 // what made room may be the port's own
 	}
 	last := all[0]
 	for _, c := range all {
@@ -315,7 +362,7 @@ func (s *Store) Forget(k template.Key) {
 	for i, c := range all {
 		if c.port == k.Port {
 			if s.clocks[k.Scope] = append(all[:i:i], all[i+1:]...); len(s.clocks[k.Scope]) == 0 {
-				delete(s.clocks, k.Scope)
+				s.remove(k.Scope)
 			}
 			s.generation.Add(1)
 			return
@@ -330,7 +377,7 @@ func (s *Store) Definitions(now int64) iter.Seq[template.Definition] {
 	var out []template.Definition
 	for scope, all := range s.clocks {
 		for _, c := range all {
-			if now-c.heard <= s.ttl {
+			if now-c.heard <= s.ttl && c.told != 0 {
 				out = append(out, describe(scope, c, now))
 			}
 		}

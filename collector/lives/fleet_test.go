@@ -48,6 +48,8 @@ type collector struct {
 	store   *template.Store
 	decoder *netflow.Decoder
 	queue   []template.Definition
+	// cut: NATS is out of reach.
+	cut     bool
 	counts  ledger.Counts
 	totals  ledger.Totals
 	book    ledger.Book
@@ -65,18 +67,28 @@ func newFleet(t *testing.T, collectors int) *fleet {
 
 // start begins a collector that loads the bucket.
 func (f *fleet) start() *collector {
+	c := f.memory()
+	for _, s := range c.stores {
+		s.(observable).Observe(c)
+	}
+	c.list()
+	return c
+}
+
+// observable is a store that tells of what it learns.
+type observable interface{ Observe(template.Observer) }
+
+// memory is a collector that shares nothing yet.
+func (f *fleet) memory() *collector {
 	c := &collector{fleet: f}
-	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, c)
+	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, nil)
 	rates := sampling.NewStore(template.ModeAuto, sampling.LimitsFor(f.limits.Exporters, f.limits.TTL), &c.totals)
 	clocks := boot.NewStore(template.ModeAuto, f.limits.Exporters, f.limits.TTL)
-	rates.Observe(c)
-	clocks.Observe(c)
 	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks}
 	c.decoder = netflow.New(c.store, &netflow.Settings{Hold: true, HeldBytes: 1 << 24, HeldBytesPerExporter: 1 << 20,
 		HeldAge: int64(5 * time.Minute), Sessions: 1000}, &c.counts,
 		func(netip.Addr, template.Version) *ledger.Holder { return &ledger.Holder{Book: &c.book} }, c, nil)
 	c.decoder.Share(netflow.Shared{Rates: rates, Clocks: clocks})
-	c.list()
 	return c
 }
 
@@ -90,6 +102,9 @@ func (f *fleet) replace(i int) {
 
 // list reads all of the bucket, and writes what memory has beyond it.
 func (c *collector) list() {
+	if c.cut {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.fleet.bucket)) {
 		c.take(name)
 	}
@@ -113,8 +128,23 @@ func (c *collector) take(name string) {
 		Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, c.fleet.now)
 }
 
-// Learned implements template.Observer.
-func (c *collector) Learned(d template.Definition) { c.queue = append(c.queue, d) }
+// Learned implements template.Observer. The newest change of each key waits, as in a Bucket's queue.
+func (c *collector) Learned(d template.Definition) {
+	i := slices.IndexFunc(c.queue, func(o template.Definition) bool { return o.Key == d.Key })
+	switch {
+	case i < 0:
+		c.queue = append(c.queue, d)
+	case !d.Refresh:
+		c.queue[i] = d
+	}
+}
+
+// heal ends a cut.
+func (c *collector) heal() {
+	c.cut = false
+	c.list()
+	c.fleet.sync()
+}
 
 // Record implements netflow.Sink.
 func (c *collector) Record(r *flow.Record) { c.records = append(c.records, *r) }
@@ -124,6 +154,9 @@ func (f *fleet) sync() {
 	for busy := true; busy; {
 		busy = false
 		for _, c := range f.collectors {
+			if c.cut {
+				continue
+			}
 			queue := c.queue
 			c.queue = nil
 			slices.SortStableFunc(queue, func(a, b template.Definition) int {
@@ -153,7 +186,7 @@ func (f *fleet) write(c *collector, d template.Definition) {
 			return
 		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
 			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,
-				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Silent: v.Silent}, f.now)
+				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, f.now)
 			return
 		}
 	}
@@ -161,7 +194,9 @@ func (f *fleet) write(c *collector, d template.Definition) {
 	f.bucket[name] = entry{share.EncodeValue(share.Value{Kind: d.Kind, Stamp: d.Stamp, Heard: time.Unix(0, d.Heard), Writer: "c",
 		Record: d.Record, Witnessed: d.Witnessed, Silent: d.Silent}), f.now}
 	for _, other := range f.collectors {
-		other.take(name)
+		if !other.cut {
+			other.take(name)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 	retell = silence / 2
 	never  = int64(1<<63 - 1)
 	// maxEach bounds the announcements for one subject: domains and ports.
-	maxEach = 64
+	maxEach = 1024
 	// maxOnly bounds the samplers, or line cards, among which one rate is looked for.
 	maxOnly = 256
 )
@@ -58,6 +58,8 @@ type Exporter struct {
 	samplers, cards map[uint64]struct{}
 	byKind          [kinds]int
 	count           int
+	// forgotten is when what made room, and nobody else says, was last heard.
+	forgotten [kinds]int64
 	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for;
 	// began is when the bucket's first was taken.
 	newest, checked, began int64
@@ -119,7 +121,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 		a := &announcement{domain: domain, port: port, rate: rate, heard: now, since: now, stamp: stamp, first: stamp}
 		e.add(subject, a)
 		e.store.totals.Add(ledger.SamplingLearned, 1)
-		e.tell(subject, a, now, false)
+		e.publish(subject, a, now)
 		return
 	case a.late(rate, stamp, now):
 		e.store.totals.Add(ledger.SamplingStale, 1)
@@ -135,12 +137,17 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 		a.heard, a.since, a.stamp, a.first = now, now, max(stamp, a.stamp+1), stamp
 		e.store.totals.Add(ledger.SamplingChanged, 1)
 		e.tell(subject, a, now, false)
+		e.tellOthers(subject, a, now)
 		return
 	}
 	a.heard, a.stamp = now, max(a.stamp, stamp)
 	e.store.totals.Add(ledger.SamplingRefreshed, 1)
 	if revived {
 		a.since = now
+	}
+	if a.told == 0 {
+		e.publish(subject, a, now)
+		return
 	}
 	if revived || now-a.told > e.store.TTL()/2 || e.newest-a.told > retell || e.contradicted(subject, a) || now-a.told > retell && e.misses(now) {
 		e.tell(subject, a, now, true)
@@ -161,8 +168,9 @@ func (e *Exporter) misses(now int64) bool {
 		return false
 	}
 	for _, all := range e.subjects {
+		groups := e.groups(all, now)
 		for _, o := range all {
-			if now-o.heard > retell && e.inForce(o, now) {
+			if e.inForce(o, now) && now-groups[o.group()].newest.heard > retell {
 				return true // not noted as checked: what was not told for long is told of, each once
 			}
 		}
@@ -192,7 +200,7 @@ func (e *Exporter) advance(at int64, here bool) {
 	before := e.newest
 	e.newest = at
 	e.generation.Add(1)
-	if at-before > silence && before != 0 && (here || at > e.began) { // not what is only loaded
+	if at-before > retell && before != 0 && (here || at > e.began) { // not what is only loaded
 		e.resumed, e.before, e.spoken = at, before, make(map[uint16]struct{})
 	}
 	if at-before <= retell {
@@ -200,11 +208,12 @@ func (e *Exporter) advance(at int64, here bool) {
 	}
 	young := here && at < e.began+retell
 	for subject, all := range e.subjects {
+		groups := e.groups(all, at)
 		for _, a := range all {
 			if young && !a.rival && before-a.heard <= silence && at-a.heard > silence && at-a.heard <= e.store.TTL() {
 				a.heard = at - retell - 1
 			}
-			if a.heard > a.told && at-a.told > retell && at-a.heard <= silence {
+			if a.heard > a.told && at-a.told > retell && at-a.heard <= silence && (a.told != 0 || groups[a.group()].newest == a) {
 				e.tell(subject, a, max(at, e.checked), true)
 			}
 		}
@@ -227,7 +236,8 @@ func (e *Exporter) describe(subject uint64, a *announcement) template.Definition
 func (e *Exporter) add(subject uint64, a *announcement) {
 	all := e.subjects[subject]
 	if len(all) >= maxEach {
-		e.remove(subject, slices.MinFunc(all, func(a, b *announcement) int { return int(min(1, max(-1, a.heard-b.heard))) }))
+		e.forget(subject, slices.MinFunc(all, func(a, b *announcement) int { return int(min(1, max(-1, a.heard-b.heard))) }))
+		e.store.totals.Add(ledger.SamplingEvicted, 1)
 	}
 	e.subjects[subject] = append(e.subjects[subject], a)
 	kind, _ := Split(subject)
@@ -258,9 +268,30 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 		if worst == nil {
 			break
 		}
-		e.remove(of, worst)
+		e.forget(of, worst)
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 	}
+}
+
+// forget drops what makes room. What nobody else says is missed while it would count: see choose.
+func (e *Exporter) forget(subject uint64, a *announcement) {
+	if !slices.ContainsFunc(e.subjects[subject], func(o *announcement) bool { return o != a && o.domain == a.domain && o.rate == a.rate }) {
+		e.miss(subject, a.heard)
+	}
+	e.remove(subject, a)
+}
+
+// miss notes that something about a subject that was heard at a time is not remembered.
+func (e *Exporter) miss(subject uint64, heard int64) {
+	kind, _ := Split(subject)
+	e.forgotten[kind] = max(e.forgotten[kind], heard)
+}
+
+// missing reports whether something of a subject's kind, which would count, made room.
+func (e *Exporter) missing(subject uint64, now int64) bool {
+	kind, _ := Split(subject)
+	at := e.forgotten[kind]
+	return at != 0 && e.newest-at <= silence && now-at <= e.store.TTL()
 }
 
 func (e *Exporter) remove(subject uint64, a *announcement) {
@@ -314,6 +345,8 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 	}
 	if e.count >= e.store.limits.Load().Rates && !e.holdsOlder(d.Heard) {
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
+		e.miss(d.Key.ID, d.Heard)
+		e.generation.Add(1)
 		return false
 	}
 	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
@@ -354,6 +387,9 @@ func (e *Exporter) snapshot(now int64) (out []template.Definition) {
 			if now-a.heard > e.store.TTL() {
 				e.remove(subject, a)
 				continue
+			}
+			if a.told == 0 {
+				continue // see publish
 			}
 			out = append(out, e.describe(subject, a))
 		}

@@ -2,8 +2,10 @@ package sampling
 
 // choose is what those that count say to a port: its own announcement; else what all say; else the one that began last, where none
 // of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed. What
-// devices that share a port dispute is a known 0: nobody else's rate stands in for it.
-func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
+// devices that share a port dispute is a known 0: nobody else's rate stands in for it. So is what made room for others: it may be the
+// port's own.
+func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
+	all := e.subjects[subject]
 	var last, own *announcement
 	differ := false
 	for _, a := range all {
@@ -26,6 +28,9 @@ func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, po
 	if own != nil {
 		return own.rate, true
 	}
+	if e.missing(subject, now) {
+		return 0, true
+	}
 	if last == nil || e.store.ownPortOnly {
 		return 0, false
 	}
@@ -41,15 +46,15 @@ func (e *Exporter) choose(all []*announcement, fits func(*announcement) bool, po
 
 // inDomain looks in the flow's own domain first; else in all others, whose announcements may come under another domain than the
 // flows that they are about.
-func (e *Exporter) inDomain(all []*announcement, domain uint32, port uint16, now int64) (rate uint64, known, own bool) {
+func (e *Exporter) inDomain(subject uint64, domain uint32, port uint16, now int64) (rate uint64, known, own bool) {
 	here := func(a *announcement) bool { return a.domain == domain }
-	for _, a := range all {
+	for _, a := range e.subjects[subject] {
 		if here(a) && e.inForce(a, now) {
-			rate, known = e.choose(all, here, port, now)
+			rate, known = e.choose(subject, here, port, now)
 			return rate, known, true
 		}
 	}
-	rate, known = e.choose(all, func(*announcement) bool { return true }, port, now)
+	rate, known = e.choose(subject, func(*announcement) bool { return true }, port, now)
 	return rate, known, false
 }
 
@@ -58,11 +63,10 @@ func (e *Exporter) inDomain(all []*announcement, domain uint32, port uint16, now
 func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (rate uint64, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	all := e.subjects[subject]
 	if kind, _ := Split(subject); kind == Template { // ids of templates are a domain's own
-		return e.choose(all, func(a *announcement) bool { return a.domain == domain }, port, now)
+		return e.choose(subject, func(a *announcement) bool { return a.domain == domain }, port, now)
 	}
-	rate, known, _ = e.inDomain(all, domain, port, now)
+	rate, known, _ = e.inDomain(subject, domain, port, now)
 	return rate, known
 }
 
@@ -72,7 +76,7 @@ func (e *Exporter) Standard(domain uint32, port uint16, now int64) (rate uint64,
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	system, process := uint64(System)<<idBits, uint64(Process)<<idBits
-	others, othersKnown, own := e.inDomain(e.subjects[system], domain, port, now)
+	others, othersKnown, own := e.inDomain(system, domain, port, now)
 	if own {
 		return others, othersKnown
 	}
@@ -85,7 +89,7 @@ func (e *Exporter) Standard(domain uint32, port uint16, now int64) (rate uint64,
 	if cards.here.known {
 		return cards.here.rate, true
 	}
-	if rate, known, _ = e.inDomain(e.subjects[process], domain, port, now); known {
+	if rate, known, _ = e.inDomain(process, domain, port, now); known {
 		return rate, true
 	}
 	switch {
@@ -119,7 +123,7 @@ func (e *Exporter) only(subjects map[uint64]struct{}, domain uint32, port uint16
 		return shared{}
 	}
 	for subject := range subjects {
-		rate, known, own := e.inDomain(e.subjects[subject], domain, port, now)
+		rate, known, own := e.inDomain(subject, domain, port, now)
 		if !known {
 			// Neighbours that differ, or nobody: an announcement that does not count any more says nothing.
 			for _, a := range e.subjects[subject] {

@@ -91,6 +91,8 @@ type known struct {
 	kind   template.Kind
 	record string
 	silent bool
+	// witnessed as in template.Definition.
+	witnessed bool
 	// foreign values are of a newer schema: they are left alone.
 	foreign bool
 }
@@ -344,7 +346,7 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead u
 	value, err := DecodeValue(entry.Value())
 	_, heard := b.times(entry, value, clock.Steady())
 	k := known{revision: entry.Revision(), heard: heard, stamp: value.Stamp, kind: value.Kind,
-		record: recordOf(key, value.Record), silent: value.Silent}
+		record: recordOf(key, value.Record), silent: value.Silent, witnessed: value.Witnessed}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
 		b.stats.newer.Add(1)

@@ -159,7 +159,8 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > recordOf(d.Key, d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
 		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
-			Record: []byte(have.record), Heard: have.heard, Told: have.heard, Silent: have.silent}, clock.Steady())
+			Record: []byte(have.record), Heard: have.heard, Told: have.heard, Witnessed: have.witnessed, Silent: have.silent},
+			clock.Steady())
 		return true
 	}
 	return false
@@ -193,7 +194,7 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
 		b.remember(d.Key, known{revision: revision, heard: d.Heard, stamp: d.Stamp, kind: d.Kind, record: recordOf(d.Key, d.Record),
-			silent: d.Silent})
+			silent: d.Silent, witnessed: d.Witnessed})
 	}
 	b.mu.Unlock()
 	b.stats.writes.Add(1)

@@ -210,6 +210,17 @@ func (m *meanings) twins(port uint16) bool {
 	return slices.ContainsFunc(m.layouts, func(l *layout) bool { s := l.of(port); return s != nil && s.twin })
 }
 
+// shared reports whether two devices share a port now: several layouts of it were said within the hour.
+func (m *meanings) shared(port uint16, now int64) bool {
+	n := 0
+	for _, l := range m.layouts {
+		if s := l.of(port); s != nil && !l.silent && now-s.heard <= silence {
+			n++
+		}
+	}
+	return n > 1
+}
+
 // live are the layouts that some port stands for.
 func (m *meanings) live(now int64) (out []*layout) {
 	for _, l := range m.layouts {

@@ -115,14 +115,16 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 	pause := int64(0)
 	if s != nil {
 		next = *s
-		if s.own != 0 {
+		// What it said before it said something else, for hours, is no pause.
+		if standing, _, _ := m.chosen(port, now); s.own != 0 && (standing == l || now-s.own <= silence) {
 			pause = max(now-s.own, exportPause(s.stamp, stamp))
 		}
 	}
-	returned := s != nil && s.own != 0 && !l.silent && pause >= slowPause
-	twins := e.store.mode != ModeAddress && (next.twin || returned)
+	shared := m.shared(port, now)
+	returned := s != nil && s.own != 0 && !l.silent && pause >= slowPause && now-s.own <= silence
+	twins := e.store.mode != ModeAddress && (next.twin && shared || returned)
 	for _, other := range m.layouts {
-		if o := other.of(port); o != nil && o.twin && o.own != 0 && !inTurn && e.store.mode != ModeAddress {
+		if o := other.of(port); o != nil && o.twin && o.own != 0 && !inTurn && shared && e.store.mode != ModeAddress {
 			twins, next.twin = true, true
 		}
 	}
@@ -148,6 +150,15 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 		stamp = max(stamp, o.stamp+1)
 		next.first = stamp
 		e.unsay(m, other, port)
+	}
+	if s != nil && s.twin && !twins && !inTurn {
+		// It is alone again: the port's plain key is its own, and the one beside it says nothing any more.
+		if s.told != 0 {
+			d := e.describe(l, s)
+			d.Silent, d.Refresh = true, true
+			e.store.observer.Learned(d)
+		}
+		s.told, next.twin = 0, false
 	}
 	next.arrived, next.trust = 0, 0
 	next.pause = max(next.pause, pause)
@@ -203,7 +214,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	port, l := d.Key.Port, m.find(t)
 	if l != nil {
 		if s := l.of(port); s != nil {
-			if standing, _, _ := m.chosen(port, now); standing == l || standing == nil || d.Key.Layout != 0 || s.own == 0 {
+			if standing, _, _ := m.chosen(port, now); standing == l || standing == nil || d.Key.Layout != 0 || s.own == 0 && !s.twin {
 				return e.confirm(m, l, s, d, now)
 			}
 		}
@@ -219,6 +230,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 		if s := l.of(port); s != nil { // overridden before, and now the port's again
 			*s = *fresh
 			s.own = 0
+			l.silent = l.silent && d.Silent
 			e.generation.Add(1)
 			return true
 		}
@@ -244,9 +256,11 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 	s.stamp, s.heard, s.told = max(s.stamp, d.Stamp), max(s.heard, d.Heard), max(d.Told, 1)
 	for _, other := range slices.Clone(m.layouts) {
 		if o := other.of(s.port); d.Key.Layout == 0 && o != nil && o != s && o.own == 0 && !o.twin {
-			s.twin = false
 			e.unsay(m, other, s.port) // its key has this layout now
 		}
+	}
+	if d.Key.Layout == 0 && s.twin {
+		s.twin = false
 	}
 	switch {
 	case l.silent && !d.Silent && d.Heard <= before && now-before >= silence:
@@ -284,20 +298,24 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 		}
 	}
 	fresh.arrived, fresh.trust = now, now
+	// Two devices may have shared the port once. What has no plain key yet is only being loaded.
+	twins := plain == nil || m.shared(fresh.port, now)
 	for _, other := range slices.Clone(m.layouts) {
 		o := other.of(fresh.port)
-		if o == nil || other == l || o.twin && o.own == 0 {
+		if o == nil || other == l || o.twin && o.own == 0 && twins {
 			continue
 		}
 		if o.own == 0 || e.store.mode == ModeAddress {
 			e.unsay(m, other, fresh.port)
 			continue
 		}
-		if o.twin {
+		if o.twin && twins {
 			fresh.arrived, fresh.trust = 0, 0 // two devices: the other one changed its mind
 			return true
 		}
-		o.told = 0                                  // its key is the other's now
+		if !o.twin {
+			o.told = 0 // its key is the other's now
+		}
 		fresh.arrived = max(fresh.arrived, o.own+1) // their order counts, also within a tick of the clock
 		if gap := max(now-o.own, exportPause(o.stamp, d.Stamp)); !d.Witnessed && now-o.own < silence && max(gap, o.pause) >= slowPause {
 			fresh.trust = max(fresh.trust, o.lasts())

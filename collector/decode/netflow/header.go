@@ -59,20 +59,28 @@ func parseHeaderIPFIX(b []byte, received int64) header {
 const freshSequence = 1 << 12
 
 // restarted reports whether the exporter began anew between a message and this one, which came later: by NetFlow v9's uptime, which went
-// back and did not wrap, or by IPFIX's sequence number, which counts from 0 again. A message that was overtaken on its way tells nothing.
+// back and did not wrap, or by IPFIX's sequence number, which counts from 0 again. A message that was overtaken on its way tells nothing:
+// it was exported up to a minute before. An exporter whose clock is further back restarted, or had it set.
 func (h *header) restarted(before *header) bool {
-	if h.exportTime <= before.exportTime {
+	if h.exportTime <= before.exportTime && before.exportTime-h.exportTime <= template.LateSeconds {
 		return false
 	}
 	if h.version == template.IPFIX {
 		return h.sequence < freshSequence && int32(h.sequence-before.sequence) < 0
+	}
+	if h.exportTime < before.exportTime && (before.uptimeGoesOn(h) || h.roseBy(before, (h.received-before.received)/nanosPerMilli)) {
+		return false // it was overtaken on a long way, or the uptime wrapped
 	}
 	return h.uptime < before.uptime && !h.uptimeGoesOn(before)
 }
 
 // uptimeGoesOn reports whether NetFlow v9's uptime rose by as much as time passed since an earlier message.
 func (h *header) uptimeGoesOn(before *header) bool {
-	passed := uint64(h.exportTime-before.exportTime) * 1000
+	return h.roseBy(before, uint64(h.exportTime-before.exportTime)*1000)
+}
+
+// roseBy reports whether NetFlow v9's uptime rose by so many milliseconds since an earlier message.
+func (h *header) roseBy(before *header, passed uint64) bool {
 	up := uint64(h.uptime - before.uptime) // modulo 2^32, as it wraps
 	return up <= passed+toleranceMs && up+toleranceMs >= passed
 }

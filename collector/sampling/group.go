@@ -1,0 +1,75 @@
+package sampling
+
+// The ports of an exporter often say the same: it has several, or takes another one each time, as behind a NAT that forgets it. One of them
+// stands for all in the bucket, until they differ.
+
+// groupKey is what ports say of a subject.
+type groupKey struct {
+	domain uint32
+	rate   uint64
+	rival  bool
+}
+
+func (a *announcement) group() groupKey { return groupKey{a.domain, a.rate, a.rival} }
+
+// group is what the ports that say so come to, of those that count.
+type group struct {
+	// newest was heard last; told is when one of them was, as far as the bucket knows, 0 where it knows of none.
+	newest *announcement
+	told   int64
+	// since is when the first of them began.
+	since int64
+}
+
+// groups are those of a subject's announcements at now.
+func (e *Exporter) groups(all []*announcement, now int64) map[groupKey]group {
+	out := make(map[groupKey]group, 1)
+	for _, a := range all {
+		if !e.inForce(a, now) {
+			continue
+		}
+		g, ok := out[a.group()]
+		if !ok || a.heard >= g.newest.heard {
+			g.newest = a
+		}
+		if g.told = max(g.told, a.told); !ok || a.since < g.since {
+			g.since = a.since
+		}
+		out[a.group()] = g
+	}
+	return out
+}
+
+// publish has the bucket know what a port says that has no key there: at once where no other port says so, or one said otherwise since the
+// bucket was told; else where it goes on to say it. e.mu is held.
+func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
+	groups := e.groups(e.subjects[subject], now)
+	own := groups[a.group()]
+	contested, since := false, int64(0)
+	for key, g := range groups {
+		if key.domain == a.domain && key.rate != a.rate {
+			contested, since = true, max(since, g.since)
+		}
+	}
+	switch {
+	case own.told == 0, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell,
+		now-own.told > e.store.TTL()/2, now-own.told > retell && e.misses(now):
+		e.tell(subject, a, now, false)
+		e.tellOthers(subject, a, now)
+	}
+}
+
+// tellOthers has the bucket know which ports say otherwise than a, of those that have no key there: others would take a's rate for theirs.
+// A port that said it once may not be heard again: of these the newest stands for all. e.mu is held.
+func (e *Exporter) tellOthers(subject uint64, a *announcement, now int64) {
+	all := e.subjects[subject]
+	if len(all) == 1 {
+		return
+	}
+	groups := e.groups(all, now)
+	for _, o := range all {
+		if o.told == 0 && o.domain == a.domain && o.rate != a.rate && e.inForce(o, now) && (o.heard > o.since || groups[o.group()].newest == o) {
+			e.tell(subject, o, now, false)
+		}
+	}
+}
