@@ -234,7 +234,11 @@ func (s *Sink) next(ctx context.Context) (jetstream.Msg, error) {
 	if err != nil && !nothingCame(err) {
 		return nil, fmt.Errorf("reading stream %s: %w", s.options.Stream, err)
 	}
-	s.note(func(state *State) { state.Reading = "" })
+	s.note(func(state *State) {
+		if s.consumer == consumer { // else it was found meanwhile not to suit
+			state.Reading = ""
+		}
+	})
 	return m, nil
 }
 

@@ -29,10 +29,33 @@ type Window struct {
 	// Naming is how many of the records got names; NamingUnknown as VolumeUnknown.
 	Naming        ledger.Naming
 	NamingUnknown bool
+	// beyond is what addresses that were measured for less than Time would have had more by then: rates are of all of Time.
+	beyond rates
+}
+
+// rates are records, bytes and scaled bytes: of a second, or of a time.
+type rates struct{ records, bytes, scaled float64 }
+
+// perSecond are the rates of the window.
+func (w *Window) perSecond() rates {
+	seconds := w.Time.Seconds()
+	return rates{(float64(w.Records) + w.beyond.records) / seconds, (float64(w.Volume.Bytes) + w.beyond.bytes) / seconds,
+		(float64(w.Volume.Scaled) + w.beyond.scaled) / seconds}
+}
+
+// until is what a window would have more if it had gone on until a time.
+func (w *Window) until(t time.Duration) rates {
+	if w.Time <= 0 || w.Time == t {
+		return w.beyond
+	}
+	r, seconds := w.perSecond(), t.Seconds()
+	return rates{r.records*seconds - float64(w.Records), r.bytes*seconds - float64(w.Volume.Bytes), r.scaled*seconds - float64(w.Volume.Scaled)}
 }
 
 func (w *Window) add(o *Window) {
-	w.Time = max(w.Time, o.Time)
+	t := max(w.Time, o.Time)
+	a, b := w.until(t), o.until(t)
+	w.Time, w.beyond = t, rates{a.records + b.records, a.bytes + b.bytes, a.scaled + b.scaled}
 	w.Received, w.Refused, w.Undecoded, w.Records = w.Received+o.Received, w.Refused+o.Refused, w.Undecoded+o.Undecoded, w.Records+o.Records
 	w.Sent, w.Missed = w.Sent+o.Sent, w.Missed+o.Missed
 	w.Volume.Add(o.Volume)

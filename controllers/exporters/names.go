@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
 // ObjectName of the FlowExporter that is made for an address that a fleet hears: the fleet's name, a dash and the address, with an
@@ -23,4 +25,10 @@ func parse(text string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	return a.Unmap(), true
+}
+
+// same reports whether an address of a spec is this one, however it is written.
+func same(text v1alpha1.ExporterAddress, address netip.Addr) bool {
+	a, ok := parse(string(text))
+	return ok && a == address
 }

@@ -26,12 +26,15 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 			s.LastHeard = &heard
 		}
 	}
+	if f.Window == nil && stopped(f) {
+		noRate(s)
+	}
 	n := f.Figures
 	if n == nil {
 		return
 	}
 	if w := settled(f.Window, len(n.Nodes)); w != nil {
-		s.RecordsPerSecond = new(twoDigits(float64(w.Records) / w.Time.Seconds()))
+		s.RecordsPerSecond = new(twoDigits(w.perSecond().records))
 		s.BytesPerSecond, s.ScaledBytesPerSecond = volume(w, n)
 		s.Naming = naming(w, n)
 		s.Loss = ""
@@ -60,15 +63,31 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	}
 }
 
+// stopped reports whether it is known that nothing came in the last minutes.
+func stopped(f *Facts) bool {
+	return !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) >= windowTime && f.Look.Collectors > 0 && f.Look.Unanswered == 0 &&
+		f.Now.Sub(f.Look.Since) >= begun
+}
+
+// noRate takes back what a device had while it sent.
+func noRate(s *v1alpha1.FlowExporterStatus) {
+	s.Loss = ""
+	for _, rate := range []**int64{&s.RecordsPerSecond, &s.BytesPerSecond, &s.ScaledBytesPerSecond} {
+		if *rate != nil {
+			*rate = new(int64(0))
+		}
+	}
+}
+
 // volume is how many bytes a second flows tell of, and how many these stand for; nil where that is not known. How many they stand
 // for is known where every flow has a sampling rate.
 func volume(w *Window, n *Figures) (bytes, scaled *int64) {
 	if n.VolumeUntold || w.VolumeUnknown {
 		return nil, nil
 	}
-	bytes = new(twoDigits(float64(w.Volume.Bytes) / w.Time.Seconds()))
+	bytes = new(twoDigits(w.perSecond().bytes))
 	if said := &n.Said; said.Rated && !said.Unrated && !said.RatesUntold {
-		scaled = new(twoDigits(float64(w.Volume.Scaled) / w.Time.Seconds()))
+		scaled = new(twoDigits(w.perSecond().scaled))
 	}
 	return bytes, scaled
 }
@@ -132,7 +151,7 @@ const (
 )
 
 // weigh tells whether a status is worth a request: a condition that changed, or who hears it and with what, is; figures are when it was
-// heard five minutes after what is written.
+// heard five minutes after what is written, or has stopped.
 func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	if before.ObservedGeneration != after.ObservedGeneration || len(before.Conditions) != len(after.Conditions) {
 		return judgement
@@ -145,11 +164,16 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	switch {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
-		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after):
+		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, hasStopped(before, after), firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after):
 		return figuresOnly
 	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
 		after.LastHeard.Before(before.LastHeard): // what is written was still to come
 		return figuresOnly
 	}
 	return nothing
+}
+
+// hasStopped reports whether a rate that is written is none any more.
+func hasStopped(before, after *v1alpha1.FlowExporterStatus) bool {
+	return before.RecordsPerSecond != nil && *before.RecordsPerSecond > 0 && after.RecordsPerSecond != nil && *after.RecordsPerSecond == 0
 }

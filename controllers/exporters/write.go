@@ -198,10 +198,10 @@ func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
 	if f.LastHeard.After(now.Add(maxSkew)) { // the operator's clock was ahead when it wrote that: it was before this look at the latest
 		f.LastHeard = m.look.Since
 	}
-	for _, text := range o.Spec.Addresses {
+	for i, text := range o.Spec.Addresses {
 		address, _ := parse(string(text))
 		s := m.senders[address]
-		if s == nil {
+		if s == nil || slices.ContainsFunc(o.Spec.Addresses[:i], func(a v1alpha1.ExporterAddress) bool { return same(a, address) }) {
 			continue
 		}
 		if s.heard.After(f.LastHeard) {
