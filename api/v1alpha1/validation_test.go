@@ -56,6 +56,12 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"{name: a, port: 1, receiveBuffer: 63Ki}", "{name: a, port: 1, receiveBuffer: 1025Mi}", "{name: a, port: 1, receiveBuffer: 0}"},
 	},
 	{
+		path: "spec", says: "Changes needs names that collectors learn",
+		valid: []string{"{output: {names: Changes}}", "{output: {names: Changes}, decoding: {}}", "{output: {names: None}, decoding: {names: []}}",
+			"{output: {names: Changes}, decoding: {names: [interfaces]}}", "{decoding: {names: []}}"},
+		invalid: []string{"{output: {names: Changes}, decoding: {names: []}}"},
+	},
+	{
 		path: "spec", says: "a nodePort needs the service.type",
 		valid: []string{
 			"{listeners: [{name: a, port: 1, nodePort: 30001}]}",

@@ -41,17 +41,26 @@ func (e *Exporter) Own(domain uint32, t Table, number uint64) *Row {
 	return nil
 }
 
-// Row looks up what a number means to flows of a domain: what the domain itself says; else what the exporter's other domains agree
-// on, as long as there are no more than maxAgreeing; else nil. The Row must not be changed.
+// Row looks up what a number means to flows of a domain: what the domain itself says; where that is no name, also what the exporter's
+// other domains agree on, as long as there are no more than maxAgreeing; else nil. The Row must not be changed.
 func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	var row *Row
 	if own := e.tables.get(place{domain, t}); own != nil {
-		if row := own.find(number); row != nil {
+		if row = own.find(number); row != nil && row.Name != "" {
 			return row
 		}
 	}
-	return e.tables.agreed(t, number)
+	agreed := e.tables.agreed(domain, t, number)
+	switch {
+	case row == nil:
+		return agreed
+	case agreed == nil, row.Description != "" && agreed.Description != "" && row.Description != agreed.Description:
+		return row // others number otherwise
+	}
+	both := agreed.merge(*row)
+	return &both
 }
 
 // learn takes a row, see Store.Learn. e.mu is held.
@@ -64,13 +73,16 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	was := t.find(k.Number)
 	result, merged := Learned, r
 	if was != nil {
-		merged = was.merge(r)
-		if was.Name != "" && was.Name != merged.Name {
+		reassigned := was.Name != "" && r.Name != "" && was.Name != r.Name
+		if reassigned {
 			result = Reassigned
-			if r.Description == "" {
-				merged.Description = "" // it described what had the number before
-			}
 		}
+		switch {
+		case !reassigned && k.Table != Others:
+			merged = was.merge(r)
+		case len(r.Attributes) == 0 && k.Table == Others:
+			merged.Attributes = was.Attributes
+		} // else what the rest of the row was about had the number before
 		known := t.stamp(k.Number)
 		switch {
 		case was.same(&merged):

@@ -24,7 +24,9 @@ func (s *Store) Resolve(e *Exporter, k Key, own bool) *Row {
 	mine := said.said.Find(k)
 	var theirs *Row
 	if e != nil {
-		if theirs = e.Own(k.Scope.Domain, k.Table, k.Number); theirs == nil && !own {
+		if own {
+			theirs = e.Own(k.Scope.Domain, k.Table, k.Number)
+		} else {
 			theirs = e.Row(k.Scope.Domain, k.Table, k.Number)
 		}
 	}

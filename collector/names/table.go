@@ -9,6 +9,7 @@ package names
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -118,7 +119,7 @@ func (r *Row) Empty() bool {
 }
 
 // merge returns r with what o says in its place where o says anything: an interface's name and its speed come in different
-// records, and from some exporters name and description do.
+// records, and from some exporters name and description do, or the attributes of an application.
 func (r Row) merge(o Row) Row {
 	if o.Name != "" {
 		r.Name = o.Name
@@ -129,10 +130,34 @@ func (r Row) merge(o Row) Row {
 	if o.Speed != 0 {
 		r.Speed = o.Speed
 	}
-	if len(o.Attributes) > 0 {
-		r.Attributes = o.Attributes
-	}
+	r.Attributes = mergeAttributes(r.Attributes, o.Attributes)
 	return r
+}
+
+// mergeAttributes returns list with what others say in the place of what it has of the same elements: at most MaxAttributes.
+func mergeAttributes(list, others []Attribute) []Attribute {
+	if len(list) == 0 {
+		return others
+	}
+	out := list
+	for _, o := range others {
+		at := slices.IndexFunc(out, func(a Attribute) bool { return a.Enterprise == o.Enterprise && a.ID == o.ID })
+		switch {
+		case at >= 0 && out[at].Text == o.Text:
+			continue
+		case at < 0 && len(out) >= MaxAttributes:
+			continue
+		}
+		if &out[0] == &list[0] {
+			out = slices.Clone(list) // it is others' too
+		}
+		if at >= 0 {
+			out[at] = o
+		} else {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // same reports whether r and o say the same.

@@ -76,20 +76,36 @@ func (l *tables) all() iter.Seq2[place, *tableRows] {
 // Exporters with more have line cards that say their own names.
 const maxAgreeing = 64
 
-// agreed is what the tables of a kind say of a number, nil where nothing or no one thing.
-func (l *tables) agreed(t Table, number uint64) (found *Row) {
+// agreed is what the tables of a kind of all domains but one say of a number, nil where nothing or no one thing. One that says less than another agrees with it;
+// of what they describe in different words, the name alone is agreed on.
+func (l *tables) agreed(but uint32, t Table, number uint64) (found *Row) {
 	if len(l.kinds[t]) > maxAgreeing {
 		return nil
 	}
-	for _, other := range l.kinds[t] {
+	several, described := false, true
+	for domain, other := range l.kinds[t] {
+		if domain == but {
+			continue
+		}
 		row := other.find(number)
 		switch {
 		case row == nil:
 		case found == nil:
 			found = row
-		case !row.same(found):
+		case row.same(found):
+		case row.Name != "" && found.Name != "" && row.Name != found.Name:
+			return nil
+		default:
+			described = described && (row.Description == "" || found.Description == "" || row.Description == found.Description)
+			both := found.merge(*row)
+			found, several = &both, true
+		}
+	}
+	if several && !described {
+		if found.Name == "" {
 			return nil
 		}
+		found.Description = ""
 	}
 	return found
 }
