@@ -266,9 +266,17 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			r.DstAddr.Set16(v)
 			r.EType = packet.EtherTypeIPv6
 		case opSrcNet:
-			r.SrcNet = prefixLength(v)
+			if n := number(v); n <= longestPrefix {
+				r.SrcNet = uint32(n)
+			} else {
+				r.SrcNet = maskLength(v)
+			}
 		case opDstNet:
-			r.DstNet = prefixLength(v)
+			if n := number(v); n <= longestPrefix {
+				r.DstNet = uint32(n)
+			} else {
+				r.DstNet = maskLength(v)
+			}
 		case opInIf:
 			r.InIf = interfaceIndex(v)
 		case opOutIf:
@@ -361,7 +369,10 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opEndUptime:
 			t.endUptime, t.hasEndUptime = uint32(number(v)), true
 		case opStartMilliseconds:
-			t.start, _ = h.plain(number(v), nanosPerMilli)
+			n := number(v)
+			if t.start, _ = h.instant(scaled(n, nanosPerMilli)); t.start == 0 {
+				t.start = h.inAnyUnit(n)
+			}
 		case opEndMilliseconds:
 			t.takeEnd(&h.clock, number(v), nanosPerMilli)
 		case opStartSeconds, opStartNTP, opStartDelta, opEndSeconds, opEndNTP, opEndDelta,

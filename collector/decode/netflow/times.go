@@ -52,15 +52,21 @@ var units = [...]uint64{nanosPerSecond, nanosPerMilli, nanosPerMicro, 1}
 // plain is the time that n, a number of a unit since 1970, gives, 0 where it cannot be one. Exporters mistake units: what would be no time
 // in its own, but is one in another, is read as that.
 func (c *clock) plain(n, unit uint64) (ns uint64, future bool) {
-	if ns, future = c.instant(scaled(n, unit)); ns != 0 || n == 0 {
+	if ns, future = c.instant(scaled(n, unit)); ns != 0 {
 		return ns, future
 	}
-	for _, other := range units {
-		if at := scaled(n, other); at >= clockSet && at <= c.latestNs {
-			return at, false
+	ns = c.inAnyUnit(n)
+	return ns, future && ns == 0
+}
+
+// inAnyUnit is the time that n gives in the unit in which it can be one, 0 for none.
+func (c *clock) inAnyUnit(n uint64) uint64 {
+	for _, unit := range units {
+		if at := scaled(n, unit); at >= clockSet && at <= c.latestNs {
+			return at
 		}
 	}
-	return 0, future
+	return 0
 }
 
 // instant is a time that a record gives, 0 where it cannot be one. Where the exporter's clock is not set, both it and the time of
@@ -205,10 +211,8 @@ func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 	if ns, future = c.instant(fromNTP(ntp)); ns != 0 {
 		return ns, false
 	}
-	if ns, _ = c.plain(n, nanosPerMicro); ns != 0 {
-		return ns, false
-	}
-	return 0, future
+	ns = c.inAnyUnit(n)
+	return ns, future && ns == 0
 }
 
 // recordTimes gathers a record's times: what they come to can only be worked out when all its fields are read. 0 is unknown.
@@ -255,7 +259,10 @@ func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 
 func (t *recordTimes) takeEnd(c *clock, n, unit uint64) {
 	var future bool
-	t.end, future = c.plain(n, unit)
+	if t.end, future = c.instant(scaled(n, unit)); t.end == 0 {
+		t.end = c.inAnyUnit(n)
+		future = future && t.end == 0
+	}
 	t.endsInFuture = t.endsInFuture || future
 }
 

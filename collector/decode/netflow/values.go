@@ -30,15 +30,13 @@ func vlan(v []byte) uint32 {
 	return 0
 }
 
-// prefixLength reads the length of a prefix, 0 where it can be none: more than an address has bits. Of four bytes it may be a mask, which
-// says the same by its bits.
-func prefixLength(v []byte) uint32 {
-	const most = 128
-	n := number(v)
-	if n <= most {
-		return uint32(n)
-	}
-	if mask := uint32(n); len(v) == 4 && bits.LeadingZeros32(^mask) == bits.OnesCount32(mask) {
+// longestPrefix is how many bits an address has at most.
+const longestPrefix = 128
+
+// maskLength is the length of a prefix of which a field says more than an address has bits. Four bytes may be a mask, which says the same
+// by its bits; all else is 0, none.
+func maskLength(v []byte) uint32 {
+	if mask := uint32(number(v)); len(v) == 4 && bits.LeadingZeros32(^mask) == bits.OnesCount32(mask) {
 		return uint32(bits.OnesCount32(mask))
 	}
 	return 0
