@@ -34,7 +34,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
   collector tail --config collector.yaml --json | jq 'select(.dst_port == 53)'`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
-			return tail(command.Context(), flags, command.OutOrStdout())
+			return tail(command.Context(), flags, command.OutOrStdout(), command.ErrOrStderr())
 		},
 	}
 	flags.add(command)
@@ -48,7 +48,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
 	return command
 }
 
-func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
+func tail(ctx context.Context, flags tailFlags, out, notes io.Writer) error {
 	filter, err := flags.filter.parse()
 	if err != nil {
 		return err
@@ -66,7 +66,9 @@ func tail(ctx context.Context, flags tailFlags, out io.Writer) error {
 		return err
 	}
 	defer following.close()
-	printer := tailPrinter{out: out, flags: flags, filter: filter}
+	heard := sayWhenQuiet(notes)
+	defer heard()
+	printer := tailPrinter{out: out, flags: flags, filter: filter, heard: heard}
 	if !flags.asJSON {
 		if _, err := fmt.Fprintln(out, flow.Heading); err != nil {
 			return err
@@ -83,6 +85,8 @@ type tailPrinter struct {
 	record  flow.Record
 	line    []byte
 	printed int
+	// heard is called with each flow that is printed.
+	heard func()
 }
 
 func (p *tailPrinter) message(m jetstream.Msg) error {
@@ -102,6 +106,7 @@ func (p *tailPrinter) message(m jetstream.Msg) error {
 }
 
 func (p *tailPrinter) print(line []byte) error {
+	p.heard()
 	if _, err := p.out.Write(line); err != nil {
 		return err
 	}

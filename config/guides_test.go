@@ -17,6 +17,17 @@ var (
 	target = regexp.MustCompile(`(?m)(?:^ {4}|` + "`" + `)make ([a-z][-a-z0-9]*)((?: [A-Z_]+=[^ \x60]+)*)`)
 )
 
+// A merge that was not finished is no text for users.
+func TestNoGuideHasTheMarksOfAMerge(t *testing.T) {
+	for guide, text := range guides.Pages(t) {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "<<<<<<< ") || strings.HasPrefix(line, ">>>>>>> ") {
+				t.Errorf("%s: %s", guide, line)
+			}
+		}
+	}
+}
+
 // braces are words that a shell makes several of: helm takes lists in them.
 var braces = regexp.MustCompile(`=\{[^ }'"]*,[^ }'"]*\}`)
 

@@ -216,7 +216,7 @@ type FlowExporterStatus struct {
 	// +optional
 	Records int64 `json:"records,omitempty"`
 
-	// recordsPerSecond in the last minutes, to two digits.
+	// recordsPerSecond in the last minutes, to two digits. It is left out while the device is silent, and until it is measured.
 	// +optional
 	RecordsPerSecond *int64 `json:"recordsPerSecond,omitempty"`
 

@@ -197,6 +197,9 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		if errors.As(err, &dialing) && dialing.Op == "dial" {
 			return "", err
 		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return "", fmt.Errorf("%w in time (is ClickHouse overloaded, or does something on the way drop what is sent?): %w", sink.ErrUnanswered, err)
+		}
 		return "", fmt.Errorf("%w: %w", sink.ErrUnanswered, err)
 	}
 	defer func() {

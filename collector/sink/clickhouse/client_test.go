@@ -1,11 +1,14 @@
 package clickhouse
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/sink"
 )
@@ -33,5 +36,21 @@ func TestOnlyClickHousesOwnAnswerSaysThatABatchIsStored(t *testing.T) {
 		if c.stored != (err == nil) || !c.stored && !errors.Is(err, sink.ErrUnanswered) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A server that is too slow is a usual reason: the words are what a FlowSink's status shows.
+func TestAServerThatDoesNotAnswerInTimeIsToldAsOne(t *testing.T) {
+	held := make(chan struct{})
+	front := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))
+	defer front.Close()
+	defer close(held)
+	configuration := Config{URL: front.URL}
+	configuration.SetDefaults()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := New(configuration).Store(ctx, sink.Batch{Payload: encode(sample()), Token: "a"})
+	if !errors.Is(err, sink.ErrUnanswered) || !strings.Contains(err.Error(), "in time (is ClickHouse overloaded") {
+		t.Error(err)
 	}
 }
