@@ -191,7 +191,7 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.sinks {
 		sinks := &controllers.SinkReconciler{Client: reconciler.Client, Reader: reconciler.Reader, Events: reconciler.Events,
-			Image: reconciler.Image, Identity: reconciler.Identity, Allowed: reconciler.Allowed}
+			Image: reconciler.Image, Identity: reconciler.Identity, Allowed: reconciler.Allowed, Watches: watches}
 		if err := sinks.Setup(manager); err != nil {
 			return err
 		}

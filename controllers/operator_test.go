@@ -134,7 +134,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	o.waves = r.waves
 	if options.sinks {
-		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed,
+		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed, Watches: watches,
 			lookInterval: options.sinksInterval}
 		o.sinkMetrics = prometheus.NewRegistry()
 		if err := sinks.register(o.sinkMetrics); err != nil {

@@ -43,6 +43,8 @@ type SinkReconciler struct {
 	Identity string
 	// Allowed bounds what FlowSinks and their FlowCollectors can ask for.
 	Allowed Allowed
+	// Watches are those of the manager's cache; nil where nobody notes them.
+	Watches *Watches
 	// Clock is the system's where it is nil.
 	Clock clock.PassiveClock
 
@@ -210,6 +212,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 
 // gather reads what became of the objects.
 func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
+	f.See(r.Watches.Refused())
 	name := client.ObjectKey{Namespace: f.Sink.Namespace, Name: sink.ObjectName(f.Sink)}
 	d := &appsv1.Deployment{}
 	if err := r.Client.Get(ctx, name, d); client.IgnoreNotFound(err) != nil {

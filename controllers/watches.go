@@ -74,8 +74,11 @@ func (w *Watches) tell() {
 	}
 }
 
-// Refused are the kinds that may not be watched, with the API server's words; nil where there are none.
+// Refused are the kinds that may not be watched, with the API server's words; nil where there are none, as for nil Watches.
 func (w *Watches) Refused() map[string]string {
+	if w == nil {
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.refused) == 0 {

@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
 // A right that a broken upgrade takes away ends in watches that are refused: what the operator knows is then of the past, and it says so.
@@ -107,4 +110,24 @@ func forbidden(request *http.Request) *http.Response {
 		`"reason":"Forbidden","details":{"kind":"pods"},"code":403}`
 	return &http.Response{Status: "403 Forbidden", StatusCode: http.StatusForbidden, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: request}
+}
+
+// An upgrade that cuts the operator's rights is said on FlowSinks, too.
+func TestAFlowSinkWhosePodsMayNotBeWatchedAnyMoreIsNotCalledReady(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	g := &gate{}
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, between: g.before})
+	w.create("edge")
+	s := w.sinkOf("edge", "warehouse")
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
+	w.read(deployment)
+	deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: deployment.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+	if err := w.c.Status().Update(t.Context(), deployment); err != nil {
+		t.Fatal(err)
+	}
+	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	g.shut()
+	w.expectSink(s, metav1.ConditionUnknown, judge.ReasonOperatorForbidden)
 }

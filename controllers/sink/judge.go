@@ -3,6 +3,8 @@ package sink
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +50,9 @@ type Facts struct {
 	Failure string
 	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
+	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words: what is known of them is of
+	// the past.
+	Unseen map[string]string
 	// Behind: it was changed since.
 	Behind bool
 	Pods   []corev1.Pod
@@ -118,6 +123,9 @@ func (f *Facts) ready() said {
 		return no(ReasonInvalid, "what runs is left as it is: %s", strings.Join(f.Problems, "; "))
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
+	case len(f.Unseen) > 0:
+		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator may not see how the sinks are (is its installation complete, or was " +
+			"an upgrade interrupted?): " + f.unseen()}
 	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
 		return no(ReasonRolling, "the sinks are being made")
 	case wanted == 0:
@@ -145,9 +153,39 @@ func (f *Facts) rejecting() string {
 	return ""
 }
 
-// troubles of the pods, as the end of a message.
+// seen are kinds without which nothing is known of sinks.
+var seen = []string{"ConfigMap", "Deployment", "FlowCollector", "FlowSink", "Pod"}
+
+// See takes the kinds that may not be watched: those that matter to sinks.
+func (f *Facts) See(refused map[string]string) {
+	for _, kind := range seen {
+		if words, ok := refused[kind]; ok {
+			if f.Unseen == nil {
+				f.Unseen = make(map[string]string)
+			}
+			f.Unseen[kind] = words
+		}
+	}
+}
+
+func (f *Facts) unseen() string {
+	var out []string
+	for _, kind := range slices.Sorted(maps.Keys(f.Unseen)) {
+		out = append(out, fmt.Sprintf("%s (%s)", kind, f.Unseen[kind]))
+	}
+	return strings.Join(out, "; ")
+}
+
+// troubles of the pods, as the end of a message, with why there are none: a quota or an admission policy shows in no pod.
 func (f *Facts) troubles() string {
 	t := judge.PodTroubles(f.Pods)
+	if f.Deployment != nil {
+		for _, c := range f.Deployment.Status.Conditions {
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+				t = append(t, "pods are not made: "+c.Message)
+			}
+		}
+	}
 	if len(t) == 0 {
 		return ""
 	}

@@ -53,6 +53,14 @@ func TestJudgement(t *testing.T) {
 		{"no FlowCollector", func(f *Facts) { f.Collector = nil }, "False", ReasonFlowCollectorMissing, "no FlowCollector edge", "Unknown", "True", "", 6},
 		{"no stream", func(f *Facts) { f.Stream = "" }, "False", ReasonStreamPending, "StreamReady", "Unknown", "True", "", 6},
 		{"a spec that cannot work", func(f *Facts) { f.Problems = []string{"choose Protobuf"} }, "False", ReasonInvalid, "choose Protobuf", "Unknown", "", "True", 7},
+		{"a quota keeps pods from being made", func(f *Facts) {
+			f.Deployment = deployment(0, 0, 0)
+			f.Deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue,
+				Message: `pods "rows-sink-x" is forbidden: exceeded quota: few`}}
+		}, "False", ReasonRolling, `pods are not made: pods "rows-sink-x" is refused: exceeded quota: few`, "Unknown", "True", "", 7},
+		{"pods that may not be watched any more", func(f *Facts) {
+			f.See(map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`, "NetworkPolicy": "of no interest"})
+		}, "Unknown", judge.ReasonOperatorForbidden, `Pod (pods is refused: User "operator" cannot list)`, "Unknown", "True", "", 7},
 		{"not applied", func(f *Facts) { f.Failure = "quota" }, "False", ReasonApplyFailed, "quota", "Unknown", "True", "", 6},
 		{"none wanted", func(f *Facts) { f.Sink.Spec.Replicas = new(int32); f.Deployment = deployment(0, 0, 0) }, "False", ReasonNoReplicas, "wait", "Unknown", "", "True", 7},
 		{"ready, and all is refused", func(f *Facts) {
