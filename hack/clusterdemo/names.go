@@ -13,12 +13,18 @@ const (
 	numberOfLoaded = 60
 )
 
+// The interfaces that the load goes out by, of every router.
+const firstUplink, uplinks = 200, 50
+
 // exporterNames is what somebody would write who knows the network: the load comes from routers of branches, each of which has one interface
-// inside, and all else from the office.
+// inside and the same uplinks, and all else from the office.
 func exporterNames() string {
 	var lines strings.Builder
 	lines.WriteString("exporter,table,key,name,description\n")
 	_, _ = fmt.Fprintf(&lines, "%s,exporters,0,office,\n%[1]s,interfaces,1,lan,\n", plan.Exporter)
+	for number := firstUplink; number < firstUplink+uplinks; number++ {
+		_, _ = fmt.Fprintf(&lines, "%s,interfaces,%d,xe-0/1/%d,\n", plan.MoreExporters, number, number-firstUplink)
+	}
 	router := firstRouter
 	for number := 1; number <= numberOfLoaded; number++ {
 		_, _ = fmt.Fprintf(&lines, "%s,exporters,0,branch-%02d,\n%[1]s,interfaces,%[2]d,ge-0/0/%[2]d,\n", router, number)

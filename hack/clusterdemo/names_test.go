@@ -12,7 +12,7 @@ import (
 	"github.com/flowfleet/flowfleet/hack/cluster/plan"
 )
 
-// The ConfigMap is one that collectors read, and names each exporter of the load and the interface that its flows come in by.
+// The ConfigMap is one that collectors read, and names each exporter of the load and the interfaces of its flows.
 func TestEachExporterOfTheDemoHasItsNames(t *testing.T) {
 	var object corev1.ConfigMap
 	if err := yaml.UnmarshalStrict([]byte(namesManifest("flows")), &object); err != nil {
@@ -36,6 +36,9 @@ func TestEachExporterOfTheDemoHasItsNames(t *testing.T) {
 		router, interfaceName := find(names.Exporters, 0), find(names.Interfaces, uint64(number))
 		if router != fmt.Sprintf("branch-%02d", number) || interfaceName != fmt.Sprintf("ge-0/0/%d", number) {
 			t.Errorf("%s is %q, its interface %d is %q", exporter, router, number, interfaceName)
+		}
+		if first, last := find(names.Interfaces, 200), find(names.Interfaces, 249); first != "xe-0/1/0" || last != "xe-0/1/49" {
+			t.Errorf("the uplinks of %s are %q to %q", exporter, first, last)
 		}
 	}
 	if exporter = exporter.Next(); find(names.Exporters, 0) != "" {
