@@ -17,6 +17,8 @@ import (
 type service struct {
 	said      said
 	addresses []v1alpha1.Address
+	// more of them there are, for which a status is no place.
+	more int
 }
 
 // judgeService says what exporters can send to, and gives up waiting for an address at the deadline.
@@ -70,7 +72,8 @@ func (j *judgement) findAddresses() service {
 				"MetalLB) with a free address; see kubectl describe service %s -n %s, or choose the service.type NodePort",
 				live.Name, live.Name, live.Namespace)}
 		}
-		s.add(hosts, func(port corev1.ServicePort) int32 { return port.Port }, live)
+		s.more = max(len(hosts)-2*maxAddresses, 0)
+		s.add(hosts[:len(hosts)-s.more], func(port corev1.ServicePort) int32 { return port.Port }, live)
 	case v1alpha1.ServiceNodePort:
 		s.add(j.nodeAddresses(live.Spec.IPFamilies), func(port corev1.ServicePort) int32 { return port.NodePort }, live)
 	default:
@@ -123,10 +126,14 @@ func (s *service) sendTo() string {
 	for _, port := range s.addresses[0].Ports {
 		ports = append(ports, fmt.Sprintf("%s %d", port.Name, port.Port))
 	}
-	return fmt.Sprintf("%s (%s)", strings.Join(hosts, ", "), strings.Join(ports, ", "))
+	more := ""
+	if s.more > 0 {
+		more = fmt.Sprintf(" and %d more", s.more)
+	}
+	return fmt.Sprintf("%s%s (%s)", strings.Join(hosts, ", "), more, strings.Join(ports, ", "))
 }
 
-// maxAddresses bounds the addresses of nodes in a status, of each family.
+// maxAddresses bounds the addresses in a status, of each family.
 const maxAddresses = 16
 
 // nodeAddresses are those of the nodes whose collectors are ready, in the order of the families given. A Service of one family
