@@ -146,7 +146,8 @@ func hint(err error) string {
 	case strings.Contains(text, "connection refused"):
 		return "is the server running, and is nats.urls right?"
 	case errors.Is(err, context.DeadlineExceeded), strings.Contains(text, "timeout"):
-		return "no answer in time: is something between operator and server, such as a NetworkPolicy, or has the NATS cluster no quorum or no JetStream?"
+		return "no answer in time: is something between operator and server, such as a NetworkPolicy; does a server not run that has the only copy " +
+			"(replicas: 1); or has the NATS cluster no quorum or no JetStream?"
 	}
 	return ""
 }
