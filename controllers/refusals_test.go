@@ -1,0 +1,72 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
+)
+
+// A load balancer may give a Service as many addresses as find room in it.
+func TestThousandsOfAddressesKeepNoStatusFromBeingWritten(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	service := w.service(fc)
+	service.Status.LoadBalancer.Ingress = nil
+	for i := range 9000 {
+		service.Status.LoadBalancer.Ingress = append(service.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{Hostname: fmt.Sprintf("%s-%d.example.com", strings.Repeat("a", 60), i)})
+	}
+	if err := w.c.Status().Update(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionTrue, judge.ReasonAddressAssigned, "aaaa-0.example.com", " more")
+	if n := len(fc.Status.Addresses); n > 32 {
+		t.Errorf("%d addresses", n)
+	}
+}
+
+// A quota refuses one kind after the other, in the middle of a change: what is refused is said, the rest is kept, and it heals.
+func TestAQuotaThatRefusesAnObjectIsToldAndHeals(t *testing.T) {
+	w := newWorld(t)
+	o := w.start()
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "few"},
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"configmaps": resource.MustParse("0"), "services": resource.MustParse("0")}}}
+	if err := w.c.Create(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"configmaps": resource.MustParse("0"), "services": resource.MustParse("0")}}
+	if err := w.c.Status().Update(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	fc := w.create("edge")
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionFalse, judge.ReasonRefused, "exceeded quota", "ConfigMap", "Service")
+	if fc.Status.ObservedGeneration == fc.Generation {
+		t.Error("it is called observed")
+	}
+	for _, c := range fc.Status.Conditions {
+		if strings.Contains(strings.ToLower(c.Message), "forbidden") {
+			t.Errorf("%s says %s", c.Type, c.Message)
+		}
+	}
+	o.settle(fc)
+	if err := w.c.Delete(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it is made once there is room", func() bool {
+		w.lookNow(o, fc)
+		return w.exists(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}})
+	})
+	w.run(fc, 0)
+	w.expectReady(fc)
+}
