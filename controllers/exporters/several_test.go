@@ -44,7 +44,8 @@ func TestTheRateOfSeveralAddressesIsTheSumOfTheirs(t *testing.T) {
 func TestTheRateOfADeviceThatStoppedIsNoughtAndThatIsWritten(t *testing.T) {
 	now := time.Now()
 	heard := metav1.NewTime(now.Add(-20 * time.Minute).Truncate(time.Minute))
-	o := &v1alpha1.FlowExporter{Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}}}
+	o := &v1alpha1.FlowExporter{Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"},
+		SilentAfter: "1h"}} // one that is called silent has no rate at all
 	o.Status = Judge(&Facts{Now: now, Exporter: o, LastHeard: heard.Time, Look: Look{Since: now.Add(-time.Hour), Collectors: 1},
 		Figures: &Figures{Records: 1000}, Window: &Window{Time: 5 * time.Minute}})
 	o.Status.RecordsPerSecond, o.Status.BytesPerSecond, o.Status.ScaledBytesPerSecond = new(int64(780)), new(int64(1)), new(int64(1))

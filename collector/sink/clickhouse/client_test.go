@@ -23,7 +23,12 @@ func TestOnlyClickHousesOwnAnswerSaysThatABatchIsStored(t *testing.T) {
 		"a proxy that swallows it":         {},
 		"ClickHouse's answer to no insert": {query: "a", body: "Ok.\n"},
 	} {
-		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if asked, _ := io.ReadAll(r.Body); strings.HasPrefix(string(asked), "SELECT uuid ") {
+				w.Header().Set("X-ClickHouse-Query-Id", "view")
+				_, _ = io.WriteString(w, "0b9dd2a4-5f0c-4f0f-8a2f-6f3c0e5f2f11\n")
+				return
+			}
 			if c.query != "" {
 				w.Header().Set("X-ClickHouse-Query-Id", c.query)
 			}
