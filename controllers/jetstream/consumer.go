@@ -82,7 +82,7 @@ func consumerTarget(stream, name string) target {
 // EnsureConsumers creates and changes the consumers that are wanted, as far as they are the owner's, and removes those that are gone from the
 // spec if they are. What goes wrong with one stands with it; the error is for what keeps all of them from being looked at.
 func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream string, want []WantConsumer, gone []string) (*Consumers, error) {
-	s, err := request(ctx, c, func(ctx context.Context) (jetstream.Stream, error) { return c.js.Stream(ctx, stream) })
+	s, err := c.look(ctx, stream)
 	if err != nil {
 		return nil, fmt.Errorf("looking at stream %s: %w", stream, err)
 	}

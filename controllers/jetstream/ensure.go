@@ -63,7 +63,7 @@ type desired struct {
 func (c *Connection) ensure(ctx context.Context, d desired) (outcome, error) {
 	var o outcome
 	for range attempts {
-		stream, err := request(ctx, c, func(ctx context.Context) (jetstream.Stream, error) { return c.js.Stream(ctx, d.stream) })
+		stream, err := c.look(ctx, d.stream)
 		switch {
 		case err == nil:
 			o.info = stream.CachedInfo()
@@ -86,6 +86,15 @@ func (c *Connection) ensure(ctx context.Context, d desired) (outcome, error) {
 		}
 	}
 	return o, fmt.Errorf("%s is deleted and created by others all the time: find out by whom", d)
+}
+
+// look returns a stream as it is. A server that answers with another one, such as a proxy that mixes up requests, tells nothing of it.
+func (c *Connection) look(ctx context.Context, name string) (jetstream.Stream, error) {
+	stream, err := request(ctx, c, func(ctx context.Context) (jetstream.Stream, error) { return c.js.Stream(ctx, name) })
+	if err == nil && stream.CachedInfo().Config.Name != name {
+		return nil, fmt.Errorf("the server answers with another stream, %q: is nats.urls right, and the server one of NATS?", stream.CachedInfo().Config.Name)
+	}
+	return stream, err
 }
 
 // bring changes what is there as far as it is ours to change.
@@ -158,7 +167,7 @@ func (c *Connection) update(ctx context.Context, d desired, config jetstream.Str
 
 // remove deletes what the owner owns: this very object, not one of the same name. What is missing is fine.
 func (c *Connection) remove(ctx context.Context, owner Owner, t target) (bool, error) {
-	stream, err := request(ctx, c, func(ctx context.Context) (jetstream.Stream, error) { return c.js.Stream(ctx, t.stream) })
+	stream, err := c.look(ctx, t.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
 	}

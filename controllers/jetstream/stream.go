@@ -111,7 +111,7 @@ func streamOf(o outcome) Stream {
 
 // lookAtStream reports on a stream that others look after: only what keeps flows out of it is of interest.
 func (c *Connection) lookAtStream(ctx context.Context, t target, want config.Stream) (Stream, error) {
-	stream, err := request(ctx, c, func(ctx context.Context) (jetstream.Stream, error) { return c.js.Stream(ctx, t.stream) })
+	stream, err := c.look(ctx, t.stream)
 	if err != nil {
 		return Stream{}, fmt.Errorf("looking at %s, which output.stream.managed leaves to others: %w", t, err)
 	}
