@@ -84,8 +84,8 @@ func TestAServerThatLiesIsNeitherBelievedNorKeepsTheStatusFromBeingWritten(t *te
 			}
 			return "{}"
 		},
-		"deep": func(s string) string { return strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000) },
-		"error": func(s string) string {
+		"deep": func(string) string { return strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000) },
+		"error": func(string) string {
 			return `{"error":{"code":-503,"err_code":-1,"description":"` + strings.Repeat("pods is forbidden: ", 900) + `"}}`
 		},
 		"other": func(s string) string {

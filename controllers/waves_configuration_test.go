@@ -30,7 +30,7 @@ func TestATurnLastsUntilCollectorsHaveTheirChangedConfiguration(t *testing.T) {
 	wanted := configuration(0).Data[fleet.ConfigurationFile]
 	var says atomic.Pointer[string]
 	says.Store(new(config.FileVersion([]byte("of the version before"))))
-	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
 		text, err := status.Encode(&status.Document{Started: time.Unix(1, 0), Time: time.Now(), Begun: true, Ready: true, Configuration: *says.Load(),
 			Bucket: &status.Bucket{Connected: true, Loaded: true, Read: true, Write: true}, Output: status.Output{Connected: true, StreamReady: true}})
 		if err != nil {

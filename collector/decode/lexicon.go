@@ -59,8 +59,6 @@ func (l *lexicon) kind(t names.Table, as flow.Name) wordKind {
 	return wordKind(l.generation<<kindBits | uint64(t)<<4 | uint64(as))
 }
 
-func (k wordKind) as() flow.Name { return flow.Name(k & 15) }
-
 func (k wordKind) generation() uint64 { return uint64(k >> kindBits) }
 
 // same reports whether two are of one kind, of whatever generation.
