@@ -34,14 +34,6 @@ const (
 	elementPrivateEnterpriseNumber    = 346
 )
 
-// dataTypes are the types by their numbers (IANA, "IPFIX Information Element Data Types").
-var dataTypes = [...]element.DataType{
-	element.OctetArray, element.Unsigned8, element.Unsigned16, element.Unsigned32, element.Unsigned64, element.Signed8, element.Signed16,
-	element.Signed32, element.Signed64, element.Float32, element.Float64, element.Boolean, element.MacAddress, element.String,
-	element.DateTimeSeconds, element.DateTimeMilliseconds, element.DateTimeMicroseconds, element.DateTimeNanoseconds, element.Ipv4Address,
-	element.Ipv6Address, element.BasicList, element.SubTemplateList, element.SubTemplateMultiList, element.Unsigned256,
-}
-
 // learn takes what an options record says of an element.
 func (t taughtElements) learn(o decode.OptionsRecord) {
 	var key taughtKey
@@ -58,8 +50,8 @@ func (t taughtElements) learn(o decode.OptionsRecord) {
 		case elementInformationElementID:
 			key.id = uint16(numberOf(v)) &^ 0x8000 // the bit that says that an enterprise's number follows is no part of the id
 		case elementInformationElementDataType:
-			if n := numberOf(v); n < uint64(len(dataTypes)) {
-				e.Type = dataTypes[n]
+			if n := numberOf(v); n <= uint64(element.Unsigned256) { // the last that is registered
+				e.Type = element.DataType(n)
 			}
 		case elementInformationElementName:
 			e.Name = string(bytes.TrimRight(v, "\x00"))

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,13 +20,7 @@ func TestAFlowSinkIsNotReadyWhileAWebhookIsAway(t *testing.T) {
 	w.create("edge")
 	s := w.sinkOf("edge", "warehouse")
 	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
-	w.read(deployment)
-	deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: deployment.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
-	if err := w.c.Status().Update(t.Context(), deployment); err != nil {
-		t.Fatal(err)
-	}
-	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	deployment := w.runSink(s)
 
 	address, none := "https://127.0.0.1:1/", admissionv1.SideEffectClassNone
 	hook := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}, Webhooks: []admissionv1.ValidatingWebhook{{

@@ -52,6 +52,19 @@ func (w *world) sinkOf(fc, name string) *v1alpha1.FlowSink {
 	return s
 }
 
+// runSink has the Deployment of a FlowSink run, and returns it once the FlowSink is Ready.
+func (w *world) runSink(s *v1alpha1.FlowSink) *appsv1.Deployment {
+	w.Helper()
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
+	w.read(deployment)
+	deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: deployment.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+	if err := w.c.Status().Update(w.Context(), deployment); err != nil {
+		w.Fatal(err)
+	}
+	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	return deployment
+}
+
 func (w *world) expectSink(s *v1alpha1.FlowSink, status metav1.ConditionStatus, reason string) {
 	w.Helper()
 	natstest.Eventually(w, s.Name+" is "+string(status)+" because of "+reason, func() bool {

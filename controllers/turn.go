@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// annotationAsked, of the DaemonSet or Deployment, is the hash of what others than the operator say of a fleet: its spec, FlowExporters, Secrets. An
+	// annotationAsked, of the DaemonSet, is the hash of what others than the operator say of a fleet: its spec, FlowExporters, Secrets. An
 	// object that is to change though this stays as it was changes because of the operator.
 	annotationAsked = "flowfleet.io/asked"
-	// annotationTurn, of the DaemonSet or Deployment, is there while a fleet takes up a change of the operator's own making. It says whether the fleet was
+	// annotationTurn, of the DaemonSet, is there while a fleet takes up a change of the operator's own making. It says whether the fleet was
 	// Ready before. Whoever removes it lets the next fleet take the change up.
 	annotationTurn = "flowfleet.io/turn"
 	turnReady      = "Ready"

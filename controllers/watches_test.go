@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 
@@ -121,13 +120,7 @@ func TestAFlowSinkWhosePodsMayNotBeWatchedAnyMoreIsNotCalledReady(t *testing.T) 
 	w.create("edge")
 	s := w.sinkOf("edge", "warehouse")
 	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
-	w.read(deployment)
-	deployment.Status = appsv1.DeploymentStatus{ObservedGeneration: deployment.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
-	if err := w.c.Status().Update(t.Context(), deployment); err != nil {
-		t.Fatal(err)
-	}
-	w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady)
+	w.runSink(s)
 	g.shut()
 	w.expectSink(s, metav1.ConditionUnknown, judge.ReasonOperatorForbidden)
 }

@@ -60,10 +60,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 func (d *dialer) prepare() (err error) {
 	switch c := &d.secrets; {
 	case c.CredentialsFile != "":
-		var pair nkeys.KeyPair
-		if pair, err = keyPair(c.CredentialsFile); err == nil {
-			pair.Wipe()
-		}
+		_, err = publicKey(c.CredentialsFile)
 	case c.TokenFile != "":
 		_, err = secret(c.TokenFile)
 	case c.PasswordFile != "":

@@ -18,14 +18,13 @@ import (
 // DataType is an abstract data type (RFC 7012 section 3.1, RFC 6313 section 4.5).
 type DataType uint8
 
-// The data types. Unsigned256 came with IANA's registry of 2024.
+// The data types, the registered ones by their numbers (IANA, "IPFIX Information Element Data Types").
 const (
 	OctetArray DataType = iota
 	Unsigned8
 	Unsigned16
 	Unsigned32
 	Unsigned64
-	Unsigned256
 	Signed8
 	Signed16
 	Signed32
@@ -44,6 +43,7 @@ const (
 	BasicList
 	SubTemplateList
 	SubTemplateMultiList
+	Unsigned256
 	// NumberOrText is what a vendor's list gives no type for: text where it can be read as such, else a number.
 	NumberOrText
 	// ApplicationText is text behind 6 bytes that say of which application and which of its fields (Cisco, "AVC Export").
@@ -53,10 +53,10 @@ const (
 )
 
 var typeNames = [...]string{
-	"octetArray", "unsigned8", "unsigned16", "unsigned32", "unsigned64", "unsigned256", "signed8", "signed16", "signed32",
+	"octetArray", "unsigned8", "unsigned16", "unsigned32", "unsigned64", "signed8", "signed16", "signed32",
 	"signed64", "float32", "float64", "boolean", "macAddress", "string", "dateTimeSeconds", "dateTimeMilliseconds",
 	"dateTimeMicroseconds", "dateTimeNanoseconds", "ipv4Address", "ipv6Address", "basicList", "subTemplateList",
-	"subTemplateMultiList", "numberOrText", "applicationText", "juniperCommonProperties",
+	"subTemplateMultiList", "unsigned256", "numberOrText", "applicationText", "juniperCommonProperties",
 }
 
 // String is the registry's name of t.

@@ -76,8 +76,8 @@ func (l *tables) all() iter.Seq2[place, *tableRows] {
 // Exporters with more have line cards that say their own names.
 const maxAgreeing = 64
 
-// agreed is what the tables of a kind of all domains but one say of a number, nil where nothing or no one thing. One that says less than another agrees with it;
-// of what they describe in different words, the name alone is agreed on.
+// agreed is what the tables of a kind of all domains but one say of a number, nil where nothing or no one thing. One that says
+// less than another agrees with it; of what they describe in different words, the name alone is agreed on.
 func (l *tables) agreed(but uint32, t Table, number uint64) (found *Row) {
 	if len(l.kinds[t]) > maxAgreeing {
 		return nil

@@ -100,8 +100,7 @@ type listener struct {
 }
 
 // Run runs a collector until ctx ends, and then drains it. path is the configuration's file, which is watched, and file what it held when c was
-// read from it; instance, where
-// it is not empty, holds in place of the file's; level is the logger's. An error means that it could not begin.
+// read from it; instance, where it is not empty, holds in place of the file's; level is the logger's. An error means that it could not begin.
 func Run(ctx context.Context, path string, file []byte, instance string, c *config.Config, level *slog.LevelVar, log *slog.Logger) error {
 	k := &Collector{
 		log:      log,

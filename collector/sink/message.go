@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -32,12 +33,9 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 	return records, nil
 }
 
-// headerSize is in a message of which a consumer delivers the headers only.
-const headerSize = "Nats-Msg-Size"
-
 // withoutBody reports whether a consumer left out what the message has, which it says the size of (nats-server, server/consumer.go).
 func withoutBody(m jetstream.Msg) bool {
-	size := m.Headers().Get(headerSize)
+	size := m.Headers().Get(nats.MsgSize)
 	return len(m.Data()) == 0 && size != "" && size != "0"
 }
 

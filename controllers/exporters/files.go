@@ -3,8 +3,6 @@ package exporters
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"math"
@@ -62,14 +60,14 @@ type configMap struct {
 type interfaceFile struct {
 	networks map[netip.Prefix]map[uint32]config.Interface
 	lengths  []int  // of the networks, the longest first
-	text     string // a hash of it
+	text     string // its config.FileVersion
 	fault    string
 }
 
 // Named are the names of interfaces that one FlowExporter has from its ConfigMap.
 type Named struct {
 	interfaces []config.Interface
-	// text is a hash of the file that they were read from.
+	// text is the config.FileVersion of the file that they were read from.
 	text string
 	// fault says what is wrong with the ConfigMap and what to do, empty for nothing.
 	fault string
@@ -161,8 +159,7 @@ var lineNumber = regexp.MustCompile(`line (\d+)`)
 // who reads a FlowExporter may not be one who may read ConfigMaps.
 func readInterfaces(from *v1alpha1.ConfigMapKey, text string) *interfaceFile {
 	lines, err := names.ReadLines(strings.NewReader(text))
-	sum := sha256.Sum256([]byte(text))
-	out := &interfaceFile{networks: make(map[netip.Prefix]map[uint32]config.Interface), text: hex.EncodeToString(sum[:8])}
+	out := &interfaceFile{networks: make(map[netip.Prefix]map[uint32]config.Interface), text: config.FileVersion([]byte(text))}
 	for i := range lines {
 		l := &lines[i]
 		if l.Table != names.Interfaces || l.Number > math.MaxUint32 {

@@ -28,7 +28,7 @@ func (j *judgement) progressing() said {
 			strings.Join(a.Forbidden, "; "))
 	case len(j.Unseen) > 0:
 		return isTrue(ReasonOperatorForbidden, "the operator may not watch what it looks after (is its installation complete, or was an "+
-			"upgrade interrupted?), so that what it says may be of the past: %s", j.unseen())
+			"upgrade interrupted?), so that what it says may be of the past: %s", UnseenKinds(j.Unseen))
 	case len(a.Taken) > 0:
 		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
 	case len(a.Refused)+len(a.Denied) > 0:
@@ -52,9 +52,10 @@ func (j *judgement) progressing() said {
 	return isTrue(ReasonRolling, "%s", r.text).yet()
 }
 
-func (j *judgement) unseen() string {
+// UnseenKinds are the kinds of objects that the operator may not watch, in order, each with the API server's words.
+func UnseenKinds(unseen map[string]string) string {
 	var out []string
-	for kind, words := range j.Unseen {
+	for kind, words := range unseen {
 		out = append(out, fmt.Sprintf("%s (%s)", kind, words))
 	}
 	return strings.Join(sorted(out), "; ")

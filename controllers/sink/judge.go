@@ -3,8 +3,6 @@ package sink
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -125,7 +123,7 @@ func (f *Facts) ready() said {
 		return no(ReasonApplyFailed, "%s", f.Failure)
 	case len(f.Unseen) > 0:
 		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator may not see how the sinks are (is its installation complete, or was " +
-			"an upgrade interrupted?): " + f.unseen()}
+			"an upgrade interrupted?): " + judge.UnseenKinds(f.Unseen)}
 	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
 		return no(ReasonRolling, "the sinks are being made")
 	case wanted == 0:
@@ -166,14 +164,6 @@ func (f *Facts) See(refused map[string]string) {
 			f.Unseen[kind] = words
 		}
 	}
-}
-
-func (f *Facts) unseen() string {
-	var out []string
-	for _, kind := range slices.Sorted(maps.Keys(f.Unseen)) {
-		out = append(out, fmt.Sprintf("%s (%s)", kind, f.Unseen[kind]))
-	}
-	return strings.Join(out, "; ")
 }
 
 // troubles of the pods, as the end of a message, with why there are none: a quota or an admission policy shows in no pod.

@@ -25,7 +25,7 @@ const (
 	Failed
 )
 
-// Fleet is one of all that the operator looks after, be it of collectors or of sinks.
+// Fleet is one of all that the operator looks after.
 type Fleet struct {
 	// Name is namespace/name.
 	Name  string

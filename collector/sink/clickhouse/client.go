@@ -101,13 +101,13 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 		return sink.Schema{}, err
 	}
 	out := sink.Schema{Known: true, Version: version, Wanted: Version}
-	open := false
+	view := ""
 	if version == Version {
-		if open, err = k.way.look(ctx, k); err != nil {
+		if view, err = k.way.look(ctx, k); err != nil {
 			return sink.Schema{}, err
 		}
 	}
-	if (version < Version || version == Version && !open) && k.config.CreateTables { // what they lack is made; what is there stays
+	if (version < Version || version == Version && view == "") && k.config.CreateTables { // what they lack is made; what is there stays
 		err := k.createTables(ctx)
 		var e *exception
 		switch {
@@ -120,13 +120,13 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 		if out.Version, err = k.version(ctx); err != nil {
 			return sink.Schema{}, err
 		}
-		if open, err = k.way.look(ctx, k); err != nil {
+		if view, err = k.way.look(ctx, k); err != nil {
 			return sink.Schema{}, err
 		}
 	}
 	switch out.Version {
 	case Version:
-		if !open {
+		if view == "" {
 			out.Problem = k.closed()
 		}
 	case 0:

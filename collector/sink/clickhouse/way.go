@@ -35,11 +35,10 @@ func (w *way) through(ctx context.Context, k *Client, insert func() error) error
 	if err := insert(); err != nil {
 		return err
 	}
-	view, err := k.view(ctx)
+	view, err := w.look(ctx, k)
 	if err != nil {
 		return err
 	}
-	w.note(view)
 	if view == "" {
 		return errors.New(k.closed())
 	}
@@ -49,13 +48,12 @@ func (w *way) through(ctx context.Context, k *Client, insert func() error) error
 	return nil
 }
 
-// look reports whether the view is there.
-func (w *way) look(ctx context.Context, k *Client) (open bool, err error) {
-	view, err := k.view(ctx)
-	if err == nil {
+// look returns the view's UUID, empty where there is none, and notes it.
+func (w *way) look(ctx context.Context, k *Client) (view string, err error) {
+	if view, err = k.view(ctx); err == nil {
 		w.note(view)
 	}
-	return view != "", err
+	return view, err
 }
 
 func (w *way) note(view string) {
