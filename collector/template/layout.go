@@ -94,16 +94,6 @@ func (l *layout) told() (at int64) {
 	return at
 }
 
-// keys is how many ports the bucket has for l.
-func (l *layout) keys() (n int) {
-	for _, s := range l.says {
-		if s.told != 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // alive is when there was last a sign of l.
 func (l *layout) alive() int64 { return max(l.heard(), l.used) }
 
@@ -112,9 +102,25 @@ type meanings struct {
 	layouts []*layout
 	// contested is since when several layouts are live, 0 where no more than one is.
 	contested int64
+	// named is the time from which on one more port may be named: see mayName.
+	named int64
 	// more are ports beyond maxSays of a layout, and what they said, so that their data is not held for the number of their neighbours.
 	more map[uint16]saidBefore
 }
+
+// Ports that say a layout once, while layouts compete, have keys of their own in the bucket: without them no other collector could
+// read their data. Some exporters take another port each time, and each key stays for the ttl. So namedAtOnce ports have one, as
+// those of a large chassis or of a device that somebody starts again and again, and one more each nameEach.
+const (
+	namedAtOnce = 64
+	nameEach    = 2 * int64(time.Hour)
+)
+
+// mayName reports whether a port may have a key in the bucket at now though it may never be heard again.
+func (m *meanings) mayName(now int64) bool { return m.named <= now }
+
+// name counts a port that has a key in the bucket.
+func (m *meanings) name(now int64) { m.named = max(m.named, now-namedAtOnce*nameEach) + nameEach }
 
 // saidBefore is what a port said whose say made room, and when.
 type saidBefore struct {

@@ -186,7 +186,8 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 		e.tell(l, s, now, false)
 	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
 		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || m.contested != 0 && (s.pause > 0 || l.keys() < maxSays/2) || s.twin):
+	case s.told == 0 && (l.told() == 0 || m.contested != 0 && (s.pause > 0 || m.mayName(now)) || s.twin):
+		m.name(now)
 		e.tell(l, s, now, false)
 	}
 	for _, other := range m.layouts {
@@ -240,6 +241,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 		return false
 	}
 	known := l != nil
+	m.name(now) // all collectors count the ports that one of them named
 	l = e.add(m, l, t, fresh)
 	if !known {
 		l.silent = d.Silent
