@@ -134,7 +134,7 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, stores Stores, 
 		probeInterval:  probeInterval,
 		relistInterval: relistInterval,
 	}
-	b.changed = sync.NewCond(&b.mu)
+	b.work, b.written = sync.NewCond(&b.mu), sync.NewCond(&b.mu)
 	b.serverAhead.Store(clock.Wall().UnixNano() - clock.Steady())
 	return b, nil
 }
@@ -200,7 +200,7 @@ func (b *Bucket) follow(ctx context.Context) error {
 	b.mu.Lock()
 	b.kv = kv
 	b.listing++
-	b.changed.Broadcast() // who had nowhere to write to
+	b.work.Broadcast() // who had nowhere to write to
 	b.mu.Unlock()
 	reconnects := b.nc.Stats().Reconnects
 	watcher, err := kv.WatchAll(ctx)

@@ -35,8 +35,9 @@ type queue struct {
 	parked     []template.Key            // keys of operations that wait for their exporter's turn
 	busy       map[template.Key]struct{} // being written
 	limiters   map[netip.Addr]*rate.Limiter
-	changed    *sync.Cond
-	stopped    bool
+	// work is there for a writer; a change was written.
+	work, written *sync.Cond
+	stopped       bool
 	// paused until the bucket is in reach again; waking: a timer is set for changes that wait for their turn.
 	paused, waking bool
 }
@@ -63,7 +64,7 @@ func (q *queue) stop(mu *sync.Mutex) func() {
 		mu.Lock()
 		defer mu.Unlock()
 		q.stopped = true
-		q.changed.Broadcast()
+		q.work.Broadcast()
 	}
 }
 
@@ -77,7 +78,7 @@ func (q *queue) put(o operation) bool {
 		q.order = append(q.order, key)
 	}
 	q.operations[key] = o
-	q.changed.Broadcast()
+	q.work.Signal() // one of them only: this is the packets' path
 	return true
 }
 
@@ -151,10 +152,10 @@ func (b *Bucket) Flush(ctx context.Context) int {
 	defer context.AfterFunc(ctx, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.changed.Broadcast()
+		b.written.Broadcast()
 	})()
 	for b.length() > 0 && ctx.Err() == nil {
-		b.changed.Wait()
+		b.written.Wait()
 	}
 	return b.length()
 }
