@@ -27,6 +27,7 @@ nats: {urls: ["NATS"]}
 templateStore: {maxBytes: -1, loadTimeout: 60s}
 http: {address: "127.0.0.1:0"}
 drainTime: 100ms
+exporters: {sampling: {defaults: [{network: 0.0.0.0/0, rate: 50}]}}
 `+withMinutes)).awaitReady()
 }
 
@@ -152,12 +153,20 @@ func TestTheLedgersMinutesAddUpToTheLedgerAcrossARestart(t *testing.T) {
 		t.Errorf("%d flows are on the stream, the ledgers had %d", flows, want.records)
 	}
 	runs := make(map[string]string)
+	var told ledger.Minute // what records say, of all
 	for i := range minutes {
 		m := &minutes[i]
 		if m.Fleet != "default/collector" || m.Minute%60 != 0 || time.Since(time.Unix(m.Minute, 0)) > time.Hour || m.Share == 0 {
 			t.Errorf("it is signed %+v", m)
 		}
 		runs[m.Run] = m.Collector
+		told.Bytes, told.ScaledBytes = told.Bytes+m.Bytes, told.ScaledBytes+m.ScaledBytes
+		if m.Kind == ledger.KindStream && m.SamplingRate != 0 {
+			told.SamplingRate = m.SamplingRate
+		}
+	}
+	if rate := uint64(50); told.Bytes == 0 || told.ScaledBytes != told.Bytes*rate || told.SamplingRate != rate {
+		t.Errorf("of volumes and rates they tell %+v", told)
 	}
 	if len(runs) != 3 {
 		t.Errorf("three processes ran, and they are %v", runs)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -17,6 +18,8 @@ const (
 	// KindRest: what is not told by domain of an exporter, or of all Unattributed ones: datagrams that were refused, streams that were
 	// forgotten or found no room.
 	KindRest Kind = "rest"
+	// KindExporter: what an exporter's records say in sum.
+	KindExporter Kind = "exporter"
 	// KindCollector: what cannot be told by exporter at all.
 	KindCollector Kind = "collector"
 )
@@ -49,6 +52,8 @@ type Minute struct {
 	// Records decoded.
 	Records uint64 `json:"records,omitempty"`
 
+	// SamplingRate is that of the latest flow of KindStream or KindDomain; 0 where it is not known.
+	SamplingRate uint64 `json:"sampling_rate,omitempty"`
 	// LastSeen is when the stream was heard last, in milliseconds since 1970. The rest is its Advance, of KindStream.
 	LastSeen     int64  `json:"last_seen,omitempty"`
 	SequenceFrom uint32 `json:"sequence_from,omitempty"`
@@ -57,6 +62,12 @@ type Minute struct {
 	UnitsOfRun   uint64 `json:"units_of_run,omitempty"`
 	Duplicated   uint64 `json:"duplicated,omitempty"`
 	Restarts     uint64 `json:"restarts,omitempty"`
+
+	// Bytes, ScaledBytes, and how many records got names and how many did not, by table, are of KindExporter: see Volume and Naming.
+	Bytes       uint64            `json:"bytes,omitempty"`
+	ScaledBytes uint64            `json:"scaled_bytes,omitempty"`
+	Named       map[string]uint64 `json:"named,omitempty"`
+	Unnamed     map[string]uint64 `json:"unnamed,omitempty"`
 
 	// KernelDropped datagrams and RecordsDropped by the output, after they were decoded, are of KindCollector.
 	KernelDropped  uint64            `json:"kernel_dropped,omitempty"`
@@ -81,6 +92,20 @@ func (m *Minute) Follow(a Advance, lastSeen time.Time) {
 		m.Kind, m.SequenceFrom, m.SequenceNext = KindStream, a.From, a.Next
 		m.Units, m.UnitsOfRun, m.Duplicated, m.Restarts = a.Units, a.Run, a.Duplicated, a.Restarts
 	}
+}
+
+// Say puts what records say into the record, and reports whether that is anything.
+func (m *Minute) Say(volume Volume, naming Naming) (any bool) {
+	m.Kind, m.Bytes, m.ScaledBytes = KindExporter, volume.Bytes, volume.Scaled
+	named, unnamed := make(map[string]uint64), make(map[string]uint64)
+	for table, of := range naming.Tables {
+		named[table], unnamed[table] = of.Named, of.Unnamed
+	}
+	none := func(_ string, n uint64) bool { return n == 0 }
+	maps.DeleteFunc(named, none)
+	maps.DeleteFunc(unnamed, none)
+	m.Named, m.Unnamed = named, unnamed
+	return volume != Volume{} || naming != Naming{}
 }
 
 // AppendLine appends the record as a line of JSON.

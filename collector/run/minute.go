@@ -37,6 +37,8 @@ type minuteStream struct {
 	book     ledger.Book
 	advance  ledger.Advance
 	lastSeen int64 // in nanoseconds since 1970, by the clock as others have it
+	// rate of the latest flow, 0 where it is not known; filled in when the minute is closed.
+	rate uint64
 }
 
 func (s *minuteStream) add(o *minuteStream) {
@@ -54,7 +56,8 @@ func (t *traffic) takeMinute(from *decode.Decoder) {
 	}
 	from.Take(func(p decode.Protocol, taken *decode.Taken) {
 		key := minuteKey{taken.Source, streamKey{taken.Stream.Exporter, taken.Stream.Port, p, taken.Stream.Domain}}
-		m.take(key, &minuteStream{taken.Book, taken.Advance, clock.WallOf(taken.Stream.LastSeen).UnixNano()})
+		m.take(key, &minuteStream{book: taken.Book, advance: taken.Advance,
+			lastSeen: clock.WallOf(taken.Stream.LastSeen).UnixNano()})
 	})
 }
 
@@ -82,16 +85,21 @@ func (t *traffic) keepMinutes() {
 func (t *traffic) closeMinute() []ledger.Minute {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.minute.close(t.sums(), t.limit)
+	return t.minute.close(t.sums(), t.limit, func(key streamKey) uint64 {
+		if s := t.streams[key]; s != nil {
+			return said(s.parts).Rate
+		}
+		return 0
+	})
 }
 
 // close makes records of what the exporters' books have more than before: of the streams with the most records, up to a limit, and of the
-// rest.
-func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []ledger.Minute) {
-	streams, told := m.most(limit)
+// rest. rate is a stream's sampling rate, 0 where it is not known.
+func (m *minute) close(books map[exporterKey]*ledger.Book, limit int, rate func(streamKey) uint64) (out []ledger.Minute) {
+	streams, told := m.most(limit, rate)
 	for key, s := range streams {
 		r := ledger.Minute{Kind: ledger.KindDomain, Exporter: address(key.exporter), Protocol: key.protocol.String(), Port: key.port,
-			Domain: key.domain}
+			Domain: key.domain, SamplingRate: s.rate}
 		r.Count(&s.book)
 		r.Follow(s.advance, time.Unix(0, s.lastSeen))
 		out = append(out, r)
@@ -130,7 +138,11 @@ func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []led
 		}
 	}
 	for key, rest := range rests {
-		// Waiting is a level. Nobody tells these, and streams' books do not have the latter two.
+		// Streams' books have no volumes and names. What all the others have of them is not told: exporters join and leave these.
+		if r := (ledger.Minute{Exporter: address(key.exporter), Protocol: key.protocol.String()}); key.exporter.IsValid() && r.Say(rest.Volume, rest.Naming) {
+			out = append(out, r)
+		}
+		// Waiting is a level. Nobody tells it.
 		rest.Waiting, rest.Volume, rest.Naming = 0, ledger.Volume{}, ledger.Naming{}
 		if rest == (ledger.Book{}) {
 			continue
@@ -154,7 +166,7 @@ func (m *minute) close(books map[exporterKey]*ledger.Book, limit int) (out []led
 }
 
 // most are the streams with the most records, and what of the exporters' books they have: what floods of made-up addresses send comes last.
-func (m *minute) most(limit int) (streams map[streamKey]*minuteStream, told map[exporterKey]ledger.Book) {
+func (m *minute) most(limit int, rate func(streamKey) uint64) (streams map[streamKey]*minuteStream, told map[exporterKey]ledger.Book) {
 	records := func(key minuteKey) uint64 {
 		c := m.streams[key].book.Counts()
 		return c[ledger.RecordsDecoded]
@@ -175,6 +187,7 @@ func (m *minute) most(limit int) (streams map[streamKey]*minuteStream, told map[
 			streams[stream] = s
 		}
 		s.add(m.streams[key])
+		s.rate = cmp.Or(rate(key.stream), s.rate)
 		exporter := exporterKey{key.source, key.stream.protocol}
 		book := told[exporter]
 		book.AddBook(&m.streams[key].book)

@@ -34,7 +34,7 @@ func TestMinutesAddUpWhateverIsSent(t *testing.T) {
 		workers := workersFor(2, 4+r.IntN(10), 4+r.IntN(20), &counts)
 		all := &traffic{limit: 3 + r.IntN(10)}
 		all.keepMinutes()
-		var datagrams, refused, records uint64
+		var datagrams, refused, records, bytes, sent uint64
 		closeMinute := func() {
 			keys := make(map[string]bool)
 			for _, m := range all.closeMinute() {
@@ -43,12 +43,13 @@ func TestMinutesAddUpWhateverIsSent(t *testing.T) {
 					t.Fatalf("seed %d: two records have the same key: %s", seed, key)
 				}
 				keys[key] = true
-				for _, n := range []uint64{m.Datagrams, m.Records, m.Sets, m.Units, m.Duplicated, m.Restarts, ledger.Sum(m.DatagramsRefused)} {
+				for _, n := range []uint64{m.Datagrams, m.Records, m.Sets, m.Units, m.Duplicated, m.Restarts, ledger.Sum(m.DatagramsRefused), m.Bytes, m.ScaledBytes} {
 					if n > 1<<32 { // it wrapped
 						t.Fatalf("seed %d: below zero: %+v", seed, m)
 					}
 				}
 				datagrams, refused, records = datagrams+m.Datagrams, refused+ledger.Sum(m.DatagramsRefused), records+m.Records
+				bytes += m.Bytes
 			}
 		}
 		for range 2000 {
@@ -69,6 +70,8 @@ func TestMinutesAddUpWhateverIsSent(t *testing.T) {
 				w.Decode(decode.Datagram{Payload: oneFlow(0), Source: source, Steady: clock.Steady()})
 			default:
 				flow := oneFlow(1 + r.IntN(3))
+				flow[24+23] = 100 // bytes of the first
+				sent += 100
 				flow[20], flow[21] = byte(r.IntN(2)), byte(r.IntN(4)) // the engine, which is the domain
 				flow[16], flow[17], flow[18], flow[19] = 0, byte(r.IntN(2)), byte(r.IntN(256)), byte(r.IntN(256))
 				w.Decode(decode.Datagram{Payload: flow, Source: source, Steady: clock.Steady()})
@@ -81,6 +84,9 @@ func TestMinutesAddUpWhateverIsSent(t *testing.T) {
 		if datagrams != counts[ledger.DatagramsReceived] || refused != counts.Refused() || records != counts[ledger.RecordsDecoded] {
 			t.Errorf("seed %d: minutes have %d datagrams, %d refused, %d records; the ledger has %d, %d, %d", seed, datagrams, refused, records,
 				counts[ledger.DatagramsReceived], counts.Refused(), counts[ledger.RecordsDecoded])
+		}
+		if bytes == 0 || bytes > sent { // those of exporters that are not told apart are not told
+			t.Errorf("seed %d: minutes have %d bytes, of %d", seed, bytes, sent)
 		}
 	}
 }

@@ -21,10 +21,13 @@ func bookOf(records, refused uint64) (b ledger.Book) {
 // tellingBook is an exporter's, which has what streams' have not: what the records tell of, and how many got names.
 func tellingBook(records uint64) ledger.Book {
 	b := bookOf(records, 0)
-	b.Volume.Record(1500, 1)
+	b.Volume.Record(1500, 100)
 	b.Naming.Interfaces.Count(true)
+	b.Naming.VRFs.Count(false)
 	return b
 }
+
+func noRate(streamKey) uint64 { return 0 }
 
 func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 	router, flood := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
@@ -46,6 +49,8 @@ func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 		}
 		return m
 	}
+	told := ledger.Minute{Kind: ledger.KindExporter, Exporter: "192.0.2.1", Protocol: "ipfix", Bytes: 1500, ScaledBytes: 150_000,
+		Named: map[string]uint64{"interfaces": 1}, Unnamed: map[string]uint64{"vrfs": 1}}
 	for name, test := range map[string]struct {
 		before, books map[exporterKey]ledger.Book
 		streams       map[minuteKey]*minuteStream
@@ -56,28 +61,28 @@ func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 		"what is told by stream is not told twice": {
 			before:  map[exporterKey]ledger.Book{own: bookOf(10, 1)},
 			books:   map[exporterKey]ledger.Book{own: bookOf(15, 1)},
-			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
+			streams: map[minuteKey]*minuteStream{stream(1): {book: bookOf(5, 0), advance: numbered, lastSeen: 2e9}}, limit: 9,
 			want: []ledger.Minute{streamRow(1, 5, numbered)},
 		},
-		"what records tell of, and their names, are no part of it": {
-			books:   map[exporterKey]ledger.Book{own: tellingBook(5)},
-			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
-			want: []ledger.Minute{streamRow(1, 5, numbered)},
+		"what records say is told by exporter": {
+			books:   map[exporterKey]ledger.Book{own: tellingBook(5), others: tellingBook(0)},
+			streams: map[minuteKey]*minuteStream{stream(1): {book: bookOf(5, 0), advance: numbered, lastSeen: 2e9}}, limit: 9,
+			want: []ledger.Minute{told, streamRow(1, 5, numbered)},
 		},
 		"refused datagrams are of no stream": {
 			books:   map[exporterKey]ledger.Book{own: bookOf(5, 3)},
-			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), ledger.Advance{}, 2e9}}, limit: 9,
+			streams: map[minuteKey]*minuteStream{stream(1): {book: bookOf(5, 0), advance: ledger.Advance{}, lastSeen: 2e9}}, limit: 9,
 			want: []ledger.Minute{row(ledger.KindRest, "192.0.2.1", 0, 3), streamRow(1, 5, ledger.Advance{})},
 		},
 		"beyond the limit those with the most records have rows": {
 			books: map[exporterKey]ledger.Book{own: bookOf(9, 0)},
-			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(2, 0), numbered, 2e9}, stream(2): {bookOf(4, 0), numbered, 2e9},
-				stream(3): {bookOf(3, 0), numbered, 2e9}}, limit: 1,
+			streams: map[minuteKey]*minuteStream{stream(1): {book: bookOf(2, 0), advance: numbered, lastSeen: 2e9}, stream(2): {book: bookOf(4, 0), advance: numbered, lastSeen: 2e9},
+				stream(3): {book: bookOf(3, 0), advance: numbered, lastSeen: 2e9}}, limit: 1,
 			want: []ledger.Minute{row(ledger.KindRest, "192.0.2.1", 5, 0), streamRow(2, 4, numbered)},
 		},
 		"an exporter without a book of its own is among the others": {
 			books:   map[exporterKey]ledger.Book{others: bookOf(8, 0)},
-			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(5, 0), numbered, 2e9}}, limit: 9,
+			streams: map[minuteKey]*minuteStream{stream(1): {book: bookOf(5, 0), advance: numbered, lastSeen: 2e9}}, limit: 9,
 			want: []ledger.Minute{streamRow(1, 5, numbered), row(ledger.KindRest, "::", 3, 0)},
 		},
 		"a book that went to the others is not told again": {
@@ -92,8 +97,8 @@ func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 		},
 		"an agent that two addresses send is one stream": {
 			books: map[exporterKey]ledger.Book{own: bookOf(2, 0), {flood, decode.IPFIX}: bookOf(3, 0)},
-			streams: map[minuteKey]*minuteStream{stream(1): {bookOf(2, 0), ledger.Advance{}, 2e9},
-				{flood, stream(1).stream}: {bookOf(3, 0), ledger.Advance{}, 1e9}}, limit: 9,
+			streams: map[minuteKey]*minuteStream{stream(1): {book: bookOf(2, 0), advance: ledger.Advance{}, lastSeen: 2e9},
+				{flood, stream(1).stream}: {book: bookOf(3, 0), advance: ledger.Advance{}, lastSeen: 1e9}}, limit: 9,
 			want: []ledger.Minute{streamRow(1, 5, ledger.Advance{})},
 		},
 	} {
@@ -102,10 +107,10 @@ func TestAMinuteHasStreamsAndTheRestOfTheBooks(t *testing.T) {
 		for key, b := range test.books {
 			books[key] = &b
 		}
-		if diff := cmp.Diff(test.want, m.close(books, test.limit)); diff != "" {
+		if diff := cmp.Diff(test.want, m.close(books, test.limit, noRate)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if again := m.close(books, test.limit); again != nil {
+		if again := m.close(books, test.limit, noRate); again != nil {
 			t.Errorf("%s: it is told again: %+v", name, again)
 		}
 	}
@@ -135,7 +140,7 @@ func TestAFloodOfStreamsLeavesTheOthersTheirRecords(t *testing.T) {
 	var m minute
 	router := minuteKey{netip.MustParseAddr("192.0.2.1"), streamKey{netip.MustParseAddr("192.0.2.1"), 4000, decode.IPFIX, 7}}
 	m.take(router, &minuteStream{book: bookOf(5, 0)})
-	m.close(nil, 10)
+	m.close(nil, 10, noRate)
 	for i := range 2 * maxMinuteStreams {
 		m.take(key(i), &minuteStream{book: bookOf(1, 0)})
 	}
@@ -146,14 +151,14 @@ func TestAFloodOfStreamsLeavesTheOthersTheirRecords(t *testing.T) {
 	others, own := bookOf(2*maxMinuteStreams, 0), bookOf(3, 0)
 	var sum uint64
 	told := false
-	for _, r := range m.close(map[exporterKey]*ledger.Book{{protocol: decode.IPFIX}: &others, {router.source, decode.IPFIX}: &own}, 10) {
+	for _, r := range m.close(map[exporterKey]*ledger.Book{{protocol: decode.IPFIX}: &others, {router.source, decode.IPFIX}: &own}, 10, noRate) {
 		sum += r.Records
 		told = told || r.Domain == 7 && r.Records == 3
 	}
 	if sum != 2*maxMinuteStreams+3 || !told {
 		t.Errorf("%d records are told, of the router's: %t", sum, told)
 	}
-	m.close(nil, 10)
+	m.close(nil, 10, noRate)
 	if n := len(m.streams); n != 0 {
 		t.Errorf("%d streams are kept that are silent", n)
 	}

@@ -5,33 +5,42 @@ import (
 	"strings"
 )
 
-// minuteColumns are those of ledger.Minute, by the names that its JSON has; those of minuteKey tell one record from another.
-var minuteColumns = []struct{ name, kind string }{
-	{"minute", "DateTime('UTC')"},
-	{"fleet", "LowCardinality(String)"},
-	{"collector", "LowCardinality(String)"},
-	{"run", "LowCardinality(String)"},
-	{"share", "UInt64"},
-	{"kind", "LowCardinality(String)"},
-	{"exporter", "IPv6"},
-	{"protocol", "LowCardinality(String)"},
-	{"port", "UInt16"},
-	{"domain", "UInt32"},
-	{"datagrams", "UInt64"},
-	{"datagrams_refused", countsType},
-	{"sets", "UInt64"},
-	{"sets_decoded", "UInt64"},
-	{"sets_lost", countsType},
-	{"records", "UInt64"},
-	{"last_seen", "Int64"},
-	{"sequence_from", "UInt32"},
-	{"sequence_next", "UInt32"},
-	{"units", "UInt64"},
-	{"units_of_run", "UInt64"},
-	{"duplicated", "UInt64"},
-	{"restarts", "UInt64"},
-	{"kernel_dropped", "UInt64"},
-	{"records_dropped", countsType},
+// minuteColumns are those of ledger.Minute, by the names that its JSON has; those of minuteKey tell one record from another. Tables of
+// earlier versions than since lack a column.
+var minuteColumns = []struct {
+	name, kind string
+	since      int
+}{
+	{"minute", "DateTime('UTC')", 0},
+	{"fleet", "LowCardinality(String)", 0},
+	{"collector", "LowCardinality(String)", 0},
+	{"run", "LowCardinality(String)", 0},
+	{"share", "UInt64", 0},
+	{"kind", "LowCardinality(String)", 0},
+	{"exporter", "IPv6", 0},
+	{"protocol", "LowCardinality(String)", 0},
+	{"port", "UInt16", 0},
+	{"domain", "UInt32", 0},
+	{"datagrams", "UInt64", 0},
+	{"datagrams_refused", countsType, 0},
+	{"sets", "UInt64", 0},
+	{"sets_decoded", "UInt64", 0},
+	{"sets_lost", countsType, 0},
+	{"records", "UInt64", 0},
+	{"sampling_rate", "UInt64", 4},
+	{"last_seen", "Int64", 0},
+	{"sequence_from", "UInt32", 0},
+	{"sequence_next", "UInt32", 0},
+	{"units", "UInt64", 0},
+	{"units_of_run", "UInt64", 0},
+	{"duplicated", "UInt64", 0},
+	{"restarts", "UInt64", 0},
+	{"bytes", "UInt64", 4},
+	{"scaled_bytes", "UInt64", 4},
+	{"named", countsType, 4},
+	{"unnamed", countsType, 4},
+	{"kernel_dropped", "UInt64", 0},
+	{"records_dropped", countsType, 0},
 }
 
 // countsType is what is counted by reason.
@@ -48,6 +57,17 @@ func (t Tables) ledgerMinutes() string {
 	}
 	return t.create(ledgerTable) + " (\n    " + strings.Join(lines, ",\n    ") + "\n) ENGINE = " + t.engine("ReplacingMergeTree", "") +
 		"\nPARTITION BY toDate(minute)\nORDER BY (" + minuteKey + ")" + ttl("minute", t.Retention.OneMinute) + t.settings()
+}
+
+// ledgerColumns adds the columns that a table of an earlier version lacks.
+func (t Tables) ledgerColumns(table string) string {
+	var lines []string
+	for _, c := range minuteColumns {
+		if c.since > 0 {
+			lines = append(lines, "ADD COLUMN IF NOT EXISTS "+c.name+" "+c.kind)
+		}
+	}
+	return "ALTER TABLE " + t.Database + "." + table + t.onCluster() + "\n    " + strings.Join(lines, ",\n    ")
 }
 
 const ledgerTable = "ledger_minutes"

@@ -12,7 +12,7 @@ import (
 )
 
 // Version of the tables. It rises with each change of them.
-const Version = 3
+const Version = 4
 
 // Retention says how long rows are kept; 0 is for ever. ClickHouse drops whole days (of the roll-ups of five minutes: months).
 type Retention struct {
@@ -72,13 +72,13 @@ func (t Tables) Statements() []string {
 		}
 	}
 	// What lets rows in comes last: none goes past a roll-up.
-	statements = append(statements, t.raw(), t.viewOfRaw(), t.ledgerMinutes())
+	statements = append(statements, t.raw(), t.viewOfRaw(), t.ledgerMinutes(), t.ledgerColumns(ledgerTable))
 	if t.Cluster != "" {
 		statements = append(statements, t.distributed("flows"))
 		for _, r := range rollups {
 			statements = append(statements, t.distributed(r.table(oneMinute)), t.distributed(r.table(fiveMinutes)))
 		}
-		statements = append(statements, t.distributed(ledgerTable))
+		statements = append(statements, t.distributed(ledgerTable), t.ledgerColumns(ledgerTable+"_all"))
 	}
 	statements = append(statements, t.completeness())
 	// A view, since a row would be on one shard of a cluster only. It comes last: what it says is there.

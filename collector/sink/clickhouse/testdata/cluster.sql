@@ -536,6 +536,7 @@ CREATE TABLE IF NOT EXISTS flows.ledger_minutes ON CLUSTER 'main' (
     sets_decoded UInt64 CODEC(ZSTD(1)),
     sets_lost Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
     records UInt64 CODEC(ZSTD(1)),
+    sampling_rate UInt64 CODEC(ZSTD(1)),
     last_seen Int64 CODEC(ZSTD(1)),
     sequence_from UInt32 CODEC(ZSTD(1)),
     sequence_next UInt32 CODEC(ZSTD(1)),
@@ -543,12 +544,23 @@ CREATE TABLE IF NOT EXISTS flows.ledger_minutes ON CLUSTER 'main' (
     units_of_run UInt64 CODEC(ZSTD(1)),
     duplicated UInt64 CODEC(ZSTD(1)),
     restarts UInt64 CODEC(ZSTD(1)),
+    bytes UInt64 CODEC(ZSTD(1)),
+    scaled_bytes UInt64 CODEC(ZSTD(1)),
+    named Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
+    unnamed Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
     kernel_dropped UInt64 CODEC(ZSTD(1)),
     records_dropped Map(LowCardinality(String), UInt64) CODEC(ZSTD(1))
 ) ENGINE = ReplicatedReplacingMergeTree()
 PARTITION BY toDate(minute)
 ORDER BY (minute, exporter, protocol, port, domain, kind, fleet, collector, run, share)
 SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+ALTER TABLE flows.ledger_minutes ON CLUSTER 'main'
+    ADD COLUMN IF NOT EXISTS sampling_rate UInt64,
+    ADD COLUMN IF NOT EXISTS bytes UInt64,
+    ADD COLUMN IF NOT EXISTS scaled_bytes UInt64,
+    ADD COLUMN IF NOT EXISTS named Map(LowCardinality(String), UInt64),
+    ADD COLUMN IF NOT EXISTS unnamed Map(LowCardinality(String), UInt64);
 
 CREATE TABLE IF NOT EXISTS flows.flows_all ON CLUSTER 'main' AS flows.flows
 ENGINE = Distributed('main', 'flows', 'flows');
@@ -586,6 +598,13 @@ ENGINE = Distributed('main', 'flows', 'applications_5m');
 CREATE TABLE IF NOT EXISTS flows.ledger_minutes_all ON CLUSTER 'main' AS flows.ledger_minutes
 ENGINE = Distributed('main', 'flows', 'ledger_minutes');
 
+ALTER TABLE flows.ledger_minutes_all ON CLUSTER 'main'
+    ADD COLUMN IF NOT EXISTS sampling_rate UInt64,
+    ADD COLUMN IF NOT EXISTS bytes UInt64,
+    ADD COLUMN IF NOT EXISTS scaled_bytes UInt64,
+    ADD COLUMN IF NOT EXISTS named Map(LowCardinality(String), UInt64),
+    ADD COLUMN IF NOT EXISTS unnamed Map(LowCardinality(String), UInt64);
+
 CREATE OR REPLACE VIEW flows.completeness ON CLUSTER 'main' AS
 SELECT minute, exporter, sum(a.sent) AS sent, sum(a.received) AS received, sent - received AS missed,
     sum(a.datagrams) AS datagrams, sum(a.datagrams_refused) AS datagrams_refused, sum(a.sets) AS sets, sum(a.sets_lost) AS sets_lost,
@@ -620,4 +639,4 @@ FROM (
 GROUP BY minute, exporter
 ORDER BY minute, exporter;
 
-CREATE OR REPLACE VIEW flows.schema_version ON CLUSTER 'main' AS SELECT 3 AS version;
+CREATE OR REPLACE VIEW flows.schema_version ON CLUSTER 'main' AS SELECT 4 AS version;

@@ -546,6 +546,7 @@ CREATE TABLE IF NOT EXISTS flowfleet.ledger_minutes (
     sets_decoded UInt64 CODEC(ZSTD(1)),
     sets_lost Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
     records UInt64 CODEC(ZSTD(1)),
+    sampling_rate UInt64 CODEC(ZSTD(1)),
     last_seen Int64 CODEC(ZSTD(1)),
     sequence_from UInt32 CODEC(ZSTD(1)),
     sequence_next UInt32 CODEC(ZSTD(1)),
@@ -553,6 +554,10 @@ CREATE TABLE IF NOT EXISTS flowfleet.ledger_minutes (
     units_of_run UInt64 CODEC(ZSTD(1)),
     duplicated UInt64 CODEC(ZSTD(1)),
     restarts UInt64 CODEC(ZSTD(1)),
+    bytes UInt64 CODEC(ZSTD(1)),
+    scaled_bytes UInt64 CODEC(ZSTD(1)),
+    named Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
+    unnamed Map(LowCardinality(String), UInt64) CODEC(ZSTD(1)),
     kernel_dropped UInt64 CODEC(ZSTD(1)),
     records_dropped Map(LowCardinality(String), UInt64) CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree()
@@ -560,6 +565,13 @@ PARTITION BY toDate(minute)
 ORDER BY (minute, exporter, protocol, port, domain, kind, fleet, collector, run, share)
 TTL minute + INTERVAL 7776000 SECOND
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+
+ALTER TABLE flowfleet.ledger_minutes
+    ADD COLUMN IF NOT EXISTS sampling_rate UInt64,
+    ADD COLUMN IF NOT EXISTS bytes UInt64,
+    ADD COLUMN IF NOT EXISTS scaled_bytes UInt64,
+    ADD COLUMN IF NOT EXISTS named Map(LowCardinality(String), UInt64),
+    ADD COLUMN IF NOT EXISTS unnamed Map(LowCardinality(String), UInt64);
 
 CREATE OR REPLACE VIEW flowfleet.completeness AS
 SELECT minute, exporter, sum(a.sent) AS sent, sum(a.received) AS received, sent - received AS missed,
@@ -595,4 +607,4 @@ FROM (
 GROUP BY minute, exporter
 ORDER BY minute, exporter;
 
-CREATE OR REPLACE VIEW flowfleet.schema_version AS SELECT 3 AS version;
+CREATE OR REPLACE VIEW flowfleet.schema_version AS SELECT 4 AS version;
