@@ -17,7 +17,11 @@ func TestADeviceThatStartsAgainAndAgainIsReadByAllCollectors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t, 3)
 			d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000, layout: 1}
-			d.announce(f.collectors[0])
+			for range 100 { // as often as it likes: it is one port
+				d.layout = 1 - d.layout
+				d.announce(f.collectors[0])
+				f.wait(time.Second)
+			}
 			d.layout = 0
 			for start := range 50 {
 				f.wait(time.Minute)

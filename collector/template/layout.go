@@ -211,6 +211,12 @@ func (m *meanings) inTurn(port uint16) bool {
 	return own > 1
 }
 
+// hasSaid reports whether a port is known to have said something.
+func (m *meanings) hasSaid(port uint16) bool {
+	_, beyond := m.more[port]
+	return beyond || slices.ContainsFunc(m.layouts, func(l *layout) bool { return l.of(port) != nil })
+}
+
 // twins reports whether two devices are known to share a port.
 func (m *meanings) twins(port uint16) bool {
 	return slices.ContainsFunc(m.layouts, func(l *layout) bool { s := l.of(port); return s != nil && s.twin })

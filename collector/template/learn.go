@@ -222,6 +222,9 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	}
 	fresh := &say{port: port, twin: d.Key.Layout != 0, heard: d.Heard, first: d.Stamp, stamp: d.Stamp, told: max(d.Told, 1),
 		witnessed: d.Witnessed}
+	if !m.hasSaid(port) {
+		m.name(now) // all collectors count the ports that one of them named
+	}
 	if !fresh.twin {
 		if !e.giveWay(m, l, fresh, d, now) {
 			return false
@@ -241,7 +244,6 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 		return false
 	}
 	known := l != nil
-	m.name(now) // all collectors count the ports that one of them named
 	l = e.add(m, l, t, fresh)
 	if !known {
 		l.silent = d.Silent
