@@ -168,7 +168,11 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, servers
 	all := len(looks) > 0
 	for _, l := range looks {
 		all = all && l.Current && l.Deleted
-		if l.Current && !l.Deleted && l.Error != "" {
+		switch {
+		case l.Current && l.Deleted:
+		case l.Overdue() != "":
+			troubles = append(troubles, l.Overdue())
+		case l.Current && l.Error != "":
 			troubles = append(troubles, l.Error)
 		}
 	}

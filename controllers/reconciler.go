@@ -66,6 +66,8 @@ type Reconciler struct {
 	exporters  *exporters.Lister     // nil where the kind FlowExporter is not installed
 	files      *exporters.Files      // ConfigMaps that FlowExporters name
 
+	// looks says how often NATS is looked at, and by which clock that ages; as usual where it is empty.
+	looks jetstream.ProberOptions
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration
 

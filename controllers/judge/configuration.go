@@ -17,7 +17,7 @@ func (j *judgement) configurationValid() said {
 	case len(a.Refused)+len(a.Denied) > 0:
 		return isFalse(ReasonRefused, "Kubernetes refuses what comes of the spec: %s", strings.Join(append(a.Refused[:len(a.Refused):len(a.Refused)], a.Denied...), "; "))
 	case j.Held != "":
-		return isFalse(ReasonRolloutHeld, "the collectors go on with the connection to NATS that they have, because the new one does not work: %s", j.Held)
+		return isFalse(ReasonRolloutHeld, "the collectors go on with the connection to NATS that they have until the operator can use the new one: %s", j.Held)
 	case len(s.Missing) > 0:
 		return isFalse(ReasonSecretMissing, "%s: create it, the collectors take it up by themselves", strings.Join(s.Missing, "; "))
 	case len(s.Problems) > 0:

@@ -26,7 +26,7 @@ const (
 // consumers are what was found of those that the spec names; nil where they were not looked at.
 func (j *judgement) consumers() *jetstream.Consumers {
 	_, s := j.found()
-	if s == nil || s.At.IsZero() || s.Class != jetstream.ClassNone && s.Class != jetstream.ClassReplicas {
+	if s == nil || s.At.IsZero() || s.Overdue() != "" || s.Class != jetstream.ClassNone && s.Class != jetstream.ClassReplicas {
 		return nil
 	}
 	return s.Found.Consumers
@@ -144,6 +144,8 @@ func (j *judgement) consumersKeepUp() said {
 		return isUnknown(j.unusableReason(), "consumers are not looked at until ConfigurationValid is True")
 	case j.Secrets.NoOutput:
 		return isUnknown(ReasonSecretMissing, "consumers are not looked at until ConfigurationValid is True")
+	case j.NATS.Stream != nil && j.NATS.Stream.Overdue() != "":
+		return isUnknown(ReasonLookOverdue, "%s", j.NATS.Stream.Overdue())
 	case stream == nil || stream.At.IsZero():
 		return isUnknown(ReasonPending, "the consumers were not looked at yet").yet()
 	case stream.Class.Unanswered():

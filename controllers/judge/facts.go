@@ -143,7 +143,8 @@ func (f *Facts) appliedInFull() bool {
 	return !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.Full() && f.DaemonSet != nil
 }
 
-// WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could.
+// WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could. Where that
+// is not known, because the operator does not come to look, nothing says that they could not.
 func (f *Facts) WasWell() bool {
 	for _, kind := range []string{v1alpha1.ConditionConfigurationValid, v1alpha1.ConditionProgressing} {
 		if c := f.condition(kind); c != nil && c.Reason == ReasonRolloutHeld {
@@ -151,7 +152,7 @@ func (f *Facts) WasWell() bool {
 		}
 	}
 	for _, kind := range []string{v1alpha1.ConditionTemplateStoreReady, v1alpha1.ConditionStreamReady} {
-		if c := f.condition(kind); c == nil || c.Status != metav1.ConditionTrue {
+		if c := f.condition(kind); c == nil || c.Status != metav1.ConditionTrue && c.Reason != ReasonLookOverdue {
 			return false
 		}
 	}

@@ -253,7 +253,7 @@ func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	status.Exporters, status.Templates = nil, nil
 	// All collectors know the same, but for a moment after a change: the one that knows most speaks for all.
 	for i := range j.Collectors.Reports {
-		if report := &j.Collectors.Reports[i]; j.answers(report) {
+		if report := &j.Collectors.Reports[i]; j.Answers(report) {
 			status.Exporters = larger(status.Exporters, int64(report.Now.Known.Exporters))
 			status.Templates = larger(status.Templates, int64(report.Now.Known.Templates))
 		}
