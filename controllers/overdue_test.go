@@ -71,7 +71,7 @@ func TestAConnectionThatNobodyTriesIsHeldAndSaidToBe(t *testing.T) {
 
 func TestADeletionThatNobodyComesToIsSaidToWaitAndGivenUp(t *testing.T) {
 	w := newWorld(t)
-	clock, looks := &ages{}, &laterClock{}
+	clock, looks := &laterClock{}, &ages{}
 	silent := liar(t, func(string) string { return "" })
 	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock, looks: jetstream.ProberOptions{Clock: looks}})
 	fc := w.create("edge", deletesBoth)

@@ -121,3 +121,64 @@ func TestALookThatGetsTooOldIsAReasonToJudgeAgain(t *testing.T) {
 		t.Errorf("it is judged again after %s", v.Again)
 	}
 }
+
+// An operator's clock that was put back while it did not run makes times of the status times of the future.
+func TestAClockThatWasPutBackDelaysNoJudgement(t *testing.T) {
+	pending := func() *Facts {
+		f := settledBefore()
+		f.Service.Status.LoadBalancer.Ingress = nil
+		pass(f, 0)
+		return f
+	}
+	restarted := func(f *Facts, by time.Duration) { f.Now, f.Before = f.Now.Add(-by), Memory{} }
+
+	f := pending()
+	restarted(f, 3*time.Hour)
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionServiceReady); c.Reason != ReasonAddressPending {
+		t.Errorf("ServiceReady is %s: %s", c.Reason, c.Message)
+	}
+	if c := conditionIn(t, pass(f, defaultDeadline), v1alpha1.ConditionServiceReady); c.Reason != ReasonAddressMissing {
+		t.Errorf("an address that does not come is %s: %s", c.Reason, c.Message)
+	}
+
+	f = pending()
+	if c := conditionIn(t, pass(f, defaultDeadline), v1alpha1.ConditionServiceReady); c.Reason != ReasonAddressMissing {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+	restarted(f, 3*time.Hour)
+	v := pass(f, 0)
+	if c := conditionIn(t, v, v1alpha1.ConditionServiceReady); c.Reason != ReasonAddressMissing {
+		t.Errorf("an address that was missing is %s after a start", c.Reason)
+	}
+	conditionIn(t, v, v1alpha1.ConditionStalled)
+
+	f = well()
+	f.DaemonSet.Status.UpdatedNumberScheduled, f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 1, 1, 1
+	pass(f, 0)
+	if c := conditionIn(t, pass(f, defaultDeadline), v1alpha1.ConditionProgressing); c.Reason != ReasonProgressDeadlineExceeded {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+	restarted(f, 3*time.Hour)
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); c.Reason != ReasonProgressDeadlineExceeded {
+		t.Errorf("a rollout that was stuck is %s after a start", c.Reason)
+	}
+}
+
+func TestANodeOfTheFutureIsNotNew(t *testing.T) {
+	f := well()
+	f.Collector.CreationTimestamp = metav1.NewTime(noon.Add(-24 * time.Hour))
+	for ago, want := range map[time.Duration]bool{time.Minute: true, -time.Minute: true, time.Hour: false, -3 * time.Hour: false} {
+		if is := f.joined(Node{Created: noon.Add(-ago)}); is != want {
+			t.Errorf("a node that was made %s ago is new: %t", ago, is)
+		}
+	}
+}
+
+func TestALossOfTheFutureIsToldForAnHour(t *testing.T) {
+	before := &v1alpha1.ConsumerStatus{Name: "reader", Lost: 3, LostTime: &metav1.Time{Time: noon.Add(3 * time.Hour)}}
+	k := &jetstream.Consumer{Name: "reader", Found: true, Made: noon.Add(-time.Hour)}
+	s := counted(before, k, &jetstream.Consumers{}, noon)
+	if s.Lost != 3 || !s.LostTime.Time.Equal(noon) {
+		t.Errorf("%d were lost at %s", s.Lost, s.LostTime)
+	}
+}
