@@ -1,11 +1,19 @@
 package judge
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
 
 // configurationValid says whether the spec can be put to work.
 func (j *judgement) configurationValid() said {
 	s, a := &j.Secrets, &j.Applied
 	switch {
+	case j.Unchecked && j.condition(v1alpha1.ConditionConfigurationValid) != nil:
+		return j.asBefore(v1alpha1.ConditionConfigurationValid)
+	case j.Unchecked:
+		return isUnknown(ReasonPending, "the spec was not looked at yet").yet()
 	case len(j.NotAllowed) > 0:
 		return isFalse(ReasonNotAllowed, "%s: ask whoever administers Flowfleet in this cluster; what runs is left alone, and what is in NATS "+
 			"not looked at", strings.Join(j.NotAllowed, "; "))

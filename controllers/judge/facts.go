@@ -23,6 +23,8 @@ type Facts struct {
 	Operator  Operator
 	// Image that the collectors are to run.
 	Image string
+	// Unchecked: the pass failed before it had looked at the spec and its Secrets. Invalid, NotAllowed, Secrets and Applied say nothing then.
+	Unchecked bool
 	// Invalid says why collectors would refuse their configuration; nothing is applied of such a spec.
 	Invalid []string
 	// NotAllowed says what the operator's flags do not allow; nothing is applied of such a spec, nor looked at in NATS.
@@ -140,7 +142,7 @@ type Memory struct {
 
 // appliedInFull reports whether the spec as it is now is in the cluster as a whole.
 func (f *Facts) appliedInFull() bool {
-	return !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.Full() && f.DaemonSet != nil
+	return !f.Unchecked && !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.Full() && f.DaemonSet != nil
 }
 
 // WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could. Where that

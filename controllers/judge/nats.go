@@ -93,8 +93,7 @@ func (j *judgement) judgeNATS(n inNATS) said {
 	users := fmt.Sprintf("%d of %d collectors that answer use it", j.using(n), asked)
 	switch {
 	case j.Trying && n.overdue == "" && j.condition(n.kind) != nil:
-		c := j.condition(n.kind)
-		return say(c.Status, c.Reason, "%s", c.Message)
+		return j.asBefore(n.kind)
 	case j.Collector.Spec.Suspend && asked == 0:
 		return isUnknown(ReasonSuspended, "the %s is not looked at while spec.suspend is set, and no collector tells how it is", n.what)
 	case j.Collector.Spec.Suspend:
