@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 	if err != nil {
 		return false, err
 	}
-	left := fc.DeletionTimestamp.Add(abandonAfter).Sub(r.Clock.Now())
+	left := m.abandonIn(fc, r.Clock.Now())
 	if pods > 0 && left > 0 { // a pod of a dead node may stay for ever
 		f.Deletion.Message = fmt.Sprintf("%d collectors are ending; what they use in NATS is deleted after that, or after %s; to let the object "+
 			"go without: %s", pods, abandonAfter, howToAbandon(fc))
@@ -168,12 +169,16 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, servers
 	all := len(looks) > 0
 	for _, l := range looks {
 		all = all && l.Current && l.Deleted
-		if l.Current && !l.Deleted && l.Error != "" {
+		switch {
+		case l.Current && l.Deleted:
+		case l.Overdue() != "":
+			troubles = append(troubles, l.Overdue())
+		case l.Current && l.Error != "":
 			troubles = append(troubles, l.Error)
 		}
 	}
 	if !all {
-		return "", strings.Join(troubles, "; ")
+		return "", strings.Join(slices.Compact(troubles), "; ")
 	}
 	var deeds []string
 	for _, d := range r.tellDeeds(ctx, fc) {

@@ -38,6 +38,8 @@ type memory struct {
 	tried map[string]attempt
 	// letPass is what others than the operator ask of the fleet, until a pass finds all of it applied: see askedOf.
 	letPass string
+	// deleting is since when the object is seen to be deleted.
+	deleting time.Time
 	// failures are passes in a row that returned an error.
 	failures int
 	// wrote is when the status was last written.
@@ -61,6 +63,15 @@ func (m *memory) asked(fc *v1alpha1.FlowCollector, now time.Time, lookNow func()
 		m.looked, m.generation, m.reconcile = now, fc.Generation, asks
 		m.tried = make(map[string]attempt)
 	}
+}
+
+// abandonIn is for how long NATS may still keep an object from going. That is counted from its deletion, by the API server's clock, and, lest the
+// operator's be behind that one, no longer than from when the operator has first seen it.
+func (m *memory) abandonIn(fc *v1alpha1.FlowCollector, now time.Time) time.Duration {
+	if m.deleting.IsZero() {
+		m.deleting = now
+	}
+	return min(fc.DeletionTimestamp.Sub(now), m.deleting.Sub(now)) + abandonAfter
 }
 
 // wait is the time until something is due.

@@ -91,6 +91,8 @@ func hold(f *judge.Facts, connection string) {
 	default:
 		for _, l := range looks {
 			switch {
+			case l.Overdue() != "" && f.Held == "": // it is not known to work, and may not be soon
+				f.Held = l.Overdue() + override
 			case !l.Current:
 				f.Trying = true
 			case l.Class.Unusable() && f.Held == "":

@@ -29,6 +29,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
@@ -63,6 +64,8 @@ type operatorOptions struct {
 	// electing is called when it was elected.
 	elected func()
 	clock   clock.PassiveClock
+	// looks at NATS.
+	looks jetstream.ProberOptions
 	// exporters is how often collectors are asked for exporters.
 	exporters time.Duration
 	allowed   Allowed
@@ -115,7 +118,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	r := &Reconciler{
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
 		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed, Rollouts: options.rollouts, RolloutDelay: options.delay,
-		Watches: watches, exportersInterval: options.exporters,
+		Watches: watches, exportersInterval: options.exporters, looks: options.looks,
 		Identity: options.identity,
 	}
 	if options.elect != "" {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -66,6 +67,8 @@ type Reconciler struct {
 	exporters  *exporters.Lister     // nil where the kind FlowExporter is not installed
 	files      *exporters.Files      // ConfigMaps that FlowExporters name
 
+	// looks says how often NATS is looked at, and by which clock that ages; as usual where it is empty.
+	looks jetstream.ProberOptions
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration
 
@@ -109,7 +112,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		r.observer.LookNow(observation.Key(key(fc)))
 	})
 	facts := &judge.Facts{
-		Now: r.Clock.Now(), Collector: fc, Before: m.judgement, Image: r.Image,
+		Now: r.Clock.Now(), Collector: fc, Before: m.judgement, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
 		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
 	}
 	gone := false
@@ -140,9 +143,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 
 // keep takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
 func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error {
+	err := r.bring(ctx, f, m)
+	if gatherErr := r.gather(ctx, f); gatherErr != nil {
+		return joined(err, gatherErr)
+	}
+	r.watchCollectors(f)
+	r.readFindings(f)
+	r.tellDeeds(ctx, f.Collector)
+	return err
+}
+
+// bring brings the fleet to what the spec says.
+func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error {
 	fc := f.Collector
+	f.Unchecked = true
 	if !fc.Spec.Suspend {
-		if err := r.keepFinalizer(ctx, fc); err != nil {
+		if err := note(&f.Applied, r.keepFinalizer(ctx, fc)); err != nil {
 			return err
 		}
 	}
@@ -165,6 +181,7 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 		f.Invalid = append(f.Invalid, problem.String())
 	}
 	f.Invalid = append(f.Invalid, fleet.Problems(fc)...)
+	f.Unchecked = false
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)
@@ -183,12 +200,6 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 	if applyErr == nil && f.Applied.Full() && len(f.Applied.Changed) == 0 {
 		m.letPass = ""
 	}
-	if err := r.gather(ctx, f); err != nil {
-		return joined(applyErr, err)
-	}
-	r.watchCollectors(f)
-	r.readFindings(f)
-	r.tellDeeds(ctx, fc)
 	return applyErr
 }
 

@@ -137,7 +137,8 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("registering the operator's metrics: %w", err)
 		}
 	}
-	r.prober = jetstream.NewProber(jetstream.ProberOptions{Notify: func(k jetstream.Key) { notify(k.Namespace, k.Name) }})
+	r.looks.Notify = func(k jetstream.Key) { notify(k.Namespace, k.Name) }
+	r.prober = jetstream.NewProber(r.looks)
 	r.observer = observation.NewObserver(observation.ObserverOptions{Notify: func(k observation.Key) { notify(k.Namespace, k.Name) }})
 	if r.Watches == nil {
 		r.Watches = NewWatches(r.Clock)

@@ -150,7 +150,8 @@ func (r *Reconciler) noteTurn(ctx context.Context, f *judge.Facts, v *judge.Verd
 }
 
 // unreadConfiguration says which collectors have not taken up their ConfigMap, empty for none. A change of it alone replaces no pod, so that
-// the DaemonSet says nothing. Collectors do, but for those of former versions; one that cannot be asked does not hold the others.
+// the DaemonSet says nothing. Collectors do, but for those of former versions; one that cannot be asked does not hold the others. What one
+// said long ago counts as little here as in a condition.
 func unreadConfiguration(f *judge.Facts) string {
 	if f.Configuration == "" {
 		return ""
@@ -158,14 +159,15 @@ func unreadConfiguration(f *judge.Facts) string {
 	old := 0
 	for i := range f.Collectors.Reports {
 		switch r := &f.Collectors.Reports[i]; {
-		case r.Asked.IsZero(), r.Answers() && r.Now.Configuration != "" && r.Now.Configuration != f.Configuration:
+		case r.Error != "":
+		case !f.Answers(r), r.Now.Configuration != "" && r.Now.Configuration != f.Configuration:
 			old++
 		}
 	}
 	if old == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d collectors have not taken up their changed configuration", old, len(f.Collectors.Reports))
+	return fmt.Sprintf("%d of %d collectors are not known to have taken up their changed configuration", old, len(f.Collectors.Reports))
 }
 
 // replacedIn is how many collectors have been replaced; 0 where Kubernetes does not say so of the present DaemonSet.

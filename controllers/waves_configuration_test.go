@@ -55,7 +55,7 @@ func TestATurnLastsUntilCollectorsHaveTheirChangedConfiguration(t *testing.T) {
 	if configuration(1).Annotations[annotationApplied] != "another" {
 		t.Error("the next one takes it up, though the first one's collectors do not have it")
 	}
-	w.expect(fleets[1], "Progressing", metav1.ConditionTrue, "RolloutWaiting", "1 of 1 collectors have not taken up their changed configuration")
+	w.expect(fleets[1], "Progressing", metav1.ConditionTrue, "RolloutWaiting", "1 of 1 collectors are not known to have taken up their changed configuration")
 	says.Store(new(config.FileVersion([]byte(wanted))))
 	natstest.Eventually(t, "the next one takes it up", func() bool {
 		w.lookNow(operator, a)

@@ -337,3 +337,13 @@ func TestNoConditionIsSince1970(t *testing.T) {
 		t.Errorf("%+v; the object was made at %v", c, f.Exporter.CreationTimestamp)
 	}
 }
+
+// The operator's clock was put back by hours: the object is of the future, and silence is silence.
+func TestAnObjectOfTheFutureIsNoReasonToWait(t *testing.T) {
+	f := healthy()
+	f.LastHeard, f.Figures, f.Window = time.Time{}, nil, nil
+	f.Exporter.CreationTimestamp = metav1.NewTime(noon.Add(3 * time.Hour))
+	if c := sending(f); c.status != metav1.ConditionFalse || c.reason != ReasonNeverHeard {
+		t.Errorf("Sending is %s, %s: %s", c.status, c.reason, c.message)
+	}
+}

@@ -45,7 +45,8 @@ func sending(f *Facts) condition {
 		return condition{metav1.ConditionUnknown, ReasonNoRoom, "collectors have figures for a part of the exporters only, and not for this one: raise " +
 			"exporters.limits.exporterMetrics of the FlowCollector"}
 	case f.LastHeard.IsZero():
-		if f.Now.Sub(f.Look.Since) < after || f.Now.Sub(f.Exporter.CreationTimestamp.Time) < after {
+		age := f.Now.Sub(f.Exporter.CreationTimestamp.Time) // by another clock: one of the future says that the operator's was put back
+		if f.Now.Sub(f.Look.Since) < after || age < after && age >= -maxSkew {
 			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet: wait until the operator has looked for %s (spec.silentAfter)", f.name(), span(after))}
 		}
 		return condition{metav1.ConditionFalse, ReasonNeverHeard, fmt.Sprintf("%s was never heard: %s", f.name(), look)}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -74,6 +75,9 @@ type Look struct {
 	Current bool
 	// At is when the last look ended, zero for never. Next is when the next one is due, at about.
 	At, Next time.Time
+	// Age is how long ago that was, or for how long the first look has been due. It is of the moment in which the Finding was asked for, by
+	// a clock that nobody sets.
+	Age time.Duration
 	// Since is when the first look in a row ended of which Class was the same as now.
 	Since time.Time
 	// Failures are looks in a row that did not find what is wanted.
@@ -90,6 +94,24 @@ type Look struct {
 	// Account is what JetStream lets the account have; nil where the server did not say.
 	Account *Account
 }
+
+// lasts is for how long a look counts. Failures are looked at anew within a minute and a quarter, and a look itself is bounded: who has not
+// come to one in this time does not come to it.
+const lasts = 5 * time.Minute
+
+// Overdue says since when nobody has looked, where that is too long for what was found to say anything of now; empty where it is not.
+func (l *Look) Overdue() string {
+	switch {
+	case l.Age <= lasts:
+		return ""
+	case l.At.IsZero():
+		return fmt.Sprintf("the operator has not come to look at NATS itself for more than %s: see its log and its CPU", lasts)
+	}
+	return fmt.Sprintf("the operator has not come to look at NATS itself since %s: see its log and its CPU", l.At.UTC().Format(time.RFC3339))
+}
+
+// Lasts is for how much longer it counts, if no other look comes.
+func (l *Look) Lasts() time.Duration { return max(lasts-l.Age, 0) + time.Millisecond }
 
 // Class says what kind of trouble a look met, so that nobody has to read its text.
 type Class string

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // Times of the Prober. Each is stretched at random by up to a quarter, so that looks do not come in step.
@@ -33,6 +35,7 @@ const maxDeeds = 32
 type Prober struct {
 	notify   func(Key)
 	interval time.Duration // a shorter one in tests
+	clock    clock.PassiveClock
 
 	mu     sync.Mutex
 	fleets map[Key]*fleet
@@ -48,6 +51,8 @@ type ProberOptions struct {
 	Notify func(Key)
 	// Interval between two looks that went well; 30 s where it is 0.
 	Interval time.Duration
+	// Clock by which looks age; the machine's where it is nil.
+	Clock clock.PassiveClock
 }
 
 // fleet is what is wanted for one FlowCollector, and what was found.
@@ -65,6 +70,7 @@ type task struct {
 	fleet *fleet
 	owner Owner
 	pool  *pool
+	made  time.Time // when the first look was due
 	due   time.Time
 	asked time.Time // when LookNow was heeded last
 	// one of both
@@ -76,13 +82,16 @@ type task struct {
 
 // NewProber returns a Prober that does nothing before Run.
 func NewProber(o ProberOptions) *Prober {
-	p := &Prober{notify: o.Notify, interval: o.Interval, fleets: make(map[Key]*fleet), pools: make(map[identity]*pool),
+	p := &Prober{notify: o.Notify, interval: o.Interval, clock: o.Clock, fleets: make(map[Key]*fleet), pools: make(map[identity]*pool),
 		wake: make(chan struct{}, 1)}
 	if p.notify == nil {
 		p.notify = func(Key) {}
 	}
 	if p.interval == 0 {
 		p.interval = interval
+	}
+	if p.clock == nil {
+		p.clock = clock.RealClock{}
 	}
 	for i := range p.lanes {
 		p.lanes[i] = lane{slots: laneSlots[i], running: make(map[string]int)}
@@ -120,8 +129,9 @@ func (p *Prober) replace(f *fleet, owner Owner, before *task, wanted bool, set f
 	if !wanted {
 		return nil
 	}
-	t := &task{fleet: f, owner: owner, due: time.Now()}
+	t := &task{fleet: f, owner: owner, made: p.clock.Now(), due: time.Now()}
 	if before != nil {
+		t.made = before.made
 		t.bucket, t.stream = before.bucket, before.stream
 		t.bucket.Current, t.stream.Current = false, false
 		t.bucket.Failures, t.stream.Failures = 0, 0
@@ -185,12 +195,12 @@ func (p *Prober) Finding(key Key) Finding {
 	out := Finding{Revision: f.revision}
 	if f.bucket != nil {
 		b := f.bucket.bucket
-		b.Next = f.bucket.next()
+		b.Next, b.Age = f.bucket.next(), p.age(f.bucket)
 		out.Bucket = &b
 	}
 	if f.stream != nil {
 		s := f.stream.stream
-		s.Next = f.stream.next()
+		s.Next, s.Age = f.stream.next(), p.age(f.stream)
 		out.Stream = &s
 	}
 	return out
@@ -265,6 +275,14 @@ func (t *task) next() time.Time {
 		return t.pool.notBefore
 	}
 	return t.due
+}
+
+// age is that of the last look, or of the task, where there was none.
+func (p *Prober) age(t *task) time.Duration {
+	if at := t.look().At; !at.IsZero() {
+		return p.clock.Since(at)
+	}
+	return p.clock.Since(t.made)
 }
 
 // stretched is a time with up to a quarter more.

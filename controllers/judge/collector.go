@@ -19,15 +19,24 @@ const settling = 30 * time.Second
 // in time, or among fleets whose collectors keep it waiting.
 const answerLasts = 5 * time.Minute
 
-// answers reports whether a collector answered when it was last asked, and that was lately.
-func (f *Facts) answers(r *observation.Report) bool {
+// Answers reports whether a collector answered when it was last asked, and that was lately.
+func (f *Facts) Answers(r *observation.Report) bool {
 	return r.Answers() && f.Now.Sub(r.Answered) <= answerLasts
+}
+
+// overdue reports whether a collector should have been asked (again) by now: nobody knows how it is.
+func (f *Facts) overdue(r *observation.Report) bool {
+	last := r.Wanted
+	if r.Answered.After(last) {
+		last = r.Answered
+	}
+	return r.Error == "" && f.Now.Sub(last) > answerLasts
 }
 
 // answering are the collectors that answer.
 func (f *Facts) answering() (out []collector) {
 	for i := range f.Collectors.Reports {
-		if r := &f.Collectors.Reports[i]; f.answers(r) {
+		if r := &f.Collectors.Reports[i]; f.Answers(r) {
 			out = append(out, collector{r})
 		}
 	}
@@ -45,14 +54,17 @@ func (f *Facts) unreachable() *said {
 		return nil
 	default:
 		failed := slices.IndexFunc(f.Collectors.Reports, func(r observation.Report) bool { return r.Error != "" })
-		late := slices.IndexFunc(f.Collectors.Reports, func(r observation.Report) bool { return r.Answers() && !f.answers(&r) })
+		late := slices.IndexFunc(f.Collectors.Reports, func(r observation.Report) bool { return f.overdue(&r) })
 		switch {
 		case failed >= 0:
 		case late >= 0:
 			r := &f.Collectors.Reports[late]
-			out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors have answered the operator in the last %s; pod %s on node %s last did at %s: "+
-				"the operator does not get round to them, see its log and its CPU", answered, asked, answerLasts, r.Pod.Name, r.Pod.Node,
-				r.Answered.UTC().Format(time.RFC3339))
+			last := "was never asked"
+			if r.Now != nil {
+				last = "last did at " + r.Answered.UTC().Format(time.RFC3339)
+			}
+			out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors have answered the operator in the last %s; pod %s on node %s %s: "+
+				"the operator does not get round to them, see its log and its CPU", answered, asked, answerLasts, r.Pod.Name, r.Pod.Node, last)
 			return &out
 		default:
 			out = isUnknown(ReasonPending, "%d of %d collectors were asked so far", answered, asked)

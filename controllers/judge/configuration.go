@@ -1,11 +1,19 @@
 package judge
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
 
 // configurationValid says whether the spec can be put to work.
 func (j *judgement) configurationValid() said {
 	s, a := &j.Secrets, &j.Applied
 	switch {
+	case j.Unchecked && j.condition(v1alpha1.ConditionConfigurationValid) != nil:
+		return j.asBefore(v1alpha1.ConditionConfigurationValid)
+	case j.Unchecked:
+		return isUnknown(ReasonPending, "the spec was not looked at yet").yet()
 	case len(j.NotAllowed) > 0:
 		return isFalse(ReasonNotAllowed, "%s: ask whoever administers Flowfleet in this cluster; what runs is left alone, and what is in NATS "+
 			"not looked at", strings.Join(j.NotAllowed, "; "))
@@ -17,7 +25,7 @@ func (j *judgement) configurationValid() said {
 	case len(a.Refused)+len(a.Denied) > 0:
 		return isFalse(ReasonRefused, "Kubernetes refuses what comes of the spec: %s", strings.Join(append(a.Refused[:len(a.Refused):len(a.Refused)], a.Denied...), "; "))
 	case j.Held != "":
-		return isFalse(ReasonRolloutHeld, "the collectors go on with the connection to NATS that they have, because the new one does not work: %s", j.Held)
+		return isFalse(ReasonRolloutHeld, "the collectors go on with the connection to NATS that they have until the operator can use the new one: %s", j.Held)
 	case len(s.Missing) > 0:
 		return isFalse(ReasonSecretMissing, "%s: create it, the collectors take it up by themselves", strings.Join(s.Missing, "; "))
 	case len(s.Problems) > 0:

@@ -26,7 +26,7 @@ const (
 // consumers are what was found of those that the spec names; nil where they were not looked at.
 func (j *judgement) consumers() *jetstream.Consumers {
 	_, s := j.found()
-	if s == nil || s.At.IsZero() || s.Class != jetstream.ClassNone && s.Class != jetstream.ClassReplicas {
+	if s == nil || s.At.IsZero() || s.Overdue() != "" || s.Class != jetstream.ClassNone && s.Class != jetstream.ClassReplicas {
 		return nil
 	}
 	return s.Found.Consumers
@@ -58,10 +58,10 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
 	k.Made, k.LastRead = writable(k.Made), writable(k.LastRead)
 	if before == nil {
-		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s)
+		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s, at)
 	}
 	lost, atLeast := takenUnread(before, k, s.First, at)
-	next := consumerStatus(before, k, s)
+	next := consumerStatus(before, k, s, at)
 	next.Lost += min(signed(lost), math.MaxInt64-next.Lost)
 	next.LostAtLeast = next.LostAtLeast || atLeast
 	if lost > 0 {
@@ -71,9 +71,12 @@ func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstrea
 }
 
 // consumerStatus is what is known now, with the losses of before.
-func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers) v1alpha1.ConsumerStatus {
+func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
 	out := v1alpha1.ConsumerStatus{Name: k.Name, Managed: k.Managed, Pending: signed(k.Pending), AckPending: signed(k.AckPending),
 		Redelivered: signed(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime}
+	if out.LostTime != nil && out.LostTime.After(at) { // the operator's clock was put back: a loss is told for an hour by the present one
+		out.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+	}
 	if read := readTime(before, k); !read.IsZero() {
 		out.LastReadTime = &metav1.Time{Time: read.Truncate(time.Second)}
 	}
@@ -144,6 +147,8 @@ func (j *judgement) consumersKeepUp() said {
 		return isUnknown(j.unusableReason(), "consumers are not looked at until ConfigurationValid is True")
 	case j.Secrets.NoOutput:
 		return isUnknown(ReasonSecretMissing, "consumers are not looked at until ConfigurationValid is True")
+	case j.NATS.Stream != nil && j.NATS.Stream.Overdue() != "":
+		return isUnknown(ReasonLookOverdue, "%s", j.NATS.Stream.Overdue())
 	case stream == nil || stream.At.IsZero():
 		return isUnknown(ReasonPending, "the consumers were not looked at yet").yet()
 	case stream.Class.Unanswered():

@@ -8,11 +8,15 @@ import (
 
 // deleting says what is waited for; nothing else is known of a fleet that goes.
 func (j *judgement) deleting() {
+	message := j.Deletion.Message
+	if j.Failures >= failuresTold {
+		message += "; the operator tries again, at least once a minute: " + j.Failure
+	}
 	for _, c := range j.Collector.Status.Conditions {
 		j.said[c.Type] = isUnknown(ReasonDeleting, "the FlowCollector is being deleted")
 	}
-	j.said[v1alpha1.ConditionReady] = isFalse(ReasonDeleting, "%s", j.Deletion.Message)
-	j.said[v1alpha1.ConditionProgressing] = isTrue(ReasonDeleting, "%s", j.Deletion.Message)
+	j.said[v1alpha1.ConditionReady] = isFalse(ReasonDeleting, "%s", message)
+	j.said[v1alpha1.ConditionProgressing] = isTrue(ReasonDeleting, "%s", message)
 	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
 		j.said[kind] = said{}
 	}

@@ -23,6 +23,8 @@ type Facts struct {
 	Operator  Operator
 	// Image that the collectors are to run.
 	Image string
+	// Unchecked: the pass failed before it had looked at the spec and its Secrets. Invalid, NotAllowed, Secrets and Applied say nothing then.
+	Unchecked bool
 	// Invalid says why collectors would refuse their configuration; nothing is applied of such a spec.
 	Invalid []string
 	// NotAllowed says what the operator's flags do not allow; nothing is applied of such a spec, nor looked at in NATS.
@@ -140,10 +142,11 @@ type Memory struct {
 
 // appliedInFull reports whether the spec as it is now is in the cluster as a whole.
 func (f *Facts) appliedInFull() bool {
-	return !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.Full() && f.DaemonSet != nil
+	return !f.Unchecked && !f.Unusable() && f.Held == "" && !f.Trying && f.Deletion == nil && f.Applied.Full() && f.DaemonSet != nil
 }
 
-// WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could.
+// WasWell reports whether bucket and stream could be used when they were judged last, or a rollout is held because they could. Where that
+// is not known, because the operator does not come to look, nothing says that they could not.
 func (f *Facts) WasWell() bool {
 	for _, kind := range []string{v1alpha1.ConditionConfigurationValid, v1alpha1.ConditionProgressing} {
 		if c := f.condition(kind); c != nil && c.Reason == ReasonRolloutHeld {
@@ -151,7 +154,7 @@ func (f *Facts) WasWell() bool {
 		}
 	}
 	for _, kind := range []string{v1alpha1.ConditionTemplateStoreReady, v1alpha1.ConditionStreamReady} {
-		if c := f.condition(kind); c == nil || c.Status != metav1.ConditionTrue {
+		if c := f.condition(kind); c == nil || c.Status != metav1.ConditionTrue && c.Reason != ReasonLookOverdue {
 			return false
 		}
 	}

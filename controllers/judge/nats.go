@@ -20,6 +20,7 @@ type inNATS struct {
 	// without is what collectors do that cannot use it.
 	without string
 	look    *jetstream.Look
+	overdue string // why the operator does not know, empty where it does
 	kept    []string
 	offline []string
 	// missing: a Secret that its connection needs is not there.
@@ -41,6 +42,15 @@ func (j *judgement) found() (*jetstream.BucketFinding, *jetstream.StreamFinding)
 	return bucket, stream
 }
 
+// overdue says why what was found of bucket or stream, of this spec or of the one before, says nothing of now; empty where it does.
+func (j *judgement) overdue(l *jetstream.Look) string {
+	why := l.Overdue()
+	if why == "" {
+		j.lookAgainAt(j.Now.Add(l.Lasts()))
+	}
+	return why
+}
+
 // templateStoreReady says whether the collectors share what exporters teach.
 func (j *judgement) templateStoreReady() said {
 	if j.Collector.Spec.TemplateStore.Disabled {
@@ -48,6 +58,9 @@ func (j *judgement) templateStoreReady() said {
 	}
 	n := inNATS{kind: v1alpha1.ConditionTemplateStoreReady, what: "bucket " + fleet.BucketName(j.Collector), conflict: ReasonBucketConflict, foreign: ReasonBucketForeign,
 		failed: ReasonBucketFailed, without: "go on from memory", missing: j.Secrets.NoTemplates, cannot: (*collector).cannotShare, uses: (*collector).shares}
+	if b := j.NATS.Bucket; b != nil {
+		n.overdue = j.overdue(&b.Look)
+	}
 	if b, _ := j.found(); b != nil {
 		n.look, n.kept, n.offline = &b.Look, b.Found.Kept, b.Found.Offline
 	}
@@ -58,6 +71,9 @@ func (j *judgement) templateStoreReady() said {
 func (j *judgement) streamReady() said {
 	n := inNATS{kind: v1alpha1.ConditionStreamReady, what: "stream " + fleet.StreamName(j.Collector), conflict: ReasonStreamConflict, foreign: ReasonStreamForeign,
 		failed: ReasonStreamFailed, without: "keep flows in their buffers", missing: j.Secrets.NoOutput, cannot: (*collector).cannotPublish, uses: (*collector).publishes}
+	if s := j.NATS.Stream; s != nil {
+		n.overdue = j.overdue(&s.Look)
+	}
 	if _, s := j.found(); s != nil {
 		n.look, n.kept, n.offline = &s.Look, s.Found.Kept, s.Found.Offline
 	}
@@ -76,9 +92,8 @@ func (j *judgement) judgeNATS(n inNATS) said {
 	cannot := j.those(n.cannot)
 	users := fmt.Sprintf("%d of %d collectors that answer use it", j.using(n), asked)
 	switch {
-	case j.Trying && j.condition(n.kind) != nil:
-		c := j.condition(n.kind)
-		return say(c.Status, c.Reason, "%s", c.Message)
+	case j.Trying && n.overdue == "" && j.condition(n.kind) != nil:
+		return j.asBefore(n.kind)
 	case j.Collector.Spec.Suspend && asked == 0:
 		return isUnknown(ReasonSuspended, "the %s is not looked at while spec.suspend is set, and no collector tells how it is", n.what)
 	case j.Collector.Spec.Suspend:
@@ -104,6 +119,12 @@ func (j *judgement) judgeNATS(n inNATS) said {
 			message += "; " + users
 		}
 		return isUnknown(reason, "%s", message)
+	case n.overdue != "" && asked > 0:
+		out := j.byCollectors(n, cannot)
+		out.message += "; " + n.overdue
+		return out
+	case n.overdue != "":
+		return isUnknown(ReasonLookOverdue, "no collector tells how the %s is, and %s", n.what, n.overdue)
 	case n.look == nil || n.look.At.IsZero():
 		if len(cannot) > 0 {
 			return j.byCollectors(n, cannot)

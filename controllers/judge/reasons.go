@@ -48,6 +48,7 @@ const (
 	ReasonReportedByCollectors = "ReportedByCollectors"
 	ReasonCollectorsCutOff     = "CollectorsCutOff"
 	ReasonNATSUnreachable      = "NATSUnreachable"
+	ReasonLookOverdue          = "LookOverdue"
 	ReasonBucketConflict       = "BucketConflict"
 	ReasonBucketForeign        = "BucketForeign"
 	ReasonBucketFailed         = "BucketFailed"

@@ -73,7 +73,7 @@ func (j *judgement) judgeRollout() rollout {
 			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
 			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
-				m.since = c.LastTransitionTime.Add(-j.Deadline())
+				m.since = j.Now.Add(-j.Deadline())
 			}
 		}
 	}
@@ -170,7 +170,8 @@ func (f *Facts) excused(ready map[string]bool) (nodes []string) {
 // joined tells of a node that it came to a fleet that was there, a moment ago. A fleet on a new cluster waits for all of its nodes:
 // else the first collector of many would make it Ready.
 func (f *Facts) joined(n Node) bool {
-	return n.Created.After(f.Collector.CreationTimestamp.Time) && f.Now.Sub(n.Created) < youngNode
+	age := f.Now.Sub(n.Created) // of two clocks: a little less than nothing for a node that is new, by far where the operator's was put back
+	return n.Created.After(f.Collector.CreationTimestamp.Time) && age.Abs() < youngNode
 }
 
 // collectorsAvailable says whether the nodes have their collectors.
@@ -253,7 +254,7 @@ func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	status.Exporters, status.Templates = nil, nil
 	// All collectors know the same, but for a moment after a change: the one that knows most speaks for all.
 	for i := range j.Collectors.Reports {
-		if report := &j.Collectors.Reports[i]; j.answers(report) {
+		if report := &j.Collectors.Reports[i]; j.Answers(report) {
 			status.Exporters = larger(status.Exporters, int64(report.Now.Known.Exporters))
 			status.Templates = larger(status.Templates, int64(report.Now.Known.Templates))
 		}

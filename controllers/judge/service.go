@@ -30,10 +30,7 @@ func (j *judgement) judgeService() service {
 	}
 	since := &j.memory.AddressMissing
 	if since.IsZero() {
-		*since = j.Now
-		if c := j.condition(v1alpha1.ConditionServiceReady); c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) {
-			*since = c.LastTransitionTime.Time // before the operator was restarted
-		}
+		*since = j.addressMissingBefore()
 	}
 	if due := since.Add(j.Deadline()); j.Now.Before(due) {
 		j.lookAgainAt(due)
@@ -42,6 +39,20 @@ func (j *judgement) judgeService() service {
 		s.said = isFalse(ReasonAddressMissing, "for %s %s", j.Deadline(), s.said.message)
 	}
 	return s
+}
+
+// addressMissingBefore is since when there is no address, as far as the status tells what was before the operator was restarted. Times of the
+// future are of a clock that was put back since: they say nothing, but that what was called missing is no less so.
+func (j *judgement) addressMissingBefore() time.Time {
+	c := j.condition(v1alpha1.ConditionServiceReady)
+	since := j.Now
+	if c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) && c.LastTransitionTime.Time.Before(since) {
+		since = c.LastTransitionTime.Time
+	}
+	if due := j.Now.Add(-j.Deadline()); c != nil && c.Reason == ReasonAddressMissing && since.After(due) {
+		since = due
+	}
+	return since
 }
 
 func (j *judgement) findAddresses() service {

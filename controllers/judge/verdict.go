@@ -127,7 +127,16 @@ func (j *judgement) unlessPending(kind string, s said) said {
 		c.ObservedGeneration != j.Collector.Generation {
 		return s
 	}
-	s = say(c.Status, c.Reason, "%s", c.Message)
+	return j.asBefore(kind)
+}
+
+// asBefore is what the judgement before said of a condition; nothing where there was none.
+func (j *judgement) asBefore(kind string) said {
+	c := j.condition(kind)
+	if c == nil {
+		return said{}
+	}
+	s := say(c.Status, c.Reason, "%s", c.Message)
 	s.harmless = harmless[c.Reason] // the status does not keep it
 	return s
 }

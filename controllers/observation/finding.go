@@ -31,6 +31,8 @@ type Pod struct {
 // Report is what is known of one collector.
 type Report struct {
 	Pod Pod
+	// Wanted is since when it is to be asked.
+	Wanted time.Time
 	// Asked is when it was asked last, zero for not yet.
 	Asked time.Time
 	// Answered is when Now came, by the operator's clock; it may be older than Asked. Now is nil for a collector that never answered.

@@ -120,7 +120,8 @@ func (o *Observer) Watch(key Key, pods []Pod) {
 	for _, pod := range pods {
 		c := before[pod]
 		if c == nil {
-			c = &collector{report: Report{Pod: pod}, due: time.Now()}
+			now := time.Now()
+			c = &collector{report: Report{Pod: pod, Wanted: now}, due: now}
 		}
 		collectors = append(collectors, c)
 	}
