@@ -116,7 +116,7 @@ func readerMoved(before, after *v1alpha1.ConsumerStatus) bool {
 	if before == nil || after == nil {
 		return before != after
 	}
-	return before.Lost != after.Lost || before.LostAtLeast != after.LostAtLeast || !before.Position.Created.Equal(&after.Position.Created) ||
+	return before.Lost != after.Lost || before.LostAtLeast != after.LostAtLeast || before.MayBeLost != after.MayBeLost || !before.Position.Created.Equal(&after.Position.Created) ||
 		muchOther(before.Pending, after.Pending, 100) || muchOther(before.AckPending, after.AckPending, 100) ||
 		muchOther(value(before.LagSeconds), value(after.LagSeconds), 10) ||
 		muchOther(int64(value(before.RetentionUsedPercent)), int64(value(after.RetentionUsedPercent)), 5)

@@ -31,7 +31,7 @@ func (s *Sink) Place(ctx context.Context) (*status.Place, error) {
 	}
 	state, limits := stream.CachedInfo().State, stream.CachedInfo().Config
 	p := &status.Place{
-		Stream: s.options.Stream, Consumer: s.options.Consumer, First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
+		Stream: s.options.Stream, Consumer: s.options.Consumer, StreamMade: stream.CachedInfo().Created, First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
 		MaxAge: limits.MaxAge, MaxBytes: limit(limits.MaxBytes), MaxMessages: limit(limits.MaxMsgs),
 		Filtered: len(connect.FilterOf(&info.Config)) > 0, Made: info.Created, AckWait: info.Config.AckWait,
 		Pending: info.NumPending, AckPending: uint64(max(info.NumAckPending, 0)), Redelivered: uint64(max(info.NumRedelivered, 0)),

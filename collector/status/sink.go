@@ -53,6 +53,8 @@ type Schema struct {
 type Place struct {
 	Stream   string `json:"stream"`
 	Consumer string `json:"consumer"`
+	// StreamMade is when the stream was made: one of the same name that was made anew has another time.
+	StreamMade time.Time `json:"streamMade,omitzero"`
 	// First and Last of the stream, and the Bytes that it takes; MaxAge is 0 for ever, MaxBytes and MaxMessages are -1 for no limit.
 	First       uint64        `json:"first"`
 	Last        uint64        `json:"last"`

@@ -28,6 +28,8 @@ type WantConsumer struct {
 
 // Consumers are what is known of the consumers of a stream after a pass, and of the stream at that time.
 type Consumers struct {
+	// StreamMade is when the stream was made, by the server's clock: one of the same name that was made anew has another time.
+	StreamMade time.Time
 	// First and Last are sequences of the stream; Bytes are what it takes on each server.
 	First, Last, Bytes uint64
 	// MaxAge of a message, 0 for ever; MaxBytes and MaxMessages of the stream, -1 for no limit.
@@ -87,7 +89,7 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 		return nil, fmt.Errorf("looking at stream %s: %w", stream, err)
 	}
 	info := s.CachedInfo()
-	out := &Consumers{First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes,
+	out := &Consumers{StreamMade: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes,
 		MaxAge: info.Config.MaxAge, MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs)}
 	var silent error // it would keep others waiting for each of the rest
 	found := make([]*jetstream.ConsumerInfo, len(want))

@@ -227,6 +227,26 @@ func TestWhatTheStreamTookUnreadIsALossOfTheSink(t *testing.T) {
 	}
 }
 
+// A stream that is deleted takes what was not stored with it, and nobody can say how much that was in the end.
+func TestWhatWasNotStoredOfAStreamThatWasDeletedMayBeLost(t *testing.T) {
+	s := &v1alpha1.FlowSink{}
+	s.Namespace, s.Name = "flows", "rows"
+	before, after := heard(), heard()
+	before.Said.Place.StreamMade = time.Unix(1_900_000_000, 0)
+	f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{before}, Now: time.Unix(2_000_000_010, 0)}
+	s.Status = Judge(f)
+	after.Asked = after.Asked.Add(time.Minute)
+	after.Said.Place = &status.Place{Stream: "flows-edge", Consumer: "flows_rows", StreamMade: after.Asked.Add(-20 * time.Second), Made: after.Asked.Add(-10 * time.Second),
+		First: 1, Last: 3, Pending: 3, Lag: new(time.Duration), Oldest: 1, MaxAge: time.Hour}
+	f.Heard, f.Now = []Heard{after}, f.Now.Add(time.Minute)
+	got := Judge(f)
+	c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionKeepingUp)
+	if r := got.Reader; r.Lost != 0 || !r.LostAtLeast || r.MayBeLost != 12 || c.Status != "False" || c.Reason != judge.ReasonStreamReplaced ||
+		!strings.Contains(c.Message, "12 messages of the former one") {
+		t.Errorf("%+v, %+v", r, c)
+	}
+}
+
 func TestBooksAreSumsOfTwoDigits(t *testing.T) {
 	liar := heard()
 	liar.Said.Stored = math.MaxUint64
