@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
+
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // Options say what is read, and how.
@@ -29,6 +31,8 @@ type Options struct {
 	RefusedSubject, RefusedStream string
 	// PutOff is how long a refused message that cannot be put there stays with its own stream; 0 for 5 minutes.
 	PutOff time.Duration
+	// BookmarkFile says how far sinks had come, where the consumer is missing: a status.Bookmark as JSON. Empty for none; it need not be there.
+	BookmarkFile string
 }
 
 const (
@@ -67,6 +71,10 @@ type Sink struct {
 	state    State
 	rejected int       // messages in a row that were refused for ever
 	latest   time.Time // of these
+	// bookmark is how far the consumer had come when it was last asked. streamMade is of its stream, zero where nobody tells, for the consumer
+	// that was made at streamOf.
+	bookmark             *status.Bookmark
+	streamMade, streamOf time.Time
 }
 
 // State is how a sink is now.
@@ -157,8 +165,8 @@ func (s *Sink) ask(ctx context.Context) error {
 		defer cancel()
 		if info, err = consumer.Info(ctx); err != nil {
 			err = fmt.Errorf("asking consumer %s of stream %s: %w", s.options.Consumer, s.options.Stream, err)
-		} else {
-			err = s.suits(ctx, info)
+		} else if err = s.suits(ctx, info); err == nil {
+			s.remember(ctx, info)
 		}
 	}
 	s.note(func(state *State) {
