@@ -100,6 +100,9 @@ type ConsumerPosition struct {
 	// created is when the consumer was made.
 	// +optional
 	Created metav1.Time `json:"created,omitzero"`
+	// start is the message that a FlowSink's consumer began with, where one before it was deleted. It is left out if that was the oldest.
+	// +optional
+	Start int64 `json:"start,omitempty"`
 	// streamCreated is when the stream was made.
 	// +optional
 	StreamCreated metav1.Time `json:"streamCreated,omitzero"`

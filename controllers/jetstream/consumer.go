@@ -59,6 +59,8 @@ type Consumer struct {
 	Filtered bool
 	// Made is when the consumer was made, by the server's clock.
 	Made time.Time
+	// Start is the message that it was made to begin with, 0 for the oldest.
+	Start uint64
 	// Pending messages were not delivered yet, AckPending ones not acknowledged, Redelivered of these delivered more than once.
 	Pending, AckPending, Redelivered uint64
 	// Delivered and AckFloor are sequences of the stream; Deliveries are counted with those that were repeated.
@@ -254,6 +256,7 @@ func (c *Connection) removeConsumer(ctx context.Context, owner Owner, s jetstrea
 // take notes what a server says of a consumer.
 func (k *Consumer) take(info *jetstream.ConsumerInfo, managed bool) {
 	k.Found, k.Managed, k.Made = true, managed, info.Created
+	k.Start = info.Config.OptStartSeq
 	k.Filtered = len(collector.FilterOf(&info.Config)) > 0
 	k.Pending, k.AckPending, k.Redelivered = info.NumPending, uint64(max(info.NumAckPending, 0)), uint64(max(info.NumRedelivered, 0))
 	k.Delivered, k.Deliveries, k.AckFloor = info.Delivered.Stream, info.Delivered.Consumer, info.AckFloor.Stream

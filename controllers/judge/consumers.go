@@ -89,7 +89,7 @@ func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *j
 	if percent, known := retentionUsed(k, s); known {
 		out.RetentionUsedPercent = &percent
 	}
-	out.Position = v1alpha1.ConsumerPosition{Created: seconds(k.Made), StreamCreated: seconds(s.StreamMade), First: signed(s.First), AckFloor: signed(k.AckFloor),
+	out.Position = v1alpha1.ConsumerPosition{Created: seconds(k.Made), StreamCreated: seconds(s.StreamMade), Start: signed(k.Start), First: signed(s.First), AckFloor: signed(k.AckFloor),
 		Delivered: signed(k.Delivered), Deliveries: signed(k.Deliveries), Oldest: signed(k.Oldest)}
 	return out
 }

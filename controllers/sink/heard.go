@@ -139,7 +139,7 @@ func place(heard []Heard, stream, consumer string) (found *jetstream.Consumers, 
 }
 
 func consumers(p *status.Place) *jetstream.Consumers {
-	k := jetstream.Consumer{Name: p.Consumer, Found: true, Managed: true, Filtered: p.Filtered, Made: p.Made, Pending: p.Pending, AckPending: p.AckPending,
+	k := jetstream.Consumer{Name: p.Consumer, Found: true, Managed: true, Filtered: p.Filtered, Start: p.Start, Made: p.Made, Pending: p.Pending, AckPending: p.AckPending,
 		Redelivered: p.Redelivered, Delivered: p.Delivered, Deliveries: p.Deliveries, AckFloor: p.AckFloor, AckWait: p.AckWait, LastRead: p.LastRead,
 		Oldest: p.Oldest, LagKnown: p.Lag != nil, LagError: p.LagError}
 	if p.Lag != nil {
