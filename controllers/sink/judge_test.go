@@ -45,6 +45,14 @@ func TestJudgement(t *testing.T) {
 			f.Deployment = deployment(2, 2, 1)
 			f.Heard = []Heard{{Error: "no"}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Destination: "no host clickhouse"}}}
 		}, "False", ReasonSinksNotReady, "rows-sink-b says: no host clickhouse", "False", "True", "", 7},
+		{"what a sink cannot put away", func(f *Facts) {
+			f.Deployment = deployment(2, 2, 1)
+			f.Heard = []Heard{{Said: &status.Sink{}}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Refusing: "make room in the stream"}}}
+		}, "False", ReasonSinksNotReady, "rows-sink-b says: make room in the stream", "Unknown", "True", "", 7},
+		{"what a sink cannot read", func(f *Facts) {
+			f.Deployment = deployment(2, 2, 1)
+			f.Heard = []Heard{{Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Reading: "name another consumer"}}}
+		}, "False", ReasonSinksNotReady, "rows-sink-b says: name another consumer", "Unknown", "True", "", 7},
 		{"ready, but of the old spec", func(f *Facts) { f.Deployment = deployment(2, 1, 2) }, "False", ReasonRolling, "1 of 2 sinks have", "Unknown", "True", "", 7},
 		{"old ones beside the new", func(f *Facts) { f.Deployment = deployment(3, 2, 2) }, "False", ReasonRolling, "2 of 2", "Unknown", "True", "", 7},
 		{"a Deployment that nobody has seen", func(f *Facts) { f.Deployment.Generation = 4 }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
