@@ -70,8 +70,10 @@ func newConsumerMetrics(registerer prometheus.Registerer, beginning string, labe
 			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LastReadTime) }},
 		{"flowfleet_operator_consumer_lost_messages", "Messages that the stream took before they were acknowledged, since the operator knows the consumer.", true,
 			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.Lost })},
-		{"flowfleet_operator_consumer_last_loss_timestamp_seconds", "When a loss was last seen; no series where there was none.", true,
-			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(c.LostTime) }},
+		{"flowfleet_operator_consumer_may_be_lost_messages", "Messages that were not acknowledged when their stream was last looked at, before it was deleted and made anew.", true,
+			count(func(c *v1alpha1.ConsumerStatus) int64 { return c.MayBeLost })},
+		{"flowfleet_operator_consumer_last_loss_timestamp_seconds", "When a loss, or what may be one, was last seen; no series where there was none.", true,
+			func(c *v1alpha1.ConsumerStatus) (float64, bool) { return at(latest(c.LostTime, c.MayBeLostTime)) }},
 	} {
 		gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: beginning + strings.TrimPrefix(m.name, ofConsumers), Help: m.help},
 			append([]string{"namespace", "name"}, labels...))
@@ -93,6 +95,14 @@ func (m consumerMetrics) show(before, fc *v1alpha1.FlowCollector) {
 	for i := range fc.Status.Consumers {
 		m.set(of(fc.Status.Consumers[i].Name), &fc.Status.Consumers[i], current)
 	}
+}
+
+// latest of two times, of which each may be nil.
+func latest(a, b *metav1.Time) *metav1.Time {
+	if a == nil || b != nil && a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // showSink shows the consumer of a FlowSink as it is now.

@@ -110,9 +110,9 @@ func TestMetricsOfConsumersAreOfNow(t *testing.T) {
 		now  *v1alpha1.FlowCollector
 		want int
 	}{
-		{state(metav1.ConditionTrue, "a", "b"), 12},
-		{state(metav1.ConditionUnknown, "a", "b"), 2},
-		{state(metav1.ConditionFalse, "b"), 6},
+		{state(metav1.ConditionTrue, "a", "b"), 14},
+		{state(metav1.ConditionUnknown, "a", "b"), 4},
+		{state(metav1.ConditionFalse, "b"), 7},
 		{state(metav1.ConditionFalse), 0},
 	} {
 		m.show(before, step.now)

@@ -99,6 +99,9 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 	if err := r.gather(ctx, f); err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.mark(ctx, f); err != nil { // such as a quota: sinks do without, and the next round of asking them tries again
+		ctrl.LoggerFrom(ctx).Error(err, "cannot write how far sinks have come")
+	}
 	wait, err := r.writeStatus(ctx, f)
 	if wait > 0 && (again.RequeueAfter == 0 || wait < again.RequeueAfter) {
 		again.RequeueAfter = wait

@@ -27,6 +27,34 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
+// sinkPod makes a pod with the labels of a sink of the FlowSink rows, which answers so.
+func (w *world) sinkPod(name, owner string, answer http.HandlerFunc) {
+	w.Helper()
+	server := httptest.NewServer(answer)
+	w.Cleanup(server.Close)
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		w.Fatal(err)
+	}
+	port, err := strconv.ParseInt(address.Port(), 10, 32)
+	if err != nil {
+		w.Fatal(err)
+	}
+	labels := sink.Selector(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "rows"}})
+	labels["pod-template-hash"], labels["app.kubernetes.io/managed-by"] = "5d", "flowfleet"
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: labels,
+		OwnerReferences: []metav1.OwnerReference{ownedBy("ReplicaSet", owner)}}, Spec: corev1.PodSpec{NodeName: "n1",
+		Containers: []corev1.Container{{Name: "sink", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
+	if err := w.c.Create(w.Context(), pod); err != nil {
+		w.Fatal(err)
+	}
+	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
+	pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
+	if err := w.c.Status().Update(w.Context(), pod); err != nil {
+		w.Fatal(err)
+	}
+}
+
 // With the rights of config/sinks, the operator asks the Deployment's pods, and no other that has their labels, and says what they say.
 func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	w := newWorld(t)
@@ -35,32 +63,7 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	var stream atomic.Pointer[string] // of the FlowCollector
 	stream.Store(new(string))
 	lied := make(chan struct{}, 1)
-	sinkPod := func(name, owner string, answer http.HandlerFunc) {
-		server := httptest.NewServer(answer)
-		t.Cleanup(server.Close)
-		address, err := url.Parse(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		port, err := strconv.ParseInt(address.Port(), 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		labels := sink.Selector(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "rows"}})
-		labels["pod-template-hash"], labels["app.kubernetes.io/managed-by"] = "5d", "flowfleet"
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: labels,
-			OwnerReferences: []metav1.OwnerReference{ownedBy("ReplicaSet", owner)}}, Spec: corev1.PodSpec{NodeName: "n1",
-			Containers: []corev1.Container{{Name: "sink", Image: testImage, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(port)}}}}}}
-		if err := w.c.Create(t.Context(), pod); err != nil {
-			t.Fatal(err)
-		}
-		pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
-		pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
-		if err := w.c.Status().Update(t.Context(), pod); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sinkPod("rows-sink-5d-a", "rows-sink-5d", func(out http.ResponseWriter, r *http.Request) {
+	w.sinkPod("rows-sink-5d-a", "rows-sink-5d", func(out http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != status.SinkPath {
 			http.NotFound(out, r)
 			return
@@ -77,7 +80,7 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 		}
 		_, _ = out.Write(text)
 	})
-	sinkPod("liar", "other-sink-5d", func(http.ResponseWriter, *http.Request) {
+	w.sinkPod("liar", "other-sink-5d", func(http.ResponseWriter, *http.Request) {
 		select {
 		case lied <- struct{}{}:
 		default:

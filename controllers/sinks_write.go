@@ -56,6 +56,9 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.D
 	r.mu.Lock()
 	r.wrote[name] = f.Now
 	r.mu.Unlock()
+	if e := consumerReplaced(before.Status.Reader, after.Status.Reader); e != "" {
+		r.Events.Eventf(after, nil, corev1.EventTypeWarning, reasonConsumerReplaced, v1alpha1.ConditionKeepingUp, "%s", e)
+	}
 	for _, e := range sinkEvents(before.Status.Conditions, after.Status.Conditions) {
 		r.Events.Eventf(after, nil, e.kind, e.reason, e.condition, "%s", judge.Cut(e.condition+": "+e.message, 1024))
 	}
@@ -83,6 +86,23 @@ func sinkEvents(before, after []metav1.Condition) (out []sinkEvent) {
 		out = append(out, sinkEvent{event, is.Reason, kind, is.Message})
 	}
 	return out
+}
+
+// reasonConsumerReplaced is that of an event.
+const reasonConsumerReplaced = "ConsumerReplaced"
+
+// consumerReplaced says that somebody deleted the consumer of a stream that stayed, and where the next one began; nothing where that was not.
+func consumerReplaced(before, after *v1alpha1.ConsumerStatus) string {
+	if before == nil || after == nil || before.Position.StreamCreated.IsZero() || !before.Position.StreamCreated.Equal(&after.Position.StreamCreated) ||
+		before.Position.Created.Equal(&after.Position.Created) {
+		return ""
+	}
+	if after.Position.Start > 0 {
+		return fmt.Sprintf("somebody deleted consumer %s; the next one began with message %d, behind the last that was known to be stored", after.Name,
+			after.Position.Start)
+	}
+	return fmt.Sprintf("somebody deleted consumer %s; how far it had come is not known, so the next one began with the oldest message: what is more than "+
+		"10,000 inserts back is stored twice", after.Name)
 }
 
 // weighSink weighs a status.
@@ -116,7 +136,7 @@ func readerMoved(before, after *v1alpha1.ConsumerStatus) bool {
 	if before == nil || after == nil {
 		return before != after
 	}
-	return before.Lost != after.Lost || before.LostAtLeast != after.LostAtLeast || !before.Position.Created.Equal(&after.Position.Created) ||
+	return before.Lost != after.Lost || before.LostAtLeast != after.LostAtLeast || before.MayBeLost != after.MayBeLost || !before.Position.Created.Equal(&after.Position.Created) ||
 		muchOther(before.Pending, after.Pending, 100) || muchOther(before.AckPending, after.AckPending, 100) ||
 		muchOther(value(before.LagSeconds), value(after.LagSeconds), 10) ||
 		muchOther(int64(value(before.RetentionUsedPercent)), int64(value(after.RetentionUsedPercent)), 5)

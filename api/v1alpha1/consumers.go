@@ -76,13 +76,20 @@ type ConsumerStatus struct {
 	// consumer.
 	// +optional
 	Lost int64 `json:"lost"`
-	// lostAtLeast is true if more than lost may have been removed: somebody read at the same time, or the consumer delivers some
-	// protocols only. Otherwise lost is exact.
+	// lostAtLeast is true if more than lost may have been removed: somebody read at the same time, the consumer delivers some
+	// protocols only, or the stream was deleted and made anew. Otherwise lost is exact.
 	// +optional
 	LostAtLeast bool `json:"lostAtLeast,omitempty"`
 	// lostTime is when a loss was last seen.
 	// +optional
 	LostTime *metav1.Time `json:"lostTime,omitempty"`
+	// mayBeLost messages were not acknowledged when their stream was last looked at, before it was deleted and made anew. Whether
+	// somebody read them is not known, and messages that came after that look are not counted. None of them is in lost.
+	// +optional
+	MayBeLost int64 `json:"mayBeLost,omitempty"`
+	// mayBeLostTime is when that was last seen.
+	// +optional
+	MayBeLostTime *metav1.Time `json:"mayBeLostTime,omitempty"`
 	// position is what the operator compares the next look with, to count what is lost.
 	// +optional
 	Position ConsumerPosition `json:"position,omitzero"`
@@ -93,6 +100,12 @@ type ConsumerPosition struct {
 	// created is when the consumer was made.
 	// +optional
 	Created metav1.Time `json:"created,omitzero"`
+	// start is the message that a FlowSink's consumer began with, where one before it was deleted. It is left out if that was the oldest.
+	// +optional
+	Start int64 `json:"start,omitempty"`
+	// streamCreated is when the stream was made.
+	// +optional
+	StreamCreated metav1.Time `json:"streamCreated,omitzero"`
 	// first message that the stream had.
 	// +optional
 	First int64 `json:"first,omitempty"`

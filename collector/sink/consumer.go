@@ -26,10 +26,7 @@ func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
 	o := &s.options
 	consumer, err := s.js.Consumer(ctx, o.Stream, o.Consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		consumer, err = s.js.CreateConsumer(ctx, o.Stream, jetstream.ConsumerConfig{
-			Durable: o.Consumer, FilterSubjects: o.FilterSubjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait,
-			MaxAckPending: maxAckPending, DeliverPolicy: jetstream.DeliverAllPolicy,
-		})
+		consumer, err = s.createConsumer(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("looking for consumer %s of stream %s: %w", o.Consumer, o.Stream, err)
@@ -41,6 +38,23 @@ func (s *Sink) ensureConsumer(ctx context.Context) (jetstream.Consumer, error) {
 	s.consumer = consumer
 	s.mu.Unlock()
 	return consumer, nil
+}
+
+// createConsumer makes the consumer. Where one was before, it goes on behind what that one had seen acknowledged.
+func (s *Sink) createConsumer(ctx context.Context) (jetstream.Consumer, error) {
+	o := &s.options
+	from, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := jetstream.ConsumerConfig{Durable: o.Consumer, FilterSubjects: o.FilterSubjects, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait,
+		MaxAckPending: maxAckPending, DeliverPolicy: jetstream.DeliverAllPolicy}
+	if from > 0 {
+		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+		s.log.Warn("somebody deleted the consumer; the next one goes on behind the last message that is known to be acknowledged", "stream", o.Stream,
+			"consumer", o.Consumer, "sequence", from)
+	}
+	return s.js.CreateConsumer(ctx, o.Stream, c)
 }
 
 // suits returns an error unless a consumer hands out all that the sink is to store, whole, until it is acknowledged. Others may change a

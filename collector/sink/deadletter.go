@@ -59,9 +59,26 @@ func (s *Sink) bury(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMet
 		err = s.publish(ctx, letter, token(meta))
 	}
 	if err != nil {
-		return false, fmt.Errorf("putting a refused message on %s: %w", s.options.RefusedSubject, err)
+		return false, fmt.Errorf("putting a refused message on %s: %s%w", s.options.RefusedSubject, s.roomFor(err), err)
 	}
 	return cut, nil
+}
+
+// Errors of JetStream for a message that a stream, or an account, has no room for (nats-server, server/errors.json).
+const (
+	storeFailed     jetstream.ErrorCode = 10077
+	storageExceeded jetstream.ErrorCode = 10047
+)
+
+// roomFor is what to do about an error that says that there is no room; empty for others.
+func (s *Sink) roomFor(err error) string {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || api.ErrorCode != storeFailed && api.ErrorCode != storageExceeded {
+		return ""
+	}
+	stream := s.options.RefusedStream
+	return fmt.Sprintf("make room in the stream %s, look at what it has first (nats stream purge %s), or let it grow (nats stream edit %s --max-bytes=2GiB): ",
+		stream, stream, stream)
 }
 
 // publish puts a message into the stream of refused ones, which it makes where it is missing.

@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
+
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // Options say what is read, and how.
@@ -29,6 +31,8 @@ type Options struct {
 	RefusedSubject, RefusedStream string
 	// PutOff is how long a refused message that cannot be put there stays with its own stream; 0 for 5 minutes.
 	PutOff time.Duration
+	// BookmarkFile says how far sinks had come, where the consumer is missing: a status.Bookmark as JSON. Empty for none; it need not be there.
+	BookmarkFile string
 }
 
 const (
@@ -43,7 +47,7 @@ const (
 	lookInterval = 10 * time.Second
 	// maxAckPending of a consumer that is made bounds what sinks that were killed can leave to come again.
 	maxAckPending = 1024
-	// buryAttempts is how often a worker tries to put a refused message away before it goes on with the next.
+	// buryAttempts is how often a worker tries to put a refused message away before it goes on with the next, unless it is known that none can.
 	buryAttempts = 3
 	putOff       = 5 * time.Minute
 	// rejectedInRow is how many messages have to be refused, one after the other, until a sink is held to store nothing: of some bad
@@ -67,12 +71,18 @@ type Sink struct {
 	state    State
 	rejected int       // messages in a row that were refused for ever
 	latest   time.Time // of these
+	unburied time.Time // when a refused message last could not be put away
+	// bookmark is how far the consumer had come when it was last asked. streamMade is of its stream, zero where nobody tells, for the consumer
+	// that was made at streamOf.
+	bookmark             *status.Bookmark
+	streamMade, streamOf time.Time
 }
 
 // State is how a sink is now.
 type State struct {
 	// Each is empty where all is well, and else says what is wrong: with the connection to NATS, with the consumer and reading it, with
-	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused.
+	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused, until something
+	// was put away, or nothing came to be for twice Options.PutOff.
 	NATS, Reading, Checking, Storing, Refusing string
 	// Rejecting is why the last message was refused for ever, where at least the last three were, for ten minutes after it; and empty from
 	// the next one that is stored.
@@ -101,6 +111,9 @@ func (s *Sink) State() State {
 	state := s.state
 	if time.Since(s.latest) > rejectedFor {
 		state.Rejecting = ""
+	}
+	if time.Since(s.unburied) > 2*s.options.PutOff { // it would have come again
+		state.Refusing = ""
 	}
 	if nc := s.js.Conn(); !nc.IsConnected() {
 		state.NATS = "no server is connected"
@@ -157,8 +170,8 @@ func (s *Sink) ask(ctx context.Context) error {
 		defer cancel()
 		if info, err = consumer.Info(ctx); err != nil {
 			err = fmt.Errorf("asking consumer %s of stream %s: %w", s.options.Consumer, s.options.Stream, err)
-		} else {
-			err = s.suits(ctx, info)
+		} else if err = s.suits(ctx, info); err == nil {
+			s.remember(ctx, info)
 		}
 	}
 	s.note(func(state *State) {
@@ -265,7 +278,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 		return
 	}
 	keeping := s.keep(m)
-	unanswered := false
+	unanswered, attempts := false, s.buryAttempts()
 	outcome := func(b *Books) {
 		b.Stored.add(records)
 		if unanswered {
@@ -277,7 +290,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(meta)})
 			unanswered = unanswered || errors.Is(err, ErrUnanswered)
 			if refused = refusal(err); err == nil {
-				s.note(func(state *State) { state.Storing, state.Refusing, state.Rejecting, s.rejected = "", "", "", 0 })
+				s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
 				break
 			} else if refused == nil && ctx.Err() == nil {
 				s.note(func(state *State) { state.Storing = said(err) })
@@ -287,7 +300,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 		if refused != nil {
 			cut, err := s.bury(ctx, m, meta, refused)
 			if err == nil || ctx.Err() == nil {
-				s.note(func(state *State) { state.Storing, state.Refusing = "", said(err) })
+				s.note(func(state *State) { state.Storing, state.Refusing, s.unburied = "", said(err), time.Now() })
 			}
 			if err == nil {
 				s.note(func(state *State) {
@@ -318,7 +331,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 		if ctx.Err() == nil {
 			s.book.change(func(b *Books) { b.StoreFailures++ })
 		}
-		if buried == buryAttempts && ctx.Err() == nil {
+		if buried == attempts && ctx.Err() == nil {
 			keeping()
 			_ = m.NakWithDelay(s.options.PutOff) // lost: it comes again after the consumer's AckWait
 			s.book.done(records, func(b *Books) { b.PutOff.add(records) })
@@ -333,6 +346,15 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	}
 	keeping()
 	s.finish(ctx, m, records, outcome)
+}
+
+// buryAttempts is how often to try to put the next message away: once while the one before could not be, lest many of them, which come again
+// and again, keep all workers from those that can be stored.
+func (s *Sink) buryAttempts() int {
+	if s.State().Refusing != "" {
+		return 1
+	}
+	return buryAttempts
 }
 
 // finish notes what became of a message, and acknowledges it.

@@ -337,6 +337,58 @@ func TestWhatIsRefusedIsPutOffWhereItCannotBeKept(t *testing.T) {
 	}
 }
 
+// The stream of refused messages drops none for another. While it is full, what is refused stays in the stream it came from, the rest is
+// stored, and the sink says what to do.
+func TestWhatIsRefusedWaitsWhileItsStreamIsFull(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "refused", Subjects: []string{"refused"}, MaxBytes: 1000,
+		Discard: jetstream.DiscardNew}); err != nil {
+		t.Fatal(err)
+	}
+	o := options()
+	o.PutOff, o.Workers = time.Second, 2
+	const bad = 12
+	s, stop := b.start(o)
+	for range bad {
+		b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+		b.publishMany(1, 2)
+	}
+	natstest.Eventually(t, "the others are stored", func() bool { return b.memory.len() == bad })
+	natstest.Eventually(t, "it says what to do", func() bool {
+		balanced(t, s.Books())
+		says := s.State().Refusing
+		return strings.Contains(says, "maximum bytes exceeded") && strings.Contains(says, "make room in the stream refused") && s.Books().PutOff.Messages > 0
+	})
+	kept := s.Books().Refused[ReasonEncoding].Messages
+	if kept == 0 || kept == bad {
+		t.Errorf("%d of %d fit", kept, bad)
+	}
+	stream, err := b.js.Stream(t.Context(), "refused")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != kept {
+		t.Errorf("%d messages are kept, and the books have %d", n, kept)
+	}
+	config := stream.CachedInfo().Config
+	config.MaxBytes = 1 << 20
+	if _, err := b.js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	b.rest("sink")
+	books := stop()
+	balanced(t, books)
+	if books.Refused[ReasonEncoding] != (Count{bad, bad}) || books.Stored != (Count{bad, 2 * bad}) {
+		t.Errorf("%+v", books)
+	}
+	if info, err := stream.Info(t.Context()); err != nil || info.State.Msgs != bad {
+		t.Errorf("%+v, %v", info, err)
+	}
+	if says := s.State().Refusing; says != "" {
+		t.Errorf("it says %q", says)
+	}
+}
+
 // A message that NATS took, or a header of it, can be too large with the headers that say why it was refused.
 func TestWhatIsTooLargeToBeKeptWholeIsCut(t *testing.T) {
 	for name, limits := range map[string]struct {

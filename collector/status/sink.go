@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,8 @@ const (
 	SinkPath = "/sink"
 	// MaxSinkBytes bounds it as it is sent.
 	MaxSinkBytes = 16 << 10
+	// maxSubjects of a Place: a FlowSink has at most 4.
+	maxSubjects = 16
 )
 
 // Sink is how a sink is. Figures count since its start.
@@ -53,6 +56,8 @@ type Schema struct {
 type Place struct {
 	Stream   string `json:"stream"`
 	Consumer string `json:"consumer"`
+	// StreamMade is when the stream was made: one of the same name that was made anew has another time.
+	StreamMade time.Time `json:"streamMade,omitzero"`
 	// First and Last of the stream, and the Bytes that it takes; MaxAge is 0 for ever, MaxBytes and MaxMessages are -1 for no limit.
 	First       uint64        `json:"first"`
 	Last        uint64        `json:"last"`
@@ -60,9 +65,12 @@ type Place struct {
 	MaxAge      time.Duration `json:"maxAge"`
 	MaxBytes    int64         `json:"maxBytes"`
 	MaxMessages int64         `json:"maxMessages"`
-	// Filtered: the consumer does not deliver all of the stream. Made is when it was made, LastRead when it last delivered something, zero
+	// Filtered: the consumer does not deliver all of the stream, but the Subjects. Start is the message that it was made to begin with, 0 for the
+	// oldest. Made is when it was made, LastRead when it last delivered something, zero
 	// where that is not known; AckWait is its own.
 	Filtered bool          `json:"filtered,omitempty"`
+	Subjects []string      `json:"subjects,omitempty"`
+	Start    uint64        `json:"start,omitempty"`
 	Made     time.Time     `json:"made"`
 	LastRead time.Time     `json:"lastRead,omitzero"`
 	AckWait  time.Duration `json:"ackWait"`
@@ -121,6 +129,12 @@ func (s *Sink) bound() {
 	s.Refused = reasons(s.Refused)
 	if s.Place != nil {
 		p := *s.Place
+		if p.Subjects = slices.Clone(p.Subjects); len(p.Subjects) > maxSubjects {
+			p.Subjects = p.Subjects[:maxSubjects] // no bookmark has these, and they are shown nowhere
+		}
+		for i := range p.Subjects {
+			p.Subjects[i] = Text(p.Subjects[i])
+		}
 		p.Stream, p.Consumer, p.LagError = Text(p.Stream), Text(p.Consumer), Text(p.LagError)
 		s.Place = &p
 	}

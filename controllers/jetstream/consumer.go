@@ -28,6 +28,8 @@ type WantConsumer struct {
 
 // Consumers are what is known of the consumers of a stream after a pass, and of the stream at that time.
 type Consumers struct {
+	// StreamMade is when the stream was made, by the server's clock: one of the same name that was made anew has another time.
+	StreamMade time.Time
 	// First and Last are sequences of the stream; Bytes are what it takes on each server.
 	First, Last, Bytes uint64
 	// MaxAge of a message, 0 for ever; MaxBytes and MaxMessages of the stream, -1 for no limit.
@@ -57,6 +59,8 @@ type Consumer struct {
 	Filtered bool
 	// Made is when the consumer was made, by the server's clock.
 	Made time.Time
+	// Start is the message that it was made to begin with, 0 for the oldest.
+	Start uint64
 	// Pending messages were not delivered yet, AckPending ones not acknowledged, Redelivered of these delivered more than once.
 	Pending, AckPending, Redelivered uint64
 	// Delivered and AckFloor are sequences of the stream; Deliveries are counted with those that were repeated.
@@ -87,7 +91,7 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 		return nil, fmt.Errorf("looking at stream %s: %w", stream, err)
 	}
 	info := s.CachedInfo()
-	out := &Consumers{First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes,
+	out := &Consumers{StreamMade: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes,
 		MaxAge: info.Config.MaxAge, MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs)}
 	var silent error // it would keep others waiting for each of the rest
 	found := make([]*jetstream.ConsumerInfo, len(want))
@@ -252,6 +256,7 @@ func (c *Connection) removeConsumer(ctx context.Context, owner Owner, s jetstrea
 // take notes what a server says of a consumer.
 func (k *Consumer) take(info *jetstream.ConsumerInfo, managed bool) {
 	k.Found, k.Managed, k.Made = true, managed, info.Created
+	k.Start = info.Config.OptStartSeq
 	k.Filtered = len(collector.FilterOf(&info.Config)) > 0
 	k.Pending, k.AckPending, k.Redelivered = info.NumPending, uint64(max(info.NumAckPending, 0)), uint64(max(info.NumRedelivered, 0))
 	k.Delivered, k.Deliveries, k.AckFloor = info.Delivered.Stream, info.Delivered.Consumer, info.AckFloor.Stream

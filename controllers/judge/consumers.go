@@ -56,13 +56,17 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 
 // counted is what is known of a consumer now, with what was lost since the look before, of which nil is known where it is new.
 func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
-	k.Made, k.LastRead = writable(k.Made), writable(k.LastRead)
+	k.Made, k.LastRead, s.StreamMade = writable(k.Made), writable(k.LastRead), writable(s.StreamMade)
 	if before == nil {
 		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s, at)
 	}
-	lost, atLeast := takenUnread(before, k, s.First, at)
 	next := consumerStatus(before, k, s, at)
-	next.Lost += min(signed(lost), math.MaxInt64-next.Lost)
+	if streamReplaced(before, s) {
+		noteReplaced(&next, before, at)
+		before = &v1alpha1.ConsumerStatus{Position: v1alpha1.ConsumerPosition{Created: next.Position.Created}} // at the beginning of the new one
+	}
+	lost, atLeast := takenUnread(before, k, s.First, at)
+	next.Lost = plus(next.Lost, signed(lost))
 	next.LostAtLeast = next.LostAtLeast || atLeast
 	if lost > 0 {
 		next.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
@@ -73,9 +77,12 @@ func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstrea
 // consumerStatus is what is known now, with the losses of before.
 func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
 	out := v1alpha1.ConsumerStatus{Name: k.Name, Managed: k.Managed, Pending: signed(k.Pending), AckPending: signed(k.AckPending),
-		Redelivered: signed(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime}
-	if out.LostTime != nil && out.LostTime.After(at) { // the operator's clock was put back: a loss is told for an hour by the present one
-		out.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+		Redelivered: signed(k.Redelivered), Lost: before.Lost, LostAtLeast: before.LostAtLeast, LostTime: before.LostTime,
+		MayBeLost: before.MayBeLost, MayBeLostTime: before.MayBeLostTime}
+	for _, t := range []**metav1.Time{&out.LostTime, &out.MayBeLostTime} {
+		if *t != nil && (*t).After(at) { // the operator's clock was put back: a loss is told for an hour by the present one
+			*t = &metav1.Time{Time: at.Truncate(time.Second)}
+		}
 	}
 	if read := readTime(before, k); !read.IsZero() {
 		out.LastReadTime = &metav1.Time{Time: read.Truncate(time.Second)}
@@ -87,10 +94,13 @@ func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *j
 	if percent, known := retentionUsed(k, s); known {
 		out.RetentionUsedPercent = &percent
 	}
-	out.Position = v1alpha1.ConsumerPosition{Created: metav1.NewTime(k.Made.Truncate(time.Second)), First: signed(s.First), AckFloor: signed(k.AckFloor),
+	out.Position = v1alpha1.ConsumerPosition{Created: seconds(k.Made), StreamCreated: seconds(s.StreamMade), Start: signed(k.Start), First: signed(s.First), AckFloor: signed(k.AckFloor),
 		Delivered: signed(k.Delivered), Deliveries: signed(k.Deliveries), Oldest: signed(k.Oldest)}
 	return out
 }
+
+// seconds is a time as the API has it.
+func seconds(t time.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }
 
 // signed is a server's number as the API has it.
 func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
@@ -182,6 +192,7 @@ const (
 	notKnown
 	isBehind
 	notUsable
+	mayHaveLost
 	hasLost
 )
 
@@ -278,7 +289,11 @@ func judgeReader(k *jetstream.Consumer, s *v1alpha1.ConsumerStatus, was *metav1.
 		out.say(k, isBehind, ReasonReaderBehind, "is behind: its oldest unread message%s has used %d %% of what the stream keeps, and is taken at 100 %%; %s: "+
 			"start or speed up the reader (several may read from one consumer), or raise output.stream.maxAge and maxBytes", aged(s), *used, unread(k))
 	}
-	if s.LostTime != nil && now.Sub(s.LostTime.Time) < readerLossTold {
+	if stillTold(s.MayBeLostTime, now) {
+		out.again = s.MayBeLostTime.Add(readerLossTold)
+		out.say(k, mayHaveLost, ReasonStreamReplaced, "reads another stream than before, %s", mayBeLost(s))
+	}
+	if stillTold(s.LostTime, now) {
 		out.again = s.LostTime.Add(readerLossTold)
 		atLeast := ""
 		if s.LostAtLeast {
@@ -286,6 +301,9 @@ func judgeReader(k *jetstream.Consumer, s *v1alpha1.ConsumerStatus, was *metav1.
 		}
 		out.say(k, hasLost, ReasonMessagesLost, "has lost %s%d messages, which the stream took before they were acknowledged, the last at %s; %s: start or speed up the reader, "+
 			"or raise output.stream.maxAge and maxBytes; this is told for an hour after the last loss", atLeast, s.Lost, s.LostTime.UTC().Format(time.RFC3339), unread(k))
+		if stillTold(s.MayBeLostTime, now) {
+			out.words += "; it reads another stream than before, " + mayBeLost(s)
+		}
 	}
 	return out
 }

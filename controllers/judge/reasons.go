@@ -77,6 +77,7 @@ const (
 	ReasonKeepingUp        = "KeepingUp"
 	ReasonReaderBehind     = "ReaderBehind"
 	ReasonMessagesLost     = "MessagesLost"
+	ReasonStreamReplaced   = "StreamReplaced"
 	ReasonNeverRead        = "NeverRead"
 	ReasonLagUnknown       = "LagUnknown"
 	ReasonConsumerConflict = "ConsumerConflict"

@@ -22,6 +22,7 @@ const (
 	configurationDirectory = "/etc/flowfleet"
 	configurationFile      = "sink.yaml"
 	clickHouseVolume       = "clickhouse"
+	bookmarkVolume         = "bookmark"
 )
 
 // port of /metrics, /healthz and /readyz.

@@ -10,6 +10,7 @@ import (
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
+	"github.com/flowfleet/flowfleet/collector/sink/service"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
@@ -58,6 +59,8 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 		WithContainers(container).
 		WithVolumes(coreac.Volume().WithName(configurationVolume).
 			WithConfigMap(coreac.ConfigMapVolumeSource().WithName(ObjectName(s.Sink)))).
+		WithVolumes(coreac.Volume().WithName(bookmarkVolume).
+			WithConfigMap(coreac.ConfigMapVolumeSource().WithName(BookmarkName(s.Sink)).WithOptional(true))).
 		WithVolumes(access.Volumes...)
 	if len(secrets) > 0 {
 		pod.WithVolumes(secrets.Volume(clickHouseVolume))
@@ -101,7 +104,8 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithLivenessProbe(fleet.Probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError). // the last line says why one ended
 		WithReadinessProbe(fleet.Probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(1)).
-		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true))
+		WithVolumeMounts(coreac.VolumeMount().WithName(configurationVolume).WithMountPath(configurationDirectory).WithReadOnly(true)).
+		WithVolumeMounts(coreac.VolumeMount().WithName(bookmarkVolume).WithMountPath(service.BookmarkDirectory).WithReadOnly(true))
 	fleet.LimitMemory(container, resources)
 	return container, nil
 }

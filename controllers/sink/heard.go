@@ -139,12 +139,12 @@ func place(heard []Heard, stream, consumer string) (found *jetstream.Consumers, 
 }
 
 func consumers(p *status.Place) *jetstream.Consumers {
-	k := jetstream.Consumer{Name: p.Consumer, Found: true, Managed: true, Filtered: p.Filtered, Made: p.Made, Pending: p.Pending, AckPending: p.AckPending,
+	k := jetstream.Consumer{Name: p.Consumer, Found: true, Managed: true, Filtered: p.Filtered, Start: p.Start, Made: p.Made, Pending: p.Pending, AckPending: p.AckPending,
 		Redelivered: p.Redelivered, Delivered: p.Delivered, Deliveries: p.Deliveries, AckFloor: p.AckFloor, AckWait: p.AckWait, LastRead: p.LastRead,
 		Oldest: p.Oldest, LagKnown: p.Lag != nil, LagError: p.LagError}
 	if p.Lag != nil {
 		k.Lag = max(*p.Lag, 0)
 	}
-	return &jetstream.Consumers{First: p.First, Last: p.Last, Bytes: p.Bytes, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
+	return &jetstream.Consumers{StreamMade: p.StreamMade, First: p.First, Last: p.Last, Bytes: p.Bytes, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
 		Each: []jetstream.Consumer{k}}
 }

@@ -132,7 +132,7 @@ func (f *Facts) ready() said {
 		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
 		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; %s%s",
-			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), "/readyz of the others says what is wrong"), f.troubles())
+			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), "/readyz of the others says what is wrong"), f.troubles())
 	}
 	if why := f.rejecting(); why != "" {
 		return no(ReasonEverythingRefused, "%s; they are kept in the stream %s: mend the cause, then publish them anew", why,
@@ -187,6 +187,17 @@ func (f *Facts) fault() string {
 	for i := range f.Heard {
 		if d := f.Heard[i].Said; d != nil && (d.Destination != "" || d.Storing != "") {
 			return fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.Destination, d.Storing))
+		}
+	}
+	return ""
+}
+
+// otherFault is what the first sink says that has trouble with NATS: with the connection, with its consumer, or with putting away what was
+// refused. It is empty where none says so.
+func (f *Facts) otherFault() string {
+	for i := range f.Heard {
+		if d := f.Heard[i].Said; d != nil && cmp.Or(d.NATS, d.Reading, d.Refusing) != "" {
+			return fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.NATS, d.Reading, d.Refusing))
 		}
 	}
 	return ""

@@ -45,6 +45,14 @@ func TestJudgement(t *testing.T) {
 			f.Deployment = deployment(2, 2, 1)
 			f.Heard = []Heard{{Error: "no"}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Destination: "no host clickhouse"}}}
 		}, "False", ReasonSinksNotReady, "rows-sink-b says: no host clickhouse", "False", "True", "", 7},
+		{"what a sink cannot put away", func(f *Facts) {
+			f.Deployment = deployment(2, 2, 1)
+			f.Heard = []Heard{{Said: &status.Sink{}}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Refusing: "make room in the stream"}}}
+		}, "False", ReasonSinksNotReady, "rows-sink-b says: make room in the stream", "Unknown", "True", "", 7},
+		{"what a sink cannot read", func(f *Facts) {
+			f.Deployment = deployment(2, 2, 1)
+			f.Heard = []Heard{{Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{Reading: "name another consumer"}}}
+		}, "False", ReasonSinksNotReady, "rows-sink-b says: name another consumer", "Unknown", "True", "", 7},
 		{"ready, but of the old spec", func(f *Facts) { f.Deployment = deployment(2, 1, 2) }, "False", ReasonRolling, "1 of 2 sinks have", "Unknown", "True", "", 7},
 		{"old ones beside the new", func(f *Facts) { f.Deployment = deployment(3, 2, 2) }, "False", ReasonRolling, "2 of 2", "Unknown", "True", "", 7},
 		{"a Deployment that nobody has seen", func(f *Facts) { f.Deployment.Generation = 4 }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
@@ -224,6 +232,26 @@ func TestWhatTheStreamTookUnreadIsALossOfTheSink(t *testing.T) {
 	c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionKeepingUp)
 	if got.Reader.Lost != 7 || c.Status != "False" || c.Reason != judge.ReasonMessagesLost { // 1989 to 1995
 		t.Errorf("%+v, %+v", got.Reader, c)
+	}
+}
+
+// A stream that is deleted takes what was not stored with it, and nobody can say how much that was in the end.
+func TestWhatWasNotStoredOfAStreamThatWasDeletedMayBeLost(t *testing.T) {
+	s := &v1alpha1.FlowSink{}
+	s.Namespace, s.Name = "flows", "rows"
+	before, after := heard(), heard()
+	before.Said.Place.StreamMade = time.Unix(1_900_000_000, 0)
+	f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{before}, Now: time.Unix(2_000_000_010, 0)}
+	s.Status = Judge(f)
+	after.Asked = after.Asked.Add(time.Minute)
+	after.Said.Place = &status.Place{Stream: "flows-edge", Consumer: "flows_rows", StreamMade: after.Asked.Add(-20 * time.Second), Made: after.Asked.Add(-10 * time.Second),
+		First: 1, Last: 3, Pending: 3, Lag: new(time.Duration), Oldest: 1, MaxAge: time.Hour}
+	f.Heard, f.Now = []Heard{after}, f.Now.Add(time.Minute)
+	got := Judge(f)
+	c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionKeepingUp)
+	if r := got.Reader; r.Lost != 0 || !r.LostAtLeast || r.MayBeLost != 12 || c.Status != "False" || c.Reason != judge.ReasonStreamReplaced ||
+		!strings.Contains(c.Message, "12 messages of the former one") {
+		t.Errorf("%+v, %+v", r, c)
 	}
 }
 

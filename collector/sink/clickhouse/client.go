@@ -211,6 +211,9 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		return "", fmt.Errorf("%w: reading it: %w", sink.ErrUnanswered, err)
 	}
 	err = judge(response.StatusCode, response.Header.Get("X-ClickHouse-Exception-Code"), string(answer))
+	if e := (*exception)(nil); errors.As(err, &e) && e.code == 0 && e.status >= http.StatusInternalServerError && response.Header.Get(headerQuery) == "" {
+		return "", fmt.Errorf("%w of ClickHouse, but of something on the way to it: %w", sink.ErrUnanswered, err) // which may have passed it on
+	}
 	if err == nil && response.Header.Get(headerQuery) == "" {
 		return "", fmt.Errorf("%w of ClickHouse: something else says %d without %s, so look at the URL and at proxies before it",
 			sink.ErrUnanswered, response.StatusCode, headerQuery)

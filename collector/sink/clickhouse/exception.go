@@ -55,9 +55,13 @@ type exception struct {
 	text   string
 }
 
+// Error says what to do before what ClickHouse says, which may be long.
 func (e *exception) Error() string {
 	if e.text == "" {
 		return fmt.Sprintf("the server answers %d %s", e.status, http.StatusText(e.status))
+	}
+	if todo := advice[e.code]; todo != "" && !ofTheBatch(e.code, e.text) {
+		return todo + ": " + e.text
 	}
 	return e.text
 }

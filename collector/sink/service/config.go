@@ -5,12 +5,14 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"path"
 	"regexp"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/sink"
 	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 //go:embed example.yaml
@@ -18,6 +20,9 @@ var example []byte
 
 // Example is a complete file with comments.
 func Example() []byte { return example }
+
+// BookmarkDirectory is where the operator puts a bookmark.
+const BookmarkDirectory = "/etc/flowfleet-bookmark"
 
 // Config is the file of "collector sink". A zero value means "the default".
 type Config struct {
@@ -29,11 +34,14 @@ type Config struct {
 	FilterSubjects []string        `json:"filterSubjects,omitempty"`
 	AckWait        config.Duration `json:"ackWait,omitempty"`
 	// Workers, 1 to 256, default 4: messages at a time.
-	Workers    int               `json:"workers,omitempty"`
-	Refused    Refused           `json:"refused,omitempty"`
-	ClickHouse clickhouse.Config `json:"clickhouse"`
-	HTTP       config.HTTP       `json:"http,omitempty"`
-	Log        config.Log        `json:"log,omitempty"`
+	Workers int `json:"workers,omitempty"`
+	// BookmarkFile, default /etc/flowfleet-bookmark/bookmark.json, says how far sinks had come, where the consumer is missing. It need not be
+	// there: it is the operator's.
+	BookmarkFile string            `json:"bookmarkFile,omitempty"`
+	Refused      Refused           `json:"refused,omitempty"`
+	ClickHouse   clickhouse.Config `json:"clickhouse"`
+	HTTP         config.HTTP       `json:"http,omitempty"`
+	Log          config.Log        `json:"log,omitempty"`
 }
 
 // Refused says where messages go that the destination will never take.
@@ -68,6 +76,7 @@ func (c *Config) SetDefaults() {
 	standard(&c.Consumer, "clickhouse")
 	standard(&c.Refused.Subject, "flowfleet.refused."+c.Consumer)
 	standard(&c.Refused.Stream, c.Stream+"-refused")
+	standard(&c.BookmarkFile, path.Join(BookmarkDirectory, status.BookmarkFile))
 	if c.AckWait == 0 {
 		c.AckWait = config.Duration(time.Minute)
 	}
@@ -109,5 +118,5 @@ func (c *Config) Check() []config.Problem {
 
 func (c *Config) options() sink.Options {
 	return sink.Options{Stream: c.Stream, Consumer: c.Consumer, FilterSubjects: c.FilterSubjects, AckWait: c.AckWait.Std(),
-		Workers: c.Workers, RefusedSubject: c.Refused.Subject, RefusedStream: c.Refused.Stream}
+		Workers: c.Workers, BookmarkFile: c.BookmarkFile, RefusedSubject: c.Refused.Subject, RefusedStream: c.Refused.Stream}
 }

@@ -105,11 +105,16 @@ func newStream(t *testing.T, s *natstest.Server) jetstream.JetStream {
 // publishFlows publishes messages of 10 flows of 100 bytes and a rate of 2.
 func publishFlows(t *testing.T, js jetstream.JetStream, messages int) {
 	t.Helper()
+	publishOn(t, js, "flows.a.b.ipfix", messages)
+}
+
+func publishOn(t *testing.T, js jetstream.JetStream, subject string, messages int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // nats.go's own, of 5 s, passes on a busy machine
 	defer cancel()
 	var e flow.Encoder
 	for range messages {
-		m := nats.NewMsg("flows.a.b.ipfix")
+		m := nats.NewMsg(subject)
 		for range 10 {
 			m.Data = e.AppendDelimited(m.Data, &flow.Record{TimeReceivedNs: uint64(time.Now().UnixNano()), Bytes: 100, Packets: 1, SamplingRate: 2})
 		}
@@ -124,15 +129,21 @@ func publishFlows(t *testing.T, js jetstream.JetStream, messages int) {
 // rest waits until all is acknowledged, for as long as more and more of it is.
 func rest(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
+	restOf(t, js, "flows", "clickhouse")
+}
+
+// restOf is rest of a consumer.
+func restOf(t *testing.T, js jetstream.JetStream, stream, consumer string) {
+	t.Helper()
 	for floor, all := uint64(0), false; !all; {
 		natstest.Eventually(t, "more is acknowledged", func() bool {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			stream, err := js.Stream(ctx, "flows")
+			stream, err := js.Stream(ctx, stream)
 			if err != nil {
 				return false
 			}
-			c, err := stream.Consumer(ctx, "clickhouse")
+			c, err := stream.Consumer(ctx, consumer)
 			if err != nil {
 				return false
 			}

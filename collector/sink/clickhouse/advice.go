@@ -1,0 +1,24 @@
+package clickhouse
+
+// Codes of errors that somebody can mend while batches wait (src/Common/ErrorCodes.cpp).
+const (
+	readOnlyUser      = 164
+	memoryLimit       = 241
+	tableReadOnly     = 242
+	notEnoughSpace    = 243
+	accessDenied      = 497
+	authenticationBad = 516
+)
+
+// advice is what to do about an error that keeps batches waiting. ClickHouse's own words say what is wrong, and not always whose it is.
+var advice = map[int]string{
+	readOnlyUser: "the user may only read: take the setting readonly from its profile",
+	memoryLimit:  "ClickHouse is short of memory: give it more, or see which queries take it (system.processes)",
+	tableReadOnly: "a table takes no inserts: look for it with SELECT table, is_readonly FROM system.replicas and for the setting table_readonly in " +
+		"SHOW CREATE TABLE; a replicated one is so while it has no Keeper",
+	notEnoughSpace: "make room on ClickHouse's disk: shorten the tables' TTL or add disk space",
+	tooManyParts: "a table has more parts than ClickHouse merges: see that merges run (system.merges, SYSTEM START MERGES), and make messages larger with " +
+		"the collectors' output.batch",
+	accessDenied:      "grant the user the right that is missing",
+	authenticationBad: "see that user and password are those that ClickHouse has",
+}

@@ -1,0 +1,44 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+)
+
+// streamReplaced reports whether the stream is another one than at the look before. The status has times in seconds; one of an earlier
+// version has none, and nothing follows from it.
+func streamReplaced(before *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
+	was := before.Position.StreamCreated
+	return !was.IsZero() && !s.StreamMade.IsZero() && was.Unix() != s.StreamMade.Unix()
+}
+
+// noteReplaced notes that the stream of the look before is gone, with all that was in it. What was unread then may have been read before
+// the stream went, and more may have come: lost has none of it, and is no more than the least.
+func noteReplaced(next, before *v1alpha1.ConsumerStatus, at time.Time) {
+	next.LostAtLeast = true
+	if unread := plus(before.Pending, before.AckPending); unread > 0 {
+		next.MayBeLost = plus(next.MayBeLost, unread)
+		next.MayBeLostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+	}
+}
+
+// mayBeLost says what is not known to be read.
+func mayBeLost(s *v1alpha1.ConsumerStatus) string {
+	return fmt.Sprintf("made at %s: %d messages of the former one were not acknowledged when last looked at; whether they were read before it "+
+		"was deleted is not known, nor how many came after; find out who deletes streams; "+
+		"this is told for an hour", s.Position.StreamCreated.UTC().Format(time.RFC3339), s.MayBeLost)
+}
+
+// stillTold reports whether a loss of a time is still to be told.
+func stillTold(lost *metav1.Time, now time.Time) bool {
+	return lost != nil && now.Sub(lost.Time) < readerLossTold
+}
+
+// plus adds two counts, up to the largest.
+func plus(a, b int64) int64 { return a + min(b, math.MaxInt64-a) }

@@ -1,0 +1,101 @@
+package judge
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	natsjetstream "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
+)
+
+// A real stream of 100 messages goes with what nobody had read of it. That is told as what it is: not known. What the next stream of the name
+// takes unread is counted, to the message.
+func TestWhatWentWithADeletedStreamIsToldAndWhatTheNextOneTakesIsCounted(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	s := natstest.Start(t)
+	js, err := natsjetstream.New(s.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func() {
+		t.Helper()
+		natstest.CreateStream(t, js, natsjetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}, MaxMsgs: 100})
+	}
+	publish := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := js.Publish(ctx, "flows.ipfix", []byte("flow")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	f := well()
+	f.Collector.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "sink"}}
+	look := func() v1alpha1.ConsumerStatus {
+		t.Helper()
+		c, err := jetstream.Connect(ctx, &jetstream.Server{URLs: []string{s.URL()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all, err := c.EnsureConsumers(ctx, jetstream.Owner{Namespace: "flows", Name: "edge", UID: "1"}, "flows",
+			[]jetstream.WantConsumer{{Name: "sink", AckWait: time.Second, MaxAckPending: 50}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.NATS.Stream.Found.Consumers, f.NATS.Stream.FoundAt = all, time.Now().Add(10*time.Minute)
+		f.Now = f.NATS.Stream.FoundAt
+		f.Collector.Status = Judge(f).Status
+		return f.Collector.Status.Consumers[0]
+	}
+	replace := func() {
+		t.Helper()
+		time.Sleep(1100 * time.Millisecond) // the status tells streams apart by the second in which they were made
+		if err := js.DeleteStream(ctx, "flows"); err != nil {
+			t.Fatal(err)
+		}
+		create()
+	}
+
+	create()
+	look()
+	replace()
+	if c := look(); c.Lost != 0 || !c.LostAtLeast || c.MayBeLost != 0 || keepUp(&f.Collector.Status).Reason == ReasonStreamReplaced {
+		t.Errorf("nothing was unread: %+v, %+v", c, keepUp(&f.Collector.Status))
+	}
+	publish(80)
+	natstest.Read(t, js, "flows", "sink", 30, true)
+	natstest.Eventually(t, "30 are read", func() bool { c := look(); return c.Pending+c.AckPending == 50 })
+	replace()
+	publish(130) // the consumer is made late: 30 are gone by then
+	var c v1alpha1.ConsumerStatus
+	for range 2 { // once, however often it is looked at
+		c = look()
+		if c.Lost != 30 || !c.LostAtLeast || c.MayBeLost != 50 {
+			t.Errorf("50 went with the stream, and the next one took 30: %+v", c)
+		}
+	}
+	if said := keepUp(&f.Collector.Status); said.Reason != ReasonMessagesLost || !strings.Contains(said.Message, "at least 30 messages") ||
+		!strings.Contains(said.Message, "50 messages of the former one were not acknowledged when last looked at") {
+		t.Errorf("%+v", said)
+	}
+	replace()
+	if c = look(); c.Lost != 30 || c.MayBeLost != 150 {
+		t.Errorf("100 more went: %+v", c)
+	}
+	f.Collector.Status.Consumers[0].LostTime = nil
+	if said := keepUp(&v1alpha1.FlowCollectorStatus{Conditions: Judge(f).Status.Conditions}); said.Status != "False" || said.Reason != ReasonStreamReplaced {
+		t.Errorf("%+v", said)
+	}
+	f.Now = f.Now.Add(2 * readerLossTold)
+	f.NATS.Stream.FoundAt, f.NATS.Stream.At = f.Now, f.Now
+	if said := keepUp(&v1alpha1.FlowCollectorStatus{Conditions: Judge(f).Status.Conditions}); said.Reason == ReasonStreamReplaced || said.Reason == ReasonMessagesLost {
+		t.Errorf("it is told for ever: %+v", said)
+	}
+}

@@ -1,0 +1,57 @@
+package sink
+
+import (
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
+)
+
+// bookmarkStep is how far sinks come, in messages, until their bookmark is written again. A destination knows 10,000 batches again: what a
+// bookmark is late by has to stay within that.
+const bookmarkStep = 2000
+
+// BookmarkName names the ConfigMap with the bookmark, which sinks read where their consumer is missing.
+func BookmarkName(s *v1alpha1.FlowSink) string { return ObjectName(s) + "-bookmark" }
+
+// BookmarkIn is what a ConfigMap has; nil where that is none.
+func BookmarkIn(data map[string]string) *status.Bookmark {
+	b, err := status.DecodeBookmark([]byte(data[status.BookmarkFile]))
+	if err != nil {
+		return nil // such as none: the next one takes its place
+	}
+	return b
+}
+
+// Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none. It is nil where it is to
+// stay as it is.
+func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard) (*coreac.ConfigMapApplyConfiguration, error) {
+	next := s.furthest(heard)
+	if next == nil || written != nil && written.SameBook(next) && next.Acknowledged < written.Acknowledged+bookmarkStep {
+		return nil, nil
+	}
+	text, err := next.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return coreac.ConfigMap(BookmarkName(s.Sink), s.Sink.Namespace).
+		WithLabels(s.labels()).
+		WithOwnerReferences(s.owner()).
+		WithData(map[string]string{status.BookmarkFile: string(text)}), nil
+}
+
+// furthest is what the sink says that was asked last of those that know the consumer; nil where none does.
+func (s *Sink) furthest(heard []Heard) (mark *status.Bookmark) {
+	var latest *Heard
+	for i := range heard {
+		h := &heard[i]
+		if h.Said != nil && h.Said.Place != nil && h.Said.Place.Stream == s.Stream && h.Said.Place.Consumer == ConsumerName(s.Sink) &&
+			(latest == nil || h.Asked.After(latest.Asked)) {
+			latest = h
+		}
+	}
+	if latest == nil {
+		return nil
+	}
+	return latest.Said.Place.Bookmark()
+}
