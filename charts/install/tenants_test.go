@@ -143,13 +143,13 @@ func inEachSection() (out []attempt) {
 	return out
 }
 
-// installed is a cluster with the chart, whose policy refuses already, and a tenant of that name with a place of its own.
-func installed(t *testing.T, name string) (server *controllertest.Server, admin client.Client, place string, user client.Client) {
+// installed is a cluster with the chart and values, whose policy refuses already, and a tenant of that name with a place of its own.
+func installed(t *testing.T, name string, values ...string) (server *controllertest.Server, admin client.Client, place string, user client.Client) {
 	t.Helper()
 	server = controllertest.Start(t)
 	admin, place = server.Client(t), server.Namespace(t)
 	ensureNamespace(t, admin)
-	helm(t, server, "install", release, chart, "--take-ownership", "--force-conflicts")
+	helm(t, server, append([]string{"install", release, chart, "--take-ownership", "--force-conflicts"}, values...)...)
 	t.Cleanup(func() { helm(t, server, "uninstall", release) })
 	user = tenant(t, server, place, name)
 	// The API server takes a policy up within a second or so.
