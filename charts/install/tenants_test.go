@@ -18,9 +18,14 @@ import (
 // tenant may create and update FlowCollectors of a namespace, and what more verbs say, and nothing else.
 func tenant(t *testing.T, server *controllertest.Server, place, name string, more ...rbacv1.PolicyRule) client.Client {
 	t.Helper()
+	return bound(t, server, place, name, append(more, rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"},
+		Verbs: []string{"get", "create", "update", "patch"}})...)
+}
+
+// bound is a user who may do in a namespace what rules say, and nothing else.
+func bound(t *testing.T, server *controllertest.Server, place, name string, rules ...rbacv1.PolicyRule) client.Client {
+	t.Helper()
 	c := server.Client(t)
-	rules := append(more, rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"},
-		Verbs: []string{"get", "create", "update", "patch"}})
 	for _, o := range []client.Object{
 		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name}, Rules: rules},
 		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name},
