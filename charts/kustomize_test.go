@@ -27,7 +27,7 @@ func TestKustomizeHasTheChartsPolicyAndNamesWhatItHas(t *testing.T) {
 	for _, object := range render(t) {
 		o := object.Written.DeepCopy()
 		name := strings.TrimPrefix(o.GetName(), "flowfleet-")
-		if name != "tenants" && name != "flowcollector-privileged" {
+		if name != "tenants" && name != "configurations" && name != "flowcollector-privileged" {
 			continue
 		}
 		o.SetName(name) // kustomization.yaml has the prefix
@@ -39,10 +39,12 @@ func TestKustomizeHasTheChartsPolicyAndNamesWhatItHas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		documents[o.GetKind()] = string(text)
+		documents[o.GetKind()+" "+name] = string(text)
 	}
-	want := tenantsHeader + documents["ClusterRole"] + "---\n" + documents["ValidatingAdmissionPolicy"] + "---\n" +
-		documents["ValidatingAdmissionPolicyBinding"]
+	want := tenantsHeader + documents["ClusterRole flowcollector-privileged"]
+	for _, name := range []string{"tenants", "configurations"} {
+		want += "---\n" + documents["ValidatingAdmissionPolicy "+name] + "---\n" + documents["ValidatingAdmissionPolicyBinding "+name]
+	}
 	if *update {
 		if err := os.WriteFile(tenantsOfKustomize, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
