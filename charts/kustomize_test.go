@@ -3,6 +3,7 @@ package charts_test
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,11 +24,12 @@ var chartValue = regexp.MustCompile(`value tenants\.(\w+)( of Flowfleet's chart)
 
 // Who has no chart has no values: the refusals name the lists where they are, in the policy itself.
 func TestKustomizeHasTheChartsPolicyAndNamesWhatItHas(t *testing.T) {
+	policies := []string{"tenants", "configurations", "turns"}
 	documents := make(map[string]string)
 	for _, object := range render(t) {
 		o := object.Written.DeepCopy()
 		name := strings.TrimPrefix(o.GetName(), "flowfleet-")
-		if name != "tenants" && name != "flowcollector-privileged" {
+		if !slices.Contains(append(policies, "flowcollector-privileged"), name) {
 			continue
 		}
 		o.SetName(name) // kustomization.yaml has the prefix
@@ -39,10 +41,12 @@ func TestKustomizeHasTheChartsPolicyAndNamesWhatItHas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		documents[o.GetKind()] = string(text)
+		documents[o.GetKind()+" "+name] = string(text)
 	}
-	want := tenantsHeader + documents["ClusterRole"] + "---\n" + documents["ValidatingAdmissionPolicy"] + "---\n" +
-		documents["ValidatingAdmissionPolicyBinding"]
+	want := tenantsHeader + documents["ClusterRole flowcollector-privileged"]
+	for _, name := range policies {
+		want += "---\n" + documents["ValidatingAdmissionPolicy "+name] + "---\n" + documents["ValidatingAdmissionPolicyBinding "+name]
+	}
 	if *update {
 		if err := os.WriteFile(tenantsOfKustomize, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -109,12 +109,15 @@ func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, 
 		return nil
 	}
 	var errs []error
+	foreign := false // the configuration is another's: with it, collectors would send the fleet's Secrets to servers of its author's
 	for _, c := range children {
-		if c.rolls && (f.Held != "" || f.Trying) {
+		if c.rolls && (f.Held != "" || f.Trying || foreign) {
 			continue
 		}
 		a := applier{r, f, m, ctrl.LoggerFrom(ctx)}
 		if err := a.child(ctx, c); err != nil {
+			var taken *nameTakenError
+			foreign = foreign || c.rolls && errors.As(err, &taken)
 			errs = append(errs, note(&f.Applied, fmt.Errorf("%s %s/%s: %w", c.kind, f.Collector.Namespace, c.name, err)))
 		}
 	}

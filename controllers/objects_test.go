@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -418,11 +419,18 @@ func TestObjectsOfOthersAreNotTaken(t *testing.T) {
 	if w.read(foreign); foreign.Data["mine"] != "yes" || len(foreign.OwnerReferences) > 0 {
 		t.Errorf("it was changed: %+v", foreign)
 	}
+	set := &appsv1.DaemonSet{}
+	if err := w.c.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "edge-collector"}, set); !apierrors.IsNotFound(err) {
+		t.Errorf("collectors run by a configuration of others, which may send the fleet's Secrets elsewhere: %v", err)
+	}
 	if err := w.c.Delete(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
 	w.lookNow(operator, fc)
 	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
+	if err := w.c.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "edge-collector"}, set); err != nil {
+		t.Error(err)
+	}
 }
 
 // An admission webhook that writes another registry into images, for one, would have them replaced for ever.

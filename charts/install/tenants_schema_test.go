@@ -2,6 +2,7 @@ package install_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,18 +138,84 @@ var lists = []string{"collector.volumes.", "collector.volumeMounts.", "collector
 // guardedByOthers are fields that an attempt of another test is about, because it starts from what an administrator has set.
 var guardedByOthers = []string{"listeners.port", "listeners.receiveBuffer", "collector.metricsPort"}
 
+// beside are fields that attempts have only because the schema wants them beside what is tried: they are no attempt of their own.
+var beside = []string{"nats.user.name", "clickHouse.user.name"}
+
+// harmlessSink is the same of a FlowSink.
+var harmlessSink = map[string]string{
+	"ackWait":                   "of its own consumer",
+	"clickHouse.cluster":        "on an allowed server; docs/security.md says to separate tenants in ClickHouse",
+	"clickHouse.createTables":   "on an allowed server; docs/security.md says to separate tenants in ClickHouse",
+	"clickHouse.database":       "on an allowed server; docs/security.md says to separate tenants in ClickHouse",
+	"clickHouse.timeout":        "how its own flows are stored",
+	"clickHouse.tls.serverName": "which name an allowed server's certificate has to have",
+	"clickHouse.user.name":      "who one is at an allowed server; the password is a Secret",
+	"dashboards.enabled":        "an object of monitoring; docs/security.md says that its labels are for everybody",
+	"dashboards.labels":         "an object of monitoring; docs/security.md says that its labels are for everybody",
+	"protocols":                 "which flows its own consumer has",
+	"replicas":                  "bounded by ResourceQuota",
+	"resources.":                "bounded by ResourceQuota and LimitRange",
+	"workers":                   "within the pod's own resources",
+}
+
+// harmlessExporter is the same of a FlowExporter, which makes no pods: the policy is not about it.
+var harmlessExporter = map[string]string{
+	"addresses":              "whose figures it shows; docs/security.md says what its names and rates do",
+	"collector":              "of its own namespace; docs/security.md says so",
+	"displayName":            "a name for people",
+	"interfaces.description": "a name that flows carry; docs/security.md says so",
+	"interfaces.index":       "a name that flows carry; docs/security.md says so",
+	"interfaces.name":        "a name that flows carry; docs/security.md says so",
+	"interfacesFrom.key":     "a ConfigMap of its own namespace; docs/security.md says what of it gets out",
+	"interfacesFrom.name":    "a ConfigMap of its own namespace; docs/security.md says what of it gets out",
+	"maxLoss":                "what its conditions say",
+	"protocols":              "what its conditions say",
+	"samplingRate":           "a rate that flows carry; docs/security.md says so",
+	"silentAfter":            "what its conditions say",
+}
+
 // A field that is new is either tried in vain by a tenant, or said to be harmless by name: nobody adds one without deciding.
 func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
-	text, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
-	if err != nil {
-		t.Fatal(err)
+	var ofSinks []attempt
+	for _, a := range sinkAttempts {
+		ofSinks = append(ofSinks, attempt{a.about, a.spec, a.names})
 	}
-	var definition apiextensionsv1.CustomResourceDefinition
-	if err := yaml.Unmarshal(text, &definition); err != nil {
-		t.Fatal(err)
+	for _, kind := range []struct {
+		plural   string
+		attempts []attempt
+		others   []string // guarded by attempts of other tests
+		lists    []string
+		harmless map[string]string
+		least    int // fields that there are
+	}{
+		{"flowcollectors", attempts, guardedByOthers, lists, harmless, 100},
+		{"flowsinks", ofSinks, []string{"from.flowCollector"}, nil, harmlessSink, 20},
+		{"flowexporters", nil, nil, nil, harmlessExporter, 10},
+	} {
+		t.Run(kind.plural, func(t *testing.T) {
+			text, err := os.ReadFile("../../config/crd/bases/flowfleet.io_" + kind.plural + ".yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var definition apiextensionsv1.CustomResourceDefinition
+			if err := yaml.Unmarshal(text, &definition); err != nil {
+				t.Fatal(err)
+			}
+			var fields []string
+			for _, version := range definition.Spec.Versions {
+				leaves(version.Schema.OpenAPIV3Schema.Properties["spec"], "", func(path string) { fields = append(fields, path) })
+			}
+			if len(fields) < kind.least {
+				t.Errorf("only %d fields were found", len(fields))
+			}
+			checkEachField(t, fields, triedIn(t, kind.attempts, kind.others), kind.lists, kind.harmless)
+		})
 	}
-	var fields []string
-	leaves(definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"], "", func(path string) { fields = append(fields, path) })
+}
+
+// triedIn are the fields that attempts are about, and others.
+func triedIn(t *testing.T, attempts []attempt, others []string) map[string]bool {
+	t.Helper()
 	tried := map[string]bool{}
 	for _, a := range attempts {
 		var spec any
@@ -157,9 +224,29 @@ func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
 		}
 		fieldsOf(spec, "", func(path string) { tried[path] = true })
 	}
-	for _, path := range guardedByOthers {
+	for _, path := range others {
 		tried[path] = true
 	}
+	for path := range tried {
+		if slices.Contains(beside, sameSection(path)) {
+			delete(tried, path)
+		}
+	}
+	return tried
+}
+
+// sameSection is a field of the first of the three sections of NATS, which have the same fields.
+func sameSection(path string) string {
+	for _, section := range []string{"templateStore.", "output."} {
+		if rest, ok := strings.CutPrefix(path, section); ok && strings.HasPrefix(rest, "nats.") {
+			return rest
+		}
+	}
+	return path
+}
+
+func checkEachField(t *testing.T, fields []string, tried map[string]bool, lists []string, harmless map[string]string) {
+	t.Helper()
 	for _, list := range lists {
 		found := false
 		for path := range tried {
@@ -175,16 +262,11 @@ func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
 		for _, list := range lists {
 			covered = covered || strings.HasPrefix(path+".", list)
 		}
-		// Three sections have the same fields.
-		same := path
-		for _, section := range []string{"templateStore.", "output."} {
-			if rest, ok := strings.CutPrefix(path, section); ok && strings.HasPrefix(rest, "nats.") {
-				same = rest
-			}
+		if same := sameSection(path); harmless[same] != "" {
+			covered, used[same] = true, true
 		}
-		covered = covered || harmless[same] != ""
 		for name := range harmless {
-			if path == strings.TrimSuffix(name, ".") || strings.HasSuffix(name, ".") && strings.HasPrefix(path, name) {
+			if strings.HasSuffix(name, ".") && strings.HasPrefix(path+".", name) {
 				covered, used[name] = true, true
 			}
 		}
@@ -196,9 +278,33 @@ func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
 		if !used[name] {
 			t.Errorf("%s is named as harmless, and is no field", name)
 		}
+		if tried[name] {
+			t.Errorf("%s is named as harmless, and is refused", name)
+		}
 	}
-	if len(fields) < 100 {
-		t.Errorf("only %d fields were found", len(fields))
+}
+
+// Fields with which a pod gets files or variables are guarded by what they allow, so that the schema has to keep them apart: one kind a volume.
+func TestAVolumeIsOfOneKind(t *testing.T) {
+	text, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range definition.Spec.Versions {
+		volume := version.Schema.OpenAPIV3Schema.Properties["spec"].Properties["collector"].Properties["volumes"].Items.Schema
+		var rules string
+		for _, r := range volume.XValidations {
+			rules += r.Rule
+		}
+		for kind := range volume.Properties {
+			if kind != "name" && !strings.Contains(rules, "has(self."+kind+")") {
+				t.Errorf("%s: a volume may be an emptyDir, which everybody may have, and %s as well: add it to the rule that lets a volume be one of them", version.Name, kind)
+			}
+		}
 	}
 }
 

@@ -23,13 +23,19 @@ var sinkAttempts = []struct{ about, spec, names string }{
 	{"a Secret as a password", `{clickHouse: {url: "http://clickhouse:8123", user: {name: a, password: {name: admin, key: token}}}}`, "spec.clickHouse"},
 	{"a Secret as a CA", `{clickHouse: {url: "https://clickhouse:8443", tls: {ca: {name: admin, key: token}}}}`, "spec.clickHouse"},
 	{"a Secret as a certificate", `{clickHouse: {url: "https://clickhouse:8443", tls: {clientCertificate: {name: admin}}}}`, "spec.clickHouse"},
+	{"an own program with the FlowCollector's Secrets", `{image: "registry.example.com/team/shell:v1", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
+	{"a registry in capitals", `{image: "GHCR.io/flowfleet/flowfleet:v1", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
+	{"a path behind a digest", `{image: "ghcr.io/flowfleet/flowfleet@sha256:0/evil", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
+	{"an allowed server's name with an end", `{clickHouse: {url: "http://clickhouse.:8123"}}`, "spec.clickHouse.url"},
+	{"an allowed server's port with a zero", `{clickHouse: {url: "http://clickhouse:08123"}}`, "spec.clickHouse.url"},
+	{"an allowed server's name in a domain", `{clickHouse: {url: "http://clickhouse.evil.example:8123"}}`, "spec.clickHouse.url"},
 }
 
 func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 	server := controllertest.Start(t)
 	admin, place := server.Client(t), server.Namespace(t)
 	ensureNamespace(t, admin)
-	helm(t, server, "install", release, chart, "--set", "sinks.enabled=true", "--take-ownership", "--force-conflicts")
+	helm(t, server, "install", release, chart, "--set", "sinks.enabled=true", "--set", "tenants.images={registry.example.com/team/}", "--take-ownership", "--force-conflicts")
 	t.Cleanup(func() { helm(t, server, "uninstall", release) })
 	verbs := rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowsinks"}, Verbs: []string{"get", "create", "update", "patch"}}
 	user := tenant(t, server, place, "malloc", verbs)
@@ -64,8 +70,10 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 	if _, err := create(user, "plain", `{clickHouse: {url: "http://clickhouse:8123"}, image: "ghcr.io/flowfleet/flowfleet:v1", replicas: 3}`, client.DryRunAll); err != nil {
 		t.Error(err)
 	}
-	if _, err := create(reader, "secret", sinkAttempts[6].spec, client.DryRunAll); err != nil {
-		t.Errorf("who may read Secrets is refused: %v", err)
+	for _, i := range []int{6, 9} {
+		if _, err := create(reader, "secret", sinkAttempts[i].spec, client.DryRunAll); err != nil {
+			t.Errorf("%s: who may read Secrets is refused: %v", sinkAttempts[i].about, err)
+		}
 	}
 	// What an administrator set stays, and does not keep others from the rest; its Secret does not go elsewhere.
 	o, err := create(admin, "kept", sinkAttempts[6].spec)
@@ -80,5 +88,57 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 	}
 	if err := patch(`{"spec":{"clickHouse":{"url":"http://clickhouse:8123/elsewhere"}}}`); err == nil {
 		t.Error("an administrator's Secret was sent elsewhere")
+	}
+}
+
+// A FlowSink reads a stream with its FlowCollector's Secrets, and its consumer may keep or take what other readers wait for.
+func TestAFlowSinkReadsOnlyFromFlowCollectorsThatItsCreatorMayUpdate(t *testing.T) {
+	server := controllertest.Start(t)
+	admin, place := server.Client(t), server.Namespace(t)
+	ensureNamespace(t, admin)
+	helm(t, server, "install", release, chart, "--set", "sinks.enabled=true", "--take-ownership", "--force-conflicts")
+	t.Cleanup(func() { helm(t, server, "uninstall", release) })
+	sinks := func(verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowsinks"}, Verbs: append(verbs, "get", "create", "update", "patch")}
+	}
+	collectors := func(name []string, verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"}, ResourceNames: name, Verbs: verbs}
+	}
+	create := func(c client.Client, name string, options ...client.CreateOption) (*unstructured.Unstructured, error) {
+		o := collector(t, place, name, `{clickHouse: {url: "http://clickhouse:8123"}, from: {flowCollector: edge}}`)
+		o.SetKind("FlowSink")
+		return o, c.Create(t.Context(), o, options...)
+	}
+	alone := bound(t, server, place, "alone", sinks())
+	eventually(t, func() error {
+		if _, err := create(alone, "early", client.DryRunAll); err == nil {
+			return fmt.Errorf("the policy does not refuse yet")
+		}
+		return nil
+	})
+	for about, test := range map[string]struct {
+		user  client.Client
+		names string // empty where it is allowed
+	}{
+		"no right on FlowCollectors":        {alone, "spec.from"},
+		"a right to read them":              {bound(t, server, place, "viewer", sinks(), collectors(nil, "get", "list", "create")), "spec.from"},
+		"a right to update another":         {bound(t, server, place, "other", sinks(), collectors([]string{"core"}, "update")), "spec.from"},
+		"a right to update this one":        {bound(t, server, place, "this", sinks(), collectors([]string{"edge"}, "update")), ""},
+		"a right to update all":             {bound(t, server, place, "all", sinks(), collectors(nil, "update")), ""},
+		"the verb privilege":                {bound(t, server, place, "privileged", sinks("privilege")), ""},
+		"privilege on FlowCollectors alone": {bound(t, server, place, "wrong", sinks(), collectors(nil, "privilege")), "spec.from"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			_, err := create(test.user, "reads", client.DryRunAll)
+			checkRefusal(t, err, test.names, "flowfleet-flowsink-privileged")
+		})
+	}
+	// What is there already may be changed otherwise by who may change FlowSinks.
+	o, err := create(admin, "there")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := alone.Patch(t.Context(), o, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":2}}`)), client.DryRunAll); err != nil {
+		t.Error(err)
 	}
 }

@@ -18,9 +18,14 @@ import (
 // tenant may create and update FlowCollectors of a namespace, and what more verbs say, and nothing else.
 func tenant(t *testing.T, server *controllertest.Server, place, name string, more ...rbacv1.PolicyRule) client.Client {
 	t.Helper()
+	return bound(t, server, place, name, append(more, rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"},
+		Verbs: []string{"get", "create", "update", "patch"}})...)
+}
+
+// bound is a user who may do in a namespace what rules say, and nothing else.
+func bound(t *testing.T, server *controllertest.Server, place, name string, rules ...rbacv1.PolicyRule) client.Client {
+	t.Helper()
 	c := server.Client(t)
-	rules := append(more, rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"},
-		Verbs: []string{"get", "create", "update", "patch"}})
 	for _, o := range []client.Object{
 		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name}, Rules: rules},
 		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name},
@@ -143,13 +148,13 @@ func inEachSection() (out []attempt) {
 	return out
 }
 
-// installed is a cluster with the chart, whose policy refuses already, and a tenant of that name with a place of its own.
-func installed(t *testing.T, name string) (server *controllertest.Server, admin client.Client, place string, user client.Client) {
+// installed is a cluster with the chart and values, whose policy refuses already, and a tenant of that name with a place of its own.
+func installed(t *testing.T, name string, values ...string) (server *controllertest.Server, admin client.Client, place string, user client.Client) {
 	t.Helper()
 	server = controllertest.Start(t)
 	admin, place = server.Client(t), server.Namespace(t)
 	ensureNamespace(t, admin)
-	helm(t, server, "install", release, chart, "--take-ownership", "--force-conflicts")
+	helm(t, server, append([]string{"install", release, chart, "--take-ownership", "--force-conflicts"}, values...)...)
 	t.Cleanup(func() { helm(t, server, "uninstall", release) })
 	user = tenant(t, server, place, name)
 	// The API server takes a policy up within a second or so.
