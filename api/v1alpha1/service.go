@@ -106,6 +106,6 @@ type Service struct {
 	// sessionAffinityTimeout is after how long without a datagram an exporter may come to another collector, in whole seconds, 1s to
 	// 24h. It needs the sessionAffinity ClientIP. Default 3h.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h') && duration(self).getMilliseconds() == 0",message="service.sessionAffinityTimeout: whole seconds from 1s to 24h are possible"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h') && !self.matches('[.]|ms')",message="service.sessionAffinityTimeout: whole seconds from 1s to 24h are possible, such as 90s or 10m"
 	SessionAffinityTimeout *Duration `json:"sessionAffinityTimeout,omitempty"`
 }
