@@ -90,11 +90,11 @@ func TestKnobsOfTheServiceAreTurnedAndTurnedBack(t *testing.T) {
 			s.SessionAffinity, s.SessionAffinityTimeout = corev1.ServiceAffinityClientIP, &minutes
 			s.AllocateLoadBalancerNodePorts, s.InternalTrafficPolicy = &off, &local
 		}, func(s *corev1.ServiceSpec) bool {
-			return *s.SessionAffinityConfig.ClientIP.TimeoutSeconds == 600 && !*s.AllocateLoadBalancerNodePorts &&
+			return s.SessionAffinityConfig != nil && *s.SessionAffinityConfig.ClientIP.TimeoutSeconds == 600 && s.AllocateLoadBalancerNodePorts != nil && !*s.AllocateLoadBalancerNodePorts &&
 				*s.InternalTrafficPolicy == local && s.Ports[0].NodePort != 0 // it keeps those that it has
 		}},
 		{"none of it", func(s *v1alpha1.Service) { *s = v1alpha1.Service{} }, func(s *corev1.ServiceSpec) bool {
-			return s.SessionAffinity == corev1.ServiceAffinityNone && s.SessionAffinityConfig == nil && *s.AllocateLoadBalancerNodePorts &&
+			return s.SessionAffinity == corev1.ServiceAffinityNone && s.SessionAffinityConfig == nil && s.AllocateLoadBalancerNodePorts != nil && *s.AllocateLoadBalancerNodePorts &&
 				*s.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyCluster && s.HealthCheckNodePort == port
 		}},
 		{"another type", func(s *v1alpha1.Service) { *s = v1alpha1.Service{Type: v1alpha1.ServiceClusterIP} }, func(s *corev1.ServiceSpec) bool {
@@ -110,7 +110,7 @@ func TestKnobsOfTheServiceAreTurnedAndTurnedBack(t *testing.T) {
 		change(w, fc, func(fc *v1alpha1.FlowCollector) { step.change(&fc.Spec.Service) })
 		natstest.Eventually(t, step.about, func() bool {
 			s := w.service(fc)
-			return (step.want)(&s.Spec)
+			return step.want(&s.Spec)
 		})
 		operator.settle(fc)
 		before := operator.writes.count()

@@ -1,12 +1,10 @@
 package v1alpha1_test
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -129,46 +127,5 @@ func TestWhatAConsumerKeepsCannotChangeInAFlowSink(t *testing.T) {
 		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: want %q, got %v", patch, says, err)
 		}
-	}
-}
-
-func TestEachFieldOfAFlowSinkIsDocumentedAndBounded(t *testing.T) {
-	b, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowsinks.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var crd apiextensionsv1.CustomResourceDefinition
-	if err := yaml.UnmarshalStrict(b, &crd); err != nil {
-		t.Fatal(err)
-	}
-	number := 0
-	var walk func(path string, s *apiextensionsv1.JSONSchemaProps)
-	walk = func(path string, s *apiextensionsv1.JSONSchemaProps) {
-		for name, p := range s.Properties {
-			at := path + "." + name
-			number++
-			if !strings.HasPrefix(p.Description, name) && name != "conditions[]" {
-				t.Errorf("%s: the description has to begin with the field's name: %q", at, p.Description)
-			}
-			if p.Default != nil && !strings.Contains(p.Description, "Default") {
-				t.Errorf("%s: the description does not tell the default %s", at, p.Default.Raw)
-			}
-			for _, bound := range []*float64{p.Minimum, p.Maximum} {
-				if bound != nil && !strings.Contains(p.Description, fmt.Sprint(int64(*bound))) {
-					t.Errorf("%s: the description does not tell the bound %v", at, *bound)
-				}
-			}
-			if p.Type == "string" && p.MaxLength == nil && len(p.Enum) == 0 {
-				t.Errorf("%s has no greatest length", at)
-			}
-			if at != ".resources" { // Kubernetes' own
-				walk(at, &p)
-			}
-		}
-	}
-	spec := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
-	walk("", &spec)
-	if number < 20 {
-		t.Errorf("only %d fields were looked at", number)
 	}
 }

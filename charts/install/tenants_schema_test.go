@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -118,6 +119,10 @@ var harmless = map[string]string{
 	"service.loadBalancerClass":                           "a Service of this fleet; docs/security.md says what its annotations can do",
 	"service.loadBalancerSourceRanges":                    "a Service of this fleet; docs/security.md says what its annotations can do",
 	"service.sessionAffinity":                             "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.allocateLoadBalancerNodePorts":               "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.healthCheckNodePort":                         "a port of Services, as whoever makes Services has",
+	"service.internalTrafficPolicy":                       "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.sessionAffinityTimeout":                      "a Service of this fleet; docs/security.md says what its annotations can do",
 	"service.type":                                        "a Service of this fleet; docs/security.md says what its annotations can do",
 	"templateStore.allowReduction":                        "the fleet's own bucket",
 	"templateStore.deletionPolicy":                        "the fleet's own bucket",
@@ -137,9 +142,61 @@ var lists = []string{"collector.volumes.", "collector.volumeMounts.", "collector
 // guardedByOthers are fields that an attempt of another test is about, because it starts from what an administrator has set.
 var guardedByOthers = []string{"listeners.port", "listeners.receiveBuffer", "collector.metricsPort"}
 
+// harmlessOfSinks are the same of FlowSinks, beside those of pods, which are the collectors'.
+var harmlessOfSinks = map[string]string{
+	"from.flowCollector":           "of the same namespace, whose flows go to an allowed server; docs/clickhouse.md says so",
+	"clickHouse.cluster":           "of an allowed server",
+	"clickHouse.createTables":      "of an allowed server, as its user may",
+	"clickHouse.database":          "of an allowed server, as its user may",
+	"clickHouse.timeout":           "how long an insert may take",
+	"clickHouse.tls.serverName":    "which name an allowed server's certificate has to have",
+	"clickHouse.user.name":         "who one is at an allowed server",
+	"protocols":                    "which flows are stored",
+	"ackWait":                      "of its own consumer",
+	"replicas":                     "bounded by ResourceQuota",
+	"workers":                      "within the pod's own resources",
+	"resources.":                   "bounded by ResourceQuota and LimitRange",
+	"dashboards.enabled":           "a ConfigMap with dashboards; docs/security.md says that labels of monitoring are for everybody",
+	"dashboards.labels":            "a ConfigMap with dashboards; docs/security.md says that labels of monitoring are for everybody",
+	"logLevel":                     "what a sink says",
+	"profiling":                    "the sink's own profiles, on the port of its metrics",
+	"podDisruption.maxUnavailable": "how many of its own pods may be evicted",
+}
+
 // A field that is new is either tried in vain by a tenant, or said to be harmless by name: nobody adds one without deciding.
 func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
-	text, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
+	t.Run("FlowCollector", func(t *testing.T) {
+		var specs []string
+		for _, a := range attempts {
+			specs = append(specs, a.spec)
+		}
+		eachFieldIsDecided(t, "flowfleet.io_flowcollectors.yaml", specs, harmless, lists, guardedByOthers)
+	})
+	t.Run("FlowSink", func(t *testing.T) {
+		var specs, guarded []string
+		for _, a := range append(sinkAttempts, podAttempts(t)...) {
+			specs = append(specs, a.spec)
+		}
+		for _, list := range lists {
+			guarded = append(guarded, strings.Replace(list, "collector.", "pod.", 1))
+		}
+		decided := maps.Clone(harmlessOfSinks)
+		for path, why := range harmless {
+			if rest, ok := strings.CutPrefix(path, "collector."); ok && !ofCollectorsOnly[rest] {
+				decided["pod."+rest] = why
+			}
+		}
+		eachFieldIsDecided(t, "flowfleet.io_flowsinks.yaml", specs, decided, guarded, nil)
+	})
+}
+
+// ofCollectorsOnly are harmless fields of collector that no pod section has.
+var ofCollectorsOnly = map[string]bool{"resources.": true, "drainTime": true, "logLevel": true, "minReady": true, "progressDeadline": true, "profiling": true,
+	"updateStrategy.maxSurge": true, "updateStrategy.maxUnavailable": true}
+
+func eachFieldIsDecided(t *testing.T, file string, specs []string, harmless map[string]string, lists, guardedByOthers []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../config/crd/bases/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,9 +207,9 @@ func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
 	var fields []string
 	leaves(definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"], "", func(path string) { fields = append(fields, path) })
 	tried := map[string]bool{}
-	for _, a := range attempts {
+	for _, text := range specs {
 		var spec any
-		if err := yaml.Unmarshal([]byte(a.spec), &spec); err != nil {
+		if err := yaml.Unmarshal([]byte(text), &spec); err != nil {
 			t.Fatal(err)
 		}
 		fieldsOf(spec, "", func(path string) { tried[path] = true })
