@@ -25,6 +25,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || size(self.ipFamilies) < 2 || has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack'",message="service.ipFamilyPolicy: two ipFamilies need PreferDualStack or RequireDualStack"
 // +kubebuilder:validation:XValidation:rule="has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass) || (has(oldSelf.type) && oldSelf.type != 'LoadBalancer') || (has(self.type) && self.type != 'LoadBalancer')",message="service.loadBalancerClass: Kubernetes does not let it change; set service.type to ClusterIP without a class first, then both anew"
 // +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || !has(oldSelf.ipFamilies) || self.ipFamilies[0] == oldSelf.ipFamilies[0] || (has(oldSelf.type) && oldSelf.type == 'None') || (has(self.type) && self.type == 'None')",message="service.ipFamilies: Kubernetes does not let the first family of a Service change; set service.type to None first, which removes it, then both anew"
+// +kubebuilder:validation:XValidation:rule="!has(self.healthCheckNodePort) || has(oldSelf.healthCheckNodePort) && self.healthCheckNodePort == oldSelf.healthCheckNodePort || has(oldSelf.type) && oldSelf.type != 'LoadBalancer' || has(oldSelf.externalTrafficPolicy) && oldSelf.externalTrafficPolicy != 'Local'",message="service.healthCheckNodePort: Kubernetes does not let it change; set service.type to ClusterIP without it first, then both anew"
 type Service struct {
 	// type of the Service. Default LoadBalancer.
 	// +optional
@@ -84,13 +85,13 @@ type Service struct {
 
 	// allocateLoadBalancerNodePorts: with false, a Service of the type LoadBalancer gets no node ports. Use it where the load balancer
 	// brings datagrams to nodes or pods at its own address, as MetalLB, Cilium and kube-vip do; many clouds' need node ports. A Service
-	// that has node ports keeps them: to be rid of them, set service.type to None, which removes it, then LoadBalancer again. Default
-	// true.
+	// that has node ports keeps them: to be rid of them, set service.type to ClusterIP, then to LoadBalancer again. Default true.
 	// +optional
 	AllocateLoadBalancerNodePorts *bool `json:"allocateLoadBalancerNodePorts,omitempty"`
 
 	// healthCheckNodePort is the port (TCP) on which nodes tell a load balancer whether they have a collector that is ready: 1 to
-	// 65535, and within the cluster's range (30000 to 32767 by default). It cannot change. Default: the cluster chooses one.
+	// 65535, and within the cluster's range (30000 to 32767 by default). A Service keeps the one that
+	// it has: to choose another, set service.type to ClusterIP first. Default: the cluster chooses one.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535

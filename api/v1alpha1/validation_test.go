@@ -413,6 +413,14 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"{type: NodePort, healthCheckNodePort: 32000}", "{externalTrafficPolicy: Cluster, healthCheckNodePort: 32000}"},
 	},
 	{
+		path: "spec.service", says: "healthCheckNodePort: Kubernetes does not let it change",
+		validChange: []change{
+			{"{healthCheckNodePort: 32000}", "{healthCheckNodePort: 32000, sessionAffinity: ClientIP}"}, {"{healthCheckNodePort: 32000}", "{}"},
+			{"{type: ClusterIP}", "{healthCheckNodePort: 32000}"}, {"{externalTrafficPolicy: Cluster}", "{healthCheckNodePort: 32000}"},
+		},
+		invalidChange: []change{{"{healthCheckNodePort: 32000}", "{healthCheckNodePort: 32001}"}, {"{}", "{healthCheckNodePort: 32000}"}},
+	},
+	{
 		path: "spec.service", says: "it needs the sessionAffinity ClientIP",
 		valid:   []string{"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1s}", "{sessionAffinity: ClientIP}"},
 		invalid: []string{"{sessionAffinityTimeout: 1m}", "{sessionAffinity: None, sessionAffinityTimeout: 1m}"},
