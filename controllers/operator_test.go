@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/yaml"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
@@ -45,7 +46,9 @@ type operator struct {
 	t      testing.TB
 	writes *writes
 	queue  *countingQueue
-	stop   func() // and wait for its end
+	// sinkQueue is that of FlowSinks.
+	sinkQueue *countingQueue
+	stop      func() // and wait for its end
 	// sinkMetrics has those of FlowSinks; nil without them.
 	sinkMetrics *prometheus.Registry
 	// metrics has those of FlowCollectors, of which consumers are some.
@@ -82,7 +85,7 @@ type operatorOptions struct {
 // startOperator starts an operator for a namespace. It ends with the test, or by stop.
 func startOperator(t testing.TB, s *controllertest.Server, namespace string, options operatorOptions) *operator {
 	t.Helper()
-	o := &operator{t: t, writes: &writes{}, metrics: prometheus.NewRegistry(), queue: &countingQueue{done: make(map[reconcile.Request]int)}}
+	o := &operator{t: t, writes: &writes{}, metrics: prometheus.NewRegistry(), queue: newCountingQueue(), sinkQueue: newCountingQueue()}
 	configuration := rest.CopyConfig(operatorUser(t, s))
 	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return recordWrites{next, o.writes} })
 	if options.between != nil {
@@ -144,7 +147,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 			t.Fatal(err)
 		}
 		o.readers = sinks.readers
-		if err := sinks.setup(manager, controller.Options{}); err != nil {
+		if err := sinks.setup(manager, controller.Options{NewQueue: o.sinkQueue.make}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -240,20 +243,29 @@ func letReadSecrets(t testing.TB, s *controllertest.Server, namespace string) {
 func (o *operator) reconcile(object client.Object) {
 	o.t.Helper()
 	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
-	before := o.queue.passes(request)
-	o.queue.Add(request)
-	natstest.Eventually(o.t, "the operator looks at "+request.String(), func() bool { return o.queue.passes(request) > before })
+	queue := o.queueOf(object)
+	before := queue.passes(request)
+	queue.Add(request)
+	natstest.Eventually(o.t, "the operator looks at "+request.String(), func() bool { return queue.passes(request) > before })
 }
 
 // settle waits until the operator has nothing to do but to look again later.
 func (o *operator) settle(object client.Object) {
 	o.t.Helper()
 	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
+	queue := o.queueOf(object)
 	natstest.Eventually(o.t, "the operator has nothing more to do for "+request.String(), func() bool {
-		passes, wrote := o.queue.passes(request), o.writes.count()
+		passes, wrote := queue.passes(request), o.writes.count()
 		time.Sleep(500 * time.Millisecond) // what a watch may take to tell of a change
-		return passes > 0 && o.queue.passes(request) == passes && o.writes.count() == wrote
+		return passes > 0 && queue.passes(request) == passes && o.writes.count() == wrote
 	})
+}
+
+func (o *operator) queueOf(object client.Object) *countingQueue {
+	if _, ok := object.(*v1alpha1.FlowSink); ok {
+		return o.sinkQueue
+	}
+	return o.queue
 }
 
 // writes are the requests that change something, but for leases.
@@ -295,6 +307,8 @@ type countingQueue struct {
 	mu   sync.Mutex
 	done map[reconcile.Request]int
 }
+
+func newCountingQueue() *countingQueue { return &countingQueue{done: make(map[reconcile.Request]int)} }
 
 func (q *countingQueue) make(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	q.TypedRateLimitingInterface = workqueue.NewTypedRateLimitingQueueWithConfig(limiter,

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
@@ -66,5 +67,56 @@ func (w *world) readyPod(fc *v1alpha1.FlowCollector, node string, addresses ...s
 	}
 	if err := w.c.Status().Update(w.Context(), pod); err != nil {
 		w.Fatal(err)
+	}
+}
+
+// What a Service was made with, and what is taken away again, comes to rest: Kubernetes keeps, fills in and refuses some of it.
+func TestKnobsOfTheServiceAreTurnedAndTurnedBack(t *testing.T) {
+	w := newWorld(t)
+	operator := w.start()
+	fc := w.create("edge")
+	minutes, off, local := v1alpha1.Duration("10m"), false, corev1.ServiceInternalTrafficPolicyLocal
+	var port int32
+	for _, step := range []struct {
+		about  string
+		change func(*v1alpha1.Service)
+		want   func(*corev1.ServiceSpec) bool
+	}{
+		{"nothing", func(*v1alpha1.Service) {}, func(s *corev1.ServiceSpec) bool {
+			port = s.HealthCheckNodePort
+			return *s.AllocateLoadBalancerNodePorts && s.Ports[0].NodePort != 0 && port != 0 && *s.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyCluster
+		}},
+		{"everything but a port", func(s *v1alpha1.Service) {
+			s.SessionAffinity, s.SessionAffinityTimeout = corev1.ServiceAffinityClientIP, &minutes
+			s.AllocateLoadBalancerNodePorts, s.InternalTrafficPolicy = &off, &local
+		}, func(s *corev1.ServiceSpec) bool {
+			return s.SessionAffinityConfig != nil && *s.SessionAffinityConfig.ClientIP.TimeoutSeconds == 600 && s.AllocateLoadBalancerNodePorts != nil && !*s.AllocateLoadBalancerNodePorts &&
+				*s.InternalTrafficPolicy == local && s.Ports[0].NodePort != 0 // it keeps those that it has
+		}},
+		{"none of it", func(s *v1alpha1.Service) { *s = v1alpha1.Service{} }, func(s *corev1.ServiceSpec) bool {
+			return s.SessionAffinity == corev1.ServiceAffinityNone && s.SessionAffinityConfig == nil && s.AllocateLoadBalancerNodePorts != nil && *s.AllocateLoadBalancerNodePorts &&
+				*s.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyCluster && s.HealthCheckNodePort == port
+		}},
+		{"another type", func(s *v1alpha1.Service) { *s = v1alpha1.Service{Type: v1alpha1.ServiceClusterIP} }, func(s *corev1.ServiceSpec) bool {
+			return s.HealthCheckNodePort == 0 && s.AllocateLoadBalancerNodePorts == nil
+		}},
+		{"without node ports from the beginning", func(s *v1alpha1.Service) {
+			*s = v1alpha1.Service{AllocateLoadBalancerNodePorts: &off, HealthCheckNodePort: 32321}
+		}, func(s *corev1.ServiceSpec) bool { return s.Ports[0].NodePort == 0 && s.HealthCheckNodePort == 32321 }},
+		{"the port left to the cluster", func(s *v1alpha1.Service) {
+			*s = v1alpha1.Service{AllocateLoadBalancerNodePorts: &off}
+		}, func(s *corev1.ServiceSpec) bool { return s.Ports[0].NodePort == 0 && s.HealthCheckNodePort == 32321 }},
+	} {
+		change(w, fc, func(fc *v1alpha1.FlowCollector) { step.change(&fc.Spec.Service) })
+		natstest.Eventually(t, step.about, func() bool {
+			s := w.service(fc)
+			return step.want(&s.Spec)
+		})
+		operator.settle(fc)
+		before := operator.writes.count()
+		operator.reconcile(fc)
+		if wrote := operator.writes.since(before); len(wrote) > 0 {
+			t.Errorf("%s: another look writes %q\n%s", step.about, wrote, conditionsOf(fc))
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -68,6 +69,7 @@ func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options)
 		For(&v1alpha1.FlowSink{}, builder.WithPredicates(asked)).
 		Owns(&appsv1.Deployment{}).
 		Owns(&corev1.ConfigMap{}).
+		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sinkOfPod)).
 		Watches(&v1alpha1.FlowCollector{}, handler.EnqueueRequestsFromMapFunc(r.sinksOf)).
 		WatchesRawSource(source.Channel(heard, &handler.EnqueueRequestForObject{})).

@@ -260,7 +260,7 @@ func fill(m map[string]any, path string, s *apiextensionsv1.JSONSchemaProps) {
 
 // Numbers without bounds end up as a size of something: each has a least and a greatest value, or a rule that says as much.
 func TestEachNumberAndTextIsBounded(t *testing.T) {
-	for _, n := range nodes(t) {
+	for _, n := range append(nodes(t), nodesOf(t, "flowsinks")...) {
 		if !strings.HasPrefix(n.path, "spec.") || kubernetesTypes.MatchString(n.path) || len(n.schema.XValidations) > 0 {
 			continue
 		}

@@ -2,8 +2,6 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -29,7 +27,6 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxSurge) || string(self.updateStrategy.maxSurge) in ['0', '0%']",message="collector.updateStrategy: with hostNetwork two collectors cannot have the same port of a node, so there can be no surge; leave maxSurge out and set maxUnavailable"
 // +kubebuilder:validation:XValidation:rule="!has(self.hostNetwork) || !self.hostNetwork || !has(self.updateStrategy) || !has(self.updateStrategy.maxUnavailable) || !(string(self.updateStrategy.maxUnavailable) in ['0', '0%'])",message="collector.updateStrategy: with hostNetwork a collector ends before the next one can begin, so maxUnavailable cannot be 0; leave it out, or set at least 1"
-// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))",message="collector.volumeMounts: each names one of collector.volumes; add the volume, or correct the name"
 // +kubebuilder:validation:XValidation:rule="!has(self.terminationGracePeriodSeconds) || self.terminationGracePeriodSeconds >= (has(self.drainTime) ? duration(self.drainTime).getSeconds() : 15) + 15",message="collector.terminationGracePeriodSeconds: at least drainTime and 15 s are needed, to hand on what is waiting; raise it, or leave it out"
 type Collector struct {
 	// image of the collectors. Default: the operator's own, so that both are of one version.
@@ -38,19 +35,6 @@ type Collector struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:Pattern=`^[^\s]+$`
 	Image string `json:"image,omitempty"`
-
-	// imagePullPolicy of the image. Default IfNotPresent.
-	// +optional
-	// +kubebuilder:default=IfNotPresent
-	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
-	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
-
-	// imagePullSecrets for the image.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	ImagePullSecrets []SecretName `json:"imagePullSecrets,omitempty"`
 
 	// resources of the collector's container. Its Go runtime is told to stay within 90% of the memory limit. Default: requests of
 	// 200m CPU and 512Mi memory, a limit of 1Gi memory.
@@ -75,32 +59,6 @@ type Collector struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="collector.progressDeadline: from 1m to 24h is possible"
 	ProgressDeadline *Duration `json:"progressDeadline,omitempty"`
-
-	// nodeSelector chooses the nodes that have a collector. Default: all nodes that are not tainted.
-	// +optional
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
-
-	// tolerations let collectors run on tainted nodes.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-
-	// affinity of the pods.
-	// +optional
-	Affinity *corev1.Affinity `json:"affinity,omitempty"`
-
-	// topologySpreadConstraints of the pods. A DaemonSet places its pods itself, so constraints matter only for what else runs there.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
-	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
-
-	// priorityClassName of the pods.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	PriorityClassName string `json:"priorityClassName,omitempty"`
 
 	// hostNetwork binds the ports on the nodes themselves. Exporters then send to nodes, without a Service between. When a collector
 	// is replaced, its ports are closed for a moment, because no second one can bind them. Default false.
@@ -128,90 +86,6 @@ type Collector struct {
 	// +optional
 	Profiling bool `json:"profiling,omitempty"`
 
-	// env are further environment variables. POD_NAME, NODE_NAME and GOMEMLIMIT cannot be among them, because the operator sets them.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:XValidation:rule="self.all(e, !(e.name in ['POD_NAME', 'NODE_NAME', 'GOMEMLIMIT']))",message="collector.env: the operator sets POD_NAME, NODE_NAME and GOMEMLIMIT (from resources.limits.memory) itself; leave them out"
-	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.value) || e.value == '')",message="collector.env: choose one of value and valueFrom"
-	Env []corev1.EnvVar `json:"env,omitempty"`
-
-	// envFrom takes further environment variables from ConfigMaps and Secrets, all of their keys.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
-	EnvFrom []EnvFrom `json:"envFrom,omitempty"`
-
-	// serviceAccountName is the ServiceAccount of the pods, such as one to which a platform grants something. It must exist. Its
-	// token is not mounted. Default: one that the operator makes.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	ServiceAccountName string `json:"serviceAccountName,omitempty"`
-
-	// securityContext of the pods. The default meets the restricted Pod Security standard, and so does everything that can be set.
-	// +optional
-	SecurityContext SecurityContext `json:"securityContext,omitzero"`
-
-	// runtimeClassName of the pods. Default: the cluster's.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	RuntimeClassName string `json:"runtimeClassName,omitempty"`
-
-	// dnsPolicy of the pods. Default: ClusterFirst, and ClusterFirstWithHostNet with hostNetwork.
-	// +optional
-	// +kubebuilder:validation:Enum=ClusterFirst;ClusterFirstWithHostNet;Default;None
-	DNSPolicy corev1.DNSPolicy `json:"dnsPolicy,omitempty"`
-
-	// dnsConfig adds to what dnsPolicy gives. The dnsPolicy None needs it.
-	// +optional
-	DNSConfig *DNSConfig `json:"dnsConfig,omitempty"`
-
-	// initContainers run before the collector. With restartPolicy Always they run beside it, as sidecars do. They have the fields of
-	// Kubernetes' containers. If Kubernetes refuses one, the condition ConfigurationValid says so.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=8
-	InitContainers []Container `json:"initContainers,omitempty"`
-
-	// sidecars run beside the collector. They have the fields of Kubernetes' containers. If Kubernetes refuses one, the condition
-	// ConfigurationValid says so. None may have the name collector.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=8
-	Sidecars []Container `json:"sidecars,omitempty"`
-
-	// volumes are further volumes of the pods.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
-	Volumes []Volume `json:"volumes,omitempty"`
-
-	// volumeMounts are further mounts of the collector's container.
-	// +optional
-	// +listType=map
-	// +listMapKey=mountPath
-	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !(m.mountPath in ['/etc/flowfleet', '/var/run/secrets/flowfleet', '/var/lib/flowfleet']) && !m.mountPath.startsWith('/etc/flowfleet/') && !m.mountPath.startsWith('/var/run/secrets/flowfleet/') && !m.mountPath.startsWith('/var/lib/flowfleet/'))",message="collector.volumeMounts: the operator mounts /etc/flowfleet, /var/run/secrets/flowfleet and /var/lib/flowfleet itself; choose another mountPath"
-	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
-
-	// annotations are added to the pods, beside the operator's own.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=256
-	// +kubebuilder:validation:XValidation:rule="!('flowfleet.io/configuration' in self || 'flowfleet.io/secrets' in self)",message="collector.annotations: the operator sets flowfleet.io/configuration and flowfleet.io/secrets itself; leave them out"
-	Annotations map[string]string `json:"annotations,omitempty"`
-
-	// labels are added to the pods, beside the operator's own.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
-	Labels map[string]string `json:"labels,omitempty"`
-
 	// logLevel of the collectors. It changes without a restart. Default info.
 	// +optional
 	// +kubebuilder:default=info
@@ -224,56 +98,11 @@ type Collector struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="collector.drainTime: from 1s to 10m is possible"
 	DrainTime *Duration `json:"drainTime,omitempty"`
 
-	// terminationGracePeriodSeconds is after how long a collector that does not end is killed, 1 to 3600, and at least drainTime plus
-	// 15 s. Default: drainTime plus 30 s.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=3600
-	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
-
 	// updateStrategy says how collectors are replaced.
 	// +optional
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitzero"`
-}
 
-// Container has the fields of Kubernetes' containers. The schema does not repeat them, because they would triple its size.
-//
-// +kubebuilder:validation:Type=object
-// +kubebuilder:pruning:PreserveUnknownFields
-type Container struct {
-	runtime.RawExtension `json:",inline"`
-}
-
-// SecurityContext says under which user and group ids the pods run.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.assignedByPlatform) || !self.assignedByPlatform || !has(self.runAsUser) && !has(self.runAsGroup) && !has(self.fsGroup)",message="securityContext: ids that the platform assigns cannot be set; leave runAsUser, runAsGroup and fsGroup out, or assignedByPlatform"
-type SecurityContext struct {
-	// assignedByPlatform leaves user and groups to the platform. OpenShift wants this: its security context constraints assign them
-	// to each namespace. Default false.
-	// +optional
-	AssignedByPlatform bool `json:"assignedByPlatform,omitempty"`
-
-	// runAsUser is the user, 1 to 2147483647. Default 65532.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=2147483647
-	RunAsUser *int64 `json:"runAsUser,omitempty"`
-
-	// runAsGroup is the group, 1 to 2147483647. Default 65532.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=2147483647
-	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
-
-	// fsGroup owns the files of volumes, 1 to 2147483647. Default 65532.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=2147483647
-	FSGroup *int64 `json:"fsGroup,omitempty"`
-
-	// seLinuxOptions of the pods. Default: the node's.
-	// +optional
-	SELinuxOptions *SELinuxOptions `json:"seLinuxOptions,omitempty"`
+	Pod `json:",inline"`
 }
 
 // UpdateStrategy says how many collectors are replaced at a time. By default a new collector is ready on each node before the old one
@@ -297,56 +126,4 @@ type UpdateStrategy struct {
 	// +kubebuilder:validation:MaxLength=6
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 100000 : self.matches('^(0|[1-9][0-9]?|100)%$')",message="maxUnavailable: a number of nodes such as 1, or a percentage such as \"10%\", is needed"
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
-}
-
-// Volume is a further volume of the pods.
-//
-// +kubebuilder:validation:XValidation:rule="[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.hostPath), has(self.persistentVolumeClaim), has(self.csi)].filter(x, x).size() == 1",message="choose one of configMap, secret, emptyDir, hostPath, persistentVolumeClaim and csi"
-// +kubebuilder:validation:XValidation:rule="!(self.name in ['configuration', 'nats', 'templates-nats', 'output-nats', 'spool', 'names', 'node-proc', 'tmp'])",message="the operator uses this volume name itself; choose another one"
-type Volume struct {
-	// name of the volume.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
-	Name string `json:"name"`
-
-	// configMap whose keys are files.
-	// +optional
-	ConfigMap *corev1.ConfigMapVolumeSource `json:"configMap,omitempty"`
-
-	// secret whose keys are files.
-	// +optional
-	Secret *corev1.SecretVolumeSource `json:"secret,omitempty"`
-
-	// emptyDir that lives as long as the pod.
-	// +optional
-	EmptyDir *EmptyDir `json:"emptyDir,omitempty"`
-
-	// hostPath on the node. The restricted Pod Security standard forbids it.
-	// +optional
-	HostPath *corev1.HostPathVolumeSource `json:"hostPath,omitempty"`
-
-	// persistentVolumeClaim that all collectors mount.
-	// +optional
-	PersistentVolumeClaim *corev1.PersistentVolumeClaimVolumeSource `json:"persistentVolumeClaim,omitempty"`
-
-	// csi volume that lives as long as the pod.
-	// +optional
-	CSI *corev1.CSIVolumeSource `json:"csi,omitempty"`
-}
-
-// EmptyDir is a directory that lives as long as the pod.
-type EmptyDir struct {
-	// medium: with Memory, the files are in memory, and count towards the memory limit. Default: the node's disk.
-	// +optional
-	// +kubebuilder:validation:Enum="";Memory
-	Medium corev1.StorageMedium `json:"medium,omitempty"`
-
-	// sizeLimit of the files, up to 1Pi. A pod that exceeds it is evicted. Default: none.
-	// +optional
-	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('0')) > 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="emptyDir.sizeLimit: up to 1Pi is possible, and more than 0"
-	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty"`
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func TestEachFieldIsDocumented(t *testing.T) {
-	for _, n := range nodes(t) {
+	for _, n := range append(nodes(t), nodesOf(t, "flowsinks")...) {
 		name := n.path[strings.LastIndex(n.path, ".")+1:]
 		if n.path == "" || n.path == "metadata" || strings.HasSuffix(name, "[]") || kubernetesTypes.MatchString(n.path) && n.schema.Description != "" {
 			continue // elements of a list are described with it
@@ -36,7 +36,7 @@ func TestEachFieldIsDocumented(t *testing.T) {
 
 // kubectl explain is where a field is looked up.
 func TestBoundsAreInTheDescription(t *testing.T) {
-	for _, n := range nodes(t) {
+	for _, n := range append(nodes(t), nodesOf(t, "flowsinks")...) {
 		if !strings.HasPrefix(n.path, "spec.") || kubernetesTypes.MatchString(n.path) {
 			continue
 		}
@@ -62,15 +62,17 @@ func TestKubectlExplainsEachSection(t *testing.T) {
 		b, err := discovery.RESTClient().Get().AbsPath("/openapi/v3/apis/flowfleet.io/v1alpha1").DoRaw(t.Context())
 		return err == nil && strings.Contains(string(b), "spec is the fleet that is wanted")
 	})
-	for _, n := range nodes(t) {
-		if strings.Count(n.path, ".") != 1 || !strings.HasPrefix(n.path, "spec.") {
-			continue
-		}
-		section, _ := strings.CutSuffix(n.path, "[]")
-		out := strings.Join(strings.Fields(s.Kubectl(t, "", "explain", "fcol."+section)), " ")
-		first, _, _ := strings.Cut(n.schema.Description, ". ")
-		if !strings.Contains(out, strings.Join(strings.Fields(first), " ")) {
-			t.Errorf("kubectl explain fcol.%s does not say %q:\n%s", section, first, out)
+	for kind, kinds := range map[string]string{"fcol": "flowcollectors", "fsink": "flowsinks"} {
+		for _, n := range nodesOf(t, kinds) {
+			if strings.Count(n.path, ".") != 1 || !strings.HasPrefix(n.path, "spec.") {
+				continue
+			}
+			section, _ := strings.CutSuffix(n.path, "[]")
+			out := strings.Join(strings.Fields(s.Kubectl(t, "", "explain", kind+"."+section)), " ")
+			first, _, _ := strings.Cut(n.schema.Description, ". ")
+			if !strings.Contains(out, strings.Join(strings.Fields(first), " ")) {
+				t.Errorf("kubectl explain %s.%s does not say %q:\n%s", kind, section, first, out)
+			}
 		}
 	}
 }

@@ -61,17 +61,7 @@ type FlowCollectorSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// commonLabels are added to every object that the operator makes, pods too, beside the operator's own labels.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/component' in self || 'app.kubernetes.io/managed-by' in self)",message="the operator sets the labels app.kubernetes.io/name, instance, component and managed-by itself; choose others"
-	CommonLabels map[string]string `json:"commonLabels,omitempty"`
-
-	// commonAnnotations are added to every object that the operator makes, except pods. For pods, use collector.annotations.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k.startsWith('flowfleet.io/'))",message="the operator sets annotations that begin with flowfleet.io/ itself; leave them out"
-	CommonAnnotations map[string]string `json:"commonAnnotations,omitempty"`
+	Common `json:",inline"`
 
 	// listeners are the UDP ports that collectors listen on. Names and ports must be unique. Default: netflow on 2055 and ipfix on
 	// 4739, which both take NetFlow and IPFIX, and sflow on 6343.

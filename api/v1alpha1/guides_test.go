@@ -17,7 +17,7 @@ import (
 // examplesOf are the indented blocks of a guide that are a FlowCollector, its spec, or a part of that.
 func examplesOf(guide string) (specs []map[string]any) {
 	known := map[string]bool{}
-	for field := range reflect.TypeFor[v1alpha1.FlowCollectorSpec]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[v1alpha1.FlowCollectorSpec]()) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		known[name] = true
 	}

@@ -18,14 +18,14 @@ type EnvFrom struct {
 	SecretRef *EnvFromReference `json:"secretRef,omitempty"`
 }
 
-// EnvFromReference names a ConfigMap or a Secret of the FlowCollector's namespace.
+// EnvFromReference names a ConfigMap or a Secret of the same namespace.
 type EnvFromReference struct {
 	// name of the object.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// optional lets collectors start without it.
+	// optional lets pods start without it.
 	// +optional
 	Optional *bool `json:"optional,omitempty"`
 }

@@ -21,10 +21,15 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
 
-// readCRD reads the definition as it is generated.
+// readCRD reads the definition of FlowCollectors as it is generated.
 func readCRD(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
-	b, err := os.ReadFile("../../config/crd/bases/flowfleet.io_flowcollectors.yaml")
+	return readDefinition(t, "flowcollectors")
+}
+
+func readDefinition(t *testing.T, kinds string) *apiextensionsv1.CustomResourceDefinition {
+	t.Helper()
+	b, err := os.ReadFile("../../config/crd/bases/flowfleet.io_" + kinds + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +49,18 @@ type node struct {
 
 // kubernetesTypes are the places where the schema is that of a type of Kubernetes, which is not ours to bound or to explain.
 var kubernetesTypes = regexp.MustCompile(`^(metadata|apiVersion|kind|status\.conditions\[\]` +
-	`|spec\.collector\.(affinity|resources|tolerations\[\]|topologySpreadConstraints\[\]|env\[\]|volumeMounts\[\])` +
-	`|spec\.collector\.volumes\[\]\.(configMap|secret|hostPath|persistentVolumeClaim|csi)` +
+	`|spec\.(resources|collector\.resources)` +
+	`|spec\.(collector|pod)\.(affinity|tolerations\[\]|topologySpreadConstraints\[\]|env\[\]|volumeMounts\[\])` +
+	`|spec\.(collector|pod)\.volumes\[\]\.(configMap|secret|hostPath|persistentVolumeClaim|csi)` +
 	`|spec\.networkPolicy\.metricsFrom)(\.|$)`)
 
-// nodes lists all places of the schema that are this project's own, an outer one before those in it.
-func nodes(t *testing.T) (out []node) {
+// nodes lists all places of the schema of FlowCollectors that are this project's own, an outer one before those in it.
+func nodes(t *testing.T) []node {
+	t.Helper()
+	return nodesOf(t, "flowcollectors")
+}
+
+func nodesOf(t *testing.T, kinds string) (out []node) {
 	t.Helper()
 	var walk func(path string, schema *apiextensionsv1.JSONSchemaProps, required bool)
 	walk = func(path string, schema *apiextensionsv1.JSONSchemaProps, required bool) {
@@ -70,7 +81,7 @@ func nodes(t *testing.T) (out []node) {
 			walk(path+"[]", schema.Items.Schema, false)
 		}
 	}
-	walk("", readCRD(t).Spec.Versions[0].Schema.OpenAPIV3Schema, true)
+	walk("", readDefinition(t, kinds).Spec.Versions[0].Schema.OpenAPIV3Schema, true)
 	return out
 }
 

@@ -361,7 +361,7 @@ var rules = slices.Concat([]rule{
 		},
 	},
 	{
-		path: "spec.collector", says: "each names one of collector.volumes",
+		path: "spec.collector", says: "each names one of the volumes",
 		valid:   []string{"{volumes: [{name: a, emptyDir: {}}], volumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /b}]}"},
 		invalid: []string{"{volumeMounts: [{name: a, mountPath: /a}]}", "{volumes: [{name: a, emptyDir: {}}], volumeMounts: [{name: a, mountPath: /a}, {name: spool, mountPath: /b}]}"},
 	},
@@ -398,9 +398,39 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"{app.kubernetes.io/instance: x}"},
 	},
 	{
-		path: "spec.service", says: "it needs the type LoadBalancer",
+		path: "spec.service", says: "loadBalancerClass: it needs the type LoadBalancer",
 		valid:   []string{"{loadBalancerClass: example.com/internal}", "{type: LoadBalancer, loadBalancerClass: internal}"},
 		invalid: []string{"{type: NodePort, loadBalancerClass: internal}", "{type: None, loadBalancerClass: internal}"},
+	},
+	{
+		path: "spec.service", says: "allocateLoadBalancerNodePorts: it needs the type LoadBalancer",
+		valid:   []string{"{allocateLoadBalancerNodePorts: false}", "{type: LoadBalancer, allocateLoadBalancerNodePorts: true}"},
+		invalid: []string{"{type: NodePort, allocateLoadBalancerNodePorts: false}", "{type: None, allocateLoadBalancerNodePorts: true}"},
+	},
+	{
+		path: "spec.service", says: "healthCheckNodePort: it needs the type LoadBalancer and the externalTrafficPolicy Local",
+		valid:   []string{"{healthCheckNodePort: 32000}", "{type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 32000}"},
+		invalid: []string{"{type: NodePort, healthCheckNodePort: 32000}", "{externalTrafficPolicy: Cluster, healthCheckNodePort: 32000}"},
+	},
+	{
+		path: "spec.service", says: "healthCheckNodePort: Kubernetes does not let it change",
+		validChange: []change{
+			{"{healthCheckNodePort: 32000}", "{healthCheckNodePort: 32000, sessionAffinity: ClientIP}"}, {"{healthCheckNodePort: 32000}", "{}"},
+			{"{type: ClusterIP}", "{healthCheckNodePort: 32000}"}, {"{externalTrafficPolicy: Cluster}", "{healthCheckNodePort: 32000}"},
+		},
+		invalidChange: []change{{"{healthCheckNodePort: 32000}", "{healthCheckNodePort: 32001}"}, {"{}", "{healthCheckNodePort: 32000}"}},
+	},
+	{
+		path: "spec.service", says: "it needs the sessionAffinity ClientIP",
+		valid:   []string{"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1s}", "{sessionAffinity: ClientIP}"},
+		invalid: []string{"{sessionAffinityTimeout: 1m}", "{sessionAffinity: None, sessionAffinityTimeout: 1m}"},
+	},
+	{
+		path: "spec.service.sessionAffinityTimeout", says: "whole seconds from 1s to 24h", at: "spec.service",
+		valid: []string{"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1s}", "{sessionAffinity: ClientIP, sessionAffinityTimeout: 24h}",
+			"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1h30m5s}"},
+		invalid: []string{"{sessionAffinity: ClientIP, sessionAffinityTimeout: 0s}", "{sessionAffinity: ClientIP, sessionAffinityTimeout: 24h1s}",
+			"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1500ms}", "{sessionAffinity: ClientIP, sessionAffinityTimeout: 1.5s}"},
 	},
 	{
 		path: "spec.service", says: "exporters.allowedNetworks works with every type",

@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -119,6 +120,10 @@ var harmless = map[string]string{
 	"service.loadBalancerClass":                           "a Service of this fleet; docs/security.md says what its annotations can do",
 	"service.loadBalancerSourceRanges":                    "a Service of this fleet; docs/security.md says what its annotations can do",
 	"service.sessionAffinity":                             "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.allocateLoadBalancerNodePorts":               "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.healthCheckNodePort":                         "a port of Services, as whoever makes Services has",
+	"service.internalTrafficPolicy":                       "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.sessionAffinityTimeout":                      "a Service of this fleet; docs/security.md says what its annotations can do",
 	"service.type":                                        "a Service of this fleet; docs/security.md says what its annotations can do",
 	"templateStore.allowReduction":                        "the fleet's own bucket",
 	"templateStore.deletionPolicy":                        "the fleet's own bucket",
@@ -156,7 +161,15 @@ var harmlessSink = map[string]string{
 	"replicas":                  "bounded by ResourceQuota",
 	"resources.":                "bounded by ResourceQuota and LimitRange",
 	"workers":                   "within the pod's own resources",
+
+	"logLevel":                     "what a sink says",
+	"profiling":                    "the sink's own profiles, on the port of its metrics",
+	"podDisruption.maxUnavailable": "how many of its own pods may be evicted",
 }
+
+// ofCollectorsOnly are harmless fields of collector that no pod section of FlowSinks has; the others are harmless there, too.
+var ofCollectorsOnly = map[string]bool{"resources.": true, "drainTime": true, "logLevel": true, "minReady": true, "progressDeadline": true, "profiling": true,
+	"updateStrategy.maxSurge": true, "updateStrategy.maxUnavailable": true}
 
 // harmlessExporter is the same of a FlowExporter, which makes no pods: the policy is not about it.
 var harmlessExporter = map[string]string{
@@ -177,8 +190,18 @@ var harmlessExporter = map[string]string{
 // A field that is new is either tried in vain by a tenant, or said to be harmless by name: nobody adds one without deciding.
 func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
 	var ofSinks []attempt
-	for _, a := range sinkAttempts {
-		ofSinks = append(ofSinks, attempt{a.about, a.spec, a.names})
+	for _, a := range append(sinkAttempts, podAttempts(t)...) {
+		ofSinks = append(ofSinks, a)
+	}
+	var listsOfSinks []string
+	for _, list := range lists {
+		listsOfSinks = append(listsOfSinks, strings.Replace(list, "collector.", "pod.", 1))
+	}
+	harmlessOfSinks := maps.Clone(harmlessSink)
+	for path, why := range harmless {
+		if rest, ok := strings.CutPrefix(path, "collector."); ok && !ofCollectorsOnly[rest] {
+			harmlessOfSinks["pod."+rest] = why
+		}
 	}
 	for _, kind := range []struct {
 		plural   string
@@ -189,7 +212,7 @@ func TestEachFieldIsGuardedOrNamedAsHarmless(t *testing.T) {
 		least    int // fields that there are
 	}{
 		{"flowcollectors", attempts, guardedByOthers, lists, harmless, 100},
-		{"flowsinks", ofSinks, []string{"from.flowCollector"}, nil, harmlessSink, 20},
+		{"flowsinks", ofSinks, []string{"from.flowCollector"}, listsOfSinks, harmlessOfSinks, 20},
 		{"flowexporters", nil, nil, nil, harmlessExporter, 10},
 	} {
 		t.Run(kind.plural, func(t *testing.T) {

@@ -8,12 +8,13 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
 
 // Attempts to get more of a FlowSink than flows where the administrator lets them go, each with the field that the refusal names.
-var sinkAttempts = []struct{ about, spec, names string }{
+var sinkAttempts = []attempt{
 	{"another image", `{image: "evil.example.com/shell:v1", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
 	{"an image whose name only begins as ours", `{image: "ghcr.io/flowfleet/flowfleet-evil:v1", clickHouse: {url: "http://clickhouse:8123"}}`, "spec.image"},
 	{"another server", `{clickHouse: {url: "https://evil.example.com:8443"}}`, "spec.clickHouse.url"},
@@ -29,6 +30,33 @@ var sinkAttempts = []struct{ about, spec, names string }{
 	{"an allowed server's name with an end", `{clickHouse: {url: "http://clickhouse.:8123"}}`, "spec.clickHouse.url"},
 	{"an allowed server's port with a zero", `{clickHouse: {url: "http://clickhouse:08123"}}`, "spec.clickHouse.url"},
 	{"an allowed server's name in a domain", `{clickHouse: {url: "http://clickhouse.evil.example:8123"}}`, "spec.clickHouse.url"},
+}
+
+// podAttempts are those of FlowCollectors that are about pods, with a FlowSink: both have the same fields there.
+func podAttempts(t *testing.T) (out []attempt) {
+	t.Helper()
+	for _, a := range attempts {
+		var spec map[string]any
+		if err := yaml.Unmarshal([]byte(a.spec), &spec); err != nil {
+			t.Fatal(err)
+		}
+		if pod, ok := spec["collector"].(map[string]any); ok && pod["image"] == nil && pod["hostNetwork"] == nil && pod["nodeTuning"] == nil {
+			spec["pod"] = pod
+			delete(spec, "collector")
+		} else if spec["commonLabels"] == nil && spec["commonAnnotations"] == nil {
+			continue
+		}
+		spec["clickHouse"] = map[string]any{"url": "http://clickhouse:8123"}
+		text, err := yaml.Marshal(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, attempt{a.about, string(text), strings.Replace(a.names, "spec.collector", "spec.pod", 1)})
+	}
+	if len(out) < 30 {
+		t.Errorf("only %d attempts are about pods", len(out))
+	}
+	return out
 }
 
 func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
@@ -52,7 +80,7 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 		}
 		return nil
 	})
-	for _, a := range sinkAttempts {
+	for _, a := range append(sinkAttempts, podAttempts(t)...) {
 		_, err := create(user, "attempt", a.spec, client.DryRunAll)
 		if err == nil {
 			t.Errorf("%s: allowed", a.about)
@@ -67,8 +95,15 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 			t.Errorf("%s: an administrator is refused: %v", a.about, err)
 		}
 	}
-	if _, err := create(user, "plain", `{clickHouse: {url: "http://clickhouse:8123"}, image: "ghcr.io/flowfleet/flowfleet:v1", replicas: 3}`, client.DryRunAll); err != nil {
-		t.Error(err)
+	for _, more := range []string{
+		`image: "ghcr.io/flowfleet/flowfleet:v1", replicas: 3`,
+		`pod: {volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: x}}], volumeMounts: [{name: a, mountPath: /mnt/a}]}`,
+		`pod: {env: [{name: GOMAXPROCS, value: "2"}], annotations: {prometheus.io/scrape: "true"}}`,
+		`pod: {nodeSelector: {disk: ssd}, tolerations: [{key: a, operator: Exists}], securityContext: {runAsUser: 1001}}, podDisruption: {maxUnavailable: 2}`,
+	} {
+		if _, err := create(user, "plain", `{clickHouse: {url: "http://clickhouse:8123"}, `+more+`}`, client.DryRunAll); err != nil {
+			t.Errorf("%s: %v", more, err)
+		}
 	}
 	for _, i := range []int{6, 9} {
 		if _, err := create(reader, "secret", sinkAttempts[i].spec, client.DryRunAll); err != nil {
@@ -88,6 +123,47 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 	}
 	if err := patch(`{"spec":{"clickHouse":{"url":"http://clickhouse:8123/elsewhere"}}}`); err == nil {
 		t.Error("an administrator's Secret was sent elsewhere")
+	}
+	for _, a := range []struct{ about, spec, patch, names string }{
+		{"an own program with the nodes' files", `pod: {volumes: [{name: v, hostPath: {path: /srv}}]}`, `{"image":"` + teamImage + `"}`, "spec.image"},
+		{"an own program with another account", `pod: {serviceAccountName: cloud}`, `{"image":"` + teamImage + `"}`, "spec.image"},
+		{"other nodes with their files", `pod: {volumes: [{name: v, hostPath: {path: /srv}}]}`, `{"pod":{"tolerations":[{"operator":"Exists"}]}}`, "spec.pod.nodeSelector"},
+		{"other nodes before other pods", `pod: {priorityClassName: important}`, `{"pod":{"nodeSelector":{"a":"b"}}}`, "spec.pod.nodeSelector"},
+		{"all room of a node before other pods", `pod: {priorityClassName: important}`, `{"resources":{"requests":{"cpu":"64"}}}`, "spec.resources"},
+		{"a node's room many times before other pods", `pod: {priorityClassName: important}`, `{"replicas":50}`, "spec.resources"},
+		{"another's files by their user", `pod: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}`, `{"pod":{"securityContext":{"runAsUser":1000}}}`, "spec.pod.securityContext"},
+		{"more room behind other pods", `replicas: 1`, `{"replicas":5,"resources":{"requests":{"cpu":"64"}},"pod":{"tolerations":[{"operator":"Exists"}]}}`, ""},
+	} {
+		given, err := create(admin, "lever", `{clickHouse: {url: "http://clickhouse:8123"}, `+a.spec+`}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+a.patch+`}`))
+		t.Run(a.about, func(t *testing.T) {
+			// Who may get Secrets may use the images of tenants.images where sinks have nothing else.
+			checkRefusal(t, reader.Patch(t.Context(), given.DeepCopy(), p, client.DryRunAll), a.names, "flowfleet-flowsink-privileged")
+			checkRefusal(t, user.Patch(t.Context(), given.DeepCopy(), p, client.DryRunAll), a.names, "flowfleet-flowsink-privileged")
+		})
+		if err := admin.Delete(t.Context(), given); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What an administrator has put beside the sinks is no lever for others.
+	o, err = create(admin, "given", `{clickHouse: {url: "http://clickhouse:8123"}, image: "other.example.com/a:v1",
+		pod: {sidecars: [{name: b, image: "b:v1"}], volumes: [{name: v, configMap: {name: ours}}]}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := patch(`{"spec":{"replicas":2,"logLevel":"debug"}}`); err != nil {
+		t.Error(err)
+	}
+	for about, body := range map[string]string{
+		"another image":                   `{"spec":{"image":"other.example.com/b:v1"}}`,
+		"files of a container beside one": `{"spec":{"pod":{"volumes":[{"name":"v","configMap":{"name":"own"}}]}}}`,
+	} {
+		if err := patch(body); err == nil || !strings.Contains(err.Error(), "flowfleet-flowsink-privileged") {
+			t.Errorf("%s: %v", about, err)
+		}
 	}
 }
 

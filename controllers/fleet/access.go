@@ -29,8 +29,3 @@ func Access(c *v1alpha1.FlowCollector) StreamAccess {
 	}
 	return out
 }
-
-// PodSecurity is the security context of pods beside the collectors: none has privileges.
-func PodSecurity(c *v1alpha1.FlowCollector) (*coreac.PodSecurityContextApplyConfiguration, error) {
-	return (&Fleet{Collector: c}).security()
-}

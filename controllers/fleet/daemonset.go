@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 
@@ -75,11 +74,7 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	if err != nil {
 		return nil, err
 	}
-	volumes, err := f.volumes()
-	if err != nil {
-		return nil, err
-	}
-	security, err := f.security()
+	security, err := PodSecurity(&c.SecurityContext)
 	if err != nil {
 		return nil, err
 	}
@@ -88,17 +83,13 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 		security.WithSysctls(coreac.Sysctl().WithName("net.ipv4.ip_unprivileged_port_start").WithValue("0"))
 	}
 	pod := coreac.PodSpec().
-		WithServiceAccountName(cmp.Or(c.ServiceAccountName, ObjectName(f.Collector))).
+		WithServiceAccountName(ObjectName(f.Collector)).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
 		WithSecurityContext(security).
 		WithTerminationGracePeriodSeconds(f.gracePeriod()).
-		WithNodeSelector(c.NodeSelector).
 		WithContainers(container).
-		WithVolumes(volumes...)
-	if c.PriorityClassName != "" {
-		pod.WithPriorityClassName(c.PriorityClassName)
-	}
+		WithVolumes(f.volumes()...)
 	if c.HostNetwork {
 		pod.WithHostNetwork(true).WithDNSPolicy(corev1.DNSClusterFirstWithHostNet)
 	}
@@ -109,34 +100,7 @@ func (f *Fleet) pod() (*coreac.PodSpecApplyConfiguration, error) {
 		}
 		pod.WithInitContainers(tuning).WithVolumes(nodeProc())
 	}
-	if err := f.surroundings(pod); err != nil {
-		return nil, err
-	}
-	for _, s := range c.ImagePullSecrets {
-		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(s.Name))
-	}
-	for i := range c.Tolerations {
-		toleration, err := Convert[coreac.TolerationApplyConfiguration](&c.Tolerations[i])
-		if err != nil {
-			return nil, err
-		}
-		pod.WithTolerations(toleration)
-	}
-	for i := range c.TopologySpreadConstraints {
-		constraint, err := Convert[coreac.TopologySpreadConstraintApplyConfiguration](&c.TopologySpreadConstraints[i])
-		if err != nil {
-			return nil, err
-		}
-		pod.WithTopologySpreadConstraints(constraint)
-	}
-	if c.Affinity != nil {
-		affinity, err := Convert[coreac.AffinityApplyConfiguration](c.Affinity)
-		if err != nil {
-			return nil, err
-		}
-		pod.WithAffinity(affinity)
-	}
-	return pod, nil
+	return pod, AddToPod(pod, &c.Pod, Selector(f.Collector))
 }
 
 func (f *Fleet) bindsPrivilegedPort() bool {
@@ -148,12 +112,8 @@ func (f *Fleet) bindsPrivilegedPort() bool {
 	return false
 }
 
-// gracePeriod leaves time to hand on what is waiting after the drain.
+// gracePeriod, where the spec says none, leaves time to hand on what is waiting after the drain.
 func (f *Fleet) gracePeriod() int64 {
-	c := &f.Collector.Spec.Collector
-	if c.TerminationGracePeriodSeconds != nil {
-		return *c.TerminationGracePeriodSeconds
-	}
 	return int64(f.Configuration.DrainTime.Std().Seconds()) + flushSeconds
 }
 
@@ -167,7 +127,6 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	container := coreac.Container().
 		WithName(component).
 		WithImage(f.Image).
-		WithImagePullPolicy(c.ImagePullPolicy).
 		WithCommand("/collector").
 		WithArgs("run", "--config="+path.Join(configurationDirectory, ConfigurationFile), "--instance=$(POD_NAME)").
 		WithEnv(
@@ -187,20 +146,6 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	}
 	container.WithPorts(coreac.ContainerPort().WithName(MetricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(c.MetricsPort))
 	LimitMemory(container, resources)
-	for i := range c.Env {
-		variable, err := Convert[coreac.EnvVarApplyConfiguration](&c.Env[i])
-		if err != nil {
-			return nil, err
-		}
-		container.WithEnv(variable)
-	}
-	for i := range c.EnvFrom {
-		source, err := Convert[coreac.EnvFromSourceApplyConfiguration](&c.EnvFrom[i])
-		if err != nil {
-			return nil, err
-		}
-		container.WithEnvFrom(source)
-	}
 	for _, v := range f.secretVolumes() {
 		container.WithVolumeMounts(v.sources.Mount(v.name))
 	}
@@ -210,14 +155,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 	if f.Collector.Spec.Output.Buffer.Spool != nil {
 		container.WithVolumeMounts(coreac.VolumeMount().WithName(spoolVolume).WithMountPath(spoolDirectory))
 	}
-	for i := range c.VolumeMounts {
-		mount, err := Convert[coreac.VolumeMountApplyConfiguration](&c.VolumeMounts[i])
-		if err != nil {
-			return nil, err
-		}
-		container.WithVolumeMounts(mount)
-	}
-	return container, nil
+	return container, AddToContainer(container, &c.Pod)
 }
 
 // resources are what the spec says, or what a collector of some thousand exporters needs: the limit has room for the output's

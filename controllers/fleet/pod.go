@@ -2,19 +2,18 @@ package fleet
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// security is the pods' security context. It meets the restricted Pod Security standard whatever the spec says.
-func (f *Fleet) security() (*coreac.PodSecurityContextApplyConfiguration, error) {
-	s := &f.Collector.Spec.Collector.SecurityContext
+// PodSecurity is the security context of pods. It meets the restricted Pod Security standard whatever the spec says.
+func PodSecurity(s *v1alpha1.SecurityContext) (*coreac.PodSecurityContextApplyConfiguration, error) {
 	out := coreac.PodSecurityContext().
 		WithRunAsNonRoot(true).
 		WithSeccompProfile(coreac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
@@ -38,50 +37,103 @@ func orUnprivileged(id *int64) int64 {
 	return *id
 }
 
-// surroundings are what the spec adds to the pod around the collector's container.
-func (f *Fleet) surroundings(pod *coreac.PodSpecApplyConfiguration) error {
-	c := &f.Collector.Spec.Collector
-	if c.RuntimeClassName != "" {
-		pod.WithRuntimeClassName(c.RuntimeClassName)
+// AddToContainer adds what a spec asks for of pods to their own container, after what the operator sets itself.
+func AddToContainer(container *coreac.ContainerApplyConfiguration, spec *v1alpha1.Pod) error {
+	if spec.ImagePullPolicy != "" {
+		container.WithImagePullPolicy(spec.ImagePullPolicy)
 	}
-	if c.DNSPolicy != "" {
-		pod.WithDNSPolicy(c.DNSPolicy)
+	if err := each(spec.Env, container.WithEnv); err != nil {
+		return err
 	}
-	if c.DNSConfig != nil {
-		dns, err := Convert[coreac.PodDNSConfigApplyConfiguration](c.DNSConfig)
+	if err := each(spec.EnvFrom, container.WithEnvFrom); err != nil {
+		return err
+	}
+	return each(spec.VolumeMounts, container.WithVolumeMounts)
+}
+
+// AddToPod adds what a spec asks for of pods, which selector selects, to one that has its own container, volumes and security context.
+func AddToPod(pod *coreac.PodSpecApplyConfiguration, spec *v1alpha1.Pod, selector map[string]string) error {
+	pod.WithNodeSelector(spec.NodeSelector)
+	name(&pod.ServiceAccountName, spec.ServiceAccountName)
+	name(&pod.PriorityClassName, spec.PriorityClassName)
+	name(&pod.RuntimeClassName, spec.RuntimeClassName)
+	if spec.DNSPolicy != "" {
+		pod.WithDNSPolicy(spec.DNSPolicy)
+	}
+	if spec.TerminationGracePeriodSeconds != nil {
+		pod.WithTerminationGracePeriodSeconds(*spec.TerminationGracePeriodSeconds)
+	}
+	if spec.DNSConfig != nil {
+		dns, err := Convert[coreac.PodDNSConfigApplyConfiguration](spec.DNSConfig)
 		if err != nil {
 			return err
 		}
 		pod.WithDNSConfig(dns)
 	}
-	for i := range c.InitContainers {
-		container, err := Convert[coreac.ContainerApplyConfiguration](&c.InitContainers[i])
+	if spec.Affinity != nil {
+		affinity, err := Convert[coreac.AffinityApplyConfiguration](spec.Affinity)
 		if err != nil {
 			return err
 		}
-		pod.WithInitContainers(container)
+		pod.WithAffinity(affinity)
 	}
-	for i := range c.Sidecars {
-		container, err := Convert[coreac.ContainerApplyConfiguration](&c.Sidecars[i])
+	before := len(pod.TopologySpreadConstraints)
+	for _, err := range []error{
+		each(spec.InitContainers, pod.WithInitContainers),
+		each(spec.Sidecars, pod.WithContainers),
+		each(spec.Volumes, pod.WithVolumes),
+		each(spec.ImagePullSecrets, pod.WithImagePullSecrets),
+		each(spec.Tolerations, pod.WithTolerations),
+		each(spec.TopologySpreadConstraints, pod.WithTopologySpreadConstraints),
+	} {
 		if err != nil {
 			return err
 		}
-		pod.WithContainers(container)
+	}
+	for i := before; i < len(pod.TopologySpreadConstraints); i++ {
+		if c := &pod.TopologySpreadConstraints[i]; c.LabelSelector == nil { // Kubernetes would count no pods
+			c.WithLabelSelector(metaac.LabelSelector().WithMatchLabels(selector))
+		}
+	}
+	return nil
+}
+
+// name sets a name, unless the spec gives none.
+func name(to **string, given string) {
+	if given != "" {
+		*to = &given
+	}
+}
+
+// each adds apply configurations of elements of the API.
+func each[From, To, Owner any](elements []From, add func(...*To) Owner) error {
+	for i := range elements {
+		element, err := Convert[To](&elements[i])
+		if err != nil {
+			return err
+		}
+		add(element)
 	}
 	return nil
 }
 
 // Problems says what of a spec cannot become pods, which its schema leaves open.
 func Problems(c *v1alpha1.FlowCollector) []string {
-	var out []string
-	seen := map[string]string{component: "the collector's own"}
+	taken := map[string]string{component: "the collector's own"}
 	if c.Spec.Collector.NodeTuning == v1alpha1.NodeTuningReceiveBuffer {
-		seen[tuningContainer] = "the operator's own"
+		taken[tuningContainer] = "the operator's own"
 	}
+	return PodProblems("collector", &c.Spec.Collector.Pod, taken)
+}
+
+// PodProblems says what of the section path of a spec cannot become pods, which its schema leaves open. Taken are names of containers that the
+// pods have besides, with whose they are.
+func PodProblems(path string, spec *v1alpha1.Pod, taken map[string]string) []string {
+	var out []string
 	for _, list := range []struct {
 		path       string
 		containers []v1alpha1.Container
-	}{{"collector.initContainers", c.Spec.Collector.InitContainers}, {"collector.sidecars", c.Spec.Collector.Sidecars}} {
+	}{{path + ".initContainers", spec.InitContainers}, {path + ".sidecars", spec.Sidecars}} {
 		for i := range list.containers {
 			path := fmt.Sprintf("%s[%d]", list.path, i)
 			var container corev1.Container
@@ -94,15 +146,14 @@ func Problems(c *v1alpha1.FlowCollector) []string {
 			if container.Name == "" || container.Image == "" {
 				out = append(out, path+": name and image are required")
 			}
-			if other, ok := seen[container.Name]; ok {
+			if other, ok := taken[container.Name]; ok {
 				out = append(out, fmt.Sprintf("%s.name: %q is %s name too", path, container.Name, other))
 			}
-			seen[container.Name] = path + "'s"
+			taken[container.Name] = path + "'s"
 		}
 	}
-	d := &c.Spec.Collector
-	if cmp.Or(d.DNSPolicy, corev1.DNSClusterFirst) == corev1.DNSNone && (d.DNSConfig == nil || len(d.DNSConfig.Nameservers) == 0) {
-		out = append(out, "collector.dnsConfig.nameservers: the dnsPolicy None needs at least one")
+	if spec.DNSPolicy == corev1.DNSNone && (spec.DNSConfig == nil || len(spec.DNSConfig.Nameservers) == 0) {
+		out = append(out, path+".dnsConfig.nameservers: the dnsPolicy None needs at least one")
 	}
 	return out
 }

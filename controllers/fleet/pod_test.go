@@ -25,18 +25,18 @@ func TestContainersThatCannotBeAreNamedWithTheirPlace(t *testing.T) {
 		spec  v1alpha1.Collector
 		want  []string
 	}{
-		{"a sidecar", v1alpha1.Collector{Sidecars: containers(`{"name":"a","image":"b:v1","env":[{"name":"X","value":"y"}]}`)}, nil},
-		{"a field that Kubernetes does not have", v1alpha1.Collector{Sidecars: containers(`{"name":"a","image":"b","commands":["x"]}`)},
+		{"a sidecar", v1alpha1.Collector{Pod: v1alpha1.Pod{Sidecars: containers(`{"name":"a","image":"b:v1","env":[{"name":"X","value":"y"}]}`)}}, nil},
+		{"a field that Kubernetes does not have", v1alpha1.Collector{Pod: v1alpha1.Pod{Sidecars: containers(`{"name":"a","image":"b","commands":["x"]}`)}},
 			[]string{`collector.sidecars[0]: it is no container as Kubernetes has it: json: unknown field "commands"`}},
-		{"a field of another type", v1alpha1.Collector{InitContainers: containers(`{"name":"a","image":1}`)}, []string{"collector.initContainers[0]"}},
-		{"no image", v1alpha1.Collector{Sidecars: containers(`{"name":"a"}`)}, []string{"collector.sidecars[0]: name and image are required"}},
-		{"the collector's own name", v1alpha1.Collector{Sidecars: containers(`{"name":"collector","image":"b"}`)}, []string{"collector.sidecars[0].name"}},
+		{"a field of another type", v1alpha1.Collector{Pod: v1alpha1.Pod{InitContainers: containers(`{"name":"a","image":1}`)}}, []string{"collector.initContainers[0]"}},
+		{"no image", v1alpha1.Collector{Pod: v1alpha1.Pod{Sidecars: containers(`{"name":"a"}`)}}, []string{"collector.sidecars[0]: name and image are required"}},
+		{"the collector's own name", v1alpha1.Collector{Pod: v1alpha1.Pod{Sidecars: containers(`{"name":"collector","image":"b"}`)}}, []string{"collector.sidecars[0].name"}},
 		{"the name of the container that tunes the node", v1alpha1.Collector{NodeTuning: v1alpha1.NodeTuningReceiveBuffer,
-			InitContainers: containers(`{"name":"tune-node","image":"b"}`)},
+			Pod: v1alpha1.Pod{InitContainers: containers(`{"name":"tune-node","image":"b"}`)}},
 			[]string{`collector.initContainers[0].name: "tune-node" is the operator's own name too`}},
-		{"one name twice", v1alpha1.Collector{InitContainers: containers(`{"name":"a","image":"b"}`), Sidecars: containers(`{"name":"a","image":"b"}`)},
+		{"one name twice", v1alpha1.Collector{Pod: v1alpha1.Pod{InitContainers: containers(`{"name":"a","image":"b"}`), Sidecars: containers(`{"name":"a","image":"b"}`)}},
 			[]string{`collector.sidecars[0].name: "a" is collector.initContainers[0]'s name too`}},
-		{"no nameserver", v1alpha1.Collector{DNSPolicy: corev1.DNSNone}, []string{"collector.dnsConfig.nameservers"}},
+		{"no nameserver", v1alpha1.Collector{Pod: v1alpha1.Pod{DNSPolicy: corev1.DNSNone}}, []string{"collector.dnsConfig.nameservers"}},
 	} {
 		got := Problems(&v1alpha1.FlowCollector{Spec: v1alpha1.FlowCollectorSpec{Collector: test.spec}})
 		if len(got) != len(test.want) {

@@ -37,6 +37,19 @@ func (f *Fleet) Service() *coreac.ServiceApplyConfiguration {
 	if s.LoadBalancerClass != nil {
 		spec.WithLoadBalancerClass(*s.LoadBalancerClass)
 	}
+	if s.AllocateLoadBalancerNodePorts != nil {
+		spec.WithAllocateLoadBalancerNodePorts(*s.AllocateLoadBalancerNodePorts)
+	}
+	if s.HealthCheckNodePort != 0 {
+		spec.WithHealthCheckNodePort(s.HealthCheckNodePort)
+	}
+	if s.InternalTrafficPolicy != nil {
+		spec.WithInternalTrafficPolicy(*s.InternalTrafficPolicy)
+	}
+	if s.SessionAffinityTimeout != nil {
+		spec.WithSessionAffinityConfig(coreac.SessionAffinityConfig().
+			WithClientIP(coreac.ClientIPConfig().WithTimeoutSeconds(int32(s.SessionAffinityTimeout.Std().Seconds()))))
+	}
 	spec.WithLoadBalancerSourceRanges(s.LoadBalancerSourceRanges...)
 	spec.WithIPFamilies(s.IPFamilies...)
 	if s.IPFamilyPolicy != nil {

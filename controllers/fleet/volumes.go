@@ -11,8 +11,8 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// volumes of a pod: the configuration, the Secrets of each NATS section, the spool, and the user's own.
-func (f *Fleet) volumes() ([]*coreac.VolumeApplyConfiguration, error) {
+// volumes of a pod: the configuration, the Secrets of each NATS section, and the spool. The user's own come after them.
+func (f *Fleet) volumes() []*coreac.VolumeApplyConfiguration {
 	out := []*coreac.VolumeApplyConfiguration{coreac.Volume().
 		WithName(configurationVolume).
 		WithConfigMap(coreac.ConfigMapVolumeSource().WithName(ObjectName(f.Collector)))}
@@ -27,14 +27,7 @@ func (f *Fleet) volumes() ([]*coreac.VolumeApplyConfiguration, error) {
 	if s := f.Collector.Spec.Output.Buffer.Spool; s != nil {
 		out = append(out, f.spool(s))
 	}
-	for i := range f.Collector.Spec.Collector.Volumes {
-		volume, err := Convert[coreac.VolumeApplyConfiguration](&f.Collector.Spec.Collector.Volumes[i])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, volume)
-	}
-	return out, nil
+	return out
 }
 
 // spoolOverhead is what the files of a spool may take beyond what they hold.

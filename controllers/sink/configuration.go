@@ -40,7 +40,8 @@ func (s *Sink) Configuration() *service.Config {
 		AckWait:    duration(spec.AckWait),
 		Workers:    int(spec.Workers),
 		ClickHouse: clickHouse(&spec.ClickHouse),
-		HTTP:       config.HTTP{Address: fmt.Sprintf(":%d", port)},
+		HTTP:       config.HTTP{Address: fmt.Sprintf(":%d", port), Profiling: spec.Profiling},
+		Log:        config.Log{Level: string(spec.LogLevel)},
 		Refused: service.Refused{
 			Subject: "flowfleet.refused." + s.Sink.Namespace + "." + s.Sink.Name,
 			Stream:  refusedStream(s.Sink, s.Stream),
@@ -96,6 +97,7 @@ func (s *Sink) ConfigMap() (*coreac.ConfigMapApplyConfiguration, error) {
 	}
 	return coreac.ConfigMap(ObjectName(s.Sink), s.Sink.Namespace).
 		WithLabels(s.labels()).
+		WithAnnotations(s.Sink.Spec.CommonAnnotations).
 		WithOwnerReferences(s.owner()).
 		WithData(map[string]string{configurationFile: string(file)}), nil
 }

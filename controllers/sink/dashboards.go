@@ -26,8 +26,8 @@ func (s *Sink) Dashboards() (*coreac.ConfigMapApplyConfiguration, error) {
 		return nil, fmt.Errorf("the dashboards of FlowSink %s: %w", s.Sink.Name, err)
 	}
 	return coreac.ConfigMap(DashboardsName(s.Sink), s.Sink.Namespace).
-		WithLabels(fleet.DashboardLabels(d)).
-		WithLabels(s.labels()).
+		WithLabels(s.labels(fleet.DashboardLabels(d))).
+		WithAnnotations(s.Sink.Spec.CommonAnnotations).
 		WithOwnerReferences(s.owner()).
 		WithData(dashboards.Files(all)), nil
 }

@@ -10,6 +10,7 @@ import (
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/sink/service"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
@@ -27,18 +28,21 @@ func (s *Sink) Deployment() (*appsac.DeploymentApplyConfiguration, error) {
 	}
 	return appsac.Deployment(ObjectName(s.Sink), s.Sink.Namespace).
 		WithLabels(s.labels()).
+		WithAnnotations(s.Sink.Spec.CommonAnnotations).
 		WithOwnerReferences(s.owner()).
 		WithSpec(appsac.DeploymentSpec().
 			WithReplicas(Replicas(s.Sink)).
 			WithSelector(metaac.LabelSelector().WithMatchLabels(Selector(s.Sink))).
 			WithTemplate(coreac.PodTemplateSpec().
-				WithLabels(s.labels()).
+				WithLabels(s.labels(s.Sink.Spec.Pod.Labels)).
+				WithAnnotations(s.Sink.Spec.Pod.Annotations).
 				WithAnnotations(map[string]string{fleet.AnnotationConfiguration: hash(file)}).
 				WithSpec(pod))), nil
 }
 
 func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
-	security, err := fleet.PodSecurity(s.Collector)
+	spec := s.podSpec()
+	security, err := fleet.PodSecurity(&spec.SecurityContext)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +55,9 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	secrets := s.clickHouseSecrets()
 	if len(secrets) > 0 {
 		container.WithVolumeMounts(secrets.Mount(clickHouseVolume))
+	}
+	if err := fleet.AddToContainer(container, spec); err != nil {
+		return nil, err
 	}
 	pod := coreac.PodSpec().
 		WithAutomountServiceAccountToken(false).
@@ -65,10 +72,20 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 	if len(secrets) > 0 {
 		pod.WithVolumes(secrets.Volume(clickHouseVolume))
 	}
-	for _, p := range s.Collector.Spec.Collector.ImagePullSecrets {
-		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(p.Name))
+	return pod, fleet.AddToPod(pod, spec, Selector(s.Sink))
+}
+
+// podSpec is what the FlowSink says of its pods. As whom they run, and with which Secrets their image is pulled, is as in the FlowCollector
+// where it says nothing of that: both are of one platform and, by default, of one registry.
+func (s *Sink) podSpec() *v1alpha1.Pod {
+	out := s.Sink.Spec.Pod
+	if out.SecurityContext == (v1alpha1.SecurityContext{}) {
+		out.SecurityContext = s.Collector.Spec.Collector.SecurityContext
 	}
-	return pod, nil
+	if len(out.ImagePullSecrets) == 0 {
+		out.ImagePullSecrets = s.Collector.Spec.Collector.ImagePullSecrets
+	}
+	return &out
 }
 
 // clickHouseSecrets are files, which a sink reads with each request and each connection.

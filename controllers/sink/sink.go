@@ -3,6 +3,7 @@ package sink
 import (
 	"cmp"
 	"fmt"
+	"maps"
 
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
@@ -56,6 +57,9 @@ func (s *Sink) Problems() []string {
 		out = append(out, fmt.Sprintf("FlowCollector %s: spec.output.encoding is JSON, which ClickHouse's tables do not take: choose Protobuf",
 			s.Collector.Name))
 	}
+	for _, p := range fleet.PodProblems("pod", &s.Sink.Spec.Pod, map[string]string{Component: "the sink's own"}) {
+		out = append(out, "spec."+p)
+	}
 	filled := s.Configuration()
 	filled.SetDefaults()
 	for _, p := range filled.Check() {
@@ -64,8 +68,13 @@ func (s *Sink) Problems() []string {
 	return out
 }
 
-func (s *Sink) labels() map[string]string {
-	out := Selector(s.Sink)
+// labels are those of an object: what the user asks for, and the operator's own, which win.
+func (s *Sink) labels(users ...map[string]string) map[string]string {
+	out := make(map[string]string)
+	for _, m := range append([]map[string]string{s.Sink.Spec.CommonLabels}, users...) {
+		maps.Copy(out, m)
+	}
+	maps.Copy(out, Selector(s.Sink))
 	out[fleet.LabelManagedBy] = fleet.Product
 	return out
 }

@@ -7,6 +7,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	policyac "k8s.io/client-go/applyconfigurations/policy/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -15,6 +19,9 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
+
+// golden are the files of FlowSinks in testdata.
+var golden = []string{"minimal", "complete", "knobs", "platform"}
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
@@ -26,7 +33,7 @@ func read(t *testing.T, name string) *Sink {
 }
 
 func TestObjectsOfASink(t *testing.T) {
-	for _, name := range []string{"minimal", "complete"} {
+	for _, name := range golden {
 		t.Run(name, func(t *testing.T) {
 			s := read(t, name)
 			configMap, err := s.ConfigMap()
@@ -37,26 +44,40 @@ func TestObjectsOfASink(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			dashboards, err := s.Dashboards()
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects := []any{configMap, deployment}
+			if budget := s.DisruptionBudget(); budget != nil {
+				objects = append(objects, budget)
+			}
+			if dashboards != nil {
+				for name := range dashboards.Data {
+					dashboards.Data[name] = "(a dashboard)"
+				}
+				objects = append(objects, dashboards)
+			}
 			var got []byte
-			for _, o := range []any{configMap, deployment} {
+			for _, o := range objects {
 				b, err := yaml.Marshal(o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				got = append(append(got, "---\n"...), b...)
 			}
-			golden := "testdata/" + name + ".golden.yaml"
+			file := "testdata/" + name + ".golden.yaml"
 			if *update {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
+				if err := os.WriteFile(file, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden)
+			want, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("other than %s (-want +got); go test ./controllers/sink -update writes it anew:\n%s", golden, diff)
+				t.Errorf("other than %s (-want +got); go test ./controllers/sink -update writes it anew:\n%s", file, diff)
 			}
 		})
 	}
@@ -64,7 +85,7 @@ func TestObjectsOfASink(t *testing.T) {
 
 // The file is read by the very code that "collector sink" reads it with.
 func TestSinksAcceptTheirConfiguration(t *testing.T) {
-	for _, name := range []string{"minimal", "complete"} {
+	for _, name := range golden {
 		s := read(t, name)
 		if problems := s.Problems(); len(problems) > 0 {
 			t.Errorf("%s: %v", name, problems)
@@ -153,5 +174,36 @@ func TestFlowsAsJSONAreNotStored(t *testing.T) {
 	s.Collector.Spec.Output.Encoding = v1alpha1.EncodingJSON
 	if problems := s.Problems(); len(problems) != 1 || !strings.Contains(problems[0], "choose Protobuf") {
 		t.Errorf("%q", problems)
+	}
+}
+
+// Of one sink a budget would let none be evicted, or would bound nothing; a sink that cannot store is no reason to keep a node from being drained.
+func TestSeveralSinksAreEvictedOneAtATimeAndASingleOneWhenever(t *testing.T) {
+	budget := func(replicas int32) *policyac.PodDisruptionBudgetApplyConfiguration {
+		s := read(t, "minimal")
+		s.Sink.Spec.Replicas = &replicas
+		return s.DisruptionBudget()
+	}
+	for _, replicas := range []int32{0, 1} {
+		if b := budget(replicas); b != nil {
+			t.Errorf("%d sinks: %+v", replicas, b.Spec)
+		}
+	}
+	b := budget(2)
+	if b == nil || b.Spec.MaxUnavailable.String() != "1" || *b.Spec.UnhealthyPodEvictionPolicy != policyv1.AlwaysAllow {
+		t.Fatalf("2 sinks: %+v", b)
+	}
+	if diff := cmp.Diff(Selector(read(t, "minimal").Sink), b.Spec.Selector.MatchLabels); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestContainersBesideASinkThatCannotBeAreNamedWithTheirPlace(t *testing.T) {
+	s := read(t, "minimal")
+	s.Sink.Spec.Pod.Sidecars = []v1alpha1.Container{{RawExtension: runtime.RawExtension{Raw: []byte(`{"name":"sink","image":"b"}`)}}}
+	s.Sink.Spec.Pod.DNSPolicy = corev1.DNSNone
+	want := []string{`spec.pod.sidecars[0].name: "sink" is the sink's own name too`, "spec.pod.dnsConfig.nameservers: the dnsPolicy None needs at least one"}
+	if diff := cmp.Diff(want, s.Problems()); diff != "" {
+		t.Error(diff)
 	}
 }
