@@ -82,8 +82,8 @@ func TestALimitRangeThatRefusesPodsIsNotTakenForAStartThatTakesTime(t *testing.T
 		t.Fatal(err)
 	}
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
-		fc.Spec.Collector.Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
-		fc.Spec.Collector.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}
+		fc.Spec.Collector.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}}
 	})
 	set := w.daemonSet(fc)
 	pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
