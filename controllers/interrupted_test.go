@@ -229,7 +229,7 @@ func TestWhatIsDeletedInTheMidstOfAPassIsMadeAgainAndNotCalledThere(t *testing.T
 	o := startOperator(w, w.s, w.namespace, operatorOptions{between: m.between})
 	var fleets []*v1alpha1.FlowCollector
 	for _, kind := range []string{"service", "daemonset", "configmap", "budget", "account", "flowcollector"} {
-		for n := range 8 {
+		for n := range 5 {
 			change := []func(*v1alpha1.FlowCollector){everything}
 			if kind == "flowcollector" && n%2 == 0 {
 				change = append(change, deletesBoth)

@@ -70,3 +70,38 @@ func TestAQuotaThatRefusesAnObjectIsToldAndHeals(t *testing.T) {
 	w.run(fc, 0)
 	w.expectReady(fc)
 }
+
+// A LimitRange refuses pods, and not the DaemonSet that is to make them; one that only fills in pods' resources is no reason to write again.
+func TestALimitRangeThatRefusesPodsIsNotTakenForAStartThatTakesTime(t *testing.T) {
+	w := newWorld(t)
+	o := w.start()
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "large"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+		Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Ti")},
+		Default: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Ti")}, DefaultRequest: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Ti")}}}}}
+	if err := w.c.Create(t.Context(), limits); err != nil {
+		t.Fatal(err)
+	}
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Collector.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}}
+	})
+	set := w.daemonSet(fc)
+	pod := &corev1.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
+	pod.Name, pod.Namespace = "edge-collector-1", w.namespace
+	natstest.Eventually(t, "the API server refuses a pod", func() bool {
+		err := w.c.Create(t.Context(), pod.DeepCopy())
+		return err != nil && strings.Contains(err.Error(), "minimum memory usage per Container")
+	})
+	set.Status.ObservedGeneration, set.Status.DesiredNumberScheduled = set.Generation, 3
+	if err := w.c.Status().Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, judge.ReasonStarting, "pods are not made", "kubectl describe daemonset edge-collector -n "+w.namespace)
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonStarting)
+	o.settle(fc)
+	before := o.writes.count()
+	o.reconcile(fc)
+	if wrote := o.writes.since(before); len(wrote) > 0 {
+		t.Errorf("another look writes %q", wrote)
+	}
+}
