@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/clickhousetest"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // running is a sink within the test.
@@ -285,5 +288,40 @@ func TestTwoSinksStoreIntoOneTable(t *testing.T) {
 		if read, stored := r.books(); read != stored || stored != []float64{40, 20, 40}[i] {
 			t.Errorf("sink %d: %v were read, %v are stored", i, read, stored)
 		}
+	}
+}
+
+// Somebody deletes the consumer, long after ClickHouse forgot what it has: the next consumer goes on where the operator says that it was.
+func TestWhatIsStoredIsNotStoredAgainWhenSomebodyDeletesTheConsumer(t *testing.T) {
+	clickhouse := clickhousetest.Start(t)
+	js := newStream(t, natstest.Start(t))
+	file := filepath.Join(t.TempDir(), status.BookmarkFile)
+	r := run(t, js.Conn().ConnectedUrl(), clickhouse.URL(), "bookmarkFile: "+file+"\n")
+	for _, table := range []string{"flows", "protocols_1m", "interfaces_5m"} { // those that are compared; of 10,000
+		clickhouse.Query("ALTER TABLE flowfleet." + table + " MODIFY SETTING non_replicated_deduplication_window = 5")
+	}
+	publishFlows(t, js, 30)
+	rest(t, js)
+	said, err := status.DecodeSink(strings.NewReader(get("http://" + r.address + status.SinkPath)))
+	if err != nil || said.Place == nil {
+		t.Fatalf("%+v, %v", said, err)
+	}
+	mark, err := said.Place.Bookmark().Encode() // as the operator does
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, mark, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	if err := js.DeleteConsumer(t.Context(), "flows", "clickhouse"); err != nil {
+		t.Fatal(err)
+	}
+	publishFlows(t, js, 10)
+	r = run(t, js.Conn().ConnectedUrl(), clickhouse.URL(), "bookmarkFile: "+file+"\n")
+	rest(t, js)
+	exact(t, clickhouse, 40)
+	if read, stored := r.books(); read != 10 || stored != 10 {
+		t.Errorf("%v messages were read again and %v stored, of 10", read, stored)
 	}
 }
