@@ -456,7 +456,7 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"{ipFamilies: [IPv4, IPv4], ipFamilyPolicy: PreferDualStack}"},
 	},
 	{
-		path: "spec.service", says: "Kubernetes does not let it change",
+		path: "spec.service", says: "loadBalancerClass: Kubernetes does not let it change",
 		validChange: []change{
 			{"{loadBalancerClass: a}", "{loadBalancerClass: a, annotations: {b: c}}"},
 			{"{loadBalancerClass: a}", "{type: ClusterIP}"},
