@@ -111,7 +111,7 @@ func TestMetricsAndAlertsThatTheGuidesNameExist(t *testing.T) {
 }
 
 // others are words with a dot that are no fields of ours: they, or what they begin with, and what that is.
-var others = map[string]string{"flowcollectors": "a resource", "flowfleet": "a group, a subject", "jetstream": "Vector's", "sample": "sFlow's",
+var others = map[string]string{"flowcollectors": "a resource", "flowsinks": "a resource", "flowfleet": "a group, a subject", "jetstream": "Vector's", "sample": "sFlow's",
 	"storage": "Kubernetes'", "number": "an element", "status.storedVersions": "a definition's", "securityContext.sysctls": "a pod's",
 	"tls.crt": "a Secret's", "tls.key": "a Secret's", "ca.crt": "a Secret's"}
 
