@@ -180,7 +180,7 @@ func TestWhatAServerLosesThatIsKilledInTheMiddleOfInsertsIsNoMoreThanTheSinkCoun
 	}, nil))
 	t.Cleanup(front.Close)
 	r := run(t, js.Conn().ConnectedUrl(), front.URL, "")
-	const rounds, each = 5, 20
+	const rounds, each = 3, 6
 	for round := range rounds {
 		select {
 		case <-inserting:
@@ -232,9 +232,10 @@ func TestABatchOfAReplicaThatIsKilledBeforeItAcknowledgesIsStoredOnceByTheOther(
 		return s
 	}
 	run(t, js.Conn().ConnectedUrl(), front(false).URL, "ackWait: 1s\n")
-	p := &process{t: t, file: write(t, fmt.Sprintf("nats: {urls: ['%s']}\nackWait: 1s\nhttp: {address: '-'}\nclickhouse: {url: '%s', timeout: 60s}\n",
-		js.Conn().ConnectedUrl(), front(true).URL))}
-	const rounds = 3
+	other := &running{t: t, address: "127.0.0.1:" + strconv.Itoa(natstest.FreePort(t))}
+	p := &process{t: t, file: write(t, fmt.Sprintf("nats: {urls: ['%s']}\nackWait: 1s\nhttp: {address: '%s'}\nclickhouse: {url: '%s', timeout: 60s}\n",
+		js.Conn().ConnectedUrl(), other.address, front(true).URL))}
+	const rounds = 2
 	messages := 0
 	for range rounds {
 		mu.Lock()
@@ -242,10 +243,11 @@ func TestABatchOfAReplicaThatIsKilledBeforeItAcknowledgesIsStoredOnceByTheOther(
 		mu.Unlock()
 		p.start()
 		t.Cleanup(func() { p.end(syscall.SIGKILL) })
+		natstest.Eventually(t, "the other sink is ready", other.ready)
 		natstest.Eventually(t, "the other sink has stored a batch", func() bool {
-			publishFlows(t, js, 5)
-			messages += 5
-			time.Sleep(200 * time.Millisecond)
+			publishFlows(t, js, 8) // each has 4 workers
+			messages += 8
+			time.Sleep(time.Second)
 			mu.Lock()
 			defer mu.Unlock()
 			return len(held) > before
