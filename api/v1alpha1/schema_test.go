@@ -21,12 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
 
-// readCRD reads the definition of FlowCollectors as it is generated.
-func readCRD(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
-	t.Helper()
-	return readDefinition(t, "flowcollectors")
-}
-
+// readDefinition reads the definition of a kind, by its plural, as it is generated.
 func readDefinition(t *testing.T, kinds string) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	b, err := os.ReadFile("../../config/crd/bases/flowfleet.io_" + kinds + ".yaml")
