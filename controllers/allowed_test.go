@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -26,6 +27,11 @@ func TestWhatTheFlagsDoNotAllowIsRefusedWithItsPlace(t *testing.T) {
 			NATS: v1alpha1.NATS{URLs: []string{"nats://nats:4222"}}}, nil},
 		{"the operator's own image", v1alpha1.FlowCollectorSpec{Collector: v1alpha1.Collector{Image: "own:v1"}}, nil},
 		{"another image", v1alpha1.FlowCollectorSpec{Collector: v1alpha1.Collector{Image: "evil:v1"}}, []string{"spec.collector.image: evil:v1"}},
+		{"other images beside the collector", v1alpha1.FlowCollectorSpec{Collector: v1alpha1.Collector{Pod: v1alpha1.Pod{
+			InitContainers: []v1alpha1.Container{{RawExtension: runtime.RawExtension{Raw: []byte(`{"name":"a","image":"example.com/flowfleet:v1","Image":"evil:v1"}`)}}},
+			Sidecars: []v1alpha1.Container{{RawExtension: runtime.RawExtension{Raw: []byte(`{"name":"b","image":"example.com/flowfleet:v1"}`)}},
+				{RawExtension: runtime.RawExtension{Raw: []byte(`{"name":"c","image":"evil:v1"}`)}}},
+		}}}, []string{"spec.collector.initContainers[0].image: evil:v1", "spec.collector.sidecars[1].image: evil:v1"}},
 		{"other servers in each place", v1alpha1.FlowCollectorSpec{
 			NATS:          v1alpha1.NATS{URLs: []string{"nats://nats:4222", "nats://kubernetes.default:443"}},
 			TemplateStore: v1alpha1.TemplateStore{NATS: &v1alpha1.NATS{URLs: []string{"nats://a:1"}}},
