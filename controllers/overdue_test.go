@@ -31,7 +31,7 @@ func (a *ages) Since(t time.Time) time.Duration { return time.Since(t) + time.Du
 func TestConditionsDoNotGoOnClaimingWhatWasFoundInNATSLongAgo(t *testing.T) {
 	w := newWorld(t)
 	looks := &ages{}
-	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Clock: looks}})
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Now: looks.Now}})
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "reader"}} })
 	w.run(fc, 0)
 	w.expectReady(fc)
@@ -52,7 +52,7 @@ func TestConditionsDoNotGoOnClaimingWhatWasFoundInNATSLongAgo(t *testing.T) {
 func TestAConnectionThatNobodyTriesIsHeldAndSaidToBe(t *testing.T) {
 	w := newWorld(t)
 	looks := &ages{}
-	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Clock: looks}})
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Now: looks.Now}})
 	fc := w.create("edge")
 	w.run(fc, 0)
 	w.expectReady(fc)
@@ -73,7 +73,7 @@ func TestADeletionThatNobodyComesToIsSaidToWaitAndGivenUp(t *testing.T) {
 	w := newWorld(t)
 	clock, looks := &laterClock{}, &ages{}
 	silent := liar(t, func(string) string { return "" })
-	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock, looks: jetstream.ProberOptions{Clock: looks}})
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock, looks: jetstream.ProberOptions{Now: looks.Now}})
 	fc := w.create("edge", deletesBoth)
 	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
 	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.URLs = []string{silent} })

@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"sync"
 	"time"
-
-	"k8s.io/utils/clock"
 )
 
 // Times of the Prober. Each is stretched at random by up to a quarter, so that looks do not come in step.
@@ -35,7 +33,7 @@ const maxDeeds = 32
 type Prober struct {
 	notify   func(Key)
 	interval time.Duration // a shorter one in tests
-	clock    clock.PassiveClock
+	now      func() time.Time
 
 	mu     sync.Mutex
 	fleets map[Key]*fleet
@@ -51,8 +49,8 @@ type ProberOptions struct {
 	Notify func(Key)
 	// Interval between two looks that went well; 30 s where it is 0.
 	Interval time.Duration
-	// Clock by which looks age; the machine's where it is nil.
-	Clock clock.PassiveClock
+	// Now is the time by which looks age; the machine's where it is nil.
+	Now func() time.Time
 }
 
 // fleet is what is wanted for one FlowCollector, and what was found.
@@ -82,7 +80,7 @@ type task struct {
 
 // NewProber returns a Prober that does nothing before Run.
 func NewProber(o ProberOptions) *Prober {
-	p := &Prober{notify: o.Notify, interval: o.Interval, clock: o.Clock, fleets: make(map[Key]*fleet), pools: make(map[identity]*pool),
+	p := &Prober{notify: o.Notify, interval: o.Interval, now: o.Now, fleets: make(map[Key]*fleet), pools: make(map[identity]*pool),
 		wake: make(chan struct{}, 1)}
 	if p.notify == nil {
 		p.notify = func(Key) {}
@@ -90,8 +88,8 @@ func NewProber(o ProberOptions) *Prober {
 	if p.interval == 0 {
 		p.interval = interval
 	}
-	if p.clock == nil {
-		p.clock = clock.RealClock{}
+	if p.now == nil {
+		p.now = time.Now
 	}
 	for i := range p.lanes {
 		p.lanes[i] = lane{slots: laneSlots[i], running: make(map[string]int)}
@@ -129,7 +127,7 @@ func (p *Prober) replace(f *fleet, owner Owner, before *task, wanted bool, set f
 	if !wanted {
 		return nil
 	}
-	t := &task{fleet: f, owner: owner, made: p.clock.Now(), due: time.Now()}
+	t := &task{fleet: f, owner: owner, made: p.now(), due: time.Now()}
 	if before != nil {
 		t.made = before.made
 		t.bucket, t.stream = before.bucket, before.stream
@@ -280,9 +278,9 @@ func (t *task) next() time.Time {
 // age is that of the last look, or of the task, where there was none.
 func (p *Prober) age(t *task) time.Duration {
 	if at := t.look().At; !at.IsZero() {
-		return p.clock.Since(at)
+		return p.now().Sub(at)
 	}
-	return p.clock.Since(t.made)
+	return p.now().Sub(t.made)
 }
 
 // stretched is a time with up to a quarter more.
