@@ -62,7 +62,8 @@ func TestAFleetThatIsEditedAllTheTimeIsSettledOnlyOnceItIs(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cluster := &rolling{done: make(map[string]bool)}
 	var running sync.WaitGroup
-	running.Go(func() { cluster.run(ctx, w.c, fc) })
+	of := fc.DeepCopy()
+	running.Go(func() { cluster.run(ctx, w.c, of) })
 	t.Cleanup(func() { cancel(); running.Wait() })
 	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 
