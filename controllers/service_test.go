@@ -101,11 +101,11 @@ func TestKnobsOfTheServiceAreTurnedAndTurnedBack(t *testing.T) {
 			return s.HealthCheckNodePort == 0 && s.AllocateLoadBalancerNodePorts == nil
 		}},
 		{"without node ports from the beginning", func(s *v1alpha1.Service) {
-			*s = v1alpha1.Service{AllocateLoadBalancerNodePorts: &off, HealthCheckNodePort: 32321}
-		}, func(s *corev1.ServiceSpec) bool { return s.Ports[0].NodePort == 0 && s.HealthCheckNodePort == 32321 }},
+			*s = v1alpha1.Service{AllocateLoadBalancerNodePorts: &off, HealthCheckNodePort: 30021}
+		}, func(s *corev1.ServiceSpec) bool { return s.Ports[0].NodePort == 0 && s.HealthCheckNodePort == 30021 }},
 		{"the port left to the cluster", func(s *v1alpha1.Service) {
 			*s = v1alpha1.Service{AllocateLoadBalancerNodePorts: &off}
-		}, func(s *corev1.ServiceSpec) bool { return s.Ports[0].NodePort == 0 && s.HealthCheckNodePort == 32321 }},
+		}, func(s *corev1.ServiceSpec) bool { return s.Ports[0].NodePort == 0 && s.HealthCheckNodePort == 30021 }},
 	} {
 		change(w, fc, func(fc *v1alpha1.FlowCollector) { step.change(&fc.Spec.Service) })
 		natstest.Eventually(t, step.about, func() bool {
