@@ -24,7 +24,7 @@ func noteReplaced(next, before *v1alpha1.ConsumerStatus, at time.Time) {
 	next.LostAtLeast = true
 	if unread := plus(before.Pending, before.AckPending); unread > 0 {
 		next.MayBeLost = plus(next.MayBeLost, unread)
-		next.MayBeLostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+		next.MayBeLostTime = new(seconds(at))
 	}
 }
 

@@ -69,7 +69,7 @@ func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstrea
 	next.Lost = plus(next.Lost, signed(lost))
 	next.LostAtLeast = next.LostAtLeast || atLeast
 	if lost > 0 {
-		next.LostTime = &metav1.Time{Time: at.Truncate(time.Second)}
+		next.LostTime = new(seconds(at))
 	}
 	return next
 }
@@ -81,11 +81,11 @@ func consumerStatus(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *j
 		MayBeLost: before.MayBeLost, MayBeLostTime: before.MayBeLostTime}
 	for _, t := range []**metav1.Time{&out.LostTime, &out.MayBeLostTime} {
 		if *t != nil && (*t).After(at) { // the operator's clock was put back: a loss is told for an hour by the present one
-			*t = &metav1.Time{Time: at.Truncate(time.Second)}
+			*t = new(seconds(at))
 		}
 	}
 	if read := readTime(before, k); !read.IsZero() {
-		out.LastReadTime = &metav1.Time{Time: read.Truncate(time.Second)}
+		out.LastReadTime = new(seconds(read))
 	}
 	if k.LagKnown {
 		lag := int64(k.Lag / time.Second)

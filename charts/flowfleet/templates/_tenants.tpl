@@ -86,3 +86,30 @@ open in the other. The policies have the variables may, mayReadSecrets, spec, ol
     || variables.mayReadSecrets || variables.may
   message: {{ printf "%s: env and imagePullSecrets name a Secret, which is for those who may get Secrets in this namespace, unless the value tenants.secrets lists it; otherwise %s" .section .ask | quote }}
 {{- end }}
+
+{{- /* Whether pods are prior to others, as a variable of a policy. */}}
+{{- define "flowfleet.tenantPrior" -}}
+- name: prior # to other pods
+  expression: variables.c.?priorityClassName.orValue('') != '' && !(variables.c.priorityClassName in variables.priorityClasses)
+{{- end }}
+
+{{- /*
+What somebody with the verb has given pods leads others neither to other nodes nor to other users. The policies have the variables prior,
+onNodes and others besides. Of a dict with the section about pods, what they have of nodes and of containers, and whom to ask.
+*/}}
+{{- define "flowfleet.tenantNodes" -}}
+- expression: >-
+    variables.c.?nodeSelector == variables.old.?nodeSelector && variables.c.?tolerations == variables.old.?tolerations
+    && variables.c.?affinity == variables.old.?affinity || !variables.onNodes && !variables.prior || variables.may
+  message: {{ printf "%s.nodeSelector, tolerations, affinity: %s there; for other nodes %s" .section .has .ask | quote }}
+{{- end }}
+
+{{- define "flowfleet.tenantUsers" -}}
+- expression: >-
+    variables.c.?securityContext.?runAsUser == variables.old.?securityContext.?runAsUser
+    && variables.c.?securityContext.?runAsGroup == variables.old.?securityContext.?runAsGroup
+    && variables.c.?securityContext.?fsGroup == variables.old.?securityContext.?fsGroup
+    && variables.c.?securityContext.?assignedByPlatform == variables.old.?securityContext.?assignedByPlatform
+    || !variables.others || variables.may
+  message: {{ printf "%s.securityContext: %s, whose user and group would change; %s" .section .has .ask | quote }}
+{{- end }}
