@@ -45,6 +45,15 @@ const (
 	codeMaxStreamBytes     jetstream.ErrorCode = 10122
 )
 
+// codeStoreFailed is for a message that a stream could not store, such as one beyond its bytes (nats-server, JSStreamStoreFailedF).
+const codeStoreFailed jetstream.ErrorCode = 10077
+
+// Full reports whether a stream, or an account, has no room for a message.
+func Full(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientStore)
+}
+
 // Exceeded reports whether JetStream refused something because server or account have no room for its maxBytes.
 func Exceeded(err error) bool {
 	var api *jetstream.APIError

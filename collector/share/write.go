@@ -102,20 +102,16 @@ func (b *Bucket) resumeLater(after time.Duration) {
 
 // hint says what to do about an error, where that is known.
 func hint(err error) string {
-	var refused *jetstream.APIError
 	switch {
 	case capacity.Exceeded(err):
 		return capacity.Hint
 	case strings.Contains(err.Error(), "ermissions"):
 		return "the NATS user may not write these keys: grant it $KV.<bucket>.>"
-	case errors.As(err, &refused) && refused.ErrorCode == streamFull:
+	case capacity.Full(err):
 		return "the bucket is full: allow it more bytes (templateStore.maxBytes is for a new one), or let what nobody uses expire (ttl)"
 	}
 	return ""
 }
-
-// streamFull is nats-server's code for a message that a stream could not store, such as one beyond its bytes (JSStreamStoreFailedF).
-const streamFull jetstream.ErrorCode = 10077
 
 // perform writes one change, unless the bucket has it, or something newer, already.
 func (b *Bucket) perform(kv jetstream.KeyValue, o operation) error {

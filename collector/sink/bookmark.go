@@ -25,9 +25,7 @@ func (s *Sink) remember(ctx context.Context, info *jetstream.ConsumerInfo) {
 	made, asked := s.streamMade, s.streamOf.Equal(info.Created)
 	s.mu.Unlock()
 	if !asked {
-		if made = s.askStream(ctx); info.Created.Before(made) { // the consumer is of a stream that is gone since
-			made = time.Time{}
-		}
+		made = s.askStream(ctx, info)
 	}
 	mark := (&status.Place{Stream: s.options.Stream, Consumer: s.options.Consumer, StreamMade: made, Subjects: connect.FilterOf(&info.Config),
 		AckFloor: info.AckFloor.Stream}).Bookmark()
@@ -39,15 +37,24 @@ func (s *Sink) remember(ctx context.Context, info *jetstream.ConsumerInfo) {
 	}
 }
 
-// askStream returns when the stream was made; zero where nobody tells.
-func (s *Sink) askStream(ctx context.Context) time.Time {
+// askStream returns when the stream of a consumer was made; zero where nobody tells.
+func (s *Sink) askStream(ctx context.Context, consumer *jetstream.ConsumerInfo) time.Time {
 	ctx, cancel := context.WithTimeout(ctx, streamTime)
 	defer cancel()
 	stream, err := s.js.Stream(ctx, s.options.Stream)
 	if err != nil {
 		return time.Time{}
 	}
-	return stream.CachedInfo().Created
+	return madeOf(stream, consumer)
+}
+
+// madeOf is when a stream was made; zero where a consumer is older as far as clocks tell, and so of a former one.
+func madeOf(stream jetstream.Stream, consumer *jetstream.ConsumerInfo) time.Time {
+	made := stream.CachedInfo().Created
+	if consumer.Created.Before(made) {
+		return time.Time{}
+	}
+	return made
 }
 
 // begin returns the message with which a consumer that is missing is to begin: behind what is known to be acknowledged of this very stream,

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/capacity"
 )
 
 // Headers of a message that was refused, beside those it came with.
@@ -64,16 +66,9 @@ func (s *Sink) bury(ctx context.Context, m jetstream.Msg, meta *jetstream.MsgMet
 	return cut, nil
 }
 
-// Errors of JetStream for a message that a stream, or an account, has no room for (nats-server, server/errors.json).
-const (
-	storeFailed     jetstream.ErrorCode = 10077
-	storageExceeded jetstream.ErrorCode = 10047
-)
-
 // roomFor is what to do about an error that says that there is no room; empty for others.
 func (s *Sink) roomFor(err error) string {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) || api.ErrorCode != storeFailed && api.ErrorCode != storageExceeded {
+	if !capacity.Full(err) {
 		return ""
 	}
 	stream := s.options.RefusedStream

@@ -29,15 +29,12 @@ func (s *Sink) Place(ctx context.Context) (*status.Place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking stream %s: %w", s.options.Stream, err)
 	}
-	made := stream.CachedInfo().Created
-	if info.Created.Before(made) { // as far as clocks tell, it is of a former stream
-		made = time.Time{}
-	}
+	subjects := connect.FilterOf(&info.Config)
 	state, limits := stream.CachedInfo().State, stream.CachedInfo().Config
 	p := &status.Place{
-		Stream: s.options.Stream, Consumer: s.options.Consumer, StreamMade: made, First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
+		Stream: s.options.Stream, Consumer: s.options.Consumer, StreamMade: madeOf(stream, info), First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
 		MaxAge: limits.MaxAge, MaxBytes: limit(limits.MaxBytes), MaxMessages: limit(limits.MaxMsgs),
-		Subjects: connect.FilterOf(&info.Config), Filtered: len(connect.FilterOf(&info.Config)) > 0, Start: info.Config.OptStartSeq, Made: info.Created, AckWait: info.Config.AckWait,
+		Subjects: subjects, Filtered: len(subjects) > 0, Start: info.Config.OptStartSeq, Made: info.Created, AckWait: info.Config.AckWait,
 		Pending: info.NumPending, AckPending: uint64(max(info.NumAckPending, 0)), Redelivered: uint64(max(info.NumRedelivered, 0)),
 		Delivered: info.Delivered.Stream, Deliveries: info.Delivered.Consumer, AckFloor: info.AckFloor.Stream,
 	}
