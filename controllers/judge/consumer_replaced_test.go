@@ -10,7 +10,6 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
-	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
 // A real stream of 100 messages goes with what nobody had read of it. That is told as what it is: not known. What the next stream of the name
@@ -39,20 +38,7 @@ func TestWhatWentWithADeletedStreamIsToldAndWhatTheNextOneTakesIsCounted(t *test
 	f.Collector.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "sink"}}
 	look := func() v1alpha1.ConsumerStatus {
 		t.Helper()
-		c, err := jetstream.Connect(ctx, &jetstream.Server{URLs: []string{s.URL()}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		all, err := c.EnsureConsumers(ctx, jetstream.Owner{Namespace: "flows", Name: "edge", UID: "1"}, "flows",
-			[]jetstream.WantConsumer{{Name: "sink", AckWait: time.Second, MaxAckPending: 50}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.NATS.Stream.Found.Consumers, f.NATS.Stream.FoundAt = all, time.Now().Add(10*time.Minute)
-		f.Now = f.NATS.Stream.FoundAt
-		f.Collector.Status = Judge(f).Status
-		return f.Collector.Status.Consumers[0]
+		return lookInNATS(ctx, t, f, s.URL())
 	}
 	replace := func() {
 		t.Helper()

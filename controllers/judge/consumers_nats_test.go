@@ -45,24 +45,8 @@ func TestWhatAStoppedReaderLosesIsExact(t *testing.T) {
 	// The operator looks long after anybody has read: what was delivered is acknowledged by now, or never.
 	look := func() v1alpha1.ConsumerStatus {
 		t.Helper()
-		c, err := jetstream.Connect(ctx, &jetstream.Server{URLs: []string{s.URL()}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		all, err := c.EnsureConsumers(ctx, jetstream.Owner{Namespace: "flows", Name: "edge", UID: "1"}, "flows",
-			[]jetstream.WantConsumer{{Name: "sink", AckWait: time.Second, MaxAckPending: 50}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.NATS.Stream.Found.Consumers, f.NATS.Stream.FoundAt = all, time.Now().Add(10*time.Minute)
-		f.Now = f.NATS.Stream.FoundAt
 		f.Before = Memory{} // the operator was restarted
-		f.Collector.Status = Judge(f).Status
-		if len(f.Collector.Status.Consumers) != 1 {
-			t.Fatalf("%+v", all)
-		}
-		return f.Collector.Status.Consumers[0]
+		return lookInNATS(ctx, t, f, s.URL())
 	}
 	lost := func(want int64, when string) {
 		t.Helper()
@@ -105,4 +89,26 @@ func TestWhatAStoppedReaderLosesIsExact(t *testing.T) {
 	if all := 30 + 40 + last.Lost + last.Pending; all != int64(published) {
 		t.Errorf("%d of %d messages are accounted for", all, published)
 	}
+}
+
+// lookInNATS is what the operator finds of the reader "sink" of the stream "flows" long after anybody has read, and judges of it.
+func lookInNATS(ctx context.Context, t *testing.T, f *Facts, url string) v1alpha1.ConsumerStatus {
+	t.Helper()
+	c, err := jetstream.Connect(ctx, &jetstream.Server{URLs: []string{url}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	all, err := c.EnsureConsumers(ctx, jetstream.Owner{Namespace: "flows", Name: "edge", UID: "1"}, "flows",
+		[]jetstream.WantConsumer{{Name: "sink", AckWait: time.Second, MaxAckPending: 50}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.NATS.Stream.Found.Consumers, f.NATS.Stream.FoundAt = all, time.Now().Add(10*time.Minute)
+	f.Now = f.NATS.Stream.FoundAt
+	f.Collector.Status = Judge(f).Status
+	if len(f.Collector.Status.Consumers) != 1 {
+		t.Fatalf("%+v", all)
+	}
+	return f.Collector.Status.Consumers[0]
 }
