@@ -72,9 +72,13 @@ func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector,
 		r.Identity, held.Identity, held.RenewTime.UTC().Format(time.RFC3339), otherwise)
 	meta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionOperatorConflict,
 		Status: metav1.ConditionTrue, Reason: judge.ReasonOtherOperator, Message: message})
+	// The cache may lag behind a condition that is there already: the API server refuses it the second time, and no event is sent.
+	if err := r.patchClaim(ctx, fc, after); err != nil {
+		return err
+	}
 	ctrl.LoggerFrom(ctx).Info("another operator looks after the object", "other", held.Identity)
 	r.event(fc, corev1.EventTypeWarning, judge.ReasonOtherOperator, v1alpha1.ConditionOperatorConflict, message)
-	return r.patchClaim(ctx, fc, after)
+	return nil
 }
 
 func (r *Reconciler) patchClaim(ctx context.Context, fc, after *v1alpha1.FlowCollector) error {

@@ -268,7 +268,8 @@ func (o *operator) queueOf(object client.Object) *countingQueue {
 	return o.queue
 }
 
-// writes are the requests that change something, but for leases.
+// writes are the requests that change something, but for leases. One that the API server refused, since the operator's cache lagged
+// behind another write, changed nothing.
 type writes struct {
 	mu  sync.Mutex
 	all []string
@@ -293,12 +294,14 @@ type recordWrites struct {
 }
 
 func (r recordWrites) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.Method != http.MethodGet && !strings.Contains(request.URL.Path, "/leases") {
+	response, err := r.next.RoundTrip(request)
+	refused := err == nil && response.StatusCode == http.StatusConflict
+	if request.Method != http.MethodGet && !strings.Contains(request.URL.Path, "/leases") && !refused {
 		r.to.mu.Lock()
 		r.to.all = append(r.to.all, request.Method+" "+request.URL.Path)
 		r.to.mu.Unlock()
 	}
-	return r.next.RoundTrip(request)
+	return response, err
 }
 
 // countingQueue counts how often each object was looked at.

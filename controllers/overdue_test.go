@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -21,17 +20,14 @@ import (
 )
 
 // ages makes looks at NATS older than they are.
-type ages struct {
-	clock.RealClock
-	by atomic.Int64
-}
+type ages struct{ by atomic.Int64 }
 
 func (a *ages) Since(t time.Time) time.Duration { return time.Since(t) + time.Duration(a.by.Load()) }
 
 func TestConditionsDoNotGoOnClaimingWhatWasFoundInNATSLongAgo(t *testing.T) {
 	w := newWorld(t)
 	looks := &ages{}
-	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Now: looks.Now}})
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Since: looks.Since}})
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "reader"}} })
 	w.run(fc, 0)
 	w.expectReady(fc)
@@ -52,7 +48,7 @@ func TestConditionsDoNotGoOnClaimingWhatWasFoundInNATSLongAgo(t *testing.T) {
 func TestAConnectionThatNobodyTriesIsHeldAndSaidToBe(t *testing.T) {
 	w := newWorld(t)
 	looks := &ages{}
-	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Now: looks.Now}})
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Since: looks.Since}})
 	fc := w.create("edge")
 	w.run(fc, 0)
 	w.expectReady(fc)
@@ -73,7 +69,7 @@ func TestADeletionThatNobodyComesToIsSaidToWaitAndGivenUp(t *testing.T) {
 	w := newWorld(t)
 	clock, looks := &laterClock{}, &ages{}
 	silent := liar(t, func(string) string { return "" })
-	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock, looks: jetstream.ProberOptions{Now: looks.Now}})
+	operator := startOperator(t, w.s, w.namespace, operatorOptions{clock: clock, looks: jetstream.ProberOptions{Since: looks.Since}})
 	fc := w.create("edge", deletesBoth)
 	w.expect(fc, v1alpha1.ConditionStreamReady, metav1.ConditionTrue, judge.ReasonReady)
 	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.URLs = []string{silent} })

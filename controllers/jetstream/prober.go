@@ -33,7 +33,7 @@ const maxDeeds = 32
 type Prober struct {
 	notify   func(Key)
 	interval time.Duration // a shorter one in tests
-	now      func() time.Time
+	since    func(time.Time) time.Duration
 
 	mu     sync.Mutex
 	fleets map[Key]*fleet
@@ -49,8 +49,8 @@ type ProberOptions struct {
 	Notify func(Key)
 	// Interval between two looks that went well; 30 s where it is 0.
 	Interval time.Duration
-	// Now is the time by which looks age; the machine's where it is nil.
-	Now func() time.Time
+	// Since is how long ago a look was; time.Since where it is nil.
+	Since func(time.Time) time.Duration
 }
 
 // fleet is what is wanted for one FlowCollector, and what was found.
@@ -80,7 +80,7 @@ type task struct {
 
 // NewProber returns a Prober that does nothing before Run.
 func NewProber(o ProberOptions) *Prober {
-	p := &Prober{notify: o.Notify, interval: o.Interval, now: o.Now, fleets: make(map[Key]*fleet), pools: make(map[identity]*pool),
+	p := &Prober{notify: o.Notify, interval: o.Interval, since: o.Since, fleets: make(map[Key]*fleet), pools: make(map[identity]*pool),
 		wake: make(chan struct{}, 1)}
 	if p.notify == nil {
 		p.notify = func(Key) {}
@@ -88,8 +88,8 @@ func NewProber(o ProberOptions) *Prober {
 	if p.interval == 0 {
 		p.interval = interval
 	}
-	if p.now == nil {
-		p.now = time.Now
+	if p.since == nil {
+		p.since = time.Since
 	}
 	for i := range p.lanes {
 		p.lanes[i] = lane{slots: laneSlots[i], running: make(map[string]int)}
@@ -127,7 +127,7 @@ func (p *Prober) replace(f *fleet, owner Owner, before *task, wanted bool, set f
 	if !wanted {
 		return nil
 	}
-	t := &task{fleet: f, owner: owner, made: p.now(), due: time.Now()}
+	t := &task{fleet: f, owner: owner, made: time.Now(), due: time.Now()}
 	if before != nil {
 		t.made = before.made
 		t.bucket, t.stream = before.bucket, before.stream
@@ -278,9 +278,9 @@ func (t *task) next() time.Time {
 // age is that of the last look, or of the task, where there was none.
 func (p *Prober) age(t *task) time.Duration {
 	if at := t.look().At; !at.IsZero() {
-		return p.now().Sub(at)
+		return p.since(at)
 	}
-	return p.now().Sub(t.made)
+	return p.since(t.made)
 }
 
 // stretched is a time with up to a quarter more.

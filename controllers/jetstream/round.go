@@ -194,7 +194,7 @@ func (p *Prober) noteLocked(t *task, r result) (changed bool) {
 	if l.At.IsZero() || class != l.Class || r.deleted != l.Deleted {
 		l.Since = now
 	}
-	l.Current, l.At, l.Class, l.Deleted, l.Error, l.Conflict = true, p.now(), class, r.deleted, "", Owner{}
+	l.Current, l.At, l.Class, l.Deleted, l.Error, l.Conflict = true, now, class, r.deleted, "", Owner{}
 	l.Server, l.Account = r.server, r.account
 	if r.err != nil {
 		l.Error = plain(r.err.Error(), maxError)
