@@ -82,9 +82,13 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			return ctrl.Result{}, nil
 		}
 		f.Collector = fc
-		f.Stream = s.Status.Stream // while the FlowCollector cannot say, as without NATS
-		if fc.Status.Stream != nil {
+		switch {
+		case s.Spec.From.Stream != "":
+			f.Stream = s.Spec.From.Stream
+		case fc.Status.Stream != nil:
 			f.Stream = fc.Status.Stream.Name
+		default:
+			f.Stream = s.Status.Stream // while the FlowCollector cannot say, as without NATS
 		}
 		err := r.keep(ctx, f)
 		var applied judge.Applied

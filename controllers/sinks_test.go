@@ -133,6 +133,30 @@ func TestASinkIsMadeFollowsItsSpecAndIsReadyOnceItsPodsAre(t *testing.T) {
 	})
 }
 
+// Such as one that gathers the flows of several clusters: its subjects are others than those of the FlowCollector.
+func TestASinkReadsTheStreamThatItNamesAndAllOfIt(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Encoding = v1alpha1.EncodingJSON }) // its own flows are not stored
+	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "warehouse", Namespace: w.namespace}}
+	s.Spec.From, s.Spec.ClickHouse.URL = v1alpha1.FlowSinkSource{FlowCollector: "edge", Stream: "all-sites"}, "http://clickhouse:8123"
+	if err := w.c.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+	c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
+	w.read(c)
+	if text := c.Data["sink.yaml"]; s.Status.Stream != "all-sites" || !strings.Contains(text, "stream: all-sites\n") || strings.Contains(text, "filterSubjects") ||
+		!strings.Contains(text, w.nats.URL()) {
+		t.Errorf("stream %q, configuration %s", s.Status.Stream, text)
+	}
+	s.ResourceVersion, s.Name, s.Spec.Protocols = "", "some", []v1alpha1.FlowProtocol{"ipfix"}
+	if err := w.c.Create(t.Context(), s); err == nil || !strings.Contains(err.Error(), "leave protocols out") {
+		t.Errorf("protocols of a stream whose subjects nobody knows: %v", err)
+	}
+}
+
 func TestASinkLeavesAloneWhatIsNotItsOwn(t *testing.T) {
 	w := newWorld(t)
 	letKeepSinks(w)

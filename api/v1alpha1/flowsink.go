@@ -54,6 +54,7 @@ type FlowSinkList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.protocols) == has(oldSelf.protocols) && (!has(self.protocols) || self.protocols == oldSelf.protocols)",message="protocols cannot change, because the consumer in NATS keeps those that it was made with; make a new FlowSink"
 // +kubebuilder:validation:XValidation:rule="has(self.ackWait) == has(oldSelf.ackWait) && (!has(self.ackWait) || self.ackWait == oldSelf.ackWait)",message="ackWait cannot change, because the consumer in NATS keeps the one that it was made with; make a new FlowSink"
+// +kubebuilder:validation:XValidation:rule="!has(self.protocols) || !has(self.from.stream)",message="protocols: a FlowSink with from.stream stores all flows of that stream; leave protocols out"
 type FlowSinkSpec struct {
 	// from says whose flows are stored.
 	// +required
@@ -155,6 +156,15 @@ type FlowSinkSource struct {
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	FlowCollector string `json:"flowCollector"`
+
+	// stream is another one on the FlowCollector's NATS servers to read in place of its own, such as one that gathers the flows of several
+	// clusters, or that collectors outside of Kubernetes publish to. The sink stores all flows of that stream, whose batches have to be
+	// protobuf. Default: the FlowCollector's stream, and of that the FlowCollector's own flows.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=96
+	// +kubebuilder:validation:Pattern=`^[^\s.*>/\\]+$`
+	Stream string `json:"stream,omitempty"`
 }
 
 // ClickHouse is a ClickHouse server, or a cluster of servers, and how to connect to it.

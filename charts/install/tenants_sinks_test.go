@@ -30,6 +30,7 @@ var sinkAttempts = []attempt{
 	{"an allowed server's name with an end", `{clickHouse: {url: "http://clickhouse.:8123"}}`, "spec.clickHouse.url"},
 	{"an allowed server's port with a zero", `{clickHouse: {url: "http://clickhouse:08123"}}`, "spec.clickHouse.url"},
 	{"an allowed server's name in a domain", `{clickHouse: {url: "http://clickhouse.evil.example:8123"}}`, "spec.clickHouse.url"},
+	{"somebody's flows", `{from: {stream: flows-others-core}, clickHouse: {url: "http://clickhouse:8123"}}`, "spec.from.stream"},
 }
 
 // podAttempts are those of FlowCollectors that are about pods, with a FlowSink: both have the same fields there.
@@ -71,7 +72,9 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 	create := func(c client.Client, name, spec string, options ...client.CreateOption) (*unstructured.Unstructured, error) {
 		o := collector(t, place, name, spec)
 		o.SetKind("FlowSink")
-		o.Object["spec"].(map[string]any)["from"] = map[string]any{"flowCollector": "edge"}
+		if err := unstructured.SetNestedField(o.Object, "edge", "spec", "from", "flowCollector"); err != nil {
+			t.Fatal(err)
+		}
 		return o, c.Create(t.Context(), o, options...)
 	}
 	eventually(t, func() error {

@@ -180,6 +180,31 @@ func balanced(t *testing.T, books Books) {
 	}
 }
 
+// A stream that gathers those of several sites has their messages as they were, headers and all, under whatever subjects.
+func TestTheFlowsOfSeveralStreamsAreStoredFromOneThatGathersThem(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	natstest.CreateStream(t, b.js, jetstream.StreamConfig{Name: "north", Subjects: []string{"north.>"}})
+	natstest.CreateStream(t, b.js, jetstream.StreamConfig{Name: "all", Sources: []*jetstream.StreamSource{{Name: "flows"}, {Name: "north"}}})
+	b.publishMany(20, 7)
+	m := nats.NewMsg("north.netflow9")
+	m.Data = batch(3)
+	m.Header.Set(publish.HeaderEncoding, publish.EncodingProtobuf)
+	for range 10 {
+		if _, err := b.js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := options()
+	o.Stream = "all"
+	s, stop := b.start(o)
+	natstest.Eventually(t, "all are stored", func() bool { return s.Books().Stored == Count{30, 20*7 + 10*3} })
+	books := stop()
+	balanced(t, books)
+	if b.memory.len() != 30 || books.Refused[ReasonEncoding].Messages != 0 {
+		t.Errorf("%d batches: %+v", b.memory.len(), books)
+	}
+}
+
 func TestEachMessageIsStoredAndAcknowledged(t *testing.T) {
 	b := newBench(t, natstest.Start(t))
 	s, stop := b.start(options())

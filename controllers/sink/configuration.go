@@ -47,6 +47,9 @@ func (s *Sink) Configuration() *service.Config {
 			Stream:  refusedStream(s.Sink, s.Stream),
 		},
 	}
+	if spec.From.Stream != "" { // all of it
+		return out
+	}
 	for _, p := range spec.Protocols {
 		out.FilterSubjects = append(out.FilterSubjects, fleet.Subject(s.Collector)+"."+string(p))
 	}

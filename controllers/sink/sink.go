@@ -19,7 +19,7 @@ type Sink struct {
 	// Sink and the FlowCollector that it reads from, with the API server's defaults filled in.
 	Sink      *v1alpha1.FlowSink
 	Collector *v1alpha1.FlowCollector
-	// Stream of the FlowCollector.
+	// Stream that they read: the FlowCollector's, or the one that the FlowSink names.
 	Stream string
 	// Image that sinks run.
 	Image string
@@ -53,7 +53,7 @@ func Replicas(s *v1alpha1.FlowSink) int32 {
 // Problems are those of a FlowSink and its FlowCollector that only another spec solves.
 func (s *Sink) Problems() []string {
 	var out []string
-	if s.Collector.Spec.Output.Encoding == v1alpha1.EncodingJSON {
+	if s.Collector.Spec.Output.Encoding == v1alpha1.EncodingJSON && s.Sink.Spec.From.Stream == "" {
 		out = append(out, fmt.Sprintf("FlowCollector %s: spec.output.encoding is JSON, which ClickHouse's tables do not take: choose Protobuf",
 			s.Collector.Name))
 	}
