@@ -124,6 +124,39 @@ func TestTwoFlowSinksThatRunAlreadyGoOnAndTheYoungerOneTells(t *testing.T) {
 	}
 }
 
+// Two FlowCollectors publish in one stream. Their FlowSinks store in the same tables, which each names as its namespace does.
+func TestTheSecondFlowSinkWaitsAlsoInAnotherNamespaceAndIsNotToldTheName(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	other := w.s.Namespace(t)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, also: []string{other}})
+	shared := func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Output.Stream.Name, fc.Spec.Output.Subject = "shared", "flows.shared"
+	}
+	w.create("edge", shared)
+	first := w.sinkOf("edge", "warehouse", func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.URL = "http://clickhouse:8123" })
+	w.expectSink(first, metav1.ConditionFalse, sink.ReasonRolling)
+	w.create("core", shared, func(fc *v1alpha1.FlowCollector) {
+		fc.Namespace, fc.Spec.Output.Stream.Managed, fc.Spec.Output.Stream.MaxBytes = other, new(bool), nil
+	})
+	second := w.sinkOf("core", "rows", func(s *v1alpha1.FlowSink) {
+		s.Namespace, s.Spec.ClickHouse.URL = other, "http://clickhouse."+w.namespace+".svc:8123"
+	})
+	w.expectSink(second, metav1.ConditionFalse, sink.ReasonDestinationShared)
+	if w.configured(second) != "" {
+		t.Error("its sinks are started")
+	}
+	for _, c := range second.Status.Conditions {
+		if strings.Contains(c.Message, "warehouse") || strings.Contains(c.Message, w.namespace) {
+			t.Errorf("%s tells of another namespace: %s", c.Type, c.Message)
+		}
+	}
+	// The Service of that name in its own namespace is another server.
+	change(w, second, func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.URL = "http://clickhouse:8123" })
+	w.expectSink(second, metav1.ConditionFalse, sink.ReasonRolling)
+	w.expectShared(second, "")
+}
+
 // Databases, and protocols, that are others are no twins.
 func TestFlowSinksOfOtherTablesOrOtherFlowsDoNotWait(t *testing.T) {
 	w := newWorld(t)
