@@ -104,26 +104,28 @@ func essence(t *testing.T, object manifest.Object) map[string]any {
 }
 
 func TestKubectlAndHelmInstallTheSame(t *testing.T) {
-	kustomize := read(t, "kustomize", "build", "default")
-	helm := read(t, "helm", "template", "flowfleet", "../charts/flowfleet", "--namespace", "flowfleet-system", "--kube-version", "1.37.2")
-	const own = "Namespace flowfleet-system" // helm makes it with --create-namespace
-	if _, ok := kustomize[own]; !ok {
-		t.Errorf("kustomize makes no %s", own)
-	}
-	delete(kustomize, own)
-	for id, object := range kustomize {
-		other, ok := helm[id]
-		if !ok {
-			t.Errorf("%s: the chart does not have it", id)
-			continue
+	for directory, values := range map[string]string{"default": "", ".": "sinks.enabled=true"} {
+		kustomize := read(t, "kustomize", "build", directory)
+		helm := read(t, "helm", "template", "flowfleet", "../charts/flowfleet", "--namespace", "flowfleet-system", "--kube-version", "1.37.2", "--set", values)
+		const own = "Namespace flowfleet-system" // helm makes it with --create-namespace
+		if _, ok := kustomize[own]; !ok {
+			t.Errorf("%s: kustomize makes no %s", directory, own)
 		}
-		if diff := cmp.Diff(essence(t, object), essence(t, other)); diff != "" {
-			t.Errorf("%s: kustomize - helm +\n%s", id, diff)
+		delete(kustomize, own)
+		for id, object := range kustomize {
+			other, ok := helm[id]
+			if !ok {
+				t.Errorf("%s: %s: the chart does not have it", directory, id)
+				continue
+			}
+			if diff := cmp.Diff(essence(t, object), essence(t, other)); diff != "" {
+				t.Errorf("%s: %s: kustomize - helm +\n%s", directory, id, diff)
+			}
 		}
-	}
-	for id := range helm {
-		if _, ok := kustomize[id]; !ok {
-			t.Errorf("%s: only the chart has it", id)
+		for id := range helm {
+			if _, ok := kustomize[id]; !ok {
+				t.Errorf("%s: %s: only the chart has it", directory, id)
+			}
 		}
 	}
 }
@@ -155,16 +157,18 @@ func dig(object map[string]any, path ...string) map[string]any {
 }
 
 // "kubectl apply" without --server-side keeps the whole object in an annotation, and annotations end at 256 KiB.
-func TestDefinitionFitsIntoTheAnnotationOfKubectlApply(t *testing.T) {
-	text, err := os.ReadFile("crd/bases/flowfleet.io_flowcollectors.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	compact, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if limit := 256 << 10; len(compact) > limit*95/100 {
-		t.Errorf("it takes %d of %d bytes: shorten descriptions, or let the guide ask for --server-side", len(compact), limit)
+func TestDefinitionsFitIntoTheAnnotationOfKubectlApply(t *testing.T) {
+	for _, kinds := range []string{"flowcollectors", "flowexporters", "flowsinks"} {
+		text, err := os.ReadFile("crd/bases/flowfleet.io_" + kinds + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		compact, err := yaml.YAMLToJSON(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if limit := 256 << 10; len(compact) > limit*95/100 {
+			t.Errorf("%s take %d of %d bytes: shorten descriptions, or let the guide ask for --server-side", kinds, len(compact), limit)
+		}
 	}
 }

@@ -74,6 +74,8 @@ type operatorOptions struct {
 	allowed   Allowed
 	rollouts  wave.Rules
 	delay     time.Duration // of rollouts
+	// also are namespaces beside the first.
+	also []string
 	// sinks are looked after, too.
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
@@ -97,7 +99,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	again := true
 	watches := NewWatches(options.clock)
-	scope := CacheOptions([]string{namespace})
+	scope := CacheOptions(append([]string{namespace}, options.also...))
 	scope.DefaultWatchErrorHandler = watches.Failed
 	manager, err := ctrl.NewManager(configuration, ctrl.Options{
 		Scheme:                  scheme,

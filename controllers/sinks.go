@@ -100,6 +100,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			f.Failure, again.RequeueAfter = unexpected.Error(), retryUnexpected
 		case err != nil:
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
+		case f.Waits() != nil: // what the other one runs is not watched
+			again.RequeueAfter = retrySink
 		}
 	}
 	if err := r.gather(ctx, f); err != nil {
@@ -151,6 +153,13 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	f.Image = d.Image
 	f.Problems = append(d.Problems(), r.Allowed.refusedSink(f.Sink, f.Collector, r.Image)...)
 	if len(f.Problems) > 0 {
+		return nil
+	}
+	if err := r.twins(ctx, f); err != nil {
+		return err
+	}
+	tellTwin(ctx, f)
+	if f.Waits() != nil {
 		return nil
 	}
 	configMap, err := d.ConfigMap()

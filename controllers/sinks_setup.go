@@ -72,6 +72,7 @@ func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options)
 		Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sinkOfPod)).
 		Watches(&v1alpha1.FlowCollector{}, handler.EnqueueRequestsFromMapFunc(r.sinksOf)).
+		Watches(&v1alpha1.FlowSink{}, handler.EnqueueRequestsFromMapFunc(r.twinsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(heard, &handler.EnqueueRequestForObject{})).
 		WithOptions(options).
 		Complete(r)

@@ -41,11 +41,14 @@ func letKeepSinks(w *world) {
 }
 
 // sinkOf makes a FlowSink of a FlowCollector.
-func (w *world) sinkOf(fc, name string) *v1alpha1.FlowSink {
+func (w *world) sinkOf(fc, name string, change ...func(*v1alpha1.FlowSink)) *v1alpha1.FlowSink {
 	w.Helper()
 	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}}
 	s.Spec.From.FlowCollector = fc
 	s.Spec.ClickHouse.URL = "http://clickhouse:8123"
+	for _, f := range change {
+		f(s)
+	}
 	if err := w.c.Create(w.Context(), s); err != nil {
 		w.Fatal(err)
 	}
@@ -195,7 +198,7 @@ func TestSinksGoOverToTheStreamOfANewFlowCollector(t *testing.T) {
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete })
-	one, other := w.sinkOf("edge", "warehouse"), w.sinkOf("edge", "lake")
+	one, other := w.sinkOf("edge", "warehouse"), w.sinkOf("edge", "lake", func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.Database = "lake" })
 	configuration := func(s *v1alpha1.FlowSink) string {
 		c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
 		w.read(c)

@@ -68,19 +68,21 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.D
 // sinkEvent tells of a condition that is another than it was.
 type sinkEvent struct{ kind, reason, condition, message string }
 
-// sinkEvents are those worth telling: Ready is told always; of the others, that they are False, and that they are not False any more.
+// sinkEvents are those worth telling: Ready is told always; of the others, that they are False, and that they are not False any more. Of
+// DestinationShared, it is what is wrong that it is there.
 func sinkEvents(before, after []metav1.Condition) (out []sinkEvent) {
-	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionDestinationReachable, v1alpha1.ConditionKeepingUp, v1alpha1.ConditionSchemaCurrent} {
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionDestinationReachable, v1alpha1.ConditionKeepingUp, v1alpha1.ConditionSchemaCurrent,
+		v1alpha1.ConditionDestinationShared} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
 			continue
 		}
-		wrong := is.Status == metav1.ConditionFalse
+		wrong := (is.Status == metav1.ConditionFalse) != (kind == v1alpha1.ConditionDestinationShared)
 		if kind != v1alpha1.ConditionReady && !wrong && (was == nil || was.Status != metav1.ConditionFalse) {
 			continue
 		}
 		event := corev1.EventTypeNormal
-		if is.Status != metav1.ConditionTrue && is.Reason != sink.ReasonRolling {
+		if (wrong || is.Status == metav1.ConditionUnknown) && is.Reason != sink.ReasonRolling {
 			event = corev1.EventTypeWarning
 		}
 		out = append(out, sinkEvent{event, is.Reason, kind, is.Message})

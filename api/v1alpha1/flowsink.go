@@ -238,6 +238,8 @@ const (
 	ConditionKeepingUp = "KeepingUp"
 	// ConditionSchemaCurrent is True where the tables have the version that the sinks need.
 	ConditionSchemaCurrent = "SchemaCurrent"
+	// ConditionDestinationShared is there, and True, while another FlowSink stores the same flows in the same tables.
+	ConditionDestinationShared = "DestinationShared"
 )
 
 // FlowSinkBooks counts records: those of the sinks that answered when they were last asked, each since its start. Figures are rounded
@@ -274,7 +276,8 @@ type FlowSinkStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, DestinationReachable, KeepingUp, SchemaCurrent, and, while they are True, Reconciling and Stalled.
+	// conditions are Ready, DestinationReachable, KeepingUp, SchemaCurrent, and, while they are True, DestinationShared,
+	// Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -20,10 +20,12 @@ import (
 const (
 	configurationVolume    = "configuration"
 	configurationDirectory = "/etc/flowfleet"
-	configurationFile      = "sink.yaml"
 	clickHouseVolume       = "clickhouse"
 	bookmarkVolume         = "bookmark"
 )
+
+// ConfigurationFile is the key of the ConfigMap, and the file, that has the sinks' configuration.
+const ConfigurationFile = "sink.yaml"
 
 // port of /metrics, /healthz and /readyz.
 const port = 8080
@@ -102,7 +104,7 @@ func (s *Sink) ConfigMap() (*coreac.ConfigMapApplyConfiguration, error) {
 		WithLabels(s.labels()).
 		WithAnnotations(s.Sink.Spec.CommonAnnotations).
 		WithOwnerReferences(s.owner()).
-		WithData(map[string]string{configurationFile: string(file)}), nil
+		WithData(map[string]string{ConfigurationFile: string(file)}), nil
 }
 
 // hash changes with the configuration.

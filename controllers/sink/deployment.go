@@ -112,7 +112,7 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithName(Component).
 		WithImage(s.Image).
 		WithCommand("/collector").
-		WithArgs("sink", "--config="+path.Join(configurationDirectory, configurationFile)).
+		WithArgs("sink", "--config="+path.Join(configurationDirectory, ConfigurationFile)).
 		WithEnv(fleet.FromField("NODE_NAME", "spec.nodeName")).
 		WithPorts(coreac.ContainerPort().WithName(fleet.MetricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(port)).
 		WithResources(requirements).

@@ -32,6 +32,9 @@ const (
 	ReasonSchemaCurrent        = "SchemaCurrent"
 	ReasonSchemaMissing        = "SchemaMissing"
 	ReasonSchemaDiffers        = "SchemaDiffers"
+	ReasonDestinationShared    = "DestinationShared"
+	ReasonNotStarted           = "NotStarted"
+	ReasonStoredTwice          = "StoredTwice"
 )
 
 // Facts are what is known of a FlowSink.
@@ -44,6 +47,10 @@ type Facts struct {
 	Image  string
 	// Problems that only another spec solves: see Sink.Problems.
 	Problems []string
+	// Stores: the Deployment, as it was last applied, stores the flows that the spec wants in the tables that it wants. Twins are the other
+	// FlowSinks that do the same, or would.
+	Stores bool
+	Twins  []Twin
 	// Failure is what went wrong when the objects were applied.
 	Failure string
 	// Deployment as it was last seen; nil where there is none.
@@ -76,7 +83,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	f = &now
 	switch {
 	case f.Collector == nil, f.Stream == "", f.Failure != "":
-	case len(f.Problems) > 0: // Stalled is about the spec as it is now
+	case len(f.Problems) > 0, f.Waits() != nil: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
 	default:
 		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
@@ -99,6 +106,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
 	set(v1alpha1.ConditionKeepingUp, f.keepingUp(&out))
 	set(v1alpha1.ConditionSchemaCurrent, f.schemaCurrent())
+	set(v1alpha1.ConditionDestinationShared, f.destinationShared())
 	out.Books = books(f.Heard)
 	set(v1alpha1.ConditionReconciling, reconciling(ready))
 	set(v1alpha1.ConditionStalled, stalled(ready))
@@ -119,6 +127,8 @@ func (f *Facts) ready() said {
 		return no(ReasonStreamPending, "FlowCollector %s has no stream yet: its condition StreamReady says why", f.Collector.Name)
 	case len(f.Problems) > 0:
 		return no(ReasonInvalid, "what runs is left as it is: %s", strings.Join(f.Problems, "; "))
+	case f.Waits() != nil:
+		return no(ReasonDestinationShared, "%s", f.waiting(f.Waits()))
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
 	case len(f.Unseen) > 0:
@@ -251,9 +261,14 @@ func (f *Facts) schemaCurrent() said {
 	return current
 }
 
-// stalled is what kstatus reads as a failure: only another spec helps.
+// onlyAnotherSpec reports whether only another spec helps, or another FlowSink's end.
+func onlyAnotherSpec(ready said) bool {
+	return ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas || ready.reason == ReasonDestinationShared
+}
+
+// stalled is what kstatus reads as a failure.
 func stalled(ready said) said {
-	if ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas {
+	if onlyAnotherSpec(ready) {
 		return said{metav1.ConditionTrue, ready.reason, ready.message}
 	}
 	return said{}
@@ -261,7 +276,7 @@ func stalled(ready said) said {
 
 // reconciling is what kstatus reads: True while the sinks are on their way.
 func reconciling(ready said) said {
-	if ready.status == metav1.ConditionTrue || ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas {
+	if ready.status == metav1.ConditionTrue || onlyAnotherSpec(ready) {
 		return said{}
 	}
 	return said{metav1.ConditionTrue, ready.reason, ready.message}

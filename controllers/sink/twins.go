@@ -1,0 +1,87 @@
+package sink
+
+import (
+	"cmp"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// Twin is another FlowSink that is known to store the same flows in the same tables, or would once it runs.
+type Twin struct {
+	Sink *v1alpha1.FlowSink
+	// Wanted: its spec wants that. Stores: its Deployment does that, as it was last applied.
+	Wanted, Stores bool
+}
+
+// Waits returns the twin for which a FlowSink waits; nil where it need not. It is one that stores there already, or is older and wants to.
+// What stores already is never stopped, and nor is what would run without sinks.
+//
+// So of two that both want to begin, the older one does; and one whose spec is changed so that it would store where another one does keeps on
+// storing where it did, however old it is.
+func (f *Facts) Waits() *Twin {
+	if f.Stores || Replicas(f.Sink) == 0 {
+		return nil
+	}
+	return f.first(func(t *Twin) bool { return t.Stores || t.Wanted && Replicas(t.Sink) > 0 && older(t.Sink, f.Sink) < 0 })
+}
+
+// first of the twins, the oldest first, that is so.
+func (f *Facts) first(so func(*Twin) bool) *Twin {
+	var out *Twin
+	for i := range f.Twins {
+		if t := &f.Twins[i]; so(t) && (out == nil || older(t.Sink, out.Sink) < 0) {
+			out = t
+		}
+	}
+	return out
+}
+
+// older is negative where one FlowSink counts as older than another: by time, which is of whole seconds, then by name.
+func older(a, b *v1alpha1.FlowSink) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+// Twin that a FlowSink tells of: the one for which it waits, or, where both store, an older one. It is nil where there is none.
+func (f *Facts) Twin() *Twin {
+	if t := f.Waits(); t != nil || !f.Stores {
+		return t
+	}
+	return f.first(func(t *Twin) bool { return t.Stores && older(t.Sink, f.Sink) < 0 })
+}
+
+// destinationShared is there, and True, where there is a twin to tell of.
+func (f *Facts) destinationShared() said {
+	t := f.Twin()
+	switch {
+	case t == nil:
+		return said{}
+	case f.Waits() != nil:
+		return said{metav1.ConditionTrue, ReasonNotStarted, f.waiting(t)}
+	}
+	return said{metav1.ConditionTrue, ReasonStoredTwice, fmt.Sprintf("%s stores the same flows in the same tables: a flow is stored once only as long as "+
+		"neither is more than 10,000 inserts behind the other. Both go on, since they ran when this was found. %s", f.names(t), f.remedy())}
+}
+
+func (f *Facts) waiting(t *Twin) string {
+	runs := "No sinks are started"
+	if d := f.Deployment; d != nil && (d.Spec.Replicas == nil || *d.Spec.Replicas > 0) {
+		runs = "What runs is left as it is"
+	}
+	return fmt.Sprintf("%s, since %s stores the same flows in the same tables, and what is more than 10,000 inserts back would be stored twice. %s. "+
+		"If the other one goes, this one begins by itself, with the oldest message that its consumer has not read", runs, f.names(t), f.remedy())
+}
+
+func (f *Facts) remedy() string {
+	return fmt.Sprintf("Give this one another clickHouse.database, or delete it: kubectl delete flowsink %s -n %s", f.Sink.Name, f.Sink.Namespace)
+}
+
+// names a twin to those who read the status: those of one namespace are not told what others have.
+func (f *Facts) names(t *Twin) string {
+	if t.Sink.Namespace != f.Sink.Namespace {
+		return "a FlowSink of another namespace, which the operator's log names,"
+	}
+	return "FlowSink " + t.Sink.Name
+}

@@ -1,0 +1,150 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
+	"github.com/flowfleet/flowfleet/collector/sink/service"
+	"github.com/flowfleet/flowfleet/controllers/sink"
+)
+
+// twins finds the other FlowSinks, in the namespaces that are watched, that store the same flows in the same tables, or would. What twins run
+// is read from the API server itself: the operator begins one FlowSink after another, so that of two the second sees the first. Of the others,
+// of which there may be many, only those are looked at whose sinks may not be as their spec says, and in the cache.
+func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts) error {
+	wanted := wantedPlace(f.Sink, f.Collector, f.Stream)
+	tables := sink.Tables(f.Sink.Namespace, &wanted.Configuration.ClickHouse)
+	list := &v1alpha1.FlowSinkList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing FlowSinks: %w", err)
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID == f.Sink.UID || !other.DeletionTimestamp.IsZero() || tablesOf(other) != tables && settledSink(other) {
+			continue
+		}
+		t := sink.Twin{}
+		if fc, stream := r.source(ctx, other, f); stream != "" {
+			t.Wanted = wantedPlace(other, fc, stream).Same(wanted)
+		}
+		reader := r.Reader
+		if !t.Wanted {
+			if settledSink(other) {
+				continue
+			}
+			reader = r.Client
+		}
+		runs, err := running(ctx, reader, other)
+		if err != nil {
+			return err
+		}
+		if t.Stores = runs != nil && runs.Same(wanted); t.Wanted || t.Stores {
+			t.Sink = other.DeepCopy()
+			f.Twins = append(f.Twins, t)
+		}
+	}
+	if len(f.Twins) == 0 {
+		return nil
+	}
+	runs, err := running(ctx, r.Reader, f.Sink)
+	f.Stores = runs != nil && runs.Same(wanted)
+	return err
+}
+
+// source of another FlowSink, and its stream; empty where this operator looks after no such FlowCollector.
+func (r *SinkReconciler) source(ctx context.Context, s *v1alpha1.FlowSink, f *sink.Facts) (*v1alpha1.FlowCollector, string) {
+	if s.Namespace == f.Sink.Namespace && s.Spec.From == f.Sink.Spec.From {
+		return f.Collector, f.Stream
+	}
+	fc := &v1alpha1.FlowCollector{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.From.FlowCollector}, fc); err != nil || fc.Status.Stream == nil {
+		return nil, "" // the cache knows it, or nobody does
+	}
+	return fc, fc.Status.Stream.Name
+}
+
+// wantedPlace is where a spec has the flows of a stream stored.
+func wantedPlace(s *v1alpha1.FlowSink, fc *v1alpha1.FlowCollector, stream string) *sink.Place {
+	return placeOf(s, sink.New(s, fc, stream, "").Configuration())
+}
+
+// running is where the Deployment of a FlowSink stores, as it was last applied; nil where it has no sinks.
+func running(ctx context.Context, reader client.Reader, s *v1alpha1.FlowSink) (*sink.Place, error) {
+	name := client.ObjectKey{Namespace: s.Namespace, Name: sink.ObjectName(s)}
+	d, c := &appsv1.Deployment{}, &corev1.ConfigMap{}
+	for _, o := range []client.Object{d, c} {
+		if err := reader.Get(ctx, name, o); client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading what FlowSink %s runs: %w", client.ObjectKeyFromObject(s), err)
+		} else if err != nil || !metav1.IsControlledBy(o, s) {
+			return nil, nil
+		}
+	}
+	if d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
+		return nil, nil
+	}
+	configuration := &service.Config{}
+	if err := yaml.Unmarshal([]byte(c.Data[sink.ConfigurationFile]), configuration); err != nil {
+		return nil, nil // somebody wrote it: the sinks read no such thing, and it is put back
+	}
+	return placeOf(s, configuration), nil
+}
+
+func placeOf(s *v1alpha1.FlowSink, configuration *service.Config) *sink.Place {
+	configuration.SetDefaults()
+	p := &sink.Place{Namespace: s.Namespace, Collector: s.Spec.From.FlowCollector, Configuration: configuration}
+	if reader := s.Status.Reader; reader != nil && s.Status.Stream == configuration.Stream {
+		p.Made = reader.Position.StreamCreated
+	}
+	return p
+}
+
+// tablesOf the spec of a FlowSink.
+func tablesOf(s *v1alpha1.FlowSink) string {
+	return sink.Tables(s.Namespace, &clickhouse.Config{URL: s.Spec.ClickHouse.URL, Database: s.Spec.ClickHouse.Database})
+}
+
+// settledSink reports whether what a FlowSink runs is of its spec: of others, the sinks may still store elsewhere.
+func settledSink(s *v1alpha1.FlowSink) bool {
+	return s.Status.ObservedGeneration == s.Generation && !meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionStalled)
+}
+
+// tellTwin has the log name a twin, once: the status does so only to those who see its namespace.
+func tellTwin(ctx context.Context, f *sink.Facts) {
+	if t := f.Twin(); t != nil && !meta.IsStatusConditionTrue(f.Sink.Status.Conditions, v1alpha1.ConditionDestinationShared) {
+		ctrl.LoggerFrom(ctx).Info("another FlowSink stores the same flows in the same tables", "other", client.ObjectKeyFromObject(t.Sink).String(),
+			"waits", f.Waits() != nil)
+	}
+}
+
+// twinsOf names the other FlowSinks whose tables are those of one that was made, changed or deleted.
+func (r *SinkReconciler) twinsOf(ctx context.Context, o client.Object) []reconcile.Request {
+	s, ok := o.(*v1alpha1.FlowSink)
+	if !ok {
+		return nil
+	}
+	list := &v1alpha1.FlowSinkList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing FlowSinks") // the cache is ending
+		return nil
+	}
+	var out []reconcile.Request
+	tables := tablesOf(s)
+	for i := range list.Items {
+		if other := &list.Items[i]; other.UID != s.UID && tablesOf(other) == tables {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: other.Namespace, Name: other.Name}})
+		}
+	}
+	return out
+}
