@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -82,14 +83,7 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			return ctrl.Result{}, nil
 		}
 		f.Collector = fc
-		switch {
-		case s.Spec.From.Stream != "":
-			f.Stream = s.Spec.From.Stream
-		case fc.Status.Stream != nil:
-			f.Stream = fc.Status.Stream.Name
-		default:
-			f.Stream = s.Status.Stream // while the FlowCollector cannot say, as without NATS
-		}
+		f.Stream = cmp.Or(sink.StreamOf(s, fc), s.Status.Stream) // while the FlowCollector cannot say, as without NATS
 		err := r.keep(ctx, f)
 		var applied judge.Applied
 		switch unexpected := note(&applied, err); {

@@ -69,10 +69,10 @@ func (r *SinkReconciler) source(ctx context.Context, s *v1alpha1.FlowSink, f *si
 		return f.Collector, f.Stream
 	}
 	fc := &v1alpha1.FlowCollector{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.From.FlowCollector}, fc); err != nil || fc.Status.Stream == nil {
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.From.FlowCollector}, fc); err != nil {
 		return nil, "" // the cache knows it, or nobody does
 	}
-	return fc, fc.Status.Stream.Name
+	return fc, sink.StreamOf(s, fc)
 }
 
 // wantedPlace is where a spec has the flows of a stream stored.

@@ -28,9 +28,17 @@ type Place struct {
 // servers of one cluster, and a stream's name on servers where it may be another account's.
 func (p *Place) Same(other *Place) bool {
 	return Tables(p.Namespace, &p.Configuration.ClickHouse) == Tables(other.Namespace, &other.Configuration.ClickHouse) && p.sameStream(other) &&
-		slices.ContainsFunc(p.Configuration.FilterSubjects, func(a string) bool {
-			return slices.ContainsFunc(other.Configuration.FilterSubjects, func(b string) bool { return meet(a, b) })
+		slices.ContainsFunc(p.subjects(), func(a string) bool {
+			return slices.ContainsFunc(other.subjects(), func(b string) bool { return meet(a, b) })
 		})
+}
+
+// subjects that are read: all, where there are no filters.
+func (p *Place) subjects() []string {
+	if len(p.Configuration.FilterSubjects) == 0 {
+		return []string{">"}
+	}
+	return p.Configuration.FilterSubjects
 }
 
 func (p *Place) sameStream(other *Place) bool {

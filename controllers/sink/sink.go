@@ -37,6 +37,14 @@ func ObjectName(s *v1alpha1.FlowSink) string { return s.Name + "-sink" }
 // have the same.
 func ConsumerName(s *v1alpha1.FlowSink) string { return s.Namespace + "_" + s.Name }
 
+// StreamOf is the stream that a FlowSink reads: the one that it names, or that of its FlowCollector. It is empty while that has none.
+func StreamOf(s *v1alpha1.FlowSink, c *v1alpha1.FlowCollector) string {
+	if s.Spec.From.Stream == "" && c.Status.Stream != nil {
+		return c.Status.Stream.Name
+	}
+	return s.Spec.From.Stream
+}
+
 // Selector selects the pods of a FlowSink.
 func Selector(s *v1alpha1.FlowSink) map[string]string {
 	return map[string]string{fleet.LabelName: fleet.Product, fleet.LabelComponent: Component, fleet.LabelInstance: s.Name}

@@ -73,6 +73,7 @@ func TestTheSamePlaceIsToldFromOthers(t *testing.T) {
 		"another stream":              {place(), place(func(p *Place) { p.Configuration.Stream = "flows-core" }), false},
 		"some protocols of all":       {place(), place(protocols("ipfix")), true},
 		"a protocol of both":          {place(protocols("ipfix", "sflow")), place(protocols("netflow9", "sflow")), true},
+		"all subjects of that stream": {place(), place(func(p *Place) { p.Configuration.FilterSubjects = nil }), true},
 		"other protocols":             {place(protocols("ipfix")), place(protocols("sflow")), false},
 		"other flows of one stream":   {place(), place(func(p *Place) { p.Collector, p.Configuration.FilterSubjects = "core", []string{"flows.flows.core.>"} }), false},
 		"from another namespace":      {place(), place(elsewhere), true},
