@@ -28,6 +28,17 @@ func healthy() *Facts {
 		Window: &Window{Time: 5 * time.Minute, Received: 100, Records: 1000, Sent: 1000}}
 }
 
+// replaced is what is known of an exporter of which IPFIX is expected, right after all collectors were replaced.
+func replaced(f *Facts) {
+	f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{}
+}
+
+// was has the status say something of Sending.
+func was(f *Facts, status metav1.ConditionStatus, reason string) {
+	f.Exporter.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSending, Status: status, Reason: reason, Message: "as it was",
+		ObservedGeneration: f.Exporter.Generation}}
+}
+
 func TestConditionsSayWhatIsKnown(t *testing.T) {
 	const yes, no, unknown = metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown
 	for name, test := range map[string]struct {
@@ -60,13 +71,17 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
 		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
 		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
-		"its collector was just replaced": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{} }, "Sending",
-			yes, ReasonHeard, ""},
-		"without a template":       {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
-		"refused":                  {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "ledger edge -n flows"},
-		"waits for a template":     {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
-		"some waits, some is read": {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
-		"what waits is told":       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
+		"its collector was just replaced":           {func(f *Facts) { replaced(f); was(f, yes, ReasonHeard) }, "Sending", yes, ReasonHeard, ""},
+		"just replaced, and a protocol was missing": {func(f *Facts) { replaced(f); was(f, no, ReasonProtocolMissing) }, "Sending", no, ReasonProtocolMissing, ""},
+		"just replaced, and nobody knew yet": {func(f *Facts) { replaced(f); was(f, unknown, ReasonProtocolMissing) }, "Sending", unknown,
+			ReasonProtocolMissing, ""},
+		"just replaced, and it is new":                   {replaced, "Sending", unknown, ReasonProtocolMissing, "IPFIX yet"},
+		"no figures tell of protocols that are expected": {func(f *Facts) { replaced(f); f.Look.NoRoom = true }, "Sending", unknown, ReasonNoRoom, ""},
+		"without a template":                             {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
+		"refused":                                        {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "ledger edge -n flows"},
+		"waits for a template":                           {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
+		"some waits, some is read":                       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
+		"what waits is told":                             {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
 		"one that does not answer may have what cannot be read": {func(f *Facts) { f.Window.Sent, f.Look.Unanswered = 0, 1 }, "Decoding", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
 		"or what contradicts the others":       {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Consistent", unknown, ReasonNotAllAnswer, ""},

@@ -16,6 +16,10 @@ const (
 	begun = time.Minute
 )
 
+// noRoom is said where figures would tell, and there are none.
+var noRoom = condition{metav1.ConditionUnknown, ReasonNoRoom, "collectors have figures for a part of the exporters only, and not for this one: raise " +
+	"exporters.limits.exporterMetrics of the FlowCollector"}
+
 // sending judges whether datagrams come.
 func sending(f *Facts) condition {
 	spec := &f.Exporter.Spec
@@ -27,7 +31,7 @@ func sending(f *Facts) condition {
 		f.fleet(), addresses(spec), f.fleet())
 	switch {
 	case !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) <= after:
-		if missing := missingProtocols(f); len(f.figures().Protocols) > 0 && len(missing) > 0 {
+		if missing := missingProtocols(f); len(missing) > 0 {
 			if c, ok := protocolUnknown(f, missing, after); ok {
 				return c
 			}
@@ -42,8 +46,7 @@ func sending(f *Facts) condition {
 		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
 			"hear it: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
 	case f.Figures == nil && f.Look.NoRoom:
-		return condition{metav1.ConditionUnknown, ReasonNoRoom, "collectors have figures for a part of the exporters only, and not for this one: raise " +
-			"exporters.limits.exporterMetrics of the FlowCollector"}
+		return noRoom
 	case f.LastHeard.IsZero():
 		age := f.Now.Sub(f.Exporter.CreationTimestamp.Time) // by another clock: one of the future says that the operator's was put back
 		if f.Now.Sub(f.Look.Since) < after || age < after && age >= -maxSkew {
@@ -65,7 +68,9 @@ func protocolUnknown(f *Facts, missing []string, after time.Duration) (condition
 	case f.Look.Unanswered > 0:
 		return condition{metav1.ConditionUnknown, ReasonProtocolMissing, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
 			"hear %s with %s: %s", f.Look.Unanswered, f.Look.Collectors, f.name(), what, f.Look.Reason)}, true
-	case f.Window == nil || f.Window.Time < min(after, windowTime-sampleEvery):
+	case len(f.figures().Protocols) == 0 && f.Look.NoRoom:
+		return noRoom, true
+	case len(f.figures().Protocols) == 0, f.Window == nil, f.Window.Time < min(after, windowTime-sampleEvery):
 		if c := f.keep(v1alpha1.ConditionSending); c.reason == ReasonHeard || c.reason == ReasonProtocolMissing {
 			return c, true
 		}

@@ -142,7 +142,7 @@ func (f *Facts) ready() said {
 		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
 		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; %s%s",
-			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), "/readyz of the others says what is wrong"), f.troubles())
+			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), f.schemaFault(), "/readyz of the others says what is wrong"), f.troubles())
 	}
 	if why := f.rejecting(); why != "" {
 		return no(ReasonEverythingRefused, "%s; they are kept in the stream %s: mend the cause, then publish them anew", why,
@@ -249,11 +249,11 @@ func (f *Facts) schemaCurrent() said {
 		}
 		switch s := f.Heard[i].Said.Schema; {
 		case s.Version == 0:
-			return said{metav1.ConditionFalse, ReasonSchemaMissing, fmt.Sprintf("there are no tables in the database %s: make those that \"collector schema "+
-				"clickhouse\" prints, or set clickHouse.createTables", f.Sink.Spec.ClickHouse.Database)}
+			return said{metav1.ConditionFalse, ReasonSchemaMissing, fmt.Sprintf("there are no tables in the database %[1]s: make those that \"collector schema "+
+				"clickhouse --database %[1]s\" prints, or set clickHouse.createTables", f.Sink.Spec.ClickHouse.Database)}
 		case s.Version != s.Wanted:
-			return said{metav1.ConditionFalse, ReasonSchemaDiffers, fmt.Sprintf("the tables in the database %s have version %d, and %s needs %d: see \"collector "+
-				"schema clickhouse\"", f.Sink.Spec.ClickHouse.Database, s.Version, f.Heard[i].Pod.Name, s.Wanted)}
+			return said{metav1.ConditionFalse, ReasonSchemaDiffers, fmt.Sprintf("the tables in the database %[1]s have version %[2]d, and %[3]s needs %[4]d: see \"collector "+
+				"schema clickhouse --database %[1]s\"", f.Sink.Spec.ClickHouse.Database, s.Version, f.Heard[i].Pod.Name, s.Wanted)}
 		default:
 			current = said{metav1.ConditionTrue, ReasonSchemaCurrent, fmt.Sprintf("the tables have version %d", s.Version)}
 		}
@@ -264,6 +264,14 @@ func (f *Facts) schemaCurrent() said {
 // onlyAnotherSpec reports whether only another spec helps, or another FlowSink's end.
 func onlyAnotherSpec(ready said) bool {
 	return ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas || ready.reason == ReasonDestinationShared
+}
+
+// schemaFault is what is wrong with the tables. It is empty where nothing is, or where nobody has looked.
+func (f *Facts) schemaFault() string {
+	if s := f.schemaCurrent(); s.status == metav1.ConditionFalse {
+		return s.message
+	}
+	return ""
 }
 
 // stalled is what kstatus reads as a failure.

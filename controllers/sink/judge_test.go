@@ -255,6 +255,22 @@ func TestWhatWasNotStoredOfAStreamThatWasDeletedMayBeLost(t *testing.T) {
 	}
 }
 
+// A sink that lacks its tables reaches ClickHouse, and has nothing else to say: Ready tells what to type, for the sink's own database.
+func TestReadySaysThatTablesAreMissing(t *testing.T) {
+	for version, want := range map[int]string{0: "no tables", 2: "have version 2"} {
+		s := &v1alpha1.FlowSink{}
+		s.Namespace, s.Name, s.Spec.From.FlowCollector, s.Spec.ClickHouse.Database = "flows", "rows", "edge", "lake"
+		h := heard()
+		h.Said.Schema.Version = version
+		got := Judge(&Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{h}, Now: time.Unix(2_000_000_010, 0),
+			Deployment: &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1}}})
+		c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionReady)
+		if c == nil || c.Status != "False" || !strings.Contains(c.Message, want) || !strings.Contains(c.Message, "collector schema clickhouse --database lake") {
+			t.Errorf("version %d: %+v", version, c)
+		}
+	}
+}
+
 func TestBooksAreSumsOfTwoDigits(t *testing.T) {
 	liar := heard()
 	liar.Said.Stored = math.MaxUint64

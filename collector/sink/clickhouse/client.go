@@ -130,10 +130,10 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 			out.Problem = k.closed()
 		}
 	case 0:
-		out.Problem = fmt.Sprintf("there are no tables in the database %s: make those that \"collector schema clickhouse\" prints, or set "+
+		out.Problem = fmt.Sprintf("there are no tables in the database %[1]s: make those that \"collector schema clickhouse --database %[1]s\" prints, or set "+
 			"clickhouse.createTables", k.config.Database)
 	default:
-		out.Problem = fmt.Sprintf("the tables in the database %s have version %d, and %d is needed: see \"collector schema clickhouse\"",
+		out.Problem = fmt.Sprintf("the tables in the database %[1]s have version %[2]d, and %[3]d is needed: see \"collector schema clickhouse --database %[1]s\"",
 			k.config.Database, out.Version, Version)
 	}
 	return out, nil
