@@ -36,6 +36,7 @@ func TestNotesAreTheGoldenOnes(t *testing.T) {
 	for name, arguments := range map[string][]string{
 		"default":    nil,
 		"namespaced": {"--set", "watchNamespaces={flows-a,flows-b}"},
+		"own-roles":  {"--set", "rbac.create=false"},
 		"secrets":    {"--set", "secretNamespaces={flows-a}", "--set", "crds.enabled=false", "--set", "replicas=0"},
 	} {
 		t.Run(name, func(t *testing.T) {

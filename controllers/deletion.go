@@ -82,11 +82,19 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 	if refused := r.Allowed.refusedServers(fc); len(refused) > 0 {
 		return r.abandon(ctx, fc, "left behind what is in NATS: "+strings.Join(refused, "; "))
 	}
+	left := m.abandonIn(fc, r.Clock.Now())
 	pods, err := r.endCollectors(ctx, fc)
-	if err != nil {
+	switch {
+	case lacksRight(err) && left <= 0: // they go with their owner
+		return r.abandon(ctx, fc, fmt.Sprintf("left behind what is in NATS, because for %s the operator lacked the right to end the collectors that use it: %s",
+			abandonAfter, err))
+	case lacksRight(err):
+		f.Deletion.Message = fmt.Sprintf("%s%s; the operator tries for %s; to let the object go without what its collectors use in NATS: %s",
+			judge.LacksRights, err, abandonAfter, howToAbandon(fc))
+		return false, nil
+	case err != nil:
 		return false, err
 	}
-	left := m.abandonIn(fc, r.Clock.Now())
 	if pods > 0 && left > 0 { // a pod of a dead node may stay for ever
 		f.Deletion.Message = fmt.Sprintf("%d collectors are ending; what they use in NATS is deleted after that, or after %s; to let the object "+
 			"go without: %s", pods, abandonAfter, howToAbandon(fc))

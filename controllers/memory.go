@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -65,13 +67,21 @@ func (m *memory) asked(fc *v1alpha1.FlowCollector, now time.Time, lookNow func()
 	}
 }
 
-// abandonIn is for how long NATS may still keep an object from going. That is counted from its deletion, by the API server's clock, and, lest the
-// operator's be behind that one, no longer than from when the operator has first seen it.
+// abandonIn is for how long NATS may still keep an object from going. That is counted by the operator's clock, from when an operator has first
+// seen the deletion. It stands in the status, so that a restart does not begin anew: Degraded is Unknown for no other reason. The API server's
+// clock has set when the object was deleted; an operator whose clock is ahead of that one would give up at the first trouble.
 func (m *memory) abandonIn(fc *v1alpha1.FlowCollector, now time.Time) time.Duration {
 	if m.deleting.IsZero() {
 		m.deleting = now
+		c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionDegraded)
+		if c != nil && c.Status == metav1.ConditionUnknown && c.Reason == judge.ReasonDeleting && c.LastTransitionTime.Time.Before(now) {
+			m.deleting = c.LastTransitionTime.Time
+		}
+		if d := fc.DeletionTimestamp.Time; d.After(m.deleting) && d.Before(now) { // a clock that was behind has written the status
+			m.deleting = d
+		}
 	}
-	return min(fc.DeletionTimestamp.Sub(now), m.deleting.Sub(now)) + abandonAfter
+	return m.deleting.Sub(now) + abandonAfter
 }
 
 // wait is the time until something is due.

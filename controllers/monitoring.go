@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
@@ -81,7 +82,9 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 	live.SetGroupVersionKind(kind)
 	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: f.Collector.Namespace, Name: fleet.ObjectName(f.Collector)}, live)
 	found := err == nil
-	if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) {
+	// Whoever never asked for it need not hear of a right that is missing. Where it was asked for, one may be left.
+	asked := wanted != nil || meta.FindStatusCondition(f.Collector.Status.Conditions, v1alpha1.ConditionMonitoringReady) != nil
+	if client.IgnoreNotFound(err) != nil && (asked || !apierrors.IsForbidden(err)) {
 		return fmt.Errorf("reading: %w", err)
 	}
 	switch {

@@ -131,6 +131,8 @@ func note(a *judge.Applied, err error) error {
 	case err == nil:
 	case errors.As(err, &taken):
 		a.Taken = append(a.Taken, taken.Error())
+	case lacksFinalizers(err): // whose words name neither user nor right
+		a.Forbidden = append(a.Forbidden, err.Error()+`; it cannot update resource "flowcollectors/finalizers"`)
 	case lacksRight(err):
 		a.Forbidden = append(a.Forbidden, err.Error())
 	case apierrors.IsForbidden(err):
@@ -145,7 +147,13 @@ func note(a *judge.Applied, err error) error {
 
 // lacksRight tells the API server's own authorization from quotas and admission policies, which say Forbidden too: it names the user.
 func lacksRight(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), ` is forbidden: User "`) && strings.Contains(err.Error(), " cannot ")
+	return apierrors.IsForbidden(err) && (strings.Contains(err.Error(), ` is forbidden: User "`) && strings.Contains(err.Error(), " cannot ") || lacksFinalizers(err))
+}
+
+// lacksFinalizers reports that the operator may not name an owner, which needs the right to update its finalizers where the admission plugin
+// OwnerReferencesPermissionEnforcement is on, as in OpenShift.
+func lacksFinalizers(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "you can't set finalizers on")
 }
 
 // applier applies the objects of one fleet.

@@ -74,12 +74,14 @@ type operatorOptions struct {
 	allowed   Allowed
 	rollouts  wave.Rules
 	delay     time.Duration // of rollouts
-	// also are namespaces beside the first.
-	also []string
 	// sinks are looked after, too.
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
 	sinksInterval time.Duration
+	// namespaces that it looks after beside its first.
+	namespaces []string
+	// user that the operator is; nil for one with the rights of config/rbac.
+	user *rest.Config
 	// between stands between the operator and the API server.
 	between func(http.RoundTripper) http.RoundTripper
 }
@@ -88,7 +90,10 @@ type operatorOptions struct {
 func startOperator(t testing.TB, s *controllertest.Server, namespace string, options operatorOptions) *operator {
 	t.Helper()
 	o := &operator{t: t, writes: &writes{}, metrics: prometheus.NewRegistry(), queue: newCountingQueue(), sinkQueue: newCountingQueue()}
-	configuration := rest.CopyConfig(operatorUser(t, s))
+	if options.user == nil {
+		options.user = operatorUser(t, s)
+	}
+	configuration := rest.CopyConfig(options.user)
 	configuration.Wrap(func(next http.RoundTripper) http.RoundTripper { return recordWrites{next, o.writes} })
 	if options.between != nil {
 		configuration.Wrap(options.between)
@@ -99,7 +104,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	again := true
 	watches := NewWatches(options.clock)
-	scope := CacheOptions(append([]string{namespace}, options.also...))
+	scope := CacheOptions(append(slices.Clone(options.namespaces), namespace))
 	scope.DefaultWatchErrorHandler = watches.Failed
 	manager, err := ctrl.NewManager(configuration, ctrl.Options{
 		Scheme:                  scheme,

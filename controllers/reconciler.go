@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,6 +73,9 @@ type Reconciler struct {
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration
 
+	// begun: an object was looked at.
+	begun atomic.Bool
+
 	// passes are held for reading while a pass runs; none runs once the operator has ended.
 	passes sync.RWMutex
 	ended  bool
@@ -81,6 +85,7 @@ type Reconciler struct {
 // known of NATS and of the collectors was found before, and by others. It returns an error for what only trying again heals;
 // everything else is a condition, and so is such an error that does not heal.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	r.begun.Store(true)
 	r.passes.RLock()
 	defer r.passes.RUnlock()
 	defer func() {
@@ -100,6 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, nil
 	}
 	mine, err := r.claim(ctx, fc)
+	r.tellUnwritten(fc, err)
 	if err != nil || !mine {
 		if err == nil {
 			r.waves.idle(key(fc))
@@ -122,7 +128,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if fc.DeletionTimestamp.IsZero() {
 		err = r.keep(ctx, facts, m)
 	} else {
-		gone, err = r.delete(ctx, facts, m)
+		if gone, err = r.delete(ctx, facts, m); lacksRight(err) { // it stays so until somebody gives it
+			facts.Deletion.Message, err = judge.LacksRights+err.Error(), nil
+		}
 	}
 	if gone {
 		return ctrl.Result{}, nil
@@ -135,6 +143,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		turnAgain, turnErr = r.noteTurn(ctx, facts, &verdict)
 	}
 	again, writeErr := r.writeStatus(ctx, fc, m, &verdict)
+	r.tellUnwritten(fc, writeErr)
 	if err != nil || turnErr != nil || writeErr != nil {
 		return ctrl.Result{}, joined(err, turnErr, writeErr) // the queue says when to try again
 	}

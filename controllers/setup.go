@@ -155,7 +155,8 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			}
 		})
 	}
-	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches, r.releaseClaims} {
+	blind := func(ctx context.Context) { r.sayBlind(ctx, manager.GetCache()) }
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches, blind, r.releaseClaims} {
 		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}

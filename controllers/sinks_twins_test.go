@@ -129,7 +129,7 @@ func TestTheSecondFlowSinkWaitsAlsoInAnotherNamespaceAndIsNotToldTheName(t *test
 	w := newWorld(t)
 	letKeepSinks(w)
 	other := w.s.Namespace(t)
-	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, also: []string{other}})
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, namespaces: []string{other}})
 	shared := func(fc *v1alpha1.FlowCollector) {
 		fc.Spec.Output.Stream.Name, fc.Spec.Output.Subject = "shared", "flows.shared"
 	}

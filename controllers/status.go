@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -56,6 +57,14 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 		}
 	}
 	return 0, nil
+}
+
+// tellUnwritten tells in an event that the operator lacks the right to write a status: what that says is then of the past, and an event is
+// all that whoever describes the object sees of it.
+func (r *Reconciler) tellUnwritten(fc *v1alpha1.FlowCollector, err error) {
+	if lacksRight(err) {
+		r.event(fc, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "WriteStatus", "the status is of the past: "+judge.LacksRights+err.Error())
+	}
 }
 
 // event tells of something that happened to the FlowCollector; action is the condition, or what was done.

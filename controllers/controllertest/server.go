@@ -131,6 +131,8 @@ func start() (_ *Server, err error) {
 	api.CertDir = filepath.Join(s.directory, "certificates")
 	// envtest's own range has room for 254 Services, and no IPv6.
 	api.Configure().Set("service-cluster-ip-range", "10.0.0.0/16,fd00:10::/112")
+	// As in OpenShift: whoever names an owner needs the right to set its finalizers.
+	api.Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	etcd := &envtest.Etcd{DataDir: filepath.Join(s.directory, "etcd")}
 	s.environment.ControlPlane.Etcd = etcd
 	for _, directory := range []string{api.CertDir, etcd.DataDir} {

@@ -49,6 +49,8 @@ type Facts struct {
 	Nodes map[string]Node
 	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words.
 	Unseen map[string]string
+	// Blind: the operator cannot begin its work, because of Unseen. No other fact says anything then.
+	Blind bool
 	// NATS is what was found of bucket and stream.
 	NATS jetstream.Finding
 	// Configuration is the version of the file that collectors are to have (config.FileVersion); empty where that is not known.

@@ -14,8 +14,8 @@ func (j *judgement) monitoringReady() said {
 	case len(a.MissingKinds) > 0:
 		return isFalse(ReasonKindMissing, "the cluster does not have the kinds %s of monitoring.coreos.com/v1: install the Prometheus "+
 			"operator, or disable them in spec.monitoring", strings.Join(a.MissingKinds, ", "))
-	case !a.Monitoring:
-		return said{}
+	case !a.Monitoring && (j.appliedInFull() || j.condition(v1alpha1.ConditionMonitoringReady) == nil):
+		return said{} // until then, what was asked for before may be left
 	case !j.appliedInFull():
 		return isUnknown(ReasonPending, "not all objects of the fleet are as the spec says: see ConfigurationValid and Progressing")
 	}

@@ -13,6 +13,9 @@ import (
 // behind, are gone at the next one.
 const failuresTold = 4
 
+// LacksRights is what a message begins with that names rights which the operator lacks.
+const LacksRights = "the operator lacks rights (is its installation complete, or was an upgrade interrupted?): "
+
 // progressing says whether the fleet is on its way to what the spec says.
 func (j *judgement) progressing() said {
 	a, r := &j.Applied, &j.rollout
@@ -24,8 +27,7 @@ func (j *judgement) progressing() said {
 	case j.Unusable():
 		return isFalse(j.unusableReason(), "what runs is left as it is until ConfigurationValid is True")
 	case len(a.Forbidden) > 0:
-		return isTrue(ReasonOperatorForbidden, "the operator lacks rights (is its installation complete, or was an upgrade interrupted?): %s",
-			strings.Join(a.Forbidden, "; "))
+		return isTrue(ReasonOperatorForbidden, "%s%s", LacksRights, strings.Join(a.Forbidden, "; "))
 	case len(j.Unseen) > 0:
 		return isTrue(ReasonOperatorForbidden, "the operator may not watch what it looks after (is its installation complete, or was an "+
 			"upgrade interrupted?), so that what it says may be of the past: %s", UnseenKinds(j.Unseen))

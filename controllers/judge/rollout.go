@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -74,6 +75,8 @@ func (j *judgement) judgeRollout() rollout {
 				m.settled = true
 			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
+			case c.Reason == ReasonRolling && c.ObservedGeneration == j.Collector.Generation && j.DaemonSet != nil:
+				m.since = j.gotOnBefore(c.LastTransitionTime.Time)
 			}
 		}
 	}
@@ -98,6 +101,35 @@ func (j *judgement) judgeRollout() rollout {
 		}
 	}
 	return r
+}
+
+// gotOnBefore is when a rollout that began at a time got on last, as far as the cluster tells what an operator saw that was restarted since:
+// its pods were made, became ready, or were to become others. Times of the future are of another clock, and say no more than now.
+func (j *judgement) gotOnBefore(began time.Time) time.Time {
+	last := began
+	note := func(t time.Time) {
+		if t.After(last) {
+			last = t
+		}
+	}
+	note(j.DaemonSet.CreationTimestamp.Time)
+	for _, m := range j.DaemonSet.ManagedFields {
+		if m.Time != nil && m.Subresource == "" {
+			note(m.Time.Time)
+		}
+	}
+	for i := range j.Pods {
+		note(j.Pods[i].CreationTimestamp.Time)
+		for _, c := range j.Pods[i].Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				note(c.LastTransitionTime.Time)
+			}
+		}
+	}
+	if last.After(j.Now) {
+		return j.Now
+	}
+	return last
 }
 
 // count the collectors. The DaemonSet's own count looks at the older of two pods of a node, and so takes a node for empty whose new
@@ -251,7 +283,9 @@ func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 		status.Address = j.service.addresses[0].Address
 	}
 	j.storeCounts(status)
-	status.Exporters, status.Templates = nil, nil
+	if u := j.unreachable(); u == nil || u.reason != ReasonPending || len(j.answering()) > 0 { // else none was asked yet, as after a restart
+		status.Exporters, status.Templates = nil, nil
+	}
 	// All collectors know the same, but for a moment after a change: the one that knows most speaks for all.
 	for i := range j.Collectors.Reports {
 		if report := &j.Collectors.Reports[i]; j.Answers(report) {

@@ -88,9 +88,12 @@ type judgement struct {
 func Judge(f *Facts) Verdict {
 	j := &judgement{Facts: f, said: make(map[string]said), memory: f.Before}
 	status := *f.Collector.Status.DeepCopy()
-	if f.Deletion != nil {
+	switch {
+	case f.Blind:
+		j.blind()
+	case f.Deletion != nil:
 		j.deleting()
-	} else {
+	default:
 		j.rollout = j.judgeRollout()
 		j.service = j.judgeService()
 		j.counts(&status)
@@ -120,15 +123,19 @@ func Judge(f *Facts) Verdict {
 	return j.verdict(status)
 }
 
-// unlessPending keeps what was said of the same spec before an operator was restarted, until it has looked itself.
+// unlessPending keeps what was said before an operator was restarted, until it has looked itself. What was said of another spec does not pass
+// for what is known of this one.
 func (j *judgement) unlessPending(kind string, s said) said {
 	c := j.condition(kind)
-	if s.status != metav1.ConditionUnknown || s.reason != ReasonPending || c == nil || c.Status == metav1.ConditionUnknown || c.Reason == ReasonDeleting ||
-		c.ObservedGeneration != j.Collector.Generation {
+	if s.status != metav1.ConditionUnknown || s.reason != ReasonPending || c == nil || c.Status == metav1.ConditionUnknown && !found[c.Reason] || c.Reason == ReasonDeleting ||
+		j.appliedInFull() && c.ObservedGeneration != j.Collector.Generation { // else it goes on to name the generation that it is of
 		return s
 	}
 	return j.asBefore(kind)
 }
+
+// found are reasons for which a condition is Unknown though all that can be looked at was.
+var found = map[string]bool{ReasonTooLittleTraffic: true, ReasonNobodySends: true}
 
 // asBefore is what the judgement before said of a condition; nothing where there was none.
 func (j *judgement) asBefore(kind string) said {
