@@ -21,9 +21,8 @@ const (
 	// layout somebody changes, and changes back.
 	turns = 3
 
-	maxLayouts = 16 // of an id
-	maxSays    = 16 // of a layout
-	maxMore    = 256
+	maxLayouts = 16  // of an id
+	maxSays    = 256 // of a layout: a large chassis, or a NAT
 )
 
 // say is that a port said a layout.
@@ -64,18 +63,21 @@ func (s *say) cameBack(t *Template, now int64) bool {
 // layout is one meaning of an id, and who said it.
 type layout struct {
 	template *Template
-	says     []*say
+	says     []*say // by port
 	// silent: see Definition.Silent.
 	silent bool
 	// used is when data was last read with it.
 	used int64
 }
 
+// find is where the say of a port is, or would be.
+func (l *layout) find(port uint16) (at int, ok bool) {
+	return slices.BinarySearchFunc(l.says, port, func(s *say, port uint16) int { return cmp.Compare(s.port, port) })
+}
+
 func (l *layout) of(port uint16) *say {
-	for _, s := range l.says {
-		if s.port == port {
-			return s
-		}
+	if at, ok := l.find(port); ok {
+		return l.says[at]
 	}
 	return nil
 }
@@ -94,6 +96,11 @@ func (l *layout) told() (at int64) {
 	return at
 }
 
+// longest is who said l longest ago.
+func (l *layout) longest() *say {
+	return slices.MinFunc(l.says, func(a, b *say) int { return cmp.Compare(a.heard, b.heard) })
+}
+
 // alive is when there was last a sign of l.
 func (l *layout) alive() int64 { return max(l.heard(), l.used) }
 
@@ -104,8 +111,6 @@ type meanings struct {
 	contested int64
 	// named is the time from which on one more port may be named: see mayName.
 	named int64
-	// more are ports beyond maxSays of a layout, and what they said, so that their data is not held for the number of their neighbours.
-	more map[uint16]saidBefore
 }
 
 // Ports that say a layout once, while layouts compete, have keys of their own in the bucket: without them no other collector could
@@ -119,22 +124,10 @@ const (
 // mayName reports whether a port may have a key in the bucket at now though it may never be heard again.
 func (m *meanings) mayName(now int64) bool { return m.named <= now }
 
-// name counts a port that has a key in the bucket.
-func (m *meanings) name(now int64) { m.named = max(m.named, now-namedAtOnce*nameEach) + nameEach }
-
-// saidBefore is what a port said whose say made room, and when.
-type saidBefore struct {
-	layout *layout
-	heard  int64
-}
-
-// beyond is what a port said that has no say, nil where that is not known or is silent; it counts for an hour.
-func (m *meanings) beyond(port uint16, now int64) (l *layout, until int64) {
-	b, ok := m.more[port]
-	if !ok || now-b.heard > silence || b.layout.silent || !slices.Contains(m.layouts, b.layout) {
-		return nil, 0
-	}
-	return b.layout, b.heard + silence + 1
+// name counts a port that was given a key in the bucket at a time. However many there are, the next one may be named nameEach later: what a
+// collector finds in the bucket as it starts, over weeks, must not keep it from naming any for as long.
+func (m *meanings) name(at int64) {
+	m.named = max(m.named, min(at, max(m.named, at-(namedAtOnce-1)*nameEach))+nameEach)
 }
 
 func (m *meanings) find(t *Template) *layout {
@@ -213,8 +206,7 @@ func (m *meanings) inTurn(port uint16) bool {
 
 // hasSaid reports whether a port is known to have said something.
 func (m *meanings) hasSaid(port uint16) bool {
-	_, beyond := m.more[port]
-	return beyond || slices.ContainsFunc(m.layouts, func(l *layout) bool { return l.of(port) != nil })
+	return slices.ContainsFunc(m.layouts, func(l *layout) bool { return l.of(port) != nil })
 }
 
 // twins reports whether two devices are known to share a port.
@@ -294,9 +286,6 @@ func (m *meanings) lookup(mode Mode, port uint16, now, deadline int64) (*layout,
 		port = AnyPort
 	}
 	if found, until, known := m.chosen(port, now); known {
-		return found, min(until, deadline)
-	}
-	if found, until := m.beyond(port, now); found != nil {
 		return found, min(until, deadline)
 	}
 	if mode != ModeAuto {
