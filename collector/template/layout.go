@@ -96,9 +96,20 @@ func (l *layout) told() (at int64) {
 	return at
 }
 
-// longest is who said l longest ago.
+// longest is who said l longest ago, but for who alone stands for it in the bucket.
 func (l *layout) longest() *say {
-	return slices.MinFunc(l.says, func(a, b *say) int { return cmp.Compare(a.heard, b.heard) })
+	keys := 0
+	for _, s := range l.says {
+		if s.told != 0 {
+			keys++
+		}
+	}
+	return slices.MinFunc(l.says, func(a, b *say) int {
+		if keys == 1 && a.told != b.told {
+			return cmp.Compare(a.told, b.told)
+		}
+		return cmp.Compare(a.heard, b.heard)
+	})
 }
 
 // alive is when there was last a sign of l.

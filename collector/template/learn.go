@@ -191,6 +191,8 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 	case s.told == 0 && m.contested != 0 && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
+	case s.told == 0 && m.contested != 0:
+		e.store.totals.Add(ledger.TemplatesUnshared, 1)
 	}
 	for _, other := range m.layouts {
 		for _, o := range other.says {
