@@ -104,7 +104,7 @@ func (e *Exporter) settle(m *meanings, now int64) int64 {
 			}
 		}
 	}
-	silenced, until := m.settle(now)
+	silenced, until := m.settle(now, e.store.untold(now))
 	for _, l := range silenced {
 		e.generation.Add(1)
 		for _, s := range l.says {

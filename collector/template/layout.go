@@ -11,11 +11,17 @@ const (
 	// silence is how long a layout may not be said, while another one of the same id is, before it counts no more for ports that
 	// have said nothing themselves.
 	silence = int64(time.Hour)
-	// retell is how often the bucket is told of what is heard while layouts compete, so that other collectors know it is alive.
-	retell = silence / 2
+	// retell is how often the bucket is told of what is heard while layouts compete, so that other collectors know it is alive. What is
+	// said each 30 minutes, as exporters are often set to, is told each time then, however exactly they do.
+	retell = silence / 3
+	// unknownPause is for how long a device is waited for of which is not known how often it says something.
+	unknownPause = silence / 2
 	// slowPause tells two devices that repeat their templates in turn from one that changes its mind: devices take longer.
 	slowPause = int64(20 * time.Second)
-	never     = int64(1<<63 - 1)
+	// echo is how much later than it was heard here a say may seem to be heard when it comes back from the bucket: ages there go by the
+	// server's clock.
+	echo  = int64(time.Minute)
+	never = int64(1<<63 - 1)
 
 	// turns is how many layouts in a row must have been said before until two devices are taken to say them, rather than one whose
 	// layout somebody changes, and changes back.
@@ -53,7 +59,7 @@ type say struct {
 
 // lasts is until when another device of the same address and port is taken to say what was heard of it here: it repeats it, and one of its
 // messages may get lost.
-func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, retell), silence) }
+func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, unknownPause), silence) }
 
 // cameBack reports whether t is what the port said before s, and says again: slowly, but within an hour.
 func (s *say) cameBack(t *Template, now int64) bool {
@@ -87,6 +93,19 @@ func (l *layout) heard() (at int64) {
 		at = max(at, s.heard)
 	}
 	return at
+}
+
+// last is when any collector last heard l, as far as this one can know: what others heard it was not told before untold.
+func (l *layout) last(untold int64) int64 {
+	own := int64(0)
+	for _, s := range l.says {
+		own = max(own, s.own)
+	}
+	heard := l.heard()
+	if heard-own <= echo {
+		return heard
+	}
+	return max(heard, untold)
 }
 
 func (l *layout) told() (at int64) {
@@ -252,8 +271,9 @@ func (m *meanings) live(now int64) (out []*layout) {
 	return out
 }
 
-// settle finds out which layouts have become silent by now. It returns them, and until when nothing changes with time alone.
-func (m *meanings) settle(now int64) (silenced []*layout, until int64) {
+// settle finds out which layouts have become silent by now; untold: see Store. It returns them, and until when nothing changes with time
+// alone.
+func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 	until = never
 	if len(m.layouts) < 2 {
 		m.contested = 0
@@ -276,7 +296,7 @@ func (m *meanings) settle(now int64) (silenced []*layout, until int64) {
 		}
 		deadline := heard + silence
 		if slices.Contains(live, l) {
-			deadline = max(heard, m.contested) + silence
+			deadline = max(l.last(untold), m.contested) + silence
 		}
 		if deadline > now {
 			until = min(until, deadline)
