@@ -40,7 +40,7 @@ func (f *fleet) unread(d *device) (n int) {
 }
 
 // The ports of a large chassis that repeats what it says are read by all collectors for as long as it does, also by those that start. They are
-// written to the bucket each half hour, and use up no names: a port that says a layout once is read by all, too.
+// written to the bucket each half hour at most, and use up no names: a port that says a layout once is read by all, too.
 func TestALargeChassisIsReadForDays(t *testing.T) {
 	for name, test := range map[string]struct{ ports, collectors int }{
 		"at one collector":  {100, 1},
