@@ -67,6 +67,7 @@ const (
 	TemplatesRestored     // taken from the bucket
 	TemplatesConflicting  // definitions that disagree within one scope
 	TemplatesStale        // older than what is known: ignored
+	TemplatesUnshared     // of new ports, beyond those that the bucket is told of at once
 	TemplatesWithdrawn    // withdrawals that came over UDP: ignored
 	TemplatesEvicted      // pushed out by the bounds
 	TemplatesRefusedLimit // too many fields, or too many templates
@@ -147,6 +148,7 @@ var Infos = [numCounters]Info{
 	TemplatesRestored:       {"templates_restored", ""},
 	TemplatesConflicting:    {"templates_conflicting", ""},
 	TemplatesStale:          {"templates_stale", ""},
+	TemplatesUnshared:       {"templates_unshared", ""},
 	TemplatesWithdrawn:      {"templates_withdrawn", ""},
 	TemplatesEvicted:        {"templates_evicted", ""},
 	TemplatesRefusedLimit:   {"templates_refused", "limit"},

@@ -108,6 +108,7 @@ func (c *collector) list() {
 	for _, name := range slices.Sorted(maps.Keys(c.fleet.bucket)) {
 		c.take(name)
 	}
+	c.store.InStep(c.fleet.now)
 	for _, family := range slices.Sorted(maps.Keys(c.stores)) {
 		for d := range c.stores[family].Definitions(c.fleet.now) {
 			if _, ok := c.fleet.bucket[share.EncodeKey(d.Key)]; !ok {
@@ -202,7 +203,15 @@ func (f *fleet) write(c *collector, d template.Definition) {
 
 // wait lets time pass; values of the bucket expire, and everything is listed again.
 func (f *fleet) wait(d time.Duration) {
-	f.now += int64(d)
+	const probe = 5 * time.Minute
+	for end := f.now + int64(d); f.now < end; {
+		f.now = min(end, f.now+int64(probe))
+		for _, c := range f.collectors {
+			if !c.cut {
+				c.store.InStep(f.now)
+			}
+		}
+	}
 	maps.DeleteFunc(f.bucket, func(_ string, e entry) bool { return f.now-e.written > int64(f.limits.TTL) })
 	if d >= 10*time.Minute {
 		f.relist()

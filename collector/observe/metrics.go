@@ -49,6 +49,7 @@ var help = map[string]string{
 	"templates_refreshed":        "Templates that exporters sent again unchanged.",
 	"templates_restored":         "Templates taken from the bucket.",
 	"templates_conflicting":      "Templates that disagree with those of another port of their exporter.",
+	"templates_unshared":         "Templates of new ports that the bucket is told of only when they are sent again, because it was told of many.",
 	"templates_stale":            "Templates of datagrams that were overtaken on their way, and ignored.",
 	"templates_withdrawn":        "Template withdrawals that came over UDP, and were ignored (RFC 7011 section 8.4).",
 	"templates_evicted":          "Templates forgotten to keep to the limits.",

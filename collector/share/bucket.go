@@ -38,6 +38,9 @@ type Store interface {
 	Definitions(now int64) iter.Seq[template.Definition]
 }
 
+// stepping is a Store that asks when it was last known to have all of the bucket. It learns that every few seconds while it has.
+type stepping interface{ InStep(now int64) }
+
 // Stores are the memories, one for each family of keys.
 type Stores map[template.Family]Store
 
@@ -235,6 +238,8 @@ func (b *Bucket) follow(ctx context.Context) error {
 				return nil
 			case listing && behind >= listingProbes:
 				return errors.New("listing the bucket does not get on")
+			case !listing && behind == 0:
+				b.inStep()
 			}
 		case entry, ok := <-watcher.Updates():
 			switch {
@@ -403,6 +408,7 @@ func (b *Bucket) listed() {
 		b.log.Info("loaded the template bucket", "keys", count)
 		close(b.loaded)
 	}
+	b.inStep()
 	for _, store := range b.stores {
 		for d := range store.Definitions(clock.Steady()) {
 			b.mu.Lock()
@@ -411,6 +417,15 @@ func (b *Bucket) listed() {
 			if !ok {
 				b.Learned(d)
 			}
+		}
+	}
+}
+
+// inStep tells the memories that they have all of the bucket now.
+func (b *Bucket) inStep() {
+	for _, store := range b.stores {
+		if s, ok := store.(stepping); ok {
+			s.InStep(clock.Steady())
 		}
 	}
 }

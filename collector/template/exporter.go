@@ -35,7 +35,6 @@ const (
 	layoutBytes   = 256
 	fieldBytes    = 8
 	sayBytes      = 128
-	moreBytes     = 64
 )
 
 // size is about how many bytes l takes.
@@ -105,7 +104,7 @@ func (e *Exporter) settle(m *meanings, now int64) int64 {
 			}
 		}
 	}
-	silenced, until := m.settle(now)
+	silenced, until := m.settle(now, e.store.untold(now))
 	for _, l := range silenced {
 		e.generation.Add(1)
 		for _, s := range l.says {
@@ -148,8 +147,6 @@ func (e *Exporter) remove(m *meanings, l *layout) {
 	m.layouts = slices.DeleteFunc(m.layouts, func(o *layout) bool { return o == l })
 	if len(m.layouts) == 0 {
 		delete(e.ids, l.template.ID)
-		e.grow(-moreBytes * int64(len(m.more)))
-		m.more = nil
 	}
 	e.layouts--
 	e.grow(-l.size())
@@ -158,8 +155,8 @@ func (e *Exporter) remove(m *meanings, l *layout) {
 
 // unsay drops what a port said; a layout that nobody says goes with it.
 func (e *Exporter) unsay(m *meanings, l *layout, port uint16) {
-	i := slices.IndexFunc(l.says, func(s *say) bool { return s.port == port })
-	if i < 0 {
+	i, ok := l.find(port)
+	if !ok {
 		return
 	}
 	if len(l.says) == 1 {
@@ -174,17 +171,12 @@ func (e *Exporter) unsay(m *meanings, l *layout, port uint16) {
 // add notes that a port says t, where it did not before; l is the layout of t where that is known.
 func (e *Exporter) add(m *meanings, l *layout, t *Template, s *say) *layout {
 	e.generation.Add(1)
-	if _, ok := m.more[s.port]; ok {
-		delete(m.more, s.port)
-		e.grow(-moreBytes)
-	}
 	if l != nil {
 		if len(l.says) >= maxSays {
-			least := slices.MinFunc(l.says, func(a, b *say) int { return compareSays(a, b) })
-			e.unsay(m, l, least.port)
-			e.setAside(m, l, least)
+			e.unsay(m, l, l.longest().port)
 		}
-		l.says = append(l.says, s)
+		at, _ := l.find(s.port)
+		l.says = slices.Insert(l.says, at, s)
 		e.grow(sayBytes)
 		return l
 	}
@@ -204,32 +196,6 @@ func (e *Exporter) add(m *meanings, l *layout, t *Template, s *say) *layout {
 		}
 	}
 	return l
-}
-
-// setAside keeps what a port said whose say made room.
-func (e *Exporter) setAside(m *meanings, l *layout, s *say) {
-	if m.more == nil {
-		m.more = make(map[uint16]saidBefore)
-	}
-	if len(m.more) >= maxMore {
-		e.grow(-moreBytes * int64(len(m.more)))
-		clear(m.more)
-	}
-	if _, ok := m.more[s.port]; !ok {
-		e.grow(moreBytes)
-	}
-	m.more[s.port] = saidBefore{l, s.heard}
-}
-
-// compareSays puts first whom to forget: who has no key in the bucket, and was not heard for long.
-func compareSays(a, b *say) int {
-	if (a.told == 0) != (b.told == 0) {
-		if a.told == 0 {
-			return -1
-		}
-		return 1
-	}
-	return int(min(1, max(-1, a.heard-b.heard)))
 }
 
 func oldest(m *meanings) *layout {

@@ -11,19 +11,24 @@ const (
 	// silence is how long a layout may not be said, while another one of the same id is, before it counts no more for ports that
 	// have said nothing themselves.
 	silence = int64(time.Hour)
-	// retell is how often the bucket is told of what is heard while layouts compete, so that other collectors know it is alive.
-	retell = silence / 2
+	// retell is how often the bucket is told of what is heard while layouts compete, so that other collectors know it is alive. What is
+	// said each 30 minutes, as exporters are often set to, is told each time then, however exactly they do.
+	retell = silence / 3
+	// unknownPause is for how long a device is waited for of which is not known how often it says something.
+	unknownPause = silence / 2
 	// slowPause tells two devices that repeat their templates in turn from one that changes its mind: devices take longer.
 	slowPause = int64(20 * time.Second)
-	never     = int64(1<<63 - 1)
+	// echo is how much later than it was heard here a say may seem to be heard when it comes back from the bucket: ages there go by the
+	// server's clock.
+	echo  = int64(time.Minute)
+	never = int64(1<<63 - 1)
 
 	// turns is how many layouts in a row must have been said before until two devices are taken to say them, rather than one whose
 	// layout somebody changes, and changes back.
 	turns = 3
 
-	maxLayouts = 16 // of an id
-	maxSays    = 16 // of a layout
-	maxMore    = 256
+	maxLayouts = 16  // of an id
+	maxSays    = 256 // of a layout: a large chassis, or a NAT
 )
 
 // say is that a port said a layout.
@@ -54,7 +59,7 @@ type say struct {
 
 // lasts is until when another device of the same address and port is taken to say what was heard of it here: it repeats it, and one of its
 // messages may get lost.
-func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, retell), silence) }
+func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, unknownPause), silence) }
 
 // cameBack reports whether t is what the port said before s, and says again: slowly, but within an hour.
 func (s *say) cameBack(t *Template, now int64) bool {
@@ -64,18 +69,21 @@ func (s *say) cameBack(t *Template, now int64) bool {
 // layout is one meaning of an id, and who said it.
 type layout struct {
 	template *Template
-	says     []*say
+	says     []*say // by port
 	// silent: see Definition.Silent.
 	silent bool
 	// used is when data was last read with it.
 	used int64
 }
 
+// find is where the say of a port is, or would be.
+func (l *layout) find(port uint16) (at int, ok bool) {
+	return slices.BinarySearchFunc(l.says, port, func(s *say, port uint16) int { return cmp.Compare(s.port, port) })
+}
+
 func (l *layout) of(port uint16) *say {
-	for _, s := range l.says {
-		if s.port == port {
-			return s
-		}
+	if at, ok := l.find(port); ok {
+		return l.says[at]
 	}
 	return nil
 }
@@ -87,11 +95,40 @@ func (l *layout) heard() (at int64) {
 	return at
 }
 
+// last is when any collector last heard l, as far as this one can know: what others heard it was not told before untold.
+func (l *layout) last(untold int64) int64 {
+	own := int64(0)
+	for _, s := range l.says {
+		own = max(own, s.own)
+	}
+	heard := l.heard()
+	if heard-own <= echo {
+		return heard
+	}
+	return max(heard, untold)
+}
+
 func (l *layout) told() (at int64) {
 	for _, s := range l.says {
 		at = max(at, s.told)
 	}
 	return at
+}
+
+// longest is who said l longest ago, but for who alone stands for it in the bucket.
+func (l *layout) longest() *say {
+	keys := 0
+	for _, s := range l.says {
+		if s.told != 0 {
+			keys++
+		}
+	}
+	return slices.MinFunc(l.says, func(a, b *say) int {
+		if keys == 1 && a.told != b.told {
+			return cmp.Compare(a.told, b.told)
+		}
+		return cmp.Compare(a.heard, b.heard)
+	})
 }
 
 // alive is when there was last a sign of l.
@@ -104,8 +141,6 @@ type meanings struct {
 	contested int64
 	// named is the time from which on one more port may be named: see mayName.
 	named int64
-	// more are ports beyond maxSays of a layout, and what they said, so that their data is not held for the number of their neighbours.
-	more map[uint16]saidBefore
 }
 
 // Ports that say a layout once, while layouts compete, have keys of their own in the bucket: without them no other collector could
@@ -119,22 +154,10 @@ const (
 // mayName reports whether a port may have a key in the bucket at now though it may never be heard again.
 func (m *meanings) mayName(now int64) bool { return m.named <= now }
 
-// name counts a port that has a key in the bucket.
-func (m *meanings) name(now int64) { m.named = max(m.named, now-namedAtOnce*nameEach) + nameEach }
-
-// saidBefore is what a port said whose say made room, and when.
-type saidBefore struct {
-	layout *layout
-	heard  int64
-}
-
-// beyond is what a port said that has no say, nil where that is not known or is silent; it counts for an hour.
-func (m *meanings) beyond(port uint16, now int64) (l *layout, until int64) {
-	b, ok := m.more[port]
-	if !ok || now-b.heard > silence || b.layout.silent || !slices.Contains(m.layouts, b.layout) {
-		return nil, 0
-	}
-	return b.layout, b.heard + silence + 1
+// name counts a port that was given a key in the bucket at a time. However many there are, the next one may be named nameEach later: what a
+// collector finds in the bucket as it starts, over weeks, must not keep it from naming any for as long.
+func (m *meanings) name(at int64) {
+	m.named = max(m.named, min(at, max(m.named, at-(namedAtOnce-1)*nameEach))+nameEach)
 }
 
 func (m *meanings) find(t *Template) *layout {
@@ -213,8 +236,7 @@ func (m *meanings) inTurn(port uint16) bool {
 
 // hasSaid reports whether a port is known to have said something.
 func (m *meanings) hasSaid(port uint16) bool {
-	_, beyond := m.more[port]
-	return beyond || slices.ContainsFunc(m.layouts, func(l *layout) bool { return l.of(port) != nil })
+	return slices.ContainsFunc(m.layouts, func(l *layout) bool { return l.of(port) != nil })
 }
 
 // twins reports whether two devices are known to share a port.
@@ -249,8 +271,9 @@ func (m *meanings) live(now int64) (out []*layout) {
 	return out
 }
 
-// settle finds out which layouts have become silent by now. It returns them, and until when nothing changes with time alone.
-func (m *meanings) settle(now int64) (silenced []*layout, until int64) {
+// settle finds out which layouts have become silent by now; untold: see Store. It returns them, and until when nothing changes with time
+// alone.
+func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 	until = never
 	if len(m.layouts) < 2 {
 		m.contested = 0
@@ -273,7 +296,7 @@ func (m *meanings) settle(now int64) (silenced []*layout, until int64) {
 		}
 		deadline := heard + silence
 		if slices.Contains(live, l) {
-			deadline = max(heard, m.contested) + silence
+			deadline = max(l.last(untold), m.contested) + silence
 		}
 		if deadline > now {
 			until = min(until, deadline)
@@ -294,9 +317,6 @@ func (m *meanings) lookup(mode Mode, port uint16, now, deadline int64) (*layout,
 		port = AnyPort
 	}
 	if found, until, known := m.chosen(port, now); known {
-		return found, min(until, deadline)
-	}
-	if found, until := m.beyond(port, now); found != nil {
 		return found, min(until, deadline)
 	}
 	if mode != ModeAuto {

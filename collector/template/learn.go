@@ -43,7 +43,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	}
 	counter := ledger.TemplatesRefreshed
 	switch {
-	case inTurn && s != nil, s == nil && l != nil && m.more[port].layout == l:
+	case inTurn && s != nil:
 		// As known.
 	case returns >= turns:
 		inTurn, counter = true, ledger.TemplatesChanged
@@ -186,9 +186,13 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 		e.tell(l, s, now, false)
 	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
 		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || m.contested != 0 && (s.pause > 0 || m.mayName(now)) || s.twin):
+	case s.told == 0 && (l.told() == 0 || m.contested != 0 && s.pause > 0 || s.twin):
+		e.tell(l, s, now, false)
+	case s.told == 0 && m.contested != 0 && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
+	case s.told == 0 && m.contested != 0:
+		e.store.totals.Add(ledger.TemplatesUnshared, 1)
 	}
 	for _, other := range m.layouts {
 		for _, o := range other.says {
@@ -220,10 +224,13 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 			}
 		}
 	}
+	if l != nil && len(l.says) >= maxSays && l.of(port) == nil && d.Heard <= l.longest().heard {
+		return false // the bucket has more ports than a collector remembers
+	}
 	fresh := &say{port: port, twin: d.Key.Layout != 0, heard: d.Heard, first: d.Stamp, stamp: d.Stamp, told: max(d.Told, 1),
 		witnessed: d.Witnessed}
 	if !m.hasSaid(port) {
-		m.name(now) // all collectors count the ports that one of them named
+		m.name(fresh.told) // all collectors count the ports that one of them named
 	}
 	if !fresh.twin {
 		if !e.giveWay(m, l, fresh, d, now) {

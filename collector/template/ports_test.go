@@ -21,9 +21,6 @@ func TestManyPortsAreReadWithWhatTheySaid(t *testing.T) {
 				m.want(5000, 256, 0)
 				m.now += int64(5 * time.Minute)
 			}
-			if e := m.Find(scope); len(e.ids[256].more) > maxMore {
-				t.Errorf("%d ports are kept aside", len(e.ids[256].more))
-			}
 			m.learn(1003, 256, 2, 4000)
 			m.want(1003, 256, 2)
 			m.learn(1003, 256, 8, 4100)
@@ -31,8 +28,10 @@ func TestManyPortsAreReadWithWhatTheySaid(t *testing.T) {
 			for port := uint16(10_000); port < 12_000; port++ {
 				m.learn(port, 256, 4, 5000)
 			}
-			if n := len(m.Find(scope).ids[256].more); n > maxMore {
-				t.Errorf("%d ports are kept aside", n)
+			for _, l := range m.Find(scope).ids[256].layouts {
+				if len(l.says) > maxSays {
+					t.Errorf("%d ports of a layout are remembered", len(l.says))
+				}
 			}
 			m.SetLimits(Limits{Exporters: 100, Templates: 1, Fields: 10})
 			m.learn(1000, 257, 4, 6000)

@@ -50,6 +50,8 @@ type Store struct {
 	known atomic.Uint64
 	// bytes that all definitions take.
 	bytes atomic.Int64
+	// step is when the bucket was last in step, 0 where there is none, and steady since when it was without a break.
+	step, steady atomic.Int64
 
 	mu        sync.RWMutex
 	exporters map[Scope]*Exporter
@@ -162,6 +164,28 @@ func (s *Store) trim(now int64) {
 
 // longestSilence, in milliseconds, is from when on silence counts no more: a day. Its product with any bytes fits.
 const longestSilence = int64(24 * time.Hour / time.Millisecond)
+
+// lapse is how long the bucket may be out of step without a break, in nanoseconds: others tell it more often of what they hear, see
+// retell, than by as much as the hour of silence is longer.
+const lapse = int64(10 * time.Minute)
+
+// InStep notes that the Store had all of the bucket at now, nanoseconds since 1970. Whoever keeps them in step calls it every few seconds
+// while they are. After a break, the hour of silence begins anew for what only others hear.
+func (s *Store) InStep(now int64) {
+	if now-s.step.Load() > lapse {
+		s.steady.Store(now)
+	}
+	s.step.Store(now)
+}
+
+// untold is until when others may have heard what the Store was not told: now, while the bucket is out of step; else the end of that.
+func (s *Store) untold(now int64) int64 {
+	step := s.step.Load()
+	if step != 0 && now-step > lapse {
+		return now
+	}
+	return s.steady.Load()
+}
 
 // Restore takes a definition from the bucket at now, nanoseconds since 1970, and reports whether it changed anything. The newer
 // stamp wins; where memory has a newer one with another content, the observer is told to write it again. What nobody said for

@@ -361,7 +361,6 @@ func bytesOf(s *Store) (taken int64) {
 	for _, e := range s.exporters {
 		taken += exporterBytes
 		for _, m := range e.ids {
-			taken += moreBytes * int64(len(m.more))
 			for _, l := range m.layouts {
 				taken += l.size()
 			}
