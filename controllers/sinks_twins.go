@@ -85,9 +85,11 @@ func running(ctx context.Context, reader client.Reader, s *v1alpha1.FlowSink) (*
 	name := client.ObjectKey{Namespace: s.Namespace, Name: sink.ObjectName(s)}
 	d, c := &appsv1.Deployment{}, &corev1.ConfigMap{}
 	for _, o := range []client.Object{d, c} {
-		if err := reader.Get(ctx, name, o); client.IgnoreNotFound(err) != nil {
+		err := client.IgnoreNotFound(reader.Get(ctx, name, o))
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("reading what FlowSink %s runs: %w", client.ObjectKeyFromObject(s), err)
-		} else if err != nil || !metav1.IsControlledBy(o, s) {
+		case !metav1.IsControlledBy(o, s): // nor is one that is not there
 			return nil, nil
 		}
 	}
@@ -95,10 +97,10 @@ func running(ctx context.Context, reader client.Reader, s *v1alpha1.FlowSink) (*
 		return nil, nil
 	}
 	configuration := &service.Config{}
-	if err := yaml.Unmarshal([]byte(c.Data[sink.ConfigurationFile]), configuration); err != nil {
-		return nil, nil // somebody wrote it: the sinks read no such thing, and it is put back
+	if yaml.Unmarshal([]byte(c.Data[sink.ConfigurationFile]), configuration) == nil {
+		return placeOf(s, configuration), nil
 	}
-	return placeOf(s, configuration), nil
+	return nil, nil // somebody wrote it: the sinks read no such thing, and it is put back
 }
 
 func placeOf(s *v1alpha1.FlowSink, configuration *service.Config) *sink.Place {
