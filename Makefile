@@ -49,7 +49,7 @@ plugin: need-go ## Build the plugin of kubectl for each of PLATFORMS into bin/pl
 	done
 
 .PHONY: demo
-demo: need-go ## Run the whole job on a Kubernetes cluster, which stays up: yours (KUBECONFIG, IMAGE) or one on this machine (root; 2 minutes, 15 more the first time)
+demo: need-go ## Run the whole job on a Kubernetes cluster, which stays up: yours (KUBECONFIG, IMAGE) or one on this machine (root; 4 to 5 minutes with ClickHouse, 15 to 20 more the first time)
 	$(GO) run ./hack/clusterdemo $(if $(YES),-yes)
 
 .PHONY: demo-exporters
