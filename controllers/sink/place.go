@@ -29,7 +29,7 @@ type Place struct {
 func (p *Place) Same(other *Place) bool {
 	return Tables(p.Namespace, &p.Configuration.ClickHouse) == Tables(other.Namespace, &other.Configuration.ClickHouse) && p.sameStream(other) &&
 		slices.ContainsFunc(p.subjects(), func(a string) bool {
-			return slices.ContainsFunc(other.subjects(), func(b string) bool { return meet(a, b) })
+			return slices.ContainsFunc(other.subjects(), func(b string) bool { return config.SubjectsCollide(a, b) })
 		})
 }
 
@@ -104,18 +104,4 @@ func Address(address, namespace string) string {
 		port = defaultPorts[u.Scheme]
 	}
 	return u.Scheme + "://" + net.JoinHostPort(host, port) + strings.TrimRight(u.Path, "/")
-}
-
-// meet reports whether there is a subject that two filters of consumers let through ("*" is one token, ">" all that follow).
-func meet(a, b string) bool {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(x), len(y)) {
-		switch {
-		case x[i] == ">" || y[i] == ">":
-			return true
-		case x[i] != y[i] && x[i] != "*" && y[i] != "*":
-			return false
-		}
-	}
-	return len(x) == len(y)
 }
