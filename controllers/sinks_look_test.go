@@ -19,7 +19,6 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -152,9 +151,8 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 		return used == 0.83 && yes == 0
 	})
 	natstest.Eventually(t, "an event tells that it is behind", func() bool {
-		list := &eventsv1.EventList{}
-		return w.c.List(t.Context(), list, client.InNamespace(w.namespace)) == nil && slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
-			return e.Regarding.Name == "rows" && e.Reason == "ReaderBehind" && e.Type == corev1.EventTypeWarning && e.Action == v1alpha1.ConditionKeepingUp
+		return slices.ContainsFunc(w.events(s), func(e eventsv1.Event) bool {
+			return e.Reason == "ReaderBehind" && e.Type == corev1.EventTypeWarning && e.Action == v1alpha1.ConditionKeepingUp
 		})
 	})
 	if err := w.c.Delete(t.Context(), s); err != nil {

@@ -18,9 +18,7 @@ func TestAFlowSinkIsNotReadyWhileAWebhookIsAway(t *testing.T) {
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
 	w.create("edge")
-	s := w.sinkOf("edge", "warehouse")
-	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
-	deployment := w.runSink(s)
+	s, deployment := w.runningSink("edge", "warehouse")
 
 	address, none := "https://127.0.0.1:1/", admissionv1.SideEffectClassNone
 	hook := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}, Webhooks: []admissionv1.ValidatingWebhook{{

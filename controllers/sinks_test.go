@@ -68,6 +68,14 @@ func (w *world) runSink(s *v1alpha1.FlowSink) *appsv1.Deployment {
 	return deployment
 }
 
+// runningSink makes a FlowSink and has its Deployment run.
+func (w *world) runningSink(fc, name string, change ...func(*v1alpha1.FlowSink)) (*v1alpha1.FlowSink, *appsv1.Deployment) {
+	w.Helper()
+	s := w.sinkOf(fc, name, change...)
+	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+	return s, w.runSink(s)
+}
+
 func (w *world) expectSink(s *v1alpha1.FlowSink, status metav1.ConditionStatus, reason string) {
 	w.Helper()
 	natstest.Eventually(w, s.Name+" is "+string(status)+" because of "+reason, func() bool {
@@ -142,11 +150,7 @@ func TestASinkReadsTheStreamThatItNamesAndAllOfIt(t *testing.T) {
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
 	w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Encoding = v1alpha1.EncodingJSON }) // its own flows are not stored
-	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "warehouse", Namespace: w.namespace}}
-	s.Spec.From, s.Spec.ClickHouse.URL = v1alpha1.FlowSinkSource{FlowCollector: "edge", Stream: "all-sites"}, "http://clickhouse:8123"
-	if err := w.c.Create(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	s := w.sinkOf("edge", "warehouse", func(s *v1alpha1.FlowSink) { s.Spec.From.Stream = "all-sites" })
 	w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
 	c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}
 	w.read(c)
@@ -181,11 +185,7 @@ func TestASinkOfAnImageThatIsNotAllowedIsNotMade(t *testing.T) {
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, allowed: Allowed{Images: []string{"example.com/flowfleet"}}})
 	w.create("edge")
-	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: "warehouse", Namespace: w.namespace}}
-	s.Spec.From.FlowCollector, s.Spec.ClickHouse.URL, s.Spec.Image = "edge", "http://clickhouse:8123", "evil.example.com/shell:v1"
-	if err := w.c.Create(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	s := w.sinkOf("edge", "warehouse", func(s *v1alpha1.FlowSink) { s.Spec.Image = "evil.example.com/shell:v1" })
 	w.expectSink(s, metav1.ConditionFalse, sink.ReasonInvalid)
 	if d := (&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}); w.exists(d) {
 		t.Error("it was made")

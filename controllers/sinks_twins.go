@@ -25,7 +25,7 @@ import (
 // of which there may be many, only those are looked at whose sinks may not be as their spec says, and in the cache.
 func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts) error {
 	wanted := wantedPlace(f.Sink, f.Collector, f.Stream)
-	tables := sink.Tables(f.Sink.Namespace, &wanted.Configuration.ClickHouse)
+	tables := tablesOf(f.Sink)
 	list := &v1alpha1.FlowSinkList{}
 	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing FlowSinks: %w", err)

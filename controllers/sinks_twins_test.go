@@ -10,7 +10,6 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -43,9 +42,7 @@ func TestTheSecondFlowSinkOfTheSameTablesWaitsUntilTheFirstIsGone(t *testing.T) 
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
 	w.create("edge")
-	first := w.sinkOf("edge", "warehouse")
-	w.expectSink(first, metav1.ConditionFalse, sink.ReasonRolling)
-	w.runSink(first)
+	first, _ := w.runningSink("edge", "warehouse")
 	second := w.sinkOf("edge", "again")
 	w.expectSink(second, metav1.ConditionFalse, sink.ReasonDestinationShared)
 	w.expectShared(second, sink.ReasonNotStarted)
@@ -54,9 +51,8 @@ func TestTheSecondFlowSinkOfTheSameTablesWaitsUntilTheFirstIsGone(t *testing.T) 
 		t.Errorf("%+v", second.Status.Conditions)
 	}
 	natstest.Eventually(t, "an event tells of it", func() bool {
-		list := &eventsv1.EventList{}
-		return w.c.List(t.Context(), list, client.InNamespace(w.namespace)) == nil && slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
-			return e.Regarding.Name == "again" && e.Reason == sink.ReasonNotStarted && e.Type == corev1.EventTypeWarning
+		return slices.ContainsFunc(w.events(second), func(e eventsv1.Event) bool {
+			return e.Reason == sink.ReasonNotStarted && e.Type == corev1.EventTypeWarning
 		})
 	})
 	if w.configured(second) != "" {
@@ -66,9 +62,7 @@ func TestTheSecondFlowSinkOfTheSameTablesWaitsUntilTheFirstIsGone(t *testing.T) 
 	w.expectShared(first, "")
 
 	// One that is changed so that it would store where another one does goes on where it was, although it is older.
-	third := w.sinkOf("edge", "lake", func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.Database = "lake" })
-	w.expectSink(third, metav1.ConditionFalse, sink.ReasonRolling)
-	w.runSink(third)
+	third, _ := w.runningSink("edge", "lake", func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.Database = "lake" })
 	change(w, first, func(s *v1alpha1.FlowSink) {
 		s.Spec.ClickHouse.URL, s.Spec.ClickHouse.Database = "http://ClickHouse."+w.namespace+".svc:8123/", "lake"
 	})
@@ -96,9 +90,7 @@ func TestTwoFlowSinksThatRunAlreadyGoOnAndTheYoungerOneTells(t *testing.T) {
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
 	w.create("edge")
-	one := w.sinkOf("edge", "one")
-	w.expectSink(one, metav1.ConditionFalse, sink.ReasonRolling)
-	w.runSink(one)
+	one, _ := w.runningSink("edge", "one")
 	two := w.sinkOf("edge", "two")
 	w.expectSink(two, metav1.ConditionFalse, sink.ReasonDestinationShared)
 	// As an earlier operator would have made them.

@@ -206,8 +206,8 @@ func (w *world) streamThere(js jetstream.JetStream, name string) bool {
 	return err == nil
 }
 
-// events of a FlowCollector.
-func (w *world) events(fc *v1alpha1.FlowCollector) []eventsv1.Event {
+// events of an object.
+func (w *world) events(o client.Object) []eventsv1.Event {
 	w.Helper()
 	list := &eventsv1.EventList{}
 	if err := w.c.List(w.Context(), list, client.InNamespace(w.namespace)); err != nil {
@@ -215,7 +215,7 @@ func (w *world) events(fc *v1alpha1.FlowCollector) []eventsv1.Event {
 	}
 	var out []eventsv1.Event
 	for _, e := range list.Items {
-		if e.Regarding.UID == fc.UID {
+		if e.Regarding.UID == o.GetUID() {
 			out = append(out, e)
 		}
 	}
