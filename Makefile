@@ -193,6 +193,10 @@ bench-bursts: build ## Compare what whole processes lose of bursts at the receiv
 bench-size: build ## Measure what "collector size" reckons with: a record's processor time and bytes, replicas, a collector at rest (6 minutes)
 	$(GO) run ./hack/bench -collector $(COLLECTOR) -size -duration 10s -nats-server $$($(GO) run ./hack/binaries nats-server)/nats-server
 
+.PHONY: bench-sink
+bench-sink: build ## Measure how fast "collector sink" stores a stream in ClickHouse's engine, and how fast that is without it (2 minutes; needs npm)
+	$(GO) run ./hack/bench -collector $(COLLECTOR) -sink "$$($(GO) run ./hack/chdb)" -duration 1s -nats-server $$($(GO) run ./hack/binaries nats-server)/nats-server
+
 SCALE_EXPORTERS    ?= 10000
 SCALE_COLLECTORS   ?= 100
 

@@ -6,6 +6,8 @@
 //
 // With -size it measures what a record and an idle collector cost, which "collector size" reckons with.
 //
+// With -sink it measures how fast a stream goes into ClickHouse.
+//
 // With -bursts it measures what share of bursts the kernel drops where a socket has the receive buffer that nodes grant by default.
 package main
 
@@ -27,7 +29,8 @@ func main() {
 	rates := flag.String("rates", "20000,50000,100000", "with -bursts: datagrams a second")
 	exporters := flag.String("exporters", "1,20", "with -bursts: how many exporters send each")
 	size := flag.Bool("size", false, "measure what \"collector size\" reckons with instead")
-	natsServer := flag.String("nats-server", "", "with -size: nats-server's binary, to measure what replicas of the stream cost")
+	sinks := flag.String("sink", "", "measure \"collector sink\" with ClickHouse's engine instead: the path of libchdb.so")
+	natsServer := flag.String("nats-server", "", "with -sink, and with -size to measure what replicas of the stream cost: nats-server's binary")
 	rest := flag.Duration("rest", time.Minute, "with -size: how long a collector is watched that nobody sends to")
 	runs := flag.Int("runs", 3, "with -bursts: how often each is measured")
 	flag.Parse()
@@ -35,6 +38,8 @@ func main() {
 	switch {
 	case *size:
 		err = runSizing(*collector, *natsServer, strings.Split(*protocols, ","), *duration, *rest)
+	case *sinks != "":
+		err = runSinks(*collector, *natsServer, *sinks, *duration)
 	case *bursts != "":
 		err = runBursts(*collector, *only, *bursts, *rates, *exporters, *runs)
 	default:

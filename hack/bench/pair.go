@@ -21,8 +21,8 @@ type pair struct {
 	urls      []string // of the servers
 }
 
-// startPair runs servers first, and then a collector whose stream is as stream says.
-func startPair(binary, directory string, servers func(store string) ([]*process, []string, error), stream string) (*pair, error) {
+// startPair runs servers first, and then a collector whose output is as output says.
+func startPair(binary, directory string, servers func(store string) ([]*process, []string, error), output string) (*pair, error) {
 	store, err := os.MkdirTemp(directory, "nats-")
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func startPair(binary, directory string, servers func(store string) ([]*process,
 		return nil, err
 	}
 	p.collector, err = startConfigured(binary, filepath.Join(store, "collector.yaml"), p.port,
-		fmt.Sprintf("nats: {urls: [%s]}\noutput: {stream: {%s}, buffer: {policy: block}}\n", strings.Join(p.urls, ", "), stream))
+		fmt.Sprintf("nats: {urls: [%s]}\noutput: {%s, buffer: {policy: block}}\n", strings.Join(p.urls, ", "), output))
 	if err == nil {
 		err = p.collector.awaitPort(p.port)
 	}

@@ -26,7 +26,7 @@ func runReplicas(collector, natsServer, directory string, duration time.Duration
 // replicas sends NetFlow v9 to one collector and adds a line to the table.
 func replicas(table *tabwriter.Writer, collector, natsServer, directory string, servers int, storage string, rate float64, duration time.Duration) error {
 	p, err := startPair(collector, directory, cluster(natsServer, servers),
-		fmt.Sprintf("maxBytes: 1Gi, replicas: %d, storage: %s", servers, storage))
+		fmt.Sprintf("stream: {maxBytes: 1Gi, replicas: %d, storage: %s}", servers, storage))
 	if err != nil {
 		return err
 	}

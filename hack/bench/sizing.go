@@ -49,7 +49,7 @@ func runSizing(collector, natsServer string, protocols []string, duration, rest 
 
 // sizing sends one load and adds a line to the table.
 func sizing(table *tabwriter.Writer, collector, directory, protocol string, l load, duration time.Duration) error {
-	p, err := startPair(collector, directory, embedded(collector), "maxBytes: 2Gi")
+	p, err := startPair(collector, directory, embedded(collector), "stream: {maxBytes: 2Gi}")
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func sizing(table *tabwriter.Writer, collector, directory, protocol string, l lo
 
 // atRest prints what a collector takes while nobody sends.
 func atRest(collector, directory string, during time.Duration) error {
-	p, err := startPair(collector, directory, embedded(collector), "maxBytes: 2Gi")
+	p, err := startPair(collector, directory, embedded(collector), "stream: {maxBytes: 2Gi}")
 	if err != nil {
 		return err
 	}
