@@ -119,7 +119,7 @@ func (f *serverFlags) jetStream(ctx context.Context, purpose string, file *confi
 }
 
 func lastError(nc *nats.Conn) error {
-	if err := nc.LastError(); err != nil {
+	if err := connect.Why(nc); err != nil {
 		return err
 	}
 	return nats.ErrNoServers

@@ -21,6 +21,8 @@ type dialer struct {
 	public string
 	// conn is what it dials for, once nats.go has returned it.
 	conn atomic.Pointer[nats.Conn]
+	// failed is why the last attempt reached no server; nil where it reached one.
+	failed atomic.Pointer[error]
 }
 
 // authentication returns the options for the method that is configured. Files are read at each attempt.
@@ -51,10 +53,17 @@ func (d *dialer) authentication() []nats.Option {
 
 // Dial connects to an address. nats.go reports an error as that of the attempt, and tries again.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	if err := d.prepare(); err != nil {
+	err := d.prepare()
+	var conn net.Conn
+	if err == nil {
+		conn, err = (&net.Dialer{Timeout: connectTimeout}).Dial(network, address)
+	}
+	if err != nil {
+		d.failed.Store(&err)
 		return nil, err
 	}
-	return (&net.Dialer{Timeout: connectTimeout}).Dial(network, address)
+	d.failed.Store(nil)
+	return conn, nil
 }
 
 func (d *dialer) prepare() (err error) {

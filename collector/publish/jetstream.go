@@ -295,7 +295,7 @@ func (p *jetStream) send() {
 			if p.inFlight[b.id] == b && neverLeft(err) {
 				p.notStored(b)
 			}
-			p.failed(b, err)
+			p.failed(b, connect.Cause(p.nc, err))
 		}
 	}
 }

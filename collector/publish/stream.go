@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
 const (
@@ -34,7 +35,7 @@ func (p *jetStream) lookAfterStream() {
 func (p *jetStream) keepStream(ctx context.Context) {
 	wait := retryWait
 	for {
-		err := p.ensureStream(ctx)
+		err := connect.Cause(p.nc, p.ensureStream(ctx))
 		p.mu.Lock()
 		p.looked = true
 		p.changed.Broadcast()

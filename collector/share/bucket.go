@@ -183,6 +183,7 @@ func (b *Bucket) Run(ctx context.Context) {
 
 // failed notes an error, and logs it where it is news.
 func (b *Bucket) failed(err error) {
+	err = connect.Cause(b.nc, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.status.LastError != err.Error() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/capacity"
 	"github.com/flowfleet/flowfleet/collector/clock"
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -47,7 +48,7 @@ func (b *Bucket) write() {
 		}
 		kv := b.kv
 		b.mu.Unlock()
-		err := b.perform(kv, o)
+		err := connect.Cause(b.nc, b.perform(kv, o))
 		b.mu.Lock()
 		delete(b.busy, o.definition.Key)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/status"
 )
 
@@ -117,7 +118,7 @@ func (s *Sink) State() State {
 	}
 	if nc := s.js.Conn(); !nc.IsConnected() {
 		state.NATS = "no server is connected"
-		if err := nc.LastError(); err != nil {
+		if err := connect.Why(nc); err != nil {
 			state.NATS += ": " + oneLine(err.Error())
 		}
 	}

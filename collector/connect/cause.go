@@ -1,0 +1,46 @@
+package connect
+
+import (
+	"errors"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Cause returns why a request over a connection of Dial failed. While no server is connected, the library only says that it had no
+// room to keep the request: then the error is what the last attempt to connect ran into, with what to do where that is known, and still
+// wraps err. Any other err stays.
+func Cause(nc *nats.Conn, err error) error {
+	if !errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return err
+	}
+	if why := Why(nc); why != nil {
+		return &unconnected{request: err, why: why}
+	}
+	return err
+}
+
+// Why returns what the last attempt to connect ran into; nil where a server is connected, and where no attempt has failed yet.
+func Why(nc *nats.Conn) error {
+	if nc.IsConnected() {
+		return nil
+	}
+	if d, ok := nc.Opts.CustomDialer.(*dialer); ok {
+		if failed := d.failed.Load(); failed != nil {
+			return *failed
+		}
+	}
+	return nc.LastError()
+}
+
+// unconnected is the error of a request that had no server to go to.
+type unconnected struct{ request, why error }
+
+func (e *unconnected) Error() string {
+	text := "no NATS server is connected: " + e.why.Error()
+	if hint := hint(e.why); hint != "" {
+		text += ": " + hint
+	}
+	return text
+}
+
+func (e *unconnected) Unwrap() []error { return []error{e.request, e.why} }
