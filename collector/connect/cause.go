@@ -36,9 +36,9 @@ func Why(nc *nats.Conn) error {
 type unconnected struct{ request, why error }
 
 func (e *unconnected) Error() string {
-	text := "no NATS server is connected: " + e.why.Error()
+	text := "connecting to NATS: " + e.why.Error()
 	if hint := hint(e.why); hint != "" {
-		text += ": " + hint
+		text += " (" + hint + ")"
 	}
 	return text
 }

@@ -23,7 +23,7 @@ func TestARequestWithoutAServerSaysWhyNoneIsConnected(t *testing.T) {
 		want string
 	}{
 		"a name that does not resolve": {config.NATS{URLs: []string{"nats://nats.invalid:4222"}}, "nats.invalid"},
-		"nobody listens":               {config.NATS{URLs: []string{address}}, "connection refused: is the server running, and is nats.urls right?"},
+		"nobody listens":               {config.NATS{URLs: []string{address}}, "connection refused (is the server running, and is nats.urls right?)"},
 		"no Secret":                    {config.NATS{URLs: []string{guarded.URL()}, TokenFile: "/nowhere/token"}, "/nowhere/token"},
 		"refused credentials":          {config.NATS{URLs: []string{guarded.URL()}}, "the server refuses the credentials"},
 	} {
