@@ -291,7 +291,7 @@ func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 	}
 	for _, l := range m.layouts {
 		heard := l.heard()
-		if l.silent || slices.Contains(live, l) && (len(live) < 2 || heard == newest) {
+		if l.silent || slices.Contains(live, l) && len(live) < 2 {
 			continue
 		}
 		deadline := heard + silence
@@ -299,7 +299,10 @@ func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 			deadline = max(l.last(untold), m.contested) + silence
 		}
 		if deadline > now {
-			until = min(until, deadline)
+			until = min(until, deadline) // also of the newest: another one may be newer by then
+			continue
+		}
+		if slices.Contains(live, l) && heard == newest {
 			continue
 		}
 		l.silent = true
