@@ -132,7 +132,6 @@ func (d *Decoder) exporterOf(s *session) *template.Exporter {
 
 // plan looks up the compiled template of id, nil where it is unknown.
 func (d *Decoder) plan(s *session, id uint16) *plan {
-	s.set = id
 	known, ok := s.plans[id]
 	if ok && d.now < known.until || s.exporter == nil {
 		return known.plan
