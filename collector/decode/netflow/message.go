@@ -299,7 +299,6 @@ func asIPFIX(t *template.Template) *template.Template {
 // decodeSet reads the records of a data set and returns how many there were.
 func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	t := p.template
-	s.set = t.ID
 	records, flows, none := 0, 0, 0
 	for len(b) >= t.MinLength {
 		// What follows the records is padding, however long. An options table may have a record of zeros: sampling has ended.

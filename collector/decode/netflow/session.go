@@ -32,8 +32,7 @@ type session struct {
 	plans     map[uint16]cachedPlan
 	rates     rates
 	clock     cachedClock
-	set       uint16 // the template of the set that is being read
-	cached    int    // bytes that plans and rates take
+	cached    int // bytes that plans and rates take
 	sequence  ledger.Sequence
 	lastSeen  int64
 	held      []*heldSet
