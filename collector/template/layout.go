@@ -20,8 +20,10 @@ const (
 	slowPause = int64(20 * time.Second)
 	// echo is how much later than it was heard here a say may seem to be heard when it comes back from the bucket: ages there go by the
 	// server's clock.
-	echo  = int64(time.Minute)
-	never = int64(1<<63 - 1)
+	echo = int64(time.Minute)
+	// askAgain is how often data asks whether the bucket was loaded.
+	askAgain = int64(100 * time.Millisecond)
+	never    = int64(1<<63 - 1)
 
 	// turns is how many layouts in a row must have been said before until two devices are taken to say them, rather than one whose
 	// layout somebody changes, and changes back.

@@ -248,6 +248,10 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	} else if e.layouts >= e.store.limits.Load().Templates && !e.evictOlder(d.Heard) {
 		// What the bucket has too much of must not push out what was heard later.
 		e.store.totals.Add(ledger.TemplatesEvicted, 1)
+		if !d.Silent && d.Heard > e.forgotten {
+			e.forgotten = d.Heard
+			e.generation.Add(1)
+		}
 		return false
 	}
 	known := l != nil
