@@ -146,8 +146,7 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 			next.witnessed = true
 			next.former = other.template
 		}
-		// Several definitions may be of one second, and the clock of an exporter may go back; their order does not.
-		stamp = max(stamp, o.stamp+1)
+		stamp = After(stamp, o.stamp, o.heard, now)
 		next.first = stamp
 		e.unsay(m, other, port)
 	}
