@@ -112,7 +112,7 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	case c.late(stamp, now):
 		return
 	default:
-		stamp = max(stamp, c.stamp+1)
+		stamp = template.After(stamp, c.stamp, c.heard, now)
 		begins := c.say(initialized, now)
 		if c.inDispute(now) && !begins {
 			c.heard, c.since, c.stamp, c.first = now, now, stamp, template.StampOf(exported)

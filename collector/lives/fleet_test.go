@@ -16,6 +16,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/share"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -39,6 +40,9 @@ type fleet struct {
 	collectors []*collector
 	writes     int
 	limits     template.Limits
+	mode       template.Mode
+	// full: the bucket takes no writes.
+	full bool
 }
 
 // collector is one of them: memory and a decoder.
@@ -46,6 +50,8 @@ type collector struct {
 	fleet   *fleet
 	stores  share.Stores
 	store   *template.Store
+	names   *names.Store
+	clocks  *boot.Store
 	decoder *netflow.Decoder
 	queue   []template.Definition
 	// cut: NATS is out of reach.
@@ -81,19 +87,23 @@ type observable interface{ Observe(template.Observer) }
 // memory is a collector that shares nothing yet.
 func (f *fleet) memory() *collector {
 	c := &collector{fleet: f}
-	c.store = template.NewStore(template.ModeAuto, f.limits, &c.totals, nil)
-	rates := sampling.NewStore(template.ModeAuto, sampling.LimitsFor(f.limits.Exporters, f.limits.TTL), &c.totals)
-	clocks := boot.NewStore(template.ModeAuto, f.limits.Exporters, f.limits.TTL)
-	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks}
-	c.decoder = netflow.New(c.store, &netflow.Settings{Hold: true, HeldBytes: 1 << 24, HeldBytesPerExporter: 1 << 20,
+	c.store = template.NewStore(f.mode, f.limits, &c.totals, nil)
+	rates := sampling.NewStore(f.mode, sampling.LimitsFor(f.limits.Exporters, f.limits.TTL), &c.totals)
+	clocks := boot.NewStore(f.mode, f.limits.Exporters, f.limits.TTL)
+	c.clocks = clocks
+	c.names = names.NewStore(names.LimitsFor(f.limits.Exporters), f.limits.TTL)
+	c.stores = share.Stores{template.FamilyTemplate: c.store, template.FamilySampling: rates, template.FamilyClock: clocks,
+		template.FamilyNames: names.Manifests{Store: c.names}, template.FamilyPage: names.BucketPages{Store: c.names}}
+	c.decoder = netflow.New(c.store, &netflow.Settings{Hold: true, Names: true, HeldBytes: 1 << 24, HeldBytesPerExporter: 1 << 20,
 		HeldAge: int64(5 * time.Minute), Sessions: 1000}, &c.counts,
 		func(netip.Addr, template.Version) *ledger.Holder { return &ledger.Holder{Book: &c.book} }, c, nil)
-	c.decoder.Share(netflow.Shared{Rates: rates, Clocks: clocks})
+	c.decoder.Share(netflow.Shared{Rates: rates, Clocks: clocks, Names: c.names})
 	return c
 }
 
 // replace ends a collector and starts another one in its place.
 func (f *fleet) replace(i int) {
+	f.collectors[i].names.Flush(f.now)
 	f.sync()
 	f.collectors[i].decoder.Close()
 	f.collectors[i] = f.start()
@@ -152,10 +162,13 @@ func (c *collector) Record(r *flow.Record) { c.records = append(c.records, *r) }
 
 // sync writes what is to be written, and delivers it to all.
 func (f *fleet) sync() {
+	for _, c := range f.collectors {
+		c.names.Tick(f.now)
+	}
 	for busy := true; busy; {
 		busy = false
 		for _, c := range f.collectors {
-			if c.cut {
+			if c.cut || f.full {
 				continue
 			}
 			queue := c.queue
@@ -281,6 +294,10 @@ func (d *device) send(c *collector, port uint16, records uint32, sets ...[]byte)
 	b := append(u16(10, uint16(16+len(body))), u32(exported, d.sequence, d.domain)...)
 	d.sequence += records
 	c.decoder.Decode(netflow.Datagram{Payload: append(b, body...), Source: netip.AddrPortFrom(d.address, port), Received: c.fleet.now})
+}
+
+func (d *device) scope() template.Scope {
+	return template.Scope{Version: template.IPFIX, Exporter: d.address, Domain: d.domain}
 }
 
 func (d *device) template() []byte {

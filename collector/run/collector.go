@@ -309,6 +309,7 @@ func (k *Collector) share() error {
 	if k.bucket, err = share.New(templates, k.config.Instance, nc, stores, k.log); err != nil {
 		return err
 	}
+	k.store.Await(clock.Steady() + int64(c.LoadTimeout))
 	k.store.Observe(k.bucket)
 	k.rates.Observe(k.bucket)
 	k.clocks.Observe(k.bucket)

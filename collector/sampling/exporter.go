@@ -133,8 +133,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 	revived := !e.inForce(a, now)
 	if a.rate != rate {
 		a.replace(rate, now)
-		// Several may be of one second, and the exporter's clock may go back; their order does not.
-		a.heard, a.since, a.stamp, a.first = now, now, max(stamp, a.stamp+1), stamp
+		a.heard, a.since, a.stamp, a.first = now, now, template.After(stamp, a.stamp, a.heard, now), stamp
 		e.store.totals.Add(ledger.SamplingChanged, 1)
 		e.tell(subject, a, now, false)
 		e.tellOthers(subject, a, now)

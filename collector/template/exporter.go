@@ -23,6 +23,8 @@ type Exporter struct {
 	mu      sync.Mutex
 	ids     map[uint16]*meanings
 	layouts int
+	// forgotten is when what made room for others was last alive.
+	forgotten int64
 	// returns are when ports last went back to what they had said before, the latest first.
 	returns [2]int64
 	// bytes that the exporter takes. Who adds to them holds mu.
@@ -83,6 +85,11 @@ func (e *Exporter) Template(port, id uint16, now int64) (t *Template, until int6
 		return nil, never
 	}
 	until = e.settle(m, now)
+	if e.store.mode == ModeAuto && !m.hasSaid(port) {
+		if missing := e.missing(now); missing > now {
+			return nil, missing
+		}
+	}
 	l, until := m.lookup(e.store.mode, port, now, until)
 	if l == nil {
 		return nil, until
@@ -114,6 +121,15 @@ func (e *Exporter) settle(m *meanings, now int64) int64 {
 		}
 	}
 	return until
+}
+
+// missing is until when the only layout that is known may not be the only one: another one was forgotten, in memory only, or the bucket is
+// not loaded yet. It is not after now where neither is so.
+func (e *Exporter) missing(now int64) int64 {
+	if e.forgotten != 0 && now < e.forgotten+silence {
+		return e.forgotten + silence
+	}
+	return min(e.store.awaited.Load(), now+askAgain)
 }
 
 // keep has the bucket keep a layout that is used, though it was not said for long.
@@ -203,6 +219,9 @@ func oldest(m *meanings) *layout {
 }
 
 func (e *Exporter) evict(m *meanings, l *layout) {
+	if !l.silent {
+		e.forgotten = max(e.forgotten, l.alive())
+	}
 	e.remove(m, l)
 	e.store.totals.Add(ledger.TemplatesEvicted, 1)
 }

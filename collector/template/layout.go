@@ -20,8 +20,10 @@ const (
 	slowPause = int64(20 * time.Second)
 	// echo is how much later than it was heard here a say may seem to be heard when it comes back from the bucket: ages there go by the
 	// server's clock.
-	echo  = int64(time.Minute)
-	never = int64(1<<63 - 1)
+	echo = int64(time.Minute)
+	// askAgain is how often data asks whether the bucket was loaded.
+	askAgain = int64(100 * time.Millisecond)
+	never    = int64(1<<63 - 1)
 
 	// turns is how many layouts in a row must have been said before until two devices are taken to say them, rather than one whose
 	// layout somebody changes, and changes back.
@@ -291,7 +293,7 @@ func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 	}
 	for _, l := range m.layouts {
 		heard := l.heard()
-		if l.silent || slices.Contains(live, l) && (len(live) < 2 || heard == newest) {
+		if l.silent || slices.Contains(live, l) && len(live) < 2 {
 			continue
 		}
 		deadline := heard + silence
@@ -299,7 +301,10 @@ func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 			deadline = max(l.last(untold), m.contested) + silence
 		}
 		if deadline > now {
-			until = min(until, deadline)
+			until = min(until, deadline) // also of the newest: another one may be newer by then
+			continue
+		}
+		if slices.Contains(live, l) && heard == newest {
 			continue
 		}
 		l.silent = true

@@ -146,8 +146,7 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 			next.witnessed = true
 			next.former = other.template
 		}
-		// Several definitions may be of one second, and the clock of an exporter may go back; their order does not.
-		stamp = max(stamp, o.stamp+1)
+		stamp = After(stamp, o.stamp, o.heard, now)
 		next.first = stamp
 		e.unsay(m, other, port)
 	}
@@ -248,6 +247,10 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	} else if e.layouts >= e.store.limits.Load().Templates && !e.evictOlder(d.Heard) {
 		// What the bucket has too much of must not push out what was heard later.
 		e.store.totals.Add(ledger.TemplatesEvicted, 1)
+		if !d.Silent && d.Heard > e.forgotten {
+			e.forgotten = d.Heard
+			e.generation.Add(1)
+		}
 		return false
 	}
 	known := l != nil

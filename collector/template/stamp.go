@@ -26,6 +26,16 @@ func StampOf(seconds uint64) Stamp { return Stamp(min(seconds, 1<<(64-countBits)
 // Seconds is the export time.
 func (s Stamp) Seconds() uint64 { return uint64(s >> countBits) }
 
+// After is the stamp of what is said with one, at now, in place of something else with a former stamp that was heard last at a time as far as
+// is known here: times in nanoseconds. It is newer than that. Several may be of one second; and where the exporter's clock was set back, other
+// collectors may have heard the former since, with the stamps of the former clock.
+func After(stamp, former Stamp, heard, now int64) Stamp {
+	if former.Seconds() > stamp.Seconds()+LateSeconds {
+		former += StampOf(uint64(max(0, now-heard)/int64(time.Second)) + 1)
+	}
+	return max(stamp, former+1)
+}
+
 // Compare says whether what was said with a stamp, and heard at a time (nanoseconds), is older (-1) or newer (1) than something else
 // about the same. Stamps decide, unless they are more than a minute apart and in another order than what was heard: the
 // exporter's clock was set then, and hearing counts.

@@ -53,6 +53,9 @@ type Store struct {
 	// step is when the bucket was last in step, 0 where there is none, and steady since when it was without a break.
 	step, steady atomic.Int64
 
+	// awaited is until when the bucket is waited for, 0 where it is not.
+	awaited atomic.Int64
+
 	mu        sync.RWMutex
 	exporters map[Scope]*Exporter
 }
@@ -176,7 +179,12 @@ func (s *Store) InStep(now int64) {
 		s.steady.Store(now)
 	}
 	s.step.Store(now)
+	s.awaited.Store(0)
 }
+
+// Await has data of ports that have said nothing wait until the Store has all of the bucket, see InStep, or until a time in nanoseconds since
+// 1970: what is not loaded yet may be theirs.
+func (s *Store) Await(until int64) { s.awaited.Store(until) }
 
 // untold is until when others may have heard what the Store was not told: now, while the bucket is out of step; else the end of that.
 func (s *Store) untold(now int64) int64 {

@@ -214,7 +214,10 @@ func (p *plan) isOwnFlow(parent *plan) bool {
 // them says is theirs too.
 func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
 	flows := 0
-	times, facts := d.times, d.about
+	times, facts, found := d.times, d.about, sampling{}
+	if parent.hasSampler {
+		found = d.found
+	}
 	for i := range d.lists {
 		l := &d.lists[i]
 		kind := l.kind()
@@ -236,7 +239,7 @@ func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
 				if n == 0 {
 					break
 				}
-				flows += d.emitNested(s, h, p, records[:n], times, facts)
+				flows += d.emitNested(s, h, p, parent, records[:n], times, facts, found)
 				records = records[n:]
 			}
 		}
@@ -245,15 +248,15 @@ func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
 }
 
 // emitNested hands on one flow within a list.
-func (d *Decoder) emitNested(s *session, h *header, p *plan, b []byte, times recordTimes, facts about) int {
+func (d *Decoder) emitNested(s *session, h *header, p, parent *plan, b []byte, times recordTimes, facts about, found sampling) int {
 	r := &d.nested
 	r.CopyFrom(&d.record)
 	r.Extra = r.Extra[:0]
-	d.times, d.about = times, facts
+	d.times, d.about, d.found = times, facts, found
 	lists := len(d.lists)
 	d.read(h, p, p.steps, b, r, false)
 	d.openWithin(s, h, p, r, lists, 1)
-	d.finish(s, h, p, r)
+	d.finish(s, h, p, r, p.hasSampler || parent.hasSampler)
 	if !describes(r) {
 		return 0
 	}

@@ -101,16 +101,16 @@ func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint6
 	return found.rate, found.known
 }
 
-// setRate gives a record the rate in force: the configured override; what the record itself carries; its own selector's or
+// setRate gives a record of template id the rate in force: the configured override; what the record itself carries; its own selector's or
 // sampler's, and no other where it names one; its template's; its interface's, as input before as output; the domain's, see
 // announced.Exporter.Standard; the configured default.
-func (d *Decoder) setRate(s *session, found *sampling, r *flow.Record) {
-	rate, source := d.chooseRate(s, found, r)
+func (d *Decoder) setRate(s *session, id uint16, found *sampling, r *flow.Record) {
+	rate, source := d.chooseRate(s, id, found, r)
 	r.SamplingRate = rate
 	s.sampled.Note(rate, source, d.now)
 }
 
-func (d *Decoder) chooseRate(s *session, found *sampling, r *flow.Record) (uint64, RateSource) {
+func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Record) (uint64, RateSource) {
 	known := &s.rates
 	if known.override != 0 {
 		return known.override, RateConfigured
@@ -124,7 +124,7 @@ func (d *Decoder) chooseRate(s *session, found *sampling, r *flow.Record) (uint6
 		}
 	}
 	if known.perTemplate {
-		if rate, ok := d.rateOf(s, announced.Template, uint64(s.set)); ok {
+		if rate, ok := d.rateOf(s, announced.Template, uint64(id)); ok {
 			return rate, RateAnnounced
 		}
 	}

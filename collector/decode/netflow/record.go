@@ -100,7 +100,7 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	if p.hasLists {
 		d.openLists(s, h, p, r)
 	}
-	d.finish(s, h, p, r)
+	d.finish(s, h, p, r, p.hasSampler)
 }
 
 // frameTypeWireless is the value of dataLinkFrameType for IEEE 802.11 (RFC 7133 section 3.2.1).
@@ -123,8 +123,8 @@ type about struct {
 	labels uint64
 }
 
-// finish works out what hangs on several fields.
-func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record) {
+// finish works out what hangs on several fields. named: it names its sampler or selector, or carries a rate itself.
+func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named bool) {
 	if r.EType == 0 || r.SrcAddr.IsZero() && r.DstAddr.IsZero() {
 		d.setFamily(r)
 	}
@@ -138,11 +138,11 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record) {
 		icmpFromPort(r)
 	}
 	d.finishTimes(s, h, &d.times, r)
-	if p.hasSampler {
-		d.setRate(s, &d.found, r)
+	if named {
+		d.setRate(s, p.template.ID, &d.found, r)
 		r.Numbers.Sampler, r.Numbers.Selector = d.found.samplerID, d.found.selectorID
 	} else {
-		d.setRate(s, nil, r)
+		d.setRate(s, p.template.ID, nil, r)
 	}
 }
 

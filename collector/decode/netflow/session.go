@@ -32,8 +32,7 @@ type session struct {
 	plans     map[uint16]cachedPlan
 	rates     rates
 	clock     cachedClock
-	set       uint16 // the template of the set that is being read
-	cached    int    // bytes that plans and rates take
+	cached    int // bytes that plans and rates take
 	sequence  ledger.Sequence
 	lastSeen  int64
 	held      []*heldSet
@@ -132,7 +131,6 @@ func (d *Decoder) exporterOf(s *session) *template.Exporter {
 
 // plan looks up the compiled template of id, nil where it is unknown.
 func (d *Decoder) plan(s *session, id uint16) *plan {
-	s.set = id
 	known, ok := s.plans[id]
 	if ok && d.now < known.until || s.exporter == nil {
 		return known.plan
