@@ -140,15 +140,15 @@ func run(ctx context.Context, o options) error {
 	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
 	controllers.Select(&scope, selector)
 	watches := controllers.NewWatches(nil)
-	scope.DefaultWatchErrorHandler = watches.Failed
 	metrics, err := metricsserver.Options(o.metricsAddress, o.metricsCertificate)
 	if err != nil {
 		return err
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Logger: log,
-		Cache:  scope,
+		Scheme:   scheme,
+		Logger:   log,
+		Cache:    scope,
+		NewCache: watches.NewCache,
 		// Secrets are read one by one, never listed and kept.
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metrics,

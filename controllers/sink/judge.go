@@ -58,6 +58,8 @@ type Facts struct {
 	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words: what is known of them is of
 	// the past.
 	Unseen map[string]string
+	// Blind: because of Unseen, nothing is known of what the FlowSink has. No other fact says anything then.
+	Blind bool
 	// Behind: it was changed since.
 	Behind bool
 	Pods   []corev1.Pod
@@ -88,7 +90,9 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	default:
 		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
 	}
-	out.Replicas, out.ReadyReplicas = 0, 0
+	if !f.Blind {
+		out.Replicas, out.ReadyReplicas = 0, 0
+	}
 	if d := f.Deployment; d != nil {
 		out.Replicas, out.ReadyReplicas = d.Status.Replicas, d.Status.ReadyReplicas
 	}
@@ -106,7 +110,9 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
 	set(v1alpha1.ConditionKeepingUp, f.keepingUp(&out))
 	set(v1alpha1.ConditionSchemaCurrent, f.schemaCurrent())
-	set(v1alpha1.ConditionDestinationShared, f.destinationShared())
+	if !f.Blind { // whether there is another one is not known: what was said stays
+		set(v1alpha1.ConditionDestinationShared, f.destinationShared())
+	}
 	out.Books = books(f.Heard)
 	set(v1alpha1.ConditionReconciling, reconciling(ready))
 	set(v1alpha1.ConditionStalled, stalled(ready))
@@ -120,6 +126,9 @@ func (f *Facts) ready() said {
 	}
 	wanted := Replicas(f.Sink)
 	switch d := f.Deployment; {
+	case f.Blind:
+		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator cannot begin its work, because it may not watch what it looks after (is its " +
+			"installation complete, or was an upgrade interrupted?), and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
 	case f.Collector == nil:
 		return no(ReasonFlowCollectorMissing, "there is no FlowCollector %s in this namespace: create it, or make a FlowSink of another one",
 			f.Sink.Spec.From.FlowCollector)
@@ -159,21 +168,6 @@ func (f *Facts) rejecting() string {
 		}
 	}
 	return ""
-}
-
-// seen are kinds without which nothing is known of sinks.
-var seen = []string{"ConfigMap", "Deployment", "FlowCollector", "FlowSink", "Pod"}
-
-// See takes the kinds that may not be watched: those that matter to sinks.
-func (f *Facts) See(refused map[string]string) {
-	for _, kind := range seen {
-		if words, ok := refused[kind]; ok {
-			if f.Unseen == nil {
-				f.Unseen = make(map[string]string)
-			}
-			f.Unseen[kind] = words
-		}
-	}
 }
 
 // troubles of the pods, as the end of a message, with why there are none: a quota or an admission policy shows in no pod.

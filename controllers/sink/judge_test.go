@@ -67,7 +67,7 @@ func TestJudgement(t *testing.T) {
 				Message: `pods "rows-sink-x" is forbidden: exceeded quota: few`}}
 		}, "False", ReasonRolling, `pods are not made: pods "rows-sink-x" is refused: exceeded quota: few`, "Unknown", "True", "", 7},
 		{"pods that may not be watched any more", func(f *Facts) {
-			f.See(map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`, "NetworkPolicy": "of no interest"})
+			f.Unseen = map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`}
 		}, "Unknown", judge.ReasonOperatorForbidden, `Pod (pods is refused: User "operator" cannot list)`, "Unknown", "True", "", 7},
 		{"not applied", func(f *Facts) { f.Failure = "quota" }, "False", ReasonApplyFailed, "quota", "Unknown", "True", "", 6},
 		{"none wanted", func(f *Facts) { f.Sink.Spec.Replicas = new(int32); f.Deployment = deployment(0, 0, 0) }, "False", ReasonNoReplicas, "wait", "Unknown", "", "True", 7},
