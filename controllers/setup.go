@@ -144,6 +144,11 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		r.Watches = NewWatches(r.Clock)
 	}
 	// What may not be watched concerns all.
+	if r.registry != nil {
+		if err := r.registry.Register(newWatchMetrics(r.Watches)); err != nil {
+			return fmt.Errorf("registering the operator's metrics: %w", err)
+		}
+	}
 	r.Watches.onChange(func(ctx context.Context) {
 		list := &v1alpha1.FlowCollectorList{}
 		if err := r.Client.List(ctx, list); err != nil {
