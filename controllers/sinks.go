@@ -75,11 +75,14 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		return r.tellBlind(ctx, s, unseen)
 	}
 	f := &sink.Facts{Sink: s}
+	var again ctrl.Result
 	fc, err := r.collector(ctx, s)
+	if lacksRight(err) {
+		f.Forbidden, again.RequeueAfter, err = []string{err.Error()}, retrySink, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	var again ctrl.Result
 	if fc != nil {
 		if o := fc.Status.Operator; o == nil || o.Identity != r.Identity {
 			r.forget(request.NamespacedName) // its operator looks after this one, and writes to it as soon as it has claimed that
@@ -89,12 +92,14 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		f.Stream = cmp.Or(sink.StreamOf(s, fc), s.Status.Stream) // while the FlowCollector cannot say, as without NATS
 		err := r.keep(ctx, f)
 		var applied judge.Applied
-		switch unexpected := note(&applied, err); {
+		switch unexpected := noteOf(&applied, "flowsinks", err); {
 		case apierrors.IsConflict(unexpected), ctx.Err() != nil:
 			return ctrl.Result{}, err // what is watched is behind, or the operator ends
 		case unexpected != nil: // such as an admission webhook that is away: the object must not go on saying that all is well
 			ctrl.LoggerFrom(ctx).Error(unexpected, "cannot apply what a FlowSink needs")
 			f.Failure, again.RequeueAfter = unexpected.Error(), retryUnexpected
+		case len(applied.Forbidden) > 0:
+			f.Forbidden, again.RequeueAfter = applied.Forbidden, retrySink
 		case err != nil:
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
 		case f.Waits() != nil: // what the other one runs is not watched

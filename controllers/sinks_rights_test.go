@@ -75,7 +75,7 @@ func TestEachRightThatFlowSinksNeedIsNamedWhereItIsTakenAwayAndHealsOnceItIsBack
 	var rows []*lackingSinks
 	var namespaces []string
 	for _, r := range own {
-		if !slices.Contains([]string{"deployments", "configmaps", "poddisruptionbudgets", "flowsinks", "flowsinks/finalizers", "flowsinks/status"}, r.resource) {
+		if !slices.Contains([]string{"deployments", "configmaps", "poddisruptionbudgets", "flowcollectors", "flowsinks", "flowsinks/finalizers", "flowsinks/status"}, r.resource) {
 			continue
 		}
 		of := *w

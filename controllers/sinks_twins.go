@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -47,7 +48,13 @@ func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts) error {
 			reader = r.Client
 		}
 		runs, err := running(ctx, reader, other)
-		if err != nil {
+		var unseen *notSeenError
+		switch {
+		case errors.As(err, &unseen): // where it stores is not known
+		case err != nil && other.Namespace != f.Sink.Namespace: // the status is not to tell of it
+			ctrl.LoggerFrom(ctx).Error(err, "cannot tell whether another FlowSink stores in the same tables")
+			return errors.New("what a FlowSink of another namespace runs, which may store in the same tables and which the operator's log names, cannot be read")
+		case err != nil:
 			return err
 		}
 		if t.Stores = runs != nil && runs.Same(wanted); t.Wanted || t.Stores {

@@ -51,8 +51,9 @@ type Facts struct {
 	// FlowSinks that do the same, or would.
 	Stores bool
 	Twins  []Twin
-	// Failure is what went wrong when the objects were applied.
-	Failure string
+	// Failure is what went wrong when the objects were applied, and Forbidden what the operator lacks the right to do, in the API server's words.
+	Failure   string
+	Forbidden []string
 	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
 	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words: what is known of them is of
@@ -84,7 +85,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	now.Heard = f.heard()
 	f = &now
 	switch {
-	case f.Collector == nil, f.Stream == "", f.Failure != "":
+	case f.Collector == nil, f.Stream == "", f.Failure != "", len(f.Forbidden) > 0:
 	case len(f.Problems) > 0, f.Waits() != nil: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
 	default:
@@ -129,6 +130,8 @@ func (f *Facts) ready() said {
 	case f.Blind:
 		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator cannot begin its work, because it may not watch what it looks after (is its " +
 			"installation complete, or was an upgrade interrupted?), and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
+	case len(f.Forbidden) > 0:
+		return no(judge.ReasonOperatorForbidden, "%s%s", judge.LacksRights, strings.Join(f.Forbidden, "; "))
 	case f.Collector == nil:
 		return no(ReasonFlowCollectorMissing, "there is no FlowCollector %s in this namespace: create it, or make a FlowSink of another one",
 			f.Sink.Spec.From.FlowCollector)
