@@ -88,6 +88,9 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			r.forget(request.NamespacedName) // its operator looks after this one, and writes to it as soon as it has claimed that
 			return ctrl.Result{}, nil
 		}
+		f.Deleting = !fc.DeletionTimestamp.IsZero()
+	}
+	if fc != nil && !f.Deleting {
 		f.Collector = fc
 		f.Stream = cmp.Or(sink.StreamOf(s, fc), s.Status.Stream) // while the FlowCollector cannot say, as without NATS
 		err := r.keep(ctx, f)
@@ -102,12 +105,19 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			f.Forbidden, again.RequeueAfter = applied.Forbidden, retrySink
 		case err != nil:
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
-		case f.Waits() != nil: // what the other one runs is not watched
+		case f.Twin() != nil: // what the other one runs is not watched
 			again.RequeueAfter = retrySink
 		}
+	} else if err := r.twinsOfRunning(ctx, f); err != nil {
+		return ctrl.Result{}, err
+	} else if f.Twin() != nil {
+		again.RequeueAfter = retrySink
 	}
 	if err := r.gather(ctx, f); err != nil {
 		return ctrl.Result{}, err
+	}
+	if f.Unasked && s.Status.ObservedGeneration == s.Generation { // what was said stays until the sinks were asked
+		return ctrl.Result{RequeueAfter: sinksTime}, nil
 	}
 	if err := r.mark(ctx, f); err != nil { // such as a quota: sinks do without, and the next round of asking them tries again
 		ctrl.LoggerFrom(ctx).Error(err, "cannot write how far sinks have come")
@@ -138,7 +148,7 @@ func (r *SinkReconciler) collector(ctx context.Context, s *v1alpha1.FlowSink) (*
 		err = r.Reader.Get(ctx, name, fc)
 	}
 	switch {
-	case apierrors.IsNotFound(err), err == nil && !fc.DeletionTimestamp.IsZero():
+	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading FlowCollector %s: %w", name, err)
@@ -149,15 +159,15 @@ func (r *SinkReconciler) collector(ctx context.Context, s *v1alpha1.FlowSink) (*
 // keep applies the objects of a FlowSink whose FlowCollector has a stream.
 func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	if f.Stream == "" {
-		return nil
+		return r.twinsOfRunning(ctx, f)
 	}
 	d := sink.New(f.Sink, f.Collector, f.Stream, r.Image)
 	f.Image = d.Image
 	f.Problems = append(d.Problems(), r.Allowed.refusedSink(f.Sink, f.Collector, r.Image)...)
 	if len(f.Problems) > 0 {
-		return nil
+		return r.twinsOfRunning(ctx, f)
 	}
-	if err := r.twins(ctx, f); err != nil {
+	if err := r.twins(ctx, f, wantedPlace(f.Sink, f.Collector, f.Stream)); err != nil {
 		return err
 	}
 	tellTwin(ctx, f)
@@ -246,6 +256,7 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 		return fmt.Errorf("listing the pods of FlowSink %s: %w", client.ObjectKeyFromObject(f.Sink), err)
 	}
 	f.Pods, f.Now = pods.Items, r.Clock.Now()
-	f.Heard = r.look.of(client.ObjectKeyFromObject(f.Sink), sink.Askable(f.Sink, f.Pods))
+	asked := sink.Askable(f.Sink, f.Pods)
+	f.Heard, f.Unasked = r.look.of(client.ObjectKeyFromObject(f.Sink), asked), len(asked) > 0 && !r.look.asked.Load()
 	return nil
 }

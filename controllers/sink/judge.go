@@ -42,6 +42,8 @@ type Facts struct {
 	Sink *v1alpha1.FlowSink
 	// Collector that it reads from; nil where there is none, or it is being deleted.
 	Collector *v1alpha1.FlowCollector
+	// Deleting: it is the latter.
+	Deleting bool
 	// Stream of the FlowCollector; empty while that has none.
 	Stream string
 	Image  string
@@ -51,6 +53,8 @@ type Facts struct {
 	// FlowSinks that do the same, or would.
 	Stores bool
 	Twins  []Twin
+	// Uncompared: the twins are not known.
+	Uncompared bool
 	// Failure is what went wrong when the objects were applied, and Forbidden what the operator lacks the right to do, in the API server's words.
 	Failure   string
 	Forbidden []string
@@ -67,6 +71,8 @@ type Facts struct {
 	// Heard is what the sinks said of themselves. Now is the time.
 	Heard []Heard
 	Now   time.Time
+	// Unasked: the operator has asked none of them yet since it started.
+	Unasked bool
 }
 
 // said is what is to be said about one condition.
@@ -111,7 +117,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
 	set(v1alpha1.ConditionKeepingUp, f.keepingUp(&out))
 	set(v1alpha1.ConditionSchemaCurrent, f.schemaCurrent())
-	if !f.Blind { // whether there is another one is not known: what was said stays
+	if !f.Blind && !f.Uncompared { // otherwise what was said stays
 		set(v1alpha1.ConditionDestinationShared, f.destinationShared())
 	}
 	out.Books = books(f.Heard)
@@ -132,6 +138,9 @@ func (f *Facts) ready() said {
 			"installation complete, or was an upgrade interrupted?), and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
 	case len(f.Forbidden) > 0:
 		return no(judge.ReasonOperatorForbidden, "%s%s", judge.LacksRights, strings.Join(f.Forbidden, "; "))
+	case f.Deleting:
+		return no(ReasonFlowCollectorMissing, "FlowCollector %s is being deleted, and what runs is left as it is: create it again once it is gone, or make a FlowSink "+
+			"of another one", f.Sink.Spec.From.FlowCollector)
 	case f.Collector == nil:
 		return no(ReasonFlowCollectorMissing, "there is no FlowCollector %s in this namespace: create it, or make a FlowSink of another one",
 			f.Sink.Spec.From.FlowCollector)
