@@ -52,7 +52,7 @@ func TestANamespaceThatMayNotBeSeenKeepsTheOperatorFromNoOther(t *testing.T) {
 	}
 	refused := refusedWatches(t, o)
 	if !refused[watched{"Pod", podless.namespace}] || !refused[watched{"FlowCollector", dark.namespace}] || slices.ContainsFunc(slices.Collect(maps.Keys(refused)),
-		func(what watched) bool { return what.namespace == served.namespace || what.namespace == "" }) {
+		func(what watched) bool { return what.namespace == served.namespace || what.namespace == "*" }) {
 		t.Errorf("%v", refused)
 	}
 	change(w, podlessRole, func(role *rbacv1.Role) { role.Rules = rules(rights) })

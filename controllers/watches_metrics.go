@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -15,7 +16,7 @@ type watchMetrics struct {
 
 func newWatchMetrics(of *Watches) *watchMetrics {
 	return &watchMetrics{of, prometheus.NewDesc("flowfleet_operator_refused_watches", "1 for each kind of objects that the operator lacks the right to watch, in a namespace or, "+
-		"with none, in the whole cluster; no series otherwise.", []string{"namespace", "kind"}, nil)}
+		"as *, in the whole cluster; no series otherwise.", []string{"namespace", "kind"}, nil)}
 }
 
 // Describe implements prometheus.Collector.
@@ -26,7 +27,7 @@ func (m *watchMetrics) Collect(out chan<- prometheus.Metric) {
 	m.of.mu.Lock()
 	defer m.of.mu.Unlock()
 	for what := range m.of.refused {
-		out <- prometheus.MustNewConstMetric(m.refused, prometheus.GaugeValue, 1, what.namespace, what.kind)
+		out <- prometheus.MustNewConstMetric(m.refused, prometheus.GaugeValue, 1, cmp.Or(what.namespace, "*"), what.kind)
 	}
 }
 
