@@ -12,10 +12,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/controllertest"
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
@@ -111,6 +113,56 @@ func TestStoredTwiceIsSaidWhileTheSinksRunAndNoLonger(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.expectShared(younger, "")
+}
+
+// Two FlowSinks that are to swap their tables wait for each other, over a restart of the operator, too, and say so, until one has no sinks for a
+// while. No flow of either is stored where both of them store at a time.
+func TestTwoFlowSinksSwapTheirTablesOnceOneHasNoSinks(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	o := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	w.create("edge")
+	of := func(database string) func(*v1alpha1.FlowSink) {
+		return func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.Database = database }
+	}
+	one, _ := w.runningSink("edge", "one", of("one"))
+	two, _ := w.runningSink("edge", "two", of("two"))
+	is := func(s *v1alpha1.FlowSink, status metav1.ConditionStatus, reason, database string, sees kstatus.Status) {
+		t.Helper()
+		w.expectSink(s, status, reason)
+		if text := w.configured(s); !strings.Contains(text, "database: "+database+"\n") {
+			t.Errorf("%s runs with %s", s.Name, text)
+		}
+		if got := controllertest.Kstatus(t, s); got != sees {
+			t.Errorf("%s, %s: kstatus says %s, not %s", s.Name, reason, got, sees)
+		}
+	}
+	change(w, one, of("two"))
+	is(one, metav1.ConditionFalse, sink.ReasonDestinationShared, "one", kstatus.FailedStatus)
+	change(w, two, of("one"))
+	for range 2 {
+		is(one, metav1.ConditionFalse, sink.ReasonDestinationShared, "one", kstatus.FailedStatus)
+		is(two, metav1.ConditionFalse, sink.ReasonDestinationShared, "two", kstatus.FailedStatus)
+		w.expectShared(one, sink.ReasonNotStarted)
+		w.expectShared(two, sink.ReasonNotStarted)
+		o.stop()
+		o = startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+		for _, s := range []*v1alpha1.FlowSink{one, two} {
+			natstest.Eventually(t, "the operator looks at "+s.Name, func() bool { return o.sinkQueue.passes(requestOf(s)) > 0 })
+		}
+	}
+	change(w, one, func(s *v1alpha1.FlowSink) { s.Spec.Replicas = new(int32) })
+	is(one, metav1.ConditionFalse, sink.ReasonRolling, "two", kstatus.InProgressStatus)
+	o.reconcile(two)
+	is(two, metav1.ConditionFalse, sink.ReasonRolling, "one", kstatus.InProgressStatus)
+	w.runSink(two)
+	is(two, metav1.ConditionTrue, sink.ReasonSinksReady, "one", kstatus.CurrentStatus)
+	change(w, one, func(s *v1alpha1.FlowSink) { s.Spec.Replicas = new(int32(1)) })
+	is(one, metav1.ConditionFalse, sink.ReasonRolling, "two", kstatus.InProgressStatus)
+	w.runSink(one)
+	is(one, metav1.ConditionTrue, sink.ReasonSinksReady, "two", kstatus.CurrentStatus)
+	w.expectShared(one, "")
+	w.expectShared(two, "")
 }
 
 // A FlowCollector that is being deleted is there: to create it is refused.

@@ -91,7 +91,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	now.Heard = f.heard()
 	f = &now
 	switch {
-	case f.Collector == nil, f.Stream == "", f.Failure != "", len(f.Forbidden) > 0:
+	case f.Blind, f.Collector == nil, f.Stream == "", f.Failure != "", len(f.Forbidden) > 0:
 	case len(f.Problems) > 0, f.Waits() != nil: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
 	default:
