@@ -20,6 +20,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	registry "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/controllers"
@@ -137,18 +138,23 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
 	config.QPS, config.Burst = float32(o.qps), o.burst
+	election := controllers.NewElection(o.namespace, o.leaderElectionID, nil)
+	config.Wrap(election.Watch)
+	if err := registry.Registry.Register(election.Metric()); err != nil {
+		return fmt.Errorf("registering the operator's metrics: %w", err)
+	}
 	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
 	controllers.Select(&scope, selector)
 	watches := controllers.NewWatches(nil)
-	scope.DefaultWatchErrorHandler = watches.Failed
 	metrics, err := metricsserver.Options(o.metricsAddress, o.metricsCertificate)
 	if err != nil {
 		return err
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Logger: log,
-		Cache:  scope,
+		Scheme:   scheme,
+		Logger:   log,
+		Cache:    scope,
+		NewCache: watches.NewCache,
 		// Secrets are read one by one, never listed and kept.
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metrics,
@@ -165,8 +171,10 @@ func run(ctx context.Context, o options) error {
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
 	}
-	if err := manager.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the readiness check: %w", err)
+	for name, check := range map[string]healthz.Checker{"ping": healthz.Ping, "election": election.Check, "watches": watches.Check(namespaces(o.watchNamespaces))} {
+		if err := manager.AddReadyzCheck(name, check); err != nil {
+			return fmt.Errorf("adding the readiness check: %w", err)
+		}
 	}
 	reconciler := &controllers.Reconciler{
 		Client:           manager.GetClient(),

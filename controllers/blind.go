@@ -2,62 +2,84 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
-// blindAfter is how long an operator that starts may be refused a watch before its objects say so, and how often that is looked at.
+// blindAfter is how soon an object is looked at again of which nothing is known, because what it needs may not be watched.
 const blindAfter = 10 * time.Second
 
-// sayBlind says on the objects what keeps an operator from beginning its work: a kind that it may neither list nor watch. No object is looked
-// at until all kinds are known. The libraries wait for two minutes, then the operator ends and is started again; meanwhile the objects would
-// go on saying what was.
-func (r *Reconciler) sayBlind(ctx context.Context, known cache.Cache) {
-	tick := time.NewTicker(blindAfter)
-	defer tick.Stop()
-	for !r.begun.Load() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		if unseen := r.Watches.Refused(); len(unseen) > 0 && !synced(ctx, known) && !r.begun.Load() {
-			if err := r.tellBlind(ctx, unseen); err != nil && ctx.Err() == nil {
-				ctrl.LoggerFrom(ctx).Error(err, "cannot say on FlowCollectors that the operator may not watch what it looks after")
-			}
-		}
+// kinds that are watched for objects of one kind.
+type kinds []client.ObjectList
+
+// ofFleets are the kinds that FlowCollectors need.
+func ofFleets(exporters bool) kinds {
+	out := kinds{&appsv1.DaemonSetList{}, &corev1.ConfigMapList{}, &corev1.NodeList{}, &corev1.PodList{}, &corev1.ServiceList{}, &corev1.ServiceAccountList{},
+		&networkingv1.NetworkPolicyList{}, &policyv1.PodDisruptionBudgetList{}, &v1alpha1.FlowCollectorList{}}
+	if exporters {
+		out = append(out, &v1alpha1.FlowExporterList{})
 	}
+	return out
 }
 
-// synced reports whether all that is watched is known.
-func synced(ctx context.Context, known cache.Cache) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	return known.WaitForCacheSync(ctx)
+// ofSinks are the kinds that FlowSinks need.
+func ofSinks() kinds {
+	return kinds{&appsv1.DeploymentList{}, &corev1.ConfigMapList{}, &corev1.PodList{}, &policyv1.PodDisruptionBudgetList{}, &v1alpha1.FlowCollectorList{},
+		&v1alpha1.FlowSinkList{}}
 }
 
-func (r *Reconciler) tellBlind(ctx context.Context, unseen map[string]string) error {
-	ctx, cancel := context.WithTimeout(ctx, blindAfter) // what lists FlowCollectors waits for them
-	defer cancel()
-	list := &v1alpha1.FlowCollectorList{}
-	if err := r.Client.List(ctx, list); err != nil {
-		return err
+func (k kinds) names() (out []string) {
+	for _, list := range k {
+		out = append(out, kindOfObject(list))
 	}
-	var errs []error
-	for i := range list.Items {
-		fc := &list.Items[i]
-		if o := fc.Status.Operator; o != nil && o.Identity != r.Identity {
-			continue
+	return out
+}
+
+// unseen are those of the kinds that may not be watched in a namespace, with the API server's words; and blind is whether objects of one were
+// never seen, so that nothing can be done there.
+func (k kinds) unseen(ctx context.Context, w *Watches, reader client.Reader, namespace string) (unseen map[string]string, blind bool) {
+	unseen = w.Refused(namespace, k.names()...)
+	for _, list := range k {
+		if _, refused := unseen[kindOfObject(list)]; refused && !blind {
+			var never *notSeenError
+			list, ok := list.DeepCopyObject().(client.ObjectList)
+			blind = ok && errors.As(reader.List(ctx, list, client.InNamespace(namespace), client.Limit(1)), &never)
 		}
-		verdict := judge.Judge(&judge.Facts{Now: r.Clock.Now(), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})
-		_, err := r.writeStatus(ctx, fc, &memory{}, &verdict)
-		r.tellUnwritten(fc, err)
-		errs = append(errs, err)
 	}
-	return joined(errs...)
+	return unseen, blind
+}
+
+// tellBlind says on an object what keeps the operator from looking after it. It would go on saying what was.
+func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, unseen map[string]string) (ctrl.Result, error) {
+	again := ctrl.Result{RequeueAfter: blindAfter}
+	if o := fc.Status.Operator; o != nil && o.Identity != r.Identity {
+		return again, nil
+	}
+	verdict := judge.Judge(&judge.Facts{Now: r.Clock.Now(), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})
+	_, err := r.writeStatus(ctx, fc, &memory{}, &verdict)
+	r.tellUnwritten(fc, err)
+	return again, err
+}
+
+// tellBlind is the same for a FlowSink, by the operator of its FlowCollector.
+func (r *SinkReconciler) tellBlind(ctx context.Context, s *v1alpha1.FlowSink, unseen map[string]string) (ctrl.Result, error) {
+	again := ctrl.Result{RequeueAfter: blindAfter}
+	fc := &v1alpha1.FlowCollector{}
+	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.From.FlowCollector}, fc)
+	if o := fc.Status.Operator; o != nil && o.Identity != r.Identity || client.IgnoreNotFound(err) != nil && !lacksRight(err) {
+		return again, client.IgnoreNotFound(err)
+	}
+	_, err = r.writeStatus(ctx, &sink.Facts{Now: r.Clock.Now(), Sink: s, Blind: true, Unseen: unseen})
+	return again, err
 }

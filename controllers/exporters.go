@@ -20,6 +20,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
@@ -45,6 +46,12 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 			return m.Data[fleet.ConfigurationFile], m.ResourceVersion, nil
 		},
 		Files: r.files, Changed: func(name types.NamespacedName) { notify(name.Namespace, name.Name) },
+		Failed: func(ctx context.Context, name types.NamespacedName, err error) {
+			fc := &v1alpha1.FlowCollector{}
+			if lacksRight(err) && r.Client.Get(ctx, name, fc) == nil {
+				r.event(fc, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "KeepExporters", "FlowExporters are not kept: "+judge.LacksRights+err.Error())
+			}
+		},
 		Mine: func(fc *v1alpha1.FlowCollector) bool {
 			return fc.Status.Operator != nil && fc.Status.Operator.Identity == r.Identity
 		},

@@ -27,6 +27,21 @@ import (
 // With the rights of config/rbac, and from what it watches, the operator makes an object of a sender, and writes its status.
 func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
 	w := newWorld(t)
+	server := senderHeard(t)
+	fc := w.create("edge")
+	w.collectorPod(fc, server)
+	startOperator(w, w.s, w.namespace, operatorOptions{exporters: time.Second})
+	exporter := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-192.0.2.1"}}
+	natstest.Eventually(t, "the sender has an object, which says that it sends", func() bool {
+		return w.exists(exporter) && meta.IsStatusConditionTrue(exporter.Status.Conditions, v1alpha1.ConditionSending)
+	})
+	if exporter.Status.Nodes[0] != "n1" || exporter.Status.Protocol != "sflow" || exporter.OwnerReferences[0].Name != "edge" {
+		t.Errorf("%+v", exporter)
+	}
+}
+
+// senderHeard answers as a collector does that hears 192.0.2.1.
+func senderHeard(t *testing.T) *httptest.Server {
 	var datagrams atomic.Uint64
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != status.ExportersPath {
@@ -43,16 +58,7 @@ func TestTheOperatorMakesAFlowExporterOfWhoSends(t *testing.T) {
 		_, _ = out.Write(text)
 	}))
 	t.Cleanup(server.Close)
-	fc := w.create("edge")
-	w.collectorPod(fc, server)
-	startOperator(w, w.s, w.namespace, operatorOptions{exporters: time.Second})
-	exporter := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-192.0.2.1"}}
-	natstest.Eventually(t, "the sender has an object, which says that it sends", func() bool {
-		return w.exists(exporter) && meta.IsStatusConditionTrue(exporter.Status.Conditions, v1alpha1.ConditionSending)
-	})
-	if exporter.Status.Nodes[0] != "n1" || exporter.Status.Protocol != "sflow" || exporter.OwnerReferences[0].Name != "edge" {
-		t.Errorf("%+v", exporter)
-	}
+	return server
 }
 
 // collectorPod makes a pod of a fleet on the node n1, whose port of metrics is a server's.

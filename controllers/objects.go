@@ -125,14 +125,17 @@ func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, 
 }
 
 // note sorts an error of applying: what the API server would say again is a fact, what it may not is returned.
-func note(a *judge.Applied, err error) error {
+func note(a *judge.Applied, err error) error { return noteOf(a, "flowcollectors", err) }
+
+// noteOf is note for the objects that those of a resource own.
+func noteOf(a *judge.Applied, owners string, err error) error {
 	var taken *nameTakenError
 	switch {
 	case err == nil:
 	case errors.As(err, &taken):
 		a.Taken = append(a.Taken, taken.Error())
 	case lacksFinalizers(err): // whose words name neither user nor right
-		a.Forbidden = append(a.Forbidden, err.Error()+`; it cannot update resource "flowcollectors/finalizers"`)
+		a.Forbidden = append(a.Forbidden, fmt.Sprintf("%s; it cannot update resource %q", err, owners+"/finalizers"))
 	case lacksRight(err):
 		a.Forbidden = append(a.Forbidden, err.Error())
 	case apierrors.IsForbidden(err):

@@ -105,10 +105,10 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	again := true
 	watches := NewWatches(options.clock)
 	scope := CacheOptions(append(slices.Clone(options.namespaces), namespace))
-	scope.DefaultWatchErrorHandler = watches.Failed
 	manager, err := ctrl.NewManager(configuration, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   scope,
+		NewCache:                watches.NewCache,
 		Client:                  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		LeaderElection:          options.elect != "",

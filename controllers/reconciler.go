@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,14 +66,12 @@ type Reconciler struct {
 	registry   prometheus.Registerer // for what is made in setup
 	exporters  *exporters.Lister     // nil where the kind FlowExporter is not installed
 	files      *exporters.Files      // ConfigMaps that FlowExporters name
+	kinds      kinds                 // that are watched for FlowCollectors
 
 	// looks says how often NATS is looked at, and by which clock that ages; as usual where it is empty.
 	looks jetstream.ProberOptions
 	// exportersInterval is how often collectors are asked for exporters; the default where it is 0.
 	exportersInterval time.Duration
-
-	// begun: an object was looked at.
-	begun atomic.Bool
 
 	// passes are held for reading while a pass runs; none runs once the operator has ended.
 	passes sync.RWMutex
@@ -85,7 +82,6 @@ type Reconciler struct {
 // known of NATS and of the collectors was found before, and by others. It returns an error for what only trying again heals;
 // everything else is a condition, and so is such an error that does not heal.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
-	r.begun.Store(true)
 	r.passes.RLock()
 	defer r.passes.RUnlock()
 	defer func() {
@@ -103,6 +99,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		}
 		r.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
+	}
+	if unseen, blind := r.kinds.unseen(ctx, r.Watches, r.Client, fc.Namespace); blind {
+		return r.tellBlind(ctx, fc, unseen)
 	}
 	mine, err := r.claim(ctx, fc)
 	r.tellUnwritten(fc, err)

@@ -144,19 +144,21 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		r.Watches = NewWatches(r.Clock)
 	}
 	// What may not be watched concerns all.
-	watches := func(ctx context.Context) {
-		r.Watches.run(ctx, func(ctx context.Context) {
-			list := &v1alpha1.FlowCollectorList{}
-			if err := r.Client.List(ctx, list); err != nil {
-				return // the cache is not there yet: all are looked at once it is
-			}
-			for i := range list.Items {
-				notify(list.Items[i].Namespace, list.Items[i].Name)
-			}
-		})
+	if r.registry != nil {
+		if err := r.registry.Register(newWatchMetrics(r.Watches)); err != nil {
+			return fmt.Errorf("registering the operator's metrics: %w", err)
+		}
 	}
-	blind := func(ctx context.Context) { r.sayBlind(ctx, manager.GetCache()) }
-	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, watches, blind, r.releaseClaims} {
+	r.Watches.onChange(func(ctx context.Context) {
+		list := &v1alpha1.FlowCollectorList{}
+		if err := r.Client.List(ctx, list); err != nil {
+			return // the cache is ending
+		}
+		for i := range list.Items {
+			notify(list.Items[i].Namespace, list.Items[i].Name)
+		}
+	})
+	for _, run := range []func(context.Context){r.prober.Run, r.observer.Run, r.Watches.run, r.releaseClaims} {
 		if err := manager.Add(runnable(run)); err != nil {
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
@@ -166,6 +168,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return err
 		}
 	}
+	r.kinds = ofFleets(r.exporters != nil)
 	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.

@@ -71,35 +71,53 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		r.forget(request.NamespacedName) // nobody is to be called for a sink that goes
 		return ctrl.Result{}, nil        // Kubernetes deletes the objects with their owner
 	}
+	if unseen, blind := ofSinks().unseen(ctx, r.Watches, r.Client, s.Namespace); blind {
+		return r.tellBlind(ctx, s, unseen)
+	}
 	f := &sink.Facts{Sink: s}
+	var again ctrl.Result
 	fc, err := r.collector(ctx, s)
+	if lacksRight(err) {
+		f.Forbidden, again.RequeueAfter, err = []string{err.Error()}, retrySink, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	var again ctrl.Result
 	if fc != nil {
 		if o := fc.Status.Operator; o == nil || o.Identity != r.Identity {
 			r.forget(request.NamespacedName) // its operator looks after this one, and writes to it as soon as it has claimed that
 			return ctrl.Result{}, nil
 		}
+		f.Deleting = !fc.DeletionTimestamp.IsZero()
+	}
+	if fc != nil && !f.Deleting {
 		f.Collector = fc
 		f.Stream = cmp.Or(sink.StreamOf(s, fc), s.Status.Stream) // while the FlowCollector cannot say, as without NATS
 		err := r.keep(ctx, f)
 		var applied judge.Applied
-		switch unexpected := note(&applied, err); {
+		switch unexpected := noteOf(&applied, "flowsinks", err); {
 		case apierrors.IsConflict(unexpected), ctx.Err() != nil:
 			return ctrl.Result{}, err // what is watched is behind, or the operator ends
 		case unexpected != nil: // such as an admission webhook that is away: the object must not go on saying that all is well
 			ctrl.LoggerFrom(ctx).Error(unexpected, "cannot apply what a FlowSink needs")
 			f.Failure, again.RequeueAfter = unexpected.Error(), retryUnexpected
+		case len(applied.Forbidden) > 0:
+			f.Forbidden, again.RequeueAfter = applied.Forbidden, retrySink
 		case err != nil:
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
-		case f.Waits() != nil: // what the other one runs is not watched
+		case f.Twin() != nil: // what the other one runs is not watched
 			again.RequeueAfter = retrySink
 		}
+	} else if err := r.twinsOfRunning(ctx, f); err != nil {
+		return ctrl.Result{}, err
+	} else if f.Twin() != nil {
+		again.RequeueAfter = retrySink
 	}
 	if err := r.gather(ctx, f); err != nil {
 		return ctrl.Result{}, err
+	}
+	if f.Unasked && s.Status.ObservedGeneration == s.Generation { // what was said stays until the sinks were asked
+		return ctrl.Result{RequeueAfter: sinksTime}, nil
 	}
 	if err := r.mark(ctx, f); err != nil { // such as a quota: sinks do without, and the next round of asking them tries again
 		ctrl.LoggerFrom(ctx).Error(err, "cannot write how far sinks have come")
@@ -130,7 +148,7 @@ func (r *SinkReconciler) collector(ctx context.Context, s *v1alpha1.FlowSink) (*
 		err = r.Reader.Get(ctx, name, fc)
 	}
 	switch {
-	case apierrors.IsNotFound(err), err == nil && !fc.DeletionTimestamp.IsZero():
+	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading FlowCollector %s: %w", name, err)
@@ -141,15 +159,15 @@ func (r *SinkReconciler) collector(ctx context.Context, s *v1alpha1.FlowSink) (*
 // keep applies the objects of a FlowSink whose FlowCollector has a stream.
 func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	if f.Stream == "" {
-		return nil
+		return r.twinsOfRunning(ctx, f)
 	}
 	d := sink.New(f.Sink, f.Collector, f.Stream, r.Image)
 	f.Image = d.Image
 	f.Problems = append(d.Problems(), r.Allowed.refusedSink(f.Sink, f.Collector, r.Image)...)
 	if len(f.Problems) > 0 {
-		return nil
+		return r.twinsOfRunning(ctx, f)
 	}
-	if err := r.twins(ctx, f); err != nil {
+	if err := r.twins(ctx, f, wantedPlace(f.Sink, f.Collector, f.Stream)); err != nil {
 		return err
 	}
 	tellTwin(ctx, f)
@@ -225,7 +243,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 
 // gather reads what became of the objects.
 func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
-	f.See(r.Watches.Refused())
+	f.Unseen = r.Watches.Refused(f.Sink.Namespace, ofSinks().names()...)
 	name := client.ObjectKey{Namespace: f.Sink.Namespace, Name: sink.ObjectName(f.Sink)}
 	d := &appsv1.Deployment{}
 	if err := r.Client.Get(ctx, name, d); client.IgnoreNotFound(err) != nil {
@@ -238,6 +256,7 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 		return fmt.Errorf("listing the pods of FlowSink %s: %w", client.ObjectKeyFromObject(f.Sink), err)
 	}
 	f.Pods, f.Now = pods.Items, r.Clock.Now()
-	f.Heard = r.look.of(client.ObjectKeyFromObject(f.Sink), sink.Askable(f.Sink, f.Pods))
+	asked := sink.Askable(f.Sink, f.Pods)
+	f.Heard, f.Unasked = r.look.of(client.ObjectKeyFromObject(f.Sink), asked), len(asked) > 0 && !r.look.asked.Load()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +41,8 @@ type sinkLook struct {
 	interval time.Duration
 	// notify is called for each FlowSink whose sinks were asked.
 	notify func(types.NamespacedName)
+	// asked: a round has ended.
+	asked atomic.Bool
 
 	mu    sync.Mutex
 	heard map[types.NamespacedName]map[observation.Pod]sink.Heard
@@ -119,6 +122,7 @@ func (l *sinkLook) round(ctx context.Context) {
 		})
 	}
 	namespaces.Wait()
+	l.asked.Store(true)
 	seen := make(map[types.NamespacedName]bool)
 	for _, questions := range all {
 		for _, q := range questions {

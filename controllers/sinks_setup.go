@@ -54,11 +54,24 @@ func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options)
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
+	if r.Watches == nil {
+		r.Watches = NewWatches(r.Clock)
+	}
 	r.wrote = make(map[types.NamespacedName]time.Time)
 	// What sinks say is a reason to look at their FlowSink.
 	heard := make(chan event.GenericEvent, 1024)
-	r.look = newSinkLook(r.Client, r.lookInterval, func(name types.NamespacedName) {
+	notify := func(name types.NamespacedName) {
 		heard <- event.GenericEvent{Object: &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}}
+	}
+	r.look = newSinkLook(r.Client, r.lookInterval, notify)
+	r.Watches.onChange(func(ctx context.Context) { // and so is what may not be watched
+		list := &v1alpha1.FlowSinkList{}
+		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return // the cache is ending
+		}
+		for i := range list.Items {
+			notify(client.ObjectKeyFromObject(&list.Items[i]))
+		}
 	})
 	if err := manager.Add(runnable(r.look.run)); err != nil {
 		return fmt.Errorf("adding what asks sinks: %w", err)

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,10 +23,11 @@ import (
 
 // twins finds the other FlowSinks, in the namespaces that are watched, that store the same flows in the same tables, or would. What twins run
 // is read from the API server itself: the operator begins one FlowSink after another, so that of two the second sees the first. Of the others,
-// of which there may be many, only those are looked at whose sinks may not be as their spec says, and in the cache.
-func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts) error {
-	wanted := wantedPlace(f.Sink, f.Collector, f.Stream)
-	tables := tablesOf(f.Sink)
+// of which there may be many, only those are looked at whose sinks may not be as their spec says, and in the cache. Here is where the FlowSink
+// itself is to store.
+func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts, here *sink.Place) error {
+	f.Uncompared = true
+	tables := sink.Tables(here.Namespace, &here.Configuration.ClickHouse)
 	list := &v1alpha1.FlowSinkList{}
 	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing FlowSinks: %w", err)
@@ -35,35 +37,62 @@ func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts) error {
 		if other.UID == f.Sink.UID || !other.DeletionTimestamp.IsZero() || tablesOf(other) != tables && settledSink(other) {
 			continue
 		}
-		t := sink.Twin{}
-		if fc, stream := r.source(ctx, other, f); stream != "" {
-			t.Wanted = wantedPlace(other, fc, stream).Same(wanted)
-		}
-		reader := r.Reader
-		if !t.Wanted {
-			if settledSink(other) {
-				continue
-			}
-			reader = r.Client
-		}
-		runs, err := running(ctx, reader, other)
-		if err != nil {
+		t, err := r.twin(ctx, f, other, here)
+		switch {
+		case err != nil && other.Namespace != f.Sink.Namespace: // the status is not to tell of it
+			ctrl.LoggerFrom(ctx).Error(err, "cannot tell whether another FlowSink stores in the same tables")
+			return errors.New("what a FlowSink of another namespace runs, which may store in the same tables and which the operator's log names, cannot be read")
+		case err != nil:
 			return err
-		}
-		if t.Stores = runs != nil && runs.Same(wanted); t.Wanted || t.Stores {
+		case t.Wanted || t.Stores:
 			t.Sink = other.DeepCopy()
 			f.Twins = append(f.Twins, t)
 		}
 	}
-	if len(f.Twins) == 0 {
-		return nil
+	if len(f.Twins) > 0 {
+		runs, err := running(ctx, r.Reader, f.Sink)
+		if err != nil {
+			return err
+		}
+		f.Stores = runs != nil && runs.Same(here)
 	}
-	runs, err := running(ctx, r.Reader, f.Sink)
-	f.Stores = runs != nil && runs.Same(wanted)
+	f.Uncompared = false
+	return nil
+}
+
+// twin says what another FlowSink does, and wants to do, in a place.
+func (r *SinkReconciler) twin(ctx context.Context, f *sink.Facts, other *v1alpha1.FlowSink, place *sink.Place) (t sink.Twin, err error) {
+	fc, stream := r.source(ctx, other, f)
+	t.Wanted = stream != "" && wantedPlace(other, fc, stream).Same(place)
+	if stream != "" && !t.Wanted && settledSink(other) { // what it wants, it does
+		return t, nil
+	}
+	reader := r.Reader
+	if !t.Wanted {
+		reader = r.Client
+	}
+	runs, err := running(ctx, reader, other)
+	var unseen *notSeenError
+	if errors.As(err, &unseen) { // where it stores is not known
+		return t, nil
+	}
+	t.Stores = runs != nil && runs.Same(place)
+	return t, err
+}
+
+// twinsOfRunning finds the twins of what runs, where the spec is not applied.
+func (r *SinkReconciler) twinsOfRunning(ctx context.Context, f *sink.Facts) error {
+	f.Uncompared = true
+	runs, err := running(ctx, r.Client, f.Sink)
+	if err == nil && runs != nil {
+		return r.twins(ctx, f, runs)
+	}
+	f.Uncompared = err != nil
 	return err
 }
 
-// source of another FlowSink, and its stream; empty where this operator looks after no such FlowCollector.
+// source of another FlowSink, and its stream; empty where this operator looks after no such FlowCollector (any more), or that has no stream. Its
+// sinks may run all the same.
 func (r *SinkReconciler) source(ctx context.Context, s *v1alpha1.FlowSink, f *sink.Facts) (*v1alpha1.FlowCollector, string) {
 	if s.Namespace == f.Sink.Namespace && s.Spec.From == f.Sink.Spec.From {
 		return f.Collector, f.Stream

@@ -1,8 +1,9 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 const (
@@ -25,11 +27,15 @@ type Watches struct {
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
-	refused map[string]refusal
+	refused map[watched]refusal
 	changed chan struct{}
+	notify  []func(context.Context)
 }
 
-// refusal of a kind: the API server's words, and when it was last said.
+// watched is a kind in one namespace, or in the whole cluster: "".
+type watched struct{ kind, namespace string }
+
+// refusal of what is watched: the API server's words, and when it was last said.
 type refusal struct {
 	words string
 	at    time.Time
@@ -40,7 +46,7 @@ func NewWatches(c clock.PassiveClock) *Watches {
 	if c == nil {
 		c = clock.RealClock{}
 	}
-	return &Watches{clock: c, refused: make(map[string]refusal), changed: make(chan struct{}, 1)}
+	return &Watches{clock: c, refused: make(map[watched]refusal), changed: make(chan struct{}, 1)}
 }
 
 // Failed takes why a watch ended, and logs it as client-go does. It is a cache.Options.DefaultWatchErrorHandler.
@@ -56,11 +62,23 @@ func kindOf(description string) string {
 	return description[strings.LastIndex(description, ".")+1:]
 }
 
+// namespaceOf is the namespace in which the API server refuses something; empty for the whole cluster.
+func namespaceOf(words string) string {
+	_, after, _ := strings.Cut(words, ` in the namespace "`)
+	namespace, _, _ := strings.Cut(after, `"`)
+	return namespace
+}
+
 func (w *Watches) refuse(kind, words string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, known := w.refused[kind]
-	w.refused[kind] = refusal{words, w.clock.Now()}
+	what := watched{kind, namespaceOf(words)}
+	before, known := w.refused[what]
+	w.refused[what] = refusal{words, w.clock.Now()}
+	if !known {
+		ctrl.Log.Info("the operator may not watch a kind of objects (is its installation complete, or was an upgrade interrupted?): what is known of them is "+
+			"of the past, and where nothing is known, what needs them is left as it is", "kind", kind, "namespace", cmp.Or(what.namespace, "all"), "why", words)
+	}
 	if !known || before.words != words {
 		w.tell()
 	}
@@ -74,42 +92,63 @@ func (w *Watches) tell() {
 	}
 }
 
-// Refused are the kinds that may not be watched, with the API server's words; nil where there are none, as for nil Watches.
-func (w *Watches) Refused() map[string]string {
+// Refused are those of the kinds that may not be watched in a namespace, with the API server's words; nil where there are none, as for nil
+// Watches. An empty namespace is for what is watched in the whole cluster.
+func (w *Watches) Refused(namespace string, kinds ...string) (words map[string]string) {
 	if w == nil {
 		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.refused) == 0 {
-		return nil
-	}
-	words := make(map[string]string, len(w.refused))
-	for kind, r := range w.refused {
-		words[kind] = r.words
+	for what, r := range w.refused {
+		if slices.Contains(kinds, what.kind) && (what.namespace == "" || what.namespace == namespace) {
+			if words == nil {
+				words = make(map[string]string)
+			}
+			words[what.kind] = r.words
+		}
 	}
 	return words
+}
+
+// refuses reports whether a kind may not be watched somewhere.
+func (w *Watches) refuses(kind string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for what := range w.refused {
+		if what.kind == kind {
+			return true
+		}
+	}
+	return false
 }
 
 // expire forgets what was not refused for long.
 func (w *Watches) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := len(w.refused)
-	maps.DeleteFunc(w.refused, func(_ string, r refusal) bool { return w.clock.Since(r.at) > refusalHolds })
-	if len(w.refused) != before {
-		w.tell()
+	for what, r := range w.refused {
+		if w.clock.Since(r.at) > refusalHolds {
+			delete(w.refused, what)
+			ctrl.Log.Info("the operator may watch a kind of objects again", "kind", what.kind, "namespace", cmp.Or(what.namespace, "all"))
+			w.tell()
+		}
 	}
 }
 
-// run calls notify after each change, until the context ends.
-func (w *Watches) run(ctx context.Context, notify func(context.Context)) {
+// onChange has a function called after each change. It is for before run.
+func (w *Watches) onChange(notify func(context.Context)) { w.notify = append(w.notify, notify) }
+
+// run tells of each change, until the context ends.
+func (w *Watches) run(ctx context.Context) {
 	tick := time.NewTicker(refusalsCheck)
 	defer tick.Stop()
 	for {
 		select {
 		case <-w.changed:
-			notify(ctx)
+			for _, notify := range w.notify {
+				notify(ctx)
+			}
 		case <-tick.C:
 			w.expire()
 		case <-ctx.Done():

@@ -38,17 +38,31 @@ func TestRefusedWatchIsForgottenOnceItIsNotRefusedAgain(t *testing.T) {
 	w := NewWatches(clock)
 	w.refuse("Pod", "no")
 	clock.SetTime(clock.Now().Add(time.Minute))
-	if w.expire(); len(w.Refused()) != 1 {
+	if w.expire(); len(w.Refused("", "Pod")) != 1 {
 		t.Error("a reflector that waits for its next attempt passes for one that is allowed to watch")
 	}
 	w.refuse("Pod", "no")
 	clock.SetTime(clock.Now().Add(90 * time.Second))
-	if w.expire(); len(w.Refused()) != 1 {
+	if w.expire(); len(w.Refused("", "Pod")) != 1 {
 		t.Error("the second refusal did not count")
 	}
 	clock.SetTime(clock.Now().Add(refusalHolds))
-	if w.expire(); w.Refused() != nil {
-		t.Errorf("%v is left", w.Refused())
+	if w.expire(); w.Refused("", "Pod") != nil {
+		t.Errorf("%v is left", w.Refused("", "Pod"))
+	}
+}
+
+func TestARefusalIsOfOneKindInOneNamespaceUnlessItIsOfTheWholeCluster(t *testing.T) {
+	w := NewWatches(nil)
+	w.refuse("Pod", `pods is forbidden: User "operator" cannot list resource "pods" in API group "" in the namespace "a"`)
+	w.refuse("Node", `nodes is forbidden: User "operator" cannot list resource "nodes" in API group "" at the cluster scope`)
+	for namespace, want := range map[string]int{"a": 2, "b": 1, "": 1} {
+		if got := w.Refused(namespace, "Pod", "Node"); len(got) != want {
+			t.Errorf("in %q: %v", namespace, got)
+		}
+	}
+	if got := w.Refused("a", "Service"); got != nil {
+		t.Error(got)
 	}
 }
 

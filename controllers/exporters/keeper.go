@@ -49,6 +49,8 @@ type Keeper struct {
 	Files *Files
 	// Changed is told of a fleet for which a ConfigMap of spec.interfacesFrom may say something else than before; it may be nil.
 	Changed func(types.NamespacedName)
+	// Failed is told of a fleet whose FlowExporters cannot be kept, and why, where that is new; it may be nil.
+	Failed func(context.Context, types.NamespacedName, error)
 	// Mine reports whether this operator looks after an object.
 	Mine func(*v1alpha1.FlowCollector) bool
 	// Interval between two looks at a fleet of one collector; 10 s where it is 0.
@@ -115,7 +117,10 @@ func (k *Keeper) follow(ctx context.Context, name types.NamespacedName) {
 	log := ctrl.LoggerFrom(ctx).WithName("exporters").WithValues("fleet", name.String())
 	said := ""
 	for {
-		said = tell(ctx, log, said, k.pass(ctx, name, m))
+		err, before := k.pass(ctx, name, m), said
+		if said = tell(ctx, log, said, err); said != "" && said != before && k.Failed != nil {
+			k.Failed(ctx, name, err)
+		}
 		wait := k.Interval + time.Duration(m.look.Collectors)*eachInterval
 		if !sleep(ctx, wait+rand.N(wait/8)) {
 			return

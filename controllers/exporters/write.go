@@ -146,6 +146,9 @@ func (k *Keeper) orphans(ctx context.Context, there map[types.NamespacedName]boo
 		if there[fleet] || discovered(o) || !o.DeletionTimestamp.IsZero() || len(o.Spec.Addresses) == 0 {
 			continue
 		}
+		if err := k.Client.Get(ctx, fleet, &v1alpha1.FlowCollector{}); !apierrors.IsNotFound(err) {
+			continue // such as in a namespace whose FlowCollectors the operator may not watch
+		}
 		failures = errors.Join(failures, k.leave(ctx, types.NamespacedName{}, o, idle{ReasonNoCollector, fmt.Sprintf(
 			"there is no FlowCollector %s in this namespace: make it, or name another one in spec.collector", o.Spec.Collector)}))
 	}

@@ -42,6 +42,8 @@ type Facts struct {
 	Sink *v1alpha1.FlowSink
 	// Collector that it reads from; nil where there is none, or it is being deleted.
 	Collector *v1alpha1.FlowCollector
+	// Deleting: it is the latter.
+	Deleting bool
 	// Stream of the FlowCollector; empty while that has none.
 	Stream string
 	Image  string
@@ -51,19 +53,26 @@ type Facts struct {
 	// FlowSinks that do the same, or would.
 	Stores bool
 	Twins  []Twin
-	// Failure is what went wrong when the objects were applied.
-	Failure string
+	// Uncompared: the twins are not known.
+	Uncompared bool
+	// Failure is what went wrong when the objects were applied, and Forbidden what the operator lacks the right to do, in the API server's words.
+	Failure   string
+	Forbidden []string
 	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
 	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words: what is known of them is of
 	// the past.
 	Unseen map[string]string
+	// Blind: because of Unseen, nothing is known of what the FlowSink has. No other fact says anything then.
+	Blind bool
 	// Behind: it was changed since.
 	Behind bool
 	Pods   []corev1.Pod
 	// Heard is what the sinks said of themselves. Now is the time.
 	Heard []Heard
 	Now   time.Time
+	// Unasked: the operator has asked none of them yet since it started.
+	Unasked bool
 }
 
 // said is what is to be said about one condition.
@@ -82,13 +91,15 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	now.Heard = f.heard()
 	f = &now
 	switch {
-	case f.Collector == nil, f.Stream == "", f.Failure != "":
+	case f.Blind, f.Collector == nil, f.Stream == "", f.Failure != "", len(f.Forbidden) > 0:
 	case len(f.Problems) > 0, f.Waits() != nil: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
 	default:
 		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
 	}
-	out.Replicas, out.ReadyReplicas = 0, 0
+	if !f.Blind {
+		out.Replicas, out.ReadyReplicas = 0, 0
+	}
 	if d := f.Deployment; d != nil {
 		out.Replicas, out.ReadyReplicas = d.Status.Replicas, d.Status.ReadyReplicas
 	}
@@ -106,7 +117,9 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
 	set(v1alpha1.ConditionKeepingUp, f.keepingUp(&out))
 	set(v1alpha1.ConditionSchemaCurrent, f.schemaCurrent())
-	set(v1alpha1.ConditionDestinationShared, f.destinationShared())
+	if !f.Blind && !f.Uncompared { // otherwise what was said stays
+		set(v1alpha1.ConditionDestinationShared, f.destinationShared())
+	}
 	out.Books = books(f.Heard)
 	set(v1alpha1.ConditionReconciling, reconciling(ready))
 	set(v1alpha1.ConditionStalled, stalled(ready))
@@ -120,6 +133,14 @@ func (f *Facts) ready() said {
 	}
 	wanted := Replicas(f.Sink)
 	switch d := f.Deployment; {
+	case f.Blind:
+		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator cannot begin its work, because it may not watch what it looks after (is its " +
+			"installation complete, or was an upgrade interrupted?), and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
+	case len(f.Forbidden) > 0:
+		return no(judge.ReasonOperatorForbidden, "%s%s", judge.LacksRights, strings.Join(f.Forbidden, "; "))
+	case f.Deleting:
+		return no(ReasonFlowCollectorMissing, "FlowCollector %s is being deleted, and what runs is left as it is: create it again once it is gone, or make a FlowSink "+
+			"of another one", f.Sink.Spec.From.FlowCollector)
 	case f.Collector == nil:
 		return no(ReasonFlowCollectorMissing, "there is no FlowCollector %s in this namespace: create it, or make a FlowSink of another one",
 			f.Sink.Spec.From.FlowCollector)
@@ -159,21 +180,6 @@ func (f *Facts) rejecting() string {
 		}
 	}
 	return ""
-}
-
-// seen are kinds without which nothing is known of sinks.
-var seen = []string{"ConfigMap", "Deployment", "FlowCollector", "FlowSink", "Pod"}
-
-// See takes the kinds that may not be watched: those that matter to sinks.
-func (f *Facts) See(refused map[string]string) {
-	for _, kind := range seen {
-		if words, ok := refused[kind]; ok {
-			if f.Unseen == nil {
-				f.Unseen = make(map[string]string)
-			}
-			f.Unseen[kind] = words
-		}
-	}
 }
 
 // troubles of the pods, as the end of a message, with why there are none: a quota or an admission policy shows in no pod.

@@ -67,8 +67,14 @@ func TestJudgement(t *testing.T) {
 				Message: `pods "rows-sink-x" is forbidden: exceeded quota: few`}}
 		}, "False", ReasonRolling, `pods are not made: pods "rows-sink-x" is refused: exceeded quota: few`, "Unknown", "True", "", 7},
 		{"pods that may not be watched any more", func(f *Facts) {
-			f.See(map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`, "NetworkPolicy": "of no interest"})
+			f.Unseen = map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`}
 		}, "Unknown", judge.ReasonOperatorForbidden, `Pod (pods is refused: User "operator" cannot list)`, "Unknown", "True", "", 7},
+		{"pods that were never seen", func(f *Facts) {
+			f.Blind, f.Unseen = true, map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`}
+		}, "Unknown", judge.ReasonOperatorForbidden, `cannot begin its work`, "Unknown", "True", "", 6},
+		{"no right to apply", func(f *Facts) { f.Forbidden = []string{`deployments is forbidden: User "operator" cannot patch`} }, "False", judge.ReasonOperatorForbidden,
+			`deployments is refused: User "operator" cannot patch`, "Unknown", "True", "", 6},
+		{"a FlowCollector that goes", func(f *Facts) { f.Collector, f.Deleting = nil, true }, "False", ReasonFlowCollectorMissing, "is being deleted", "Unknown", "True", "", 6},
 		{"not applied", func(f *Facts) { f.Failure = "quota" }, "False", ReasonApplyFailed, "quota", "Unknown", "True", "", 6},
 		{"none wanted", func(f *Facts) { f.Sink.Spec.Replicas = new(int32); f.Deployment = deployment(0, 0, 0) }, "False", ReasonNoReplicas, "wait", "Unknown", "", "True", 7},
 		{"ready, and all is refused", func(f *Facts) {
