@@ -115,9 +115,9 @@ func TestTopShowsTheLastMinuteAtOnce(t *testing.T) {
 		want      string
 	}{
 		{nil, "127.0.0.1"},
-		{[]string{"--by", "protocol", "--sort", "flows", "--network", "0.0.0.0/0"}, "no flows"},
-		{[]string{"--exporter", "192.0.2.1"}, "no flows"},
-		{[]string{"--subject", "flows.none"}, "no flows"},
+		{[]string{"--by", "protocol", "--sort", "flows", "--network", "0.0.0.0/0"}, "none of the 2 flows of the last "},
+		{[]string{"--exporter", "192.0.2.1"}, "none of the 2 flows of the last "},
+		{[]string{"--subject", "flows.none"}, "no flows in the last "},
 		{[]string{"--json"}, `"flows":2`},
 	} {
 		out, err := execute(t, "", append([]string{"top", "--once", "--server", s.URL()}, test.arguments...)...)

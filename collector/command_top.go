@@ -185,6 +185,8 @@ func (t *topReader) message(m jetstream.Msg) error {
 	return eachRecord(m, &t.record, func([]byte) error {
 		if t.filter.Match(&t.record) {
 			t.window.Add(about.Timestamp, &t.record)
+		} else {
+			t.window.Pass(about.Timestamp)
 		}
 		return nil
 	})

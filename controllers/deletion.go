@@ -96,8 +96,8 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 		return false, err
 	}
 	if pods > 0 && left > 0 { // a pod of a dead node may stay for ever
-		f.Deletion.Message = fmt.Sprintf("%d collectors are ending; what they use in NATS is deleted after that, or after %s; to let the object "+
-			"go without: %s", pods, abandonAfter, howToAbandon(fc))
+		f.Deletion.Message = fmt.Sprintf("%d collectors are ending; what they use in NATS is deleted once they have ended, at the latest %s after "+
+			"the deletion began; to let the object go without: %s", pods, abandonAfter, howToAbandon(fc))
 		return false, nil
 	}
 	servers, hopeless, err := r.recallSecrets(ctx, fc, m)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/flowfleet/flowfleet/collector/capture"
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -170,7 +171,13 @@ func (flags *captureFlags) trace(ctx context.Context, v view, collectors int, me
 	}
 	if err == nil || !flags.withoutEvent {
 		if err != nil {
-			err = fmt.Errorf("nothing was captured, since a capture leaves a trace: %w (--without-event captures all the same)", err)
+			err = fmt.Errorf("nothing was captured, since a capture leaves a trace: %w", err)
+			if apierrors.IsForbidden(err) {
+				err = fmt.Errorf("%w; the ClusterRole flowfleet-fleet-capturer has the right to create events and pods/exec: who grants rights in "+
+					"namespace %s can bind it", err, v.fleet.Namespace)
+			} else {
+				err = fmt.Errorf("%w (--without-event captures all the same)", err)
+			}
 		}
 		return user, err
 	}

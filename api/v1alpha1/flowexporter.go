@@ -81,7 +81,8 @@ type FlowExporterSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="a name has no control characters"
 	DisplayName string `json:"displayName,omitempty"`
 
-	// protocols that the device should send. If one of them is missing, Sending is False. Default: any.
+	// protocols that the device should send: NetFlow (versions 1 to 9), IPFIX, SFlow. If one of them is missing, Sending is False.
+	// Default: any.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=3

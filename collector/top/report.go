@@ -27,6 +27,8 @@ type Report struct {
 	// Keys is how many there are; AtLeast that it is so many or more.
 	Keys    int  `json:"keys"`
 	AtLeast bool `json:"atLeast,omitempty"`
+	// Unmatched is how many flows of the time were left out, since they are none of those that were asked for.
+	Unmatched uint64 `json:"unmatched,omitempty"`
 	// Behind is how many messages of the stream are not read yet.
 	Behind uint64 `json:"behind,omitempty"`
 }
@@ -72,10 +74,18 @@ func (r *Report) Share(v Volume) float64 {
 	return float64(v.Bytes) / float64(r.Keyed.Bytes)
 }
 
+// Nothing says why a report has no flows: none came, or none of those that came was asked for.
+func (r *Report) Nothing() string {
+	if r.Unmatched > 0 {
+		return fmt.Sprintf("none of the %d flows of the last %.0f s matches --exporter, --network, --port or --interface as they were typed", r.Unmatched, r.Seconds())
+	}
+	return fmt.Sprintf("no flows in the last %.0f s", r.Seconds())
+}
+
 // Print writes a report as a table.
 func (r *Report) Print(out io.Writer, title string) error {
 	if r.Total.Flows == 0 {
-		_, err := fmt.Fprintf(out, "no flows in the last %.0f s\n", r.Seconds())
+		_, err := fmt.Fprintln(out, r.Nothing())
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)

@@ -31,6 +31,7 @@ type slot struct {
 	keys   map[string]*Volume
 	// total counts each flow once, keyed those that have a key, as often as they have one.
 	total, keyed, rest Volume
+	unmatched          uint64
 	thinned            bool
 }
 
@@ -48,17 +49,33 @@ func (w *Window) Length() time.Duration { return slots * w.slot }
 
 // Add counts a flow of a time. One from before the window of a later flow is not counted.
 func (w *Window) Add(at time.Time, r *flow.Record) {
-	number := at.UnixNano() / int64(w.slot)
-	s := &w.slots[number%slots]
-	switch {
-	case number < s.number:
+	s := w.at(at)
+	if s == nil {
 		return
-	case number > s.number:
-		*s = slot{number: number, keys: make(map[string]*Volume)}
 	}
 	w.current, w.volume = s, volumeOf(r)
 	s.total.Add(w.volume)
 	w.dimension.keys(w.key[:0], r, w.count)
+}
+
+// Pass notes a flow of a time that is none of those that are looked for.
+func (w *Window) Pass(at time.Time) {
+	if s := w.at(at); s != nil {
+		s.unmatched++
+	}
+}
+
+// at is the slot of a time; nil for a time before the window of a later flow.
+func (w *Window) at(at time.Time) *slot {
+	number := at.UnixNano() / int64(w.slot)
+	s := &w.slots[number%slots]
+	switch {
+	case number < s.number:
+		return nil
+	case number > s.number:
+		*s = slot{number: number, keys: make(map[string]*Volume)}
+	}
+	return s
 }
 
 func (w *Window) count(key []byte) {
@@ -111,6 +128,7 @@ func (w *Window) Report(since, now time.Time, rows int) Report {
 		all.total.Add(s.total)
 		all.keyed.Add(s.keyed)
 		all.rest.Add(s.rest)
+		all.unmatched += s.unmatched
 		all.thinned = all.thinned || s.thinned
 		for key, v := range s.keys {
 			sum := all.keys[key]
@@ -125,7 +143,7 @@ func (w *Window) Report(since, now time.Time, rows int) Report {
 		begin = since
 	}
 	report := Report{By: w.dimension.Name, From: begin.UTC(), To: now.UTC(), Total: all.total, Keyed: all.keyed, Keys: len(all.keys), AtLeast: all.thinned,
-		Rows: []Row{}, Rest: all.rest}
+		Rows: []Row{}, Rest: all.rest, Unmatched: all.unmatched}
 	for i, key := range all.sorted(w.order) {
 		if i < rows {
 			report.Rows = append(report.Rows, Row{Printable(key), *all.keys[key]})

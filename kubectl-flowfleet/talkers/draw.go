@@ -39,7 +39,7 @@ func (s *Screen) draw() string {
 	case s.report == nil:
 		lines = append(lines, "Reading flows ...")
 	case s.report.Total.Flows == 0:
-		lines = append(lines, fmt.Sprintf("No flows in the last %.0f s.", s.report.Seconds()))
+		lines = append(lines, s.report.Nothing())
 	default:
 		lines = append(lines, s.table()...)
 	}
