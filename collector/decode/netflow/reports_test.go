@@ -82,6 +82,11 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"a forwarding status behind zeros", []uint16{89, 4}, u32(0x42), func(r *flow.Record) bool { return r.ForwardingStatus == 66 }},
 		{"a code point", []uint16{195, 1}, []byte{46}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
 		{"a type of service before and after treatment", []uint16{55, 1, 5, 1}, []byte{8, 184}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
+		{"a type of service of 0 is one, whatever it is after treatment", []uint16{5, 1, 55, 1}, []byte{0, 184}, func(r *flow.Record) bool {
+			return r.IPTOS == 0
+		}},
+		{"so is a code point", []uint16{98, 1, 195, 1}, []byte{46, 0}, func(r *flow.Record) bool { return r.IPTOS == 0 }},
+		{"one after treatment alone", []uint16{55, 1}, []byte{184}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
 		// ICMP.
 		{"ICMP type and code in one", []uint16{4, 1, 32, 2}, []byte{1, 3, 1}, func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
 		{"ICMPv6 type and code in two", []uint16{4, 1, 178, 1, 179, 1}, []byte{58, 1, 4}, func(r *flow.Record) bool {
