@@ -354,7 +354,7 @@ func (d *Decoder) emit(s *session, h *header, p *plan, b []byte) int {
 		d.give(&d.reversed)
 	}
 	if p.hasLists {
-		flows += d.emitLists(s, h, p)
+		flows += d.emitLists(s, h)
 	}
 	if flows == 0 && len(d.record.Extra) != 0 {
 		flows++ // no flow, but what it says was asked for

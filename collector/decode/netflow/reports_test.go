@@ -291,3 +291,30 @@ func TestNetFlow5AsItIsSent(t *testing.T) {
 		}
 	}
 }
+
+// A prefix of IPv4 has at most 32 bits: more says that there is none.
+func TestNetFlow5And8HaveNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
+	five := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, 0, 0), u16(1024, 443), []byte{0, 0, 6, 0}, u16(1, 2), []byte{255, 32, 0, 0})
+	eight := join(u32(1, 1, 60, 0, 0), ip4, ip4, []byte{32, 33, 0, 0}, u16(1, 2, 3, 4))
+	s := newStation(t)
+	s.send(exporterPort, time.Hour, join(u16(5, 1), u32(uptime9, exported, 0, 1, 0), five))
+	s.send(exporterPort, time.Hour, join(u16(8, 1), u32(uptime9, exported, 0, 1), []byte{0, 0, 5, 2}, u32(0), eight))
+	for i, r := range s.records {
+		if r.SrcNet != 0 || r.DstNet != 32 {
+			t.Errorf("record %d: prefixes of %d and %d bits", i, r.SrcNet, r.DstNet)
+		}
+	}
+	if len(s.records) != 2 {
+		t.Errorf("%d records", len(s.records))
+	}
+}
+
+// Aggregates by protocol and port have ICMP's type and code where other flows have a port.
+func TestNetFlow8HasICMPInTheDestinationPort(t *testing.T) {
+	s := newStation(t)
+	record := join(u32(1, 1, 84, 0, 0), []byte{1, 0, 0, 0}, u16(0, 0x0301))
+	s.send(exporterPort, time.Hour, join(u16(8, 1), u32(uptime9, exported, 0, 1), []byte{0, 0, 2, 2}, u32(0), record))
+	if r := s.only(); r.ICMPType != 3 || r.ICMPCode != 1 {
+		t.Errorf("type %d, code %d", r.ICMPType, r.ICMPCode)
+	}
+}
