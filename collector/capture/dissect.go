@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -61,7 +62,7 @@ func (r *Reader) network(f *frame, etherType uint16, b []byte) bool {
 func knownLink(linkType uint32) bool {
 	switch linkType {
 	case linkNull, linkEthernet, linkPPP, linkRawOld, linkRawBSD, linkPPPHDLC, linkRaw, linkCHDLC, linkLoop, linkSLL,
-		linkIPv4, linkIPv6, linkSLL2:
+		linkIPv4, linkIPv6, linkSLL2, linkPPPoE, linkFrameRelay, linkFirewall, linkJuniperEthernet, linkNetfilter, linkPacketTap:
 		return true
 	}
 	return false
@@ -99,10 +100,16 @@ func link(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool) {
 	case linkRaw, linkRawOld, linkRawBSD, linkIPv4, linkIPv6:
 		return etherOfIP(b), b, true
 	}
-	return 0, nil, false
+	return wrapped(linkType, b)
 }
 
-// untag strips VLAN tags, the backbone's header of MAC-in-MAC, MPLS labels and PPPoE. It returns EtherType 0 where they end too early.
+// firstEtherType separates EtherTypes from lengths (IEEE 802.3 clause 3.2.6).
+const firstEtherType = 0x0600
+
+// logicalLink is the header of a logical link behind a length that an EtherType follows (RFC 1042).
+var logicalLink = []byte{0xaa, 0xaa, 3, 0, 0, 0}
+
+// untag strips VLAN tags, a logical link's header, the backbone's header of MAC-in-MAC, MPLS labels and PPPoE. It returns EtherType 0 where they end too early.
 func untag(etherType uint16, b []byte) (uint16, []byte) {
 	for {
 		if length := packet.TagLength(etherType); length != 0 {
@@ -110,6 +117,10 @@ func untag(etherType uint16, b []byte) (uint16, []byte) {
 				return 0, nil
 			}
 			etherType, b = binary.BigEndian.Uint16(b[length:]), b[length+2:]
+			continue
+		}
+		if n := len(logicalLink); etherType < firstEtherType && len(b) >= n+2 && bytes.HasPrefix(b, logicalLink) {
+			etherType, b = binary.BigEndian.Uint16(b[n:]), b[n+2:]
 			continue
 		}
 		switch etherType {
@@ -235,6 +246,11 @@ func (r *Reader) ipv6(f *frame, b []byte) bool {
 				return false
 			}
 			next, payload = payload[0], payload[8*(1+int(payload[1])):]
+		case 51: // authentication, in units of 4 bytes less 2 (RFC 4302 section 2.2)
+			if len(payload) < 8 || len(payload) < 4*(2+int(payload[1])) {
+				return false
+			}
+			next, payload = payload[0], payload[4*(2+int(payload[1])):]
 		case 44: // fragment
 			if len(payload) < 8 || payload[0] != protocolUDP {
 				r.pass("fragments of other protocols than UDP")

@@ -169,6 +169,8 @@ func TestDatagramsAreFoundInEveryKindOfCapture(t *testing.T) {
 		"IPv4 with options":       pcapFile(le, magicMicro, 101, ip4(0, make([]byte, 8), udp("hello"))),
 		"Linux cooked":            pcapFile(le, magicMicro, 113, join(make([]byte, 14), be16(0x0800), v4)),
 		"Linux cooked, version 2": pcapFile(le, magicMicro, 276, join(be16(0x0800), make([]byte, 18), v4)),
+		"a logical link":          pcapFile(le, magicMicro, 1, ethernet(30, join([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, v4))),
+		"IPv6, authenticated":     pcapFile(le, magicMicro, 101, ip6(51, join([]byte{17, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1}, udp("hello")))),
 		"BSD loopback":            pcapFile(le, magicMicro, 0, join([]byte{2, 0, 0, 0}, v4)),
 		"raw IPv6":                pcapFile(le, magicMicro, 229, v6),
 		"IP in IP":                pcapFile(le, magicMicro, 101, ip4Of(4, 0, nil, v4)),
@@ -239,6 +241,42 @@ func TestFlowsToATunnelsPortAreNotTakenForATunnel(t *testing.T) {
 		if len(payloads) != 1 || payloads[0] != ipfix {
 			t.Errorf("port %d: %x", port, payloads)
 		}
+	}
+}
+
+// Devices, firewalls and kernels put headers of their own before packets.
+func TestDatagramsAreFoundBehindWhatDevicesPutBeforePackets(t *testing.T) {
+	v4, v6 := ip4(0, nil, udp("hello")), ip6(17, udp("hello"))
+	framed := ethernet(0x0800, v4)
+	for _, test := range []struct {
+		name     string
+		linkType uint32
+		frame    []byte
+	}{
+		{"PPPoE", 51, join([]byte{0x11, 0, 0, 1, 0, 40, 0, 0x21}, v4)},
+		{"frame relay", 107, join([]byte{0x18, 0x41, 3, 0xcc}, v4)},
+		{"frame relay, an address of four bytes", 107, join([]byte{0x18, 0x40, 0, 1, 3, 0x8e}, v6)},
+		{"frame relay of Cisco's", 107, join([]byte{0x18, 0x41, 8, 0}, v4)},
+		{"BSD's packet filter", 117, join([]byte{61}, make([]byte, 63), v4)},
+		{"Juniper's Ethernet", 178, join([]byte("MGC\x01"), framed)},
+		{"the same with extensions", 178, join([]byte("MGC\x81\x00\x03abc"), framed)},
+		{"the same without a frame", 178, join([]byte("MGC\x82\x00\x00\x02\x00\x00\x00"), v6)},
+		{"Linux's packet filter", 239, join([]byte{2, 0, 0, 0, 5, 0, 10, 0, 0, 0, 0, 0, byte(4 + len(v4)), 0, 9, 0}, v4)},
+		{"the same of a big-endian machine", 239, join([]byte{2, 0, 0, 0, 0, byte(4 + len(v4)), 0, 9}, v4)},
+		{"macOS's tap", 258, join([]byte{20, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, make([]byte, 8), framed)},
+	} {
+		payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, test.linkType, test.frame))
+		if len(payloads) != 1 || payloads[0] != "hello" || len(problems) != 0 {
+			t.Errorf("%s: %q, %v", test.name, payloads, problems)
+		}
+		for n := range len(test.frame) - len("hello") - 8 {
+			if payloads, _, _ := read(t, pcapFile(binary.LittleEndian, magicMicro, test.linkType, test.frame[:n])); len(payloads) != 0 {
+				t.Errorf("%s, %d bytes: %q", test.name, n, payloads)
+			}
+		}
+	}
+	if payloads, _, _ := read(t, pcapFile(binary.LittleEndian, magicMicro, 258, join([]byte{12, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 0}, framed))); len(payloads) != 0 {
+		t.Errorf("a tap within a tap: %q", payloads)
 	}
 }
 

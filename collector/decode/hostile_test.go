@@ -93,6 +93,8 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"sFlow with four billion samples", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 0xffffffff)}, 0, ledger.DatagramsTruncated},
 		{"sFlow sample longer than its datagram", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 1, 1, 0xffffffff, 0)}, 0,
 			ledger.SamplesDroppedMalformed},
+		{"sFlow datagram with more samples than its header says", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 1, 2, 12, 1, 1, 0, 2, 12, 2, 1, 0)}, 0,
+			ledger.DatagramsTrailing},
 		{"NetFlow v8 with an unknown aggregation", [][]byte{append(u16(8, 1), make([]byte, 100)...)}, 0, ledger.RefusedHeader},
 		{"NetFlow v8 that promises more than it carries", [][]byte{append(u16(8, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0102), make([]byte, 60)...)}, 2,
 			ledger.DatagramsTruncated},

@@ -107,8 +107,9 @@ type Decoder struct {
 	about    about
 	spans    []span
 	lists    []list
-	values   [][]byte // of a record that is read for names
-	shown    []byte   // of a value that is kept for people
+	within   []nestedFlows // lists of the record at hand
+	values   [][]byte      // of a record that is read for names
+	shown    []byte        // of a value that is kept for people
 	later    []laterSet
 	taught   []taught // by the message at hand
 	// reversed is the other direction of a biflow, nested a flow within a list.

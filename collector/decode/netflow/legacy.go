@@ -105,8 +105,8 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		if l.asNumbers != 0 {
 			r.SrcAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers:]))
 			r.DstAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers+2:]))
-			r.SrcNet = uint32(v[l.masks])
-			r.DstNet = uint32(v[l.masks+1])
+			r.SrcNet = prefixLength4(v[l.masks])
+			r.DstNet = prefixLength4(v[l.masks+1])
 		}
 		d.give(r)
 	}

@@ -164,7 +164,10 @@ func (d *Decoder) openBlock(s *session, h *header, parent *plan, r *flow.Record,
 		d.counts.Inc(ledger.RecordsListsUnread)
 		return
 	}
-	own := p.isOwnFlow(parent)
+	if p.isOwnFlow(parent) {
+		d.within = append(d.within, nestedFlows{p, b.records})
+		return
+	}
 	for rest := b.records; len(rest) >= p.template.MinLength; {
 		n := d.recordLength(p.template, rest)
 		if n == 0 {
@@ -172,9 +175,6 @@ func (d *Decoder) openBlock(s *session, h *header, parent *plan, r *flow.Record,
 		}
 		record := rest[:n]
 		rest = rest[n:]
-		if own {
-			continue
-		}
 		if len(r.Extra) >= maxListExtras {
 			d.counts.Inc(ledger.RecordsListsUnread)
 			return
@@ -210,38 +210,28 @@ func (p *plan) isOwnFlow(parent *plan) bool {
 	return p.hasAddresses && !parent.hasAddresses
 }
 
-// emitLists hands on the flows within the lists of the decoded record, and returns how many there were. What the record that holds
-// them says is theirs too.
+// nestedFlows are records within a list that are flows, and how they are read.
+type nestedFlows struct {
+	plan    *plan
+	records []byte
+}
+
+// emitLists hands on the flows within the lists of the decoded record, however deep, and returns how many there were. What the record
+// that holds them says is theirs too.
 func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
 	flows := 0
 	times, facts, found := d.times, d.about, sampling{}
 	if parent.hasSampler {
 		found = d.found
 	}
-	for i := range d.lists {
-		l := &d.lists[i]
-		kind := l.kind()
-		if kind == element.BasicList || len(l.value) == 0 {
-			continue
-		}
-		for rest := l.value[1:]; len(rest) > 0; {
-			var b block
-			var ok bool
-			if b, rest, ok = next(kind, rest); !ok {
-				break // counted before
+	for _, within := range d.within {
+		for records := within.records; len(records) >= within.plan.template.MinLength; {
+			n := d.recordLength(within.plan.template, records)
+			if n == 0 {
+				break
 			}
-			p := d.plan(s, b.template)
-			if p == nil || p.template.Kind != template.KindData || !p.isOwnFlow(parent) {
-				continue
-			}
-			for records := b.records; len(records) >= p.template.MinLength; {
-				n := d.recordLength(p.template, records)
-				if n == 0 {
-					break
-				}
-				flows += d.emitNested(s, h, p, parent, records[:n], times, facts, found)
-				records = records[n:]
-			}
+			flows += d.emitNested(s, h, within.plan, parent, records[:n], times, facts, found)
+			records = records[n:]
 		}
 	}
 	return flows

@@ -18,6 +18,18 @@ func TestAClockThatIsNotSetGivesTimesByTheReceipt(t *testing.T) {
 	}
 }
 
+// A header of NetFlow v9 without an uptime does not say when the exporter started; the record may.
+func TestUptimesCountFromTheTimeOfTheRecordWhereTheHeaderHasNone(t *testing.T) {
+	for _, up := range []uint32{0, 100_000} {
+		s := newStation(t)
+		s.send(exporterPort, exported*time.Second, join(u16(9, 2), u32(up, exported, 1, 7), set(0, u16(300, 4, 160, 8, 22, 4, 21, 4, 1, 4)),
+			set(300, u64((exported-100)*1000), u32(90_000, 95_000, 9))))
+		if r := s.only(); r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
+			t.Errorf("an uptime of %d: %d to %d", up, r.TimeFlowStartNs, r.TimeFlowEndNs)
+		}
+	}
+}
+
 func TestUptimesCountFromTheTimeOfOptions(t *testing.T) {
 	for _, order := range []string{"before", "behind"} {
 		s := newStation(t)
@@ -184,6 +196,22 @@ func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
 		set(301, []byte{19, 3, 1, 245}, u32(0x0a000002, 5, 0x0a000003, 6)))
 	if len(s.records) != 3 || s.records[0].TCPFlags != 0x1b || s.records[1].Bytes != 5 || s.records[2].Bytes != 6 {
 		t.Errorf("%+v", s.records)
+	}
+}
+
+// What holds the flows may stand in a list itself.
+func TestFlowsWithinListsWithinListsAreFlows(t *testing.T) {
+	layouts := set(2, u16(300, 2, 10, 4, 293, 65535), u16(301, 2, 14, 4, 292, 65535), u16(302, 2, 8, 4, 1, 4))
+	inner := join([]byte{19, 3}, u16(302), u32(0x0a000002, 5, 0x0a000003, 6))
+	block := join(u16(301, uint16(8+len(inner))), u32(9), inner)
+	s := newStation(t)
+	s.ipfix(layouts, set(300, u32(7), []byte{byte(1 + len(block)), 3}, block))
+	if len(s.records) != 2 || s.records[0].Bytes != 5 || s.records[1].Bytes != 6 || s.records[1].InIf != 7 || s.records[1].OutIf != 9 {
+		t.Errorf("%+v", s.records)
+	}
+	s.ipfix(set(300, u32(7), []byte{0}))
+	if len(s.records) > 2 {
+		t.Errorf("a record without a list has the flows of the one before: %+v", s.records[2:])
 	}
 }
 

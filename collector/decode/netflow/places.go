@@ -106,7 +106,8 @@ var places = []place{
 		"none: 0 and above 4094 (IEEE 802.1Q). It is vlan_id too"},
 	{"dst_vlan", [][]source{iana(opDstVLAN, 59), iana(opDstVLAN, 254), iana(opDstVLAN, 255)}, "as src_vlan"},
 	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196)},
-		"195 and 98 are its upper six bits, 196 its upper three; 55 and 98 are after treatment"},
+		"195 and 98 are its upper six bits, 196 its upper three; 55 and 98 are after treatment, and read where a template has neither 5 " +
+			"nor 195"},
 	{"tcp_flags", [][]source{iana(opTCPFlags, 6)}, "the lower 12 bits (RFC 9565 section 3)"},
 	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
@@ -117,7 +118,7 @@ var places = []place{
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
-			"NetFlow v5; also v1, v7, v9, IPFIX); dst_port stays as exported"},
+			"NetFlow v5; also v1, v7, v8, v9, IPFIX); dst_port stays as exported"},
 	{"src_as", [][]source{iana(opSrcAS, 16)}, ""},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, ""},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, ""},
@@ -229,6 +230,17 @@ func reverseOf(f template.Field) (template.Field, bool) {
 	}
 	return f, true
 }
+
+// Elements of the type of service, before the exporter's treatment and after it.
+const (
+	elementTOS      = 5
+	elementDSCP     = 195
+	elementPostTOS  = 55
+	elementPostDSCP = 98
+)
+
+// isPostTOS reports whether an element has the type of service after treatment.
+func isPostTOS(id uint16) bool { return id == elementPostTOS || id == elementPostDSCP }
 
 // Elements that count.
 const (

@@ -48,6 +48,8 @@ type plan struct {
 	needsInit bool
 	// tellsICMP: it has type and code of ICMP, of which 0 and 0 is an answer to an echo (RFC 792). ICMPv6 has no type 0.
 	tellsICMP bool
+	// tellsTOS: a field has the type of service before treatment.
+	tellsTOS bool
 	// countsPackets: a field does.
 	countsPackets bool
 	// namings are the tables of names that its records are rows of.
@@ -146,6 +148,7 @@ func (c *compiler) survey() {
 	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
 		(has(t, elementStartUptime) || has(t, elementEndUptime))
 	c.tellsICMP = has(t, 32) || has(t, 176) && has(t, 177)
+	c.tellsTOS = has(t, elementTOS) || has(t, elementDSCP)
 	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
 	c.seen, c.seenReverse = make(map[elementKey]bool), make(map[elementKey]bool)
 }
@@ -170,9 +173,10 @@ func (c *compiler) forward(f template.Field, at int) {
 			m.operation = opPackets
 		}
 	case m.operation == opPacketBytes && (c.present[opBytes] || m.rank > 1 && c.countsPackets),
-		m.operation.isSection() && c.hasAddresses:
+		m.operation.isSection() && c.hasAddresses,
+		f.Enterprise == 0 && isPostTOS(f.ID) && c.tellsTOS:
 		// The length of one packet does not replace counts. A section beside the flow's own addresses is a sample of its packets: it
-		// may be of a tunnel, or of the other direction.
+		// may be of a tunnel, or of the other direction. A type of service of 0 is one, whatever the packets left with.
 		m.operation = opNone
 	}
 	if c.settings.Names && namedNumber(f) {

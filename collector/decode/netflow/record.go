@@ -95,7 +95,7 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	if p.invalid != 0 {
 		d.counts.Add(ledger.RecordsFieldsInvalid, uint64(p.invalid))
 	}
-	d.lists = d.lists[:0]
+	d.lists, d.within = d.lists[:0], d.within[:0]
 	d.read(h, p, p.steps, b, r, false)
 	if p.hasLists {
 		d.openLists(s, h, p, r)

@@ -82,6 +82,11 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"a forwarding status behind zeros", []uint16{89, 4}, u32(0x42), func(r *flow.Record) bool { return r.ForwardingStatus == 66 }},
 		{"a code point", []uint16{195, 1}, []byte{46}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
 		{"a type of service before and after treatment", []uint16{55, 1, 5, 1}, []byte{8, 184}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
+		{"a type of service of 0 is one, whatever it is after treatment", []uint16{5, 1, 55, 1}, []byte{0, 184}, func(r *flow.Record) bool {
+			return r.IPTOS == 0
+		}},
+		{"so is a code point", []uint16{98, 1, 195, 1}, []byte{46, 0}, func(r *flow.Record) bool { return r.IPTOS == 0 }},
+		{"one after treatment alone", []uint16{55, 1}, []byte{184}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
 		// ICMP.
 		{"ICMP type and code in one", []uint16{4, 1, 32, 2}, []byte{1, 3, 1}, func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
 		{"ICMPv6 type and code in two", []uint16{4, 1, 178, 1, 179, 1}, []byte{58, 1, 4}, func(r *flow.Record) bool {
@@ -284,5 +289,32 @@ func TestNetFlow5AsItIsSent(t *testing.T) {
 			r.TimeFlowStartNs != (exported-9)*second || r.TimeFlowEndNs != (exported-1)*second {
 			t.Errorf("%s: %+v", test.name, r)
 		}
+	}
+}
+
+// A prefix of IPv4 has at most 32 bits: more says that there is none.
+func TestNetFlow5And8HaveNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
+	five := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, 0, 0), u16(1024, 443), []byte{0, 0, 6, 0}, u16(1, 2), []byte{255, 32, 0, 0})
+	eight := join(u32(1, 1, 60, 0, 0), ip4, ip4, []byte{32, 33, 0, 0}, u16(1, 2, 3, 4))
+	s := newStation(t)
+	s.send(exporterPort, time.Hour, join(u16(5, 1), u32(uptime9, exported, 0, 1, 0), five))
+	s.send(exporterPort, time.Hour, join(u16(8, 1), u32(uptime9, exported, 0, 1), []byte{0, 0, 5, 2}, u32(0), eight))
+	for i, r := range s.records {
+		if r.SrcNet != 0 || r.DstNet != 32 {
+			t.Errorf("record %d: prefixes of %d and %d bits", i, r.SrcNet, r.DstNet)
+		}
+	}
+	if len(s.records) != 2 {
+		t.Errorf("%d records", len(s.records))
+	}
+}
+
+// Aggregates by protocol and port have ICMP's type and code where other flows have a port.
+func TestNetFlow8HasICMPInTheDestinationPort(t *testing.T) {
+	s := newStation(t)
+	record := join(u32(1, 1, 84, 0, 0), []byte{1, 0, 0, 0}, u16(0, 0x0301))
+	s.send(exporterPort, time.Hour, join(u16(8, 1), u32(uptime9, exported, 0, 1), []byte{0, 0, 2, 2}, u32(0), record))
+	if r := s.only(); r.ICMPType != 3 || r.ICMPCode != 1 {
+		t.Errorf("type %d, code %d", r.ICMPType, r.ICMPCode)
 	}
 }

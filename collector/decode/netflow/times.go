@@ -300,14 +300,14 @@ func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Rec
 	r.TimeFlowStartNs, r.TimeFlowEndNs = t.start, t.end
 }
 
-// fromUptimes completes start and end from the exporter's uptimes. NetFlow's header says when the exporter started; IPFIX has the
-// time of its initialization in the record or in an options record. Without it, uptimes say how long a flow lasted, and it was
+// fromUptimes completes start and end from the exporter's uptimes. NetFlow's header says when the exporter started, unless it has no
+// uptime and the record has the time of initialization; IPFIX has that in the record or in an options record. Without it, uptimes say how long a flow lasted, and it was
 // exported when it ended.
 func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
 	var start, end uint64
 	var future bool
 	switch {
-	case h.version != template.IPFIX:
+	case h.version != template.IPFIX && (h.uptime != 0 || t.systemInitMs == 0):
 		if !h.tells(t.startUptime, t.endUptime) {
 			break
 		}

@@ -42,6 +42,14 @@ func maskLength(v []byte) uint32 {
 	return 0
 }
 
+// prefixLength4 is the length of a prefix of IPv4 that has a byte for it, 0 where there can be none such.
+func prefixLength4(b byte) uint32 {
+	if b > 32 {
+		return 0
+	}
+	return uint32(b)
+}
+
 // setHop4 and setHop16 take the address of a next hop; the unspecified one says that there is none (RFC 4291 section 2.5.2).
 func setHop4(a *flow.Address, v []byte) {
 	if binary.BigEndian.Uint32(v) != 0 {

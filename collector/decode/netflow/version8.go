@@ -97,6 +97,9 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 		r.Bytes = uint64(binary.BigEndian.Uint32(counters[4:]))
 		r.TimeFlowStartNs, r.TimeFlowEndNs = c.between(binary.BigEndian.Uint32(counters[8:]), binary.BigEndian.Uint32(counters[12:]))
 		l.fill(r, v)
+		if r.Proto == protocolICMP {
+			icmpFromPort(r)
+		}
 		d.give(r)
 	}
 	d.countRecords(s, count)
@@ -117,10 +120,16 @@ func (l *scheme) fill(r *flow.Record, v []byte) {
 	for _, field := range [...]struct {
 		place *uint32
 		at    int
-	}{{&r.SrcNet, l.srcMask}, {&r.DstNet, l.dstMask}, {&r.Proto, l.proto}, {&r.IPTOS, l.tos}} {
+	}{{&r.Proto, l.proto}, {&r.IPTOS, l.tos}} {
 		if field.at != 0 {
 			*field.place = uint32(v[field.at])
 		}
+	}
+	if l.srcMask != 0 {
+		r.SrcNet = prefixLength4(v[l.srcMask])
+	}
+	if l.dstMask != 0 {
+		r.DstNet = prefixLength4(v[l.dstMask])
 	}
 	for _, field := range [...]struct {
 		place *uint32

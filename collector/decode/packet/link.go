@@ -101,6 +101,51 @@ func (d *dissector) hdlc() next {
 	}
 	d.etherType = binary.BigEndian.Uint16(d.b[2:])
 	d.take(flow.LayerCustom, length)
+	return d.announced()
+}
+
+// frameRelay reads a frame's address of two to four bytes, the last of which is odd (ITU-T Q.922 section 3.3). What follows is a control
+// byte and the number of a protocol (RFC 2427 section 4), or an EtherType alone, as Cisco's routers send.
+func (d *dissector) frameRelay() next {
+	const longest, unnumbered = 4, 3
+	n := 1
+	for n < min(longest, len(d.b)) && d.b[n-1]&1 == 0 {
+		n++
+	}
+	if len(d.b) < n+2 {
+		return d.short()
+	}
+	b := d.b[n:]
+	if b[0] != unnumbered {
+		d.etherType = binary.BigEndian.Uint16(b)
+		d.take(flow.LayerCustom, n+2)
+		return d.announced()
+	}
+	const ipv4, ipv6, snap = 0xcc, 0x8e, 0x80
+	if b[1] == 0 && len(b) > 2 { // padding
+		n, b = n+1, b[1:]
+	}
+	switch b[1] {
+	case ipv4:
+		d.etherType = EtherTypeIPv4
+	case ipv6:
+		d.etherType = EtherTypeIPv6
+	case snap:
+		const organization, kind = 3, 2
+		if len(b) < 2+organization+kind {
+			return d.short()
+		}
+		d.etherType = binary.BigEndian.Uint16(b[2+organization:])
+		n += organization + kind
+	default:
+		return nothing
+	}
+	d.take(flow.LayerCustom, n+2)
+	return d.announced()
+}
+
+// announced notes the EtherType that a header gave which is none of Ethernet's.
+func (d *dissector) announced() next {
 	if d.counts() {
 		d.r.EType = uint32(d.etherType)
 	}

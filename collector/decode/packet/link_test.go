@@ -43,6 +43,16 @@ func TestLinks(t *testing.T) {
 		{"PPP, protocol compressed", ProtocolPPP, join([]byte{0x21}, ip), false, true, Complete},
 		{"PPP, protocol compressed behind address and control", ProtocolPOS, join([]byte{0xff, 3, 0x21}, ip), false, true, Complete},
 		{"PPP behind address and control", ProtocolPOS, join([]byte{0xff, 3, 0, 0x21}, ip), false, true, Complete},
+		{"frame relay", ProtocolFrameRelay, join([]byte{0x18, 0x41, 3, 0xcc}, ip), false, true, Complete},
+		{"frame relay, an address of four bytes and padding", ProtocolFrameRelay, join([]byte{0x18, 0x40, 0, 1, 3, 0, 0xcc}, ip), false, true, Complete},
+		{"frame relay with an EtherType behind its number", ProtocolFrameRelay, join([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, ip), false, true, Complete},
+		{"frame relay as Cisco's routers send it", ProtocolFrameRelay, join([]byte{0x18, 0x41, 8, 0}, ip), false, true, Complete},
+		{"frame relay, its own management", ProtocolFrameRelay, join([]byte{0, 1, 3, 8}, ip), false, false, Complete},
+		{"frame relay, an address without end", ProtocolFrameRelay, []byte{0, 0, 0, 0, 0}, false, false, Truncated},
+		{"frame relay, cut", ProtocolFrameRelay, []byte{0x18, 0x41, 3, 0x80, 0, 0, 0}, false, false, Truncated},
+		{"ATM with a logical link", ProtocolAAL5, join(snap, ip), false, true, Complete},
+		{"ATM with IP", ProtocolAAL5IP, ip, false, true, Complete},
+		{"a subframe of 802.11", ProtocolSubframe, join(to, from, []byte{0, 60}, snap, ip), true, true, Complete},
 		{"Cisco's HDLC, cut", ProtocolPPP, []byte{0x0f, 0, 8}, false, false, Truncated},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -27,12 +27,19 @@ const (
 	ProtocolEthernet  Protocol = 1
 	ProtocolTokenRing Protocol = 3
 	ProtocolFDDI      Protocol = 4
-	ProtocolPPP       Protocol = 7
-	ProtocolIPv4      Protocol = 11
-	ProtocolIPv6      Protocol = 12
-	ProtocolMPLS      Protocol = 13
-	ProtocolPOS       Protocol = 14 // PPP over SONET/SDH (RFC 2615)
-	ProtocolWireless  Protocol = 15 // IEEE 802.11
+	// ProtocolFrameRelay is a frame with its address, and with or without the encapsulation of RFC 2427.
+	ProtocolFrameRelay Protocol = 5
+	ProtocolPPP        Protocol = 7
+	// ProtocolAAL5 is what ATM carries behind the header of a logical link, ProtocolAAL5IP an IP packet alone (RFC 2684).
+	ProtocolAAL5     Protocol = 9
+	ProtocolAAL5IP   Protocol = 10
+	ProtocolIPv4     Protocol = 11
+	ProtocolIPv6     Protocol = 12
+	ProtocolMPLS     Protocol = 13
+	ProtocolPOS      Protocol = 14 // PPP over SONET/SDH (RFC 2615)
+	ProtocolWireless Protocol = 15 // IEEE 802.11
+	// ProtocolSubframe is one of the frames that a frame of IEEE 802.11 aggregates: addresses and length as Ethernet has them.
+	ProtocolSubframe Protocol = 17
 	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
 	ProtocolIP Protocol = 1 << 16
 	// ProtocolMPLSPayload is what a label stack carries; sFlow has no such number either.
@@ -142,7 +149,7 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 	d := dissector{r: r, b: b, inner: o.Inner}
 	var step next
 	switch p {
-	case ProtocolEthernet:
+	case ProtocolEthernet, ProtocolSubframe:
 		step = ethernet
 	case ProtocolPPP, ProtocolPOS:
 		step = ppp
@@ -150,11 +157,15 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 		step = d.tokenRing()
 	case ProtocolFDDI:
 		step = d.fddi()
+	case ProtocolFrameRelay:
+		step = d.frameRelay()
+	case ProtocolAAL5:
+		step = d.typed() // as behind a length
 	case ProtocolWireless:
 		step = d.wireless()
 	case ProtocolMPLS:
 		step = mpls
-	case ProtocolIP, ProtocolIPv4, ProtocolIPv6: // its first bits know better than who names it
+	case ProtocolIP, ProtocolIPv4, ProtocolIPv6, ProtocolAAL5IP: // its first bits know better than who names it
 		if len(b) == 0 {
 			return Truncated
 		}

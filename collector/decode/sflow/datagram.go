@@ -164,6 +164,9 @@ func (d *decoder) samples(b []byte) {
 			return
 		}
 	}
+	if begins(b) && binary.BigEndian.Uint32(b) != 0 {
+		d.counts.Inc(ledger.DatagramsTrailing) // samples that the datagram does not announce; zeros are padding
+	}
 }
 
 // countSamples is how many of the announced samples b holds at most; it walks over their lengths only.
