@@ -45,7 +45,7 @@ func TestARequestThatAServerAnsweredKeepsItsError(t *testing.T) {
 	nc := dial(t, config.NATS{URLs: []string{natstest.Start(t).URL()}})
 	natstest.Eventually(t, "the connection is made", nc.IsConnected)
 	_, err := nc.Request("nobody.listens", nil, time.Second)
-	if got := Cause(nc, err); err == nil || got != err || Why(nc) != nil {
+	if got := Cause(nc, err); err == nil || got.Error() != err.Error() || Why(nc) != nil {
 		t.Errorf("%v became %v", err, got)
 	}
 }
