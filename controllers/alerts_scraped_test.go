@@ -39,6 +39,9 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	w.expectReady(fc)
 	server := httptest.NewServer(promhttp.HandlerFor(prometheus.Gatherers{metrics.Registry, operator.metrics, operator.sinkMetrics}, promhttp.HandlerOpts{}))
 	defer server.Close()
+	// An operator without rights.
+	operator.watches.refuse("Example", "no")
+	operator.metrics.MustRegister(NewElection(w.namespace, "lease", nil).Metric())
 	has := make(map[string]map[string]bool) // labels by metric
 	// A reader that lost something, which nobody does here: what the operator finds takes its place.
 	now := metav1.NewTime(time.Now())

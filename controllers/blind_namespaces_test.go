@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
@@ -32,10 +34,17 @@ func TestANamespaceThatMayNotBeSeenKeepsTheOperatorFromNoOther(t *testing.T) {
 	pods := func(r right) bool { return r.resource == "pods" && r.watches() }
 	served, _ := in(rights)
 	podless, podlessRole := in(without(rights, pods))
-	dark, darkRole := in([]right{{"", "configmaps", "get"}})
+	dark, darkRole := in([]right{{"flowfleet.io", "flowexporters", "list"}, {"flowfleet.io", "flowexporters", "watch"}, {"flowfleet.io", "flowexporters/status", "patch"}})
+	device := func(w *world, collector string) *v1alpha1.FlowExporter {
+		e := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "device"}}
+		e.Spec.Collector, e.Spec.Addresses = collector, []v1alpha1.ExporterAddress{"192.0.2.1"}
+		w.make(e)
+		return e
+	}
+	ofDark := device(dark, "edge")
 	served.knows(user, right{"", "pods", "list"}, true)
 	clock := &laterClock{}
-	o := startOperator(t, w.s, served.namespace, operatorOptions{user: w.s.User(t, user), namespaces: []string{podless.namespace, dark.namespace}, clock: clock, sinks: true})
+	o := startOperator(t, w.s, served.namespace, operatorOptions{user: w.s.User(t, user), namespaces: []string{podless.namespace, dark.namespace}, clock: clock, sinks: true, exporters: 100 * time.Millisecond})
 	fc, without, unseen := served.create("edge"), podless.create("edge"), dark.create("edge")
 	s := served.sinkOf("edge", "warehouse")
 	served.run(fc, 0)
@@ -46,6 +55,15 @@ func TestANamespaceThatMayNotBeSeenKeepsTheOperatorFromNoOther(t *testing.T) {
 	podless.expect(without, v1alpha1.ConditionReady, metav1.ConditionUnknown, judge.ReasonOperatorForbidden, `cannot list resource "pods"`, podless.namespace)
 	if strings.Contains(conditionsOf(without), dark.namespace) {
 		t.Errorf("it tells of another namespace: %s", conditionsOf(without))
+	}
+	alone := device(served, "none")
+	orphan := func(w *world, e *v1alpha1.FlowExporter) bool {
+		w.read(e)
+		return slices.ContainsFunc(e.Status.Conditions, func(c metav1.Condition) bool { return c.Reason == exporters.ReasonNoCollector })
+	}
+	natstest.Eventually(t, "a FlowExporter without a FlowCollector says so", func() bool { return orphan(served, alone) })
+	if orphan(dark, ofDark) {
+		t.Error("a FlowExporter says that it has no FlowCollector, which the operator cannot know")
 	}
 	if dark.read(unseen); unseen.Status.Operator != nil || len(unseen.Finalizers) > 0 {
 		t.Errorf("the operator has rights that it was not given: %s", conditionsOf(unseen))

@@ -55,7 +55,8 @@ type operator struct {
 	metrics            *prometheus.Registry
 	consumers, readers consumerMetrics
 	// waves of FlowCollectors.
-	waves *waves
+	waves   *waves
+	watches *Watches
 }
 
 type operatorOptions struct {
@@ -145,7 +146,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
 	}
-	o.waves = r.waves
+	o.waves, o.watches = r.waves, watches
 	if options.sinks {
 		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed, Watches: watches,
 			lookInterval: options.sinksInterval}

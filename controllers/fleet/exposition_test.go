@@ -323,7 +323,7 @@ var (
 func checkGuideNames(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
 	var operator []byte
-	for _, file := range []string{"../setup.go", "../sinks_setup.go", "../consumer_metrics.go", "../waves_metrics.go", "../exporters/metrics.go"} {
+	for _, file := range []string{"../setup.go", "../sinks_setup.go", "../consumer_metrics.go", "../waves_metrics.go", "../watches_metrics.go", "../election.go", "../exporters/metrics.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
