@@ -305,9 +305,7 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 				known.stamp = d.Stamp + 1
 			}
 			known.told = now
-			answer := e.describe(plain, known)
-			answer.Heard = known.heard // that data is read with it is no argument
-			e.store.observer.Learned(answer)
+			e.store.observer.Learned(e.describe(plain, known))
 			return false
 		}
 	}
