@@ -138,7 +138,7 @@ func (s *Store) publish(scope template.Scope, c *clock, now int64) {
 	contested := slices.ContainsFunc(s.clocks[scope], func(o *clock) bool {
 		return !same(o.initialized, c.initialized) && now-o.heard <= s.ttl && (o.since >= told || c.heard > c.since)
 	})
-	if told == 0 || contested || now-c.since >= retell || now-told > s.ttl/2 {
+	if told == 0 || s.ownPort && c.heard > c.since || contested || now-c.since >= retell || now-told > s.ttl/2 {
 		s.tell(scope, c, now, false)
 		s.tellOthers(scope, c, now)
 	}

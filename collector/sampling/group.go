@@ -52,7 +52,7 @@ func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 		}
 	}
 	switch {
-	case own.told == 0, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell,
+	case own.told == 0, e.store.ownPortOnly && a.heard > a.since, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell,
 		now-own.told > e.store.TTL()/2, now-own.told > retell && e.misses(now):
 		e.tell(subject, a, now, false)
 		e.tellOthers(subject, a, now)

@@ -253,7 +253,11 @@ func (e *Exporter) describe(l *layout, s *say) Definition {
 	if s.twin {
 		k.Layout = l.template.Fingerprint()
 	}
-	return Definition{Key: k, Kind: l.template.Kind, Stamp: s.stamp, Record: l.template.Record, Heard: max(s.heard, l.used), Told: s.told,
+	heard := s.heard
+	if ttl := e.store.ttl(); ttl != never && l.used-heard > ttl/2 {
+		heard = l.used // it is to be kept; else that data is read with it is no argument against what was said since
+	}
+	return Definition{Key: k, Kind: l.template.Kind, Stamp: s.stamp, Record: l.template.Record, Heard: heard, Told: s.told,
 		Witnessed: s.witnessed, Silent: l.silent}
 }
 

@@ -177,6 +177,7 @@ func exportPause(before, after Stamp) int64 {
 // for which; ports that change each time are named only while there are few. What it knows is refreshed at half of the ttl.
 func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64) {
 	due := e.store.ttl() / 2
+	apart := m.contested != 0 || e.store.mode == ModeAddressPort // ports are read with what each of them said
 	if m.contested != 0 {
 		due = min(due, retell)
 	}
@@ -185,12 +186,12 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 		e.tell(l, s, now, false)
 	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
 		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || m.contested != 0 && s.pause > 0 || s.twin):
+	case s.told == 0 && (l.told() == 0 || apart && s.pause > 0 || s.twin):
 		e.tell(l, s, now, false)
-	case s.told == 0 && m.contested != 0 && m.mayName(now):
+	case s.told == 0 && apart && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
-	case s.told == 0 && m.contested != 0:
+	case s.told == 0 && apart:
 		e.store.totals.Add(ledger.TemplatesUnshared, 1)
 	}
 	for _, other := range m.layouts {
@@ -305,9 +306,7 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 				known.stamp = d.Stamp + 1
 			}
 			known.told = now
-			answer := e.describe(plain, known)
-			answer.Heard = known.heard // that data is read with it is no argument
-			e.store.observer.Learned(answer)
+			e.store.observer.Learned(e.describe(plain, known))
 			return false
 		}
 	}

@@ -28,10 +28,10 @@ func (s Stamp) Seconds() uint64 { return uint64(s >> countBits) }
 
 // After is the stamp of what is said with one, at now, in place of something else with a former stamp that was heard last at a time as far as
 // is known here: times in nanoseconds. It is newer than that. Several may be of one second; and where the exporter's clock was set back, other
-// collectors may have heard the former since, with the stamps of the former clock.
+// collectors may have heard the former since, with the stamps of the former clock: an hour more, as data that is read counts as hearing.
 func After(stamp, former Stamp, heard, now int64) Stamp {
 	if former.Seconds() > stamp.Seconds()+LateSeconds {
-		former += StampOf(uint64(max(0, now-heard)/int64(time.Second)) + 1)
+		former += StampOf(uint64((max(0, now-heard) + silence) / int64(time.Second)))
 	}
 	return max(stamp, former+1)
 }
