@@ -215,8 +215,10 @@ func explained(name string, datagram []byte, counts *ledger.Counts, want, got []
 				w.Etype = 0
 			}
 		}
-		if name != "NetFlow v5" {
-			forgetLengths(w)
+		if name == "NetFlow v5" {
+			forgetLengths(w, 32)
+		} else {
+			forgetLengths(w, 128)
 		}
 		// A flow that ends before it begins, or in the future: uptime wrapped (RFC 3954 section 5.1), see TestUptimeWraps.
 		w.TimeFlowStartNs, w.TimeFlowEndNs, g.TimeFlowStartNs, g.TimeFlowEndNs = 0, 0, 0, 0
@@ -240,11 +242,11 @@ func forgetSpecial(m *flowpb.FlowMessage) {
 	}
 }
 
-// forgetLengths clears lengths of prefixes that are more than an address has bits (IANA, elements 29 and 30: 0 to 128).
-func forgetLengths(m *flowpb.FlowMessage) {
-	for _, bits := range []*uint32{&m.SrcNet, &m.DstNet} {
-		if *bits > 128 {
-			*bits = 0
+// forgetLengths clears lengths of prefixes that are more than an address has bits (IANA, elements 9 and 13: 0 to 32; 29 and 30: 0 to 128).
+func forgetLengths(m *flowpb.FlowMessage, most uint32) {
+	for _, length := range []*uint32{&m.SrcNet, &m.DstNet} {
+		if *length > most {
+			*length = 0
 		}
 	}
 }

@@ -2,10 +2,11 @@ package netflow
 
 import "github.com/flowfleet/flowfleet/collector/flow"
 
-// decodeReverse makes the other direction of the decoded record, and reports whether anything went that way.
-func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte) bool {
+// decodeReverse makes the other direction of a record of p that was decoded from b, with what lists within it say of that, and reports
+// whether anything went that way.
+func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte, forward *flow.Record, within []nestedFlows) bool {
 	r := &d.reversed
-	r.CopyFrom(&d.record)
+	r.CopyFrom(forward)
 	turn(r)
 	times := d.times
 	d.times, d.about = recordTimes{}, about{}
@@ -13,6 +14,10 @@ func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte) bool {
 		d.recordLength(p.template, b) // finds the fields again
 	}
 	d.read(h, p, p.reverse, b, r, false)
+	for _, part := range within {
+		d.recordLength(part.plan.template, part.records)
+		d.read(h, part.plan, part.plan.reverse, part.records, r, true)
+	}
 	if d.times != (recordTimes{}) {
 		d.times.systemInitMs = times.systemInitMs
 		d.finishTimes(s, h, &d.times, r)

@@ -108,6 +108,7 @@ type Decoder struct {
 	spans    []span
 	lists    []list
 	within   []nestedFlows // lists of the record at hand
+	turned   []nestedFlows // records within these that say something of its other direction
 	values   [][]byte      // of a record that is read for names
 	shown    []byte        // of a value that is kept for people
 	later    []laterSet

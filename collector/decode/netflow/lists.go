@@ -185,6 +185,9 @@ func (d *Decoder) openBlock(s *session, h *header, parent *plan, r *flow.Record,
 		}
 		lists := len(d.lists)
 		d.read(h, p, p.steps, record, r, true)
+		if len(p.reverse) != 0 && len(d.turned) < maxListExtras {
+			d.turned = append(d.turned, nestedFlows{p, record})
+		}
 		d.openWithin(s, h, parent, r, lists, depth)
 		if d.settings.Extra {
 			r.Extra[at].Items = len(r.Extra) - at - 1
@@ -237,21 +240,27 @@ func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
 	return flows
 }
 
-// emitNested hands on one flow within a list.
+// emitNested hands on a flow within a list, and its other direction, and returns how many that were.
 func (d *Decoder) emitNested(s *session, h *header, p, parent *plan, b []byte, times recordTimes, facts about, found sampling) int {
+	flows := 0
 	r := &d.nested
 	r.CopyFrom(&d.record)
 	r.Extra = r.Extra[:0]
 	d.times, d.about, d.found = times, facts, found
-	lists := len(d.lists)
+	lists, turned := len(d.lists), len(d.turned)
 	d.read(h, p, p.steps, b, r, false)
 	d.openWithin(s, h, p, r, lists, 1)
 	d.finish(s, h, p, r, p.hasSampler || parent.hasSampler)
-	if !describes(r) {
-		return 0
+	if describes(r) {
+		flows++
+		d.give(r)
 	}
-	d.give(r)
-	return 1
+	if own := d.turned[turned:]; (len(p.reverse) != 0 || len(own) != 0) && d.decodeReverse(s, h, p, b, r, own) {
+		flows++
+		d.give(&d.reversed)
+	}
+	d.turned = d.turned[:turned]
+	return flows
 }
 
 // appendNumbers reads a number, or a basicList of numbers, for a list of a record.

@@ -349,7 +349,7 @@ func (d *Decoder) emit(s *session, h *header, p *plan, b []byte) int {
 		flows++
 		d.give(&d.record)
 	}
-	if len(p.reverse) != 0 && d.decodeReverse(s, h, p, b) {
+	if (len(p.reverse) != 0 || len(d.turned) != 0) && d.decodeReverse(s, h, p, b, &d.record, d.turned) {
 		flows++
 		d.give(&d.reversed)
 	}

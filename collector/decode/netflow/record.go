@@ -95,7 +95,7 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	if p.invalid != 0 {
 		d.counts.Add(ledger.RecordsFieldsInvalid, uint64(p.invalid))
 	}
-	d.lists, d.within = d.lists[:0], d.within[:0]
+	d.lists, d.within, d.turned = d.lists[:0], d.within[:0], d.turned[:0]
 	d.read(h, p, p.steps, b, r, false)
 	if p.hasLists {
 		d.openLists(s, h, p, r)
@@ -246,6 +246,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			r.IPTOS = uint32(number(v)) & 0x3f << 2
 		case opPrecedence:
 			r.IPTOS = uint32(number(v)) & 0x07 << 5
+		case opTCPFlagsPart:
+			r.TCPFlags |= uint32(number(v)) & 0x0fff
 		case opTCPFlags:
 			// RFC 9565 section 3: the four bits above are the TCP header's length, if anything, and are to be ignored.
 			r.TCPFlags = uint32(number(v)) & 0x0fff
