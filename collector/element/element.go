@@ -81,11 +81,11 @@ type Element struct {
 // ReverseEnterprise is the private enterprise number of reverse information elements (RFC 5103 section 6.1).
 const ReverseEnterprise = 29305
 
-// certEnterprise is CERT's.
-const certEnterprise = 6871
-
-// CERTReverse is the bit by which CERT's exporter YAF marks the reverse direction of its own elements in their ids.
-const CERTReverse = 1 << 14
+// certEnterprise is CERT's, whose exporter YAF marks the reverse direction of its own elements by a bit of their ids.
+const (
+	certEnterprise = 6871
+	certReverse    = 1 << 14
+)
 
 // Lookup finds an element by its enterprise number, 0 for IANA's, and id. Reverse elements (RFC 5103) are those of IANA
 // with a name of their own.
@@ -100,8 +100,8 @@ func Lookup(enterprise uint32, id uint16) (Element, bool) {
 		return reverse(Lookup(0, id))
 	}
 	e, ok := vendor(enterprise, id)
-	if !ok && enterprise == certEnterprise && id&CERTReverse != 0 {
-		return reverse(vendor(enterprise, id&^CERTReverse))
+	if !ok && enterprise == certEnterprise && id&certReverse != 0 {
+		return reverse(vendor(enterprise, id&^certReverse))
 	}
 	return e, ok
 }

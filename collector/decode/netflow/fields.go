@@ -20,7 +20,6 @@ const (
 	opDSCP
 	opPrecedence
 	opTCPFlags
-	opTCPFlagsPart // those of some packets of the flow
 	opSrcPort
 	opDstPort
 	opSrcIPv4
@@ -154,8 +153,6 @@ func (op operation) destination() operation {
 		return opBGPNextHopIPv4
 	case opMPLSIPv6:
 		return opMPLSIPv4
-	case opTCPFlagsPart:
-		return opTCPFlags
 	case opJuniperException:
 		return opForwardingStatus
 	case opRoutingHeader, opSegmentSection:

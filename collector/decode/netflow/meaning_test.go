@@ -215,29 +215,13 @@ func TestFlowsWithinListsWithinListsAreFlows(t *testing.T) {
 	}
 }
 
-// YAF has the flags of the first packet and those of the others in elements of its own, beside the flow or in a list, and marks those of
-// the other direction by a bit.
-func TestTheFlagsOfYAFAreTheFlows(t *testing.T) {
-	own := func(id uint16) []uint16 { return []uint16{0x8000 | id, 1, 0, 6871} }
-	flags := join(u16(own(14)...), u16(own(15)...), u16(own(14|1<<14)...), u16(own(15|1<<14)...))
-	values := []byte{0x02, 0x19, 0x12, 0x18}
-	counts := u16(7, 2, 1, 4, 0x8001, 4, 0, 29305)
-	for _, biflows := range []bool{false, true} {
-		beside, within := newStation(t), newStation(t)
-		for _, s := range []*station{beside, within} {
-			s.settings.Biflows = biflows
-		}
-		beside.ipfix(set(2, u16(300, 7), counts, flags), set(300, u16(1000), u32(10, 90), values))
-		within.ipfix(set(2, u16(300, 4), counts, u16(293, 65535), u16(500, 4), flags),
-			set(300, u16(1000), u32(10, 90), []byte{9, 3}, u16(500, 8), values))
-		for name, s := range map[string]*station{"beside": beside, "within": within} {
-			if s.records[0].TCPFlags != 0x1b || s.records[0].Bytes != 10 || len(s.records) == 2 != biflows {
-				t.Fatalf("%s: %+v", name, s.records)
-			}
-			if biflows && (s.records[1].TCPFlags != 0x1a || s.records[1].Bytes != 90) {
-				t.Errorf("%s, back: %+v", name, s.records[1])
-			}
-		}
+// As YAF sends the flags of TCP: in a list beside the flow.
+func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+	s.ipfix(set(2, u16(300, 4, 7, 2, 1, 4, 0x8001, 4, 0, 29305, 293, 65535), u16(500, 2, 6, 1, 0x8006, 1, 0, 29305)),
+		set(300, u16(1000), u32(10, 90), []byte{7, 3}, u16(500, 6), []byte{0x1b, 0x1a}))
+	if len(s.records) != 2 || s.records[0].TCPFlags != 0x1b || s.records[1].TCPFlags != 0x1a || s.records[1].Bytes != 90 {
+		t.Errorf("%+v", s.records)
 	}
 }
 

@@ -62,7 +62,6 @@ func either(lists ...[]source) (out []source) {
 const (
 	enterpriseCisco   = 9
 	enterpriseJuniper = 2636
-	enterpriseCERT    = 6871
 )
 
 // IP protocols that elements imply.
@@ -109,8 +108,7 @@ var places = []place{
 	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196)},
 		"195 and 98 are its upper six bits, 196 its upper three; 55 and 98 are after treatment, and read where a template has neither 5 " +
 			"nor 195"},
-	{"tcp_flags", [][]source{iana(opTCPFlags, 6), of(enterpriseCERT, opTCPFlagsPart, 14, 15)},
-		"the lower 12 bits (RFC 9565 section 3). YAF has those of the first packet (14) and of all others (15)"},
+	{"tcp_flags", [][]source{iana(opTCPFlags, 6)}, "the lower 12 bits (RFC 9565 section 3)"},
 	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
@@ -218,13 +216,11 @@ func isList(t element.DataType) bool {
 }
 
 // reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
-// responder's counters of firewalls; YAF's own elements).
+// responder's counters of firewalls).
 func reverseOf(f template.Field) (template.Field, bool) {
 	switch {
 	case f.Enterprise == element.ReverseEnterprise:
 		f.Enterprise = 0
-	case f.Enterprise == enterpriseCERT && f.ID&element.CERTReverse != 0:
-		f.ID &^= element.CERTReverse
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
 		f.ID = elementOctets
 	case f.Enterprise == 0 && f.ID == elementResponderPackets:

@@ -208,7 +208,7 @@ func (c *compiler) forward(f template.Field, at int) {
 // reverse compiles a field of the other direction, given what it would be in this one.
 func (c *compiler) reverse(forward, f template.Field, at int) {
 	m := meaningOf(template.IPFIX, forward)
-	if c.settings.StandInCounters && m.operation == opNone && forward.Enterprise == 0 {
+	if c.settings.StandInCounters && (m.operation == opNone) {
 		// The counters that stand in do so in both directions.
 		switch {
 		case slices.Contains(standInBytes, forward.ID):
@@ -217,7 +217,7 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 			m = meaning{operation: opPackets, rank: uint8(1 + slices.Index(standInPackets, forward.ID))}
 		}
 	}
-	key := elementKey{forward.Enterprise, forward.ID}
+	key := elementKey{0, forward.ID}
 	if m.operation.isSection() || m.operation == opPacketBytes || m.operation == opList || c.seenReverse[key] {
 		m.operation = opNone
 	}

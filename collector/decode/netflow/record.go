@@ -246,8 +246,6 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			r.IPTOS = uint32(number(v)) & 0x3f << 2
 		case opPrecedence:
 			r.IPTOS = uint32(number(v)) & 0x07 << 5
-		case opTCPFlagsPart:
-			r.TCPFlags |= uint32(number(v)) & 0x0fff
 		case opTCPFlags:
 			// RFC 9565 section 3: the four bits above are the TCP header's length, if anything, and are to be ignored.
 			r.TCPFlags = uint32(number(v)) & 0x0fff

@@ -120,7 +120,7 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	case opTOS:
 		return r.IPTOS != 0
 	case opTCPFlags:
-		return r.TCPFlags != 0 && op != opTCPFlagsPart
+		return r.TCPFlags != 0
 	case opSrcPort:
 		return r.SrcPort != 0
 	case opDstPort:
