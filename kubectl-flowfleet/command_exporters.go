@@ -85,12 +85,27 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 		}
 		now, missing = v.Accounts(ctx, v.collectors)
 	}
-	rows := exporters.Within(exporters.Rows(before, now), networks)
+	all := exporters.Rows(before, now)
+	rows := exporters.Within(all, networks)
 	slices.SortStableFunc(rows, order)
 	if flags.limit > 0 && len(rows) > flags.limit {
 		rows = rows[:flags.limit]
 	}
-	return errors.Join(append([]error{printRows(out, rows, flags.output, time.Now())}, missing...)...)
+	if len(rows) == 0 && len(all) > 0 && (flags.output == "" || flags.output == "wide") {
+		_, err = fmt.Fprintln(out, noneWithin(networks, len(all)))
+	} else {
+		err = printRows(out, rows, flags.output, time.Now())
+	}
+	return errors.Join(append([]error{err}, missing...)...)
+}
+
+// noneWithin says that exporters were heard, and none of these networks.
+func noneWithin(networks []netip.Prefix, heard int) string {
+	var texts []string
+	for _, one := range networks {
+		texts = append(texts, one.String())
+	}
+	return fmt.Sprintf("no exporter within %s was heard; without --within there are %d lines", strings.Join(texts, ", "), heard)
 }
 
 func parseNetworks(texts []string) (networks []netip.Prefix, err error) {

@@ -47,6 +47,16 @@ func TestNetworksThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
+func TestNetworksThatNobodySendsFromAreNamed(t *testing.T) {
+	networks, err := parseNetworks([]string{"10.0.0.0/8", "192.0.2.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := noneWithin(networks, 7); !strings.Contains(got, "10.0.0.0/8, 192.0.2.1/32") || !strings.Contains(got, "7 lines") {
+		t.Error(got)
+	}
+}
+
 func TestAnArgumentTooManyIsNamed(t *testing.T) {
 	for _, name := range []string{"status", "exporters", "ledger", "check", "top", "report"} {
 		command := newCommand()
