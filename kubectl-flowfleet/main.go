@@ -88,7 +88,7 @@ these sent. It asks the API server only. FLEET is the name of a FlowCollector; w
 		SilenceErrors: true,
 	}
 	c.AddFlags(root.PersistentFlags())
-	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c), newTopCommand(c), newReportCommand(c), newCaptureCommand(c))
+	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c), newTopCommand(c), newReportCommand(c), newCaptureCommand(c), newConfigCommand(c))
 	root.AddCommand(newCollectorCommands(c)...)
 	for _, command := range root.Commands() {
 		if command.ValidArgsFunction == nil {

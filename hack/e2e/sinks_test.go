@@ -33,7 +33,7 @@ func TestWhatExportersSendIsOneRowEachInClickHouse(t *testing.T) {
 	t.Cleanup(func() { must(t, cluster.InstallOperator(context.Background())) })
 	f, discard := another(t, "warehouse", "edge")
 	t.Cleanup(discard)
-	// Each message is an insert into nine tables, of an engine that runs one at a time.
+	// Each message is an insert into eleven tables, of an engine that runs one at a time.
 	patchOf(t, f, `{"spec":{"output":{"batch":{"maxBytes":"900Ki","maxAge":"3s"}}}}`)
 	must(t, cluster.Apply(t.Context(), fmt.Sprintf(`apiVersion: flowfleet.io/v1alpha1
 kind: FlowSink

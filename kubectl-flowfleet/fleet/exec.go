@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -61,6 +62,9 @@ func (c *Client) Exec(ctx context.Context, of Collector, in io.Reader, out, prob
 	var status utilexec.CodeExitError
 	if errors.As(err, &status) {
 		return fmt.Errorf("collector %s on %s ended with status %d", arguments[0], of.Pod, status.Code)
+	}
+	if err != nil && strings.Contains(err.Error(), `cannot create resource "pods/exec"`) { // the way up gives no status that one could ask
+		err = fmt.Errorf("%w; the ClusterRole flowfleet-fleet-capturer has this right: who grants rights in namespace %s can bind it", err, of.namespace)
 	}
 	return err
 }
