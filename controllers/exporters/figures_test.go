@@ -94,6 +94,42 @@ func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *test
 	}
 }
 
+// A device that sends again has the rate of what it sends, and has lost what it sent meanwhile, as its sequence tells.
+func TestTheSilenceBeforeADeviceSendsAgainIsNotInItsRate(t *testing.T) {
+	for name, test := range map[string]struct {
+		silent time.Duration
+		least  float64 // records a second, two minutes later
+		most   float64
+	}{
+		"as long as what is judged": {windowTime, 9, 10},
+		"a day":                     {24 * time.Hour, 9, 10},
+		"shorter: an average":       {2 * time.Minute, 5, 7},
+	} {
+		s, now := &sender{}, noon
+		sent, missed := uint64(0), uint64(0)
+		look := func(during time.Duration, perLook uint64) {
+			for range during / (10 * time.Second) {
+				now, sent = now.Add(10*time.Second), sent+perLook
+				s.take(&Figures{Received: sent, Records: sent, Sent: sent + missed, Missed: missed}, now, true)
+			}
+		}
+		look(10*time.Minute, 100)
+		look(test.silent, 0)
+		missed = 700
+		look(2*time.Minute, 100)
+		w := s.window()
+		if w == nil {
+			t.Fatalf("%s: there is no window two minutes later", name)
+		}
+		if rate := w.perSecond().records; rate < test.least || rate > test.most {
+			t.Errorf("%s: %.1f records a second, %v to %v are wanted", name, rate, test.least, test.most)
+		}
+		if w.Missed != 700 {
+			t.Errorf("%s: %d units are missed of 700", name, w.Missed)
+		}
+	}
+}
+
 func TestTimesAreWrittenAsPeopleDo(t *testing.T) {
 	for d, want := range map[time.Duration]string{5 * time.Minute: "5m", 70 * time.Second: "1m10s", 30 * time.Second: "30s", 24 * time.Hour: "24h",
 		90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 0: "0s"} {

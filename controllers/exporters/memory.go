@@ -104,6 +104,8 @@ func (s *sender) take(f *Figures, now time.Time, whole bool) {
 	l := s.last
 	if !whole || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records || n.sent < l.sent {
 		s.samples = nil // something began anew
+	} else if n.received > l.received && s.silent() {
+		s.samples = []sample{l} // what it sends now is not to be spread over the silence; what it sent meanwhile, its sequence tells
 	}
 	s.last = n
 	for len(s.samples) > 1 && now.Sub(s.samples[1].at) >= windowTime {
@@ -112,6 +114,12 @@ func (s *sender) take(f *Figures, now time.Time, whole bool) {
 	if len(s.samples) == 0 || now.Sub(s.samples[len(s.samples)-1].at) >= sampleEvery {
 		s.samples = append(s.samples, n)
 	}
+}
+
+// silent reports whether nothing came in all of the time that is judged, as of the last look.
+func (s *sender) silent() bool {
+	i := slices.IndexFunc(s.samples, func(n sample) bool { return n.received == s.last.received })
+	return i >= 0 && s.last.at.Sub(s.samples[i].at) >= windowTime-sampleEvery
 }
 
 // window is nil where there is not enough to judge by.
