@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,7 +34,11 @@ func TestProjectNamesTheAPIAsItIs(t *testing.T) {
 	if err := yaml.UnmarshalStrict(text, &project); err != nil {
 		t.Fatal(err)
 	}
-	if len(project.Layout) != 1 || project.Layout[0] != "go.kubebuilder.io/v4" || project.Version != "3" || len(project.Resources) != 2 {
+	kinds, err := filepath.Glob("crd/bases/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(project.Layout) != 1 || project.Layout[0] != "go.kubebuilder.io/v4" || project.Version != "3" || len(project.Resources) != len(kinds) {
 		t.Fatalf("%+v", project)
 	}
 	for _, resource := range project.Resources {
