@@ -3,7 +3,6 @@ package config_test
 import (
 	"os"
 	"path/filepath"
-	"path/filepath"
 	"strings"
 	"testing"
 
