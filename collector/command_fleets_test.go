@@ -81,7 +81,7 @@ func TestAFleetIsFoundUnderTheNamesOfEarlierVersions(t *testing.T) {
 	// By the names of earlier versions this is also what team-prod/edge had.
 	leftBehind(t, s, "flowfleet-team-prod-edge", "flows-team-prod-edge", "team", "prod-edge")
 	for _, test := range []struct{ fleet, bucket, stream string }{
-		{"team/prod-edge", "KEY", "no error"},
+		{"team/prod-edge", "No exporter has taught", "no error"},
 		{"team-prod/edge", "is of team/prod-edge, and nothing on", "is of team/prod-edge, and nothing on"},
 		{"team/none", "there is no bucket flowfleet-team-none", "there is no stream flows-team-none"},
 	} {

@@ -150,6 +150,9 @@ func newTemplatesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(entries) == 0 && !asJSON {
+					return printNothing(command.OutOrStdout(), exporter)
+				}
 				return printEntries(command.OutOrStdout(), entries, asJSON, false)
 			})
 		},
@@ -166,6 +169,9 @@ func newTemplatesCommand() *cobra.Command {
 				entries, err := findEntries(ctx, kv, pattern, args)
 				if err != nil {
 					return err
+				}
+				if len(entries) == 0 && !asJSON {
+					return printNothing(command.OutOrStdout(), exporter)
 				}
 				return printEntries(command.OutOrStdout(), entries, asJSON, true)
 			})
@@ -228,6 +234,16 @@ func exporterPattern(exporter string) (string, error) {
 		return "", fmt.Errorf("--exporter %q is not an address such as 192.0.2.1 or 2001:db8::1", exporter)
 	}
 	return share.ExporterFilter(a.Unmap()), nil
+}
+
+// printNothing says that the bucket has nothing of an exporter, or of all.
+func printNothing(out io.Writer, exporter string) error {
+	text := "No exporter has taught a template or a sampling rate yet."
+	if exporter != "" {
+		text = exporter + " has taught no template and no sampling rate, or none for templateStore.ttl. Without --exporter, those of all are shown."
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
 }
 
 // findEntries lists what a pattern matches, of that only the keys given where there are any.

@@ -50,6 +50,9 @@ func TestTemplatesAreListedShownAndDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if out, err := execute(t, "", "templates", "list", "--exporter", "192.0.2.77", "--server", s.URL()); err != nil || !strings.HasPrefix(out, "192.0.2.77 has taught no template") {
+		t.Errorf("of an exporter that nobody heard: %s, %v", out, err)
+	}
 	names := make(map[string]bool)
 	var key string
 	for line := range strings.Lines(out) {
