@@ -50,14 +50,16 @@ func TestTheOperatorIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T
 	}()
 	defer func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("the operator ended with: %v", err)
+		}
 	}()
 	ready := func() (int, string) {
 		response, err := http.Get("http://" + health + "/readyz?verbose") //nolint:noctx // it ends with the test
 		if err != nil {
 			return 0, ""
 		}
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }() // it was read
 		text, _ := io.ReadAll(response.Body)
 		return response.StatusCode, string(text)
 	}
@@ -96,6 +98,6 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }() // it is free then
 	return fmt.Sprint(l.Addr())
 }
