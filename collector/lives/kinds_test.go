@@ -215,7 +215,7 @@ func (x *exporter) nameIn(c *collector) string {
 
 // Exporters of all kinds, with rates for all that a rate may be for, and names: what is read is right after each event, in each collector.
 func TestLivesOfAllKinds(t *testing.T) {
-	seeds := uint64(6)
+	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 2
 	}
