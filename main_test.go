@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -41,7 +40,7 @@ func TestTheOperatorIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T
 		}
 	}
 	t.Setenv("KUBECONFIG", kubeconfig(t, s.User(t, user)))
-	health := freeAddress(t)
+	health := fmt.Sprintf("127.0.0.1:%d", natstest.FreePort(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -90,14 +89,4 @@ func kubeconfig(t *testing.T, user *rest.Config) string {
 		t.Fatal(err)
 	}
 	return file
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // it is free then
-	return fmt.Sprint(l.Addr())
 }

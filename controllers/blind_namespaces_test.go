@@ -24,12 +24,8 @@ func TestANamespaceThatMayNotBeSeenKeepsTheOperatorFromNoOther(t *testing.T) {
 	const user = "few-namespaces"
 	w.allow(user, []right{{"", "nodes", "list"}, {"", "nodes", "watch"}})
 	in := func(rights []right) (*world, *rbacv1.Role) {
-		of := *w
-		of.namespace = w.s.Namespace(t)
-		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: user}, Rules: rules(rights)}
-		w.make(role, &rbacv1.RoleBinding{ObjectMeta: role.ObjectMeta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}})
-		return &of, role
+		of := w.elsewhere()
+		return of, of.allowHere(user, rights)
 	}
 	pods := func(r right) bool { return r.resource == "pods" && r.watches() }
 	served, _ := in(rights)

@@ -22,9 +22,7 @@ func TestAnOperatorThatCannotBeElectedForLackOfRightsIsNotReady(t *testing.T) {
 			const user = "electing"
 			all := []right{{"coordination.k8s.io", "leases", "get"}, {"coordination.k8s.io", "leases", "create"}, {"coordination.k8s.io", "leases", "update"}}
 			missing := right{"coordination.k8s.io", "leases", verb}
-			role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: user}, Rules: rules(without(all, func(r right) bool { return r == missing }))}
-			of.make(role, &rbacv1.RoleBinding{ObjectMeta: role.ObjectMeta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-				Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}})
+			role := of.allowHere(user, without(all, func(r right) bool { return r == missing }))
 			if verb == "update" { // of an operator that was killed
 				of.make(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: "flowfleet.io"}, Spec: coordinationv1.LeaseSpec{
 					HolderIdentity: new("gone"), LeaseDurationSeconds: new(int32(1)), RenewTime: &metav1.MicroTime{Time: time.Now().Add(-time.Hour)}}})

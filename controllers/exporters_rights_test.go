@@ -35,13 +35,9 @@ func TestEachRightOnFlowExportersThatIsMissingIsNamedInAnEventOfTheFlowCollector
 	var rows []*row
 	var namespaces []string
 	for _, r := range []right{{"flowfleet.io", "flowexporters", "create"}, {"flowfleet.io", "flowexporters", "delete"}, {"flowfleet.io", "flowexporters/status", "patch"}} {
-		of := *w
-		of.namespace = w.s.Namespace(t)
+		of := w.elsewhere()
 		namespaces = append(namespaces, of.namespace)
-		l := &row{world: &of, right: r, role: &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: user},
-			Rules: rules(without(own, func(o right) bool { return o == r }))}}
-		w.make(l.role, &rbacv1.RoleBinding{ObjectMeta: l.role.ObjectMeta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}})
+		l := &row{world: of, right: r, role: of.allowHere(user, without(own, func(o right) bool { return o == r }))}
 		l.exporter = &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: "edge-192.0.2.1"}}
 		rows = append(rows, l)
 	}

@@ -81,6 +81,23 @@ func (w *world) allow(user string, rights []right) *rbacv1.ClusterRole {
 	return role
 }
 
+// allowHere gives a user rights in the namespace.
+func (w *world) allowHere(user string, rights []right) *rbacv1.Role {
+	w.Helper()
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: user}, Rules: rules(rights)}
+	w.make(role, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: user}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}})
+	return role
+}
+
+// elsewhere is the same world with a namespace of its own.
+func (w *world) elsewhere() *world {
+	w.Helper()
+	of := *w
+	of.namespace = w.s.Namespace(w)
+	return &of
+}
+
 func (w *world) make(objects ...client.Object) {
 	w.Helper()
 	for _, o := range objects {
@@ -199,13 +216,10 @@ func TestEachRightOfTheRolesThatIsTakenAwayIsNamedAndHealsOnceItIsBack(t *testin
 		if r.resource == "tokenreviews" || r.resource == "subjectaccessreviews" || strings.HasPrefix(r.resource, "flowsinks") || r.resource == "deployments" {
 			continue // of the operator's own metrics; of FlowSinks
 		}
-		of := *w
-		of.namespace = w.s.Namespace(t)
+		of := w.elsewhere()
 		namespaces = append(namespaces, of.namespace)
-		l := &lacking{world: &of, right: r, role: &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: user}, Rules: rules(own)}}
-		w.make(l.role, &rbacv1.RoleBinding{ObjectMeta: l.role.ObjectMeta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}},
-			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: "token"}, StringData: map[string]string{"token": "x"}})
+		l := &lacking{world: of, right: r, role: of.allowHere(user, own)}
+		w.make(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: "token"}, StringData: map[string]string{"token": "x"}})
 		rows = append(rows, l)
 	}
 	configuration, clock := w.s.User(t, user), &laterClock{}
@@ -303,9 +317,8 @@ func TestAnOperatorThatStartsAndMayNotWatchAKindSaysSoOnItsObjects(t *testing.T)
 		if r.verb != "watch" || r.resource == "flowcollectors" || r.resource == "flowsinks" || r.resource == "deployments" {
 			continue // without the first, nobody knows of what to say it; the others are of FlowSinks
 		}
-		of := *w
-		of.namespace = w.s.Namespace(t)
-		l := &row{world: &of, right: r, clock: &laterClock{}}
+		of := w.elsewhere()
+		l := &row{world: of, right: r, clock: &laterClock{}}
 		user := "blind-" + r.resource
 		l.role = w.allow(user, without(rights, func(o right) bool { return o.watches() && o.resource == r.resource && o.group == r.group }))
 		l.fc = l.create("edge")

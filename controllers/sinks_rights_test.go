@@ -78,13 +78,9 @@ func TestEachRightThatFlowSinksNeedIsNamedWhereItIsTakenAwayAndHealsOnceItIsBack
 		if !slices.Contains([]string{"deployments", "configmaps", "poddisruptionbudgets", "flowcollectors", "flowsinks", "flowsinks/finalizers", "flowsinks/status"}, r.resource) {
 			continue
 		}
-		of := *w
-		of.namespace = w.s.Namespace(t)
+		of := w.elsewhere()
 		namespaces = append(namespaces, of.namespace)
-		l := &lackingSinks{world: &of, right: r, role: &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: of.namespace, Name: user}, Rules: rules(own)}}
-		w.make(l.role, &rbacv1.RoleBinding{ObjectMeta: l.role.ObjectMeta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}})
-		rows = append(rows, l)
+		rows = append(rows, &lackingSinks{world: of, right: r, role: of.allowHere(user, own)})
 	}
 	configuration, clock := w.s.User(t, user), &laterClock{}
 	start := func() *operator {
@@ -184,9 +180,8 @@ func TestAFlowSinkSaysWhichKindMayNotBeWatchedAndFlowCollectorsDoNotSuffer(t *te
 	}
 	var rows []*row
 	for _, resource := range []string{"deployments", "flowsinks", "pods", "configmaps", "poddisruptionbudgets"} {
-		of := *w
-		of.namespace = w.s.Namespace(t)
-		l := &row{world: &of, resource: resource, clock: &laterClock{}}
+		of := w.elsewhere()
+		l := &row{world: of, resource: resource, clock: &laterClock{}}
 		user := "sinks-blind-" + resource
 		l.role = w.allow(user, without(rights, func(o right) bool { return o.watches() && o.resource == resource }))
 		l.fc, l.s = l.create("edge"), l.sinkOf("edge", "warehouse")
