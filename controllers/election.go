@@ -36,9 +36,10 @@ func NewElection(namespace, id string, c clock.PassiveClock) *Election {
 // Watch looks at what the API server answers to requests for the lease. It is for rest.Config.Wrap.
 func (e *Election) Watch(next http.RoundTripper) http.RoundTripper {
 	all := "/apis/coordination.k8s.io/v1/namespaces/" + e.namespace + "/leases"
+	one := all + "/" + e.id
 	return tripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
-		if path := request.URL.Path; err == nil && (path == all && request.Method == http.MethodPost || path == all+"/"+e.id) {
+		if path := request.URL.Path; err == nil && (path == all && request.Method == http.MethodPost || path == one) {
 			e.note(request.Method, response.StatusCode)
 		}
 		return response, err

@@ -18,7 +18,6 @@ import (
 
 // gather reads what is watched of a fleet: DaemonSet, Service, pods and nodes, and what cannot be watched any more.
 func (r *Reconciler) gather(ctx context.Context, f *judge.Facts) error {
-	f.Unseen = r.Watches.Refused(f.Collector.Namespace, r.kinds.names()...)
 	name := client.ObjectKey{Namespace: f.Collector.Namespace, Name: fleet.ObjectName(f.Collector)}
 	f.DaemonSet, f.Service = &appsv1.DaemonSet{}, &corev1.Service{}
 	if err := r.Client.Get(ctx, name, f.DaemonSet); err != nil {

@@ -100,7 +100,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		r.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	if unseen, blind := r.kinds.unseen(ctx, r.Watches, r.Client, fc.Namespace); blind {
+	unseen, blind := r.kinds.unseen(ctx, r.Watches, r.Client, fc.Namespace)
+	if blind {
 		return r.tellBlind(ctx, fc, unseen)
 	}
 	mine, err := r.claim(ctx, fc)
@@ -117,7 +118,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		r.observer.LookNow(observation.Key(key(fc)))
 	})
 	facts := &judge.Facts{
-		Now: r.Clock.Now(), Collector: fc, Before: m.judgement, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
+		Now: r.Clock.Now(), Collector: fc, Before: m.judgement, Unseen: unseen, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
 		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
 	}
 	gone := false

@@ -71,10 +71,11 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		r.forget(request.NamespacedName) // nobody is to be called for a sink that goes
 		return ctrl.Result{}, nil        // Kubernetes deletes the objects with their owner
 	}
-	if unseen, blind := ofSinks().unseen(ctx, r.Watches, r.Client, s.Namespace); blind {
+	unseen, blind := ofSinks().unseen(ctx, r.Watches, r.Client, s.Namespace)
+	if blind {
 		return r.tellBlind(ctx, s, unseen)
 	}
-	f := &sink.Facts{Sink: s}
+	f := &sink.Facts{Sink: s, Unseen: unseen}
 	var again ctrl.Result
 	fc, err := r.collector(ctx, s)
 	if lacksRight(err) {
@@ -243,7 +244,6 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 
 // gather reads what became of the objects.
 func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
-	f.Unseen = r.Watches.Refused(f.Sink.Namespace, ofSinks().names()...)
 	name := client.ObjectKey{Namespace: f.Sink.Namespace, Name: sink.ObjectName(f.Sink)}
 	d := &appsv1.Deployment{}
 	if err := r.Client.Get(ctx, name, d); client.IgnoreNotFound(err) != nil {
