@@ -23,7 +23,8 @@ func wrapped(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool)
 	case linkPPPoE:
 		return packet.EtherTypePPPoE, b, true
 	case linkFrameRelay:
-		return frameRelay(b)
+		etherType, n, _ := packet.FrameRelay(b)
+		return etherType, b[n:], n != 0
 	case linkFirewall: // its first byte is the header's length without what fills it up
 		if len(b) > 0 {
 			b, ok = behind(b, (int(b[0])+3)&^3)
@@ -100,23 +101,4 @@ func netfilter(b []byte) (etherType uint16, rest []byte, ok bool) {
 		b = b[min((n+3)&^3, len(b)):]
 	}
 	return 0, nil, false
-}
-
-// frameRelay strips an address of two to four bytes, the last of which is odd, and what says which protocol follows (RFC 2427 section 4).
-func frameRelay(b []byte) (etherType uint16, rest []byte, ok bool) {
-	const longest, unnumbered, ipv4, ipv6 = 4, 3, 0xcc, 0x8e
-	n := 1
-	for n < min(longest, len(b)) && b[n-1]&1 == 0 {
-		n++
-	}
-	if b, ok = behind(b, n); !ok || len(b) < 2 {
-		return 0, nil, false
-	}
-	if b[0] != unnumbered { // Cisco's
-		return binary.BigEndian.Uint16(b), b[2:], true
-	}
-	if b[1] != ipv4 && b[1] != ipv6 {
-		return 0, nil, true
-	}
-	return etherOfIP(b[2:]), b[2:], true
 }

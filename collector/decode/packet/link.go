@@ -104,22 +104,21 @@ func (d *dissector) hdlc() next {
 	return d.announced()
 }
 
-// frameRelay reads a frame's address of two to four bytes, the last of which is odd (ITU-T Q.922 section 3.3). What follows is a control
-// byte and the number of a protocol (RFC 2427 section 4), or an EtherType alone, as Cisco's routers send.
-func (d *dissector) frameRelay() next {
+// FrameRelay reads a frame's address of two to four bytes, the last of which is odd (ITU-T Q.922 section 3.3). What follows is a control
+// byte and the number of a protocol (RFC 2427 section 4), or an EtherType alone, as Cisco's routers send. It returns the EtherType and the
+// length of all that in bytes, which is 0 where b ends too early; known is false for protocols that have no EtherType.
+func FrameRelay(b []byte) (etherType uint16, length int, known bool) {
 	const longest, unnumbered = 4, 3
 	n := 1
-	for n < min(longest, len(d.b)) && d.b[n-1]&1 == 0 {
+	for n < min(longest, len(b)) && b[n-1]&1 == 0 {
 		n++
 	}
-	if len(d.b) < n+2 {
-		return d.short()
+	if len(b) < n+2 {
+		return 0, 0, false
 	}
-	b := d.b[n:]
+	b = b[n:]
 	if b[0] != unnumbered {
-		d.etherType = binary.BigEndian.Uint16(b)
-		d.take(flow.LayerCustom, n+2)
-		return d.announced()
+		return binary.BigEndian.Uint16(b), n + 2, true
 	}
 	const ipv4, ipv6, snap = 0xcc, 0x8e, 0x80
 	if b[1] == 0 && len(b) > 2 { // padding
@@ -127,20 +126,29 @@ func (d *dissector) frameRelay() next {
 	}
 	switch b[1] {
 	case ipv4:
-		d.etherType = EtherTypeIPv4
+		return EtherTypeIPv4, n + 2, true
 	case ipv6:
-		d.etherType = EtherTypeIPv6
+		return EtherTypeIPv6, n + 2, true
 	case snap:
 		const organization, kind = 3, 2
 		if len(b) < 2+organization+kind {
-			return d.short()
+			return 0, 0, false
 		}
-		d.etherType = binary.BigEndian.Uint16(b[2+organization:])
-		n += organization + kind
-	default:
+		return binary.BigEndian.Uint16(b[2+organization:]), n + 2 + organization + kind, true
+	}
+	return 0, n + 2, false
+}
+
+func (d *dissector) frameRelay() next {
+	kind, length, known := FrameRelay(d.b)
+	switch {
+	case length == 0:
+		return d.short()
+	case !known:
 		return nothing
 	}
-	d.take(flow.LayerCustom, n+2)
+	d.etherType = kind
+	d.take(flow.LayerCustom, length)
 	return d.announced()
 }
 
