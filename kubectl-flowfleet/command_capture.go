@@ -173,8 +173,7 @@ func (flags *captureFlags) trace(ctx context.Context, v view, collectors int, me
 		if err != nil {
 			err = fmt.Errorf("nothing was captured, since a capture leaves a trace: %w", err)
 			if apierrors.IsForbidden(err) {
-				err = fmt.Errorf("%w; the ClusterRole flowfleet-fleet-capturer has the right to create events and pods/exec: who grants rights in "+
-					"namespace %s can bind it", err, v.fleet.Namespace)
+				err = fleet.Lacking(err, v.fleet.Namespace)
 			} else {
 				err = fmt.Errorf("%w (--without-event captures all the same)", err)
 			}

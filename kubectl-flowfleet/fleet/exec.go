@@ -64,7 +64,13 @@ func (c *Client) Exec(ctx context.Context, of Collector, in io.Reader, out, prob
 		return fmt.Errorf("collector %s on %s ended with status %d", arguments[0], of.Pod, status.Code)
 	}
 	if err != nil && strings.Contains(err.Error(), `cannot create resource "pods/exec"`) { // the way up gives no status that one could ask
-		err = fmt.Errorf("%w; the ClusterRole flowfleet-fleet-capturer has this right: who grants rights in namespace %s can bind it", err, of.namespace)
+		err = Lacking(err, of.namespace)
 	}
 	return err
+}
+
+// Lacking says of an error, for want of rights in a namespace, which ClusterRole has them.
+func Lacking(err error, namespace string) error {
+	return fmt.Errorf("%w; the ClusterRole flowfleet-fleet-capturer has the right to create events and pods/exec: who grants rights in "+
+		"namespace %s can bind it", err, namespace)
 }
