@@ -292,19 +292,19 @@ func (m *meanings) settle(now, untold int64) (silenced []*layout, until int64) {
 		newest = max(newest, l.heard())
 	}
 	for _, l := range m.layouts {
-		heard := l.heard()
-		if l.silent || slices.Contains(live, l) && len(live) < 2 {
+		heard, lives := l.heard(), slices.Contains(live, l)
+		if l.silent || lives && len(live) < 2 {
 			continue
 		}
 		deadline := heard + silence
-		if slices.Contains(live, l) {
+		if lives {
 			deadline = max(l.last(untold), m.contested) + silence
 		}
 		if deadline > now {
 			until = min(until, deadline) // also of the newest: another one may be newer by then
 			continue
 		}
-		if slices.Contains(live, l) && heard == newest {
+		if lives && heard == newest {
 			continue
 		}
 		l.silent = true
