@@ -56,15 +56,26 @@ drainTime: 1s
 		return nil, err
 	}
 	if err := p.command.Start(); err != nil {
-		return nil, fmt.Errorf("starting collector %s: %w", name, err)
+		return nil, fmt.Errorf("starting collector %s (\"make build\" makes the program): %w", name, err)
 	}
-	begun := make(chan struct{})
-	go p.follow(logs, begun)
+	begun, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.follow(logs, begun)
+	}()
+	failure := ""
 	select {
 	case <-begun:
+	case <-ended:
+		failure = "ended before it began: see its log above"
+	case <-ctx.Done():
+		failure = "was interrupted"
 	case <-time.After(patience):
+		failure = fmt.Sprintf("did not begin within %s: see its log above", patience)
+	}
+	if failure != "" {
 		p.kill()
-		return nil, fmt.Errorf("collector %s did not begin: see its log above", name)
+		return nil, fmt.Errorf("collector %s %s", name, failure)
 	}
 	if err := p.await(ctx, "is not ready", func() bool {
 		response, err := http.Get("http://" + p.http + "/readyz")

@@ -23,7 +23,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *binary, *duration); err != nil {
+	err := prepare()
+	if err == nil {
+		err = run(ctx, *binary, *duration)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		os.Exit(1)
 	}
@@ -39,15 +43,18 @@ func step(format string, args ...any) {
 // quiet is how long everything takes to come to rest: the longest flow timeout of the exporters, and the age of a batch.
 const quiet = 3 * time.Second
 
+// run runs the demo once. Whatever its end, nothing that it started goes on, and no file of it stays.
 func run(ctx context.Context, binary string, duration time.Duration) (err error) {
-	if err := prepare(); err != nil {
-		return err
-	}
 	directory, err := os.MkdirTemp("", "flowfleet-demo-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
+	defer func() {
+		if ctx.Err() != nil {
+			err = errors.New("interrupted. Nothing of it is left; \"make demo-local\" begins again")
+		}
+		err = errors.Join(err, os.RemoveAll(directory))
+	}()
 
 	step("starting collector a, with NATS and JetStream inside, and collector b")
 	a, err := startCollector(ctx, binary, directory, "a", "")

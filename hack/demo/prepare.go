@@ -11,7 +11,7 @@ import (
 func prepare() error {
 	if os.Geteuid() != 0 {
 		return errors.New("the exporters capture packets on the loopback interface, for which they need root: " +
-			"run \"sudo make demo\"")
+			"run \"sudo make demo-local\"")
 	}
 	missing := missingPrograms()
 	if len(missing) == 0 {
