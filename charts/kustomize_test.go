@@ -41,6 +41,11 @@ func TestKustomizeHasTheChartsPoliciesAndNamesWhatTheyHave(t *testing.T) {
 			}
 			o.SetName(name) // kustomization.yaml has the prefix
 			unstructured.RemoveNestedField(o.Object, "metadata", "labels")
+			if o.GetKind() == "ValidatingAdmissionPolicyBinding" { // names.yaml beside the file has kustomize give it the prefix
+				if err := unstructured.SetNestedField(o.Object, name, "spec", "policyName"); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if o.GetKind() == "ValidatingAdmissionPolicy" {
 				namePolicysLists(t, o, of.lists)
 			}

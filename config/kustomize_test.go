@@ -149,6 +149,50 @@ func TestSelectorsMatchThePods(t *testing.T) {
 	}
 }
 
+// An overlay may give all objects other names. A binding that names no policy is accepted by the API server, and refuses nothing.
+func TestBindingsFollowTheirPoliciesIntoAnOverlay(t *testing.T) {
+	for directory, policies := range map[string]int{"default": 3, ".": 4} {
+		for _, names := range []string{"namePrefix: acme-", "nameSuffix: -b", "namePrefix: a-\nnameSuffix: -b"} {
+			objects := read(t, "kustomize", "build", overlay(t, directory, names))
+			bound := 0
+			for id, object := range objects {
+				if object.Written.GetKind() != "ValidatingAdmissionPolicyBinding" {
+					continue
+				}
+				policy, _ := dig(object.Written.Object, "spec")["policyName"].(string)
+				if _, ok := objects["ValidatingAdmissionPolicy "+policy]; !ok {
+					t.Errorf("%s with %q: %s names the policy %q, which is not there", directory, names, id, policy)
+					continue
+				}
+				bound++
+			}
+			if bound != policies {
+				t.Errorf("%s with %q: %d policies are bound, of %d", directory, names, bound, policies)
+			}
+		}
+	}
+}
+
+// overlay is a directory with a kustomization of a directory of config, and what a user adds.
+func overlay(t *testing.T, directory, adds string) string {
+	t.Helper()
+	place, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := filepath.Abs(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base, err = filepath.Rel(place, base); err != nil { // kustomize takes no others
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(place, "kustomization.yaml"), []byte("resources: ["+base+"]\n"+adds+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return place
+}
+
 func dig(object map[string]any, path ...string) map[string]any {
 	for _, key := range path {
 		object, _ = object[key].(map[string]any)
