@@ -27,10 +27,11 @@ type PodMonitor struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// interval between scrapes, such as 30s. Default: Prometheus' own.
+	// interval between scrapes, such as 30s, from 1s to 24h. Default: Prometheus' own.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="monitoring.podMonitor.interval: from 1s to 24h is possible"
 	Interval string `json:"interval,omitempty"`
 }
 

@@ -15,7 +15,7 @@ import (
 // for all below it.
 var harmless = map[string]string{
 	"suspend":                                             "the fleet stays as it is",
-	"collector.affinity.":                                 "which nodes; docs/security.md says that everybody chooses them",
+	"collector.affinity.nodeAffinity.":                    "which nodes; docs/security.md says that everybody chooses them",
 	"collector.nodeSelector":                              "which nodes",
 	"collector.tolerations.":                              "which nodes",
 	"collector.topologySpreadConstraints.":                "which nodes",
@@ -112,19 +112,17 @@ var harmless = map[string]string{
 	"output.stream.replicas":                              "the fleet's own stream, within what the NATS account grants",
 	"output.stream.retention":                             "the fleet's own stream, within what the NATS account grants",
 	"output.stream.storage":                               "the fleet's own stream, within what the NATS account grants",
-	"service.annotations":                                 "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.externalTrafficPolicy":                       "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.ipFamilies":                                  "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.ipFamilyPolicy":                              "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.labels":                                      "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.loadBalancerClass":                           "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.loadBalancerSourceRanges":                    "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.sessionAffinity":                             "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.allocateLoadBalancerNodePorts":               "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.externalTrafficPolicy":                       "of this fleet's own Service",
+	"service.ipFamilies":                                  "of this fleet's own Service",
+	"service.ipFamilyPolicy":                              "of this fleet's own Service",
+	"service.loadBalancerClass":                           "of this fleet's own Service",
+	"service.loadBalancerSourceRanges":                    "of this fleet's own Service",
+	"service.sessionAffinity":                             "of this fleet's own Service",
+	"service.allocateLoadBalancerNodePorts":               "of this fleet's own Service",
 	"service.healthCheckNodePort":                         "a port of Services, as whoever makes Services has",
-	"service.internalTrafficPolicy":                       "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.sessionAffinityTimeout":                      "a Service of this fleet; docs/security.md says what its annotations can do",
-	"service.type":                                        "a Service of this fleet; docs/security.md says what its annotations can do",
+	"service.internalTrafficPolicy":                       "of this fleet's own Service",
+	"service.sessionAffinityTimeout":                      "of this fleet's own Service",
+	"service.type":                                        "of this fleet's own Service",
 	"templateStore.allowReduction":                        "the fleet's own bucket",
 	"templateStore.deletionPolicy":                        "the fleet's own bucket",
 	"templateStore.disabled":                              "the fleet's own bucket",
@@ -138,7 +136,7 @@ var harmless = map[string]string{
 
 // lists are fields of which the policy allows what it names, and refuses whatever else comes up in them.
 var lists = []string{"collector.volumes.", "collector.volumeMounts.", "collector.env.", "collector.envFrom.", "collector.sidecars", "collector.initContainers",
-	"collector.dnsConfig.", "collector.imagePullSecrets.", "collector.securityContext.seLinuxOptions."}
+	"collector.dnsConfig.", "collector.imagePullSecrets.", "collector.affinity.podAffinity.", "collector.affinity.podAntiAffinity.", "collector.securityContext.seLinuxOptions."}
 
 // guardedByOthers are fields that an attempt of another test is about, because it starts from what an administrator has set.
 var guardedByOthers = []string{"listeners.port", "listeners.receiveBuffer", "collector.metricsPort"}

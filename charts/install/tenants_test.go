@@ -118,6 +118,13 @@ var attempts = append([]attempt{
 	{"requests on another fleet's subjects", `nats: {apiPrefix: flows.other.edge}`, "apiPrefix"},
 	{"answers on another fleet's subjects", `output: {nats: {inboxPrefix: flows.other.edge}}`, "inboxPrefix"},
 	{"JetStream of another domain", `templateStore: {nats: {jetStreamDomain: others}}`, "jetStreamDomain"},
+	{"other namespaces' pods kept from being scheduled", `collector: {affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, namespaceSelector: {}, labelSelector: {matchLabels: {app: bank}}}]}}}`, "spec.collector.affinity"},
+	{"a namespace's pods kept from a whole zone", `collector: {affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {}}, {topologyKey: topology.kubernetes.io/zone, namespaces: [bank], labelSelector: {}}]}}}`, "spec.collector.affinity"},
+	{"other namespaces' pods driven away", `collector: {affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: a, namespaceSelector: {}, labelSelector: {}}}]}}}`, "spec.collector.affinity"},
+	{"other namespaces' pods drawn near", `collector: {affinity: {podAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: a, namespaces: [bank], labelSelector: {}}}]}}}`, "spec.collector.affinity"},
+	{"others' names in DNS", `service: {annotations: {external-dns.alpha.kubernetes.io/hostname: bank.example.com}}`, "spec.service.annotations"},
+	{"another's address", `service: {annotations: {prometheus.io/scrape: "false", metallb.io/loadBalancerIPs: 192.0.2.1, metallb.io/allow-shared-ip: bank}}`, "spec.service.annotations"},
+	{"addresses that are announced elsewhere", `service: {labels: {announce: internet}}`, "spec.service.labels"},
 	{"another label of SELinux", `collector: {securityContext: {seLinuxOptions: {type: spc_t}}}`, "spec.collector.securityContext"},
 	{"variables of a Secret", `collector: {envFrom: [{secretRef: {name: admin}}]}`, "spec.collector.envFrom"},
 	{"variables of a ConfigMap", `collector: {envFrom: [{prefix: SSL_CERT_, configMapRef: {name: own}}]}`, "spec.collector.envFrom"},
@@ -196,6 +203,8 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		"annotations of all":    `commonAnnotations: {prometheus.io/scrape: "true"}`,
 		"scraping":              `collector: {annotations: {prometheus.io/scrape: "true"}}`,
 		"plain variables":       `collector: {env: [{name: GOMAXPROCS, value: "2"}, {name: GOTRACEBACK, value: all}, {name: TZ, value: UTC}]}`,
+		"nodes apart":           fmt.Sprintf(`collector: {affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {}}, {topologyKey: b, namespaces: [%s], labelSelector: {}}]}, nodeAffinity: {}}}`, place),
+		"a Service's scraping":  `service: {annotations: {prometheus.io/scrape: "false"}}`,
 		"a spool of the pod's":  `output: {buffer: {spool: {}}}`,
 		"listeners and Service": `{listeners: [{name: a, port: 9995}], service: {type: NodePort}, exporters: {allowedNetworks: ["10.0.0.0/8"]}}`,
 	} {
@@ -215,6 +224,14 @@ func TestATenantGetsCollectorsAndNothingMore(t *testing.T) {
 		secret := strings.HasPrefix(a.about, "a Secret") && a.names != "spec.collector.volumes"
 		if err := create(reader, "attempt", a.spec); secret != (err == nil) {
 			t.Errorf("%s, by who may get Secrets: %v", a.about, err)
+		}
+	}
+
+	// Who may create Services may give this one what annotations and labels one could give one's own.
+	services := tenant(t, server, place, "servant", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"create"}})
+	for _, a := range attempts {
+		if err := create(services, "attempt", a.spec); strings.HasPrefix(a.names, "spec.service.") != (err == nil) {
+			t.Errorf("%s, by who may create Services: %v", a.about, err)
 		}
 	}
 

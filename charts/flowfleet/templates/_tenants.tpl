@@ -80,6 +80,14 @@ open in the other. The policies have the variables may, mayReadSecrets, spec, ol
     || variables.spec.commonAnnotations.all(k, variables.annotationPrefixes.exists(p, k.startsWith(p))) || variables.may
   message: {{ printf "spec.commonAnnotations: annotations have other controllers copy a ConfigMap to other namespaces or give an account a cloud's rights, so that only those with the prefixes of the value tenants.annotationPrefixes are for everybody; %s" .ask | quote }}
 - expression: >-
+    variables.c.?affinity == variables.old.?affinity
+    || [variables.c.?affinity.?podAffinity, variables.c.?affinity.?podAntiAffinity].all(a,
+       (a.?requiredDuringSchedulingIgnoredDuringExecution.orValue(dyn([]))
+       + a.?preferredDuringSchedulingIgnoredDuringExecution.orValue(dyn([])).map(p, p.podAffinityTerm)).all(t,
+       !has(t.namespaceSelector) && t.?namespaces.orValue(dyn([])).all(n, n == request.namespace)))
+    || variables.may
+  message: {{ printf "%s.affinity: pods that keep away from those of other namespaces keep these from being scheduled, so that everybody may name pods of this namespace only, without namespaces and namespaceSelector; %s" .section .ask | quote }}
+- expression: >-
     variables.c.?env == variables.old.?env && variables.c.?imagePullSecrets == variables.old.?imagePullSecrets
     || (variables.c.?env.orValue(dyn([])).all(e, !e.?valueFrom.?secretKeyRef.hasValue() || e.valueFrom.secretKeyRef.name in variables.secretNames)
        && variables.c.?imagePullSecrets.orValue(dyn([])).all(s, s.name in variables.secretNames))
