@@ -25,10 +25,12 @@ import (
 )
 
 const (
-	// fileAge is how long what was read of a ConfigMap holds, and eachFileAge how much longer for each that is read: at most ten are read a
-	// second.
+	// fileAge is how long what was read of a ConfigMap holds, and eachFileAge how much longer for each of its namespace that is read: at most
+	// ten of a namespace are read again a second, and none waits for those of others.
 	fileAge     = 20 * time.Second
 	eachFileAge = 100 * time.Millisecond
+	// maxFiles is how many are read of a namespace: as many as there are devices for which the collectors of a fleet have room.
+	maxFiles = config.MaxDevices
 	// fileTimeout bounds reading one.
 	fileTimeout = 5 * time.Second
 	// wrongLines is how many lines with faults are named.
@@ -42,12 +44,12 @@ type Files struct {
 	clock  clock.PassiveClock
 
 	mu   sync.Mutex
-	read map[types.NamespacedName]*configMap
+	read map[string]map[string]*configMap // by namespace and name
 }
 
 // NewFiles returns Files that are read with a client that asks the API server.
 func NewFiles(reader client.Reader, c clock.PassiveClock) *Files {
-	return &Files{reader: reader, clock: c, read: make(map[types.NamespacedName]*configMap)}
+	return &Files{reader: reader, clock: c, read: make(map[string]map[string]*configMap)}
 }
 
 // configMap is what was read of one.
@@ -81,9 +83,18 @@ func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[s
 	if f == nil {
 		return out, nil
 	}
+	keys := make(map[string]map[string]bool) // by ConfigMap: one request brings all that objects name
 	for _, o := range objects {
-		if o.Spec.InterfacesFrom != nil {
-			file, err := f.file(ctx, o)
+		if from := o.Spec.InterfacesFrom; from != nil {
+			if keys[from.Name] == nil {
+				keys[from.Name] = make(map[string]bool)
+			}
+			keys[from.Name][from.Key] = true
+		}
+	}
+	for _, o := range objects {
+		if from := o.Spec.InterfacesFrom; from != nil {
+			file, err := f.file(ctx, o, keys[from.Name])
 			if err != nil {
 				return nil, err
 			}
@@ -96,24 +107,30 @@ func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[s
 	return out, nil
 }
 
-// file is the key that an object names. No other fleet waits while it is read.
-func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter) (*interfaceFile, error) {
+// file is the key that an object names, and keys are all that are wanted of its ConfigMap. No other fleet waits while it is read.
+func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[string]bool) (*interfaceFile, error) {
 	from := o.Spec.InterfacesFrom
 	name := types.NamespacedName{Namespace: o.Namespace, Name: from.Name}
 	f.mu.Lock()
 	now := f.clock.Now()
-	if known := f.read[name]; known != nil && now.Sub(known.at) < f.age() && known.keys[from.Key] != nil {
+	known := f.read[name.Namespace][name.Name]
+	if known != nil && now.Sub(known.at) < f.age(name.Namespace) && known.keys[from.Key] != nil {
 		defer f.mu.Unlock()
 		return known.keys[from.Key], nil
 	}
+	full := known == nil && len(f.read[name.Namespace]) >= maxFiles
 	f.mu.Unlock()
+	if full {
+		return &interfaceFile{fault: fmt.Sprintf("FlowExporters of this namespace name more than %d ConfigMaps, and the operator does not read %s: put the names "+
+			"of several devices into one", maxFiles, from.Name)}, nil
+	}
 	m := &corev1.ConfigMap{}
 	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
 	defer cancel()
 	err := f.reader.Get(ctx, name, m)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := f.read[name]
+	known = f.read[name.Namespace][name.Name]
 	denied := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 	switch {
 	case err == nil, apierrors.IsNotFound(err):
@@ -123,33 +140,49 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter) (*interfaceF
 	case !denied:
 		return nil, fmt.Errorf("reading ConfigMap %s for interfacesFrom of FlowExporter %s: %w", name, o.Name, err)
 	}
-	if known == nil || now.Sub(known.at) >= f.age() {
+	if known == nil || now.Sub(known.at) >= f.age(name.Namespace) {
 		known = &configMap{at: now, keys: make(map[string]*interfaceFile)}
-		f.read[name] = known
+		if f.read[name.Namespace] == nil {
+			f.read[name.Namespace] = make(map[string]*configMap)
+		}
+		f.read[name.Namespace][name.Name] = known
 	}
-	text, ok := m.Data[from.Key]
-	switch {
-	case denied:
-		known.keys[from.Key] = &interfaceFile{fault: fmt.Sprintf("the operator may not read the ConfigMap %s: give its account the right to get ConfigMaps "+
-			"of this namespace", from.Name)}
-	case err != nil:
-		known.keys[from.Key] = &interfaceFile{fault: fmt.Sprintf("there is no ConfigMap %s in this namespace: make it (kubectl create configmap %s "+
-			"-n %s --from-file=%s), or take interfacesFrom out", from.Name, from.Name, o.Namespace, from.Key)}
-	case !ok:
-		known.keys[from.Key] = &interfaceFile{fault: fmt.Sprintf("the ConfigMap %s has no key %s: add it, or name another one in interfacesFrom.key", from.Name,
-			from.Key)}
-	default:
-		known.keys[from.Key] = readInterfaces(from, text)
+	for key := range keys {
+		known.keys[key] = readKey(m, name, key, denied, err)
 	}
 	return known.keys[from.Key], nil
 }
 
-func (f *Files) age() time.Duration { return fileAge + time.Duration(len(f.read))*eachFileAge }
+// readKey is a key of a ConfigMap that was read, could not be read (denied), or was not there (err).
+func readKey(m *corev1.ConfigMap, name types.NamespacedName, key string, denied bool, err error) *interfaceFile {
+	text, ok := m.Data[key]
+	switch {
+	case denied:
+		return &interfaceFile{fault: fmt.Sprintf("the operator may not read the ConfigMap %s: give its account the right to get ConfigMaps "+
+			"of this namespace", name.Name)}
+	case err != nil:
+		return &interfaceFile{fault: fmt.Sprintf("there is no ConfigMap %s in this namespace: make it (kubectl create configmap %s "+
+			"-n %s --from-file=%s), or take interfacesFrom out", name.Name, name.Name, name.Namespace, key)}
+	case !ok:
+		return &interfaceFile{fault: fmt.Sprintf("the ConfigMap %s has no key %s: add it, or name another one in interfacesFrom.key", name.Name, key)}
+	default:
+		return readInterfaces(&v1alpha1.ConfigMapKey{Name: name.Name, Key: key}, text)
+	}
+}
+
+// age is how long what was read of a namespace's ConfigMaps holds. f.mu is held.
+func (f *Files) age(namespace string) time.Duration {
+	return fileAge + time.Duration(len(f.read[namespace]))*eachFileAge
+}
 
 // forget lets go of what nobody asks for any more. f.mu is held.
 func (f *Files) forget() {
-	now, age := f.clock.Now(), f.age()
-	maps.DeleteFunc(f.read, func(_ types.NamespacedName, m *configMap) bool { return now.Sub(m.at) > 10*age })
+	now := f.clock.Now()
+	maps.DeleteFunc(f.read, func(namespace string, read map[string]*configMap) bool {
+		age := f.age(namespace)
+		maps.DeleteFunc(read, func(_ string, m *configMap) bool { return now.Sub(m.at) > 10*age })
+		return len(read) == 0
+	})
 }
 
 // lineNumber finds the number of a line in what is wrong with it.

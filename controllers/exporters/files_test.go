@@ -181,6 +181,60 @@ func TestAChangeOfAConfigMapIsSeenAndItIsNotReadAtEachLook(t *testing.T) {
 	}
 }
 
+// Who may make FlowExporters decides neither how often the operator asks the API server, nor when the names of other namespaces are read.
+func TestFlowExportersOfOneNamespaceDoNotTakeTheReadsOfOthers(t *testing.T) {
+	s := &shelf{texts: map[string]string{"names": "192.0.2.1,interfaces,3,three\n"}}
+	clock := clocktesting.NewFakePassiveClock(noon)
+	files := NewFiles(s, clock)
+	of := func(objects []*v1alpha1.FlowExporter) map[string]*Named {
+		t.Helper()
+		named, err := files.Of(t.Context(), objects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return named
+	}
+	var manyKeys, manyFiles []*v1alpha1.FlowExporter
+	for i := range maxFiles + 100 {
+		o := from(fmt.Sprintf("k%d", i), "names", "192.0.2.1")
+		o.Spec.InterfacesFrom.Key = fmt.Sprintf("names%d.csv", i)
+		manyKeys = append(manyKeys, o)
+		manyFiles = append(manyFiles, from(fmt.Sprintf("f%d", i), fmt.Sprintf("names%d", i), "192.0.2.1"))
+	}
+	// All keys of a ConfigMap come with one request, as often as one of them.
+	of(manyKeys)
+	of(manyKeys)
+	if s.reads != 1 {
+		t.Errorf("%d keys of a ConfigMap were read with %d requests", len(manyKeys), s.reads)
+	}
+	clock.SetTime(noon.Add(time.Minute))
+	of(manyKeys)
+	if s.reads != 2 {
+		t.Errorf("a minute later, %d requests", s.reads-1)
+	}
+	// Of too many ConfigMaps the rest says so, and is not asked for.
+	files, s.reads = NewFiles(s, clock), 0
+	refused := 0
+	for _, named := range of(manyFiles) {
+		if strings.Contains(named.fault, "put the names of several devices into one") {
+			refused++
+		}
+	}
+	if of(manyFiles); s.reads != maxFiles || refused != 100 {
+		t.Errorf("%d requests, and %d of %d are not read", s.reads, refused, len(manyFiles))
+	}
+	// Another namespace's are read and read again as if there was nobody else.
+	other := from("r", "names", "192.0.2.1")
+	other.Namespace = "other"
+	for _, name := range []string{"three", "drei"} {
+		s.texts["names"] = "192.0.2.1,interfaces,3," + name + "\n"
+		if got := of([]*v1alpha1.FlowExporter{other})["r"].interfaces; len(got) != 1 || got[0].Name != name {
+			t.Errorf("%v, not %s", got, name)
+		}
+		clock.SetTime(clock.Now().Add(fileAge + 2*eachFileAge))
+	}
+}
+
 func TestAConfigMapThatChangesIsRenderedAnew(t *testing.T) {
 	w := newWorld(t, ordinary)
 	changed := 0
