@@ -15,7 +15,7 @@ import (
 // sampleFaults are what package sflow counts of a datagram that it could not read in full.
 var sampleFaults = [...]ledger.Counter{
 	ledger.DatagramsTruncated, ledger.SamplesDroppedMalformed, ledger.SamplesDroppedLimit, ledger.RecordsTruncated,
-	ledger.SamplesDroppedNoPacket,
+	ledger.SamplesDroppedNoPacket, ledger.DatagramsTrailing,
 }
 
 // decodeSFlow decodes an sFlow datagram and follows its agent's sequence.

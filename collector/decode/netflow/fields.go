@@ -82,6 +82,8 @@ const (
 	opObserved        // the time of an event that has no start and end
 	opObservedSeconds // the same in seconds
 	opObservedNTP     // the same as an NTP timestamp
+	opIntervalStart   // of the interval in which flows were metered, where they have no times of their own
+	opIntervalEnd
 
 	opFrameSection
 	opPacketSection

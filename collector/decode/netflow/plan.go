@@ -173,10 +173,8 @@ func (c *compiler) forward(f template.Field, at int) {
 			m.operation = opPackets
 		}
 	case m.operation == opPacketBytes && (c.present[opBytes] || m.rank > 1 && c.countsPackets),
-		m.operation.isSection() && c.hasAddresses,
 		f.Enterprise == 0 && isPostTOS(f.ID) && c.tellsTOS:
-		// The length of one packet does not replace counts. A section beside the flow's own addresses is a sample of its packets: it
-		// may be of a tunnel, or of the other direction. A type of service of 0 is one, whatever the packets left with.
+		// The length of one packet does not replace counts. A type of service of 0 is one, whatever the packets left with.
 		m.operation = opNone
 	}
 	if c.settings.Names && namedNumber(f) {
@@ -267,7 +265,8 @@ func inOrder(steps []step) []step {
 		switch op := steps[i].operation; op {
 		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber:
 		default:
-			steps[i].merge = seen[op.destination()]
+			// A section beside the flow's own addresses is a sample of its packets, see isSet.
+			steps[i].merge = seen[op.destination()] || op.isSection()
 			seen[op.destination()] = true
 		}
 		steps[i].special = steps[i].merge || steps[i].implies != 0
