@@ -403,6 +403,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			d.found.take(step.id, v)
 		case opNumber:
 			takeNumber(r, step, v)
+		case opText:
+			takeText(r, step, v)
 		case opList:
 			if len(d.lists) < maxLists {
 				d.lists = append(d.lists, list{id: step.id, enterprise: step.enterprise, value: v})
