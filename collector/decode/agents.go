@@ -24,6 +24,8 @@ type agent struct {
 	// device is what the agent says of its host, nil for nothing, and described what it was made of.
 	device    *netflow.Device
 	described host
+	// named is when the exporter's name was learned from it last.
+	named int64
 	// own is what was counted of this one since it was taken, and taken where its sequence was then; see take.
 	own   ledger.Book
 	taken ledger.Span

@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"strings"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/decode/sflow"
@@ -15,17 +16,21 @@ type host struct {
 	machine, system string
 }
 
-// describe notes what an agent says of its host, if it says something.
-func (a *agent) describe(h *sflow.Host, store *names.Store) {
+// nameAge is after how many nanoseconds a hostname that is said again is learned again, so that it is not forgotten.
+const nameAge = int64(time.Minute)
+
+// describe notes what an agent says of its host, and reports whether that is new.
+func (a *agent) describe(h *sflow.Host, store *names.Store) (changed bool) {
 	if len(h.Name) == 0 && len(h.Release) == 0 && h.System == "" && h.Machine == "" {
-		return
+		return false
 	}
 	was := &a.described
 	if a.device != nil && bytes.Equal(was.name, h.Name) && bytes.Equal(was.release, h.Release) && was.machine == h.Machine && was.system == h.System {
-		return
+		return false
 	}
 	*was = host{bytes.Clone(h.Name), bytes.Clone(h.Release), h.Machine, h.System}
 	a.device = &netflow.Device{Name: store.Text(h.Name), Software: software(h, store)}
+	return true
 }
 
 // software is such as "linux 4.19.0 (x86_64)", as far as it is said.

@@ -29,6 +29,29 @@ func hostDatagram(number uint32, name, release string) []byte {
 	return append(datagram, sample...)
 }
 
+// host_descr has the hostname of the machine that the agent runs on (sFlow Host Structures): what the exporter calls itself.
+func TestFlowsOfAnAgentCarryItsHostname(t *testing.T) {
+	g := newGenerator(1)
+	flows := g.sflow(1) // of agent 192.0.2.9
+	hostname := func(number uint32, name string) []byte {
+		b := hostDatagram(number, name, "")
+		copy(b[4:12], flows[4:12])
+		return b
+	}
+	r := newReader(allNames)
+	r.decode(router, flows, hostname(1, "leaf-12"), flows, hostname(2, "leaf-13"), flows)
+	for i, want := range []string{"", "leaf-12", "leaf-13"} {
+		if got := r.flows[i]["exporter_name"]; got != want {
+			t.Errorf("flow %d: %q, not %q", i, got, want)
+		}
+	}
+	attacker := netip.MustParseAddrPort("192.0.2.66:6343")
+	r.decode(attacker, hostname(3, "evil"))
+	if r.decode(router, flows); r.last(t)["exporter_name"] != "leaf-13" {
+		t.Errorf("another sender renames the agent: %v", r.last(t))
+	}
+}
+
 func TestAStreamHasWhatAnAgentSaysOfItself(t *testing.T) {
 	r := newReader(allNames)
 	device := func() (name, software string) {

@@ -42,6 +42,7 @@ type namer struct {
 	last     *lexicon
 	cached   int // bytes that all lexicons take
 	coverage names.Coverage
+	said     saidTexts
 	// naming is what was counted since a book took it.
 	naming ledger.Naming
 }
@@ -78,6 +79,9 @@ func (n *namer) Record(r *flow.Record) {
 	if r.ObservationDomainID != 0 && n.want.Has(flow.DomainName) {
 		n.count(names.Domains, &n.naming.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
 	}
+	if len(r.Own) != 0 {
+		n.own(r)
+	}
 	n.sink.Record(r)
 }
 
@@ -89,14 +93,14 @@ func (n *namer) interfaces(r *flow.Record, l *lexicon) {
 		if w == nil {
 			w = n.lookUp(l, names.Interfaces, uint64(r.InIf), flow.InIfName, flow.InIfDescription)
 		}
-		list, named = n.append(list, w, flow.InIfName, flow.InIfDescription), w.name != nil
+		list, named = n.append(list, w, flow.InIfName, flow.InIfDescription), n.given(r, w, flow.InIfName)
 	}
 	if r.OutIf != 0 {
 		w := l.find(names.Interfaces, flow.OutIfName, uint64(r.OutIf))
 		if w == nil {
 			w = n.lookUp(l, names.Interfaces, uint64(r.OutIf), flow.OutIfName, flow.OutIfDescription)
 		}
-		list, named = n.append(list, w, flow.OutIfName, flow.OutIfDescription), named && w.name != nil
+		list, named = n.append(list, w, flow.OutIfName, flow.OutIfDescription), named && n.given(r, w, flow.OutIfName)
 	}
 	r.Names = list
 	n.count(names.Interfaces, &n.naming.Interfaces, named)
@@ -128,7 +132,7 @@ func (n *namer) name(r *flow.Record, l *lexicon, t names.Table, number uint64, n
 		w = n.lookUp(l, t, number, name, description)
 	}
 	r.Names = n.append(r.Names, w, name, description)
-	return w.name != nil
+	return n.given(r, w, name)
 }
 
 // append adds what flows are to carry of a word.

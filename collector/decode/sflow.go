@@ -15,7 +15,7 @@ import (
 // sampleFaults are what package sflow counts of a datagram that it could not read in full.
 var sampleFaults = [...]ledger.Counter{
 	ledger.DatagramsTruncated, ledger.SamplesDroppedMalformed, ledger.SamplesDroppedLimit, ledger.RecordsTruncated,
-	ledger.SamplesDroppedNoPacket,
+	ledger.SamplesDroppedNoPacket, ledger.DatagramsTrailing,
 }
 
 // decodeSFlow decodes an sFlow datagram and follows its agent's sequence.
@@ -57,7 +57,11 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.book.Naming.Add(&d.namer.naming)
 	d.namer.naming = ledger.Naming{}
 	known.sequence.Observe(h.Sequence, 1, d.counts)
-	known.describe(&d.host, d.namer.store)
+	if known.describe(&d.host, d.namer.store) || len(d.host.Name) != 0 && d.now-known.named >= nameAge {
+		known.named = d.now
+		key := names.Key{Scope: agentScope(in.Source.Addr(), h.Agent.Addr()), Table: names.Exporters}
+		d.namer.store.Learn(key, names.Row{Name: known.device.Name}, uint64(d.received/int64(time.Second)), d.now)
+	}
 	if d.counts[ledger.RecordsDecoded] != records {
 		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)
 	}

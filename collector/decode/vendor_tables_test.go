@@ -81,6 +81,16 @@ func TestOptionsTablesOfMakersGiveTheirNames(t *testing.T) {
 		"a table for another domain holds for this one too, that for domain 0 as well": {10, []vendorTable{
 			{[]field{{149, 4}, {10, 4}}, []field{{82, text}}, concat(u32(99, 5), name("eth5"), u32(0, 6), name("eth6"))}},
 			map[string]string{"in_if_name": "eth5", "out_if_name": "eth6"}},
+		"a subinterface beside its port: the name is not the port's": {10, []vendorTable{{[]field{{144, 4}}, []field{{10, 4}, {252, 4}, {82, text}},
+			concat(u32(1, 5, 6), name("Te0/0/5.100"))}}, map[string]string{"in_if_name": "Te0/0/5.100"}},
+		"a port beside one of its subinterfaces: the scope is named": {10, []vendorTable{{[]field{{252, 4}}, []field{{10, 4}, {82, text}},
+			concat(u32(6, 5), name("Te0/0/5"))}}, map[string]string{"out_if_name": "Te0/0/5"}},
+		"input and output with a name each (RFC 7011 section 8)": {10, []vendorTable{{[]field{{144, 4}},
+			[]field{{10, 4}, {82, text}, {83, text}, {14, 4}, {82, text}, {83, text}},
+			concat(u32(1, 5), name("eth5"), name("WAN"), u32(6), name("eth6"), name("LAN"))}},
+			map[string]string{"in_if_name": "eth5", "in_if_description": "WAN", "out_if_name": "eth6", "out_if_description": "LAN"}},
+		"samplers with the name of selectors (IANA: 335 took the place of 84)": {9, []vendorTable{{[]field{{1, 4}}, []field{{48, 2}, {335, text}},
+			concat(u32(9), u16(2), name("1-of-100"))}}, map[string]string{"sampler_name": "1-of-100"}},
 		"exporter statistics and classes name nothing": {9, []vendorTable{
 			{[]field{{1, 4}}, []field{{41, 8}, {40, 8}, {42, 8}}, concat(u32(9), u32(0, 1, 0, 2, 0, 3))},
 			{[]field{{1, 4}}, []field{{51, 4}, {100, text}}, concat(u32(9), u32(5), name("gold"))}}, map[string]string{}},

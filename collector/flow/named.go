@@ -85,6 +85,32 @@ func (t *Text) String() string {
 	return t.plain
 }
 
+// OwnName is a name as a record says it.
+type OwnName struct {
+	Name Name
+	// Value as on the wire, which may hold anything; it aliases the datagram and is valid as long as the record.
+	Value []byte
+}
+
+// Turned is what a name is to the other direction of a flow.
+func (n Name) Turned() Name {
+	switch n {
+	case InIfName:
+		return OutIfName
+	case InIfDescription:
+		return OutIfDescription
+	case OutIfName:
+		return InIfName
+	case OutIfDescription:
+		return InIfDescription
+	case IngressVRFName:
+		return EgressVRFName
+	case EgressVRFName:
+		return IngressVRFName
+	}
+	return n
+}
+
 // Numbers are what an exporter numbers on a flow beside its interfaces.
 type Numbers struct {
 	// Application is the applicationId (95) as names.ApplicationNumber has it, Sampler and Selector the samplerId (48) and selectorId

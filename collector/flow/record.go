@@ -122,6 +122,8 @@ type Record struct {
 	Numbers Numbers
 	// Names are what the exporter's tables say of the numbers above, each once at most; none where nobody said, or nobody asked.
 	Names []*Text
+	// Own are names that the record says itself.
+	Own []OwnName
 
 	// Extra are fields without a place above, in the record's order; only filled when the decoder is told to.
 	Extra []Extra
@@ -149,12 +151,12 @@ func (r *Record) CopyFrom(other *Record) {
 	mplsIP := append(r.MPLSIP[:0], other.MPLSIP...)
 	stack, sizes := append(r.LayerStack[:0], other.LayerStack...), append(r.LayerSize[:0], other.LayerSize...)
 	segments := append(r.IPv6RoutingHeaderAddresses[:0], other.IPv6RoutingHeaderAddresses...)
-	extra, named := append(r.Extra[:0], other.Extra...), append(r.Names[:0], other.Names...)
+	extra, named, own := append(r.Extra[:0], other.Extra...), append(r.Names[:0], other.Names...), append(r.Own[:0], other.Own...)
 	*r = *other
 	r.BGPCommunities, r.ASPath = communities, path
 	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = labels, ttls, mplsIP
 	r.LayerStack, r.LayerSize = stack, sizes
-	r.IPv6RoutingHeaderAddresses, r.Extra, r.Names = segments, extra, named
+	r.IPv6RoutingHeaderAddresses, r.Extra, r.Names, r.Own = segments, extra, named, own
 }
 
 // Reset empties r and keeps the memory of its lists.
@@ -162,11 +164,11 @@ func (r *Record) Reset() {
 	communities, path := r.BGPCommunities[:0], r.ASPath[:0]
 	labels, ttls, mplsIP := r.MPLSLabel[:0], r.MPLSTTL[:0], r.MPLSIP[:0]
 	stack, sizes := r.LayerStack[:0], r.LayerSize[:0]
-	segments, extra, named := r.IPv6RoutingHeaderAddresses[:0], r.Extra[:0], r.Names[:0]
+	segments, extra, named, own := r.IPv6RoutingHeaderAddresses[:0], r.Extra[:0], r.Names[:0], r.Own[:0]
 	// Cleared in place: a literal with the lists in it would be made elsewhere and copied.
 	*r = Record{}
 	r.BGPCommunities, r.ASPath = communities, path
 	r.MPLSLabel, r.MPLSTTL, r.MPLSIP = labels, ttls, mplsIP
 	r.LayerStack, r.LayerSize = stack, sizes
-	r.IPv6RoutingHeaderAddresses, r.Extra, r.Names = segments, extra, named
+	r.IPv6RoutingHeaderAddresses, r.Extra, r.Names, r.Own = segments, extra, named, own
 }

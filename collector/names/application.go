@@ -1,6 +1,7 @@
 package names
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,11 +11,28 @@ import (
 // on how many bytes an exporter sends (RFC 6759 section 4.1).
 const selectorBits = 56
 
-// ApplicationNumber reads an applicationId (95). One that no number holds is 0: none. Of the 9 bytes of engine 20, the private enterprise
-// number that begins the selector (RFC 6759 section 4.2) has its upper 8 bits empty as long as there are no more than 16 million of them.
+// Of engine 20 the selector begins with the private enterprise number of who made it up, and has the rest in as many bytes as there are
+// (RFC 6759 section 4.2).
+const (
+	engineOfEnterprises = 20
+	enterpriseBytes     = 4
+	restBits            = 32
+)
+
+// ApplicationNumber reads an applicationId (95). One that no number holds is 0: none. Of engine 20, an enterprise number has its upper 8
+// bits empty as long as there are no more than 16 million of them.
 func ApplicationNumber(b []byte) uint64 {
 	if len(b) == 0 || len(b) > 16 {
 		return 0
+	}
+	if b[0] == engineOfEnterprises && len(b) > 1+enterpriseBytes && b[1] == 0 {
+		var rest uint64
+		for _, c := range b[1+enterpriseBytes:] {
+			if rest = rest<<8 | uint64(c); rest>>restBits != 0 {
+				return 0
+			}
+		}
+		return engineOfEnterprises<<selectorBits | uint64(binary.BigEndian.Uint32(b[1:]))<<restBits | rest
 	}
 	var selector uint64
 	for _, c := range b[1:] {

@@ -35,6 +35,9 @@ func turn(r *flow.Record) {
 	r.InIf, r.OutIf = r.OutIf, r.InIf
 	n := &r.Numbers
 	n.IngressVRF, n.EgressVRF, n.HasIngressVRF, n.HasEgressVRF = n.EgressVRF, n.IngressVRF, n.HasEgressVRF, n.HasIngressVRF
+	for i := range r.Own {
+		r.Own[i].Name = r.Own[i].Name.Turned()
+	}
 	r.SrcVLAN, r.DstVLAN = r.DstVLAN, r.SrcVLAN
 	r.VLANID = r.SrcVLAN
 	r.Bytes, r.Packets = 0, 0

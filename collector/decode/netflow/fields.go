@@ -82,6 +82,8 @@ const (
 	opObserved        // the time of an event that has no start and end
 	opObservedSeconds // the same in seconds
 	opObservedNTP     // the same as an NTP timestamp
+	opIntervalStart   // of the interval in which flows were metered, where they have no times of their own
+	opIntervalEnd
 
 	opFrameSection
 	opPacketSection
@@ -98,6 +100,7 @@ const (
 	opSampling // any element that makes up a sampling rate; see sampling
 
 	opNumber // a number that names hang on, see namedNumber
+	opText   // a name that the record says itself, see ownNames
 
 	opList // a list of other records or values (RFC 6313)
 )
@@ -188,7 +191,7 @@ func (op operation) fits(length int) bool {
 	case opMPLSLabel:
 		return length == 3 || length == 4
 	case opFrameSection, opPacketSection, opPayloadSection, opMPLSSection, opMPLSPayload, opList, opRoutingHeader, opSegmentSection,
-		opSegmentList, opASPath, opCommunities, opNumber:
+		opSegmentList, opASPath, opCommunities, opNumber, opText:
 		return length > 0
 	}
 	// RFC 7011 section 6.2: numbers may be sent in fewer bytes.

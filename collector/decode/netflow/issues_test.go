@@ -64,6 +64,12 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"any", "seconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64(exported-10, exported-5), lasts(10, 5)},
 		{"any", "microseconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64((exported-10)*1e6, (exported-5)*1e6), lasts(10, 5)},
 		{"any", "seconds where microseconds belong", false, []uint16{154, 8, 155, 8}, u64(exported-10, exported-5), lasts(10, 5)},
+		{"IANA 359, 360", "Cisco's performance monitor says in which interval it measured", false, []uint16{359, 8, 360, 8},
+			u64((exported-300)*1000, (exported-5)*1000), lasts(300, 5)},
+		{"IANA 359, 360", "the flow's own times count before that", true, []uint16{359, 8, 360, 8, 22, 4, 21, 4},
+			join(u64((exported-300)*1000, (exported-5)*1000), u32(uptime9-20_000, uptime9-10_000)), lasts(20, 10)},
+		{"IANA 359, 360", "and so does the time of an event", false, []uint16{359, 8, 360, 8, 323, 8},
+			u64((exported-300)*1000, (exported-5)*1000, (exported-7)*1000), lasts(7, 7)},
 		// Counters.
 		{"nfdump #22", "FortiGate counts with eight bytes, before and after", true, []uint16{1, 8, 23, 8, 2, 4}, join(u64(1<<40, 7), u32(3)),
 			func(r *flow.Record) bool { return r.Bytes == 1<<40 && r.Packets == 3 }},
@@ -95,6 +101,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"ntop/ntopng #4084", "a VLAN", true, []uint16{58, 2}, u16(95), func(r *flow.Record) bool { return r.SrcVLAN == 95 && r.VLANID == 95 }},
 		{"logstash-codec-netflow #153, goflow2 #95", "a label has 20 of 24 bits", true, []uint16{70, 3}, []byte{0x03, 0xe8, 0x11},
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
+		{"RFC 7270 section 4.12", "a forwarding status in four bytes", false, []uint16{89, 4}, u32(130), func(r *flow.Record) bool { return r.ForwardingStatus == 130 }},
+		{"RFC 7270 section 4.12", "the same with three bytes for extensions", false, []uint16{89, 4}, u32(0x40000000), func(r *flow.Record) bool { return r.ForwardingStatus == 64 }},
 		// ICMP.
 		{"pmacct #924, Nemea #18, nfdump #346", "type and code in the destination port", false, []uint16{4, 1, 11, 2}, []byte{1, 3, 1},
 			func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
@@ -113,6 +121,14 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		}},
 		{"RFC 5477 section 8.5", "a packet beside interfaces and a protocol that nobody filled in", false, []uint16{4, 1, 10, 4, 14, 4, 313, uint16(len(tcp))},
 			join([]byte{0}, u32(5, 6), tcp), func(r *flow.Record) bool { return r.InIf == 5 && r.OutIf == 6 && r.Proto == 6 && r.SrcPort == 1000 }},
+		{"RFC 4291 section 2.5.2", "a packet beside addresses that nobody filled in", false, []uint16{8, 4, 12, 4, 27, 16, 28, 16, 313, uint16(len(tcp))},
+			join(make([]byte, 40), tcp), func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "192.0.2.10" && r.DstPort == 443 && r.Packets == 1 && r.Bytes == 60
+			}},
+		{"RFC 5477 section 8.5", "a packet beside the flow's own addresses", false, []uint16{8, 4, 12, 4, 313, uint16(len(tcp))},
+			join([]byte{198, 51, 100, 1, 198, 51, 100, 2}, tcp), func(r *flow.Record) bool {
+				return r.SrcAddr.Addr().String() == "198.51.100.1" && r.DstPort == 0 && r.Packets == 0
+			}},
 	} {
 		t.Run(test.source+": "+test.name, func(t *testing.T) {
 			s := newStation(t, func(c *netflow.Settings) { c.StandInCounters = true })

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/names"
@@ -41,14 +42,15 @@ var numbering = map[uint16]names.Table{
 // Elements that name, and those that describe.
 var (
 	namingElements = map[uint16]names.Table{
-		82: names.Interfaces, 96: names.Applications, 236: names.VRFs, elementSamplerName: names.Samplers, 335: names.Selectors, 300: names.Domains,
+		82: names.Interfaces, 96: names.Applications, 236: names.VRFs, elementSamplerName: names.Samplers, elementSelectorName: names.Selectors, 300: names.Domains,
 	}
 	describingElements = map[uint16]names.Table{83: names.Interfaces, 94: names.Applications}
 )
 
-// samplerName, and elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
+// samplerName and selectorName, and elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
 const (
 	elementSamplerName   = 84
+	elementSelectorName  = 335
 	elementDistinguisher = 90
 	elementDomain        = 149
 	elementApplication   = 95
@@ -93,8 +95,9 @@ func namingsOf(t *template.Template) []naming {
 				n.numbers = append(n.numbers, i)
 			case namingElements[f.ID] == table:
 				n.name = i
-			case f.ID == elementSamplerName && table == names.Selectors && n.name == absent:
-				n.name = i // Cisco's IOS XR names selectors so
+			case f.ID == elementSamplerName && table == names.Selectors && n.name == absent,
+				f.ID == elementSelectorName && table == names.Samplers && n.name == absent:
+				n.name = i // 302 and 335 took the place of 48 and 84; Cisco's IOS XR names selectors with the old one
 			case describingElements[f.ID] == table:
 				n.description = i
 			case f.ID == elementDistinguisher && table == names.VRFs:
@@ -105,8 +108,53 @@ func namingsOf(t *template.Template) []naming {
 		}
 		says := n.name >= 0 || n.description >= 0 || n.distinguisher >= 0 || len(n.attributes) > 0
 		if says && (len(n.numbers) > 0 || table == names.Domains) {
-			out = append(out, n)
+			n.numbers = oneLevel(t, n.numbers)
+			out = append(out, n.split(t)...)
 		}
+	}
+	return out
+}
+
+// oneLevel leaves of a record's interfaces those that its name is of, where it has logical and physical ones: those of its scope, else the
+// logical ones.
+func oneLevel(t *template.Template, numbers []int) []int {
+	physical := func(i int) bool { return t.Fields[i].ID == 252 || t.Fields[i].ID == 253 }
+	scope := func(i int) bool { return i < t.ScopeFields }
+	both := slices.ContainsFunc(numbers, physical) && slices.ContainsFunc(numbers, func(i int) bool { return !physical(i) })
+	if !both {
+		return numbers
+	}
+	left := slices.Clone(numbers)
+	if slices.ContainsFunc(numbers, scope) {
+		left = slices.DeleteFunc(left, func(i int) bool { return !scope(i) })
+	}
+	if slices.ContainsFunc(left, func(i int) bool { return !physical(i) }) {
+		left = slices.DeleteFunc(left, physical)
+	}
+	return left
+}
+
+// split gives each number its own name where a record has as many names as numbers: repeated elements stand in the order of what they are
+// about (RFC 7011 section 8).
+func (n naming) split(t *template.Template) []naming {
+	if len(n.numbers) < 2 || n.name == absent {
+		return []naming{n}
+	}
+	at := fieldsOf(t, t.Fields[n.name].ID)
+	if len(at) != len(n.numbers) {
+		return []naming{n}
+	}
+	var described []int
+	if n.description != absent {
+		described = fieldsOf(t, t.Fields[n.description].ID)
+	}
+	var out []naming
+	for i, number := range n.numbers {
+		one := naming{table: n.table, numbers: []int{number}, name: at[i], description: absent, distinguisher: absent, domain: n.domain}
+		if len(described) == len(at) {
+			one.description = described[i]
+		}
+		out = append(out, one)
 	}
 	return out
 }

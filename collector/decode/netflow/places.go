@@ -135,7 +135,8 @@ var places = []place{
 	{"mpls_ttl", [][]source{iana(opMPLSTopTTL, 200)}, "also of labels with 4 bytes"},
 	{"mpls_ip", [][]source{either(iana(opMPLSIPv4, 47), iana(opMPLSIPv6, 140))}, "none: the unspecified address"},
 	{"forwarding_status", [][]source{iana(opForwardingStatus, 89), of(enterpriseJuniper, opJuniperException, 137)},
-		"Juniper's exception code, where it is not 0, is 128: dropped"},
+		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code, where it is " +
+			"not 0, is 128: dropped"},
 	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, ""},
 	{"ipv6_routing_header_addresses", [][]source{iana(opRoutingHeader, 499), iana(opSegmentSection, 497), iana(opSegmentList, 496)}, ""},
 	{"ipv6_routing_header_seg_left", [][]source{iana(opSegmentsLeft, 498)}, "also of 499"},
@@ -145,14 +146,15 @@ var places = []place{
 	{"time_flow_end_ns", [][]source{iana(opEndNTP, 157), iana(opEndNTP, 155), iana(opEndMilliseconds, 153), iana(opEndSeconds, 151),
 		iana(opEndDelta, 159), iana(opEndUptime, 21)}, "see Times"},
 	{"time_flow_start_ns, time_flow_end_ns", [][]source{iana(opDurationMicroseconds, 162), iana(opDurationMilliseconds, 161),
-		iana(opSystemInit, 160), iana(opObservedNTP, 325), iana(opObservedNTP, 324), iana(opObserved, 323), iana(opObservedSeconds, 322)},
+		iana(opSystemInit, 160), iana(opObservedNTP, 325), iana(opObservedNTP, 324), iana(opObserved, 323), iana(opObservedSeconds, 322),
+		iana(opIntervalStart, 359), iana(opIntervalEnd, 360)},
 		"see Times"},
 	{"sampling_rate", [][]source{either(iana(opSampling, 34, 50, 305, 306, 307, 308, 309, 310, 311, 329, 330, 331, 332),
 		iana(opSamplerID, 48), iana(opSelectorID, 302))}, "see above. 329 to 332 are the ranges of a hash (RFC 5475 section 6.2)"},
 	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
 		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
 		iana(opFrameOffset, 102), iana(opSectionLength, 410, 103), iana(opFrameType, 408)},
-		"dissected where the template has no addresses of its own; 409 and 102 say where a section begins, 410 and 103 how much of it " +
+		"dissected where the record has no addresses of its own; 409 and 102 say where a section begins, 410 and 103 how much of it " +
 			"is not padding, 408 that it is a frame of IEEE 802.11 (2)"},
 	{"flows of their own, or more of the same flow", [][]source{iana(opList, 291, 292, 293)}, "see Structured data"},
 }

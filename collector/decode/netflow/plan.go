@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -12,7 +13,7 @@ type step struct {
 	operation operation
 	// merge: another field of the record, read before, writes the same; this one counts where that said nothing.
 	merge bool
-	// index is the position in the MPLS stack for opMPLSLabel, from 0.
+	// index is the position in the MPLS stack for opMPLSLabel, from 0, and the flow.Name for opText.
 	index uint8
 	// extra keeps the field's bytes beside the record, where it has no place or a better one took it.
 	extra bool
@@ -73,6 +74,9 @@ func compile(t *template.Template, settings *Settings) *plan {
 	p := &plan{template: t}
 	c := compiler{plan: p, settings: settings}
 	c.survey()
+	if settings.Names && t.Kind == template.KindData {
+		c.own = ownNames(t)
+	}
 	offset := 0
 	for i, f := range t.Fields {
 		at := offset
@@ -88,7 +92,7 @@ func compile(t *template.Template, settings *Settings) *plan {
 				continue
 			}
 		}
-		c.forward(f, at)
+		c.forward(i, f, at)
 	}
 	p.protocol = c.onlyProtocol()
 	if settings.Names {
@@ -110,6 +114,8 @@ type compiler struct {
 	// bytesFrom and packetsFrom are the elements that are read as delta counts.
 	bytesFrom, packetsFrom uint16
 	seen, seenReverse      map[elementKey]bool
+	// own are the fields that name what the record numbers, by index.
+	own map[int]flow.Name
 	// implied are the protocols that fields tell of.
 	implied []uint8
 }
@@ -158,7 +164,7 @@ func has(t *template.Template, id uint16) bool {
 }
 
 // forward compiles a field of the flow's own direction.
-func (c *compiler) forward(f template.Field, at int) {
+func (c *compiler) forward(i int, f template.Field, at int) {
 	m := meaningOf(c.template.Version, f)
 	key := elementKey{f.Enterprise, f.ID}
 	switch {
@@ -173,16 +179,18 @@ func (c *compiler) forward(f template.Field, at int) {
 			m.operation = opPackets
 		}
 	case m.operation == opPacketBytes && (c.present[opBytes] || m.rank > 1 && c.countsPackets),
-		m.operation.isSection() && c.hasAddresses,
 		f.Enterprise == 0 && isPostTOS(f.ID) && c.tellsTOS:
-		// The length of one packet does not replace counts. A section beside the flow's own addresses is a sample of its packets: it
-		// may be of a tunnel, or of the other direction. A type of service of 0 is one, whatever the packets left with.
+		// The length of one packet does not replace counts. A type of service of 0 is one, whatever the packets left with.
 		m.operation = opNone
 	}
 	if c.settings.Names && namedNumber(f) {
 		m.operation = opNumber
 	}
-	if m.operation != opNone && m.operation != opList {
+	as, named := c.own[i]
+	if named {
+		m.operation = opText
+	}
+	if m.operation != opNone && m.operation != opList && m.operation != opText {
 		if c.seen[key] {
 			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
 			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
@@ -195,12 +203,14 @@ func (c *compiler) forward(f template.Field, at int) {
 	switch s.operation {
 	case opMPLSLabel:
 		s.index = uint8(f.ID - firstMPLSLabel)
+	case opText:
+		s.index = uint8(as)
 	case opSamplerID, opSelectorID, opSampling:
 		c.hasSampler = true
 	case opList:
 		c.hasLists = true
 	}
-	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.operation == opNumber || s.rank > 0); ok || s.extra {
+	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.operation == opNumber || s.operation == opText || s.rank > 0); ok || s.extra {
 		c.steps = append(c.steps, s)
 	}
 }
@@ -265,9 +275,10 @@ func inOrder(steps []step) []step {
 	var seen [256]bool
 	for i := range steps {
 		switch op := steps[i].operation; op {
-		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber:
+		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber, opText:
 		default:
-			steps[i].merge = seen[op.destination()]
+			// A section beside the flow's own addresses is a sample of its packets, see isSet.
+			steps[i].merge = seen[op.destination()] || op.isSection()
 			seen[op.destination()] = true
 		}
 		steps[i].special = steps[i].merge || steps[i].implies != 0

@@ -332,7 +332,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opIPVersion:
 			d.about.ipVersion = v[len(v)-1]
 		case opForwardingStatus:
-			r.ForwardingStatus = uint32(number(v))
+			r.ForwardingStatus = forwardingStatus(v)
 		case opJuniperException:
 			if !allZero(v) {
 				r.ForwardingStatus = forwardingDropped
@@ -376,7 +376,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opEndMilliseconds:
 			t.takeEnd(&h.clock, number(v), nanosPerMilli)
 		case opStartSeconds, opStartNTP, opStartDelta, opEndSeconds, opEndNTP, opEndDelta,
-			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP:
+			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP,
+			opIntervalStart, opIntervalEnd:
 			t.take(&h.clock, step.operation, step.id, v)
 		case opFrameSection:
 			d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
@@ -402,6 +403,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			d.found.take(step.id, v)
 		case opNumber:
 			takeNumber(r, step, v)
+		case opText:
+			takeText(r, step, v)
 		case opList:
 			if len(d.lists) < maxLists {
 				d.lists = append(d.lists, list{id: step.id, enterprise: step.enterprise, value: v})

@@ -222,6 +222,7 @@ type recordTimes struct {
 	hasStartUptime, hasEndUptime bool
 	endsInFuture                 bool
 	systemInitMs, durationNs     uint64
+	intervalStart, intervalEnd   uint64 // as start
 }
 
 // take notes the time, or the span of time, that a field gives. Milliseconds, which most exporters send, are read where the fields are.
@@ -254,6 +255,10 @@ func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 		t.observed, _ = c.plain(n, nanosPerSecond)
 	case opObservedNTP:
 		t.observed, _ = c.fine(id, v)
+	case opIntervalStart:
+		t.intervalStart, _ = c.plain(n, nanosPerMilli)
+	case opIntervalEnd:
+		t.intervalEnd, _ = c.plain(n, nanosPerMilli)
 	}
 }
 
@@ -279,6 +284,9 @@ func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Rec
 		case t.start == 0 && t.end != 0:
 			t.start = before(t.end, t.durationNs)
 		}
+	}
+	if t.start == 0 && t.end == 0 && t.observed == 0 && !t.endsInFuture && t.durationNs == 0 {
+		t.start, t.end = t.intervalStart, t.intervalEnd
 	}
 	if t.end == 0 {
 		switch {

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -9,6 +10,15 @@ import (
 
 // forwardingDropped is the forwarding status of a packet that was dropped for a reason that has no code (RFC 7270 section 4.12).
 const forwardingDropped = 128
+
+// forwardingStatus reads element 89, which has 8 bits: status and reason. Longer fields have them last where they are a number, and first
+// where the bits behind them are left to extensions (RFC 7270 section 4.12).
+func forwardingStatus(v []byte) uint32 {
+	if n := number(v); n <= math.MaxUint8 {
+		return uint32(n)
+	}
+	return uint32(v[0])
+}
 
 // interfaceIndex reads the index of an interface, 0 where the value says that there is none: sFlow's word for the device itself,
 // which some put into NetFlow too; all bits set; and what cannot be an index (RFC 2863 section 3.1.5, InterfaceIndex).
@@ -176,6 +186,10 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	case opSegmentsLeft:
 		return r.IPv6RoutingHeaderSegLeft != 0
 	case opFrameSection:
+		// A section beside the flow's own addresses may be of a tunnel, or of the other direction.
+		if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
+			return true
+		}
 		n := len(r.LayerStack)
 		// A label stack and what it carries may stand in two fields.
 		return n != 0 && (op != opMPLSPayload || r.LayerStack[n-1] != flow.LayerMPLS)

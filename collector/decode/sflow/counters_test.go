@@ -54,6 +54,10 @@ func TestCounterSamplesDescribeInterfaces(t *testing.T) {
 	}{
 		"name and speed": {counterSample(false, 0, 5, genericCounters(5, 1e9), ethernet, portName("ethernet1/5")), false,
 			Interface{5, 1e9, []byte("ethernet1/5")}, true},
+		"a name of odd length, its padding not counted": {counterSample(false, 0, 5, join(u32(counterPortName, 4+6, 6), []byte("swp1s0\x00\x00")), genericCounters(5, 1e9)),
+			false, Interface{5, 1e9, []byte("swp1s0")}, true},
+		"a name of odd length without padding": {counterSample(false, 0, 5, join(u32(counterPortName, 4+6, 6), []byte("swp1s0")), genericCounters(5, 1e9)),
+			false, Interface{5, 1e9, []byte("swp1s0")}, true},
 		"a name alone is the source's":          {counterSample(true, 0, 1<<24, portName("swp1")), true, Interface{1 << 24, 0, []byte("swp1")}, true},
 		"speed alone":                           {counterSample(true, 0, 9, genericCounters(9, 1e10)), true, Interface{9, 1e10, nil}, true},
 		"the counters' index goes first":        {counterSample(false, 0, 5, genericCounters(6, 1e9)), false, Interface{6, 1e9, nil}, true},

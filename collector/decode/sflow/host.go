@@ -22,9 +22,17 @@ var (
 		11: "osf", 12: "solaris"}
 )
 
-// hostOf reads the host that a counter sample describes; ok is false where it describes none, or is cut short.
+// classLogical is the class of a source that is no part of the machine itself: a virtual machine that the agent tells of (sFlow Host
+// Structures: physical entity 2, logical entity 3).
+const classLogical = 3
+
+// hostOf reads the host that a counter sample describes; ok is false where it describes none, or another one than the agent's, or is cut
+// short.
 func hostOf(b []byte, expanded bool) (h Host, ok bool) {
-	_, _, records, b := sampleOf(b, expanded)
+	class, _, records, b := sampleOf(b, expanded)
+	if class == classLogical {
+		return h, false
+	}
 	for ; records > 0; records-- {
 		format, body, rest, ok := counterRecordAt(b)
 		if !ok {

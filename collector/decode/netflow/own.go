@@ -1,0 +1,72 @@
+package netflow
+
+import (
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// ownNames finds the fields of a data template that name what its records number: some exporters send names with each flow, as Open
+// vSwitch those of interfaces and nProbe those of applications. Those of interfaces and VRFs repeat where a record has two (RFC 7011
+// section 8), in the order of the numbers. A name of which nobody can say whose it is has none.
+func ownNames(t *template.Template) map[int]flow.Name {
+	out := make(map[int]flow.Name)
+	pair(out, t, []uint16{82}, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfName, flow.OutIfName})
+	pair(out, t, []uint16{83}, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfDescription, flow.OutIfDescription})
+	pair(out, t, []uint16{236}, [2][]uint16{{elementIngressVRF}, {elementEgressVRF}}, [2]flow.Name{flow.IngressVRFName, flow.EgressVRFName})
+	for _, single := range [...]struct {
+		id uint16
+		as flow.Name
+	}{{96, flow.ApplicationName}, {elementSelectorName, flow.SamplerName}, {elementSamplerName, flow.SamplerName}, {300, flow.DomainName}} {
+		if at := fieldsOf(t, single.id); len(at) > 0 {
+			out[at[0]] = single.as
+		}
+	}
+	return out
+}
+
+// pair gives the names of a kind to the numbers of two directions.
+func pair(out map[int]flow.Name, t *template.Template, names []uint16, numbers [2][]uint16, as [2]flow.Name) {
+	at := fieldsOf(t, names...)
+	var order []flow.Name // of the directions that are numbered, by their first number
+	var first [2]int
+	for direction, ids := range numbers {
+		if found := fieldsOf(t, ids...); len(found) > 0 {
+			first[direction] = found[0]
+			order = append(order, as[direction])
+		}
+	}
+	if len(order) == 2 && first[1] < first[0] {
+		order[0], order[1] = order[1], order[0]
+	}
+	if len(at) != len(order) {
+		return
+	}
+	for i, field := range at {
+		out[field] = order[i]
+	}
+}
+
+// fieldsOf are the fields of some elements of IANA's registry, by index.
+func fieldsOf(t *template.Template, ids ...uint16) (at []int) {
+	for i, f := range t.Fields {
+		for _, id := range ids {
+			if f.Enterprise == 0 && f.ID == id && f.Length != 0 {
+				at = append(at, i)
+			}
+		}
+	}
+	return at
+}
+
+// maxOwn bounds the names that a record has of its own, with those in its lists.
+const maxOwn = 2 * int(flow.NumNames)
+
+// takeText notes a name that the record says.
+func takeText(r *flow.Record, step *step, v []byte) {
+	if len(v) != 0 && len(r.Own) < maxOwn {
+		r.Own = append(r.Own, flow.OwnName{Name: flow.Name(step.index), Value: v})
+	}
+	if step.extra && len(v) != 0 {
+		r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+	}
+}
