@@ -93,7 +93,7 @@ func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
 		s.evict()
 	}
 	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{}),
-		cards: make(map[uint64]struct{})}
+		cards: make(map[uint64]struct{}), speakers: make(map[uint16]*speaker)}
 	e.heard.Store(now)
 	s.exporters[key] = e
 	s.known.Add(1)
@@ -114,7 +114,7 @@ func (s *Store) evict() {
 	s.totals.Add(ledger.SamplingEvicted, uint64(oldest.count))
 	oldest.subjects, oldest.count = make(map[uint64][]*announcement), 0
 	oldest.samplers, oldest.cards = make(map[uint64]struct{}), make(map[uint64]struct{})
-	oldest.byKind = [kinds]int{}
+	oldest.speakers, oldest.byKind = make(map[uint16]*speaker), [kinds]int{}
 	oldest.generation.Add(1)
 }
 

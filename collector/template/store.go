@@ -186,6 +186,9 @@ func (s *Store) InStep(now int64) {
 // 1970: what is not loaded yet may be theirs.
 func (s *Store) Await(until int64) { s.awaited.Store(until) }
 
+// Awaited reports whether the bucket is waited for at now: what else it has, such as a sampling rate, may be missing as well. It takes no lock.
+func (s *Store) Awaited(now int64) bool { return now < s.awaited.Load() }
+
 // untold is until when others may have heard what the Store was not told: now, while the bucket is out of step; else the end of that.
 func (s *Store) untold(now int64) int64 {
 	step := s.step.Load()
