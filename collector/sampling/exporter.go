@@ -61,6 +61,8 @@ type Exporter struct {
 	count           int
 	// forgotten is when what made room, and nobody else says, was last heard.
 	forgotten [kinds]int64
+	// parted is since when the exporter is known again that made room while ports of it said different things, 0 where it did not.
+	parted int64
 	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for;
 	// began is when the bucket's first was taken.
 	newest, checked, began int64

@@ -28,7 +28,7 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 	if own != nil {
 		return own.rate, true
 	}
-	if e.missing(subject, now) {
+	if e.missing(subject, now) || !speaks && e.parted != 0 && now-e.parted <= silence {
 		return 0, true
 	}
 	if last == nil || e.store.ownPortOnly {

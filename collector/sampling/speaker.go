@@ -34,6 +34,26 @@ func (e *Exporter) speaks(port uint16, now int64) bool {
 	return s != nil && e.counts(port, s.heard, now)
 }
 
+// differs reports whether ports said different things when something was last announced.
+func (e *Exporter) differs() bool {
+	said := make(map[uint16]uint64, len(e.speakers)) // sums of what each says
+	for subject, all := range e.subjects {
+		for _, a := range all {
+			if e.inForce(a, e.newest) {
+				said[a.port] += (subject*31+uint64(a.domain))*0x9E3779B97F4A7C15 ^ (a.rate+1)*0xC2B2AE3D27D4EB4F
+			}
+		}
+	}
+	first, n := uint64(0), 0
+	for _, sum := range said {
+		if n++; n > 1 && sum != first {
+			return true
+		}
+		first = sum
+	}
+	return e.parted != 0 && e.newest-e.parted <= silence
+}
+
 // tellRest has the bucket know all that a port says.
 func (e *Exporter) tellRest(port uint16, now int64) {
 	if e.speakers[port].count == 1 {

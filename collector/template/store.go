@@ -58,14 +58,21 @@ type Store struct {
 
 	mu        sync.RWMutex
 	exporters map[Scope]*Exporter
+	// parted are exporters that made room for others while ports of theirs said different things: whoever of them is heard first is not
+	// the only one.
+	parted map[Scope]struct{}
 }
+
+// maxParted bounds the exporters that made room of which that is known.
+const maxParted = 1 << 14
 
 // NewStore returns an empty Store. What happens to definitions is counted in totals. The observer may be nil.
 func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer) *Store {
 	if observer == nil {
 		observer = Unobserved{}
 	}
-	s := &Store{mode: mode, observer: observer, totals: totals, exporters: make(map[Scope]*Exporter)}
+	s := &Store{mode: mode, observer: observer, totals: totals, exporters: make(map[Scope]*Exporter),
+		parted: make(map[Scope]struct{})}
 	s.limits.Store(&limits)
 	return s
 }
@@ -125,6 +132,10 @@ func (s *Store) Exporter(scope Scope, now int64) *Exporter {
 	e.heard.Store(now)
 	e.bytes.Store(exporterBytes)
 	s.bytes.Add(exporterBytes)
+	if _, ok := s.parted[scope]; ok {
+		delete(s.parted, scope)
+		e.forgotten = now
+	}
 	s.exporters[scope] = e
 	s.known.Add(1)
 	return e
@@ -144,7 +155,15 @@ func (s *Store) evict(worthless func(*Exporter) int64) {
 		}
 	}
 	delete(s.exporters, worst.scope)
-	worst.leave()
+	if worst.leave() {
+		if len(s.parted) >= maxParted {
+			for other := range s.parted {
+				delete(s.parted, other)
+				break
+			}
+		}
+		s.parted[worst.scope] = struct{}{}
+	}
 	s.totals.Add(ledger.ExportersEvicted, 1)
 }
 
