@@ -209,10 +209,31 @@ func (s *Store) add(scope template.Scope, c *clock) {
 	}
 	if len(all) == 0 && len(s.clocks) >= s.scopes {
 		if oldest, ok := s.oldest(); ok {
-			s.remove(oldest)
+			s.evict(oldest)
 		}
 	}
+	if _, ok := s.forgotten[scope]; ok && len(all) == 0 {
+		s.forgotten[scope] = c.heard // what others of its ports said made room with it
+	}
 	s.clocks[scope] = append(s.clocks[scope], c)
+}
+
+// evict forgets a scope, and that its ports said different things where they did.
+func (s *Store) evict(scope template.Scope) {
+	all := s.clocks[scope]
+	differ := slices.ContainsFunc(all, func(c *clock) bool { return !same(c.initialized, all[0].initialized) })
+	if _, ok := s.forgotten[scope]; !ok && !differ {
+		s.remove(scope)
+		return
+	}
+	delete(s.clocks, scope)
+	s.forgotten[scope] = newest(all).heard
+	for other := range s.forgotten {
+		if len(s.forgotten) <= s.scopes {
+			break
+		}
+		delete(s.forgotten, other)
+	}
 }
 
 func (s *Store) remove(scope template.Scope) {

@@ -312,16 +312,22 @@ func (d *device) announce(c *collector) {
 	c.fleet.sync()
 }
 
-// data sends one record and returns what became of it: whether it was decoded by now, and which of it was wrong.
-func (d *device) data(c *collector, port uint16) (decoded, wrongLayout bool, rate uint64) {
+// record is the set of one more record.
+func (d *device) record() []byte {
 	d.number++
 	l := layouts[d.layout]
 	var b []byte
 	for _, element := range l {
 		b = append(b, u32(map[uint16]uint32{1: 1000 + d.number, 2: packetsOfTest, 10: inputOfTest}[element])...)
 	}
+	return set(300, b)
+}
+
+// data sends one record and returns what became of it: whether it was decoded by now, and which of it was wrong.
+func (d *device) data(c *collector, port uint16) (decoded, wrongLayout bool, rate uint64) {
+	record := d.record()
 	before := len(c.records)
-	d.send(c, port, 1, set(300, b))
+	d.send(c, port, 1, record)
 	if len(c.records) == before {
 		return false, false, 0
 	}

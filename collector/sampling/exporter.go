@@ -57,9 +57,12 @@ type Exporter struct {
 	// samplers are those subjects that flows may name, cards those that are line cards.
 	samplers, cards map[uint64]struct{}
 	byKind          [kinds]int
+	speakers        map[uint16]*speaker
 	count           int
 	// forgotten is when what made room, and nobody else says, was last heard.
 	forgotten [kinds]int64
+	// parted is since when the exporter is known again that made room while ports of it said different things, 0 where it did not.
+	parted int64
 	// newest is the latest of all told, the same for all who share the bucket; checked is when silent ones were last looked for;
 	// began is when the bucket's first was taken.
 	newest, checked, began int64
@@ -79,22 +82,26 @@ func (e *Exporter) Generation() uint64 { return e.generation.Load() }
 func (e *Exporter) Gone() bool { return e.gone.Load() }
 
 // inForce reports whether a counts at now.
-func (e *Exporter) inForce(a *announcement, now int64) bool {
-	return (e.newest-a.heard <= silence || e.awaited(a)) && now-a.heard <= e.store.TTL()
+func (e *Exporter) inForce(a *announcement, now int64) bool { return e.counts(a.port, a.heard, now) }
+
+// counts reports whether what a port announced at a time counts at now.
+func (e *Exporter) counts(port uint16, heard, now int64) bool {
+	return (e.newest-heard <= silence || e.awaited(port, heard)) && now-heard <= e.store.TTL()
 }
 
-// awaited reports whether a counts on though others were announced since: nobody was for an hour, as behind a link that was down, it
-// counted before, and its port has half an hour to be heard again. Else who comes back first would lend its rate to its neighbours.
-func (e *Exporter) awaited(a *announcement) bool {
-	if e.newest-e.resumed > retell || e.before-a.heard > silence || len(e.spoken) >= maxSpoken {
+// awaited reports whether what a port announced counts on though others announced since: nobody did for an hour, as behind a link that was
+// down, it counted before, and the port has half an hour to be heard again. Else who comes back first would lend its rate to its neighbours.
+func (e *Exporter) awaited(port uint16, heard int64) bool {
+	if e.newest-e.resumed > retell || e.before-heard > silence || len(e.spoken) >= maxSpoken {
 		return false
 	}
-	_, spoken := e.spoken[a.port]
+	_, spoken := e.spoken[port]
 	return !spoken
 }
 
 // hears notes that a port announced something, at a time.
 func (e *Exporter) hears(port uint16, at int64) {
+	e.speaker(port, at)
 	if e.resumed == 0 || at < e.resumed || len(e.spoken) >= maxSpoken {
 		return
 	}
@@ -131,6 +138,9 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 		return
 	}
 	revived := !e.inForce(a, now)
+	if revived {
+		e.generation.Add(1)
+	}
 	if a.rate != rate {
 		a.replace(rate, now)
 		a.heard, a.since, a.stamp, a.first = now, now, template.After(stamp, a.stamp, a.heard, now), stamp
@@ -187,6 +197,10 @@ func (e *Exporter) tell(subject uint64, a *announcement, now int64, refresh bool
 	d := e.describe(subject, a)
 	d.Refresh = refresh
 	e.store.observer.Learned(d)
+	if s := e.speakers[a.port]; !s.told {
+		s.told = true
+		e.tellRest(a.port, now)
+	}
 }
 
 // advance notes that something was heard at a time, here or as the bucket says. Where nothing was for long, others would take what is
@@ -211,9 +225,15 @@ func (e *Exporter) advance(at int64, here bool) {
 		for _, a := range all {
 			if young && !a.rival && before-a.heard <= silence && at-a.heard > silence && at-a.heard <= e.store.TTL() {
 				a.heard = at - retell - 1
+				e.speaker(a.port, a.heard)
 			}
-			if a.heard > a.told && at-a.told > retell && at-a.heard <= silence && (a.told != 0 || groups[a.group()].newest == a) {
+			g := groups[a.group()]
+			switch {
+			case a.heard <= a.told || at-a.told <= retell || at-a.heard > silence:
+			case a.told != 0, g.newest == a && g.keeper == nil:
 				e.tell(subject, a, max(at, e.checked), true)
+			case g.newest == a && at-g.told > retell:
+				e.keep(subject, g, a.heard, max(at, e.checked))
 			}
 		}
 	}
@@ -239,6 +259,7 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 	}
 	e.subjects[subject] = append(e.subjects[subject], a)
+	e.speak(a)
 	kind, _ := Split(subject)
 	switch kind {
 	case Sampler, Selector:
@@ -305,6 +326,11 @@ func (e *Exporter) remove(subject uint64, a *announcement) {
 	kind, _ := Split(subject)
 	e.byKind[kind]--
 	e.count--
+	if s := e.speakers[a.port]; s.count > 1 {
+		s.count--
+	} else {
+		delete(e.speakers, a.port)
+	}
 	if !e.gone.Load() {
 		e.store.count.Add(-1)
 	}
@@ -319,7 +345,12 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		e.began, e.checked = now, now+retell/2 // what the bucket has is not missed before it could be heard
 	}
 	e.advance(d.Heard, false)
-	defer e.hears(d.Key.Port, d.Heard)
+	defer func() {
+		e.hears(d.Key.Port, d.Heard)
+		if s := e.speakers[d.Key.Port]; s != nil {
+			s.told = true
+		}
+	}()
 	if a := e.find(d.Key.ID, d.Key.Scope.Domain, d.Key.Port, rate, d.Key.Layout != 0); a != nil {
 		order := template.Compare(d.Stamp, d.Heard, a.stamp, a.heard)
 		changed := a.rate != rate

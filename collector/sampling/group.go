@@ -17,6 +17,8 @@ type group struct {
 	// newest was heard last; told is when one of them was, as far as the bucket knows, 0 where it knows of none.
 	newest *announcement
 	told   int64
+	// keeper is the one of which the bucket was told last.
+	keeper *announcement
 	// since is when the first of them began.
 	since int64
 }
@@ -32,7 +34,10 @@ func (e *Exporter) groups(all []*announcement, now int64) map[groupKey]group {
 		if !ok || a.heard >= g.newest.heard {
 			g.newest = a
 		}
-		if g.told = max(g.told, a.told); !ok || a.since < g.since {
+		if a.told > g.told {
+			g.told, g.keeper = a.told, a
+		}
+		if !ok || a.since < g.since {
 			g.since = a.since
 		}
 		out[a.group()] = g
@@ -41,7 +46,7 @@ func (e *Exporter) groups(all []*announcement, now int64) map[groupKey]group {
 }
 
 // publish has the bucket know what a port says that has no key there: at once where no other port says so, or one said otherwise since the
-// bucket was told; else where it goes on to say it. e.mu is held.
+// bucket was told; else where it goes on to say it. What is to be said again is said of the port that stands for all. e.mu is held.
 func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 	groups := e.groups(e.subjects[subject], now)
 	own := groups[a.group()]
@@ -52,11 +57,21 @@ func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 		}
 	}
 	switch {
-	case own.told == 0, e.store.ownPortOnly && a.heard > a.since, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell,
-		now-own.told > e.store.TTL()/2, now-own.told > retell && e.misses(now):
+	case own.told == 0, e.speakers[a.port].told, e.store.ownPortOnly && a.heard > a.since, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell:
 		e.tell(subject, a, now, false)
 		e.tellOthers(subject, a, now)
+	case now-own.told > e.store.TTL()/2, now-own.told > retell && e.misses(now):
+		e.keep(subject, own, now, now)
+		e.tellOthers(subject, a, now)
 	}
+}
+
+// keep has the bucket know that a group was heard, of the port that stands for it already: a port that changes each time would leave one key
+// more each time. e.mu is held.
+func (e *Exporter) keep(subject uint64, g group, heard, now int64) {
+	g.keeper.heard = max(g.keeper.heard, heard)
+	e.speaker(g.keeper.port, heard)
+	e.tell(subject, g.keeper, now, true)
 }
 
 // tellOthers has the bucket know which ports say otherwise than a, of those that have no key there: others would take a's rate for theirs.

@@ -1,15 +1,15 @@
 package sampling
 
-// choose is what those that count say to a port: its own announcement; else what all say; else the one that began last, where none
+// choose is what those that count say to a port: its own announcement; where it announces nothing at all, what all say; else the one that began last, where none
 // of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed. What
 // devices that share a port dispute is a known 0: nobody else's rate stands in for it. So is what made room for others: it may be the
 // port's own.
 func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
 	all := e.subjects[subject]
 	var last, own *announcement
-	differ := false
+	differ, speaks := false, e.speaks(port, now)
 	for _, a := range all {
-		if !fits(a) || !e.inForce(a, now) {
+		if speaks && a.port != port || !fits(a) || !e.inForce(a, now) {
 			continue
 		}
 		if a.port == port {
@@ -28,7 +28,7 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 	if own != nil {
 		return own.rate, true
 	}
-	if e.missing(subject, now) {
+	if e.missing(subject, now) || !speaks && e.parted != 0 && now-e.parted <= silence {
 		return 0, true
 	}
 	if last == nil || e.store.ownPortOnly {
@@ -48,8 +48,9 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 // flows that they are about.
 func (e *Exporter) inDomain(subject uint64, domain uint32, port uint16, now int64) (rate uint64, known, own bool) {
 	here := func(a *announcement) bool { return a.domain == domain }
+	speaks := e.speaks(port, now)
 	for _, a := range e.subjects[subject] {
-		if here(a) && e.inForce(a, now) {
+		if here(a) && (a.port == port || !speaks) && e.inForce(a, now) {
 			rate, known = e.choose(subject, here, port, now)
 			return rate, known, true
 		}
@@ -122,11 +123,15 @@ func (e *Exporter) only(subjects map[uint64]struct{}, domain uint32, port uint16
 	if len(subjects) > maxOnly {
 		return shared{}
 	}
+	speaks := e.speaks(port, now)
 	for subject := range subjects {
 		rate, known, own := e.inDomain(subject, domain, port, now)
 		if !known {
 			// Neighbours that differ, or nobody: an announcement that does not count any more says nothing.
 			for _, a := range e.subjects[subject] {
+				if speaks && a.port != port {
+					continue
+				}
 				out.all.differ = out.all.differ || e.inForce(a, now)
 				out.here.differ = out.here.differ || a.domain == domain && e.inForce(a, now)
 			}

@@ -40,12 +40,17 @@ type Store struct {
 
 	mu        sync.RWMutex
 	exporters map[exporterKey]*Exporter
+	// parted are exporters that made room for others while ports of theirs said different things.
+	parted map[exporterKey]struct{}
 }
+
+// maxParted bounds the exporters that made room of which that is known.
+const maxParted = 1 << 14
 
 // NewStore returns an empty Store whose look-ups take part of the exporter's port as mode says. What happens is counted in totals.
 func NewStore(mode template.Mode, limits Limits, totals *ledger.Totals) *Store {
 	s := &Store{addressOnly: mode == template.ModeAddress, ownPortOnly: mode == template.ModeAddressPort, observer: template.Unobserved{},
-		totals: totals, exporters: make(map[exporterKey]*Exporter)}
+		totals: totals, exporters: make(map[exporterKey]*Exporter), parted: make(map[exporterKey]struct{})}
 	s.limits.Store(&limits)
 	return s
 }
@@ -93,8 +98,12 @@ func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
 		s.evict()
 	}
 	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{}),
-		cards: make(map[uint64]struct{})}
+		cards: make(map[uint64]struct{}), speakers: make(map[uint16]*speaker)}
 	e.heard.Store(now)
+	if _, ok := s.parted[key]; ok {
+		delete(s.parted, key)
+		e.parted = now
+	}
 	s.exporters[key] = e
 	s.known.Add(1)
 	return e
@@ -109,12 +118,21 @@ func (s *Store) evict() {
 	delete(s.exporters, oldest.key)
 	oldest.mu.Lock()
 	defer oldest.mu.Unlock()
+	if oldest.differs() {
+		if len(s.parted) >= maxParted {
+			for other := range s.parted {
+				delete(s.parted, other)
+				break
+			}
+		}
+		s.parted[oldest.key] = struct{}{}
+	}
 	oldest.gone.Store(true)
 	s.count.Add(-int64(oldest.count))
 	s.totals.Add(ledger.SamplingEvicted, uint64(oldest.count))
 	oldest.subjects, oldest.count = make(map[uint64][]*announcement), 0
 	oldest.samplers, oldest.cards = make(map[uint64]struct{}), make(map[uint64]struct{})
-	oldest.byKind = [kinds]int{}
+	oldest.speakers, oldest.byKind = make(map[uint16]*speaker), [kinds]int{}
 	oldest.generation.Add(1)
 }
 

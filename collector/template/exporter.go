@@ -52,15 +52,26 @@ func (e *Exporter) grow(by int64) {
 	}
 }
 
-// leave lets go of everything: a worker may still look at the exporter for a while.
-func (e *Exporter) leave() {
+// leave lets go of everything: a worker may still look at the exporter for a while. It reports whether ports said different things.
+func (e *Exporter) leave() (parted bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.store.bytes.Add(-e.bytes.Load())
 	e.gone.Store(true)
 	e.bytes.Store(0)
+	for _, m := range e.ids {
+		live := 0
+		for _, l := range m.layouts {
+			if !l.silent {
+				live++
+			}
+		}
+		parted = parted || live > 1
+	}
+	parted = parted || e.forgotten != 0
 	e.ids, e.layouts = make(map[uint16]*meanings), 0
 	e.generation.Add(1)
+	return parted
 }
 
 // Generation changes whenever a look-up may give another result, but for what time alone brings: see Template.

@@ -58,14 +58,21 @@ type Store struct {
 
 	mu        sync.RWMutex
 	exporters map[Scope]*Exporter
+	// parted are exporters that made room for others while ports of theirs said different things: whoever of them is heard first is not
+	// the only one.
+	parted map[Scope]struct{}
 }
+
+// maxParted bounds the exporters that made room of which that is known.
+const maxParted = 1 << 14
 
 // NewStore returns an empty Store. What happens to definitions is counted in totals. The observer may be nil.
 func NewStore(mode Mode, limits Limits, totals *ledger.Totals, observer Observer) *Store {
 	if observer == nil {
 		observer = Unobserved{}
 	}
-	s := &Store{mode: mode, observer: observer, totals: totals, exporters: make(map[Scope]*Exporter)}
+	s := &Store{mode: mode, observer: observer, totals: totals, exporters: make(map[Scope]*Exporter),
+		parted: make(map[Scope]struct{})}
 	s.limits.Store(&limits)
 	return s
 }
@@ -125,6 +132,10 @@ func (s *Store) Exporter(scope Scope, now int64) *Exporter {
 	e.heard.Store(now)
 	e.bytes.Store(exporterBytes)
 	s.bytes.Add(exporterBytes)
+	if _, ok := s.parted[scope]; ok {
+		delete(s.parted, scope)
+		e.forgotten = now
+	}
 	s.exporters[scope] = e
 	s.known.Add(1)
 	return e
@@ -144,7 +155,15 @@ func (s *Store) evict(worthless func(*Exporter) int64) {
 		}
 	}
 	delete(s.exporters, worst.scope)
-	worst.leave()
+	if worst.leave() {
+		if len(s.parted) >= maxParted {
+			for other := range s.parted {
+				delete(s.parted, other)
+				break
+			}
+		}
+		s.parted[worst.scope] = struct{}{}
+	}
 	s.totals.Add(ledger.ExportersEvicted, 1)
 }
 
@@ -185,6 +204,9 @@ func (s *Store) InStep(now int64) {
 // Await has data of ports that have said nothing wait until the Store has all of the bucket, see InStep, or until a time in nanoseconds since
 // 1970: what is not loaded yet may be theirs.
 func (s *Store) Await(until int64) { s.awaited.Store(until) }
+
+// Awaited reports whether the bucket is waited for at now: what else it has, such as a sampling rate, may be missing as well. It takes no lock.
+func (s *Store) Awaited(now int64) bool { return now < s.awaited.Load() }
 
 // untold is until when others may have heard what the Store was not told: now, while the bucket is out of step; else the end of that.
 func (s *Store) untold(now int64) int64 {

@@ -2,8 +2,11 @@ package netflow
 
 import (
 	"bytes"
+	"slices"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // heldSet is a data set whose template is not known yet.
@@ -15,6 +18,8 @@ type heldSet struct {
 	tag     uint64
 	since   int64 // Datagram.Moment
 	done    bool  // decoded or dropped: the queue skips it
+	// early: its template is known, and only what the bucket may say beside, such as the rate, is waited for. It is read, not dropped.
+	early bool
 }
 
 // heldOverhead is counted for each held set beside its payload, so that small ones are bounded too.
@@ -42,8 +47,31 @@ func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
 		d.held.drop(d, s.held[0], ledger.SetsExpiredOverflow)
 	}
 	d.held.shrink(d, d.settings.HeldBytes-size)
+	d.put(&heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now})
+}
+
+// holdEarly puts a set aside whose template is known, where the bucket is not loaded yet: its rate, or since when its exporter counts, may be
+// there. It reports whether it did: such a set pushes out no other one.
+func (d *Decoder) holdEarly(s *session, h *header, id uint16, payload []byte) bool {
+	if !d.settings.Hold || !d.store.Awaited(d.now) {
+		return false
+	}
+	size := len(payload) + heldOverhead
+	if s.heldBytes+size > d.settings.HeldBytesPerExporter || d.held.bytes+size > d.settings.HeldBytes {
+		return false
+	}
+	d.put(&heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now, early: true})
+	s.retry = min(s.retry, d.now+askAgain)
+	return true
+}
+
+// askAgain is how often what waits asks whether the bucket was loaded, in nanoseconds.
+const askAgain = int64(100 * time.Millisecond)
+
+// put holds a set for which there is room.
+func (d *Decoder) put(set *heldSet) {
 	d.held.compact()
-	set := &heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now}
+	s, size := set.session, set.size()
 	d.held.queue = append(d.held.queue, set)
 	d.held.bytes += size
 	d.held.count++
@@ -136,8 +164,44 @@ func (q *heldSets) forget(set *heldSet) {
 }
 
 func (q *heldSets) drop(d *Decoder, set *heldSet, reason ledger.Counter) {
+	if set.early && d.readEarly(set) {
+		return
+	}
 	d.withTag(set.tag, func() { d.drop(reason, set.session, set.id, nil) })
 	q.forget(set)
+}
+
+// readEarly reads a set that cannot wait for the bucket any longer, with what is known, and reports whether its template still is.
+func (d *Decoder) readEarly(set *heldSet) bool {
+	s := set.session
+	d.refresh(s)
+	p := d.plan(s, set.id)
+	if p == nil {
+		return false
+	}
+	d.refreshRates(s)
+	d.readHeld(set, p)
+	d.held.forget(set)
+	return true
+}
+
+// readFormer reads what waits for the bucket only, before its port says with t that it means something else from now on.
+func (d *Decoder) readFormer(s *session, t *template.Template) {
+	for _, set := range slices.Clone(s.held) {
+		if !set.early || set.id != t.ID {
+			continue
+		}
+		if p := d.plan(s, t.ID); p != nil && !p.template.SameLayout(t) {
+			d.readEarly(set)
+		}
+	}
+}
+
+// readHeld decodes a held set, and counts it.
+func (d *Decoder) readHeld(set *heldSet, p *plan) {
+	d.withTag(set.tag, func() { d.decodeSet(set.session, &set.header, p, set.payload) })
+	d.count(ledger.SetsReleased, set.session, 1)
+	d.count(ledger.SetsDecoded, set.session, 1)
 }
 
 func (q *heldSets) dropAll(d *Decoder, s *session, reason ledger.Counter) {
@@ -188,13 +252,15 @@ func (d *Decoder) release(s *session) {
 	var waiting []*heldSet
 	for _, set := range kept {
 		p := d.plan(s, set.id)
+		if p != nil && p.template.Kind == template.KindData && d.store.Awaited(d.now) {
+			set.early, s.retry = true, min(s.retry, d.now+askAgain)
+			p = nil
+		}
 		if p == nil {
 			waiting = append(waiting, set)
 			continue
 		}
-		d.withTag(set.tag, func() { d.decodeSet(s, &set.header, p, set.payload) })
-		d.count(ledger.SetsReleased, s, 1)
-		d.count(ledger.SetsDecoded, s, 1)
+		d.readHeld(set, p)
 		s.book.Waiting--
 		set.done = true
 		d.held.bytes -= set.size()

@@ -168,12 +168,18 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			all = false
 		default:
 			d.refresh(s)
-			p := d.plan(s, id)
+			known := d.plan(s, id)
+			p := known
 			if len(d.taught) > 0 {
 				p = d.planTaught(p, id)
 			}
 			if p == nil {
 				d.hold(s, h, id, body)
+				all = false
+				continue
+			}
+			// What only its own message says of it is not known any more when it was held.
+			if p == known && p.template.Kind == template.KindData && d.holdEarly(s, h, id, body) {
 				all = false
 				continue
 			}
@@ -251,6 +257,10 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 		b = b[n:]
 		switch {
 		case err == nil:
+			if len(s.held) > 0 {
+				d.refresh(s)
+				d.readFormer(s, t)
+			}
 			d.exporterOf(s).LearnTemplate(s.key.port, t, stamp, d.now)
 			if len(d.taught) < maxTaught {
 				d.taught = append(d.taught, taught{t, nil})

@@ -133,6 +133,9 @@ func (d *Decoder) exporterOf(s *session) *template.Exporter {
 func (d *Decoder) plan(s *session, id uint16) *plan {
 	known, ok := s.plans[id]
 	if ok && d.now < known.until || s.exporter == nil {
+		if ok && known.plan == nil {
+			s.retry = min(s.retry, known.until)
+		}
 		return known.plan
 	}
 	t, until := s.exporter.Template(s.key.port, id, d.now)
