@@ -32,7 +32,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 	r.exporters = exporters.NewLister(r.Client, manager.GetCache())
 	r.files = exporters.NewFiles(r.Reader, r.Clock)
 	keeper, err := exporters.New(exporters.Keeper{
-		Client: r.Client, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
+		Client: r.Client, Reader: r.Reader, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
 			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err

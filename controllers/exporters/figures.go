@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"cmp"
+	"hash/maphash"
 	"maps"
 	"net/netip"
 	"slices"
@@ -44,6 +45,8 @@ type Figures struct {
 	Domains   map[uint32]bool
 	Ports     map[uint16]bool
 	Said      Said
+	// from stands for the collectors that have a part in these figures, and when each began.
+	from uint64
 }
 
 // protocols are the words that collectors have for them (decode.Protocol).
@@ -83,6 +86,14 @@ func (f *Figures) init() {
 		f.Protocols, f.Nodes, f.Domains, f.Ports = make(map[string]bool), make(map[string]string), make(map[uint32]bool), make(map[uint16]bool)
 	}
 }
+
+// part that a collector has in figures, by its pod and when it began.
+type part struct {
+	pod   string
+	began int64
+}
+
+var seed = maphash.MakeSeed()
 
 // sum adds up what several collectors say, page by page. Spans are kept until all have spoken: only together they tell what is missing.
 type sum struct {
@@ -126,6 +137,7 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			f.init()
 			s.addresses[address] = f
 		}
+		f.from += maphash.Comparable(seed, part{pod.Name, page.Started.UnixNano()})
 		f.Received, f.Refused, f.Waiting, f.Records = f.Received+e.Received, f.Refused+e.Refused, f.Waiting+e.SetsWaiting, f.Records+e.Records
 		if e.Volume != nil {
 			f.Volume.Add(*e.Volume)

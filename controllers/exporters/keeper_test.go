@@ -75,7 +75,7 @@ func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keeper, err = New(Keeper{Client: c, Exporters: NewLister(c, nil), Events: w.events, Clock: w.clock,
+	w.keeper, err = New(Keeper{Client: c, Reader: c, Exporters: NewLister(c, nil), Events: w.events, Clock: w.clock,
 		Collectors: func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			return []observation.Pod{{Name: "edge-a", Node: "node-a", Address: host, Port: int32(number)}}, nil
 		},
