@@ -47,6 +47,8 @@ type Figures struct {
 	Said      Said
 	// from stands for the collectors that have a part in these figures, and when each began.
 	from uint64
+	// numbered is what Sent and Missed are made of.
+	numbered numbered
 }
 
 // protocols are the words that collectors have for them (decode.Protocol).
@@ -91,6 +93,12 @@ func (f *Figures) init() {
 type part struct {
 	pod   string
 	began int64
+}
+
+// streamPart that a collector has of a stream.
+type streamPart struct {
+	key ledger.StreamKey
+	pod string
 }
 
 var seed = maphash.MakeSeed()
@@ -157,12 +165,12 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
 		for j := range e.Streams {
 			f.Said.stream(protocol, &e.Streams[j], pod.Node)
-			s.stream(f, address, protocol, &e.Streams[j], page.Time, now)
+			s.stream(f, pod.Name, address, protocol, &e.Streams[j], page.Time, now)
 		}
 	}
 }
 
-func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *status.Stream, made, now time.Time) {
+func (s *sum) stream(f *Figures, pod string, address netip.Addr, protocol string, stream *status.Stream, made, now time.Time) {
 	// How long ago by the collector's clock: clocks that differ do not matter.
 	if heard := now.Add(-max(made.Sub(stream.LastSeen), 0)); heard.After(f.LastHeard) {
 		f.LastHeard = heard
@@ -179,6 +187,7 @@ func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *st
 		f.Ports[stream.Port] = true
 	}
 	key := ledger.StreamKey{Exporter: address.String(), Port: stream.Port, Protocol: protocol, Domain: stream.Domain}
+	f.numbered.of += maphash.Comparable(seed, streamPart{key, pod})
 	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
 }
 
@@ -193,6 +202,7 @@ func (s *sum) end() map[netip.Addr]*Figures {
 			spans[i] = parts[i].span
 		}
 		union, _ := ledger.Union(spans)
+		f.numbered.add(&union, len(parts))
 		f.Sequences++
 		f.Sent += union.Length()
 		f.Units += union.Units

@@ -63,6 +63,11 @@ func TestAddressesAreBoundedAndThoseThatAreKnownFindRoom(t *testing.T) {
 	}
 }
 
+// sequence of which so many units were sent, and so many of these are missing.
+func sequence(sent, missed uint64) numbered {
+	return numbered{sequences: 1, parts: 1, sent: sent, missed: int64(missed)}
+}
+
 func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *testing.T) {
 	s := &sender{}
 	sent, missed, from := uint64(1000), uint64(500), uint64(1) // long ago
@@ -73,7 +78,7 @@ func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *test
 		if !whole {
 			from++
 		}
-		s.take(&Figures{Received: sent, Records: sent, Sent: sent, Missed: missed, from: from}, now, whole, false)
+		s.take(&Figures{Received: sent, Records: sent, from: from, numbered: sequence(sent, missed)}, now, whole, false)
 	}
 	for range 6 {
 		look(true, 0)
@@ -113,7 +118,7 @@ func TestTheSilenceBeforeADeviceSendsAgainIsNotInItsRate(t *testing.T) {
 		look := func(during time.Duration, perLook uint64) {
 			for range during / (10 * time.Second) {
 				now, sent = now.Add(10*time.Second), sent+perLook
-				s.take(&Figures{Received: sent, Records: sent, Sent: sent + missed, Missed: missed}, now, true, false)
+				s.take(&Figures{Received: sent, Records: sent, numbered: sequence(sent+missed, missed)}, now, true, false)
 			}
 		}
 		look(10*time.Minute, 100)

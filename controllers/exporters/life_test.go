@@ -154,7 +154,7 @@ func TestACollectorThatWasMuteForLongBeginsAnewInTheFigures(t *testing.T) {
 	l := newLife(t, "a", "b")
 	l.looks(20, func(int) { l.send("a", 50, 0); l.send("b", 50, 0) })
 	l.collectors["b"].mute = true
-	l.looks(60, func(int) { l.send("a", 50, 0); l.send("b", 50, 0) })
+	l.looks(100, func(int) { l.send("a", 50, 0); l.send("b", 50, 0) })
 	if s := &l.o.Status; s.Collectors != 1 || *s.RecordsPerSecond != 50 {
 		t.Errorf("%d collectors, %d records a second", s.Collectors, *s.RecordsPerSecond)
 	}
@@ -353,6 +353,25 @@ func TestNoObjectGoesForASilenceThatNobodyLookedAt(t *testing.T) {
 		c := choose(objects, nil, 10, look, noon)
 		if got := fmt.Sprint(len(c.remove)); (got == "1") != (name == "looks for a day") {
 			t.Errorf("%s: %s removed", name, got)
+		}
+	}
+}
+
+// What was lost long ago is not what is lost now, and what the device sent while nobody heard it is.
+func TestADeviceThatComesBackAfterASilenceHasLostWhatItSentMeanwhileAndNoMore(t *testing.T) {
+	for name, meanwhile := range map[string]uint64{"it was off": 0, "it was cut off": 2000} {
+		l := newLife(t, "a")
+		l.looks(60, func(int) { l.send("a", 100, 10) })
+		l.looks(150, func(int) {})
+		l.looks(12, func(i int) {
+			if i == 0 {
+				l.collectors["a"].Streams[0].Span.Next += meanwhile
+			}
+			l.send("a", 100, 0)
+		})
+		w := l.m.senders[router].window()
+		if w == nil || w.Sent != 1200+meanwhile || w.Missed != meanwhile {
+			t.Errorf("%s: %+v", name, w)
 		}
 	}
 }

@@ -64,13 +64,14 @@ func (w *Window) add(o *Window) {
 	w.NamingUnknown = w.NamingUnknown || o.NamingUnknown
 }
 
-// sample is what was counted at one time. Of sent and missed, only differences count.
+// sample is what was counted at one time.
 type sample struct {
-	from                                                uint64 // see Figures
-	at                                                  time.Time
-	received, refused, undecoded, records, sent, missed uint64
-	volume                                              ledger.Volume
-	naming                                              ledger.Naming
+	from                                        uint64 // see Figures
+	at                                          time.Time
+	received, refused, undecoded, records, sent uint64
+	missed                                      int64
+	volume                                      ledger.Volume
+	naming                                      ledger.Naming
 }
 
 // sender is what is remembered of an address from look to look.
@@ -81,6 +82,11 @@ type sender struct {
 	grew    int // looks in which more had come than before
 	samples []sample
 	last    sample
+	// numbered is as it was when there last were sequences, and sent and missed are what came to them at all looks that went on from the one
+	// before.
+	numbered numbered
+	sent     uint64
+	missed   int64
 	// gap: at the looks since last, a collector did not answer that may have a part of the figures.
 	gap bool
 }
@@ -106,19 +112,19 @@ func (s *sender) take(f *Figures, now time.Time, whole, unanswered bool) {
 	if s.gap = !goesOn && unanswered && len(s.samples) > 0 && now.Sub(s.last.at) < windowTime; s.gap {
 		return // until it is known whether they go on
 	}
-	n := sample{f.from, now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed, f.Volume, f.Naming}
+	if n := &f.numbered; n.sequences > 0 { // none while it is silent for long: what it sent meanwhile its sequence tells
+		if goesOn && n.goesOn(&s.numbered) {
+			s.sent, s.missed = s.sent+n.sent-s.numbered.sent, s.missed+n.missed-s.numbered.missed
+		}
+		s.numbered = *n
+	}
+	n := sample{f.from, now, f.Received, f.Refused, f.Undecoded, f.Records, s.sent, s.missed, f.Volume, f.Naming}
 	l := s.last
 	switch {
 	case !goesOn || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records:
 		s.samples = nil // something began anew
 	case n.received > l.received && s.silent():
 		s.samples = []sample{l} // what it sends now is not to be spread over the silence; what it sent meanwhile, its sequence tells
-	}
-	if n.sent < l.sent { // a sequence began anew, or is told of no more: what is left of the others has not become less
-		for i := range s.samples {
-			s.samples[i].sent += n.sent - l.sent
-			s.samples[i].missed += n.missed - l.missed
-		}
 	}
 	s.last = n
 	for len(s.samples) > 1 && now.Sub(s.samples[1].at) >= windowTime {
@@ -149,7 +155,7 @@ func (s *sender) window() *Window {
 	naming := b.naming
 	naming.Sub(&a.naming)
 	return &Window{Time: b.at.Sub(a.at), Received: b.received - a.received, Refused: b.refused - a.refused, Undecoded: b.undecoded - a.undecoded,
-		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: uint64(max(0, int64(b.missed-a.missed))), Volume: volume,
+		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: uint64(max(0, b.missed-a.missed)), Volume: volume,
 		VolumeUnknown: max(volume.Bytes, volume.Scaled) > math.MaxInt64, Naming: naming,
 		NamingUnknown: backwards(&naming)}
 }
@@ -268,7 +274,7 @@ func (m *memory) absent(found map[netip.Addr]*Figures, now time.Time) {
 			delete(m.senders, address) // no collector has anything of it
 			continue
 		}
-		one.samples, one.last, one.gap = nil, sample{}, false
+		one.samples, one.last, one.gap, one.numbered = nil, sample{}, false, numbered{}
 		one.figures = &Figures{Records: one.figures.Records}
 	}
 }
