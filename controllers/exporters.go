@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,7 +31,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 	r.exporters = exporters.NewLister(r.Client, manager.GetCache())
 	r.files = exporters.NewFiles(r.Reader, r.Clock)
 	keeper, err := exporters.New(exporters.Keeper{
-		Client: r.Client, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
+		Client: r.Client, Reader: r.Reader, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
 			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err
@@ -64,19 +63,6 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 		return fmt.Errorf("adding what keeps FlowExporters: %w", err)
 	}
 	return nil
-}
-
-// hasExporters reports whether the kind FlowExporter is installed: Helm leaves the definitions as they are when it upgrades, and fleets go on
-// without it. One that comes later is found when the operator starts again.
-func hasExporters(manager ctrl.Manager) bool {
-	kind := v1alpha1.SchemeGroupVersion.WithKind("FlowExporter")
-	_, err := manager.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
-	if !meta.IsNoMatchError(err) {
-		return true // it is there, or the API server did not say: the watch will tell
-	}
-	manager.GetLogger().Info("the kind FlowExporter is not installed: there is nothing to see of single exporters. Install all definitions of this "+
-		"version, and restart the operator", "definition", kind.Group+"/"+kind.Version+" "+kind.Kind)
-	return false
 }
 
 // devices are what FlowExporters ask of a fleet's collectors, and asked what they are made of; none where exporters.objects is Off, or without

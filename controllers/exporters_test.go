@@ -113,11 +113,14 @@ func TestOnlyPodsOfTheFleetsDaemonSetAreAskedForExporters(t *testing.T) {
 	}
 }
 
-// withoutExporters is an API server that does not have the kind FlowExporter.
-type withoutExporters struct{ next http.RoundTripper }
+// withoutKind is an API server that does not have one of the project's kinds.
+type withoutKind struct {
+	next http.RoundTripper
+	kind string
+}
 
-func (w withoutExporters) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.Contains(r.URL.Path, "/flowexporters") {
+func (w withoutKind) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, "/"+strings.ToLower(w.kind)+"s") {
 		return &http.Response{StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: http.NoBody, Request: r}, nil
 	}
 	if r.URL.Path == "/apis" { // of groups, and not all that is in them in one answer
@@ -132,7 +135,7 @@ func (w withoutExporters) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(answer.Body).Decode(list); err != nil {
 		return nil, err
 	}
-	list.APIResources = slices.DeleteFunc(list.APIResources, func(one metav1.APIResource) bool { return one.Kind == "FlowExporter" })
+	list.APIResources = slices.DeleteFunc(list.APIResources, func(one metav1.APIResource) bool { return one.Kind == w.kind })
 	text, err := json.Marshal(list)
 	if err != nil {
 		return nil, err
@@ -142,12 +145,19 @@ func (w withoutExporters) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// Helm installs definitions once: who upgrades the operator may not have the kind yet.
-func TestFleetsAreKeptWhereTheKindFlowExporterIsNotInstalled(t *testing.T) {
-	w := newWorld(t)
-	fc := w.create("edge")
-	startOperator(w, w.s, w.namespace, operatorOptions{between: func(next http.RoundTripper) http.RoundTripper { return withoutExporters{next} }})
-	natstest.Eventually(t, "the fleet has its configuration", func() bool {
-		return w.exists(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}})
-	})
+// Helm installs definitions once: who upgrades the operator may not have all kinds yet.
+func TestFleetsAreKeptWhereAnotherKindIsNotInstalled(t *testing.T) {
+	for _, kind := range []string{"FlowExporter", "FlowSink"} {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t)
+			fc := w.create("edge")
+			o := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, syncTimeout: 5 * time.Second,
+				between: func(next http.RoundTripper) http.RoundTripper { return withoutKind{next, kind} }})
+			natstest.Eventually(t, "the fleet has its configuration", func() bool {
+				return w.exists(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}})
+			})
+			time.Sleep(8 * time.Second) // longer than it waits for a kind that it watches
+			o.stop()                    // tells whether it has ended before
+		})
+	}
 }

@@ -79,6 +79,8 @@ type operatorOptions struct {
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
 	sinksInterval time.Duration
+	// syncTimeout ends the operator where FlowSinks cannot be watched for so long; 0 for the usual one.
+	syncTimeout time.Duration
 	// namespaces that it looks after beside its first.
 	namespaces []string
 	// user that the operator is; nil for one with the rights of config/rbac.
@@ -155,7 +157,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 			t.Fatal(err)
 		}
 		o.readers = sinks.readers
-		if err := sinks.setup(manager, controller.Options{NewQueue: o.sinkQueue.make}); err != nil {
+		if err := sinks.setup(manager, controller.Options{NewQueue: o.sinkQueue.make, CacheSyncTimeout: options.syncTimeout}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -163,7 +163,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
 	}
-	if hasExporters(manager) {
+	if installed(manager, "FlowExporter", "there is nothing to see of single exporters") {
 		if err := r.keepExporters(manager, notify); err != nil {
 			return err
 		}

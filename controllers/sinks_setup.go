@@ -29,7 +29,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
-// Setup registers the reconciler with a manager. The kind FlowSink has to be installed.
+// Setup registers the reconciler with a manager. Where the kind FlowSink is not installed, it logs that and registers nothing.
 func (r *SinkReconciler) Setup(manager ctrl.Manager) error {
 	if err := r.register(metrics.Registry); err != nil {
 		return fmt.Errorf("registering the metrics of FlowSinks: %w", err)
@@ -51,6 +51,9 @@ func (r *SinkReconciler) register(registerer prometheus.Registerer) (err error) 
 }
 
 func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options) error {
+	if !installed(manager, "FlowSink", "no flows are stored") {
+		return nil
+	}
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}

@@ -33,8 +33,9 @@ type candidate struct {
 }
 
 // choose picks up to most exporters for objects: those of which something was decoded first, then those that have an object, then
-// those that were heard first. So a flood of senders that come and go pushes none out that stays.
-func choose(objects []*v1alpha1.FlowExporter, senders map[netip.Addr]*sender, most int, now time.Time) (out choice) {
+// those that were heard first. So a flood of senders that come and go pushes none out that stays. Who was silent for long goes where the look
+// tells that: those who were not asked, by an operator that was away or of collectors that do not answer, may have been heard since.
+func choose(objects []*v1alpha1.FlowExporter, senders map[netip.Addr]*sender, most int, look Look, now time.Time) (out choice) {
 	taken := declaredAddresses(objects)
 	var all []candidate
 	for _, o := range objects {
@@ -50,7 +51,7 @@ func choose(objects []*v1alpha1.FlowExporter, senders map[netip.Addr]*sender, mo
 		if s != nil && s.heard.After(heard) {
 			heard = s.heard
 		}
-		if taken[address] || now.Sub(heard) >= expires {
+		if taken[address] || now.Sub(heard) >= expires && look.tellsSilence(now) {
 			out.remove = append(out.remove, o)
 			taken[address] = true
 			continue

@@ -24,6 +24,9 @@ func found(address string, made time.Time, records int64) *v1alpha1.FlowExporter
 	return o
 }
 
+// settledLook tells who is silent.
+var settledLook = Look{Since: noon.Add(-time.Hour), Collectors: 1}
+
 // flood is so many senders that are not decoded, and each look hears more of.
 func flood(n int) map[netip.Addr]*sender {
 	out := make(map[netip.Addr]*sender)
@@ -40,7 +43,7 @@ func TestOneDatagramMakesNoObject(t *testing.T) {
 	for _, s := range senders {
 		s.grew = 1
 	}
-	if c := choose(nil, senders, 1000, noon); len(c.make) != 0 || c.leftOut != 0 {
+	if c := choose(nil, senders, 1000, settledLook, noon); len(c.make) != 0 || c.leftOut != 0 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -51,7 +54,7 @@ func TestAFloodMakesNoMoreThanTheLimitAndPushesOutNobodyThatIsDecoded(t *testing
 	senders[netip.MustParseAddr("192.0.2.1")] = &sender{figures: &Figures{Received: 9, Records: 9}, grew: 9, heard: noon}
 	late := netip.MustParseAddr("192.0.2.4")
 	senders[late] = &sender{figures: &Figures{Received: 9, Records: 9}, grew: 2, first: noon.Add(time.Hour), heard: noon}
-	c := choose(objects, senders, 10, noon)
+	c := choose(objects, senders, 10, settledLook, noon)
 	if len(c.remove) != 0 || len(c.make) != 8 || c.make[0] != late || c.leftOut != 4993 {
 		t.Errorf("%d made, %d removed, %d left out", len(c.make), len(c.remove), c.leftOut)
 	}
@@ -60,7 +63,7 @@ func TestAFloodMakesNoMoreThanTheLimitAndPushesOutNobodyThatIsDecoded(t *testing
 	for i := range 10 {
 		objects = append(objects, found(fmt.Sprintf("10.0.0.%d", i+1), noon.Add(time.Duration(i)*time.Second), 0))
 	}
-	c = choose(objects, senders, 10, noon)
+	c = choose(objects, senders, 10, settledLook, noon)
 	if len(c.make) != 2 || len(c.remove) != 2 || c.remove[0].Name != "edge-10.0.0.9" {
 		t.Errorf("%+v", c)
 	}
@@ -75,11 +78,11 @@ func TestObjectsGoAfterADayOfSilenceAndWhereOneIsDeclared(t *testing.T) {
 	forged := declared("192.0.2.4") // the label alone makes nobody's object the operator's
 	forged.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 	forged.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))
-	c := choose([]*v1alpha1.FlowExporter{old, quiet, twice, declared("192.0.2.3"), forged}, nil, 10, noon)
+	c := choose([]*v1alpha1.FlowExporter{old, quiet, twice, declared("192.0.2.3"), forged}, nil, 10, settledLook, noon)
 	if len(c.remove) != 2 || c.remove[0].Name != "edge-192.0.2.1" || c.remove[1].Name != "edge-192.0.2.3" {
 		t.Errorf("%+v", c)
 	}
-	if c := choose([]*v1alpha1.FlowExporter{quiet, declared("192.0.2.9")}, flood(5), 0, noon); len(c.remove) != 1 || len(c.make) != 0 {
+	if c := choose([]*v1alpha1.FlowExporter{quiet, declared("192.0.2.9")}, flood(5), 0, settledLook, noon); len(c.remove) != 1 || len(c.make) != 0 {
 		t.Errorf("with Declared: %+v", c)
 	}
 }

@@ -26,13 +26,15 @@ func complete(f *Facts, sending condition) (c condition, known bool) {
 	case figures.LeftOut, figures.Sequences == 0 && f.Look.Unfollowed:
 		return condition{metav1.ConditionUnknown, ReasonTooManySequences, "the device has more sequences than are followed (64 a collector, and no more than " +
 			"exporters.limits.exporterMetrics of all): what is missing cannot be told"}, true
+	case f.noFlows():
+		return withoutFlows(w, "what is missing of what it numbers cannot be told (IPFIX numbers flows only)"), true
 	case w == nil || w.Sent == 0:
 		return f.keep(v1alpha1.ConditionComplete), true
 	}
 	text := fmt.Sprintf("%s of the last %s is missing (%d of %d that the device numbered)", percent(w), minutes(w), w.Missed, w.Sent)
 	most := maxLoss(f.Exporter)
 	switch {
-	case loss(w) > most && f.Look.Unanswered > 0:
+	case loss(w) > most && f.unanswered():
 		return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they received, and the others miss "+
 			"more than spec.maxLoss: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}, true
 	case loss(w) > most && f.Look.Unfollowed:

@@ -46,6 +46,17 @@ func decoding(f *Facts, sending condition) condition {
 	return condition{metav1.ConditionTrue, ReasonDecoded, fmt.Sprintf("all that came in the last %s was read", minutes(w))}
 }
 
+// noFlows reports that all that is judged has neither a flow nor anything that its sequence counts, as of a device that sends templates only.
+func (f *Facts) noFlows() bool {
+	w := f.Window
+	return w != nil && w.Time >= windowTime-sampleEvery && w.Sent == 0 && w.Records == 0 && w.Received > 0
+}
+
+// withoutFlows is what is said where noFlows holds: so what cannot be told.
+func withoutFlows(w *Window, so string) condition {
+	return condition{metav1.ConditionUnknown, ReasonNoFlows, fmt.Sprintf("the device sends, and had no flow in the last %s, so that %s", minutes(w), so)}
+}
+
 // minutes is how long a window is, such as 5m or 1m10s.
 func minutes(w *Window) string { return span(w.Time) }
 

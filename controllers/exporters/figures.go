@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"cmp"
+	"hash/maphash"
 	"maps"
 	"net/netip"
 	"slices"
@@ -44,6 +45,10 @@ type Figures struct {
 	Domains   map[uint32]bool
 	Ports     map[uint16]bool
 	Said      Said
+	// from stands for the collectors that have a part in these figures, and when each began.
+	from uint64
+	// numbered is what Sent and Missed are made of.
+	numbered numbered
 }
 
 // protocols are the words that collectors have for them (decode.Protocol).
@@ -83,6 +88,20 @@ func (f *Figures) init() {
 		f.Protocols, f.Nodes, f.Domains, f.Ports = make(map[string]bool), make(map[string]string), make(map[uint32]bool), make(map[uint16]bool)
 	}
 }
+
+// part that a collector has in figures, by its pod and when it began.
+type part struct {
+	pod   string
+	began int64
+}
+
+// streamPart that a collector has of a stream.
+type streamPart struct {
+	key ledger.StreamKey
+	pod string
+}
+
+var seed = maphash.MakeSeed()
 
 // sum adds up what several collectors say, page by page. Spans are kept until all have spoken: only together they tell what is missing.
 type sum struct {
@@ -126,6 +145,7 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			f.init()
 			s.addresses[address] = f
 		}
+		f.from += maphash.Comparable(seed, part{pod.Name, page.Started.UnixNano()})
 		f.Received, f.Refused, f.Waiting, f.Records = f.Received+e.Received, f.Refused+e.Refused, f.Waiting+e.SetsWaiting, f.Records+e.Records
 		if e.Volume != nil {
 			f.Volume.Add(*e.Volume)
@@ -145,12 +165,12 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
 		for j := range e.Streams {
 			f.Said.stream(protocol, &e.Streams[j], pod.Node)
-			s.stream(f, address, protocol, &e.Streams[j], page.Time, now)
+			s.stream(f, pod.Name, address, protocol, &e.Streams[j], page.Time, now)
 		}
 	}
 }
 
-func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *status.Stream, made, now time.Time) {
+func (s *sum) stream(f *Figures, pod string, address netip.Addr, protocol string, stream *status.Stream, made, now time.Time) {
 	// How long ago by the collector's clock: clocks that differ do not matter.
 	if heard := now.Add(-max(made.Sub(stream.LastSeen), 0)); heard.After(f.LastHeard) {
 		f.LastHeard = heard
@@ -167,6 +187,7 @@ func (s *sum) stream(f *Figures, address netip.Addr, protocol string, stream *st
 		f.Ports[stream.Port] = true
 	}
 	key := ledger.StreamKey{Exporter: address.String(), Port: stream.Port, Protocol: protocol, Domain: stream.Domain}
+	f.numbered.of += maphash.Comparable(seed, streamPart{key, pod})
 	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
 }
 
@@ -181,6 +202,7 @@ func (s *sum) end() map[netip.Addr]*Figures {
 			spans[i] = parts[i].span
 		}
 		union, _ := ledger.Union(spans)
+		f.numbered.add(&union, len(parts))
 		f.Sequences++
 		f.Sent += union.Length()
 		f.Units += union.Units

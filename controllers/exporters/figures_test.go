@@ -63,14 +63,22 @@ func TestAddressesAreBoundedAndThoseThatAreKnownFindRoom(t *testing.T) {
 	}
 }
 
+// sequence of which so many units were sent, and so many of these are missing.
+func sequence(sent, missed uint64) numbered {
+	return numbered{sequences: 1, parts: 1, sent: sent, missed: int64(missed)}
+}
+
 func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *testing.T) {
 	s := &sender{}
-	sent, missed := uint64(1000), uint64(500) // long ago
+	sent, missed, from := uint64(1000), uint64(500), uint64(1) // long ago
 	now := noon
 	look := func(whole bool, lost uint64) {
 		now = now.Add(10 * time.Second)
 		sent, missed = sent+100, missed+lost
-		s.take(&Figures{Received: sent, Records: sent, Sent: sent, Missed: missed}, now, whole)
+		if !whole {
+			from++
+		}
+		s.take(&Figures{Received: sent, Records: sent, from: from, numbered: sequence(sent, missed)}, now, whole, false)
 	}
 	for range 6 {
 		look(true, 0)
@@ -89,7 +97,7 @@ func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *test
 	if w := s.window(); w != nil {
 		t.Errorf("after a collector was replaced: %+v", w)
 	}
-	if s.grew != 47 || !s.heard.Equal(now.Add(-10*time.Second)) {
+	if s.grew != 46 || !s.heard.Equal(now.Add(-10*time.Second)) {
 		t.Errorf("it grew %d times, and was heard at %s", s.grew, s.heard)
 	}
 }
@@ -110,7 +118,7 @@ func TestTheSilenceBeforeADeviceSendsAgainIsNotInItsRate(t *testing.T) {
 		look := func(during time.Duration, perLook uint64) {
 			for range during / (10 * time.Second) {
 				now, sent = now.Add(10*time.Second), sent+perLook
-				s.take(&Figures{Received: sent, Records: sent, Sent: sent + missed, Missed: missed}, now, true)
+				s.take(&Figures{Received: sent, Records: sent, numbered: sequence(sent+missed, missed)}, now, true, false)
 			}
 		}
 		look(10*time.Minute, 100)

@@ -45,6 +45,7 @@ const (
 	ReasonNoRoom            = "NoRoomForItsFigures"
 	ReasonMeasuring         = "Measuring"
 	ReasonNothingHeard      = "NothingHeard"
+	ReasonNoFlows           = "NoFlows"
 	ReasonDecoded           = "Decoded"
 	ReasonRefused           = "DatagramsRefused"
 	ReasonNoTemplate        = "SetsUndecodable"
@@ -80,16 +81,16 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	// Of what it is now, the conditions are changed in place, and all else is replaced: with thousands of objects a whole copy costs.
 	out := f.Exporter.Status
 	out.Conditions = slices.Clone(out.Conditions)
+	out.ObservedGeneration = f.Exporter.Generation
 	if f.Idle != (idle{}) {
+		unheard(&out)
 		out.Conditions = slices.DeleteFunc(out.Conditions, func(c metav1.Condition) bool { return c.Type != v1alpha1.ConditionReady })
-		unmeasured(&out)
 		set(&out, f, v1alpha1.ConditionReady, condition{metav1.ConditionUnknown, f.Idle.reason, f.Idle.message})
 		return out
 	}
-	out.ObservedGeneration = f.Exporter.Generation
 	figures(&out, f)
 	s := sending(f)
-	if s.reason == ReasonSilent {
+	if s.silent() {
 		unmeasured(&out) // nobody is to read what it sent at its last as what it sends
 	}
 	d := f.known(decoding(f, s))
@@ -129,6 +130,13 @@ func unmeasured(s *v1alpha1.FlowExporterStatus) {
 	s.RecordsPerSecond, s.BytesPerSecond, s.ScaledBytesPerSecond, s.Loss, s.Naming = nil, nil, nil, "", nil
 }
 
+// unheard takes out of a status what collectors that run now have, where nobody hears them. What the device is, and when it was last heard,
+// stays.
+func unheard(s *v1alpha1.FlowExporterStatus) {
+	unmeasured(s)
+	s.Collectors, s.Nodes, s.Ports, s.Records, s.Restarts, s.Units = 0, nil, 0, 0, 0, nil
+}
+
 // condition without its type.
 type condition struct {
 	status          metav1.ConditionStatus
@@ -159,7 +167,7 @@ func (f *Facts) known(c condition) condition {
 	n := f.figures()
 	w := settled(f.Window, len(n.Nodes))
 	switch {
-	case c.status != metav1.ConditionTrue || f.Look.Unanswered == 0 || w == nil: // without a window it is one that was about to end, as likely as not
+	case c.status != metav1.ConditionTrue || !f.unanswered() || w == nil: // without a window it is one that was about to end, as likely as not
 		return c
 	case w.Sent > 0 && !n.LeftOut && !f.Look.Unfollowed && loss(w) <= maxLoss(f.Exporter):
 		return c
@@ -167,6 +175,13 @@ func (f *Facts) known(c condition) condition {
 	return condition{metav1.ConditionUnknown, ReasonNotAllAnswer, fmt.Sprintf("%d of %d collectors do not say what they received, and it is not known that "+
 		"all came to the others: %s", f.Look.Unanswered, f.Look.Collectors, f.Look.Reason)}
 }
+
+// unanswered reports whether collectors do not say what they hear, and have not for a while: of a thousand there is always one that fails to
+// answer once, and a judgement that comes and goes with that tells nobody anything.
+func (f *Facts) unanswered() bool { return f.Look.Unanswered > 0 && !f.recent() }
+
+// recent reports whether there were collectors a moment ago that all answered.
+func (f *Facts) recent() bool { return !f.Look.Whole.IsZero() && f.Now.Sub(f.Look.Whole) < begun }
 
 // name of the device in messages.
 func (f *Facts) name() string {

@@ -191,8 +191,8 @@ func TestBytesAreShownWhereAllCollectorsTellAndScaledOnesWhereAllFlowsHaveARate(
 // The device went over to another collector, and the one before forgets it: there are more records than before, and fewer bytes.
 func TestBytesThatACollectorForgotAreNoRate(t *testing.T) {
 	s := &sender{}
-	s.take(&Figures{Received: 10, Records: 10, Volume: ledger.Volume{Bytes: 5e10, Scaled: 5e13}}, noon, true)
-	s.take(&Figures{Received: 20, Records: 20, Volume: ledger.Volume{Bytes: 1e6, Scaled: 1e9}}, noon.Add(2*time.Minute), true)
+	s.take(&Figures{Received: 10, Records: 10, Volume: ledger.Volume{Bytes: 5e10, Scaled: 5e13}}, noon, true, false)
+	s.take(&Figures{Received: 20, Records: 20, Volume: ledger.Volume{Bytes: 1e6, Scaled: 1e9}}, noon.Add(2*time.Minute), true, false)
 	f := healthy()
 	f.Window = &Window{}
 	f.Window.add(s.window())
@@ -336,7 +336,7 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	o.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 	o.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Controller: new(true)}}
 	o.CreationTimestamp = metav1.NewTime(noon.Add(-48 * time.Hour))
-	if c := choose([]*v1alpha1.FlowExporter{o}, nil, 10, noon); len(c.remove) != 1 {
+	if c := choose([]*v1alpha1.FlowExporter{o}, nil, 10, settledLook, noon); len(c.remove) != 1 {
 		t.Error("nobody has heard it for a day, and it stays")
 	}
 }

@@ -37,6 +37,8 @@ const (
 type Keeper struct {
 	// Client reads what is watched, and writes.
 	Client client.Client
+	// Reader asks the API server.
+	Reader client.Reader
 	// Exporters of a fleet.
 	Exporters *Lister
 	Events    events.EventRecorder
@@ -184,7 +186,7 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 	if err := k.lookAtSettings(ctx, fc, m, objects); err != nil {
 		return err
 	}
-	c := choose(objects, m.senders, most, k.Clock.Now())
+	c := choose(objects, m.senders, most, m.look, k.Clock.Now())
 	k.metrics.show(name, objects, c)
 	if fc.Spec.Suspend {
 		return k.writeAll(ctx, name, m, objects)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -75,7 +76,7 @@ func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keeper, err = New(Keeper{Client: c, Exporters: NewLister(c, nil), Events: w.events, Clock: w.clock,
+	w.keeper, err = New(Keeper{Client: c, Reader: c, Exporters: NewLister(c, nil), Events: w.events, Clock: w.clock,
 		Collectors: func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			return []observation.Pod{{Name: "edge-a", Node: "node-a", Address: host, Port: int32(number)}}, nil
 		},
@@ -332,12 +333,61 @@ func TestOneWhoseFlowCollectorIsGoneIsNotReadyAnyMore(t *testing.T) {
 	natstest.Eventually(t, "the object says that its FlowCollector is gone", func() bool {
 		o := w.objects()["router"]
 		c := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
-		return c != nil && c.Status == metav1.ConditionUnknown && c.Reason == ReasonNoCollector && len(o.Status.Conditions) == 1 && o.Status.RecordsPerSecond == nil
+		return c != nil && c.Status == metav1.ConditionUnknown && c.Reason == ReasonNoCollector && len(o.Status.Conditions) == 1 && o.Status.RecordsPerSecond == nil &&
+			o.Status.Collectors == 0 && o.Status.Nodes == nil
+	})
+	o := w.objects()["router"]
+	o.Spec.Collector = "other"
+	if err := w.c.Update(t.Context(), &o); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the object says that the other one is not there either", func() bool {
+		o := w.objects()["router"]
+		c := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
+		return c != nil && strings.Contains(c.Message, "FlowCollector other ") && o.Status.ObservedGeneration == o.Generation
 	})
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// blind reads from a cache without FlowCollectors, as that of an operator that looks after those of other labels.
+type blind struct{ client.Client }
+
+func (b blind) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if _, ok := list.(*v1alpha1.FlowCollectorList); ok {
+		return nil
+	}
+	return b.Client.List(ctx, list, options...)
+}
+
+func (b blind) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	if _, ok := o.(*v1alpha1.FlowCollector); ok {
+		return apierrors.NewNotFound(v1alpha1.SchemeGroupVersion.WithResource("flowcollectors").GroupResource(), key.Name)
+	}
+	return b.Client.Get(ctx, key, o, options...)
+}
+
+func TestAFleetOfAnotherOperatorIsNotSaidToBeMissing(t *testing.T) {
+	w := newWorld(t, ordinary)
+	if err := w.declare("router", "198.51.100.1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 9 {
+		w.send("198.51.100.1", 10, 0)
+		w.pass()
+	}
+	other := *w.keeper
+	other.Client = blind{w.keeper.Client}
+	before := w.writes.Load()
+	if err := other.orphans(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.writes.Load() - before; n != 0 {
+		t.Errorf("%d requests wrote", n)
+	}
+	w.expect("router", "Ready", metav1.ConditionTrue, ReasonReady)
 }
 
 func TestALookBeginsWhenItsTurnHasCome(t *testing.T) {

@@ -66,10 +66,12 @@ func (w *Window) add(o *Window) {
 
 // sample is what was counted at one time.
 type sample struct {
-	at                                                  time.Time
-	received, refused, undecoded, records, sent, missed uint64
-	volume                                              ledger.Volume
-	naming                                              ledger.Naming
+	from                                        uint64 // see Figures
+	at                                          time.Time
+	received, refused, undecoded, records, sent uint64
+	missed                                      int64
+	volume                                      ledger.Volume
+	naming                                      ledger.Naming
 }
 
 // sender is what is remembered of an address from look to look.
@@ -80,31 +82,48 @@ type sender struct {
 	grew    int // looks in which more had come than before
 	samples []sample
 	last    sample
+	// numbered is as it was when there last were sequences, and sent and missed are what came to them at all looks that went on from the one
+	// before.
+	numbered numbered
+	sent     uint64
+	missed   int64
+	// gap: at the looks since last, a collector did not answer that may have a part of the figures.
+	gap bool
 }
 
-// take notes what a look found. whole tells whether the same collectors answered as at the look before: only then do figures go on.
-func (s *sender) take(f *Figures, now time.Time, whole bool) {
+// take notes what a look found. whole tells whether the same collectors answered as at the look before, unanswered whether some did not.
+// Figures go on where all, or those that have a part in them, are the same: of many collectors, one is replaced at nearly any time.
+func (s *sender) take(f *Figures, now time.Time, whole, unanswered bool) {
 	if s.first.IsZero() {
 		s.first = now
 	}
 	switch {
 	case s.figures == nil:
 		s.grew = 1
-	case f.Received > s.figures.Received:
+	case f.Received > s.figures.Received && (whole || f.from == s.figures.from):
 		s.grew++
-		if whole {
-			s.heard = now
-		}
+		s.heard = now
 	}
 	s.figures = f
 	if f.LastHeard.After(s.heard) {
 		s.heard = f.LastHeard
 	}
-	n := sample{now, f.Received, f.Refused, f.Undecoded, f.Records, f.Sent, f.Missed, f.Volume, f.Naming}
+	goesOn := f.from == s.last.from || whole && !s.gap
+	if s.gap = !goesOn && unanswered && len(s.samples) > 0 && now.Sub(s.last.at) < windowTime; s.gap {
+		return // until it is known whether they go on
+	}
+	if n := &f.numbered; n.sequences > 0 { // none while it is silent for long: what it sent meanwhile its sequence tells
+		if goesOn && n.goesOn(&s.numbered) {
+			s.sent, s.missed = s.sent+n.sent-s.numbered.sent, s.missed+n.missed-s.numbered.missed
+		}
+		s.numbered = *n
+	}
+	n := sample{f.from, now, f.Received, f.Refused, f.Undecoded, f.Records, s.sent, s.missed, f.Volume, f.Naming}
 	l := s.last
-	if !whole || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records || n.sent < l.sent {
+	switch {
+	case !goesOn || n.received < l.received || n.refused < l.refused || n.undecoded < l.undecoded || n.records < l.records:
 		s.samples = nil // something began anew
-	} else if n.received > l.received && s.silent() {
+	case n.received > l.received && s.silent():
 		s.samples = []sample{l} // what it sends now is not to be spread over the silence; what it sent meanwhile, its sequence tells
 	}
 	s.last = n
@@ -136,7 +155,7 @@ func (s *sender) window() *Window {
 	naming := b.naming
 	naming.Sub(&a.naming)
 	return &Window{Time: b.at.Sub(a.at), Received: b.received - a.received, Refused: b.refused - a.refused, Undecoded: b.undecoded - a.undecoded,
-		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: b.missed - min(a.missed, b.missed), Volume: volume,
+		Records: b.records - a.records, Sent: b.sent - a.sent, Missed: uint64(max(0, b.missed-a.missed)), Volume: volume,
 		VolumeUnknown: max(volume.Bytes, volume.Scaled) > math.MaxInt64, Naming: naming,
 		NamingUnknown: backwards(&naming)}
 }
@@ -169,12 +188,19 @@ type Look struct {
 	// Since is the first one, Collectors were to be asked, Unanswered did not answer in full.
 	Since                  time.Time
 	Collectors, Unanswered int
+	// Whole is when there last were collectors that all answered, zero for never.
+	Whole time.Time
 	// NoRoom: collectors have figures of their own for a part of the exporters only.
 	NoRoom bool
 	// Unfollowed: collectors do not follow some sequences.
 	Unfollowed bool
 	// Reason why one did not answer.
 	Reason string
+}
+
+// tellsSilence reports whether who is not in the figures is known to be silent.
+func (l *Look) tellsSilence(now time.Time) bool {
+	return l.Collectors > 0 && l.Unanswered == 0 && now.Sub(l.Since) >= begun
 }
 
 // take takes a look.
@@ -186,7 +212,10 @@ func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Lo
 	m.collectors = began
 	found := s.end()
 	crowded := m.makeRoom(found)
-	look.Since, look.NoRoom, look.Unfollowed = m.since, s.noRoom || s.crowded || crowded, s.unfollowed
+	look.Since, look.NoRoom, look.Unfollowed, look.Whole = m.since, s.noRoom || s.crowded || crowded, s.unfollowed, m.look.Whole
+	if look.Collectors > 0 && look.Unanswered == 0 {
+		look.Whole = now
+	}
 	m.look = look
 	for address, f := range found {
 		one := m.senders[address]
@@ -197,7 +226,7 @@ func (m *memory) take(s *sum, began map[string]time.Time, now time.Time, look Lo
 			one = &sender{}
 			m.senders[address] = one
 		}
-		one.take(f, now, whole)
+		one.take(f, now, whole, look.Unanswered > 0)
 	}
 	m.absent(found, now)
 }
@@ -245,7 +274,7 @@ func (m *memory) absent(found map[netip.Addr]*Figures, now time.Time) {
 			delete(m.senders, address) // no collector has anything of it
 			continue
 		}
-		one.samples, one.last = nil, sample{}
+		one.samples, one.last, one.gap, one.numbered = nil, sample{}, false, numbered{}
 		one.figures = &Figures{Records: one.figures.Records}
 	}
 }

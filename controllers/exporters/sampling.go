@@ -30,6 +30,8 @@ func samplingKnown(f *Facts, sending condition) condition {
 	case s.Unrated:
 		return condition{metav1.ConditionUnknown, ReasonRateNotSaid, "the device says no sampling rate, and its flows have none: where it samples, let it announce the " +
 			"rate (\"option sampler-table\" of the exporter on Cisco IOS), " + configure}
+	case !s.Rated && f.noFlows():
+		return withoutFlows(f.Window, "which sampling rate they would have is not known")
 	case !s.Rated:
 		return f.keep(v1alpha1.ConditionSamplingKnown)
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	defaultSilentAfter = 5 * time.Minute
 	// begun is how long a look has to go on before silence is told: one that is not heard of by sequences shows by its figures' growth.
+	// It is also for how long what was found still holds when a look finds less.
 	begun = time.Minute
 )
 
@@ -39,6 +40,8 @@ func sending(f *Facts) condition {
 				"see the export protocol on the device, or change spec.protocols", f.name(), strings.Join(missing, " and "))}
 		}
 		return condition{metav1.ConditionTrue, ReasonHeard, fmt.Sprintf("%s sends, and was heard within the last %s", f.name(), span(after))}
+	case (f.Look.Collectors == 0 || f.Look.Unanswered > 0) && f.recent() && f.keep(v1alpha1.ConditionSending).status == metav1.ConditionFalse:
+		return f.keep(v1alpha1.ConditionSending)
 	case f.Look.Collectors == 0:
 		return condition{metav1.ConditionUnknown, ReasonNoCollectors, fmt.Sprintf("no collector of the fleet runs, so that nobody hears it; to see why, "+
 			"type: kubectl describe fcol %s", f.fleet())}
@@ -48,6 +51,9 @@ func sending(f *Facts) condition {
 	case f.Figures == nil && f.Look.NoRoom:
 		return noRoom
 	case f.LastHeard.IsZero():
+		if c := f.keep(v1alpha1.ConditionSending); c.reason == ReasonNeverHeard {
+			return c // as before the operator was restarted
+		}
 		age := f.Now.Sub(f.Exporter.CreationTimestamp.Time) // by another clock: one of the future says that the operator's was put back
 		if f.Now.Sub(f.Look.Since) < after || age < after && age >= -maxSkew {
 			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet: wait until the operator has looked for %s (spec.silentAfter)", f.name(), span(after))}
@@ -65,6 +71,8 @@ func sending(f *Facts) condition {
 func protocolUnknown(f *Facts, missing []string, after time.Duration) (condition, bool) {
 	what := strings.Join(missing, " and ")
 	switch {
+	case f.Look.Unanswered > 0 && f.recent() && f.keep(v1alpha1.ConditionSending).reason == ReasonProtocolMissing:
+		return f.keep(v1alpha1.ConditionSending), true
 	case f.Look.Unanswered > 0:
 		return condition{metav1.ConditionUnknown, ReasonProtocolMissing, fmt.Sprintf("%d of %d collectors do not say what they hear, and the others do not "+
 			"hear %s with %s: %s", f.Look.Unanswered, f.Look.Collectors, f.name(), what, f.Look.Reason)}, true

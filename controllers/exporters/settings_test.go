@@ -137,7 +137,7 @@ func TestSettingsThatCollectorsRefuseAreLeftOutAndTold(t *testing.T) {
 func TestADiscoveredObjectWithSettingsIsTheUsers(t *testing.T) {
 	mine := found("192.0.2.1", noon.Add(-48*time.Hour), 9)
 	mine.Spec.SamplingRate = 100
-	if c := choose([]*v1alpha1.FlowExporter{mine}, nil, 10, noon); len(c.remove) != 0 {
+	if c := choose([]*v1alpha1.FlowExporter{mine}, nil, 10, settledLook, noon); len(c.remove) != 0 {
 		t.Errorf("after a day of silence, %+v", c.remove)
 	}
 	if d := SettingsOf([]*v1alpha1.FlowExporter{mine, found("192.0.2.2", noon, 9)}, nil).Devices; len(d) != 1 || d[0].SamplingRate != 100 {

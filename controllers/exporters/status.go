@@ -38,12 +38,15 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 		s.BytesPerSecond, s.ScaledBytesPerSecond = volume(w, n)
 		s.Naming = naming(w, n)
 		s.Loss = ""
-		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || f.Look.Unanswered == 0 && !f.Look.Unfollowed) {
+		if w.Sent > 0 && !n.LeftOut && (w.Missed == 0 || !f.unanswered() && !f.Look.Unfollowed) {
 			s.Loss = percent(w)
 		}
 	}
 	if len(n.Protocols) == 0 {
 		return // silent for ten minutes, or its collector was just replaced
+	}
+	if f.Look.Unanswered > 0 && f.recent() && len(n.Nodes) < int(s.Collectors) {
+		return // a moment ago the one that does not answer heard it, too
 	}
 	s.Protocols = slices.Sorted(maps.Keys(n.Protocols))
 	s.Protocol = strings.Join(s.Protocols, ",")
@@ -65,8 +68,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 
 // stopped reports whether it is known that nothing came in the last minutes.
 func stopped(f *Facts) bool {
-	return !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) >= windowTime && f.Look.Collectors > 0 && f.Look.Unanswered == 0 &&
-		f.Now.Sub(f.Look.Since) >= begun
+	return !f.LastHeard.IsZero() && f.Now.Sub(f.LastHeard) >= windowTime && f.Look.tellsSilence(f.Now)
 }
 
 // noRate takes back what a device had while it sent.

@@ -134,34 +134,55 @@ func (k *Keeper) rest(ctx context.Context, fc *v1alpha1.FlowCollector, objects [
 	return errors.Join(failures, k.apply(ctx, fc, c))
 }
 
-// orphans says of objects whose FlowCollector is not there that nobody looks at them. Those that the operator made go with theirs.
+// orphans says of objects whose FlowCollector is not there that nobody looks at them. Those that the operator made go with theirs. What is
+// watched is what this operator looks after: whether there is a FlowCollector, only the API server knows.
 func (k *Keeper) orphans(ctx context.Context, there map[types.NamespacedName]bool) (failures error) {
 	list := &v1alpha1.FlowExporterList{}
 	if err := k.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing FlowExporters: %w", err)
 	}
+	gone := make(map[types.NamespacedName]bool)
 	for i := range list.Items {
 		o := &list.Items[i]
 		fleet := types.NamespacedName{Namespace: o.Namespace, Name: o.Spec.Collector}
 		if there[fleet] || discovered(o) || !o.DeletionTimestamp.IsZero() || len(o.Spec.Addresses) == 0 {
 			continue
 		}
-		if err := k.Client.Get(ctx, fleet, &v1alpha1.FlowCollector{}); !apierrors.IsNotFound(err) {
-			continue // such as in a namespace whose FlowCollectors the operator may not watch
+		w := k.left(o, idle{ReasonNoCollector, fmt.Sprintf(
+			"there is no FlowCollector %s in this namespace: make it, or name another one in spec.collector", o.Spec.Collector)})
+		if w.urgency == nothing {
+			continue // it says so already, and costs no request
 		}
-		failures = errors.Join(failures, k.leave(ctx, types.NamespacedName{}, o, idle{ReasonNoCollector, fmt.Sprintf(
-			"there is no FlowCollector %s in this namespace: make it, or name another one in spec.collector", o.Spec.Collector)}))
+		if _, known := gone[fleet]; !known {
+			if len(gone) == orphansAsked {
+				continue // in the next round
+			}
+			err := k.Reader.Get(ctx, fleet, &v1alpha1.FlowCollector{})
+			gone[fleet] = apierrors.IsNotFound(err) // otherwise it is another operator's, or may not be seen
+		}
+		if gone[fleet] && k.mayWrite(types.NamespacedName{}) {
+			failures = errors.Join(failures, k.writeStatus(ctx, w))
+		}
 	}
 	return failures
 }
 
+// orphansAsked bounds the FlowCollectors that are asked for in one round of orphans.
+const orphansAsked = 100
+
 // leave says that nobody looks at an object.
 func (k *Keeper) leave(ctx context.Context, fleet types.NamespacedName, o *v1alpha1.FlowExporter, why idle) error {
-	after := Judge(&Facts{Now: k.Clock.Now(), Exporter: o, Idle: why})
-	if weigh(&o.Status, &after) == nothing || !k.mayWrite(fleet) {
+	w := k.left(o, why)
+	if w.urgency == nothing || !k.mayWrite(fleet) {
 		return nil
 	}
-	return k.writeStatus(ctx, write{o, after, judgement})
+	return k.writeStatus(ctx, w)
+}
+
+// left is the status of an object that nobody looks at.
+func (k *Keeper) left(o *v1alpha1.FlowExporter, why idle) write {
+	after := Judge(&Facts{Now: k.Clock.Now(), Exporter: o, Idle: why})
+	return write{o, after, weigh(&o.Status, &after)}
 }
 
 // writeStatus writes one status, and tells of conditions that turned.
