@@ -222,6 +222,7 @@ func TestTheDocumentedWayFromKubectlToHelmWorks(t *testing.T) {
 		t.Fatal("the page has no such section")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
+	section = strings.ReplaceAll(section, "\\\n", "") // one command of two lines
 	var commands [][]string
 	for line := range strings.Lines(section) {
 		if command, indented := strings.CutPrefix(line, "    helm "); indented {
@@ -231,17 +232,23 @@ func TestTheDocumentedWayFromKubectlToHelmWorks(t *testing.T) {
 	if len(commands) != 2 || commands[0][0] != "install" || commands[1][0] != "upgrade" {
 		t.Fatalf("not an installation and an upgrade: %v", commands)
 	}
-	helm(t, server, commands[0]...)
-	t.Cleanup(func() { helm(t, server, "uninstall", release) })
-	for _, tag := range []string{"v9.9.8", "v9.9.9"} { // each is an upgrade that changes fields
-		helm(t, server, append(commands[1], "--set", "image.tag="+tag, "--set", "resources.limits.memory=300Mi")...)
+	runs := func(image string) {
+		t.Helper()
 		var deployment appsv1.Deployment
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "flowfleet-manager"}, &deployment); err != nil {
 			t.Fatal(err)
 		}
-		if image := deployment.Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, ":"+tag) {
-			t.Errorf("after the upgrade to %s the image is %s", tag, image)
+		if got := deployment.Spec.Template.Spec.Containers[0].Image; got != image {
+			t.Errorf("the image is %s, not %s", got, image)
 		}
+	}
+	const repository = "registry.example.com/flowfleet:" // what the page says that one's own image is
+	helm(t, server, commands[0]...)
+	t.Cleanup(func() { helm(t, server, "uninstall", release) })
+	runs(repository + "v0.1.0")
+	for _, tag := range []string{"v9.9.8", "v9.9.9"} { // each is an upgrade that changes fields
+		helm(t, server, append(commands[1], "--set", "image.tag="+tag, "--set", "resources.limits.memory=300Mi")...)
+		runs(repository + tag)
 	}
 }
 

@@ -35,9 +35,22 @@ func Why(nc *nats.Conn) error {
 // unconnected is the error of a request that had no server to go to.
 type unconnected struct{ request, why error }
 
-func (e *unconnected) Error() string {
-	text := "connecting to NATS: " + e.why.Error()
-	if hint := hint(e.why); hint != "" {
+func (e *unconnected) Error() string { return connecting(e.why) }
+
+// Trouble says why no server is connected, with what to do where that is known; it is empty where one is.
+func Trouble(nc *nats.Conn) string {
+	if nc.IsConnected() {
+		return ""
+	}
+	if why := Why(nc); why != nil {
+		return connecting(why)
+	}
+	return "no NATS server is connected"
+}
+
+func connecting(why error) string {
+	text := "connecting to NATS: " + why.Error()
+	if hint := hint(why); hint != "" {
 		text += " (" + hint + ")"
 	}
 	return text

@@ -34,6 +34,9 @@ func TestARequestWithoutAServerSaysWhyNoneIsConnected(t *testing.T) {
 			if !errors.Is(err, nats.ErrReconnectBufExceeded) {
 				t.Fatalf("the library says %v", err)
 			}
+			if told := Trouble(nc); !strings.HasPrefix(told, "connecting to NATS: ") || !strings.Contains(told, test.want) {
+				t.Errorf("the trouble is said to be %q", told)
+			}
 			if err = Cause(nc, err); !errors.Is(err, nats.ErrReconnectBufExceeded) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "buffer") {
 				t.Errorf("%v; %q is wanted in it", err, test.want)
 			}
@@ -44,6 +47,9 @@ func TestARequestWithoutAServerSaysWhyNoneIsConnected(t *testing.T) {
 func TestARequestThatAServerAnsweredKeepsItsError(t *testing.T) {
 	nc := dial(t, config.NATS{URLs: []string{natstest.Start(t).URL()}})
 	natstest.Eventually(t, "the connection is made", nc.IsConnected)
+	if told := Trouble(nc); told != "" {
+		t.Errorf("connected, and in trouble: %s", told)
+	}
 	_, err := nc.Request("nobody.listens", nil, time.Second)
 	if got := Cause(nc, err); err == nil || got.Error() != err.Error() || Why(nc) != nil {
 		t.Errorf("%v became %v", err, got)

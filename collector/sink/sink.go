@@ -95,11 +95,14 @@ type State struct {
 	Pending uint64
 }
 
+// NotChecked is what State.Checking says until the destination was looked at.
+const NotChecked = "not checked yet"
+
 // New returns a sink that Run runs.
 func New(js jetstream.JetStream, o Options, d Destination, log *slog.Logger) *Sink {
 	o.PutOff = cmp.Or(o.PutOff, putOff)
 	return &Sink{js: js, options: o, destination: d, log: log, book: newBook(), lines: rate.Sometimes{First: 10, Interval: 10 * time.Second},
-		state: State{Reading: "not read yet", Checking: "not checked yet"}}
+		state: State{Reading: "not read yet", Checking: NotChecked}}
 }
 
 // Books returns what became of all that was read so far.
@@ -116,12 +119,7 @@ func (s *Sink) State() State {
 	if time.Since(s.unburied) > 2*s.options.PutOff { // it would have come again
 		state.Refusing = ""
 	}
-	if nc := s.js.Conn(); !nc.IsConnected() {
-		state.NATS = "no server is connected"
-		if err := connect.Why(nc); err != nil {
-			state.NATS += ": " + oneLine(err.Error())
-		}
-	}
+	state.NATS = oneLine(connect.Trouble(s.js.Conn()))
 	return state
 }
 

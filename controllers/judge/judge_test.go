@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -109,6 +111,13 @@ func TestNoConditionLies(t *testing.T) {
 			f.Collector.Spec.Collector.NodeTuning = v1alpha1.NodeTuningReceiveBuffer
 			f.DaemonSet.Status.UpdatedNumberScheduled, f.Before.Rollout = 0, rolloutMemory{}
 		}, kstatus.InProgressStatus, 2, []want{{progressing, "True", ReasonRolling, "pod-security.kubernetes.io/enforce=privileged"}}},
+		"pods on the network of their nodes are forbidden, and nobody can be sent to": {func(f *Facts) {
+			f.Collector.Spec.Service.Type, f.Collector.Spec.Collector.HostNetwork = v1alpha1.ServiceNone, true
+			f.DaemonSet.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateDaemonSet{MaxUnavailable: ptr.To(intstr.FromInt32(3))}
+			f.DaemonSet.Status = appsv1.DaemonSetStatus{ObservedGeneration: 2, DesiredNumberScheduled: 3}
+			f.Collectors.Reports = nil
+		}, kstatus.InProgressStatus, 2, []want{{ready, "False", ReasonAddressPending, "kubectl describe daemonset edge-collector -n flows"},
+			{ready, "False", ReasonAddressPending, "collector.hostNetwork needs pods on the network of their nodes"}}},
 		"no collector can be asked": {func(f *Facts) {
 			for i := range f.Collectors.Reports {
 				f.Collectors.Reports[i].Now, f.Collectors.Reports[i].Error = nil, "connection refused"

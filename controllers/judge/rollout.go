@@ -158,13 +158,19 @@ func (j *judgement) count(r *rollout) {
 	}
 }
 
-// privileged says what to do where pods are not made because they would change their node.
+// privileged says what to do where pods are not made because of what the spec asks of their nodes, as the end of a message.
 func (f *Facts) privileged() string {
-	if f.Collector.Spec.Collector.NodeTuning != v1alpha1.NodeTuningReceiveBuffer {
+	field, pods := "", ""
+	switch c := &f.Collector.Spec.Collector; {
+	case c.NodeTuning == v1alpha1.NodeTuningReceiveBuffer:
+		field, pods = "nodeTuning", "privileged pods"
+	case c.HostNetwork:
+		field, pods = "hostNetwork", "pods on the network of their nodes"
+	default:
 		return ""
 	}
-	return fmt.Sprintf("; collector.nodeTuning needs privileged pods: where the namespace refuses them, label it (kubectl label namespace %s "+
-		"pod-security.kubernetes.io/enforce=privileged), or leave nodeTuning out", f.Collector.Namespace)
+	return fmt.Sprintf("; collector.%[1]s needs %[2]s: where the namespace refuses them, label it (kubectl label namespace %[3]s "+
+		"pod-security.kubernetes.io/enforce=privileged), or leave %[1]s out", field, pods, f.Collector.Namespace)
 }
 
 // enough of so many nodes must have a collector that is ready.
@@ -233,11 +239,7 @@ func (j *judgement) collectorsAvailable() said {
 	if len(r.excused) > 0 {
 		message += fmt.Sprintf(" (that does not count for %d of them: %s)", len(r.excused), some(r.excused))
 	}
-	if len(r.troubles) > 0 {
-		message += ": " + strings.Join(r.troubles, "; ")
-	} else if set.Status.CurrentNumberScheduled < set.Status.DesiredNumberScheduled {
-		message += fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s%s", set.Name, set.Namespace, j.privileged())
-	}
+	message += j.troubles()
 	changing := !r.settled && r.updated < r.desired
 	var out said
 	switch {
@@ -254,6 +256,18 @@ func (j *judgement) collectorsAvailable() said {
 	}
 	out.passing = !r.settled && !r.stuck
 	return out
+}
+
+// troubles of the collectors that are missing, as the end of a message; empty where none is known.
+func (j *judgement) troubles() string {
+	set := j.DaemonSet
+	switch {
+	case len(j.rollout.troubles) > 0:
+		return ": " + strings.Join(j.rollout.troubles, "; ")
+	case set != nil && set.Status.CurrentNumberScheduled < set.Status.DesiredNumberScheduled:
+		return fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s%s", set.Name, set.Namespace, j.privileged())
+	}
+	return ""
 }
 
 // allowedUnavailable is how many nodes a rolling update may leave without a collector.

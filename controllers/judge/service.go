@@ -91,7 +91,7 @@ func (j *judgement) findAddresses() service {
 		s.add(live.Spec.ClusterIPs, func(port corev1.ServicePort) int32 { return port.Port }, live)
 	}
 	if len(s.addresses) == 0 {
-		return service{said: isFalse(ReasonAddressPending, "no collector runs whose node exporters could send to")}
+		return service{said: isFalse(ReasonAddressPending, "no collector runs whose node exporters could send to%s", j.troubles())}
 	}
 	s.said = isTrue(ReasonAddressAssigned, "exporters can send to %s", s.sendTo())
 	return s
@@ -112,7 +112,7 @@ func (j *judgement) nodesThemselves() service {
 		s.addresses = append(s.addresses, address)
 	}
 	if len(s.addresses) == 0 {
-		return service{said: isFalse(ReasonAddressPending, "no collector runs")}
+		return service{said: isFalse(ReasonAddressPending, "no collector runs%s", j.troubles())}
 	}
 	s.said = isTrue(ReasonHostNetwork, "exporters can send to %s", s.sendTo())
 	return s

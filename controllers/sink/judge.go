@@ -162,7 +162,7 @@ func (f *Facts) ready() said {
 	case d.Status.UpdatedReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas && d.Status.ReadyReplicas >= wanted:
 		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
-		return no(ReasonSinksNotReady, "%d of %d sinks are ready, which is to read the stream and to store; %s%s",
+		return no(ReasonSinksNotReady, "%d of %d sinks can read the stream and store; %s%s",
 			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), f.schemaFault(), "/readyz of the others says what is wrong"), f.troubles())
 	}
 	if why := f.rejecting(); why != "" {

@@ -174,9 +174,9 @@ func TestWhatSinksSayIsJudged(t *testing.T) {
 		}, "Unknown", judge.ReasonLagUnknown, "no right to read the stream", "True", ReasonSchemaCurrent, "True"},
 		{"the consumer is not known", func() []Heard {
 			h := heard()
-			h.Said.Place, h.Said.Unplaced = nil, "no server is connected"
+			h.Said.Place, h.Said.Unplaced = nil, "connecting to NATS: no route"
 			return []Heard{h}
-		}, "Unknown", ReasonNotKnown, "rows-sink-a says: no server is connected", "True", ReasonSchemaCurrent, "True"},
+		}, "Unknown", ReasonNotKnown, "rows-sink-a says: connecting to NATS: no route", "True", ReasonSchemaCurrent, "True"},
 		{"another's consumer says nothing", func() []Heard {
 			h := heard()
 			h.Said.Place.Consumer = "flows_other"

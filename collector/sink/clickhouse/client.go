@@ -183,7 +183,7 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 	if k.config.PasswordFile != "" {
 		password, err := os.ReadFile(k.config.PasswordFile)
 		if err != nil {
-			return "", fmt.Errorf("reading the password: %w", err)
+			return "", hinted(fmt.Errorf("reading the password: %w", err))
 		}
 		request.Header.Set("X-ClickHouse-Key", strings.TrimSpace(string(password)))
 	}
@@ -195,12 +195,12 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		}
 		var dialing *net.OpError
 		if errors.As(err, &dialing) && dialing.Op == "dial" {
-			return "", err
+			return "", hinted(fmt.Errorf("connecting to ClickHouse: %w", err))
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return "", fmt.Errorf("%w in time (is ClickHouse overloaded, or does something on the way drop what is sent?): %w", sink.ErrUnanswered, err)
 		}
-		return "", fmt.Errorf("%w: %w", sink.ErrUnanswered, err)
+		return "", hinted(fmt.Errorf("%w: %w", sink.ErrUnanswered, err))
 	}
 	defer func() {
 		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection can be used again

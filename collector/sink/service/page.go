@@ -57,6 +57,9 @@ func (p *page) document(ctx context.Context) *status.Sink {
 		Rejecting: state.Rejecting,
 		Stored:    books.Stored.Records, Waiting: books.Waiting.Records, Refused: make(map[string]uint64),
 	}
+	if state.Checking == sink.NotChecked {
+		d.Destination = "" // nobody knows yet whether it fails
+	}
 	if state.Schema.Known {
 		d.Schema = &status.Schema{Version: state.Schema.Version, Wanted: state.Schema.Wanted}
 	}

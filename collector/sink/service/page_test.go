@@ -1,12 +1,14 @@
 package service
 
 import (
+	"log/slog"
 	"net/http"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/sink"
 	"github.com/flowfleet/flowfleet/collector/status"
 )
 
@@ -39,5 +41,12 @@ func TestTheSinksPageSaysWhereItStands(t *testing.T) {
 	if p := d.Place; p.Consumer != "clickhouse" || p.Stream != "flows" || p.First != 1 || p.Last != 3 || p.Oldest != 1 || p.Filtered || p.MaxBytes != -1 ||
 		p.MaxMessages != -1 || p.AckWait != time.Minute || p.Made.IsZero() || d.Schema != nil || d.NATS != "" || d.Reading != "" || d.Stored != 0 {
 		t.Errorf("%+v, %+v", d, p)
+	}
+}
+
+func TestASinkThatHasNotLookedAtItsDestinationDoesNotSayThatItFails(t *testing.T) {
+	s := sink.New(newStream(t, natstest.Start(t)), sink.Options{Stream: "flows", Consumer: "clickhouse"}, nil, slog.New(slog.DiscardHandler))
+	if d := (&page{sink: s}).document(t.Context()); d.Destination != "" || s.State().Checking != sink.NotChecked {
+		t.Errorf("the page says %q, the sink %q", d.Destination, s.State().Checking)
 	}
 }
