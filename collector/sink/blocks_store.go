@@ -68,7 +68,7 @@ type notes struct {
 	until  time.Time // and until when that is not tried again for what was not handed out before
 }
 
-// note gives messages their places in the list, and returns it. The error is that of ctx, or wraps *unable: then the list, where it could be
+// note gives messages their places in the list, and returns it. The error is that of ctx or of a connection that was closed, or wraps *unable: then the list, where it could be
 // read, is as it was.
 func (n *notes) note(ctx context.Context, messages []mark, together bool) (*list, error) {
 	n.mu.Lock()
@@ -119,6 +119,8 @@ func (n *notes) change(ctx context.Context, noting bool, f func(*list) bool) (*l
 			return l, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case errors.Is(err, nats.ErrConnectionClosed):
+			return nil, err
 		case errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists):
 			if attempt++; attempt > 5 && !pause(ctx, 0) {
 				return nil, ctx.Err()

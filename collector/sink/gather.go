@@ -44,6 +44,10 @@ func (s *Sink) prepareBlocks(ctx context.Context, info *jetstream.ConsumerInfo) 
 			s.log.Info("sinks of this consumer have made blocks; each message is looked for in their list until somebody deletes it", "bucket", n.bucket)
 		}
 		s.note(func(*State) { s.notes = n })
+		// Before anything is read: what was handed out before there was a list goes by itself.
+		if _, err := n.note(ctx, nil, false); err != nil && !isUnable(err) {
+			return err
+		}
 	}
 	if n == nil {
 		return nil
