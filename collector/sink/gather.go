@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// waitForList is after how long messages come again that wait for what the list of blocks does not say.
+// waitForList is after how long messages come again that wait for what the list of blocks does not say; Options.PutOff where that is less.
 const waitForList = 3 * lookInterval
 
 func (s *Sink) noted() *notes {
@@ -145,7 +145,7 @@ func (s *Sink) handleBlock(ctx context.Context, n *notes, first jetstream.Msg) {
 			n.unnoted.Store(true)
 			singly = append(singly, m)
 		default: // it may be in a block that was sent
-			s.giveBack(k, waitForList, m)
+			s.giveBack(k, s.later(), m)
 		}
 	}
 	for _, m := range singly {
@@ -208,7 +208,7 @@ func (s *Sink) storeBlock(ctx context.Context, n *notes, b *block, mine []*held,
 	}
 	s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
 	if err := insist(ctx, func(ctx context.Context) error { return n.store(ctx, b.Digest) }); err != nil {
-		s.giveBack(k, after(err), mine...) // it is noted still, and is sent again as it is
+		s.giveBack(k, s.after(err), mine...) // it is noted still, and is sent again as it is
 		return
 	}
 	s.book.change(func(b *Books) { b.Blocks++ })
@@ -228,7 +228,7 @@ func (s *Sink) storeBlock(ctx context.Context, n *notes, b *block, mine []*held,
 func (s *Sink) splitBlock(ctx context.Context, n *notes, b *block, mine []*held, k *keeper, unsure Count) {
 	did := false
 	if err := insist(ctx, func(ctx context.Context) (err error) { did, err = n.split(ctx, b.Digest); return err }); err != nil {
-		s.giveBack(k, after(err), mine...)
+		s.giveBack(k, s.after(err), mine...)
 		return
 	}
 	if did {
@@ -270,7 +270,7 @@ func (s *Sink) assemble(ctx context.Context, n *notes, b *block, mine []*held, k
 	})
 	switch {
 	case failure != nil:
-		s.giveBack(k, after(failure), mine...)
+		s.giveBack(k, s.after(failure), mine...)
 		return nil, false
 	case missing > 0 || digest(marks) != b.Digest:
 		// Whoever made it may have stored it before it ended, and it cannot be sent again as it was.
@@ -308,9 +308,11 @@ func insist(ctx context.Context, change func(context.Context) error) error {
 }
 
 // after is when messages come again: at once where the sink ends, and later where a right is missing.
-func after(err error) time.Duration {
+func (s *Sink) after(err error) time.Duration {
 	if isUnable(err) {
-		return waitForList
+		return s.later()
 	}
 	return 0
 }
+
+func (s *Sink) later() time.Duration { return min(waitForList, s.options.PutOff) }
