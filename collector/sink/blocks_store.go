@@ -3,6 +3,8 @@ package sink
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,7 +30,8 @@ const (
 	deniedFor = lookInterval
 )
 
-// BlocksBucket is where the sinks of a consumer keep the list of blocks.
+// BlocksBucket is where the sinks of a consumer keep the list of blocks: STREAM-blocks-CONSUMER, with a sum behind it where that would be no
+// name of a bucket, or could be another consumer's.
 func BlocksBucket(stream, consumer string) string {
 	clean := func(r rune) rune { // as NATS takes it
 		if r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
@@ -36,7 +39,13 @@ func BlocksBucket(stream, consumer string) string {
 		}
 		return '_'
 	}
-	return strings.Map(clean, stream+"-blocks-"+consumer)
+	whole := stream + "-blocks-" + consumer
+	name := strings.Map(clean, whole)
+	if name != whole || strings.Count(whole, "-blocks-") > 1 {
+		sum := sha256.Sum256([]byte(stream + "\x00" + consumer))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
+	return name
 }
 
 // unable is the error for a list that could not be read, or was certainly not written, for a reason that somebody has to mend.
