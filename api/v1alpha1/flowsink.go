@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -91,6 +92,11 @@ type FlowSinkSpec struct {
 	// +kubebuilder:validation:Maximum=256
 	Workers int32 `json:"workers,omitempty"`
 
+	// blocks has sinks store several messages as one insert, and keep a list of these in a bucket of NATS. Set it, or leave it out again, while all
+	// messages are stored. Default: each message is an insert.
+	// +optional
+	Blocks *FlowSinkBlocks `json:"blocks,omitempty"`
+
 	// image of the sinks. Default: the operator's own, so that both are of one version. It is pulled with pod.imagePullSecrets, or, if
 	// there are none, with collector.imagePullSecrets of the FlowCollector.
 	// +optional
@@ -103,7 +109,8 @@ type FlowSinkSpec struct {
 	// +optional
 	Dashboards Dashboards `json:"dashboards,omitzero"`
 
-	// resources of each sink. Default: requests of 100m CPU and 128Mi memory, a limit of 512Mi memory.
+	// resources of each sink. Default: requests of 100m CPU and 128Mi memory, a limit of 512Mi memory. With blocks, workers times
+	// blocks.maxBytes more is requested, and the limit is three times that higher.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.limits: quantities such as 500m, 2 or 1Gi are needed"
 	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.requests: quantities such as 500m, 2 or 1Gi are needed"
@@ -130,6 +137,21 @@ type FlowSinkSpec struct {
 	PodDisruption FlowSinkDisruption `json:"podDisruption,omitzero"`
 
 	Common `json:",inline"`
+}
+
+// FlowSinkBlocks bound what sinks store at once.
+type FlowSinkBlocks struct {
+	// maxBytes of the messages of a block, 64Ki to 8Mi. Default 4Mi.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('64Ki')) >= 0 && quantity(string(self)).compareTo(quantity('8Mi')) <= 0",message="blocks.maxBytes: from 64Ki to 8Mi is possible"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+
+	// maxAge is how long a message waits for others, 50ms to 10s. Default 1s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('50ms') && duration(self) <= duration('10s')",message="blocks.maxAge: from 50ms to 10s is possible"
+	MaxAge *Duration `json:"maxAge,omitempty"`
 }
 
 // FlowSinkDisruption limits evictions of sinks. It makes a PodDisruptionBudget where there are at least two replicas: of one sink, an

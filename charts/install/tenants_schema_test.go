@@ -161,6 +161,7 @@ var harmlessSink = map[string]string{
 	"workers":                   "within the pod's own resources",
 
 	"logLevel":                     "what a sink says",
+	"blocks.":                      "how much a sink stores at once, within bounds",
 	"profiling":                    "the sink's own profiles, on the port of its metrics",
 	"podDisruption.maxUnavailable": "how many of its own pods may be evicted",
 }

@@ -23,10 +23,15 @@ type Books struct {
 	// Unanswered are those of Stored that had been sent before without an answer. Where the destination crashed then, it may take such a
 	// batch for one that it has (docs/clickhouse.md): what can be missing there is among them.
 	Unanswered Count
-	// GivenBack are those that waited when the sink ended; the stream hands them out again.
+	// GivenBack are those that waited when the sink ended, or for what the list of blocks does not say; the stream hands them out again.
 	GivenBack Count
 	// Passed have changes of names, which no destination has a place for.
 	Passed Count
+	// Blocks were stored, of InBlocks messages. InBlocks are of Stored.
+	Blocks   uint64
+	InBlocks Count
+	// Unsure went, or go, by themselves since their block could not be put together again: it may be stored, too.
+	Unsure Count
 	// Redelivered messages had been handed out before: to a sink that ended, or whose acknowledgement was lost.
 	Redelivered uint64
 	// StoreFailures are attempts to store that failed and were, or will be, made again.

@@ -25,9 +25,18 @@ func look(m jetstream.Msg) (records uint64, refused *Refusal) {
 		return claimed, &Refusal{ReasonEncoding, fmt.Errorf("the message has the encoding %.40q; this destination takes %s only",
 			encoding, publish.EncodingProtobuf)}
 	}
-	for b := m.Data(); len(b) > 0; records++ {
-		if _, b, err = flow.Split(b); err != nil {
-			return claimed, &Refusal{ReasonMalformed, err}
+	records, err = count(m.Data())
+	if err != nil {
+		return claimed, &Refusal{ReasonMalformed, err}
+	}
+	return records, nil
+}
+
+// count is how many records a payload has.
+func count(payload []byte) (records uint64, err error) {
+	for ; len(payload) > 0; records++ {
+		if _, payload, err = flow.Split(payload); err != nil {
+			return 0, err
 		}
 	}
 	return records, nil

@@ -32,8 +32,18 @@ type Options struct {
 	RefusedSubject, RefusedStream string
 	// PutOff is how long a refused message that cannot be put there stays with its own stream; 0 for 5 minutes.
 	PutOff time.Duration
+	// Blocks are several messages that are stored as one batch; nil for each by itself.
+	Blocks *Blocks
 	// BookmarkFile says how far sinks had come, where the consumer is missing: a status.Bookmark as JSON. Empty for none; it need not be there.
 	BookmarkFile string
+}
+
+// Blocks bound a block.
+type Blocks struct {
+	// MaxBytes of its messages. A worker holds two or three times as many.
+	MaxBytes int
+	// MaxAge is how long the first message waits for others.
+	MaxAge time.Duration
 }
 
 const (
@@ -77,6 +87,11 @@ type Sink struct {
 	// that was made at streamOf.
 	bookmark             *status.Bookmark
 	streamMade, streamOf time.Time
+	// notes are kept where blocks are made, or were made by others of the consumer's sinks; else nil. unlisted: they cannot be looked for.
+	notes    *notes
+	unlisted bool
+	// fetching: a message can be asked for by its number, so that a block can be put together again.
+	fetching bool
 }
 
 // State is how a sink is now.
@@ -85,6 +100,9 @@ type State struct {
 	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused, until something
 	// was put away, or nothing came to be for twice Options.PutOff.
 	NATS, Reading, Checking, Storing, Refusing string
+	// Noting and Fetching say why blocks are not made: the list of them cannot be kept, and messages cannot be asked for by number. Messages go
+	// by themselves then, and those that may have been in a block wait.
+	Noting, Fetching string
 	// Rejecting is why the last message was refused for ever, where at least the last three were, for ten minutes after it; and empty from
 	// the next one that is stored.
 	Rejecting string
@@ -171,6 +189,7 @@ func (s *Sink) ask(ctx context.Context) error {
 			err = fmt.Errorf("asking consumer %s of stream %s: %w", s.options.Consumer, s.options.Stream, err)
 		} else if err = s.suits(ctx, info); err == nil {
 			s.remember(ctx, info)
+			err = s.prepareBlocks(ctx, info)
 		}
 	}
 	s.note(func(state *State) {
@@ -220,7 +239,11 @@ func (s *Sink) work(ctx context.Context) {
 		switch {
 		case m != nil:
 			failures = 0
-			s.handle(ctx, m)
+			if n := s.noted(); n != nil {
+				s.handleBlock(ctx, n, m)
+			} else {
+				s.handle(ctx, m)
+			}
 		case ctx.Err() != nil:
 			return
 		case err == nil:
@@ -258,25 +281,55 @@ func nothingCame(err error) bool {
 	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// held is a message that a sink has in hand.
+type held struct {
+	jetstream.Msg
+	meta    *jetstream.MsgMetadata
+	records uint64
+	refused *Refusal // why no destination will take it
+}
+
+func (h *held) mark() mark {
+	return mark{sequence: h.meta.Sequence.Stream, time: h.meta.Timestamp.UnixNano(), again: h.meta.NumDelivered > 1}
+}
+
 // handle sees one message through.
 func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
+	h := s.take(ctx, m)
+	if h == nil {
+		return
+	}
+	k := s.newKeeper()
+	defer k.stop()
+	k.keep(h)
+	s.storeOne(ctx, h, k)
+}
+
+// take enters a message in the books; nil for one that needs no more.
+func (s *Sink) take(ctx context.Context, m jetstream.Msg) *held {
 	meta, err := m.Metadata()
 	if err != nil {
 		s.failed("a message does not come from a stream", err) // the server makes the subject that says so
-		return
+		return nil
 	}
 	if withoutBody(m) { // somebody changed the consumer: whoever acknowledged this would lose what it stands for
 		_ = m.NakWithDelay(requestTimeout) // lost: it comes again after the consumer's AckWait
 		s.note(func(*State) { s.consumer = nil })
-		return
+		return nil
 	}
 	records, refused := look(m)
 	s.book.read(records, meta.NumDelivered > 1)
+	h := &held{m, meta, records, refused}
 	if ofNames(m) {
-		s.finish(ctx, m, records, func(b *Books) { b.Passed.add(records) })
-		return
+		s.finish(ctx, h, func(b *Books) { b.Passed.add(records) })
+		return nil
 	}
-	keeping := s.keep(m)
+	return h
+}
+
+// storeOne stores one message, or puts it away.
+func (s *Sink) storeOne(ctx context.Context, m *held, k *keeper) {
+	records, refused := m.records, m.refused
 	unanswered, attempts := false, s.buryAttempts()
 	outcome := func(b *Books) {
 		b.Stored.add(records)
@@ -286,7 +339,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 	}
 	for attempt, buried := 0, 0; ; attempt++ {
 		if refused == nil {
-			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(meta)})
+			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(m.meta)})
 			unanswered = unanswered || errors.Is(err, ErrUnanswered)
 			if refused = refusal(err); err == nil {
 				s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
@@ -297,7 +350,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			}
 		}
 		if refused != nil {
-			cut, err := s.bury(ctx, m, meta, refused)
+			cut, err := s.bury(ctx, m, m.meta, refused)
 			if err == nil || ctx.Err() == nil {
 				s.note(func(state *State) { state.Storing, state.Refusing, s.unburied = "", said(err), time.Now() })
 			}
@@ -309,7 +362,7 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 					}
 				})
 				s.lines.Do(func() {
-					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", meta.Sequence.Stream,
+					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", m.meta.Sequence.Stream,
 						"records", records, "subject", s.options.RefusedSubject, "cut", cut)
 				})
 				outcome = func(b *Books) {
@@ -331,20 +384,27 @@ func (s *Sink) handle(ctx context.Context, m jetstream.Msg) {
 			s.book.change(func(b *Books) { b.StoreFailures++ })
 		}
 		if buried == attempts && ctx.Err() == nil {
-			keeping()
+			k.release(m)
 			_ = m.NakWithDelay(s.options.PutOff) // lost: it comes again after the consumer's AckWait
 			s.book.done(records, func(b *Books) { b.PutOff.add(records) })
 			return
 		}
 		if !pause(ctx, attempt) {
-			keeping()
-			_ = m.Nak() // lost: it comes again after the consumer's AckWait
-			s.book.done(records, func(b *Books) { b.GivenBack.add(records) })
+			s.giveBack(k, 0, m)
 			return
 		}
 	}
-	keeping()
-	s.finish(ctx, m, records, outcome)
+	k.release(m)
+	s.finish(ctx, m, outcome)
+}
+
+// giveBack has messages come again, at once or after a while.
+func (s *Sink) giveBack(k *keeper, after time.Duration, messages ...*held) {
+	for _, m := range messages {
+		k.release(m)
+		_ = m.NakWithDelay(after) // lost: it comes again after the consumer's AckWait
+		s.book.done(m.records, func(b *Books) { b.GivenBack.add(m.records) })
+	}
 }
 
 // buryAttempts is how often to try to put the next message away: once while the one before could not be, lest many of them, which come again
@@ -357,42 +417,14 @@ func (s *Sink) buryAttempts() int {
 }
 
 // finish notes what became of a message, and acknowledges it.
-func (s *Sink) finish(ctx context.Context, m jetstream.Msg, records uint64, outcome func(*Books)) {
-	s.book.done(records, outcome)
+func (s *Sink) finish(ctx context.Context, m *held, outcome func(*Books)) {
+	s.book.done(m.records, outcome)
 	// Not ctx: what is stored is acknowledged at the end, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	if err := m.DoubleAck(ctx); err != nil {
 		s.book.change(func(b *Books) { b.AcknowledgementFailures++ })
 		s.failed("an acknowledgement was not answered; the message will come again, and is known", err)
-	}
-}
-
-// keep tells the server that a message is being worked on, until it is called.
-func (s *Sink) keep(m jetstream.Msg) (stop func()) {
-	s.mu.Lock()
-	every := s.options.AckWait
-	if s.consumer != nil {
-		every = s.consumer.CachedInfo().Config.AckWait
-	}
-	s.mu.Unlock()
-	done := make(chan struct{})
-	var ended sync.WaitGroup
-	ended.Go(func() {
-		ticker := time.NewTicker(max(every/3, 10*time.Millisecond))
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				_ = m.InProgress() // lost: the message may come again, and is known then
-			}
-		}
-	})
-	return func() {
-		close(done)
-		ended.Wait()
 	}
 }
 

@@ -35,6 +35,8 @@ type Sink struct {
 	Refusing    string `json:"refusing,omitempty"`
 	// Rejecting is why the last messages were all refused, so that nothing is stored; empty where the last one was stored.
 	Rejecting string `json:"rejecting,omitempty"`
+	// Blocks is why messages go by themselves, or wait, where they are to go in blocks.
+	Blocks string `json:"blocks,omitempty"`
 	// Schema that the destination was found to have; nil where it did not tell.
 	Schema *Schema `json:"schema,omitempty"`
 	// Place of the consumer in its stream; nil where it is not known, and Unplaced says why.
@@ -123,7 +125,7 @@ func DecodeSink(r io.Reader) (*Sink, error) {
 }
 
 func (s *Sink) bound() {
-	for _, t := range []*string{&s.Build, &s.NATS, &s.Reading, &s.Destination, &s.Storing, &s.Refusing, &s.Rejecting, &s.Unplaced} {
+	for _, t := range []*string{&s.Build, &s.NATS, &s.Reading, &s.Destination, &s.Storing, &s.Refusing, &s.Rejecting, &s.Blocks, &s.Unplaced} {
 		*t = Text(*t)
 	}
 	s.Refused = reasons(s.Refused)

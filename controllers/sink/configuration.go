@@ -49,6 +49,12 @@ func (s *Sink) Configuration() *service.Config {
 			Stream:  refusedStream(s.Sink, s.Stream),
 		},
 	}
+	if b := spec.Blocks; b != nil {
+		out.Blocks = &service.Blocks{MaxAge: duration(b.MaxAge)}
+		if b.MaxBytes != nil {
+			out.Blocks.MaxBytes = config.Size(b.MaxBytes.Value())
+		}
+	}
 	if spec.From.Stream != "" { // all of it
 		return out
 	}

@@ -127,16 +127,21 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 	return container, nil
 }
 
-// resources are what the spec says, or what the default of workers needs: a sink holds that many messages, of at most 1 MiB each.
+// resources are what the spec says, or what workers need: a sink holds a message of each, of at most 1 MiB, or up to three times a block:
+// what was read, what is fetched to put another block together, and the batch.
 func (s *Sink) resources() *corev1.ResourceRequirements {
 	if r := s.Sink.Spec.Resources; r != nil {
 		return r
 	}
+	request, limit := resource.MustParse("128Mi"), resource.MustParse("512Mi")
+	if c := s.Configuration(); c.Blocks != nil {
+		c.SetDefaults()
+		blocks := int64(c.Workers) * int64(c.Blocks.MaxBytes)
+		request.Add(*resource.NewQuantity(blocks, resource.BinarySI))
+		limit.Add(*resource.NewQuantity(3*blocks, resource.BinarySI))
+	}
 	return &corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{
-			corev1.ResourceCPU:    resource.MustParse("100m"),
-			corev1.ResourceMemory: resource.MustParse("128Mi"),
-		},
-		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: request},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: limit},
 	}
 }

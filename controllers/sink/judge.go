@@ -208,12 +208,12 @@ func (f *Facts) fault() string {
 	return ""
 }
 
-// otherFault is what the first sink says that has trouble with NATS: with the connection, with its consumer, or with putting away what was
-// refused. It is empty where none says so.
+// otherFault is what the first sink says that has trouble with NATS: with the connection, with its consumer, with putting away what was
+// refused, or with keeping blocks. It is empty where none says so.
 func (f *Facts) otherFault() string {
 	for i := range f.Heard {
-		if d := f.Heard[i].Said; d != nil && cmp.Or(d.NATS, d.Reading, d.Refusing) != "" {
-			return fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.NATS, d.Reading, d.Refusing))
+		if d := f.Heard[i].Said; d != nil && cmp.Or(d.NATS, d.Reading, d.Refusing, d.Blocks) != "" {
+			return fmt.Sprintf("%s says: %s", f.Heard[i].Pod.Name, cmp.Or(d.NATS, d.Reading, d.Refusing, d.Blocks))
 		}
 	}
 	return ""

@@ -2,6 +2,7 @@
 package service
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"os"
@@ -35,6 +36,8 @@ type Config struct {
 	AckWait        config.Duration `json:"ackWait,omitempty"`
 	// Workers, 1 to 256, default 4: messages at a time.
 	Workers int `json:"workers,omitempty"`
+	// Blocks, if set, has several messages stored as one.
+	Blocks *Blocks `json:"blocks,omitempty"`
 	// BookmarkFile, default /etc/flowfleet-bookmark/bookmark.json, says how far sinks had come, where the consumer is missing. It need not be
 	// there: it is the operator's.
 	BookmarkFile string            `json:"bookmarkFile,omitempty"`
@@ -42,6 +45,14 @@ type Config struct {
 	ClickHouse   clickhouse.Config `json:"clickhouse"`
 	HTTP         config.HTTP       `json:"http,omitempty"`
 	Log          config.Log        `json:"log,omitempty"`
+}
+
+// Blocks bound what is stored at once.
+type Blocks struct {
+	// MaxBytes, 64Ki to 8Mi, default 4Mi: more than the largest message of the stream. A worker holds up to three times as many.
+	MaxBytes config.Size `json:"maxBytes,omitempty"`
+	// MaxAge, 50ms to 10s, default 1s: how long a message waits for others.
+	MaxAge config.Duration `json:"maxAge,omitempty"`
 }
 
 // Refused says where messages go that the destination will never take.
@@ -83,6 +94,10 @@ func (c *Config) SetDefaults() {
 	if c.Workers == 0 {
 		c.Workers = 4
 	}
+	if b := c.Blocks; b != nil {
+		b.MaxBytes = cmp.Or(b.MaxBytes, 4<<20)
+		b.MaxAge = cmp.Or(b.MaxAge, config.Duration(time.Second))
+	}
 	c.ClickHouse.SetDefaults()
 	config.SetServiceDefaults(&c.HTTP, &c.Log)
 }
@@ -113,10 +128,18 @@ func (c *Config) Check() []config.Problem {
 	}
 	that(c.AckWait >= config.Duration(time.Second) && c.AckWait <= config.Duration(time.Hour), "ackWait", "give 1s to 1h")
 	that(c.Workers >= 1 && c.Workers <= 256, "workers", "give 1 to 256")
+	if b := c.Blocks; b != nil {
+		that(b.MaxBytes >= 64<<10 && b.MaxBytes <= 8<<20, "blocks.maxBytes", "give 64Ki to 8Mi")
+		that(b.MaxAge >= config.Duration(50*time.Millisecond) && b.MaxAge <= config.Duration(10*time.Second), "blocks.maxAge", "give 50ms to 10s")
+	}
 	return append(problems, c.ClickHouse.Check("clickhouse")...)
 }
 
 func (c *Config) options() sink.Options {
-	return sink.Options{Stream: c.Stream, Consumer: c.Consumer, FilterSubjects: c.FilterSubjects, AckWait: c.AckWait.Std(),
+	o := sink.Options{Stream: c.Stream, Consumer: c.Consumer, FilterSubjects: c.FilterSubjects, AckWait: c.AckWait.Std(),
 		Workers: c.Workers, BookmarkFile: c.BookmarkFile, RefusedSubject: c.Refused.Subject, RefusedStream: c.Refused.Stream}
+	if b := c.Blocks; b != nil {
+		o.Blocks = &sink.Blocks{MaxBytes: int(b.MaxBytes), MaxAge: b.MaxAge.Std()}
+	}
+	return o
 }

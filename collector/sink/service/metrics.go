@@ -15,6 +15,9 @@ var (
 	refused      = desc("refused_total", "What the destination will never take; it is in the stream of refused messages.", "unit", "reason")
 	refusedCut   = desc("refused_cut_total", "Of what was refused, what NATS did not take whole: the stream has its beginning.", "unit")
 	putOff       = desc("put_off_total", "What was refused and could not be put away: its stream hands it out again in 5 minutes.", "unit")
+	inBlocks     = desc("stored_in_blocks_total", "Of what is stored, what was stored together with other messages, as one insert.", "unit")
+	blocks       = desc("blocks_total", "Blocks that were stored.")
+	unsure       = desc("unsure_total", "What goes by itself since its block could not be put together again: it may be stored twice.", "unit")
 	unanswered   = desc("stored_unanswered_total", "Of what is stored, what had been sent before without an answer.", "unit")
 	givenBack    = desc("given_back_total", "What waited when the sink ended, and went back to the stream.", "unit")
 	passed       = desc("passed_total", "What has changes of names, which are not stored: flows carry their names.", "unit")
@@ -25,7 +28,7 @@ var (
 	pending      = desc("pending_messages", "Messages in the stream that no sink has read; missing while it is not known.")
 	reachable    = desc("destination_ready", "1 where the last check of the destination and the last attempt to store went well, else 0.")
 	readable     = desc("stream_ready", "1 where the stream can be read, else 0.")
-	descriptions = []*prometheus.Desc{read, stored, unanswered, waiting, refused, refusedCut, putOff, givenBack, passed, redelivered, storeFails, ackFails, imbalance, pending,
+	descriptions = []*prometheus.Desc{read, stored, inBlocks, blocks, unsure, unanswered, waiting, refused, refusedCut, putOff, givenBack, passed, redelivered, storeFails, ackFails, imbalance, pending,
 		reachable, readable}
 )
 
@@ -65,6 +68,9 @@ func (e exposition) Collect(c chan<- prometheus.Metric) {
 	}
 	count(refusedCut, prometheus.CounterValue, books.RefusedCut)
 	count(putOff, prometheus.CounterValue, books.PutOff)
+	count(inBlocks, prometheus.CounterValue, books.InBlocks)
+	send(blocks, prometheus.CounterValue, float64(books.Blocks))
+	count(unsure, prometheus.CounterValue, books.Unsure)
 	count(unanswered, prometheus.CounterValue, books.Unanswered)
 	count(givenBack, prometheus.CounterValue, books.GivenBack)
 	count(passed, prometheus.CounterValue, books.Passed)

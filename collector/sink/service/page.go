@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync"
@@ -54,8 +55,8 @@ func (p *page) document(ctx context.Context) *status.Sink {
 	d := &status.Sink{
 		Build: observe.Version(), Started: p.started, Time: time.Now(),
 		NATS: state.NATS, Reading: state.Reading, Destination: state.Checking, Storing: state.Storing, Refusing: state.Refusing,
-		Rejecting: state.Rejecting,
-		Stored:    books.Stored.Records, Waiting: books.Waiting.Records, Refused: make(map[string]uint64),
+		Rejecting: state.Rejecting, Blocks: cmp.Or(state.Noting, state.Fetching),
+		Stored: books.Stored.Records, Waiting: books.Waiting.Records, Refused: make(map[string]uint64),
 	}
 	if state.Checking == sink.NotChecked {
 		d.Destination = "" // nobody knows yet whether it fails

@@ -21,6 +21,7 @@ const (
 	checkClickHouse = "clickhouse"
 	checkSchema     = "schema"
 	checkRefused    = "refused"
+	checkBlocks     = "blocks"
 	checkRunning    = "running"
 )
 
@@ -96,5 +97,7 @@ func show(state sink.State, ready *observe.Readiness) {
 	side(checkConsumer, state.NATS == "", state.Reading)
 	side(checkClickHouse, true, destination)
 	side(checkSchema, state.Checking == "", state.Schema.Problem)
+	blocks := cmp.Or(state.Noting, state.Fetching)
+	side(checkBlocks, state.NATS == "" && blocks != "", blocks)
 	side(checkRefused, state.Refusing != "", state.Refusing)
 }

@@ -1,0 +1,318 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// waitForList is after how long messages come again that wait for what the list of blocks does not say; Options.PutOff where that is less.
+const waitForList = 3 * lookInterval
+
+func (s *Sink) noted() *notes {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notes
+}
+
+// prepareBlocks begins to keep the list of blocks where the sink is to make some, or finds that others did, and looks whether blocks can be put
+// together again. An error says that it is not known yet whether there is a list.
+func (s *Sink) prepareBlocks(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	n := s.noted()
+	if n == nil && !s.isUnlisted() {
+		n = &notes{js: s.js, stream: s.options.Stream, consumer: s.options.Consumer, bucket: BlocksBucket(s.options.Stream, s.options.Consumer),
+			tell: func(err error) {
+				s.note(func(state *State) { state.Noting = said(err) })
+				if err != nil {
+					s.failed("the list of blocks cannot be kept", err)
+				}
+			}}
+		if s.options.Blocks == nil {
+			switch err := n.find(ctx); {
+			case isUnable(err): // nor may others who have this user
+				s.note(func(*State) { s.unlisted = true })
+				return nil
+			case errors.Is(err, jetstream.ErrBucketNotFound):
+				return nil
+			case err != nil:
+				return err
+			}
+			s.log.Info("sinks of this consumer have made blocks; each message is looked for in their list until somebody deletes it", "bucket", n.bucket)
+		}
+		s.note(func(*State) { s.notes = n })
+		// Before anything is read: what was handed out before there was a list goes by itself.
+		if _, err := n.note(ctx, nil, false); err != nil && !isUnable(err) {
+			return err
+		}
+	}
+	if n == nil {
+		return nil
+	}
+	n.floor.Store(info.AckFloor.Stream)
+	_, err := s.fetch(ctx, n, max(info.AckFloor.Stream, 1))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = nil
+	}
+	s.note(func(state *State) { s.fetching, state.Fetching = err == nil, said(err) })
+	return nil
+}
+
+func (s *Sink) isUnlisted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unlisted
+}
+
+// together reports whether blocks are to be made, and could be put together again.
+func (s *Sink) together() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.options.Blocks != nil && s.fetching
+}
+
+// fetch asks the stream for a message by its number.
+func (s *Sink) fetch(ctx context.Context, n *notes, sequence uint64) (m *jetstream.RawStreamMsg, err error) {
+	stream := s.options.Stream
+	err = n.ask(ctx, fmt.Sprintf("getting message %d of stream %s", sequence, stream), func(ctx context.Context) error {
+		handle, err := s.js.Stream(ctx, stream)
+		if err == nil {
+			m, err = handle.GetMsg(ctx, sequence)
+		}
+		return err
+	}, "STREAM.INFO."+stream+`"`, "MSG.GET."+stream, "DIRECT.GET."+stream)
+	return m, err
+}
+
+// handleBlock sees a message through, together with those that come soon after it.
+func (s *Sink) handleBlock(ctx context.Context, n *notes, first jetstream.Msg) {
+	k := s.newKeeper()
+	defer k.stop()
+	var flows, others []*held
+	bytes := 0
+	add := func(m jetstream.Msg) {
+		h := s.take(ctx, m)
+		if h == nil {
+			return
+		}
+		k.keep(h)
+		if h.refused != nil || ofLedger(m) {
+			others = append(others, h)
+			return
+		}
+		flows = append(flows, h)
+		bytes += len(m.Data())
+	}
+	add(first)
+	if len(flows) > 0 && s.together() {
+		s.gather(ctx, s.options.Blocks.MaxBytes-bytes, add)
+	}
+	for _, m := range others { // they are in no block
+		s.storeOne(ctx, m, k)
+	}
+	slices.SortFunc(flows, func(a, b *held) int { return int(int64(a.mark().sequence) - int64(b.mark().sequence)) })
+	marks := make([]mark, len(flows))
+	for i, m := range flows {
+		marks[i] = m.mark()
+	}
+	if len(flows) == 0 {
+		return
+	}
+	l, err := n.note(ctx, marks, s.together())
+	if err != nil && !isUnable(err) { // nobody knows what may be sent
+		s.giveBack(k, 0, flows...)
+		return
+	}
+	blocks := make(map[string][]*held)
+	var singly []*held
+	for _, m := range flows {
+		where, b := fateNone, (*block)(nil)
+		if l != nil {
+			where, b = l.find(m.mark())
+		}
+		switch {
+		case where == fateStored:
+			k.release(m)
+			s.finish(ctx, m, func(b *Books) { b.Stored.add(m.records); b.InBlocks.add(m.records) })
+		case where == fateNoted && err == nil:
+			blocks[b.Digest] = append(blocks[b.Digest], m)
+		case where == fateSingly:
+			singly = append(singly, m)
+		case where == fateNone && (!m.mark().again || l != nil && l.absent):
+			n.unnoted.Store(true)
+			singly = append(singly, m)
+		default: // it may be in a block that was sent
+			s.giveBack(k, s.later(), m)
+		}
+	}
+	for _, m := range singly {
+		s.storeOne(ctx, m, k)
+	}
+	if l == nil {
+		return
+	}
+	for _, b := range l.Noted {
+		if mine := blocks[b.Digest]; mine != nil {
+			s.storeBlock(ctx, n, &b, mine, k)
+		}
+	}
+}
+
+// gather reads what comes within the time and the bytes of a block.
+func (s *Sink) gather(ctx context.Context, bytes int, add func(jetstream.Msg)) {
+	consumer, err := s.ensureConsumer(ctx)
+	if err != nil || bytes <= 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.options.Blocks.MaxAge)
+	defer cancel()
+	batch, err := consumer.Fetch(maxBlockMessages-1, jetstream.FetchMaxBytes(bytes), jetstream.FetchContext(ctx))
+	if err != nil {
+		return // the next request says so
+	}
+	for m := range batch.Messages() {
+		add(m)
+	}
+}
+
+// storeBlock stores a block of which some messages are in hand, and acknowledges those.
+func (s *Sink) storeBlock(ctx context.Context, n *notes, b *block, mine []*held, k *keeper) {
+	payload, ok := s.assemble(ctx, n, b, mine, k)
+	if !ok {
+		return
+	}
+	batch := Batch{Payload: payload, Token: fmt.Sprintf("%s/block/%s", s.options.Stream, b.Digest)}
+	unanswered := false
+	for attempt := 0; ; attempt++ {
+		err := s.destination.Store(ctx, batch)
+		if err == nil {
+			break
+		}
+		unanswered = unanswered || errors.Is(err, ErrUnanswered)
+		if refusal(err) != nil {
+			s.splitBlock(ctx, n, b, mine, k, Count{})
+			return
+		}
+		if ctx.Err() == nil {
+			s.note(func(state *State) { state.Storing = said(err) })
+			s.failed("a block cannot be stored; it waits, trying again", err)
+			s.book.change(func(b *Books) { b.StoreFailures++ })
+		}
+		if !pause(ctx, attempt) {
+			s.giveBack(k, 0, mine...)
+			return
+		}
+	}
+	s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
+	if err := insist(ctx, func(ctx context.Context) error { return n.store(ctx, b.Digest) }); err != nil {
+		s.giveBack(k, s.after(err), mine...) // it is noted still, and is sent again as it is
+		return
+	}
+	s.book.change(func(b *Books) { b.Blocks++ })
+	for _, m := range mine {
+		k.release(m)
+		s.finish(ctx, m, func(b *Books) {
+			b.Stored.add(m.records)
+			b.InBlocks.add(m.records)
+			if unanswered {
+				b.Unanswered.add(m.records)
+			}
+		})
+	}
+}
+
+// splitBlock has the messages of a block go by themselves; unsure are those that may be stored in it.
+func (s *Sink) splitBlock(ctx context.Context, n *notes, b *block, mine []*held, k *keeper, unsure Count) {
+	did := false
+	if err := insist(ctx, func(ctx context.Context) (err error) { did, err = n.split(ctx, b.Digest); return err }); err != nil {
+		s.giveBack(k, s.after(err), mine...)
+		return
+	}
+	if did {
+		s.book.change(func(b *Books) {
+			b.Unsure.Messages += unsure.Messages
+			b.Unsure.Records += unsure.Records
+		})
+	}
+	for _, m := range mine {
+		s.storeOne(ctx, m, k)
+	}
+}
+
+// assemble puts the batch of a block together, of the messages in hand and of the stream's others: the same bytes each time. It is false where
+// the messages in hand have been dealt with otherwise.
+func (s *Sink) assemble(ctx context.Context, n *notes, b *block, mine []*held, k *keeper) (payload []byte, ok bool) {
+	var marks []mark
+	whole, missing := Count{}, 0
+	var failure error
+	b.At.all(func(sequence uint64) bool {
+		if i := slices.IndexFunc(mine, func(m *held) bool { return m.mark().sequence == sequence }); i >= 0 {
+			marks, payload = append(marks, mine[i].mark()), append(payload, mine[i].Data()...)
+			whole.add(mine[i].records)
+			return true
+		}
+		m, err := s.insistFetch(ctx, n, sequence)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			missing++
+		case err != nil:
+			failure = err
+			return false
+		default:
+			marks, payload = append(marks, mark{sequence: sequence, time: m.Time.UnixNano()}), append(payload, m.Data...)
+			records, _ := count(m.Data) // what is malformed is in no block
+			whole.add(records)
+		}
+		return true
+	})
+	switch {
+	case failure != nil:
+		s.giveBack(k, s.after(failure), mine...)
+		return nil, false
+	case missing > 0 || digest(marks) != b.Digest:
+		// Whoever made it may have stored it before it ended, and it cannot be sent again as it was.
+		s.failed("a block cannot be put together again; its messages go by themselves, and may be stored twice",
+			fmt.Errorf("%d of %d messages are no longer in stream %s", missing, b.At.count(), s.options.Stream))
+		s.splitBlock(ctx, n, b, mine, k, whole)
+		return nil, false
+	}
+	return payload, true
+}
+
+// insistFetch fetches a message as soon as that is possible. The error is that of ctx, wraps *unable, or says that there is none.
+func (s *Sink) insistFetch(ctx context.Context, n *notes, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	for attempt := 0; ; attempt++ {
+		m, err := s.fetch(ctx, n, sequence)
+		if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) || isUnable(err) {
+			return m, err
+		}
+		s.note(func(state *State) { state.Fetching = said(err) })
+		if !pause(ctx, attempt) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// insist makes a change also where the sink ends: what is stored is noted to be.
+func insist(ctx context.Context, change func(context.Context) error) error {
+	err := change(ctx)
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	return change(ctx)
+}
+
+// after is when messages come again: at once where the sink ends, and later where a right is missing.
+func (s *Sink) after(err error) time.Duration {
+	if isUnable(err) {
+		return s.later()
+	}
+	return 0
+}
+
+func (s *Sink) later() time.Duration { return min(waitForList, s.options.PutOff) }
