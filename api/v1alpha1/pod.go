@@ -33,8 +33,9 @@ type Pod struct {
 	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
-	// affinity of the pods.
+	// affinity of the pods, with up to 64 terms in each list.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.?podAffinity.?requiredDuringSchedulingIgnoredDuringExecution.orValue([]).size() <= 64 && self.?podAffinity.?preferredDuringSchedulingIgnoredDuringExecution.orValue([]).size() <= 64 && self.?podAntiAffinity.?requiredDuringSchedulingIgnoredDuringExecution.orValue([]).size() <= 64 && self.?podAntiAffinity.?preferredDuringSchedulingIgnoredDuringExecution.orValue([]).size() <= 64 && self.?nodeAffinity.?preferredDuringSchedulingIgnoredDuringExecution.orValue([]).size() <= 64 && self.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms.orValue([]).size() <= 64",message="affinity: up to 64 terms are possible in each list"
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
 	// topologySpreadConstraints of the pods. One without a labelSelector counts the pods of this object. A DaemonSet places its pods

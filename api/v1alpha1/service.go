@@ -32,8 +32,9 @@ type Service struct {
 	// +kubebuilder:default=LoadBalancer
 	Type ServiceType `json:"type,omitempty"`
 
-	// annotations of the Service, such as those that a load balancer reads.
+	// annotations of the Service, such as those that a load balancer reads, up to 256.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=256
 	Annotations map[string]string `json:"annotations,omitempty"`
 
 	// labels are added to the Service, beside the operator's own.

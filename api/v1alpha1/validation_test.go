@@ -426,6 +426,20 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"{sessionAffinityTimeout: 1m}", "{sessionAffinity: None, sessionAffinityTimeout: 1m}"},
 	},
 	{
+		path: "spec.monitoring.podMonitor.interval", says: "from 1s to 24h",
+		valid:   []string{"1s", "24h", "1m30s"},
+		invalid: []string{"0s", "999ms", "24h1s", "99999999999h"},
+	},
+	{
+		path: "spec.collector.affinity", says: "up to 64 terms",
+		valid: []string{"{}", terms("podAffinity", "required", "{topologyKey: a}", 64), terms("podAntiAffinity", "required", "{topologyKey: a}", 64)},
+		invalid: []string{terms("podAffinity", "required", "{topologyKey: a}", 65), terms("podAntiAffinity", "required", "{topologyKey: a}", 65),
+			terms("podAffinity", "preferred", "{weight: 1, podAffinityTerm: {topologyKey: a}}", 65),
+			terms("podAntiAffinity", "preferred", "{weight: 1, podAffinityTerm: {topologyKey: a}}", 65),
+			terms("nodeAffinity", "preferred", "{weight: 1, preference: {}}", 65),
+			"{nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [" + strings.Repeat("{},", 65) + "]}}}"},
+	},
+	{
 		path: "spec.service.sessionAffinityTimeout", says: "whole seconds from 1s to 24h", at: "spec.service",
 		valid: []string{"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1s}", "{sessionAffinity: ClientIP, sessionAffinityTimeout: 24h}",
 			"{sessionAffinity: ClientIP, sessionAffinityTimeout: 1h30m5s}"},
@@ -550,6 +564,11 @@ func (r *rule) message(t *testing.T, messages map[string][]string) string {
 		t.Fatalf("%q: %d rules say %q, not one: %q", r.path, len(found), r.says, messages[r.path])
 	}
 	return found[0]
+}
+
+// terms is an affinity with so many terms in one of its lists.
+func terms(kind, when, term string, n int) string {
+	return "{" + kind + ": {" + when + "DuringSchedulingIgnoredDuringExecution: [" + strings.Repeat(term+",", n) + "]}}"
 }
 
 func TestEachRuleIsTried(t *testing.T) {

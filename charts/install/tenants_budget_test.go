@@ -39,9 +39,14 @@ collector:
   labels: {%[5]s}
   annotations: {%[11]s}
   tolerations: [{operator: Exists}]
+  affinity:
+    podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [%[12]s], preferredDuringSchedulingIgnoredDuringExecution: [%[13]s]}
+    podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [%[12]s], preferredDuringSchedulingIgnoredDuringExecution: [%[13]s]}
+service: {labels: {%[5]s}, annotations: {%[11]s}}
 `, nats, place, list(63, `"flows.`+place+`.a%d.>"`), list(16, "{name: l%[1]d, port: 2%03[1]d, receiveBuffer: 1Mi}"), list(64, "team/l%d: a"), strings.Repeat("a", 400),
 		list(16, "{name: pull-%d}"), list(64, "{name: V%d, valueFrom: {secretKeyRef: {name: admin, key: a}}}"), list(32, "{name: v%d, hostPath: {path: /srv}}"),
-		list(32, "{name: v%[1]d, mountPath: /mnt/a/b/c/v%[1]d}"), list(256, "team/a%d: a"))
+		list(32, "{name: v%[1]d, mountPath: /mnt/a/b/c/v%[1]d}"), list(256, "team/a%d: a"),
+		list(64, "{topologyKey: a%d, namespaces: [a, b, c], namespaceSelector: {}}"), list(64, "{weight: 1, podAffinityTerm: {topologyKey: a%d, namespaces: [a, b, c]}}"))
 	privileged := tenant(t, server, place, "trusted", rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"}, Verbs: []string{"privilege"}})
 	fc := collector(t, place, "large", spec)
 	checkRefusal(t, user.Create(t.Context(), fc.DeepCopy(), client.DryRunAll), "spec.", "flowfleet-flowcollector-privileged")
@@ -55,6 +60,14 @@ collector:
 		if err := privileged.Patch(t.Context(), fc.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)), client.DryRunAll); err != nil {
 			t.Errorf("changing %s: %v", about, err)
 		}
+	}
+	// Everything is another than before: nothing is spared the comparisons of elements.
+	changed := fc.DeepCopy()
+	changed.Object["spec"] = collector(t, place, "large", strings.NewReplacer("server-", "serves-", "team/", "teams/", "admin", "admins", "name: v", "name: w", "a%d", "b%d",
+		"receiveBuffer: 1Mi", "receiveBuffer: 2Mi").Replace(spec)).Object["spec"]
+	checkRefusal(t, user.Update(t.Context(), changed.DeepCopy(), client.DryRunAll), "spec.", "flowfleet-flowcollector-privileged")
+	if err := privileged.Update(t.Context(), changed, client.DryRunAll); err != nil {
+		t.Errorf("changing everything: %v", err)
 	}
 	if err := user.Patch(t.Context(), fc.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"collector":{"logLevel":"debug"}}}`)), client.DryRunAll); err != nil {
 		t.Errorf("the rest: %v", err)

@@ -217,6 +217,10 @@ func TestWhatTheSpecDoesNotSayOfAStreamStaysAsItIs(t *testing.T) {
 	chosen := configOf(t, js, "flows")
 	chosen.Discard, chosen.Compression = jetstream.DiscardNew, jetstream.S2Compression
 	chosen.MaxAge, chosen.Duplicates = time.Hour, 30*time.Second
+	if chosen.RePublish != nil {
+		t.Errorf("a new stream publishes flows a second time: %+v", chosen.RePublish)
+	}
+	chosen.RePublish = &jetstream.RePublish{Source: ">", Destination: "copies.>"}
 	if _, err := js.UpdateStream(background(t), chosen); err != nil {
 		t.Fatal(err)
 	}
