@@ -6,8 +6,11 @@ import (
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
-// heldSet is a data set whose template is not known yet.
+// heldSet is a data set whose template is not known yet, or that of a list within it.
 type heldSet struct {
+	// plan and needs are of a set that could be read but for its lists, which are of template needs; nil and 0 of others.
+	plan    *plan
+	needs   uint16
 	session *session
 	header  header
 	id      uint16
@@ -33,17 +36,30 @@ type heldSets struct {
 
 // hold puts a set aside until its template comes, pushing out older ones where the bounds ask for it.
 func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
-	size := len(payload) + heldOverhead
-	if !d.settings.Hold || size > d.settings.HeldBytesPerExporter || size > d.settings.HeldBytes {
+	if !d.keep(&heldSet{session: s, header: *h, id: id}, payload) {
 		d.drop(ledger.SetsDroppedNoTemplate, s, id, nil)
-		return
+	}
+}
+
+// holdForLists puts a set aside until the template of a list within it comes, and reports whether there is need and room for that. One that
+// was waited for in vain is not waited for again.
+func (d *Decoder) holdForLists(s *session, h *header, p *plan, payload []byte) bool {
+	needs := d.missing(s, p, payload)
+	return needs != 0 && d.keep(&heldSet{session: s, header: *h, id: p.template.ID, plan: p, needs: needs}, payload)
+}
+
+// keep holds a set with a copy of its payload, if there is room.
+func (d *Decoder) keep(set *heldSet, payload []byte) bool {
+	s, size := set.session, len(payload)+heldOverhead
+	if !d.settings.Hold || size > d.settings.HeldBytesPerExporter || size > d.settings.HeldBytes {
+		return false
 	}
 	for s.heldBytes+size > d.settings.HeldBytesPerExporter {
 		d.held.drop(d, s.held[0], ledger.SetsExpiredOverflow)
 	}
 	d.held.shrink(d, d.settings.HeldBytes-size)
 	d.held.compact()
-	set := &heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now}
+	set.payload, set.tag, set.since = bytes.Clone(payload), d.tag, d.now
 	d.held.queue = append(d.held.queue, set)
 	d.held.bytes += size
 	d.held.count++
@@ -55,6 +71,7 @@ func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
 	d.held.waiting[s] = struct{}{}
 	s.book.Waiting++
 	d.count(ledger.SetsHeld, s, 1)
+	return true
 }
 
 // shrink drops the oldest sets until no more than limit bytes are held.
@@ -135,8 +152,14 @@ func (q *heldSets) forget(set *heldSet) {
 	set.payload = nil
 }
 
+// drop lets go of a set. One that lacks no more than the template of a list is read without that.
 func (q *heldSets) drop(d *Decoder, set *heldSet, reason ledger.Counter) {
-	d.withTag(set.tag, func() { d.drop(reason, set.session, set.id, nil) })
+	if set.plan != nil {
+		set.session.inVain = set.needs
+		d.decodeHeld(set, set.plan)
+	} else {
+		d.withTag(set.tag, func() { d.drop(reason, set.session, set.id, nil) })
+	}
 	q.forget(set)
 }
 
@@ -187,14 +210,21 @@ func (d *Decoder) release(s *session) {
 	s.held = nil
 	var waiting []*heldSet
 	for _, set := range kept {
-		p := d.plan(s, set.id)
+		p := set.plan
+		if p == nil {
+			p = d.plan(s, set.id)
+		}
+		if p != nil && p.hasLists {
+			if needs := d.missing(s, p, set.payload); needs != 0 {
+				set.plan, set.needs = p, needs
+				p = nil
+			}
+		}
 		if p == nil {
 			waiting = append(waiting, set)
 			continue
 		}
-		d.withTag(set.tag, func() { d.decodeSet(s, &set.header, p, set.payload) })
-		d.count(ledger.SetsReleased, s, 1)
-		d.count(ledger.SetsDecoded, s, 1)
+		d.decodeHeld(set, p)
 		s.book.Waiting--
 		set.done = true
 		d.held.bytes -= set.size()
@@ -205,6 +235,14 @@ func (d *Decoder) release(s *session) {
 	if s.held = waiting; len(waiting) == 0 {
 		delete(d.held.waiting, s)
 	}
+}
+
+// decodeHeld decodes a set that was held.
+func (d *Decoder) decodeHeld(set *heldSet, p *plan) {
+	s := set.session
+	d.withTag(set.tag, func() { d.decodeSet(s, &set.header, p, set.payload) })
+	d.count(ledger.SetsReleased, s, 1)
+	d.count(ledger.SetsDecoded, s, 1)
 }
 
 // Tick does what time and other workers bring about: sets held too long are dropped, and those whose template came
