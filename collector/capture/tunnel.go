@@ -33,12 +33,6 @@ func (r *Reader) carried(f *frame, etherType uint16, b []byte) bool {
 	return r.network(f, etherType, b)
 }
 
-// What GRE carries beside IP and Ethernet.
-const (
-	etherERSPAN  = 0x88be // types I and II (draft-foschiano-erspan)
-	etherERSPAN3 = 0x22eb
-)
-
 // gre strips RFC 2784 section 2.1 with RFC 2890's key and sequence number, and the headers of ERSPAN within it.
 func (r *Reader) gre(f *frame, b []byte) bool {
 	if len(b) < 4 {
@@ -49,25 +43,14 @@ func (r *Reader) gre(f *frame, b []byte) bool {
 		return false
 	}
 	length := packet.GRELength(flags)
-	switch {
-	case etherType == etherERSPAN && flags&packet.GRESequence != 0: // type I has neither
-		length += 8
-	case etherType == etherERSPAN3:
-		const head = 12
-		if len(b) < length+head {
-			return false
-		}
-		if b[length+head-1]&1 != 0 { // a platform's own header follows
-			length += 8
-		}
-		length += head
-	}
 	if len(b) < length {
 		return false
 	}
-	switch etherType {
-	case etherERSPAN, etherERSPAN3:
-		etherType = packet.EtherTypeBridging
+	if n := packet.ERSPANLength(flags, etherType, b[length:]); n >= 0 {
+		length, etherType = length+n, packet.EtherTypeBridging
+	}
+	if len(b) < length {
+		return false
 	}
 	return r.carried(f, etherType, b[length:])
 }

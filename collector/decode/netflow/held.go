@@ -9,8 +9,11 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// heldSet is a data set whose template is not known yet.
+// heldSet is a data set whose template is not known yet, or that of a list within it.
 type heldSet struct {
+	// plan and needs are of a set that could be read but for its lists, which are of template needs; nil and 0 of others.
+	plan    *plan
+	needs   uint16
 	session *session
 	header  header
 	id      uint16
@@ -38,16 +41,30 @@ type heldSets struct {
 
 // hold puts a set aside until its template comes, pushing out older ones where the bounds ask for it.
 func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
-	size := len(payload) + heldOverhead
-	if !d.settings.Hold || size > d.settings.HeldBytesPerExporter || size > d.settings.HeldBytes {
+	if !d.keep(&heldSet{session: s, header: *h, id: id}, payload) {
 		d.drop(ledger.SetsDroppedNoTemplate, s, id, nil)
-		return
+	}
+}
+
+// holdForLists puts a set aside until the template of a list within it comes, and reports whether there is need and room for that. One that
+// was waited for in vain is not waited for again.
+func (d *Decoder) holdForLists(s *session, h *header, p *plan, payload []byte) bool {
+	needs := d.missing(s, p, payload)
+	return needs != 0 && d.keep(&heldSet{session: s, header: *h, id: p.template.ID, plan: p, needs: needs}, payload)
+}
+
+// keep holds a set with a copy of its payload, and pushes out older ones where the bounds ask for it. It is false where they leave no room.
+func (d *Decoder) keep(set *heldSet, payload []byte) bool {
+	s, size := set.session, len(payload)+heldOverhead
+	if !d.settings.Hold || size > d.settings.HeldBytesPerExporter || size > d.settings.HeldBytes {
+		return false
 	}
 	for s.heldBytes+size > d.settings.HeldBytesPerExporter {
 		d.held.drop(d, s.held[0], ledger.SetsExpiredOverflow)
 	}
 	d.held.shrink(d, d.settings.HeldBytes-size)
-	d.put(&heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now})
+	d.put(set, payload)
+	return true
 }
 
 // holdEarly puts a set aside whose template is known, where the bucket is not loaded yet: its rate, or since when its exporter counts, may be
@@ -60,7 +77,7 @@ func (d *Decoder) holdEarly(s *session, h *header, id uint16, payload []byte) bo
 	if s.heldBytes+size > d.settings.HeldBytesPerExporter || d.held.bytes+size > d.settings.HeldBytes {
 		return false
 	}
-	d.put(&heldSet{session: s, header: *h, id: id, payload: bytes.Clone(payload), tag: d.tag, since: d.now, early: true})
+	d.put(&heldSet{session: s, header: *h, id: id, early: true}, payload)
 	s.retry = min(s.retry, d.now+askAgain)
 	return true
 }
@@ -68,9 +85,10 @@ func (d *Decoder) holdEarly(s *session, h *header, id uint16, payload []byte) bo
 // askAgain is how often what waits asks whether the bucket was loaded, in nanoseconds.
 const askAgain = int64(100 * time.Millisecond)
 
-// put holds a set for which there is room.
-func (d *Decoder) put(set *heldSet) {
+// put holds a set for which there is room, with a copy of its payload.
+func (d *Decoder) put(set *heldSet, payload []byte) {
 	d.held.compact()
+	set.payload, set.tag, set.since = bytes.Clone(payload), d.tag, d.now
 	s, size := set.session, set.size()
 	d.held.queue = append(d.held.queue, set)
 	d.held.bytes += size
@@ -163,19 +181,23 @@ func (q *heldSets) forget(set *heldSet) {
 	set.payload = nil
 }
 
+// drop lets go of a set. One that lacks no more than the template of a list, or what the bucket may say beside its own, is read without that.
 func (q *heldSets) drop(d *Decoder, set *heldSet, reason ledger.Counter) {
-	if set.early && d.readEarly(set) {
+	if set.plan != nil {
+		set.session.inVain = set.needs
+	}
+	if (set.plan != nil || set.early) && d.readEarly(set) {
 		return
 	}
 	d.withTag(set.tag, func() { d.drop(reason, set.session, set.id, nil) })
 	q.forget(set)
 }
 
-// readEarly reads a set that cannot wait for the bucket any longer, with what is known, and reports whether its template still is.
+// readEarly reads a set that cannot wait any longer, with what is known, and reports whether its template still is.
 func (d *Decoder) readEarly(set *heldSet) bool {
 	s := set.session
 	d.refresh(s)
-	p := d.plan(s, set.id)
+	p := d.planOf(set)
 	if p == nil {
 		return false
 	}
@@ -195,6 +217,14 @@ func (d *Decoder) readFormer(s *session, t *template.Template) {
 			d.readEarly(set)
 		}
 	}
+}
+
+// planOf is how a held set is read, nil where that is not known yet.
+func (d *Decoder) planOf(set *heldSet) *plan {
+	if set.plan != nil {
+		return set.plan
+	}
+	return d.plan(set.session, set.id)
 }
 
 // readHeld decodes a held set, and counts it.
@@ -251,10 +281,16 @@ func (d *Decoder) release(s *session) {
 	s.held = nil
 	var waiting []*heldSet
 	for _, set := range kept {
-		p := d.plan(s, set.id)
+		p := d.planOf(set)
 		if p != nil && p.template.Kind == template.KindData && d.store.Awaited(d.now) {
 			set.early, s.retry = true, min(s.retry, d.now+askAgain)
 			p = nil
+		}
+		if p != nil && p.hasLists {
+			if needs := d.missing(s, p, set.payload); needs != 0 {
+				set.plan, set.needs = p, needs
+				p = nil
+			}
 		}
 		if p == nil {
 			waiting = append(waiting, set)

@@ -73,3 +73,49 @@ func TestHeldDataIsNotReadWithTemplatesOfALaterLife(t *testing.T) {
 		})
 	}
 }
+
+// The templates of lists come in any order, too (RFC 6313 section 4.5.2 names them by id; RFC 7011 section 8: data may come before).
+func TestAListWhoseTemplateComesLaterIsHeld(t *testing.T) {
+	layouts := set(2, u16(300, 2, 10, 4, 293, 65535), u16(301, 2, 14, 4, 292, 65535))
+	inner := set(2, u16(302, 2, 8, 4, 1, 4))
+	within := join([]byte{3}, u16(302), ip4, u32(9))
+	block := join(u32(6), []byte{byte(len(within))}, within)
+	nested := join([]byte{3}, u16(301, uint16(4+len(block))), block)
+	flows := set(300, u32(5), []byte{byte(len(nested))}, nested)
+	for name, test := range map[string]struct {
+		sets       [][]byte
+		after      func(s *station)
+		flows      int
+		unread     uint64
+		stillWaits uint64
+	}{
+		"it came before":               {[][]byte{layouts, inner, flows}, nil, 1, 0, 0},
+		"it comes in the next message": {[][]byte{layouts, flows, inner}, nil, 1, 0, 0},
+		"all come later":               {[][]byte{flows, layouts, inner}, nil, 1, 0, 0},
+		"it is waited for":             {[][]byte{layouts, flows}, nil, 0, 0, 1},
+		"it never comes": {[][]byte{layouts, flows}, func(s *station) {
+			s.decoder.Close()
+			s.ipfix(flows)
+		}, 0, 2, 0},
+		"an empty list has none": {[][]byte{layouts, set(300, u32(5, 0x05030131), []byte{0, 4})}, nil, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t)
+			for _, b := range test.sets {
+				s.ipfix(b)
+			}
+			if test.after != nil {
+				test.after(s)
+			}
+			got := 0
+			for _, r := range s.records {
+				if r.InIf == 5 && r.OutIf == 6 && r.Bytes == 9 && r.SrcAddr.Addr().String() == "192.0.2.10" {
+					got++
+				}
+			}
+			if got != test.flows || s.counts[ledger.RecordsListsUnread] != test.unread || s.counts.SetsWaiting() != test.stillWaits {
+				t.Errorf("%d flows, %d lists unread, %d sets waiting; %v", got, s.counts[ledger.RecordsListsUnread], s.counts.SetsWaiting(), s.problems)
+			}
+		})
+	}
+}

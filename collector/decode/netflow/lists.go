@@ -102,6 +102,72 @@ func (b *basic) value() []byte {
 	return v
 }
 
+// maxSought bounds the lists of one record whose templates are looked for before it is read.
+const maxSought = 8
+
+// missing is a template that some list in a set of p is of and that is not known, 0 for none.
+func (d *Decoder) missing(s *session, p *plan, b []byte) uint16 {
+	return d.missingIn(s, p, b, 1)
+}
+
+func (d *Decoder) missingIn(s *session, p *plan, b []byte, depth int) uint16 {
+	for len(b) > 0 && len(b) >= p.template.MinLength {
+		n := d.recordLength(p.template, b)
+		if n == 0 {
+			break
+		}
+		var lists [maxSought]list
+		found := 0
+		for i := range p.steps {
+			step := &p.steps[i]
+			if step.operation != opList || found == maxSought {
+				continue
+			}
+			at := span{step.offset, step.length}
+			if !p.template.Fixed {
+				at = d.spans[step.offset]
+			}
+			lists[found] = list{id: step.id, enterprise: step.enterprise, value: b[at.start : at.start+at.length]}
+			found++
+		}
+		for i := range lists[:found] {
+			if id := d.missingOf(s, &lists[i], depth); id != 0 {
+				return id
+			}
+		}
+		b = b[n:]
+	}
+	return 0
+}
+
+// missingOf is the same of one list.
+func (d *Decoder) missingOf(s *session, l *list, depth int) uint16 {
+	kind := l.kind()
+	if kind == element.BasicList || len(l.value) == 0 {
+		return 0
+	}
+	for rest := l.value[1:]; len(rest) > 0; {
+		var b block
+		var ok bool
+		if b, rest, ok = next(kind, rest); !ok {
+			break
+		}
+		if len(b.records) == 0 || b.template < firstDataSet {
+			continue
+		}
+		p := d.plan(s, b.template)
+		switch {
+		case p == nil && b.template != s.inVain:
+			return b.template
+		case p != nil && p.hasLists && depth < maxListDepth:
+			if id := d.missingIn(s, p, b.records, depth+1); id != 0 {
+				return id
+			}
+		}
+	}
+	return 0
+}
+
 // openLists reads the lists of a record: what says more of its flow goes into r, flows within lists are handed on by emitLists.
 // With extra fields, all else is kept in the order of the lists.
 func (d *Decoder) openLists(s *session, h *header, p *plan, r *flow.Record) {
@@ -159,6 +225,9 @@ func (d *Decoder) openBasic(r *flow.Record, v []byte) {
 
 // openBlock reads the records of a block.
 func (d *Decoder) openBlock(s *session, h *header, parent *plan, r *flow.Record, b block, depth int) {
+	if len(b.records) == 0 {
+		return
+	}
 	p := d.plan(s, b.template)
 	if p == nil || p.template.Kind != template.KindData {
 		d.counts.Inc(ledger.RecordsListsUnread)

@@ -30,6 +30,17 @@ func TestUptimesCountFromTheTimeOfTheRecordWhereTheHeaderHasNone(t *testing.T) {
 	}
 }
 
+func TestUptimesOfNetFlow9CountFromTheTimeOfOptionsWhereTheHeaderHasNone(t *testing.T) {
+	for _, test := range []struct{ uptime, start, end uint32 }{{0, 10, 5}, {100_000, 20, 15}} {
+		s := newStation(t)
+		s.send(exporterPort, exported*time.Second, join(u16(9, 4), u32(test.uptime, exported, 1, 7), set(1, u16(400, 4, 4, 1, 4, 160, 8)),
+			set(400, u32(1), u64((exported-90)*1000)), set(0, u16(300, 3, 22, 4, 21, 4, 1, 4)), set(300, u32(80_000, 85_000, 9))))
+		if r := s.only(); r.TimeFlowStartNs != (exported-uint64(test.start))*second || r.TimeFlowEndNs != (exported-uint64(test.end))*second {
+			t.Errorf("an uptime of %d: %d to %d", test.uptime, r.TimeFlowStartNs, r.TimeFlowEndNs)
+		}
+	}
+}
+
 func TestUptimesCountFromTheTimeOfOptions(t *testing.T) {
 	for _, order := range []string{"before", "behind"} {
 		s := newStation(t)

@@ -187,6 +187,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 				d.later = append(d.later, laterSet{p, body}) // an options record may follow that says since when uptimes count
 				continue
 			}
+			if p.hasLists && d.holdForLists(s, h, p, body) {
+				all = false
+				continue
+			}
 			records += d.decodeSet(s, h, p, body)
 			d.count(ledger.SetsDecoded, s, 1)
 		}

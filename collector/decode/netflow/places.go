@@ -122,7 +122,7 @@ var places = []place{
 	{"src_as", [][]source{iana(opSrcAS, 16)}, ""},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, ""},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, ""},
-	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, "none: more than 128. Four bytes may be a mask"},
+	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, "none: more than 128, of IPv4 more than 32. Four bytes may be a mask"},
 	{"dst_net", [][]source{iana(opDstNet, 13, 30)}, "as src_net"},
 	{"next_hop", [][]source{either(iana(opNextHopIPv4, 15), iana(opNextHopIPv6, 62))},
 		"none: the unspecified address (RFC 4291 section 2.5.2)"},

@@ -27,15 +27,17 @@ type session struct {
 	// fresh: plans are those of generation and settings.
 	fresh bool
 	// changed: they were made anew since held sets were last tried; retry is when time alone may bring a plan for one of these.
-	changed   bool
-	retry     int64
-	plans     map[uint16]cachedPlan
-	rates     rates
-	clock     cachedClock
-	cached    int // bytes that plans and rates take
-	sequence  ledger.Sequence
-	lastSeen  int64
-	held      []*heldSet
+	changed  bool
+	retry    int64
+	plans    map[uint16]cachedPlan
+	rates    rates
+	clock    cachedClock
+	cached   int // bytes that plans and rates take
+	sequence ledger.Sequence
+	lastSeen int64
+	held     []*heldSet
+	// inVain is the template of a list that was waited for in vain.
+	inVain    uint16
 	heldBytes int
 	// former is the last message from before a restart for which held sets were dropped; turns: it was none, see dropFormer.
 	former *header

@@ -309,13 +309,13 @@ func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Rec
 }
 
 // fromUptimes completes start and end from the exporter's uptimes. NetFlow's header says when the exporter started, unless it has no
-// uptime and the record has the time of initialization; IPFIX has that in the record or in an options record. Without it, uptimes say how long a flow lasted, and it was
-// exported when it ended.
+// uptime; then, and in IPFIX, the record or an options record may have the time of initialization. Without it, uptimes say how long a flow
+// lasted, and it was exported when it ended.
 func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
 	var start, end uint64
 	var future bool
 	switch {
-	case h.version != template.IPFIX && (h.uptime != 0 || t.systemInitMs == 0):
+	case h.version != template.IPFIX && h.uptime != 0:
 		if !h.tells(t.startUptime, t.endUptime) {
 			break
 		}

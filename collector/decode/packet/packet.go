@@ -65,6 +65,8 @@ const (
 	EtherTypeIPv4        = 0x0800
 	EtherTypeARP         = 0x0806
 	EtherTypeBridging    = 0x6558 // transparent Ethernet bridging, in GRE and Geneve
+	EtherTypeERSPAN      = 0x88be // types I and II (draft-foschiano-erspan), in GRE
+	EtherTypeERSPAN3     = 0x22eb
 	EtherTypeVLAN        = 0x8100
 	EtherTypeIPv6        = 0x86dd
 	EtherTypeMPLS        = 0x8847
@@ -104,6 +106,8 @@ const (
 	PortVXLANGPE = 4790
 	PortGeneve   = 6081
 	portTeredo   = 3544
+	portGTP      = 2152 // of its user plane
+	portMPLS     = 6635
 )
 
 // next says what follows a layer.
@@ -121,6 +125,7 @@ const (
 	vxlan
 	vxlanGPE
 	geneve
+	gtp
 )
 
 // dissector walks over the layers. It lives on the stack.
@@ -224,6 +229,8 @@ func (d *dissector) layer(step next) next {
 		return d.vxlanGPE()
 	case geneve:
 		return d.geneve()
+	case gtp:
+		return d.gtp()
 	}
 	return d.byProtocol()
 }

@@ -55,6 +55,11 @@ func (d *dissector) udp() next {
 		return vxlanGPE
 	case destination == PortGeneve:
 		return geneve
+	case destination == portGTP && isGTP(d.b):
+		return gtp
+	case destination == portMPLS: // RFC 7510
+		d.enter()
+		return mpls
 	case (destination == portTeredo || source == portTeredo) && len(d.b) > 0 && d.b[0]>>4 == 6:
 		d.enter()
 		d.take(flow.LayerTeredo, 0)
@@ -123,10 +128,36 @@ func (d *dissector) gre() next {
 	if flags&GREVersion != 0 {
 		return nothing
 	}
+	if n := ERSPANLength(flags, d.etherType, d.b); n >= 0 {
+		if n > len(d.b) {
+			return d.short()
+		}
+		if n > 0 {
+			d.take(flow.LayerCustom, n)
+		}
+		d.etherType = EtherTypeBridging
+	}
 	if d.etherType != EtherTypeBridging { // which enters by itself
 		d.enter()
 	}
 	return etherType
+}
+
+// ERSPANLength is how many bytes ERSPAN has between GRE's header, of these flags, and the frame that it mirrors, -1 where GRE carries
+// something else. b begins behind GRE's header.
+func ERSPANLength(flags, etherType uint16, b []byte) int {
+	const second, third, platform = 8, 12, 8
+	switch {
+	case etherType == EtherTypeERSPAN && flags&GRESequence == 0: // type I has no header
+		return 0
+	case etherType == EtherTypeERSPAN:
+		return second
+	case etherType != EtherTypeERSPAN3:
+		return -1
+	case len(b) >= third && b[third-1]&1 != 0: // a platform's own header follows
+		return third + platform
+	}
+	return third
 }
 
 // geneve reads RFC 8926 section 3.4.
