@@ -51,6 +51,7 @@ type exporter struct {
 	at            int
 	moved, rated  int64
 	named, unsure int64
+	mannered      int64 // 0 for never
 	mute          bool
 }
 
@@ -249,7 +250,8 @@ func liveAll(t *testing.T, mode template.Mode, seed uint64) {
 		}
 		if i >= 20 && mode == template.ModeAuto { // neighbours
 			o := all[19-i%2]
-			x.version, x.address, x.domain, x.manner, x.cards, o.cards, x.name = o.version, o.address, o.domain, o.manner, nil, nil, o.name
+			x.version, x.address, x.domain, x.cards, o.cards, x.name = o.version, o.address, o.domain, nil, nil, o.name
+			x.manner, o.manner = manner(random.IntN(int(bySampler))), manner(random.IntN(int(bySampler)))
 		}
 		all = append(all, x)
 	}
@@ -332,6 +334,8 @@ func liveAll(t *testing.T, mode template.Mode, seed uint64) {
 					bad = "is not read"
 				case ok && !x.mute && got != want && (rated > rateWithin || k == 0 && x.rated == 0) && !elsewhere:
 					bad = fmt.Sprint("has rate ", got, ", not ", want)
+				case ok && k == 0 && round%5 == i%5 && !x.mute && got != want && f.now-x.mannered > int64(rateWithin):
+					bad = fmt.Sprint("just said its rate and has ", got, ", not ", want)
 				case ok && id == 0 && got != 0 && !elsewhere:
 					bad = fmt.Sprint("names sampler 0 and has rate ", got)
 				}
@@ -370,10 +374,12 @@ func liveAll(t *testing.T, mode template.Mode, seed uint64) {
 			x.rate, x.rated = rate(), f.now
 			note("%d samples 1 of %d", i, x.rate)
 		case 5:
-			if neighbours(x) == 1 {
-				x.manner, x.rated, x.moved = manner(random.IntN(int(manners))), f.now, f.now
-				note("%d says its rate by %d", i, x.manner)
+			all := manners
+			if neighbours(x) > 1 {
+				all = bySampler // who names a sampler has another layout
 			}
+			x.manner, x.rated, x.moved, x.mannered = manner(random.IntN(int(all))), f.now, f.now, f.now
+			note("%d says its rate by %d", i, x.manner)
 		case 6:
 			x.id, x.rated = 1+x.id%5, f.now
 			note("%d has sampler %d", i, x.id)

@@ -292,7 +292,7 @@ func (e *Exporter) Figures(now int64) Figures {
 		e.settle(m, now)
 		for _, l := range m.layouts {
 			for _, s := range l.says {
-				f.Twins = f.Twins || !l.silent && s.twin && slices.ContainsFunc(m.layouts, func(o *layout) bool {
+				f.Twins = f.Twins || !l.silent && s.twin && s.port != AnyPort && slices.ContainsFunc(m.layouts, func(o *layout) bool {
 					return o != l && !o.silent && o.of(s.port) != nil
 				})
 			}

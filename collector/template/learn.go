@@ -174,7 +174,8 @@ func exportPause(before, after Stamp) int64 {
 }
 
 // publish tells the bucket what it needs: a new layout, one that comes back, a port that said another one before, and while layouts compete who stands
-// for which; ports that change each time are named only while there are few. What it knows is refreshed at half of the ttl.
+// for which; ports that change each time are named only while there are few, and otherwise the layout is vouched for. What the bucket knows is
+// refreshed at half of the ttl.
 func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64) {
 	due := e.store.ttl() / 2
 	apart := m.contested != 0 || e.store.mode == ModeAddressPort // ports are read with what each of them said
@@ -184,14 +185,19 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 	switch {
 	case news:
 		e.tell(l, s, now, false)
-	case s.told != 0 && now-s.told > due, s.told == 0 && now-l.told() > due && l.told() != 0:
+	case s.told != 0 && now-s.told > due:
 		e.tell(l, s, now, true)
 	case s.told == 0 && (l.told() == 0 || apart && s.pause > 0 || s.twin):
 		e.tell(l, s, now, false)
 	case s.told == 0 && apart && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
+	case s.told == 0 && now-l.told() > due && e.store.mode != ModeAuto, s.told == 0 && now-l.told() > due && m.contested == 0:
+		e.tell(l, s, now, true)
 	case s.told == 0 && apart:
+		if now-l.told() > due {
+			e.vouch(m, l, s, now)
+		}
 		e.store.totals.Add(ledger.TemplatesUnshared, 1)
 	}
 	for _, other := range m.layouts {
@@ -205,6 +211,18 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 			}
 		}
 	}
+}
+
+// vouch has the bucket know that some port still says a layout, whose own key would be one more for each that changes: the key is of no port,
+// and stands beside those of ports, as one of devices that share one does.
+func (e *Exporter) vouch(m *meanings, l *layout, by *say, now int64) {
+	s := l.of(AnyPort)
+	if s == nil {
+		s = &say{port: AnyPort, twin: true, first: by.stamp}
+		e.add(m, l, l.template, s)
+	}
+	s.heard, s.own, s.stamp = now, now, max(s.stamp, by.stamp)
+	e.tell(l, s, now, true)
 }
 
 // restore takes what the bucket has and reports whether that changes anything.
@@ -229,7 +247,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	}
 	fresh := &say{port: port, twin: d.Key.Layout != 0, heard: d.Heard, first: d.Stamp, stamp: d.Stamp, told: max(d.Told, 1),
 		witnessed: d.Witnessed}
-	if !m.hasSaid(port) {
+	if !m.hasSaid(port) && port != AnyPort {
 		m.name(fresh.told) // all collectors count the ports that one of them named
 	}
 	if !fresh.twin {
