@@ -176,27 +176,14 @@ func honest(t *testing.T, rows []*lacking, when string) {
 	t.Helper()
 	for _, l := range rows {
 		for _, fc := range l.touched() {
-			there, done := true, false
-			natstest.Eventually(t, fmt.Sprintf("%s, without the right to %s, %s is done or says that it lacks it", when, l.right, fc.Name), func() bool {
-				if there = l.exists(fc); !there {
-					return fc == l.leaves
-				}
-				done = l.done(fc)
-				return done || l.says(fc)
-			})
-			if !there || done {
-				continue
-			}
-			if fc != l.leaves && fc.Status.ObservedGeneration == fc.Generation {
-				t.Errorf("%s, without the right to %s, %s is called observed: %s", when, l.right, fc.Name, conditionsOf(fc))
-			}
-			if strings.Contains(strings.ToLower(conditionsOf(fc)), "forbidden:") {
-				t.Errorf("%s says %s", fc.Name, conditionsOf(fc))
-			}
-			if c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionProgressing); c != nil && c.Reason == judge.ReasonSettled &&
-				c.ObservedGeneration == fc.Generation {
-				t.Errorf("%s, without the right to %s, %s is called settled: %s", when, l.right, fc.Name, conditionsOf(fc))
-			}
+			saysSo{when, l.right, fc.Name, &fc.Status.Conditions,
+				func() bool { return !l.exists(fc) && fc == l.leaves || l.done(fc) },
+				func() bool { return l.says(fc) },
+				func() bool {
+					c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionProgressing)
+					return fc != l.leaves && fc.Status.ObservedGeneration == fc.Generation ||
+						c != nil && c.Reason == judge.ReasonSettled && c.ObservedGeneration == fc.Generation
+				}}.expect(t)
 		}
 	}
 }

@@ -140,27 +140,17 @@ func TestEachRightThatFlowSinksNeedIsNamedWhereItIsTakenAwayAndHealsOnceItIsBack
 	}
 }
 
-// honestSinks waits until each FlowSink is as its spec says, or says which right is missing. None is called observed meanwhile that is not.
+// honestSinks does for FlowSinks what honest does for fleets.
 func honestSinks(t *testing.T, rows []*lackingSinks, when string) {
 	t.Helper()
 	for _, l := range rows {
 		for _, s := range l.touched() {
-			done := false
-			natstest.Eventually(t, fmt.Sprintf("%s, without the right to %s, %s is done or says that it lacks it", when, l.right, s.Name), func() bool {
-				done = l.done(s)
-				return done || l.says(s)
-			})
-			if done {
-				continue
-			}
-			if s.Status.ObservedGeneration == s.Generation || meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady) {
-				t.Errorf("%s, without the right to %s, %s is called observed, or ready: %+v", when, l.right, s.Name, s.Status)
-			}
-			for _, c := range s.Status.Conditions {
-				if strings.Contains(strings.ToLower(c.Message), "forbidden") {
-					t.Errorf("%s: %s says %s", s.Name, c.Type, c.Message)
-				}
-			}
+			saysSo{when, l.right, s.Name, &s.Status.Conditions,
+				func() bool { return l.done(s) },
+				func() bool { return l.says(s) },
+				func() bool {
+					return s.Status.ObservedGeneration == s.Generation || meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady)
+				}}.expect(t)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 const (
@@ -76,8 +78,7 @@ func (w *Watches) refuse(kind, words string) {
 	before, known := w.refused[what]
 	w.refused[what] = refusal{words, w.clock.Now()}
 	if !known {
-		ctrl.Log.Info("the operator may not watch a kind of objects (is its installation complete, or was an upgrade interrupted?): what is known of them is "+
-			"of the past, and where nothing is known, what needs them is left as it is", "kind", kind, "namespace", cmp.Or(what.namespace, "all"), "why", words)
+		ctrl.Log.Info("the operator may not watch a kind of objects ("+judge.Interrupted+"): what is known of them is of the past, and where nothing is known, what needs them is left as it is", "kind", kind, "namespace", cmp.Or(what.namespace, "all"), "why", words)
 	}
 	if !known || before.words != words {
 		w.tell()

@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // watchMetrics show what the operator may not watch, as the objects say it; and where nothing is known of the objects, nothing else does.
@@ -34,10 +36,10 @@ func (m *watchMetrics) Collect(out chan<- prometheus.Metric) {
 // Check returns an error where the operator may watch FlowCollectors in none of the namespaces (of all, without any): there is nothing that it
 // could do or say. What else it may not watch, the objects tell.
 func (w *Watches) Check(namespaces []string) func(*http.Request) error {
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
 	return func(*http.Request) error {
-		if len(namespaces) == 0 {
-			namespaces = []string{""}
-		}
 		words := ""
 		for _, namespace := range namespaces {
 			refused := w.Refused(namespace, "FlowCollector")
@@ -46,6 +48,6 @@ func (w *Watches) Check(namespaces []string) func(*http.Request) error {
 			}
 			words = refused["FlowCollector"]
 		}
-		return fmt.Errorf("the operator may not watch FlowCollectors (is its installation complete, or was an upgrade interrupted?): %s", words)
+		return fmt.Errorf("the operator may not watch FlowCollectors (%s): %s", judge.Interrupted, words)
 	}
 }

@@ -75,15 +75,15 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 	if err != nil {
 		return err
 	}
-	before, missing := v.Accounts(ctx, v.collectors)
+	before, missing := v.accounts(ctx)
 	now := before
-	if flags.interval > 0 && flags.output != "name" {
+	if flags.interval > 0 && flags.output != "name" && len(v.collectors) > 0 {
 		select {
 		case <-time.After(flags.interval):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		now, missing = v.Accounts(ctx, v.collectors)
+		now, missing = v.accounts(ctx)
 	}
 	all := exporters.Rows(before, now)
 	rows := exporters.Within(all, networks)
@@ -91,7 +91,9 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 	if flags.limit > 0 && len(rows) > flags.limit {
 		rows = rows[:flags.limit]
 	}
-	if len(rows) == 0 && len(all) > 0 && (flags.output == "" || flags.output == "wide") {
+	if table := flags.output == "" || flags.output == "wide"; table && len(now) == 0 {
+		// Nobody answers, and nobody knows what was heard.
+	} else if table && len(rows) == 0 && len(all) > 0 {
 		_, err = fmt.Fprintln(out, noneWithin(networks, len(all)))
 	} else {
 		err = printRows(out, rows, flags.output, time.Now())

@@ -23,10 +23,10 @@ books of a collector that answers do not balance, or where one does not answer.`
 			if err != nil {
 				return err
 			}
-			accounts, missing := v.Accounts(ctx, v.collectors)
+			accounts, missing := v.accounts(ctx)
 			if asJSON {
 				err = json.NewEncoder(out).Encode(append([]ledger.Account{}, accounts...)) // a list also where nobody answers
-			} else {
+			} else if len(accounts) > 0 {
 				err = ledger.Print(out, accounts)
 			}
 			// While datagrams arrive, some equations need not hold.

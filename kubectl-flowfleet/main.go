@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/fleet"
 )
@@ -73,6 +74,14 @@ func (c connection) open(ctx context.Context, name string) (v view, err error) {
 	}
 	v.collectors, err = v.Collectors(ctx, v.fleet)
 	return v, err
+}
+
+// accounts of the collectors, and what is missing of them: where no collector runs, all.
+func (v view) accounts(ctx context.Context) (accounts []ledger.Account, missing []error) {
+	if len(v.collectors) == 0 {
+		return nil, []error{fleet.NoneRuns(v.fleet)}
+	}
+	return v.Accounts(ctx, v.collectors)
 }
 
 func newCommand() *cobra.Command {

@@ -53,3 +53,13 @@ func Convert[T any](from any) (*T, error) {
 	}
 	return to, nil
 }
+
+// ImageOf returns the image of the collector in a pod, where others may have added containers of their own; empty where it has none.
+func ImageOf(pod *corev1.PodSpec) string {
+	for i := range pod.Containers {
+		if pod.Containers[i].Name == component {
+			return pod.Containers[i].Image
+		}
+	}
+	return ""
+}

@@ -8,8 +8,7 @@ import (
 
 // blind takes back what was said before: an operator that may not watch cannot tell whether it is so.
 func (j *judgement) blind() {
-	message := "the operator cannot begin its work, because it may not watch what it looks after (is its installation complete, or was an upgrade " +
-		"interrupted?), and nothing is known: " + UnseenKinds(j.Unseen)
+	message := CannotBegin + ", and nothing is known: " + UnseenKinds(j.Unseen)
 	for _, c := range j.Collector.Status.Conditions {
 		if c.Type != v1alpha1.ConditionStalled {
 			j.said[c.Type] = isUnknown(ReasonOperatorForbidden, "the operator cannot begin its work: see Progressing")

@@ -13,8 +13,14 @@ import (
 // behind, are gone at the next one.
 const failuresTold = 4
 
+// Interrupted asks for what most often is behind rights that the operator lacks.
+const Interrupted = "is its installation complete, or was an upgrade interrupted?"
+
 // LacksRights is what a message begins with that names rights which the operator lacks.
-const LacksRights = "the operator lacks rights (is its installation complete, or was an upgrade interrupted?): "
+const LacksRights = "the operator lacks rights (" + Interrupted + "): "
+
+// CannotBegin is what a message says, up to why, where the operator lacks the right to watch what all its work begins with.
+const CannotBegin = "the operator cannot begin its work, because it may not watch what it looks after (" + Interrupted + ")"
 
 // progressing says whether the fleet is on its way to what the spec says.
 func (j *judgement) progressing() said {

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -287,8 +288,8 @@ func allowedUnavailable(set *appsv1.DaemonSet) int {
 func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	r := &j.rollout
 	status.Image = j.Image
-	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil && len(j.DaemonSet.Spec.Template.Spec.Containers) > 0 {
-		status.Image = j.DaemonSet.Spec.Template.Spec.Containers[0].Image // the other one waits
+	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil {
+		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits
 	}
 	status.Collectors = v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated),
 		Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}

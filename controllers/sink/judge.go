@@ -134,8 +134,7 @@ func (f *Facts) ready() said {
 	wanted := Replicas(f.Sink)
 	switch d := f.Deployment; {
 	case f.Blind:
-		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator cannot begin its work, because it may not watch what it looks after (is its " +
-			"installation complete, or was an upgrade interrupted?), and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
+		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, judge.CannotBegin + ", and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
 	case len(f.Forbidden) > 0:
 		return no(judge.ReasonOperatorForbidden, "%s%s", judge.LacksRights, strings.Join(f.Forbidden, "; "))
 	case f.Deleting:

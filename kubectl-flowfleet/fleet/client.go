@@ -49,7 +49,7 @@ func NewClient(config *rest.Config, namespace string) (*Client, error) {
 func (c *Client) FlowCollectors(ctx context.Context, namespace string) ([]v1alpha1.FlowCollector, error) {
 	var list v1alpha1.FlowCollectorList
 	if err := c.objects.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("listing FlowCollectors: %w", err)
+		return nil, explained(fmt.Errorf("listing FlowCollectors: %w", err), namespace)
 	}
 	return list.Items, nil
 }
@@ -59,7 +59,7 @@ func (c *Client) FlowCollector(ctx context.Context, name string) (*v1alpha1.Flow
 	if name != "" {
 		var one v1alpha1.FlowCollector
 		if err := c.objects.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, &one); err != nil {
-			return nil, fmt.Errorf("reading the FlowCollector %s of namespace %s: %w", name, c.Namespace, err)
+			return nil, explained(fmt.Errorf("reading the FlowCollector %s of namespace %s: %w", name, c.Namespace, err), c.Namespace)
 		}
 		return &one, c.sayKind(&one)
 	}

@@ -47,7 +47,7 @@ type Collector struct {
 func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]Collector, error) {
 	list, err := c.pods.CoreV1().Pods(f.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(controllers.Selector(f)).String()})
 	if err != nil {
-		return nil, fmt.Errorf("listing the collectors of %s: %w", f.Name, err)
+		return nil, explained(fmt.Errorf("listing the collectors of %s: %w", f.Name, err), f.Namespace)
 	}
 	var all []Collector
 	for i := range list.Items {
@@ -143,7 +143,7 @@ func each[T any](of []Collector, ask func(Collector) (*T, error)) (answers []*T,
 			defer func() { <-slots }()
 			if answers[i], failures[i] = ask(one); failures[i] != nil {
 				answers[i] = nil
-				failures[i] = fmt.Errorf("collector %s on node %s does not answer: %w", one.Pod, one.Node, failures[i])
+				failures[i] = explained(fmt.Errorf("collector %s on node %s does not answer: %w", one.Pod, one.Node, failures[i]), one.namespace)
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func (c *Client) Run(ctx context.Context, f *v1alpha1.FlowCollector, out, proble
 		}
 		return err
 	}
-	return fmt.Errorf("no collector of %s is ready: see kubectl flowfleet status %s", f.Name, f.Name)
+	return fmt.Errorf("no collector of %s is ready: see kubectl flowfleet status %s -n %s", f.Name, f.Name, f.Namespace)
 }
 
 // Exec runs the program collector in a pod, until it ends or ctx does. It needs the right to create pods/exec.
