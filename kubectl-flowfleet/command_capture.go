@@ -72,7 +72,8 @@ A fleet of more than 64 collectors needs --node: "kubectl get flowexporter -o ya
 	command.Flags().DurationVar(&flags.limit.For, "for", 30*time.Second, "capture so long")
 	command.Flags().IntVar(&flags.limit.Count, "count", 0, "end after so many datagrams; 0 takes as many as come")
 	command.Flags().StringVar(&flags.bytes, "max-bytes", "64Mi", "end with so many bytes")
-	command.Flags().StringVarP(&flags.output, "output", "o", "-", "the file to write; one that is there is kept. - is the standard output, which must be no terminal")
+	command.Flags().StringVarP(&flags.output, "output", "o", "-", "the file to write; one that is there is kept, and one without a datagram is removed. "+
+		"- is the standard output, which must be no terminal")
 	command.Flags().StringSliceVar(&flags.nodes, "node", nil, "ask the collectors of these nodes only")
 	command.Flags().BoolVar(&flags.withoutEvent, "without-event", false, "capture also where the event on the FlowCollector cannot be written")
 	return command
@@ -113,24 +114,28 @@ func (flags *captureFlags) run(ctx context.Context, c connection, address, name 
 	if err != nil {
 		return err
 	}
+	captured := false
 	if flags.output != "-" {
-		file, failed := os.OpenFile(flags.output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, failed := newFile(flags.output)
 		if failed != nil {
 			return failed
 		}
-		defer func() { err = errors.Join(err, file.Close()) }()
+		defer func() {
+			err = errors.Join(err, file.Close())
+			if !captured { // so that the same command can be typed again
+				err = errors.Join(err, os.Remove(flags.output))
+			}
+		}()
 		out = file
 	}
 	user, err := flags.trace(ctx, v, len(asked), messages)
 	if err != nil {
-		if flags.output != "-" {
-			err = errors.Join(err, os.Remove(flags.output))
-		}
 		return err
 	}
 	outcomes, err := gather.Gather(ctx, flags.sources(v.Client, asked, user), flags.limit, "kubectl flowfleet "+observe.Version(),
 		fmt.Sprintf("Datagrams of %s as the collectors of %s/%s received them, captured for %s. %s", flags.limit.Address, v.fleet.Namespace, v.fleet.Name,
 			cmp.Or(user, "somebody"), capture.Remark), out)
+	captured = slices.ContainsFunc(outcomes, func(o gather.Outcome) bool { return o.Taken > 0 })
 	if err != nil {
 		return fmt.Errorf("writing the capture: %w", err)
 	}

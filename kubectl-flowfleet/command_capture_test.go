@@ -167,14 +167,20 @@ func TestACaptureLeavesItsTraceFirst(t *testing.T) {
 	if !strings.HasPrefix(out, "\x0a\x0d\x0d\x0a") { // the block type of a section header
 		t.Errorf("the capture begins with %q", out[:min(len(out), 16)])
 	}
-	if got := traces(); len(got) != 1 || !strings.Contains(got[0], "captures raw datagrams of 192.0.2.1 from 1 collectors, for 100ms or 5 datagrams") {
+	if _, _, err := captures(t, s, namespace, "192.0.2.1", "-o", file, "--without-event"); err == nil {
+		t.Error("nothing was captured, and it goes well")
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("a file without a datagram is left, so that the same command fails the next time: %v", err)
+	}
+	if got := traces(); len(got) != 2 || !strings.Contains(got[0], "captures raw datagrams of 192.0.2.1 from 1 collectors, for 100ms or 5 datagrams") {
 		t.Errorf("traces: %q", got)
 	}
 
 	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := captures(t, s, namespace, "192.0.2.1", "-o", file); !errors.Is(err, os.ErrExist) {
+	if _, _, err := captures(t, s, namespace, "192.0.2.1", "-o", file); err == nil || !strings.Contains(err.Error(), "another file by --output") {
 		t.Errorf("over a file that is there: %v", err)
 	}
 	if left, err := os.ReadFile(file); err != nil || string(left) != "mine" {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -34,13 +33,15 @@ keys are taken out. Addresses of exporters, nodes and servers stay: look through
 
 What may not be read, or does not answer, is named in README.txt of the archive, and does not keep the rest away.`,
 		Example: `  kubectl flowfleet report -n flows edge
-  kubectl flowfleet report edge --file report.tar.gz --collectors 5`,
+  kubectl flowfleet report edge -o report.tar.gz --collectors 5`,
 		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, fleetName(args), command.OutOrStdout())
 		},
 	}
-	command.Flags().StringVarP(&flags.file, "file", "f", "", "the archive to write; one that is there is kept (default: flowfleet-NAMESPACE-FLEET-TIME.tar.gz)")
+	command.Flags().StringVarP(&flags.file, "output", "o", "", "the archive to write; one that is there is kept (default: flowfleet-NAMESPACE-FLEET-TIME.tar.gz)")
+	command.Flags().StringVarP(&flags.file, "file", "f", "", "the same as --output, whose name it had before")
+	_ = command.Flags().MarkHidden("file") // it is there
 	command.Flags().StringVar(&flags.operator, "operator-namespace", "flowfleet-system", "where the operator runs")
 	command.Flags().IntVar(&flags.collectors, "collectors", 20, "ask so many collectors at most; those that are not ready, or started anew, come first")
 	return command
@@ -54,7 +55,7 @@ func (flags *reportFlags) run(ctx context.Context, c connection, name string, ou
 	now := time.Now().UTC()
 	folder := fmt.Sprintf("flowfleet-%s-%s-%s", v.fleet.Namespace, v.fleet.Name, now.Format("20060102-150405"))
 	path := cmp.Or(flags.file, folder+".tar.gz")
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := newFile(path)
 	if err != nil {
 		return err
 	}

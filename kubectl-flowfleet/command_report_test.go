@@ -45,7 +45,7 @@ func TestEachObjectOfAReportSaysItsKind(t *testing.T) {
 		file = filepath.Join(t.TempDir(), file)
 		command := newCommand()
 		command.SetOut(io.Discard)
-		command.SetArgs(append([]string{"report", "--kubeconfig", s.Kubeconfig(), "-n", namespace, "--file", file}, strings.Fields(fleet)...))
+		command.SetArgs(append([]string{"report", "--kubeconfig", s.Kubeconfig(), "-n", namespace, "-o", file}, strings.Fields(fleet)...))
 		if err := command.ExecuteContext(t.Context()); err != nil {
 			t.Fatal(err)
 		}

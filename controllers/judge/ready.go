@@ -31,7 +31,7 @@ var degrading = append(essential[:len(essential):len(essential)],
 func (j *judgement) ready(status *v1alpha1.FlowCollectorStatus) said {
 	for _, want := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
 		for _, kind := range essential {
-			if s := j.said[kind]; s.status == want {
+			if s := j.said[kind]; s.status == want && !j.waitsForBucket(kind) {
 				s.message = kind + ": " + s.message
 				return s
 			}
@@ -42,6 +42,14 @@ func (j *judgement) ready(status *v1alpha1.FlowCollectorStatus) said {
 		message += "; exporters send to " + status.Address
 	}
 	return isTrue(ReasonReady, "%s", message)
+}
+
+// waitsForBucket reports whether a condition only says that collectors are starting, while another one says what keeps them from the bucket,
+// whose templates they wait for before they are ready.
+func (j *judgement) waitsForBucket(kind string) bool {
+	store := j.said[v1alpha1.ConditionTemplateStoreReady]
+	return kind == v1alpha1.ConditionCollectorsAvailable && j.said[kind].passing && store.status == metav1.ConditionFalse && !store.passing &&
+		len(j.rollout.troubles) == 0
 }
 
 // degraded sums up what is wrong, also where flows still arrive.

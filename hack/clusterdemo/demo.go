@@ -150,7 +150,7 @@ func finish(ctx context.Context, p place, s *stage, down bool, failed error) err
 // interrupted takes the place of an error that is one of being interrupted, before the first step.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted; what was built is kept, and the next \"make demo\" goes on from there")
+		return errors.New("interrupted, and what was begun is taken down; what was built is kept for the next \"make demo\"")
 	}
 	return err
 }

@@ -33,7 +33,10 @@ func (s *Screen) draw() string {
 	lines := []string{s.heading(), s.dimensions(), ""}
 	switch {
 	case s.report == nil && s.err != nil:
-		lines = append(lines, warning.Render(s.err.Error()), "", "r asks again.")
+		for line := range strings.SplitSeq(ansi.Wrap(s.err.Error(), s.width, ""), "\n") {
+			lines = append(lines, warning.Render(line))
+		}
+		lines = append(lines, "", "r asks again.")
 	case s.report == nil && s.ended:
 		lines = append(lines, warning.Render("The collector ended. r asks again."))
 	case s.report == nil:

@@ -23,6 +23,7 @@ type Screen struct {
 	report        *top.Report
 	err           error
 	paused, ended bool
+	shown         bool // a report, at least one
 	// current is the reading whose reports count: those of one before may still come.
 	current *reading
 }
@@ -45,8 +46,13 @@ func NewScreen(ctx context.Context, source Source, title, by, sort string) *Scre
 	return &Screen{ctx: ctx, source: source, title: title, by: slices.Index(top.Names(), by), sort: slices.Index(top.OrderNames(), sort), width: 80, height: 24}
 }
 
-// Err is why the last reading failed, if it did.
-func (s *Screen) Err() error { return s.err }
+// Err is why the first reading failed before it had anything to show, if it did: the screen ends then. Later failures are on the screen.
+func (s *Screen) Err() error {
+	if s.shown {
+		return nil
+	}
+	return s.err
+}
 
 // Init implements tea.Model.
 func (s *Screen) Init() tea.Cmd { return s.begin() }
@@ -99,9 +105,12 @@ func (s *Screen) take(m reported) tea.Cmd {
 		return nil
 	case m.report == nil:
 		s.err, s.ended = m.from.err, true
+		if s.Err() != nil {
+			return tea.Quit
+		}
 		return nil
 	case !s.paused || s.report == nil:
-		s.report = m.report
+		s.report, s.shown = m.report, true
 	}
 	return m.from.next
 }

@@ -117,12 +117,32 @@ func TestOnlyTheLastReadingCounts(t *testing.T) {
 	}
 }
 
-func TestAFailureIsShownWithWhatToDo(t *testing.T) {
+func TestAFailureBeforeAnythingWasShownEndsTheScreen(t *testing.T) {
 	screen := NewScreen(t.Context(), func(context.Context, string, string, func(top.Report)) error {
 		return errors.New("no collector is ready")
 	}, "flows/edge", "exporter", "bytes")
-	screen.Update(screen.Init()())
-	if text := screen.draw(); !strings.Contains(text, "no collector is ready") || !strings.Contains(text, "r asks again") || screen.Err() == nil {
-		t.Error(text)
+	_, command := screen.Update(screen.Init()())
+	if command == nil {
+		t.Fatal("it stays")
+	}
+	if _, quits := command().(tea.QuitMsg); !quits || screen.Err() == nil {
+		t.Errorf("quits: %t, and says %v", quits, screen.Err())
+	}
+}
+
+// It is told once: on the screen, and not again after it.
+func TestALaterFailureIsShownWithWhatToDo(t *testing.T) {
+	screen, _ := started(t, 40, 12)
+	const why = "no connection to NATS at nats://nats.nats:4222 after 10s: connection refused"
+	screen.source = func(context.Context, string, string, func(top.Report)) error { return errors.New(why) }
+	_, command := screen.Update(screen.key("tab")())
+	text := ansi.Strip(screen.draw())
+	if command != nil || screen.Err() != nil || !strings.Contains(text, "r asks again") {
+		t.Errorf("%v\n%s", screen.Err(), text)
+	}
+	for _, word := range strings.Fields(why) {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is not on the screen:\n%s", word, text)
+		}
 	}
 }
