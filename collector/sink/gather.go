@@ -26,7 +26,7 @@ func (s *Sink) prepareBlocks(ctx context.Context, info *jetstream.ConsumerInfo) 
 	n := s.noted()
 	if n == nil && !s.isUnlisted() {
 		n = &notes{js: s.js, stream: s.options.Stream, consumer: s.options.Consumer, bucket: BlocksBucket(s.options.Stream, s.options.Consumer),
-			tell: func(err error) {
+			create: s.options.Blocks != nil, tell: func(err error) {
 				s.note(func(state *State) { state.Noting = said(err) })
 				if err != nil {
 					s.failed("the list of blocks cannot be kept", err)
@@ -51,6 +51,10 @@ func (s *Sink) prepareBlocks(ctx context.Context, info *jetstream.ConsumerInfo) 
 		}
 	}
 	if n == nil {
+		return nil
+	}
+	if !n.create && errors.Is(n.look(ctx), jetstream.ErrBucketNotFound) { // somebody deleted it
+		s.note(func(state *State) { s.notes, state.Noting, state.Fetching = nil, "", "" })
 		return nil
 	}
 	n.floor.Store(info.AckFloor.Stream)
