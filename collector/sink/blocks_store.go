@@ -63,6 +63,8 @@ func isUnable(err error) bool {
 type notes struct {
 	js                       jetstream.JetStream
 	stream, consumer, bucket string
+	// create it where it is missing.
+	create bool
 	// tell is told what is wrong with keeping the list; nil where nothing is.
 	tell func(error)
 	// floor is up to where everything is known to be acknowledged.
@@ -117,7 +119,7 @@ func (n *notes) change(ctx context.Context, noting bool, f func(*list) bool) (*l
 	unanswered := false
 	for attempt := 0; ; {
 		covering := noting && n.unnoted.Swap(false)
-		l, err := n.attempt(ctx, noting, covering, f)
+		l, wrote, err := n.attempt(ctx, noting, covering, f)
 		if covering && err != nil {
 			n.unnoted.Store(true)
 		}
@@ -142,7 +144,7 @@ func (n *notes) change(ctx context.Context, noting bool, f func(*list) bool) (*l
 			n.denied, n.had, n.until = err, l, time.Now().Add(deniedFor)
 			return l, err
 		}
-		unanswered = unanswered || !isUnable(err)
+		unanswered = unanswered || wrote && !isUnable(err)
 		if !pause(ctx, attempt) {
 			return nil, ctx.Err()
 		}
@@ -150,25 +152,25 @@ func (n *notes) change(ctx context.Context, noting bool, f func(*list) bool) (*l
 	}
 }
 
-func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list) bool) (*list, error) {
+// attempt is one of change; wrote reports that it asked for the list to be written.
+func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list) bool) (l *list, wrote bool, err error) {
 	var stream *jetstream.StreamInfo
 	if noting {
 		// After the messages were read: they are of this stream, or of one that is no more.
-		var err error
 		if stream, err = n.info(ctx); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if absent, err := n.open(ctx, stream); !noting && errors.Is(err, jetstream.ErrBucketNotFound) {
-		return &list{}, nil // somebody deleted it
+		return &list{}, false, nil // somebody deleted it
 	} else if err != nil {
 		if absent {
-			return &list{absent: true}, err
+			return &list{absent: true}, false, err
 		}
-		return nil, err
+		return nil, false, err
 	}
 	var entry jetstream.KeyValueEntry
-	err := n.ask(ctx, "reading the list of blocks in the bucket "+n.bucket, func(ctx context.Context) (err error) {
+	err = n.ask(ctx, "reading the list of blocks in the bucket "+n.bucket, func(ctx context.Context) (err error) {
 		entry, err = n.kv.Get(ctx, listKey)
 		return err
 	}, "GET.KV_"+n.bucket)
@@ -176,12 +178,12 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 		err = nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	before, revision := &list{}, uint64(0)
 	if entry != nil {
 		if before, err = decodeList(entry.Value()); err != nil {
-			return nil, &unable{fmt.Errorf("the bucket %s: %w", n.bucket, err)}
+			return nil, false, &unable{fmt.Errorf("the bucket %s: %w", n.bucket, err)}
 		}
 		revision = entry.Revision()
 	}
@@ -191,13 +193,13 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 		made := stream.Created.UnixNano()
 		if before.Made > made { // another sink knows of a later one, or clocks went back
 			if now, err := n.info(ctx); err != nil || now.Created.UnixNano() != made {
-				return nil, cmp.Or(err, fmt.Errorf("stream %s is being made anew", n.stream))
+				return nil, false, cmp.Or(err, fmt.Errorf("stream %s is being made anew", n.stream))
 			}
 		}
 		if entry == nil || before.Made != made {
 			from, err := n.delivered(ctx)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			after = list{Made: made}
 			if from > 0 { // sinks that kept no list may have sent them
@@ -209,17 +211,17 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 			after.Singly, changed = after.Singly.with(1, last), true
 		}
 	} else if entry == nil {
-		return before, nil // the same
+		return before, false, nil // the same
 	}
 	if f(&after) {
 		changed = true
 	}
 	if !changed {
-		return &after, nil
+		return &after, false, nil
 	}
 	text := after.encode()
 	if len(text) > maxListBytes {
-		return before, &unable{fmt.Errorf("the list of blocks in the bucket %s is full", n.bucket)}
+		return before, false, &unable{fmt.Errorf("the list of blocks in the bucket %s is full", n.bucket)}
 	}
 	err = n.ask(ctx, "writing the list of blocks in the bucket "+n.bucket, func(ctx context.Context) (err error) {
 		if entry == nil {
@@ -230,9 +232,9 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 		return err
 	}, "$KV."+n.bucket+".")
 	if err != nil {
-		return before, err
+		return before, true, err
 	}
-	return &after, nil
+	return &after, true, nil
 }
 
 // open finds the bucket, and makes it as stream is where it is missing, unless that is nil; absent reports that it is missing and cannot be made.
@@ -242,6 +244,9 @@ func (n *notes) open(ctx context.Context, stream *jetstream.StreamInfo) (absent 
 	}
 	if err = n.find(ctx); stream == nil || !errors.Is(err, jetstream.ErrBucketNotFound) {
 		return false, err
+	}
+	if !n.create {
+		return true, &unable{err}
 	}
 	err = n.ask(ctx, "making the bucket "+n.bucket, func(ctx context.Context) error {
 		kv, err := n.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: n.bucket, Description: "Flowfleet: blocks that sinks store",
@@ -275,6 +280,13 @@ func (n *notes) info(ctx context.Context) (info *jetstream.StreamInfo, err error
 		return err
 	}, "STREAM.INFO."+n.stream+`"`)
 	return info, err
+}
+
+// look is find, beside changes of the list.
+func (n *notes) look(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.find(ctx)
 }
 
 // delivered is up to which message the consumer has handed some out.

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func (s *Sink) prepareBlocks(ctx context.Context, info *jetstream.ConsumerInfo) 
 	n := s.noted()
 	if n == nil && !s.isUnlisted() {
 		n = &notes{js: s.js, stream: s.options.Stream, consumer: s.options.Consumer, bucket: BlocksBucket(s.options.Stream, s.options.Consumer),
-			tell: func(err error) {
+			create: s.options.Blocks != nil, tell: func(err error) {
 				s.note(func(state *State) { state.Noting = said(err) })
 				if err != nil {
 					s.failed("the list of blocks cannot be kept", err)
@@ -50,6 +51,10 @@ func (s *Sink) prepareBlocks(ctx context.Context, info *jetstream.ConsumerInfo) 
 		}
 	}
 	if n == nil {
+		return nil
+	}
+	if !n.create && errors.Is(n.look(ctx), jetstream.ErrBucketNotFound) { // somebody deleted it
+		s.note(func(state *State) { s.notes, state.Noting, state.Fetching = nil, "", "" })
 		return nil
 	}
 	n.floor.Store(info.AckFloor.Stream)
@@ -87,39 +92,71 @@ func (s *Sink) fetch(ctx context.Context, n *notes, sequence uint64) (m *jetstre
 	return m, err
 }
 
-// handleBlock sees a message through, together with those that come soon after it.
-func (s *Sink) handleBlock(ctx context.Context, n *notes, first jetstream.Msg) {
-	k := s.newKeeper()
+// gathered are messages that a worker has in hand.
+type gathered struct {
+	k *keeper
+	// flows may be stored together; others are stored by themselves.
+	flows, others []*held
+}
+
+// gather reads what comes within the time and the bytes of a block; nil where nothing came for a while. One worker gathers at a time: two would
+// share the messages of the same moment.
+func (s *Sink) gather(ctx context.Context) (*gathered, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.gathering:
+	}
+	defer func() { s.gathering <- struct{}{} }()
+	first, err := s.next(ctx)
+	if first == nil {
+		return nil, err
+	}
+	g := &gathered{k: s.newKeeper()}
+	bytes := g.add(s.take(ctx, first))
+	consumer, err := s.ensureConsumer(ctx)
+	if err != nil || !s.together() || bytes >= s.options.Blocks.MaxBytes {
+		return g, nil // the next request says what is wrong
+	}
+	// The server ends it: what it sent until then is here, also where ctx ends.
+	batch, err := consumer.Fetch(maxBlockMessages-1, jetstream.FetchMaxBytes(s.options.Blocks.MaxBytes-bytes), jetstream.FetchMaxWait(s.options.Blocks.MaxAge))
+	if err != nil {
+		return g, nil
+	}
+	for m := range batch.Messages() {
+		g.add(s.take(ctx, m))
+	}
+	return g, nil
+}
+
+// add keeps a message, unless it is nil, and returns its bytes.
+func (g *gathered) add(m *held) int {
+	switch {
+	case m == nil:
+		return 0
+	case m.refused != nil || ofLedger(m):
+		g.others = append(g.others, m)
+	default:
+		g.flows = append(g.flows, m)
+	}
+	g.k.keep(m)
+	return len(m.Data())
+}
+
+// handleGathered sees messages through.
+func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
+	k, flows := g.k, g.flows
 	defer k.stop()
-	var flows, others []*held
-	bytes := 0
-	add := func(m jetstream.Msg) {
-		h := s.take(ctx, m)
-		if h == nil {
-			return
-		}
-		k.keep(h)
-		if h.refused != nil || ofLedger(m) {
-			others = append(others, h)
-			return
-		}
-		flows = append(flows, h)
-		bytes += len(m.Data())
-	}
-	add(first)
-	if len(flows) > 0 && s.together() {
-		s.gather(ctx, s.options.Blocks.MaxBytes-bytes, add)
-	}
-	for _, m := range others { // they are in no block
+	for _, m := range g.others {
 		s.storeOne(ctx, m, k)
-	}
-	slices.SortFunc(flows, func(a, b *held) int { return int(int64(a.mark().sequence) - int64(b.mark().sequence)) })
-	marks := make([]mark, len(flows))
-	for i, m := range flows {
-		marks[i] = m.mark()
 	}
 	if len(flows) == 0 {
 		return
+	}
+	slices.SortFunc(flows, func(a, b *held) int { return cmp.Compare(a.meta.Sequence.Stream, b.meta.Sequence.Stream) })
+	marks := make([]mark, len(flows))
+	for i, m := range flows {
+		marks[i] = m.mark()
 	}
 	l, err := n.note(ctx, marks, s.together())
 	if err != nil && !isUnable(err) { // nobody knows what may be sent
@@ -158,23 +195,6 @@ func (s *Sink) handleBlock(ctx context.Context, n *notes, first jetstream.Msg) {
 		if mine := blocks[b.Digest]; mine != nil {
 			s.storeBlock(ctx, n, &b, mine, k)
 		}
-	}
-}
-
-// gather reads what comes within the time and the bytes of a block.
-func (s *Sink) gather(ctx context.Context, bytes int, add func(jetstream.Msg)) {
-	consumer, err := s.ensureConsumer(ctx)
-	if err != nil || bytes <= 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.options.Blocks.MaxAge)
-	defer cancel()
-	batch, err := consumer.Fetch(maxBlockMessages-1, jetstream.FetchMaxBytes(bytes), jetstream.FetchContext(ctx))
-	if err != nil {
-		return // the next request says so
-	}
-	for m := range batch.Messages() {
-		add(m)
 	}
 }
 

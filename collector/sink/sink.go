@@ -76,6 +76,7 @@ type Sink struct {
 	log         *slog.Logger
 	book        *book
 	lines       rate.Sometimes
+	gathering   chan struct{} // has one where nobody gathers
 
 	mu       sync.Mutex
 	consumer jetstream.Consumer
@@ -119,7 +120,9 @@ const NotChecked = "not checked yet"
 // New returns a sink that Run runs.
 func New(js jetstream.JetStream, o Options, d Destination, log *slog.Logger) *Sink {
 	o.PutOff = cmp.Or(o.PutOff, putOff)
-	return &Sink{js: js, options: o, destination: d, log: log, book: newBook(), lines: rate.Sometimes{First: 10, Interval: 10 * time.Second},
+	gathering := make(chan struct{}, 1)
+	gathering <- struct{}{}
+	return &Sink{js: js, options: o, destination: d, log: log, book: newBook(), gathering: gathering, lines: rate.Sometimes{First: 10, Interval: 10 * time.Second},
 		state: State{Reading: "not read yet", Checking: NotChecked}}
 }
 
@@ -235,15 +238,22 @@ func (s *Sink) failed(text string, err error) {
 // work handles one message after the other.
 func (s *Sink) work(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
-		m, err := s.next(ctx)
+		var m jetstream.Msg
+		var g *gathered
+		var err error
+		n := s.noted()
+		if n != nil {
+			g, err = s.gather(ctx)
+		} else {
+			m, err = s.next(ctx)
+		}
 		switch {
+		case g != nil:
+			failures = 0
+			s.handleGathered(ctx, n, g)
 		case m != nil:
 			failures = 0
-			if n := s.noted(); n != nil {
-				s.handleBlock(ctx, n, m)
-			} else {
-				s.handle(ctx, m)
-			}
+			s.handle(ctx, m)
 		case ctx.Err() != nil:
 			return
 		case err == nil:

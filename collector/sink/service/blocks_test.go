@@ -39,8 +39,9 @@ func TestSinksWithBlocksThatAreKilledLoseNothingAndStoreNothingTwice(t *testing.
 		}
 	}))
 	t.Cleanup(front.Close)
+	run(t, js.Conn().ConnectedUrl(), clickhouse.URL(), "").stop() // it makes the tables, which may take longer than a sink below waits
 	file := func(blocks string) string {
-		return write(t, fmt.Sprintf("nats: {urls: ['%s']}\nackWait: 1s\nhttp: {address: '-'}\nclickhouse: {url: '%s', createTables: true, timeout: 3s}\n%s",
+		return write(t, fmt.Sprintf("nats: {urls: ['%s']}\nackWait: 1s\nhttp: {address: '-'}\nclickhouse: {url: '%s', timeout: 5s}\n%s",
 			js.Conn().ConnectedUrl(), front.URL, blocks))
 	}
 	on, off := file("blocks: {maxAge: 100ms}\n"), file("")
