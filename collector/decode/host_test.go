@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // hostDatagram is an sFlow datagram of one counter sample with a host_descr.
@@ -84,5 +87,22 @@ func TestAStreamHasWhatAnAgentSaysOfItself(t *testing.T) {
 	without.decode(source, hostDatagram(1, strings.Repeat("x", 10), ""))
 	if r.counts[ledger.DatagramsDecoded] == 0 || without.counts[ledger.DatagramsDecoded] != 1 {
 		t.Error("a datagram was not decoded")
+	}
+}
+
+// Samples that a datagram does not announce are not read: who watches the collector is told.
+func TestSamplesThatAnSFlowDatagramDoesNotAnnounceAreReported(t *testing.T) {
+	g := newGenerator(1)
+	var counts ledger.Counts
+	var discard counting
+	var reasons []ledger.Counter
+	decoder := decode.New(config.ProtocolAuto, template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100,
+		Fields: 100, Bytes: 1 << 20}, &ledger.Totals{}, nil), &decode.Settings{MaxSamples: 100, Settings: netflow.Settings{Sessions: 100}}, &counts,
+		&discard, func(p decode.Problem) { reasons = append(reasons, p.Reason) })
+	b := g.sflow(2)
+	binary.BigEndian.PutUint32(b[24:], 1)
+	decoder.Decode(decode.Datagram{Payload: b, Source: router, Received: exportSeconds * 1e9})
+	if counts[ledger.RecordsDecoded] != 1 || len(reasons) != 1 || reasons[0] != ledger.DatagramsTrailing {
+		t.Errorf("%d records, problems %v", counts[ledger.RecordsDecoded], reasons)
 	}
 }

@@ -99,3 +99,18 @@ func TestNamesThatRecordsSayAgainTakeNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations, %d names", n, carried)
 	}
 }
+
+// What came in by one interface goes out by it in the other direction (RFC 5103 section 2).
+func TestTheOtherDirectionHasTheNamesOfARecordTurned(t *testing.T) {
+	g := newGenerator(1)
+	r := newReader(allNames)
+	r.decoder.Configure(&decode.Settings{Names: allNames, Settings: netflow.Settings{Names: true, Biflows: true, Sessions: 100}})
+	fields := []field{{8, 4}, {12, 4}, {10, 4}, {82, 4}, {14, 4}, {82, 4}, {234, 4}, {236, 4}, {231, 4}, {232, 4}}
+	r.decode(router, g.message(10, 0, templateSet(10, 300, fields)), g.message(10, 1, set(300, concat(u32(0x0a000001, 0x0a000002, 5),
+		padded("five", 4), u32(6), padded("six", 4), u32(7), padded("red", 4), u32(100, 200)))))
+	if len(r.flows) != 2 {
+		t.Fatalf("%d flows", len(r.flows))
+	}
+	assertNames(t, r.flows[0], map[string]string{"in_if_name": "five", "out_if_name": "six", "ingress_vrf_name": "red"})
+	assertNames(t, r.flows[1], map[string]string{"in_if_name": "six", "out_if_name": "five", "egress_vrf_name": "red"})
+}

@@ -215,11 +215,7 @@ func explained(name string, datagram []byte, counts *ledger.Counts, want, got []
 				w.Etype = 0
 			}
 		}
-		if name == "NetFlow v5" {
-			forgetLengths(w, 32)
-		} else {
-			forgetLengths(w, 128)
-		}
+		forgetLengths(w, name != "sFlow")
 		// A flow that ends before it begins, or in the future: uptime wrapped (RFC 3954 section 5.1), see TestUptimeWraps.
 		w.TimeFlowStartNs, w.TimeFlowEndNs, g.TimeFlowStartNs, g.TimeFlowEndNs = 0, 0, 0, 0
 		if !proto.Equal(w, g) {
@@ -243,10 +239,13 @@ func forgetSpecial(m *flowpb.FlowMessage) {
 }
 
 // forgetLengths clears lengths of prefixes that are more than an address has bits (IANA, elements 9 and 13: 0 to 32; 29 and 30: 0 to 128).
-func forgetLengths(m *flowpb.FlowMessage, most uint32) {
-	for _, length := range []*uint32{&m.SrcNet, &m.DstNet} {
-		if *length > most {
-			*length = 0
+func forgetLengths(m *flowpb.FlowMessage, byFamily bool) {
+	for _, end := range []struct {
+		length  *uint32
+		address []byte
+	}{{&m.SrcNet, m.SrcAddr}, {&m.DstNet, m.DstAddr}} {
+		if most := uint32(128); *end.length > most || byFamily && len(end.address) == 4 && *end.length > 32 {
+			*end.length = 0
 		}
 	}
 }
