@@ -141,7 +141,7 @@ type Decoding struct {
 	// Biflows makes two flows of a record that counts both directions (RFC 5103, and initiator and responder of firewalls): the second
 	// from destination to source. By default it is one flow, of the forward direction.
 	Biflows bool `json:"biflows,omitempty"`
-	// InnerHeaders reports the addresses inside GRE and VXLAN in place of the outer ones.
+	// InnerHeaders reports the addresses inside GRE, ERSPAN, VXLAN, Geneve, GTP, MPLS and IP-in-IP in place of the outer ones.
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 	// Names are those that flows carry: what exporters, or the configuration, say that numbers mean. Default StandardNames; an empty
 	// list is none, and then nothing is learned.
