@@ -34,8 +34,8 @@ const (
 
 	SetsReceived
 	SetsDecoded           // templates, options and data alike
-	SetsHeld              // put aside for their template (a flow of events, not a level)
-	SetsReleased          // held ones whose template came; they count as decoded too
+	SetsHeld              // put aside for their template, or until the bucket is loaded (a flow of events, not a level)
+	SetsReleased          // held ones that were decoded; they count as decoded too
 	SetsExpiredAge        // held too long
 	SetsExpiredOverflow   // pushed out by the bounds on held bytes
 	SetsExpiredShutdown   // still held when the collector stopped

@@ -161,6 +161,10 @@ func TestWhatWaitsForTheBucketOnlyIsReadInTheEnd(t *testing.T) {
 			c.fleet.now += int64(6 * time.Minute)
 			c.decoder.Tick(c.fleet.now)
 		},
+		"5 seconds": func(c *collector, d *device) {
+			c.fleet.now += int64(5 * time.Second)
+			c.decoder.Tick(c.fleet.now)
+		},
 		"loadTimeout": func(c *collector, d *device) {
 			c.fleet.now += int64(10 * time.Minute)
 			c.store.Await(c.fleet.now)

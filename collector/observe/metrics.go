@@ -27,8 +27,8 @@ var help = map[string]string{
 
 	"sets_received": "Sets of NetFlow v9 and IPFIX.",
 	"sets_decoded":  "Sets that were decoded: templates, options and data, held ones at their release.",
-	"sets_held":     "Data sets that were put aside until their template comes.",
-	"sets_released": "Held sets whose template came.",
+	"sets_held":     "Data sets that were put aside until their template comes, or the bucket is loaded.",
+	"sets_released": "Held sets that were decoded.",
 	"sets_expired":  "Held sets that were given up.",
 	"sets_dropped":  "Sets that could not be decoded.",
 

@@ -1,5 +1,7 @@
 package sampling
 
+import "slices"
+
 // choose is what those that count say to a port: its own announcement; where it announces nothing at all, what all say; else the one that began last, where none
 // of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed. What
 // devices that share a port dispute is a known 0: nobody else's rate stands in for it. So is what made room for others: it may be the
@@ -67,8 +69,47 @@ func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (
 	if kind, _ := Split(subject); kind == Template { // ids of templates are a domain's own
 		return e.choose(subject, func(a *announcement) bool { return a.domain == domain }, port, now)
 	}
-	rate, known, _ = e.inDomain(subject, domain, port, now)
+	rate, known, own := e.inDomain(subject, domain, port, now)
+	if known && rate != 0 && !e.speaks(port, now) && e.apart(subject, rate, now) {
+		return 0, own || !e.saysSystem(domain, now)
+	}
 	return rate, known
+}
+
+// saysSystem reports whether somebody announces a rate for all of a domain.
+func (e *Exporter) saysSystem(domain uint32, now int64) bool {
+	return slices.ContainsFunc(e.subjects[uint64(System)<<idBits], func(a *announcement) bool { return a.domain == domain && e.inForce(a, now) })
+}
+
+// apart reports whether some ports announce a subject, and nothing for all that they export, and others only that, at another rate than the
+// subject's: these are two devices, and nothing tells whose the flows of a port are that announces nothing.
+func (e *Exporter) apart(subject, rate uint64, now int64) bool {
+	said := e.ports(subject, now)
+	all := e.ports(uint64(System)<<idBits, now)
+	for port, rate := range e.ports(uint64(Process)<<idBits, now) {
+		all[port] = rate
+	}
+	particular, general := false, false
+	for port := range said {
+		_, both := all[port]
+		particular = particular || !both
+	}
+	for port, other := range all {
+		_, both := said[port]
+		general = general || !both && other != rate
+	}
+	return particular && general
+}
+
+// ports are those that announce a subject at now, with a rate of each.
+func (e *Exporter) ports(subject uint64, now int64) map[uint16]uint64 {
+	out := make(map[uint16]uint64)
+	for _, a := range e.subjects[subject] {
+		if e.inForce(a, now) {
+			out[a.port] = a.rate
+		}
+	}
+	return out
 }
 
 // Standard is the rate of flows that name nothing: the domain's own; else the one that all samplers of the domain share, or all its line

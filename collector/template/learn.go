@@ -235,6 +235,9 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 	}
 	e.settle(m, now)
 	port, l := d.Key.Port, m.find(t)
+	if port == AnyPort && d.Key.Layout != 0 && e.store.mode == ModeAddress {
+		return false // vouched for in another mode: here it would be another device at the port of all
+	}
 	if l != nil {
 		if s := l.of(port); s != nil {
 			if standing, _, _ := m.chosen(port, now); standing == l || standing == nil || d.Key.Layout != 0 || s.own == 0 && !s.twin {

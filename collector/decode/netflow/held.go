@@ -82,8 +82,12 @@ func (d *Decoder) holdEarly(s *session, h *header, id uint16, payload []byte) bo
 	return true
 }
 
-// askAgain is how often what waits asks whether the bucket was loaded, in nanoseconds.
-const askAgain = int64(100 * time.Millisecond)
+// Bounds of that in time, in nanoseconds: askAgain is how often what waits asks whether the bucket was loaded, and earlyAge how long a set
+// waits whose template is known. A bucket of 80,000 keys is loaded in less than a second; where NATS is away, flows must not be late for it.
+const (
+	askAgain = int64(100 * time.Millisecond)
+	earlyAge = int64(5 * time.Second)
+)
 
 // put holds a set for which there is room, with a copy of its payload.
 func (d *Decoder) put(set *heldSet, payload []byte) {
@@ -282,7 +286,7 @@ func (d *Decoder) release(s *session) {
 	var waiting []*heldSet
 	for _, set := range kept {
 		p := d.planOf(set)
-		if p != nil && p.template.Kind == template.KindData && d.store.Awaited(d.now) {
+		if p != nil && p.template.Kind == template.KindData && d.now-set.since < earlyAge && d.store.Awaited(d.now) {
 			set.early, s.retry = true, min(s.retry, d.now+askAgain)
 			p = nil
 		}
