@@ -221,7 +221,7 @@ func (f *Facts) otherFault() string {
 
 // unsaid is where to look while no sink has said what is wrong.
 func (f *Facts) unsaid() string {
-	return fmt.Sprintf("see kubectl logs -n %s deployment/%s", f.Deployment.Namespace, f.Deployment.Name)
+	return fmt.Sprintf("see kubectl logs -n %s deployment/%s", f.Sink.Namespace, ObjectName(f.Sink))
 }
 
 // destinationReachable is what sinks say of the destination. Of one that does not tell, only that it is ready says anything.
