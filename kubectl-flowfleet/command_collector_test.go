@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/klog/v2"
 )
 
 func TestFlagsGoToTheCollectorsCommandAndAWordNamesAnotherOfIt(t *testing.T) {
@@ -32,6 +33,7 @@ func TestWhatLibrariesLogIsNotPrinted(t *testing.T) {
 	before := os.Stderr
 	os.Stderr = write
 	defer func() { os.Stderr = before }()
+	klog.ClearLogger() // a program begins without one, and other tests set one
 	quietLibraries()
 	utilruntime.HandleError(errors.New("use of closed network connection"))
 	_ = write.Close()

@@ -9,11 +9,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/klog/v2"
@@ -37,8 +37,7 @@ func main() {
 // quietLibraries keeps what client-go logs of its own away from users, such as how a connection ended that Ctrl-C closed: what matters of
 // it is an error that a command returns.
 func quietLibraries() {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(logr.Discard()) // with klog.SetOutput errors reach the terminal all the same
 }
 
 // connection is where the API server is, as kubectl's own flags and files say.

@@ -162,7 +162,7 @@ func (f *Facts) ready() said {
 		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
 		return no(ReasonSinksNotReady, "%d of %d sinks can read the stream and store; %s%s",
-			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), f.schemaFault(), "/readyz of the others says what is wrong"), f.troubles())
+			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), f.schemaFault(), f.unsaid()), f.troubles())
 	}
 	if why := f.rejecting(); why != "" {
 		return no(ReasonEverythingRefused, "%s; they are kept in the stream %s: mend the cause, then publish them anew", why,
@@ -216,6 +216,11 @@ func (f *Facts) otherFault() string {
 		}
 	}
 	return ""
+}
+
+// unsaid is where to look while no sink has said what is wrong.
+func (f *Facts) unsaid() string {
+	return fmt.Sprintf("see kubectl logs -n %s deployment/%s", f.Sink.Namespace, ObjectName(f.Sink))
 }
 
 // destinationReachable is what sinks say of the destination. Of one that does not tell, only that it is ready says anything.

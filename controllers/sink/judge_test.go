@@ -35,7 +35,7 @@ func TestJudgement(t *testing.T) {
 		observed                      int64
 	}{
 		{"all ready", func(*Facts) {}, "True", ReasonSinksReady, "2 of 2 sinks", "True", "", "", 7},
-		{"one not ready", func(f *Facts) { f.Deployment = deployment(2, 2, 1) }, "False", ReasonSinksNotReady, "1 of 2 sinks", "Unknown", "True", "", 7},
+		{"one not ready", func(f *Facts) { f.Deployment = deployment(2, 2, 1) }, "False", ReasonSinksNotReady, "1 of 2 sinks can read the stream and store; see kubectl logs -n flows deployment/rows-sink", "Unknown", "True", "", 7},
 		{"the pods' reason", func(f *Facts) {
 			f.Deployment = deployment(2, 2, 0)
 			f.Pods = []corev1.Pod{{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{
@@ -84,6 +84,7 @@ func TestJudgement(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			two := int32(2)
 			s := &v1alpha1.FlowSink{}
+			s.Namespace, s.Name = "flows", "rows"
 			s.Generation, s.Status.ObservedGeneration = 7, 6
 			s.Spec.From.FlowCollector, s.Spec.Replicas = "edge", &two
 			f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Image: "image", Deployment: deployment(2, 2, 2)}

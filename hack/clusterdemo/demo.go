@@ -155,6 +155,16 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
+// whereLost says what to type about records that did not arrive: the ledger has what no collector received, and a cluster of this machine
+// what became of its routes.
+func whereLost(ours bool, f rig.Fleet) string {
+	text := fmt.Sprintf("\nTo see what the collectors received: kubectl -n %[1]s exec ds/%[2]s-collector -- /collector ledger %[2]s-collector-metrics:8080", f.Namespace, f.Name)
+	if ours {
+		text += "\nTo see since when the router has its routes, which a machine that is too busy loses: go run ./hack/cluster status"
+	}
+	return text
+}
+
 func demo(ctx context.Context, duration time.Duration, down, yes bool) error {
 	options, err := choose(os.Stdout)
 	if err != nil {
@@ -178,7 +188,7 @@ func demo(ctx context.Context, duration time.Duration, down, yes bool) error {
 		fmt.Print(next(cluster.OwnsNodes(), s.stored, s.fleet.Namespace))
 	}
 	if !s.report.Good() {
-		return errors.New("not every record arrived exactly once")
+		return errors.New("not every record arrived exactly once" + whereLost(cluster.OwnsNodes(), s.fleet))
 	}
 	return nil
 }
