@@ -572,7 +572,9 @@ func TestWhereARightIsMissingForBlocksMessagesGoByThemselvesOrWait(t *testing.T)
 					t.Logf("%d records, %+v, %+v, %+v", len(b.memory.records(t)), sink.Books(), sink.State(), b.list())
 				}
 			}()
-			natstest.Eventually(t, "the new ones are stored", func() bool { return len(b.memory.records(t)) == 2*50 && sink.Books().Redelivered >= 15 })
+			natstest.Eventually(t, "the new ones are stored", func() bool {
+				return len(b.memory.records(t)) == 2*50 && sink.Books().Redelivered >= 15 && sink.Books().Waiting == Count{}
+			})
 		}
 		balanced(t, stop())
 		b.replica(inBlocks(), nats.UserInfo("admin", "admin"))
