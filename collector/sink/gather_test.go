@@ -350,6 +350,44 @@ func TestWhatASinkWithoutBlocksHadComesByItself(t *testing.T) {
 	}
 }
 
+// The same of a sink that cannot see the list, as one of an older image: what comes again and is in no block goes by itself.
+func TestWhatASinkHadThatKeepsNoListComesByItself(t *testing.T) {
+	s := natstest.Start(t, natstest.As([]string{"$JS.API.CONSUMER.INFO.flows.sink", "$JS.API.CONSUMER.MSG.NEXT.flows.sink", "$JS.ACK.flows.sink.>"}))
+	js, err := jetstream.New(s.Connect(nats.UserInfo("admin", "admin")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, server: s, js: js, memory: &memory{batches: make(map[string]string)}}
+	b.makeStream()
+	_, _, stop := b.replica(inBlocks(), nats.UserInfo("admin", "admin"))
+	b.publishNumbered(0, 10)
+	b.rest("sink")
+	stop()
+	var first atomic.Bool
+	first.Store(true)
+	b.memory.answer(func(ctx context.Context, batch Batch) error {
+		if first.Load() {
+			b.memory.mu.Lock()
+			b.memory.batches[batch.Token] = string(batch.Payload)
+			b.memory.mu.Unlock()
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	})
+	before := b.memory.len()
+	_, kill, _ := b.replica(options(), nats.UserInfo("fleet", "secret"))
+	b.publishNumbered(10, 3)
+	natstest.Eventually(t, "they are stored", func() bool { return b.memory.len() == before+3 })
+	first.Store(false)
+	kill()
+	_, _, stop = b.replica(inBlocks(), nats.UserInfo("admin", "admin"))
+	b.publishNumbered(13, 10)
+	b.rest("sink")
+	balanced(t, stop())
+	b.exactly(23)
+}
+
 func TestOfABlockThatIsRefusedOnlyWhatIsBadIs(t *testing.T) {
 	b := newBench(t, natstest.Start(t))
 	var e flow.Encoder
@@ -534,7 +572,9 @@ func TestWhereARightIsMissingForBlocksMessagesGoByThemselvesOrWait(t *testing.T)
 					t.Logf("%d records, %+v, %+v, %+v", len(b.memory.records(t)), sink.Books(), sink.State(), b.list())
 				}
 			}()
-			natstest.Eventually(t, "the new ones are stored", func() bool { return len(b.memory.records(t)) == 2*50 && sink.Books().Redelivered >= 15 })
+			natstest.Eventually(t, "the new ones are stored", func() bool {
+				return len(b.memory.records(t)) == 2*50 && sink.Books().Redelivered >= 15 && sink.Books().Waiting == Count{}
+			})
 		}
 		balanced(t, stop())
 		b.replica(inBlocks(), nats.UserInfo("admin", "admin"))
