@@ -157,15 +157,15 @@ func TestWhatIsNotLoadedYetIsNotReadWithAnotherRate(t *testing.T) {
 // its exporter restarts or takes another layout, and when the collector ends. Nothing that waits for its template makes room for it.
 func TestWhatWaitsForTheBucketOnlyIsReadInTheEnd(t *testing.T) {
 	for name, end := range map[string]func(c *collector, d *device){
-		"age": func(c *collector, d *device) {
+		"age": func(c *collector, _ *device) {
 			c.fleet.now += int64(6 * time.Minute)
 			c.decoder.Tick(c.fleet.now)
 		},
-		"5 seconds": func(c *collector, d *device) {
+		"5 seconds": func(c *collector, _ *device) {
 			c.fleet.now += int64(5 * time.Second)
 			c.decoder.Tick(c.fleet.now)
 		},
-		"loadTimeout": func(c *collector, d *device) {
+		"loadTimeout": func(c *collector, _ *device) {
 			c.fleet.now += int64(10 * time.Minute)
 			c.store.Await(c.fleet.now)
 			c.decoder.Tick(c.fleet.now)

@@ -319,7 +319,7 @@ func (n *notes) ask(ctx context.Context, doing string, request func(context.Cont
 			case <-done:
 				return
 			case <-ticker.C:
-				if err := nc.LastError(); err != before && errors.Is(err, nats.ErrPermissionViolation) &&
+				if err := nc.LastError(); err != before && errors.Is(err, nats.ErrPermissionViolation) && //nolint:errorlint // is it another one?
 					strings.Contains(err.Error(), "Publish to") && slices.ContainsFunc(about, func(word string) bool { return strings.Contains(err.Error(), word) }) {
 					denied.Store(&err)
 					cancel()

@@ -171,7 +171,7 @@ func TestASinkThatEndsAtAnyPointOfABlocksWayCostsNothing(t *testing.T) {
 			return err == nil && c.CachedInfo().NumAckPending == 20
 		}},
 		"noted and not sent": {user: "admin", maxAge: time.Second, store: func(ctx context.Context, _ *memory, _ Batch) error { return hang(ctx) },
-			reached: func(b *bench, tokens *sync.Map) bool { l := b.list(); return l != nil && len(l.Noted) > 0 }, resent: true},
+			reached: func(b *bench, _ *sync.Map) bool { l := b.list(); return l != nil && len(l.Noted) > 0 }, resent: true},
 		"stored and not marked": {user: "admin", maxAge: time.Second, store: func(ctx context.Context, d *memory, batch Batch) error {
 			d.mu.Lock()
 			d.batches[batch.Token] = string(batch.Payload)
@@ -233,7 +233,7 @@ func TestSinksOfOneConsumerOfWhichSomeMakeBlocksStoreEachMessageOnce(t *testing.
 	g := rand.New(rand.NewPCG(7, 8))
 	fault := rand.New(rand.NewPCG(9, 10))
 	var mu sync.Mutex
-	b.memory.answer(func(ctx context.Context, batch Batch) error {
+	b.memory.answer(func(_ context.Context, batch Batch) error {
 		mu.Lock()
 		n := fault.IntN(10)
 		mu.Unlock()
