@@ -56,6 +56,7 @@ collectors began.`,
 	command.Flags().StringSliceVar(&flags.within, "within", nil, "show those of these networks or addresses only")
 	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and shows no rates")
 	command.Flags().IntVar(&flags.limit, "limit", 0, "show no more than this many; 0 shows all")
+	command.AddCommand(newExportersDescribeCommand(c))
 	return command
 }
 
@@ -75,15 +76,13 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 	if err != nil {
 		return err
 	}
-	before, missing := v.accounts(ctx)
-	now := before
-	if flags.interval > 0 && flags.output != "name" && len(v.collectors) > 0 {
-		select {
-		case <-time.After(flags.interval):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		now, missing = v.accounts(ctx)
+	interval := flags.interval
+	if flags.output == "name" {
+		interval = 0
+	}
+	before, now, missing, err := v.twice(ctx, interval)
+	if err != nil {
+		return err
 	}
 	all := exporters.Rows(before, now)
 	rows := exporters.Within(all, networks)
@@ -99,6 +98,21 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 		err = printRows(out, rows, flags.output, time.Now())
 	}
 	return errors.Join(append([]error{err}, missing...)...)
+}
+
+// twice looks at the books of the collectors, and again after a time, 0 for once only. missing are those of the last look.
+func (v view) twice(ctx context.Context, interval time.Duration) (before, now []ledger.Account, missing []error, err error) {
+	before, missing = v.accounts(ctx)
+	if interval <= 0 || len(v.collectors) == 0 {
+		return before, before, missing, nil
+	}
+	select {
+	case <-time.After(interval):
+	case <-ctx.Done():
+		return nil, nil, nil, ctx.Err()
+	}
+	now, missing = v.accounts(ctx)
+	return before, now, missing, nil
 }
 
 // noneWithin says that exporters were heard, and none of these networks.

@@ -32,7 +32,7 @@ func TestCommandsSayWhatIsMissing(t *testing.T) {
 		err := root.ExecuteContext(t.Context())
 		return out.String(), err
 	}
-	commands := [][]string{{"status"}, {"exporters"}, {"ledger"}, {"check"}, {"top", "--once"}, {"report", "--file", filepath.Join(t.TempDir(), "r.tgz")},
+	commands := [][]string{{"status"}, {"exporters"}, {"exporters", "describe", "192.0.2.1"}, {"ledger"}, {"check"}, {"top", "--once"}, {"report", "--file", filepath.Join(t.TempDir(), "r.tgz")},
 		{"capture", "192.0.2.1"}, {"config"}, {"flows"}, {"templates"}, {"names"}}
 	for _, command := range commands {
 		for _, test := range []struct {
@@ -48,10 +48,18 @@ func TestCommandsSayWhatIsMissing(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range [][]string{{"exporters"}, {"ledger"}, {"top", "--once"}, {"flows"}, {"templates"}, {"names"}, {"config"}} {
+	for _, command := range [][]string{{"exporters"}, {"exporters", "describe", "192.0.2.1"}, {"ledger"}, {"top", "--once"}, {"flows"}, {"templates"}, {"names"}, {"config"}} {
 		if out, err := run(append(command, "-n", one)...); err == nil || !strings.Contains(err.Error(), "kubectl flowfleet status edge -n "+one) || out != "" {
 			t.Errorf("%v without a collector: %q, %v", command, out, err)
 		}
+	}
+	declared := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Namespace: one, Name: "router-1"},
+		Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.8", "192.0.2.1"}}}
+	if err := c.Create(t.Context(), declared); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("exporters", "describe", "192.0.2.1", "-n", one); err == nil || !strings.Contains(out, "router-1") {
+		t.Errorf("what is declared without a collector: %q, %v", out, err)
 	}
 	for _, command := range [][]string{{"exporters", "-o", "json"}, {"ledger", "--json"}} {
 		if out, err := run(append(command, "-n", one)...); err == nil || strings.TrimSpace(out) != "[]" {

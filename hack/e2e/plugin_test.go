@@ -55,6 +55,9 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: viewer}]
 	if books := plugin("ledger"); !strings.Contains(books, "MISSED") {
 		t.Errorf("no books:\n%s", books)
 	}
+	if one := plugin("exporters", "describe", rows[0].Address, "--interval", "0s"); !strings.Contains(one, "FlowExporter") || !strings.Contains(one, "SETS LOST") {
+		t.Errorf("one exporter:\n%s", one)
+	}
 	if out, err := cluster.Plugin(t.Context(), "--as", "viewer", "--namespace", fleet.Namespace, "templates"); err == nil || !strings.Contains(err.Error()+out, "pods/exec") {
 		t.Errorf("a viewer runs programs in pods: %v\n%s", err, out)
 	}

@@ -75,9 +75,7 @@ func Rows(before, now []ledger.Account) []Row {
 		s := &streams[i]
 		r := row(s.Exporter, s.Protocol)
 		r.Sent += s.Length()
-		if missed := int64(s.Missed()); missed > 0 { // doubled datagrams make it less than nothing
-			r.Missed += uint64(missed)
-		}
+		r.Missed += missed(s)
 		r.Restarts += s.Restarts
 		if s.LastSeen.After(r.LastSeen) {
 			r.LastSeen = s.LastSeen

@@ -1,0 +1,32 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// FlowExporters returns those of a fleet that have an address: one, several that somebody declared, or none. A cluster without the kind has
+// none.
+func (c *Client) FlowExporters(ctx context.Context, f *v1alpha1.FlowCollector, address netip.Addr) ([]v1alpha1.FlowExporter, error) {
+	var list v1alpha1.FlowExporterList
+	err := c.objects.List(ctx, &list, client.InNamespace(f.Namespace))
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, explained(fmt.Errorf("listing the FlowExporters of namespace %s: %w", f.Namespace, err), f.Namespace)
+	}
+	return slices.DeleteFunc(list.Items, func(e v1alpha1.FlowExporter) bool {
+		return e.Spec.Collector != f.Name || !slices.ContainsFunc(e.Spec.Addresses, func(a v1alpha1.ExporterAddress) bool {
+			one, err := netip.ParseAddr(string(a))
+			return err == nil && one.Unmap() == address.Unmap()
+		})
+	}), nil
+}
