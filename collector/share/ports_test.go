@@ -59,7 +59,9 @@ func TestExporterThatKeepsChangingItsPortLeavesNoKeysBehind(t *testing.T) {
 	})
 	time.Sleep(ttl)
 	say(members[0], port)
-	if n := keys(); n > families {
+	// A rate goes on under the key that it has, of a former port. Once that has expired it gets one of its own, before the server has looked
+	// for what has expired.
+	if n := keys(); n > families+1 {
 		t.Errorf("%d keys are back", n)
 	}
 	for i, m := range members {
