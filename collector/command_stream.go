@@ -52,7 +52,12 @@ func (f *serverFlags) follow(ctx context.Context, purpose string,
 	return followed, nil
 }
 
+// resetAttempts is how often it is tried to go on where a consumer is gone, over 7 seconds and as long as the answers take: without an end the
+// library would try, and the command be silent, for ever.
+const resetAttempts = 4
+
 func (f *following) begin(ctx context.Context, config jetstream.OrderedConsumerConfig) error {
+	config.MaxResetAttempts = resetAttempts
 	consumer, err := f.js.OrderedConsumer(ctx, f.stream, config)
 	if err == nil {
 		f.pending = consumer.CachedInfo().NumPending

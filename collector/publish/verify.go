@@ -168,6 +168,8 @@ func (p *jetStream) stored(ctx context.Context, list []*Batch, from uint64) (map
 	}
 	consumer, err := p.js.OrderedConsumer(ctx, p.config.Stream.Name, jetstream.OrderedConsumerConfig{
 		FilterSubjects: filter, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1, HeadersOnly: true,
+		// The library tries for ever otherwise, whatever ctx says, and always the same consumer: one whose server is gone never comes.
+		MaxResetAttempts: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the stream: %w", err)

@@ -25,7 +25,8 @@ type Reader struct {
 // Follow begins to read the stream: what was stored since a moment, or from now on.
 func Follow(ctx context.Context, js jetstream.JetStream, stream string, subjects []string, since time.Time, tally *Tally) (*Reader, error) {
 	r := &Reader{js: js, stream: stream, tally: tally}
-	r.config = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, FilterSubjects: subjects}
+	// With one attempt: the library tries for ever otherwise, and always the same consumer, whose server may be gone. Read makes another.
+	r.config = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, FilterSubjects: subjects, MaxResetAttempts: 1}
 	if since.IsZero() {
 		// By number and not as new ones, so that another attempt goes on where this one began.
 		found, err := js.Stream(ctx, stream)
