@@ -170,7 +170,7 @@ func TestWhatWaitsForTheBucketOnlyIsReadInTheEnd(t *testing.T) {
 			c.store.Await(c.fleet.now)
 			c.decoder.Tick(c.fleet.now)
 		},
-		"end": func(c *collector, d *device) { c.decoder.Close() },
+		"end": func(c *collector, _ *device) { c.decoder.Close() },
 		"restart": func(c *collector, d *device) {
 			c.fleet.now += int64(2 * time.Second)
 			d.sequence = 0
