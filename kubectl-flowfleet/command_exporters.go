@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/network"
@@ -138,16 +136,8 @@ func parseNetworks(texts []string) (networks []netip.Prefix, err error) {
 // printRows in a form of kubectl's.
 func printRows(out io.Writer, rows []exporters.Row, form string, now time.Time) error {
 	switch form {
-	case "json":
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(rows)
-	case "yaml":
-		text, err := yaml.Marshal(rows)
-		if err == nil {
-			_, err = out.Write(text)
-		}
-		return err
+	case "json", "yaml":
+		return printData(out, rows, form)
 	case "name":
 		var names []string
 		for i := range rows {

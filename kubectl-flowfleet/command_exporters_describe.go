@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
@@ -87,18 +85,10 @@ func (flags *describeFlags) run(ctx context.Context, c connection, text, name st
 			"those that were heard", v.fleet.Name, one.Address, v.fleet.Name, v.fleet.Namespace)
 	}
 	d := described{One: one, Objects: objects, nodes: nodesOf(v.collectors)}
-	switch flags.output {
-	case "json":
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(d)
-	case "yaml":
-		var text []byte
-		if text, err = yaml.Marshal(d); err == nil {
-			_, err = out.Write(text)
-		}
-	default:
+	if flags.output == "" {
 		err = printDescribed(out, v.fleet, &d, time.Now())
+	} else {
+		err = printData(out, d, flags.output)
 	}
 	return errors.Join(append([]error{err}, missing...)...)
 }

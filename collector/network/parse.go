@@ -15,6 +15,12 @@ func Parse(s string) (netip.Prefix, bool) {
 	return Alone(a), true
 }
 
+// Is reports whether a text is an address; an IPv4-mapped address is an IPv4 one.
+func Is(s string, a netip.Addr) bool {
+	one, err := netip.ParseAddr(s)
+	return err == nil && one.Unmap() == a.Unmap()
+}
+
 // Alone is the network of one address; an IPv4-mapped address is an IPv4 one, and a zone is left out.
 func Alone(a netip.Addr) netip.Prefix {
 	a = a.Unmap()

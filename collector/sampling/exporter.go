@@ -101,7 +101,7 @@ func (e *Exporter) awaited(port uint16, heard int64) bool {
 
 // hears notes that a port announced something, at a time.
 func (e *Exporter) hears(port uint16, at int64) {
-	e.speaker(port, at)
+	e.spoke(port, at)
 	if e.resumed == 0 || at < e.resumed || len(e.spoken) >= maxSpoken {
 		return
 	}
@@ -225,7 +225,7 @@ func (e *Exporter) advance(at int64, here bool) {
 		for _, a := range all {
 			if young && !a.rival && before-a.heard <= silence && at-a.heard > silence && at-a.heard <= e.store.TTL() {
 				a.heard = at - retell - 1
-				e.speaker(a.port, a.heard)
+				e.spoke(a.port, a.heard)
 			}
 			g := groups[a.group()]
 			switch {
@@ -259,7 +259,7 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 	}
 	e.subjects[subject] = append(e.subjects[subject], a)
-	e.speak(a)
+	e.remembers(a)
 	kind, _ := Split(subject)
 	switch kind {
 	case Sampler, Selector:

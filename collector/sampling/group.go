@@ -70,7 +70,7 @@ func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 // more each time. e.mu is held.
 func (e *Exporter) keep(subject uint64, g group, heard, now int64) {
 	g.keeper.heard = max(g.keeper.heard, heard)
-	e.speaker(g.keeper.port, heard)
+	e.spoke(g.keeper.port, heard)
 	e.tell(subject, g.keeper, now, true)
 }
 

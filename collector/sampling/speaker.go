@@ -10,8 +10,8 @@ type speaker struct {
 	told bool
 }
 
-// speak counts an announcement that is remembered.
-func (e *Exporter) speak(a *announcement) {
+// remembers counts an announcement of its port that is remembered.
+func (e *Exporter) remembers(a *announcement) {
 	s := e.speakers[a.port]
 	if s == nil {
 		s = &speaker{}
@@ -21,8 +21,8 @@ func (e *Exporter) speak(a *announcement) {
 	s.heard = max(s.heard, a.heard)
 }
 
-// speaker notes when a port announced something.
-func (e *Exporter) speaker(port uint16, at int64) {
+// spoke notes when a port announced something.
+func (e *Exporter) spoke(port uint16, at int64) {
 	if s := e.speakers[port]; s != nil {
 		s.heard = max(s.heard, at)
 	}

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -139,12 +140,7 @@ func newBlock(messages []mark) block {
 // digest of messages in the order of the stream.
 func digest(messages []mark) string {
 	h := sha256.New()
-	for _, m := range slices.SortedFunc(slices.Values(messages), func(a, b mark) int {
-		if a.sequence < b.sequence {
-			return -1
-		}
-		return 1
-	}) {
+	for _, m := range slices.SortedFunc(slices.Values(messages), func(a, b mark) int { return cmp.Compare(a.sequence, b.sequence) }) {
 		var b [16]byte
 		binary.BigEndian.PutUint64(b[:], m.sequence)
 		binary.BigEndian.PutUint64(b[8:], uint64(m.time))
@@ -232,12 +228,7 @@ func decodeList(text []byte) (*list, error) {
 		}
 		all = append(all, b.At...)
 	}
-	slices.SortFunc(all, func(a, b [2]uint64) int {
-		if a[0] < b[0] {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b [2]uint64) int { return cmp.Compare(a[0], b[0]) })
 	for i := 1; i < len(all); i++ {
 		if all[i][0] <= all[i-1][1] {
 			return nil, errors.New("the list of blocks has a message in two of them")

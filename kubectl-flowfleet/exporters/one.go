@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/network"
 )
 
 // One is an exporter, with all that the books of a fleet have of its address.
@@ -57,11 +58,11 @@ type Stream struct {
 // Find is the exporter of an address, by the books of a fleet at two moments; heard is false where no collector has any of it.
 func Find(address netip.Addr, before, now []ledger.Account) (one One, heard bool) {
 	one.Address = address.Unmap().String()
-	one.Protocols = slices.DeleteFunc(Rows(before, now), func(r Row) bool { return !is(r.Address, address) })
+	one.Protocols = slices.DeleteFunc(Rows(before, now), func(r Row) bool { return !network.Is(r.Address, address) })
 	reasons := make(map[Undecoded]uint64)
 	for i := range now {
 		for _, e := range now[i].Exporters {
-			if !is(e.Address, address) {
+			if !network.Is(e.Address, address) {
 				continue
 			}
 			one.Collectors = append(one.Collectors, Heard{Collector: now[i].Instance, Protocol: e.Protocol, Datagrams: e.Datagrams.Received,
@@ -84,7 +85,7 @@ func Find(address netip.Addr, before, now []ledger.Account) (one One, heard bool
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Protocol, b.Protocol), strings.Compare(a.What, b.What), strings.Compare(a.Reason, b.Reason))
 	})
 	for _, s := range ledger.Fleet(now) {
-		if is(s.Exporter, address) {
+		if network.Is(s.Exporter, address) {
 			one.Streams = append(one.Streams, Stream{Protocol: s.Protocol, Port: s.Port, Domain: s.Domain, Sent: s.Length(), Missed: missed(&s),
 				Restarts: s.Restarts, LastSeen: s.LastSeen})
 		}
@@ -96,10 +97,4 @@ func Find(address netip.Addr, before, now []ledger.Account) (one One, heard bool
 // missed is what no collector received of a stream; doubled datagrams make it less than nothing there.
 func missed(s *ledger.Stream) uint64 {
 	return uint64(max(int64(s.Missed()), 0))
-}
-
-// is reports whether a text is an address, however it is written.
-func is(text string, address netip.Addr) bool {
-	one, err := netip.ParseAddr(text)
-	return err == nil && one.Unmap() == address.Unmap()
 }

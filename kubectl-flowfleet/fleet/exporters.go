@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/network"
 )
 
 // FlowExporters returns those of a fleet that have an address: one, several that somebody declared, or none. A cluster without the kind has
@@ -25,8 +26,7 @@ func (c *Client) FlowExporters(ctx context.Context, f *v1alpha1.FlowCollector, a
 	}
 	return slices.DeleteFunc(list.Items, func(e v1alpha1.FlowExporter) bool {
 		return e.Spec.Collector != f.Name || !slices.ContainsFunc(e.Spec.Addresses, func(a v1alpha1.ExporterAddress) bool {
-			one, err := netip.ParseAddr(string(a))
-			return err == nil && one.Unmap() == address.Unmap()
+			return network.Is(string(a), address)
 		})
 	}), nil
 }

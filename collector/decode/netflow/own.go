@@ -1,6 +1,8 @@
 package netflow
 
 import (
+	"slices"
+
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -10,9 +12,9 @@ import (
 // section 8), in the order of the numbers. A name of which nobody can say whose it is has none.
 func ownNames(t *template.Template) map[int]flow.Name {
 	out := make(map[int]flow.Name)
-	pair(out, t, []uint16{82}, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfName, flow.OutIfName})
-	pair(out, t, []uint16{83}, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfDescription, flow.OutIfDescription})
-	pair(out, t, []uint16{236}, [2][]uint16{{elementIngressVRF}, {elementEgressVRF}}, [2]flow.Name{flow.IngressVRFName, flow.EgressVRFName})
+	pair(out, t, 82, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfName, flow.OutIfName})
+	pair(out, t, 83, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfDescription, flow.OutIfDescription})
+	pair(out, t, 236, [2][]uint16{{elementIngressVRF}, {elementEgressVRF}}, [2]flow.Name{flow.IngressVRFName, flow.EgressVRFName})
 	for _, single := range [...]struct {
 		id uint16
 		as flow.Name
@@ -24,9 +26,9 @@ func ownNames(t *template.Template) map[int]flow.Name {
 	return out
 }
 
-// pair gives the names of a kind to the numbers of two directions.
-func pair(out map[int]flow.Name, t *template.Template, names []uint16, numbers [2][]uint16, as [2]flow.Name) {
-	at := fieldsOf(t, names...)
+// pair gives the names that an element says to the numbers of two directions.
+func pair(out map[int]flow.Name, t *template.Template, name uint16, numbers [2][]uint16, as [2]flow.Name) {
+	at := fieldsOf(t, name)
 	var order []flow.Name // of the directions that are numbered, by their first number
 	var first [2]int
 	for direction, ids := range numbers {
@@ -49,10 +51,8 @@ func pair(out map[int]flow.Name, t *template.Template, names []uint16, numbers [
 // fieldsOf are the fields of some elements of IANA's registry, by index.
 func fieldsOf(t *template.Template, ids ...uint16) (at []int) {
 	for i, f := range t.Fields {
-		for _, id := range ids {
-			if f.Enterprise == 0 && f.ID == id && f.Length != 0 {
-				at = append(at, i)
-			}
+		if f.Enterprise == 0 && f.Length != 0 && slices.Contains(ids, f.ID) {
+			at = append(at, i)
 		}
 	}
 	return at
