@@ -1,6 +1,9 @@
 package network
 
-import "testing"
+import (
+	"net/netip"
+	"testing"
+)
 
 func TestParseReadsNetworksAndAddresses(t *testing.T) {
 	for s, want := range map[string]string{
@@ -10,6 +13,15 @@ func TestParseReadsNetworksAndAddresses(t *testing.T) {
 		p, ok := Parse(s)
 		if got := p.String(); ok != (want != "") || ok && got != want {
 			t.Errorf("%q is %s, %v; want %q", s, got, ok, want)
+		}
+	}
+}
+
+func TestAnAddressIsTheSameHoweverItIsWritten(t *testing.T) {
+	a := netip.MustParseAddr("192.0.2.1")
+	for text, want := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.2.10": false, "192.0.2.0/24": false, "": false} {
+		if Is(text, a) != want || Is(text, netip.AddrFrom16(a.As16())) != want {
+			t.Errorf("%q is %s: %t", text, a, !want)
 		}
 	}
 }

@@ -59,6 +59,16 @@ func (d *memory) records(t *testing.T) map[string]int {
 	return out
 }
 
+// ends waits until all is acknowledged, and stops a sink: its books balance, and so many messages are there once each.
+func (b *bench) ends(stop func() Books, messages int) Books {
+	b.t.Helper()
+	b.rest("sink")
+	books := stop()
+	balanced(b.t, books)
+	b.exactly(messages)
+	return books
+}
+
 // exactly compares what is stored with messages of publishNumbered.
 func (b *bench) exactly(messages int) {
 	b.t.Helper()
@@ -136,10 +146,7 @@ func TestSeveralMessagesAreStoredAsOneBlock(t *testing.T) {
 	b := newBench(t, natstest.Start(t))
 	b.publishNumbered(0, 100)
 	_, _, stop := b.replica(inBlocks())
-	b.rest("sink")
-	books := stop()
-	balanced(t, books)
-	b.exactly(100)
+	books := b.ends(stop, 100)
 	if n := b.memory.attempts(); n > 50 || books.Stored != (Count{100, 200}) || books.InBlocks.Messages < 50 || books.Blocks == 0 {
 		t.Errorf("%d attempts to store 100 messages: %+v", n, books)
 	}
@@ -211,9 +218,7 @@ func TestASinkThatEndsAtAnyPointOfABlocksWayCostsNothing(t *testing.T) {
 				kill()
 				b.publishNumbered(20, 10)
 				_, _, stop := b.replica(o, nats.UserInfo("admin", "a"))
-				b.rest("sink")
-				balanced(t, stop())
-				b.exactly(30)
+				b.ends(stop, 30)
 				resent := false
 				tokens.Range(func(token, n any) bool {
 					resent = resent || strings.Contains(token.(string), "/block/") && n.(*atomic.Int64).Load() > 1
@@ -312,9 +317,7 @@ func TestAListIsFollowedUntilSomebodyDeletesIt(t *testing.T) {
 		t.Errorf("%+v", state)
 	}
 	b.publishNumbered(30, 5)
-	b.rest("sink")
-	balanced(t, stop())
-	b.exactly(35)
+	b.ends(stop, 35)
 	if b.list() != nil {
 		t.Error("the list was made again")
 	}
@@ -342,9 +345,7 @@ func TestWhatASinkWithoutBlocksHadComesByItself(t *testing.T) {
 	kill()
 	b.publishNumbered(3, 20)
 	_, _, stop := b.replica(inBlocks())
-	b.rest("sink")
-	balanced(t, stop())
-	b.exactly(23)
+	b.ends(stop, 23)
 	if len(b.memory.blocks()) == 0 {
 		t.Error("no block was made of the others")
 	}
@@ -383,9 +384,7 @@ func TestWhatASinkHadThatKeepsNoListComesByItself(t *testing.T) {
 	kill()
 	_, _, stop = b.replica(inBlocks(), nats.UserInfo("admin", "admin"))
 	b.publishNumbered(13, 10)
-	b.rest("sink")
-	balanced(t, stop())
-	b.exactly(23)
+	b.ends(stop, 23)
 }
 
 func TestOfABlockThatIsRefusedOnlyWhatIsBadIs(t *testing.T) {
@@ -405,10 +404,7 @@ func TestOfABlockThatIsRefusedOnlyWhatIsBadIs(t *testing.T) {
 	o := inBlocks()
 	o.Workers = 1
 	_, _, stop := b.replica(o)
-	b.rest("sink")
-	books := stop()
-	balanced(t, books)
-	b.exactly(20)
+	books := b.ends(stop, 20)
 	if books.Stored != (Count{20, 40}) || books.Refused[ReasonDestination] != (Count{1, 1}) || books.Refused[ReasonEncoding] != (Count{1, 1}) || books.Unsure != (Count{}) {
 		t.Errorf("%+v", books)
 	}
@@ -425,10 +421,7 @@ func TestAConsumerThatIsMadeAgainHandsOutWhatTheListKnows(t *testing.T) {
 	b.deleteConsumer()
 	b.publishNumbered(60, 20)
 	_, _, stop = b.replica(inBlocks())
-	b.rest("sink")
-	books := stop()
-	balanced(t, books)
-	b.exactly(80)
+	books := b.ends(stop, 80)
 	if books.Read.Messages != 80 || books.Stored.Messages != 80 || b.memory.attempts()-attempts > 30 {
 		t.Errorf("%d attempts more: %+v", b.memory.attempts()-attempts, books)
 	}
@@ -444,9 +437,7 @@ func TestAStreamThatIsMadeAnewHasAListOfItsOwn(t *testing.T) {
 	}
 	b.makeStream()
 	b.publishNumbered(20, 20)
-	b.rest("sink")
-	balanced(t, stop())
-	b.exactly(40)
+	b.ends(stop, 40)
 }
 
 // What was noted and is no more cannot be sent as it was: the others go by themselves, and are counted.
@@ -477,10 +468,7 @@ func TestABlockOfWhichSomethingIsMissingIsCounted(t *testing.T) {
 	}
 	first.Store(false)
 	_, _, stop := b.replica(o)
-	b.rest("sink")
-	books := stop()
-	balanced(t, books)
-	b.exactly(19)
+	books := b.ends(stop, 19)
 	if books.Unsure != (Count{noted - 1, 2 * (noted - 1)}) || books.Stored.Messages != 19 {
 		t.Errorf("of %d that were noted: %+v", noted, books)
 	}
@@ -618,7 +606,5 @@ func TestAListThatCannotBeReadHasMessagesWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.publishNumbered(10, 5)
-	b.rest("sink")
-	balanced(t, stop())
-	b.exactly(15)
+	b.ends(stop, 15)
 }

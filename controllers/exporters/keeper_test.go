@@ -313,15 +313,21 @@ func TestOneStatusThatCannotBeWrittenKeepsNoneOfTheOthers(t *testing.T) {
 	w.expect("a", "Sending", metav1.ConditionTrue, ReasonHeard)
 }
 
-func TestOneWhoseFlowCollectorIsGoneIsNotReadyAnyMore(t *testing.T) {
-	w := newWorld(t, ordinary)
+// declareRouter declares a device that has sent for a minute and a half.
+func (w *world) declareRouter() {
+	w.Helper()
 	if err := w.declare("router", "198.51.100.1"); err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
 	for range 9 {
 		w.send("198.51.100.1", 10, 0)
 		w.pass()
 	}
+}
+
+func TestOneWhoseFlowCollectorIsGoneIsNotReadyAnyMore(t *testing.T) {
+	w := newWorld(t, ordinary)
+	w.declareRouter()
 	w.expect("router", "Ready", metav1.ConditionTrue, ReasonReady)
 	if err := w.c.Delete(t.Context(), w.fc); err != nil {
 		t.Fatal(err)
@@ -371,13 +377,7 @@ func (b blind) Get(ctx context.Context, key client.ObjectKey, o client.Object, o
 
 func TestAFleetOfAnotherOperatorIsNotSaidToBeMissing(t *testing.T) {
 	w := newWorld(t, ordinary)
-	if err := w.declare("router", "198.51.100.1"); err != nil {
-		t.Fatal(err)
-	}
-	for range 9 {
-		w.send("198.51.100.1", 10, 0)
-		w.pass()
-	}
+	w.declareRouter()
 	other := *w.keeper
 	other.Client = blind{w.keeper.Client}
 	before := w.writes.Load()
