@@ -245,7 +245,7 @@ func TestFewFileDescriptorsLeaveACollectorThatWorks(t *testing.T) {
 func TestMemoryLimitNearLeavesACollectorThatWorks(t *testing.T) {
 	s := natstest.Prepare(t)
 	a := startConfigured(t, "a", configured("a", s.URL(), "", `templateStore: {maxBytes: -1}
-exporters: {heldData: {maxBytes: 16Mi, maxBytesPerExporter: 16Mi}}
+exporters: {heldData: {maxBytes: 16Mi, maxBytesPerExporter: 16Mi, maxAge: 10s}}
 output: {stream: {maxBytes: -1}, buffer: {maxBytes: 16Mi}}`), func(c *exec.Cmd) { c.Env = append(c.Env, "GOMEMLIMIT=64MiB") })
 	e, unknown := newExporter(t, 1), newExporter(t, 2)
 	e.send(a.port, 0, oldLayout.template())
@@ -260,6 +260,9 @@ output: {stream: {maxBytes: -1}, buffer: {maxBytes: 16Mi}}`), func(c *exec.Cmd) 
 	}
 	held := a.metric("held_bytes")
 	s.Restart()
+	natstest.Eventually(t, "what waited for the bucket is read, and what waited for its template is given up", func() bool {
+		return a.metric("sets_waiting") == 0
+	})
 	a.atRest()
 	_, most := a.residentBytes()
 	o := outcomeOf(t, s.URL(), l)
