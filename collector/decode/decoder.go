@@ -182,6 +182,7 @@ func (d *Decoder) Decode(in Datagram) {
 	if !d.admit(in) {
 		return
 	}
+	d.namer.paired = false
 	switch protocol := Detect(in.Payload); {
 	case protocol == Unknown && len(in.Payload) < 4:
 		d.refuse(ledger.RefusedTooShort, in)

@@ -30,6 +30,7 @@ type lexicon struct {
 	named uint64
 	// shelves are a power of two.
 	shelves []shelf
+	pairs   pairs
 	size    int // about how many bytes the lexicon takes
 }
 
@@ -74,7 +75,6 @@ const (
 const (
 	lexiconBytes = 400 // without shelves
 	shelfBytes   = 32 * shelfWords
-	textBytes    = 100 // beside what it says
 )
 
 // spread spreads numbers that stand close to each other, each to one of its own.
@@ -170,7 +170,7 @@ func (n *namer) find(key lexiconKey) *lexicon {
 // resize gives a lexicon more places, and keeps the words that hold.
 func (l *lexicon) resize(shelves int) {
 	before := l.shelves
-	l.shelves, l.size = make([]shelf, shelves), lexiconBytes+shelves*shelfBytes
+	l.shelves, l.size = make([]shelf, shelves), lexiconBytes+shelves*shelfBytes+l.pairs.size
 	for i := range before {
 		for j, kind := range before[i].kinds {
 			if kind.generation() == l.generation {
@@ -189,14 +189,7 @@ func (l *lexicon) put(kind wordKind, spread uint64, w word) {
 	}
 }
 
-func (w *word) size() int { return textSize(w.name) + textSize(w.description) }
-
-func textSize(t *flow.Text) int {
-	if t == nil {
-		return 0
-	}
-	return textBytes + 3*len(t.String())
-}
+func (w *word) size() int { return w.name.Size() + w.description.Size() }
 
 // lookUp asks the Store what a number means, and remembers it.
 func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described flow.Name) *word {
@@ -247,7 +240,7 @@ func (n *namer) makeRoom(l *lexicon) {
 		}
 	}
 	if n.cached+l.size > enough {
-		l.shelves = nil
+		l.shelves, l.pairs = nil, pairs{}
 		l.resize(fewestShelves)
 	}
 }

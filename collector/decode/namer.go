@@ -40,7 +40,9 @@ type namer struct {
 	limit    int // of exporters and domains that are followed
 	known    map[lexiconKey]*lexicon
 	last     *lexicon
-	cached   int // bytes that all lexicons take
+	cached   int  // bytes that all lexicons take
+	paired   bool // in this datagram, see together
+	pairings uint
 	coverage names.Coverage
 	said     saidTexts
 	// naming is what was counted since a book took it.
@@ -54,8 +56,11 @@ const maxNamed = 16 << 20
 func (n *namer) Record(r *flow.Record) {
 	r.Names = r.Names[:0]
 	l := n.lexicon(r)
-	if n.want&interfaceNames != 0 && r.InIf|r.OutIf != 0 {
-		n.interfaces(r, l)
+	key := pairKey(r)
+	if g := l.pairs.find(key, l.generation); g != nil && key != 0 && len(r.Own) == 0 {
+		n.again(r, l, g)
+	} else {
+		n.oneByOne(r, l)
 	}
 	numbers := &r.Numbers
 	if numbers.Application != 0 && n.want.Has(flow.ApplicationName) {
@@ -67,15 +72,6 @@ func (n *namer) Record(r *flow.Record) {
 	if n.want.Has(flow.SamplerName) && (numbers.Sampler != 0 || numbers.Selector != 0) {
 		n.sampler(r, l)
 	}
-	if n.want.Has(flow.ExporterName) {
-		if l.named != l.generation {
-			l.named, l.name = l.generation, n.lookUp(l, names.Exporters, 0, flow.ExporterName, noName).name
-		}
-		if l.name != nil {
-			r.Names = append(r.Names, l.name)
-		}
-		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
-	}
 	if r.ObservationDomainID != 0 && n.want.Has(flow.DomainName) {
 		n.count(names.Domains, &n.naming.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
 	}
@@ -85,9 +81,58 @@ func (n *namer) Record(r *flow.Record) {
 	n.sink.Record(r)
 }
 
-// interfaces names the interfaces of a flow, which has one at least.
-func (n *namer) interfaces(r *flow.Record, l *lexicon) {
-	list, named := r.Names, true
+// again names the interfaces of a flow and its exporter, as flows between the same interfaces were before.
+func (n *namer) again(r *flow.Record, l *lexicon, g *given) {
+	if g.text != nil {
+		r.Names = append(r.Names, g.text)
+	}
+	n.count(names.Interfaces, &n.naming.Interfaces, g.named)
+	if n.want.Has(flow.ExporterName) {
+		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
+	}
+}
+
+// oneByOne names the interfaces of a flow and its exporter.
+func (n *namer) oneByOne(r *flow.Record, l *lexicon) {
+	interfaces, named := n.want&interfaceNames != 0 && pairKey(r) != 0, false
+	if interfaces {
+		named = n.interfaces(r, l)
+	}
+	if n.want.Has(flow.ExporterName) {
+		if l.named != l.generation {
+			l.named, l.name = l.generation, n.lookUp(l, names.Exporters, 0, flow.ExporterName, noName).name
+		}
+		if l.name != nil {
+			r.Names = append(r.Names, l.name)
+		}
+		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
+	}
+	if interfaces && len(r.Own) == 0 && !n.paired && n.cached < maxNamed/2 {
+		n.together(r, l, named)
+	}
+}
+
+// together has later flows between the same interfaces named as this one, faster. That costs an allocation: it is done once a datagram, and
+// where a pair has no room but another's, once in a while, so that flows between ever other interfaces cost little more.
+func (n *namer) together(r *flow.Record, l *lexicon, named bool) {
+	const oneOf = 1024
+	key, before := pairKey(r), l.pairs.size
+	n.paired = true
+	if n.pairings++; l.pairs.room(key, l.generation) || n.pairings%oneOf == 0 {
+		g := given{named: named}
+		if len(r.Names) != 0 {
+			g.text = flow.Together(r.Names)
+		}
+		l.pairs.put(key, l.generation, g)
+	}
+	l.size += l.pairs.size - before
+	n.cached += l.pairs.size - before
+}
+
+// interfaces names the interfaces of a flow, which has one at least, and reports whether they have names.
+func (n *namer) interfaces(r *flow.Record, l *lexicon) (named bool) {
+	list := r.Names
+	named = true
 	if r.InIf != 0 {
 		w := l.find(names.Interfaces, flow.InIfName, uint64(r.InIf))
 		if w == nil {
@@ -104,6 +149,7 @@ func (n *namer) interfaces(r *flow.Record, l *lexicon) {
 	}
 	r.Names = list
 	n.count(names.Interfaces, &n.naming.Interfaces, named)
+	return named
 }
 
 // vrfs names the VRFs of a flow. VRF 0, the default one, mostly has no name, and lacks none.
@@ -155,6 +201,11 @@ func (n *namer) count(t names.Table, of *ledger.Named, named bool) {
 // configure puts other names on flows.
 func (n *namer) configure(want NameSet, limit int) {
 	n.want, n.limit = want, max(limit, 1)
+	for _, l := range n.known { // what is together may not be wanted any more
+		n.cached -= l.pairs.size
+		l.size -= l.pairs.size
+		l.pairs = pairs{}
+	}
 }
 
 // report adds what was counted to the Store's figures.

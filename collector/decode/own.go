@@ -18,16 +18,10 @@ func (n *namer) given(r *flow.Record, w *word, as flow.Name) bool {
 
 // own has the record carry the names that it says itself and no table gave: the operator may have named better.
 func (n *namer) own(r *flow.Record) {
-next:
 	for i := range r.Own {
 		as := r.Own[i].Name
-		if !n.want.Has(as) {
+		if !n.want.Has(as) || r.NameText(as) != nil {
 			continue
-		}
-		for _, carried := range r.Names {
-			if carried.Name() == as {
-				continue next
-			}
 		}
 		if text := n.ownText(r, as); text != nil {
 			r.Names = append(r.Names, text)

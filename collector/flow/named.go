@@ -2,6 +2,8 @@ package flow
 
 import (
 	"encoding/json"
+	"slices"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -45,20 +47,22 @@ func (n Name) String() string {
 	return "unknown"
 }
 
-// Text is a name, encoded once for all flows that carry it. It is immutable.
+// Text is a name, or several that flows carry together, encoded once for all flows that carry it. It is immutable.
 type Text struct {
 	// size is how many bytes the field of protobuf has. They are in short, so that a flow looks at one place for a name, or in long where
 	// short has no room for them.
 	size   int
 	short  [shortWire]byte
-	name   Name
+	name   Name // NumNames of several
 	long   []byte
-	quoted []byte // as JSON has it
+	quoted []byte // as JSON has it, of several none
 	plain  string
+	parts  []*Text // of several
 }
 
-// shortWire is how many bytes of a name's field are copied where it has no more: a copy of a length that is known takes no call.
-const shortWire = 32
+// shortWire is how many bytes of a name's field are copied where it has no more: a copy of a length that is known takes no call. It has room
+// for the names of two interfaces and of their exporter, mostly.
+const shortWire = 64
 
 // NewText encodes s, which is UTF-8, for flows to carry as n.
 func NewText(n Name, s string) *Text {
@@ -66,18 +70,64 @@ func NewText(n Name, s string) *Text {
 	if err != nil {
 		panic(err) // a string always has a JSON
 	}
-	wire := protowire.AppendString(protowire.AppendTag(nil, protowire.Number(FieldNames+int(n)), protowire.BytesType), s)
-	t := &Text{size: len(wire), name: n, plain: s, quoted: quoted}
-	if copy(t.short[:], wire) < len(wire) {
-		t.long = wire
-	}
+	t := &Text{name: n, plain: s, quoted: quoted}
+	t.encode(protowire.AppendString(protowire.AppendTag(nil, protowire.Number(FieldNames+int(n)), protowire.BytesType), s))
 	return t
 }
 
-// Name is what the text names.
+// Together encodes names that flows carry together: a flow that has them copies them at once. None of them is of several itself, and no two
+// name the same.
+func Together(texts []*Text) *Text {
+	t := &Text{name: NumNames, parts: slices.Clone(texts)}
+	var wire []byte
+	for _, part := range t.parts {
+		wire = append(wire, part.wire()...)
+	}
+	t.encode(wire)
+	return t
+}
+
+// encode keeps the bytes of the message, where they are found the fastest.
+func (t *Text) encode(wire []byte) {
+	t.size = len(wire)
+	if copy(t.short[:], wire) < len(wire) {
+		t.long = wire
+	}
+}
+
+// wire are the bytes of the message.
+func (t *Text) wire() []byte {
+	if t.size <= shortWire {
+		return t.short[:t.size]
+	}
+	return t.long
+}
+
+// of is the name of a kind that t is or has, nil for none.
+func (t *Text) of(n Name) *Text {
+	if t.name == n {
+		return t
+	}
+	for _, part := range t.parts {
+		if part.name == n {
+			return part
+		}
+	}
+	return nil
+}
+
+// Name is what the text names, NumNames of several.
 func (t *Text) Name() Name { return t.name }
 
-// String is the text itself, "" of none.
+// Size is how many bytes a text takes in memory, about; 0 of none. What it has of others is theirs.
+func (t *Text) Size() int {
+	if t == nil {
+		return 0
+	}
+	return int(unsafe.Sizeof(*t)) + len(t.long) + cap(t.quoted) + len(t.plain) + 8*cap(t.parts)
+}
+
+// String is the text itself, "" of none and of several.
 func (t *Text) String() string {
 	if t == nil {
 		return ""
@@ -124,8 +174,8 @@ type Numbers struct {
 // NameText is a name that the flow carries, nil where it has none.
 func (r *Record) NameText(n Name) *Text {
 	for _, t := range r.Names {
-		if t.name == n {
-			return t
+		if text := t.of(n); text != nil {
+			return text
 		}
 	}
 	return nil
@@ -142,10 +192,12 @@ func (r *Record) setName(t *Text) {
 	r.Names = append(r.Names, t)
 }
 
-// names writes the names that r has.
-func (w *writer) names(r *Record) {
-	b, n := w.b, w.n // copies stay in registers
-	for _, t := range r.Names {
+// writeNames writes names to b from n on, and returns where they end. It is a call of its own: within what writes all of a flow, it slows
+// flows without names.
+//
+//go:noinline
+func writeNames(b []byte, n int, list []*Text) int {
+	for _, t := range list {
 		if t.size <= shortWire {
 			*(*[shortWire]byte)(b[n:]) = t.short
 			n += t.size
@@ -153,7 +205,7 @@ func (w *writer) names(r *Record) {
 			n += copy(b[n:], t.long)
 		}
 	}
-	w.n = n
+	return n
 }
 
 // namesSize bounds what names writes.
@@ -167,7 +219,16 @@ func (r *Record) namesSize() (size int) {
 // appendNames writes the names that r has as JSON.
 func (r *Record) appendNames(dst []byte) []byte {
 	for _, t := range r.Names {
-		dst = append(appendKey(dst, nameKeys[t.name]), t.quoted...)
+		if t.parts == nil {
+			dst = t.appendJSON(dst)
+		}
+		for _, part := range t.parts {
+			dst = part.appendJSON(dst)
+		}
 	}
 	return dst
+}
+
+func (t *Text) appendJSON(dst []byte) []byte {
+	return append(appendKey(dst, nameKeys[t.name]), t.quoted...)
 }

@@ -327,7 +327,9 @@ func (e *Encoder) append(dst []byte, r *Record) []byte {
 	w.number(fieldTimeFlowStart, r.TimeFlowStartNs)
 	w.number(fieldTimeFlowEnd, r.TimeFlowEndNs)
 	w.lists(r)
-	w.names(r)
+	if len(r.Names) != 0 {
+		return dst[:writeNames(w.b, w.n, r.Names)]
+	}
 	return dst[:w.n]
 }
 

@@ -120,7 +120,8 @@ type Record struct {
 
 	// Numbers are what names hang on beside the interfaces; the message has no place for them.
 	Numbers Numbers
-	// Names are what the exporter's tables say of the numbers above, each once at most; none where nobody said, or nobody asked.
+	// Names are what the exporter's tables say of the numbers above, each once at most, by itself or together with
+	// others; none where nobody said, or nobody asked.
 	Names []*Text
 	// Own are names that the record says itself.
 	Own []OwnName
