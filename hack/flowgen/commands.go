@@ -53,6 +53,7 @@ func (f *sendFlags) add(command *cobra.Command) {
 	flags.DurationVar(&s.TemplateInterval, "template-interval", 10*time.Second, "how often templates are sent again; 0: once")
 	flags.DurationVar(&s.Redefine, "redefine", 0, "how often templates change under their id; 0: never")
 	flags.BoolVar(&s.Options, "options", true, "tell the sampling rate in options")
+	flags.StringVar((*string)(&s.Names), "names", string(traffic.NamesNone), "names of interfaces: none, send (in options, as often as templates), or known (a former run sent them)")
 	flags.Uint16Var(&f.run, "run", 0, "number from 1 to 223 that tells runs apart (default: a random one)")
 	flags.StringVar(&f.manifest, "manifest", "", "file for what was sent, as JSON")
 }

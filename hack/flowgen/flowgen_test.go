@@ -157,15 +157,18 @@ func TestEachRecordOfEachProtocolArrivesOnce(t *testing.T) {
 		"plain":           func(*traffic.Settings) {},
 		"several domains": func(s *traffic.Settings) { s.Domains, s.Run = 3, 8 },
 		// Export times have whole seconds; the changes within one are to be told apart all the same.
-		"templates that change":    func(s *traffic.Settings) { s.Redefine, s.Rate, s.Run = 100*time.Millisecond, 200, 9 },
-		"templates sent again":     func(s *traffic.Settings) { s.TemplateInterval, s.Run = 50*time.Millisecond, 10 },
+		"templates that change": func(s *traffic.Settings) { s.Redefine, s.Rate, s.Run = 100*time.Millisecond, 200, 9 },
+		"templates sent again":  func(s *traffic.Settings) { s.TemplateInterval, s.Run = 50*time.Millisecond, 10 },
+		"named interfaces": func(s *traffic.Settings) {
+			s.Names, s.TemplateInterval, s.Run = traffic.NamesSent, 50*time.Millisecond, 12
+		},
 		"datagrams as full as can": func(s *traffic.Settings) { s.Records, s.Run = traffic.MaxRecords, 11 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := settings(port, all...)
 			change(&s)
 			report := run(t, server, s)
-			if !report.Good() || report.Once != 800*s.Records || report.Rates != 0 || report.Sources != 0 {
+			if !report.Good() || report.Once != 800*s.Records || report.Unnamed != 0 || report.Rates != 0 || report.Sources != 0 {
 				report.Print(os.Stderr)
 				t.Errorf("%+v", report)
 			}

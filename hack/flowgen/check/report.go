@@ -23,6 +23,7 @@ type Report struct {
 	Unsent    int `json:"unsent"`  // received though it was not sent
 	Wrong     int `json:"wrong"`   // received with other values than were sent
 	Rates     int `json:"rates"`   // received with another sampling rate than was told
+	Unnamed   int `json:"unnamed"` // received without the names of their interfaces, or with others, where exporters named them
 	Sources   int `json:"sources"` // received with another exporter's address than the one they were sent from
 	Refused   int `json:"refused"` // ICMP errors that came back to exporters
 	Failed    int `json:"failed"`  // datagrams that the sender's system did not take
@@ -86,6 +87,10 @@ func (r *Report) exporter(m traffic.Manifest, sent traffic.Sent, seen *exporter)
 	if m.Sampling || sent.Protocol == traffic.SFlow || sent.Protocol == traffic.NetFlow5 {
 		r.Rates += seen.rates
 	}
+	if m.Named && (sent.Protocol == traffic.NetFlow9 || sent.Protocol == traffic.IPFIX) && seen.unnamed > 0 {
+		r.Unnamed += seen.unnamed
+		r.Examples = append(r.Examples, seen.misnamed)
+	}
 	for _, address := range slices.SortedFunc(maps.Keys(seen.sources), netip.Addr.Compare) {
 		if address != sent.Source.Addr() {
 			r.Sources += seen.sources[address]
@@ -145,7 +150,7 @@ func (r Report) Print(w io.Writer) {
 		always bool
 	}{
 		{"received once", r.Once, true}, {"received again", r.Again, true}, {"lost", r.Lost, true},
-		{"wrong values", r.Wrong, true}, {"never sent", r.Unsent, false}, {"wrong sampling rate", r.Rates, false},
+		{"wrong values", r.Wrong, true}, {"never sent", r.Unsent, false}, {"wrong sampling rate", r.Rates, false}, {"without their names", r.Unnamed, false},
 		{"another address", r.Sources, false}, {"refused (ICMP)", r.Refused, true}, {"not taken to send", r.Failed, false},
 		{"of other exporters", r.Foreign, false},
 	} {

@@ -20,7 +20,9 @@ type Tally struct {
 type exporter struct {
 	seen     []uint8 // times each record was seen, at most 255; by number - 1
 	wrong    int
-	rates    int // records with another sampling rate than was told
+	rates    int    // records with another sampling rate than was told
+	unnamed  int    // records without the names of their interfaces, or with others
+	misnamed string // an example
 	distinct int
 	sources  map[netip.Addr]int
 	protocol traffic.Protocol
@@ -50,6 +52,10 @@ func (t *Tally) Add(r *flow.Record) {
 	}
 	if r.SamplingRate != uint64(traffic.SamplingRate(id.Exporter)) {
 		e.rates++
+	}
+	if difference := id.CompareNames(r); difference != "" {
+		e.unnamed++
+		e.misnamed = fmt.Sprintf("record %d of exporter %d: %s", id.Number, id.Exporter, difference)
 	}
 	e.sources[r.SamplerAddress.Addr()]++
 	for int(id.Number) > len(e.seen) {

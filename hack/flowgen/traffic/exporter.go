@@ -94,7 +94,7 @@ func (e *exporter) datagram(s Settings, began, now time.Time) error {
 	return nil
 }
 
-// template sends templates when they are due: at first, from time to time, and when they change.
+// template sends templates and what goes with them when they are due: at first, from time to time, and when they change.
 func (e *exporter) template(s Settings, began, now time.Time) {
 	if e.redefined.IsZero() {
 		e.redefined = began
@@ -113,6 +113,13 @@ func (e *exporter) template(s Settings, began, now time.Time) {
 			return // it is due still
 		}
 		e.sent.Templates++
+		if s.Names != NamesSent {
+			continue
+		}
+		e.buffer = e.names(e.buffer[:0], now, domain)
+		if !e.send() {
+			return
+		}
 	}
 	e.templated = now
 }

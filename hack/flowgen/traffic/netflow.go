@@ -11,6 +11,7 @@ var order = binary.BigEndian
 const (
 	firstTemplate = 256
 	firstOptions  = 512
+	firstTables   = 768
 )
 
 // uptime is what exporters say: long enough for flows to have begun after it.
@@ -119,6 +120,39 @@ func (e *exporter) templates(b []byte, now time.Time, domain int, options bool) 
 		counted = 1
 	}
 	return e.finish(message, now, domain, records, counted)
+}
+
+// nameLength is that of a name's field, in bytes.
+const nameLength = 20
+
+// names is a datagram with a domain's table of interfaces.
+func (e *exporter) names(b []byte, now time.Time, domain int) []byte {
+	message, id := begin(b, e.protocol), firstTables+uint16(domain)
+	optionsTemplate, scope := uint16(1), field{2, 4} // the interface
+	if e.protocol == IPFIX {
+		optionsTemplate, scope = 3, field{10, 4}
+	}
+	message.set(optionsTemplate, func(b []byte) []byte {
+		b = order.AppendUint16(b, id)
+		if e.protocol == IPFIX {
+			b = order.AppendUint16(b, 2) // fields
+			b = order.AppendUint16(b, 1) // of which scopes
+		} else {
+			b = order.AppendUint16(b, 4) // bytes of scopes
+			b = order.AppendUint16(b, 4) // bytes of other fields
+		}
+		return appendFields(b, []field{scope, {82, nameLength}})
+	})
+	all := interfaces(e.index)
+	message.set(id, func(b []byte) []byte {
+		for _, index := range all {
+			b = order.AppendUint32(b, index)
+			b = append(b, make([]byte, nameLength)...)
+			copy(b[len(b)-nameLength:], InterfaceName(e.index, index))
+		}
+		return b
+	})
+	return e.finish(message, now, domain, 1+len(all), len(all))
 }
 
 func appendFields(b []byte, fields []field) []byte {

@@ -35,8 +35,38 @@ func (id ID) record() record {
 		source: netip.AddrFrom4(source), destination: netip.AddrFrom4(destination),
 		sourcePort: uint16(mixed >> 16), destinationPort: uint16(mixed),
 		bytes: 64 + mixed%1400, packets: 1 + mixed%7,
-		input: 1 + uint32(id.Exporter)%100, output: 200 + mixed%50,
+		input: 1 + uint32(id.Exporter)%100, output: firstOutput + mixed%outputs,
 	}
+}
+
+// interfaces are those of an exporter's flows: one that takes packets in, and some that they leave by.
+func interfaces(exporter int) (all []uint32) {
+	all = append(all, 1+uint32(exporter)%100)
+	for i := range uint32(outputs) {
+		all = append(all, firstOutput+i)
+	}
+	return all
+}
+
+const (
+	firstOutput = 200
+	outputs     = 50
+)
+
+// InterfaceName is what an exporter names an interface.
+func InterfaceName(exporter int, index uint32) string {
+	return fmt.Sprintf("r%d-ge%d", exporter, index)
+}
+
+// CompareNames returns what is different in the interfaces' names of the received record from what the exporter named them; empty: nothing.
+func (id ID) CompareNames(r *flow.Record) string {
+	sent := id.record()
+	for n, index := range map[flow.Name]uint32{flow.InIfName: sent.input, flow.OutIfName: sent.output} {
+		if got, want := r.NameText(n).String(), InterfaceName(id.Exporter, index); got != want {
+			return fmt.Sprintf("%s is %q, and the exporter named it %q", n, got, want)
+		}
+	}
+	return ""
 }
 
 // SamplingRate is what an exporter tells.

@@ -13,6 +13,7 @@ type Manifest struct {
 	Took      time.Duration `json:"took"`    // in nanoseconds
 	Records   int           `json:"records"` // in a datagram
 	Sampling  bool          `json:"sampling"`
+	Named     bool          `json:"named"` // v9 and IPFIX named their interfaces, now or in a former run
 	Exporters []Sent        `json:"exporters"`
 }
 
@@ -60,7 +61,8 @@ func Send(ctx context.Context, s Settings) (Manifest, error) {
 	}
 	began := time.Now()
 	err := pace(ctx, s, began, exporters)
-	manifest := Manifest{Run: s.Run, Began: began, Took: time.Since(began), Records: s.Records, Sampling: s.Options}
+	manifest := Manifest{Run: s.Run, Began: began, Took: time.Since(began), Records: s.Records, Sampling: s.Options,
+		Named: s.Names == NamesSent || s.Names == NamesKnown}
 	for _, e := range exporters {
 		manifest.Exporters = append(manifest.Exporters, e.sent)
 	}

@@ -20,6 +20,16 @@ const (
 	SFlow    Protocol = "sflow"
 )
 
+// Names says what is known of the names of interfaces.
+type Names string
+
+// What is known of them.
+const (
+	NamesNone  Names = "none"  // nothing: the flows are to have none
+	NamesSent  Names = "send"  // an options table names them, as often as templates are sent
+	NamesKnown Names = "known" // a former run of the same exporters sent them
+)
+
 // Settings say what is sent.
 type Settings struct {
 	Target    netip.Addr          // where to
@@ -37,6 +47,7 @@ type Settings struct {
 	TemplateInterval time.Duration // how often templates (and options) are sent again; 0: once
 	Redefine         time.Duration // how often templates change under their id; 0: never
 	Options          bool          // v9 and IPFIX tell their sampling rate in options
+	Names            Names         // whether v9 and IPFIX name their interfaces in options
 	Run              uint8         // tells runs apart: it is in each record
 }
 
@@ -66,6 +77,8 @@ func (s Settings) Check() error {
 		return problem("neither a duration nor a number of datagrams")
 	case len(s.Protocols) == 0:
 		return problem("no protocol")
+	case s.Names != "" && s.Names != NamesNone && s.Names != NamesSent && s.Names != NamesKnown:
+		return problem("names %q; %s, %s and %s can be", s.Names, NamesNone, NamesSent, NamesKnown)
 	}
 	for _, protocol := range s.Protocols {
 		switch protocol {
