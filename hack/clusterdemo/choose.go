@@ -53,8 +53,8 @@ func agree(o rig.Options, yes bool, in *os.File, out io.Writer) error {
 	if _, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS); err != nil {
 		return errors.New("nothing was changed: nobody is there to be asked, and \"make demo YES=1\" changes that cluster without asking")
 	}
-	_, _ = fmt.Fprintf(out, "It installs there: the namespaces %s, %s and %s, the Helm release %s and the CustomResourceDefinition "+
-		"flowcollectors.flowfleet.io. None of them may be there before, but of a demo. \"make demo-down\" removes them. Go on? [y/N] ",
+	_, _ = fmt.Fprintf(out, "It installs there: the namespaces %s, %s and %s, the Helm release %s and Flowfleet's "+
+		"CustomResourceDefinitions. None of them may be there before, but of a demo. \"make demo-down\" removes them. Go on? [y/N] ",
 		o.Namespaces.Operator, o.Namespaces.NATS, o.Namespaces.Fleet, rig.Release)
 	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
