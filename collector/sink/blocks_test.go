@@ -75,6 +75,25 @@ func TestAMessageOfAStreamThatWasMadeAnewIsNotTakenForOneOfABlock(t *testing.T) 
 	}
 }
 
+// A sink may hold messages of a stream that is no more, and note them in the list of the next one: their numbers are given to others there, some of
+// which come before the last that is stored.
+func TestAMessageOfAFormerStreamLeavesNoMarkThatTakesOneOfTheNextForStored(t *testing.T) {
+	l := &list{Made: 1000}
+	former := []mark{{sequence: 5, time: 900}, {sequence: 6, time: 910}}
+	l.note(former, true)
+	for _, b := range l.Noted {
+		l.store(b.Digest)
+	}
+	later := []mark{{sequence: 7, time: 1070}, {sequence: 8, time: 1080}}
+	l.note(later, true)
+	l.store(l.Noted[len(l.Noted)-1].Digest)
+	earlier := []mark{{sequence: 5, time: 1050}, {sequence: 6, time: 1060}}
+	l.note(earlier, true)
+	if got := l.fates(slices.Concat(former, earlier, later)); !slices.Equal(got, []fate{fateSingly, fateSingly, fateNoted, fateNoted, fateStored, fateStored}) {
+		t.Errorf("%v: %+v", got, l)
+	}
+}
+
 func TestAListStaysWithinItsBoundsAndForgetsOnlyWhatIsAcknowledged(t *testing.T) {
 	l := &list{}
 	for n := uint64(1); len(l.Noted) < maxNoted; n += 4 {
