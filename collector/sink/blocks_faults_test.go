@@ -168,6 +168,37 @@ func TestWhatBecameOfABlockIsNotedWhereAServerReadsAnOlderList(t *testing.T) {
 	}
 }
 
+// Somebody puts the bucket back to what it was, or another in its place: sinks go on with what it has.
+func TestABucketThatIsPutBackIsFollowed(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	h := b.hand(inBlocks())
+	former, err := h.n.kv.Get(t.Context(), listKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.publishNumbered(0, 10)
+	noted := h.begin(h.take(5))
+	if err := b.js.DeleteKeyValue(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := b.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Put(t.Context(), listKey, former.Value()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := h.n.store(ctx, noted.Digest); err != nil {
+		t.Fatal(err)
+	}
+	later := h.begin(h.take(5))
+	if l := b.list(); len(l.Noted) != 1 || l.Noted[0].Digest != later.Digest {
+		t.Errorf("%+v", l)
+	}
+}
+
 // lost is a bucket whose first answer to a write does not arrive.
 type lost struct {
 	jetstream.KeyValue
