@@ -22,8 +22,10 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	// maxAnswer is how much of an answer is read: ClickHouse's errors may quote what they are about.
-	maxAnswer = 4 << 10
+	// maxAnswer is how much of an answer is read: ClickHouse's errors quote what they are about, and say behind it where that was.
+	maxAnswer = 1 << 20
+	// maxText is how much of an error is kept: its beginning and its end.
+	maxText = 4 << 10
 	// headerQuery is in each of ClickHouse's answers, and in none of a proxy or a page to log in that stands before it.
 	headerQuery = "X-ClickHouse-Query-Id"
 )
@@ -203,7 +205,7 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		return "", hinted(fmt.Errorf("%w: %w", sink.ErrUnanswered, err))
 	}
 	defer func() {
-		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection can be used again
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // so that the connection can be used again
 		_ = response.Body.Close()
 	}()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
