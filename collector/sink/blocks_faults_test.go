@@ -349,3 +349,16 @@ type silent struct{ jetstream.Msg }
 func (silent) DoubleAck(context.Context) error  { return errors.New("lost") }
 func (silent) NakWithDelay(time.Duration) error { return nil }
 func (silent) InProgress() error                { return nil }
+
+func TestBlocksKeepToWhatAConsumerLetsOneAskFor(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	if _, err := b.js.CreateConsumer(t.Context(), "flows", jetstream.ConsumerConfig{Durable: "sink", AckPolicy: jetstream.AckExplicitPolicy,
+		MaxRequestBatch: 10, MaxRequestMaxBytes: 64 << 10, MaxRequestExpires: 30 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	b.publishNumbered(0, 40)
+	_, _, stop := b.replica(inBlocks())
+	if books := b.ends(stop, 40); books.InBlocks.Messages < 30 {
+		t.Errorf("%+v", books)
+	}
+}

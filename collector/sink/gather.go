@@ -150,8 +150,9 @@ func (s *Sink) gather(ctx context.Context) (*gathered, error) {
 	if err != nil || !s.together() || bytes >= s.options.Blocks.MaxBytes {
 		return g, nil // the next request says what is wrong
 	}
+	messages, size := room(&consumer.CachedInfo().Config, maxBlockMessages-1, s.options.Blocks.MaxBytes-bytes)
 	// The server ends it: what it sent until then is here, also where ctx ends.
-	batch, err := consumer.Fetch(maxBlockMessages-1, jetstream.FetchMaxBytes(s.options.Blocks.MaxBytes-bytes), jetstream.FetchMaxWait(s.options.Blocks.MaxAge))
+	batch, err := consumer.Fetch(messages, jetstream.FetchMaxBytes(size), jetstream.FetchMaxWait(s.options.Blocks.MaxAge))
 	if err != nil {
 		return g, nil
 	}
@@ -159,6 +160,17 @@ func (s *Sink) gather(ctx context.Context) (*gathered, error) {
 		g.add(s.take(ctx, m))
 	}
 	return g, nil
+}
+
+// room is how much of it a consumer lets one ask for at a time: what asks for more gets nothing.
+func room(c *jetstream.ConsumerConfig, messages, bytes int) (int, int) {
+	if most := c.MaxRequestBatch; most > 0 {
+		messages = min(messages, most)
+	}
+	if most := c.MaxRequestMaxBytes; most > 0 {
+		bytes = min(bytes, most)
+	}
+	return messages, bytes
 }
 
 // add keeps a message, unless it is nil, and returns its bytes.
