@@ -103,6 +103,7 @@ func (l *list) find(m mark) (fate, *block) {
 // is room. What has been handed out before goes by itself: a sink that keeps no list may have sent it.
 func (l *list) note(messages []mark, together bool) (changed bool) {
 	var fresh []mark
+	var singly spans
 	times := make(map[uint64]int)
 	for _, m := range messages {
 		times[m.sequence]++
@@ -113,11 +114,12 @@ func (l *list) note(messages []mark, together bool) (changed bool) {
 		}
 		changed = true
 		if m.again || times[m.sequence] > 1 {
-			l.Singly = l.Singly.with(m.sequence, m.sequence)
+			singly = singly.with(m.sequence, m.sequence)
 		} else {
 			fresh = append(fresh, m)
 		}
 	}
+	l.Singly = l.Singly.and(singly)
 	if together && len(fresh) > 1 && len(fresh) <= maxBlockMessages && len(l.Noted) < maxNoted {
 		b := newBlock(fresh)
 		before := l.Noted
@@ -126,9 +128,11 @@ func (l *list) note(messages []mark, together bool) (changed bool) {
 		}
 		l.Noted = before
 	}
+	singly = nil
 	for _, m := range fresh {
-		l.Singly = l.Singly.with(m.sequence, m.sequence)
+		singly = singly.with(m.sequence, m.sequence)
 	}
+	l.Singly = l.Singly.and(singly)
 	return changed
 }
 
@@ -163,18 +167,14 @@ func (l *list) store(digest string) bool {
 		l.First, l.Last = b.First, b.Last
 	}
 	l.First, l.Last = min(l.First, b.First), max(l.Last, b.Last)
-	for _, s := range b.At {
-		l.Stored = l.Stored.with(s[0], s[1])
-	}
+	l.Stored = l.Stored.and(b.At)
 	return true
 }
 
 // split has the messages of a noted block go by themselves, and reports whether it was noted.
 func (l *list) split(digest string) bool {
 	b, ok := l.take(digest)
-	for _, s := range b.At {
-		l.Singly = l.Singly.with(s[0], s[1])
-	}
+	l.Singly = l.Singly.and(b.At)
 	return ok
 }
 
@@ -253,16 +253,24 @@ func (s spans) has(n uint64) bool {
 }
 
 // with returns spans that have from to to, too.
-func (s spans) with(from, to uint64) spans {
-	out := make(spans, 0, len(s)+1)
-	i := 0
-	for ; i < len(s) && s[i][1]+1 < from; i++ {
-		out = append(out, s[i])
+func (s spans) with(from, to uint64) spans { return s.and(spans{{from, to}}) }
+
+// and returns spans that have those of both.
+func (s spans) and(other spans) spans {
+	out := make(spans, 0, len(s)+len(other))
+	for len(s) > 0 || len(other) > 0 {
+		if len(s) == 0 || len(other) > 0 && other[0][0] < s[0][0] {
+			s, other = other, s
+		}
+		next := s[0]
+		s = s[1:]
+		if last := len(out) - 1; last >= 0 && next[0]-1 <= out[last][1] {
+			out[last][1] = max(out[last][1], next[1])
+		} else {
+			out = append(out, next)
+		}
 	}
-	for ; i < len(s) && (s[i][0] <= to || s[i][0]-1 == to); i++ {
-		from, to = min(from, s[i][0]), max(to, s[i][1])
-	}
-	return append(append(out, [2]uint64{from, to}), s[i:]...)
+	return out
 }
 
 // after returns those behind n.
