@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/schema"
@@ -201,6 +202,10 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return "", fmt.Errorf("%w in time (is ClickHouse overloaded, or does something on the way drop what is sent?): %w", sink.ErrUnanswered, err)
+		}
+		if strings.HasPrefix(k.config.URL, "https:") && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
+			// TLS 1.3 tells what is wrong with a client's certificate while the request is on its way, too late to be read.
+			return "", fmt.Errorf("%w: %w (the connection was ended: does ClickHouse trust the client certificate of tls, if it wants one?)", sink.ErrUnanswered, err)
 		}
 		return "", hinted(fmt.Errorf("%w: %w", sink.ErrUnanswered, err))
 	}
