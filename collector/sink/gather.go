@@ -247,33 +247,20 @@ func (s *Sink) storeBlock(ctx context.Context, n *notes, b *block, mine []*held,
 	if !ok {
 		return
 	}
-	batch := Batch{Payload: payload, Token: fmt.Sprintf("%s/block/%s", s.options.Stream, b.Digest)}
-	unanswered := false
-	for attempt := 0; ; attempt++ {
-		err := s.destination.Store(ctx, batch)
-		if err == nil {
-			break
+	unanswered, err := s.try(ctx, Batch{Payload: payload, Token: fmt.Sprintf("%s/block/%s", s.options.Stream, b.Digest)},
+		"a block cannot be stored; it waits, trying again")
+	if refusal(err) != nil {
+		unsure := Count{}
+		if unanswered { // an earlier attempt may have been taken
+			unsure = whole
 		}
-		unanswered = unanswered || errors.Is(err, ErrUnanswered)
-		if refusal(err) != nil {
-			unsure := Count{}
-			if unanswered { // an earlier attempt may have been taken
-				unsure = whole
-			}
-			s.splitBlock(ctx, n, b, mine, k, unsure)
-			return
-		}
-		if ctx.Err() == nil {
-			s.note(func(state *State) { state.Storing = said(err) })
-			s.failed("a block cannot be stored; it waits, trying again", err)
-			s.book.change(func(b *Books) { b.StoreFailures++ })
-		}
-		if !pause(ctx, attempt) {
-			s.giveBack(k, 0, mine...)
-			return
-		}
+		s.splitBlock(ctx, n, b, mine, k, unsure)
+		return
 	}
-	s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
+	if err != nil {
+		s.giveBack(k, 0, mine...)
+		return
+	}
 	if err := insist(ctx, func(ctx context.Context) error { return n.store(ctx, b.Digest) }); err != nil {
 		s.giveBack(k, s.after(err), mine...) // it is noted still, and is sent again as it is
 		return
