@@ -362,3 +362,46 @@ func TestBlocksKeepToWhatAConsumerLetsOneAskFor(t *testing.T) {
 		t.Errorf("%+v", books)
 	}
 }
+
+// Nobody answers acknowledgements, as while a consumer has no leader. Those of a block wait together, so that a sink ends in the time that it has.
+func TestASinkThatWaitsForTheAcknowledgementsOfABlockEnds(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	o := inBlocks()
+	o.AckWait = time.Minute
+	h := b.hand(o)
+	b.publishNumbered(0, 20)
+	messages := h.take(20)
+	noted := h.begin(messages)
+	var waiting, most atomic.Int64
+	everyone := make(chan struct{})
+	for _, m := range messages {
+		m.Msg = unanswered{m.Msg, func(ctx context.Context) error {
+			defer waiting.Add(-1)
+			if n := waiting.Add(1); n == int64(len(messages)) {
+				most.Store(n)
+				close(everyone)
+			}
+			select {
+			case <-everyone:
+			case <-ctx.Done():
+			}
+			return errors.New("no answer")
+		}}
+	}
+	k := h.sink.newKeeper()
+	defer k.stop()
+	h.sink.storeBlock(t.Context(), h.n, noted, messages, k)
+	books := h.sink.Books()
+	balanced(t, books)
+	if most.Load() != 20 || books.AcknowledgementFailures != 20 || books.InBlocks.Messages != 20 {
+		t.Errorf("%d wait together: %+v", most.Load(), books)
+	}
+}
+
+// unanswered is a message whose acknowledgement ends as it is told.
+type unanswered struct {
+	jetstream.Msg
+	ack func(context.Context) error
+}
+
+func (m unanswered) DoubleAck(ctx context.Context) error { return m.ack(ctx) }

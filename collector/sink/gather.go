@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -208,7 +209,7 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 		return
 	}
 	blocks := make(map[string][]*held)
-	var singly []*held
+	var stored, singly []*held
 	for _, m := range flows {
 		where, b := fateNone, (*block)(nil)
 		if l != nil {
@@ -216,7 +217,7 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 		}
 		switch {
 		case where == fateStored:
-			s.finishStored(ctx, m, k)
+			stored = append(stored, m)
 		case where == fateNoted && err == nil:
 			blocks[b.Digest] = append(blocks[b.Digest], m)
 		case where == fateSingly:
@@ -228,6 +229,7 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 			s.giveBack(k, s.later(), m)
 		}
 	}
+	s.finishStored(ctx, k, false, stored)
 	for _, m := range singly {
 		s.storeOne(ctx, m, k)
 	}
@@ -266,22 +268,26 @@ func (s *Sink) storeBlock(ctx context.Context, n *notes, b *block, mine []*held,
 		return
 	}
 	s.book.change(func(b *Books) { b.Blocks++ })
-	for _, m := range mine {
-		k.release(m)
-		s.finish(ctx, m, func(b *Books) {
-			b.Stored.add(m.records)
-			b.InBlocks.add(m.records)
-			if unanswered {
-				b.Unanswered.add(m.records)
-			}
-		})
-	}
+	s.finishStored(ctx, k, unanswered, mine)
 }
 
-// finishStored is finish for a message of a block that the list has as stored.
-func (s *Sink) finishStored(ctx context.Context, m *held, k *keeper) {
-	k.release(m)
-	s.finish(ctx, m, func(b *Books) { b.Stored.add(m.records); b.InBlocks.add(m.records) })
+// finishStored is finish for messages of blocks that are stored. They wait together for what the server says, lest a sink that is to end, or that has
+// others in hand, waits for each of hundreds in turn.
+func (s *Sink) finishStored(ctx context.Context, k *keeper, unanswered bool, messages []*held) {
+	var all sync.WaitGroup
+	for _, m := range messages {
+		k.release(m)
+		all.Go(func() {
+			s.finish(ctx, m, func(b *Books) {
+				b.Stored.add(m.records)
+				b.InBlocks.add(m.records)
+				if unanswered {
+					b.Unanswered.add(m.records)
+				}
+			})
+		})
+	}
+	all.Wait()
 }
 
 // splitBlock has the messages of a block go by themselves; unsure are those that may be stored in it. Where another sink has stored it meanwhile,
@@ -301,11 +307,16 @@ func (s *Sink) splitBlock(ctx context.Context, n *notes, b *block, mine []*held,
 			b.Unsure.Records += unsure.Records
 		})
 	}
+	var stored, singly []*held
 	for _, m := range mine {
 		if where, _ := l.find(m.mark()); where == fateStored {
-			s.finishStored(ctx, m, k)
-			continue
+			stored = append(stored, m)
+		} else {
+			singly = append(singly, m)
 		}
+	}
+	s.finishStored(ctx, k, false, stored)
+	for _, m := range singly {
 		s.storeOne(ctx, m, k)
 	}
 }
