@@ -83,7 +83,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 			log.Warn("cannot connect to NATS; trying again with up to 30s between", "error", err, "hint", hint(err))
 		}),
 		nats.ErrorHandler(func(nc *nats.Conn, subscription *nats.Subscription, err error) {
-			if refusedSubscription(err) {
+			if RefusedSubscription(err) {
 				again.refused(nc)
 			}
 			subject := ""

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/capacity"
+	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
 const (
@@ -328,7 +329,7 @@ func (n *notes) delivered(ctx context.Context) (last uint64, err error) {
 }
 
 // ask makes a request. The error wraps *unable where the server says that it may not be made, on a subject that has one of the words about in
-// it, or where JetStream answered that it did not do it.
+// it (a quote ends the subject), or where JetStream answered that it did not do it.
 func (n *notes) ask(ctx context.Context, doing string, request func(context.Context) error, about ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
@@ -345,8 +346,11 @@ func (n *notes) ask(ctx context.Context, doing string, request func(context.Cont
 			case <-done:
 				return
 			case <-ticker.C:
-				if err := nc.LastError(); err != before && errors.Is(err, nats.ErrPermissionViolation) && //nolint:errorlint // is it another one?
-					strings.Contains(err.Error(), "Publish to") && slices.ContainsFunc(about, func(word string) bool { return strings.Contains(err.Error(), word) }) {
+				err := nc.LastError()
+				if err == before { //nolint:errorlint // is it another one?
+					continue
+				}
+				if subject := connect.RefusedSubject(err); slices.ContainsFunc(about, func(word string) bool { return strings.Contains(subject+`"`, word) }) {
 					denied.Store(&err)
 					cancel()
 					return
