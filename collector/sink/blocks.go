@@ -22,6 +22,8 @@ const (
 	// maxBlockMessages are in one block.
 	maxBlockMessages = 256
 	digestBytes      = 16
+	// maxUntil bounds the steps of a list.
+	maxUntil = 32
 )
 
 // list says of messages of one stream what has been done with them, or will be. All sinks of a consumer keep the same one, so that a message
@@ -34,14 +36,55 @@ type list struct {
 	Made int64 `json:"made"`
 	// Singly are messages that go by themselves, with tokens of their own.
 	Singly spans `json:"singly"`
-	// Stored are those of blocks that were stored; First and Last bound the times at which the stream took them.
-	Stored spans `json:"stored"`
-	First  int64 `json:"first"`
-	Last   int64 `json:"last"`
+	// Stored are those of blocks that were stored; First and Until bound the times at which the stream took them.
+	Stored spans  `json:"stored"`
+	First  int64  `json:"first"`
+	Until  []step `json:"until"`
 	// Noted are blocks that may have been sent, and are not known to be stored.
 	Noted []block `json:"noted"`
 	// absent: no sink has ever kept it, so nothing was ever sent in blocks.
 	absent bool
+}
+
+// step says that messages with the number From and larger ones, up to the next step, were taken by Time. A stream that lost its end gives numbers
+// again: what it takes then is later than all that had these numbers, however late those are that were stored since with larger ones.
+type step struct {
+	From uint64 `json:"from"`
+	Time int64  `json:"time"`
+}
+
+// until is the latest time of a stored message with this number.
+func (l *list) until(sequence uint64) int64 {
+	i := sort.Search(len(l.Until), func(i int) bool { return l.Until[i].From > sequence })
+	if i == 0 {
+		return math.MinInt64
+	}
+	return l.Until[i-1].Time
+}
+
+// reach notes the times of a block that is stored. Of many steps the first ones become one.
+func (l *list) reach(b *block) {
+	from := b.At[0][0]
+	if l.until(from) >= b.Last {
+		return
+	}
+	steps := make([]step, 0, len(l.Until)+1)
+	for _, s := range l.Until {
+		if s.From < from {
+			steps = append(steps, s)
+		}
+	}
+	steps = append(steps, step{from, b.Last})
+	for _, s := range l.Until {
+		if s.From >= from && s.Time > b.Last {
+			steps = append(steps, s)
+		}
+	}
+	if len(steps) > maxUntil {
+		steps[1].From = steps[0].From
+		steps = steps[1:]
+	}
+	l.Until = steps
 }
 
 // block is several messages that are sent as one batch.
@@ -89,7 +132,7 @@ func (l *list) find(m mark) (fate, *block) {
 	}
 	switch {
 	case l.Stored.has(m.sequence):
-		if l.First <= m.time && m.time <= l.Last {
+		if l.First <= m.time && m.time <= l.until(m.sequence) {
 			return fateStored, nil
 		}
 		return fateSingly, nil
@@ -164,9 +207,10 @@ func (l *list) store(digest string) bool {
 		return false
 	}
 	if len(l.Stored) == 0 {
-		l.First, l.Last = b.First, b.Last
+		l.First, l.Until = b.First, nil
 	}
-	l.First, l.Last = min(l.First, b.First), max(l.Last, b.Last)
+	l.First = min(l.First, b.First)
+	l.reach(&b)
 	l.Stored = l.Stored.and(b.At)
 	return true
 }
@@ -237,6 +281,14 @@ func decodeList(text []byte) (*list, error) {
 		if all[i][0] <= all[i-1][1] {
 			return nil, errors.New("the list of blocks has a message in two of them")
 		}
+	}
+	for i := 1; i < len(l.Until); i++ {
+		if l.Until[i].From <= l.Until[i-1].From || l.Until[i].Time <= l.Until[i-1].Time {
+			return nil, errors.New("the list of blocks has times that do not ascend")
+		}
+	}
+	if len(l.Until) > maxUntil {
+		return nil, fmt.Errorf("the list of blocks has %d times; %d is the most", len(l.Until), maxUntil)
 	}
 	if len(l.Noted) > maxNoted {
 		return nil, fmt.Errorf("the list of blocks has %d of them on their way; %d is the most", len(l.Noted), maxNoted)

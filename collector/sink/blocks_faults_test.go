@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -405,3 +407,49 @@ type unanswered struct {
 }
 
 func (m unanswered) DoubleAck(ctx context.Context) error { return m.ack(ctx) }
+
+// Somebody puts the stream back to what it was, with its consumer, and the bucket stays: numbers are given again.
+func TestAStreamThatIsPutBackLosesNothingThatComesThen(t *testing.T) {
+	server := natstest.Start(t)
+	b := newBench(t, server)
+	pass := func(from int) {
+		t.Helper()
+		b.publishNumbered(from, 10)
+		_, _, stop := b.replica(inBlocks())
+		b.rest("sink")
+		stop()
+	}
+	pass(0)
+	dir, saved := filepath.Join(server.Store(), "jetstream", "$G", "streams", "flows"), t.TempDir()
+	server.Stop()
+	if err := os.CopyFS(saved, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart()
+	natstest.AwaitStream(t, b.js, "flows")
+	pass(10)
+	server.Stop()
+	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(saved))); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart()
+	natstest.AwaitStream(t, b.js, "flows")
+	b.publishNumbered(20, 15) // with the numbers 11 to 25
+	o := inBlocks()
+	o.AckWait = time.Minute
+	h := b.hand(o)
+	messages := h.take(15)
+	k := h.sink.newKeeper()
+	defer k.stop()
+	if n := messages[0].mark().sequence; n != 11 {
+		t.Fatalf("the stream was not put back: it goes on with %d", n)
+	}
+	for _, part := range [][]*held{messages[10:], messages[:10]} { // another sink is quicker
+		h.sink.handleGathered(t.Context(), h.n, &gathered{k: h.sink.newKeeper(), flows: part})
+	}
+	b.rest("sink")
+	b.exactly(35)
+	if l := b.list(); l.Stored.count() < 20 {
+		t.Errorf("%+v", l)
+	}
+}

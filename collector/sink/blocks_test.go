@@ -213,3 +213,71 @@ func FuzzList(f *testing.F) {
 		}
 	})
 }
+
+// A stream that lost its end, such as in a power cut, or that is put back to what it was, gives numbers again. In whatever order the new messages are
+// noted, none is taken for the one that was stored.
+func TestAMessageWithTheNumberOfOneThatWasStoredIsNotTakenForIt(t *testing.T) {
+	at := func(time int64, sequences ...uint64) (out []mark) {
+		for _, n := range sequences {
+			out = append(out, mark{sequence: n, time: time + int64(n)})
+		}
+		return out
+	}
+	storeAll := func(l *list, messages []mark) {
+		l.note(messages, true)
+		for _, b := range l.Noted {
+			l.store(b.Digest)
+		}
+	}
+	l := &list{Made: 1}
+	before := at(1000, 1, 2, 3, 4)
+	storeAll(l, before)
+	gone := at(1000, 5, 7, 6, 8)
+	storeAll(l, gone[:2])
+	storeAll(l, gone[2:])
+	storeAll(l, at(5000, 9, 10)) // 5 to 8 are lost, and given again
+	again := at(5000, 5, 6, 7, 8)
+	l.note(again, true)
+	if got := l.fates(slices.Concat(before, at(5000, 9, 10), again)); !slices.Equal(got, slices.Concat(slices.Repeat([]fate{fateStored}, 6), slices.Repeat([]fate{fateSingly}, 4))) {
+		t.Errorf("%v: %+v", got, l)
+	}
+	if decoded, err := decodeList(l.encode()); err != nil || !reflect.DeepEqual(decoded.Until, l.Until) {
+		t.Errorf("%+v, %v, want %+v", decoded, err, l)
+	}
+}
+
+// Clocks of servers differ, so times need not ascend with the numbers: what is stored is known all the same.
+func TestWhatIsStoredIsKnownWhateverItsTime(t *testing.T) {
+	g := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		l := &list{}
+		var all []mark
+		for n := uint64(1); n < 2000; n += 8 {
+			var m []mark
+			for i := range uint64(8) {
+				m = append(m, mark{sequence: n + i, time: int64(n) + g.Int64N(300)})
+			}
+			for _, part := range [][]mark{{m[0], m[2], m[5]}, {m[1], m[3], m[4], m[6], m[7]}} {
+				l.note(part, true)
+			}
+			all = append(all, m...)
+			if g.IntN(3) == 0 {
+				g.Shuffle(len(l.Noted), func(i, j int) { l.Noted[i], l.Noted[j] = l.Noted[j], l.Noted[i] })
+				for _, b := range slices.Clone(l.Noted) {
+					l.store(b.Digest)
+				}
+			}
+		}
+		for _, b := range slices.Clone(l.Noted) {
+			l.store(b.Digest)
+		}
+		for i, f := range l.fates(all) {
+			if f != fateStored && f != fateSingly || f == fateSingly && !l.Singly.has(all[i].sequence) {
+				t.Fatalf("%+v is %d", all[i], f)
+			}
+		}
+		if _, err := decodeList(l.encode()); err != nil || len(l.Until) > maxUntil {
+			t.Fatalf("%d: %v", len(l.Until), err)
+		}
+	}
+}
