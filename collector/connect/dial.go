@@ -83,7 +83,7 @@ func Dial(purpose string, c config.NATS, log *slog.Logger) (*nats.Conn, error) {
 			log.Warn("cannot connect to NATS; trying again with up to 30s between", "error", err, "hint", hint(err))
 		}),
 		nats.ErrorHandler(func(nc *nats.Conn, subscription *nats.Subscription, err error) {
-			if refusedSubscription(err) {
+			if RefusedSubscription(err) {
 				again.refused(nc)
 			}
 			subject := ""
@@ -139,25 +139,18 @@ func reportRefusals(nc *nats.Conn, log *slog.Logger) {
 
 // hint says what an operator can do about an error, where that is known.
 func hint(err error) string {
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
 	text := strings.ToLower(err.Error())
+	ofCertificate := CertificateHint(err, "the server", CertificateSettings{"nats.tls.caFile", "nats.tls.serverName", "nats.tls.certFile"})
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return "the file is missing: is the Secret there, and mounted?"
-	case errors.As(err, &unknown):
-		return "the server's certificate is not signed by nats.tls.caFile"
-	case errors.As(err, &name):
-		return "the server's certificate is for another name: see nats.tls.serverName"
-	case errors.As(err, &invalid):
-		return "the server's certificate is expired or not valid yet"
+	case ofCertificate != "":
+		return ofCertificate
 	case strings.Contains(text, "permissions violation"):
 		return "the NATS user may not use this subject: grant it"
 	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
 		return "the server refuses the credentials: they are read again at the next attempt"
-	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"),
-		strings.Contains(text, "unknown certificate authority"), strings.Contains(text, "after tls handshake"):
+	case strings.Contains(text, "after tls handshake"):
 		return "the server wants a client certificate that it trusts: see nats.tls.certFile"
 	case strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"):
 		return "is the server running, and is nats.urls right?"

@@ -29,9 +29,23 @@ type resubscriber struct {
 	pending bool
 }
 
-// refusedSubscription reports whether a server's error says that it does not let a client subscribe, or not any more.
-func refusedSubscription(err error) bool {
-	return errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(strings.ToLower(err.Error()), "subscription to")
+// RefusedSubscription reports whether a server's error says that it does not let a client subscribe, or not any more.
+func RefusedSubscription(err error) bool { return refused(err, "subscription to") != "" }
+
+// RefusedSubject is the one that a server's error says a client may not publish on; empty for other errors. No answer comes to what is asked on it.
+func RefusedSubject(err error) string { return refused(err, "publish to") }
+
+// refused is the subject of which a server's error says that a client may not do something with it.
+func refused(err error, what string) string {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return ""
+	}
+	text := err.Error()
+	_, subject, _ := strings.Cut(text[max(strings.Index(strings.ToLower(text), what), 0):], `"`)
+	if subject, _, found := strings.Cut(subject, `"`); found && strings.Contains(strings.ToLower(text), what) {
+		return subject
+	}
+	return ""
 }
 
 // refused has the connection made anew after a while: longer each time in a row, for as long as it is refused.

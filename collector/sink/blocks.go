@@ -22,6 +22,8 @@ const (
 	// maxBlockMessages are in one block.
 	maxBlockMessages = 256
 	digestBytes      = 16
+	// maxUntil bounds the steps of a list.
+	maxUntil = 32
 )
 
 // list says of messages of one stream what has been done with them, or will be. All sinks of a consumer keep the same one, so that a message
@@ -34,14 +36,55 @@ type list struct {
 	Made int64 `json:"made"`
 	// Singly are messages that go by themselves, with tokens of their own.
 	Singly spans `json:"singly"`
-	// Stored are those of blocks that were stored; First and Last bound the times at which the stream took them.
-	Stored spans `json:"stored"`
-	First  int64 `json:"first"`
-	Last   int64 `json:"last"`
+	// Stored are those of blocks that were stored; First and Until bound the times at which the stream took them.
+	Stored spans  `json:"stored"`
+	First  int64  `json:"first"`
+	Until  []step `json:"until"`
 	// Noted are blocks that may have been sent, and are not known to be stored.
 	Noted []block `json:"noted"`
 	// absent: no sink has ever kept it, so nothing was ever sent in blocks.
 	absent bool
+}
+
+// step says that messages with the number From and larger ones, up to the next step, were taken by Time. A stream that lost its end gives numbers
+// again: what it takes then is later than all that had these numbers, however late those are that were stored since with larger ones.
+type step struct {
+	From uint64 `json:"from"`
+	Time int64  `json:"time"`
+}
+
+// until is the latest time of a stored message with this number.
+func (l *list) until(sequence uint64) int64 {
+	i := sort.Search(len(l.Until), func(i int) bool { return l.Until[i].From > sequence })
+	if i == 0 {
+		return math.MinInt64
+	}
+	return l.Until[i-1].Time
+}
+
+// reach notes the times of a block that is stored. Of many steps the first ones become one.
+func (l *list) reach(b *block) {
+	from := b.At[0][0]
+	if l.until(from) >= b.Last {
+		return
+	}
+	steps := make([]step, 0, len(l.Until)+1)
+	for _, s := range l.Until {
+		if s.From < from {
+			steps = append(steps, s)
+		}
+	}
+	steps = append(steps, step{from, b.Last})
+	for _, s := range l.Until {
+		if s.From >= from && s.Time > b.Last {
+			steps = append(steps, s)
+		}
+	}
+	if len(steps) > maxUntil {
+		steps[1].From = steps[0].From
+		steps = steps[1:]
+	}
+	l.Until = steps
 }
 
 // block is several messages that are sent as one batch.
@@ -73,8 +116,12 @@ const (
 )
 
 // find says where a message is, and in which of the noted blocks. One with the number of another that is in a block, and with another time, is
-// of a stream that was made anew: it goes by itself.
+// of a stream that was made anew: it goes by itself. So does one that is older than the stream, which is of a former one, or of a stream that
+// this one mirrors: in a block it would stretch the times of what is stored over messages of the same numbers that are yet to come.
 func (l *list) find(m mark) (fate, *block) {
+	if m.time < l.Made {
+		return fateSingly, nil
+	}
 	for i := range l.Noted {
 		if b := &l.Noted[i]; b.At.has(m.sequence) {
 			if b.First <= m.time && m.time <= b.Last {
@@ -85,7 +132,7 @@ func (l *list) find(m mark) (fate, *block) {
 	}
 	switch {
 	case l.Stored.has(m.sequence):
-		if l.First <= m.time && m.time <= l.Last {
+		if l.First <= m.time && m.time <= l.until(m.sequence) {
 			return fateStored, nil
 		}
 		return fateSingly, nil
@@ -99,6 +146,7 @@ func (l *list) find(m mark) (fate, *block) {
 // is room. What has been handed out before goes by itself: a sink that keeps no list may have sent it.
 func (l *list) note(messages []mark, together bool) (changed bool) {
 	var fresh []mark
+	var singly spans
 	times := make(map[uint64]int)
 	for _, m := range messages {
 		times[m.sequence]++
@@ -109,11 +157,12 @@ func (l *list) note(messages []mark, together bool) (changed bool) {
 		}
 		changed = true
 		if m.again || times[m.sequence] > 1 {
-			l.Singly = l.Singly.with(m.sequence, m.sequence)
+			singly = singly.with(m.sequence, m.sequence)
 		} else {
 			fresh = append(fresh, m)
 		}
 	}
+	l.Singly = l.Singly.and(singly)
 	if together && len(fresh) > 1 && len(fresh) <= maxBlockMessages && len(l.Noted) < maxNoted {
 		b := newBlock(fresh)
 		before := l.Noted
@@ -122,9 +171,11 @@ func (l *list) note(messages []mark, together bool) (changed bool) {
 		}
 		l.Noted = before
 	}
+	singly = nil
 	for _, m := range fresh {
-		l.Singly = l.Singly.with(m.sequence, m.sequence)
+		singly = singly.with(m.sequence, m.sequence)
 	}
+	l.Singly = l.Singly.and(singly)
 	return changed
 }
 
@@ -156,21 +207,18 @@ func (l *list) store(digest string) bool {
 		return false
 	}
 	if len(l.Stored) == 0 {
-		l.First, l.Last = b.First, b.Last
+		l.First, l.Until = b.First, nil
 	}
-	l.First, l.Last = min(l.First, b.First), max(l.Last, b.Last)
-	for _, s := range b.At {
-		l.Stored = l.Stored.with(s[0], s[1])
-	}
+	l.First = min(l.First, b.First)
+	l.reach(&b)
+	l.Stored = l.Stored.and(b.At)
 	return true
 }
 
 // split has the messages of a noted block go by themselves, and reports whether it was noted.
 func (l *list) split(digest string) bool {
 	b, ok := l.take(digest)
-	for _, s := range b.At {
-		l.Singly = l.Singly.with(s[0], s[1])
-	}
+	l.Singly = l.Singly.and(b.At)
 	return ok
 }
 
@@ -234,6 +282,14 @@ func decodeList(text []byte) (*list, error) {
 			return nil, errors.New("the list of blocks has a message in two of them")
 		}
 	}
+	for i := 1; i < len(l.Until); i++ {
+		if l.Until[i].From <= l.Until[i-1].From || l.Until[i].Time <= l.Until[i-1].Time {
+			return nil, errors.New("the list of blocks has times that do not ascend")
+		}
+	}
+	if len(l.Until) > maxUntil {
+		return nil, fmt.Errorf("the list of blocks has %d times; %d is the most", len(l.Until), maxUntil)
+	}
 	if len(l.Noted) > maxNoted {
 		return nil, fmt.Errorf("the list of blocks has %d of them on their way; %d is the most", len(l.Noted), maxNoted)
 	}
@@ -249,16 +305,24 @@ func (s spans) has(n uint64) bool {
 }
 
 // with returns spans that have from to to, too.
-func (s spans) with(from, to uint64) spans {
-	out := make(spans, 0, len(s)+1)
-	i := 0
-	for ; i < len(s) && s[i][1]+1 < from; i++ {
-		out = append(out, s[i])
+func (s spans) with(from, to uint64) spans { return s.and(spans{{from, to}}) }
+
+// and returns spans that have those of both.
+func (s spans) and(other spans) spans {
+	out := make(spans, 0, len(s)+len(other))
+	for len(s) > 0 || len(other) > 0 {
+		if len(s) == 0 || len(other) > 0 && other[0][0] < s[0][0] {
+			s, other = other, s
+		}
+		next := s[0]
+		s = s[1:]
+		if last := len(out) - 1; last >= 0 && next[0]-1 <= out[last][1] {
+			out[last][1] = max(out[last][1], next[1])
+		} else {
+			out = append(out, next)
+		}
 	}
-	for ; i < len(s) && (s[i][0] <= to || s[i][0]-1 == to); i++ {
-		from, to = min(from, s[i][0]), max(to, s[i][1])
-	}
-	return append(append(out, [2]uint64{from, to}), s[i:]...)
+	return out
 }
 
 // after returns those behind n.

@@ -15,6 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/capacity"
+	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
 const (
@@ -74,6 +77,7 @@ type notes struct {
 
 	mu     sync.Mutex // held while the list is changed
 	kv     jetstream.KeyValue
+	seen   uint64    // the latest revision that was read or written
 	denied error     // why it could not be kept,
 	had    *list     // as it was then,
 	until  time.Time // and until when that is not tried again for what was not handed out before
@@ -94,7 +98,7 @@ func (n *notes) note(ctx context.Context, messages []mark, together bool) (*list
 	})
 }
 
-// store and split note what became of a block. The errors are those of note.
+// store notes that a block is stored. The errors are those of note.
 func (n *notes) store(ctx context.Context, digest string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -102,15 +106,17 @@ func (n *notes) store(ctx context.Context, digest string) error {
 	return err
 }
 
-func (n *notes) split(ctx context.Context, digest string) (did bool, err error) {
+// split has the messages of a block go by themselves, unless something else became of it meanwhile, which the list says that it returns. The
+// errors are those of note.
+func (n *notes) split(ctx context.Context, digest string) (l *list, did bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	_, err = n.change(ctx, false, func(l *list) bool {
+	l, err = n.change(ctx, false, func(l *list) bool {
 		now := l.split(digest)
 		did = did || now // whose answer may have been lost
 		return now
 	})
-	return did, err
+	return l, did, err
 }
 
 // change reads the list, has f change it, and writes it where f says that it did. It goes on until the list is known to have been written by
@@ -132,7 +138,7 @@ func (n *notes) change(ctx context.Context, noting bool, f func(*list) bool) (*l
 			return nil, ctx.Err()
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return nil, err
-		case errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists):
+		case errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, errBehind):
 			if attempt++; attempt > 5 && !pause(ctx, 0) {
 				return nil, ctx.Err()
 			}
@@ -185,7 +191,10 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 		if before, err = decodeList(entry.Value()); err != nil {
 			return nil, false, &unable{fmt.Errorf("the bucket %s: %w", n.bucket, err)}
 		}
-		revision = entry.Revision()
+		if revision = entry.Revision(); revision < n.seen {
+			return nil, false, cmp.Or(n.behind(ctx), errBehind)
+		}
+		n.seen = revision
 	}
 	after := *before
 	changed := false
@@ -202,7 +211,8 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 				return nil, false, err
 			}
 			after = list{Made: made}
-			if from > 0 { // sinks that kept no list may have sent them
+			n.floor.Store(0) // it was another stream's
+			if from > 0 {    // sinks that kept no list may have sent them
 				after.Singly = spans{{1, from}}
 			}
 			changed = true
@@ -225,16 +235,33 @@ func (n *notes) attempt(ctx context.Context, noting, covering bool, f func(*list
 	}
 	err = n.ask(ctx, "writing the list of blocks in the bucket "+n.bucket, func(ctx context.Context) (err error) {
 		if entry == nil {
-			_, err = n.kv.Create(ctx, listKey, text)
+			revision, err = n.kv.Create(ctx, listKey, text)
 		} else {
-			_, err = n.kv.Update(ctx, listKey, text, revision)
+			revision, err = n.kv.Update(ctx, listKey, text, revision)
 		}
 		return err
 	}, "$KV."+n.bucket+".")
 	if err != nil {
 		return before, true, err
 	}
+	n.seen = revision
 	return &after, true, nil
+}
+
+// errBehind says that a server answered which does not have all of the bucket yet: each of its servers may answer a read. What it says of a
+// block that was noted later is not true.
+var errBehind = errors.New("the list of blocks that was read is older than one that was read before")
+
+// behind finds out why an older list was read than one before: where the bucket itself has no later one, it was made anew, or put back to what it
+// was, and goes on from there.
+func (n *notes) behind(ctx context.Context) error {
+	return n.ask(ctx, "looking at the bucket "+n.bucket, func(ctx context.Context) error {
+		status, err := n.kv.Status(ctx)
+		if b, ok := status.(*jetstream.KeyValueBucketStatus); err == nil && ok && b.StreamInfo().State.LastSeq < n.seen {
+			n.seen = 0
+		}
+		return err
+	}, "STREAM.INFO.KV_"+n.bucket)
 }
 
 // open finds the bucket, and makes it as stream is where it is missing, unless that is nil; absent reports that it is missing and cannot be made.
@@ -302,7 +329,7 @@ func (n *notes) delivered(ctx context.Context) (last uint64, err error) {
 }
 
 // ask makes a request. The error wraps *unable where the server says that it may not be made, on a subject that has one of the words about in
-// it, or where JetStream answered that it did not do it.
+// it (a quote ends the subject), or where JetStream answered that it did not do it.
 func (n *notes) ask(ctx context.Context, doing string, request func(context.Context) error, about ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
@@ -319,8 +346,11 @@ func (n *notes) ask(ctx context.Context, doing string, request func(context.Cont
 			case <-done:
 				return
 			case <-ticker.C:
-				if err := nc.LastError(); err != before && errors.Is(err, nats.ErrPermissionViolation) && //nolint:errorlint // is it another one?
-					strings.Contains(err.Error(), "Publish to") && slices.ContainsFunc(about, func(word string) bool { return strings.Contains(err.Error(), word) }) {
+				err := nc.LastError()
+				if err == before { //nolint:errorlint // is it another one?
+					continue
+				}
+				if subject := connect.RefusedSubject(err); slices.ContainsFunc(about, func(word string) bool { return strings.Contains(subject+`"`, word) }) {
 					denied.Store(&err)
 					cancel()
 					return
@@ -339,11 +369,8 @@ func (n *notes) ask(ctx context.Context, doing string, request func(context.Cont
 	case why != nil:
 		return &unable{fmt.Errorf("%s: %w", doing, *why)}
 	case errors.Is(err, nats.ErrMaxPayload), errors.As(err, &api) && api.Code < 500 && !errors.Is(err, jetstream.ErrStreamNotFound),
-		errors.As(err, &api) && api.ErrorCode == insufficientStorage:
+		capacity.Full(err) || capacity.Exceeded(err):
 		return &unable{fmt.Errorf("%s: %w", doing, err)}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
-
-// insufficientStorage is JetStream's error where it has no room for a stream (nats-server, server/errors.json).
-const insufficientStorage jetstream.ErrorCode = 10047

@@ -75,6 +75,25 @@ func TestAMessageOfAStreamThatWasMadeAnewIsNotTakenForOneOfABlock(t *testing.T) 
 	}
 }
 
+// A sink may hold messages of a stream that is no more, and note them in the list of the next one: their numbers are given to others there, some of
+// which come before the last that is stored.
+func TestAMessageOfAFormerStreamLeavesNoMarkThatTakesOneOfTheNextForStored(t *testing.T) {
+	l := &list{Made: 1000}
+	former := []mark{{sequence: 5, time: 900}, {sequence: 6, time: 910}}
+	l.note(former, true)
+	for _, b := range l.Noted {
+		l.store(b.Digest)
+	}
+	later := []mark{{sequence: 7, time: 1070}, {sequence: 8, time: 1080}}
+	l.note(later, true)
+	l.store(l.Noted[len(l.Noted)-1].Digest)
+	earlier := []mark{{sequence: 5, time: 1050}, {sequence: 6, time: 1060}}
+	l.note(earlier, true)
+	if got := l.fates(slices.Concat(former, earlier, later)); !slices.Equal(got, []fate{fateSingly, fateSingly, fateNoted, fateNoted, fateStored, fateStored}) {
+		t.Errorf("%v: %+v", got, l)
+	}
+}
+
 func TestAListStaysWithinItsBoundsAndForgetsOnlyWhatIsAcknowledged(t *testing.T) {
 	l := &list{}
 	for n := uint64(1); len(l.Noted) < maxNoted; n += 4 {
@@ -193,4 +212,72 @@ func FuzzList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A stream that lost its end, such as in a power cut, or that is put back to what it was, gives numbers again. In whatever order the new messages are
+// noted, none is taken for the one that was stored.
+func TestAMessageWithTheNumberOfOneThatWasStoredIsNotTakenForIt(t *testing.T) {
+	at := func(time int64, sequences ...uint64) (out []mark) {
+		for _, n := range sequences {
+			out = append(out, mark{sequence: n, time: time + int64(n)})
+		}
+		return out
+	}
+	storeAll := func(l *list, messages []mark) {
+		l.note(messages, true)
+		for _, b := range l.Noted {
+			l.store(b.Digest)
+		}
+	}
+	l := &list{Made: 1}
+	before := at(1000, 1, 2, 3, 4)
+	storeAll(l, before)
+	gone := at(1000, 5, 7, 6, 8)
+	storeAll(l, gone[:2])
+	storeAll(l, gone[2:])
+	storeAll(l, at(5000, 9, 10)) // 5 to 8 are lost, and given again
+	again := at(5000, 5, 6, 7, 8)
+	l.note(again, true)
+	if got := l.fates(slices.Concat(before, at(5000, 9, 10), again)); !slices.Equal(got, slices.Concat(slices.Repeat([]fate{fateStored}, 6), slices.Repeat([]fate{fateSingly}, 4))) {
+		t.Errorf("%v: %+v", got, l)
+	}
+	if decoded, err := decodeList(l.encode()); err != nil || !reflect.DeepEqual(decoded.Until, l.Until) {
+		t.Errorf("%+v, %v, want %+v", decoded, err, l)
+	}
+}
+
+// Clocks of servers differ, so times need not ascend with the numbers: what is stored is known all the same.
+func TestWhatIsStoredIsKnownWhateverItsTime(t *testing.T) {
+	g := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		l := &list{}
+		var all []mark
+		for n := uint64(1); n < 2000; n += 8 {
+			var m []mark
+			for i := range uint64(8) {
+				m = append(m, mark{sequence: n + i, time: int64(n) + g.Int64N(300)})
+			}
+			for _, part := range [][]mark{{m[0], m[2], m[5]}, {m[1], m[3], m[4], m[6], m[7]}} {
+				l.note(part, true)
+			}
+			all = append(all, m...)
+			if g.IntN(3) == 0 {
+				g.Shuffle(len(l.Noted), func(i, j int) { l.Noted[i], l.Noted[j] = l.Noted[j], l.Noted[i] })
+				for _, b := range slices.Clone(l.Noted) {
+					l.store(b.Digest)
+				}
+			}
+		}
+		for _, b := range slices.Clone(l.Noted) {
+			l.store(b.Digest)
+		}
+		for i, f := range l.fates(all) {
+			if f != fateStored && f != fateSingly || f == fateSingly && !l.Singly.has(all[i].sequence) {
+				t.Fatalf("%+v is %d", all[i], f)
+			}
+		}
+		if _, err := decodeList(l.encode()); err != nil || len(l.Until) > maxUntil {
+			t.Fatalf("%d: %v", len(l.Until), err)
+		}
+	}
 }

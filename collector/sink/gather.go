@@ -3,9 +3,12 @@ package sink
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -79,17 +82,47 @@ func (s *Sink) together() bool {
 	return s.options.Blocks != nil && s.fetching
 }
 
-// fetch asks the stream for a message by its number.
+// fetch asks the stream for a message by its number. The stream itself answers, through its leader: of those that may answer a direct read, such as
+// a mirror, each may lack a message that the stream has.
 func (s *Sink) fetch(ctx context.Context, n *notes, sequence uint64) (m *jetstream.RawStreamMsg, err error) {
 	stream := s.options.Stream
 	err = n.ask(ctx, fmt.Sprintf("getting message %d of stream %s", sequence, stream), func(ctx context.Context) error {
-		handle, err := s.js.Stream(ctx, stream)
-		if err == nil {
-			m, err = handle.GetMsg(ctx, sequence)
+		reply, err := s.js.Conn().RequestWithContext(ctx, apiPrefix(s.js)+"STREAM.MSG.GET."+stream, fmt.Appendf(nil, `{"seq":%d}`, sequence))
+		if err != nil {
+			return err
 		}
-		return err
-	}, "STREAM.INFO."+stream+`"`, "MSG.GET."+stream, "DIRECT.GET."+stream)
+		var answer struct { // nats-server, JSApiMsgGetResponse
+			Error   *jetstream.APIError `json:"error"`
+			Message *struct {
+				Data []byte    `json:"data"`
+				Time time.Time `json:"time"`
+			} `json:"message"`
+		}
+		switch err = json.Unmarshal(reply.Data, &answer); {
+		case err != nil:
+			return err
+		case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+			return jetstream.ErrMsgNotFound
+		case answer.Error != nil:
+			return answer.Error
+		case answer.Message == nil:
+			return jetstream.ErrInvalidJetStreamResponse
+		}
+		m = &jetstream.RawStreamMsg{Sequence: sequence, Data: answer.Message.Data, Time: answer.Message.Time}
+		return nil
+	}, "MSG.GET."+stream)
 	return m, err
+}
+
+// apiPrefix is what subjects of requests to a JetStream begin with.
+func apiPrefix(js jetstream.JetStream) string {
+	switch o := js.Options(); {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	}
+	return jetstream.DefaultAPIPrefix
 }
 
 // gathered are messages that a worker has in hand.
@@ -118,8 +151,9 @@ func (s *Sink) gather(ctx context.Context) (*gathered, error) {
 	if err != nil || !s.together() || bytes >= s.options.Blocks.MaxBytes {
 		return g, nil // the next request says what is wrong
 	}
+	messages, size := room(&consumer.CachedInfo().Config, maxBlockMessages-1, s.options.Blocks.MaxBytes-bytes)
 	// The server ends it: what it sent until then is here, also where ctx ends.
-	batch, err := consumer.Fetch(maxBlockMessages-1, jetstream.FetchMaxBytes(s.options.Blocks.MaxBytes-bytes), jetstream.FetchMaxWait(s.options.Blocks.MaxAge))
+	batch, err := consumer.Fetch(messages, jetstream.FetchMaxBytes(size), jetstream.FetchMaxWait(s.options.Blocks.MaxAge))
 	if err != nil {
 		return g, nil
 	}
@@ -127,6 +161,17 @@ func (s *Sink) gather(ctx context.Context) (*gathered, error) {
 		g.add(s.take(ctx, m))
 	}
 	return g, nil
+}
+
+// room is how much of it a consumer lets one ask for at a time: what asks for more gets nothing.
+func room(c *jetstream.ConsumerConfig, messages, bytes int) (int, int) {
+	if most := c.MaxRequestBatch; most > 0 {
+		messages = min(messages, most)
+	}
+	if most := c.MaxRequestMaxBytes; most > 0 {
+		bytes = min(bytes, most)
+	}
+	return messages, bytes
 }
 
 // add keeps a message, unless it is nil, and returns its bytes.
@@ -164,7 +209,7 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 		return
 	}
 	blocks := make(map[string][]*held)
-	var singly []*held
+	var stored, singly []*held
 	for _, m := range flows {
 		where, b := fateNone, (*block)(nil)
 		if l != nil {
@@ -172,8 +217,7 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 		}
 		switch {
 		case where == fateStored:
-			k.release(m)
-			s.finish(ctx, m, func(b *Books) { b.Stored.add(m.records); b.InBlocks.add(m.records) })
+			stored = append(stored, m)
 		case where == fateNoted && err == nil:
 			blocks[b.Digest] = append(blocks[b.Digest], m)
 		case where == fateSingly:
@@ -185,6 +229,7 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 			s.giveBack(k, s.later(), m)
 		}
 	}
+	s.finishStored(ctx, k, false, stored)
 	for _, m := range singly {
 		s.storeOne(ctx, m, k)
 	}
@@ -200,73 +245,87 @@ func (s *Sink) handleGathered(ctx context.Context, n *notes, g *gathered) {
 
 // storeBlock stores a block of which some messages are in hand, and acknowledges those.
 func (s *Sink) storeBlock(ctx context.Context, n *notes, b *block, mine []*held, k *keeper) {
-	payload, ok := s.assemble(ctx, n, b, mine, k)
+	payload, whole, ok := s.assemble(ctx, n, b, mine, k)
 	if !ok {
 		return
 	}
-	batch := Batch{Payload: payload, Token: fmt.Sprintf("%s/block/%s", s.options.Stream, b.Digest)}
-	unanswered := false
-	for attempt := 0; ; attempt++ {
-		err := s.destination.Store(ctx, batch)
-		if err == nil {
-			break
+	unanswered, err := s.try(ctx, Batch{Payload: payload, Token: fmt.Sprintf("%s/block/%s", s.options.Stream, b.Digest)},
+		"a block cannot be stored; it waits, trying again")
+	if refusal(err) != nil {
+		unsure := Count{}
+		if unanswered { // an earlier attempt may have been taken
+			unsure = whole
 		}
-		unanswered = unanswered || errors.Is(err, ErrUnanswered)
-		if refusal(err) != nil {
-			s.splitBlock(ctx, n, b, mine, k, Count{})
-			return
-		}
-		if ctx.Err() == nil {
-			s.note(func(state *State) { state.Storing = said(err) })
-			s.failed("a block cannot be stored; it waits, trying again", err)
-			s.book.change(func(b *Books) { b.StoreFailures++ })
-		}
-		if !pause(ctx, attempt) {
-			s.giveBack(k, 0, mine...)
-			return
-		}
+		s.splitBlock(ctx, n, b, mine, k, unsure)
+		return
 	}
-	s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
+	if err != nil {
+		s.giveBack(k, 0, mine...)
+		return
+	}
 	if err := insist(ctx, func(ctx context.Context) error { return n.store(ctx, b.Digest) }); err != nil {
 		s.giveBack(k, s.after(err), mine...) // it is noted still, and is sent again as it is
 		return
 	}
 	s.book.change(func(b *Books) { b.Blocks++ })
-	for _, m := range mine {
-		k.release(m)
-		s.finish(ctx, m, func(b *Books) {
-			b.Stored.add(m.records)
-			b.InBlocks.add(m.records)
-			if unanswered {
-				b.Unanswered.add(m.records)
-			}
-		})
-	}
+	s.finishStored(ctx, k, unanswered, mine)
 }
 
-// splitBlock has the messages of a block go by themselves; unsure are those that may be stored in it.
+// finishStored is finish for messages of blocks that are stored. They wait together for what the server says, lest a sink that is to end, or that has
+// others in hand, waits for each of hundreds in turn.
+func (s *Sink) finishStored(ctx context.Context, k *keeper, unanswered bool, messages []*held) {
+	var all sync.WaitGroup
+	for _, m := range messages {
+		k.release(m)
+		all.Go(func() {
+			s.finish(ctx, m, func(b *Books) {
+				b.Stored.add(m.records)
+				b.InBlocks.add(m.records)
+				if unanswered {
+					b.Unanswered.add(m.records)
+				}
+			})
+		})
+	}
+	all.Wait()
+}
+
+// splitBlock has the messages of a block go by themselves; unsure are those that may be stored in it. Where another sink has stored it meanwhile,
+// they are stored: what that one acknowledged may have left the stream, so that the block cannot be put together any more.
 func (s *Sink) splitBlock(ctx context.Context, n *notes, b *block, mine []*held, k *keeper, unsure Count) {
+	var l *list
 	did := false
-	if err := insist(ctx, func(ctx context.Context) (err error) { did, err = n.split(ctx, b.Digest); return err }); err != nil {
+	if err := insist(ctx, func(ctx context.Context) (err error) { l, did, err = n.split(ctx, b.Digest); return err }); err != nil {
 		s.giveBack(k, s.after(err), mine...)
 		return
 	}
-	if did {
+	if did && unsure.Messages > 0 {
+		s.failed("a block cannot be sent again as it was; its messages go by themselves, and may be stored twice",
+			fmt.Errorf("of its %d messages %d are unsure", b.At.count(), unsure.Messages))
 		s.book.change(func(b *Books) {
 			b.Unsure.Messages += unsure.Messages
 			b.Unsure.Records += unsure.Records
 		})
 	}
+	var stored, singly []*held
 	for _, m := range mine {
+		if where, _ := l.find(m.mark()); where == fateStored {
+			stored = append(stored, m)
+		} else {
+			singly = append(singly, m)
+		}
+	}
+	s.finishStored(ctx, k, false, stored)
+	for _, m := range singly {
 		s.storeOne(ctx, m, k)
 	}
 }
 
 // assemble puts the batch of a block together, of the messages in hand and of the stream's others: the same bytes each time. It is false where
-// the messages in hand have been dealt with otherwise.
-func (s *Sink) assemble(ctx context.Context, n *notes, b *block, mine []*held, k *keeper) (payload []byte, ok bool) {
+// the messages in hand have been dealt with otherwise. whole is what is in it.
+func (s *Sink) assemble(ctx context.Context, n *notes, b *block, mine []*held, k *keeper) (payload []byte, whole Count, ok bool) {
 	var marks []mark
-	whole, missing := Count{}, 0
+	missing := 0
 	var failure error
 	b.At.all(func(sequence uint64) bool {
 		if i := slices.IndexFunc(mine, func(m *held) bool { return m.mark().sequence == sequence }); i >= 0 {
@@ -291,15 +350,13 @@ func (s *Sink) assemble(ctx context.Context, n *notes, b *block, mine []*held, k
 	switch {
 	case failure != nil:
 		s.giveBack(k, s.after(failure), mine...)
-		return nil, false
+		return nil, whole, false
 	case missing > 0 || digest(marks) != b.Digest:
 		// Whoever made it may have stored it before it ended, and it cannot be sent again as it was.
-		s.failed("a block cannot be put together again; its messages go by themselves, and may be stored twice",
-			fmt.Errorf("%d of %d messages are no longer in stream %s", missing, b.At.count(), s.options.Stream))
 		s.splitBlock(ctx, n, b, mine, k, whole)
-		return nil, false
+		return nil, whole, false
 	}
-	return payload, true
+	return payload, whole, true
 }
 
 // insistFetch fetches a message as soon as that is possible. The error is that of ctx, wraps *unable, or says that there is none.

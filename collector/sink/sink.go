@@ -337,75 +337,103 @@ func (s *Sink) take(ctx context.Context, m jetstream.Msg) *held {
 	return h
 }
 
-// storeOne stores one message, or puts it away.
-func (s *Sink) storeOne(ctx context.Context, m *held, k *keeper) {
-	records, refused := m.records, m.refused
-	unanswered, attempts := false, s.buryAttempts()
-	outcome := func(b *Books) {
-		b.Stored.add(records)
-		if unanswered {
-			b.Unanswered.add(records)
+// try stores a batch as soon as that is possible; waiting is the line of the log for each time that it is not. The error is a *Refusal, or that of
+// ctx. unanswered reports that an attempt had no answer, so that the batch may have been stored before.
+func (s *Sink) try(ctx context.Context, b Batch, waiting string) (unanswered bool, err error) {
+	for attempt := 0; ; attempt++ {
+		err := s.destination.Store(ctx, b)
+		unanswered = unanswered || errors.Is(err, ErrUnanswered)
+		if err == nil {
+			s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
+			return unanswered, nil
 		}
-	}
-	for attempt, buried := 0, 0; ; attempt++ {
-		if refused == nil {
-			err := s.destination.Store(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(m.meta)})
-			unanswered = unanswered || errors.Is(err, ErrUnanswered)
-			if refused = refusal(err); err == nil {
-				s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
-				break
-			} else if refused == nil && ctx.Err() == nil {
-				s.note(func(state *State) { state.Storing = said(err) })
-				s.failed("a batch cannot be stored; it waits, trying again", err)
-			}
-		}
-		if refused != nil {
-			cut, err := s.bury(ctx, m, m.meta, refused)
-			if err == nil || ctx.Err() == nil {
-				s.note(func(state *State) { state.Storing, state.Refusing, s.unburied = "", said(err), time.Now() })
-			}
-			if err == nil {
-				s.note(func(state *State) {
-					s.latest = time.Now()
-					if s.rejected++; s.rejected >= rejectedInRow {
-						state.Rejecting = fmt.Sprintf("%s: %s", refused.Reason, said(refused.Err))
-					}
-				})
-				s.lines.Do(func() {
-					s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", m.meta.Sequence.Stream,
-						"records", records, "subject", s.options.RefusedSubject, "cut", cut)
-				})
-				outcome = func(b *Books) {
-					c := b.Refused[refused.Reason]
-					c.add(records)
-					b.Refused[refused.Reason] = c
-					if cut {
-						b.RefusedCut.add(records)
-					}
-				}
-				break
-			}
-			if ctx.Err() == nil {
-				s.failed("a refused batch cannot be put away; it comes again", err)
-			}
-			buried++
+		if refusal(err) != nil {
+			return unanswered, err
 		}
 		if ctx.Err() == nil {
+			s.note(func(state *State) { state.Storing = said(err) })
+			s.failed(waiting, err)
 			s.book.change(func(b *Books) { b.StoreFailures++ })
 		}
-		if buried == attempts && ctx.Err() == nil {
+		if !pause(ctx, attempt) {
+			return unanswered, ctx.Err()
+		}
+	}
+}
+
+// storeOne stores one message, or puts it away.
+func (s *Sink) storeOne(ctx context.Context, m *held, k *keeper) {
+	refused := m.refused
+	if refused == nil {
+		unanswered, err := s.try(ctx, Batch{Payload: m.Data(), Ledger: ofLedger(m), Token: token(m.meta)}, "a batch cannot be stored; it waits, trying again")
+		if err == nil {
 			k.release(m)
-			_ = m.NakWithDelay(s.options.PutOff) // lost: it comes again after the consumer's AckWait
-			s.book.done(records, func(b *Books) { b.PutOff.add(records) })
+			s.finish(ctx, m, func(b *Books) {
+				b.Stored.add(m.records)
+				if unanswered {
+					b.Unanswered.add(m.records)
+				}
+			})
 			return
+		}
+		if refused = refusal(err); refused == nil {
+			s.giveBack(k, 0, m)
+			return
+		}
+	}
+	s.putAway(ctx, m, refused, k)
+}
+
+// putAway puts a message that is refused for ever into the stream of those, or off.
+func (s *Sink) putAway(ctx context.Context, m *held, refused *Refusal, k *keeper) {
+	attempts := s.buryAttempts()
+	for attempt := 0; ; attempt++ {
+		cut, err := s.bury(ctx, m, m.meta, refused)
+		if err == nil || ctx.Err() == nil {
+			s.note(func(state *State) { state.Storing, state.Refusing, s.unburied = "", said(err), time.Now() })
+		}
+		if err == nil {
+			s.wasRefused(refused)
+			s.lines.Do(func() {
+				s.log.Error("a batch was refused for ever", "reason", refused.Reason, "error", refused.Err, "sequence", m.meta.Sequence.Stream,
+					"records", m.records, "subject", s.options.RefusedSubject, "cut", cut)
+			})
+			k.release(m)
+			s.finish(ctx, m, func(b *Books) {
+				c := b.Refused[refused.Reason]
+				c.add(m.records)
+				b.Refused[refused.Reason] = c
+				if cut {
+					b.RefusedCut.add(m.records)
+				}
+			})
+			return
+		}
+		if ctx.Err() == nil {
+			s.failed("a refused batch cannot be put away; it comes again", err)
+			s.book.change(func(b *Books) { b.StoreFailures++ })
+			if attempt+1 == attempts {
+				k.release(m)
+				_ = m.NakWithDelay(s.options.PutOff) // lost: it comes again after the consumer's AckWait
+				s.book.done(m.records, func(b *Books) { b.PutOff.add(m.records) })
+				return
+			}
 		}
 		if !pause(ctx, attempt) {
 			s.giveBack(k, 0, m)
 			return
 		}
 	}
-	k.release(m)
-	s.finish(ctx, m, outcome)
+}
+
+// wasRefused notes that a message was: of several in a row the state tells.
+func (s *Sink) wasRefused(refused *Refusal) {
+	s.note(func(state *State) {
+		s.latest = time.Now()
+		if s.rejected++; s.rejected >= rejectedInRow {
+			state.Rejecting = fmt.Sprintf("%s: %s", refused.Reason, said(refused.Err))
+		}
+	})
 }
 
 // giveBack has messages come again, at once or after a while.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -139,7 +138,7 @@ func (c *Connection) refused(err error) {
 	defer c.mu.Unlock()
 	// A permission is that of one request, unless it is the one to receive answers. Other errors, such as credentials that
 	// expired, end the connection.
-	if !errors.Is(err, nats.ErrPermissionViolation) || strings.Contains(strings.ToLower(err.Error()), "subscription") {
+	if !errors.Is(err, nats.ErrPermissionViolation) || collector.RefusedSubscription(err) {
 		c.broken = err
 	}
 	if c.interrupt != nil {

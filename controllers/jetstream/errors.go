@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net"
 	"regexp"
@@ -13,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/capacity"
+	collector "github.com/flowfleet/flowfleet/collector/connect"
 )
 
 // Codes of JetStream that nats.go has no name for.
@@ -105,21 +105,14 @@ func joined(errs []error) error {
 }
 
 func hint(err error) string {
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
 	var resolution *net.DNSError
 	text := strings.ToLower(err.Error())
+	ofCertificate := collector.CertificateHint(err, "the server", collector.CertificateSettings{Authority: "nats.tls.ca", ServerName: "nats.tls.serverName",
+		Client: "nats.tls.clientCertificate"})
 	switch {
-	case errors.As(err, &unknown):
-		return "the server's certificate is not signed by nats.tls.ca"
-	case errors.As(err, &name):
-		return "the server's certificate is for another name: see nats.tls.serverName"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server's certificate is expired or not valid yet: renew it"
-	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"),
-		strings.Contains(text, "tls: unknown certificate authority"), strings.Contains(text, "tls: expired certificate"),
-		strings.Contains(text, "after tls handshake"): // that is how version 1.3 may tell
+	case ofCertificate != "":
+		return ofCertificate
+	case strings.Contains(text, "after tls handshake"): // that is how version 1.3 may tell
 		return "the server wants a client certificate that it trusts: see nats.tls.clientCertificate"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server has no TLS: configure it there, or leave nats.tls out"

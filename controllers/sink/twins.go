@@ -61,8 +61,12 @@ func (f *Facts) destinationShared() said {
 	case f.Waits() != nil:
 		return said{metav1.ConditionTrue, ReasonNotStarted, f.waiting(t)}
 	}
-	return said{metav1.ConditionTrue, ReasonStoredTwice, fmt.Sprintf("%s stores the same flows in the same tables: a flow is stored once only as long as "+
-		"neither is more than 10,000 inserts behind the other. Both go on, since they ran when this was found. %s", f.names(t), f.remedy())}
+	once := "a flow is stored once only as long as neither is more than 10,000 inserts behind the other"
+	if f.blocks(t) {
+		once = "since blocks of two consumers have other messages in them, what is stored in blocks is stored twice"
+	}
+	return said{metav1.ConditionTrue, ReasonStoredTwice, fmt.Sprintf("%s stores the same flows in the same tables: %s. Both go on, since they ran when "+
+		"this was found. %s", f.names(t), once, f.remedy())}
 }
 
 func (f *Facts) waiting(t *Twin) string {
@@ -70,9 +74,16 @@ func (f *Facts) waiting(t *Twin) string {
 	if d := f.Deployment; d != nil && (d.Spec.Replicas == nil || *d.Spec.Replicas > 0) {
 		runs = "What runs is left as it is"
 	}
-	return fmt.Sprintf("%s, since %s stores the same flows in the same tables, and what is more than 10,000 inserts back would be stored twice. %s. "+
-		"If the other one goes, this one begins by itself, with the oldest message that its consumer has not read", runs, f.names(t), f.remedy())
+	twice := "what is more than 10,000 inserts back"
+	if f.blocks(t) {
+		twice = "what is stored in blocks"
+	}
+	return fmt.Sprintf("%s, since %s stores the same flows in the same tables, and %s would be stored twice. %s. "+
+		"If the other one goes, this one begins by itself, with the oldest message that its consumer has not read", runs, f.names(t), twice, f.remedy())
 }
+
+// blocks reports whether one of the two makes blocks, which no insert of the other is like.
+func (f *Facts) blocks(t *Twin) bool { return f.Sink.Spec.Blocks != nil || t.Sink.Spec.Blocks != nil }
 
 func (f *Facts) remedy() string {
 	return fmt.Sprintf("Give this one another clickHouse.database, or delete it: kubectl delete flowsink %s -n %s", f.Sink.Name, f.Sink.Namespace)

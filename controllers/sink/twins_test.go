@@ -101,6 +101,8 @@ func TestOfTwoFlowSinksOfTheSameTablesOneStores(t *testing.T) {
 	elder, sibling, younger := named("flows", "old", 1), named("flows", "aa", 5), named("flows", "young", 9)
 	stranger, idle := named("team", "theirs", 1), named("flows", "old", 1)
 	idle.Spec.Replicas = new(int32)
+	inBlocks := named("flows", "old", 1)
+	inBlocks.Spec.Blocks = &v1alpha1.FlowSinkBlocks{}
 	for _, test := range []struct {
 		name         string
 		stores, none bool
@@ -109,7 +111,8 @@ func TestOfTwoFlowSinksOfTheSameTablesOneStores(t *testing.T) {
 		shared, says string
 	}{
 		{"it is alone", false, false, nil, ReasonSinksReady, "", ""},
-		{"the older one begins", false, false, []Twin{{Sink: elder, Wanted: true}}, ReasonDestinationShared, ReasonNotStarted, "since FlowSink old stores"},
+		{"the older one begins", false, false, []Twin{{Sink: elder, Wanted: true}}, ReasonDestinationShared, ReasonNotStarted,
+			"since FlowSink old stores the same flows in the same tables, and what is more than 10,000"},
 		{"the older one stores", false, false, []Twin{{Sink: elder, Wanted: true, Stores: true}}, ReasonDestinationShared, ReasonNotStarted,
 			"kubectl delete flowsink rows -n flows"},
 		{"of one second, the name decides", false, false, []Twin{{Sink: sibling, Wanted: true}}, ReasonDestinationShared, ReasonNotStarted, "FlowSink aa"},
@@ -120,6 +123,10 @@ func TestOfTwoFlowSinksOfTheSameTablesOneStores(t *testing.T) {
 		{"no sinks are wanted", false, true, []Twin{{Sink: elder, Wanted: true, Stores: true}}, ReasonNoReplicas, "", ""},
 		{"it stores, the older one waits", true, false, []Twin{{Sink: elder, Wanted: true}}, ReasonSinksReady, "", ""},
 		{"both store", true, false, []Twin{{Sink: elder, Wanted: true, Stores: true}}, ReasonSinksReady, ReasonStoredTwice, "Both go on"},
+		{"both store, one of them in blocks", true, false, []Twin{{Sink: inBlocks, Wanted: true, Stores: true}}, ReasonSinksReady, ReasonStoredTwice,
+			"what is stored in blocks is stored twice. Both go on"},
+		{"one stores in blocks", false, false, []Twin{{Sink: inBlocks, Wanted: true, Stores: true}}, ReasonDestinationShared, ReasonNotStarted,
+			"what is stored in blocks would be stored twice"},
 		{"both store, the younger one tells", true, false, []Twin{{Sink: younger, Wanted: true, Stores: true}}, ReasonSinksReady, "", ""},
 		{"others' names are not told", false, false, []Twin{{Sink: stranger, Wanted: true, Stores: true}}, ReasonDestinationShared, ReasonNotStarted,
 			"a FlowSink of another namespace"},

@@ -21,6 +21,9 @@ func TestABatchWaitsForTablesThatWereChangedByHand(t *testing.T) {
 		"a view of somebody's own cannot read a name": {[]string{"CREATE TABLE flowfleet.own (n UInt8) ENGINE = MergeTree ORDER BY n",
 			"CREATE MATERIALIZED VIEW flowfleet.own_from TO flowfleet.own AS SELECT toUInt8(toString(exporter_name)) AS n FROM flowfleet.flows"},
 			[]string{"DROP VIEW flowfleet.own_from"}},
+		"a view of somebody's own cannot read what is longer than most answers": {[]string{"CREATE TABLE flowfleet.own (n UInt8) ENGINE = MergeTree ORDER BY n",
+			"CREATE MATERIALIZED VIEW flowfleet.own_from TO flowfleet.own AS SELECT toUInt8(repeat(toString(exporter_name), 5000)) AS n FROM flowfleet.flows"},
+			[]string{"DROP VIEW flowfleet.own_from"}},
 		"a view of somebody's own has a table with a constraint": {[]string{
 			"CREATE TABLE flowfleet.own (n UInt64, CONSTRAINT small CHECK n < 10) ENGINE = MergeTree ORDER BY n",
 			"CREATE MATERIALIZED VIEW flowfleet.own_from TO flowfleet.own AS SELECT bytes AS n FROM flowfleet.flows"},

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/schema"
@@ -22,8 +23,10 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	// maxAnswer is how much of an answer is read: ClickHouse's errors may quote what they are about.
-	maxAnswer = 4 << 10
+	// maxAnswer is how much of an answer is read: ClickHouse's errors quote what they are about, and say behind it where that was.
+	maxAnswer = 1 << 20
+	// maxText is how much of an error is kept: its beginning and its end.
+	maxText = 4 << 10
 	// headerQuery is in each of ClickHouse's answers, and in none of a proxy or a page to log in that stands before it.
 	headerQuery = "X-ClickHouse-Query-Id"
 )
@@ -200,10 +203,14 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		if errors.Is(err, context.DeadlineExceeded) {
 			return "", fmt.Errorf("%w in time (is ClickHouse overloaded, or does something on the way drop what is sent?): %w", sink.ErrUnanswered, err)
 		}
+		if strings.HasPrefix(k.config.URL, "https:") && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
+			// TLS 1.3 tells what is wrong with a client's certificate while the request is on its way, too late to be read.
+			return "", fmt.Errorf("%w: %w (the connection was ended: does ClickHouse trust the client certificate of tls, if it wants one?)", sink.ErrUnanswered, err)
+		}
 		return "", hinted(fmt.Errorf("%w: %w", sink.ErrUnanswered, err))
 	}
 	defer func() {
-		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection can be used again
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // so that the connection can be used again
 		_ = response.Body.Close()
 	}()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))

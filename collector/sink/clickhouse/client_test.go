@@ -3,9 +3,12 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -57,5 +60,104 @@ func TestAServerThatDoesNotAnswerInTimeIsToldAsOne(t *testing.T) {
 	err := New(configuration).Store(ctx, sink.Batch{Payload: encode(sample()), Token: "a"})
 	if !errors.Is(err, sink.ErrUnanswered) || !strings.Contains(err.Error(), "in time (is ClickHouse overloaded") {
 		t.Error(err)
+	}
+}
+
+// Whatever stands before ClickHouse, or in its place: a batch is neither stored nor refused, its sender's password goes nowhere else, and what is read
+// of an answer is bounded.
+func TestABatchWaitsWhateverElseAnswers(t *testing.T) {
+	stranger := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("a redirect was followed, with the key %q", r.Header.Get("X-ClickHouse-Key"))
+	}))
+	defer stranger.Close()
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status := func(code int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			w.WriteHeader(code)
+		}
+	}
+	endless := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set(headerQuery, "a")
+			w.WriteHeader(code)
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for name, insert := range map[string]http.HandlerFunc{
+		"a redirect 301":         status(301, "Location", stranger.URL, headerQuery, "a"),
+		"a redirect 302":         status(302, "Location", stranger.URL),
+		"a redirect 307":         status(307, "Location", stranger.URL, headerQuery, "a"),
+		"a redirect 308":         status(308, "Location", stranger.URL),
+		"401":                    status(401, "WWW-Authenticate", "Basic"),
+		"403":                    status(403),
+		"404":                    status(404),
+		"413":                    status(413),
+		"429, at once":           status(429, "Retry-After", "0"),
+		"503, in 30 years":       status(503, "Retry-After", "1000000000"),
+		"503, on a day":          status(503, "Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"),
+		"204":                    status(204, headerQuery, "a"),
+		"206":                    status(206, headerQuery, "a"),
+		"an endless error":       endless(500),
+		"an endless affirmation": endless(200),
+		"an exception behind 200": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerQuery, "a")
+			_, _ = io.WriteString(w, "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)")
+		},
+		"an exception behind something": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerQuery, "a")
+			w.(http.Flusher).Flush()
+			_, _ = io.WriteString(w, "\r\n__exception__\r\nCode: 6. DB::Exception: no")
+		},
+		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerQuery, "a")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"an exception that says no more where it was": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerQuery, "a")
+			w.WriteHeader(500)
+			_, _ = io.WriteString(w, "Code: 6. DB::Exception: Cannot parse string '"+strings.Repeat("x", maxAnswer))
+		},
+		"no answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"another's view, behind a long text": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerQuery, "a")
+			w.Header().Set("X-ClickHouse-Exception-Code", "6")
+			w.WriteHeader(500)
+			_, _ = fmt.Fprintf(w, "Code: 6. DB::Exception: Cannot parse string '%s' as UInt8: while pushing to view a.own. (CANNOT_PARSE_TEXT)",
+				strings.Repeat("x", 1<<16))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if r.Header.Get("X-ClickHouse-Key") != "secret" {
+					t.Error("no password")
+				}
+				if strings.HasPrefix(string(body), "SELECT uuid ") {
+					w.Header().Set(headerQuery, "view")
+					_, _ = io.WriteString(w, "0b9dd2a4-5f0c-4f0f-8a2f-6f3c0e5f2f11\n")
+					return
+				}
+				insert(w, r)
+			}))
+			defer front.Close()
+			c := Config{URL: front.URL, User: "sink", PasswordFile: password}
+			c.SetDefaults()
+			err := New(c).Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"})
+			var refused *sink.Refusal
+			if err == nil || errors.As(err, &refused) || len(err.Error()) > 2*maxText {
+				t.Errorf("%.300v", err)
+			}
+		})
 	}
 }

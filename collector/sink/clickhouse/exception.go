@@ -80,8 +80,12 @@ func judge(status int, code, answer string) error {
 	if code == "" && match != nil {
 		code = match[1]
 	}
-	e.code, _ = strconv.Atoi(code) // 0 for none
-	if ofTheBatch(e.code, text) {
+	e.code, _ = strconv.Atoi(code)                                 // 0 for none
+	refused := len(answer) < maxAnswer && ofTheBatch(e.code, text) // of a longer one nobody knows what comes yet
+	if len(text) > maxText {
+		e.text = strings.ToValidUTF8(text[:maxText*3/4]+" ... "+text[len(text)-maxText/4:], "")
+	}
+	if refused {
 		return &sink.Refusal{Reason: sink.ReasonDestination, Err: e}
 	}
 	return e

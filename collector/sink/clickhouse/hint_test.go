@@ -2,13 +2,23 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/sink"
 )
 
 func TestWhatKeepsARequestFromClickHouseSaysWhoseItIsAndWhatToDo(t *testing.T) {
@@ -42,5 +52,77 @@ func TestWhatKeepsARequestFromClickHouseSaysWhoseItIsAndWhatToDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Certificates are read at each connection, and judged then: one that expires, or that nobody trusts, has batches wait until there is another.
+func TestABatchWaitsForAnotherCertificate(t *testing.T) {
+	ours, strangers := natstest.NewAuthority(t), natstest.NewAuthority(t)
+	dir := t.TempDir()
+	write := func(name string, pem []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var server atomic.Pointer[tls.Certificate]
+	serve := func(by *natstest.Authority, change ...func(*x509.Certificate)) {
+		t.Helper()
+		pair, err := tls.X509KeyPair(by.Issue(t, "clickhouse", change...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Store(&pair)
+	}
+	present := func(by *natstest.Authority, change ...func(*x509.Certificate)) {
+		certificate, key := by.Issue(t, "sink", change...)
+		write("tls.crt", certificate)
+		write("tls.key", key)
+	}
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(ours.PEM)
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(headerQuery, "a")
+		if asked, _ := io.ReadAll(r.Body); strings.HasPrefix(string(asked), "SELECT uuid ") {
+			_, _ = io.WriteString(w, "0b9dd2a4-5f0c-4f0f-8a2f-6f3c0e5f2f11\n")
+		}
+	}))
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return server.Load(), nil }}
+	serve(ours)
+	present(ours)
+	front.StartTLS()
+	defer front.Close()
+	c := Config{URL: front.URL, TLS: &config.TLS{CAFile: write("ca.crt", ours.PEM), CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"),
+		ServerName: "clickhouse"}}
+	c.SetDefaults()
+	k := New(c)
+	store := func() error {
+		k.http.CloseIdleConnections()
+		return k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"})
+	}
+	good := func() { serve(ours); present(ours) }
+	for _, step := range []struct {
+		name   string
+		change func()
+		want   string
+	}{
+		{"all is well", good, ""},
+		{"the server's is expired", func() { serve(ours, natstest.Expired) }, "(ClickHouse's certificate is expired or not valid yet: renew it)"},
+		{"the server's is another's", func() { serve(strangers) }, "(ClickHouse's certificate is not signed by the authority that is to be trusted)"},
+		{"they are renewed", good, ""},
+		{"the client's is expired", func() { present(ours, natstest.Expired) }, "client certificate"},
+		{"the client's is another's", func() { present(strangers) }, "client certificate"},
+		{"they are renewed again", good, ""},
+	} {
+		step.change()
+		err := store()
+		var refused *sink.Refusal
+		if step.want == "" && err != nil || step.want != "" && (err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), step.want)) {
+			t.Errorf("%s: %v; %q is wanted in it", step.name, err, step.want)
+		}
 	}
 }

@@ -39,7 +39,8 @@ func TestSinksWithBlocksThatAreKilledLoseNothingAndStoreNothingTwice(t *testing.
 		}
 	}))
 	t.Cleanup(front.Close)
-	run(t, js.Conn().ConnectedUrl(), clickhouse.URL(), "").stop() // it makes the tables, which may take longer than a sink below waits
+	// It makes the consumer, and the tables, which may take longer than a sink below waits.
+	run(t, js.Conn().ConnectedUrl(), clickhouse.URL(), "ackWait: 1s\n").stop()
 	file := func(blocks string) string {
 		return write(t, fmt.Sprintf("nats: {urls: ['%s']}\nackWait: 1s\nhttp: {address: '-'}\nclickhouse: {url: '%s', timeout: 5s}\n%s",
 			js.Conn().ConnectedUrl(), front.URL, blocks))
