@@ -156,8 +156,8 @@ func (c *Connection) bring(ctx context.Context, d desired, stream jetstream.Stre
 	if capacity.Exceeded(err) && len(p.changed) == signatures {
 		// A server that has reserved more than it has refuses any change. What is there is as it is to be but for who owns it, which
 		// collectors tell by namespace and name.
-		o.kept = append(o.kept, fmt.Sprintf("it does not say yet that it is this FlowCollector's: the server refuses any change while more is reserved "+
-			"than it has room for (%v); remove what earlier fleets left, or give JetStream more room", err))
+		o.kept = append(o.kept, "it does not say yet that it is this FlowCollector's: the server refuses any change while more is reserved than it "+
+			"has room for; remove what earlier fleets left, or give JetStream more room")
 		return o, nil
 	}
 	if err != nil {
