@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/share"
 )
 
@@ -95,7 +96,7 @@ func (f *serverFlags) withProperties(ctx context.Context, do func([]property) er
 		defer js.Conn().Close()
 		found, err := propertiesOn(ctx, js, f.timeout)
 		if err != nil {
-			return fmt.Errorf("listing the streams of %s: %w", js.Conn().ConnectedUrlRedacted(), err)
+			return fmt.Errorf("listing the streams of %s: %w", js.Conn().ConnectedUrlRedacted(), connect.Denied(js.Conn(), err))
 		}
 		for _, p := range found { // two sections may name one server
 			if !slices.ContainsFunc(all, func(o property) bool {
@@ -168,7 +169,7 @@ func removeFleet(ctx context.Context, out io.Writer, all []property, fleet strin
 	var failed []error
 	for _, p := range all {
 		if err := p.js.DeleteStream(ctx, p.info.Config.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-			failed = append(failed, fmt.Errorf("deleting %s %s: %w", p.kind, printable(p.name), err))
+			failed = append(failed, fmt.Errorf("deleting %s %s: %w", p.kind, printable(p.name), connect.Denied(p.js.Conn(), err)))
 			continue
 		}
 		_, _ = fmt.Fprintf(out, "deleted %s %s\n", p.kind, printable(p.name))

@@ -18,6 +18,12 @@ func leftBehind(t *testing.T, s *natstest.Server, bucket, stream, namespace, nam
 	if err != nil {
 		t.Fatal(err)
 	}
+	signed(t, js, bucket, stream, namespace, name)
+	return js
+}
+
+func signed(t *testing.T, js jetstream.JetStream, bucket, stream, namespace, name string) {
+	t.Helper()
 	metadata := map[string]string{share.MetadataNamespace: namespace, share.MetadataName: name, share.MetadataUID: "uid-" + name}
 	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, Metadata: metadata}); err != nil {
 		t.Fatal(err)
@@ -25,7 +31,6 @@ func leftBehind(t *testing.T, s *natstest.Server, bucket, stream, namespace, nam
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream, Subjects: []string{stream + ".>"}, Metadata: metadata}); err != nil {
 		t.Fatal(err)
 	}
-	return js
 }
 
 func TestWhatFleetsLeftBehindIsListedAndRemoved(t *testing.T) {
@@ -73,6 +78,36 @@ func TestWhatFleetsLeftBehindIsListedAndRemoved(t *testing.T) {
 	}
 	if left := streams(); strings.Contains(left, "edge") || !strings.Contains(left, "KV_flowfleet-flows-core") || !strings.Contains(left, "orders") {
 		t.Errorf("left are %s", left)
+	}
+}
+
+func TestACommandThatNATSDoesNotPermitNamesTheSubjectToGrant(t *testing.T) {
+	const bucket, stream = "flowfleet-flows-edge", "flows-flows-edge"
+	for _, c := range []struct {
+		about   string
+		granted []string // beside what the others have
+		args    []string
+		subject string
+	}{
+		{"listing fleets", nil, []string{"fleets", "list"}, "$JS.API.STREAM.LIST"},
+		{"removing a fleet", []string{"$JS.API.STREAM.LIST"}, []string{"fleets", "remove", "flows/edge", "--yes"}, "$JS.API.STREAM.DELETE." + stream},
+		{"templates", nil, []string{"templates", "list", "--bucket", bucket}, "$JS.API.STREAM.INFO.KV_" + bucket},
+		{"flows", nil, []string{"tail", "--stream", stream}, "$JS.API.CONSUMER.CREATE." + stream},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			t.Parallel()
+			s := natstest.Start(t, natstest.As(append([]string{"$JS.API.INFO"}, c.granted...)))
+			js, err := jetstream.New(s.Connect(nats.UserInfo("admin", "admin")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			signed(t, js, bucket, stream, "flows", "edge")
+			server := strings.Replace(s.URL(), "nats://", "nats://fleet:secret@", 1)
+			_, err = execute(t, "", append(c.args, "--server", server, "--timeout", "1s")...)
+			if err == nil || !strings.Contains(err.Error(), `Permissions Violation for Publish to "`+c.subject) || !strings.Contains(err.Error(), "grant it") {
+				t.Errorf("it says %v, where %s is to be granted", err, c.subject)
+			}
+		})
 	}
 }
 

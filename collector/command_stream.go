@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/publish"
 )
@@ -46,8 +47,8 @@ func (f *serverFlags) follow(ctx context.Context, purpose string,
 		}
 	}
 	if err != nil {
-		js.Conn().Close()
-		return nil, err
+		defer js.Conn().Close()
+		return nil, connect.Denied(js.Conn(), err)
 	}
 	return followed, nil
 }

@@ -196,7 +196,7 @@ func newTemplatesCommand() *cobra.Command {
 	return group(command, list, show, remove)
 }
 
-func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, jetstream.KeyValue) error) error {
+func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, jetstream.KeyValue) error) (err error) {
 	c, err := f.load()
 	if err != nil {
 		return err
@@ -206,6 +206,7 @@ func (f *serverFlags) withBucket(ctx context.Context, do func(context.Context, j
 		return err
 	}
 	defer js.Conn().Close()
+	defer func() { err = connect.Denied(js.Conn(), err) }()
 	if c.Templates.Bucket, err = f.bucketOf(ctx, js, c); err != nil {
 		return err
 	}

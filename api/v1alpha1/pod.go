@@ -76,7 +76,7 @@ type Pod struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// securityContext of the pods. The default meets the restricted Pod Security standard, and so does everything that can be set.
-	// Sinks whose FlowSink sets nothing in it have that of their FlowCollector.
+	// Sinks whose FlowSink sets nothing in it have that of their FlowCollector, without its seLinuxOptions.
 	// +optional
 	SecurityContext SecurityContext `json:"securityContext,omitzero"`
 

@@ -134,6 +134,11 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 		{"other nodes before other pods", `pod: {priorityClassName: important}`, `{"pod":{"nodeSelector":{"a":"b"}}}`, "spec.pod.nodeSelector"},
 		{"all room of a node before other pods", `pod: {priorityClassName: important}`, `{"resources":{"requests":{"cpu":"64"}}}`, "spec.resources"},
 		{"a node's room many times before other pods", `pod: {priorityClassName: important}`, `{"replicas":50}`, "spec.resources"},
+		{"more room of a node before other pods, for blocks", `pod: {priorityClassName: important}`, `{"blocks":{}}`, "spec.resources"},
+		{"more room of a node before other pods, for larger blocks", `pod: {priorityClassName: important}, blocks: {maxBytes: 1Mi}`, `{"blocks":{"maxBytes":"8Mi"}}`, "spec.resources"},
+		{"more room of a node before other pods, for more blocks", `pod: {priorityClassName: important}, blocks: {}`, `{"workers":256}`, "spec.resources"},
+		{"more blocks in the room that is given", `pod: {priorityClassName: important}, resources: {requests: {memory: 1Gi}}, blocks: {}`, `{"workers":256,"blocks":{"maxBytes":"8Mi"}}`, ""},
+		{"more messages at a time before other pods", `pod: {priorityClassName: important}`, `{"workers":256}`, ""},
 		{"another's files by their user", `pod: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}`, `{"pod":{"securityContext":{"runAsUser":1000}}}`, "spec.pod.securityContext"},
 		{"more room behind other pods", `replicas: 1`, `{"replicas":5,"resources":{"requests":{"cpu":"64"}},"pod":{"tolerations":[{"operator":"Exists"}]}}`, ""},
 	} {

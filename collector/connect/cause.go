@@ -1,7 +1,9 @@
 package connect
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/nats-io/nats.go"
 )
@@ -17,6 +19,16 @@ func Cause(nc *nats.Conn, err error) error {
 		return &unconnected{request: err, why: why}
 	}
 	return err
+}
+
+// Denied adds to the error of a request that got no answer in time what the server last said that the connection's user may not do, and
+// what to do about it: a server does not answer a request that it does not permit. nil, and any other err, stays.
+func Denied(nc *nats.Conn, err error) error {
+	last := nc.LastError()
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) || !errors.Is(last, nats.ErrPermissionViolation) {
+		return err
+	}
+	return fmt.Errorf("%w: %w (%s)", err, last, hint(last))
 }
 
 // Why returns what the last attempt to connect ran into; nil where a server is connected, and where no attempt has failed yet.

@@ -7,6 +7,8 @@ import (
 	"maps"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/capacity"
 )
 
 // attempts is how often something is looked at that others create or delete at the same time.
@@ -121,6 +123,7 @@ func (c *Connection) bring(ctx context.Context, d desired, stream jetstream.Stre
 		}
 		d.owner.sign(p.config.Metadata)
 	}
+	signatures := len(p.changed)
 	d.settle(p)
 	o.managed = r != unowned
 	o.kept = p.kept
@@ -150,6 +153,13 @@ func (c *Connection) bring(ctx context.Context, d desired, stream jetstream.Stre
 		return o, refused
 	}
 	info, err := c.update(ctx, d, p.config)
+	if capacity.Exceeded(err) && len(p.changed) == signatures {
+		// A server that has reserved more than it has refuses any change. What is there is as it is to be but for who owns it, which
+		// collectors tell by namespace and name.
+		o.kept = append(o.kept, "it does not say yet that it is this FlowCollector's: the server refuses any change while more is reserved than it "+
+			"has room for; remove what earlier fleets left, or give JetStream more room")
+		return o, nil
+	}
 	if err != nil {
 		return o, err
 	}

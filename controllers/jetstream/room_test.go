@@ -1,11 +1,14 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -76,6 +79,41 @@ func TestAnAccountsLimitIsFittedToo(t *testing.T) {
 	bucket, stream := openSizes()
 	mustBucket(t, c, edge, bucket, false)
 	mustStream(t, c, edge, stream, false)
+}
+
+// overReserved is JetStream of servers that have reserved more than they have, as those of a cluster may: they refuse any change, also of
+// metadata only.
+type overReserved struct{ jetstream.JetStream }
+
+func (overReserved) UpdateStream(context.Context, jetstream.StreamConfig) (jetstream.Stream, error) {
+	return nil, &jetstream.APIError{Code: 500, ErrorCode: 10047, Description: "insufficient storage resources available"}
+}
+
+func TestAFleetThatIsMadeAgainIsReadyWhereThereIsNoRoomToSignWhatItHas(t *testing.T) {
+	s := natstest.Start(t)
+	c := open(t, s.URL())
+	bucket, stream := openSizes()
+	mustBucket(t, c, edge, bucket, false)
+	mustStream(t, c, edge, stream, false)
+	again, room := edge, c.js
+	again.UID = "uid-2"
+	c.js = overReserved{room}
+	b, st := mustBucket(t, c, again, bucket, false), mustStream(t, c, again, stream, false)
+	for what, kept := range map[string][]string{"bucket": b.Kept, "stream": st.Kept} {
+		if len(kept) != 1 || !strings.Contains(kept[0], "give JetStream more room") {
+			t.Errorf("%s: kept %q", what, kept)
+		}
+	}
+	if len(b.Changed)+len(st.Changed) > 0 || !b.Managed || !st.Managed {
+		t.Errorf("changed %v and %v, managed %t and %t", b.Changed, st.Changed, b.Managed, st.Managed)
+	}
+	if _, err := c.EnsureStream(background(t), again, flows(func(c *config.Stream) { c.MaxAge = config.Duration(1000 * time.Hour) }), false); err == nil {
+		t.Error("a setting that was refused is no error")
+	}
+	c.js = room
+	if changed := mustStream(t, c, again, stream, false).Changed; len(changed) != 1 || !strings.Contains(changed[0], "taken over") {
+		t.Errorf("with room: %v", changed)
+	}
 }
 
 func TestAClusterWithoutRoomIsNotSaidToHaveTooFewServers(t *testing.T) {

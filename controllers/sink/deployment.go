@@ -81,6 +81,8 @@ func (s *Sink) podSpec() *v1alpha1.Pod {
 	out := s.Sink.Spec.Pod
 	if out.SecurityContext == (v1alpha1.SecurityContext{}) {
 		out.SecurityContext = s.Collector.Spec.Collector.SecurityContext
+		// Collectors have them for what is given to collectors, and sinks may run images that these may not.
+		out.SecurityContext.SELinuxOptions = nil
 	}
 	if len(out.ImagePullSecrets) == 0 {
 		out.ImagePullSecrets = s.Collector.Spec.Collector.ImagePullSecrets

@@ -131,6 +131,28 @@ func TestFilesThatTheConfigurationNamesAreMounted(t *testing.T) {
 	}
 }
 
+func TestSinksRunAsTheUserOfTheirCollectorsAndNotWithTheirSELinuxOptions(t *testing.T) {
+	s := read(t, "minimal")
+	user := int64(1234)
+	s.Collector.Spec.Collector.SecurityContext = v1alpha1.SecurityContext{RunAsUser: &user, SELinuxOptions: &v1alpha1.SELinuxOptions{Type: "spc_t"}}
+	for about, own := range map[string]*v1alpha1.SELinuxOptions{"theirs": nil, "their own": {Type: "container_t"}} {
+		s.Sink.Spec.Pod.SecurityContext.SELinuxOptions = own
+		d, err := s.Deployment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch security := d.Spec.Template.Spec.SecurityContext; {
+		case own == nil && (security.SELinuxOptions != nil || *security.RunAsUser != user):
+			t.Errorf("%s: %+v of the user %d", about, security.SELinuxOptions, *security.RunAsUser)
+		case own != nil && *security.SELinuxOptions.Type != own.Type:
+			t.Errorf("%s: %+v", about, security.SELinuxOptions)
+		}
+	}
+	if s.Collector.Spec.Collector.SecurityContext.SELinuxOptions == nil {
+		t.Error("the FlowCollector lost its own")
+	}
+}
+
 func TestPodsAreReplacedForWhatSinksReadAtTheirStartAndForNothingElse(t *testing.T) {
 	annotation := func(change func(*Sink)) string {
 		s := read(t, "complete")
