@@ -239,7 +239,7 @@ func (s *Store) complete(w where, now int64) bool {
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
 	s.news.known(t, theirs)
-	rows, ahead, changed := merge(t.entries(), theirs)
+	rows, ahead, changed := merge(t.entries(), theirs, func(was, is *Entry) { e.tookOver(t, was, is, now) })
 	limit := s.limits.Load().Rows
 	if t.other() {
 		limit = s.limits.Load().Others.Rows

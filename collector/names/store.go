@@ -56,6 +56,8 @@ const (
 	RefusedRoom
 	// RefusedEmpty: it says nothing.
 	RefusedEmpty
+	// Contested: devices that share the address and the domain name the number differently. It has no name.
+	Contested
 )
 
 // Store holds the tables of all exporters. It is safe for concurrent use.
@@ -119,25 +121,37 @@ func (s *Store) Find(a netip.Addr) *Exporter {
 
 // Learn takes a row from an exporter, announced in a message with an export time (seconds since 1970) and received at now
 // (nanoseconds since 1970). Of two rows of one number the one that was exported later counts; one that is older by more than a
-// minute comes from an exporter whose clock went back, and counts at once.
+// minute comes from an exporter whose clock went back, and counts at once. Nothing tells such a row from another device's, see LearnFrom.
 func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
+	return s.learnFrom(unknownPort, k, r, exported, now)
+}
+
+// LearnFrom is Learn of a row that came from a UDP port. Where ports name a number differently in turn, it has no name: two that name it twice
+// each, within an hour. That ends when for an hour or two only one name was said.
+func (s *Store) LearnFrom(port uint16, k Key, r Row, exported uint64, now int64) Result {
+	return s.learnFrom(int(port), k, r, exported, now)
+}
+
+func (s *Store) learnFrom(port int, k Key, r Row, exported uint64, now int64) Result {
 	if r.Empty() {
 		return RefusedEmpty
 	}
-	result := s.learn(k, r, exported, now)
+	result := s.learn(k, r, port, exported, now)
 	if result == RefusedRoom && s.full(k.Table, r.size()) && s.makeRoom(k.Table, now) {
-		result = s.learn(k, r, exported, now)
+		result = s.learn(k, r, port, exported, now)
 	}
 	switch result {
 	case RefusedRoom:
 		s.figures.refused[RefusedFull].Add(1)
 	case Stale:
 		s.figures.refused[RefusedStale].Add(1)
+	case Contested:
+		s.figures.refused[RefusedContested].Add(1)
 	}
 	return result
 }
 
-func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
+func (s *Store) learn(k Key, r Row, port int, exported uint64, now int64) Result {
 	e := s.exporter(k.Scope.Exporter, now, now, roomForExporters)
 	if e == nil {
 		return RefusedRoom
@@ -148,7 +162,7 @@ func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
 	if e.gone.Load() {
 		return RefusedRoom
 	}
-	return e.learn(k, r, template.StampOf(exported), now)
+	return e.learn(k, r, port, template.StampOf(exported), now)
 }
 
 const (
@@ -221,6 +235,7 @@ func (s *Store) expire(now int64) {
 	for _, e := range s.all() {
 		e.mu.Lock()
 		for at, t := range e.tables.all() {
+			t.expireTurns(now, &s.chunks)
 			if t.wanted != nil && now-t.wanted.came > wantedAge {
 				s.chunks.unwait(t.wanted.Pages, where{Scope{e.address, at.domain}, at.table})
 				t.wanted = nil
