@@ -183,7 +183,23 @@ func (f *fleet) sync() {
 		}
 	}
 	for _, c := range f.collectors {
+		c.want()
 		c.decoder.Tick(f.now)
+	}
+}
+
+// want asks the bucket for what memory lacks of it.
+func (c *collector) want() {
+	if c.cut {
+		return
+	}
+	pages := names.BucketPages{Store: c.names}
+	for wanted := pages.Wants(100, c.fleet.now); len(wanted) > 0; wanted = pages.Wants(100, c.fleet.now) {
+		for _, key := range wanted {
+			if name := share.EncodeKey(key); c.fleet.bucket[name].value != nil {
+				c.take(name)
+			}
+		}
 	}
 }
 

@@ -150,6 +150,15 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 	return true
 }
 
+// Wants are up to so many pages that tables wait for, each once a minute: a page that the bucket had before is not written again when a table
+// gets back rows that it had, so that nothing brings it to those who have let go of it.
+func (b BucketPages) Wants(most int, now int64) (keys []template.Key) {
+	for _, hash := range b.chunks.ask(most, now) {
+		keys = append(keys, pageKey(hash))
+	}
+	return keys
+}
+
 // Forget does nothing: a page that a table has is written again when the bucket is listed.
 func (b BucketPages) Forget(template.Key) {}
 

@@ -90,7 +90,7 @@ func NewStore(limits Limits, ttl time.Duration) *Store {
 	if ttl == 0 {
 		s.ttl = 1<<63 - 1
 	}
-	s.chunks.byHash, s.chunks.waiting = make(map[Hash]*chunk), make(map[Hash][]where)
+	s.chunks.byHash, s.chunks.waiting = make(map[Hash]*chunk), make(map[Hash]*awaited)
 	s.limits.Store(&limits)
 	s.said.Store(&saidNow{})
 	return s
