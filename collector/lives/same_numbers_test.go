@@ -107,3 +107,116 @@ func TestDevicesThatNumberInterfacesDifferentlyNameNoFlow(t *testing.T) {
 		})
 	}
 }
+
+// What one device says of an interface holds from its next announcement on, in all collectors, whatever ports it says it from.
+func TestAnInterfaceThatIsRenamedIsNotContested(t *testing.T) {
+	ports := func(n int) []uint16 { return []uint16{1000, 2000}[:n] }
+	for name, test := range map[string]struct {
+		ports []uint16
+		// at are the collectors that hear the ports.
+		at [2]int
+		// moves: each announcement comes from other ports. stale: the second port says the former name once more.
+		moves, stale bool
+	}{
+		"one port":                                                     {ports: ports(1)},
+		"redundant supervisors":                                        {ports: ports(2), at: [2]int{0, 1}},
+		"redundant supervisors at one collector":                       {ports: ports(2)},
+		"a supervisor that says the old one at last":                   {ports: ports(2), stale: true},
+		"supervisors at two collectors, of which one says the old one": {ports: ports(2), at: [2]int{0, 1}, stale: true},
+		"ports that change":                                            {ports: ports(2), moves: true},
+		"ports that change, at two collectors":                         {ports: ports(2), at: [2]int{0, 1}, moves: true},
+		"ports that change, with old ones last":                        {ports: ports(2), moves: true, stale: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 3)
+			d := newTitled(0, "")
+			say := func(prefix string, i int) {
+				d.prefix, d.port = prefix, test.ports[i]
+				d.names(f.collectors[test.at[i]], "uplink")
+				f.wait(time.Second)
+			}
+			for minute := range 24 * 60 {
+				f.wait(time.Minute)
+				if minute%5 != 0 {
+					continue
+				}
+				prefix := fmt.Sprint("ge-", minute/35%3, "/")
+				for i := range test.ports {
+					if test.moves {
+						test.ports[i] += 2
+					}
+					if test.stale && i == 1 && minute%35 == 0 && minute > 0 {
+						say(fmt.Sprint("ge-", (minute/35+2)%3, "/"), 1)
+						f.wait(20 * time.Second)
+					}
+					say(prefix, i)
+				}
+				f.wait(30 * time.Second)
+				for i, c := range f.collectors {
+					if got := c.named(d); got.Name != prefix+"2" || got.Description != "uplink" {
+						t.Fatalf("minute %d: collector %d gives flows %q, %q, %v, want %s2", minute, i, got.Name, got.Description, got.Attributes, prefix)
+					}
+				}
+			}
+			if n := f.collectors[0].names.Refused()["contested"]; n > 0 && !test.stale {
+				t.Errorf("%d names are counted as contested", n)
+			}
+		})
+	}
+}
+
+// An exporter may have two tables that name one interface in two ways. The last one counts, and nothing is contested, whatever ports it uses.
+func TestAnExporterThatNamesAnInterfaceTwiceContestsNothing(t *testing.T) {
+	f := newFleet(t, 2)
+	d := newTitled(1000, "")
+	for n := range 50 {
+		f.wait(5 * time.Minute)
+		d.port = 1000 + uint16(n/5)
+		for _, d.prefix = range []string{"ge-0/0/", "uplink-"} {
+			d.names(f.collectors[n%2], "")
+		}
+		f.wait(time.Minute)
+		for i, c := range f.collectors {
+			if got := c.named(d); got.Name != "uplink-2" {
+				t.Fatalf("round %d: collector %d gives flows %q", n, i, got.Name)
+			}
+		}
+	}
+}
+
+// Devices that name interfaces alike and describe them differently keep the names, and lose the descriptions.
+func TestDevicesThatDescribeInterfacesDifferentlyKeepTheirNames(t *testing.T) {
+	f := newFleet(t, 3)
+	a, b := newTitled(1000, "ge-0/0/"), newTitled(2000, "ge-0/0/")
+	for n := range 60 {
+		f.wait(5 * time.Minute)
+		a.names(f.collectors[0], "to Berlin")
+		f.wait(30 * time.Second)
+		if n < 40 {
+			b.names(f.collectors[1], "to Bonn")
+		}
+		f.wait(time.Minute)
+		for i, c := range f.collectors {
+			got := c.named(a)
+			if got.Name != "ge-0/0/2" || n >= 4 && n < 40 && got.Description != "" || n >= 59 && got.Description != "to Berlin" {
+				t.Fatalf("round %d: collector %d gives flows %q, %q", n, i, got.Name, got.Description)
+			}
+		}
+	}
+}
+
+// A change that is taken back holds, also where the device says it from another port, as after a restart.
+func TestANameThatIsTakenBackHolds(t *testing.T) {
+	f := newFleet(t, 2)
+	d := newTitled(1000, "")
+	for n, prefix := range []string{"ge-0/0/", "uplink-", "ge-0/0/"} {
+		d.prefix, d.port = prefix, 1000+uint16(n)
+		d.names(f.collectors[0], "")
+		f.wait(time.Minute)
+		for i, c := range f.collectors {
+			if got := c.named(d); got.Name != prefix+"2" {
+				t.Fatalf("change %d: collector %d gives flows %q", n, i, got.Name)
+			}
+		}
+	}
+}

@@ -231,37 +231,5 @@ func (t *tableRows) expireTurns(now int64, all *chunks) {
 	}
 }
 
-// contestedAs reports whether two rows of one number are contested in the same way.
-func (r *Row) contestedAs(o *Row) bool {
-	for _, kind := range [...]uint32{contestedName, contestedDescription} {
-		if r.contested(kind) != o.contested(kind) {
-			return false
-		}
-	}
-	return r.contested(contestedName) || r.contested(contestedDescription) && r.Name == o.Name
-}
-
-// both is what two collectors say of a contested number: everything, as of when it was last said.
-func (r Row) both(o *Row) Row {
-	for _, kind := range [...]uint32{contestedName, contestedDescription} {
-		if !r.contested(kind) || !o.contested(kind) {
-			continue
-		}
-		said := o.said(kind)
-		for _, a := range r.said(kind) {
-			if i := slices.IndexFunc(said, func(b Attribute) bool { return b.Text == a.Text }); i < 0 {
-				said = append(said, a)
-			} else if a.ID-said[i].ID < 1<<15 {
-				said[i].ID = a.ID
-			}
-		}
-		slices.SortFunc(said, func(a, b Attribute) int { // the latest first
-			return cmp.Or(cmp.Compare(int16(b.ID-a.ID), 0), cmp.Compare(a.Text, b.Text))
-		})
-		return o.merge(r).contest(kind, said[:min(len(said), mostSaid)])
-	}
-	return r
-}
-
 // sameTexts reports whether flows take the same of two rows.
 func (r *Row) sameTexts(o *Row) bool { return r.Name == o.Name && r.Description == o.Description }

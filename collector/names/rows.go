@@ -213,13 +213,6 @@ func merge(a, b []Entry, replaced func(was, is *Entry)) (out []Entry, ahead, cha
 			switch {
 			case ours.same(&theirs.Row):
 				ours.Stamp = max(ours.Stamp, theirs.Stamp)
-			case ours.contestedAs(&theirs.Row):
-				both := Entry{ours.Number, ours.both(&theirs.Row), max(ours.Stamp, theirs.Stamp)}
-				ahead, changed = ahead || !both.same(&theirs.Row), changed || !both.same(&ours.Row)
-				if ahead && !both.same(&theirs.Row) {
-					both.Stamp++
-				}
-				ours = both
 			case ours.Stamp > theirs.Stamp, ours.Stamp == theirs.Stamp && ours.greater(&theirs.Row):
 				ahead = true
 			default:
