@@ -188,7 +188,7 @@ func TestAnExporterThatNamesAnInterfaceTwiceContestsNothing(t *testing.T) {
 func TestDevicesThatDescribeInterfacesDifferentlyKeepTheirNames(t *testing.T) {
 	f := newFleet(t, 3)
 	a, b := newTitled(1000, "ge-0/0/"), newTitled(2000, "ge-0/0/")
-	for n := range 60 {
+	for n := range 70 {
 		f.wait(5 * time.Minute)
 		a.names(f.collectors[0], "to Berlin")
 		f.wait(30 * time.Second)
@@ -198,7 +198,7 @@ func TestDevicesThatDescribeInterfacesDifferentlyKeepTheirNames(t *testing.T) {
 		f.wait(time.Minute)
 		for i, c := range f.collectors {
 			got := c.named(a)
-			if got.Name != "ge-0/0/2" || n >= 4 && n < 40 && got.Description != "" || n >= 59 && got.Description != "to Berlin" {
+			if got.Name != "ge-0/0/2" || n >= 4 && n < 40 && got.Description != "" || n >= 69 && got.Description != "to Berlin" {
 				t.Fatalf("round %d: collector %d gives flows %q, %q", n, i, got.Name, got.Description)
 			}
 		}

@@ -27,9 +27,10 @@ const (
 	turnsBytes = 300
 	// saidFor is for how long what was said of a number counts beside something else.
 	saidFor = int64(time.Hour)
-	// slot is how long the id of an attribute stands for; longestSlots is saidFor in slots.
+	// slot is how long the id of an attribute stands for; longestSlots is for how many of them what other collectors heard counts: an hour more
+	// than saidFor, as their clocks may be ahead or behind.
 	slot         = int64(30 * time.Minute)
-	longestSlots = uint16(saidFor / slot)
+	longestSlots = uint16(2 * saidFor / slot)
 )
 
 // Ports that are none.

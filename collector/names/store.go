@@ -127,7 +127,7 @@ func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
 }
 
 // LearnFrom is Learn of a row that came from a UDP port. Where ports name a number differently in turn, it has no name: two that name it twice
-// each, within an hour. That ends when for an hour or two only one name was said.
+// each, within an hour. That ends when only one name was said for two hours or so.
 func (s *Store) LearnFrom(port uint16, k Key, r Row, exported uint64, now int64) Result {
 	return s.learnFrom(int(port), k, r, exported, now)
 }
