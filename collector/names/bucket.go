@@ -267,6 +267,20 @@ func (s *Store) complete(w where, now int64) bool {
 	return changed
 }
 
+// Missed takes up to so many exporters that made room for others and sent flows or names since, as scopes without a version: the bucket may have
+// their names.
+func (b Manifests) Missed(most int) (out []template.Scope) {
+	for _, a := range b.absent.Missed(most) {
+		out = append(out, template.Scope{Exporter: a})
+	}
+	return out
+}
+
+// Welcome has a place for what the bucket has of an exporter that was missed, if there is room at now, nanoseconds since 1970.
+func (b Manifests) Welcome(scope template.Scope, now int64) {
+	b.exporter(scope.Exporter, now, now, roomForRestored)
+}
+
 // Forget drops a table that somebody deleted from the bucket.
 func (b Manifests) Forget(k template.Key) {
 	e := b.Find(k.Scope.Exporter)

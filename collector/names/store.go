@@ -74,6 +74,7 @@ type Store struct {
 
 	mu        sync.RWMutex
 	exporters map[netip.Addr]*Exporter
+	absent    template.Absent[netip.Addr]
 
 	expired atomic.Int64 // when expire last looked
 	// crowded is until when nobody is looked for who could make room: a flood of one kind leaves the others alone.
@@ -215,8 +216,12 @@ func (s *Store) exporter(a netip.Addr, heard, now int64, kind rooms) *Exporter {
 	e.heard.Store(heard)
 	s.exporters[a] = e
 	s.known.Add(1)
+	s.absent.Heard(a)
 	return e
 }
+
+// Miss notes that a flow came from an exporter of which the Store knows nothing.
+func (s *Store) Miss(a netip.Addr) { s.absent.Heard(a) }
 
 // expireEvery is how often tables that nobody says any more are looked for.
 const expireEvery = int64(time.Minute)
@@ -301,6 +306,7 @@ func (s *Store) makeRoomOfStrays(now int64) bool {
 // evict forgets an exporter. s.mu is held.
 func (s *Store) evict(e *Exporter) {
 	delete(s.exporters, e.address)
+	s.absent.Leave(e.address)
 	e.leave()
 	s.figures.evicted.Add(1)
 }
