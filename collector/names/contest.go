@@ -21,7 +21,7 @@ const (
 const (
 	// mostSaid bounds the texts of one number that are told apart; what is beyond takes the place of the one that was not said for longest.
 	mostSaid = 4
-	// maxTurns bounds the numbers of a table of which that is known; the last name of others counts.
+	// maxTurns bounds the numbers of an exporter of which that is known; the last name of others counts.
 	maxTurns = 4096
 	// turnsBytes is about what one takes in memory, without texts, which rows have too.
 	turnsBytes = 300
@@ -123,7 +123,7 @@ func (e *Exporter) hears(t *tableRows, number uint64, was, r *Row, from saying) 
 			continue
 		case contested:
 			return e.contested(t, key, was, r, from), true
-		case t.turn(key, was.textOf(kind), from, e.store):
+		case e.turn(t, key, was.textOf(kind), from):
 			var said []Attribute
 			for _, s := range t.turns[key].said {
 				if from.heard-s.heard <= saidFor {
@@ -150,7 +150,7 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, from sayin
 			}
 		}
 	}
-	t.turn(key, from.text, from, e.store)
+	e.turn(t, key, from.text, from)
 	now := slotOf(from.heard)
 	said := slices.DeleteFunc(was.said(key.kind), func(a Attribute) bool { return a.Text == back || a.Text == from.text || old(a.ID, now) })
 	merged := was.merge(*r)
@@ -158,7 +158,7 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, from sayin
 		said = append(said[max(0, len(said)-mostSaid+1):], Attribute{Enterprise: key.kind, ID: now, Text: from.text})
 		return merged.contest(key.kind, said)
 	}
-	t.forgetTurns(key, &e.store.chunks)
+	e.forgetTurns(t, key)
 	if key.kind == contestedName {
 		return *r
 	}
@@ -169,19 +169,20 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, from sayin
 // turn notes what is said of a number that was known as current, and reports whether ports say different things in turn: two texts in
 // a row came back, each from another port than the one before. One that comes back may be a change that was taken back. What one port says in
 // turn is its own, such as of two tables.
-func (t *tableRows) turn(key turnsKey, current string, from saying, s *Store) bool {
+func (e *Exporter) turn(t *tableRows, key turnsKey, current string, from saying) bool {
 	known := t.turns[key]
 	if known == nil {
-		if len(t.turns) >= maxTurns || s.chunks.size()+turnsBytes > s.limits.Load().Bytes {
+		if e.turns >= maxTurns || e.store.chunks.size()+turnsBytes > e.store.limits.Load().Bytes {
 			return false
 		}
+		e.turns++
 		known = &turns{last: saying{current, unknownPort, from.heard, 0}}
 		known.said = []saying{known.last}
 		if t.turns == nil {
 			t.turns = make(map[turnsKey]*turns)
 		}
 		t.turns[key] = known
-		s.chunks.addFresh(turnsBytes, false)
+		e.store.chunks.addFresh(turnsBytes, false)
 	}
 	at := slices.IndexFunc(known.said, func(o saying) bool { return o.text == from.text })
 	if at >= 0 && from.text != known.last.text && from.port >= 0 && late(from.exported, known.said[at].exported+1) {
@@ -210,24 +211,25 @@ func (t *tableRows) turn(key turnsKey, current string, from saying, s *Store) bo
 func (e *Exporter) tookOver(t *tableRows, was, is *Entry, now int64) {
 	for _, kind := range [...]uint32{contestedName, contestedDescription} {
 		if before, text := was.textOf(kind), is.textOf(kind); before != "" && text != "" && before != text {
-			t.turn(turnsKey{was.Number, kind}, before, saying{text, elsewhere, now, is.Stamp}, e.store)
+			e.turn(t, turnsKey{was.Number, kind}, before, saying{text, elsewhere, now, is.Stamp})
 			return // what describes another name is no turn
 		}
 	}
 }
 
-func (t *tableRows) forgetTurns(key turnsKey, all *chunks) {
+func (e *Exporter) forgetTurns(t *tableRows, key turnsKey) {
 	if _, ok := t.turns[key]; ok {
 		delete(t.turns, key)
-		all.addFresh(-turnsBytes, false)
+		e.turns--
+		e.store.chunks.addFresh(-turnsBytes, false)
 	}
 }
 
 // expireTurns forgets what was said of numbers so long ago that it does not count beside anything else.
-func (t *tableRows) expireTurns(now int64, all *chunks) {
+func (e *Exporter) expireTurns(t *tableRows, now int64) {
 	for key, known := range t.turns {
 		if now-known.last.heard > saidFor+slot {
-			t.forgetTurns(key, all)
+			e.forgetTurns(t, key)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type Exporter struct {
 
 	mu     sync.Mutex
 	tables tables
+	turns  int // of all tables
 }
 
 // Generation changes whenever Row may give another result.
@@ -167,6 +168,7 @@ func (e *Exporter) open(at place, l *Limits) bool {
 // drop lets go of a table. e.mu is held.
 func (e *Exporter) drop(at place, t *tableRows) {
 	e.store.news.forget(t)
+	e.turns -= len(t.turns)
 	e.tables.drop(at, t, &e.store.chunks)
 }
 

@@ -240,7 +240,7 @@ func (s *Store) expire(now int64) {
 	for _, e := range s.all() {
 		e.mu.Lock()
 		for at, t := range e.tables.all() {
-			t.expireTurns(now, &s.chunks)
+			e.expireTurns(t, now)
 			if t.wanted != nil && now-t.wanted.came > wantedAge {
 				s.chunks.unwait(t.wanted.Pages, where{Scope{e.address, at.domain}, at.table})
 				t.wanted = nil
