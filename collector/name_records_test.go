@@ -73,6 +73,10 @@ func TestChangesOfNamesArePublishedOnceWithTheTimeFromWhichTheyHold(t *testing.T
 	natstest.Eventually(t, "both know both", func() bool {
 		return a.metric("names_rows", "interfaces") == 2 && b.metric("names_rows", "interfaces") == 2
 	})
+	for _, c := range []*process{a, b} { // what is still to be handed on would go with what comes next
+		c.atRest()
+		natstest.Eventually(t, "it is handed on", func() bool { return c.metric("name_records_waiting") == 0 })
+	}
 
 	e.send(a.port, 2, interfaceNames("Te0/0/0", "Te0/0/2")...)
 	names = append(names, fmt.Sprintf("127.0.0.1 2 Te0/0/2@%d", e.now))

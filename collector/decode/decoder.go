@@ -117,6 +117,7 @@ type Decoder struct {
 	namer    namer
 	// now and received are Datagram.Moment and Received of the latest of sFlow.
 	now, received int64
+	port          uint16 // of its sender
 	// out is the sink, behind the namer where flows carry names.
 	out Sink
 	// heard is what learns of sFlow's interfaces; nil where nobody does.

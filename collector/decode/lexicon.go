@@ -125,8 +125,12 @@ func (n *namer) lexicon(r *flow.Record) *lexicon {
 		if known := n.store.Known(); known != l.known || l.exporter != nil {
 			l.known = known
 			// Others' first words change nothing for one that is still silent.
-			if found := n.store.Find(l.taught); found != l.exporter {
+			found := n.store.Find(l.taught)
+			if found != l.exporter {
 				l.exporter, l.seen, l.generation = found, 0, l.generation+1
+			}
+			if found == nil {
+				n.store.Miss(l.taught)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ var sampleFaults = [...]ledger.Counter{
 func (d *Decoder) decodeSFlow(in Datagram) {
 	d.now, d.received = in.Moment(), in.Received
 	source := flow.AddressFrom(in.Source.Addr())
-	d.namer.source = source
+	d.namer.source, d.port = source, in.Source.Port()
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
 		Interfaces: d.heard, Host: d.heardHost}
@@ -93,7 +93,7 @@ func rateSource(o *sflow.Options, rate uint64) netflow.RateSource {
 // learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.
 func (d *Decoder) learnInterface(agent netip.Addr, i sflow.Interface) {
 	row := names.Row{Name: d.namer.store.Text(i.Name), Speed: i.Speed}
-	d.namer.store.Learn(names.Key{Scope: agentScope(d.namer.source.Addr(), agent), Table: names.Interfaces, Number: uint64(i.Index)}, row,
+	d.namer.store.LearnFrom(d.port, names.Key{Scope: agentScope(d.namer.source.Addr(), agent), Table: names.Interfaces, Number: uint64(i.Index)}, row,
 		uint64(d.received/int64(time.Second)), d.now)
 }
 

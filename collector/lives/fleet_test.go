@@ -183,7 +183,40 @@ func (f *fleet) sync() {
 		}
 	}
 	for _, c := range f.collectors {
+		c.want()
 		c.decoder.Tick(f.now)
+	}
+}
+
+// want asks the bucket for what memory lacks of it.
+func (c *collector) want() {
+	if c.cut {
+		return
+	}
+	for _, store := range c.stores {
+		s, ok := store.(interface {
+			Missed(most int) []template.Scope
+			Welcome(scope template.Scope, now int64)
+		})
+		if !ok {
+			continue
+		}
+		for _, scope := range s.Missed(100) {
+			s.Welcome(scope, c.fleet.now)
+			for _, name := range slices.Sorted(maps.Keys(c.fleet.bucket)) {
+				if key, err := share.DecodeKey(name); err == nil && key.Scope.Exporter == scope.Exporter && key.Family != template.FamilyPage {
+					c.take(name)
+				}
+			}
+		}
+	}
+	pages := names.BucketPages{Store: c.names}
+	for wanted := pages.Wants(100, c.fleet.now); len(wanted) > 0; wanted = pages.Wants(100, c.fleet.now) {
+		for _, key := range wanted {
+			if name := share.EncodeKey(key); c.fleet.bucket[name].value != nil {
+				c.take(name)
+			}
+		}
 	}
 }
 

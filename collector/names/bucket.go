@@ -150,6 +150,15 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 	return true
 }
 
+// Wants are up to so many pages that tables wait for, each once a minute: a page that the bucket had before is not written again when a table
+// gets back rows that it had, so that nothing brings it to those who have let go of it.
+func (b BucketPages) Wants(most int, now int64) (keys []template.Key) {
+	for _, hash := range b.chunks.ask(most, now) {
+		keys = append(keys, pageKey(hash))
+	}
+	return keys
+}
+
 // Forget does nothing: a page that a table has is written again when the bucket is listed.
 func (b BucketPages) Forget(template.Key) {}
 
@@ -239,7 +248,7 @@ func (s *Store) complete(w where, now int64) bool {
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
 	s.news.known(t, theirs)
-	rows, ahead, changed := merge(t.entries(), theirs)
+	rows, ahead, changed := merge(t.entries(), theirs, func(was, is *Entry) { e.tookOver(t, was, is, now) })
 	limit := s.limits.Load().Rows
 	if t.other() {
 		limit = s.limits.Load().Others.Rows
@@ -256,6 +265,20 @@ func (s *Store) complete(w where, now int64) bool {
 		s.soil(e, at, t, now)
 	}
 	return changed
+}
+
+// Missed takes up to so many exporters that made room for others and sent flows or names since, as scopes without a version: the bucket may have
+// their names.
+func (b Manifests) Missed(most int) (out []template.Scope) {
+	for _, a := range b.absent.Missed(most) {
+		out = append(out, template.Scope{Exporter: a})
+	}
+	return out
+}
+
+// Welcome has a place for what the bucket has of an exporter that was missed, if there is room at now, nanoseconds since 1970.
+func (b Manifests) Welcome(scope template.Scope, now int64) {
+	b.exporter(scope.Exporter, now, now, roomForRestored)
 }
 
 // Forget drops a table that somebody deleted from the bucket.

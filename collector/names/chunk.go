@@ -48,8 +48,15 @@ type chunks struct {
 
 	mu      sync.Mutex
 	byHash  map[Hash]*chunk
-	waiting map[Hash][]where // tables whose manifest has a page that has not come
-	strays  []*chunk         // those without a user, the longest there first; some have found one since
+	waiting map[Hash]*awaited
+	strays  []*chunk // those without a user, the longest there first; some have found one since
+}
+
+// awaited is a page that has not come, of the manifests of tables.
+type awaited struct {
+	tables []where
+	// asked is when the bucket was asked for it, 0 where it was not.
+	asked int64
 }
 
 // where is a table.
@@ -104,8 +111,13 @@ func (c *chunks) useAll(hashes []Hash, w where) []*chunk {
 	for _, h := range hashes {
 		known := c.byHash[h]
 		if known == nil {
-			if list, ok := c.waiting[h]; (ok || len(c.waiting) < maxWaiting) && !slices.Contains(list, w) {
-				c.waiting[h] = append(list, w)
+			page := c.waiting[h]
+			if page == nil && len(c.waiting) < maxWaiting {
+				page = &awaited{}
+				c.waiting[h] = page
+			}
+			if page != nil && !slices.Contains(page.tables, w) {
+				page.tables = append(page.tables, w)
 			}
 			return nil
 		}
@@ -122,10 +134,12 @@ func (c *chunks) unwait(hashes []Hash, w where) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, h := range hashes {
-		if list := slices.DeleteFunc(c.waiting[h], func(o where) bool { return o == w }); len(list) == 0 {
+		page := c.waiting[h]
+		if page == nil {
+			continue
+		}
+		if page.tables = slices.DeleteFunc(page.tables, func(o where) bool { return o == w }); len(page.tables) == 0 {
 			delete(c.waiting, h)
-		} else {
-			c.waiting[h] = list
 		}
 	}
 }
@@ -152,8 +166,30 @@ func (c *chunks) arrive(hash Hash, rows []Entry, other bool, now int64) []where 
 		c.strays = append(c.strays, stray)
 		c.stray.Store(int64(len(c.strays)))
 	}
-	out := c.waiting[hash]
+	page := c.waiting[hash]
+	if page == nil {
+		return nil
+	}
 	delete(c.waiting, hash)
+	return page.tables
+}
+
+// askAgain is how often the bucket is asked for a page that did not come. It comes with the next listing, too, if the bucket has it.
+const askAgain = int64(time.Minute)
+
+// ask returns up to so many pages that tables wait for, of which the bucket was not asked lately.
+func (c *chunks) ask(most int, now int64) (out []Hash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for hash, page := range c.waiting {
+		if len(out) == most {
+			break
+		}
+		if page.asked == 0 || now-page.asked >= askAgain {
+			page.asked = max(now, 1)
+			out = append(out, hash)
+		}
+	}
 	return out
 }
 

@@ -23,6 +23,7 @@ type Exporter struct {
 
 	mu     sync.Mutex
 	tables tables
+	turns  int // of all tables
 }
 
 // Generation changes whenever Row may give another result.
@@ -48,7 +49,7 @@ func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 	defer e.mu.Unlock()
 	var row *Row
 	if own := e.tables.get(place{domain, t}); own != nil {
-		if row = own.find(number); row != nil && row.Name != "" {
+		if row = own.find(number); row != nil && (row.Name != "" || row.contested(contestedName)) {
 			return row
 		}
 	}
@@ -64,7 +65,7 @@ func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 }
 
 // learn takes a row, see Store.Learn. e.mu is held.
-func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
+func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result {
 	at := place{k.Scope.Domain, k.Table}
 	t := e.tables.get(at)
 	if t == nil {
@@ -84,6 +85,13 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 			merged.Attributes = was.Attributes
 		} // else what the rest of the row was about had the number before
 		known := t.stamp(k.Number)
+		contested := false
+		if !t.other() {
+			var row Row
+			if row, contested = e.hears(t, k.Number, was, &r, saying{port: port, heard: now, exported: stamp}); contested {
+				merged, result = row, Contested
+			}
+		}
 		switch {
 		case was.same(&merged):
 			t.heard = now
@@ -91,8 +99,11 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 				t.refresh = true
 				e.store.soil(e, at, t, now)
 			}
+			if contested {
+				return Contested
+			}
 			return Refreshed
-		case late(stamp, known):
+		case !contested && late(stamp, known):
 			return Stale
 		}
 		stamp = max(stamp, known+1)
@@ -103,7 +114,9 @@ func (e *Exporter) learn(k Key, r Row, stamp Stamp, now int64) Result {
 	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
 	e.tables.put(at, t)
 	t.heard = now
-	e.store.news.note(t, k.Number, result)
+	if was == nil || result != Contested || !was.sameTexts(&merged) {
+		e.store.news.note(t, k.Number, result)
+	}
 	e.changed(t)
 	if len(t.fresh) >= compactRows {
 		t.set(t.entries(), &e.store.chunks)
@@ -155,6 +168,7 @@ func (e *Exporter) open(at place, l *Limits) bool {
 // drop lets go of a table. e.mu is held.
 func (e *Exporter) drop(at place, t *tableRows) {
 	e.store.news.forget(t)
+	e.turns -= len(t.turns)
 	e.tables.drop(at, t, &e.store.chunks)
 }
 

@@ -101,7 +101,7 @@ func (n *news) note(t *tableRows, number uint64, r Result) {
 		return
 	}
 	if _, is := t.news[number]; is {
-		if r == Reassigned {
+		if r == Reassigned || r == Contested {
 			n.lost[LostReplaced].Add(1)
 		}
 		return

@@ -35,13 +35,24 @@ func NewRecord(scope Scope, t Table, e *Entry, now int64) Record {
 		if r.Attributes == nil {
 			r.Attributes = make(map[string]string)
 		}
-		name := element.Name(true, a.Enterprise, a.ID) // those that vendors put in NetFlow v9 have ids that IPFIX has no place for
+		word := attributeWord(a)
+		name := word
 		for n := 2; r.Attributes[name] != ""; n++ {
-			name = fmt.Sprintf("%s#%d", element.Name(true, a.Enterprise, a.ID), n)
+			name = fmt.Sprintf("%s#%d", word, n)
 		}
 		r.Attributes[name] = a.Text
 	}
 	return r
+}
+
+func attributeWord(a Attribute) string {
+	switch a.Enterprise {
+	case contestedName:
+		return "contested_name"
+	case contestedDescription:
+		return "contested_description"
+	}
+	return element.Name(true, a.Enterprise, a.ID) // those that vendors put in NetFlow v9 have ids that IPFIX has no place for
 }
 
 const (

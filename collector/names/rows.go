@@ -34,6 +34,8 @@ type tableRows struct {
 	// news are the numbers of rows that are to be handed on, and newsTold that they will be.
 	news     map[uint64]struct{}
 	newsTold bool
+	// turns are what is said of numbers that have several names, see contest.go.
+	turns map[turnsKey]*turns
 }
 
 // restored is a manifest that came from the bucket.
@@ -99,6 +101,8 @@ func (t *tableRows) forgetFresh(all *chunks) {
 // drop lets go of all rows.
 func (t *tableRows) drop(all *chunks) {
 	t.forgetFresh(all)
+	all.addFresh(-int64(len(t.turns))*turnsBytes, false)
+	t.turns = nil
 	all.release(t.chunks)
 	t.chunks, t.count, t.bytes = nil, 0, 0
 }
@@ -195,8 +199,8 @@ func (m *Manifest) newest() Stamp {
 }
 
 // merge returns the rows of a and b, which are in the order of their numbers, the later one of each number. ahead reports that a
-// has what b lacks, changed that b has what a lacks.
-func merge(a, b []Entry) (out []Entry, ahead, changed bool) {
+// has what b lacks, changed that b has what a lacks. replaced is told of each row of b that takes the place of another one.
+func merge(a, b []Entry, replaced func(was, is *Entry)) (out []Entry, ahead, changed bool) {
 	out = make([]Entry, 0, max(len(a), len(b)))
 	for len(a) > 0 && len(b) > 0 {
 		switch {
@@ -212,6 +216,7 @@ func merge(a, b []Entry) (out []Entry, ahead, changed bool) {
 			case ours.Stamp > theirs.Stamp, ours.Stamp == theirs.Stamp && ours.greater(&theirs.Row):
 				ahead = true
 			default:
+				replaced(&ours, &theirs)
 				ours, changed = theirs, true
 			}
 			out, a, b = append(out, ours), a[1:], b[1:]

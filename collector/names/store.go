@@ -56,6 +56,8 @@ const (
 	RefusedRoom
 	// RefusedEmpty: it says nothing.
 	RefusedEmpty
+	// Contested: devices that share the address and the domain name the number differently. It has no name.
+	Contested
 )
 
 // Store holds the tables of all exporters. It is safe for concurrent use.
@@ -72,6 +74,7 @@ type Store struct {
 
 	mu        sync.RWMutex
 	exporters map[netip.Addr]*Exporter
+	absent    template.Absent[netip.Addr]
 
 	expired atomic.Int64 // when expire last looked
 	// crowded is until when nobody is looked for who could make room: a flood of one kind leaves the others alone.
@@ -88,7 +91,7 @@ func NewStore(limits Limits, ttl time.Duration) *Store {
 	if ttl == 0 {
 		s.ttl = 1<<63 - 1
 	}
-	s.chunks.byHash, s.chunks.waiting = make(map[Hash]*chunk), make(map[Hash][]where)
+	s.chunks.byHash, s.chunks.waiting = make(map[Hash]*chunk), make(map[Hash]*awaited)
 	s.limits.Store(&limits)
 	s.said.Store(&saidNow{})
 	return s
@@ -119,25 +122,37 @@ func (s *Store) Find(a netip.Addr) *Exporter {
 
 // Learn takes a row from an exporter, announced in a message with an export time (seconds since 1970) and received at now
 // (nanoseconds since 1970). Of two rows of one number the one that was exported later counts; one that is older by more than a
-// minute comes from an exporter whose clock went back, and counts at once.
+// minute comes from an exporter whose clock went back, and counts at once. Nothing tells such a row from another device's, see LearnFrom.
 func (s *Store) Learn(k Key, r Row, exported uint64, now int64) Result {
+	return s.learnFrom(unknownPort, k, r, exported, now)
+}
+
+// LearnFrom is Learn of a row that came from a UDP port. Where ports name a number differently in turn, it has no name: two that name it twice
+// each, within an hour. That ends when only one name was said for two hours or so.
+func (s *Store) LearnFrom(port uint16, k Key, r Row, exported uint64, now int64) Result {
+	return s.learnFrom(int(port), k, r, exported, now)
+}
+
+func (s *Store) learnFrom(port int, k Key, r Row, exported uint64, now int64) Result {
 	if r.Empty() {
 		return RefusedEmpty
 	}
-	result := s.learn(k, r, exported, now)
+	result := s.learn(k, r, port, exported, now)
 	if result == RefusedRoom && s.full(k.Table, r.size()) && s.makeRoom(k.Table, now) {
-		result = s.learn(k, r, exported, now)
+		result = s.learn(k, r, port, exported, now)
 	}
 	switch result {
 	case RefusedRoom:
 		s.figures.refused[RefusedFull].Add(1)
 	case Stale:
 		s.figures.refused[RefusedStale].Add(1)
+	case Contested:
+		s.figures.refused[RefusedContested].Add(1)
 	}
 	return result
 }
 
-func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
+func (s *Store) learn(k Key, r Row, port int, exported uint64, now int64) Result {
 	e := s.exporter(k.Scope.Exporter, now, now, roomForExporters)
 	if e == nil {
 		return RefusedRoom
@@ -148,7 +163,7 @@ func (s *Store) learn(k Key, r Row, exported uint64, now int64) Result {
 	if e.gone.Load() {
 		return RefusedRoom
 	}
-	return e.learn(k, r, template.StampOf(exported), now)
+	return e.learn(k, r, port, template.StampOf(exported), now)
 }
 
 const (
@@ -201,8 +216,12 @@ func (s *Store) exporter(a netip.Addr, heard, now int64, kind rooms) *Exporter {
 	e.heard.Store(heard)
 	s.exporters[a] = e
 	s.known.Add(1)
+	s.absent.Heard(a)
 	return e
 }
+
+// Miss notes that a flow came from an exporter of which the Store knows nothing.
+func (s *Store) Miss(a netip.Addr) { s.absent.Heard(a) }
 
 // expireEvery is how often tables that nobody says any more are looked for.
 const expireEvery = int64(time.Minute)
@@ -221,6 +240,7 @@ func (s *Store) expire(now int64) {
 	for _, e := range s.all() {
 		e.mu.Lock()
 		for at, t := range e.tables.all() {
+			e.expireTurns(t, now)
 			if t.wanted != nil && now-t.wanted.came > wantedAge {
 				s.chunks.unwait(t.wanted.Pages, where{Scope{e.address, at.domain}, at.table})
 				t.wanted = nil
@@ -286,6 +306,7 @@ func (s *Store) makeRoomOfStrays(now int64) bool {
 // evict forgets an exporter. s.mu is held.
 func (s *Store) evict(e *Exporter) {
 	delete(s.exporters, e.address)
+	s.absent.Leave(e.address)
 	e.leave()
 	s.figures.evicted.Add(1)
 }

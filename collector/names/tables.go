@@ -90,6 +90,8 @@ func (l *tables) agreed(but uint32, t Table, number uint64) (found *Row) {
 		row := other.find(number)
 		switch {
 		case row == nil:
+		case row.contested(contestedName):
+			return nil // one of those who say different things may be who sends the flow
 		case found == nil:
 			found = row
 		case row.same(found):

@@ -32,6 +32,8 @@ const (
 	RefusedPage
 	// RefusedUnused: a page of the bucket that no table has made room for rows, in memory.
 	RefusedUnused
+	// RefusedContested: devices that share address and domain name the row's number differently.
+	RefusedContested
 
 	numRefusals
 )
@@ -57,6 +59,8 @@ func (r Refusal) String() string {
 		return "invalid_page"
 	case RefusedUnused:
 		return "unused_page"
+	case RefusedContested:
+		return "contested"
 	}
 	return "unknown"
 }

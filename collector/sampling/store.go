@@ -42,6 +42,7 @@ type Store struct {
 	exporters map[exporterKey]*Exporter
 	// parted are exporters that made room for others while ports of theirs said different things.
 	parted map[exporterKey]struct{}
+	absent template.Absent[exporterKey]
 }
 
 // maxParted bounds the exporters that made room of which that is known.
@@ -106,8 +107,25 @@ func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
 	}
 	s.exporters[key] = e
 	s.known.Add(1)
+	s.absent.Heard(key)
 	return e
 }
+
+// Miss notes that data came from an exporter of which the Store knows nothing.
+func (s *Store) Miss(scope template.Scope) {
+	s.absent.Heard(exporterKey{scope.Version, scope.Exporter})
+}
+
+// Missed takes up to so many exporters that made room for others and were heard again since, with domain 0: the bucket may have their rates.
+func (s *Store) Missed(most int) (out []template.Scope) {
+	for _, key := range s.absent.Missed(most) {
+		out = append(out, template.Scope{Version: key.version, Exporter: key.address})
+	}
+	return out
+}
+
+// Welcome has a place for what the bucket has of an exporter that was missed, as of now, nanoseconds since 1970.
+func (s *Store) Welcome(scope template.Scope, now int64) { s.Exporter(scope, now) }
 
 // evict forgets, in memory only, the one of a few exporters that was not heard for longest. s.mu is held.
 func (s *Store) evict() {
@@ -116,6 +134,7 @@ func (s *Store) evict() {
 		return
 	}
 	delete(s.exporters, oldest.key)
+	s.absent.Leave(oldest.key)
 	oldest.mu.Lock()
 	defer oldest.mu.Unlock()
 	if oldest.differs() {

@@ -75,8 +75,9 @@ type Bucket struct {
 	kv    jetstream.KeyValue // nil until the bucket was found for the first time
 	known map[template.Key]known
 	// listing numbers the listings, so that what one did not find again is told from what it did.
-	listing uint32
-	status  Status
+	// complete is the number of the last one that is done.
+	listing, complete uint32
+	status            Status
 	*queue
 }
 
@@ -151,6 +152,7 @@ func (b *Bucket) Run(ctx context.Context) {
 	for range writerCount {
 		writers.Go(b.write)
 	}
+	writers.Go(func() { b.bring(ctx) })
 	// Run ends with ctx only, so this is never called off: a moment after the end it could be, and nobody would stop the writers.
 	context.AfterFunc(ctx, b.stop(&b.mu))
 	defer writers.Wait()
@@ -330,6 +332,11 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	if err != nil {
 		return
 	}
+	b.restore(key, entry, value)
+}
+
+// restore has memory take a value of the bucket.
+func (b *Bucket) restore(key template.Key, entry jetstream.KeyValueEntry, value Value) {
 	now := clock.Steady()
 	told, heard := b.times(entry, value, now)
 	b.stores[key.Family].Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record),
@@ -397,6 +404,7 @@ func (b *Bucket) listed() {
 			delete(b.known, key)
 		}
 	}
+	b.complete = b.listing
 	if b.status.LastError != "" {
 		b.log.Info("the template bucket is followed again")
 	}

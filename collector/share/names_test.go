@@ -124,3 +124,15 @@ func TestALostBucketGetsItsNamesBack(t *testing.T) {
 	late := join(t, s)
 	natstest.Eventually(t, "a newcomer knows the names", func() bool { return late.named("if", 3000) })
 }
+
+// A name that is given back after another one was in its place is in force elsewhere as soon as any other change: the bucket has its page already, so
+// that nothing but the table is written.
+func TestANameThatIsGivenBackHoldsEverywhereAtOnce(t *testing.T) {
+	s := natstest.Start(t)
+	one, other := join(t, s), join(t, s)
+	for n, prefix := range []string{"if", "port", "if", "port"} {
+		one.say(prefix, 10, 1000+uint64(n)*100)
+		one.tell()
+		natstest.Eventually(t, "the other collector has the names of change "+fmt.Sprint(n), func() bool { return other.named(prefix, 10) })
+	}
+}

@@ -18,6 +18,9 @@ const (
 	unknownPause = silence / 2
 	// slowPause tells two devices that repeat their templates in turn from one that changes its mind: devices take longer.
 	slowPause = int64(20 * time.Second)
+	// fastPause is how long a layout that comes back again and again is gone at least: a pair of devices may take over from each other every few
+	// seconds. What comes back faster is datagrams that changed places.
+	fastPause = int64(2 * time.Second)
 	// echo is how much later than it was heard here a say may seem to be heard when it comes back from the bucket: ages there go by the
 	// server's clock.
 	echo = int64(time.Minute)
@@ -63,9 +66,9 @@ type say struct {
 // messages may get lost.
 func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, unknownPause), silence) }
 
-// cameBack reports whether t is what the port said before s, and says again: slowly, but within an hour.
+// cameBack reports whether t is what the port said before s, and says again: not at once, but within an hour.
 func (s *say) cameBack(t *Template, now int64) bool {
-	return s.earlier != nil && s.earlier.SameLayout(t) && now-s.earlierHeard >= slowPause && now-s.earlierHeard <= silence
+	return s.earlier != nil && s.earlier.SameLayout(t) && now-s.earlierHeard >= fastPause && now-s.earlierHeard <= silence
 }
 
 // layout is one meaning of an id, and who said it.

@@ -61,6 +61,7 @@ type Store struct {
 	// parted are exporters that made room for others while ports of theirs said different things: whoever of them is heard first is not
 	// the only one.
 	parted map[Scope]struct{}
+	absent Absent[Scope]
 }
 
 // maxParted bounds the exporters that made room of which that is known.
@@ -138,8 +139,18 @@ func (s *Store) Exporter(scope Scope, now int64) *Exporter {
 	}
 	s.exporters[scope] = e
 	s.known.Add(1)
+	s.absent.Heard(scope)
 	return e
 }
+
+// Miss notes that data came from a scope of which the Store knows nothing.
+func (s *Store) Miss(scope Scope) { s.absent.Heard(scope) }
+
+// Missed takes up to so many scopes that made room for others and were heard again since: the bucket may have what they taught.
+func (s *Store) Missed(most int) []Scope { return s.absent.Missed(most) }
+
+// Welcome has a place for what the bucket has of a scope that was missed, though it was written long ago. now is nanoseconds since 1970.
+func (s *Store) Welcome(scope Scope, now int64) { s.Exporter(scope, now) }
 
 // evict forgets, in memory only, about the one of a few exporters that is the least worth keeping. s.mu is held.
 func (s *Store) evict(worthless func(*Exporter) int64) {
@@ -155,6 +166,7 @@ func (s *Store) evict(worthless func(*Exporter) int64) {
 		}
 	}
 	delete(s.exporters, worst.scope)
+	s.absent.Leave(worst.scope)
 	if worst.leave() {
 		if len(s.parted) >= maxParted {
 			for other := range s.parted {

@@ -204,11 +204,11 @@ func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
 				continue
 			}
 			if named, ok := numberOf(n.table, d.values[at]); ok {
-				d.shared.Names.Learn(names.Key{Scope: scope, Table: n.table, Number: named}, row, uint64(h.exportTime), d.now)
+				d.shared.Names.LearnFrom(s.key.port, names.Key{Scope: scope, Table: n.table, Number: named}, row, uint64(h.exportTime), d.now)
 			}
 		}
 		if len(n.numbers) == 0 {
-			d.shared.Names.Learn(names.Key{Scope: scope, Table: n.table, Number: uint64(scope.Domain)}, row, uint64(h.exportTime), d.now)
+			d.shared.Names.LearnFrom(s.key.port, names.Key{Scope: scope, Table: n.table, Number: uint64(scope.Domain)}, row, uint64(h.exportTime), d.now)
 		}
 	}
 }

@@ -45,7 +45,9 @@ func (d *Decoder) refreshRates(s *session) {
 			return
 		}
 		known.known, known.fresh = count, false
-		known.exporter = d.shared.Rates.Find(s.key.scope)
+		if known.exporter = d.shared.Rates.Find(s.key.scope); known.exporter == nil {
+			d.shared.Rates.Miss(s.key.scope)
+		}
 	}
 	generation := uint64(0)
 	if known.exporter != nil {

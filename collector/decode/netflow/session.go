@@ -109,7 +109,9 @@ func (d *Decoder) refresh(s *session) {
 			return
 		}
 		s.known, s.fresh = known, false
-		s.exporter = d.store.Find(s.key.scope)
+		if s.exporter = d.store.Find(s.key.scope); s.exporter == nil {
+			d.store.Miss(s.key.scope)
+		}
 	}
 	if s.exporter != nil {
 		generation := s.exporter.Generation()

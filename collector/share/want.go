@@ -1,0 +1,150 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/clock"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// wanting is a memory that may lack what the bucket has and the watch does not bring, since nobody writes it again.
+type wanting interface {
+	// Wants are up to so many keys of it at now, nanoseconds since 1970, each seldom.
+	Wants(most int, now int64) []template.Key
+}
+
+// missing is a memory that forgot exporters which were heard again since.
+type missing interface {
+	// Missed takes up to so many scopes; what it has no use for of them is 0.
+	Missed(most int) []template.Scope
+	// Welcome has room for such a scope at now.
+	Welcome(scope template.Scope, now int64)
+}
+
+const (
+	// mostMissed is how many exporters the bucket is asked for at a time, each with a consumer of its own, and mostOfMissed how many keys of
+	// each are read. missedEvery is the pause behind that: more exporters than a collector remembers come and go all the time.
+	mostMissed   = 16
+	mostOfMissed = 1 << 13
+	missedEvery  = 5 * time.Second
+	// wantEvery is how often memories are asked what they want, and mostWanted how much of it the bucket is asked for at a time.
+	wantEvery  = 500 * time.Millisecond
+	mostWanted = 256
+)
+
+// bring asks the bucket for what memories want, until ctx ends. While the bucket is listed, that brings it.
+func (b *Bucket) bring(ctx context.Context) {
+	tick := time.NewTicker(wantEvery)
+	defer tick.Stop()
+	asked := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		b.mu.Lock()
+		kv := b.kv
+		if b.complete == 0 || b.complete != b.listing {
+			kv = nil
+		}
+		b.mu.Unlock()
+		if kv == nil {
+			continue
+		}
+		if time.Since(asked) >= missedEvery && b.bringMissed(ctx, kv) {
+			asked = time.Now()
+		}
+		for b.bringSome(ctx, kv) {
+		}
+	}
+}
+
+// bringMissed asks the bucket for what exporters taught that made room for others, and were heard again. It reports whether there were any.
+func (b *Bucket) bringMissed(ctx context.Context, kv jetstream.KeyValue) bool {
+	asked := make(map[netip.Addr]bool)
+	for _, store := range b.stores {
+		s, ok := store.(missing)
+		if !ok {
+			continue
+		}
+		for _, scope := range s.Missed(mostMissed - len(asked)) {
+			s.Welcome(scope, clock.Steady())
+			asked[scope.Exporter] = true
+		}
+	}
+	for address := range asked {
+		if err := b.fetchAll(ctx, kv, "*.*."+EncodeAddress(address)+".>"); err != nil {
+			break // they are known again from their own next announcements on, or with the next listing
+		}
+	}
+	return len(asked) > 0
+}
+
+// fetchAll has memory know what the bucket has under a pattern of keys.
+func (b *Bucket) fetchAll(ctx context.Context, kv jetstream.KeyValue, pattern string) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	watcher, err := kv.Watch(ctx, pattern, jetstream.IgnoreDeletes())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = watcher.Stop() }() // it was only read
+	for range mostOfMissed {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case entry, ok := <-watcher.Updates():
+			if !ok || entry == nil {
+				return nil
+			}
+			key, err := DecodeKey(entry.Key())
+			if err != nil || b.stores[key.Family] == nil {
+				continue
+			}
+			if value, err := b.note(key, entry, 0); err == nil {
+				b.restore(key, entry, value)
+			}
+		}
+	}
+	return nil
+}
+
+// bringSome reports whether anything came: one page of a table may be missing after the other.
+func (b *Bucket) bringSome(ctx context.Context, kv jetstream.KeyValue) (came bool) {
+	for _, store := range b.stores {
+		s, ok := store.(wanting)
+		if !ok {
+			continue
+		}
+		for _, key := range s.Wants(mostWanted, clock.Steady()) {
+			err := b.fetch(ctx, kv, key)
+			switch {
+			case err == nil:
+				came = true
+			case !errors.Is(err, jetstream.ErrKeyNotFound):
+				return false // it is asked for again
+			}
+		}
+	}
+	return came
+}
+
+// fetch has memory know what the bucket has for a key.
+func (b *Bucket) fetch(ctx context.Context, kv jetstream.KeyValue, key template.Key) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	entry, err := kv.Get(ctx, EncodeKey(key))
+	if err != nil {
+		return err
+	}
+	if value, err := b.note(key, entry, 0); err == nil {
+		b.restore(key, entry, value)
+	}
+	return nil
+}
