@@ -115,7 +115,7 @@ func TestARestartGivesAChangeOfAMomentAgoItsTime(t *testing.T) {
 func TestAnOperatorThatCannotBeginLeavesNothingCalledWell(t *testing.T) {
 	f := well()
 	pass(f, 0)
-	f.Blind, f.Unchecked, f.Unseen = true, true, map[string]string{"NetworkPolicy": `cannot list resource "networkpolicies"`}
+	f.Blind, f.Unchecked, f.Unseen = true, true, Unseen{"NetworkPolicy": {Words: `cannot list resource "networkpolicies"`}}
 	v := pass(f, time.Minute)
 	for _, c := range v.Status.Conditions {
 		if c.Status == metav1.ConditionFalse || c.Reason != ReasonOperatorForbidden ||

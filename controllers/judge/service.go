@@ -57,8 +57,8 @@ func (j *judgement) addressMissingBefore() time.Time {
 
 func (j *judgement) findAddresses() service {
 	spec := &j.Collector.Spec
-	if words, ok := j.Unseen["Service"]; ok && spec.Service.Type != v1alpha1.ServiceNone {
-		return service{said: isUnknown(ReasonOperatorForbidden, "the operator may not see the Service: %s", words)}
+	if u, ok := j.Unseen["Service"]; ok && spec.Service.Type != v1alpha1.ServiceNone {
+		return service{said: isUnknown(u.Reason(), "the operator %s see the Service: %s", u.Cannot(), u.Words)}
 	}
 	if spec.Service.Type == v1alpha1.ServiceNone {
 		return j.nodesThemselves()
