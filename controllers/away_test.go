@@ -285,7 +285,7 @@ func TestAKindThatIsDeletedAndMadeAnewIsWatchedAgain(t *testing.T) {
 	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 	o.stop()
 	o = startOperator(w, w.s, w.namespace, operatorOptions{clock: clock, kindInterval: 100 * time.Millisecond})
-	o.reconcile(fc)
+	o.settle(fc)
 	w.expectReady(fc)
 	natstest.Eventually(t, "the definition is made again", func() bool { return admin.Create(t.Context(), again.DeepCopy()) == nil })
 	natstest.Eventually(t, "the kind is there", established)
