@@ -49,6 +49,8 @@ func (j *judgement) progressing() said {
 	case j.Waits != "":
 		// True, so that kstatus says InProgress: who waits for an upgrade is not to be told Current of a version that does not run.
 		return isTrue(ReasonRolloutWaiting, "a change that comes from the operator itself waits for its turn, and the fleet goes on as it is: %s", j.Waits)
+	case r.settled && r.available < r.needed: // what becomes of collectors that ran is told elsewhere
+		return isFalse(ReasonSettled, "all collectors of the present spec ran once, and nothing is rolled out; %d of %d run now: see CollectorsAvailable", r.available, r.desired)
 	case r.settled:
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}

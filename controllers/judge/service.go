@@ -66,7 +66,10 @@ func (j *judgement) findAddresses() service {
 	live := j.Service
 	if live == nil {
 		when := "is being made"
-		if j.Unusable() {
+		switch {
+		case j.Collector.Spec.Suspend:
+			when = "is not made while spec.suspend is set"
+		case j.Unusable():
 			when = "is not made until ConfigurationValid is True"
 		}
 		return service{said: isFalse(ReasonPending, "the Service %s", when).yet()}
