@@ -308,3 +308,21 @@ func (w *world) definitions() client.Client {
 	}
 	return c
 }
+
+// An operator that is there before the kind that it is for, as where definitions are applied last, begins when that comes.
+func TestFlowCollectorsThatAreInstalledLaterAreLookedAfter(t *testing.T) {
+	w := newWorld(t)
+	come, clock := &atomic.Bool{}, &laterClock{}
+	o := startOperator(w, w.s, w.namespace, operatorOptions{clock: clock, syncTimeout: 30 * time.Second,
+		between: func(next http.RoundTripper) http.RoundTripper { return withoutKind{next, "FlowCollector", come} }})
+	natstest.Eventually(t, "the watch fails", func() bool { return o.watches.failing("FlowCollector") })
+	if err := o.watches.Check(nil)(nil); err != nil {
+		t.Errorf("for a moment's failure it is not ready: %v", err)
+	}
+	clock.by.Add(int64(failingAfter))
+	if err := o.watches.Check(nil)(nil); err == nil || !strings.Contains(err.Error(), "cannot watch FlowCollectors") {
+		t.Errorf("it says of itself: %v", err)
+	}
+	come.Store(true)
+	w.daemonSet(w.create("edge"))
+}
