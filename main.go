@@ -146,15 +146,18 @@ func run(ctx context.Context, o options) error {
 	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
 	controllers.Select(&scope, selector)
 	watches := controllers.NewWatches(nil)
+	config.Wrap(watches.Watch)
 	metrics, err := metricsserver.Options(o.metricsAddress, o.metricsCertificate)
 	if err != nil {
 		return err
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:   scheme,
-		Logger:   log,
-		Cache:    scope,
-		NewCache: watches.NewCache,
+		Scheme: scheme,
+		Logger: log,
+		// The API server may be away when the operator starts.
+		MapperProvider: controllers.NewMapper,
+		Cache:          scope,
+		NewCache:       watches.NewCache,
 		// Secrets are read one by one, never listed and kept.
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metrics,

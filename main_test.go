@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,8 +25,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
 
-// An operator is ready while it works or could; without the rights on its lease it is not, and says which it lacks.
-func TestTheOperatorIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T) {
+// An operator that starts while the API server is away, as after a failure of a whole cluster, waits for it. One that ended would be back minutes
+// after the API server, since Kubernetes waits longer and longer before it starts it again. It is ready while it works or could; without the rights
+// on its lease it is not, and says which it lacks.
+func TestTheOperatorWaitsForTheAPIServerIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T) {
 	s := controllertest.Start(t)
 	c, namespace := s.Client(t), s.Namespace(t)
 	const user = "main"
@@ -39,7 +42,16 @@ func TestTheOperatorIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("KUBECONFIG", kubeconfig(t, s.User(t, user)))
+	config := rest.CopyConfig(s.User(t, user))
+	server, err := url.Parse(config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := natstest.NewProxyTo(t, server.Host)
+	proxy.Cut()
+	server.Host = proxy.Address()
+	config.Host = server.String()
+	t.Setenv("KUBECONFIG", kubeconfig(t, config))
 	health := fmt.Sprintf("127.0.0.1:%d", natstest.FreePort(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -53,8 +65,8 @@ func TestTheOperatorIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T
 			t.Errorf("the operator ended with: %v", err)
 		}
 	}()
-	ready := func() (int, string) {
-		response, err := http.Get("http://" + health + "/readyz?verbose") //nolint:noctx // it ends with the test
+	ask := func(path string) (int, string) {
+		response, err := http.Get("http://" + health + path) //nolint:noctx // it ends with the test
 		if err != nil {
 			return 0, ""
 		}
@@ -62,6 +74,9 @@ func TestTheOperatorIsReadyOnceItHasTheRightsOnItsLeaseAndThenWorks(t *testing.T
 		text, _ := io.ReadAll(response.Body)
 		return response.StatusCode, string(text)
 	}
+	ready := func() (int, string) { return ask("/readyz?verbose") }
+	natstest.Eventually(t, "it lives", func() bool { code, _ := ask("/healthz"); return code == http.StatusOK })
+	proxy.Heal()
 	natstest.Eventually(t, "it is not ready", func() bool {
 		code, text := ready()
 		return code == http.StatusInternalServerError && strings.Contains(text, "[-]election failed") && strings.Contains(text, "[+]watches ok")

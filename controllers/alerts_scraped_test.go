@@ -18,6 +18,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
@@ -40,7 +41,7 @@ func TestTheChartsAlertsAskForWhatARunningOperatorServes(t *testing.T) {
 	server := httptest.NewServer(promhttp.HandlerFor(prometheus.Gatherers{metrics.Registry, operator.metrics, operator.sinkMetrics}, promhttp.HandlerOpts{}))
 	defer server.Close()
 	// An operator without rights.
-	operator.watches.refuse("Example", "no")
+	operator.watches.add("Example", judge.Unwatched{Words: "no"})
 	operator.metrics.MustRegister(NewElection(w.namespace, "lease", nil).Metric())
 	has := make(map[string]map[string]bool) // labels by metric
 	// A reader that lost something, which nobody does here: what the operator finds takes its place.

@@ -17,11 +17,15 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
-// blindAfter is how soon an object is looked at again of which nothing is known, because what it needs may not be watched.
+// blindAfter is how soon an object is looked at again of which nothing is known, because what it needs cannot be watched.
 const blindAfter = 10 * time.Second
 
 // kinds that are watched for objects of one kind.
 type kinds []client.ObjectList
+
+// optional are kinds of this project that fleets go on without. One that is removed from the cluster has no objects any more, which the
+// watch has told before it ended.
+var optional = map[string]bool{"FlowExporter": true, "FlowSink": true}
 
 // ofFleets are the kinds that FlowCollectors need.
 func ofFleets(exporters bool) kinds {
@@ -46,22 +50,30 @@ func (k kinds) names() (out []string) {
 	return out
 }
 
-// unseen are those of the kinds that may not be watched in a namespace, with the API server's words; and blind is whether objects of one were
-// never seen, so that nothing can be done there.
-func (k kinds) unseen(ctx context.Context, w *Watches, reader client.Reader, namespace string) (unseen map[string]string, blind bool) {
-	unseen = w.Refused(namespace, k.names()...)
+// unseen are those of the kinds that cannot be watched in a namespace; and blind is whether objects of one were never seen, so that nothing can
+// be done there.
+func (k kinds) unseen(ctx context.Context, w *Watches, reader client.Reader, namespace string) (unseen judge.Unseen, blind bool) {
+	unseen = w.Troubles(namespace, k.names()...)
 	for _, list := range k {
-		if _, refused := unseen[kindOfObject(list)]; refused && !blind {
-			var never *notSeenError
-			list, ok := list.DeepCopyObject().(client.ObjectList)
-			blind = ok && errors.As(reader.List(ctx, list, client.InNamespace(namespace), client.Limit(1)), &never)
+		kind := kindOfObject(list)
+		trouble, ok := unseen[kind]
+		if !ok {
+			continue
+		}
+		var never *notSeenError
+		list, ok := list.DeepCopyObject().(client.ObjectList)
+		switch {
+		case ok && errors.As(reader.List(ctx, list, client.InNamespace(namespace), client.Limit(1)), &never):
+			blind = true
+		case trouble.Missing && optional[kind]:
+			delete(unseen, kind)
 		}
 	}
 	return unseen, blind
 }
 
 // tellBlind says on an object what keeps the operator from looking after it. It would go on saying what was.
-func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, unseen map[string]string) (ctrl.Result, error) {
+func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, unseen judge.Unseen) (ctrl.Result, error) {
 	again := ctrl.Result{RequeueAfter: blindAfter}
 	if o := fc.Status.Operator; o != nil && o.Identity != r.Identity {
 		return again, nil
@@ -73,7 +85,7 @@ func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, 
 }
 
 // tellBlind is the same for a FlowSink, by the operator of its FlowCollector.
-func (r *SinkReconciler) tellBlind(ctx context.Context, s *v1alpha1.FlowSink, unseen map[string]string) (ctrl.Result, error) {
+func (r *SinkReconciler) tellBlind(ctx context.Context, s *v1alpha1.FlowSink, unseen judge.Unseen) (ctrl.Result, error) {
 	again := ctrl.Result{RequeueAfter: blindAfter}
 	fc := &v1alpha1.FlowCollector{}
 	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.From.FlowCollector}, fc)

@@ -74,7 +74,7 @@ func TestANamespaceThatMayNotBeSeenKeepsTheOperatorFromNoOther(t *testing.T) {
 	for of, fc := range map[*world]*v1alpha1.FlowCollector{podless: without, dark: unseen} {
 		of.daemonSet(fc)
 	}
-	clock.by.Store(int64(refusalHolds + time.Second))
+	clock.by.Store(int64(troubleHolds + time.Second))
 	for of, fc := range map[*world]*v1alpha1.FlowCollector{podless: without, dark: unseen} {
 		of.run(fc, 0)
 		of.expectReady(fc)

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // An operator that may not get, create or update its lease is not ready, until it may. One that waits for another is.
@@ -68,8 +69,8 @@ func TestAnOperatorThatSeesAnotherOneLeadIsReadyAgain(t *testing.T) {
 // Where FlowCollectors may be watched in no namespace, there is nothing that the operator could do, or say on objects.
 func TestAnOperatorThatMayWatchNoFlowCollectorIsNotReady(t *testing.T) {
 	w := NewWatches(nil)
-	w.refuse("Pod", "x")
-	w.refuse("FlowCollector", `cannot list resource "flowcollectors" in API group "flowfleet.io" in the namespace "a"`)
+	w.add("Pod", judge.Unwatched{Words: "x"})
+	w.add("FlowCollector", judge.Unwatched{Words: `cannot list resource "flowcollectors" in API group "flowfleet.io" in the namespace "a"`})
 	for _, test := range []struct {
 		namespaces []string
 		ready      bool
@@ -78,7 +79,7 @@ func TestAnOperatorThatMayWatchNoFlowCollectorIsNotReady(t *testing.T) {
 			t.Errorf("of %v: %v", test.namespaces, err)
 		}
 	}
-	w.refuse("FlowCollector", `cannot list resource "flowcollectors" in API group "flowfleet.io" at the cluster scope`)
+	w.add("FlowCollector", judge.Unwatched{Words: `cannot list resource "flowcollectors" in API group "flowfleet.io" at the cluster scope`})
 	if w.Check(nil)(nil) == nil {
 		t.Error("it is ready")
 	}

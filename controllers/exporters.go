@@ -23,15 +23,20 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
+// devices are what FlowExporters ask of fleets.
+type devices struct {
+	exporters *exporters.Lister
+	files     *exporters.Files // ConfigMaps that FlowExporters name
+}
+
 // keepExporters adds what keeps FlowExporters, beside the reconciler: it asks collectors for more, and more often.
 func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, name string)) error {
 	if r.registry == nil {
 		r.registry = prometheus.NewRegistry()
 	}
-	r.exporters = exporters.NewLister(r.Client, manager.GetCache())
-	r.files = exporters.NewFiles(r.Reader, r.Clock)
+	d := &devices{exporters.NewLister(r.Client, manager.GetCache()), exporters.NewFiles(r.Reader, r.Clock)}
 	keeper, err := exporters.New(exporters.Keeper{
-		Client: r.Client, Reader: r.Reader, Exporters: r.exporters, Events: r.Events, Clock: r.Clock,
+		Client: r.Client, Reader: r.Reader, Exporters: d.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
 			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err
@@ -44,7 +49,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 			}
 			return m.Data[fleet.ConfigurationFile], m.ResourceVersion, nil
 		},
-		Files: r.files, Changed: func(name types.NamespacedName) { notify(name.Namespace, name.Name) },
+		Files: d.files, Changed: func(name types.NamespacedName) { notify(name.Namespace, name.Name) },
 		Failed: func(ctx context.Context, name types.NamespacedName, err error) {
 			fc := &v1alpha1.FlowCollector{}
 			if lacksRight(err) && r.Client.Get(ctx, name, fc) == nil {
@@ -62,20 +67,20 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 	if err := manager.Add(keeper); err != nil {
 		return fmt.Errorf("adding what keeps FlowExporters: %w", err)
 	}
+	r.devices.Store(d)
 	return nil
 }
 
-// devices are what FlowExporters ask of a fleet's collectors, and asked what they are made of; none where exporters.objects is Off, or without
-// the kind.
-func (r *Reconciler) devices(ctx context.Context, fc *v1alpha1.FlowCollector) (devices []config.Device, asked []string, err error) {
-	if fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || r.exporters == nil {
+// of a fleet's collectors is what FlowExporters ask, and asked what that is made of; none where exporters.objects is Off, or for nil devices.
+func (d *devices) of(ctx context.Context, fc *v1alpha1.FlowCollector) (ask []config.Device, asked []string, err error) {
+	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff {
 		return nil, nil, nil
 	}
-	objects, err := r.exporters.List(ctx, client.ObjectKeyFromObject(fc))
+	objects, err := d.exporters.List(ctx, client.ObjectKeyFromObject(fc))
 	if err != nil {
 		return nil, nil, err
 	}
-	from, err := r.files.Of(ctx, objects)
+	from, err := d.files.Of(ctx, objects)
 	if err != nil {
 		return nil, nil, err
 	}

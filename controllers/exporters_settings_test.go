@@ -83,11 +83,11 @@ func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
 	if err := w.c.Create(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	r := &Reconciler{Client: w.c, exporters: exporters.NewLister(w.c, nil)}
+	d := &devices{exporters: exporters.NewLister(w.c, nil)}
 	for objects, want := range map[v1alpha1.ExporterObjects]int{v1alpha1.ObjectsOff: 0, v1alpha1.ObjectsDeclared: 1, v1alpha1.ObjectsAll: 1} {
 		fc := w.fleet("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.Objects = objects })
-		if d, _, err := r.devices(t.Context(), fc); err != nil || len(d) != want {
-			t.Errorf("with %s: %d devices, %v", objects, len(d), err)
+		if asked, _, err := d.of(t.Context(), fc); err != nil || len(asked) != want {
+			t.Errorf("with %s: %d devices, %v", objects, len(asked), err)
 		}
 	}
 }

@@ -113,13 +113,17 @@ func TestOnlyPodsOfTheFleetsDaemonSetAreAskedForExporters(t *testing.T) {
 	}
 }
 
-// withoutKind is an API server that does not have one of the project's kinds.
+// withoutKind is an API server that does not have one of the project's kinds, until it has come; nil for never.
 type withoutKind struct {
 	next http.RoundTripper
 	kind string
+	come *atomic.Bool
 }
 
 func (w withoutKind) RoundTrip(r *http.Request) (*http.Response, error) {
+	if w.come != nil && w.come.Load() {
+		return w.next.RoundTrip(r)
+	}
 	if strings.Contains(r.URL.Path, "/"+strings.ToLower(w.kind)+"s") {
 		return &http.Response{StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: http.NoBody, Request: r}, nil
 	}
@@ -152,7 +156,7 @@ func TestFleetsAreKeptWhereAnotherKindIsNotInstalled(t *testing.T) {
 			w := newWorld(t)
 			fc := w.create("edge")
 			o := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, syncTimeout: 5 * time.Second,
-				between: func(next http.RoundTripper) http.RoundTripper { return withoutKind{next, kind} }})
+				between: func(next http.RoundTripper) http.RoundTripper { return withoutKind{next, kind, nil} }})
 			natstest.Eventually(t, "the fleet has its configuration", func() bool {
 				return w.exists(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}})
 			})

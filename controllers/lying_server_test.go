@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
 // liar is a server that speaks NATS and answers each request of JetStream as it likes: answer is given the subject, and returns what is
@@ -136,4 +138,61 @@ func TestAServerThatLiesIsNeitherBelievedNorKeepsTheStatusFromBeingWritten(t *te
 		return negativeFleet.Status.Collectors.Ready == 3 && c != nil && c.Status != metav1.ConditionUnknown
 	})
 	t.Log(conditionsOf(negativeFleet), fmt.Sprintf("%+v", negativeFleet.Status.Stream), fmt.Sprintf("%+v", negativeFleet.Status.Bucket))
+}
+
+// Servers that say another thing each time, or stop in the middle of a word, are many: a fleet with an honest one is looked after all the same.
+func TestServersThatLieKeepNoOtherFleetWaiting(t *testing.T) {
+	w := newWorld(t)
+	startOperator(w, w.s, w.namespace, operatorOptions{looks: jetstream.ProberOptions{Interval: 200 * time.Millisecond}})
+	var turn atomic.Uint64
+	moving := func(s string) string { // another leader, another age, another state
+		if strings.HasPrefix(s, "$JS.API.INFO") {
+			return account
+		}
+		name, n := s[strings.LastIndex(s, ".")+1:], turn.Add(1)
+		return fmt.Sprintf(`{"type":"io.nats.jetstream.api.v1.stream_info_response","created":"20%02d-01-01T00:00:00Z","ts":"20%02d-01-01T00:00:00Z","config":{"name":%q,"subjects":["flows.>"],`+
+			`"retention":"limits","storage":"file","num_replicas":%d},"cluster":{"name":"c","leader":"n%d","replicas":[{"name":"n%d","current":%t,"active":-1,"lag":18446744073709551615}]},`+
+			`"state":{"messages":%d,"bytes":%d,"first_seq":%d,"last_seq":%d,"consumer_count":-1}}`, n%90+10, (n+50)%90+10, name, n%5, n%3, n%2, n%2 == 0, n*7919%1000, n*104729, n*7919%1000, n%10)
+	}
+	half := func(t *testing.T) string { // says that more comes than does
+		return natstest.Listen(t, func(c net.Conn) {
+			defer func() { _ = c.Close() }()
+			_, _ = io.WriteString(c, `INFO {"server_id":"liar","version":"2.11.0","proto":1,"headers":true,"max_payload":1048576,"jetstream":true}`+"\r\nPONG\r\nMSG x 1 100000\r\n{\"type\":")
+			_, _ = io.Copy(io.Discard, c)
+		})
+	}
+	var liars []*v1alpha1.FlowCollector
+	for i := range 24 {
+		var url string
+		switch i % 3 {
+		case 0:
+			url = liar(t, moving)
+		case 1:
+			url = half(t)
+		default:
+			url = natstest.Listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		}
+		liars = append(liars, w.create(fmt.Sprintf("liar-%d", i), func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.NATS.URLs = []string{url}
+			fc.Spec.Output.Stream.Managed = new(i%2 == 0)
+			fc.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "reader"}}
+		}))
+	}
+	honest := w.create("honest")
+	w.run(honest, 0)
+	w.expectReady(honest)
+	for i := range 3 {
+		image := fmt.Sprintf("example.com/flowfleet:%d", i)
+		change(w, honest, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.Image = image })
+		natstest.Eventually(t, "the change is applied", func() bool { return w.imageOf(honest) == image })
+	}
+	w.run(honest, 0)
+	w.expectReady(honest)
+	for _, fc := range liars {
+		w.read(fc)
+		c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionReady)
+		if c == nil || c.Status == metav1.ConditionTrue {
+			t.Errorf("%s is Ready: %s", fc.Name, conditionsOf(fc))
+		}
+	}
 }

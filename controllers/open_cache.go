@@ -19,12 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// openCache is a manager's cache that waits for what it watches, and not for what it may not watch. The library's own does: one kind that may
-// not be listed, or one namespace of several, lets no controller begin, and ends the operator after two minutes.
+// openCache is a manager's cache that waits for what it watches, and not for what it may not watch or, for a minute, cannot. The library's own
+// does: one kind that may not be listed, or one namespace of several, lets no controller begin, and ends the operator after two minutes.
 //
-// What may not be watched and was never seen cannot be read: see notSeenError. A list of several namespaces is then of the others.
+// What cannot be watched and was never seen cannot be read: see notSeenError. A list of several namespaces is then of the others.
 type openCache struct {
 	cache.Cache
 	watches    *Watches
@@ -36,14 +38,17 @@ type openCache struct {
 	waited map[string]cache.Informer // by kind
 }
 
-// notSeenError is for objects that were never seen, since they may not be watched.
-type notSeenError struct{ kind, words string }
-
-func (e *notSeenError) Error() string {
-	return fmt.Sprintf("the operator may not watch %ss: %s", e.kind, e.words)
+// notSeenError is for objects that were never seen, since they cannot be watched.
+type notSeenError struct {
+	kind string
+	why  judge.Unwatched
 }
 
-// NewCache makes the cache whose refusals are noted. It is a cache.NewCacheFunc.
+func (e *notSeenError) Error() string {
+	return fmt.Sprintf("the operator %s watch %ss: %s", e.why.Cannot(), e.kind, e.why.Words)
+}
+
+// NewCache makes the cache whose troubles are noted. It is a cache.NewCacheFunc.
 func (w *Watches) NewCache(config *rest.Config, o cache.Options) (cache.Cache, error) {
 	o.DefaultWatchErrorHandler = w.Failed
 	inner, err := cache.New(config, o)
@@ -66,7 +71,7 @@ func (c *openCache) GetInformer(ctx context.Context, o client.Object, options ..
 	if c.waited[kind] == nil {
 		c.waited[kind] = i
 	}
-	return openInformer{i, func() bool { return c.watches.refuses(kind) }}, nil
+	return openInformer{i, func() bool { return c.watches.troubled(kind) }}, nil
 }
 
 // WaitForCacheSync implements cache.Informers.
@@ -79,7 +84,7 @@ func (c *openCache) WaitForCacheSync(ctx context.Context) bool {
 	}
 	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
 		for kind, i := range waited {
-			if !i.HasSynced() && !c.watches.refuses(kind) {
+			if !i.HasSynced() && !c.watches.troubled(kind) {
 				return false, nil
 			}
 		}
@@ -123,15 +128,15 @@ func (c *openCache) List(ctx context.Context, list client.ObjectList, options ..
 	return meta.SetList(list, items)
 }
 
-// readWait is how long a reading waits for a kind until it looks whether that may be watched at all.
+// readWait is how long a reading waits for a kind until it looks whether that can be watched at all.
 const readWait = time.Second
 
 // read waits for a kind that is on its way.
 func (c *openCache) read(ctx context.Context, kind, namespace string, read func(context.Context) error) error {
 	for {
-		words, refused := c.watches.Refused(namespace, kind)[kind]
+		why, troubled := c.watches.Troubles(namespace, kind)[kind]
 		attempt, cancel := context.WithTimeout(ctx, readWait)
-		if refused { // who has seen it before need not wait, and the others are not to
+		if troubled { // who has seen it before need not wait, and the others are not to
 			cancel()
 		}
 		err := read(attempt)
@@ -139,16 +144,16 @@ func (c *openCache) read(ctx context.Context, kind, namespace string, read func(
 		switch {
 		case !apierrors.IsTimeout(err) || ctx.Err() != nil:
 			return err
-		case refused:
-			return &notSeenError{kind, words}
+		case troubled:
+			return &notSeenError{kind, why}
 		}
 	}
 }
 
-// openInformer counts as synced, too, where it may not watch.
+// openInformer counts as synced, too, where it cannot watch.
 type openInformer struct {
 	cache.Informer
-	refused func() bool
+	troubled func() bool
 }
 
 // AddEventHandlerWithOptions implements cache.Informer.
@@ -157,17 +162,17 @@ func (i openInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandl
 	if err != nil {
 		return nil, err
 	}
-	return openRegistration{r, i.refused}, nil
+	return openRegistration{r, i.troubled}, nil
 }
 
 type openRegistration struct {
 	toolscache.ResourceEventHandlerRegistration
-	refused func() bool
+	troubled func() bool
 }
 
 // HasSynced implements cache.ResourceEventHandlerRegistration.
 func (r openRegistration) HasSynced() bool {
-	return r.ResourceEventHandlerRegistration.HasSynced() || r.refused()
+	return r.ResourceEventHandlerRegistration.HasSynced() || r.troubled()
 }
 
 // kindOfObject is Pod for a Pod, and for a list of them.

@@ -79,6 +79,8 @@ type operatorOptions struct {
 	sinks bool
 	// sinksInterval is how often they are asked; 0 for as usual.
 	sinksInterval time.Duration
+	// kindInterval is how often kinds are looked for that are not installed.
+	kindInterval time.Duration
 	// syncTimeout ends the operator where FlowSinks cannot be watched for so long; 0 for the usual one.
 	syncTimeout time.Duration
 	// namespaces that it looks after beside its first.
@@ -107,11 +109,13 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	again := true
 	watches := NewWatches(options.clock)
+	configuration.Wrap(watches.Watch)
 	scope := CacheOptions(append(slices.Clone(options.namespaces), namespace))
 	manager, err := ctrl.NewManager(configuration, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   scope,
 		NewCache:                watches.NewCache,
+		MapperProvider:          NewMapper,
 		Client:                  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		LeaderElection:          options.elect != "",
@@ -132,7 +136,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 		Client: manager.GetClient(), Reader: manager.GetAPIReader(), Events: manager.GetEventRecorder("flowfleet"),
 		Image: options.image, Namespace: operatorNamespace, Clock: options.clock, Allowed: options.allowed, Rollouts: options.rollouts, RolloutDelay: options.delay,
 		Watches: watches, exportersInterval: options.exporters, looks: options.looks,
-		Identity: options.identity,
+		Identity: options.identity, kindInterval: options.kindInterval,
 	}
 	if options.elect != "" {
 		r.Lease = options.elect + "/flowfleet.io"
@@ -151,7 +155,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	o.waves, o.watches = r.waves, watches
 	if options.sinks {
 		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed, Watches: watches,
-			lookInterval: options.sinksInterval}
+			lookInterval: options.sinksInterval, kindInterval: options.kindInterval}
 		o.sinkMetrics = prometheus.NewRegistry()
 		if err := sinks.register(o.sinkMetrics); err != nil {
 			t.Fatal(err)

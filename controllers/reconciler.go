@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
-	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
@@ -64,9 +64,10 @@ type Reconciler struct {
 	prober     *jetstream.Prober
 	observer   *observation.Observer
 	registry   prometheus.Registerer // for what is made in setup
-	exporters  *exporters.Lister     // nil where the kind FlowExporter is not installed
-	files      *exporters.Files      // ConfigMaps that FlowExporters name
-	kinds      kinds                 // that are watched for FlowCollectors
+	// devices is nil until the kind FlowExporter is installed.
+	devices atomic.Pointer[devices]
+	// kindInterval is how often a kind is looked for that is not installed; the usual where it is 0.
+	kindInterval time.Duration
 
 	// looks says how often NATS is looked at, and by which clock that ages; as usual where it is empty.
 	looks jetstream.ProberOptions
@@ -100,7 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		r.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	unseen, blind := r.kinds.unseen(ctx, r.Watches, r.Client, fc.Namespace)
+	unseen, blind := ofFleets(r.devices.Load() != nil).unseen(ctx, r.Watches, r.Client, fc.Namespace)
 	if blind {
 		return r.tellBlind(ctx, fc, unseen)
 	}
@@ -179,7 +180,7 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 		return err
 	}
 	f.Secrets = servers.known
-	devices, ofExporters, err := r.devices(ctx, fc)
+	devices, ofExporters, err := r.devices.Load().of(ctx, fc)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestALimitRangeThatRefusesPodsIsNotTakenForAStartThatTakesTime(t *testing.T
 		t.Fatal(err)
 	}
 	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) {
-		fc.Spec.Collector.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+		fc.Spec.Collector.Resources = &v1alpha1.Resources{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
 			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}}
 	})
 	set := w.daemonSet(fc)

@@ -326,7 +326,7 @@ func TestAnOperatorThatStartsAndMayNotWatchAKindSaysSoOnItsObjects(t *testing.T)
 	}
 	for _, l := range rows {
 		l.daemonSet(l.fc)
-		l.clock.by.Store(int64(refusalHolds + time.Second))
+		l.clock.by.Store(int64(troubleHolds + time.Second))
 		l.run(l.fc, 0)
 		l.expectReady(l.fc)
 	}

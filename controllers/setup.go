@@ -44,6 +44,8 @@ const (
 	// fleet wait for 17 minutes when what kept it from being made, such as an admission webhook, is back.
 	shortestBackoff = 50 * time.Millisecond
 	longestBackoff  = time.Minute
+	// syncTimeout is how long the operator waits for the API server before it ends, to be started anew.
+	syncTimeout = time.Hour
 )
 
 // NewScheme has the kinds that the operator works with.
@@ -163,13 +165,9 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
 	}
-	if installed(manager, "FlowExporter", "there is nothing to see of single exporters") {
-		if err := r.keepExporters(manager, notify); err != nil {
-			return err
-		}
-	}
-	r.kinds = ofFleets(r.exporters != nil)
 	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
+	// What cannot be watched is told, and not waited for: see openCache. While the API server is away, there is nothing but to wait for it.
+	options.CacheSyncTimeout = cmp.Or(options.CacheSyncTimeout, syncTimeout)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
@@ -186,13 +184,19 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request { return nil })).
 		WatchesRawSource(source.Channel(found, &handler.EnqueueRequestForObject{})).
 		WithOptions(options)
-	if r.exporters != nil {
-		b.Watches(&v1alpha1.FlowExporter{}, handler.EnqueueRequestsFromMapFunc(fleetOfExporter), builder.WithPredicates(changesSettings()))
-	}
-	if err := b.Complete(r); err != nil {
+	c, err := b.Build(r)
+	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	return nil
+	return whenInstalled(manager, "FlowExporter", "there is nothing to see of single exporters", cmp.Or(r.kindInterval, kindInterval), func() error {
+		if err := r.keepExporters(manager, notify); err != nil {
+			return err
+		}
+		if err := c.Watch(source.Kind[client.Object](manager.GetCache(), &v1alpha1.FlowExporter{}, handler.EnqueueRequestsFromMapFunc(fleetOfExporter), changesSettings())); err != nil {
+			return fmt.Errorf("watching FlowExporters: %w", err)
+		}
+		return nil
+	})
 }
 
 // tellFailed tells the operator's log which object of a kind stops the others: their own messages do not, where it is somebody else's.

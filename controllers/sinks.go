@@ -56,6 +56,7 @@ type SinkReconciler struct {
 	wanted       *prometheus.GaugeVec // spec.replicas
 	look         *sinkLook
 	lookInterval time.Duration // 0 for the usual one
+	kindInterval time.Duration // at which the kind is looked for where it is not installed; 0 for the usual one
 	mu           sync.Mutex
 	wrote        map[types.NamespacedName]time.Time // of each status
 }

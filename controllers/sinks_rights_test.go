@@ -203,7 +203,7 @@ func TestAFlowSinkSaysWhichKindMayNotBeWatchedAndFlowCollectorsDoNotSuffer(t *te
 	for _, l := range rows {
 		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: sink.ObjectName(l.s)}}
 		natstest.Eventually(t, "with "+l.resource+" the sinks are made", func() bool { return l.exists(deployment) })
-		l.clock.by.Store(int64(refusalHolds + time.Second))
+		l.clock.by.Store(int64(troubleHolds + time.Second))
 		l.expectSink(l.s, metav1.ConditionFalse, sink.ReasonRolling)
 		l.runSink(l.s)
 	}

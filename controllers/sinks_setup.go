@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -29,7 +30,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
-// Setup registers the reconciler with a manager. Where the kind FlowSink is not installed, it logs that and registers nothing.
+// Setup registers the reconciler with a manager. Where the kind FlowSink is not installed, it logs that, and begins when it is.
 func (r *SinkReconciler) Setup(manager ctrl.Manager) error {
 	if err := r.register(metrics.Registry); err != nil {
 		return fmt.Errorf("registering the metrics of FlowSinks: %w", err)
@@ -51,9 +52,11 @@ func (r *SinkReconciler) register(registerer prometheus.Registerer) (err error) 
 }
 
 func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options) error {
-	if !installed(manager, "FlowSink", "no flows are stored") {
-		return nil
-	}
+	return whenInstalled(manager, "FlowSink", "no flows are stored", cmp.Or(r.kindInterval, kindInterval), func() error { return r.begin(manager, options) })
+}
+
+// begin with FlowSinks.
+func (r *SinkReconciler) begin(manager ctrl.Manager, options controller.Options) error {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
@@ -79,6 +82,7 @@ func (r *SinkReconciler) setup(manager ctrl.Manager, options controller.Options)
 	if err := manager.Add(runnable(r.look.run)); err != nil {
 		return fmt.Errorf("adding what asks sinks: %w", err)
 	}
+	options.CacheSyncTimeout = cmp.Or(options.CacheSyncTimeout, syncTimeout)
 	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	err := ctrl.NewControllerManagedBy(manager).

@@ -3,12 +3,19 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -17,19 +24,25 @@ import (
 )
 
 const (
-	// refusalHolds is how long a refused watch counts as such. A reflector tries again after a minute at most, and nothing says that it
-	// went well but that it is not refused again.
-	refusalHolds = 2 * time.Minute
-	// refusalsCheck is how often the end of that is looked for.
-	refusalsCheck = 10 * time.Second
+	// troubleHolds is how long a watch that failed counts as such at most. A reflector tries again after a minute at most, and where one watch
+	// is of several namespaces, nothing says which of them failed.
+	troubleHolds = 2 * time.Minute
+	// failingAfter is how long a watch has to fail until that is said, and until nothing waits for it any more. What fails for another reason
+	// than a right that is missing most often works again at the next attempt.
+	failingAfter = time.Minute
+	// standsAfter is how long a watch has to stand to count as one that works: one may begin well, and break off at the first object.
+	standsAfter = 10 * time.Second
+	// troublesCheck is how often the beginning and the end of that are looked for.
+	troublesCheck = 5 * time.Second
 )
 
-// Watches notes what the operator may not watch, or no longer: what is in its cache is then of the past. It is safe for concurrent use.
+// Watches notes what the operator may not watch, or cannot, or no longer: what is in its cache is then of the past. It is safe for concurrent
+// use.
 type Watches struct {
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
-	refused map[watched]refusal
+	trouble map[watched]trouble
 	changed chan struct{}
 	notify  []func(context.Context)
 }
@@ -37,26 +50,48 @@ type Watches struct {
 // watched is a kind in one namespace, or in the whole cluster: "".
 type watched struct{ kind, namespace string }
 
-// refusal of what is watched: the API server's words, and when it was last said.
-type refusal struct {
-	words string
-	at    time.Time
+// trouble of what is watched.
+type trouble struct {
+	judge.Unwatched
+	// since is when it began, and at when it was last met.
+	since, at time.Time
+	// begun is when a watch of it began last, zero for never since then.
+	begun time.Time
+	// told: others were told of it.
+	told bool
 }
 
-// NewWatches returns Watches that were not refused anything. A nil clock is the machine's.
+// NewWatches returns Watches that had no trouble. A nil clock is the machine's.
 func NewWatches(c clock.PassiveClock) *Watches {
 	if c == nil {
 		c = clock.RealClock{}
 	}
-	return &Watches{clock: c, refused: make(map[watched]refusal), changed: make(chan struct{}, 1)}
+	return &Watches{clock: c, trouble: make(map[watched]trouble), changed: make(chan struct{}, 1)}
 }
 
 // Failed takes why a watch ended, and logs it as client-go does. It is a cache.Options.DefaultWatchErrorHandler.
 func (w *Watches) Failed(ctx context.Context, r *toolscache.Reflector, err error) {
 	toolscache.DefaultWatchErrorHandler(ctx, r, err)
-	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
-		w.refuse(kindOf(r.TypeDescription()), err.Error())
+	w.note(kindOf(r.TypeDescription()), err)
+}
+
+// note why a kind could not be watched.
+func (w *Watches) note(kind string, err error) {
+	switch {
+	case apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err):
+		w.add(kind, judge.Unwatched{Words: err.Error()})
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err), unanswered(err):
+		// The one is how watches end. The other is no trouble of a kind: where the API server is away, nothing can be done nor said.
+	default:
+		w.add(kind, judge.Unwatched{Words: err.Error(), Fails: true, Missing: apierrors.IsNotFound(err)})
 	}
+}
+
+// unanswered reports whether it was not the API server that gave an error.
+func unanswered(err error) bool {
+	var broken *url.Error
+	var network net.Error
+	return errors.As(err, &broken) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)
 }
 
 // kindOf is Pod, of "*v1.Pod" as reflectors describe what they watch.
@@ -71,18 +106,40 @@ func namespaceOf(words string) string {
 	return namespace
 }
 
-func (w *Watches) refuse(kind, words string) {
+func (w *Watches) add(kind string, u judge.Unwatched) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	what := watched{kind, namespaceOf(words)}
-	before, known := w.refused[what]
-	w.refused[what] = refusal{words, w.clock.Now()}
-	if !known {
-		ctrl.Log.Info("the operator may not watch a kind of objects ("+judge.Interrupted+"): what is known of them is of the past, and where nothing is known, what needs them is left as it is", "kind", kind, "namespace", cmp.Or(what.namespace, "all"), "why", words)
+	now := w.clock.Now()
+	what := watched{kind, ""}
+	if !u.Fails {
+		what.namespace = namespaceOf(u.Words)
 	}
-	if !known || before.words != words {
-		w.tell()
+	before, known := w.trouble[what]
+	t := trouble{Unwatched: u, since: now, at: now, told: before.told}
+	if known && before.Fails == u.Fails {
+		t.since = before.since
 	}
+	w.trouble[what] = t
+	if w.counts(t) && (!t.told || before.Words != u.Words) {
+		w.tellOf(what, t)
+	}
+}
+
+// counts reports whether a trouble is one that has to be told, and waited for no more.
+func (w *Watches) counts(t trouble) bool {
+	works := !t.told && t.begun.After(t.at)
+	return !t.Fails || w.clock.Since(t.since) >= failingAfter && !works
+}
+
+// tellOf a trouble. w.mu is held.
+func (w *Watches) tellOf(what watched, t trouble) {
+	if !t.told {
+		ctrl.Log.Info("the operator "+t.Cannot()+" watch a kind of objects ("+t.Ask()+"): what is known of them is of the past, and where nothing is known, what needs them "+
+			"is left as it is", "kind", what.kind, "namespace", cmp.Or(what.namespace, "all"), "why", t.Words)
+	}
+	t.told = true
+	w.trouble[what] = t
+	w.tell()
 }
 
 // tell that something has changed. w.mu is held.
@@ -93,65 +150,117 @@ func (w *Watches) tell() {
 	}
 }
 
-// Refused are those of the kinds that may not be watched in a namespace, with the API server's words; nil where there are none, as for nil
-// Watches. An empty namespace is for what is watched in the whole cluster.
-func (w *Watches) Refused(namespace string, kinds ...string) (words map[string]string) {
+// Watch looks at which watches begin, so that a trouble ends with it. It is for rest.Config.Wrap.
+func (w *Watches) Watch(next http.RoundTripper) http.RoundTripper {
+	return tripper(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		if err == nil && response.StatusCode == http.StatusOK && request.Method == http.MethodGet && isWatch(request) {
+			w.began(request.URL.Path)
+		}
+		return response, err
+	})
+}
+
+func isWatch(request *http.Request) bool {
+	watch := request.URL.Query().Get("watch")
+	return watch == "true" || watch == "1"
+}
+
+// began notes the beginning of a watch, by its path: /apis/GROUP/VERSION/namespaces/NAMESPACE/RESOURCE, or the same without the namespace.
+func (w *Watches) began(path string) {
+	parts := strings.Split(path, "/")
+	resource, namespace := parts[len(parts)-1], ""
+	if n := len(parts); n > 3 && parts[n-3] == "namespaces" {
+		namespace = parts[n-2]
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for what, t := range w.trouble {
+		if resourceOf(what.kind) == resource && (what.namespace == namespace || t.Fails) {
+			t.begun = w.clock.Now()
+			w.trouble[what] = t
+		}
+	}
+}
+
+// resourceOf is pods, of Pod.
+func resourceOf(kind string) string {
+	plural, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Kind: kind})
+	return plural.Resource
+}
+
+// Troubles are those of the kinds that may not be watched in a namespace, or cannot be; nil where there are none, as for nil Watches. An empty
+// namespace is for what is watched in the whole cluster.
+func (w *Watches) Troubles(namespace string, kinds ...string) (out judge.Unseen) {
 	if w == nil {
 		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for what, r := range w.refused {
-		if slices.Contains(kinds, what.kind) && (what.namespace == "" || what.namespace == namespace) {
-			if words == nil {
-				words = make(map[string]string)
+	for what, t := range w.trouble {
+		if slices.Contains(kinds, what.kind) && (what.namespace == "" || what.namespace == namespace) && w.counts(t) {
+			if out == nil {
+				out = make(judge.Unseen)
 			}
-			words[what.kind] = r.words
+			out[what.kind] = t.Unwatched
 		}
 	}
-	return words
+	return out
 }
 
-// refuses reports whether a kind may not be watched somewhere.
-func (w *Watches) refuses(kind string) bool {
+// troubled reports whether a kind may not be watched somewhere, or cannot be.
+func (w *Watches) troubled(kind string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for what := range w.refused {
-		if what.kind == kind {
+	for what, t := range w.trouble {
+		if what.kind == kind && w.counts(t) {
 			return true
 		}
 	}
 	return false
 }
 
-// expire forgets what was not refused for long.
-func (w *Watches) expire() {
+// look tells of watches that have failed for long, and forgets troubles that are over.
+func (w *Watches) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for what, r := range w.refused {
-		if w.clock.Since(r.at) > refusalHolds {
-			delete(w.refused, what)
-			ctrl.Log.Info("the operator may watch a kind of objects again", "kind", what.kind, "namespace", cmp.Or(what.namespace, "all"))
-			w.tell()
+	for what, t := range w.trouble {
+		stands := t.begun.After(t.at) && w.clock.Since(t.begun) >= standsAfter
+		switch {
+		case stands || w.clock.Since(t.at) > troubleHolds:
+			delete(w.trouble, what)
+			if t.told {
+				ctrl.Log.Info("the operator watches a kind of objects again", "kind", what.kind, "namespace", cmp.Or(what.namespace, "all"))
+				w.tell()
+			}
+		case !t.told && w.counts(t):
+			w.tellOf(what, t)
 		}
 	}
 }
 
-// onChange has a function called after each change. It is for before run.
-func (w *Watches) onChange(notify func(context.Context)) { w.notify = append(w.notify, notify) }
+// onChange has a function called after each change.
+func (w *Watches) onChange(notify func(context.Context)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notify = append(w.notify, notify)
+}
 
 // run tells of each change, until the context ends.
 func (w *Watches) run(ctx context.Context) {
-	tick := time.NewTicker(refusalsCheck)
+	tick := time.NewTicker(troublesCheck)
 	defer tick.Stop()
 	for {
 		select {
 		case <-w.changed:
-			for _, notify := range w.notify {
+			w.mu.Lock()
+			notify := slices.Clone(w.notify)
+			w.mu.Unlock()
+			for _, notify := range notify {
 				notify(ctx)
 			}
 		case <-tick.C:
-			w.expire()
+			w.look()
 		case <-ctx.Done():
 			return
 		}

@@ -10,15 +10,15 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// watchMetrics show what the operator may not watch, as the objects say it; and where nothing is known of the objects, nothing else does.
+// watchMetrics show what the operator cannot watch, as the objects say it; and where nothing is known of the objects, nothing else does.
 type watchMetrics struct {
 	of      *Watches
 	refused *prometheus.Desc
 }
 
 func newWatchMetrics(of *Watches) *watchMetrics {
-	return &watchMetrics{of, prometheus.NewDesc("flowfleet_operator_refused_watches", "1 for each kind of objects that the operator lacks the right to watch, in a namespace or, "+
-		"as *, in the whole cluster; no series otherwise.", []string{"namespace", "kind"}, nil)}
+	return &watchMetrics{of, prometheus.NewDesc("flowfleet_operator_refused_watches", "1 for each kind of objects that the operator lacks the right to watch, or whose watch "+
+		"has failed for a minute, in a namespace or, as *, in the whole cluster; no series otherwise.", []string{"namespace", "kind"}, nil)}
 }
 
 // Describe implements prometheus.Collector.
@@ -28,26 +28,29 @@ func (m *watchMetrics) Describe(out chan<- *prometheus.Desc) { out <- m.refused 
 func (m *watchMetrics) Collect(out chan<- prometheus.Metric) {
 	m.of.mu.Lock()
 	defer m.of.mu.Unlock()
-	for what := range m.of.refused {
+	for what, t := range m.of.trouble {
+		if !m.of.counts(t) {
+			continue
+		}
 		out <- prometheus.MustNewConstMetric(m.refused, prometheus.GaugeValue, 1, cmp.Or(what.namespace, "*"), what.kind)
 	}
 }
 
-// Check returns an error where the operator may watch FlowCollectors in none of the namespaces (of all, without any): there is nothing that it
-// could do or say. What else it may not watch, the objects tell.
+// Check returns an error where the operator can watch FlowCollectors in none of the namespaces (of all, without any): there is nothing that it
+// could do or say. What else it cannot watch, the objects tell.
 func (w *Watches) Check(namespaces []string) func(*http.Request) error {
 	if len(namespaces) == 0 {
 		namespaces = []string{""}
 	}
 	return func(*http.Request) error {
-		words := ""
+		var why judge.Unwatched
 		for _, namespace := range namespaces {
-			refused := w.Refused(namespace, "FlowCollector")
-			if refused == nil {
+			trouble, ok := w.Troubles(namespace, "FlowCollector")["FlowCollector"]
+			if !ok {
 				return nil
 			}
-			words = refused["FlowCollector"]
+			why = trouble
 		}
-		return fmt.Errorf("the operator may not watch FlowCollectors (%s): %s", judge.Interrupted, words)
+		return fmt.Errorf("the operator %s watch FlowCollectors (%s): %s", why.Cannot(), why.Ask(), why.Words)
 	}
 }

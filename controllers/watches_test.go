@@ -36,32 +36,32 @@ func TestFleetWhosePodsMayNotBeWatchedAnyMoreIsNotCalledWell(t *testing.T) {
 func TestRefusedWatchIsForgottenOnceItIsNotRefusedAgain(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
 	w := NewWatches(clock)
-	w.refuse("Pod", "no")
+	w.add("Pod", judge.Unwatched{Words: "no"})
 	clock.SetTime(clock.Now().Add(time.Minute))
-	if w.expire(); len(w.Refused("", "Pod")) != 1 {
+	if w.look(); len(w.Troubles("", "Pod")) != 1 {
 		t.Error("a reflector that waits for its next attempt passes for one that is allowed to watch")
 	}
-	w.refuse("Pod", "no")
+	w.add("Pod", judge.Unwatched{Words: "no"})
 	clock.SetTime(clock.Now().Add(90 * time.Second))
-	if w.expire(); len(w.Refused("", "Pod")) != 1 {
+	if w.look(); len(w.Troubles("", "Pod")) != 1 {
 		t.Error("the second refusal did not count")
 	}
-	clock.SetTime(clock.Now().Add(refusalHolds))
-	if w.expire(); w.Refused("", "Pod") != nil {
-		t.Errorf("%v is left", w.Refused("", "Pod"))
+	clock.SetTime(clock.Now().Add(troubleHolds))
+	if w.look(); w.Troubles("", "Pod") != nil {
+		t.Errorf("%v is left", w.Troubles("", "Pod"))
 	}
 }
 
 func TestARefusalIsOfOneKindInOneNamespaceUnlessItIsOfTheWholeCluster(t *testing.T) {
 	w := NewWatches(nil)
-	w.refuse("Pod", `pods is forbidden: User "operator" cannot list resource "pods" in API group "" in the namespace "a"`)
-	w.refuse("Node", `nodes is forbidden: User "operator" cannot list resource "nodes" in API group "" at the cluster scope`)
+	w.add("Pod", judge.Unwatched{Words: `pods is forbidden: User "operator" cannot list resource "pods" in API group "" in the namespace "a"`})
+	w.add("Node", judge.Unwatched{Words: `nodes is forbidden: User "operator" cannot list resource "nodes" in API group "" at the cluster scope`})
 	for namespace, want := range map[string]int{"a": 2, "b": 1, "": 1} {
-		if got := w.Refused(namespace, "Pod", "Node"); len(got) != want {
+		if got := w.Troubles(namespace, "Pod", "Node"); len(got) != want {
 			t.Errorf("in %q: %v", namespace, got)
 		}
 	}
-	if got := w.Refused("a", "Service"); got != nil {
+	if got := w.Troubles("a", "Service"); got != nil {
 		t.Error(got)
 	}
 }
@@ -78,19 +78,24 @@ func TestKindsAreNamedAsUsersKnowThem(t *testing.T) {
 type gate struct {
 	mu     sync.Mutex
 	closed bool
-	open   []context.CancelFunc
+	ends   []context.CancelFunc
 }
 
 func (g *gate) before(next http.RoundTripper) http.RoundTripper {
+	return g.around(next, "/pods", forbidden)
+}
+
+// around answers requests for a resource while the gate is shut.
+func (g *gate) around(next http.RoundTripper, resource string, answer func(*http.Request) *http.Response) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		if request.Method != http.MethodGet || !strings.HasSuffix(request.URL.Path, "/pods") {
+		if request.Method != http.MethodGet || !strings.HasSuffix(request.URL.Path, resource) {
 			return next.RoundTrip(request)
 		}
 		g.mu.Lock()
 		closed := g.closed
 		g.mu.Unlock()
 		if closed {
-			return forbidden(request), nil
+			return answer(request), nil
 		}
 		ctx, cancel := context.WithCancel(request.Context())
 		response, err := next.RoundTrip(request.WithContext(ctx))
@@ -99,7 +104,7 @@ func (g *gate) before(next http.RoundTripper) http.RoundTripper {
 			return nil, err
 		}
 		g.mu.Lock()
-		g.open = append(g.open, cancel)
+		g.ends = append(g.ends, cancel)
 		g.mu.Unlock()
 		return response, nil
 	})
@@ -109,9 +114,15 @@ func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
-	for _, end := range g.open {
+	for _, end := range g.ends {
 		end()
 	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = false
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -1,7 +1,6 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -39,11 +38,8 @@ type Collector struct {
 	// resources of the collector's container. Its Go runtime is told to stay within 90% of the memory limit. Default: requests of
 	// 200m CPU and 512Mi memory, a limit of 1Gi memory.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="collector.resources.limits: quantities such as 500m, 2 or 1Gi are needed"
-	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="collector.resources.requests: quantities such as 500m, 2 or 1Gi are needed"
 	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.requests) || ['cpu', 'memory'].all(k, !(k in self.limits) || !(k in self.requests) || string(self.limits[k]).contains('e') || string(self.limits[k]).contains('E') || string(self.requests[k]).contains('e') || string(self.requests[k]).contains('E') || quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",message="collector.resources: a request is more than its limit; lower the one, or raise the other"
-	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="collector.resources.claims: collectors have no resource claims; leave them out"
-	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+	Resources *Resources `json:"resources,omitempty"`
 
 	// minReady is how many collectors are enough for the condition CollectorsAvailable: a number of nodes, or a percentage of them,
 	// rounded up. Nodes that are not ready, are cordoned, or joined the fleet less than 5 minutes ago do not count. At least one

@@ -1,7 +1,6 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -112,10 +111,7 @@ type FlowSinkSpec struct {
 	// resources of each sink. Default: requests of 100m CPU and 128Mi memory, a limit of 512Mi memory. With blocks, workers times
 	// blocks.maxBytes more is requested, and the limit is three times that higher.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.limits) || string(self.limits[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.limits: quantities such as 500m, 2 or 1Gi are needed"
-	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || ['cpu', 'memory', 'ephemeral-storage'].all(k, !(k in self.requests) || string(self.requests[k]).matches('^[0-9.]{1,16}[mkMGTPi]{0,2}$'))",message="resources.requests: quantities such as 500m, 2 or 1Gi are needed"
-	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims: sinks have no resource claims; leave them out"
-	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+	Resources *Resources `json:"resources,omitempty"`
 
 	// logLevel of the sinks: debug, info, warn or error. A change replaces them. Default info.
 	// +optional

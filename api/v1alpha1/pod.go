@@ -59,6 +59,7 @@ type Pod struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.all(e, !(e.name in ['POD_NAME', 'NODE_NAME', 'GOMEMLIMIT']))",message="env: the operator sets POD_NAME, NODE_NAME and GOMEMLIMIT (from resources.limits.memory) itself; leave them out"
 	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.value) || e.value == '')",message="env: choose one of value and valueFrom"
+	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.valueFrom.resourceFieldRef) || !has(e.valueFrom.resourceFieldRef.divisor) || e.valueFrom.resourceFieldRef.divisor in [dyn(0), dyn(1), dyn('0'), dyn('1'), dyn('1m'), dyn('1k'), dyn('1M'), dyn('1G'), dyn('1T'), dyn('1P'), dyn('1E'), dyn('1Ki'), dyn('1Mi'), dyn('1Gi'), dyn('1Ti'), dyn('1Pi'), dyn('1Ei')])",message="env: valueFrom.resourceFieldRef.divisor: Kubernetes knows 1, 1m, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi and 1Ei"
 	Env []corev1.EnvVar `json:"env,omitempty"`
 
 	// envFrom takes further environment variables from ConfigMaps and Secrets, all of their keys.

@@ -44,7 +44,7 @@ type node struct {
 
 // kubernetesTypes are the places where the schema is that of a type of Kubernetes, which is not ours to bound or to explain.
 var kubernetesTypes = regexp.MustCompile(`^(metadata|apiVersion|kind|status\.conditions\[\]` +
-	`|spec\.(resources|collector\.resources)` +
+	`|spec\.(resources|collector\.resources)\.(limits|requests|claims)` +
 	`|spec\.(collector|pod)\.(affinity|tolerations\[\]|topologySpreadConstraints\[\]|env\[\]|volumeMounts\[\])` +
 	`|spec\.(collector|pod)\.volumes\[\]\.(configMap|secret|hostPath|persistentVolumeClaim|csi)` +
 	`|spec\.networkPolicy\.metricsFrom)(\.|$)`)

@@ -320,14 +320,30 @@ var rules = slices.Concat([]rule{
 		invalid: []string{"[{name: A, value: b, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]"},
 	},
 	{
-		path: "spec.collector.resources", says: "resources.limits: quantities",
-		valid:   []string{"{limits: {cpu: 1500m, memory: 1.5Gi, example.com/nic: 1}}", "{limits: {cpu: 2, memory: 1073741824}}", "{}"},
-		invalid: []string{`{limits: {memory: "1e9999999999"}}`, "{limits: {cpu: -1}}", `{limits: {ephemeral-storage: "1e3"}}`},
+		path: "spec.collector.env", says: "resourceFieldRef.divisor",
+		valid: []string{"[{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}, {name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1}}}]",
+			"[{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: '0'}}}, {name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]"},
+		invalid: []string{"[{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: '1e1.5'}}}]", "[{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 2}}}]"},
 	},
 	{
-		path: "spec.collector.resources", says: "resources.requests: quantities",
-		valid:   []string{"{requests: {cpu: 100m, memory: 64Mi}}"},
-		invalid: []string{`{requests: {cpu: "1e9999999999"}}`},
+		path: "spec.collector.resources.limits", says: "resources.limits: quantities",
+		valid:   []string{"{cpu: 1500m, memory: 1.5Gi, example.com/nic: 1}", "{cpu: 2, memory: 1073741824}", "{}"},
+		invalid: []string{`{memory: "1e9999999999"}`, "{cpu: -1}", `{ephemeral-storage: "1e3"}`},
+	},
+	{
+		path: "spec.collector.resources.requests", says: "resources.requests: quantities",
+		valid:   []string{"{cpu: 100m, memory: 64Mi}"},
+		invalid: []string{`{cpu: "1e9999999999"}`},
+	},
+	{
+		path: "spec.collector.resources.limits", says: "resources.limits: no quantity",
+		valid:   []string{"{example.com/nic: 1, cpu: 2}", "{example.com/nic: '1'}"},
+		invalid: []string{"{example.com/nic: '1e1.5'}", "{example.com/nic: '1E.'}"},
+	},
+	{
+		path: "spec.collector.resources.requests", says: "resources.requests: no quantity",
+		valid:   []string{"{cpu: 1}"},
+		invalid: []string{"{example.com/nic: '1e1.5'}"},
 	},
 	{
 		path: "spec.collector.resources", says: "a request is more than its limit",

@@ -28,11 +28,17 @@ type Proxy struct {
 // NewProxy starts a proxy to the server's port. It ends with the test.
 func NewProxy(t testing.TB, s *Server) *Proxy {
 	t.Helper()
+	return NewProxyTo(t, s.Address())
+}
+
+// NewProxyTo starts a proxy to any host:port. It ends with the test.
+func NewProxyTo(t testing.TB, address string) *Proxy {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{t: t, listener: listener, server: s.Address(), conns: make(map[net.Conn]struct{})}
+	p := &Proxy{t: t, listener: listener, server: address, conns: make(map[net.Conn]struct{})}
 	p.silent.Store(new(atomic.Bool))
 	go p.accept()
 	t.Cleanup(func() {
@@ -41,6 +47,9 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 	})
 	return p
 }
+
+// Address that clients connect to, as host:port.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
 // URL for clients.
 func (p *Proxy) URL() string { return "nats://" + p.listener.Addr().String() }

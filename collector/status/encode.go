@@ -75,19 +75,38 @@ func crowded(text []byte) error {
 	return nil
 }
 
+// maxFigure bounds every figure, so that sums of them are none of less: more than can be counted in a thousand years, and exact in every JSON.
+const maxFigure = 1 << 53
+
+// figure is one within 0 and maxFigure.
+func figure[T int | int64 | uint64](n T) T { return max(0, T(min(uint64(max(0, n)), uint64(maxFigure)))) }
+
+func figures[T int | int64 | uint64](all ...*T) {
+	for _, n := range all {
+		*n = figure(*n)
+	}
+}
+
 // bound holds a document to the bounds of this package. Lists and maps that are too long are replaced, not changed.
 func (d *Document) bound() {
+	o := &d.Output
+	figures(&o.Published, &o.Waiting, &o.Spooled, &o.Failures, &o.Retries)
+	figures(&o.BufferBytes)
+	figures(&d.ListenersLeftOut, &d.SendersTotal, &d.Known.Exporters, &d.Known.Templates, &d.Known.SamplingRates)
 	for _, s := range []*string{&d.Instance, &d.Build, &d.Configuration, &d.NotReady, &d.Output.Kind, &d.Output.Stream, &d.Output.LastError} {
 		*s = Text(*s)
 	}
 	if d.Bucket != nil {
 		b := *d.Bucket
 		b.Name, b.LastError = Text(b.Name), Text(b.LastError)
+		figures(&b.Keys, &b.Queue)
+		figures(&b.Writes, &b.WriteErrors, &b.Overflows)
 		d.Bucket = &b
 	}
 	if d.Spool != nil {
 		s := *d.Spool
 		s.Error = Text(s.Error)
+		figures(&s.Bytes)
 		d.Spool = &s
 	}
 	d.Output.Dropped, d.Records = reasons(d.Output.Dropped), reasons(d.Records)
@@ -98,12 +117,17 @@ func (d *Document) bound() {
 	for i := range listeners {
 		l := &listeners[i]
 		l.Name, l.Protocol = Text(l.Name), Text(l.Protocol)
+		figures(&l.Received, &l.Decoded, &l.KernelDropped, &l.SetsWaiting, &l.Records)
+		figures(&l.Sockets)
+		figures(&l.AskedBytes, &l.GrantedBytes)
 		l.Refused, l.SetsExpired, l.SetsDropped = reasons(l.Refused), reasons(l.SetsExpired), reasons(l.SetsDropped)
 	}
 	d.Listeners = listeners
 	senders := slices.Clone(d.Senders[:min(len(d.Senders), MaxSenders)])
 	for i := range senders {
 		senders[i].Address = text(senders[i].Address, maxWord)
+		figures(&senders[i].Datagrams)
+		figures(&senders[i].Ports, &senders[i].Domains)
 	}
 	d.Senders = senders
 }
@@ -118,7 +142,8 @@ func reasons(m map[string]uint64) map[string]uint64 {
 	}
 	out := make(map[string]uint64, min(len(m), MaxReasons))
 	for _, name := range slices.Sorted(maps.Keys(m))[:min(len(m), MaxReasons)] {
-		out[text(name, maxWord)] += m[name]
+		word := text(name, maxWord)
+		out[word] = figure(out[word] + figure(m[name]))
 	}
 	return out
 }

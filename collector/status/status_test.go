@@ -93,3 +93,45 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Figures that nobody can have counted are none of less than nothing when they are added up, or shown.
+func TestFiguresAreWithinTheirBounds(t *testing.T) {
+	const most = "18446744073709551615"
+	text := `{"version":1,"started":"2026-01-01T00:00:00Z","bucket":{"keys":-1,"queue":-1,"writes":` + most + `},"output":{"published":` + most + `,"bufferBytes":-9223372036854775808,
+		"dropped":{"a":` + most + `}},"spool":{"bytes":-1},"listeners":[{"received":` + most + `,"refused":{"a":` + most + `},"setsExpired":{"a":` + most + `},"sockets":-1,
+		"receiveBufferAskedBytes":-1,"receiveBufferGrantedBytes":9223372036854775807}],"listenersLeftOut":-1,"known":{"exporters":-1,"templates":9223372036854775807,"samplingRates":-1},
+		"records":{"a":` + most + `},"senders":[{"datagrams":` + most + `,"ports":-1,"domains":-1}],"sendersTotal":-1}`
+	d, err := Decode(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	var check func(where string, v reflect.Value)
+	check = func(where string, v reflect.Value) {
+		switch {
+		case v.Type() == reflect.TypeFor[time.Time]():
+		case v.Kind() == reflect.Pointer && !v.IsNil():
+			check(where, v.Elem())
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				check(where+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		case v.Kind() == reflect.Slice:
+			for i := range v.Len() {
+				check(where, v.Index(i))
+			}
+		case v.Kind() == reflect.Map:
+			for _, key := range v.MapKeys() {
+				check(where, v.MapIndex(key))
+			}
+		case v.CanInt() && (v.Int() < 0 || v.Int() > maxFigure), v.CanUint() && v.Uint() > maxFigure:
+			t.Errorf("%s is %v", where, v)
+		case v.CanInt(), v.CanUint():
+			seen++
+		}
+	}
+	check("", reflect.ValueOf(d))
+	if seen < 25 {
+		t.Errorf("%d figures were looked at", seen)
+	}
+}

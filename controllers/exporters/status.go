@@ -98,7 +98,7 @@ func volume(w *Window, n *Figures) (bytes, scaled *int64) {
 func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
 	said := &n.Said
 	if said.TaughtTold && (n.Protocols["netflow9"] || n.Protocols["ipfix"]) {
-		s.Templates = new(int32(said.Templates))
+		s.Templates = new(int32(min(max(0, said.Templates), math.MaxInt32)))
 		if changed := metav1.NewTime(said.Changed.Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
 			s.TemplatesChanged = &changed
 		}

@@ -162,7 +162,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 // buffer, held data and the sockets' buffers, which the kernel accounts to the container.
 func (f *Fleet) resources() *corev1.ResourceRequirements {
 	if r := f.Collector.Spec.Collector.Resources; r != nil {
-		return r
+		return r.Requirements()
 	}
 	return &corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{

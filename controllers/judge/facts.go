@@ -47,8 +47,8 @@ type Facts struct {
 	Pods []corev1.Pod
 	// Nodes of the cluster, by name; nil where the operator may not see them.
 	Nodes map[string]Node
-	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words.
-	Unseen map[string]string
+	// Unseen are the kinds of objects that the operator cannot watch (any more).
+	Unseen Unseen
 	// Blind: the operator cannot begin its work, because of Unseen. No other fact says anything then.
 	Blind bool
 	// NATS is what was found of bucket and stream.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"github.com/flowfleet/flowfleet/controllers/observation"
 	corev1 "k8s.io/api/core/v1"
 	"os"
 	"regexp"
@@ -230,6 +231,28 @@ func TestAContainerBeforeTheCollectorThatFailsIsTheReason(t *testing.T) {
 			InitContainerStatuses: []corev1.ContainerStatus{{Name: "first", State: test.first, LastTerminationState: corev1.ContainerState{Terminated: test.last}}}}}
 		if got := podTrouble(&pod); got != test.want {
 			t.Errorf("%s: %q, want %q", test.about, got, test.want)
+		}
+	}
+}
+
+// A rollout that is over stays so, and says of no collector that it runs which does not.
+func TestSettledDoesNotSayOfCollectorsThatAreGoneThatTheyRun(t *testing.T) {
+	f := well()
+	pass(f, 0)
+	f.Pods, f.Collectors = nil, observation.Finding{}
+	f.DaemonSet.Status.UpdatedNumberScheduled, f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 0, 0, 0
+	c := conditionIn(t, pass(f, time.Minute), v1alpha1.ConditionProgressing)
+	if c.Status != metav1.ConditionFalse || c.Reason != ReasonSettled || strings.Contains(c.Message, "and run") || !strings.Contains(c.Message, "0 of 3 run now") {
+		t.Errorf("%s, %s: %s", c.Status, c.Reason, c.Message)
+	}
+}
+
+func TestNothingIsBeingMadeOfASuspendedFleet(t *testing.T) {
+	f := well()
+	f.Collector.Spec.Suspend, f.DaemonSet, f.Service, f.Applied.Waiting = true, nil, nil, []string{"DaemonSet", "Service"}
+	for _, c := range pass(f, 0).Status.Conditions {
+		if strings.Contains(c.Message, "being made") {
+			t.Errorf("%s, %s: %s", c.Type, c.Reason, c.Message)
 		}
 	}
 }

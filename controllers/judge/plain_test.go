@@ -29,8 +29,8 @@ func TestWhatIsForbiddenIsRefusedInAStatusAndNamesStayNames(t *testing.T) {
 func TestNoMessageOfAStatusSaysForbidden(t *testing.T) {
 	const words = `pods is forbidden: User "operator" cannot list resource "pods"`
 	for about, change := range map[string]func(*Facts){
-		"a kind that may not be watched":        func(f *Facts) { f.Unseen = map[string]string{"Pod": words} },
-		"a Service that may not be watched":     func(f *Facts) { f.Unseen = map[string]string{"Service": words} },
+		"a kind that may not be watched":        func(f *Facts) { f.Unseen = Unseen{"Pod": {Words: words}} },
+		"a Service that may not be watched":     func(f *Facts) { f.Unseen = Unseen{"Service": {Words: words}} },
 		"a pass that fails":                     func(f *Facts) { f.Failures, f.Failure, f.Applied.Failed = 9, "reading ConfigMap: "+words, true },
 		"an object that the API server refuses": func(f *Facts) { f.Applied.Refused = []string{"DaemonSet: spec.x: Forbidden: may not be set"} },
 		"a registry that refuses": func(f *Facts) {

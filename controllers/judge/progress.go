@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"fmt"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,9 +18,6 @@ const Interrupted = "is its installation complete, or was an upgrade interrupted
 // LacksRights is what a message begins with that names rights which the operator lacks.
 const LacksRights = "the operator lacks rights (" + Interrupted + "): "
 
-// CannotBegin is what a message says, up to why, where the operator lacks the right to watch what all its work begins with.
-const CannotBegin = "the operator cannot begin its work, because it may not watch what it looks after (" + Interrupted + ")"
-
 // progressing says whether the fleet is on its way to what the spec says.
 func (j *judgement) progressing() said {
 	a, r := &j.Applied, &j.rollout
@@ -35,8 +31,7 @@ func (j *judgement) progressing() said {
 	case len(a.Forbidden) > 0:
 		return isTrue(ReasonOperatorForbidden, "%s%s", LacksRights, strings.Join(a.Forbidden, "; "))
 	case len(j.Unseen) > 0:
-		return isTrue(ReasonOperatorForbidden, "the operator may not watch what it looks after (is its installation complete, or was an "+
-			"upgrade interrupted?), so that what it says may be of the past: %s", UnseenKinds(j.Unseen))
+		return isTrue(j.Unseen.Reason(), "the operator %s, so that what it says may be of the past: %s", j.Unseen.Cannot("watch what it looks after"), j.Unseen)
 	case len(a.Taken) > 0:
 		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
 	case len(a.Refused)+len(a.Denied) > 0:
@@ -54,19 +49,12 @@ func (j *judgement) progressing() said {
 	case j.Waits != "":
 		// True, so that kstatus says InProgress: who waits for an upgrade is not to be told Current of a version that does not run.
 		return isTrue(ReasonRolloutWaiting, "a change that comes from the operator itself waits for its turn, and the fleet goes on as it is: %s", j.Waits)
+	case r.settled && r.available < r.needed: // what becomes of collectors that ran is told elsewhere
+		return isFalse(ReasonSettled, "all collectors of the present spec ran once, and nothing is rolled out; %d of %d run now: see CollectorsAvailable", r.available, r.desired)
 	case r.settled:
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}
 	return isTrue(ReasonRolling, "%s", r.text).yet()
-}
-
-// UnseenKinds are the kinds of objects that the operator may not watch, in order, each with the API server's words.
-func UnseenKinds(unseen map[string]string) string {
-	var out []string
-	for kind, words := range unseen {
-		out = append(out, fmt.Sprintf("%s (%s)", kind, words))
-	}
-	return strings.Join(sorted(out), "; ")
 }
 
 // reconciling is what kstatus reads: True while the fleet is on its way, not there otherwise.

@@ -68,7 +68,7 @@ func (j *judgement) degraded() said {
 		}
 	}
 	switch s := j.said[v1alpha1.ConditionProgressing]; s.reason {
-	case ReasonProgressDeadlineExceeded, ReasonOperatorForbidden:
+	case ReasonProgressDeadlineExceeded, ReasonOperatorForbidden, ReasonWatchFails:
 		add(v1alpha1.ConditionProgressing, s)
 	}
 	if len(troubles) > 0 {

@@ -28,6 +28,7 @@ const (
 	ReasonRetrying                 = "Retrying"
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	ReasonOperatorForbidden        = "OperatorForbidden"
+	ReasonWatchFails               = "WatchFails"
 	ReasonOtherOperator            = "OtherOperator"
 
 	ReasonAddressAssigned = "AddressAssigned"

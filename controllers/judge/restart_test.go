@@ -62,6 +62,54 @@ func TestARestartOfTheOperatorMakesNoStatusFlap(t *testing.T) {
 	}
 }
 
+// An operator whose clock was put an hour ahead, or back, says what the one before did, and so does the next one, whose clock is right again.
+func TestAClockThatIsPutAheadOrBackMakesNoStatusFlap(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"well": func(*Facts) {},
+		"a rollout": func(f *Facts) {
+			f.DaemonSet.Status.UpdatedNumberScheduled = 1
+			f.DaemonSet.CreationTimestamp = metav1.NewTime(f.Now.Add(-time.Minute))
+		},
+		"a rollout that is stuck": func(f *Facts) {
+			f.DaemonSet.Status.UpdatedNumberScheduled = 1
+			pass(f, 0)
+			f.Now = f.Now.Add(11 * time.Minute)
+		},
+		"an address that is missing": func(f *Facts) {
+			f.Service.Status.LoadBalancer.Ingress = nil
+			pass(f, 0)
+			f.Now = f.Now.Add(11 * time.Minute)
+		},
+		"a loss": func(f *Facts) { f.Collectors.Reports[1].Now.Output.Dropped = map[string]uint64{"buffer_full": 7} },
+	} {
+		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+			if name == "a rollout" && jump > 0 {
+				continue // it looks like one that did not get on while no operator ran for an hour
+			}
+			f := well()
+			change(f)
+			for i := range f.Collectors.Reports {
+				f.Collectors.Reports[i].Answered = f.Now
+			}
+			pass(f, 0)
+			before := pass(f, time.Second)
+			for _, jump := range []time.Duration{jump, -jump} {
+				if f.Now = f.Now.Add(jump); name == "a rollout" && jump > 0 {
+					break
+				}
+				restart(f)
+				after := pass(f, time.Second)
+				for _, was := range before.Status.Conditions {
+					is := meta.FindStatusCondition(after.Status.Conditions, was.Type)
+					if is == nil || is.Status != was.Status || is.Reason != was.Reason || !is.LastTransitionTime.Equal(&was.LastTransitionTime) {
+						t.Errorf("%s, by %s: %s was %s, %s, and is %+v", name, jump, was.Type, was.Status, was.Reason, is)
+					}
+				}
+			}
+		}
+	}
+}
+
 // What is known of the stream of a spec of before says nothing of another one's.
 func TestARestartDoesNotCallAnotherSpecsStreamReady(t *testing.T) {
 	f := well()
@@ -115,7 +163,7 @@ func TestARestartGivesAChangeOfAMomentAgoItsTime(t *testing.T) {
 func TestAnOperatorThatCannotBeginLeavesNothingCalledWell(t *testing.T) {
 	f := well()
 	pass(f, 0)
-	f.Blind, f.Unchecked, f.Unseen = true, true, map[string]string{"NetworkPolicy": `cannot list resource "networkpolicies"`}
+	f.Blind, f.Unchecked, f.Unseen = true, true, Unseen{"NetworkPolicy": {Words: `cannot list resource "networkpolicies"`}}
 	v := pass(f, time.Minute)
 	for _, c := range v.Status.Conditions {
 		if c.Status == metav1.ConditionFalse || c.Reason != ReasonOperatorForbidden ||

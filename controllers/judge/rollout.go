@@ -217,8 +217,8 @@ func (f *Facts) joined(n Node) bool {
 func (j *judgement) collectorsAvailable() said {
 	set, r := j.DaemonSet, &j.rollout
 	for _, kind := range []string{"DaemonSet", "Pod"} {
-		if words, ok := j.Unseen[kind]; ok {
-			return isUnknown(ReasonOperatorForbidden, "the operator may not see how the collectors are: %s", words)
+		if u, ok := j.Unseen[kind]; ok {
+			return isUnknown(u.Reason(), "the operator %s see how the collectors are: %s", u.Cannot(), u.Words)
 		}
 	}
 	switch {

@@ -57,8 +57,8 @@ func (j *judgement) addressMissingBefore() time.Time {
 
 func (j *judgement) findAddresses() service {
 	spec := &j.Collector.Spec
-	if words, ok := j.Unseen["Service"]; ok && spec.Service.Type != v1alpha1.ServiceNone {
-		return service{said: isUnknown(ReasonOperatorForbidden, "the operator may not see the Service: %s", words)}
+	if u, ok := j.Unseen["Service"]; ok && spec.Service.Type != v1alpha1.ServiceNone {
+		return service{said: isUnknown(u.Reason(), "the operator %s see the Service: %s", u.Cannot(), u.Words)}
 	}
 	if spec.Service.Type == v1alpha1.ServiceNone {
 		return j.nodesThemselves()
@@ -66,7 +66,10 @@ func (j *judgement) findAddresses() service {
 	live := j.Service
 	if live == nil {
 		when := "is being made"
-		if j.Unusable() {
+		switch {
+		case j.Collector.Spec.Suspend:
+			when = "is not made while spec.suspend is set"
+		case j.Unusable():
 			when = "is not made until ConfigurationValid is True"
 		}
 		return service{said: isFalse(ReasonPending, "the Service %s", when).yet()}

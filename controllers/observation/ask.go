@@ -2,6 +2,7 @@ package observation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -34,7 +35,17 @@ func NewClient() *http.Client {
 
 // ask reads the status of one collector.
 func ask(ctx context.Context, client *http.Client, pod Pod) (*status.Document, error) {
-	return Fetch(ctx, client, pod, &url.URL{Path: status.Path}, status.Decode)
+	d, err := Fetch(ctx, client, pod, &url.URL{Path: status.Path}, status.Decode)
+	if err != nil {
+		return nil, err
+	}
+	// On a node's own network, two fleets may have given their collectors one port: the second cannot have it, and what answers is the first. An
+	// address may also have gone to another pod.
+	if d.Instance != "" && d.Instance != pod.Name {
+		return nil, fmt.Errorf("asking collector %s: another one answers at %s: do two fleets have the same collector.metricsPort on the network of a node?",
+			pod.Name, net.JoinHostPort(pod.Address, strconv.Itoa(int(pod.Port))))
+	}
+	return d, nil
 }
 
 // Fetch reads a page of one collector, which decode bounds. The page's path and query count. Of what answers, no word stands in an error.
@@ -47,7 +58,7 @@ func Fetch[T any](ctx context.Context, client *http.Client, pod Pod, page *url.U
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return none, fmt.Errorf("asking collector %s: %w", pod.Name, err)
+		return none, fmt.Errorf("asking collector %s: %w", pod.Name, wordless(err))
 	}
 	defer func() { _ = response.Body.Close() }() // everything that is wanted was read
 	switch {
@@ -56,9 +67,40 @@ func Fetch[T any](ctx context.Context, client *http.Client, pod Pod, page *url.U
 	case response.StatusCode != http.StatusOK:
 		return none, fmt.Errorf("asking collector %s: it answers with HTTP status %d", pod.Name, response.StatusCode)
 	}
-	d, err := decode(response.Body)
+	d, err := decode(wordlessReader{response.Body})
 	if err != nil {
 		return none, fmt.Errorf("asking collector %s: %w", pod.Name, err)
 	}
 	return d, nil
+}
+
+// wordless leaves no word of what answers in an error: where a port is not a collector's, that may be anything, such as the greeting of another
+// service of the node.
+func wordless(err error) error {
+	var network *net.OpError
+	var late net.Error
+	if errors.As(err, &network) || errors.As(err, &late) && late.Timeout() || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.New("what answers at " + addressOf(err) + " speaks no HTTP, or ended in the middle of it")
+}
+
+// addressOf is the page that was asked for.
+func addressOf(err error) string {
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		return asked.URL
+	}
+	return "its address"
+}
+
+type wordlessReader struct{ from io.Reader }
+
+// Read implements io.Reader.
+func (r wordlessReader) Read(b []byte) (int, error) {
+	n, err := r.from.Read(b)
+	if err != nil && err != io.EOF { //nolint:errorlint // an io.Reader gives no other one
+		err = wordless(err)
+	}
+	return n, err
 }

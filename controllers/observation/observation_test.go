@@ -22,7 +22,7 @@ import (
 
 // document is as a collector says it.
 func document(change ...func(*status.Document)) *status.Document {
-	d := &status.Document{Version: 1, Instance: "edge-a", Build: "1.2.3", Started: time.Unix(1000, 0).UTC(), Time: time.Unix(2000, 0).UTC(), Begun: true, Ready: true,
+	d := &status.Document{Version: 1, Build: "1.2.3", Started: time.Unix(1000, 0).UTC(), Time: time.Unix(2000, 0).UTC(), Begun: true, Ready: true,
 		Bucket:    &status.Bucket{Name: "edge", Connected: true, Loaded: true, Read: true, Write: true, Keys: 21},
 		Output:    status.Output{Kind: "JetStream", Stream: "flows", Connected: true, StreamReady: true, Published: 40},
 		Listeners: []status.Listener{{Name: "netflow", Protocol: "NetFlow", Received: 42, Decoded: 42, Records: 40, Sockets: 1, AskedBytes: 1 << 22, GrantedBytes: 1 << 17}},
@@ -317,6 +317,60 @@ func TestDistributionSaysOnlyWhatLooksAtAllHaveShown(t *testing.T) {
 	} {
 		if diff := cmp.Diff(test.want, Distribute(test.reports)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+// raw answers with bytes, whatever it is asked.
+func raw(t *testing.T, name, answer string) Pod {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = c.Read(make([]byte, 4096))
+				_, _ = c.Write([]byte(answer))
+				_ = c.Close()
+			}()
+		}
+	}()
+	a := l.Addr().(*net.TCPAddr)
+	return Pod{Name: name, Node: "node-" + name, Address: a.IP.String(), Port: int32(a.Port)}
+}
+
+// A FlowCollector names the port that is asked: what other services say there is nobody's to read in its status.
+func TestNoWordOfWhatAnswersStandsInAnError(t *testing.T) {
+	chunked := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: secret\r\n\r\n"
+	text, err := status.Encode(document(func(d *status.Document) { d.Instance = "secret" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods := []Pod{
+		raw(t, "ssh", "SSH-2.0-secret\r\n"),
+		raw(t, "version", "HTTP/secret 200 OK\r\n\r\n"),
+		raw(t, "code", "HTTP/1.1 secret OK\r\n\r\n"),
+		raw(t, "header", "HTTP/1.1 200 OK\r\nsecret\r\n\r\n"),
+		raw(t, "length", "HTTP/1.1 200 OK\r\nContent-Length: secret\r\n\r\n"),
+		raw(t, "coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: secret\r\n\r\n"),
+		raw(t, "chunk", chunked+"secret\r\n"),
+		raw(t, "trailer", chunked+"0\r\nsecret secret\r\n\r\n"),
+		raw(t, "location", "HTTP/1.1 302 Found\r\nLocation: http://secret:secret%/\r\n\r\n"),
+		raw(t, "cut", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsecret"),
+		raw(t, "other", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(text), text)),
+	}
+	o := observing(t, time.Hour, nil)
+	o.Watch(edge, pods)
+	for _, r := range until(t, o, edge, "the look", asked).Reports {
+		if r.Answers() || r.Error == "" || strings.Contains(r.Error, "secret") {
+			t.Errorf("%s: %q, taken for a collector: %t", r.Pod.Name, r.Error, r.Answers())
 		}
 	}
 }

@@ -133,7 +133,7 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 // what was read, what is fetched to put another block together, and the batch.
 func (s *Sink) resources() *corev1.ResourceRequirements {
 	if r := s.Sink.Spec.Resources; r != nil {
-		return r
+		return r.Requirements()
 	}
 	request, limit := resource.MustParse("128Mi"), resource.MustParse("512Mi")
 	if c := s.Configuration(); c.Blocks != nil {

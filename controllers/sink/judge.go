@@ -60,9 +60,8 @@ type Facts struct {
 	Forbidden []string
 	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
-	// Unseen are the kinds of objects that the operator may not watch (any more), with the API server's words: what is known of them is of
-	// the past.
-	Unseen map[string]string
+	// Unseen are the kinds of objects that the operator cannot watch (any more): what is known of them is of the past.
+	Unseen judge.Unseen
 	// Blind: because of Unseen, nothing is known of what the FlowSink has. No other fact says anything then.
 	Blind bool
 	// Behind: it was changed since.
@@ -134,7 +133,7 @@ func (f *Facts) ready() said {
 	wanted := Replicas(f.Sink)
 	switch d := f.Deployment; {
 	case f.Blind:
-		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, judge.CannotBegin + ", and what runs is left as it is: " + judge.UnseenKinds(f.Unseen)}
+		return said{metav1.ConditionUnknown, f.Unseen.Reason(), f.Unseen.CannotBegin() + ", and what runs is left as it is: " + f.Unseen.String()}
 	case len(f.Forbidden) > 0:
 		return no(judge.ReasonOperatorForbidden, "%s%s", judge.LacksRights, strings.Join(f.Forbidden, "; "))
 	case f.Deleting:
@@ -152,8 +151,7 @@ func (f *Facts) ready() said {
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
 	case len(f.Unseen) > 0:
-		return said{metav1.ConditionUnknown, judge.ReasonOperatorForbidden, "the operator may not see how the sinks are (is its installation complete, or was " +
-			"an upgrade interrupted?): " + judge.UnseenKinds(f.Unseen)}
+		return said{metav1.ConditionUnknown, f.Unseen.Reason(), "the operator " + f.Unseen.Cannot("see how the sinks are") + ": " + f.Unseen.String()}
 	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
 		return no(ReasonRolling, "the sinks are being made")
 	case wanted == 0:

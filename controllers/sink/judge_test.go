@@ -67,10 +67,10 @@ func TestJudgement(t *testing.T) {
 				Message: `pods "rows-sink-x" is forbidden: exceeded quota: few`}}
 		}, "False", ReasonRolling, `pods are not made: pods "rows-sink-x" is refused: exceeded quota: few`, "Unknown", "True", "", 7},
 		{"pods that may not be watched any more", func(f *Facts) {
-			f.Unseen = map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`}
+			f.Unseen = judge.Unseen{"Pod": {Words: `pods is forbidden: User "operator" cannot list`}}
 		}, "Unknown", judge.ReasonOperatorForbidden, `Pod (pods is refused: User "operator" cannot list)`, "Unknown", "True", "", 7},
 		{"pods that were never seen", func(f *Facts) {
-			f.Blind, f.Unseen = true, map[string]string{"Pod": `pods is forbidden: User "operator" cannot list`}
+			f.Blind, f.Unseen = true, judge.Unseen{"Pod": {Words: `pods is forbidden: User "operator" cannot list`}}
 		}, "Unknown", judge.ReasonOperatorForbidden, `cannot begin its work`, "Unknown", "True", "", 6},
 		{"no right to apply", func(f *Facts) { f.Forbidden = []string{`deployments is forbidden: User "operator" cannot patch`} }, "False", judge.ReasonOperatorForbidden,
 			`deployments is refused: User "operator" cannot patch`, "Unknown", "True", "", 6},
