@@ -91,7 +91,7 @@ type breaks struct {
 }
 
 func (b *breaks) before(next http.RoundTripper) http.RoundTripper {
-	return b.gate.around(next, "/"+b.resource, func(r *http.Request) *http.Response {
+	return b.around(next, "/"+b.resource, func(r *http.Request) *http.Response {
 		text := `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"etcd has no such page","reason":"InternalError","code":500}`
 		if b.code == http.StatusOK { // what is there cannot be read
 			text = `{"kind":"List","items":[{"metadata":{"name":1}}]}`

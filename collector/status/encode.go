@@ -79,7 +79,9 @@ func crowded(text []byte) error {
 const maxFigure = 1 << 53
 
 // figure is one within 0 and maxFigure.
-func figure[T int | int64 | uint64](n T) T { return max(0, T(min(uint64(max(0, n)), uint64(maxFigure)))) }
+func figure[T int | int64 | uint64](n T) T {
+	return max(0, T(min(uint64(max(0, n)), uint64(maxFigure))))
+}
 
 func figures[T int | int64 | uint64](all ...*T) {
 	for _, n := range all {
