@@ -192,10 +192,7 @@ func (r *Record) setName(t *Text) {
 	r.Names = append(r.Names, t)
 }
 
-// writeNames writes names to b from n on, and returns where they end. It is a call of its own: within what writes all of a flow, it slows
-// flows without names.
-//
-//go:noinline
+// writeNames writes names to b from n on, and returns where they end.
 func writeNames(b []byte, n int, list []*Text) int {
 	for _, t := range list {
 		if t.size <= shortWire {
