@@ -109,15 +109,14 @@ func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, 
 		return nil
 	}
 	var errs []error
-	foreign := false // the configuration is another's: with it, collectors would send the fleet's Secrets to servers of its author's
+	unsure := false // what the configuration says: with another's, collectors would send the fleet's Secrets to servers of its author's
 	for _, c := range children {
-		if c.rolls && (f.Held != "" || f.Trying || foreign) {
+		if c.rolls && (f.Held != "" || f.Trying || unsure) {
 			continue
 		}
 		a := applier{r, f, m, ctrl.LoggerFrom(ctx)}
 		if err := a.child(ctx, c); err != nil {
-			var taken *nameTakenError
-			foreign = foreign || c.rolls && errors.As(err, &taken)
+			unsure = unsure || c.rolls
 			errs = append(errs, note(&f.Applied, fmt.Errorf("%s %s/%s: %w", c.kind, f.Collector.Namespace, c.name, err)))
 		}
 	}

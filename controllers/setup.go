@@ -165,6 +165,9 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("adding what looks outside: %w", err)
 		}
 	}
+	if err := manager.Add(everywhere{r.Watches.keepLooking}); err != nil {
+		return fmt.Errorf("adding what looks after watches: %w", err)
+	}
 	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
 	// What cannot be watched is told, and not waited for: see openCache. While the API server is away, there is nothing but to wait for it.
 	options.CacheSyncTimeout = cmp.Or(options.CacheSyncTimeout, syncTimeout)
@@ -215,6 +218,12 @@ func (f runnable) Start(ctx context.Context) error {
 	f(ctx)
 	return nil
 }
+
+// everywhere runs in an operator that does not lead, too.
+type everywhere struct{ runnable }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (everywhere) NeedLeaderElection() bool { return false }
 
 // fleetOfPod names the FlowCollector of a collector's pod by its labels: its owner is the DaemonSet.
 func fleetOfPod(_ context.Context, pod client.Object) []reconcile.Request {

@@ -42,6 +42,7 @@ type Watches struct {
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
+	several bool // namespaces are watched one by one
 	trouble map[watched]trouble
 	changed chan struct{}
 	notify  []func(context.Context)
@@ -176,7 +177,8 @@ func (w *Watches) began(path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for what, t := range w.trouble {
-		if resourceOf(what.kind) == resource && (what.namespace == namespace || t.Fails) {
+		// What fails in one of several namespaces is not known by that, and another one's watch does not end it.
+		if resourceOf(what.kind) == resource && (what.namespace == namespace || t.Fails && !w.several) {
 			t.begun = w.clock.Now()
 			w.trouble[what] = t
 		}
@@ -248,8 +250,6 @@ func (w *Watches) onChange(notify func(context.Context)) {
 
 // run tells of each change, until the context ends.
 func (w *Watches) run(ctx context.Context) {
-	tick := time.NewTicker(troublesCheck)
-	defer tick.Stop()
 	for {
 		select {
 		case <-w.changed:
@@ -259,6 +259,18 @@ func (w *Watches) run(ctx context.Context) {
 			for _, notify := range notify {
 				notify(ctx)
 			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keepLooking looks from time to time, until the context ends. An operator that waits to lead watches, too, and has troubles that end.
+func (w *Watches) keepLooking(ctx context.Context) {
+	tick := time.NewTicker(troublesCheck)
+	defer tick.Stop()
+	for {
+		select {
 		case <-tick.C:
 			w.look()
 		case <-ctx.Done():

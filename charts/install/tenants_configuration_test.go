@@ -60,6 +60,14 @@ func TestATenantWhoWritesConfigMapsDoesNotWriteTheConfigurationOfCollectors(t *t
 		"another label": func(c client.Client) error {
 			return patch(c, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me"}}}`)
 		},
+		"one that cannot be changed any more": func(c client.Client) error { return patch(c, `{"immutable":true}`) },
+		"one that is kept for the fleet that has its name next": func(c client.Client) error {
+			return patch(c, `{"metadata":{"finalizers":["example.com/stay"]}}`)
+		},
+		"one for a fleet that is not made yet": func(c client.Client) error {
+			next := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "core-collector", Labels: ours}, Immutable: new(true), Data: m.Data}
+			return c.Create(t.Context(), next, client.DryRunAll)
+		},
 		"another owner":                    func(c client.Client) error { return patch(c, `{"metadata":{"ownerReferences":null}}`) },
 		"no ConfigMap, to make it oneself": func(c client.Client) error { return c.Delete(t.Context(), m.DeepCopy(), client.DryRunAll) },
 		"no ConfigMaps at all": func(c client.Client) error {

@@ -3,7 +3,7 @@ package connect
 import (
 	"errors"
 	"log/slog"
-	"strings"
+	"regexp"
 	"sync"
 	"time"
 
@@ -29,21 +29,24 @@ type resubscriber struct {
 	pending bool
 }
 
+// What a server says where it does not let a client do something with a subject (nats-server, server/client.go).
+var (
+	mayNotSubscribe = regexp.MustCompile(`(?i)subscription to[^"]*"([^"]+)"`)
+	mayNotPublish   = regexp.MustCompile(`(?i)publish to[^"]*"([^"]+)"`)
+)
+
 // RefusedSubscription reports whether a server's error says that it does not let a client subscribe, or not any more.
-func RefusedSubscription(err error) bool { return refused(err, "subscription to") != "" }
+func RefusedSubscription(err error) bool { return refused(err, mayNotSubscribe) != "" }
 
 // RefusedSubject is the one that a server's error says a client may not publish on; empty for other errors. No answer comes to what is asked on it.
-func RefusedSubject(err error) string { return refused(err, "publish to") }
+func RefusedSubject(err error) string { return refused(err, mayNotPublish) }
 
-// refused is the subject of which a server's error says that a client may not do something with it.
-func refused(err error, what string) string {
+func refused(err error, says *regexp.Regexp) string {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return ""
 	}
-	text := err.Error()
-	_, subject, _ := strings.Cut(text[max(strings.Index(strings.ToLower(text), what), 0):], `"`)
-	if subject, _, found := strings.Cut(subject, `"`); found && strings.Contains(strings.ToLower(text), what) {
-		return subject
+	if found := says.FindStringSubmatch(err.Error()); found != nil {
+		return found[1]
 	}
 	return ""
 }

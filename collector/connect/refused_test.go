@@ -3,6 +3,7 @@ package connect
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,9 @@ func TestAServersErrorNamesTheSubjectThatIsRefused(t *testing.T) {
 		{violation(`Permissions Violation for Subscription to "_INBOX.a.*"`), "", true},
 		{violation(`Permissions Violation for Publish with Reply of "publish to"`), "", false},
 		{violation(`Permissions Violation for Publish to `), "", false},
+		// Letters whose lower case has another length: of a server that lies.
+		{violation(strings.Repeat("Ⱥ", 100) + ` publish to "a"`), "a", false},
+		{violation(strings.Repeat("İ", 100) + ` Subscription to "a"`), "", true},
 		{errors.New(`Permissions Violation for Publish to "a"`), "", false},
 		{nil, "", false},
 	} {

@@ -107,26 +107,30 @@ func (n *namer) oneByOne(r *flow.Record, l *lexicon) {
 		}
 		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
 	}
-	if interfaces && len(r.Own) == 0 && !n.paired && n.cached < maxNamed/2 {
-		n.together(r, l, named)
+	if interfaces {
+		before := l.pairs.size
+		l.pairs.begin(l.generation)
+		if len(r.Own) == 0 && !n.paired && n.cached < maxNamed/2 {
+			n.together(r, l, named)
+		}
+		l.size += l.pairs.size - before
+		n.cached += l.pairs.size - before
 	}
 }
 
 // together has later flows between the same interfaces named as this one, faster. That costs an allocation: it is done once a datagram, and
-// where a pair has no room but another's, once in a while, so that flows between ever other interfaces cost little more.
+// where a pair has no room but another's, once in a while: flows that are hardly ever between the same interfaces cost little more.
 func (n *namer) together(r *flow.Record, l *lexicon, named bool) {
 	const oneOf = 1024
-	key, before := pairKey(r), l.pairs.size
+	key := pairKey(r)
 	n.paired = true
-	if n.pairings++; l.pairs.room(key, l.generation) || n.pairings%oneOf == 0 {
+	if n.pairings++; l.pairs.room(key) || n.pairings%oneOf == 0 {
 		g := given{named: named}
 		if len(r.Names) != 0 {
 			g.text = flow.Together(r.Names)
 		}
-		l.pairs.put(key, l.generation, g)
+		l.pairs.put(key, g)
 	}
-	l.size += l.pairs.size - before
-	n.cached += l.pairs.size - before
 }
 
 // interfaces names the interfaces of a flow, which has one at least, and reports whether they have names.

@@ -205,7 +205,7 @@ func writeNames(b []byte, n int, list []*Text) int {
 	return n
 }
 
-// namesSize bounds what names writes.
+// namesSize bounds what writeNames writes.
 func (r *Record) namesSize() (size int) {
 	for _, t := range r.Names {
 		size += max(t.size, shortWire)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -150,9 +151,12 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 	return true
 }
 
-// Wants are up to so many pages that tables wait for, each once a minute: a page that the bucket had before is not written again when a table
+// Wants are up to so many pages that tables wait for, each about once a minute, and none where there is no room for more: a page that the bucket had before is not written again when a table
 // gets back rows that it had, so that nothing brings it to those who have let go of it.
 func (b BucketPages) Wants(most int, now int64) (keys []template.Key) {
+	if b.chunks.size() > b.limits.Load().Bytes {
+		return nil
+	}
 	for _, hash := range b.chunks.ask(most, now) {
 		keys = append(keys, pageKey(hash))
 	}
@@ -267,13 +271,18 @@ func (s *Store) complete(w where, now int64) bool {
 	return changed
 }
 
-// Missed takes up to so many exporters that made room for others and sent flows or names since, as scopes without a version: the bucket may have
+// Missed takes up to so many exporters that made room for others and were heard again since, as scopes without a version: the bucket may have
 // their names.
 func (b Manifests) Missed(most int) (out []template.Scope) {
 	for _, a := range b.absent.Missed(most) {
 		out = append(out, template.Scope{Exporter: a})
 	}
 	return out
+}
+
+// Found says that all that the bucket has of an address, or of any address where it is invalid, was read.
+func (b Manifests) Found(a netip.Addr) {
+	b.absent.Found(func(missed netip.Addr) bool { return !a.IsValid() || missed == a })
 }
 
 // Welcome has a place for what the bucket has of an exporter that was missed, if there is room at now, nanoseconds since 1970.

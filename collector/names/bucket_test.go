@@ -188,3 +188,29 @@ func TestWhatNobodySaidForTheTTLIsGone(t *testing.T) {
 		}
 	}
 }
+
+// A table that goes asks for no page any more, whoever wrote that it has one.
+func TestATableThatIsDroppedWaitsForNoPage(t *testing.T) {
+	m, s := newStore(), newStore()
+	m.Learn(at(1), Row{Name: "a"}, 1000, 0)
+	m.Tick(second)
+	for about, drop := range map[string]func(template.Key){
+		"deleted": func(k template.Key) { Manifests{s}.Forget(k) },
+		"evicted": func(k template.Key) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.evict(s.exporters[k.Scope.Exporter])
+		},
+	} {
+		for d := range (Manifests{m}).Definitions(second) {
+			Manifests{s}.Restore(d, second)
+			if len((BucketPages{s}).Wants(10, second)) != 1 {
+				t.Fatal("nothing is waited for")
+			}
+			drop(d.Key)
+		}
+		if len(s.chunks.waiting) != 0 {
+			t.Errorf("%s: it still waits for %d pages", about, len(s.chunks.waiting))
+		}
+	}
+}

@@ -23,8 +23,8 @@ const (
 	mostSaid = 4
 	// maxTurns bounds the numbers of an exporter of which that is known; the last name of others counts.
 	maxTurns = 4096
-	// turnsBytes is about what one takes in memory, without texts, which rows have too.
-	turnsBytes = 300
+	// turnsBytes is about what one takes in memory, with some long texts.
+	turnsBytes = 1000
 	// saidFor is for how long what was said of a number counts beside something else.
 	saidFor = int64(time.Hour)
 	// slot is how long the id of an attribute stands for; longestSlots is for how many of them what other collectors heard counts: an hour more
@@ -104,8 +104,7 @@ func slotOf(now int64) uint16 { return uint16(now / slot) }
 
 // old reports whether what was said in a slot does not count any more. Another collector's clock may be ahead.
 func old(said, now uint16) bool {
-	age := now - said
-	return age > longestSlots && age < 1<<15
+	return now-said > longestSlots && said-now > longestSlots
 }
 
 // hears takes what a port says of a number of which another thing is known, or is said: merged is the row as it would be, ok false where
@@ -155,6 +154,7 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, from sayin
 	said := slices.DeleteFunc(was.said(key.kind), func(a Attribute) bool { return a.Text == back || a.Text == from.text || old(a.ID, now) })
 	merged := was.merge(*r)
 	if len(said) > 0 {
+		slices.SortStableFunc(said, func(a, b Attribute) int { return cmp.Compare(now-b.ID, now-a.ID) }) // the oldest first
 		said = append(said[max(0, len(said)-mostSaid+1):], Attribute{Enterprise: key.kind, ID: now, Text: from.text})
 		return merged.contest(key.kind, said)
 	}

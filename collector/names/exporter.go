@@ -36,11 +36,19 @@ func (e *Exporter) Gone() bool { return e.gone.Load() }
 func (e *Exporter) Own(domain uint32, t Table, number uint64) *Row {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if own := e.tables.get(place{domain, t}); own != nil {
-		return own.find(number)
+	own := e.tables.get(place{domain, t})
+	if own == nil {
+		return nil
 	}
-	return nil
+	row := own.find(number)
+	if row != nil && row.contested(contestedName) {
+		return nameless
+	}
+	return row
 }
+
+// nameless is the row of a contested number: a collector of an earlier version may have given it a name again.
+var nameless = &Row{}
 
 // Row looks up what a number means to flows of a domain: what the domain itself says; where that is no name, also what the exporter's
 // other domains agree on, as long as there are no more than maxAgreeing; else nil. The Row must not be changed.
@@ -49,7 +57,12 @@ func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 	defer e.mu.Unlock()
 	var row *Row
 	if own := e.tables.get(place{domain, t}); own != nil {
-		if row = own.find(number); row != nil && (row.Name != "" || row.contested(contestedName)) {
+		row = own.find(number)
+		switch {
+		case row == nil:
+		case row.contested(contestedName):
+			return nameless
+		case row.Name != "":
 			return row
 		}
 	}
@@ -61,6 +74,9 @@ func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 		return row // others number otherwise
 	}
 	both := agreed.merge(*row)
+	if row.contested(contestedDescription) {
+		both.Description = ""
+	}
 	return &both
 }
 
@@ -89,7 +105,10 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		if !t.other() {
 			var row Row
 			if row, contested = e.hears(t, k.Number, was, &r, saying{port: port, heard: now, exported: stamp}); contested {
-				merged, result = row, Contested
+				merged = row
+			}
+			if merged.contested(contestedName) || merged.contested(contestedDescription) {
+				result = Contested
 			}
 		}
 		switch {
@@ -99,7 +118,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 				t.refresh = true
 				e.store.soil(e, at, t, now)
 			}
-			if contested {
+			if contested && result == Contested {
 				return Contested
 			}
 			return Refreshed
@@ -167,6 +186,10 @@ func (e *Exporter) open(at place, l *Limits) bool {
 
 // drop lets go of a table. e.mu is held.
 func (e *Exporter) drop(at place, t *tableRows) {
+	if t.wanted != nil {
+		e.store.chunks.unwait(t.wanted.Pages, where{Scope{e.address, at.domain}, at.table})
+		t.wanted = nil
+	}
 	e.store.news.forget(t)
 	e.turns -= len(t.turns)
 	e.tables.drop(at, t, &e.store.chunks)

@@ -124,6 +124,11 @@ func (s *Store) Missed(most int) (out []template.Scope) {
 	return out
 }
 
+// Found says that all that the bucket has of an address, or of any address where it is invalid, was read.
+func (s *Store) Found(a netip.Addr) {
+	s.absent.Found(func(key exporterKey) bool { return !a.IsValid() || key.address == a })
+}
+
 // Welcome has a place for what the bucket has of an exporter that was missed, as of now, nanoseconds since 1970.
 func (s *Store) Welcome(scope template.Scope, now int64) { s.Exporter(scope, now) }
 

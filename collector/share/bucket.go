@@ -336,10 +336,10 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 }
 
 // restore has memory take a value of the bucket.
-func (b *Bucket) restore(key template.Key, entry jetstream.KeyValueEntry, value Value) {
+func (b *Bucket) restore(key template.Key, entry jetstream.KeyValueEntry, value Value) (took bool) {
 	now := clock.Steady()
 	told, heard := b.times(entry, value, now)
-	b.stores[key.Family].Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record),
+	return b.stores[key.Family].Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record),
 		Heard: heard, Told: told, Witnessed: value.Witnessed, Silent: value.Silent}, now)
 }
 
@@ -418,6 +418,7 @@ func (b *Bucket) listed() {
 		close(b.loaded)
 	}
 	b.inStep()
+	b.nothingMissed()
 	for _, store := range b.stores {
 		for d := range store.Definitions(clock.Steady()) {
 			b.mu.Lock()

@@ -24,16 +24,22 @@ type missing interface {
 	Missed(most int) []template.Scope
 	// Welcome has room for such a scope at now.
 	Welcome(scope template.Scope, now int64)
+	// Found says that all that the bucket has of an address, or of any address where it is invalid, was read: nothing of it is missed.
+	Found(a netip.Addr)
 }
 
 const (
 	// mostMissed is how many exporters the bucket is asked for at a time, each with a consumer of its own, and mostOfMissed how many keys of
-	// each are read. missedEvery is the pause behind that: more exporters than a collector remembers come and go all the time.
+	// each are read. missedEvery is the pause behind that, twice as long after each time in a row, up to missedSeldom: where more exporters send
+	// than a collector remembers, they come and go all the time.
 	mostMissed   = 16
 	mostOfMissed = 1 << 13
 	missedEvery  = 5 * time.Second
-	// wantEvery is how often memories are asked what they want, and mostWanted how much of it the bucket is asked for at a time.
+	missedSeldom = time.Minute
+	// wantEvery is how often memories are asked what they want, and mostWanted how much of it the bucket is asked for at a time. It is asked
+	// again at once where that brought anything, and after wantSeldom where it brought nothing.
 	wantEvery  = 500 * time.Millisecond
+	wantSeldom = 5 * time.Second
 	mostWanted = 256
 )
 
@@ -41,7 +47,8 @@ const (
 func (b *Bucket) bring(ctx context.Context) {
 	tick := time.NewTicker(wantEvery)
 	defer tick.Stop()
-	asked := time.Time{}
+	var nextMissed, nextWanted time.Time
+	pause := missedEvery
 	for {
 		select {
 		case <-ctx.Done():
@@ -57,10 +64,33 @@ func (b *Bucket) bring(ctx context.Context) {
 		if kv == nil {
 			continue
 		}
-		if time.Since(asked) >= missedEvery && b.bringMissed(ctx, kv) {
-			asked = time.Now()
+		if now := time.Now(); now.After(nextMissed) {
+			if b.bringMissed(ctx, kv) {
+				nextMissed = time.Now().Add(pause)
+				pause = min(2*pause, missedSeldom)
+			} else {
+				pause = missedEvery
+			}
 		}
-		for b.bringSome(ctx, kv) {
+		if time.Now().After(nextWanted) {
+			for {
+				asked, came := b.bringSome(ctx, kv)
+				if !came {
+					if asked {
+						nextWanted = time.Now().Add(wantSeldom)
+					}
+					break
+				}
+			}
+		}
+	}
+}
+
+// nothingMissed tells memories that all of the bucket was read.
+func (b *Bucket) nothingMissed() {
+	for _, store := range b.stores {
+		if s, ok := store.(missing); ok {
+			s.Found(netip.Addr{})
 		}
 	}
 }
@@ -82,6 +112,11 @@ func (b *Bucket) bringMissed(ctx context.Context, kv jetstream.KeyValue) bool {
 		if err := b.fetchAll(ctx, kv, "*.*."+EncodeAddress(address)+".>"); err != nil {
 			break // they are known again from their own next announcements on, or with the next listing
 		}
+		for _, store := range b.stores {
+			if s, ok := store.(missing); ok {
+				s.Found(address)
+			}
+		}
 	}
 	return len(asked) > 0
 }
@@ -94,7 +129,13 @@ func (b *Bucket) fetchAll(ctx context.Context, kv jetstream.KeyValue, pattern st
 	if err != nil {
 		return err
 	}
-	defer func() { _ = watcher.Stop() }() // it was only read
+	defer func() {
+		_ = watcher.Stop() // it was only read
+		go func() {        // who waits to hand on more would wait for ever
+			for range watcher.Updates() {
+			}
+		}()
+	}()
 	for range mostOfMissed {
 		select {
 		case <-ctx.Done():
@@ -115,36 +156,36 @@ func (b *Bucket) fetchAll(ctx context.Context, kv jetstream.KeyValue, pattern st
 	return nil
 }
 
-// bringSome reports whether anything came: one page of a table may be missing after the other.
-func (b *Bucket) bringSome(ctx context.Context, kv jetstream.KeyValue) (came bool) {
+// bringSome reports whether anything was asked for, and whether anything of use came: one page of a table may be missing after the other.
+func (b *Bucket) bringSome(ctx context.Context, kv jetstream.KeyValue) (asked, came bool) {
 	for _, store := range b.stores {
 		s, ok := store.(wanting)
 		if !ok {
 			continue
 		}
 		for _, key := range s.Wants(mostWanted, clock.Steady()) {
-			err := b.fetch(ctx, kv, key)
-			switch {
-			case err == nil:
-				came = true
-			case !errors.Is(err, jetstream.ErrKeyNotFound):
-				return false // it is asked for again
+			asked = true
+			took, err := b.fetch(ctx, kv, key)
+			came = came || took
+			if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+				return true, false // it is asked for again
 			}
 		}
 	}
-	return came
+	return asked, came
 }
 
-// fetch has memory know what the bucket has for a key.
-func (b *Bucket) fetch(ctx context.Context, kv jetstream.KeyValue, key template.Key) error {
+// fetch has memory know what the bucket has for a key, and reports whether memory took it.
+func (b *Bucket) fetch(ctx context.Context, kv jetstream.KeyValue, key template.Key) (took bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	entry, err := kv.Get(ctx, EncodeKey(key))
 	if err != nil {
-		return err
+		return false, err
 	}
-	if value, err := b.note(key, entry, 0); err == nil {
-		b.restore(key, entry, value)
+	value, err := b.note(key, entry, 0)
+	if err != nil {
+		return false, nil // it is counted
 	}
-	return nil
+	return b.restore(key, entry, value), nil
 }

@@ -139,8 +139,13 @@ func (n *notes) change(ctx context.Context, noting bool, f func(*list) bool) (*l
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return nil, err
 		case errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, errBehind):
-			if attempt++; attempt > 5 && !pause(ctx, 0) {
-				return nil, ctx.Err()
+			if attempt++; attempt > 5 {
+				if errors.Is(err, errBehind) {
+					n.tell(err)
+				}
+				if !pause(ctx, 0) {
+					return nil, ctx.Err()
+				}
 			}
 			continue
 		}

@@ -75,7 +75,8 @@ func crowded(text []byte) error {
 	return nil
 }
 
-// maxFigure bounds every figure, so that sums of them are none of less: more than can be counted in a thousand years, and exact in every JSON.
+// maxFigure bounds every figure, so that no sum of them overflows. Nobody counts that far in a thousand years, and every JSON has it
+// exactly.
 const maxFigure = 1 << 53
 
 // figure is one within 0 and maxFigure.

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -49,6 +50,17 @@ func (a *Absent[K]) Heard(k K) {
 		delete(a.left, k)
 		a.missed[k] = struct{}{}
 	}
+}
+
+// Found forgets that those were missed which is tells: what the bucket has of them was read meanwhile.
+func (a *Absent[K]) Found(is func(K) bool) {
+	if !a.some.Load() {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.missed, func(k K, _ struct{}) bool { return is(k) })
+	a.some.Store(len(a.left)+len(a.missed) > 0)
 }
 
 // Missed takes up to so many of those that were heard again.

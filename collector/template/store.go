@@ -2,6 +2,7 @@ package template
 
 import (
 	"iter"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,6 +149,11 @@ func (s *Store) Miss(scope Scope) { s.absent.Heard(scope) }
 
 // Missed takes up to so many scopes that made room for others and were heard again since: the bucket may have what they taught.
 func (s *Store) Missed(most int) []Scope { return s.absent.Missed(most) }
+
+// Found says that all that the bucket has of an address, or of any address where it is invalid, was read.
+func (s *Store) Found(a netip.Addr) {
+	s.absent.Found(func(scope Scope) bool { return !a.IsValid() || scope.Exporter == a })
+}
 
 // Welcome has a place for what the bucket has of a scope that was missed, though it was written long ago. now is nanoseconds since 1970.
 func (s *Store) Welcome(scope Scope, now int64) { s.Exporter(scope, now) }

@@ -79,7 +79,9 @@ func (s *Sink) pod() (*coreac.PodSpecApplyConfiguration, error) {
 // where it says nothing of that: both are of one platform and, by default, of one registry.
 func (s *Sink) podSpec() *v1alpha1.Pod {
 	out := s.Sink.Spec.Pod
-	if out.SecurityContext == (v1alpha1.SecurityContext{}) {
+	// What was given to a sink is not to be read as whichever user somebody gives to collectors.
+	given := len(out.Volumes)+len(out.Sidecars)+len(out.InitContainers) > 0
+	if out.SecurityContext == (v1alpha1.SecurityContext{}) && !given {
 		out.SecurityContext = s.Collector.Spec.Collector.SecurityContext
 		// Collectors have them for what is given to collectors, and sinks may run images that these may not.
 		out.SecurityContext.SELinuxOptions = nil

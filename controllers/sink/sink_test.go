@@ -151,6 +151,15 @@ func TestSinksRunAsTheUserOfTheirCollectorsAndNotWithTheirSELinuxOptions(t *test
 	if s.Collector.Spec.Collector.SecurityContext.SELinuxOptions == nil {
 		t.Error("the FlowCollector lost its own")
 	}
+	// Who may change the FlowCollector would choose as whom the files are read that an administrator gave the sinks.
+	s.Sink.Spec.Pod.SecurityContext, s.Sink.Spec.Pod.Volumes = v1alpha1.SecurityContext{}, []v1alpha1.Volume{{Name: "given"}}
+	d, err := s.Deployment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := d.Spec.Template.Spec.SecurityContext.RunAsUser; id != nil && *id == user {
+		t.Error("sinks with volumes run as the user that the FlowCollector names")
+	}
 }
 
 func TestPodsAreReplacedForWhatSinksReadAtTheirStartAndForNothingElse(t *testing.T) {
