@@ -291,6 +291,7 @@ func TestAKindThatIsDeletedAndMadeAnewIsWatchedAgain(t *testing.T) {
 	natstest.Eventually(t, "the kind is there", established)
 	device(4321)
 	configured("4321")
+	o.settle(fc)
 	w.run(fc, 0)
 	w.expectReady(fc)
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -119,12 +120,14 @@ func (w *world) service(fc *v1alpha1.FlowCollector) *corev1.Service {
 func (w *world) run(fc *v1alpha1.FlowCollector, unready int32) {
 	w.Helper()
 	w.read(fc)
-	set := w.daemonSet(fc)
-	set.Status = appsv1.DaemonSetStatus{
-		ObservedGeneration: set.Generation, DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, UpdatedNumberScheduled: 3,
-		NumberReady: 3 - unready, NumberAvailable: 3 - unready, NumberUnavailable: unready,
-	}
-	if err := w.c.Status().Update(w.Context(), set); err != nil {
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the operator may be writing it
+		set := w.daemonSet(fc)
+		set.Status = appsv1.DaemonSetStatus{
+			ObservedGeneration: set.Generation, DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, UpdatedNumberScheduled: 3,
+			NumberReady: 3 - unready, NumberAvailable: 3 - unready, NumberUnavailable: unready,
+		}
+		return w.c.Status().Update(w.Context(), set)
+	}); err != nil {
 		w.Fatal(err)
 	}
 	if fc.Spec.Service.Type != v1alpha1.ServiceLoadBalancer {
