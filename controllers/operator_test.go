@@ -270,7 +270,7 @@ func (o *operator) settle(object client.Object) {
 	queue := o.queueOf(object)
 	natstest.Eventually(o.t, "the operator has nothing more to do for "+request.String(), func() bool {
 		passes, wrote := queue.passes(request), o.writes.count()
-		time.Sleep(500 * time.Millisecond) // what a watch may take to tell of a change
+		time.Sleep(writeInterval + 200*time.Millisecond) // for which a status may wait, and a watch may take to tell of a change
 		return passes > 0 && queue.passes(request) == passes && o.writes.count() == wrote
 	})
 }
