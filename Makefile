@@ -127,9 +127,9 @@ ROLLOUTS   ?=
 LOAD       ?= 60s
 
 .PHONY: e2e
-e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
+e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, SKIP=pattern to leave some out, PROXY_MODE=iptables, ROLLOUTS=5)
 	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) \
-	  $(GOTESTSUM) --format standard-verbose --packages ./hack/e2e -- -count=1 -timeout 80m -run '$(RUN)'
+	  $(GOTESTSUM) --format standard-verbose --packages ./hack/e2e -- -count=1 -timeout 80m -run '$(RUN)' -skip '$(SKIP)'
 
 .PHONY: kubectl-output
 kubectl-output: need-go ## Provoke each kind of trouble on that cluster, and write docs/kubectl-output.md (needs root; about 10 minutes)
