@@ -14,8 +14,12 @@ func TestFlowsCarryTheExportersAddress(t *testing.T) {
 	defer func() {
 		patch(t, `{"spec":{"service":null}}`)
 		must(t, cluster.Settled(t.Context(), fleet, 3))
-		// By chance a collector has heard many ports of one node, and remembers them for some minutes.
-		conditionOf(t, fleet, 11*time.Minute, "SourceIPPreserved", "True", "")
+		// By chance a collector has heard many ports of one node, and remembers them for some minutes: others begin anew.
+		_, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "rollout", "restart", fleet.DaemonSet())
+		must(t, err)
+		rolled(t)
+		complete(t, begin(t, "--exporters", "40", "--rate", "500", "--duration", "5s")())
+		condition(t, "SourceIPPreserved", "True", "")
 	}()
 	began := time.Now()
 	condition(t, "SourceIPPreserved", "False", "")
