@@ -60,7 +60,7 @@ func (n *namer) Record(r *flow.Record) {
 	if g := l.pairs.find(key, l.generation); g != nil && key != 0 && len(r.Own) == 0 {
 		n.again(r, l, g)
 	} else {
-		n.oneByOne(r, l)
+		n.oneByOne(r, l, key)
 	}
 	numbers := &r.Numbers
 	if numbers.Application != 0 && n.want.Has(flow.ApplicationName) {
@@ -92,9 +92,9 @@ func (n *namer) again(r *flow.Record, l *lexicon, g *given) {
 	}
 }
 
-// oneByOne names the interfaces of a flow and its exporter.
-func (n *namer) oneByOne(r *flow.Record, l *lexicon) {
-	interfaces, named := n.want&interfaceNames != 0 && pairKey(r) != 0, false
+// oneByOne names the interfaces of a flow, whose pairKey is key, and its exporter.
+func (n *namer) oneByOne(r *flow.Record, l *lexicon, key uint64) {
+	interfaces, named := n.want&interfaceNames != 0 && key != 0, false
 	if interfaces {
 		named = n.interfaces(r, l)
 	}
@@ -111,7 +111,7 @@ func (n *namer) oneByOne(r *flow.Record, l *lexicon) {
 		before := l.pairs.size
 		l.pairs.begin(l.generation)
 		if len(r.Own) == 0 && !n.paired && n.cached < maxNamed/2 {
-			n.together(r, l, named)
+			n.together(r, l, key, named)
 		}
 		l.size += l.pairs.size - before
 		n.cached += l.pairs.size - before
@@ -120,9 +120,8 @@ func (n *namer) oneByOne(r *flow.Record, l *lexicon) {
 
 // together has later flows between the same interfaces named as this one, faster. That costs an allocation: it is done once a datagram, and
 // where a pair has no room but another's, once in a while: flows that are hardly ever between the same interfaces cost little more.
-func (n *namer) together(r *flow.Record, l *lexicon, named bool) {
+func (n *namer) together(r *flow.Record, l *lexicon, key uint64, named bool) {
 	const oneOf = 1024
-	key := pairKey(r)
 	n.paired = true
 	if n.pairings++; l.pairs.room(key) || n.pairings%oneOf == 0 {
 		g := given{named: named}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/status"
 )
 
@@ -324,26 +326,13 @@ func TestDistributionSaysOnlyWhatLooksAtAllHaveShown(t *testing.T) {
 // raw answers with bytes, whatever it is asked.
 func raw(t *testing.T, name, answer string) Pod {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = c.Read(make([]byte, 4096))
-				_, _ = c.Write([]byte(answer))
-				_ = c.Close()
-			}()
-		}
-	}()
-	a := l.Addr().(*net.TCPAddr)
-	return Pod{Name: name, Node: "node-" + name, Address: a.IP.String(), Port: int32(a.Port)}
+	url := natstest.Listen(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = c.Write([]byte(answer))
+		_ = c.Close()
+	})
+	a := netip.MustParseAddrPort(strings.TrimPrefix(url, "nats://"))
+	return Pod{Name: name, Node: "node-" + name, Address: a.Addr().String(), Port: int32(a.Port())}
 }
 
 // A FlowCollector names the port that is asked: what other services say there is nobody's to read in its status.
