@@ -280,9 +280,9 @@ func (b Manifests) Missed(most int) (out []template.Scope) {
 	return out
 }
 
-// Found says that all that the bucket has of an address, or of any address where it is invalid, was read.
+// Found says that all that the bucket has of an address was read: what is known of it by now is not missed.
 func (b Manifests) Found(a netip.Addr) {
-	b.absent.Found(func(missed netip.Addr) bool { return !a.IsValid() || missed == a })
+	b.absent.Found(func(missed netip.Addr) bool { return missed == a && b.Find(a) != nil })
 }
 
 // Welcome has a place for what the bucket has of an exporter that was missed, if there is room at now, nanoseconds since 1970.

@@ -124,9 +124,11 @@ func (s *Store) Missed(most int) (out []template.Scope) {
 	return out
 }
 
-// Found says that all that the bucket has of an address, or of any address where it is invalid, was read.
+// Found says that all that the bucket has of an address was read: what is known of it by now is not missed.
 func (s *Store) Found(a netip.Addr) {
-	s.absent.Found(func(key exporterKey) bool { return !a.IsValid() || key.address == a })
+	s.absent.Found(func(key exporterKey) bool {
+		return key.address == a && s.Find(template.Scope{Version: key.version, Exporter: a}) != nil
+	})
 }
 
 // Welcome has a place for what the bucket has of an exporter that was missed, as of now, nanoseconds since 1970.

@@ -418,7 +418,6 @@ func (b *Bucket) listed() {
 		close(b.loaded)
 	}
 	b.inStep()
-	b.nothingMissed()
 	for _, store := range b.stores {
 		for d := range store.Definitions(clock.Steady()) {
 			b.mu.Lock()

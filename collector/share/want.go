@@ -24,7 +24,7 @@ type missing interface {
 	Missed(most int) []template.Scope
 	// Welcome has room for such a scope at now.
 	Welcome(scope template.Scope, now int64)
-	// Found says that all that the bucket has of an address, or of any address where it is invalid, was read: nothing of it is missed.
+	// Found says that all that the bucket has of an address was read: what is known of it by now is not missed.
 	Found(a netip.Addr)
 }
 
@@ -86,18 +86,9 @@ func (b *Bucket) bring(ctx context.Context) {
 	}
 }
 
-// nothingMissed tells memories that all of the bucket was read.
-func (b *Bucket) nothingMissed() {
-	for _, store := range b.stores {
-		if s, ok := store.(missing); ok {
-			s.Found(netip.Addr{})
-		}
-	}
-}
-
 // bringMissed asks the bucket for what exporters taught that made room for others, and were heard again. It reports whether there were any.
 func (b *Bucket) bringMissed(ctx context.Context, kv jetstream.KeyValue) bool {
-	asked := make(map[netip.Addr]bool)
+	asked := make(map[netip.Addr][]missing)
 	for _, store := range b.stores {
 		s, ok := store.(missing)
 		if !ok {
@@ -105,17 +96,15 @@ func (b *Bucket) bringMissed(ctx context.Context, kv jetstream.KeyValue) bool {
 		}
 		for _, scope := range s.Missed(mostMissed - len(asked)) {
 			s.Welcome(scope, clock.Steady())
-			asked[scope.Exporter] = true
+			asked[scope.Exporter] = append(asked[scope.Exporter], s)
 		}
 	}
-	for address := range asked {
+	for address, by := range asked {
 		if err := b.fetchAll(ctx, kv, "*.*."+EncodeAddress(address)+".>"); err != nil {
 			break // they are known again from their own next announcements on, or with the next listing
 		}
-		for _, store := range b.stores {
-			if s, ok := store.(missing); ok {
-				s.Found(address)
-			}
+		for _, s := range by {
+			s.Found(address)
 		}
 	}
 	return len(asked) > 0

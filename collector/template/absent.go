@@ -2,6 +2,7 @@ package template
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -58,8 +59,14 @@ func (a *Absent[K]) Found(is func(K) bool) {
 		return
 	}
 	a.mu.Lock()
+	missed := slices.Collect(maps.Keys(a.missed))
+	a.mu.Unlock()
+	missed = slices.DeleteFunc(missed, func(k K) bool { return !is(k) }) // which may take a lock that is held where one is heard
+	a.mu.Lock()
 	defer a.mu.Unlock()
-	maps.DeleteFunc(a.missed, func(k K, _ struct{}) bool { return is(k) })
+	for _, k := range missed {
+		delete(a.missed, k)
+	}
 	a.some.Store(len(a.left)+len(a.missed) > 0)
 }
 

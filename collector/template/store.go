@@ -150,9 +150,9 @@ func (s *Store) Miss(scope Scope) { s.absent.Heard(scope) }
 // Missed takes up to so many scopes that made room for others and were heard again since: the bucket may have what they taught.
 func (s *Store) Missed(most int) []Scope { return s.absent.Missed(most) }
 
-// Found says that all that the bucket has of an address, or of any address where it is invalid, was read.
+// Found says that all that the bucket has of an address was read: what is known of it by now is not missed.
 func (s *Store) Found(a netip.Addr) {
-	s.absent.Found(func(scope Scope) bool { return !a.IsValid() || scope.Exporter == a })
+	s.absent.Found(func(scope Scope) bool { return scope.Exporter == a && s.Find(scope) != nil })
 }
 
 // Welcome has a place for what the bucket has of a scope that was missed, though it was written long ago. now is nanoseconds since 1970.
