@@ -4,7 +4,6 @@ package lives
 
 import (
 	"encoding/binary"
-	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -37,6 +36,7 @@ type fleet struct {
 	now        int64
 	bucket     map[string]entry
 	snapshot   map[string]entry
+	keys       map[string]template.Key
 	collectors []*collector
 	writes     int
 	limits     template.Limits
@@ -63,7 +63,7 @@ type collector struct {
 }
 
 func newFleet(t *testing.T, collectors int) *fleet {
-	f := &fleet{t: t, now: int64(1_700_000_000 * time.Second), bucket: make(map[string]entry),
+	f := &fleet{t: t, now: int64(1_700_000_000 * time.Second), bucket: make(map[string]entry), keys: make(map[string]template.Key),
 		limits: template.Limits{Exporters: 10_000, Templates: 1000, Fields: 100, TTL: ttl}}
 	for range collectors {
 		f.collectors = append(f.collectors, f.start())
@@ -128,11 +128,24 @@ func (c *collector) list() {
 	}
 }
 
+// key reads a key of the bucket, each once: a simulation lists millions.
+func (f *fleet) key(name string) template.Key {
+	key, ok := f.keys[name]
+	if !ok {
+		var err error
+		if key, err = share.DecodeKey(name); err != nil {
+			f.t.Fatal(err)
+		}
+		f.keys[name] = key
+	}
+	return key
+}
+
 func (c *collector) take(name string) {
 	e := c.fleet.bucket[name]
-	key, keyErr := share.DecodeKey(name)
-	v, valueErr := share.DecodeValue(e.value)
-	if err := errors.Join(keyErr, valueErr); err != nil {
+	key := c.fleet.key(name)
+	v, err := share.DecodeValue(e.value)
+	if err != nil {
 		c.fleet.t.Fatal(err)
 	}
 	c.stores[key.Family].Restore(template.Definition{Key: key, Kind: v.Kind, Stamp: v.Stamp, Record: v.Record,
@@ -204,7 +217,7 @@ func (c *collector) want() {
 		for _, scope := range s.Missed(100) {
 			s.Welcome(scope, c.fleet.now)
 			for _, name := range slices.Sorted(maps.Keys(c.fleet.bucket)) {
-				if key, err := share.DecodeKey(name); err == nil && key.Scope.Exporter == scope.Exporter && key.Family != template.FamilyPage {
+				if key := c.fleet.key(name); key.Scope.Exporter == scope.Exporter && key.Family != template.FamilyPage {
 					c.take(name)
 				}
 			}

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -40,30 +41,56 @@ const namesToken = "names"
 // those that such devices dispute and b1.<version>.<address>.<domain>.<port>.boot for clocks.
 // Tables of names have n1.names.<address>.<domain>.any.<table> and their pages p1.<hash>. Different keys never give the same text.
 func EncodeKey(k template.Key) string {
-	if k.Family == template.FamilyPage {
-		return fmt.Sprintf("%s.%016x", kindPage, k.ID)
-	}
-	kind, id := kindTemplate, strconv.FormatUint(k.ID, 10)
+	var room [mostOfKey]byte
+	return string(appendKey(room[:0], k))
+}
+
+// mostOfKey is as long as keys are, but for those of addresses with long zones.
+const mostOfKey = 128
+
+// appendKey is EncodeKey without an allocation: a listing of a large bucket encodes and decodes every key.
+func appendKey(b []byte, k template.Key) []byte {
+	kind := kindTemplate
 	switch {
+	case k.Family == template.FamilyPage:
+		return fmt.Appendf(append(b, kindPage+"."...), "%016x", k.ID)
+	case k.Family == template.FamilySampling && k.Layout != 0:
+		kind = kindRival
 	case k.Family == template.FamilySampling:
-		kind, id = kindSampling, encodeSubject(k.ID)
-		if k.Layout != 0 {
-			kind, id = kindRival, id+"-"+strconv.FormatUint(k.Layout-1, 10)
-		}
+		kind = kindSampling
 	case k.Family == template.FamilyClock:
-		kind, id = kindClock, bootToken
+		kind = kindClock
 	case k.Family == template.FamilyNames:
-		return strings.Join([]string{kindNames, namesToken, EncodeAddress(k.Scope.Exporter), strconv.FormatUint(uint64(k.Scope.Domain), 10),
-			anyPort, names.Table(k.ID).String()}, ".")
+		kind = kindNames
 	case k.Layout != 0:
-		kind, id = kindLayout, id+"-"+strconv.FormatUint(k.Layout, 16)
+		kind = kindLayout
 	}
-	port := anyPort
-	if k.Port != template.AnyPort {
-		port = strconv.FormatUint(uint64(k.Port), 10)
+	version := k.Scope.Version.String()
+	if k.Family == template.FamilyNames {
+		version = namesToken
 	}
-	return strings.Join([]string{kind, k.Scope.Version.String(), EncodeAddress(k.Scope.Exporter),
-		strconv.FormatUint(uint64(k.Scope.Domain), 10), port, id}, ".")
+	b = append(append(append(append(b, kind...), '.'), version...), '.')
+	b = append(appendAddress(b, k.Scope.Exporter), '.')
+	b = append(strconv.AppendUint(b, uint64(k.Scope.Domain), 10), '.')
+	if k.Port == template.AnyPort || k.Family == template.FamilyNames {
+		b = append(b, anyPort+"."...)
+	} else {
+		b = append(strconv.AppendUint(b, uint64(k.Port), 10), '.')
+	}
+	switch kind {
+	case kindSampling:
+		return appendSubject(b, k.ID)
+	case kindRival:
+		return strconv.AppendUint(append(appendSubject(b, k.ID), '-'), k.Layout-1, 10)
+	case kindClock:
+		return append(b, bootToken...)
+	case kindNames:
+		return append(b, names.Table(k.ID).String()...)
+	case kindLayout:
+		return strconv.AppendUint(append(strconv.AppendUint(b, k.ID, 10), '-'), k.Layout, 16)
+	default:
+		return strconv.AppendUint(b, k.ID, 10)
+	}
 }
 
 // DecodeKey is the reverse of EncodeKey. It accepts nothing that EncodeKey does not write.
@@ -121,8 +148,9 @@ func DecodeKey(s string) (template.Key, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return template.Key{}, fmt.Errorf("%w: %q: %w", ErrKey, s, err)
 	}
-	if EncodeKey(k) != s {
-		return template.Key{}, fmt.Errorf("%w: %q is not written as %q", ErrKey, s, EncodeKey(k))
+	var room [mostOfKey]byte
+	if written := appendKey(room[:0], k); string(written) != s {
+		return template.Key{}, fmt.Errorf("%w: %q is not written as %q", ErrKey, s, written)
 	}
 	return k, nil
 }
@@ -141,26 +169,38 @@ func ExporterFilter(a netip.Addr) string { return "*.*." + EncodeAddress(a) + ".
 
 // EncodeAddress writes an address as one token: 10-1-2-3, 2001-db8--1, and with a zone fe80--1_eth0.
 func EncodeAddress(a netip.Addr) string {
-	zone := a.Zone()
-	s := strings.NewReplacer(".", "-", ":", "-").Replace(a.WithZone("").String())
+	var room [64]byte
+	return string(appendAddress(room[:0], a))
+}
+
+func appendAddress(b []byte, a netip.Addr) []byte {
+	start := len(b)
 	if a.Is4In6() {
 		// Its mixed notation would read back as something else.
-		b := a.As16()
-		s = fmt.Sprintf("0-0-0-0-0-ffff-%x-%x", uint16(b[12])<<8|uint16(b[13]), uint16(b[14])<<8|uint16(b[15]))
+		bytes := a.As16()
+		b = fmt.Appendf(b, "0-0-0-0-0-ffff-%x-%x", binary.BigEndian.Uint16(bytes[12:]), binary.BigEndian.Uint16(bytes[14:]))
+	} else {
+		b = a.WithZone("").AppendTo(b)
+		for i := start; i < len(b); i++ {
+			if b[i] == '.' || b[i] == ':' {
+				b[i] = '-'
+			}
+		}
 	}
+	zone := a.Zone()
 	if zone == "" {
-		return s
+		return b
 	}
-	var escaped strings.Builder
+	b = append(b, '_')
 	for _, c := range []byte(zone) {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
-			escaped.WriteByte(c)
+			b = append(b, c)
 		default:
-			fmt.Fprintf(&escaped, "=%02x", c)
+			b = fmt.Appendf(b, "=%02x", c)
 		}
 	}
-	return s + "_" + escaped.String()
+	return b
 }
 
 func decodeAddress(s string) (netip.Addr, error) {
@@ -193,13 +233,14 @@ func decodeAddress(s string) (netip.Addr, error) {
 	return a.WithZone(string(zone)), nil
 }
 
-// encodeSubject writes system, sampler-5, selector-7, interface-3, process.
-func encodeSubject(key uint64) string {
+// appendSubject writes system, sampler-5, selector-7, interface-3, process.
+func appendSubject(b []byte, key uint64) []byte {
 	kind, id := sampling.Split(key)
+	b = append(b, kind.String()...)
 	if id == 0 && (kind == sampling.System || kind == sampling.Process) {
-		return kind.String()
+		return b
 	}
-	return kind.String() + "-" + strconv.FormatUint(id, 10)
+	return strconv.AppendUint(append(b, '-'), id, 10)
 }
 
 func decodeSubject(s string) (uint64, error) {
