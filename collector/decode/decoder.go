@@ -152,9 +152,9 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
 	d.namer.configure(settings.Names, settings.Sessions)
 	d.out, d.heard, d.heardHost = d.sink, nil, nil
-	var naming *ledger.Naming
+	var naming func(*ledger.Naming)
 	if settings.Settings.Names {
-		d.out, d.heard, naming = &d.namer, d.learnInterface, &d.namer.naming
+		d.out, d.heard, naming = &d.namer, d.learnInterface, d.namer.give
 		d.heardHost = func(h sflow.Host) { d.host = h }
 	}
 	d.netflow.To(d.out, naming)
@@ -183,7 +183,6 @@ func (d *Decoder) Decode(in Datagram) {
 	if !d.admit(in) {
 		return
 	}
-	d.namer.paired = false
 	switch protocol := Detect(in.Payload); {
 	case protocol == Unknown && len(in.Payload) < 4:
 		d.refuse(ledger.RefusedTooShort, in)
@@ -194,6 +193,7 @@ func (d *Decoder) Decode(in Datagram) {
 	case protocol == SFlow:
 		d.decodeSFlow(in)
 	default:
+		d.namer.begin(flow.Address{})
 		if refusal := d.netflow.Decode(in); refusal != ledger.DatagramsDecoded {
 			bookRefusal(d.books.of(in.Source.Addr(), protocol).Book, refusal)
 		}
@@ -258,6 +258,7 @@ func (v versionError) Error() string {
 
 // Tick does what time and other workers bring about, see netflow.Decoder.Tick.
 func (d *Decoder) Tick(now int64) {
+	d.namer.begin(flow.Address{})
 	d.netflow.Tick(now)
 	d.namer.report()
 }

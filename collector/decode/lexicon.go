@@ -21,8 +21,8 @@ type lexicon struct {
 	taught   netip.Addr      // who taught them
 	own      bool            // other domains of taught say nothing of them
 	exporter *names.Exporter // nil as long as the Store has none
-	// known, seen and saying are what the Store counted when the words were looked up.
-	known, seen, saying uint64
+	// changes, known, seen and saying are what the Store counted when the words were looked up.
+	changes, known, seen, saying uint64
 	// generation is that of the words that hold.
 	generation uint64
 	// name is the exporter's own, as of generation named.
@@ -115,12 +115,29 @@ func (l *lexicon) room(s *shelf, kind wordKind, spread uint64) (place int, ok bo
 	return place, ok
 }
 
+// begin is called for each datagram: source is who sent it, where the record's exporter is what the datagram says, and else none.
+func (n *namer) begin(source flow.Address) {
+	n.paired, n.source = false, source
+	if n.last != nil && n.last.key.source != source {
+		n.last = nil
+	}
+}
+
 // lexicon finds or begins that of a record, and lets go of words that may not hold any more.
 func (n *namer) lexicon(r *flow.Record) *lexicon {
 	l := n.last
-	if l == nil || l.key.domain != r.ObservationDomainID || l.key.exporter != r.SamplerAddress || l.key.source != n.source {
+	if l == nil || l.key.domain != r.ObservationDomainID || l.key.exporter != r.SamplerAddress {
 		l = n.find(lexiconKey{r.SamplerAddress, n.source, r.ObservationDomainID})
 	}
+	if changes := n.store.Changes(); changes != l.changes {
+		n.follow(l, changes)
+	}
+	return l
+}
+
+// follow has a lexicon know what the Store knows, as of changes at least.
+func (n *namer) follow(l *lexicon, changes uint64) {
+	l.changes = changes
 	if l.exporter == nil || l.exporter.Gone() {
 		if known := n.store.Known(); known != l.known || l.exporter != nil {
 			l.known = known
@@ -142,7 +159,6 @@ func (n *namer) lexicon(r *flow.Record) *lexicon {
 	if saying := n.store.Saying(); saying != l.saying {
 		l.saying, l.generation = saying, l.generation+1
 	}
-	return l
 }
 
 func (n *namer) find(key lexiconKey) *lexicon {

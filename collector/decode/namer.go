@@ -43,10 +43,9 @@ type namer struct {
 	cached   int  // bytes that all lexicons take
 	paired   bool // in this datagram, see together
 	pairings uint
-	coverage names.Coverage
 	said     saidTexts
-	// naming is what was counted since a book took it.
-	naming ledger.Naming
+	// naming is what was counted since a book took it, and coverage what books took since the Store was told.
+	naming, coverage ledger.Naming
 }
 
 // maxNamed bounds what a namer keeps, in bytes: beyond it some lexicons are forgotten.
@@ -64,7 +63,7 @@ func (n *namer) Record(r *flow.Record) {
 	}
 	numbers := &r.Numbers
 	if numbers.Application != 0 && n.want.Has(flow.ApplicationName) {
-		n.count(names.Applications, &n.naming.Applications, n.name(r, l, names.Applications, numbers.Application, flow.ApplicationName, noName))
+		n.naming.Applications.Count(n.name(r, l, names.Applications, numbers.Application, flow.ApplicationName, noName))
 	}
 	if n.want&vrfNames != 0 && (numbers.HasIngressVRF || numbers.HasEgressVRF) {
 		n.vrfs(r, l)
@@ -73,7 +72,7 @@ func (n *namer) Record(r *flow.Record) {
 		n.sampler(r, l)
 	}
 	if r.ObservationDomainID != 0 && n.want.Has(flow.DomainName) {
-		n.count(names.Domains, &n.naming.Domains, n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
+		n.naming.Domains.Count(n.name(r, l, names.Domains, uint64(r.ObservationDomainID), flow.DomainName, noName))
 	}
 	if len(r.Own) != 0 {
 		n.own(r)
@@ -86,9 +85,9 @@ func (n *namer) again(r *flow.Record, l *lexicon, g *given) {
 	if g.text != nil {
 		r.Names = append(r.Names, g.text)
 	}
-	n.count(names.Interfaces, &n.naming.Interfaces, g.named)
+	n.naming.Interfaces.Count(g.named)
 	if n.want.Has(flow.ExporterName) {
-		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
+		n.naming.Exporters.Count(l.name != nil)
 	}
 }
 
@@ -105,7 +104,7 @@ func (n *namer) oneByOne(r *flow.Record, l *lexicon, key uint64) {
 		if l.name != nil {
 			r.Names = append(r.Names, l.name)
 		}
-		n.count(names.Exporters, &n.naming.Exporters, l.name != nil)
+		n.naming.Exporters.Count(l.name != nil)
 	}
 	if interfaces {
 		before := l.pairs.size
@@ -151,7 +150,7 @@ func (n *namer) interfaces(r *flow.Record, l *lexicon) (named bool) {
 		list, named = n.append(list, w, flow.OutIfName, flow.OutIfDescription), named && n.given(r, w, flow.OutIfName)
 	}
 	r.Names = list
-	n.count(names.Interfaces, &n.naming.Interfaces, named)
+	n.naming.Interfaces.Count(named)
 	return named
 }
 
@@ -161,7 +160,7 @@ func (n *namer) vrfs(r *flow.Record, l *lexicon) {
 	in := !numbers.HasIngressVRF || n.name(r, l, names.VRFs, uint64(numbers.IngressVRF), flow.IngressVRFName, noName)
 	out := !numbers.HasEgressVRF || n.name(r, l, names.VRFs, uint64(numbers.EgressVRF), flow.EgressVRFName, noName)
 	if numbers.IngressVRF != 0 || numbers.EgressVRF != 0 {
-		n.count(names.VRFs, &n.naming.VRFs, (in || numbers.IngressVRF == 0) && (out || numbers.EgressVRF == 0))
+		n.naming.VRFs.Count((in || numbers.IngressVRF == 0) && (out || numbers.EgressVRF == 0))
 	}
 }
 
@@ -171,7 +170,7 @@ func (n *namer) sampler(r *flow.Record, l *lexicon) {
 	if !named && r.Numbers.Sampler != 0 {
 		named = n.name(r, l, names.Samplers, r.Numbers.Sampler, flow.SamplerName, noName)
 	}
-	n.count(names.Samplers, &n.naming.Samplers, named)
+	n.naming.Samplers.Count(named)
 }
 
 // name has the record carry what a number means, and reports whether it has a name.
@@ -195,10 +194,11 @@ func (n *namer) append(list []*flow.Text, w *word, name, description flow.Name) 
 	return list
 }
 
-// count counts a record, for the fleet and for its exporter.
-func (n *namer) count(t names.Table, of *ledger.Named, named bool) {
-	n.coverage.Count(t, named)
-	of.Count(named)
+// give adds what was counted since it was last called to a book, and keeps it for report.
+func (n *namer) give(book *ledger.Naming) {
+	book.Add(&n.naming)
+	n.coverage.Add(&n.naming)
+	n.naming = ledger.Naming{}
 }
 
 // configure puts other names on flows.
@@ -211,9 +211,17 @@ func (n *namer) configure(want NameSet, limit int) {
 	}
 }
 
-// report adds what was counted to the Store's figures.
+// report adds what books took to the Store's figures.
 func (n *namer) report() {
-	if n.want != 0 {
-		n.store.Cover(&n.coverage)
+	if n.want == 0 {
+		return
 	}
+	var c names.Coverage
+	for t, of := range map[names.Table]ledger.Named{names.Interfaces: n.coverage.Interfaces, names.Applications: n.coverage.Applications,
+		names.VRFs: n.coverage.VRFs, names.Samplers: n.coverage.Samplers, names.Domains: n.coverage.Domains,
+		names.Exporters: n.coverage.Exporters} {
+		c.Named[t], c.Unnamed[t] = of.Named, of.Unnamed
+	}
+	n.store.Cover(&c)
+	n.coverage = ledger.Naming{}
 }

@@ -25,12 +25,18 @@ type reader struct {
 	counts  ledger.Counts
 	// flows are the names of each.
 	flows []map[string]string
+	// templates are those that the decoder knows.
+	templates *template.Store
 }
 
 func newReader(want decode.NameSet) *reader {
-	r := &reader{store: names.NewStore(names.LimitsFor(100), 0)}
-	r.decoder = decode.New(config.ProtocolAuto, template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100,
-		Fields: 100, Bytes: 1 << 20}, &ledger.Totals{}, nil), settingsFor(want), &r.counts, r, nil)
+	return newReaderOf(want, template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100,
+		Fields: 100, Bytes: 1 << 20}, &ledger.Totals{}, nil))
+}
+
+func newReaderOf(want decode.NameSet, templates *template.Store) *reader {
+	r := &reader{store: names.NewStore(names.LimitsFor(100), 0), templates: templates}
+	r.decoder = decode.New(config.ProtocolAuto, templates, settingsFor(want), &r.counts, r, nil)
 	shared := netflow.OwnShared()
 	shared.Names = r.store
 	r.decoder.Share(shared)
@@ -303,6 +309,21 @@ func TestCoverageCountsRecordsByTable(t *testing.T) {
 	if c.Named[names.Interfaces] != 2 || c.Unnamed[names.Interfaces] != 1 || c.Unnamed[names.Applications] != 2 || c.Unnamed[names.VRFs] != 0 {
 		t.Errorf("%+v", c)
 	}
+}
+
+func TestFlowsThatWaitedAreNamedAsTheirExportersWhateverCameLast(t *testing.T) {
+	g := newGenerator(1)
+	r := newReader(allNames)
+	r.decode(router, interfaceTable(g, 1000, 5, "five", 6, "six"), g.message(10, 0, oneFlow(5, 6, 0, 0, 0, 0)))
+	if len(r.flows) != 0 {
+		t.Fatal("a flow is read without its template")
+	}
+	// Another worker hears the template; this one hears an agent of sFlow, behind another address, last.
+	newReaderOf(allNames, r.templates).decode(router, g.message(10, 0, templateSet(10, 300, flowFields)))
+	r.decode(netip.MustParseAddrPort("192.0.2.99:5000"), g.sflow(1))
+	r.flows = nil
+	r.decoder.Tick(exportSeconds * 1e9)
+	assertNames(t, r.last(t), map[string]string{"in_if_name": "five", "out_if_name": "six"})
 }
 
 func TestEachExportersBookHasHowManyOfItsRecordsGotNames(t *testing.T) {

@@ -22,7 +22,8 @@ var sampleFaults = [...]ledger.Counter{
 func (d *Decoder) decodeSFlow(in Datagram) {
 	d.now, d.received = in.Moment(), in.Received
 	source := flow.AddressFrom(in.Source.Addr())
-	d.namer.source, d.port = source, in.Source.Port()
+	d.namer.begin(source)
+	d.port = in.Source.Port()
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
 		Interfaces: d.heard, Host: d.heardHost}
@@ -38,7 +39,6 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	}
 	d.meter, d.host = meter{sink: d.out}, sflow.Host{}
 	h, outcome := sflow.Decode(in.Payload, uint64(in.Received), source, options, &d.record, d.counts, &d.meter)
-	d.namer.source = flow.Address{}
 	if outcome != ledger.DatagramsDecoded {
 		d.refuse(outcome, in)
 		return
@@ -54,8 +54,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.count(ledger.DatagramsDecoded, 1)
 	known.count(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.book.Volume.Add(d.meter.volume)
-	known.book.Naming.Add(&d.namer.naming)
-	d.namer.naming = ledger.Naming{}
+	d.namer.give(&known.book.Naming)
 	known.sequence.Observe(h.Sequence, 1, d.counts)
 	if known.describe(&d.host, d.namer.store) || len(d.host.Name) != 0 && d.now-known.named >= nameAge {
 		known.named = d.now

@@ -301,7 +301,7 @@ func (b Manifests) Forget(k template.Key) {
 	at := place{k.Scope.Domain, Table(k.ID)}
 	if t := e.tables.get(at); t != nil {
 		e.drop(at, t)
-		e.generation.Add(1)
+		e.renew()
 	}
 }
 

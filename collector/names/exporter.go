@@ -145,10 +145,16 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 	return result
 }
 
+// renew has flows looked up anew.
+func (e *Exporter) renew() {
+	e.generation.Add(1)
+	e.store.changes.Add(1)
+}
+
 // changed has flows looked up anew, if they carry anything of the table.
 func (e *Exporter) changed(t *tableRows) {
 	if !t.other() {
-		e.generation.Add(1)
+		e.renew()
 	}
 }
 
@@ -203,7 +209,7 @@ func (e *Exporter) leave() {
 		e.drop(at, t)
 	}
 	e.gone.Store(true)
-	e.generation.Add(1)
+	e.renew()
 }
 
 // leaveOthers lets go of what Others have. No flow carries anything of it.

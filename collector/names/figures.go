@@ -12,21 +12,12 @@ type figures struct {
 // numTables is one more than the highest Table.
 const numTables = int(Others) + 1
 
-// Coverage counts records by the table that gave, or did not give, what they number a name. It is not safe for concurrent use.
+// Coverage counts records by the table that gave, or did not give, what they number a name.
 type Coverage struct {
 	Named, Unnamed [numTables]uint64
 }
 
-// Count counts a record.
-func (c *Coverage) Count(t Table, named bool) {
-	if named {
-		c.Named[t]++
-	} else {
-		c.Unnamed[t]++
-	}
-}
-
-// Cover adds what was counted to the Store's figures, and empties c.
+// Cover adds what was counted to the Store's figures.
 func (s *Store) Cover(c *Coverage) {
 	for t := range c.Named {
 		if n := c.Named[t]; n != 0 {
@@ -36,7 +27,6 @@ func (s *Store) Cover(c *Coverage) {
 			s.figures.unnamed[t].Add(n)
 		}
 	}
-	*c = Coverage{}
 }
 
 // Coverage is what was counted so far.

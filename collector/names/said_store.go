@@ -11,6 +11,7 @@ type saidNow struct {
 // Say has the operator's names in force from now on. They win over the exporters' unless exporterWins.
 func (s *Store) Say(said *Said, exporterWins bool) {
 	s.said.Store(&saidNow{said: said, last: exporterWins, generation: s.said.Load().generation + 1})
+	s.changes.Add(1)
 }
 
 // Saying changes with what the operator says.

@@ -70,7 +70,9 @@ type Store struct {
 	news     news
 	// known changes with every exporter that is added.
 	known atomic.Uint64
-	said  atomic.Pointer[saidNow]
+	// changes changes with all by which flows are named: with known, with each Exporter's generation, and with said. A flow compares one number.
+	changes atomic.Uint64
+	said    atomic.Pointer[saidNow]
 
 	mu        sync.RWMutex
 	exporters map[netip.Addr]*Exporter
@@ -94,6 +96,7 @@ func NewStore(limits Limits, ttl time.Duration) *Store {
 	s.chunks.byHash, s.chunks.waiting = make(map[Hash]*chunk), make(map[Hash]*awaited)
 	s.limits.Store(&limits)
 	s.said.Store(&saidNow{})
+	s.changes.Store(1)
 	return s
 }
 
@@ -102,6 +105,9 @@ func (s *Store) Observe(o template.Observer) { s.observer = o }
 
 // SetLimits replaces the limits; what exceeds them is refused from now on.
 func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
+
+// Changes changes whenever Known, Saying or the Generation of an Exporter do, after them; it is never 0.
+func (s *Store) Changes() uint64 { return s.changes.Load() }
 
 // Known changes whenever an exporter is added.
 func (s *Store) Known() uint64 { return s.known.Load() }
@@ -216,6 +222,7 @@ func (s *Store) exporter(a netip.Addr, heard, now int64, kind rooms) *Exporter {
 	e.heard.Store(heard)
 	s.exporters[a] = e
 	s.known.Add(1)
+	s.changes.Add(1)
 	s.absent.Heard(a)
 	return e
 }
@@ -249,7 +256,7 @@ func (s *Store) expire(now int64) {
 			}
 			if now-t.heard > s.ttl || t.heard == 0 && t.count == 0 {
 				e.drop(at, t)
-				e.generation.Add(1)
+				e.renew()
 			}
 		}
 		e.mu.Unlock()

@@ -85,8 +85,8 @@ type Decoder struct {
 	sink     Sink
 	// volume of the records that were handed over and are not counted yet.
 	volume ledger.Volume
-	// naming is what the sink counted of names since it was looked at; nil where flows carry none.
-	naming *ledger.Naming
+	// naming adds what the sink counted of names since it was last called to a book; nil where flows carry none.
+	naming func(*ledger.Naming)
 	// report is told of what could not be decoded; nil where nobody asks.
 	report func(Problem)
 	// options is shown each options record; nil where nobody asks.
@@ -138,8 +138,8 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.held.shrink(d, settings.HeldBytes)
 }
 
-// To hands records to another sink, which counts in naming what names they got; nil where it gives none.
-func (d *Decoder) To(sink Sink, naming *ledger.Naming) { d.sink, d.naming = sink, naming }
+// To hands records to another sink. Naming adds to a book what names the sink gave since it was last called; nil where it gives none.
+func (d *Decoder) To(sink Sink, naming func(*ledger.Naming)) { d.sink, d.naming = sink, naming }
 
 // Decode decodes a datagram whose first two bytes are version 1, 5, 7, 8, 9 or 10. It counts one of the datagram counters
 // (decoded or refused) and returns the refusal, or DatagramsDecoded.
@@ -195,8 +195,7 @@ func (d *Decoder) countRecords(s *session, n int) {
 	s.book.Volume.Add(d.volume)
 	d.volume = ledger.Volume{}
 	if d.naming != nil {
-		s.book.Naming.Add(d.naming)
-		*d.naming = ledger.Naming{}
+		d.naming(&s.book.Naming)
 	}
 }
 
