@@ -352,16 +352,20 @@ func (silent) DoubleAck(context.Context) error  { return errors.New("lost") }
 func (silent) NakWithDelay(time.Duration) error { return nil }
 func (silent) InProgress() error                { return nil }
 
-func TestBlocksKeepToWhatAConsumerLetsOneAskFor(t *testing.T) {
-	b := newBench(t, natstest.Start(t))
-	if _, err := b.js.CreateConsumer(t.Context(), "flows", jetstream.ConsumerConfig{Durable: "sink", AckPolicy: jetstream.AckExplicitPolicy,
-		MaxRequestBatch: 10, MaxRequestMaxBytes: 64 << 10, MaxRequestExpires: 30 * time.Second}); err != nil {
-		t.Fatal(err)
-	}
-	b.publishNumbered(0, 40)
-	_, _, stop := b.replica(inBlocks())
-	if books := b.ends(stop, 40); books.InBlocks.Messages < 30 {
-		t.Errorf("%+v", books)
+func TestSinksKeepToWhatAConsumerLetsOneAskFor(t *testing.T) {
+	for name, o := range map[string]Options{"in blocks": inBlocks(), "one by one": options()} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, natstest.Start(t))
+			if _, err := b.js.CreateConsumer(t.Context(), "flows", jetstream.ConsumerConfig{Durable: "sink", AckPolicy: jetstream.AckExplicitPolicy,
+				MaxRequestBatch: 10, MaxRequestMaxBytes: 64 << 10, MaxRequestExpires: 50 * time.Millisecond}); err != nil {
+				t.Fatal(err)
+			}
+			b.publishNumbered(0, 40)
+			_, _, stop := b.replica(o)
+			if books := b.ends(stop, 40); name == "in blocks" && books.InBlocks.Messages < 30 {
+				t.Errorf("%+v", books)
+			}
+		})
 	}
 }
 

@@ -151,9 +151,10 @@ func (s *Sink) gather(ctx context.Context) (*gathered, error) {
 	if err != nil || !s.together() || bytes >= s.options.Blocks.MaxBytes {
 		return g, nil // the next request says what is wrong
 	}
-	messages, size := room(&consumer.CachedInfo().Config, maxBlockMessages-1, s.options.Blocks.MaxBytes-bytes)
+	config := &consumer.CachedInfo().Config
+	messages, size := room(config, maxBlockMessages-1, s.options.Blocks.MaxBytes-bytes)
 	// The server ends it: what it sent until then is here, also where ctx ends.
-	batch, err := consumer.Fetch(messages, jetstream.FetchMaxBytes(size), jetstream.FetchMaxWait(s.options.Blocks.MaxAge))
+	batch, err := consumer.Fetch(messages, jetstream.FetchMaxBytes(size), jetstream.FetchMaxWait(stands(config, s.options.Blocks.MaxAge)))
 	if err != nil {
 		return g, nil
 	}
@@ -172,6 +173,14 @@ func room(c *jetstream.ConsumerConfig, messages, bytes int) (int, int) {
 		bytes = min(bytes, most)
 	}
 	return messages, bytes
+}
+
+// stands is how much of a time a consumer lets a request stand: one that is to stand for longer gets nothing.
+func stands(c *jetstream.ConsumerConfig, wait time.Duration) time.Duration {
+	if most := c.MaxRequestExpires; most > 0 {
+		return min(wait, most)
+	}
+	return wait
 }
 
 // add keeps a message, unless it is nil, and returns its bytes.

@@ -273,7 +273,7 @@ func (s *Sink) next(ctx context.Context) (jetstream.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, pullTime)
+	ctx, cancel := context.WithTimeout(ctx, stands(&consumer.CachedInfo().Config, pullTime))
 	defer cancel()
 	m, err := consumer.Next(jetstream.FetchContext(ctx))
 	if err != nil && !nothingCame(err) {
