@@ -17,6 +17,9 @@ type seen struct {
 	Spec     struct{ Addresses []string }
 	Status   struct {
 		RecordsPerSecond int64
+		Loss             string
+		Restarts         int64
+		Sampling         struct{ Rates []int64 }
 		Conditions       []struct{ Type, Status, Reason, Message string }
 	}
 }

@@ -17,11 +17,16 @@ type exporter struct {
 	socket   *net.UDPConn
 	sent     Sent
 
-	next      uint32    // number of the next record
-	turn      int       // of domains
-	layout    int       // of templates
-	sequence  []uint32  // by domain
-	samples   uint32    // of sFlow
+	next      uint32   // number of the next record
+	turn      int      // of domains
+	layout    int      // of templates
+	sequence  []uint32 // by domain
+	samples   uint32   // of sFlow
+	rate      uint32   // of sampling
+	uptime    uint32   // in milliseconds
+	rebooted  bool
+	resampled bool
+	turns     int       // datagrams with records, those that got lost too
 	templated time.Time // when templates were sent last
 	redefined time.Time // when they changed last
 	buffer    []byte
@@ -64,13 +69,16 @@ func newExporter(s Settings, index int) (*exporter, error) {
 	}
 	return &exporter{
 		index: index, protocol: protocol, agent: agent, socket: socket, next: 1, sequence: make([]uint32, s.Domains),
+		rate: SamplingRate(index), uptime: longUp,
 		sent: Sent{Exporter: index, Protocol: protocol, Source: source},
 	}, nil
 }
 
 // datagram sends the next one, and before it what it needs to be decoded when that is due.
 func (e *exporter) datagram(s Settings, began, now time.Time) error {
-	if e.protocol == NetFlow9 || e.protocol == IPFIX {
+	e.suffer(s, now.Sub(began))
+	shown := now.Add(s.Troubles.Ahead)
+	if (e.protocol == NetFlow9 || e.protocol == IPFIX) && !s.Troubles.Untaught {
 		e.template(s, began, now)
 	}
 	e.records = e.records[:0]
@@ -79,14 +87,14 @@ func (e *exporter) datagram(s Settings, began, now time.Time) error {
 	}
 	switch e.protocol {
 	case NetFlow5:
-		e.buffer = e.v5(e.buffer[:0], now, e.records)
+		e.buffer = e.v5(e.buffer[:0], shown, e.records)
 	case SFlow:
 		e.buffer = e.sflow(e.buffer[:0], e.records)
 	default:
-		e.buffer = e.data(e.buffer[:0], now, e.turn, e.records)
+		e.buffer = e.data(e.buffer[:0], shown, e.turn, e.records)
 		e.turn = (e.turn + 1) % s.Domains
 	}
-	if !e.send() {
+	if e.skips(s) || !e.send() {
 		return nil
 	}
 	e.next += uint32(s.Records)
@@ -108,7 +116,7 @@ func (e *exporter) template(s Settings, began, now time.Time) {
 		return
 	}
 	for domain := range s.Domains {
-		e.buffer = e.templates(e.buffer[:0], now, domain, s.Options)
+		e.buffer = e.templates(e.buffer[:0], now.Add(s.Troubles.Ahead), domain, s.Options)
 		if !e.send() {
 			return // it is due still
 		}
@@ -116,7 +124,7 @@ func (e *exporter) template(s Settings, began, now time.Time) {
 		if s.Names != NamesSent {
 			continue
 		}
-		e.buffer = e.names(e.buffer[:0], now, domain)
+		e.buffer = e.names(e.buffer[:0], now.Add(s.Troubles.Ahead), domain)
 		if !e.send() {
 			return
 		}

@@ -14,9 +14,6 @@ const (
 	firstTables   = 768
 )
 
-// uptime is what exporters say: long enough for flows to have begun after it.
-const uptime = 3_600_000
-
 // field of a template: element and length in bytes.
 type field struct{ element, length uint16 }
 
@@ -54,12 +51,12 @@ func fieldsOf(protocol Protocol, layout int) []field {
 func (e *exporter) v5(b []byte, now time.Time, records []record) []byte {
 	b = order.AppendUint16(b, 5)
 	b = order.AppendUint16(b, uint16(len(records)))
-	b = order.AppendUint32(b, uptime)
+	b = order.AppendUint32(b, e.uptime)
 	b = order.AppendUint32(b, uint32(now.Unix()))
 	b = order.AppendUint32(b, uint32(now.Nanosecond()))
 	b = order.AppendUint32(b, e.sequence[0])
-	b = append(b, 0, 0)                                            // engine
-	b = order.AppendUint16(b, 1<<14|uint16(SamplingRate(e.index))) // deterministic
+	b = append(b, 0, 0)                             // engine
+	b = order.AppendUint16(b, 1<<14|uint16(e.rate)) // deterministic
 	e.sequence[0] += uint32(len(records))
 	for _, r := range records {
 		b = append(b, r.source.AsSlice()...)
@@ -69,8 +66,8 @@ func (e *exporter) v5(b []byte, now time.Time, records []record) []byte {
 		b = order.AppendUint16(b, uint16(r.output))
 		b = order.AppendUint32(b, r.packets)
 		b = order.AppendUint32(b, r.bytes)
-		b = order.AppendUint32(b, uptime-1000)
-		b = order.AppendUint32(b, uptime-10)
+		b = order.AppendUint32(b, e.uptime-flowAge)
+		b = order.AppendUint32(b, e.uptime-10)
 		b = order.AppendUint16(b, r.sourcePort)
 		b = order.AppendUint16(b, r.destinationPort)
 		b = append(b, 0, 0, protocolUDP, 0) // padding, TCP flags, protocol, TOS
@@ -110,7 +107,7 @@ func (e *exporter) templates(b []byte, now time.Time, domain int, options bool) 
 		})
 		message.set(id, func(b []byte) []byte {
 			b = order.AppendUint32(b, uint32(domain))
-			b = order.AppendUint32(b, SamplingRate(e.index))
+			b = order.AppendUint32(b, e.rate)
 			return append(b, 1)
 		})
 	}
@@ -170,7 +167,7 @@ func (e *exporter) data(b []byte, now time.Time, domain int, records []record) [
 	message.set(firstTemplate+uint16(domain), func(b []byte) []byte {
 		for _, r := range records {
 			for _, f := range fields {
-				b = r.append(b, f, now)
+				b = r.append(b, f, now, e.uptime)
 			}
 		}
 		return b
@@ -178,7 +175,7 @@ func (e *exporter) data(b []byte, now time.Time, domain int, records []record) [
 	return e.finish(message, now, domain, len(records), len(records))
 }
 
-func (r record) append(b []byte, f field, now time.Time) []byte {
+func (r record) append(b []byte, f field, now time.Time, uptime uint32) []byte {
 	var value uint64
 	switch f.element {
 	case 8:
@@ -200,11 +197,11 @@ func (r record) append(b []byte, f field, now time.Time) []byte {
 	case 14:
 		value = uint64(r.output)
 	case 22:
-		value = uptime - 1000
+		value = uint64(uptime - flowAge)
 	case 21:
-		value = uptime - 10
+		value = uint64(uptime - 10)
 	case 152:
-		value = uint64(now.UnixMilli()) - 1000
+		value = uint64(now.UnixMilli()) - flowAge
 	case 153:
 		value = uint64(now.UnixMilli()) - 10
 	}
@@ -252,7 +249,7 @@ func (e *exporter) finish(m *message, now time.Time, domain, records, dataRecord
 	}
 	order.PutUint16(b, 9)
 	order.PutUint16(b[2:], uint16(records))
-	order.PutUint32(b[4:], uptime)
+	order.PutUint32(b[4:], e.uptime)
 	order.PutUint32(b[8:], uint32(now.Unix()))
 	order.PutUint32(b[12:], e.sequence[domain])
 	order.PutUint32(b[16:], uint32(domain))

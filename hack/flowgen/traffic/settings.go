@@ -48,7 +48,8 @@ type Settings struct {
 	Redefine         time.Duration // how often templates change under their id; 0: never
 	Options          bool          // v9 and IPFIX tell their sampling rate in options
 	Names            Names         // whether v9 and IPFIX name their interfaces in options
-	Run              uint8         // tells runs apart: it is in each record
+	Troubles         Troubles
+	Run              uint8 // tells runs apart: it is in each record
 }
 
 // MaxRecords in a datagram is bounded by v5, and by what fits an Ethernet frame.
@@ -75,6 +76,8 @@ func (s Settings) Check() error {
 		return problem("a rate of %g datagrams a second", s.Rate)
 	case s.Duration <= 0 && s.Datagrams <= 0:
 		return problem("neither a duration nor a number of datagrams")
+	case s.Troubles.Skip < 0 || s.Troubles.Skip == 1:
+		return problem("one of %d datagrams is to be lost; of 2 or more can be", s.Troubles.Skip)
 	case len(s.Protocols) == 0:
 		return problem("no protocol")
 	case s.Names != "" && s.Names != NamesNone && s.Names != NamesSent && s.Names != NamesKnown:

@@ -24,6 +24,7 @@ func TestSettingsThatCannotBeSentAreRefused(t *testing.T) {
 		"records":   func(s *traffic.Settings) { s.Records = traffic.MaxRecords + 1 },
 		"rate":      func(s *traffic.Settings) { s.Rate = 0 },
 		"end":       func(s *traffic.Settings) { s.Duration = 0 },
+		"skip":      func(s *traffic.Settings) { s.Troubles.Skip = 1 },
 		"protocols": func(s *traffic.Settings) { s.Protocols = nil },
 		"protocol":  func(s *traffic.Settings) { s.Protocols = []traffic.Protocol{"v7"} },
 		"port":      func(s *traffic.Settings) { s.Protocols = []traffic.Protocol{traffic.SFlow} },

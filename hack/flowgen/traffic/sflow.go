@@ -11,7 +11,7 @@ func (e *exporter) sflow(b []byte, records []record) []byte {
 	b = append(b, address[:]...)
 	b = order.AppendUint32(b, 0) // sub-agent
 	b = order.AppendUint32(b, e.sequence[0])
-	b = order.AppendUint32(b, uptime)
+	b = order.AppendUint32(b, e.uptime)
 	b = order.AppendUint32(b, uint32(len(records)))
 	e.sequence[0]++
 	for _, r := range records {
@@ -19,7 +19,7 @@ func (e *exporter) sflow(b []byte, records []record) []byte {
 		const raw = 16 + padded
 		for _, value := range []uint32{
 			1, 32 + 8 + raw, // flow sample
-			e.samples, r.input, SamplingRate(e.index), e.samples * SamplingRate(e.index), 0, r.input, r.output, 1,
+			e.samples, r.input, e.rate, e.samples * e.rate, 0, r.input, r.output, 1,
 			1, raw, // raw packet header
 			1, r.bytes, 0, sampledHeader, // Ethernet; the frame's length; what was stripped; the header's length
 		} {
