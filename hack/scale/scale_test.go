@@ -29,6 +29,11 @@ const (
 	fields    = 20 // of each template
 )
 
+func TestMain(m *testing.M) {
+	natstest.ServeIfAsked()
+	os.Exit(m.Run())
+}
+
 // setting is a number from the environment, as "make scale" sets it.
 func setting(t *testing.T, name string, short int) int {
 	t.Helper()
@@ -126,7 +131,7 @@ func TestCostOfSharingGrowsWithWhatChangesOnly(t *testing.T) {
 	collectors := setting(t, "SCALE_COLLECTORS", 10)
 	rest := time.Duration(setting(t, "SCALE_REST_SECONDS", 11)) * time.Second
 	keys := exporters * templates
-	s := natstest.Start(t)
+	s := natstest.StartProcess(t)
 
 	first := join(t, s, "first", exporters)
 	first.loaded(t)
@@ -141,6 +146,15 @@ func TestCostOfSharingGrowsWithWhatChangesOnly(t *testing.T) {
 		t.Fatalf("%d changes are not written", left)
 	}
 
+	// served is how much processor time the server has taken since it was last asked.
+	var last time.Duration
+	served := func() time.Duration {
+		all, _ := s.Used()
+		since := all - last
+		last = all
+		return since
+	}
+	before, _ := heap(), served()
 	var fleet []*sharer
 	grow := func(n int, what string) {
 		began := time.Now()
@@ -167,8 +181,8 @@ func TestCostOfSharingGrowsWithWhatChangesOnly(t *testing.T) {
 				t.Errorf("%s: a collector sent %d messages to load", what, stats.OutMsgs)
 			}
 		}
-		t.Logf("figure: %s: %d collectors load %d keys in %s, %d bytes each, %d a key", what, n, keys, took.Round(time.Millisecond),
-			bytes/uint64(n), bytes/uint64(n*keys))
+		t.Logf("figure: %s: %d collectors load %d keys in %s, %d bytes each, %d a key; the server takes %s of a processor", what, n, keys,
+			took.Round(time.Millisecond), bytes/uint64(n), bytes/uint64(n*keys), served())
 	}
 	grow(1, "one")
 	grow(collectors-1, "the rest")
@@ -182,11 +196,13 @@ func TestCostOfSharingGrowsWithWhatChangesOnly(t *testing.T) {
 		return in, out, bytes
 	}
 	n := uint64(len(fleet))
+	t.Logf("figure: what it loaded takes %d bytes of memory in a collector", (heap()-before)/n)
+	served()
 	in, out, bytes := traffic()
 	time.Sleep(rest)
 	in2, out2, bytes2 := traffic()
-	t.Logf("figure: at rest %d collectors send %.1f messages and move %.0f bytes a second", n,
-		float64(out2-out)/rest.Seconds(), float64(bytes2-bytes)/rest.Seconds())
+	t.Logf("figure: at rest %d collectors send %.1f messages and move %.0f bytes a second; the server takes %s of a processor a second", n,
+		float64(out2-out)/rest.Seconds(), float64(bytes2-bytes)/rest.Seconds(), (served() / time.Duration(rest.Seconds())).Round(10*time.Microsecond))
 	// One probe each 5 s, and a heartbeat of the watch.
 	if most := n * (uint64(rest/(5*time.Second)) + 2); out2-out > most || in2-in > 2*most {
 		t.Errorf("at rest %d collectors sent %d messages and took %d in %s, want at most %d and %d", n, out2-out, in2-in, rest, most, 2*most)
@@ -202,5 +218,7 @@ func TestCostOfSharingGrowsWithWhatChangesOnly(t *testing.T) {
 	if in2-in > 3*n {
 		t.Errorf("a change cost %d messages for %d collectors, want at most 3 each", in2-in, n)
 	}
-	t.Logf("figure: a change costs %d bytes for each of %d collectors", (bytes2-bytes)/n, n)
+	t.Logf("figure: a change costs %d bytes for each of %d collectors; the server takes %s of a processor", (bytes2-bytes)/n, n, served())
+	_, memory := s.Used()
+	t.Logf("figure: the server took %d bytes of memory at most", memory)
 }
