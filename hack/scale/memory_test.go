@@ -1,29 +1,36 @@
 package scale
 
 import (
+	"context"
 	"runtime"
 	"testing"
+	"time"
 
-	"github.com/flowfleet/flowfleet/collector/config"
-	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/sizing"
-	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// What a collector remembers of a template takes the memory that "collector size" reckons with.
+// What a collector remembers of a template, and of its key in the bucket, takes the memory that "collector size" reckons with.
 func TestMemoryOfTemplatesIsWhatSizesReckonWith(t *testing.T) {
 	const exporters = 1000
-	c := config.Default().Templates
-	m := &sharer{store: template.NewStore(template.ModeAuto,
-		template.Limits{Exporters: 2 * exporters, Templates: 2 * templates * exporters, Fields: 2 * fields, TTL: c.TTL.Std()}, new(ledger.Totals), nil)}
-	before := heap()
+	server := natstest.StartProcess(t)
+	first := join(t, server, "first", exporters)
+	first.loaded(t)
 	for exporter := range exporters {
 		for id := range templates {
-			m.learn(t, exporter, 256+id, 1, 1)
+			first.learn(t, exporter, 256+id, 1, 1)
 		}
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if left := first.bucket.Flush(ctx); left != 0 {
+		t.Fatalf("%d changes are not written", left)
+	}
+	before := heap()
+	second := join(t, server, "second", exporters)
+	second.loaded(t)
 	each := (heap() - before) / (exporters * templates)
-	runtime.KeepAlive(m)
+	runtime.KeepAlive(second)
 	t.Logf("%d bytes a template of %d fields", each, fields)
 	if want := uint64(sizing.TemplateBytes); each > want*5/4 || each < want/2 {
 		t.Errorf("a template takes %d bytes, sizes reckon with %d", each, want)
