@@ -170,11 +170,14 @@ func demo(ctx context.Context, duration time.Duration, down, yes bool) error {
 	if err != nil {
 		return err
 	}
+	if err := needsRoot(os.Geteuid(), "demo"); err != nil {
+		return err
+	}
+	if err := agree(ctx, options, yes, os.Stdin, os.Stdout); err != nil {
+		return err
+	}
 	if err := prepare(ctx); err != nil {
 		return interrupted(ctx, err)
-	}
-	if err := agree(options, yes, os.Stdin, os.Stdout); err != nil {
-		return err
 	}
 	cluster, err := rig.Up(ctx, options) // what it began it takes down where it fails
 	if err != nil {

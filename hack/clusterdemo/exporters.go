@@ -14,11 +14,23 @@ import (
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
+// needsRoot says what somebody who is not root has to type instead of a target of make. sudo takes variables away: without KUBECONFIG the demo
+// would run on another cluster than the one that was asked for.
+func needsRoot(user int, target string) error {
+	if user == 0 {
+		return nil
+	}
+	command := "sudo make " + target
+	for _, name := range []string{"KUBECONFIG", "IMAGE", "NATS_IMAGE", "CLUSTER"} {
+		if value := os.Getenv(name); value != "" {
+			command += " " + name + "=" + value
+		}
+	}
+	return fmt.Errorf("cluster and exporters need root: run %q, or \"make demo-local\" for a demo without Kubernetes", command)
+}
+
 // prepare sees to it that the exporters are there.
 func prepare(ctx context.Context) error {
-	if os.Geteuid() != 0 {
-		return errors.New("the cluster needs root: run \"sudo make demo\", or \"make demo-local\" for a demo without Kubernetes")
-	}
 	_, softflowd := exec.LookPath("softflowd")
 	_, pmacctd := exec.LookPath("pmacctd")
 	if softflowd == nil && pmacctd == nil {

@@ -54,6 +54,7 @@ func next(ours, stored bool, namespace string) string {
 All of it stays. Try:
     kubectl -n NAMESPACE get fcol -o wide --watch
     kubectl -n NAMESPACE exec ds/edge-collector -- /collector ledger
+    make demo-exporters                         # let softflowd and pmacctd send again, and see the flows, until Ctrl-C
 Remove it:
     make demo-down
 `, "NAMESPACE", namespace)

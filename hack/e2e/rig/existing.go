@@ -62,6 +62,17 @@ func (e *existing) up(ctx context.Context) (string, error) {
 	return e.kubeconfig, nil
 }
 
+// attach takes what a rig has installed there, and changes nothing.
+func (e *existing) attach(ctx context.Context) error {
+	e.r.kubeconfig = e.kubeconfig
+	there, err := e.installed(ctx)
+	if err == nil && !there {
+		err = errors.New("no demo is installed in that cluster: \"make demo\" installs one")
+	}
+	e.reused = err == nil
+	return err
+}
+
 // look finds out whether the cluster has what the rig would install, and whose that is.
 func (e *existing) look(ctx context.Context) error {
 	names := e.r.Namespaces()

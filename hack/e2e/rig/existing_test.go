@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
 )
@@ -82,5 +84,32 @@ func TestASomebodyElsesClusterGetsNamespacesThatNameTheDemo(t *testing.T) {
 	}
 	if strings.Contains(strings.ReplaceAll(natsManifest, "NAMESPACE", ""), "namespace: nats") {
 		t.Error("the manifest of NATS names a namespace")
+	}
+}
+
+// The image of NATS that others' clusters pull names no user, and kubelet starts no pod of it that must not be root. A control plane that takes no
+// pods must not keep the third server from being placed; nodes of one's own are drained, and a server waits for its own there.
+func TestNATSRunsOnClustersOfOthersToo(t *testing.T) {
+	for ownNodes, spread := range map[bool]string{true: "DoNotSchedule", false: "ScheduleAnyway"} {
+		for document := range strings.SplitSeq(manifestOfNATS("example.com/nats:1", "somewhere", ownNodes), "\n---\n") {
+			var servers appsv1.StatefulSet
+			if err := yaml.Unmarshal([]byte(document), &servers); err != nil || servers.Kind != "StatefulSet" {
+				continue
+			}
+			pod := servers.Spec.Template.Spec
+			if user := pod.SecurityContext.RunAsUser; user == nil || *user == 0 {
+				t.Errorf("it runs as the image says: %v", user)
+			}
+			if got := string(pod.TopologySpreadConstraints[0].WhenUnsatisfiable); got != spread {
+				t.Errorf("own nodes %v: %s, want %s", ownNodes, got, spread)
+			}
+			if servers.Namespace != "somewhere" || pod.Containers[0].Image != "example.com/nats:1" {
+				t.Errorf("%s, %s", servers.Namespace, pod.Containers[0].Image)
+			}
+			spread = ""
+		}
+		if spread != "" {
+			t.Error("there are no servers")
+		}
 	}
 }

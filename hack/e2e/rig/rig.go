@@ -103,7 +103,11 @@ func (r *Rig) begin(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	r.Say("bringing the cluster up")
+	if r.options.Cluster == Existing {
+		r.Say("looking whether the cluster has any of it already")
+	} else {
+		r.Say("bringing the cluster up")
+	}
 	var err error
 	if r.kubeconfig, err = r.place.up(ctx); err != nil {
 		return err
@@ -128,28 +132,27 @@ func (r *Rig) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// Attach returns the rig of a cluster of this machine that runs already, with all that was installed. Down leaves it up.
+// Attach returns the rig of a cluster where all is installed already: one of this machine that runs, or an existing one. Down leaves it up.
 func Attach(ctx context.Context, o Options) (*Rig, error) {
 	o.Reuse = true
 	r, err := newRig(o)
 	if err != nil {
 		return nil, err
 	}
-	m, ok := r.place.(*machine)
-	if !ok {
-		err = errors.New("only a cluster of this machine can be attached to")
-	}
-	if err == nil {
-		err = r.prepare(ctx)
-	}
-	if err == nil {
-		err = r.build(ctx, "cluster", "./hack/cluster")
-	}
-	if err == nil && !m.runs(ctx) {
-		err = errors.New("no cluster runs here: \"make demo\" brings one up")
-	}
-	if err == nil {
-		r.kubeconfig, err = m.kubeconfig(ctx)
+	if err = r.prepare(ctx); err == nil {
+		switch place := r.place.(type) {
+		case *machine:
+			if err = r.build(ctx, "cluster", "./hack/cluster"); err == nil && !place.runs(ctx) {
+				err = errors.New("no cluster runs here: \"make demo\" brings one up")
+			}
+			if err == nil {
+				r.kubeconfig, err = place.kubeconfig(ctx)
+			}
+		case *existing:
+			err = place.attach(ctx)
+		default:
+			err = fmt.Errorf("a cluster %q cannot be attached to", o.Cluster)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(r.folder))
@@ -211,7 +214,7 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.LoadImage(ctx, r.Tag); err != nil {
 		return err
 	}
-	manifest := strings.NewReplacer("flowfleet.io/nats-server:e2e", r.natsImage, "NAMESPACE", r.Namespaces().NATS).Replace(natsManifest)
+	manifest := manifestOfNATS(r.natsImage, r.Namespaces().NATS, r.OwnsNodes())
 	if err := r.Apply(ctx, manifest+"---\n"+fmt.Sprintf(namespaceManifest, r.Namespaces().Operator)); err != nil {
 		return err
 	}
@@ -234,7 +237,7 @@ func (r *Rig) InstallOperator(ctx context.Context, values ...string) error {
 		arguments = append(arguments, "--set", value)
 	}
 	_, err := r.Helm(ctx, arguments...)
-	return err
+	return r.explained(ctx, err, r.Namespaces().Operator)
 }
 
 // LoadImage gives the nodes the image of operator and collectors under a tag.
