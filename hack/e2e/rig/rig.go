@@ -70,6 +70,7 @@ type Rig struct {
 	flowgen    string
 	kubeconfig string
 	began      time.Time
+	installing bool // it has begun to change a cluster that is up
 }
 
 // Up builds all, brings the cluster up, and installs NATS and the operator. What it began is taken down when it fails.
@@ -79,9 +80,37 @@ func Up(ctx context.Context, o Options) (*Rig, error) {
 		return nil, err
 	}
 	if err := r.begin(ctx); err != nil {
-		return nil, errors.Join(err, r.Down(context.WithoutCancel(ctx)))
+		u := &Unfinished{Cause: err, Reused: r.Reused(), Down: r.Down(context.WithoutCancel(ctx))}
+		if r.installing {
+			return nil, u
+		}
+		return nil, errors.Join(err, u.Down) // nothing was changed, or the cluster's own command took it down
 	}
 	return r, nil
+}
+
+// Unfinished is what Up returns where it failed, or was interrupted, while it changed a cluster.
+type Unfinished struct {
+	Cause  error
+	Reused bool  // the cluster, or what was installed there, was there before, and stays
+	Down   error // of taking down what was begun
+}
+
+func (u *Unfinished) Error() string   { return errors.Join(u.Cause, u.Down).Error() + "\n" + u.Left() }
+func (u *Unfinished) Unwrap() []error { return []error{u.Cause, u.Down} }
+
+// Left says what is left of it, and what to type.
+func (u *Unfinished) Left() string { return Left(u.Reused, u.Down) }
+
+// Left says what is left of a demo that failed, where the cluster was up before (reused), or where what it began was taken down.
+func Left(reused bool, down error) string {
+	switch {
+	case down != nil:
+		return "Something of it is left: \"make demo-down\" removes it."
+	case reused:
+		return "The cluster was up before, and stays as it is now. \"make demo\" tries again, \"make demo-down\" takes it down."
+	}
+	return "Nothing of it is left but what was built, for the next \"make demo\"."
 }
 
 // newRig begins nothing but a folder of its own.
@@ -112,7 +141,11 @@ func (r *Rig) begin(ctx context.Context) error {
 	if r.kubeconfig, err = r.place.up(ctx); err != nil {
 		return err
 	}
-	return r.install(ctx)
+	r.installing = true
+	if err := r.install(ctx); err != nil {
+		return fmt.Errorf("installing NATS and the operator: %w", err)
+	}
+	return nil
 }
 
 // prepare builds what runs on this machine, and in the images.
@@ -415,7 +448,9 @@ func output(command *exec.Cmd) (string, error) {
 	command.Stderr = &problems
 	out, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(command.Args, " "), err, out, problems.Bytes())
+		// Without the folder: somebody may want to type it.
+		name := strings.Join(append([]string{filepath.Base(command.Args[0])}, command.Args[1:]...), " ")
+		return "", fmt.Errorf("%s: %w\n%s%s", name, err, out, bytes.TrimSpace(problems.Bytes()))
 	}
 	return string(out), nil
 }
