@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
@@ -151,5 +153,16 @@ func TestWhoInterruptsTheInstallationHearsWhatIsLeft(t *testing.T) {
 				t.Errorf("it says %q:\n%s", test.secret, got)
 			}
 		})
+	}
+}
+
+func TestACleanEndFollowsCtrlCAndAClosedTerminal(t *testing.T) {
+	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		ctx, stop := untilEnded(t.Context())
+		if err := syscall.Kill(os.Getpid(), sent); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		stop()
 	}
 }

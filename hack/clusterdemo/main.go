@@ -23,7 +23,7 @@ func main() {
 	yes := flag.Bool("yes", false, "change the cluster of KUBECONFIG without asking")
 	duration := flag.Duration("duration", 45*time.Second, "how long the load of the rolling restart takes")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilEnded(context.Background())
 	defer stop()
 	var err error
 	switch {
@@ -42,6 +42,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		os.Exit(1)
 	}
+}
+
+// untilEnded returns a context that ends when somebody ends the demo. A terminal that is closed, or a connection to it that is lost, does so as
+// Ctrl-C does: otherwise nothing would take down what was begun, and exporters would run on.
+func untilEnded(parent context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 }
 
 // firstQuestion is one that somebody can go on from.

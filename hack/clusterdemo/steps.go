@@ -99,7 +99,9 @@ func roll(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, duration time.
 		if err == nil {
 			began := time.Now()
 			_, err = cluster.Kubectl(ctx, "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=3m")
-			cluster.Say("all collectors were replaced within %s", time.Since(began).Round(time.Second))
+			if err == nil {
+				cluster.Say("all collectors were replaced within %s", time.Since(began).Round(time.Second))
+			}
 		}
 		restarted <- err
 	}()
