@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/flowfleet/flowfleet/hack/binaries/build"
@@ -218,10 +219,15 @@ func Remove(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	// Half of it is worse than either: it goes on when it is interrupted.
-	if err = r.place.down(context.WithoutCancel(ctx)); err == nil {
-		r.Say("nothing of the demo is left but what was built, for the next \"make demo\"")
+	if err = r.place.down(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("%w\n%s", err, Left(false, err))
 	}
-	return err
+	if e, ok := r.place.(*existing); ok && e.kept {
+		r.Say("nothing else of the demo is left")
+		return nil
+	}
+	r.Say("nothing of the demo is left but what was built, for the next \"make demo\"")
+	return nil
 }
 
 func (r *Rig) build(ctx context.Context, program, pkg string) error {
@@ -346,9 +352,16 @@ func (r *Rig) Program(ctx context.Context, name, pkg string) (string, error) {
 func (r *Rig) here(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir = r.root
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = 2 * time.Minute
+	ownGroup(command, 2*time.Minute)
 	return command
+}
+
+// ownGroup keeps what is typed on a terminal from a program: Ctrl-C would end what takes a cluster down, and leave half of it. A program is
+// interrupted by its context alone, and killed where it does not end within a time.
+func ownGroup(command *exec.Cmd, delay time.Duration) {
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = delay
 }
 
 // Kubectl runs kubectl.
@@ -391,6 +404,7 @@ func (r *Rig) Plugin(ctx context.Context, arguments ...string) (string, error) {
 func (r *Rig) client(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
+	ownGroup(command, 10*time.Second)
 	return command
 }
 
