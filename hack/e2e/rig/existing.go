@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,10 @@ func newExisting(r *Rig) (place, error) {
 	kubeconfig := os.Getenv("KUBECONFIG")
 	if kubeconfig == "" {
 		return nil, errors.New("an existing cluster needs KUBECONFIG")
+	}
+	// Without any of its files kubectl would ask localhost, whoever is there.
+	if !slices.ContainsFunc(filepath.SplitList(kubeconfig), func(path string) bool { _, err := os.Stat(path); return err == nil }) {
+		return nil, fmt.Errorf("KUBECONFIG=%s: there is no such file", kubeconfig)
 	}
 	if repository, tag, found := cutTag(r.options.Image); found {
 		r.Image, r.Tag = repository, tag
@@ -60,6 +65,9 @@ func (e *existing) up(ctx context.Context) (string, error) {
 	if e.r.options.Image == "" {
 		return "", errors.New("an existing cluster needs IMAGE, with a tag, of operator and collectors where it can pull it")
 	}
+	if err := e.answers(ctx); err != nil {
+		return "", err
+	}
 	if err := e.look(ctx); err != nil {
 		return "", err
 	}
@@ -67,9 +75,32 @@ func (e *existing) up(ctx context.Context) (string, error) {
 	return e.kubeconfig, nil
 }
 
+// answers finds out whether the cluster is there, and lets its user make what has no namespace: without these rights half of it would be made.
+func (e *existing) answers(ctx context.Context) error {
+	if _, err := e.r.Kubectl(ctx, "get", "--raw", "/version", "--request-timeout=20s"); err != nil {
+		return fmt.Errorf("that cluster does not answer, and nothing was changed: %w", err)
+	}
+	var lacking []string
+	for _, kind := range []string{"namespaces", "customresourcedefinitions.apiextensions.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+		"clusterrolebindings.rbac.authorization.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io"} {
+		for _, verb := range []string{"list", "create", "delete"} {
+			if out, _ := e.r.KubectlCommand(ctx, "auth", "can-i", verb, kind).Output(); strings.TrimSpace(string(out)) == "no" { // its status is 1 then
+				lacking = append(lacking, verb+" "+kind)
+			}
+		}
+	}
+	if len(lacking) > 0 {
+		return fmt.Errorf("it needs the rights of a cluster's administrator, and nothing was changed. You may not: %s", strings.Join(lacking, ", "))
+	}
+	return ctx.Err()
+}
+
 // attach takes what a rig has installed there, and changes nothing.
 func (e *existing) attach(ctx context.Context) error {
 	e.r.kubeconfig = e.kubeconfig
+	if _, err := e.r.Kubectl(ctx, "get", "--raw", "/version", "--request-timeout=20s"); err != nil {
+		return fmt.Errorf("that cluster does not answer: %w", err)
+	}
 	names, err := e.r.Kubectl(ctx, "get", "namespace", e.r.Namespaces().Operator, "-l", own, "--ignore-not-found", "-o", "name")
 	if err == nil && strings.TrimSpace(names) == "" {
 		err = errors.New("no demo is installed in that cluster: \"make demo\" installs one")
@@ -199,6 +230,9 @@ func (e *existing) ofRelease(ctx context.Context, kinds string) (names []string,
 // installed reports whether a rig has installed its things there.
 func (e *existing) installed(ctx context.Context) (bool, error) {
 	e.r.kubeconfig = e.kubeconfig
+	if err := e.answers(ctx); err != nil {
+		return false, err
+	}
 	names, err := e.r.Kubectl(ctx, "get", "namespaces", "-l", own, "-o", "name")
 	if err != nil || strings.TrimSpace(names) != "" {
 		return err == nil, err

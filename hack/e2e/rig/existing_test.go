@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -234,6 +235,51 @@ func TestWhatIsTypedOnATerminalDoesNotReachPrograms(t *testing.T) {
 	for _, command := range []*exec.Cmd{r.KubectlCommand(t.Context()), r.here(t.Context(), "true")} {
 		if command.SysProcAttr == nil || !command.SysProcAttr.Setpgid {
 			t.Errorf("%s is of this program's group", command.Path)
+		}
+	}
+}
+
+// Whoever may not make all of it makes none of it: half would be left, which the same user may not remove.
+func TestAUserWithoutTheRightsChangesNothing(t *testing.T) {
+	server := controllertest.Start(t)
+	t.Setenv("KUBECONFIG", server.Kubeconfig())
+	r, err := newRig(Options{Cluster: Existing, Image: "example.com/flowfleet:v1", Namespaces: OfItsOwn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Leave() }()
+	if r.programs, err = r.builder.Build(t.Context(), "kubectl"); err != nil {
+		t.Fatal(err)
+	}
+	e := r.place.(*existing)
+	r.kubeconfig = server.Kubeconfig()
+	if err := e.answers(t.Context()); err != nil {
+		t.Errorf("an administrator is refused: %v", err)
+	}
+	user, err := clientcmd.LoadFromFile(server.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range user.AuthInfos {
+		info.Impersonate = "somebody"
+	}
+	e.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*user, e.kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), "create clusterroles") {
+		t.Error(err)
+	}
+}
+
+// Of a file that is not there kubectl makes localhost.
+func TestAKubeconfigThatIsNotThereIsNoCluster(t *testing.T) {
+	missing, there := filepath.Join(t.TempDir(), "missing"), t.TempDir()
+	for kubeconfig, refused := range map[string]bool{missing: true, missing + string(filepath.ListSeparator) + there: false} {
+		t.Setenv("KUBECONFIG", kubeconfig)
+		if _, err := newExisting(&Rig{}); (err != nil) != refused {
+			t.Errorf("%s: %v", kubeconfig, err)
 		}
 	}
 }
