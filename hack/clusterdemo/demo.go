@@ -124,10 +124,10 @@ func finish(ctx context.Context, p place, s *stage, down bool, failed error) err
 		return p.Leave()
 	}
 	var ending error
-	left := "Nothing of it is left but what was built, for the next \"make demo\"."
+	left := ""
 	if p.Reused() {
 		ending = p.Leave()
-		left = "The cluster was up before, and stays as it is now. \"make demo\" tries again, \"make demo-down\" takes it down."
+		left = rig.Left(true, nil)
 		if f := (*failure)(nil); errors.As(failed, &f) && ctx.Err() == nil {
 			left += "\nTo see why: " + strings.ReplaceAll(f.step.look, "NAMESPACE", s.fleet.Namespace)
 		}
@@ -135,8 +135,8 @@ func finish(ctx context.Context, p place, s *stage, down bool, failed error) err
 		p.Say("taking down what was begun")
 		if ending = p.Down(context.WithoutCancel(ctx)); ending != nil {
 			ending = fmt.Errorf("taking down what was begun: %w", ending)
-			left = "Something of it is left: \"make demo-down\" removes it."
 		}
+		left = rig.Left(false, ending)
 	}
 	if failed == nil && ending == nil {
 		return nil
@@ -149,10 +149,14 @@ func finish(ctx context.Context, p place, s *stage, down bool, failed error) err
 
 // interrupted takes the place of an error that is one of being interrupted, before the first step.
 func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return errors.New("interrupted, and what was begun is taken down; what was built is kept for the next \"make demo\"")
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	if u := (*rig.Unfinished)(nil); errors.As(err, &u) {
+		// How its programs ended does not matter; why something could not be taken down does.
+		return errors.Join(errors.New("interrupted while installing NATS and the operator"), u.Down, errors.New(u.Left()))
+	}
+	return errors.New("interrupted, and what was begun is taken down; what was built is kept for the next \"make demo\"")
 }
 
 // whereLost says what to type about records that did not arrive: the ledger has what no collector received, and a cluster of this machine
@@ -170,11 +174,14 @@ func demo(ctx context.Context, duration time.Duration, down, yes bool) error {
 	if err != nil {
 		return err
 	}
+	if err := needsRoot(os.Geteuid(), "demo"); err != nil {
+		return err
+	}
+	if err := agree(ctx, options, yes, os.Stdin, os.Stdout); err != nil {
+		return err
+	}
 	if err := prepare(ctx); err != nil {
 		return interrupted(ctx, err)
-	}
-	if err := agree(options, yes, os.Stdin, os.Stdout); err != nil {
-		return err
 	}
 	cluster, err := rig.Up(ctx, options) // what it began it takes down where it fails
 	if err != nil {

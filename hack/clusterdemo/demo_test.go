@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
@@ -120,5 +122,47 @@ func TestEachStepHasItsWords(t *testing.T) {
 		if s.name == "" || s.look == "" || s.run == nil {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// The end of a demo that does not come to its first step says what is left too: a cluster that was there, or what could not be taken down.
+func TestWhoInterruptsTheInstallationHearsWhatIsLeft(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	killed, away := errors.New("kubectl: signal: killed"), errors.New("the API server does not answer")
+	for name, test := range map[string]struct {
+		ctx    context.Context
+		err    error
+		want   []string
+		secret string
+	}{
+		"interrupted":                     {ended, &rig.Unfinished{Cause: killed}, []string{"interrupted while installing", "Nothing of it is left"}, "killed"},
+		"interrupted, on one that was up": {ended, &rig.Unfinished{Cause: killed, Reused: true}, []string{"interrupted while installing", "stays as it is now"}, "taken down"},
+		"interrupted, and not taken down": {ended, &rig.Unfinished{Cause: killed, Down: away}, []string{"interrupted while installing", "does not answer", `"make demo-down" removes it`}, "Nothing"},
+		"interrupted before":              {ended, killed, []string{"interrupted, and what was begun is taken down"}, "killed"},
+		"failed":                          {t.Context(), &rig.Unfinished{Cause: away}, []string{"does not answer", "Nothing of it is left"}, "interrupted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := interrupted(test.ctx, test.err).Error()
+			for _, words := range test.want {
+				if !strings.Contains(got, words) {
+					t.Errorf("it lacks %q:\n%s", words, got)
+				}
+			}
+			if strings.Contains(got, test.secret) {
+				t.Errorf("it says %q:\n%s", test.secret, got)
+			}
+		})
+	}
+}
+
+func TestACleanEndFollowsCtrlCAndAClosedTerminal(t *testing.T) {
+	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		ctx, stop := untilEnded(t.Context())
+		if err := syscall.Kill(os.Getpid(), sent); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		stop()
 	}
 }

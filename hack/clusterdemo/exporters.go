@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,14 +13,27 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flowfleet/flowfleet/hack/cluster/plan"
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
 )
 
+// needsRoot says what somebody who is not root has to type instead of a target of make. sudo takes variables away: without KUBECONFIG the demo
+// would run on another cluster than the one that was asked for.
+func needsRoot(user int, target string) error {
+	if user == 0 {
+		return nil
+	}
+	command := "sudo make " + target
+	for _, name := range []string{"KUBECONFIG", "IMAGE", "NATS_IMAGE", "CLUSTER"} {
+		if value := os.Getenv(name); value != "" {
+			command += " " + name + "=" + value
+		}
+	}
+	return fmt.Errorf("cluster and exporters need root: run %q, or \"make demo-local\" for a demo without Kubernetes", command)
+}
+
 // prepare sees to it that the exporters are there.
 func prepare(ctx context.Context) error {
-	if os.Geteuid() != 0 {
-		return errors.New("the cluster needs root: run \"sudo make demo\", or \"make demo-local\" for a demo without Kubernetes")
-	}
 	_, softflowd := exec.LookPath("softflowd")
 	_, pmacctd := exec.LookPath("pmacctd")
 	if softflowd == nil && pmacctd == nil {
@@ -46,9 +61,27 @@ func network(cluster *rig.Rig) string {
 	return "127.20"
 }
 
+// agentAddress is the one that sFlow carries: where exporters have a network of their own, theirs, else this machine's on the way to a fleet.
+func agentAddress(ownNodes bool, fleet string) (netip.Addr, error) {
+	if ownNodes {
+		return plan.Exporter, nil
+	}
+	socket, err := net.Dial("udp", net.JoinHostPort(fleet, "6343")) // sends nothing
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer func() { _ = socket.Close() }()
+	local, err := netip.ParseAddrPort(socket.LocalAddr().String())
+	return local.Addr(), err
+}
+
 // startExporters starts exporters, and traffic for them, in the network behind the router. Flows time out quickly.
 func startExporters(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet) (stop func(), err error) {
 	folder, err := os.MkdirTemp("", "flowfleet-exporters-")
+	if err != nil {
+		return nil, err
+	}
+	agent, err := agentAddress(cluster.OwnsNodes(), fleet.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +97,9 @@ nfprobe_receiver[ipfix]: %s:4739
 nfprobe_version[ipfix]: 10
 nfprobe_timeouts[ipfix]: tcp=2:tcp.rst=1:tcp.fin=1:udp=2:icmp=1:general=2:maxlife=2:expint=1
 sfprobe_receiver[sflow]: %s:6343
-sfprobe_agentip[sflow]: 10.78.0.10
+sfprobe_agentip[sflow]: %s
 sampling_rate[sflow]: 100
-`, watched, fleet.Address, fleet.Address)), 0o600); err != nil {
+`, watched, fleet.Address, fleet.Address, agent)), 0o600); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()

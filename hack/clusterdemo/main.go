@@ -23,7 +23,7 @@ func main() {
 	yes := flag.Bool("yes", false, "change the cluster of KUBECONFIG without asking")
 	duration := flag.Duration("duration", 45*time.Second, "how long the load of the rolling restart takes")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilEnded(context.Background())
 	defer stop()
 	var err error
 	switch {
@@ -44,6 +44,12 @@ func main() {
 	}
 }
 
+// untilEnded returns a context that ends when somebody ends the demo. A terminal that is closed, or a connection to it that is lost, does so as
+// Ctrl-C does: otherwise nothing would take down what was begun, and exporters would run on.
+func untilEnded(parent context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+}
+
 // firstQuestion is one that somebody can go on from.
 const firstQuestion = "SELECT type, count(), sum(scaled_bytes) FROM flowfleet.flows GROUP BY type"
 
@@ -54,6 +60,7 @@ func next(ours, stored bool, namespace string) string {
 All of it stays. Try:
     kubectl -n NAMESPACE get fcol -o wide --watch
     kubectl -n NAMESPACE exec ds/edge-collector -- /collector ledger
+    make demo-exporters                         # let softflowd and pmacctd send again, and see the flows, until Ctrl-C
 Remove it:
     make demo-down
 `, "NAMESPACE", namespace)

@@ -56,10 +56,13 @@ func tail(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, protocol strin
 
 // export lets the exporters send to the fleet of the demo, and shows the flows, until the context ends.
 func export(ctx context.Context) error {
+	if err := needsRoot(os.Geteuid(), "demo-exporters"); err != nil {
+		return err
+	}
 	if err := prepare(ctx); err != nil {
 		return err
 	}
-	cluster, err := rig.Attach(ctx, rig.Options{Name: "flowfleet", Progress: os.Stdout})
+	cluster, err := rig.Attach(ctx, where(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -79,15 +82,7 @@ func export(ctx context.Context) error {
 
 // remove takes the demo down, wherever it is.
 func remove(ctx context.Context) error {
-	o := rig.FromEnvironment()
-	o.Name, o.Progress = "flowfleet", os.Stdout
-	if kubeconfig := os.Getenv("KUBECONFIG"); kubeconfig != "" && !ownKubeconfig(kubeconfig) {
-		o.Cluster = rig.Existing
-	}
-	if o.Cluster == rig.Existing {
-		o.Namespaces = rig.OfItsOwn
-	}
-	return rig.Remove(ctx, o)
+	return rig.Remove(ctx, where(os.Stdout))
 }
 
 // roll restarts the fleet in the midst of load.
@@ -104,7 +99,9 @@ func roll(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet, duration time.
 		if err == nil {
 			began := time.Now()
 			_, err = cluster.Kubectl(ctx, "--namespace", fleet.Namespace, "rollout", "status", fleet.DaemonSet(), "--timeout=3m")
-			cluster.Say("all collectors were replaced within %s", time.Since(began).Round(time.Second))
+			if err == nil {
+				cluster.Say("all collectors were replaced within %s", time.Since(began).Round(time.Second))
+			}
 		}
 		restarted <- err
 	}()

@@ -2,12 +2,17 @@ package rig
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/hack/cluster/image"
 )
@@ -19,12 +24,17 @@ type existing struct {
 	kubeconfig string
 	ours       bool // what is installed: nothing of it was there before
 	reused     bool // a rig had installed it before
+	kept       bool // the definitions, by down, since others have objects of them
 }
 
 func newExisting(r *Rig) (place, error) {
 	kubeconfig := os.Getenv("KUBECONFIG")
 	if kubeconfig == "" {
 		return nil, errors.New("an existing cluster needs KUBECONFIG")
+	}
+	// Without any of its files kubectl would ask localhost, whoever is there.
+	if !slices.ContainsFunc(filepath.SplitList(kubeconfig), func(path string) bool { _, err := os.Stat(path); return err == nil }) {
+		return nil, fmt.Errorf("KUBECONFIG=%s: there is no such file", kubeconfig)
 	}
 	if repository, tag, found := cutTag(r.options.Image); found {
 		r.Image, r.Tag = repository, tag
@@ -55,11 +65,48 @@ func (e *existing) up(ctx context.Context) (string, error) {
 	if e.r.options.Image == "" {
 		return "", errors.New("an existing cluster needs IMAGE, with a tag, of operator and collectors where it can pull it")
 	}
+	if err := e.answers(ctx); err != nil {
+		return "", err
+	}
 	if err := e.look(ctx); err != nil {
 		return "", err
 	}
 	e.ours = !e.reused
 	return e.kubeconfig, nil
+}
+
+// answers finds out whether the cluster is there, and lets its user make what has no namespace: without these rights half of it would be made.
+func (e *existing) answers(ctx context.Context) error {
+	if _, err := e.r.Kubectl(ctx, "get", "--raw", "/version", "--request-timeout=20s"); err != nil {
+		return fmt.Errorf("that cluster does not answer, and nothing was changed: %w", err)
+	}
+	var lacking []string
+	for _, kind := range []string{"namespaces", "customresourcedefinitions.apiextensions.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+		"clusterrolebindings.rbac.authorization.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io"} {
+		for _, verb := range []string{"list", "create", "delete"} {
+			if out, _ := e.r.KubectlCommand(ctx, "auth", "can-i", verb, kind).Output(); strings.TrimSpace(string(out)) == "no" { // its status is 1 then
+				lacking = append(lacking, verb+" "+kind)
+			}
+		}
+	}
+	if len(lacking) > 0 {
+		return fmt.Errorf("it needs the rights of a cluster's administrator, and nothing was changed. You may not: %s", strings.Join(lacking, ", "))
+	}
+	return ctx.Err()
+}
+
+// attach takes what a rig has installed there, and changes nothing.
+func (e *existing) attach(ctx context.Context) error {
+	e.r.kubeconfig = e.kubeconfig
+	if _, err := e.r.Kubectl(ctx, "get", "--raw", "/version", "--request-timeout=20s"); err != nil {
+		return fmt.Errorf("that cluster does not answer: %w", err)
+	}
+	names, err := e.r.Kubectl(ctx, "get", "namespace", e.r.Namespaces().Operator, "-l", own, "--ignore-not-found", "-o", "name")
+	if err == nil && strings.TrimSpace(names) == "" {
+		err = errors.New("no demo is installed in that cluster: \"make demo\" installs one")
+	}
+	e.reused = err == nil
+	return err
 }
 
 // look finds out whether the cluster has what the rig would install, and whose that is.
@@ -75,12 +122,17 @@ func (e *existing) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	there, rigs := strings.Fields(found), strings.Fields(made)
+	ours, err := e.ofRelease(ctx, "customresourcedefinitions")
+	if err != nil {
+		return err
+	}
+	there, rigs := strings.Fields(found), append(strings.Fields(made), ours...)
 	// The definition came with the operator of a rig.
 	reused := e.r.options.Reuse && slices.Contains(rigs, "namespace/"+names.Operator)
 	for _, name := range wanted {
 		switch {
-		case !slices.Contains(there, name), reused && (slices.Contains(rigs, name) || !strings.HasPrefix(name, "namespace/")):
+		case !slices.Contains(there, name), reused && (slices.Contains(rigs, name) || !strings.HasPrefix(name, "namespace/")),
+			name == wanted[3] && slices.Contains(rigs, name): // left for others' objects; helm takes it over
 		case slices.Contains(rigs, name):
 			return fmt.Errorf("the cluster has %s of a demo or a test before: \"make demo-down\" removes it; nothing was changed", name)
 		default:
@@ -112,21 +164,79 @@ func (e *existing) down(ctx context.Context) error {
 			fleets = errors.Join(fleets, err)
 		}
 	}
-	_, chart := e.r.Helm(ctx, "uninstall", Release, "--namespace", e.r.Namespaces().Operator, "--ignore-not-found", "--wait")
-	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", own, "--timeout=5m")
-	// With the definition all FlowCollectors go: also those that others made meanwhile.
-	var schema error
-	if left, err := e.r.Kubectl(ctx, "get", definition, "--all-namespaces", "-o", "name"); err == nil && strings.TrimSpace(left) != "" {
-		e.r.Say("the CustomResourceDefinition stays, since there are others' FlowCollectors: %s", strings.Join(strings.Fields(left), ", "))
-	} else {
-		_, schema = e.r.Kubectl(ctx, "delete", "customresourcedefinition", definition, "flowexporters.flowfleet.io", "--ignore-not-found")
+	if _, err := e.r.Helm(ctx, "uninstall", Release, "--namespace", e.r.Namespaces().Operator, "--ignore-not-found", "--wait"); err != nil {
+		// The namespace has Helm's record of what the release made in the whole cluster: without it nobody would remove that.
+		return errors.Join(listing, fleets, err)
 	}
-	return errors.Join(listing, fleets, chart, namespaces, schema)
+	_, namespaces := e.r.Kubectl(ctx, "delete", "namespace", "-l", own, "--timeout=5m")
+	// What Helm had no record of any more, since somebody had deleted the namespace.
+	var rest error
+	if left, err := e.ofRelease(ctx, clusterWide); err != nil || len(left) > 0 {
+		if rest = err; err == nil {
+			_, rest = e.r.Kubectl(ctx, append([]string{"delete", "--ignore-not-found"}, left...)...)
+		}
+	}
+	return errors.Join(listing, fleets, namespaces, rest, e.removeDefinitions(ctx))
+}
+
+// clusterWide are the kinds that the chart makes objects of outside of namespaces, without the definitions.
+const clusterWide = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+
+// removeDefinitions removes the release's CustomResourceDefinitions. With them all FlowCollectors go: where others made some meanwhile, they stay.
+func (e *existing) removeDefinitions(ctx context.Context) error {
+	definitions, err := e.ofRelease(ctx, "customresourcedefinitions")
+	if err != nil || len(definitions) == 0 {
+		return err
+	}
+	left, err := e.r.Kubectl(ctx, "get", definition, "--all-namespaces", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}`)
+	if others := strings.Fields(left); err == nil && len(others) > 0 {
+		e.kept = true
+		e.r.Say("the CustomResourceDefinitions stay, since there are others' FlowCollectors: %s. Their collectors go on without an operator. Delete "+
+			"them, and \"make demo-down\" removes the definitions too", strings.Join(others, ", "))
+		return nil
+	}
+	if _, err = e.r.Kubectl(ctx, append([]string{"delete", "--ignore-not-found", "--wait=false"}, definitions...)...); err != nil {
+		return err
+	}
+	return Await(ctx, time.Minute, func() error {
+		if definitions, err = e.ofRelease(ctx, "customresourcedefinitions"); err == nil && len(definitions) > 0 {
+			err = fmt.Errorf("%s are still there", strings.Join(definitions, ", "))
+		}
+		return err
+	})
+}
+
+// ofRelease returns those objects of some kinds which the rig's release made, whatever became of the release: Helm writes on each which it was.
+func (e *existing) ofRelease(ctx context.Context, kinds string) (names []string, err error) {
+	out, err := e.r.Kubectl(ctx, "get", kinds, "-l", "app.kubernetes.io/managed-by=Helm", "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Items []metav1.PartialObjectMetadata
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return nil, err
+	}
+	for _, item := range list.Items {
+		if item.Annotations["meta.helm.sh/release-name"] == Release && item.Annotations["meta.helm.sh/release-namespace"] == e.r.Namespaces().Operator {
+			kind := item.GroupVersionKind().GroupKind()
+			names = append(names, strings.ToLower(kind.String())+"/"+item.Name)
+		}
+	}
+	return names, nil
 }
 
 // installed reports whether a rig has installed its things there.
 func (e *existing) installed(ctx context.Context) (bool, error) {
 	e.r.kubeconfig = e.kubeconfig
+	if err := e.answers(ctx); err != nil {
+		return false, err
+	}
 	names, err := e.r.Kubectl(ctx, "get", "namespaces", "-l", own, "-o", "name")
-	return strings.TrimSpace(names) != "", err
+	if err != nil || strings.TrimSpace(names) != "" {
+		return err == nil, err
+	}
+	left, err := e.ofRelease(ctx, clusterWide+",customresourcedefinitions")
+	return len(left) > 0, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,10 +14,20 @@ import (
 // NATSServers are the pods, which are the servers' names too.
 var NATSServers = []string{"nats-0", "nats-1", "nats-2"}
 
+// manifestOfNATS returns the servers' manifest. On nodes of one's own a server waits for its own. On those of others it may not be that strict: a
+// control plane that takes no pods counts as a node that lacks one, and then the third server waits for ever.
+func manifestOfNATS(image, namespace string, ownNodes bool) string {
+	spread := "DoNotSchedule"
+	if !ownNodes {
+		spread = "ScheduleAnyway"
+	}
+	return strings.NewReplacer("flowfleet.io/nats-server:e2e", image, "NAMESPACE", namespace, "DoNotSchedule", spread).Replace(natsManifest)
+}
+
 // NATSReady waits until all of them are.
 func (r *Rig) NATSReady(ctx context.Context) error {
 	_, err := r.Kubectl(ctx, "--namespace", r.Namespaces().NATS, "rollout", "status", "statefulset/nats", "--timeout=5m")
-	return err
+	return r.explained(ctx, err, r.Namespaces().NATS)
 }
 
 var forwarded = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)

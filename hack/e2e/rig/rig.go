@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/flowfleet/flowfleet/hack/binaries/build"
@@ -70,6 +71,7 @@ type Rig struct {
 	flowgen    string
 	kubeconfig string
 	began      time.Time
+	installing bool // it has begun to change a cluster that is up
 }
 
 // Up builds all, brings the cluster up, and installs NATS and the operator. What it began is taken down when it fails.
@@ -79,9 +81,37 @@ func Up(ctx context.Context, o Options) (*Rig, error) {
 		return nil, err
 	}
 	if err := r.begin(ctx); err != nil {
-		return nil, errors.Join(err, r.Down(context.WithoutCancel(ctx)))
+		u := &Unfinished{Cause: err, Reused: r.Reused(), Down: r.Down(context.WithoutCancel(ctx))}
+		if r.installing {
+			return nil, u
+		}
+		return nil, errors.Join(err, u.Down) // nothing was changed, or the cluster's own command took it down
 	}
 	return r, nil
+}
+
+// Unfinished is what Up returns where it failed, or was interrupted, while it changed a cluster.
+type Unfinished struct {
+	Cause  error
+	Reused bool  // the cluster, or what was installed there, was there before, and stays
+	Down   error // of taking down what was begun
+}
+
+func (u *Unfinished) Error() string   { return errors.Join(u.Cause, u.Down).Error() + "\n" + u.Left() }
+func (u *Unfinished) Unwrap() []error { return []error{u.Cause, u.Down} }
+
+// Left says what is left of it, and what to type.
+func (u *Unfinished) Left() string { return Left(u.Reused, u.Down) }
+
+// Left says what is left of a demo that failed, where the cluster was up before (reused), or where what it began was taken down.
+func Left(reused bool, down error) string {
+	switch {
+	case down != nil:
+		return "Something of it is left: \"make demo-down\" removes it."
+	case reused:
+		return "The cluster was up before, and stays as it is now. \"make demo\" tries again, \"make demo-down\" takes it down."
+	}
+	return "Nothing of it is left but what was built, for the next \"make demo\"."
 }
 
 // newRig begins nothing but a folder of its own.
@@ -103,12 +133,20 @@ func (r *Rig) begin(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	r.Say("bringing the cluster up")
+	if r.options.Cluster == Existing {
+		r.Say("looking whether the cluster has any of it already")
+	} else {
+		r.Say("bringing the cluster up")
+	}
 	var err error
 	if r.kubeconfig, err = r.place.up(ctx); err != nil {
 		return err
 	}
-	return r.install(ctx)
+	r.installing = true
+	if err := r.install(ctx); err != nil {
+		return fmt.Errorf("installing NATS and the operator: %w", err)
+	}
+	return nil
 }
 
 // prepare builds what runs on this machine, and in the images.
@@ -128,28 +166,27 @@ func (r *Rig) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// Attach returns the rig of a cluster of this machine that runs already, with all that was installed. Down leaves it up.
+// Attach returns the rig of a cluster where all is installed already: one of this machine that runs, or an existing one. Down leaves it up.
 func Attach(ctx context.Context, o Options) (*Rig, error) {
 	o.Reuse = true
 	r, err := newRig(o)
 	if err != nil {
 		return nil, err
 	}
-	m, ok := r.place.(*machine)
-	if !ok {
-		err = errors.New("only a cluster of this machine can be attached to")
-	}
-	if err == nil {
-		err = r.prepare(ctx)
-	}
-	if err == nil {
-		err = r.build(ctx, "cluster", "./hack/cluster")
-	}
-	if err == nil && !m.runs(ctx) {
-		err = errors.New("no cluster runs here: \"make demo\" brings one up")
-	}
-	if err == nil {
-		r.kubeconfig, err = m.kubeconfig(ctx)
+	if err = r.prepare(ctx); err == nil {
+		switch place := r.place.(type) {
+		case *machine:
+			if err = r.build(ctx, "cluster", "./hack/cluster"); err == nil && !place.runs(ctx) {
+				err = errors.New("no cluster runs here: \"make demo\" brings one up")
+			}
+			if err == nil {
+				r.kubeconfig, err = place.kubeconfig(ctx)
+			}
+		case *existing:
+			err = place.attach(ctx)
+		default:
+			err = fmt.Errorf("a cluster %q cannot be attached to", o.Cluster)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(r.folder))
@@ -182,10 +219,15 @@ func Remove(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	// Half of it is worse than either: it goes on when it is interrupted.
-	if err = r.place.down(context.WithoutCancel(ctx)); err == nil {
-		r.Say("nothing of the demo is left but what was built, for the next \"make demo\"")
+	if err = r.place.down(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("%w\n%s", err, Left(false, err))
 	}
-	return err
+	if e, ok := r.place.(*existing); ok && e.kept {
+		r.Say("nothing else of the demo is left")
+		return nil
+	}
+	r.Say("nothing of the demo is left but what was built, for the next \"make demo\"")
+	return nil
 }
 
 func (r *Rig) build(ctx context.Context, program, pkg string) error {
@@ -211,7 +253,7 @@ func (r *Rig) install(ctx context.Context) error {
 	if err := r.LoadImage(ctx, r.Tag); err != nil {
 		return err
 	}
-	manifest := strings.NewReplacer("flowfleet.io/nats-server:e2e", r.natsImage, "NAMESPACE", r.Namespaces().NATS).Replace(natsManifest)
+	manifest := manifestOfNATS(r.natsImage, r.Namespaces().NATS, r.OwnsNodes())
 	if err := r.Apply(ctx, manifest+"---\n"+fmt.Sprintf(namespaceManifest, r.Namespaces().Operator)); err != nil {
 		return err
 	}
@@ -234,7 +276,7 @@ func (r *Rig) InstallOperator(ctx context.Context, values ...string) error {
 		arguments = append(arguments, "--set", value)
 	}
 	_, err := r.Helm(ctx, arguments...)
-	return err
+	return r.explained(ctx, err, r.Namespaces().Operator)
 }
 
 // LoadImage gives the nodes the image of operator and collectors under a tag.
@@ -310,9 +352,16 @@ func (r *Rig) Program(ctx context.Context, name, pkg string) (string, error) {
 func (r *Rig) here(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir = r.root
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = 2 * time.Minute
+	ownGroup(command, 2*time.Minute)
 	return command
+}
+
+// ownGroup keeps what is typed on a terminal from a program: Ctrl-C would end what takes a cluster down, and leave half of it. A program is
+// interrupted by its context alone, and killed where it does not end within a time.
+func ownGroup(command *exec.Cmd, delay time.Duration) {
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = delay
 }
 
 // Kubectl runs kubectl.
@@ -355,6 +404,7 @@ func (r *Rig) Plugin(ctx context.Context, arguments ...string) (string, error) {
 func (r *Rig) client(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
+	ownGroup(command, 10*time.Second)
 	return command
 }
 
@@ -412,7 +462,9 @@ func output(command *exec.Cmd) (string, error) {
 	command.Stderr = &problems
 	out, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(command.Args, " "), err, out, problems.Bytes())
+		// Without the folder: somebody may want to type it.
+		name := strings.Join(append([]string{filepath.Base(command.Args[0])}, command.Args[1:]...), " ")
+		return "", fmt.Errorf("%s: %w\n%s%s", name, err, out, bytes.TrimSpace(problems.Bytes()))
 	}
 	return string(out), nil
 }
