@@ -19,10 +19,10 @@ var policiesOfKustomize = []struct {
 }{
 	{"../config/tenants/admission-policy.yaml", `# What whoever may create FlowCollectors may ask for: the chart's templates/admission-policy.yaml with its default values. A test
 # compares the two; go test ./charts -update writes this one anew.
-`, "flowcollector-privileged", "tenants", []string{"tenants", "configurations", "turns"}},
-	{"../config/sinks/admission-policy.yaml", `# What whoever may create FlowSinks may ask for: the policy of the chart's templates/sinks.yaml with its default values. A test
+`, "flowcollector-privileged", "tenants", []string{"tenants", "configurations", "turns", "status"}},
+	{"../config/sinks/admission-policy.yaml", `# What whoever may create FlowSinks may ask for: the policies of the chart's templates/sinks.yaml with its default values. A test
 # compares the two; go test ./charts -update writes this one anew.
-`, "flowsink-privileged", "sink-tenants", []string{"sink-tenants"}},
+`, "flowsink-privileged", "sink-tenants", []string{"sink-tenants", "sink-status"}},
 }
 
 // chartValue is how the chart's refusals name a list that an administrator fills.

@@ -88,11 +88,16 @@ func TestACommandThatNATSDoesNotPermitNamesTheSubjectToGrant(t *testing.T) {
 		granted []string // beside what the others have
 		args    []string
 		subject string
+		waits   string // for how long, where the command says so
 	}{
-		{"listing fleets", nil, []string{"fleets", "list"}, "$JS.API.STREAM.LIST"},
-		{"removing a fleet", []string{"$JS.API.STREAM.LIST"}, []string{"fleets", "remove", "flows/edge", "--yes"}, "$JS.API.STREAM.DELETE." + stream},
-		{"templates", nil, []string{"templates", "list", "--bucket", bucket}, "$JS.API.STREAM.INFO.KV_" + bucket},
-		{"flows", nil, []string{"tail", "--stream", stream}, "$JS.API.CONSUMER.CREATE." + stream},
+		{"listing fleets", nil, []string{"fleets", "list"}, "$JS.API.STREAM.LIST", ""},
+		{"removing a fleet", []string{"$JS.API.STREAM.LIST"}, []string{"fleets", "remove", "flows/edge", "--yes"}, "$JS.API.STREAM.DELETE." + stream, ""},
+		{"templates", nil, []string{"templates", "list", "--bucket", bucket}, "$JS.API.STREAM.INFO.KV_" + bucket, ""},
+		{"templates of a bucket that may be seen", []string{"$JS.API.STREAM.INFO.KV_" + bucket}, []string{"templates", "list", "--bucket", bucket},
+			"$JS.API.CONSUMER.CREATE.KV_" + bucket, "no answer for 1s"},
+		{"names of a bucket that may be seen", []string{"$JS.API.STREAM.INFO.KV_" + bucket}, []string{"names", "list", "--bucket", bucket},
+			"$JS.API.CONSUMER.CREATE.KV_" + bucket, "no answer for 1s"},
+		{"flows", nil, []string{"tail", "--stream", stream}, "$JS.API.CONSUMER.CREATE." + stream, ""},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +109,8 @@ func TestACommandThatNATSDoesNotPermitNamesTheSubjectToGrant(t *testing.T) {
 			signed(t, js, bucket, stream, "flows", "edge")
 			server := strings.Replace(s.URL(), "nats://", "nats://fleet:secret@", 1)
 			_, err = execute(t, "", append(c.args, "--server", server, "--timeout", "1s")...)
-			if err == nil || !strings.Contains(err.Error(), `Permissions Violation for Publish to "`+c.subject) || !strings.Contains(err.Error(), "grant it") {
+			if err == nil || !strings.Contains(err.Error(), `Permissions Violation for Publish to "`+c.subject) || !strings.Contains(err.Error(), "grant it") ||
+				!strings.Contains(err.Error(), c.waits) {
 				t.Errorf("it says %v, where %s is to be granted", err, c.subject)
 			}
 		})

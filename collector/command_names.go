@@ -37,7 +37,7 @@ func newNamesCommand() *cobra.Command {
 				return err
 			}
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
-				tables, err := sharedTables(ctx, kv, wanted)
+				tables, err := flags.sharedTables(ctx, kv, wanted)
 				if err != nil {
 					return err
 				}
@@ -100,10 +100,8 @@ type sharedTable struct {
 	err   error
 }
 
-func sharedTables(ctx context.Context, kv jetstream.KeyValue, wanted func(template.Key) bool) ([]sharedTable, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	entries, err := share.List(ctx, kv, everything)
+func (f *serverFlags) sharedTables(ctx context.Context, kv jetstream.KeyValue, wanted func(template.Key) bool) ([]sharedTable, error) {
+	entries, err := share.List(ctx, kv, everything, f.timeout)
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func newTemplatesCommand() *cobra.Command {
 				return err
 			}
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
-				entries, err := findEntries(ctx, kv, pattern, nil)
+				entries, err := flags.findEntries(ctx, kv, pattern, nil)
 				if err != nil {
 					return err
 				}
@@ -166,7 +166,7 @@ func newTemplatesCommand() *cobra.Command {
 				return err
 			}
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
-				entries, err := findEntries(ctx, kv, pattern, args)
+				entries, err := flags.findEntries(ctx, kv, pattern, args)
 				if err != nil {
 					return err
 				}
@@ -188,7 +188,7 @@ func newTemplatesCommand() *cobra.Command {
 		Args:  arguments(1, -1, "a key, see \"collector templates list\","),
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.withBucket(command.Context(), func(ctx context.Context, kv jetstream.KeyValue) error {
-				return deleteEntries(ctx, kv, args, yes, command.InOrStdin(), command.OutOrStdout())
+				return flags.deleteEntries(ctx, kv, args, yes, command.InOrStdin(), command.OutOrStdout())
 			})
 		},
 	}
@@ -248,10 +248,8 @@ func printNothing(out io.Writer, exporter string) error {
 }
 
 // findEntries lists what a pattern matches, of that only the keys given where there are any.
-func findEntries(ctx context.Context, kv jetstream.KeyValue, pattern string, keys []string) ([]share.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	entries, err := share.List(ctx, kv, pattern)
+func (f *serverFlags) findEntries(ctx context.Context, kv jetstream.KeyValue, pattern string, keys []string) ([]share.Entry, error) {
+	entries, err := share.List(ctx, kv, pattern, f.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -410,8 +408,8 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 	return table.Flush()
 }
 
-func deleteEntries(ctx context.Context, kv jetstream.KeyValue, keys []string, yes bool, in io.Reader, out io.Writer) error {
-	entries, err := findEntries(ctx, kv, everything, keys)
+func (f *serverFlags) deleteEntries(ctx context.Context, kv jetstream.KeyValue, keys []string, yes bool, in io.Reader, out io.Writer) error {
+	entries, err := f.findEntries(ctx, kv, everything, keys)
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func TestSelectorsMatchThePods(t *testing.T) {
 
 // An overlay may give all objects other names. A binding that names no policy is accepted by the API server, and refuses nothing.
 func TestBindingsFollowTheirPoliciesIntoAnOverlay(t *testing.T) {
-	for directory, policies := range map[string]int{"default": 3, ".": 4} {
+	for directory, policies := range map[string]int{"default": 4, ".": 6} {
 		for _, names := range []string{"namePrefix: acme-", "nameSuffix: -b", "namePrefix: a-\nnameSuffix: -b"} {
 			objects := read(t, "kustomize", "build", overlay(t, directory, names))
 			bound := 0

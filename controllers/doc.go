@@ -7,7 +7,7 @@ package controllers
 
 //go:generate go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 rbac:roleName=manager paths=. output:rbac:dir=../config/rbac
 
-// +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors,verbs=get;list;watch;patch;operate
 // +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors/status,verbs=patch
 // +kubebuilder:rbac:groups=flowfleet.io,resources=flowcollectors/finalizers,verbs=update
 // +kubebuilder:rbac:groups=flowfleet.io,resources=flowexporters,verbs=get;list;watch;create;delete

@@ -11,6 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// daemonSet is one that the API server takes.
+func daemonSet(place, name string, annotations map[string]string) *appsv1.DaemonSet {
+	labels := map[string]string{"app": name}
+	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name, Annotations: annotations}, Spec: appsv1.DaemonSetSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}}}
+}
+
 // A tenant who writes DaemonSets neither holds the fleets of other namespaces, nor has its own one take an upgrade up before them.
 func TestATenantWhoWritesDaemonSetsDoesNotWriteWhoseTurnItIs(t *testing.T) {
 	server, admin, place, _ := installed(t, "grace")
@@ -18,13 +26,7 @@ func TestATenantWhoWritesDaemonSetsDoesNotWriteWhoseTurnItIs(t *testing.T) {
 	user := tenant(t, server, place, "chuck", verbs)
 	trusted := tenant(t, server, place, "trent", verbs, rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"}, Verbs: []string{"privilege"}})
 	operator := account(t, server, "system:serviceaccount:"+namespace+":flowfleet-manager", "system:serviceaccounts", "system:authenticated")
-	set := func(name string, annotations map[string]string) *appsv1.DaemonSet {
-		labels := map[string]string{"app": name}
-		return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: name, Annotations: annotations}, Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}}}
-	}
-	idle, rolls := set("idle-collector", map[string]string{"flowfleet.io/asked": "v2-1"}), set("rolls-collector", map[string]string{"flowfleet.io/asked": "v2-1", "flowfleet.io/turn": "Ready"})
+	idle, rolls := daemonSet(place, "idle-collector", map[string]string{"flowfleet.io/asked": "v2-1"}), daemonSet(place, "rolls-collector", map[string]string{"flowfleet.io/asked": "v2-1", "flowfleet.io/turn": "Ready"})
 	for _, o := range []*appsv1.DaemonSet{idle, rolls} {
 		if err := admin.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
@@ -51,11 +53,13 @@ func TestATenantWhoWritesDaemonSetsDoesNotWriteWhoseTurnItIs(t *testing.T) {
 		"not to wait, as if nothing was":   {annotate(idle, `{"flowfleet.io/asked":null}`), "metadata.annotations"},
 		"not to wait, with no annotations": {annotate(idle, `null`), "metadata.annotations"},
 		"to hold the others by a new one": {func(c client.Client) error {
-			return c.Create(t.Context(), set("new-collector", map[string]string{"flowfleet.io/turn": "Ready"}), client.DryRunAll)
+			return c.Create(t.Context(), daemonSet(place, "new-collector", map[string]string{"flowfleet.io/turn": "Ready"}), client.DryRunAll)
 		}, "metadata.annotations"},
-		"to let the others go on":          {annotate(rolls, `{"flowfleet.io/turn":null}`), ""},
-		"another annotation":               {annotate(rolls, `{"a":"b"}`), ""},
-		"a DaemonSet that is no fleet's":   {func(c client.Client) error { return c.Create(t.Context(), set("own", nil), client.DryRunAll) }, ""},
+		"to let the others go on": {annotate(rolls, `{"flowfleet.io/turn":null}`), ""},
+		"another annotation":      {annotate(rolls, `{"a":"b"}`), ""},
+		"a DaemonSet that is no fleet's": {func(c client.Client) error {
+			return c.Create(t.Context(), daemonSet(place, "own", nil), client.DryRunAll)
+		}, ""},
 		"to delete one that it may delete": {func(c client.Client) error { return c.Delete(t.Context(), idle.DeepCopy(), client.DryRunAll) }, ""},
 	} {
 		t.Run(about, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Where the configuration is in a collector's pod.
 const (
@@ -22,20 +25,33 @@ func FleetBucketNames(namespace, name string) []string {
 func FleetStreamNames(namespace, name string) []string { return fleetNames("flows-", namespace, name) }
 
 func fleetNames(prefix, namespace, name string) []string {
-	own := prefix + Fleet(namespace, name)
-	for _, other := range []string{prefix + namespace + "-" + name, prefix + namespace + "_" + name} {
-		if other != own {
-			return []string{own, other}
+	out := []string{prefix + Fleet(namespace, name)}
+	for _, other := range []string{prefix + namespace + "-" + name, prefix + namespace + "_" + name, prefix + OwnFleet(namespace, name)} {
+		if !slices.Contains(out, other) {
+			out = append(out, other)
 		}
 	}
-	return []string{own}
+	return out
 }
 
 // Fleet is a text of a namespace and a name that no other two give: <namespace>-<name> where the name has no "-", so that the last
-// "-" is where it begins, and <namespace>_<name> otherwise. Neither part can have a "_".
+// "-" is where it begins, and OwnFleet otherwise. Neither part can have a "_".
 func Fleet(namespace, name string) string {
 	if strings.Contains(name, "-") {
-		return namespace + "_" + name
+		return OwnFleet(namespace, name)
 	}
 	return namespace + "-" + name
 }
+
+// OwnFleet is a text of a namespace and a name that no other two give in any form that Fleet had: <namespace>_<name>. The stream of what a
+// FlowSink was refused has one of its namespace and name, too, behind that of the stream that it reads and RefusedInfix: such a namespace
+// has two "_" behind it.
+func OwnFleet(namespace, name string) string {
+	if strings.Contains(namespace, RefusedInfix) {
+		return namespace + "__" + name
+	}
+	return namespace + "_" + name
+}
+
+// RefusedInfix is what the name of a FlowSink's stream for refused messages has between that of the stream that it reads and its own.
+const RefusedInfix = "-refused-"

@@ -341,7 +341,7 @@ func TestABucketDeletedByHandIsMadeAndFilledAgain(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		entries, err := List(context.Background(), kv, ">")
+		entries, err := List(context.Background(), kv, ">", time.Minute)
 		return err == nil && len(entries) == 1
 	})
 	b := join(t, s)

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,20 +25,34 @@ type Entry struct {
 	Err error
 }
 
-// List returns what a bucket holds under a pattern of keys, ">" for all.
-func List(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]Entry, error) {
+// longestList is how long listing may take in all. Without a deadline the library would choose one itself.
+const longestList = time.Hour
+
+// List returns what a bucket holds under a pattern of keys, ">" for all. It gives up where the server is silent for patience, with
+// context.DeadlineExceeded: what takes long but goes on is a large bucket.
+func List(ctx context.Context, kv jetstream.KeyValue, pattern string, patience time.Duration) ([]Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, longestList)
+	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	silent := time.AfterFunc(patience, func() { giveUp(fmt.Errorf("no answer for %s: %w", patience, context.DeadlineExceeded)) })
+	defer silent.Stop()
 	watcher, err := kv.Watch(ctx, pattern, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, fmt.Errorf("listing the bucket: %w", err)
+		return nil, fmt.Errorf("listing the bucket: %w", cmp.Or(context.Cause(ctx), err))
 	}
 	defer func() { _ = watcher.Stop() }() // it was only read
 	var out []Entry
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("listing the bucket: %w", ctx.Err())
+			return nil, fmt.Errorf("listing the bucket: %w", context.Cause(ctx))
 		case found, ok := <-watcher.Updates():
+			silent.Reset(patience)
 			if !ok {
+				if err := context.Cause(ctx); err != nil {
+					return nil, fmt.Errorf("listing the bucket: %w", err)
+				}
 				return nil, errors.New("listing the bucket: the connection ended before its end")
 			}
 			if found == nil {

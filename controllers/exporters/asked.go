@@ -17,7 +17,7 @@ func Asked(objects []*v1alpha1.FlowExporter, from map[string]*Named) []string {
 		}
 		says := fmt.Sprintf("%s %d", o.UID, o.Generation)
 		if named := from[o.Name]; named != nil {
-			says += " " + named.text
+			says += " " + named.file.text
 		}
 		out = append(out, says)
 	}

@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
-	"github.com/flowfleet/flowfleet/collector/config"
 )
 
 // What users ask for is another thing when they change it, and the same when only the operator does.
@@ -17,7 +16,7 @@ func TestWhatFlowExportersAskForIsWhatTheirUsersSay(t *testing.T) {
 		found.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
 		found.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Controller: new(true)}}
 		o.UID, o.Generation, other.UID = "a", 1, "b"
-		from := map[string]*Named{"router": {interfaces: []config.Interface{{Index: 7, Name: "eth7"}}, text: "sum of the file"}}
+		from := map[string]*Named{"router": {file: &interfaceFile{lines: []namedLine{{index: 7}}, text: "sum of the file"}}}
 		change(o, from["router"])
 		return Asked([]*v1alpha1.FlowExporter{o, other, found}, from)
 	}
@@ -28,8 +27,8 @@ func TestWhatFlowExportersAskForIsWhatTheirUsersSay(t *testing.T) {
 	}{
 		"another spec":                     {func(o *v1alpha1.FlowExporter, _ *Named) { o.Generation++ }, false},
 		"another object of the name":       {func(o *v1alpha1.FlowExporter, _ *Named) { o.UID = "c" }, false},
-		"another file":                     {func(_ *v1alpha1.FlowExporter, named *Named) { named.text = "another sum" }, false},
-		"the operator reads the file anew": {func(_ *v1alpha1.FlowExporter, named *Named) { named.interfaces[0].Name = "Ethernet7" }, true},
+		"another file":                     {func(_ *v1alpha1.FlowExporter, named *Named) { named.file.text = "another sum" }, false},
+		"the operator reads the file anew": {func(_ *v1alpha1.FlowExporter, named *Named) { named.file.lines[0].index = 8 }, true},
 		"the operator's status, annotations": {func(o *v1alpha1.FlowExporter, _ *Named) {
 			o.ResourceVersion, o.Annotations = "9", map[string]string{"a": "b"}
 		}, true},

@@ -1,15 +1,9 @@
 package exporters
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"math"
-	"net/netip"
-	"regexp"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +15,6 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
-	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 const (
@@ -31,6 +24,11 @@ const (
 	eachFileAge = 100 * time.Millisecond
 	// maxFiles is how many are read of a namespace: as many as there are devices for which the collectors of a fleet have room.
 	maxFiles = config.MaxDevices
+	// maxText bounds the bytes of a namespace's files that are kept: 16 times what the settings of one fleet may take. A file takes up to three
+	// times its bytes, where each line has a network of its own.
+	maxText = 16 * maxSettings
+	// withoutRoom is how many times as long what found no room in maxText holds, which is read for nothing.
+	withoutRoom = 5
 	// fileTimeout bounds reading one.
 	fileTimeout = 5 * time.Second
 	// wrongLines is how many lines with faults are named.
@@ -54,26 +52,22 @@ func NewFiles(reader client.Reader, c clock.PassiveClock) *Files {
 
 // configMap is what was read of one.
 type configMap struct {
-	at   time.Time
-	keys map[string]*interfaceFile
+	at     time.Time
+	keys   map[string]*interfaceFile
+	bytes  int  // of the texts that are kept
+	noRoom bool // for the texts
 }
 
-// interfaceFile has the names of interfaces of one key.
-type interfaceFile struct {
-	networks map[netip.Prefix]map[uint32]config.Interface
-	lengths  []int  // of the networks, the longest first
-	text     string // its config.FileVersion
-	fault    string
-}
-
-// Named are the names of interfaces that one FlowExporter has from its ConfigMap.
+// Named are the names of interfaces that one FlowExporter has from its ConfigMap. They are looked up when they are needed: a file that names
+// much for everybody would take its room once for each of its FlowExporters otherwise.
 type Named struct {
-	interfaces []config.Interface
-	// text is the config.FileVersion of the file that they were read from.
-	text string
-	// fault says what is wrong with the ConfigMap and what to do, empty for nothing.
-	fault string
+	file *interfaceFile
+	// addresses of the device.
+	addresses []v1alpha1.ExporterAddress
 }
+
+// interfaces are those that the file names for the device, and no more than one beyond config.MaxInterfaces, which are too many.
+func (n *Named) interfaces() []config.Interface { return n.file.of(n.addresses) }
 
 // Of returns what ConfigMaps say for objects of one namespace, by the names of those that have interfacesFrom. What cannot be read now is as
 // it was read last. What may not be read is a fault, so that one ConfigMap holds up nothing else of a fleet. An error is one of reading what
@@ -98,7 +92,7 @@ func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[s
 			if err != nil {
 				return nil, err
 			}
-			out[o.Name] = &Named{interfaces: file.of(o.Spec.Addresses), text: file.text, fault: file.fault}
+			out[o.Name] = &Named{file: file, addresses: o.Spec.Addresses}
 		}
 	}
 	f.mu.Lock()
@@ -114,7 +108,7 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[str
 	f.mu.Lock()
 	now := f.clock.Now()
 	known := f.read[name.Namespace][name.Name]
-	if known != nil && now.Sub(known.at) < f.age(name.Namespace) && known.keys[from.Key] != nil {
+	if known != nil && now.Sub(known.at) < f.ageOf(name.Namespace, known) && known.keys[from.Key] != nil {
 		defer f.mu.Unlock()
 		return known.keys[from.Key], nil
 	}
@@ -128,29 +122,78 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[str
 	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
 	defer cancel()
 	err := f.reader.Get(ctx, name, m)
+	denied := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+	read := &configMap{at: now, keys: make(map[string]*interfaceFile)}
+	if err == nil || apierrors.IsNotFound(err) || denied {
+		f.readKeys(read, m, name, keys, denied, err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known = f.read[name.Namespace][name.Name]
-	denied := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 	switch {
-	case err == nil, apierrors.IsNotFound(err):
+	case len(read.keys) > 0:
 	case known != nil && known.keys[from.Key] != nil:
 		known.at = now // it is tried again when this one is due
 		return known.keys[from.Key], nil
-	case !denied:
+	default:
 		return nil, fmt.Errorf("reading ConfigMap %s for interfacesFrom of FlowExporter %s: %w", name, o.Name, err)
 	}
-	if known == nil || now.Sub(known.at) >= f.age(name.Namespace) {
-		known = &configMap{at: now, keys: make(map[string]*interfaceFile)}
-		if f.read[name.Namespace] == nil {
-			f.read[name.Namespace] = make(map[string]*configMap)
+	if known != nil && now.Sub(known.at) < f.ageOf(name.Namespace, known) { // another fleet names other keys of it
+		for key, file := range known.keys {
+			if read.keys[key] == nil {
+				read.keys[key] = file
+				read.bytes += file.bytes
+			}
 		}
-		f.read[name.Namespace][name.Name] = known
+	}
+	if !f.room(name, read.bytes) { // another one has taken it meanwhile
+		read.giveUp(name.Name)
+	}
+	if f.read[name.Namespace] == nil {
+		f.read[name.Namespace] = make(map[string]*configMap)
+	}
+	f.read[name.Namespace][name.Name] = read
+	return read.keys[from.Key], nil
+}
+
+// readKeys reads what is wanted of a ConfigMap that was read, could not be read (denied), or was not there (err). No other fleet waits
+// for that.
+func (f *Files) readKeys(read *configMap, m *corev1.ConfigMap, name types.NamespacedName, keys map[string]bool, denied bool, err error) {
+	for key := range keys {
+		read.bytes += len(m.Data[key])
+	}
+	f.mu.Lock()
+	room := f.room(name, read.bytes)
+	f.mu.Unlock()
+	if !room {
+		for key := range keys {
+			read.keys[key] = nil
+		}
+		read.giveUp(name.Name)
+		return
 	}
 	for key := range keys {
-		known.keys[key] = readKey(m, name, key, denied, err)
+		read.keys[key] = readKey(m, name, key, denied, err)
 	}
-	return known.keys[from.Key], nil
+}
+
+// room reports whether so many bytes of a ConfigMap can be kept beside those of the others of its namespace. f.mu is held.
+func (f *Files) room(name types.NamespacedName, bytes int) bool {
+	for other, m := range f.read[name.Namespace] {
+		if other != name.Name {
+			bytes += m.bytes
+		}
+	}
+	return bytes <= maxText
+}
+
+// giveUp keeps nothing of a ConfigMap's texts.
+func (m *configMap) giveUp(name string) {
+	m.bytes, m.noRoom = 0, true
+	for key := range m.keys {
+		m.keys[key] = &interfaceFile{fault: fmt.Sprintf("ConfigMaps that FlowExporters of this namespace name have more than %d MiB together, and the "+
+			"operator does not keep %s: leave out lines that name no interface of these devices", maxText>>20, name)}
+	}
 }
 
 // readKey is a key of a ConfigMap that was read, could not be read (denied), or was not there (err).
@@ -175,6 +218,14 @@ func (f *Files) age(namespace string) time.Duration {
 	return fileAge + time.Duration(len(f.read[namespace]))*eachFileAge
 }
 
+// ageOf is the same for one of them. f.mu is held.
+func (f *Files) ageOf(namespace string, m *configMap) time.Duration {
+	if m.noRoom {
+		return withoutRoom * f.age(namespace)
+	}
+	return f.age(namespace)
+}
+
 // forget lets go of what nobody asks for any more. f.mu is held.
 func (f *Files) forget() {
 	now := f.clock.Now()
@@ -183,64 +234,4 @@ func (f *Files) forget() {
 		maps.DeleteFunc(read, func(_ string, m *configMap) bool { return now.Sub(m.at) > 10*age })
 		return len(read) == 0
 	})
-}
-
-// lineNumber finds the number of a line in what is wrong with it.
-var lineNumber = regexp.MustCompile(`line (\d+)`)
-
-// readInterfaces reads the names of interfaces of a file as exporters.namesFrom has it. What is wrong is told by the numbers of lines only:
-// who reads a FlowExporter may not be one who may read ConfigMaps.
-func readInterfaces(from *v1alpha1.ConfigMapKey, text string) *interfaceFile {
-	lines, err := names.ReadLines(strings.NewReader(text))
-	out := &interfaceFile{networks: make(map[netip.Prefix]map[uint32]config.Interface), text: config.FileVersion([]byte(text))}
-	for i := range lines {
-		l := &lines[i]
-		if l.Table != names.Interfaces || l.Number > math.MaxUint32 {
-			continue
-		}
-		network := l.Network.Masked()
-		if out.networks[network] == nil {
-			out.networks[network] = make(map[uint32]config.Interface)
-			if !slices.Contains(out.lengths, network.Bits()) {
-				out.lengths = append(out.lengths, network.Bits())
-			}
-		}
-		out.networks[network][uint32(l.Number)] = config.Interface{Index: uint32(l.Number), Name: cmp.Or(l.Row.Name, l.Row.Description), Description: l.Row.Description}
-	}
-	slices.Sort(out.lengths)
-	slices.Reverse(out.lengths)
-	if err != nil {
-		var at []string
-		for _, found := range lineNumber.FindAllStringSubmatch(err.Error(), wrongLines) {
-			at = append(at, found[1])
-		}
-		out.fault = fmt.Sprintf("%s of the ConfigMap %s has lines that are not exporter,table,key,name,description (%s): put them right; the others hold",
-			from.Key, from.Name, cmp.Or(strings.Join(at, ", "), "too many"))
-	}
-	return out
-}
-
-// of are the names of a device's interfaces: of two networks the smaller counts, and of two addresses the first.
-func (f *interfaceFile) of(addresses []v1alpha1.ExporterAddress) (out []config.Interface) {
-	taken := make(map[uint32]bool)
-	for _, text := range addresses {
-		address, ok := parse(string(text))
-		if !ok {
-			continue
-		}
-		for _, bits := range f.lengths {
-			network, err := address.Prefix(bits)
-			if err != nil {
-				continue // of the other family
-			}
-			for index, named := range f.networks[network] {
-				if !taken[index] {
-					taken[index] = true
-					out = append(out, named)
-				}
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b config.Interface) int { return cmp.Compare(a.Index, b.Index) })
-	return out
 }

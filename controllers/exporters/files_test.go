@@ -118,7 +118,7 @@ func TestWhatIsWrongWithAConfigMapIsToldAndTheOtherNamesHold(t *testing.T) {
 		fmt.Fprintf(&lines, "192.0.2.1,interfaces,%d,x\n", i)
 	}
 	s.texts["many"] = lines.String()
-	if status, message, got := configuredWith(t, files, many); status != metav1.ConditionFalse || !strings.Contains(message, "513") || len(got) != 0 {
+	if status, message, got := configuredWith(t, files, many); status != metav1.ConditionFalse || !strings.Contains(message, "more than 512 interfaces") || len(got) != 0 {
 		t.Errorf("%s, %s: %d names", status, message, len(got))
 	}
 }
@@ -137,10 +137,10 @@ func TestAChangeOfAConfigMapIsSeenAndItIsNotReadAtEachLook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := named["b"].interfaces; len(n) == 1 {
+		if n := named["b"].interfaces(); len(n) == 1 {
 			return n[0].Name
 		}
-		return named["b"].fault
+		return named["b"].file.fault
 	}
 	for range 5 {
 		if got := name(); got != "three" {
@@ -166,7 +166,7 @@ func TestAChangeOfAConfigMapIsSeenAndItIsNotReadAtEachLook(t *testing.T) {
 	}
 	// One that may not be read holds up nothing else.
 	s.err = apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "names", nil)
-	if named, err := NewFiles(s, clock).Of(t.Context(), objects); err != nil || !strings.Contains(named["b"].fault, "may not read the ConfigMap names") {
+	if named, err := NewFiles(s, clock).Of(t.Context(), objects); err != nil || !strings.Contains(named["b"].file.fault, "may not read the ConfigMap names") {
 		t.Error(named, err)
 	}
 	s.err = nil
@@ -216,7 +216,7 @@ func TestFlowExportersOfOneNamespaceDoNotTakeTheReadsOfOthers(t *testing.T) {
 	files, s.reads = NewFiles(s, clock), 0
 	refused := 0
 	for _, named := range of(manyFiles) {
-		if strings.Contains(named.fault, "put the names of several devices into one") {
+		if strings.Contains(named.file.fault, "put the names of several devices into one") {
 			refused++
 		}
 	}
@@ -228,7 +228,7 @@ func TestFlowExportersOfOneNamespaceDoNotTakeTheReadsOfOthers(t *testing.T) {
 	other.Namespace = "other"
 	for _, name := range []string{"three", "drei"} {
 		s.texts["names"] = "192.0.2.1,interfaces,3," + name + "\n"
-		if got := of([]*v1alpha1.FlowExporter{other})["r"].interfaces; len(got) != 1 || got[0].Name != name {
+		if got := of([]*v1alpha1.FlowExporter{other})["r"].interfaces(); len(got) != 1 || got[0].Name != name {
 			t.Errorf("%v, not %s", got, name)
 		}
 		clock.SetTime(clock.Now().Add(fileAge + 2*eachFileAge))

@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -67,7 +68,7 @@ func SettingsOf(objects []*v1alpha1.FlowExporter, from map[string]*Named) Settin
 		out.of[o.Name] = one
 		d := device(o, from[o.Name])
 		if named := from[o.Name]; named != nil {
-			one.fault = named.fault
+			one.fault = named.file.fault
 		}
 		for _, text := range o.Spec.Addresses {
 			address, _ := parse(string(text))
@@ -86,6 +87,11 @@ func SettingsOf(objects []*v1alpha1.FlowExporter, from map[string]*Named) Settin
 		if d.SamplingRate == 0 && len(d.Interfaces) == 0 {
 			one.nothing = configures(o)
 			plain = append(plain, *d)
+			continue
+		}
+		if from[o.Name] != nil && len(d.Interfaces) > config.MaxInterfaces { // by how many, nobody counts
+			one.wrong = fmt.Sprintf("spec.interfaces and interfacesFrom name more than %d interfaces of the device", config.MaxInterfaces)
+			plain = append(plain, config.Device{Addresses: d.Addresses})
 			continue
 		}
 		if problems := d.Check(); len(problems) > 0 {
@@ -124,7 +130,7 @@ func device(o *v1alpha1.FlowExporter, from *Named) *config.Device {
 		for _, n := range d.Interfaces {
 			own[n.Index] = true
 		}
-		for _, n := range from.interfaces {
+		for _, n := range from.interfaces() {
 			if !own[n.Index] {
 				d.Interfaces = append(d.Interfaces, n)
 			}

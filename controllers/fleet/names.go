@@ -48,12 +48,14 @@ func NamesOf(c *v1alpha1.FlowCollector, known Known) Names {
 // Earlier versions had "-" between them always, for which team/prod-edge and team-prod/edge were one: who has such a name keeps
 // it, because flows and templates are there; who finds that it belongs to another fleet takes the form with "_", which cannot.
 func defaultName(prefix string, c *v1alpha1.FlowCollector, used []string, taken bool) string {
-	former, own := prefix+c.Namespace+"-"+c.Name, prefix+c.Namespace+"_"+c.Name
-	switch {
-	case taken, slices.Contains(used, own):
+	usual, own := prefix+config.Fleet(c.Namespace, c.Name), prefix+config.OwnFleet(c.Namespace, c.Name)
+	if taken {
 		return own
-	case slices.Contains(used, former):
-		return former
 	}
-	return prefix + config.Fleet(c.Namespace, c.Name)
+	for _, name := range []string{own, prefix + c.Namespace + "_" + c.Name, prefix + c.Namespace + "-" + c.Name} {
+		if slices.Contains(used, name) {
+			return name
+		}
+	}
+	return usual
 }

@@ -13,7 +13,7 @@ func named(namespace, name string) *v1alpha1.FlowCollector {
 }
 
 func TestNoTwoFleetsHaveTheSameBucketOrStream(t *testing.T) {
-	parts := []string{"a", "b", "a-b", "b-a", "a-a", "a--b", "a-b-a", "team", "prod", "edge", "team-prod", "prod-edge", "team-prod-edge"}
+	parts := []string{"a", "b", "a-b", "b-a", "a-a", "a--b", "a-b-a", "team", "prod", "edge", "team-prod", "prod-edge", "team-prod-edge", "team-edge-refused-team", "a-refused-b"}
 	seen := map[string]string{}
 	for _, namespace := range parts {
 		for _, name := range parts {
@@ -48,6 +48,11 @@ func TestNamesOfEarlierVersionsAreKeptUnlessTheyAreAnothersFleet(t *testing.T) {
 		{"one that has moved", "team-prod", "edge",
 			Known{Used: []Names{{"flowfleet-team-prod_edge", "flows-team-prod_edge"}, {"flowfleet-team-prod-edge", "flows-team-prod-edge"}}},
 			Names{"flowfleet-team-prod_edge", "flows-team-prod_edge"}},
+		{"one in a namespace as the stream for refused messages has it", "a-edge-refused-a", "prod-edge", Known{},
+			Names{"flowfleet-a-edge-refused-a__prod-edge", "flows-a-edge-refused-a__prod-edge"}},
+		{"one that had that name before", "a-edge-refused-a", "prod-edge",
+			Known{Used: []Names{{"flowfleet-a-edge-refused-a_prod-edge", "flows-a-edge-refused-a_prod-edge"}}},
+			Names{"flowfleet-a-edge-refused-a_prod-edge", "flows-a-edge-refused-a_prod-edge"}},
 		{"names in use that are no default of it count for nothing", "team", "prod-edge", Known{Used: []Names{{"x", "y"}, {}}},
 			Names{"flowfleet-team_prod-edge", "flows-team_prod-edge"}},
 	} {

@@ -119,7 +119,8 @@ func hash(file []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// refusedStream keeps what the sinks of a FlowSink, which read stream, were refused for ever.
+// refusedStream keeps what the sinks of a FlowSink, which read stream, were refused for ever. No fleet's stream has the name by default: see
+// config.OwnFleet.
 func refusedStream(s *v1alpha1.FlowSink, stream string) string {
-	return stream + "-refused-" + ConsumerName(s)
+	return stream + config.RefusedInfix + ConsumerName(s)
 }

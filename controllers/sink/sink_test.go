@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	policyac "k8s.io/client-go/applyconfigurations/policy/v1"
 	"sigs.k8s.io/yaml"
@@ -196,6 +197,37 @@ func TestNoTwoFlowSinksHaveAConsumerOrAStreamOfRefusedMessagesInCommon(t *testin
 				t.Errorf("%v have %s, as others have", names, name)
 			}
 			seen[name] = true
+		}
+	}
+}
+
+func TestAStreamOfRefusedMessagesIsNoFleetsOwn(t *testing.T) {
+	parts := []string{"a", "a-b", "edge", "a-edge", "b-edge-a"}
+	var namespaces []string
+	for _, of := range parts {
+		namespaces = append(namespaces, of)
+		for _, place := range parts { // as a stream of a fleet in the namespace goes on
+			namespaces = append(namespaces, place+"-"+of+"-refused-"+place)
+		}
+	}
+	kept := make(map[string]bool)
+	for _, namespace := range namespaces {
+		for _, collector := range parts {
+			for _, stream := range config.FleetStreamNames(namespace, collector) {
+				for _, name := range parts {
+					kept[refusedStream(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, stream)] = true
+				}
+			}
+		}
+	}
+	for _, namespace := range namespaces {
+		for _, name := range parts {
+			for _, taken := range []bool{false, true} {
+				c := &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+				if stream := fleet.NamesOf(c, fleet.Known{StreamTaken: taken}).Stream; kept[stream] {
+					t.Errorf("%s is of the FlowCollector %s/%s, and has what a FlowSink was refused", stream, namespace, name)
+				}
+			}
 		}
 	}
 }

@@ -22,6 +22,44 @@ open in the other. The policies have the variables may, mayReadSecrets, spec, ol
   expression: {{ printf "dyn(%s)" (toJson .Values.tenants.environment) | quote }}
 {{- end }}
 
+{{- /*
+Whether the operator asks, as a variable of a policy. It is known by a verb of its own, which another release's operator has, too: a right
+that means something by itself, such as to write a status, is in roles that give all resources of the group. Its account is for those who
+write its roles themselves.
+*/}}
+{{- define "flowfleet.tenantOperator" -}}
+- name: operator
+  expression: >-
+    request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "flowfleet.serviceAccountName" . }}'
+    || authorizer.group('flowfleet.io').resource('flowcollectors').namespace(request.namespace).check('operate').allowed()
+{{- end }}
+
+{{- /* The policy for statuses. Of a dict with the root, the policy's name, whose verb it is about, the resources, and whom to ask. */}}
+{{- define "flowfleet.tenantStatus" -}}
+# The operator believes what stands in a status: which operator looks after an object, which stream and bucket a fleet has. A role that gives
+# all resources of the group has the statuses in it.
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: {{ .name }}
+  {{- include "flowfleet.metadata" (list .root dict dict) | nindent 2 }}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - apiGroups: [flowfleet.io]
+        apiVersions: ["*"]
+        operations: [UPDATE]
+        resources: {{ toJson .resources }}
+  variables:
+    - name: may
+      expression: authorizer.group('flowfleet.io').resource('{{ .owner }}').namespace(request.namespace).check('privilege').allowed()
+    {{- include "flowfleet.tenantOperator" .root | nindent 4 }}
+  validations:
+    - expression: variables.operator || variables.may
+      message: {{ printf "status: the operator believes what stands there, so that nobody else writes it; to write it yourself, %s" .ask | quote }}
+{{- end }}
+
 {{- /* What is refused. Of a dict with the section about pods, the path of the image, the program, whom to ask, and the environment. */}}
 {{- define "flowfleet.tenantPods" -}}
 - expression: >-
