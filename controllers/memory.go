@@ -68,7 +68,7 @@ func (m *memory) asked(fc *v1alpha1.FlowCollector, now time.Time, lookNow func()
 }
 
 // abandonIn is for how long NATS may still keep an object from going. That is counted by the operator's clock, from when an operator has first
-// seen the deletion. It stands in the status, so that a restart does not begin anew: Degraded is Unknown for no other reason. The API server's
+// seen the deletion. It stands in the status, so that a restart does not begin anew: no condition of this reason is older. The API server's
 // clock has set when the object was deleted; an operator whose clock is ahead of that one would give up at the first trouble.
 func (m *memory) abandonIn(fc *v1alpha1.FlowCollector, now time.Time) time.Duration {
 	if m.deleting.IsZero() {

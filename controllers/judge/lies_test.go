@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
 // settledBefore is a fleet that runs and has run, judged at noon.
@@ -253,6 +254,22 @@ func TestNothingIsBeingMadeOfASuspendedFleet(t *testing.T) {
 	for _, c := range pass(f, 0).Status.Conditions {
 		if strings.Contains(c.Message, "being made") {
 			t.Errorf("%s, %s: %s", c.Type, c.Reason, c.Message)
+		}
+	}
+}
+
+// How long an object may be kept is counted from when its status first says that it goes: what was Unknown before for another reason began earlier.
+func TestADeletionBeginsWhenItIsFirstSaid(t *testing.T) {
+	f := well()
+	f.NATS, f.Collectors = jetstream.Finding{}, observation.Finding{}
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionDegraded); c.Status != metav1.ConditionUnknown {
+		t.Fatalf("%+v", c)
+	}
+	f.Deletion = &Deletion{Message: "it goes"}
+	began := f.Now.Add(time.Hour)
+	for _, later := range []time.Duration{time.Hour, time.Minute} {
+		if c := conditionIn(t, pass(f, later), v1alpha1.ConditionDegraded); !c.LastTransitionTime.Time.Equal(began) {
+			t.Errorf("it says since %s, and began at %s", c.LastTransitionTime, began)
 		}
 	}
 }

@@ -201,7 +201,8 @@ func set(conditions *[]metav1.Condition, c metav1.Condition) {
 	for i := range *conditions {
 		old := &(*conditions)[i]
 		if old.Type == c.Type {
-			if old.Status == c.Status {
+			begins := c.Reason == ReasonDeleting && old.Reason != ReasonDeleting // a deletion is counted from there
+			if old.Status == c.Status && !begins {
 				c.LastTransitionTime = old.LastTransitionTime
 			}
 			*old = c
