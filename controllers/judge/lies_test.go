@@ -28,6 +28,9 @@ func settledBefore() *Facts {
 // pass judges, and makes what it came to the facts of the next judgement.
 func pass(f *Facts, after time.Duration) Verdict {
 	f.Now = f.Now.Add(after)
+	if !f.Server.IsZero() {
+		f.Server = f.Server.Add(after)
+	}
 	v := Judge(f)
 	f.Collector.Status, f.Before = v.Status, v.Memory
 	return v

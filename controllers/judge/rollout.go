@@ -77,7 +77,7 @@ func (j *judgement) judgeRollout() rollout {
 			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
 			case c.Reason == ReasonRolling && c.ObservedGeneration == j.Collector.Generation && j.DaemonSet != nil:
-				m.since = j.gotOnBefore(c.LastTransitionTime.Time)
+				m.since = j.here(j.gotOnBefore(c.LastTransitionTime.Time))
 			}
 		}
 	}
@@ -105,7 +105,8 @@ func (j *judgement) judgeRollout() rollout {
 }
 
 // gotOnBefore is when a rollout that began at a time got on last, as far as the cluster tells what an operator saw that was restarted since:
-// its pods were made, became ready, or were to become others. Times of the future are of another clock, and say no more than now.
+// its pods were made, became ready, or were to become others. Times of the future are of another clock, and say no more than now. All times are
+// by the API server's clock.
 func (j *judgement) gotOnBefore(began time.Time) time.Time {
 	last := began
 	note := func(t time.Time) {
@@ -127,8 +128,8 @@ func (j *judgement) gotOnBefore(began time.Time) time.Time {
 			}
 		}
 	}
-	if last.After(j.Now) {
-		return j.Now
+	if last.After(j.server()) {
+		return j.server()
 	}
 	return last
 }
@@ -209,7 +210,7 @@ func (f *Facts) excused(ready map[string]bool) (nodes []string) {
 // joined tells of a node that it came to a fleet that was there, a moment ago. A fleet on a new cluster waits for all of its nodes:
 // else the first collector of many would make it Ready.
 func (f *Facts) joined(n Node) bool {
-	age := f.Now.Sub(n.Created) // of two clocks: a little less than nothing for a node that is new, by far where the operator's was put back
+	age := f.server().Sub(n.Created) // a little less than nothing for a node that is new, by far where the clock was put back
 	return n.Created.After(f.Collector.CreationTimestamp.Time) && age.Abs() < youngNode
 }
 

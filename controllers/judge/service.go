@@ -41,13 +41,13 @@ func (j *judgement) judgeService() service {
 	return s
 }
 
-// addressMissingBefore is since when there is no address, as far as the status tells what was before the operator was restarted. Times of the
-// future are of a clock that was put back since: they say nothing, but that what was called missing is no less so.
+// addressMissingBefore is since when there is no address, by the operator's clock, as far as the status tells what was before it was restarted.
+// Times of the future are of a clock that was put back since: they say nothing, but that what was called missing is no less so.
 func (j *judgement) addressMissingBefore() time.Time {
 	c := j.condition(v1alpha1.ConditionServiceReady)
 	since := j.Now
-	if c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) && c.LastTransitionTime.Time.Before(since) {
-		since = c.LastTransitionTime.Time
+	if c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) && c.LastTransitionTime.Time.Before(j.server()) {
+		since = j.here(c.LastTransitionTime.Time)
 	}
 	if due := j.Now.Add(-j.Deadline()); c != nil && c.Reason == ReasonAddressMissing && since.After(due) {
 		since = due

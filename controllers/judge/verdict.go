@@ -177,7 +177,7 @@ func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
 			continue
 		}
 		c := metav1.Condition{Type: kind, Status: s.status, Reason: s.reason, Message: cut(oneLine(Plain(s.message)), longestMessage),
-			LastTransitionTime: seconds(j.Now)}
+			LastTransitionTime: seconds(j.server())}
 		switch {
 		case kind == v1alpha1.ConditionStalled, inFull && (kind != v1alpha1.ConditionReady || j.rollout.settled):
 			c.ObservedGeneration = j.Collector.Generation
