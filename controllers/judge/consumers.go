@@ -56,6 +56,8 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 
 // counted is what is known of a consumer now, with what was lost since the look before, of which nil is known where it is new.
 func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
+	consumer, stream := *k, *s // what was found is the prober's, and others read it
+	k, s = &consumer, &stream
 	k.Made, k.LastRead, s.StreamMade = writable(k.Made), writable(k.LastRead), writable(s.StreamMade)
 	if before == nil {
 		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s, at)

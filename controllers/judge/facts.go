@@ -138,6 +138,9 @@ type Memory struct {
 	Rollout rolloutMemory
 	// AddressMissing is since when exporters have no address to send to; zero where they have one.
 	AddressMissing time.Time
+	// Generation of the spec, and since when it is seen: what an earlier one waited for in vain says nothing of this one.
+	Generation int64
+	Asked      time.Time
 	// Lost is when something was last lost, and LostMessage what.
 	Lost                    time.Time
 	LostReason, LostMessage string

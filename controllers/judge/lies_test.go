@@ -276,3 +276,58 @@ func TestADeletionBeginsWhenItIsFirstSaid(t *testing.T) {
 		}
 	}
 }
+
+// The address that an earlier spec waited for in vain says nothing of the present one, whether an operator ran when that was made or not: tools that
+// wait for an edit would give it up at once.
+func TestAnEditIsGivenItsTimeThoughNothingCameBefore(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"no address":      func(f *Facts) { f.Service.Status.LoadBalancer.Ingress = nil },
+		"a stuck rollout": func(f *Facts) { f.DaemonSet.Status.UpdatedNumberScheduled = 0 },
+	} {
+		for _, restarted := range []bool{false, true} {
+			f := well()
+			f.DaemonSet.CreationTimestamp = metav1.NewTime(noon)
+			change(f)
+			pass(f, 0)
+			pass(f, 11*time.Minute)
+			if v := pass(f, 0); conditionIn(t, v, v1alpha1.ConditionStalled).Status != metav1.ConditionTrue {
+				t.Fatalf("%s: it is not Stalled", name)
+			}
+			f.Collector.Generation++
+			f.Collector.ManagedFields = []metav1.ManagedFieldsEntry{{Time: new(metav1.NewTime(f.Now.Add(time.Minute)))}}
+			if f.Now = f.Now.Add(time.Minute); restarted {
+				restart(f)
+			}
+			for _, minute := range []int{0, 5, 12} {
+				f.Now = f.Collector.ManagedFields[0].Time.Add(time.Duration(minute) * time.Minute)
+				v := pass(f, 0)
+				if stalled := meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionStalled); stalled != (minute > 10) {
+					t.Errorf("%s, restarted %t: %d minutes after the edit Stalled is %t", name, restarted, minute, stalled)
+				}
+				if c := conditionIn(t, v, v1alpha1.ConditionDegraded); name == "no address" && c.Status != metav1.ConditionTrue {
+					t.Errorf("the address is still missing, and Degraded is %s", c.Status)
+				}
+			}
+		}
+	}
+}
+
+// Of a suspended fleet that could not be compared with its spec, nobody says that it is as that says.
+func TestASuspendedFleetIsAsTheSpecSaysOnlyWhereItWasCompared(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"the spec is invalid": func(f *Facts) { f.Invalid = []string{"subjects"} },
+		"the pass failed": func(f *Facts) {
+			f.Unchecked, f.Applied.Failed, f.Failures, f.Failure = true, true, 1, "no Secret can be read"
+		},
+	} {
+		f := well()
+		f.Collector.Spec.Suspend = true
+		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); !strings.Contains(c.Message, "as the spec says now") {
+			t.Fatal(c.Message)
+		}
+		change(f)
+		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); c.Reason != ReasonSuspended || strings.Contains(c.Message, "as the spec says now") {
+			t.Errorf("%s: %s, %s", name, c.Reason, c.Message)
+		}
+	}
+}

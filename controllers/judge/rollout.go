@@ -74,7 +74,7 @@ func (j *judgement) judgeRollout() rollout {
 			switch {
 			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
-			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
+			case c.Reason == ReasonProgressDeadlineExceeded && c.ObservedGeneration == j.Collector.Generation: // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
 			case c.Reason == ReasonRolling && c.ObservedGeneration == j.Collector.Generation && j.DaemonSet != nil:
 				m.since = j.here(j.gotOnBefore(c.LastTransitionTime.Time))
@@ -114,12 +114,8 @@ func (j *judgement) gotOnBefore(began time.Time) time.Time {
 			last = t
 		}
 	}
-	note(j.DaemonSet.CreationTimestamp.Time)
-	for _, m := range j.DaemonSet.ManagedFields {
-		if m.Time != nil && m.Subresource == "" {
-			note(m.Time.Time)
-		}
-	}
+	note(lastWritten(&j.DaemonSet.ObjectMeta))
+	note(lastWritten(&j.Collector.ObjectMeta)) // each spec has its time
 	for i := range j.Pods {
 		note(j.Pods[i].CreationTimestamp.Time)
 		for _, c := range j.Pods[i].Status.Conditions {
@@ -128,10 +124,7 @@ func (j *judgement) gotOnBefore(began time.Time) time.Time {
 			}
 		}
 	}
-	if last.After(j.server()) {
-		return j.server()
-	}
-	return last
+	return earliest(last, j.server())
 }
 
 // count the collectors. The DaemonSet's own count looks at the older of two pods of a node, and so takes a node for empty whose new

@@ -281,4 +281,7 @@ func cut(text string, longest int) string {
 // Cut shortens a text to a number of bytes, between characters.
 func Cut(text string, longest int) string { return cut(text, longest) }
 
-func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+// oneLine is a text as a condition's message has it. What is no UTF-8 would be another text once it was written, and be written again for ever.
+func oneLine(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\n", "; ")
+}
