@@ -78,7 +78,8 @@ func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, 
 	if o := fc.Status.Operator; o != nil && o.Identity != r.Identity {
 		return again, nil
 	}
-	verdict := judge.Judge(&judge.Facts{Now: r.Clock.Now(), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})
+	now := r.Clock.Now()
+	verdict := judge.Judge(&judge.Facts{Now: now, Server: r.Watches.server.at(now), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})
 	_, err := r.writeStatus(ctx, fc, &memory{}, &verdict)
 	r.tellUnwritten(fc, err)
 	return again, err

@@ -82,7 +82,7 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 	if refused := r.Allowed.refusedServers(fc); len(refused) > 0 {
 		return r.abandon(ctx, fc, "left behind what is in NATS: "+strings.Join(refused, "; "))
 	}
-	left := m.abandonIn(fc, r.Clock.Now())
+	left := m.abandonIn(fc, f.Now, f.Server)
 	pods, err := r.endCollectors(ctx, fc)
 	switch {
 	case lacksRight(err) && left <= 0: // they go with their owner

@@ -67,19 +67,20 @@ func (m *memory) asked(fc *v1alpha1.FlowCollector, now time.Time, lookNow func()
 	}
 }
 
-// abandonIn is for how long NATS may still keep an object from going. That is counted by the operator's clock, from when an operator has first
-// seen the deletion. It stands in the status, so that a restart does not begin anew: Degraded is Unknown for no other reason. The API server's
-// clock has set when the object was deleted; an operator whose clock is ahead of that one would give up at the first trouble.
-func (m *memory) abandonIn(fc *v1alpha1.FlowCollector, now time.Time) time.Duration {
+// abandonIn is for how long NATS may still keep an object from going. That is counted from when an operator has first seen the deletion: one that was
+// away would give up at the first trouble. It stands in the status, so that a restart does not begin anew: no condition of this reason is older.
+// server is now by the API server's clock, which has set the times of the object.
+func (m *memory) abandonIn(fc *v1alpha1.FlowCollector, now, server time.Time) time.Duration {
 	if m.deleting.IsZero() {
-		m.deleting = now
+		since := server
 		c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionDegraded)
-		if c != nil && c.Status == metav1.ConditionUnknown && c.Reason == judge.ReasonDeleting && c.LastTransitionTime.Time.Before(now) {
-			m.deleting = c.LastTransitionTime.Time
+		if c != nil && c.Status == metav1.ConditionUnknown && c.Reason == judge.ReasonDeleting && c.LastTransitionTime.Time.Before(since) {
+			since = c.LastTransitionTime.Time
 		}
-		if d := fc.DeletionTimestamp.Time; d.After(m.deleting) && d.Before(now) { // a clock that was behind has written the status
-			m.deleting = d
+		if d := fc.DeletionTimestamp.Time; d.After(since) && d.Before(server) { // a clock that was behind has written the status
+			since = d
 		}
+		m.deleting = now.Add(since.Sub(server))
 	}
 	return m.deleting.Sub(now) + abandonAfter
 }

@@ -33,11 +33,11 @@ func TestADeletionIsGivenItsTimeWhateverTheClocksSay(t *testing.T) {
 				LastTransitionTime: metav1.NewTime(now.Add(-test.said))}}
 		}
 		m := &memory{}
-		left := m.abandonIn(fc, now)
+		left := m.abandonIn(fc, now, now)
 		if left != test.left {
 			t.Errorf("%s: %s are left, not %s", name, left, test.left)
 		}
-		if later := m.abandonIn(fc, now.Add(time.Minute)); later != left-time.Minute {
+		if later := m.abandonIn(fc, now.Add(time.Minute), now.Add(time.Minute)); later != left-time.Minute {
 			t.Errorf("%s: a minute later %s are left, after %s", name, later, left)
 		}
 	}

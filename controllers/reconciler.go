@@ -118,8 +118,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		r.prober.LookNow(jetstream.Key(key(fc)))
 		r.observer.LookNow(observation.Key(key(fc)))
 	})
+	now := r.Clock.Now()
 	facts := &judge.Facts{
-		Now: r.Clock.Now(), Collector: fc, Before: m.judgement, Unseen: unseen, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
+		Now: now, Server: r.Watches.server.at(now), Collector: fc, Before: m.judgement, Unseen: unseen, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
 		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
 	}
 	gone := false

@@ -57,10 +57,10 @@ type rival struct {
 	renewed       bool // in the time that it was watched
 }
 
-// of returns what becomes of the operator that made a claim. One that gave no sign for so long is away. A sign of the future says no more
+// of returns what becomes of the operator that made a claim, at a time of the clock of claims. One that gave no sign for so long is away. A sign of the future says no more
 // than that clocks differ, or that one was put back: would it count as old, two operators would take over from each other in turn.
-func (r *rivals) of(ctx context.Context, held *v1alpha1.OperatorClaim) (life, error) {
-	if r.clock.Now().Sub(held.RenewTime.Time) >= claimLasts {
+func (r *rivals) of(ctx context.Context, held *v1alpha1.OperatorClaim, now time.Time) (life, error) {
+	if now.Sub(held.RenewTime.Time) >= claimLasts {
 		return lifeEnded, nil
 	}
 	return r.look(ctx, held.Lease)

@@ -106,7 +106,7 @@ func TestAnOtherOperatorIsJudgedByItsSignOnlyWhereThatIsOld(t *testing.T) {
 			expect := func(want life) {
 				t.Helper()
 				held := &v1alpha1.OperatorClaim{Lease: test.lease, RenewTime: metav1.NewTime(clock.Now().Add(test.sign))}
-				if got, err := r.of(t.Context(), held); got != want || err != nil {
+				if got, err := r.of(t.Context(), held, clock.Now()); got != want || err != nil {
 					t.Errorf("%v, %v, want %v", got, err, want)
 				}
 			}

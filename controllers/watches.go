@@ -39,7 +39,8 @@ const (
 // Watches notes what the operator may not watch, or cannot, or no longer: what is in its cache is then of the past. It is safe for concurrent
 // use.
 type Watches struct {
-	clock clock.PassiveClock
+	clock  clock.PassiveClock
+	server serverClock
 
 	mu      sync.Mutex
 	several bool // namespaces are watched one by one
@@ -151,10 +152,13 @@ func (w *Watches) tell() {
 	}
 }
 
-// Watch looks at which watches begin, so that a trouble ends with it. It is for rest.Config.Wrap.
+// Watch looks at which watches begin, so that a trouble ends with it, and at what the API server says of its clock. It is for rest.Config.Wrap.
 func (w *Watches) Watch(next http.RoundTripper) http.RoundTripper {
 	return tripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
+		if err == nil {
+			w.server.note(response.Header, w.clock.Now())
+		}
 		if err == nil && response.StatusCode == http.StatusOK && request.Method == http.MethodGet && isWatch(request) {
 			w.began(request.URL.Path)
 		}

@@ -11,7 +11,7 @@ const (
 	ConditionReady = "Ready"
 	// ConditionProgressing is True while the fleet is being changed.
 	ConditionProgressing = "Progressing"
-	// ConditionDegraded is True while the fleet works with less than it should have.
+	// ConditionDegraded is True while the fleet works with less than it should have, and False only where all was looked at.
 	ConditionDegraded = "Degraded"
 	// ConditionConfigurationValid is False where the spec cannot work: Secrets that are missing or do not parse, ...
 	ConditionConfigurationValid = "ConfigurationValid"

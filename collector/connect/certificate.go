@@ -26,7 +26,10 @@ func CertificateHint(err error, server string, s CertificateSettings) string {
 	}
 	text := strings.ToLower(err.Error())
 	for _, alert := range []string{"certificate required", "bad certificate", "unknown certificate authority", "expired certificate",
-		"revoked certificate"} {
+		"revoked certificate",
+		// With TLS 1.3 a client has done its part before the server looks at the certificate, and may see no more than that it hangs up: that is how
+		// nats.go tells of it.
+		"closed by remote after tls handshake"} {
 		if strings.Contains(text, alert) {
 			return server + " wants a client certificate that it trusts: see " + s.Client
 		}

@@ -150,8 +150,6 @@ func hint(err error) string {
 		return "the NATS user may not use this subject: grant it"
 	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
 		return "the server refuses the credentials: they are read again at the next attempt"
-	case strings.Contains(text, "after tls handshake"):
-		return "the server wants a client certificate that it trusts: see nats.tls.certFile"
 	case strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"):
 		return "is the server running, and is nats.urls right?"
 	}

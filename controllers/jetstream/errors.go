@@ -112,8 +112,6 @@ func hint(err error) string {
 	switch {
 	case ofCertificate != "":
 		return ofCertificate
-	case strings.Contains(text, "after tls handshake"): // that is how version 1.3 may tell
-		return "the server wants a client certificate that it trusts: see nats.tls.clientCertificate"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server has no TLS: configure it there, or leave nats.tls out"
 	case errors.Is(err, nats.ErrPermissionViolation):

@@ -96,6 +96,7 @@ func checkArgoCD(t *testing.T, fc *v1alpha1.FlowCollector, sees kstatus.Status) 
 	switch {
 	case fc.Spec.Suspend:
 		want = "Suspended"
+	case meta.IsStatusConditionTrue(fc.Status.Conditions, v1alpha1.ConditionReconciling):
 	case meta.IsStatusConditionTrue(fc.Status.Conditions, v1alpha1.ConditionDegraded) && fc.Status.ObservedGeneration == fc.Generation:
 		want = "Degraded"
 	}

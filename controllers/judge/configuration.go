@@ -10,9 +10,10 @@ import (
 func (j *judgement) configurationValid() said {
 	s, a := &j.Secrets, &j.Applied
 	switch {
-	case j.Unchecked && j.condition(v1alpha1.ConditionConfigurationValid) != nil:
-		return j.asBefore(v1alpha1.ConditionConfigurationValid)
 	case j.Unchecked:
+		if s := j.asBefore(v1alpha1.ConditionConfigurationValid); s.status != "" && s.reason != ReasonPending {
+			return s
+		}
 		return isUnknown(ReasonPending, "the spec was not looked at yet").yet()
 	case len(j.NotAllowed) > 0:
 		return isFalse(ReasonNotAllowed, "%s: ask whoever administers Flowfleet in this cluster; what runs is left alone, and what is in NATS "+

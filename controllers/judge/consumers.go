@@ -39,7 +39,7 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 		return
 	}
 	status.Consumers = slices.DeleteFunc(status.Consumers, func(c v1alpha1.ConsumerStatus) bool { return slices.Contains(found.Gone, c.Name) })
-	at := j.NATS.Stream.FoundAt
+	at := j.there(j.NATS.Stream.FoundAt)
 	for i := range found.Each {
 		k := new(found.Each[i])
 		if !k.Found {
@@ -56,6 +56,8 @@ func (j *judgement) consumerCounts(status *v1alpha1.FlowCollectorStatus) {
 
 // counted is what is known of a consumer now, with what was lost since the look before, of which nil is known where it is new.
 func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstream.Consumers, at time.Time) v1alpha1.ConsumerStatus {
+	consumer, stream := *k, *s // what was found is the prober's, and others read it
+	k, s = &consumer, &stream
 	k.Made, k.LastRead, s.StreamMade = writable(k.Made), writable(k.LastRead), writable(s.StreamMade)
 	if before == nil {
 		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s, at)
@@ -241,12 +243,12 @@ func (j *judgement) reader(k *jetstream.Consumer) aReader {
 			s = &j.consumersNow[i]
 		}
 	}
-	out := judgeReader(k, s, j.condition(v1alpha1.ConditionConsumersKeepUp), j.Now)
+	out := judgeReader(k, s, j.condition(v1alpha1.ConditionConsumersKeepUp), j.server())
 	if s != nil && k.Found && k.Deliveries == 0 {
 		out.say(k, neverRead, ReasonNeverRead, "was never read from: start its reader, or take it out of output.consumers")
 	}
 	if !out.again.IsZero() {
-		j.lookAgainAt(out.again)
+		j.lookAgainAt(j.here(out.again))
 	}
 	return out
 }

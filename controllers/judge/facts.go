@@ -16,8 +16,9 @@ import (
 
 // Facts are all that a judgement rests on. Judging changes none of them.
 type Facts struct {
-	// Now is the time of the judgement.
-	Now time.Time
+	// Now is the time of the judgement, by the operator's clock, which may be any. Server is the same moment by the API server's clock, of which the
+	// times of objects are, those that a judgement writes included; Now where it is zero.
+	Now, Server time.Time
 	// Collector is the object as it was read: its spec, and the status that the judgement before came to.
 	Collector *v1alpha1.FlowCollector
 	Operator  Operator
@@ -137,10 +138,27 @@ type Memory struct {
 	Rollout rolloutMemory
 	// AddressMissing is since when exporters have no address to send to; zero where they have one.
 	AddressMissing time.Time
+	// Generation of the spec, and since when it is seen: what an earlier one waited for in vain says nothing of this one.
+	Generation int64
+	Asked      time.Time
 	// Lost is when something was last lost, and LostMessage what.
 	Lost                    time.Time
 	LostReason, LostMessage string
 }
+
+// server is now by the clock of which the times of objects are.
+func (f *Facts) server() time.Time {
+	if f.Server.IsZero() {
+		return f.Now
+	}
+	return f.Server
+}
+
+// here is a time of an object by the operator's clock. It goes on from there by the monotonic one: that a clock jumps later makes it no older.
+func (f *Facts) here(t time.Time) time.Time { return f.Now.Add(t.Sub(f.server())) }
+
+// there is a time of the operator's clock as an object has it.
+func (f *Facts) there(t time.Time) time.Time { return f.server().Add(t.Sub(f.Now)) }
 
 // appliedInFull reports whether the spec as it is now is in the cluster as a whole.
 func (f *Facts) appliedInFull() bool {

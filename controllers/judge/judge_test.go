@@ -123,7 +123,13 @@ func TestNoConditionLies(t *testing.T) {
 				f.Collectors.Reports[i].Now, f.Collectors.Reports[i].Error = nil, "connection refused"
 			}
 		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonCollectorsUnreachable, "0 of 3"},
-			{v1alpha1.ConditionLoadDistributed, "Unknown", ReasonCollectorsUnreachable, "0 of 3"}, {sources, "Unknown", ReasonCollectorsUnreachable, ""}}},
+			{v1alpha1.ConditionLoadDistributed, "Unknown", ReasonCollectorsUnreachable, "0 of 3"}, {sources, "Unknown", ReasonCollectorsUnreachable, ""},
+			{ready, "True", ReasonReady, ""}, {degraded, "Unknown", ReasonCollectorsUnreachable, "not all is known: NothingLost: 0 of 3"}}},
+		"nobody has looked at bucket and stream": {func(f *Facts) { f.NATS, f.Collectors = jetstream.Finding{}, observation.Finding{} },
+			kstatus.InProgressStatus, 2, []want{{store, "Unknown", ReasonPending, ""}, {ready, "Unknown", ReasonPending, ""},
+				{degraded, "Unknown", ReasonPending, "nothing is known to be wrong, but not all is known: TemplateStoreReady: the bucket"}}},
+		"no collector runs, and the rest is well": {func(f *Facts) { f.Collectors = observation.Finding{} },
+			kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonNoCollectors, ""}, {degraded, "False", ReasonAsWanted, ""}}},
 		"a collector on a node that is lost cannot be asked": {func(f *Facts) {
 			f.Collectors.Reports[0].Now, f.Collectors.Reports[0].Error = nil, "no route to host"
 			f.Nodes = map[string]Node{f.Collectors.Reports[0].Pod.Node: {}}
@@ -187,7 +193,7 @@ func TestNoConditionLies(t *testing.T) {
 			f.Collector.CreationTimestamp = metav1.NewTime(noon.Add(-time.Minute))
 		}, kstatus.InProgressStatus, 2, []want{{ready, "False", ReasonPartlyUnavailable, "1 of 3"}}},
 		"nobody sends": {func(f *Facts) { each(f, func(d *status.Document) { d.Senders = nil }) },
-			kstatus.CurrentStatus, 2, []want{{sources, "Unknown", ReasonNobodySends, ""}}},
+			kstatus.CurrentStatus, 2, []want{{sources, "Unknown", ReasonNobodySends, ""}, {degraded, "False", ReasonAsWanted, ""}}},
 		"a proxy before all exporters": {func(f *Facts) {
 			each(f, func(d *status.Document) {
 				d.Senders = []status.Sender{{Address: "198.51.100.1", Ports: 40, Domains: 12}}

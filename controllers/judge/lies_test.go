@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
 // settledBefore is a fleet that runs and has run, judged at noon.
@@ -27,6 +28,9 @@ func settledBefore() *Facts {
 // pass judges, and makes what it came to the facts of the next judgement.
 func pass(f *Facts, after time.Duration) Verdict {
 	f.Now = f.Now.Add(after)
+	if !f.Server.IsZero() {
+		f.Server = f.Server.Add(after)
+	}
 	v := Judge(f)
 	f.Collector.Status, f.Before = v.Status, v.Memory
 	return v
@@ -253,6 +257,77 @@ func TestNothingIsBeingMadeOfASuspendedFleet(t *testing.T) {
 	for _, c := range pass(f, 0).Status.Conditions {
 		if strings.Contains(c.Message, "being made") {
 			t.Errorf("%s, %s: %s", c.Type, c.Reason, c.Message)
+		}
+	}
+}
+
+// How long an object may be kept is counted from when its status first says that it goes: what was Unknown before for another reason began earlier.
+func TestADeletionBeginsWhenItIsFirstSaid(t *testing.T) {
+	f := well()
+	f.NATS, f.Collectors = jetstream.Finding{}, observation.Finding{}
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionDegraded); c.Status != metav1.ConditionUnknown {
+		t.Fatalf("%+v", c)
+	}
+	f.Deletion = &Deletion{Message: "it goes"}
+	began := f.Now.Add(time.Hour)
+	for _, later := range []time.Duration{time.Hour, time.Minute} {
+		if c := conditionIn(t, pass(f, later), v1alpha1.ConditionDegraded); !c.LastTransitionTime.Time.Equal(began) {
+			t.Errorf("it says since %s, and began at %s", c.LastTransitionTime, began)
+		}
+	}
+}
+
+// The address that an earlier spec waited for in vain says nothing of the present one, whether an operator ran when that was made or not: tools that
+// wait for an edit would give it up at once.
+func TestAnEditIsGivenItsTimeThoughNothingCameBefore(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"no address":      func(f *Facts) { f.Service.Status.LoadBalancer.Ingress = nil },
+		"a stuck rollout": func(f *Facts) { f.DaemonSet.Status.UpdatedNumberScheduled = 0 },
+	} {
+		for _, restarted := range []bool{false, true} {
+			f := well()
+			f.DaemonSet.CreationTimestamp = metav1.NewTime(noon)
+			change(f)
+			pass(f, 0)
+			pass(f, 11*time.Minute)
+			if v := pass(f, 0); conditionIn(t, v, v1alpha1.ConditionStalled).Status != metav1.ConditionTrue {
+				t.Fatalf("%s: it is not Stalled", name)
+			}
+			f.Collector.Generation++
+			f.Collector.ManagedFields = []metav1.ManagedFieldsEntry{{Time: new(metav1.NewTime(f.Now.Add(time.Minute)))}}
+			if f.Now = f.Now.Add(time.Minute); restarted {
+				restart(f)
+			}
+			for _, minute := range []int{0, 5, 12} {
+				f.Now = f.Collector.ManagedFields[0].Time.Add(time.Duration(minute) * time.Minute)
+				v := pass(f, 0)
+				if stalled := meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionStalled); stalled != (minute > 10) {
+					t.Errorf("%s, restarted %t: %d minutes after the edit Stalled is %t", name, restarted, minute, stalled)
+				}
+				if c := conditionIn(t, v, v1alpha1.ConditionDegraded); name == "no address" && c.Status != metav1.ConditionTrue {
+					t.Errorf("the address is still missing, and Degraded is %s", c.Status)
+				}
+			}
+		}
+	}
+}
+
+// Of a suspended fleet that could not be compared with its spec, nobody says that it is as that says.
+func TestASuspendedFleetIsAsTheSpecSaysOnlyWhereItWasCompared(t *testing.T) {
+	for name, change := range map[string]func(*Facts){
+		"the spec is invalid": func(f *Facts) { f.Invalid = []string{"subjects"} },
+		"the pass failed": func(f *Facts) {
+			f.Unchecked, f.Applied.Failed, f.Failures, f.Failure = true, true, 1, "no Secret can be read"
+		},
+	} {
+		f := well()
+		f.Collector.Spec.Suspend = true
+		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); !strings.Contains(c.Message, "as the spec says now") {
+			t.Fatal(c.Message)
+		}
+		change(f)
+		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); c.Reason != ReasonSuspended || strings.Contains(c.Message, "as the spec says now") {
+			t.Errorf("%s: %s, %s", name, c.Reason, c.Message)
 		}
 	}
 }

@@ -24,8 +24,11 @@ func (j *judgement) progressing() said {
 	switch {
 	case j.Collector.Spec.Suspend && len(a.Waiting) > 0:
 		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and changes wait: %s", strings.Join(a.Waiting, ", "))
-	case j.Collector.Spec.Suspend:
+	case j.Collector.Spec.Suspend && j.appliedInFull():
 		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; it is as the spec says now")
+	case j.Collector.Spec.Suspend:
+		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; whether it is as the spec says is not known%s",
+			j.whyNotKnown())
 	case j.Unusable():
 		return isFalse(j.unusableReason(), "what runs is left as it is until ConfigurationValid is True")
 	case len(a.Forbidden) > 0:
@@ -55,6 +58,17 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}
 	return isTrue(ReasonRolling, "%s", r.text).yet()
+}
+
+// whyNotKnown is what keeps a suspended fleet from being compared with its spec, as the end of a message; empty where only a first look is missing.
+func (j *judgement) whyNotKnown() string {
+	switch {
+	case j.Unusable(), j.Held != "":
+		return ": see ConfigurationValid"
+	case j.Failure != "":
+		return ": " + j.Failure
+	}
+	return ""
 }
 
 // reconciling is what kstatus reads: True while the fleet is on its way, not there otherwise.
@@ -87,7 +101,7 @@ func (j *judgement) stalled() said {
 		return isTrue(ReasonRefused, "%s", j.said[v1alpha1.ConditionConfigurationValid].message)
 	case j.said[v1alpha1.ConditionProgressing].reason == ReasonProgressDeadlineExceeded:
 		return isTrue(ReasonProgressDeadlineExceeded, "%s", j.said[v1alpha1.ConditionProgressing].message)
-	case s.reason == ReasonAddressMissing:
+	case s.reason == ReasonAddressMissing && j.hadItsTime():
 		return isTrue(ReasonAddressMissing, "%s", s.message)
 	}
 	return said{}

@@ -52,7 +52,11 @@ func (j *judgement) waitsForBucket(kind string) bool {
 		len(j.rollout.troubles) == 0
 }
 
-// degraded sums up what is wrong, also where flows still arrive.
+// inconclusive are reasons for which a condition is Unknown though all that can be looked at was, or nothing is there to be looked at, which
+// CollectorsAvailable says. Nobody has to act on them.
+var inconclusive = map[string]bool{ReasonTooLittleTraffic: true, ReasonNobodySends: true, ReasonOneSender: true, ReasonMaybeRewritten: true, ReasonNoCollectors: true}
+
+// degraded sums up what is wrong, also where flows still arrive. That nothing is, is said only where all was looked at.
 func (j *judgement) degraded() said {
 	var troubles []string
 	first := ""
@@ -73,6 +77,11 @@ func (j *judgement) degraded() said {
 	}
 	if len(troubles) > 0 {
 		return isTrue(first, "%s", strings.Join(troubles, "; "))
+	}
+	for _, kind := range degrading {
+		if s := j.said[kind]; s.status == metav1.ConditionUnknown && !inconclusive[s.reason] {
+			return isUnknown(s.reason, "nothing is known to be wrong, but not all is known: %s: %s", kind, s.message)
+		}
 	}
 	return isFalse(ReasonAsWanted, "nothing is known to be wrong")
 }

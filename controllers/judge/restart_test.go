@@ -62,7 +62,8 @@ func TestARestartOfTheOperatorMakesNoStatusFlap(t *testing.T) {
 	}
 }
 
-// An operator whose clock was put an hour ahead, or back, says what the one before did, and so does the next one, whose clock is right again.
+// An operator whose clock was put an hour ahead, or back, says what the one before did, and so does the next one, whose clock is right again. Where
+// the API server's clock is not known, a rollout looks like one that did not get on while no operator ran for an hour.
 func TestAClockThatIsPutAheadOrBackMakesNoStatusFlap(t *testing.T) {
 	for name, change := range map[string]func(*Facts){
 		"well": func(*Facts) {},
@@ -82,19 +83,26 @@ func TestAClockThatIsPutAheadOrBackMakesNoStatusFlap(t *testing.T) {
 		},
 		"a loss": func(f *Facts) { f.Collectors.Reports[1].Now.Output.Dropped = map[string]uint64{"buffer_full": 7} },
 	} {
-		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
-			if name == "a rollout" && jump > 0 {
-				continue // it looks like one that did not get on while no operator ran for an hour
+		for _, test := range []struct {
+			jump  time.Duration
+			known bool // what the API server's clock shows
+		}{{time.Hour, true}, {-time.Hour, true}, {time.Hour, false}, {-time.Hour, false}} {
+			jump := test.jump
+			if name == "a rollout" && jump > 0 && !test.known {
+				continue
 			}
 			f := well()
 			change(f)
+			if test.known {
+				f.Server = f.Now
+			}
 			for i := range f.Collectors.Reports {
 				f.Collectors.Reports[i].Answered = f.Now
 			}
 			pass(f, 0)
 			before := pass(f, time.Second)
 			for _, jump := range []time.Duration{jump, -jump} {
-				if f.Now = f.Now.Add(jump); name == "a rollout" && jump > 0 {
+				if f.Now = f.Now.Add(jump); name == "a rollout" && jump > 0 && !test.known {
 					break
 				}
 				restart(f)
@@ -102,7 +110,7 @@ func TestAClockThatIsPutAheadOrBackMakesNoStatusFlap(t *testing.T) {
 				for _, was := range before.Status.Conditions {
 					is := meta.FindStatusCondition(after.Status.Conditions, was.Type)
 					if is == nil || is.Status != was.Status || is.Reason != was.Reason || !is.LastTransitionTime.Equal(&was.LastTransitionTime) {
-						t.Errorf("%s, by %s: %s was %s, %s, and is %+v", name, jump, was.Type, was.Status, was.Reason, is)
+						t.Errorf("%s, by %s, known %t: %s was %s, %s, and is %+v", name, jump, test.known, was.Type, was.Status, was.Reason, is)
 					}
 				}
 			}
@@ -174,5 +182,42 @@ func TestAnOperatorThatCannotBeginLeavesNothingCalledWell(t *testing.T) {
 	f.Blind, f.Unchecked, f.Unseen = false, false, nil
 	if c := conditionIn(t, pass(f, time.Minute), v1alpha1.ConditionReady); c.Status != metav1.ConditionTrue {
 		t.Errorf("it does not heal: %s, %s", c.Reason, c.Message)
+	}
+}
+
+// Operators whose clocks are ahead, and which are restarted all the time, still find that a rollout does not get on: after ten minutes of the API
+// server's clock, and not before. A clock that jumps after the restart makes nothing late.
+func TestADeadlineIsOneOfTheAPIServersClock(t *testing.T) {
+	for name, ahead := range map[string]func(minute int) time.Duration{
+		"ahead":              func(int) time.Duration { return time.Hour },
+		"behind":             func(int) time.Duration { return -time.Hour },
+		"more ahead by each": func(minute int) time.Duration { return time.Duration(minute) * time.Hour },
+		"one ahead, the next behind": func(minute int) time.Duration {
+			return time.Duration(1-2*(minute%2)) * time.Hour
+		},
+	} {
+		for what, reason := range map[string]string{v1alpha1.ConditionProgressing: ReasonProgressDeadlineExceeded, v1alpha1.ConditionServiceReady: ReasonAddressMissing} {
+			f := well()
+			f.Server = noon
+			f.DaemonSet.CreationTimestamp = metav1.NewTime(noon)
+			f.DaemonSet.Status.UpdatedNumberScheduled, f.Service.Status.LoadBalancer.Ingress = 0, nil
+			for minute := range 13 {
+				f.Now = f.Server.Add(ahead(minute))
+				restart(f)
+				if c := conditionIn(t, pass(f, 0), what); (c.Reason == reason) != (minute >= 10) {
+					t.Errorf("%s: after %d minutes %s says %s", name, minute, what, c.Reason)
+				}
+				pass(f, time.Minute)
+			}
+		}
+	}
+	f := well()
+	f.DaemonSet.Status.UpdatedNumberScheduled = 0
+	pass(f, 0)
+	f.Now, f.Server = time.Now(), f.Now.Add(time.Minute)
+	restart(f)
+	pass(f, 0)
+	if since := f.Before.Rollout.since; since == since.Round(0) {
+		t.Errorf("%s is a time of a clock that may jump", since)
 	}
 }

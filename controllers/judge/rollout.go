@@ -74,10 +74,10 @@ func (j *judgement) judgeRollout() rollout {
 			switch {
 			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
-			case c.Reason == ReasonProgressDeadlineExceeded: // that it got on since then would show in the status
+			case c.Reason == ReasonProgressDeadlineExceeded && c.ObservedGeneration == j.Collector.Generation: // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
 			case c.Reason == ReasonRolling && c.ObservedGeneration == j.Collector.Generation && j.DaemonSet != nil:
-				m.since = j.gotOnBefore(c.LastTransitionTime.Time)
+				m.since = j.here(j.gotOnBefore(c.LastTransitionTime.Time))
 			}
 		}
 	}
@@ -105,7 +105,8 @@ func (j *judgement) judgeRollout() rollout {
 }
 
 // gotOnBefore is when a rollout that began at a time got on last, as far as the cluster tells what an operator saw that was restarted since:
-// its pods were made, became ready, or were to become others. Times of the future are of another clock, and say no more than now.
+// its pods were made, became ready, or were to become others. Times of the future are of another clock, and say no more than now. All times are
+// by the API server's clock.
 func (j *judgement) gotOnBefore(began time.Time) time.Time {
 	last := began
 	note := func(t time.Time) {
@@ -113,12 +114,8 @@ func (j *judgement) gotOnBefore(began time.Time) time.Time {
 			last = t
 		}
 	}
-	note(j.DaemonSet.CreationTimestamp.Time)
-	for _, m := range j.DaemonSet.ManagedFields {
-		if m.Time != nil && m.Subresource == "" {
-			note(m.Time.Time)
-		}
-	}
+	note(lastWritten(&j.DaemonSet.ObjectMeta))
+	note(lastWritten(&j.Collector.ObjectMeta)) // each spec has its time
 	for i := range j.Pods {
 		note(j.Pods[i].CreationTimestamp.Time)
 		for _, c := range j.Pods[i].Status.Conditions {
@@ -127,10 +124,7 @@ func (j *judgement) gotOnBefore(began time.Time) time.Time {
 			}
 		}
 	}
-	if last.After(j.Now) {
-		return j.Now
-	}
-	return last
+	return earliest(last, j.server())
 }
 
 // count the collectors. The DaemonSet's own count looks at the older of two pods of a node, and so takes a node for empty whose new
@@ -209,7 +203,7 @@ func (f *Facts) excused(ready map[string]bool) (nodes []string) {
 // joined tells of a node that it came to a fleet that was there, a moment ago. A fleet on a new cluster waits for all of its nodes:
 // else the first collector of many would make it Ready.
 func (f *Facts) joined(n Node) bool {
-	age := f.Now.Sub(n.Created) // of two clocks: a little less than nothing for a node that is new, by far where the operator's was put back
+	age := f.server().Sub(n.Created) // a little less than nothing for a node that is new, by far where the clock was put back
 	return n.Created.After(f.Collector.CreationTimestamp.Time) && age.Abs() < youngNode
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
@@ -24,6 +25,7 @@ type service struct {
 // judgeService says what exporters can send to, and gives up waiting for an address at the deadline.
 func (j *judgement) judgeService() service {
 	s := j.findAddresses()
+	j.noteGeneration()
 	if s.said.reason != ReasonAddressPending {
 		j.memory.AddressMissing = time.Time{}
 		return s
@@ -41,13 +43,53 @@ func (j *judgement) judgeService() service {
 	return s
 }
 
-// addressMissingBefore is since when there is no address, as far as the status tells what was before the operator was restarted. Times of the
-// future are of a clock that was put back since: they say nothing, but that what was called missing is no less so.
+// noteGeneration notes since when the spec is what it is.
+func (j *judgement) noteGeneration() {
+	m, generation := &j.memory, j.Collector.Generation
+	if m.Generation == generation {
+		return
+	}
+	restarted := m.Generation == 0
+	m.Generation, m.Asked = generation, j.Now
+	if restarted { // it is as old as its last edit
+		m.Asked = j.here(earliest(lastWritten(&j.Collector.ObjectMeta), j.server()))
+	}
+}
+
+// lastWritten is when an object was made, or last changed but for its status.
+func lastWritten(o *metav1.ObjectMeta) time.Time {
+	last := o.CreationTimestamp.Time
+	for _, m := range o.ManagedFields {
+		if m.Time != nil && m.Subresource == "" && m.Time.After(last) {
+			last = m.Time.Time
+		}
+	}
+	return last
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// hadItsTime reports whether the present spec was there for the deadline.
+func (j *judgement) hadItsTime() bool {
+	due := j.memory.Asked.Add(j.Deadline())
+	if j.Now.Before(due) {
+		j.lookAgainAt(due)
+	}
+	return !j.Now.Before(due)
+}
+
+// addressMissingBefore is since when there is no address, by the operator's clock, as far as the status tells what was before it was restarted.
+// Times of the future are of a clock that was put back since: they say nothing, but that what was called missing is no less so.
 func (j *judgement) addressMissingBefore() time.Time {
 	c := j.condition(v1alpha1.ConditionServiceReady)
 	since := j.Now
-	if c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) && c.LastTransitionTime.Time.Before(since) {
-		since = c.LastTransitionTime.Time
+	if c != nil && (c.Reason == ReasonAddressPending || c.Reason == ReasonAddressMissing) && c.LastTransitionTime.Time.Before(j.server()) {
+		since = j.here(c.LastTransitionTime.Time)
 	}
 	if due := j.Now.Add(-j.Deadline()); c != nil && c.Reason == ReasonAddressMissing && since.After(due) {
 		since = due

@@ -177,7 +177,7 @@ func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
 			continue
 		}
 		c := metav1.Condition{Type: kind, Status: s.status, Reason: s.reason, Message: cut(oneLine(Plain(s.message)), longestMessage),
-			LastTransitionTime: seconds(j.Now)}
+			LastTransitionTime: seconds(j.server())}
 		switch {
 		case kind == v1alpha1.ConditionStalled, inFull && (kind != v1alpha1.ConditionReady || j.rollout.settled):
 			c.ObservedGeneration = j.Collector.Generation
@@ -201,7 +201,8 @@ func set(conditions *[]metav1.Condition, c metav1.Condition) {
 	for i := range *conditions {
 		old := &(*conditions)[i]
 		if old.Type == c.Type {
-			if old.Status == c.Status {
+			begins := c.Reason == ReasonDeleting && old.Reason != ReasonDeleting // a deletion is counted from there
+			if old.Status == c.Status && !begins {
 				c.LastTransitionTime = old.LastTransitionTime
 			}
 			*old = c
@@ -280,4 +281,7 @@ func cut(text string, longest int) string {
 // Cut shortens a text to a number of bytes, between characters.
 func Cut(text string, longest int) string { return cut(text, longest) }
 
-func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+// oneLine is a text as a condition's message has it. What is no UTF-8 would be another text once it was written, and be written again for ever.
+func oneLine(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\n", "; ")
+}
