@@ -293,11 +293,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opBGPNextHopIPv6:
 			setHop16(&r.BGPNextHop, v)
 		case opSrcAS:
-			r.SrcAS = uint32(number(v))
+			r.SrcAS = asNumber(v)
 		case opDstAS:
-			r.DstAS = uint32(number(v))
+			r.DstAS = asNumber(v)
 		case opNextHopAS:
-			r.NextHopAS = uint32(number(v))
+			r.NextHopAS = asNumber(v)
 		case opFlowLabel:
 			r.IPv6FlowLabel = uint32(number(v))
 		case opICMPTypeCode:
