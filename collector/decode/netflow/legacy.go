@@ -103,8 +103,8 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 			icmpFromPort(r)
 		}
 		if l.asNumbers != 0 {
-			r.SrcAS = asNumber(v[l.asNumbers : l.asNumbers+2])
-			r.DstAS = asNumber(v[l.asNumbers+2 : l.asNumbers+4])
+			r.SrcAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers:]))
+			r.DstAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers+2:]))
 			r.SrcNet = prefixLength4(v[l.masks])
 			r.DstNet = prefixLength4(v[l.masks+1])
 		}

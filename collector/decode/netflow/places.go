@@ -119,7 +119,7 @@ var places = []place{
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
 			"NetFlow v5; also v1, v7, v8, v9, IPFIX); dst_port stays as exported"},
-	{"src_as", [][]source{iana(opSrcAS, 16)}, "none: 0, and all bits of two or four bytes set (RFC 7300)"},
+	{"src_as", [][]source{iana(opSrcAS, 16)}, "4294967295, which routers send where they know none (RFC 7300), stays as exported"},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, "as src_as"},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, "as src_as"},
 	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, "none: more than 128, of IPv4 more than 32. Four bytes may be a mask"},

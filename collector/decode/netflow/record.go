@@ -293,11 +293,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opBGPNextHopIPv6:
 			setHop16(&r.BGPNextHop, v)
 		case opSrcAS:
-			r.SrcAS = asNumber(v)
+			r.SrcAS = uint32(number(v))
 		case opDstAS:
-			r.DstAS = asNumber(v)
+			r.DstAS = uint32(number(v))
 		case opNextHopAS:
-			r.NextHopAS = asNumber(v)
+			r.NextHopAS = uint32(number(v))
 		case opFlowLabel:
 			r.IPv6FlowLabel = uint32(number(v))
 		case opICMPTypeCode:

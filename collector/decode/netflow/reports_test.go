@@ -309,22 +309,6 @@ func TestNetFlow5And8HaveNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
 	}
 }
 
-func TestNetFlow5And8HaveNoASOfAllOnes(t *testing.T) {
-	five := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, 0, 0), u16(1024, 443), []byte{0, 0, 6, 0}, u16(65535, 65534), []byte{24, 24, 0, 0})
-	eight := join(u32(1, 1, 60, 0, 0), ip4, ip4, []byte{24, 24, 0, 0}, u16(65535, 65534, 3, 4))
-	s := newStation(t)
-	s.send(exporterPort, time.Hour, join(u16(5, 1), u32(uptime9, exported, 0, 1, 0), five))
-	s.send(exporterPort, time.Hour, join(u16(8, 1), u32(uptime9, exported, 0, 1), []byte{0, 0, 5, 2}, u32(0), eight))
-	for i, r := range s.records {
-		if r.SrcAS != 0 || r.DstAS != 65534 {
-			t.Errorf("record %d: AS %d to %d", i, r.SrcAS, r.DstAS)
-		}
-	}
-	if len(s.records) != 2 {
-		t.Errorf("%d records", len(s.records))
-	}
-}
-
 // Aggregates by protocol and port have ICMP's type and code where other flows have a port.
 func TestNetFlow8HasICMPInTheDestinationPort(t *testing.T) {
 	s := newStation(t)

@@ -31,17 +31,6 @@ func interfaceIndex(v []byte) uint32 {
 	return uint32(n)
 }
 
-// asNumber reads the number of an AS, 0 where it is none: the last of two and of four bytes are nobody's (RFC 7300), and routers without a
-// route to an address send them.
-func asNumber(v []byte) uint32 {
-	switch n := uint32(number(v)); {
-	case n == math.MaxUint32, n == math.MaxUint16 && len(v) == 2:
-		return 0
-	default:
-		return n
-	}
-}
-
 // vlan reads a VLAN id, 0 where it is none: 4095 and what does not fit 12 bits are reserved (IEEE 802.1Q table 9-2).
 func vlan(v []byte) uint32 {
 	const most = 4094

@@ -134,16 +134,10 @@ func (l *scheme) fill(r *flow.Record, v []byte) {
 	for _, field := range [...]struct {
 		place *uint32
 		at    int
-	}{{&r.SrcPort, l.srcPort}, {&r.DstPort, l.dstPort}} {
+	}{{&r.SrcAS, l.srcAS}, {&r.DstAS, l.dstAS}, {&r.SrcPort, l.srcPort}, {&r.DstPort, l.dstPort}} {
 		if field.at != 0 {
 			*field.place = uint32(binary.BigEndian.Uint16(v[field.at:]))
 		}
-	}
-	if l.srcAS != 0 {
-		r.SrcAS = asNumber(v[l.srcAS : l.srcAS+2])
-	}
-	if l.dstAS != 0 {
-		r.DstAS = asNumber(v[l.dstAS : l.dstAS+2])
 	}
 	if l.inIf != 0 {
 		r.InIf = interfaceIndex(v[l.inIf : l.inIf+2])
