@@ -34,11 +34,15 @@ func TestFlowsCarryTheNamesThatTheirRecordsSay(t *testing.T) {
 		"applications without a number": {9, []field{{96, text}}, name("DNS.Google"), map[string]string{"application_name": "DNS.Google"}},
 		"VRFs, the egress first": {10, []field{{235, 4}, {236, text}, {234, 4}, {236, text}},
 			concat(u32(8), name("blue"), u32(7), name("red")), map[string]string{"ingress_vrf_name": "red", "egress_vrf_name": "blue"}},
-		"samplers": {9, []field{{48, 2}, {84, text}}, concat(u16(2), name("1-of-100")), map[string]string{"sampler_name": "1-of-100"}},
-		"domains":  {10, []field{{300, text}}, name("LC 3"), map[string]string{"observation_domain_name": "LC 3"}},
+		"UPG: a VRF without any number": {10, []field{{10, 4}, {236, 65535}}, concat(u32(5), []byte("\x03red")),
+			map[string]string{"ingress_vrf_name": "red"}},
+		"two VRFs without numbers are nobody's":   {10, []field{{236, text}, {236, text}}, concat(name("red"), name("blue")), nil},
+		"one VRF of two is neither's":             {10, []field{{234, 4}, {235, 4}, {236, text}}, concat(u32(1, 2), name("red")), nil},
+		"samplers":                                {9, []field{{48, 2}, {84, text}}, concat(u16(2), name("1-of-100")), map[string]string{"sampler_name": "1-of-100"}},
+		"domains":                                 {10, []field{{300, text}}, name("LC 3"), map[string]string{"observation_domain_name": "LC 3"}},
 		"one name of two interfaces is neither's": {10, []field{{10, 4}, {14, 4}, {82, text}}, concat(u32(5, 6), name("eth?")), nil},
-		"no text": {10, []field{{96, text}}, name("a\x1b[31m"), nil},
-		"padding": {10, []field{{96, text}}, name(""), nil},
+		"no text":                                 {10, []field{{96, text}}, name("a\x1b[31m"), nil},
+		"padding":                                 {10, []field{{96, text}}, name(""), nil},
 	} {
 		t.Run(exporter, func(t *testing.T) {
 			g := newGenerator(1)

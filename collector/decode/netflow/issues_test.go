@@ -102,6 +102,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.SrcNet == 0 && r.DstNet == 32 }},
 		{"RFC 7012 section 5", "one of IPv6 has", false, []uint16{29, 1, 27, 16}, join([]byte{64, 0x20, 1}, make([]byte, 15)),
 			func(r *flow.Record) bool { return r.SrcNet == 64 }},
+		{"akvorado #1097, nfdump #454", "an AS that is nobody's (RFC 7300) is told as it was exported", false, []uint16{16, 4, 17, 4}, u32(math.MaxUint32, 0),
+			func(r *flow.Record) bool { return r.SrcAS == math.MaxUint32 && r.DstAS == 0 }},
 		{"ntop/ntopng #4084", "a VLAN", true, []uint16{58, 2}, u16(95), func(r *flow.Record) bool { return r.SrcVLAN == 95 && r.VLANID == 95 }},
 		{"logstash-codec-netflow #153, goflow2 #95", "a label has 20 of 24 bits", true, []uint16{70, 3}, []byte{0x03, 0xe8, 0x11},
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
@@ -120,6 +122,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"akvorado #841", "Huawei's interval stands in the record", true, []uint16{8, 4, 34, 4}, join(ip4, u32(1000)), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
 		{"akvorado #1189", "Nokia takes one and leaves 499 (RFC 5477 section 8.2)", false, []uint16{305, 4, 306, 4}, u32(1, 499),
 			func(r *flow.Record) bool { return r.SamplingRate == 500 }},
+		{"RFC 7014 section 5.2", "one flow is taken and 99 are left", false, []uint16{396, 4, 397, 4}, u32(1, 99), func(r *flow.Record) bool { return r.SamplingRate == 100 }},
+		{"RFC 7014 section 5.2", "flows of two milliseconds are taken, of eight left", false, []uint16{398, 8, 399, 8}, u64(2, 8), func(r *flow.Record) bool { return r.SamplingRate == 5 }},
 		{"ntop/nProbe #152", "NetFlow-Lite sends frames, padded", true, []uint16{104, uint16(len(frame) + 20)}, join(frame, make([]byte, 20)), func(r *flow.Record) bool {
 			return r.DstPort == 443 && r.VLANID == 100 && r.Packets == 1 && r.Bytes == uint64(22+60)
 		}},
@@ -195,6 +199,28 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 		{"nfdump #231, pmacct #764", "options whose scope is a name of variable length", func(s *station) {
 			s.ipfix(set(3, u16(400, 3, 2, 236, 65535, 149, 4, 34, 4)), set(2, u16(300, 1, 1, 4)), set(400, []byte{3, 'r', 'e', 'd'}, u32(7, 1000)), set(300, u32(9)))
 		}, []uint64{9}, []uint64{1000}},
+		{"ipt-netflow #138, #185", "ipt_NETFLOW says of its selector how many flows it leaves out (RFC 7014)", func(s *station) {
+			s.ipfix(set(3, u16(400, 5, 1, 149, 4, 302, 2, 390, 2, 396, 4, 397, 4)), set(400, u32(7), u16(1, 1), u32(1, 19)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
+		}, []uint64{9}, []uint64{20}},
+		{"RFC 7014 section 5.2", "some flows are taken at random out of so many", func(s *station) {
+			s.ipfix(set(3, u16(400, 6, 1, 149, 4, 302, 2, 390, 2, 309, 4, 310, 4, 396, 4)), set(400, u32(7), u16(1, 3), u32(1, 20, 0)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
+		}, []uint64{9}, []uint64{20}},
+		{"RFC 7014 section 5.1", "flows that match properties are chosen, not sampled", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 149, 4, 302, 2, 390, 2, 396, 4)), set(400, u32(7), u16(1, 5), u32(20)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
+		}, []uint64{9}, []uint64{0}},
+		{"scapy #3831, #1758", "padding that the lengths of sets leave out", func(s *station) {
+			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), set(300, u32(9), []byte{6}), make([]byte, 3), set(300, u32(8), []byte{6}, u32(7), []byte{6}), make([]byte, 2),
+				set(300, u32(5), []byte{6}), make([]byte, 3))
+		}, []uint64{9, 8, 7, 5}, []uint64{0, 0, 0, 0}},
+		{"scapy #3831", "the same of an options template, in IPFIX", func(s *station) {
+			s.ipfix(set(3, u16(400, 2, 1, 149, 4, 34, 4)), make([]byte, 2), set(2, u16(300, 1, 1, 4)), set(400, u32(7, 1000)), set(300, u32(9)))
+		}, []uint64{9}, []uint64{1000}},
+		{"RFC 3954 section 5.2", "a set of templates behind one of odd length is no padding", func(s *station) {
+			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), set(300, u32(9), []byte{6}), set(0, u16(301, 2, 1, 4, 4, 1)), set(301, u32(8), []byte{6}))
+		}, []uint64{9, 8}, []uint64{0, 0}},
 		{"ipfixcol #91", "NetFlow v9 without padding", func(s *station) {
 			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), set(300, u32(9), []byte{6}), set(300, u32(8), []byte{6}))
 		}, []uint64{9, 8}, []uint64{0, 0}},

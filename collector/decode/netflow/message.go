@@ -116,6 +116,16 @@ func beginsSet(b []byte) bool {
 	return (id <= setOptionsIPFIX || id >= firstDataSet) && length > setHeaderLength && length <= len(b)
 }
 
+// behindSet is what follows a set of size bytes. Padding is part of its length (RFC 3954 section 5.3, RFC 7011 section 3.3.1), but some
+// exporters do not count it: zeros up to a multiple of four bytes are padding where a set follows them, and none would begin before.
+func behindSet(b []byte, size int) []byte {
+	padding := -size & 3
+	if padding == 0 || len(b) < padding || !allZero(b[:padding]) || beginsSet(b) || !beginsSet(b[padding:]) {
+		return b
+	}
+	return b[padding:]
+}
+
 // trailing counts what follows a message in its datagram: nothing says what it is. Zeros are padding.
 func (d *Decoder) trailing(s *session, b []byte) {
 	if len(b) > 0 && !allZero(b) {
@@ -157,7 +167,7 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			size, all = len(b), false
 		}
 		body := b[setHeaderLength:size]
-		b = b[size:]
+		b = behindSet(b[size:], size)
 		kind := templateKind(h.version, id)
 		switch {
 		case kind != 0:

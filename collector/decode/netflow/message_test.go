@@ -286,6 +286,19 @@ func TestSamplingRatesAreThoseOfTheRecordsOwnSampler(t *testing.T) {
 			s.netflow9(set(1, u16(400, 4, 8, 1, 4, 48, 1, 50, 4)), set(400, u32(1), []byte{5}, u32(500), u32(1), []byte{6}, u32(600)))
 			s.netflow9(set(0, u16(300, 2, 1, 4, 48, 1)), set(300, u32(1), []byte{6}))
 		}, 600, nil},
+		{"48 in the flow, 302 in the table", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(9, 2, 198, 8, 1, 4)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 48, 1)), set(300, u32(1), []byte{9}))
+		}, 100, nil},
+		{"302 in the flow, 48 in the table", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 149, 4, 48, 1, 50, 4)), set(400, u32(7), []byte{9}, u32(100), u32(7), []byte{8}, u32(5)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))
+		}, 100, nil},
+		{"48 in the flow, both in tables: its own counts", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(9, 2, 198)))
+			s.ipfix(set(3, u16(401, 3, 1, 149, 4, 48, 1, 50, 4)), set(401, u32(7), []byte{9}, u32(50)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 48, 1)), set(300, u32(1), []byte{9}))
+		}, 50, nil},
 		{"305 and 306: interval and space", func(s *station) {
 			s.ipfix(set(3, u16(400, 3, 1, 302, 4, 305, 4, 306, 4)), set(400, u32(9, 2, 198)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 4)), set(300, u32(1, 9)))

@@ -26,8 +26,8 @@ var wholeScopes = map[uint16]bool{
 }
 
 // choices are elements that IANA's registry calls identifiers, and that say how something is done: samplingAlgorithm, samplerMode,
-// flowDirection and selectorAlgorithm.
-var choices = map[uint16]bool{35: true, 49: true, 61: true, 304: true}
+// flowDirection, selectorAlgorithm and flowSelectorAlgorithm.
+var choices = map[uint16]bool{35: true, 49: true, 61: true, 304: true, 390: true}
 
 // elementPadding is paddingOctets.
 const elementPadding = 210
@@ -78,10 +78,10 @@ func otherOf(t *template.Template) *otherTable {
 // readElsewhere reports elements of sampling rates and clocks.
 func readElsewhere(id uint16) bool {
 	switch id {
-	case 34, 35, 48, 49, 50, 61, 302, 304, elementSystemInit:
+	case 34, 35, 48, 49, 50, 61, 302, 304, 390, elementSystemInit:
 		return true
 	}
-	return id >= 305 && id <= 311 || id >= 329 && id <= 332
+	return id >= 305 && id <= 311 || id >= 329 && id <= 332 || id >= 396 && id <= 399
 }
 
 // scope9 reports fields that have a type of scope, not an element (RFC 3954 section 6.1).

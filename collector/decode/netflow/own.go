@@ -14,7 +14,10 @@ func ownNames(t *template.Template) map[int]flow.Name {
 	out := make(map[int]flow.Name)
 	pair(out, t, 82, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfName, flow.OutIfName})
 	pair(out, t, 83, [2][]uint16{{10, 252}, {14, 253}}, [2]flow.Name{flow.InIfDescription, flow.OutIfDescription})
-	pair(out, t, 236, [2][]uint16{{elementIngressVRF}, {elementEgressVRF}}, [2]flow.Name{flow.IngressVRFName, flow.EgressVRFName})
+	pair(out, t, elementVRFName, [2][]uint16{{elementIngressVRF}, {elementEgressVRF}}, [2]flow.Name{flow.IngressVRFName, flow.EgressVRFName})
+	if at := fieldsOf(t, elementVRFName); len(at) == 1 && len(fieldsOf(t, elementIngressVRF, elementEgressVRF)) == 0 {
+		out[at[0]] = flow.IngressVRFName // some say no number, but in which VRF a packet came
+	}
 	for _, single := range [...]struct {
 		id uint16
 		as flow.Name

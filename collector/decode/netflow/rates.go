@@ -151,6 +151,17 @@ func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
 			return rate, RateAnnounced
 		}
 	}
+	// 302 took the place of 48 (IANA, samplerId): routers may name with the one what they describe with the other.
+	if !found.hasSelector {
+		if rate, ok := d.rateOf(s, announced.Selector, found.samplerID); ok {
+			return rate, RateAnnounced
+		}
+	}
+	if !found.hasSampler {
+		if rate, ok := d.rateOf(s, announced.Sampler, found.selectorID); ok {
+			return rate, RateAnnounced
+		}
+	}
 	if s.rates.fallback != 0 {
 		return s.rates.fallback, RateDefault
 	}

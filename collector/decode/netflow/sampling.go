@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 )
@@ -19,7 +20,12 @@ type sampling struct {
 	probability    float64
 	output         hashRange // 329, 330: what values the hash function can have
 	selected       hashRange // 331, 332: with which of them a packet is taken; these may repeat
-	algorithm      uint64    // 304: which of these count
+	algorithm      uint64    // 304, 390: which of these count
+	// Of the same kinds, but of flows, not of packets (RFC 7014 section 8).
+	flowInterval, flowSpace         uint64 // 396, 397
+	hasFlowSpace                    bool
+	flowTimeInterval, flowTimeSpace uint64 // 398, 399, in milliseconds
+	hasFlowTimeSpace                bool
 
 	samplerID   uint64
 	selectorID  uint64
@@ -35,7 +41,7 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		return false
 	}
 	n := number(v)
-	s.said = s.said || id == 34 || id == 50 || id >= 305 && id <= 311 || id == 331 || id == 332
+	s.said = s.said || id == 34 || id == 50 || id >= 305 && id <= 311 || id == 331 || id == 332 || id >= 396 && id <= 399
 	switch id {
 	case 34, 50:
 		if n != 0 { // a record may have both, and mean one
@@ -66,6 +72,16 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		s.hash(id).end(n)
 	case 304:
 		s.algorithm = n
+	case 390: // the numbers of 304 (RFC 7014 section 8)
+		s.algorithm = cmp.Or(s.algorithm, n)
+	case 396:
+		s.flowInterval = n
+	case 397:
+		s.flowSpace, s.hasFlowSpace = n, true
+	case 398:
+		s.flowTimeInterval = n
+	case 399:
+		s.flowTimeSpace, s.hasFlowTimeSpace = n, true
 	case 48:
 		s.samplerID, s.hasSampler = n, true
 	case 302:
@@ -138,7 +154,19 @@ func (s *sampling) rate() uint64 {
 			return rate
 		}
 	}
-	return s.interval
+	return cmp.Or(s.interval, s.flowRate())
+}
+
+// flowRate is how many flows one selected flow stands for (RFC 7014 section 5.2), 0 where the elements do not say: what such a flow counts
+// is to be multiplied just as what sampled packets come to.
+func (s *sampling) flowRate() uint64 {
+	switch {
+	case s.flowInterval > 0 && s.hasFlowSpace:
+		return ratio(s.flowInterval+s.flowSpace, s.flowInterval)
+	case s.flowTimeInterval > 0 && s.hasFlowTimeSpace:
+		return ratio(s.flowTimeInterval+s.flowTimeSpace, s.flowTimeInterval)
+	}
+	return s.flowInterval
 }
 
 // rateOf is the rate by the parameters of an algorithm, 0 where they are not there.

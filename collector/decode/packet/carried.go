@@ -18,7 +18,7 @@ func TagLength(etherType uint16) int {
 	switch etherType {
 	case EtherTypeVLAN, EtherTypeServiceVLAN, etherTypeOldQinQ, etherTypeOldQinQ + 0x100, etherTypeOldQinQ + 0x200:
 		return vlanTag
-	case 0x8926, 0xf1c1: // Cisco's VN-Tag; redundancy (IEEE 802.1CB clause 7.8)
+	case 0x8926, 0xf1c1, 0x892f: // Cisco's VN-Tag; redundancy (IEEE 802.1CB clause 7.8; HSR, IEC 62439-3)
 		return 4
 	case 0x893f, 0x8909: // bridge port extension (IEEE 802.1BR); Cisco's meta data, which has a security group
 		return 6
@@ -52,6 +52,60 @@ func (d *dissector) service() next {
 	}
 	d.take(flow.LayerCustom, ServiceTag)
 	return ethernet
+}
+
+// fabric reads the header of a fabric between a frame's EtherType and what it carries.
+func (d *dissector) fabric() next {
+	b := d.b
+	if len(b) < 4 {
+		return d.short()
+	}
+	length, follows := 0, ethernet
+	switch d.etherType {
+	case EtherTypeTRILL: // RFC 6325 section 3.1: the length of options in words, in five bits behind five others; two nicknames
+		length = 6 + int(binary.BigEndian.Uint16(b)>>6&0x1f)*4
+	case EtherTypeFabricPath: // a tree's number, and hops to go
+		length = 2
+	case EtherTypeMACsec: // IEEE 802.1AE clause 9
+		const hasChannel, encrypted, changed = 0x20, 0x08, 0x04
+		if b[0]&(encrypted|changed) != 0 {
+			return nothing
+		}
+		if length = 6; b[0]&hasChannel != 0 {
+			length = 14
+		}
+		if len(b) < length+2 {
+			return d.short()
+		}
+		d.etherType = binary.BigEndian.Uint16(b[length:])
+		d.take(flow.LayerCustom, length+2)
+		return d.typed()
+	case EtherTypeNSH: // RFC 8300 section 2.2
+		length = int(b[1]&0x3f) * 4
+		if follows = behindNSH(b[3]); follows == nothing || length < 8 {
+			return nothing
+		}
+	}
+	if len(b) < length {
+		return d.short()
+	}
+	d.take(flow.LayerCustom, length)
+	return follows
+}
+
+// behindNSH is what a next protocol of RFC 8300 is.
+func behindNSH(protocol byte) next {
+	switch protocol {
+	case 1:
+		return ipv4
+	case 2:
+		return ipv6
+	case 3:
+		return ethernet
+	case 5:
+		return mpls
+	}
+	return nothing
 }
 
 // mplsPayload tells what follows a label stack, which does not say so: IP by its first four bits, or a frame of a pseudowire where one

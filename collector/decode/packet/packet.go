@@ -73,6 +73,10 @@ const (
 	EtherTypeMPLSUp      = 0x8848
 	EtherTypePPPoE       = 0x8864
 	EtherTypeServiceVLAN = 0x88a8
+	EtherTypeTRILL       = 0x22f3
+	EtherTypeFabricPath  = 0x8903
+	EtherTypeMACsec      = 0x88e5
+	EtherTypeNSH         = 0x894f // the header of a chain of services (RFC 8300)
 	EtherTypeService     = 0x88e7 // the tag of a backbone service instance (IEEE 802.1Q clause 9.7), MAC-in-MAC
 )
 
@@ -313,6 +317,8 @@ func (d *dissector) byEtherType() next {
 		return d.service()
 	case EtherTypePPPoE:
 		return d.pppoe()
+	case EtherTypeTRILL, EtherTypeFabricPath, EtherTypeMACsec, EtherTypeNSH:
+		return d.fabric()
 	case EtherTypeBridging:
 		d.enter()
 		return ethernet

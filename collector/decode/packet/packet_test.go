@@ -251,6 +251,15 @@ func TestPPP(t *testing.T) {
 	}
 }
 
+// Accurate ECN has a ninth flag (RFC 9768), beside the length of the header.
+func TestTCPHasTwelveFlags(t *testing.T) {
+	b := join(ip4(1, 6, 0), tcp(1000, 80, 0))
+	binary.BigEndian.PutUint16(b[20+12:], 0x51c2)
+	if r, _ := dissect(ProtocolIPv4, b, Options{}); r.TCPFlags != 0x1c2 || r.DstPort != 80 {
+		t.Errorf("flags %#x, port %d", r.TCPFlags, r.DstPort)
+	}
+}
+
 func TestASampleThatEndsWithinALayerIsTruncated(t *testing.T) {
 	whole := join(ether(0x800), ip4(1, 6, 0), tcp(443, 5000, 0))
 	for n := 1; n < len(whole); n++ {

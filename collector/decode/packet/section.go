@@ -73,7 +73,8 @@ const minLinkLayer = 2
 func beginsAtIP(b []byte) bool {
 	if len(b) >= 14 {
 		switch etherType := binary.BigEndian.Uint16(b[12:]); etherType {
-		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService:
+		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService,
+			EtherTypeTRILL, EtherTypeFabricPath, EtherTypeMACsec, EtherTypeNSH:
 			return false
 		default:
 			if TagLength(etherType) != 0 {

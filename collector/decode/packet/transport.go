@@ -23,7 +23,7 @@ func (d *dissector) tcp() next {
 		return d.short()
 	}
 	if d.counts() {
-		d.r.TCPFlags = uint32(d.b[13])
+		d.r.TCPFlags = uint32(binary.BigEndian.Uint16(d.b[12:]) & 0x0fff) // those behind the header's length (RFC 9565 section 3)
 	}
 	// RFC 9293 section 3.1: the data offset counts 32-bit words, options included.
 	length := max(20, int(d.b[12]>>4)*4)

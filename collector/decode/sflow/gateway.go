@@ -29,6 +29,9 @@ func (d *decoder) gateway(b []byte) bool {
 // lastAS is the highest number that an AS can have (RFC 7300): agents send all ones for an unknown one.
 const lastAS = 1<<32 - 2
 
+// isAS reports whether a number can be that of an AS. 0 is none's either (RFC 7607).
+func isAS(n uint32) bool { return n != 0 && n <= lastAS }
+
 // asPath reads an extended_gateway behind its next hop, and returns what follows the communities, or, in version 2, the path. The AS path
 // comes in segments, all of which count, or, in version 2, as one list. The flow's destination is the last AS of the path, its next hop
 // the first; without a path it is the router's own.
@@ -39,7 +42,10 @@ func (d *decoder) asPath(b []byte, segmented bool) (rest []byte, ok bool) {
 	}
 	r := d.r
 	router, source := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
-	if r.SrcAS = source; source == 0 || source > lastAS {
+	if !isAS(router) {
+		router = 0
+	}
+	if r.SrcAS = source; !isAS(source) {
 		r.SrcAS = router
 	}
 	r.DstAS = router
@@ -78,8 +84,8 @@ func (d *decoder) segment(b []byte) (rest []byte, ok bool) {
 	r := d.r
 	for i := range count {
 		as := binary.BigEndian.Uint32(b[4*i:])
-		if as == 0 {
-			continue // no AS has it (RFC 7607): where nobody knows the path, agents send one of it
+		if !isAS(as) {
+			continue // where nobody knows the path, agents send one of it
 		}
 		r.DstAS = as
 		if len(r.ASPath) < flow.MaxASPath {

@@ -56,6 +56,47 @@ func TestWhatIsNoInterfaceOrVLANIsNone(t *testing.T) {
 	}
 }
 
+// RFC 7300, RFC 7607: no AS has all bits set, or none.
+func TestWhatIsNoASIsNone(t *testing.T) {
+	const none = 0xffffffff
+	for _, test := range []struct {
+		name                string
+		gateway             []uint32
+		source, destination uint32
+		path                int
+	}{
+		{"a path that nobody knows", []uint32{0, 65000, 64500, 64501, 1, 2, 1, none, 0, 100}, 64500, 65000, 0},
+		{"a path that ends with nobody", []uint32{0, 65000, 64500, 64501, 1, 2, 3, 64502, 64503, none, 0, 100}, 64500, 64503, 2},
+		{"a router that does not know its own", []uint32{0, none, none, 64501, 0, 0, 100}, 0, 0, 0},
+	} {
+		c, _, _, _ := decode(datagram(sample(frame, tagged(recordGateway, u32(test.gateway...)))), Options{})
+		if r := c.records[0]; r.SrcAS != test.source || r.DstAS != test.destination || len(r.ASPath) != test.path {
+			t.Errorf("%s: %d to %d by %v", test.name, r.SrcAS, r.DstAS, r.ASPath)
+		}
+	}
+}
+
+func TestIPv4HasNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
+	address := make([]byte, 16)
+	four := tagged(recordIPv4, u32(60, 6, 0xc000020a, 0xc6336414, 1, 2, 0, 0))
+	six := tagged(recordIPv6, u32(60, 6), address, address, u32(1, 2, 0, 0))
+	routed := tagged(recordRouter, u32(1, 0xc6336414, 33, 32))
+	for _, test := range []struct {
+		name    string
+		sample  []byte
+		srcMask uint32
+	}{
+		{"IPv4, the router's record behind", sample(four, routed), 0},
+		{"IPv4, the router's record before", sample(routed, four), 0},
+		{"IPv6", sample(six, routed), 33},
+	} {
+		c, _, _, _ := decode(datagram(test.sample), Options{})
+		if r := c.records[0]; r.SrcNet != test.srcMask || r.DstNet != 32 {
+			t.Errorf("%s: prefixes of %d and %d bits", test.name, r.SrcNet, r.DstNet)
+		}
+	}
+}
+
 func TestWhatSaysNothingOfAPacketIsNoFlow(t *testing.T) {
 	operation := tagged(2202, text("shop"), text("pay"), text(""), text("OK"), u32(0, 100, 0, 200, 5000, 0))
 	socket := tagged(recordSocketIPv4, u32(6, 0xc6336414, 0xc000020a, 443, 50000))
