@@ -68,7 +68,7 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "collector",
 		Short: "Collect NetFlow, IPFIX and sFlow",
-		Long: `collector receives NetFlow v1, v5, v7, v8 and v9, IPFIX and sFlow v2, v4 and v5 over UDP, decodes them and publishes the flows
+		Long: `collector receives NetFlow v1 and v5 to v9, IPFIX and sFlow v2, v4 and v5 over UDP, decodes them and publishes the flows
 on NATS JetStream. Collectors of a fleet share templates and sampling rates through a JetStream key-value bucket, so that
 any of them decodes any exporter, also right after a restart.`,
 		Version:       observe.Version(),

@@ -25,7 +25,7 @@ var noSender = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 // isPayload reports whether a file with these first four bytes begins with an export: a version of NetFlow or IPFIX, or one of sFlow.
 func isPayload(first [4]byte) bool {
 	switch version := binary.BigEndian.Uint16(first[:]); version {
-	case 1, 5, 7, 8, 9, 10:
+	case 1, 5, 6, 7, 8, 9, 10:
 		return true
 	case 0:
 		sflow := binary.BigEndian.Uint16(first[2:])
@@ -34,7 +34,7 @@ func isPayload(first [4]byte) bool {
 	return false
 }
 
-// payloads reads a file of exports: messages of IPFIX and packets of NetFlow v5 and v7 until there is none, or the payload of one datagram
+// payloads reads a file of exports: messages of IPFIX and packets of NetFlow v5 to v7 until there is none, or the payload of one datagram
 // of another version, which does not say where it ends.
 type payloads struct {
 	in     *bufio.Reader
@@ -83,7 +83,7 @@ func length(head []byte) int {
 		if n >= 16 { // its header (RFC 7011 section 3.1); less contradicts it
 			return n
 		}
-	case 5, 7:
+	case 5, 6, 7:
 		if n = header + recordLengths[version]*n; n <= maxExport {
 			return n
 		}
@@ -92,7 +92,7 @@ func length(head []byte) int {
 }
 
 // recordLengths are those of the versions of NetFlow whose header says how many records follow (Cisco's "NetFlow Export Datagram Format").
-var recordLengths = map[uint16]int{5: 48, 7: 52}
+var recordLengths = map[uint16]int{5: 48, 6: 52, 7: 52}
 
 // clockSet is when there was no NetFlow yet, in seconds since 1970: a header that shows less is of a clock that was never set.
 const clockSet = 757_382_400

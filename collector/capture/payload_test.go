@@ -56,6 +56,7 @@ func TestExportsWithoutFramesAreRead(t *testing.T) {
 		{"a message whose length cannot be, to the end", join(be16(10, 3, exportedAt>>16, exportedAt&0xffff), make([]byte, 56)), []int{64}, ""},
 		{"two packets of NetFlow v5", join(netflow(5, 2, 96), netflow(5, 1, 48)), []int{120, 72}, ""},
 		{"one of NetFlow v7", netflow(7, 2, 104), []int{128}, ""},
+		{"two of NetFlow v6", join(netflow(6, 2, 104), netflow(6, 1, 52)), []int{128, 76}, ""},
 		{"a packet of NetFlow v5 whose count cannot be", netflow(5, 60_000, 48), []int{72}, ""},
 		{"a packet of NetFlow v9, which does not tell its length", netflow(9, 2, 333), []int{357}, ""},
 		{"NetFlow v9 of a clock that is not set", join(be16(9, 1, 0, 0, 0, 9), make([]byte, 8)), []int{20}, ""},

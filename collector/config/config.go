@@ -33,7 +33,7 @@ type Protocol string
 // The protocols of a listener. Auto tells them apart by their version field.
 const (
 	ProtocolAuto    Protocol = "Auto"
-	ProtocolNetFlow Protocol = "NetFlow" // versions 1, 5, 7 and 9
+	ProtocolNetFlow Protocol = "NetFlow" // versions 1 and 5 to 9
 	ProtocolIPFIX   Protocol = "IPFIX"
 	ProtocolSFlow   Protocol = "SFlow"
 )

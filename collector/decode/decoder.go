@@ -55,6 +55,7 @@ const (
 	Unknown Protocol = iota
 	NetFlow1
 	NetFlow5
+	NetFlow6
 	NetFlow7
 	NetFlow8
 	NetFlow9
@@ -77,6 +78,8 @@ func Detect(b []byte) Protocol {
 		return NetFlow1
 	case 5:
 		return NetFlow5
+	case 6:
+		return NetFlow6
 	case 7:
 		return NetFlow7
 	case 8:
@@ -93,7 +96,7 @@ func Detect(b []byte) Protocol {
 func accepts(want config.Protocol, p Protocol) bool {
 	switch want {
 	case config.ProtocolNetFlow:
-		return p == NetFlow1 || p == NetFlow5 || p == NetFlow7 || p == NetFlow8 || p == NetFlow9
+		return p == NetFlow1 || p == NetFlow5 || p == NetFlow6 || p == NetFlow7 || p == NetFlow8 || p == NetFlow9
 	case config.ProtocolIPFIX:
 		return p == IPFIX
 	case config.ProtocolSFlow:
@@ -292,6 +295,8 @@ func protocolOf(version template.Version) Protocol {
 		return NetFlow1
 	case 5:
 		return NetFlow5
+	case 6:
+		return NetFlow6
 	case 7:
 		return NetFlow7
 	case 8:

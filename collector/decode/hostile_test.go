@@ -85,7 +85,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"v5 datagram with more records than its header says", [][]byte{append(append(u16(5, 1), make([]byte, 20+48)...), 1)}, 1,
 			ledger.DatagramsTrailing},
 		{"message shorter than its header", [][]byte{append(u16(10, 3), make([]byte, 12)...)}, 0, ledger.RefusedHeader},
-		{"unknown version", [][]byte{append(u16(6), make([]byte, 12)...)}, 0, ledger.RefusedVersion},
+		{"unknown version", [][]byte{append(u16(4), make([]byte, 12)...)}, 0, ledger.RefusedVersion},
 		{"empty", [][]byte{{}}, 0, ledger.RefusedTooShort},
 		{"expanded sample of 80 bytes that announces billions", [][]byte{append(append(
 			u32(5, 1, 0x01020304, 0, 1, 1, 1, 3, 80, 1, 0, 3, 1, 1, 0, 0, 5, 0, 6, 0xffffffff),

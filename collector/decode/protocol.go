@@ -9,6 +9,8 @@ func (p Protocol) String() string {
 		return "netflow1"
 	case NetFlow5:
 		return "netflow5"
+	case NetFlow6:
+		return "netflow6"
 	case NetFlow7:
 		return "netflow7"
 	case NetFlow8:
@@ -23,7 +25,7 @@ func (p Protocol) String() string {
 	return "unknown"
 }
 
-// SubjectToken is the last token of the subject that records of a type are published on; NetFlow v1, v7 and v8 go with v5,
+// SubjectToken is the last token of the subject that records of a type are published on; NetFlow v1, v6, v7 and v8 go with v5,
 // whose type they have.
 func SubjectToken(t flow.Type) string {
 	switch t {

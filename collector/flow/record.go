@@ -7,7 +7,7 @@ package flow
 // Type is the protocol a record came in, numbered as flowpb.FlowMessage_FlowType.
 type Type uint8
 
-// The types. NetFlow v1, v7 and v8 are reported as v5, sFlow 2 and 4 as sFlow 5: FlowMessage has no others.
+// The types. NetFlow v1, v6, v7 and v8 are reported as v5, sFlow 2 and 4 as sFlow 5: FlowMessage has no others.
 const (
 	TypeUnknown   Type = 0
 	TypeSFlow5    Type = 1

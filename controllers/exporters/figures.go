@@ -52,7 +52,7 @@ type Figures struct {
 }
 
 // protocols are the words that collectors have for them (decode.Protocol).
-var protocols = []string{"netflow1", "netflow5", "netflow7", "netflow8", "netflow9", "ipfix", "sflow", "unknown"}
+var protocols = []string{"netflow1", "netflow5", "netflow6", "netflow7", "netflow8", "netflow9", "ipfix", "sflow", "unknown"}
 
 // protocol is the word for what a collector says; "unknown" for what no collector of this version does.
 func protocol(said string) string {

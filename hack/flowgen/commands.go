@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -38,7 +39,7 @@ type sendFlags struct {
 
 func (f *sendFlags) add(command *cobra.Command) {
 	flags, s := command.Flags(), &f.settings
-	flags.StringVar(&f.target, "target", "127.0.0.1", "address of the collectors")
+	flags.StringVar(&f.target, "target", "127.0.0.1", "address or name of the collectors")
 	flags.StringVar(&f.source, "source", "", "address of the first exporter; the others have those that follow (default: one address, different ports)")
 	flags.StringSliceVar(&f.protocols, "protocols", []string{"v5", "v9", "ipfix", "sflow"}, "what exporters speak, in turns")
 	flags.Uint16Var(&f.netflow, "netflow-port", 2055, "port for v5 and v9")
@@ -63,10 +64,23 @@ func (f *sendFlags) add(command *cobra.Command) {
 	flags.StringVar(&f.manifest, "manifest", "", "file for what was sent, as JSON")
 }
 
+// resolve returns an address, or the first one that a name has: some clouds give load balancers a name.
+func resolve(target string) (netip.Addr, error) {
+	address, err := netip.ParseAddr(target)
+	if err == nil || target == "" {
+		return address, err
+	}
+	found, err := net.ResolveUDPAddr("udp", net.JoinHostPort(target, "0"))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return found.AddrPort().Addr().Unmap(), nil
+}
+
 func (f *sendFlags) parse() (traffic.Settings, error) {
 	s := f.settings
 	var err error
-	if s.Target, err = netip.ParseAddr(f.target); err != nil {
+	if s.Target, err = resolve(f.target); err != nil {
 		return s, fmt.Errorf("--target: %w", err)
 	}
 	if f.source != "" {

@@ -250,3 +250,15 @@ func TestInterruptEndsSendingWithWhatWasSent(t *testing.T) {
 		t.Errorf("%d sent, %v", manifest.Datagrams(), err)
 	}
 }
+
+// The address of a fleet is a name where a cloud's load balancer gives one.
+func TestATargetIsAnAddressOrAName(t *testing.T) {
+	for target, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::1", "localhost": "127.0.0.1"} {
+		if got, err := resolve(target); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v, want %s", target, got, err, want)
+		}
+	}
+	if got, err := resolve(""); err == nil {
+		t.Errorf("nobody named: %v", got)
+	}
+}

@@ -1,4 +1,4 @@
-// Package netflow decodes NetFlow v1, v5, v7 and v9 and IPFIX into flow records.
+// Package netflow decodes NetFlow v1, v5 to v9 and IPFIX into flow records.
 //
 // Templates are compiled once into plans; records of a set are then read field by field into one reused flow.Record.
 // A Decoder belongs to one goroutine. What exporters taught is shared through a template.Store, which a Decoder asks only
@@ -141,7 +141,7 @@ func (d *Decoder) Configure(settings *Settings) {
 // To hands records to another sink. Naming adds to a book what names the sink gave since it was last called; nil where it gives none.
 func (d *Decoder) To(sink Sink, naming func(*ledger.Naming)) { d.sink, d.naming = sink, naming }
 
-// Decode decodes a datagram whose first two bytes are version 1, 5, 7, 8, 9 or 10. It counts one of the datagram counters
+// Decode decodes a datagram whose first two bytes are version 1 or 5 to 10. It counts one of the datagram counters
 // (decoded or refused) and returns the refusal, or DatagramsDecoded.
 func (d *Decoder) Decode(in Datagram) ledger.Counter {
 	d.now, d.tag = in.Moment(), in.Tag

@@ -25,6 +25,9 @@ func legacyLayout(version uint16) (layout, bool) {
 	case 5:
 		return layout{headerLength: 24, recordLength: 48, tcpFlags: 37, protocol: 38, tos: 39, asNumbers: 40, masks: 44,
 			hasSequence: true}, true
+	case 6: // as version 5, and four more bytes about encapsulations
+		return layout{headerLength: 24, recordLength: 52, tcpFlags: 37, protocol: 38, tos: 39, asNumbers: 40, masks: 44,
+			hasSequence: true}, true
 	case 7:
 		return layout{headerLength: 24, recordLength: 52, tcpFlags: 37, protocol: 38, tos: 39, asNumbers: 40, masks: 44,
 			hasSequence: true}, true
@@ -35,7 +38,7 @@ func legacyLayout(version uint16) (layout, bool) {
 // longRecord1 is the length of NetFlow v1's records with four more reserved bytes at their end, as some exporters send them.
 const longRecord1 = 52
 
-// decodeLegacy decodes NetFlow v1, v5 and v7. Records that the header promises but the datagram does not carry are not
+// decodeLegacy decodes NetFlow v1 and v5 to v7. Records that the header promises but the datagram does not carry are not
 // made up: the datagram counts as truncated.
 func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	b := in.Payload
@@ -54,14 +57,14 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	if l.hasSequence {
 		sequence = binary.BigEndian.Uint32(b[16:])
 	}
-	if version == 5 {
+	if version == 5 || version == 6 {
 		engine = uint32(binary.BigEndian.Uint16(b[20:]))
 	}
 	c := legacyClock(in)
 	s := d.session(template.Version(version), in.Source, engine)
 	s.skew = c.skew(in.Received)
 	rate, source := s.rates.override, RateConfigured
-	if rate == 0 && version == 5 {
+	if rate == 0 && (version == 5 || version == 6) {
 		rate, source = uint64(binary.BigEndian.Uint16(b[22:])&0x3fff), RateRecord // the two bits above are the sampling mode
 	}
 	if rate == 0 {

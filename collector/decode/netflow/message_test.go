@@ -490,6 +490,24 @@ func TestNetFlow1And7(t *testing.T) {
 	}
 }
 
+// Records of version 6 are those of version 5 with four more bytes, behind the same header.
+func TestNetFlow6(t *testing.T) {
+	record := join(ip4, u32(0xc6336414), u32(0), u16(1, 2), u32(10, 600, uptime9-10_000, uptime9-5000), u16(1024, 443),
+		[]byte{0, 0x1b, 6, 0xb8}, u16(64500, 64501), []byte{24, 16, 1, 1}, ip4)
+	s := newStation(t)
+	s.send(exporterPort, time.Hour, join(u16(6, 2), u32(uptime9, exported, 0, 1), []byte{1, 2}, u16(1<<14|100), record, record))
+	if len(s.records) != 2 || s.counts[ledger.DatagramsTrailing] != 0 {
+		t.Fatalf("%d records; %v", len(s.records), s.problems)
+	}
+	for _, r := range s.records {
+		if r.Type != flow.TypeNetFlowV5 || r.DstAddr.Addr().String() != "198.51.100.20" || r.Packets != 10 || r.Bytes != 600 || r.DstPort != 443 ||
+			r.TCPFlags != 0x1b || r.IPTOS != 0xb8 || r.DstAS != 64501 || r.DstNet != 16 || r.SamplingRate != 100 ||
+			r.TimeFlowEndNs != (exported-5)*second {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 func TestOtherCountersStandInForDeltaCounts(t *testing.T) {
 	for _, test := range []struct {
 		name           string

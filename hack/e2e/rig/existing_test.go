@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/controllertest"
+	"github.com/flowfleet/flowfleet/hack/binaries/build"
 )
 
 func TestMain(m *testing.M) { os.Exit(controllertest.Run(m)) }
@@ -281,5 +283,40 @@ func TestAKubeconfigThatIsNotThereIsNoCluster(t *testing.T) {
 		if _, err := newExisting(&Rig{}); (err != nil) != refused {
 			t.Errorf("%s: %v", kubeconfig, err)
 		}
+	}
+}
+
+// A cluster without a load balancer, or with one that this machine does not reach, is told for what it is before a fleet is waited for.
+func TestALoadBalancerThatIsNotThereOrNotReachedIsNamed(t *testing.T) {
+	server := controllertest.Start(t)
+	c := server.Client(t)
+	namespace := server.Namespace(t)
+	r := &Rig{options: Options{Cluster: Existing, Namespaces: Namespaces{NATS: namespace}}, kubeconfig: server.Kubeconfig()}
+	builder, err := build.New(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.programs, err = builder.Build(t.Context(), "kubectl"); err != nil {
+		t.Fatal(err)
+	}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "nats", Namespace: namespace},
+		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 4222}}}}
+	if err := c.Create(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.reachesNATS(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "no load balancer has given an address") {
+		t.Errorf("without one: %v", err)
+	}
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "localhost"}}
+	if err := c.Status().Update(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	if address, err := r.address(t.Context(), namespace, "nats"); err != nil || address != "localhost" {
+		t.Errorf("one that gives names: %q, %v", address, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := r.reachesNATS(ended, 0); err == nil || strings.Contains(err.Error(), "needs a load balancer") {
+		t.Errorf("who interrupts hears of a load balancer: %v", err)
 	}
 }

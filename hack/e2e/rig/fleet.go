@@ -90,11 +90,16 @@ func (r *Rig) Address(ctx context.Context, f Fleet) (string, error) {
 }
 
 func (r *Rig) address(ctx context.Context, namespace, service string) (string, error) {
-	out, err := r.Kubectl(ctx, "--namespace", namespace, "get", "service", service, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
-	if err == nil && out == "" {
-		err = fmt.Errorf("service %s/%s has no address", namespace, service)
+	out, err := r.Kubectl(ctx, "--namespace", namespace, "get", "service", service, "-o",
+		"jsonpath={.status.loadBalancer.ingress[0].ip} {.status.loadBalancer.ingress[0].hostname}")
+	if err != nil {
+		return "", err
 	}
-	return out, err
+	given := strings.Fields(out) // some clouds give a name instead
+	if len(given) == 0 {
+		return "", fmt.Errorf("no load balancer has given an address to the Service %s/%s", namespace, service)
+	}
+	return given[0], nil
 }
 
 // Ready waits until the fleet is, and its collectors all have the present spec.

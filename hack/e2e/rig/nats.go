@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -28,6 +30,31 @@ func manifestOfNATS(image, namespace string, ownNodes bool) string {
 func (r *Rig) NATSReady(ctx context.Context) error {
 	_, err := r.Kubectl(ctx, "--namespace", r.Namespaces().NATS, "rollout", "status", "statefulset/nats", "--timeout=5m")
 	return r.explained(ctx, err, r.Namespaces().NATS)
+}
+
+// reachesNATS waits until this machine reaches NATS by the address that a load balancer gives: without that the flows that arrive are not seen.
+func (r *Rig) reachesNATS(ctx context.Context, limit time.Duration) error {
+	r.Say("waiting until this machine reaches NATS by the address of a load balancer")
+	err := Await(ctx, limit, func() error {
+		server, err := r.address(ctx, r.Namespaces().NATS, "nats")
+		if err != nil {
+			return err
+		}
+		return dial(ctx, net.JoinHostPort(server, "4222"))
+	})
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("that cluster needs a load balancer (a cloud's, or MetalLB) whose addresses this machine reaches: %w", err)
+	}
+	return err
+}
+
+// dial reports whether somebody listens.
+func dial(ctx context.Context, address string) error {
+	connection, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", address)
+	if err == nil {
+		_ = connection.Close()
+	}
+	return err
 }
 
 var forwarded = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)

@@ -266,7 +266,10 @@ func (r *Rig) install(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.NATSReady(ctx)
+	if err := r.NATSReady(ctx); err != nil || r.OwnsNodes() {
+		return err
+	}
+	return r.reachesNATS(ctx, 3*time.Minute)
 }
 
 // InstallOperator installs the chart, or brings what is installed up to date; values such as sinks.enabled=true go beside the rig's own.
