@@ -122,8 +122,12 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"akvorado #841", "Huawei's interval stands in the record", true, []uint16{8, 4, 34, 4}, join(ip4, u32(1000)), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
 		{"akvorado #1189", "Nokia takes one and leaves 499 (RFC 5477 section 8.2)", false, []uint16{305, 4, 306, 4}, u32(1, 499),
 			func(r *flow.Record) bool { return r.SamplingRate == 500 }},
+		{"RFC 7014 section 5.2", "one packet of ten, and of such flows one of four", false, []uint16{305, 4, 306, 4, 396, 4, 397, 4}, u32(1, 9, 1, 3),
+			func(r *flow.Record) bool { return r.SamplingRate == 40 }},
+		{"RFC 7014 section 8", "one packet of a hundred, and flows by their properties", false, []uint16{34, 4, 390, 2}, append(u32(100), u16(5)...),
+			func(r *flow.Record) bool { return r.SamplingRate == 100 }},
 		{"RFC 7014 section 5.2", "one flow is taken and 99 are left", false, []uint16{396, 4, 397, 4}, u32(1, 99), func(r *flow.Record) bool { return r.SamplingRate == 100 }},
-		{"RFC 7014 section 5.2", "flows of two milliseconds are taken, of eight left", false, []uint16{398, 8, 399, 8}, u64(2, 8), func(r *flow.Record) bool { return r.SamplingRate == 5 }},
+		{"RFC 7014 section 5.2", "flows of two microseconds are taken, of eight left", false, []uint16{398, 8, 399, 8}, u64(2, 8), func(r *flow.Record) bool { return r.SamplingRate == 5 }},
 		{"ntop/nProbe #152", "NetFlow-Lite sends frames, padded", true, []uint16{104, uint16(len(frame) + 20)}, join(frame, make([]byte, 20)), func(r *flow.Record) bool {
 			return r.DstPort == 443 && r.VLANID == 100 && r.Packets == 1 && r.Bytes == uint64(22+60)
 		}},

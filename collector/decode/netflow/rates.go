@@ -152,12 +152,13 @@ func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
 		}
 	}
 	// 302 took the place of 48 (IANA, samplerId): routers may name with the one what they describe with the other.
-	if !found.hasSelector {
+	// Number 0 is no sampler's: such a flow was not sampled.
+	if !found.hasSelector && found.samplerID != 0 {
 		if rate, ok := d.rateOf(s, announced.Selector, found.samplerID); ok {
 			return rate, RateAnnounced
 		}
 	}
-	if !found.hasSampler {
+	if !found.hasSampler && found.selectorID != 0 {
 		if rate, ok := d.rateOf(s, announced.Sampler, found.selectorID); ok {
 			return rate, RateAnnounced
 		}

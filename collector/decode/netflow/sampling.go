@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"math/bits"
 )
 
 // sampling gathers the elements that make up a sampling rate, from an options record or a flow record.
@@ -20,12 +21,13 @@ type sampling struct {
 	probability    float64
 	output         hashRange // 329, 330: what values the hash function can have
 	selected       hashRange // 331, 332: with which of them a packet is taken; these may repeat
-	algorithm      uint64    // 304, 390: which of these count
+	algorithm      uint64    // 304: which of these count
 	// Of the same kinds, but of flows, not of packets (RFC 7014 section 8).
 	flowInterval, flowSpace         uint64 // 396, 397
 	hasFlowSpace                    bool
-	flowTimeInterval, flowTimeSpace uint64 // 398, 399, in milliseconds
+	flowTimeInterval, flowTimeSpace uint64 // 398, 399, in microseconds
 	hasFlowTimeSpace                bool
+	flowAlgorithm                   uint64 // 390: which of these count, with the numbers of 304; where that is not there, of 309 to 311, too
 
 	samplerID   uint64
 	selectorID  uint64
@@ -72,8 +74,8 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		s.hash(id).end(n)
 	case 304:
 		s.algorithm = n
-	case 390: // the numbers of 304 (RFC 7014 section 8)
-		s.algorithm = cmp.Or(s.algorithm, n)
+	case 390:
+		s.flowAlgorithm = n
 	case 396:
 		s.flowInterval = n
 	case 397:
@@ -140,27 +142,43 @@ const (
 	flowState       = 9
 )
 
-// rate is how many packets one sampled packet stands for, 0 where the elements do not say. Those of the algorithm that is in use count
-// before others, with which a template has room for another algorithm.
+// rate is how many packets one sampled packet stands for, 0 where the elements do not say. Where flows are selected, too, it is how many
+// packets one of those stands for that are counted in a selected flow: what such a flow counts is to be multiplied by both.
 func (s *sampling) rate() uint64 {
-	if !s.said {
-		return 0 // most records have no more than the number of a sampler
-	}
-	if s.algorithm == propertyMatch || s.algorithm == flowState {
+	if !s.said || chosen(s.algorithm) { // most records have no more than the number of a sampler
 		return 0
 	}
-	for _, algorithm := range [...]uint64{s.algorithm, randomOutOf, probabilistic, systematicCount, systematicTime, hashBOB} {
+	packets, flows := s.packetRate(), s.flowRate()
+	if packets == 0 || flows == 0 {
+		return packets + flows
+	}
+	if overflow, both := bits.Mul64(packets, flows); overflow == 0 {
+		return both
+	}
+	return math.MaxUint64
+}
+
+func chosen(algorithm uint64) bool { return algorithm == propertyMatch || algorithm == flowState }
+
+// packetRate has those of the algorithm that is in use count before others, with which a template has room for another algorithm.
+func (s *sampling) packetRate() uint64 {
+	for _, algorithm := range [...]uint64{cmp.Or(s.algorithm, s.flowAlgorithm), randomOutOf, probabilistic, systematicCount, systematicTime, hashBOB} {
+		ofFlows := s.algorithm == 0 && (algorithm == randomOutOf || algorithm == probabilistic)
+		if ofFlows && chosen(s.flowAlgorithm) {
+			continue
+		}
 		if rate := s.rateOf(algorithm); rate != 0 {
 			return rate
 		}
 	}
-	return cmp.Or(s.interval, s.flowRate())
+	return s.interval
 }
 
-// flowRate is how many flows one selected flow stands for (RFC 7014 section 5.2), 0 where the elements do not say: what such a flow counts
-// is to be multiplied just as what sampled packets come to.
+// flowRate is how many flows one selected flow stands for (RFC 7014 section 5.2), 0 where the elements do not say.
 func (s *sampling) flowRate() uint64 {
 	switch {
+	case chosen(s.flowAlgorithm):
+		return 0
 	case s.flowInterval > 0 && s.hasFlowSpace:
 		return ratio(s.flowInterval+s.flowSpace, s.flowInterval)
 	case s.flowTimeInterval > 0 && s.hasFlowTimeSpace:

@@ -69,17 +69,13 @@ func DissectSection(r *flow.Record, s Section, offset uint64, b []byte, o Option
 const minLinkLayer = 2
 
 // beginsAtIP reports whether b, which should be an Ethernet frame, is an IP packet without one: some exporters leave the link layer
-// out. The EtherType decides where it is one that is read here.
+// out. Usual EtherTypes decide. Where a packet has its source address, a rare one is some network's: a header that fits is an IP packet's.
 func beginsAtIP(b []byte) bool {
 	if len(b) >= 14 {
-		switch etherType := binary.BigEndian.Uint16(b[12:]); etherType {
+		switch binary.BigEndian.Uint16(b[12:]) {
 		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService,
-			EtherTypeTRILL, EtherTypeFabricPath, EtherTypeMACsec, EtherTypeNSH:
+			EtherTypeVLAN, EtherTypeServiceVLAN, etherTypeOldQinQ, etherTypeOldQinQ + 0x100, etherTypeOldQinQ + 0x200:
 			return false
-		default:
-			if TagLength(etherType) != 0 {
-				return false
-			}
 		}
 	}
 	return fitsIP(b)

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -10,6 +11,11 @@ func TestSectionsBeginWhereTheirElementSays(t *testing.T) {
 	ip := join(ip4(1, 6, 0), tcp(443, 5000, 0))
 	full6 := ip6(1, 6)
 	full6[5] = 20
+	from := func(a, b byte) []byte { // a packet from a network whose number is an EtherType, where a frame would have one
+		packet := slices.Clone(ip)
+		packet[12], packet[13] = a, b
+		return packet
+	}
 	label := []byte{0x03, 0xe8, 0x11, 64} // 16001, the last one
 	for _, test := range []struct {
 		name    string
@@ -23,6 +29,8 @@ func TestSectionsBeginWhereTheirElementSays(t *testing.T) {
 		{"frame", SectionFrame, 0, join(ether(0x800), ip), Complete, "10.0.0.1", 0},
 		{"frame without its link layer", SectionFrame, 0, ip, Complete, "10.0.0.1", 0},
 		{"frame without its link layer, IPv6", SectionFrame, 0, join(full6, tcp(443, 5000, 0)), Complete, "2000::1", 0},
+		{"frame without its link layer, from the network that is TRILL's number", SectionFrame, 0, from(0x22, 0xf3), Complete, "34.243.0.1", 0},
+		{"frame without its link layer, from the network that is VN-Tag's number", SectionFrame, 0, from(0x89, 0x26), Complete, "137.38.0.1", 0},
 		{"frame from its IP header on", SectionFrame, 14, ip, Complete, "10.0.0.1", 0},
 		{"frame from behind its tag on", SectionFrame, 18, ip, Complete, "10.0.0.1", 0},
 		{"frame from the middle of its IP header on", SectionFrame, 20, ip[6:], Unsupported, "invalid IP", 0},
