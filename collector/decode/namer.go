@@ -194,7 +194,7 @@ func (n *namer) append(list []*flow.Text, w *word, name, description flow.Name) 
 	return list
 }
 
-// give adds what was counted since it was last called to a book, and keeps it for report.
+// give adds to a book what was counted since the last call, and keeps it for report.
 func (n *namer) give(book *ledger.Naming) {
 	book.Add(&n.naming)
 	n.coverage.Add(&n.naming)
@@ -217,11 +217,13 @@ func (n *namer) report() {
 		return
 	}
 	var c names.Coverage
-	for t, of := range map[names.Table]ledger.Named{names.Interfaces: n.coverage.Interfaces, names.Applications: n.coverage.Applications,
-		names.VRFs: n.coverage.VRFs, names.Samplers: n.coverage.Samplers, names.Domains: n.coverage.Domains,
-		names.Exporters: n.coverage.Exporters} {
-		c.Named[t], c.Unnamed[t] = of.Named, of.Unnamed
-	}
+	add := func(t names.Table, of ledger.Named) { c.Named[t], c.Unnamed[t] = of.Named, of.Unnamed }
+	add(names.Interfaces, n.coverage.Interfaces)
+	add(names.Applications, n.coverage.Applications)
+	add(names.VRFs, n.coverage.VRFs)
+	add(names.Samplers, n.coverage.Samplers)
+	add(names.Domains, n.coverage.Domains)
+	add(names.Exporters, n.coverage.Exporters)
 	n.store.Cover(&c)
 	n.coverage = ledger.Naming{}
 }

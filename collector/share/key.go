@@ -150,7 +150,7 @@ func DecodeKey(s string) (template.Key, error) {
 	}
 	var room [mostOfKey]byte
 	if written := appendKey(room[:0], k); string(written) != s {
-		return template.Key{}, fmt.Errorf("%w: %q is not written as %q", ErrKey, s, written)
+		return template.Key{}, fmt.Errorf("%w: %q is not written as %q", ErrKey, s, string(written)) // a copy: written stays on the stack
 	}
 	return k, nil
 }

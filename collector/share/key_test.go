@@ -165,6 +165,18 @@ func TestValuesOfANewerSchemaAreToldApart(t *testing.T) {
 	}
 }
 
+func TestAKeyIsDecodedInThreeAllocations(t *testing.T) {
+	const key = "t2.ipfix.2001-db8--1.7.2055.256-4d2"
+	// Its parts, its address in the notation of package netip, and nothing to compare it with.
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := DecodeKey(key); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 3 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // A new collector decodes the key of all that the bucket has, and a listing encodes it.
 func BenchmarkKey(b *testing.B) {
 	k := template.Key{Scope: template.Scope{Version: template.IPFIX, Exporter: netip.MustParseAddr("2001:db8::1"), Domain: 7}, Port: 2055, ID: 256, Layout: 1234}

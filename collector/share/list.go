@@ -37,7 +37,7 @@ func List(ctx context.Context, kv jetstream.KeyValue, pattern string, patience t
 	defer giveUp(nil)
 	silent := time.AfterFunc(patience, func() { giveUp(fmt.Errorf("no answer for %s: %w", patience, context.DeadlineExceeded)) })
 	defer silent.Stop()
-	watcher, err := kv.Watch(ctx, pattern, jetstream.IgnoreDeletes())
+	watcher, err := kv.Watch(ctx, pattern) // with what was deleted: it shows that the server answers
 	if err != nil {
 		return nil, fmt.Errorf("listing the bucket: %w", cmp.Or(context.Cause(ctx), err))
 	}
@@ -57,6 +57,9 @@ func List(ctx context.Context, kv jetstream.KeyValue, pattern string, patience t
 			}
 			if found == nil {
 				return out, nil
+			}
+			if found.Operation() != jetstream.KeyValuePut {
+				continue
 			}
 			e := Entry{Name: found.Key(), Revision: found.Revision(), Written: found.Created()}
 			var keyErr, valueErr error

@@ -55,7 +55,7 @@ func (f *sendFlags) add(command *cobra.Command) {
 	flags.DurationVar(&s.Redefine, "redefine", 0, "how often templates change under their id; 0: never")
 	flags.BoolVar(&s.Options, "options", true, "tell the sampling rate in options")
 	flags.StringVar((*string)(&s.Names), "names", string(traffic.NamesNone), "names of interfaces: none, send (in options, as often as templates), or known (a former run sent them)")
-	flags.IntVar(&s.Troubles.Skip, "skip", 0, "number each so-manieth datagram and do not send it; 0: none")
+	flags.IntVar(&s.Troubles.Skip, "skip", 0, "number every Nth datagram, but do not send it; 0: none")
 	flags.BoolVar(&s.Troubles.Untaught, "untaught", false, "send no templates")
 	flags.DurationVar(&s.Troubles.Ahead, "ahead", 0, "how far the exporters' clocks are ahead")
 	flags.DurationVar(&s.Troubles.Reboot, "reboot", 0, "after how long exporters boot anew, once; 0: never")

@@ -85,7 +85,7 @@ type Decoder struct {
 	sink     Sink
 	// volume of the records that were handed over and are not counted yet.
 	volume ledger.Volume
-	// naming adds what the sink counted of names since it was last called to a book; nil where flows carry none.
+	// naming adds to a book what the sink counted of names since the last call; nil where flows carry none.
 	naming func(*ledger.Naming)
 	// report is told of what could not be decoded; nil where nobody asks.
 	report func(Problem)
@@ -138,7 +138,7 @@ func (d *Decoder) Configure(settings *Settings) {
 	d.held.shrink(d, settings.HeldBytes)
 }
 
-// To hands records to another sink. Naming adds to a book what names the sink gave since it was last called; nil where it gives none.
+// To hands records to another sink. naming adds to a book what names the sink gave since the last call; nil where it gives none.
 func (d *Decoder) To(sink Sink, naming func(*ledger.Naming)) { d.sink, d.naming = sink, naming }
 
 // Decode decodes a datagram whose first two bytes are version 1 or 5 to 10. It counts one of the datagram counters

@@ -4,7 +4,7 @@ import "time"
 
 // Troubles are what is wrong with the exporters of a run. What is read of theirs may differ from what the Manifest expects.
 type Troubles struct {
-	Skip     int           // each so-manieth datagram with records is numbered and not sent, as if it were lost; 0: none
+	Skip     int           // every so many datagrams with records, one is numbered and not sent, as if it were lost; 0: none
 	Untaught bool          // v9 and IPFIX send no templates
 	Ahead    time.Duration // how far their clocks are ahead
 	Reboot   time.Duration // after how long they boot anew, once: sequence numbers and uptime begin again; 0: never
