@@ -286,6 +286,16 @@ func TestNothingIsMadeInNATSWithoutTheSecretsOfTheSpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	left(`the key "token" of Secret "nats" is empty`)
+	// What each FlowCollector keeps of a Secret is memory of all tenants' operator.
+	change(w, secret, func(s *corev1.Secret) {
+		s.StringData = map[string]string{"token": strings.Repeat("x", mostOther+1<<10), "ca.crt": strings.Repeat("x", mostCA+1<<10)}
+	})
+	left(`spec.nats.token: the key "token" of Secret "nats" has 65 KiB, more than 64`)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.NATS.TLS = &v1alpha1.TLS{CA: &v1alpha1.SecretKey{Name: "nats", Key: "ca.crt"}}
+	})
+	left(`spec.nats.tls.ca: the key "ca.crt" of Secret "nats" has 513 KiB, more than 512`)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.NATS.TLS = nil })
 	change(w, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"token": "any"} })
 	w.lookNow(operator, fc)
 	w.expect(fc, v1alpha1.ConditionTemplateStoreReady, metav1.ConditionTrue, judge.ReasonReady)

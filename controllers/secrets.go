@@ -120,6 +120,13 @@ func (s *servers) readEnvironment(fc *v1alpha1.FlowCollector, reader *secretRead
 	return nil
 }
 
+// What of a Secret may be kept of each FlowCollector: with the MiB that a Secret may have, 100 FlowCollectors would take a GiB of the operator,
+// and a good part of its time. The bundle of a public list of authorities has a quarter of mostCA.
+const (
+	mostCA    = 1 << 19
+	mostOther = 1 << 16
+)
+
 // secretReader reads each Secret once.
 type secretReader struct {
 	ctx               context.Context
@@ -162,7 +169,7 @@ func (r *secretReader) look(name string) (secret *corev1.Secret, readable bool) 
 }
 
 // value of a key; what is missing is noted with where the spec names it.
-func (r *secretReader) value(path, name, key string) []byte {
+func (r *secretReader) value(path, name, key string, most int) []byte {
 	secret := r.get(name)
 	if r.forbidden || r.err != nil {
 		return nil
@@ -172,6 +179,10 @@ func (r *secretReader) value(path, name, key string) []byte {
 		return nil
 	}
 	value, ok := secret.Data[key]
+	if len(value) > most {
+		r.missing = append(r.missing, fmt.Sprintf("%s: the key %q of Secret %q has %d KiB, more than %d", path, key, name, len(value)>>10, most>>10))
+		return nil
+	}
 	if ok {
 		r.used[name+"/"+key] = value
 	}
@@ -190,18 +201,18 @@ func (r *secretReader) server(path string, n *v1alpha1.NATS) *jetstream.Server {
 	if t := n.TLS; t != nil {
 		s.TLS = &jetstream.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
-			s.TLS.CA = r.value(path+".tls.ca", t.CA.Name, t.CA.Key)
+			s.TLS.CA = r.value(path+".tls.ca", t.CA.Name, t.CA.Key, mostCA)
 		}
 		if c := t.ClientCertificate; c != nil {
-			s.TLS.Certificate = r.value(path+".tls.clientCertificate", c.Name, corev1.TLSCertKey)
-			s.TLS.Key = r.value(path+".tls.clientCertificate", c.Name, corev1.TLSPrivateKeyKey)
+			s.TLS.Certificate = r.value(path+".tls.clientCertificate", c.Name, corev1.TLSCertKey, mostOther)
+			s.TLS.Key = r.value(path+".tls.clientCertificate", c.Name, corev1.TLSPrivateKeyKey, mostOther)
 		}
 	}
 	one := func(name string, k *v1alpha1.SecretKey) []byte {
 		if k == nil {
 			return nil
 		}
-		return r.value(path+"."+name, k.Name, k.Key)
+		return r.value(path+"."+name, k.Name, k.Key, mostOther)
 	}
 	s.Credentials = one("credentials", n.Credentials)
 	s.NKeySeed = one("nkey", n.NKey)

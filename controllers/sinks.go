@@ -188,6 +188,9 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	if err != nil {
 		return err
 	}
+	if err := r.ownBookmark(ctx, f.Sink); err != nil {
+		return err
+	}
 	name := sink.ObjectName(f.Sink)
 	for _, c := range []child{
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},

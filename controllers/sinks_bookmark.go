@@ -5,10 +5,13 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
@@ -34,4 +37,24 @@ func (r *SinkReconciler) mark(ctx context.Context, f *sink.Facts) error {
 		return fmt.Errorf("ConfigMap %s: %w", name, err)
 	}
 	return nil
+}
+
+// ownBookmark fails where somebody else made a ConfigMap under the name of the bookmark: sinks would begin where its author says. That it
+// names the FlowSink as its owner tells nothing, which anybody can write; the operator's label, nobody else may.
+func (r *SinkReconciler) ownBookmark(ctx context.Context, s *v1alpha1.FlowSink) error {
+	live := &corev1.ConfigMap{}
+	name := client.ObjectKey{Namespace: s.Namespace, Name: sink.BookmarkName(s)}
+	err := r.Client.Get(ctx, name, live)
+	if apierrors.IsNotFound(err) { // it may be there without the operator's labels
+		err = r.Reader.Get(ctx, name, live)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading ConfigMap %s: %w", name, err)
+	case live.Labels[fleet.LabelManagedBy] != fleet.Product || metav1.GetControllerOf(live) == nil:
+		return fmt.Errorf("ConfigMap %s: %w", name, &nameTakenError{"ConfigMap", name.Name, "FlowSink"})
+	}
+	return nil // one of a former FlowSink of the name goes with that
 }

@@ -180,6 +180,40 @@ func TestASinkLeavesAloneWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
+// Sinks that find no consumer begin where their bookmark says: one of somebody else's, who may write ConfigMaps only, would leave flows out.
+func TestNoSinkRunsByABookmarkOfSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	other := func(s *v1alpha1.FlowSink) { s.Spec.ClickHouse.Database = "other" }
+	before, after := w.sinkOf("edge", "before"), w.sinkOf("edge", "after", other)
+	w.expectSink(after, metav1.ConditionFalse, sink.ReasonFlowCollectorMissing)
+	controller := *metav1.NewControllerRef(after, v1alpha1.SchemeGroupVersion.WithKind("FlowSink"))
+	planted := []*corev1.ConfigMap{{ObjectMeta: metav1.ObjectMeta{Name: sink.BookmarkName(before)}},
+		{ObjectMeta: metav1.ObjectMeta{Name: sink.BookmarkName(after), OwnerReferences: []metav1.OwnerReference{controller}}}}
+	for _, m := range planted {
+		m.Namespace, m.Data = w.namespace, map[string]string{"bookmark.json": `{"stream": "flows-edge", "streamMade": "2026-01-01T00:00:00Z", "acknowledged": 1000000000}`}
+		if err := w.c.Create(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.create("edge")
+	for i, s := range []*v1alpha1.FlowSink{before, after} {
+		w.expectSink(s, metav1.ConditionFalse, sink.ReasonApplyFailed)
+		if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "ConfigMap "+planted[i].Name) {
+			t.Error(c.Message)
+		}
+		if d := (&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.ObjectName(s)}}); w.exists(d) {
+			t.Errorf("%s: sinks run by it", s.Name)
+		}
+		if err := w.c.Delete(t.Context(), planted[i]); err != nil {
+			t.Fatal(err)
+		}
+		change(w, s, func(s *v1alpha1.FlowSink) { s.Annotations = map[string]string{"look": "now"} })
+		w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+	}
+}
+
 func TestASinkOfAnImageThatIsNotAllowedIsNotMade(t *testing.T) {
 	w := newWorld(t)
 	letKeepSinks(w)

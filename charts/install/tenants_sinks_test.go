@@ -131,6 +131,8 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 		{"an own program with the nodes' files", `pod: {volumes: [{name: v, hostPath: {path: /srv}}]}`, `{"image":"` + teamImage + `"}`, "spec.image"},
 		{"an own program with another account", `pod: {serviceAccountName: cloud}`, `{"image":"` + teamImage + `"}`, "spec.image"},
 		{"other nodes with their files", `pod: {volumes: [{name: v, hostPath: {path: /srv}}]}`, `{"pod":{"tolerations":[{"operator":"Exists"}]}}`, "spec.pod.nodeSelector"},
+		{"other nodes for a container beside a sink", `pod: {sidecars: [{name: b, image: "b:v1", securityContext: {privileged: true}}]}`,
+			`{"pod":{"tolerations":[{"operator":"Exists"}]}}`, "spec.pod.nodeSelector"},
 		{"other nodes before other pods", `pod: {priorityClassName: important}`, `{"pod":{"nodeSelector":{"a":"b"}}}`, "spec.pod.nodeSelector"},
 		{"all room of a node before other pods", `pod: {priorityClassName: important}`, `{"resources":{"requests":{"cpu":"64"}}}`, "spec.resources"},
 		{"a node's room many times before other pods", `pod: {priorityClassName: important}`, `{"replicas":50}`, "spec.resources"},

@@ -145,26 +145,25 @@ func network(n v1alpha1.Network) netip.Prefix {
 }
 
 func nats(n *v1alpha1.NATS, volume string) *config.NATS {
-	file := func(name string) string { return path.Join(SecretsDirectory, volume, name) }
 	out := &config.NATS{URLs: n.URLs, Domain: n.JetStreamDomain, APIPrefix: n.APIPrefix, InboxPrefix: n.InboxPrefix}
 	if t := n.TLS; t != nil {
 		out.TLS = &config.TLS{ServerName: t.ServerName, HandshakeFirst: t.HandshakeFirst}
 		if t.CA != nil {
-			out.TLS.CAFile = file(CAFile)
+			out.TLS.CAFile = KeyPath(volume, t.CA, CAFile)
 		}
 		if t.ClientCertificate != nil {
-			out.TLS.CertFile, out.TLS.KeyFile = file(CertificateFile), file(KeyFile)
+			out.TLS.CertFile, out.TLS.KeyFile = CertificatePaths(volume, t.ClientCertificate)
 		}
 	}
 	switch {
 	case n.Credentials != nil:
-		out.CredentialsFile = file(credentialsFile)
+		out.CredentialsFile = KeyPath(volume, n.Credentials, credentialsFile)
 	case n.NKey != nil:
-		out.NKeySeedFile = file(seedFile)
+		out.NKeySeedFile = KeyPath(volume, n.NKey, seedFile)
 	case n.Token != nil:
-		out.TokenFile = file(tokenFile)
+		out.TokenFile = KeyPath(volume, n.Token, tokenFile)
 	case n.User != nil:
-		out.User, out.PasswordFile = n.User.Name, file(PasswordFile)
+		out.User, out.PasswordFile = n.User.Name, KeyPath(volume, &n.User.Password, PasswordFile)
 	}
 	return out
 }

@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
@@ -88,7 +90,7 @@ type SecretFiles []*coreac.VolumeProjectionApplyConfiguration
 // Key adds the file of one key, none where k is nil.
 func (f *SecretFiles) Key(k *v1alpha1.SecretKey, file string) {
 	if k != nil {
-		f.add(k.Name, coreac.KeyToPath().WithKey(k.Key).WithPath(file))
+		f.add(k.Name, coreac.KeyToPath().WithKey(k.Key).WithPath(secretFile(k.Name, k.Key, file)))
 	}
 }
 
@@ -96,14 +98,32 @@ func (f *SecretFiles) Key(k *v1alpha1.SecretKey, file string) {
 func (f *SecretFiles) Certificate(s *v1alpha1.SecretName) {
 	if s != nil {
 		f.add(s.Name,
-			coreac.KeyToPath().WithKey(corev1.TLSCertKey).WithPath(CertificateFile),
-			coreac.KeyToPath().WithKey(corev1.TLSPrivateKeyKey).WithPath(KeyFile))
+			coreac.KeyToPath().WithKey(corev1.TLSCertKey).WithPath(secretFile(s.Name, corev1.TLSCertKey, CertificateFile)),
+			coreac.KeyToPath().WithKey(corev1.TLSPrivateKeyKey).WithPath(secretFile(s.Name, corev1.TLSPrivateKeyKey, KeyFile)))
 	}
 }
 
 func (f *SecretFiles) add(secret string, items ...*coreac.KeyToPathApplyConfiguration) {
 	*f = append(*f, coreac.VolumeProjection().
 		WithSecret(coreac.SecretProjection().WithName(secret).WithItems(items...).WithOptional(true)))
+}
+
+// secretFile is the name of the file that a key of a Secret is mounted as. It tells of which Secret: a container that starts anew in a pod that
+// was made with another one reads a configuration of now, and is not to send that other one where this one goes.
+func secretFile(secret, key, file string) string {
+	sum := sha256.Sum256([]byte(secret + "/" + key))
+	return hex.EncodeToString(sum[:4]) + "-" + file
+}
+
+// KeyPath is where a container has the file of a key of a Secret that a volume was given with SecretFiles.Key.
+func KeyPath(volume string, k *v1alpha1.SecretKey, file string) string {
+	return path.Join(SecretsDirectory, volume, secretFile(k.Name, k.Key, file))
+}
+
+// CertificatePaths are where it has those of SecretFiles.Certificate.
+func CertificatePaths(volume string, s *v1alpha1.SecretName) (certificate, key string) {
+	at := path.Join(SecretsDirectory, volume)
+	return path.Join(at, secretFile(s.Name, corev1.TLSCertKey, CertificateFile)), path.Join(at, secretFile(s.Name, corev1.TLSPrivateKeyKey, KeyFile))
 }
 
 // Volume of the files.

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path"
 
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/yaml"
@@ -68,18 +67,17 @@ func (s *Sink) Configuration() *service.Config {
 }
 
 func clickHouse(c *v1alpha1.ClickHouse) clickhouse.Config {
-	file := func(name string) string { return path.Join(fleet.SecretsDirectory, clickHouseVolume, name) }
 	out := clickhouse.Config{URL: c.URL, Database: c.Database, Timeout: duration(c.Timeout), CreateTables: c.CreateTables, Cluster: c.Cluster}
 	if c.User != nil {
-		out.User, out.PasswordFile = c.User.Name, file(fleet.PasswordFile)
+		out.User, out.PasswordFile = c.User.Name, fleet.KeyPath(clickHouseVolume, &c.User.Password, fleet.PasswordFile)
 	}
 	if t := c.TLS; t != nil {
 		out.TLS = &config.TLS{ServerName: t.ServerName}
 		if t.CA != nil {
-			out.TLS.CAFile = file(fleet.CAFile)
+			out.TLS.CAFile = fleet.KeyPath(clickHouseVolume, t.CA, fleet.CAFile)
 		}
 		if t.ClientCertificate != nil {
-			out.TLS.CertFile, out.TLS.KeyFile = file(fleet.CertificateFile), file(fleet.KeyFile)
+			out.TLS.CertFile, out.TLS.KeyFile = fleet.CertificatePaths(clickHouseVolume, t.ClientCertificate)
 		}
 	}
 	return out
