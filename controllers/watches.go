@@ -39,8 +39,9 @@ const (
 // Watches notes what the operator may not watch, or cannot, or no longer: what is in its cache is then of the past. It is safe for concurrent
 // use.
 type Watches struct {
-	clock  clock.PassiveClock
-	server serverClock
+	clock     clock.PassiveClock
+	server    serverClock
+	returning returning
 
 	mu      sync.Mutex
 	several bool // namespaces are watched one by one
@@ -152,12 +153,17 @@ func (w *Watches) tell() {
 	}
 }
 
-// Watch looks at which watches begin, so that a trouble ends with it, and at what the API server says of its clock. It is for rest.Config.Wrap.
+// Watch looks at which watches begin, so that a trouble ends with it, at what the API server says of its clock, and at
+// whether it answers. It is for rest.Config.Wrap.
 func (w *Watches) Watch(next http.RoundTripper) http.RoundTripper {
 	return tripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
-		if err == nil {
-			w.server.note(response.Header, w.clock.Now())
+		switch now := w.clock.Now(); {
+		case err == nil:
+			w.server.note(response.Header, now)
+			response = w.returning.tempered(response, now)
+		case unanswered(err) && request.Context().Err() == nil:
+			w.returning.unanswered(now)
 		}
 		if err == nil && response.StatusCode == http.StatusOK && request.Method == http.MethodGet && isWatch(request) {
 			w.began(request.URL.Path)
