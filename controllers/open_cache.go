@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
@@ -53,6 +54,7 @@ func (w *Watches) NewCache(config *rest.Config, o cache.Options) (cache.Cache, e
 	o.DefaultWatchErrorHandler = w.Failed
 	w.mu.Lock()
 	w.several = len(o.DefaultNamespaces) > 1
+	w.unreadable.scheme = o.Scheme
 	w.mu.Unlock()
 	inner, err := cache.New(config, o)
 	if err != nil {
@@ -108,6 +110,9 @@ func (c *openCache) List(ctx context.Context, list client.ObjectList, options ..
 	}
 	o := (&client.ListOptions{}).ApplyOptions(options)
 	if o.Namespace != "" || !namespaced || len(c.namespaces) == 0 {
+		if err := c.neverRead(ctx, list, o.Namespace); err != nil {
+			return err
+		}
 		return c.read(ctx, kindOfObject(list), o.Namespace, func(ctx context.Context) error { return c.Cache.List(ctx, list, options...) })
 	}
 	var items []runtime.Object
@@ -129,6 +134,25 @@ func (c *openCache) List(ctx context.Context, list client.ObjectList, options ..
 		items = append(items, found...)
 	}
 	return meta.SetList(list, items)
+}
+
+// neverRead is an error where an object of a namespace is needed that cannot be read, and could not before: a list would be one without it.
+func (c *openCache) neverRead(ctx context.Context, list client.ObjectList, namespace string) error {
+	kind := kindOfObject(list)
+	if !needed[kind] {
+		return nil
+	}
+	for _, name := range c.watches.unreadable.of(kind, namespace) {
+		o, err := c.scheme.New(v1alpha1.SchemeGroupVersion.WithKind(kind))
+		if err != nil {
+			return err
+		}
+		if one, ok := o.(client.Object); ok && apierrors.IsNotFound(c.Get(ctx, name, one)) {
+			why, _ := c.watches.unreadable.trouble(kind, namespace)
+			return &notSeenError{kind, why}
+		}
+	}
+	return nil
 }
 
 // readWait is how long a reading waits for a kind until it looks whether that can be watched at all.

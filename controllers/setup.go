@@ -33,6 +33,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 	"github.com/flowfleet/flowfleet/controllers/wave"
 )
@@ -47,6 +48,9 @@ const (
 	// syncTimeout is how long the operator waits for the API server before it ends, to be started anew.
 	syncTimeout = time.Hour
 )
+
+// reasonNotReadable is that of an event.
+const reasonNotReadable = "NotReadable"
 
 // NewScheme has the kinds that the operator works with.
 func NewScheme() (*runtime.Scheme, error) {
@@ -151,6 +155,12 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 			return fmt.Errorf("registering the operator's metrics: %w", err)
 		}
 	}
+	r.Watches.mu.Lock()
+	r.Watches.event = func(o *metav1.PartialObjectMetadata, why string) {
+		r.Events.Eventf(o, nil, corev1.EventTypeWarning, reasonNotReadable, "Read", "%s", judge.Cut(judge.Plain(
+			"it is stored and cannot be read, so that nothing becomes of it: "+why+"; mend it, or delete it"), 1024))
+	}
+	r.Watches.mu.Unlock()
 	r.Watches.onChange(func(ctx context.Context) {
 		list := &v1alpha1.FlowCollectorList{}
 		if err := r.Client.List(ctx, list); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
@@ -39,14 +40,17 @@ const (
 // Watches notes what the operator may not watch, or cannot, or no longer: what is in its cache is then of the past. It is safe for concurrent
 // use.
 type Watches struct {
-	clock  clock.PassiveClock
-	server serverClock
+	clock      clock.PassiveClock
+	server     serverClock
+	returning  returning
+	unreadable unreadable
 
 	mu      sync.Mutex
 	several bool // namespaces are watched one by one
 	trouble map[watched]trouble
 	changed chan struct{}
 	notify  []func(context.Context)
+	event   func(o *metav1.PartialObjectMetadata, why string) // tells of one that cannot be read; nil for nobody
 }
 
 // watched is a kind in one namespace, or in the whole cluster: "".
@@ -68,7 +72,9 @@ func NewWatches(c clock.PassiveClock) *Watches {
 	if c == nil {
 		c = clock.RealClock{}
 	}
-	return &Watches{clock: c, trouble: make(map[watched]trouble), changed: make(chan struct{}, 1)}
+	w := &Watches{clock: c, trouble: make(map[watched]trouble), changed: make(chan struct{}, 1)}
+	w.unreadable.notify = w.tellUnreadable
+	return w
 }
 
 // Failed takes why a watch ended, and logs it as client-go does. It is a cache.Options.DefaultWatchErrorHandler.
@@ -85,6 +91,7 @@ func (w *Watches) note(kind string, err error) {
 	case apierrors.IsResourceExpired(err), apierrors.IsGone(err), unanswered(err):
 		// The one is how watches end. The other is no trouble of a kind: where the API server is away, nothing can be done nor said.
 	default:
+		w.unreadable.begin(kind, err)
 		w.add(kind, judge.Unwatched{Words: err.Error(), Fails: true, Missing: apierrors.IsNotFound(err)})
 	}
 }
@@ -152,12 +159,17 @@ func (w *Watches) tell() {
 	}
 }
 
-// Watch looks at which watches begin, so that a trouble ends with it, and at what the API server says of its clock. It is for rest.Config.Wrap.
+// Watch looks at which watches begin, so that a trouble ends with it, at what the API server says of its clock, and at
+// whether it answers. It is for rest.Config.Wrap.
 func (w *Watches) Watch(next http.RoundTripper) http.RoundTripper {
 	return tripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
-		if err == nil {
-			w.server.note(response.Header, w.clock.Now())
+		switch now := w.clock.Now(); {
+		case err == nil:
+			w.server.note(response.Header, now)
+			response = w.unreadable.readable(request, w.returning.tempered(response, now))
+		case unanswered(err) && request.Context().Err() == nil:
+			w.returning.unanswered(now)
 		}
 		if err == nil && response.StatusCode == http.StatusOK && request.Method == http.MethodGet && isWatch(request) {
 			w.began(request.URL.Path)
@@ -211,8 +223,20 @@ func (w *Watches) Troubles(namespace string, kinds ...string) (out judge.Unseen)
 			out[what.kind] = t.Unwatched
 		}
 	}
+	for _, kind := range kinds {
+		if t, ok := w.unreadable.trouble(kind, namespace); ok && needed[kind] {
+			if out == nil {
+				out = make(judge.Unseen)
+			}
+			out[kind] = t
+		}
+	}
 	return out
 }
+
+// needed are kinds of this project of which others need each object: collectors have the settings of all FlowExporters. That one FlowCollector or
+// FlowSink cannot be read is nothing to the others.
+var needed = map[string]bool{"FlowExporter": true}
 
 // troubled reports whether a kind may not be watched somewhere, or cannot be.
 func (w *Watches) troubled(kind string) bool {

@@ -26,6 +26,8 @@ type history struct {
 	told []string
 	// edited is when the spec was last, by the API server's clock.
 	edited time.Time
+	// seen is the generation of the DaemonSet at the judgement before, 0 for none.
+	seen int64
 }
 
 func (h *history) restart() {

@@ -331,3 +331,35 @@ func TestASuspendedFleetIsAsTheSpecSaysOnlyWhereItWasCompared(t *testing.T) {
 		}
 	}
 }
+
+// A fleet that ran, and of which a node is lost since, does not become a rollout that is stuck because one pass fails for a moment.
+func TestAPassThatFailsForAMomentUnsettlesNothing(t *testing.T) {
+	for name, fail := range map[string]func(*Facts){
+		"before it looked at the spec": func(f *Facts) { f.Unchecked = true },
+		"while it applied":             func(*Facts) {},
+	} {
+		for _, lost := range []bool{false, true} {
+			f := well()
+			pass(f, 0)
+			if lost {
+				f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 1, 1
+			}
+			before := pass(f, time.Hour)
+			f.Applied.Failed, f.Failures, f.Failure = true, 1, "the API server fails"
+			fail(f)
+			for _, v := range []Verdict{pass(f, 0), func() Verdict {
+				f.Applied.Failed, f.Failures, f.Failure, f.Unchecked = false, 0, "", false
+				return pass(f, time.Second)
+			}()} {
+				for _, was := range before.Status.Conditions {
+					if is := meta.FindStatusCondition(v.Status.Conditions, was.Type); is == nil || is.Status != was.Status || is.Reason != was.Reason {
+						t.Errorf("%s, a node lost %t: %s was %s, %s, and is %+v", name, lost, was.Type, was.Status, was.Reason, is)
+					}
+				}
+				if len(v.Transitions) > 0 {
+					t.Errorf("%s, a node lost %t: it tells of %+v", name, lost, v.Transitions)
+				}
+			}
+		}
+	}
+}

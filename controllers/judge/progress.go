@@ -45,16 +45,16 @@ func (j *judgement) progressing() said {
 		return isTrue(ReasonRolling, "the new connection to NATS is tried before it is rolled out").yet()
 	case j.Failures >= failuresTold:
 		return isTrue(ReasonRetrying, "the operator tries again, at least once a minute: %s", j.Failure)
-	case a.Failed:
+	case a.Failed && !r.ran:
 		return isTrue(ReasonRolling, "the spec is being applied").yet()
 	case r.stuck:
 		return isFalse(ReasonProgressDeadlineExceeded, "for %s nothing has got on (collector.progressDeadline): %s", j.Deadline(), r.text)
 	case j.Waits != "":
 		// True, so that kstatus says InProgress: who waits for an upgrade is not to be told Current of a version that does not run.
 		return isTrue(ReasonRolloutWaiting, "a change that comes from the operator itself waits for its turn, and the fleet goes on as it is: %s", j.Waits)
-	case r.settled && r.available < r.needed: // what becomes of collectors that ran is told elsewhere
+	case r.ran && r.available < r.needed: // what becomes of collectors that ran is told elsewhere
 		return isFalse(ReasonSettled, "all collectors of the present spec ran once, and nothing is rolled out; %d of %d run now: see CollectorsAvailable", r.available, r.desired)
-	case r.settled:
+	case r.ran:
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}
 	return isTrue(ReasonRolling, "%s", r.text).yet()

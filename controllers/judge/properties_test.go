@@ -183,8 +183,16 @@ func (j *judged) checkPromises() {
 	if j.v.Settled && !whole {
 		j.wrong("it is settled without being applied")
 	}
-	if _, reason := j.status(v1alpha1.ConditionProgressing); reason == ReasonSettled && !j.v.Settled {
+	before := meta.FindStatusCondition(j.before.Conditions, v1alpha1.ConditionProgressing)
+	if _, reason := j.status(v1alpha1.ConditionProgressing); reason == ReasonSettled && !j.v.Settled && !f.Applied.Failed {
 		j.wrong("it says Settled, and is not")
+	} else if reason == ReasonProgressDeadlineExceeded && before != nil && before.Reason == ReasonSettled && f.Server.Sub(j.h.edited) >= f.Deadline() &&
+		f.DaemonSet != nil && j.h.seen == f.DaemonSet.Generation {
+		j.wrong("it was settled, and is stuck though nobody changed anything")
+	}
+	j.h.seen = 0
+	if f.DaemonSet != nil {
+		j.h.seen = f.DaemonSet.Generation
 	}
 	if j.is(v1alpha1.ConditionReconciling, "True") && j.is(v1alpha1.ConditionStalled, "True") {
 		j.wrong("it is Reconciling and Stalled")
@@ -330,7 +338,7 @@ func (j *judged) checkTools() {
 	fc := f.Collector.DeepCopy()
 	fc.Status = j.v.Status
 	sees := controllertest.Kstatus(j.T, fc)
-	if sees == kstatus.CurrentStatus && (!f.appliedInFull() || f.Blind || !j.is(v1alpha1.ConditionReady, "True") || !j.v.Settled || f.Waits != "") && !f.Collector.Spec.Suspend {
+	if sees == kstatus.CurrentStatus && (f.Blind || !j.is(v1alpha1.ConditionReady, "True") || !j.v.Settled && !f.Applied.Failed || f.Waits != "") && !f.Collector.Spec.Suspend {
 		j.wrong("kstatus says Current")
 	}
 	stalled := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionStalled)

@@ -29,8 +29,9 @@ type rollout struct {
 	needed int
 	// excused nodes do not count: each with why.
 	excused []string
-	// settled: the pods of the present spec run, or did once.
-	settled bool
+	// ran: the pods of the present spec run, or did once. settled: and this pass has found that all of it is applied, where the other may rest on one
+	// before this, which failed.
+	ran, settled bool
 	// stuck: nothing has got on for the deadline.
 	stuck bool
 	// text says how far it is, and what keeps it.
@@ -66,7 +67,8 @@ func (j *judgement) judgeRollout() rollout {
 	if j.DaemonSet != nil {
 		set = j.DaemonSet.Generation
 	}
-	if m.generation != j.Collector.Generation || m.set != set {
+	unread := j.Unchecked && j.DaemonSet == nil && m.generation == j.Collector.Generation // that the pass did not come to it says nothing
+	if !unread && (m.generation != j.Collector.Generation || m.set != set) {
 		restarted := m.generation == 0
 		*m = rolloutMemory{generation: j.Collector.Generation, set: set, since: j.Now}
 		// What the operator knew before it was restarted stands in the status.
@@ -92,9 +94,10 @@ func (j *judgement) judgeRollout() rollout {
 		return r
 	}
 	taken := j.DaemonSet != nil && j.DaemonSet.Status.ObservedGeneration >= j.DaemonSet.Generation
-	m.settled = j.appliedInFull() && taken && (m.settled || r.updated >= r.desired && r.available >= r.needed)
-	r.settled = m.settled
-	if !r.settled {
+	whole := j.appliedInFull() && taken
+	m.settled = m.settled || whole && r.updated >= r.desired && r.available >= r.needed // a pass that fails later unsettles nothing
+	r.ran, r.settled = m.settled && (whole || j.Applied.Failed), m.settled && whole
+	if !m.settled {
 		if due := m.since.Add(j.Deadline()); j.Now.Before(due) {
 			j.lookAgainAt(due)
 		} else {
@@ -235,21 +238,21 @@ func (j *judgement) collectorsAvailable() said {
 		message += fmt.Sprintf(" (that does not count for %d of them: %s)", len(r.excused), some(r.excused))
 	}
 	message += j.troubles()
-	changing := !r.settled && r.updated < r.desired
+	changing := !r.ran && r.updated < r.desired
 	var out said
 	switch {
 	case r.available >= r.needed:
 		return isTrue(ReasonAvailable, "%s; %d are enough (collector.minReady)", message, r.needed)
 	case changing && unavailable <= allowedUnavailable(set):
 		return isTrue(ReasonRolling, "%s, as the update strategy allows", message)
-	case len(r.troubles) == 0 && r.ready == 0 && !r.settled:
+	case len(r.troubles) == 0 && r.ready == 0 && !r.ran:
 		out = isFalse(ReasonStarting, "%s", message)
 	case r.available == 0:
 		out = isFalse(ReasonUnavailable, "%s", message)
 	default:
 		out = isFalse(ReasonPartlyUnavailable, "%s", message)
 	}
-	out.passing = !r.settled && !r.stuck
+	out.passing = !r.ran && !r.stuck
 	return out
 }
 
