@@ -138,16 +138,25 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[str
 	default:
 		return nil, fmt.Errorf("reading ConfigMap %s for interfacesFrom of FlowExporter %s: %w", name, o.Name, err)
 	}
-	if known != nil && now.Sub(known.at) < f.ageOf(name.Namespace, known) { // another fleet names other keys of it
+	var others int // bytes of keys that another fleet names
+	fresh := known != nil && now.Sub(known.at) < f.ageOf(name.Namespace, known)
+	if fresh {
 		for key, file := range known.keys {
 			if read.keys[key] == nil {
-				read.keys[key] = file
-				read.bytes += file.bytes
+				others += file.bytes
 			}
 		}
 	}
-	if !f.room(name, read.bytes) { // another one has taken it meanwhile
+	if !f.room(name, read.bytes+others) { // something else has taken it meanwhile
 		read.giveUp(name.Name)
+	}
+	if fresh {
+		for key, file := range known.keys {
+			if read.keys[key] == nil {
+				read.keys[key] = file
+			}
+		}
+		read.bytes, read.at = read.bytes+others, known.at // they are read again when they are due
 	}
 	if f.read[name.Namespace] == nil {
 		f.read[name.Namespace] = make(map[string]*configMap)
