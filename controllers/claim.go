@@ -42,7 +42,7 @@ func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (boo
 		case err != nil, life == lifeWatched:
 			return false, err
 		case life == lifeGoesOn, life == lifeUnknown:
-			return false, r.leaveAlone(ctx, fc, life)
+			return false, r.leaveAlone(ctx, fc, life, now)
 		}
 		ctrl.LoggerFrom(ctx).Info("takes over from an operator that is away", "other", held.Identity, "lease", held.Lease)
 	}
@@ -57,7 +57,7 @@ func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (boo
 }
 
 // leaveAlone says on an object, once, that another operator looks after it.
-func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector, life life) error {
+func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector, life life, now time.Time) error {
 	if meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionOperatorConflict) != nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector,
 		"have namespaces of its own (--watch-namespaces), or remove one; when the one is stopped, the other takes over, or %s",
 		r.Identity, held.Identity, held.RenewTime.UTC().Format(time.RFC3339), otherwise)
 	meta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionOperatorConflict,
-		Status: metav1.ConditionTrue, Reason: judge.ReasonOtherOperator, Message: message})
+		Status: metav1.ConditionTrue, Reason: judge.ReasonOtherOperator, Message: message, LastTransitionTime: metav1.NewTime(now)})
 	// The cache may lag behind a condition that is there already: the API server refuses it the second time, and no event is sent.
 	if err := r.patchClaim(ctx, fc, after); err != nil {
 		return err
