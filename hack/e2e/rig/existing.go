@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,10 +83,16 @@ func (e *existing) answers(ctx context.Context) error {
 	}
 	var lacking []string
 	for _, kind := range []string{"namespaces", "customresourcedefinitions.apiextensions.k8s.io", "clusterroles.rbac.authorization.k8s.io",
-		"clusterrolebindings.rbac.authorization.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io"} {
+		"clusterrolebindings.rbac.authorization.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
+		"validatingadmissionpolicybindings.admissionregistration.k8s.io"} {
 		for _, verb := range []string{"list", "create", "delete"} {
-			if out, _ := e.r.KubectlCommand(ctx, "auth", "can-i", verb, kind).Output(); strings.TrimSpace(string(out)) == "no" { // its status is 1 then
+			out, err := e.r.KubectlCommand(ctx, "auth", "can-i", verb, kind).Output()
+			switch said := strings.TrimSpace(string(out)); {
+			case strings.HasPrefix(said, "yes"):
+			case strings.HasPrefix(said, "no"): // its status is 1 then
 				lacking = append(lacking, verb+" "+kind)
+			default:
+				return fmt.Errorf("asking whether you may %s %s there, and nothing was changed: %w", verb, kind, cmp.Or(err, errors.New("no answer")))
 			}
 		}
 	}
@@ -189,6 +196,9 @@ func (e *existing) removeDefinitions(ctx context.Context) error {
 		return err
 	}
 	left, err := e.r.Kubectl(ctx, "get", definition, "--all-namespaces", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}`)
+	if err != nil && !strings.Contains(err.Error(), "doesn't have a resource type") { // of which there can be no objects
+		return fmt.Errorf("seeing whether the CustomResourceDefinitions are still used: %w", err)
+	}
 	if others := strings.Fields(left); err == nil && len(others) > 0 {
 		e.kept = true
 		e.r.Say("the CustomResourceDefinitions stay, since there are others' FlowCollectors: %s. Their collectors go on without an operator. Delete "+
