@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"unicode"
 	"sync"
 	"syscall"
 	"time"
@@ -26,10 +28,13 @@ func needsRoot(user int, target string) error {
 	command := "sudo make " + target
 	for _, name := range []string{"KUBECONFIG", "IMAGE", "NATS_IMAGE", "CLUSTER"} {
 		if value := os.Getenv(name); value != "" {
+			if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune("'\"`$&|;<>()*?#\\", c) }) {
+				value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+			}
 			command += " " + name + "=" + value
 		}
 	}
-	return fmt.Errorf("cluster and exporters need root: run %q, or \"make demo-local\" for a demo without Kubernetes", command)
+	return fmt.Errorf("cluster and exporters need root: run \"%s\", or \"make demo-local\" for a demo without Kubernetes", command)
 }
 
 // prepare sees to it that the exporters are there.
@@ -77,11 +82,11 @@ func agentAddress(ownNodes bool, fleet string) (netip.Addr, error) {
 
 // startExporters starts exporters, and traffic for them, in the network behind the router. Flows time out quickly.
 func startExporters(ctx context.Context, cluster *rig.Rig, fleet rig.Fleet) (stop func(), err error) {
-	folder, err := os.MkdirTemp("", "flowfleet-exporters-")
+	agent, err := agentAddress(cluster.OwnsNodes(), fleet.Address)
 	if err != nil {
 		return nil, err
 	}
-	agent, err := agentAddress(cluster.OwnsNodes(), fleet.Address)
+	folder, err := os.MkdirTemp("", "flowfleet-exporters-")
 	if err != nil {
 		return nil, err
 	}

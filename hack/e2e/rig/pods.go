@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,8 +38,9 @@ func waiting(pods []corev1.Pod) string {
 				say(c.Reason, c.Message)
 			}
 		}
-		for _, status := range pod.Status.ContainerStatuses {
+		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 			switch state := status.State; {
+			case state.Terminated != nil && state.Terminated.ExitCode == 0: // it has done what it was to do
 			case state.Waiting != nil:
 				say(state.Waiting.Reason, state.Waiting.Message)
 			case state.Terminated != nil:

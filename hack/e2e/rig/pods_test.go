@@ -20,12 +20,16 @@ func TestEachPodThatDoesNotRunSaysWhy(t *testing.T) {
 		pod("pulls", container(false, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"}})),
 		pod("runs", container(true, running)),
 		pod("begins", container(false, running)),
-		pod("ended", container(false, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error"}})),
+		pod("ended", container(false, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: 1}})),
+		pod("prepares", corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{
+			{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}},
+			{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}}),
 		pod("homeless", corev1.PodStatus{Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes"}}}),
 	})
 	want := strings.Join([]string{
 		"pod demo/pulls: ImagePullBackOff: no such image", "pod demo/begins: it runs, and is not ready", "pod demo/ended: Error",
+		"pod demo/prepares: CrashLoopBackOff",
 		"pod demo/homeless: Unschedulable: 0/3 nodes",
 	}, "\n")
 	if got != want {
