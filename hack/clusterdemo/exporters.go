@@ -10,10 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"unicode"
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/flowfleet/flowfleet/hack/cluster/plan"
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
