@@ -79,7 +79,7 @@ func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, 
 		return again, nil
 	}
 	now := r.Clock.Now()
-	verdict := judge.Judge(&judge.Facts{Now: now, Server: r.Watches.server.at(now), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})
+	verdict := judge.Judge(&judge.Facts{Now: now, Server: r.Watches.serverTime(now), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})
 	_, err := r.writeStatus(ctx, fc, &memory{}, &verdict)
 	r.tellUnwritten(fc, err)
 	return again, err
@@ -93,6 +93,7 @@ func (r *SinkReconciler) tellBlind(ctx context.Context, s *v1alpha1.FlowSink, un
 	if o := fc.Status.Operator; o != nil && o.Identity != r.Identity || client.IgnoreNotFound(err) != nil && !lacksRight(err) {
 		return again, client.IgnoreNotFound(err)
 	}
-	_, err = r.writeStatus(ctx, &sink.Facts{Now: r.Clock.Now(), Sink: s, Blind: true, Unseen: unseen})
+	now := r.Clock.Now()
+	_, err = r.writeStatus(ctx, &sink.Facts{Now: now, Server: r.Watches.serverTime(now), Sink: s, Blind: true, Unseen: unseen})
 	return again, err
 }

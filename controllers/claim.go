@@ -28,7 +28,7 @@ const (
 // claim reports whether this operator is the one to look after an object. Where another one does, two that apply each its own would
 // replace each other's pods for ever: the second leaves the object alone, and says so on it.
 func (r *Reconciler) claim(ctx context.Context, fc *v1alpha1.FlowCollector) (bool, error) {
-	now := r.Watches.server.at(r.Clock.Now()) // by which all operators tell how old a sign is
+	now := r.Watches.serverTime(r.Clock.Now()) // by which all operators tell how old a sign is
 	held := fc.Status.Operator
 	// A lease that is missing waits for the next sign: the API server may have a definition of before that has no such field.
 	leased := held != nil && (held.Lease == r.Lease || held.Lease == "")

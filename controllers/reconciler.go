@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	})
 	now := r.Clock.Now()
 	facts := &judge.Facts{
-		Now: now, Server: r.Watches.server.at(now), Collector: fc, Before: m.judgement, Unseen: unseen, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
+		Now: now, Server: r.Watches.serverTime(now), Collector: fc, Before: m.judgement, Unseen: unseen, Image: cmp.Or(fc.Spec.Collector.Image, r.Image),
 		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
 	}
 	gone := false

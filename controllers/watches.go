@@ -77,6 +77,14 @@ func NewWatches(c clock.PassiveClock) *Watches {
 	return w
 }
 
+// serverTime is what the API server's clock shows at a time of the operator's; that itself where it is not known, as for nil Watches.
+func (w *Watches) serverTime(own time.Time) time.Time {
+	if w == nil {
+		return own
+	}
+	return w.server.at(own)
+}
+
 // Failed takes why a watch ended, and logs it as client-go does. It is a cache.Options.DefaultWatchErrorHandler.
 func (w *Watches) Failed(ctx context.Context, r *toolscache.Reflector, err error) {
 	toolscache.DefaultWatchErrorHandler(ctx, r, err)

@@ -176,7 +176,7 @@ func (j *judgement) verdict(status v1alpha1.FlowCollectorStatus) Verdict {
 			}
 			continue
 		}
-		c := metav1.Condition{Type: kind, Status: s.status, Reason: s.reason, Message: cut(oneLine(Plain(s.message)), longestMessage),
+		c := metav1.Condition{Type: kind, Status: s.status, Reason: s.reason, Message: Message(s.message, longestMessage),
 			LastTransitionTime: seconds(j.server())}
 		switch {
 		case kind == v1alpha1.ConditionStalled, inFull && (kind != v1alpha1.ConditionReady || j.rollout.settled):
@@ -280,6 +280,9 @@ func cut(text string, longest int) string {
 
 // Cut shortens a text to a number of bytes, between characters.
 func Cut(text string, longest int) string { return cut(text, longest) }
+
+// Message is what a condition says, whoever's words are in it: in one line, of a number of bytes at most, and as it is once it was written.
+func Message(text string, longest int) string { return cut(oneLine(Plain(text)), longest) }
 
 // oneLine is a text as a condition's message has it. What is no UTF-8 would be another text once it was written, and be written again for ever.
 func oneLine(text string) string {

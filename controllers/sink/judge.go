@@ -70,6 +70,8 @@ type Facts struct {
 	// Heard is what the sinks said of themselves. Now is the time.
 	Heard []Heard
 	Now   time.Time
+	// Server is the same moment by the API server's clock, of which the times of objects are; Now where it is zero.
+	Server time.Time
 	// Unasked: the operator has asked none of them yet since it started.
 	Unasked bool
 }
@@ -83,16 +85,25 @@ type said struct {
 // maxMessage of a condition, in bytes.
 const maxMessage = 4096
 
-// Judge says how a FlowSink is. The times of conditions that stay as they are stay, too; those of others are not set.
+// written is the time that conditions have which change now.
+func (f *Facts) written() metav1.Time {
+	if f.Server.IsZero() {
+		return metav1.NewTime(f.Now.Truncate(time.Second))
+	}
+	return metav1.NewTime(f.Server.Truncate(time.Second))
+}
+
+// Judge says how a FlowSink is. The times of conditions that stay as they are stay, too.
 func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	out := *f.Sink.Status.DeepCopy()
 	now := *f
 	now.Heard = f.heard()
 	f = &now
 	switch {
-	case f.Blind, f.Collector == nil, f.Stream == "", f.Failure != "", len(f.Forbidden) > 0:
+	case f.Blind, f.Collector == nil, f.Stream == "", len(f.Forbidden) > 0:
 	case len(f.Problems) > 0, f.Waits() != nil: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
+	case f.Failure != "":
 	default:
 		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
 	}
@@ -110,7 +121,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 			return
 		}
 		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: s.status, Reason: s.reason,
-			Message: judge.Cut(judge.Plain(redact.Words(s.message)), maxMessage), ObservedGeneration: f.Sink.Generation})
+			Message: judge.Message(redact.Words(s.message), maxMessage), ObservedGeneration: f.Sink.Generation, LastTransitionTime: f.written()})
 	}
 	set(v1alpha1.ConditionReady, ready)
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))

@@ -61,6 +61,8 @@ func TestJudgement(t *testing.T) {
 		{"no FlowCollector", func(f *Facts) { f.Collector = nil }, "False", ReasonFlowCollectorMissing, "no FlowCollector edge", "Unknown", "True", "", 6},
 		{"no stream", func(f *Facts) { f.Stream = "" }, "False", ReasonStreamPending, "StreamReady", "Unknown", "True", "", 6},
 		{"a spec that cannot work", func(f *Facts) { f.Problems = []string{"choose Protobuf"} }, "False", ReasonInvalid, "choose Protobuf", "Unknown", "", "True", 7},
+		{"a spec that cannot work, and a request that fails", func(f *Facts) { f.Problems, f.Failure = []string{"choose Protobuf"}, "no answer" }, "False", ReasonInvalid,
+			"choose Protobuf", "Unknown", "", "True", 7},
 		{"a quota keeps pods from being made", func(f *Facts) {
 			f.Deployment = deployment(0, 0, 0)
 			f.Deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue,
