@@ -82,7 +82,7 @@ func TestWhateverHappensNoVerdictLies(t *testing.T) {
 			h.f.Collector.Status, h.f.Before = j.v.Status, j.v.Memory
 			h.f.Applied.Changed = nil // it was written once
 			again := Judge(h.f)
-			if len(facts) > 0 && len(again.Transitions) > 0 && !slices.Contains(h.told, "what is applied") {
+			if len(again.Transitions) > 0 && !slices.Contains(h.told, "what is applied") { // whose writes are taken as done here
 				j.wrong("judging the same again tells of %.300q", again.Transitions)
 			}
 			h.f.Before = again.Memory
@@ -241,8 +241,13 @@ func (j *judged) checkPromises() {
 	yet := map[string]bool{ReasonStarting: true, ReasonAddressPending: true, ReasonPending: true, ReasonUnavailable: true, ReasonPartlyUnavailable: true,
 		ReasonDatagramsRefused: true, ReasonBuffersSmaller: true, ReasonNeverRead: true}
 	if j.is(v1alpha1.ConditionDegraded, "False") {
+		was := meta.FindStatusCondition(j.before.Conditions, v1alpha1.ConditionDegraded)
 		for _, kind := range degrading {
-			switch s, reason := j.status(kind); {
+			s, reason := j.status(kind)
+			if toldByCollectors[kind] && reason == ReasonPending && was != nil && was.Status == metav1.ConditionFalse {
+				continue // new collectors unsettle nothing
+			}
+			switch {
 			case s == "False" && (!yet[reason] || (reason == ReasonUnavailable || reason == ReasonPartlyUnavailable) && j.v.Settled), s == "Unknown" && !inconclusive[reason]:
 				j.wrong("Degraded is False, and %s is %s, %s", kind, s, reason)
 			}

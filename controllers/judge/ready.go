@@ -56,7 +56,11 @@ func (j *judgement) waitsForBucket(kind string) bool {
 // CollectorsAvailable says. Nobody has to act on them.
 var inconclusive = map[string]bool{ReasonTooLittleTraffic: true, ReasonNobodySends: true, ReasonOneSender: true, ReasonMaybeRewritten: true, ReasonNoCollectors: true}
 
-// degraded sums up what is wrong, also where flows still arrive. That nothing is, is said only where all was looked at.
+// toldByCollectors are conditions that each new collector makes Unknown until it was looked at.
+var toldByCollectors = map[string]bool{v1alpha1.ConditionNothingLost: true, v1alpha1.ConditionSourceIPPreserved: true, v1alpha1.ConditionLoadDistributed: true}
+
+// degraded sums up what is wrong, also where flows still arrive. That nothing is, is said only where all was looked at; it stays while new
+// collectors are yet to be looked at, so that it does not turn at each start.
 func (j *judgement) degraded() said {
 	var troubles []string
 	first := ""
@@ -78,8 +82,12 @@ func (j *judgement) degraded() said {
 	if len(troubles) > 0 {
 		return isTrue(first, "%s", strings.Join(troubles, "; "))
 	}
+	before := j.condition(v1alpha1.ConditionDegraded)
+	well := before != nil && before.Status == metav1.ConditionFalse
 	for _, kind := range degrading {
-		if s := j.said[kind]; s.status == metav1.ConditionUnknown && !inconclusive[s.reason] {
+		s := j.said[kind]
+		starts := well && s.reason == ReasonPending && toldByCollectors[kind]
+		if s.status == metav1.ConditionUnknown && !inconclusive[s.reason] && !starts {
 			return isUnknown(s.reason, "nothing is known to be wrong, but not all is known: %s: %s", kind, s.message)
 		}
 	}
