@@ -62,7 +62,7 @@ func (r *Reader) network(f *frame, etherType uint16, b []byte) bool {
 func knownLink(linkType uint32) bool {
 	switch linkType {
 	case linkNull, linkEthernet, linkPPP, linkRawOld, linkRawBSD, linkPPPHDLC, linkRaw, linkCHDLC, linkLoop, linkSLL,
-		linkIPv4, linkIPv6, linkSLL2, linkPPPoE, linkFrameRelay, linkFirewall, linkJuniperEthernet, linkNetfilter, linkPacketTap:
+		linkIPv4, linkIPv6, linkSLL2, linkPPPoE, linkFrameRelay, linkEncapsulation, linkFirewall, linkJuniperEthernet, linkNetfilter, linkPacketTap:
 		return true
 	}
 	return false

@@ -258,6 +258,7 @@ func TestDatagramsAreFoundBehindWhatDevicesPutBeforePackets(t *testing.T) {
 		{"frame relay, an address of four bytes", 107, join([]byte{0x18, 0x40, 0, 1, 3, 0x8e}, v6)},
 		{"frame relay of Cisco's", 107, join([]byte{0x18, 0x41, 8, 0}, v4)},
 		{"frame relay, behind padding and an organization", 107, join([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, v4)},
+		{"BSD's IPsec", 109, join([]byte{2, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1}, v4)},
 		{"BSD's packet filter", 117, join([]byte{61}, make([]byte, 63), v4)},
 		{"Juniper's Ethernet", 178, join([]byte("MGC\x01"), framed)},
 		{"the same with extensions", 178, join([]byte("MGC\x81\x00\x03abc"), framed)},

@@ -11,6 +11,7 @@ import (
 const (
 	linkPPPoE           = 51  // LINKTYPE_PPP_ETHER: a session's header without Ethernet
 	linkFrameRelay      = 107 // LINKTYPE_FRELAY
+	linkEncapsulation   = 109 // LINKTYPE_ENC: what BSD's IPsec hands over: address family, security parameters, flags
 	linkFirewall        = 117 // LINKTYPE_PFLOG: what BSD's packet filter logged
 	linkJuniperEthernet = 178 // LINKTYPE_JUNIPER_ETHERNET
 	linkNetfilter       = 239 // LINKTYPE_NFLOG: what Linux's packet filter logged
@@ -25,6 +26,10 @@ func wrapped(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool)
 	case linkFrameRelay:
 		etherType, n, _ := packet.FrameRelay(b)
 		return etherType, b[n:], n != 0
+	case linkEncapsulation:
+		const head = 12
+		b, ok = behind(b, head)
+		return etherOfIP(b), b, ok
 	case linkFirewall: // its first byte is the header's length without what fills it up
 		if len(b) > 0 {
 			b, ok = behind(b, (int(b[0])+3)&^3)

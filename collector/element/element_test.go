@@ -71,6 +71,7 @@ func TestValuesAreRenderedByTheirType(t *testing.T) {
 		{DateTimeSeconds, "5f5e1000", `"2020-09-13T12:26:40Z"`},
 		{DateTimeMilliseconds, "000001749e1b8d3b", `"2020-09-17T22:07:19.867Z"`},
 		{DateTimeMicroseconds, "83aa7e8080000000", `"1970-01-01T00:00:00.5Z"`},
+		{DateTimeNanoseconds, "6553f10080000000", `"2023-11-14T22:13:20.5Z"`},
 		{DateTimeMicroseconds, "e8fe6f001f9acffa", `"2023-11-14T22:11:12.123456Z"`},
 		{DateTimeNanoseconds, "e8fe6f0080000000", `"2023-11-14T22:11:12.5Z"`},
 		{DateTimeMicroseconds, "00060a24181e4000", `"2023-11-14T22:13:20Z"`},

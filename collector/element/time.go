@@ -72,6 +72,8 @@ func fineTime(n uint64) time.Time {
 			return time.UnixMicro(int64(n))
 		case n/1e9 >= earliestPlain && n/1e9 < latestPlain:
 			return time.Unix(0, int64(n))
+		case n>>32 >= earliestPlain: // NTP's format, but its seconds count from 1970
+			return time.Unix(int64(n>>32), int64((n&math.MaxUint32)*1_000_000_000>>32))
 		}
 	}
 	seconds := int64(uint32(n>>32) - uint32(ntpToUnix&math.MaxUint32))

@@ -60,6 +60,11 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"RFC 7011 section 6.1.10", "those of nanoseconds do", false, []uint16{156, 8, 157, 8}, u64(ntp(10)|0x7ff, ntp(5)|0x7ff), func(r *flow.Record) bool {
 			return r.TimeFlowStartNs == (exported-10)*second+476 && r.TimeFlowEndNs == (exported-5)*second+476
 		}},
+		{"python-ipfix #14", "NTP's format with seconds since 1970", false, []uint16{154, 8, 155, 8}, u64((exported-10)<<32, (exported-5)<<32), lasts(10, 5)},
+		{"python-ipfix #14", "the same with nanoseconds, and fractions", false, []uint16{156, 8, 157, 8}, u64((exported-10)<<32|1<<31, (exported-5)<<32|3<<30),
+			func(r *flow.Record) bool {
+				return r.TimeFlowStartNs == (exported-10)*second+500*ms && r.TimeFlowEndNs == (exported-5)*second+750*ms
+			}},
 		{"any", "milliseconds where seconds belong", false, []uint16{150, 8, 151, 8}, u64((exported-10)*1000, (exported-5)*1000), lasts(10, 5)},
 		{"any", "seconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64(exported-10, exported-5), lasts(10, 5)},
 		{"any", "microseconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64((exported-10)*1e6, (exported-5)*1e6), lasts(10, 5)},

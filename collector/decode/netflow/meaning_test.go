@@ -1,6 +1,8 @@
 package netflow_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -207,6 +209,29 @@ func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
 		set(301, []byte{19, 3, 1, 245}, u32(0x0a000002, 5, 0x0a000003, 6)))
 	if len(s.records) != 3 || s.records[0].TCPFlags != 0x1b || s.records[1].Bytes != 5 || s.records[2].Bytes != 6 {
 		t.Errorf("%+v", s.records)
+	}
+}
+
+// Lists have a record for each VLAN, each station, and so on: the flow has room for one.
+func TestWhatAListSaysBesideTheFlowIsKept(t *testing.T) {
+	layouts := set(2, u16(300, 3, 8, 4, 1, 4, 292, 65535), u16(500, 2, 58, 2, 1, 1))
+	data := set(300, u32(0x0a000001, 1000), []byte{9, 3}, u16(500, 7), []byte{1}, u16(8), []byte{2})
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(layouts, data)
+	r := s.only()
+	var kept []string
+	for _, x := range r.Extra {
+		if !x.List && x.Items == 0 {
+			kept = append(kept, fmt.Sprintf("%d=%x", x.ID, x.Value))
+		}
+	}
+	if got := strings.Join(kept, " "); r.SrcVLAN != 7 || r.Bytes != 1000 || got != "1=01 58=0008 1=02" {
+		t.Errorf("VLAN %d, %d bytes, beside them %s", r.SrcVLAN, r.Bytes, got)
+	}
+	s = newStation(t)
+	s.ipfix(layouts, data)
+	if r := s.only(); len(r.Extra) != 0 || r.Bytes != 1000 {
+		t.Errorf("without extra fields: %+v", r)
 	}
 }
 

@@ -218,7 +218,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		}
 		if step.special || add {
 			if (step.merge || add) && isSet(r, step.operation, t, v) {
-				if step.extra && len(v) != 0 {
+				// What a list says that the flow has already is not lost: it may be another one's.
+				if (step.extra || add && d.settings.Extra) && len(v) != 0 {
 					r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 				}
 				continue

@@ -211,7 +211,9 @@ func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 	if ns, future = c.instant(fromNTP(ntp)); ns != 0 {
 		return ns, false
 	}
-	ns = c.inAnyUnit(n)
+	if ns = c.inAnyUnit(n); ns == 0 {
+		ns, _ = c.instant(fromNTP(ntp + ntpToUnix<<32)) // NTP's format, but its seconds count from 1970
+	}
 	return ns, future && ns == 0
 }
 

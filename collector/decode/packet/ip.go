@@ -115,6 +115,8 @@ func (d *dissector) byProtocol() next {
 		return ipv4
 	case protoIPv6:
 		return ipv6
+	case protoEtherIP:
+		return d.etherIP()
 	case protoMPLS:
 		d.enter()
 		return mpls

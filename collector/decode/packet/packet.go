@@ -14,7 +14,7 @@ import (
 
 // Options of a dissection.
 type Options struct {
-	// Inner reports addresses, ports and flags found inside GRE, VXLAN, Geneve, IP-in-IP in place of the outer ones.
+	// Inner reports addresses, ports and flags found inside GRE, VXLAN, Geneve, IP-in-IP and other tunnels in place of the outer ones.
 	Inner bool
 }
 
@@ -98,6 +98,7 @@ const (
 	protoICMPv6      = 58
 	protoDestination = 60
 	protoOSPF        = 89
+	protoEtherIP     = 97
 	protoSCTP        = 132
 	protoUDPLite     = 136
 	protoMPLS        = 137
@@ -112,6 +113,7 @@ const (
 	portTeredo   = 3544
 	portGTP      = 2152 // of its user plane
 	portMPLS     = 6635
+	portL2TP     = 1701
 )
 
 // next says what follows a layer.
@@ -130,6 +132,7 @@ const (
 	vxlanGPE
 	geneve
 	gtp
+	l2tp
 )
 
 // dissector walks over the layers. It lives on the stack.
@@ -235,6 +238,8 @@ func (d *dissector) layer(step next) next {
 		return d.geneve()
 	case gtp:
 		return d.gtp()
+	case l2tp:
+		return d.l2tp()
 	}
 	return d.byProtocol()
 }

@@ -57,6 +57,8 @@ func (d *dissector) udp() next {
 		return geneve
 	case destination == portGTP && isGTP(d.b):
 		return gtp
+	case (destination == portL2TP || source == portL2TP) && isL2TP(d.b):
+		return l2tp
 	case destination == portMPLS: // RFC 7510
 		d.enter()
 		return mpls
@@ -99,6 +101,9 @@ const (
 	greKey      = 0x2000
 	GRESequence = 0x1000
 	GREVersion  = 7
+	// greAcknowledges is version 1's.
+	greAcknowledges = 0x0080
+	etherTypePPP    = 0x880b
 )
 
 // GRELength is how many bytes a GRE header with these flags has: 4 to 16.
@@ -112,7 +117,8 @@ func GRELength(flags uint16) int {
 	return length
 }
 
-// gre reads RFC 2784 section 2.1 with RFC 2890's key and sequence. Version 1 (PPTP) carries PPP and is left alone.
+// gre reads RFC 2784 section 2.1 with RFC 2890's key and sequence, and version 1, in which PPTP carries PPP behind the same fields and an
+// acknowledgement (RFC 2637 section 4.1).
 func (d *dissector) gre() next {
 	if len(d.b) < 4 {
 		return d.short()
@@ -120,12 +126,20 @@ func (d *dissector) gre() next {
 	flags := binary.BigEndian.Uint16(d.b)
 	length := GRELength(flags)
 	d.etherType = binary.BigEndian.Uint16(d.b[2:])
+	isPPTP := flags&GREVersion == 1 && d.etherType == etherTypePPP
+	if isPPTP && flags&greAcknowledges != 0 {
+		length += 4
+	}
 	if length > len(d.b) {
 		d.take(flow.LayerGRE, len(d.b))
 		return d.short()
 	}
 	d.take(flow.LayerGRE, length)
-	if flags&GREVersion != 0 {
+	switch {
+	case isPPTP && len(d.b) > 0: // else it acknowledges only
+		d.enter()
+		return ppp
+	case flags&GREVersion != 0:
 		return nothing
 	}
 	if n := ERSPANLength(flags, d.etherType, d.b); n >= 0 {
