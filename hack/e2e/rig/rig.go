@@ -360,9 +360,9 @@ func (r *Rig) here(ctx context.Context, program string, arguments ...string) *ex
 }
 
 // ownGroup keeps what is typed on a terminal from a program: Ctrl-C would end what takes a cluster down, and leave half of it. A program is
-// interrupted by its context alone, and killed where it does not end within a time.
+// interrupted by its context, or because this program has ended, and killed where it does not end within a time.
 func ownGroup(command *exec.Cmd, delay time.Duration) {
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = delay
 }
