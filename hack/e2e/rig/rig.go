@@ -109,7 +109,7 @@ func Left(reused bool, down error) string {
 	case down != nil:
 		return "Something of it is left: \"make demo-down\" removes it."
 	case reused:
-		return "The cluster was up before, and stays as it is now. \"make demo\" tries again, \"make demo-down\" takes it down."
+		return "What was up before stays as it is now. \"make demo\" tries again, \"make demo-down\" removes it." // on somebody's cluster not the cluster
 	}
 	return "Nothing of it is left but what was built, for the next \"make demo\"."
 }
