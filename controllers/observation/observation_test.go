@@ -363,3 +363,26 @@ func TestNoWordOfWhatAnswersStandsInAnError(t *testing.T) {
 		}
 	}
 }
+
+// A collector that is asked in its first second knows nothing yet: half a minute later would leave its fleet unknown for as long. One that does not
+// begin at all is asked as seldom as others in the end.
+func TestACollectorThatBeginsIsAskedAgainSoon(t *testing.T) {
+	var c collector
+	begins := document(func(d *status.Document) { d.Begun = false })
+	now := second(0)
+	for _, want := range []time.Duration{shortestRetry, 2 * shortestRetry, 4 * shortestRetry, interval, interval} {
+		c.take(begins, nil, now, interval)
+		if wait := c.due.Sub(now); wait < want || wait > want+want/4+1 {
+			t.Errorf("asked again after %s, want %s and up to a quarter more", wait, want)
+		}
+		now = c.due
+	}
+	c.take(document(func(d *status.Document) { d.Begun = true }), nil, now, interval)
+	if wait := c.due.Sub(now); wait < interval {
+		t.Errorf("one that works is asked again after %s", wait)
+	}
+	c.take(begins, nil, now, interval)
+	if wait := c.due.Sub(now); wait > 2*shortestRetry {
+		t.Errorf("one that was started again is asked after %s", wait)
+	}
+}

@@ -90,9 +90,10 @@ type fleet struct {
 
 // collector is one pod.
 type collector struct {
-	report   Report
-	due      time.Time
-	failures int
+	report     Report
+	due        time.Time
+	failures   int
+	beginnings int // answers in a row that it had not begun yet
 }
 
 // Watch hands over the pods of a fleet that run and have an address. A pod that is new among them is asked soon, all of them from
@@ -329,7 +330,14 @@ func (c *collector) take(d *status.Document, err error, now time.Time, interval 
 		return
 	}
 	c.failures, r.Error, r.FailedSince = 0, "", time.Time{}
-	c.due = now.Add(stretched(interval))
+	if d.Begun {
+		c.beginnings = 0
+		c.due = now.Add(stretched(interval))
+	} else {
+		// It knows nothing of itself yet, and mostly will in a moment: its fleet would be told as unknown until then.
+		c.due = now.Add(stretched(min(shortestRetry<<min(c.beginnings, 10), interval)))
+		c.beginnings++
+	}
 	if r.Now != nil && r.Now.Started.Equal(d.Started) {
 		before := *r.Now
 		before.Senders = nil

@@ -80,7 +80,7 @@ func TestTheDemoEndsCleanlyWhereverItFails(t *testing.T) {
 						}
 						switch {
 						case reused:
-							want = append(want, "was up before, and stays", `"make demo" tries again`, `"make demo-down" takes it down`)
+							want = append(want, "What was up before stays", `"make demo" tries again`, `"make demo-down" removes it`)
 							if !interrupt {
 								want = append(want, strings.ReplaceAll(steps[at].look, "NAMESPACE", "flows"))
 							}

@@ -135,6 +135,10 @@ metadata: {name: lab, labels: {pod-security.kubernetes.io/enforce: privileged}}
 	}()
 	end := begin(t, "--exporters", "12", "--rate", "200", "--duration", "10s")
 	complete(t, end())
+	// A collector that was asked in its first second leaves this unknown until it is asked again, which is no picture of health.
+	_, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "wait", "--for=condition=ReceiveBuffersGranted", "flowcollector/"+fleet.Name,
+		"--timeout=2m")
+	must(t, err)
 	var page strings.Builder
 	page.WriteString(printedIntroduction)
 	show(t, &page, "kubectl get fcol -A -o wide")

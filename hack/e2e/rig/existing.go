@@ -142,6 +142,9 @@ func (e *existing) look(ctx context.Context) error {
 			name == wanted[3] && slices.Contains(rigs, name): // left for others' objects; helm takes it over
 		case slices.Contains(rigs, name):
 			return fmt.Errorf("the cluster has %s of a demo or a test before: \"make demo-down\" removes it; nothing was changed", name)
+		case name == wanted[3]:
+			return fmt.Errorf("the cluster has %s already: Flowfleet is installed there, and not by a demo. Nothing was changed. Use what is there, "+
+				"or uninstall it first (docs/installation.md)", name)
 		default:
 			return fmt.Errorf("the cluster has %s already, which is not the demo's: it is left alone, and nothing was changed", name)
 		}

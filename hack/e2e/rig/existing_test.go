@@ -37,7 +37,7 @@ func TestWhatIsNotTheDemosIsLeftAlone(t *testing.T) {
 		refused   string
 		wantReuse bool
 	}{
-		{"a definition of somebody's", "", nil, true, "customresourcedefinition", false},
+		{"a definition of somebody's", "", nil, true, "Flowfleet is installed there", false},
 		{"somebody's namespace, beside those of a demo", "second-nats", []string{"second"}, true, "second-nats already, which is not the demo's", false},
 		{"a demo's", "", []string{"third", "third-nats", "third-flows"}, true, "", true},
 		{"a demo that was interrupted", "", []string{"fourth"}, true, "", true},

@@ -109,7 +109,7 @@ func Left(reused bool, down error) string {
 	case down != nil:
 		return "Something of it is left: \"make demo-down\" removes it."
 	case reused:
-		return "The cluster was up before, and stays as it is now. \"make demo\" tries again, \"make demo-down\" takes it down."
+		return "What was up before stays as it is now. \"make demo\" tries again, \"make demo-down\" removes it." // on somebody's cluster not the cluster
 	}
 	return "Nothing of it is left but what was built, for the next \"make demo\"."
 }
@@ -360,9 +360,9 @@ func (r *Rig) here(ctx context.Context, program string, arguments ...string) *ex
 }
 
 // ownGroup keeps what is typed on a terminal from a program: Ctrl-C would end what takes a cluster down, and leave half of it. A program is
-// interrupted by its context alone, and killed where it does not end within a time.
+// interrupted by its context, or because this program has ended, and killed where it does not end within a time.
 func ownGroup(command *exec.Cmd, delay time.Duration) {
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = delay
 }
