@@ -38,6 +38,8 @@ type memory struct {
 	monitoring monitoringOutcome
 	// tried are objects that the last attempt to apply left as they were: it is not repeated before it is due.
 	tried map[string]attempt
+	// running are the names in the collectors' ConfigMap.
+	running readNames
 	// letPass is what others than the operator ask of the fleet, until a pass finds all of it applied: see askedOf.
 	letPass string
 	// deleting is since when the object is seen to be deleted.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -16,7 +17,7 @@ import (
 // settleNames fills in the names of bucket and stream that the spec leaves to the operator. The spec of a pass is never written.
 //
 // What collectors run with counts most, the status stands in where their ConfigMap is gone.
-func (r *Reconciler) settleNames(ctx context.Context, fc *v1alpha1.FlowCollector) error {
+func (r *Reconciler) settleNames(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory) error {
 	if fc.Spec.TemplateStore.Bucket != "" && fc.Spec.Output.Stream.Name != "" {
 		return nil
 	}
@@ -30,15 +31,34 @@ func (r *Reconciler) settleNames(ctx context.Context, fc *v1alpha1.FlowCollector
 	if err := r.Client.Get(ctx, name, running); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading ConfigMap %s: %w", name, err)
 	}
-	for _, file := range running.Data {
-		if c, problems := config.Parse([]byte(file)); len(problems) == 0 {
-			known.Used = append(known.Used, fleet.Names{Bucket: c.Templates.Bucket, Stream: c.Output.Stream.Name})
-		}
-	}
+	known.Used = append(known.Used, m.namesIn(running)...)
 	known.Used = append(known.Used, namesInStatus(&fc.Status))
 	names := fleet.NamesOf(fc, known)
 	fc.Spec.TemplateStore.Bucket, fc.Spec.Output.Stream.Name = names.Bucket, names.Stream
 	return nil
+}
+
+// readNames are those of a version of the collectors' ConfigMap.
+type readNames struct {
+	uid     types.UID
+	version string
+	names   []fleet.Names
+}
+
+// namesIn are those that collectors run with. A version of their ConfigMap is read once: with all that FlowExporters may say, that takes a
+// second or so, which each pass of a fleet would take of all others.
+func (m *memory) namesIn(running *corev1.ConfigMap) []fleet.Names {
+	if running.ResourceVersion == "" { // there is none
+		return nil
+	}
+	if m.running.uid == running.UID && m.running.version == running.ResourceVersion {
+		return m.running.names
+	}
+	m.running = readNames{uid: running.UID, version: running.ResourceVersion}
+	if c, problems := config.Parse([]byte(running.Data[fleet.ConfigurationFile])); len(problems) == 0 {
+		m.running.names = []fleet.Names{{Bucket: c.Templates.Bucket, Stream: c.Output.Stream.Name}}
+	}
+	return m.running.names
 }
 
 func namesInStatus(s *v1alpha1.FlowCollectorStatus) (out fleet.Names) {

@@ -124,7 +124,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		Operator: judge.Operator{Identity: r.Identity, Namespace: r.Namespace, ServiceAccount: r.ServiceAccount, SecretReaderRole: r.SecretReaderRole},
 	}
 	gone := false
-	if err = r.settleNames(ctx, fc); err != nil {
+	if err = r.settleNames(ctx, fc, m); err != nil {
 		return ctrl.Result{}, err
 	}
 	if fc.DeletionTimestamp.IsZero() {

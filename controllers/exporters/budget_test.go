@@ -65,3 +65,35 @@ func TestTheCapHoldsForManyFleets(t *testing.T) {
 		t.Errorf("%d writes in 1000 s, more than %d", n, most)
 	}
 }
+
+// Who may make FlowCollectors of a namespace does not take the writes of other namespaces by making many.
+func TestANamespaceWithManyFleetsHasThePartOfOne(t *testing.T) {
+	b := newBudget()
+	honest := types.NamespacedName{Namespace: "honest", Name: "edge"}
+	b.take(honest, noon)
+	many := make([]types.NamespacedName, 500)
+	for i := range many {
+		many[i] = types.NamespacedName{Namespace: "many", Name: fmt.Sprint(i)}
+		b.take(many[i], noon)
+	}
+	for look := range 60 {
+		now := noon.Add(time.Duration(look+1) * interval)
+		for _, fleet := range many {
+			for b.take(fleet, now) {
+			}
+		}
+		n := 0
+		for b.take(honest, now) {
+			n++
+		}
+		if half := writesPerSecond * int(interval/time.Second) / 4; n < half {
+			t.Fatalf("at look %d the fleet of another namespace has %d writes, not %d", look, n, half)
+		}
+	}
+	for _, fleet := range many {
+		b.leave(fleet, noon.Add(time.Hour))
+	}
+	if len(b.fleets) != 1 {
+		t.Errorf("%v are counted after they left", b.fleets)
+	}
+}
