@@ -145,7 +145,14 @@ func TestNoConditionLies(t *testing.T) {
 			for i := range f.Collectors.Reports[1:] {
 				f.Collectors.Reports[1+i].Now = nil
 			}
-		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "1 of 3 collectors were asked so far"}}},
+		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "1 of 3 collectors were asked so far"},
+			{degraded, "Unknown", ReasonPending, "not all is known"}}},
+		"two of three were not asked yet, and nothing was wrong": {func(f *Facts) {
+			for i := range f.Collectors.Reports[1:] {
+				f.Collectors.Reports[1+i].Now = nil
+			}
+			f.Collector.Status.Conditions = []metav1.Condition{{Type: degraded, Status: "False", Reason: ReasonAsWanted, ObservedGeneration: f.Collector.Generation}}
+		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "1 of 3 collectors were asked so far"}, {degraded, "False", ReasonAsWanted, ""}}},
 		"an image that cannot be pulled": {func(f *Facts) { broken(f); f.Before.Rollout.since = noon.Add(-time.Minute) },
 			kstatus.InProgressStatus, 2, []want{{progressing, "True", ReasonRolling, "ImagePullBackOff"}, {degraded, "False", ReasonAsWanted, ""}}},
 		"an image that cannot be pulled, past the deadline": {func(f *Facts) { broken(f); f.Before.Rollout.since = noon.Add(-11 * time.Minute) },
