@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -77,5 +78,33 @@ func TestATenantWithAllResourcesOfTheGroupIsNotTakenForTheOperator(t *testing.T)
 				}
 			}
 		})
+	}
+}
+
+// Who may write Roles and their bindings, as a namespace's administrator, gives nobody what the policies ask for.
+func TestATenantWhoWritesRolesGivesNobodyTheVerbs(t *testing.T) {
+	server, _, place, _ := installed(t, "ivan", "--set", "sinks.enabled=true")
+	all := []string{"get", "list", "watch", "create", "update", "patch", "delete"}
+	user := bound(t, server, place, "rupert", rbacv1.PolicyRule{APIGroups: []string{"flowfleet.io"}, Resources: []string{"*"}, Verbs: all},
+		rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: all})
+	for _, verb := range []string{"operate", "privilege", "*"} {
+		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "mine"},
+			Rules: []rbacv1.PolicyRule{{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors", "flowsinks"}, Verbs: []string{verb}}}}
+		if err := user.Create(t.Context(), role, client.DryRunAll); !apierrors.IsForbidden(err) {
+			t.Errorf("a Role with the verb %s: %v", verb, err)
+		}
+	}
+	for _, name := range []string{"flowfleet-manager", "flowfleet-sinks", "flowfleet-flowcollector-privileged", "flowfleet-flowsink-privileged"} {
+		binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "mine"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "rupert"}}}
+		if err := user.Create(t.Context(), binding, client.DryRunAll); !apierrors.IsForbidden(err) {
+			t.Errorf("bound to %s: %v", name, err)
+		}
+	}
+	own := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "mine"},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"flowfleet.io"}, Resources: []string{"flowcollectors"}, Verbs: []string{"create"}}}}
+	if err := user.Create(t.Context(), own, client.DryRunAll); err != nil {
+		t.Errorf("a Role with what one has: %v", err)
 	}
 }
