@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // Facts are what a FlowExporter is judged by.
@@ -143,12 +144,15 @@ type condition struct {
 	reason, message string
 }
 
+// longestMessage of a condition, in bytes.
+const longestMessage = 4096
+
 func set(s *v1alpha1.FlowExporterStatus, f *Facts, kind string, c condition) {
 	// What the API server says of a new object has been so since that was made, not since 1970.
 	if old := meta.FindStatusCondition(s.Conditions, kind); old != nil && old.LastTransitionTime.Unix() == 0 {
 		old.LastTransitionTime = f.Exporter.CreationTimestamp
 	}
-	meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: kind, Status: c.status, Reason: c.reason, Message: c.message,
+	meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: kind, Status: c.status, Reason: c.reason, Message: judge.Message(c.message, longestMessage),
 		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.Now.Truncate(time.Second))})
 }
 

@@ -136,6 +136,9 @@ func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // twoDigits rounds to two digits: a rate that hardly changes is not written again.
 func twoDigits(v float64) int64 {
+	if v >= math.MaxInt64 { // a collector may say anything
+		return math.MaxInt64
+	}
 	if v < 100 {
 		return int64(math.Round(v))
 	}
