@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,6 +78,9 @@ func (r *Reconciler) tellBlind(ctx context.Context, fc *v1alpha1.FlowCollector, 
 	again := ctrl.Result{RequeueAfter: blindAfter}
 	if o := fc.Status.Operator; o != nil && o.Identity != r.Identity {
 		return again, nil
+	}
+	if c := meta.FindStatusCondition(fc.Status.Conditions, v1alpha1.ConditionDegraded); c != nil && c.Reason == judge.ReasonDeleting {
+		return again, nil // for how long it is being deleted is counted from there
 	}
 	now := r.Clock.Now()
 	verdict := judge.Judge(&judge.Facts{Now: now, Server: r.Watches.serverTime(now), Collector: fc, Unchecked: true, Blind: true, Unseen: unseen})

@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -76,7 +77,7 @@ func (j *judgement) judgeRollout() rollout {
 			switch {
 			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
 				m.settled = true
-			case c.Reason == ReasonProgressDeadlineExceeded && c.ObservedGeneration == j.Collector.Generation: // that it got on since then would show in the status
+			case c.Reason == ReasonProgressDeadlineExceeded && j.stalledBefore(): // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
 			case c.Reason == ReasonRolling && c.ObservedGeneration == j.Collector.Generation && j.DaemonSet != nil:
 				m.since = j.here(j.gotOnBefore(c.LastTransitionTime.Time))
@@ -105,6 +106,12 @@ func (j *judgement) judgeRollout() rollout {
 		}
 	}
 	return r
+}
+
+// stalledBefore reports whether the status says that the present spec is stuck. Stalled is of the spec that it speaks of, whatever is applied.
+func (j *judgement) stalledBefore() bool {
+	c := j.condition(v1alpha1.ConditionStalled)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == j.Collector.Generation
 }
 
 // gotOnBefore is when a rollout that began at a time got on last, as far as the cluster tells what an operator saw that was restarted since:

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -56,11 +57,13 @@ func (j *judgement) noteGeneration() {
 	}
 }
 
-// lastWritten is when an object was made, or last changed but for its status.
+// lastWritten is when an object was made, or somebody last changed something who has a part of its spec. Who writes annotations and labels only
+// changes no spec.
 func lastWritten(o *metav1.ObjectMeta) time.Time {
 	last := o.CreationTimestamp.Time
 	for _, m := range o.ManagedFields {
-		if m.Time != nil && m.Subresource == "" && m.Time.After(last) {
+		ofSpec := m.FieldsV1 == nil || bytes.Contains(m.FieldsV1.Raw, []byte(`"f:spec"`))
+		if m.Time != nil && m.Subresource == "" && ofSpec && m.Time.After(last) {
 			last = m.Time.Time
 		}
 	}
