@@ -310,7 +310,7 @@ func (h *history) consumers() *jetstream.Consumers {
 	out := &jetstream.Consumers{StreamMade: made, First: uint64(h.IntN(100)), Last: 100 + uint64(h.IntN(100)), Bytes: 1 << 20, MaxAge: time.Hour,
 		MaxBytes: 1 << 21, MaxMessages: -1}
 	for _, c := range f.Collector.Spec.Output.Consumers {
-		k := jetstream.Consumer{Name: string(c.Name), Found: h.IntN(5) > 0, Managed: true, Made: made, Pending: uint64(h.IntN(100)), AckPending: uint64(h.IntN(10)),
+		k := jetstream.Consumer{Name: c.Name, Found: h.IntN(5) > 0, Managed: true, Made: made, Pending: uint64(h.IntN(100)), AckPending: uint64(h.IntN(10)),
 			Delivered: uint64(h.IntN(100)), Deliveries: uint64(h.IntN(100)), AckFloor: uint64(h.IntN(100)), AckWait: time.Second, Oldest: uint64(h.IntN(100)),
 			Lag: time.Duration(h.IntN(7200)) * time.Second, LagKnown: h.IntN(3) > 0, LastRead: made, Filtered: h.maybe()}
 		if h.IntN(5) == 0 {

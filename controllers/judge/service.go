@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -62,7 +61,7 @@ func (j *judgement) noteGeneration() {
 func lastWritten(o *metav1.ObjectMeta) time.Time {
 	last := o.CreationTimestamp.Time
 	for _, m := range o.ManagedFields {
-		ofSpec := m.FieldsV1 == nil || bytes.Contains(m.FieldsV1.Raw, []byte(`"f:spec"`))
+		ofSpec := m.FieldsV1 == nil || strings.Contains(m.FieldsV1.GetRawString(), `"f:spec"`)
 		if m.Time != nil && m.Subresource == "" && ofSpec && m.Time.After(last) {
 			last = m.Time.Time
 		}
