@@ -26,6 +26,9 @@ func decoding(f *Facts, sending condition) condition {
 		return nothingHeard
 	case w == nil:
 		return f.keep(v1alpha1.ConditionDecoding)
+	case w.Undecoded > 0 && f.figures().Said.ConflictingLayouts:
+		return condition{metav1.ConditionFalse, ReasonTwins, fmt.Sprintf("%d data sets of the last %s could not be read, because two layouts of one template id "+
+			"come in turn, and nothing tells which of them is theirs: see Consistent", w.Undecoded, minutes(w))}
 	case w.Undecoded > 0:
 		return condition{metav1.ConditionFalse, ReasonNoTemplate, fmt.Sprintf("%d data sets of the last %s could not be read, because their template did "+
 			"not come or their lengths contradict: let the device send templates more often, such as each minute (template refresh or "+

@@ -77,6 +77,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 			ReasonProtocolMissing, ""},
 		"just replaced, and it is new":                   {replaced, "Sending", unknown, ReasonProtocolMissing, "IPFIX yet"},
 		"no figures tell of protocols that are expected": {func(f *Facts) { replaced(f); f.Look.NoRoom = true }, "Sending", unknown, ReasonNoRoom, ""},
+		"of several devices":                             {func(f *Facts) { f.Window.Undecoded, f.Figures.Said.ConflictingLayouts = 7, true }, "Decoding", no, ReasonTwins, "see Consistent"},
 		"without a template":                             {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
 		"refused":                                        {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "ledger edge -n flows"},
 		"waits for a template":                           {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
