@@ -164,7 +164,9 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 		f.Said.device(e.Device)
 		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
 		for j := range e.Streams {
-			f.Said.stream(protocol, &e.Streams[j], pod.Node)
+			if page.Time.Sub(e.Streams[j].LastSeen) <= windowTime { // else it says what was, and another collector may know better
+				f.Said.stream(protocol, &e.Streams[j], pod.Node)
+			}
 			s.stream(f, pod.Name, address, protocol, &e.Streams[j], page.Time, now)
 		}
 	}

@@ -41,6 +41,16 @@ func TestWhatCollectorsSayOfRatesClocksAndTemplatesIsPutTogether(t *testing.T) {
 	}
 }
 
+// A device whose flows reach another collector now may say something else there.
+func TestWhatACollectorHeardBeforeTheLastMinutesIsNotSaidNow(t *testing.T) {
+	s := saidBy("netflow9", func(e *status.Exporter) { e.Streams[0].Sampling.Rate, *e.Streams[0].SkewMillis = 200, 0 }, func(e *status.Exporter) {
+		e.Streams[0].LastSeen, *e.Streams[0].SkewMillis = noon.Add(-windowTime-time.Second), 3_600_000
+	}).Said
+	if !s.Rates[200] || len(s.Rates) != 1 || s.Clocks != 1 || s.Skew != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // A collector of a former version has none of these fields.
 func TestWhatACollectorDoesNotSayIsUnknown(t *testing.T) {
 	s := saidBy("netflow9", func(*status.Exporter) {}, func(e *status.Exporter) { e.Taught, e.Streams[0].SkewMillis, e.Streams[0].Sampling = nil, nil, nil }).Said
