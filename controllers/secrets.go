@@ -180,7 +180,7 @@ func (r *secretReader) value(path, name, key string, most int) []byte {
 	}
 	value, ok := secret.Data[key]
 	if len(value) > most {
-		r.missing = append(r.missing, fmt.Sprintf("%s: the key %q of Secret %q has %d KiB, more than %d", path, key, name, len(value)>>10, most>>10))
+		r.missing = append(r.missing, fmt.Sprintf("%s: the key %q of Secret %q has %d KiB, more than %d", path, key, name, (len(value)+1023)>>10, most>>10))
 		return nil
 	}
 	if ok {

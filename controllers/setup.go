@@ -158,7 +158,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	r.Watches.mu.Lock()
 	r.Watches.event = func(o *metav1.PartialObjectMetadata, why string) {
 		r.Events.Eventf(o, nil, corev1.EventTypeWarning, reasonNotReadable, "Read", "%s", judge.Cut(judge.Plain(
-			"it is stored and cannot be read, so that nothing becomes of it: "+why+"; mend it, or delete it"), 1024))
+			"it is stored and cannot be read, so that nothing becomes of it: "+why+"; mend it, or delete it, its finalizers too"), 1024))
 	}
 	r.Watches.mu.Unlock()
 	r.Watches.onChange(func(ctx context.Context) {

@@ -188,7 +188,7 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	if err != nil {
 		return err
 	}
-	if err := r.ownBookmark(ctx, f.Sink); err != nil {
+	if err := r.ownBookmark(ctx, d); err != nil {
 		return err
 	}
 	name := sink.ObjectName(f.Sink)

@@ -10,7 +10,6 @@ import (
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
@@ -39,20 +38,23 @@ func (r *SinkReconciler) mark(ctx context.Context, f *sink.Facts) error {
 	return nil
 }
 
-// ownBookmark fails where somebody else made a ConfigMap under the name of the bookmark: sinks would begin where its author says. That it
-// names the FlowSink as its owner tells nothing, which anybody can write; the operator's label, nobody else may.
-func (r *SinkReconciler) ownBookmark(ctx context.Context, s *v1alpha1.FlowSink) error {
-	live := &corev1.ConfigMap{}
-	name := client.ObjectKey{Namespace: s.Namespace, Name: sink.BookmarkName(s)}
+// ownBookmark takes the name of the bookmark before any sink runs, and fails where somebody else has: sinks would begin where its author says.
+// That a ConfigMap names the FlowSink as its owner tells nothing, which anybody can write; the operator's label, nobody else may.
+func (r *SinkReconciler) ownBookmark(ctx context.Context, d *sink.Sink) error {
+	live, none := &corev1.ConfigMap{}, d.NoBookmark()
+	name := client.ObjectKeyFromObject(none)
 	err := r.Client.Get(ctx, name, live)
-	if apierrors.IsNotFound(err) { // it may be there without the operator's labels
-		err = r.Reader.Get(ctx, name, live)
+	if apierrors.IsNotFound(err) {
+		if err = r.Client.Create(ctx, none, client.FieldOwner(fieldOwner)); err == nil {
+			return nil
+		}
+		if apierrors.IsAlreadyExists(err) { // without the operator's labels, or the cache is behind
+			err = r.Reader.Get(ctx, name, live)
+		}
 	}
 	switch {
-	case apierrors.IsNotFound(err):
-		return nil
 	case err != nil:
-		return fmt.Errorf("reading ConfigMap %s: %w", name, err)
+		return fmt.Errorf("ConfigMap %s: %w", name, err)
 	case live.Labels[fleet.LabelManagedBy] != fleet.Product || metav1.GetControllerOf(live) == nil:
 		return fmt.Errorf("ConfigMap %s: %w", name, &nameTakenError{"ConfigMap", name.Name, "FlowSink"})
 	}

@@ -211,6 +211,10 @@ func TestNoSinkRunsByABookmarkOfSomebodyElse(t *testing.T) {
 		}
 		change(w, s, func(s *v1alpha1.FlowSink) { s.Annotations = map[string]string{"look": "now"} })
 		w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
+		own := &corev1.ConfigMap{}
+		if err := w.c.Get(t.Context(), client.ObjectKeyFromObject(planted[i]), own); err != nil || !metav1.IsControlledBy(own, s) || len(own.Data) != 0 {
+			t.Errorf("%s: sinks run, and the name of their bookmark is free: %v %+v", s.Name, err, own)
+		}
 	}
 }
 

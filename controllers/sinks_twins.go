@@ -32,6 +32,9 @@ func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts, here *sink.Pl
 	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing FlowSinks: %w", err)
 	}
+	if r.Watches != nil && r.Watches.unreadable.any("FlowSink") {
+		return errors.New("a FlowSink that is stored and cannot be read, which the operator's log names, may store in the same tables: mend it, or delete it")
+	}
 	for i := range list.Items {
 		other := &list.Items[i]
 		if other.UID == f.Sink.UID || !other.DeletionTimestamp.IsZero() || tablesOf(other) != tables && settledSink(other) {

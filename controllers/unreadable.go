@@ -29,7 +29,7 @@ const (
 	longestWhy    = 300
 )
 
-// unreadable are stored objects of this project's kinds that are not as their kind is, as one that was stored under another definition. One makes
+// unreadable are stored objects of this project's kinds that do not fit the definition of their kind, as one that was stored under another. One makes
 // every list and every watch of its kind fail, without its name. Once that has happened, lists and watches of the kind are read object by object: what
 // cannot be read is noted, and left out. It is safe for concurrent use.
 type unreadable struct {
@@ -189,6 +189,13 @@ func (u *unreadable) forget(kind string, name types.NamespacedName) {
 	delete(u.all[kind], name)
 }
 
+// any reports whether there is an object of a kind that cannot be read.
+func (u *unreadable) any(kind string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.all[kind]) > 0
+}
+
 // of are the objects of a kind in a namespace that cannot be read.
 func (u *unreadable) of(kind, namespace string) (out []types.NamespacedName) {
 	u.mu.Lock()
@@ -215,7 +222,7 @@ func (u *unreadable) trouble(kind, namespace string) (judge.Unwatched, bool) {
 	if more := len(names) - 1; more > 0 {
 		words += fmt.Sprintf(", and %d more", more)
 	}
-	return judge.Unwatched{Words: words + "; mend it, or delete it", Fails: true}, true
+	return judge.Unwatched{Words: words + "; mend it, or delete it, its finalizers too", Fails: true}, true
 }
 
 // readableList is a body that is read as a whole, when it is first read.
@@ -263,7 +270,7 @@ func (w *readableWatch) Read(p []byte) (int, error) {
 
 // tellUnreadable tells of an object that was found to be unreadable: in the log, and to all who look at what cannot be watched.
 func (w *Watches) tellUnreadable(o *metav1.PartialObjectMetadata, why string) {
-	ctrl.Log.Info("an object that is stored cannot be read, and is left as it is: mend it, or delete it", "kind", o.Kind, "object", o.Namespace+"/"+o.Name, "why", why)
+	ctrl.Log.Info("an object that is stored cannot be read, and is left as it is: mend it, or delete it, its finalizers too", "kind", o.Kind, "object", o.Namespace+"/"+o.Name, "why", why)
 	w.tell()
 	w.mu.Lock()
 	event := w.event

@@ -242,8 +242,8 @@ func (w *Watches) Troubles(namespace string, kinds ...string) (out judge.Unseen)
 	return out
 }
 
-// needed are kinds of this project of which others need each object: collectors have the settings of all FlowExporters. That one FlowCollector or
-// FlowSink cannot be read is nothing to the others.
+// needed are kinds of this project of which others need each object: collectors have the settings of all FlowExporters. That one FlowCollector
+// cannot be read is nothing to the others; FlowSinks see to it themselves, see twins.
 var needed = map[string]bool{"FlowExporter": true}
 
 // troubled reports whether a kind may not be watched somewhere, or cannot be.

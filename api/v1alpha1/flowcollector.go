@@ -146,7 +146,7 @@ type Listener struct {
 	// +kubebuilder:validation:Pattern=`^[a-z](-?[a-z0-9])*$`
 	Name string `json:"name"`
 
-	// protocol of the datagrams. Datagrams of other protocols are refused and counted. NetFlow is versions 1, 5, 7 and 9. Auto takes
+	// protocol of the datagrams. Datagrams of other protocols are refused and counted. NetFlow is versions 1 and 5 to 9. Auto takes
 	// all protocols, and tells them apart by the version that each datagram begins with. Default Auto.
 	// +optional
 	// +kubebuilder:default=Auto

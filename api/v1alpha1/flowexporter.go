@@ -334,7 +334,7 @@ type ExporterNamingTable struct {
 	Named string `json:"named"`
 }
 
-// ExporterUnits are what sequence numbers count: flows of NetFlow v5 and v7, packets of v9, records of IPFIX, datagrams of sFlow. They
+// ExporterUnits are what sequence numbers count: flows of NetFlow v5 to v7, packets of v9, records of IPFIX, datagrams of sFlow. They
 // are those of the sequences heard lately, since each began.
 type ExporterUnits struct {
 	// sent by the device, by its sequence numbers.

@@ -1,7 +1,7 @@
 package ledger
 
 // Sequence follows the sequence numbers of one stream: an exporter's port and observation domain, or an sFlow agent. They
-// count units, which are the protocol's own: flows of NetFlow v5 and v7, packets of v9 (RFC 3954 section 5.1), data records
+// count units, which are the protocol's own: flows of NetFlow v5 to v7, packets of v9 (RFC 3954 section 5.1), data records
 // of IPFIX (RFC 7011 section 3.1), datagrams of sFlow. The zero Sequence knows nothing yet.
 //
 // A gap is not yet a loss: the units may be late, or another collector of the fleet may have them. So a Sequence says what

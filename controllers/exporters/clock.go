@@ -24,12 +24,22 @@ func clockRight(f *Facts, sending condition) condition {
 			map[bool]string{true: "ahead of", false: "behind"}[s.Skew > 0], s.SkewNode)}
 	case s.ClocksUntold:
 		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device tell of its clock: they are of a former version"}
-	case s.Clocks == 0 && len(f.figures().Protocols) > 0:
+	case s.Clocks == 0 && withoutClock(f.figures().Protocols):
 		return condition{metav1.ConditionUnknown, ReasonNoClock, "the protocol says no time of export"}
 	case s.Clocks == 0:
 		return f.keep(v1alpha1.ConditionClockRight)
 	}
 	return condition{metav1.ConditionTrue, ReasonClockRight, fmt.Sprintf("times of export are within %s of the clocks of the nodes", span(maxSkew))}
+}
+
+// withoutClock reports whether all that a device sends tells no time of export; false for nothing.
+func withoutClock(protocols map[string]bool) bool {
+	for protocol := range protocols {
+		if hasClock(protocol) {
+			return false
+		}
+	}
+	return len(protocols) > 0
 }
 
 // skewText is without a sign; a clock that was never set is decades off.

@@ -162,13 +162,15 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			f.Protocols[protocol], f.Nodes[pod.Name] = true, pod.Node
 		}
 		f.Said.device(e.Device)
-		f.Said.taught(e.Taught, len(e.Streams), page.Time, now)
+		heard := 0 // sequences of the last minutes: of others it says what was, and another collector may know better
 		for j := range e.Streams {
-			if page.Time.Sub(e.Streams[j].LastSeen) <= windowTime { // else it says what was, and another collector may know better
+			if page.Time.Sub(e.Streams[j].LastSeen) <= windowTime {
 				f.Said.stream(protocol, &e.Streams[j], pod.Node)
+				heard++
 			}
 			s.stream(f, pod.Name, address, protocol, &e.Streams[j], page.Time, now)
 		}
+		f.Said.taught(e.Taught, heard, page.Time, now)
 	}
 }
 

@@ -126,7 +126,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"the clock is an hour slow":                {func(f *Facts) { f.Figures.Said.Skew = -time.Hour }, "ClockRight", no, ReasonClockWrong, "1h behind the clock of node node-a"},
 		"the clock is fast":                        {func(f *Facts) { f.Figures.Said.Skew = 61 * time.Second }, "ClockRight", no, ReasonClockWrong, "1m1s ahead of"},
 		"the clock was never set":                  {func(f *Facts) { f.Figures.Said.Skew = -20000 * 24 * time.Hour }, "ClockRight", no, ReasonClockWrong, "20000 days behind"},
-		"there is no clock":                        {func(f *Facts) { f.Figures.Said.Clocks = 0 }, "ClockRight", unknown, ReasonNoClock, ""},
+		"there is no clock":                        {func(f *Facts) { f.Figures.Said.Clocks, f.Figures.Protocols = 0, map[string]bool{"sflow": true} }, "ClockRight", unknown, ReasonNoClock, ""},
 		"that is ready, too":                       {func(f *Facts) { f.Figures.Said.Clocks = 0 }, "Ready", yes, ReasonReady, ""},
 		"a collector tells no clock":               {func(f *Facts) { f.Figures.Said.ClocksUntold = true }, "ClockRight", unknown, ReasonUntold, ""},
 		"the clock is wrong, whatever others tell": {func(f *Facts) { f.Figures.Said.ClocksUntold, f.Figures.Said.Skew = true, time.Hour }, "ClockRight", no, ReasonClockWrong, ""},

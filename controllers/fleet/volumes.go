@@ -109,10 +109,11 @@ func (f *SecretFiles) add(secret string, items ...*coreac.KeyToPathApplyConfigur
 }
 
 // secretFile is the name of the file that a key of a Secret is mounted as. It tells of which Secret: a container that starts anew in a pod that
-// was made with another one reads a configuration of now, and is not to send that other one where this one goes.
+// was made with another one reads a configuration of now, and is not to send that other one where this one goes. Its author may choose the key:
+// nobody finds one with the same 128 bits.
 func secretFile(secret, key, file string) string {
 	sum := sha256.Sum256([]byte(secret + "/" + key))
-	return hex.EncodeToString(sum[:4]) + "-" + file
+	return hex.EncodeToString(sum[:16]) + "-" + file
 }
 
 // KeyPath is where a container has the file of a key of a Secret that a volume was given with SecretFiles.Key.

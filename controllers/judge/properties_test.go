@@ -244,7 +244,8 @@ func (j *judged) checkPromises() {
 		was := meta.FindStatusCondition(j.before.Conditions, v1alpha1.ConditionDegraded)
 		for _, kind := range degrading {
 			s, reason := j.status(kind)
-			if toldByCollectors[kind] && reason == ReasonPending && was != nil && was.Status == metav1.ConditionFalse {
+			_, progress := j.status(v1alpha1.ConditionProgressing)
+			if toldByCollectors[kind] && (reason == ReasonPending || reason == ReasonCollectorsUnreachable && progress == ReasonRolling) && was != nil && was.Status == metav1.ConditionFalse {
 				continue // new collectors unsettle nothing
 			}
 			switch {

@@ -86,7 +86,8 @@ func (j *judgement) degraded() said {
 	well := before != nil && before.Status == metav1.ConditionFalse
 	for _, kind := range degrading {
 		s := j.said[kind]
-		starts := well && s.reason == ReasonPending && toldByCollectors[kind]
+		starts := well && toldByCollectors[kind] &&
+			(s.reason == ReasonPending || s.reason == ReasonCollectorsUnreachable && j.said[v1alpha1.ConditionProgressing].reason == ReasonRolling)
 		if s.status == metav1.ConditionUnknown && !inconclusive[s.reason] && !starts {
 			return isUnknown(s.reason, "nothing is known to be wrong, but not all is known: %s: %s", kind, s.message)
 		}

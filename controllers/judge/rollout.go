@@ -30,8 +30,8 @@ type rollout struct {
 	needed int
 	// excused nodes do not count: each with why.
 	excused []string
-	// ran: the pods of the present spec run, or did once. settled: and this pass has found that all of it is applied, where the other may rest on one
-	// before this, which failed.
+	// ran: the pods of the present spec run, or did once. settled: and this pass has found that all of it is applied; ran may rest on an earlier
+	// pass where this one failed.
 	ran, settled bool
 	// stuck: nothing has got on for the deadline.
 	stuck bool

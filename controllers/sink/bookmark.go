@@ -1,6 +1,8 @@
 package sink
 
 import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -21,6 +23,12 @@ func BookmarkIn(data map[string]string) *status.Bookmark {
 		return nil // such as none: the next one takes its place
 	}
 	return b
+}
+
+// NoBookmark is the ConfigMap before the first sink runs: its name is taken, so that sinks begin where nobody else says.
+func (s *Sink) NoBookmark() *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: BookmarkName(s.Sink), Namespace: s.Sink.Namespace, Labels: s.labels(),
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.Sink, v1alpha1.SchemeGroupVersion.WithKind("FlowSink"))}}}
 }
 
 // Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none. It is nil where it is to

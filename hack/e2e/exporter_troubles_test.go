@@ -92,9 +92,9 @@ spec: {collector: %s, addresses: [%s]}
 	ended(t)
 	must(t, rig.Await(t.Context(), 5*time.Minute, told))
 
-	// An event is written when a condition turns False, and when that ends.
+	// An event is written when a condition turns False, and when that ends; where it happens again, it has a series, with a count.
 	said, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "events", "--field-selector", "involvedObject.kind=FlowExporter", "-o",
-		`jsonpath={range .items[*]}{.involvedObject.name}{" "}{.type}{" "}{.reason}{" "}{.message}{"\n"}{end}`)
+		`jsonpath={range .items[*]}{.involvedObject.name}{" "}{.type}{" "}{.reason}{.series.count}{" "}{.message}{"\n"}{end}`)
 	must(t, err)
 	t.Logf("events:\n%s", said)
 	for _, d := range devices {

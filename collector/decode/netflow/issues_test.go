@@ -129,8 +129,6 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.SamplingRate == 500 }},
 		{"RFC 7014 section 5.2", "one packet of ten, and of such flows one of four", false, []uint16{305, 4, 306, 4, 396, 4, 397, 4}, u32(1, 9, 1, 3),
 			func(r *flow.Record) bool { return r.SamplingRate == 40 }},
-		{"RFC 7014 section 8", "one packet of a hundred, and flows by their properties", false, []uint16{34, 4, 390, 2}, append(u32(100), u16(5)...),
-			func(r *flow.Record) bool { return r.SamplingRate == 100 }},
 		{"RFC 7014 section 5.2", "one flow is taken and 99 are left", false, []uint16{396, 4, 397, 4}, u32(1, 99), func(r *flow.Record) bool { return r.SamplingRate == 100 }},
 		{"RFC 7014 section 5.2", "flows of two microseconds are taken, of eight left", false, []uint16{398, 8, 399, 8}, u64(2, 8), func(r *flow.Record) bool { return r.SamplingRate == 5 }},
 		{"ntop/nProbe #152", "NetFlow-Lite sends frames, padded", true, []uint16{104, uint16(len(frame) + 20)}, join(frame, make([]byte, 20)), func(r *flow.Record) bool {
@@ -216,6 +214,19 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.ipfix(set(3, u16(400, 6, 1, 149, 4, 302, 2, 390, 2, 309, 4, 310, 4, 396, 4)), set(400, u32(7), u16(1, 3), u32(1, 20, 0)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
 		}, []uint64{9}, []uint64{20}},
+		{"RFC 7014 section 8", "one packet of a hundred, and of such flows one of four at random", func(s *station) {
+			s.ipfix(set(3, u16(400, 6, 1, 149, 4, 302, 2, 34, 4, 390, 2, 309, 4, 310, 4)), set(400, u32(7), u16(1), u32(100), u16(3), u32(1, 4)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
+		}, []uint64{9}, []uint64{400}},
+		{"RFC 7014 section 8", "one packet of ten by count, and of such flows one of four at random", func(s *station) {
+			s.ipfix(set(3, u16(400, 8, 1, 149, 4, 302, 2, 304, 2, 305, 4, 306, 4, 390, 2, 309, 4, 310, 4)),
+				set(400, u32(7), u16(1, 1), u32(1, 9), u16(3), u32(1, 4)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
+		}, []uint64{9}, []uint64{40}},
+		{"RFC 7014 section 8", "one packet of a hundred, and flows by their properties", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 149, 4, 302, 2, 34, 4, 390, 2)), set(400, u32(7), u16(1), u32(100), u16(5)))
+			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))
+		}, []uint64{9}, []uint64{100}},
 		{"RFC 7014 section 5.1", "flows that match properties are chosen, not sampled", func(s *station) {
 			s.ipfix(set(3, u16(400, 4, 1, 149, 4, 302, 2, 390, 2, 396, 4)), set(400, u32(7), u16(1, 5), u32(20)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))

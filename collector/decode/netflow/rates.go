@@ -152,7 +152,7 @@ func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
 		}
 	}
 	// 302 took the place of 48 (IANA, samplerId): routers may name with the one what they describe with the other.
-	// Number 0 is no sampler's: such a flow was not sampled.
+	// Number 0 names no other: it says that none was used.
 	if !found.hasSelector && found.samplerID != 0 {
 		if rate, ok := d.rateOf(s, announced.Selector, found.samplerID); ok {
 			return rate, RateAnnounced

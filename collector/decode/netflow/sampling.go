@@ -1,7 +1,6 @@
 package netflow
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -27,7 +26,7 @@ type sampling struct {
 	hasFlowSpace                    bool
 	flowTimeInterval, flowTimeSpace uint64 // 398, 399, in microseconds
 	hasFlowTimeSpace                bool
-	flowAlgorithm                   uint64 // 390: which of these count, with the numbers of 304; where that is not there, of 309 to 311, too
+	flowAlgorithm                   uint64 // 390: which of these count, with the numbers of 304; also 309 to 311, see ofFlows
 
 	samplerID   uint64
 	selectorID  uint64
@@ -162,9 +161,8 @@ func chosen(algorithm uint64) bool { return algorithm == propertyMatch || algori
 
 // packetRate has those of the algorithm that is in use count before others, with which a template has room for another algorithm.
 func (s *sampling) packetRate() uint64 {
-	for _, algorithm := range [...]uint64{cmp.Or(s.algorithm, s.flowAlgorithm), randomOutOf, probabilistic, systematicCount, systematicTime, hashBOB} {
-		ofFlows := s.algorithm == 0 && (algorithm == randomOutOf || algorithm == probabilistic)
-		if ofFlows && chosen(s.flowAlgorithm) {
+	for _, algorithm := range [...]uint64{s.algorithm, randomOutOf, probabilistic, systematicCount, systematicTime, hashBOB} {
+		if s.ofFlows(algorithm) {
 			continue
 		}
 		if rate := s.rateOf(algorithm); rate != 0 {
@@ -174,11 +172,20 @@ func (s *sampling) packetRate() uint64 {
 	return s.interval
 }
 
+// ofFlows reports whether the parameters of an algorithm that packets and flows share (309 to 311) are those of flows: where an algorithm of
+// flows is said, and none of packets that has them.
+func (s *sampling) ofFlows(algorithm uint64) bool {
+	shared := algorithm == randomOutOf || algorithm == probabilistic
+	return shared && s.flowAlgorithm != 0 && s.algorithm != algorithm
+}
+
 // flowRate is how many flows one selected flow stands for (RFC 7014 section 5.2), 0 where the elements do not say.
 func (s *sampling) flowRate() uint64 {
 	switch {
 	case chosen(s.flowAlgorithm):
 		return 0
+	case s.ofFlows(s.flowAlgorithm):
+		return s.rateOf(s.flowAlgorithm)
 	case s.flowInterval > 0 && s.hasFlowSpace:
 		return ratio(s.flowInterval+s.flowSpace, s.flowInterval)
 	case s.flowTimeInterval > 0 && s.hasFlowTimeSpace:

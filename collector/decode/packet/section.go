@@ -69,13 +69,20 @@ func DissectSection(r *flow.Record, s Section, offset uint64, b []byte, o Option
 const minLinkLayer = 2
 
 // beginsAtIP reports whether b, which should be an Ethernet frame, is an IP packet without one: some exporters leave the link layer
-// out. Usual EtherTypes decide. Where a packet has its source address, a rare one is some network's: a header that fits is an IP packet's.
+// out. Usual EtherTypes decide. Where a packet has its source address, a rare one is some network's: a header of
+// IPv4 that fits is a packet's. That of IPv6 has little that could contradict.
 func beginsAtIP(b []byte) bool {
 	if len(b) >= 14 {
-		switch binary.BigEndian.Uint16(b[12:]) {
+		switch etherType := binary.BigEndian.Uint16(b[12:]); etherType {
 		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService,
 			EtherTypeVLAN, EtherTypeServiceVLAN, etherTypeOldQinQ, etherTypeOldQinQ + 0x100, etherTypeOldQinQ + 0x200:
 			return false
+		case EtherTypeTRILL, EtherTypeFabricPath, EtherTypeMACsec, EtherTypeNSH:
+			return b[0]>>4 == 4 && fitsIP(b)
+		default:
+			if TagLength(etherType) != 0 {
+				return b[0]>>4 == 4 && fitsIP(b)
+			}
 		}
 	}
 	return fitsIP(b)

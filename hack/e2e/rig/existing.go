@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -92,6 +93,10 @@ func (e *existing) answers(ctx context.Context) error {
 			case strings.HasPrefix(said, "no"): // its status is 1 then
 				lacking = append(lacking, verb+" "+kind)
 			default:
+				var exit *exec.ExitError
+				if errors.As(err, &exit) {
+					err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+				}
 				return fmt.Errorf("asking whether you may %s %s there, and nothing was changed: %w", verb, kind, cmp.Or(err, errors.New("no answer")))
 			}
 		}
