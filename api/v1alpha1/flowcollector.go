@@ -212,8 +212,8 @@ type Decoding struct {
 	// +optional
 	Biflows bool `json:"biflows,omitempty"`
 
-	// innerHeaders takes flows from the headers inside GRE, ERSPAN, VXLAN, Geneve, GTP, MPLS and IP-in-IP in sampled packets, not from
-	// the outer headers. Default false.
+	// innerHeaders takes flows from the headers inside GRE, PPTP, L2TP, EtherIP, ERSPAN, VXLAN, Geneve, GTP, MPLS and IP-in-IP in sampled packets,
+	// not from the outer headers. Default false.
 	// +optional
 	InnerHeaders bool `json:"innerHeaders,omitempty"`
 
