@@ -51,6 +51,9 @@ func TestHowFarSinksHaveComeIsWrittenForThoseThatFindNoConsumer(t *testing.T) {
 		if err := w.c.Get(t.Context(), client.ObjectKeyFromObject(file), file); err != nil {
 			return 0
 		}
+		if len(file.Data) == 0 { // the operator keeps the name before any sink says anything
+			return 0
+		}
 		b := sink.BookmarkIn(file.Data)
 		if b == nil || b.Stream != s.Status.Stream || b.Consumer != w.namespace+"_rows" || !b.StreamMade.Equal(made) ||
 			!slices.Equal(b.Subjects, []string{"flows.a.>", "flows.b.>"}) || !metav1.IsControlledBy(file, s) {
