@@ -33,5 +33,8 @@ func consistent(f *Facts, sending condition) condition {
 	case !s.TaughtTold:
 		return f.keep(v1alpha1.ConditionConsistent)
 	}
+	if before := f.keep(v1alpha1.ConditionConsistent); before.status == metav1.ConditionFalse && s.Listening < windowTime {
+		return before // contradictions take turns: a collector that has just begun has not heard them yet
+	}
 	return condition{metav1.ConditionTrue, ReasonConsistent, "nothing that the device says contradicts itself"}
 }

@@ -170,7 +170,7 @@ func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, k
 			}
 			s.stream(f, pod.Name, address, protocol, &e.Streams[j], page.Time, now)
 		}
-		f.Said.taught(e.Taught, heard, page.Time, now)
+		f.Said.taught(e.Taught, heard, page.Time, now, page.Time.Sub(page.Started))
 	}
 }
 

@@ -29,6 +29,8 @@ type Said struct {
 	// TaughtTold: somebody tells of the following, TaughtUntold: somebody does not.
 	TaughtTold, TaughtUntold                     bool
 	DisputedRates, ConflictingLayouts, BootTimes bool
+	// Listening is for how long the one of these runs that began last, where TaughtTold: it has not heard what came before.
+	Listening time.Duration
 	// Device is what it says of itself; of several sayings the one that is first in order, so that it does not change from look to look.
 	Device status.Device
 }
@@ -94,8 +96,9 @@ func (s *Said) clock(skew time.Duration, n int, node string) {
 	s.Clocks += n
 }
 
-// taught takes what a collector says of what the device taught; made and now are when by its clock and the operator's.
-func (s *Said) taught(t *status.Taught, streams int, made, now time.Time) {
+// taught takes what a collector says of what the device taught; made and now are when by its clock and the operator's, and ran is for how long
+// it has run.
+func (s *Said) taught(t *status.Taught, streams int, made, now time.Time, ran time.Duration) {
 	if streams == 0 {
 		return // it was not heard there lately
 	}
@@ -103,6 +106,7 @@ func (s *Said) taught(t *status.Taught, streams int, made, now time.Time) {
 		s.TaughtUntold = true
 		return
 	}
+	s.listens(s.TaughtTold, ran)
 	s.TaughtTold = true
 	s.Templates = max(s.Templates, min(max(t.Templates, 0), 1<<30))
 	if t.TemplatesChanged != nil {
@@ -112,6 +116,12 @@ func (s *Said) taught(t *status.Taught, streams int, made, now time.Time) {
 	}
 	s.DisputedRates, s.ConflictingLayouts = s.DisputedRates || t.DisputedRates, s.ConflictingLayouts || t.ConflictingLayouts
 	s.BootTimes = s.BootTimes || t.BootTimes
+}
+
+func (s *Said) listens(told bool, ran time.Duration) {
+	if !told || ran < s.Listening {
+		s.Listening = max(ran, 0)
+	}
 }
 
 // add adds what another address of the device says.
@@ -130,6 +140,9 @@ func (s *Said) add(o *Said) {
 	s.Templates += o.Templates
 	if o.Changed.After(s.Changed) {
 		s.Changed = o.Changed
+	}
+	if o.TaughtTold {
+		s.listens(s.TaughtTold, o.Listening)
 	}
 	s.TaughtTold, s.TaughtUntold = s.TaughtTold || o.TaughtTold, s.TaughtUntold || o.TaughtUntold
 	s.DisputedRates, s.ConflictingLayouts = s.DisputedRates || o.DisputedRates, s.ConflictingLayouts || o.ConflictingLayouts

@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
@@ -88,6 +90,20 @@ func TestARateThatNobodyNamesIsNotKnown(t *testing.T) {
 		f.Figures.Said = saidBy("netflow9", func(e *status.Exporter) { change(e.Streams[0].Sampling) }).Said
 		if c := samplingKnown(f, sending(f)); c.status == metav1.ConditionTrue {
 			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// Twins take turns: a collector that has just taken over from another one has not heard both yet.
+func TestDevicesThatContradictEachOtherAreNotCalledOneByACollectorThatHasJustBegun(t *testing.T) {
+	f := healthy()
+	f.Figures.Said.ConflictingLayouts = true
+	f.Exporter.Status = Judge(f)
+	f.Figures.Said.ConflictingLayouts = false
+	for ran, want := range map[time.Duration]metav1.ConditionStatus{12 * time.Second: metav1.ConditionFalse, windowTime: metav1.ConditionTrue} {
+		f.Figures.Said.Listening = ran
+		if c := meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionConsistent); c.Status != want {
+			t.Errorf("after %s it is %+v", ran, c)
 		}
 	}
 }

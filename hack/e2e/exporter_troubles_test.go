@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/hack/e2e/rig"
+	"github.com/flowfleet/flowfleet/hack/flowgen/check"
 )
 
 // faulty is a device with something wrong, and what its FlowExporter is to say.
@@ -58,6 +59,8 @@ func TestEachTroubleOfAnExporterIsTold(t *testing.T) {
 		_, err := cluster.Kubectl(context.Background(), "--namespace", fleet.Namespace, "delete", "flowexporters", "--all")
 		must(t, err)
 	})
+	forgetEvents(t)
+	var ends []func() check.Report
 	for _, d := range devices {
 		must(t, cluster.Apply(t.Context(), fmt.Sprintf(`
 apiVersion: flowfleet.io/v1alpha1
@@ -65,7 +68,7 @@ kind: FlowExporter
 metadata: {namespace: %s, name: %s}
 spec: {collector: %s, addresses: [%s]}
 `, fleet.Namespace, d.name, fleet.Name, d.address)))
-		meanwhile(t, fleet, append([]string{"--source", d.address, "--exporters", "1", "--protocols", "ipfix", "--rate", "200", "--records", "4"}, d.flags...)...)
+		ends = append(ends, meanwhile(t, fleet, append([]string{"--source", d.address, "--exporters", "1", "--protocols", "ipfix", "--rate", "200", "--records", "4"}, d.flags...)...))
 	}
 	told := func() error {
 		found, err := flowExporters(t.Context())
@@ -114,6 +117,9 @@ spec: {collector: %s, addresses: [%s]}
 			t.Errorf("events of %s are %q, want %q", d.name, got, want)
 		}
 		describe(t, d.name)
+	}
+	for _, end := range ends {
+		end() // what became of their flows is told by their objects
 	}
 }
 
