@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/procfs"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
@@ -57,20 +55,15 @@ func (p *process) restart(t *testing.T, name string) *process {
 
 // residentBytes is the memory that a process holds now, and the most it ever held.
 func (p *process) residentBytes() (now, most int) {
-	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.command.Process.Pid), "status"))
+	proc, err := procfs.NewProc(p.command.Process.Pid)
 	if err != nil {
 		return 0, 0
 	}
-	for line := range strings.Lines(string(b)) {
-		var kib int
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
-			now = kib << 10
-		}
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
-			most = kib << 10
-		}
+	status, err := proc.NewStatus()
+	if err != nil {
+		return 0, 0
 	}
-	return now, most
+	return int(status.VmRSS), int(status.VmHWM)
 }
 
 // load is an exporter's paced data: records numbered from 0 on.

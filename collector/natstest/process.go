@@ -1,18 +1,17 @@
 package natstest
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/prometheus/procfs"
 
 	"github.com/flowfleet/flowfleet/collector/processtest"
 )
@@ -102,32 +101,19 @@ func (s *Server) Reload() {
 // time, in bytes (Linux, proc(5)).
 func (s *Server) Used() (processor time.Duration, memory uint64) {
 	s.t.Helper()
-	directory := "/proc/" + strconv.Itoa(s.process.Process.Pid)
-	stat, err := os.ReadFile(directory + "/stat")
+	p, err := procfs.NewProc(s.process.Process.Pid)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	// Its name, which is in brackets, may have anything.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const utime, stime, tick = 14 - 3, 15 - 3, 10 * time.Millisecond
-	for _, i := range []int{utime, stime} {
-		ticks, err := strconv.Atoi(fields[i])
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		processor += time.Duration(ticks) * tick
-	}
-	status, err := os.ReadFile(directory + "/status")
+	stat, err := p.Stat()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &memory); err == nil {
-			return processor, memory << 10
-		}
+	status, err := p.NewStatus()
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	s.t.Fatalf("%s/status has no VmHWM", directory)
-	return 0, 0
+	return time.Duration(stat.CPUTime() * float64(time.Second)), status.VmHWM
 }
 
 func (s *Server) startProcess() {

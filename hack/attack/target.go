@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
@@ -144,20 +146,15 @@ func (t *target) balance() (err error) {
 
 // memory that a process holds, and the most it ever held, in MiB.
 func memory(pid int) (now, most int) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0, 0
 	}
-	for line := range strings.Lines(string(b)) {
-		var kib int
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
-			now = kib >> 10
-		}
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
-			most = kib >> 10
-		}
+	status, err := p.NewStatus()
+	if err != nil {
+		return 0, 0
 	}
-	return now, most
+	return int(status.VmRSS >> 20), int(status.VmHWM >> 20)
 }
 
 const (

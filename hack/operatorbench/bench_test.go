@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -169,37 +170,30 @@ func startOperator(t *testing.T, s *controllertest.Server) *operator {
 // peak is the most memory that the process had, in bytes.
 func (o *operator) peak(t *testing.T) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.pid))
+	status, err := o.proc(t).NewStatus()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
-			kilobytes, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kilobytes << 10
-		}
-	}
-	t.Fatal("/proc has no VmHWM")
-	return 0
+	return int64(status.VmHWM)
 }
 
-// processor is how many seconds of a processor the process has used; /proc counts hundredths.
+// processor is how many seconds of a processor the process has used, in steps of a hundredth.
 func (o *operator) processor(t *testing.T) float64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.pid))
+	stat, err := o.proc(t).Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
+	return stat.CPUTime()
+}
+
+func (o *operator) proc(t *testing.T) procfs.Proc {
+	t.Helper()
+	p, err := procfs.NewProc(o.pid)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return (user + system) / 100
+	return p
 }
 
 // requests is how many the API server has answered, but for its own and this program's look at that.
