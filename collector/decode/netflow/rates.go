@@ -141,25 +141,22 @@ func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Rec
 // namedRate is that of the selector or sampler that a record names. One that nobody described has none of another's: the flow was
 // not sampled, or nobody knows how.
 func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
-	if found.hasSelector {
-		if rate, ok := d.rateOf(s, announced.Selector, found.selectorID); ok {
-			return rate, RateAnnounced
+	for _, by := range [...]struct {
+		says   bool
+		kind   announced.Kind
+		number uint64
+	}{
+		{found.hasSelector, announced.Selector, found.selectorID},
+		{found.hasSampler, announced.Sampler, found.samplerID},
+		// 302 took the place of 48 (IANA, samplerId): routers may name with the one what they describe with the other.
+		// Number 0 names no other: it says that none was used.
+		{!found.hasSelector && found.samplerID != 0, announced.Selector, found.samplerID},
+		{!found.hasSampler && found.selectorID != 0, announced.Sampler, found.selectorID},
+	} {
+		if !by.says {
+			continue
 		}
-	}
-	if found.hasSampler {
-		if rate, ok := d.rateOf(s, announced.Sampler, found.samplerID); ok {
-			return rate, RateAnnounced
-		}
-	}
-	// 302 took the place of 48 (IANA, samplerId): routers may name with the one what they describe with the other.
-	// Number 0 names no other: it says that none was used.
-	if !found.hasSelector && found.samplerID != 0 {
-		if rate, ok := d.rateOf(s, announced.Selector, found.samplerID); ok {
-			return rate, RateAnnounced
-		}
-	}
-	if !found.hasSampler && found.selectorID != 0 {
-		if rate, ok := d.rateOf(s, announced.Sampler, found.selectorID); ok {
+		if rate, ok := d.rateOf(s, by.kind, by.number); ok {
 			return rate, RateAnnounced
 		}
 	}

@@ -131,8 +131,8 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named b
 	if r.SrcAddr.Len() != r.DstAddr.Len() {
 		sameFamily(r)
 	}
-	if r.SrcNet|r.DstNet > longestPrefix4 {
-		noLongPrefixes4(r)
+	if r.SrcNet|r.DstNet > flow.LongestPrefix4 {
+		r.DropLongPrefixes4()
 	}
 	if r.Proto == 0 {
 		r.Proto = uint32(cmp.Or(d.about.protocol, p.protocol))

@@ -43,19 +43,6 @@ func vlan(v []byte) uint32 {
 // longestPrefix is how many bits an address has at most.
 const longestPrefix = 128
 
-// longestPrefix4 is the same of IPv4.
-const longestPrefix4 = 32
-
-// noLongPrefixes4 takes prefixes from IPv4 addresses that have not as many bits (RFC 7012, sourceIPv4PrefixLength: 0 to 32).
-func noLongPrefixes4(r *flow.Record) {
-	if r.SrcAddr.Len() == 4 && r.SrcNet > longestPrefix4 {
-		r.SrcNet = 0
-	}
-	if r.DstAddr.Len() == 4 && r.DstNet > longestPrefix4 {
-		r.DstNet = 0
-	}
-}
-
 // maskLength is the length of a prefix of which a field says more than an address has bits. Four bytes may be a mask, which says the same
 // by its bits; all else is 0, none.
 func maskLength(v []byte) uint32 {

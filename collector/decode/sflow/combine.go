@@ -43,22 +43,8 @@ func (d *decoder) combine() {
 	if !p.routed && len(r.MPLSIP) != 0 {
 		r.NextHop = r.MPLSIP[0]
 	}
-	if r.SrcNet|r.DstNet > longestPrefix4 {
-		noLongPrefixes4(r)
-	}
-}
-
-// longestPrefix4 is how many bits an address of IPv4 has.
-const longestPrefix4 = 32
-
-// noLongPrefixes4 takes prefixes from IPv4 addresses that have not as many bits: the record that tells of prefixes does not say of which
-// family they are.
-func noLongPrefixes4(r *flow.Record) {
-	if r.SrcAddr.Len() == 4 && r.SrcNet > longestPrefix4 {
-		r.SrcNet = 0
-	}
-	if r.DstAddr.Len() == 4 && r.DstNet > longestPrefix4 {
-		r.DstNet = 0
+	if r.SrcNet|r.DstNet > flow.LongestPrefix4 { // the record that tells of prefixes does not say of which family they are
+		r.DropLongPrefixes4()
 	}
 }
 
