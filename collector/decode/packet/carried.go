@@ -15,15 +15,25 @@ const etherTypeOldQinQ = 0x9100
 // TagLength is how many bytes a tag that an EtherType announces has before the next EtherType, 0 where it is no tag: VLANs (IEEE 802.1Q's
 // two, and those in use before the second), and tags of fabrics.
 func TagLength(etherType uint16) int {
-	switch etherType {
-	case EtherTypeVLAN, EtherTypeServiceVLAN, etherTypeOldQinQ, etherTypeOldQinQ + 0x100, etherTypeOldQinQ + 0x200:
+	if isVLAN(etherType) {
 		return vlanTag
+	}
+	switch etherType {
 	case 0x8926, 0xf1c1, 0x892f: // Cisco's VN-Tag; redundancy (IEEE 802.1CB clause 7.8; HSR, IEC 62439-3)
 		return 4
 	case 0x893f, 0x8909: // bridge port extension (IEEE 802.1BR); Cisco's meta data, which has a security group
 		return 6
 	}
 	return 0
+}
+
+// isVLAN reports whether an EtherType announces a VLAN.
+func isVLAN(etherType uint16) bool {
+	switch etherType {
+	case EtherTypeVLAN, EtherTypeServiceVLAN, etherTypeOldQinQ, etherTypeOldQinQ + 0x100, etherTypeOldQinQ + 0x200:
+		return true
+	}
+	return false
 }
 
 // vlanTag is the length of VLAN tags: priority and id.
@@ -52,6 +62,15 @@ func (d *dissector) service() next {
 	}
 	d.take(flow.LayerCustom, ServiceTag)
 	return ethernet
+}
+
+// isFabric reports EtherTypes of what fabric reads.
+func isFabric(etherType uint16) bool {
+	switch etherType {
+	case EtherTypeTRILL, EtherTypeFabricPath, EtherTypeMACsec, EtherTypeNSH:
+		return true
+	}
+	return false
 }
 
 // fabric reads the header of a fabric between a frame's EtherType and what it carries.

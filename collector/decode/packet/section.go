@@ -73,19 +73,23 @@ const minLinkLayer = 2
 // IPv4 that fits is a packet's. That of IPv6 has little that could contradict.
 func beginsAtIP(b []byte) bool {
 	if len(b) >= 14 {
-		switch etherType := binary.BigEndian.Uint16(b[12:]); etherType {
-		case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService,
-			EtherTypeVLAN, EtherTypeServiceVLAN, etherTypeOldQinQ, etherTypeOldQinQ + 0x100, etherTypeOldQinQ + 0x200:
+		switch etherType := binary.BigEndian.Uint16(b[12:]); {
+		case isUsualFrame(etherType):
 			return false
-		case EtherTypeTRILL, EtherTypeFabricPath, EtherTypeMACsec, EtherTypeNSH:
+		case isFabric(etherType) || TagLength(etherType) != 0:
 			return b[0]>>4 == 4 && fitsIP(b)
-		default:
-			if TagLength(etherType) != 0 {
-				return b[0]>>4 == 4 && fitsIP(b)
-			}
 		}
 	}
 	return fitsIP(b)
+}
+
+// isUsualFrame reports EtherTypes that most frames have.
+func isUsualFrame(etherType uint16) bool {
+	switch etherType {
+	case EtherTypeIPv4, EtherTypeIPv6, EtherTypeARP, EtherTypeMPLS, EtherTypeMPLSUp, EtherTypePPPoE, EtherTypeService:
+		return true
+	}
+	return isVLAN(etherType)
 }
 
 // IsBareIP reports whether b, which should be an Ethernet frame, is an IP packet without one, whose length is one of two: some agents
