@@ -96,9 +96,7 @@ spec: {collector: %s, addresses: [%s]}
 	must(t, rig.Await(t.Context(), 5*time.Minute, told))
 
 	// An event is written when a condition turns False, and when that ends; where it happens again, it has a series, with a count.
-	said, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "events", "--field-selector", "involvedObject.kind=FlowExporter", "-o",
-		`jsonpath={range .items[*]}{.involvedObject.name}{" "}{.type}{" "}{.reason}{.series.count}{" "}{.message}{"\n"}{end}`)
-	must(t, err)
+	said := exporterEvents(t)
 	t.Logf("events:\n%s", said)
 	for _, d := range devices {
 		var want []string

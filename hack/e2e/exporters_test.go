@@ -97,9 +97,7 @@ spec: {collector: %s, addresses: [%s], displayName: a router in a test, silentAf
 	must(t, err)
 	ended(t)
 	must(t, rig.Await(t.Context(), 5*time.Minute, ready))
-	said, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "events", "--field-selector", "involvedObject.kind=FlowExporter", "-o",
-		`jsonpath={range .items[*]}{.involvedObject.name}{" "}{.type}{" "}{.reason}{" "}{.message}{"\n"}{end}`)
-	must(t, err)
+	said := exporterEvents(t)
 	own := map[string]bool{"declared": true} // others may fall silent meanwhile, of tests before
 	for i := range exporters {
 		own[fmt.Sprintf("%s-10.78.128.%d", fleet.Name, 1+i)] = true
@@ -126,6 +124,15 @@ func forgetEvents(t *testing.T) {
 	t.Helper()
 	_, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "delete", "events", "--field-selector", "involvedObject.kind=FlowExporter")
 	must(t, err)
+}
+
+// exporterEvents are those of FlowExporters, one a line: name, type, reason, directly behind it how often it happened again, message.
+func exporterEvents(t *testing.T) string {
+	t.Helper()
+	said, err := cluster.Kubectl(t.Context(), "--namespace", fleet.Namespace, "get", "events", "--field-selector", "involvedObject.kind=FlowExporter", "-o",
+		`jsonpath={range .items[*]}{.involvedObject.name}{" "}{.type}{" "}{.reason}{.series.count}{" "}{.message}{"\n"}{end}`)
+	must(t, err)
+	return said
 }
 
 // describe logs what kubectl describe prints of a FlowExporter.

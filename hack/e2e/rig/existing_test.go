@@ -127,11 +127,8 @@ func TestNATSRunsOnClustersOfOthersToo(t *testing.T) {
 func TestTheDemosDefinitionsGoWithTheLastFlowCollector(t *testing.T) {
 	server := controllertest.Start(t)
 	c := server.Client(t)
-	t.Setenv("KUBECONFIG", server.Kubeconfig())
-	r, err := newRig(Options{Cluster: Existing, Image: "example.com/flowfleet:v1", Namespaces: OfItsOwn})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := demoRig(t, server)
+	var err error
 	if r.programs, err = r.builder.Build(t.Context(), "kubectl"); err != nil {
 		t.Fatal(err)
 	}
@@ -200,12 +197,7 @@ func TestTheDemosDefinitionsGoWithTheLastFlowCollector(t *testing.T) {
 func TestARecordOfHelmIsNotDeletedBeforeItsRelease(t *testing.T) {
 	server := controllertest.Start(t)
 	c := server.Client(t)
-	t.Setenv("KUBECONFIG", server.Kubeconfig())
-	r, err := newRig(Options{Cluster: Existing, Image: "example.com/flowfleet:v1", Namespaces: OfItsOwn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Leave() }()
+	r := demoRig(t, server)
 	kubectl, err := r.builder.Build(t.Context(), "kubectl")
 	if err != nil {
 		t.Fatal(err)
@@ -244,12 +236,8 @@ func TestWhatIsTypedOnATerminalDoesNotReachPrograms(t *testing.T) {
 // Whoever may not make all of it makes none of it: half would be left, which the same user may not remove.
 func TestAUserWithoutTheRightsChangesNothing(t *testing.T) {
 	server := controllertest.Start(t)
-	t.Setenv("KUBECONFIG", server.Kubeconfig())
-	r, err := newRig(Options{Cluster: Existing, Image: "example.com/flowfleet:v1", Namespaces: OfItsOwn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Leave() }()
+	r := demoRig(t, server)
+	var err error
 	if r.programs, err = r.builder.Build(t.Context(), "kubectl"); err != nil {
 		t.Fatal(err)
 	}
@@ -319,4 +307,16 @@ func TestALoadBalancerThatIsNotThereOrNotReachedIsNamed(t *testing.T) {
 	if err := r.reachesNATS(ended, 0); err == nil || strings.Contains(err.Error(), "needs a load balancer") {
 		t.Errorf("who interrupts hears of a load balancer: %v", err)
 	}
+}
+
+// demoRig is that of a demo on a server as somebody's cluster.
+func demoRig(t *testing.T, server *controllertest.Server) *Rig {
+	t.Helper()
+	t.Setenv("KUBECONFIG", server.Kubeconfig())
+	r, err := newRig(Options{Cluster: Existing, Image: "example.com/flowfleet:v1", Namespaces: OfItsOwn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Leave() })
+	return r
 }
