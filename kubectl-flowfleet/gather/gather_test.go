@@ -57,20 +57,54 @@ func says(b []byte, forEver bool, err error) Source {
 	}}
 }
 
-// datagrams of a file, in their order.
+// datagrams of a file, in their order. A file has no fault beside datagrams that a collector received in part, and says so of them.
 func datagrams(t *testing.T, file []byte) (payloads []string) {
+	t.Helper()
+	for _, d := range read(t, file) {
+		payloads = append(payloads, string(d.Payload))
+	}
+	return payloads
+}
+
+func read(t *testing.T, file []byte) (found []capture.Datagram) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "capture.pcapng")
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	reader := capture.NewReader([]string{path}, func(p capture.Problem) { t.Errorf("the file: %s", p.Reason) })
+	problems, cut := 0, 0
+	reader := capture.NewReader([]string{path}, func(p capture.Problem) {
+		problems++
+		t.Logf("the file: %s", p.Reason)
+	})
 	for {
 		d, err := reader.Next()
 		if err != nil {
-			return payloads
+			break
 		}
-		payloads = append(payloads, string(d.Payload))
+		if d.Truncated {
+			cut++
+		}
+		d.Payload = bytes.Clone(d.Payload)
+		found = append(found, *d)
+	}
+	if problems != cut {
+		t.Errorf("the file has %d faults beside %d datagrams that are cut", problems-cut, cut)
+	}
+	return found
+}
+
+// A collector receives the beginning of a datagram that is longer than its buffer: the file says that the rest is missing.
+func TestADatagramThatWasReceivedInPartIsMarkedInTheFile(t *testing.T) {
+	part := at(2, "the beginning")
+	part.Cut = true
+	var file bytes.Buffer
+	outcomes, err := Gather(t.Context(), []Source{collector("a", false, at(1, "whole"), part)}, limit, "", "", &file)
+	if err != nil || outcomes[0].Err != nil || outcomes[0].Taken != 2 {
+		t.Fatalf("%v, %+v", err, outcomes)
+	}
+	if got := read(t, file.Bytes()); len(got) != 2 || got[0].Truncated || !got[1].Truncated || string(got[1].Payload) != "the beginning" {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -232,6 +266,8 @@ func TestLateDatagramsFindTheirPlaceWithinTheWindow(t *testing.T) {
 func FuzzGather(f *testing.F) {
 	f.Add(begun(), []byte{})
 	packet := at(1, "1")
+	f.Add(capture.AppendStatistics(capture.AppendPacket(begun(), 0, &packet), 0, capture.Statistics{Received: 1}), []byte("x"))
+	packet.Payload, packet.Cut = nil, true
 	f.Add(capture.AppendStatistics(capture.AppendPacket(begun(), 0, &packet), 0, capture.Statistics{Received: 1}), []byte("x"))
 	f.Fuzz(func(t *testing.T, one, other []byte) {
 		var file bytes.Buffer
