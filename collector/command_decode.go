@@ -80,7 +80,7 @@ when that was, when the file was saved.`,
 type jsonSink struct {
 	out      *bufio.Writer
 	buffer   []byte
-	elements taughtElements
+	elements *run.Elements
 	err      error
 }
 
@@ -88,7 +88,7 @@ func (s *jsonSink) Record(r *flow.Record) {
 	if s.err != nil {
 		return
 	}
-	s.buffer = append(r.AppendJSON(s.buffer[:0], s.elements.extraJSON), '\n')
+	s.buffer = append(r.AppendJSON(s.buffer[:0], s.elements.ExtraJSON), '\n')
 	_, s.err = s.out.Write(s.buffer)
 }
 
@@ -140,23 +140,20 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 			Extra:                flags.allFields,
 			Biflows:              flags.biflows,
 			Inner:                flags.innerHeaders,
-			Names:                names != 0,
+			Names:                names != 0 || flags.allFields,
 		},
 		Names:      names,
 		MaxSamples: limits.SamplesPerDatagram,
 	}
-	sink := &jsonSink{out: bufio.NewWriterSize(out, 1<<16), elements: make(taughtElements)}
+	shared := taught(mode, limits.Exporters, &totals)
+	sink := &jsonSink{out: bufio.NewWriterSize(out, 1<<16), elements: run.NewElements(shared.Names)}
 	var places places
 	decoder := decode.New(protocol, store, settings, &counts, sink, func(p decode.Problem) {
 		fmt.Fprintf(messages, "%s: exporter %s: %s\n", places.name(p.Tag), p.Source, describe(p))
 	})
-	decoder.ShowOptions(func(o decode.OptionsRecord) {
-		sink.elements.learn(o)
-		if flags.options {
-			sink.options(o)
-		}
-	})
-	shared := taught(mode, limits.Exporters, &totals)
+	if flags.options {
+		decoder.ShowOptions(sink.options)
+	}
 	clocksOf(paths, protocol, mode, templateLimits, settings).restore(shared.Clocks)
 	decoder.Share(shared)
 	for sink.err == nil {

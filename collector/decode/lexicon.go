@@ -54,7 +54,7 @@ type wordKind uint64
 const kindBits = 8
 
 // Tables and names have four bits each: this is no constant where they do not fit.
-const _ = uint(15-names.Others) | uint(16-flow.NumNames)
+const _ = uint(15-names.Elements) | uint(16-flow.NumNames)
 
 func (l *lexicon) kind(t names.Table, as flow.Name) wordKind {
 	return wordKind(l.generation<<kindBits | uint64(t)<<4 | uint64(as))

@@ -36,10 +36,8 @@ func TestOtherOptionsTablesAreKept(t *testing.T) {
 		records       []byte
 		want          []string
 	}{
-		"information elements (RFC 5610)": {ten, []field{{346, 4}, {303, 2}}, []field{{339, 1}, {341, text}},
-			concat(u32(9), u16(12232), []byte{13}, padded("category", text), u32(9), u16(12233), []byte{1}, padded("sub", text)),
-			[]string{"privateEnterpriseNumber=9 informationElementId=12232 | informationElementDataType=13 | informationElementName=category",
-				"privateEnterpriseNumber=9 informationElementId=12233 | informationElementDataType=1 | informationElementName=sub"}},
+		"information elements have a table of their own": {ten, []field{{346, 4}, {303, 2}}, []field{{339, 1}, {341, text}},
+			concat(u32(9), u16(12232), []byte{13}, padded("category", text)), nil},
 		"classes under NetFlow v9's scope System": {nine, []field{{1, 4}}, []field{{51, 4}, {100, text}},
 			concat(u32(7), u32(1), padded("gold", text), u32(7), u32(2), padded("silver", text)),
 			[]string{"System=7 classId=1 | className=gold", "System=7 classId=2 | className=silver"}},
@@ -103,5 +101,39 @@ func TestARecordOfAnotherTableTakesThePlaceOfTheOneBefore(t *testing.T) {
 		if len(e.Attributes) > names.MaxFields {
 			t.Errorf("%d fields are kept", len(e.Attributes))
 		}
+	}
+}
+
+// Records that describe elements of vendors (RFC 5610 section 3.9) are rows of Elements, whatever order their fields have. IANA's own are not.
+func TestInformationElementsAreKeptByEnterpriseAndID(t *testing.T) {
+	const text = 16
+	described := func(r *reader) (out []string) {
+		for _, e := range r.store.Rows(names.Scope{Exporter: router.Addr(), Domain: generatedDomain}, names.Elements) {
+			line := names.Label(names.Elements, e.Number) + " " + e.Name + " " + e.Description
+			for _, a := range e.Attributes {
+				line += " " + element.Name(false, a.Enterprise, a.ID) + "=" + a.Text
+			}
+			out = append(out, line)
+		}
+		return out
+	}
+	g := newGenerator(1)
+	r := newReader(allNames)
+	r.decode(router,
+		g.message(10, 1, optionsSet(10, 400, []field{{346, 4}, {303, 2}}, []field{{339, 1}, {344, 1}, {345, 2}, {342, 8}, {343, 8}, {340, text}, {341, text}})),
+		g.message(10, 1, set(400, concat(
+			u32(35632), u16(80), []byte{1, 4}, u16(2), u32(0, 1), u32(0, 9), padded("round trip", text), padded("rtt", text),
+			u32(35632), u16(81|0x8000), []byte{13, 0}, u16(0), u32(0, 0), u32(0, 0), padded("", text), padded("host", text), // with the bit of an enterprise
+			u32(0), u16(82), []byte{13, 0}, u16(0), u32(0, 0), u32(0, 0), padded("", text), padded("iana", text),
+			u32(35632), u16(83), []byte{13, 0}, u16(0), u32(0, 0), u32(0, 0), padded("nameless", text), padded("", text)))),
+		g.message(10, 1, optionsSet(10, 401, []field{{303, 2}, {346, 4}}, []field{{341, text}})),
+		g.message(10, 1, set(401, concat(u16(80), u32(35632), padded("rtt", text)))))
+	want := []string{
+		"35632.80 rtt round trip informationElementDataType=1 informationElementSemantics=4 informationElementUnits=2 " +
+			"informationElementRangeBegin=1 informationElementRangeEnd=9",
+		"35632.81 host  informationElementDataType=13 informationElementSemantics=0 informationElementUnits=0 " +
+			"informationElementRangeBegin=0 informationElementRangeEnd=0"}
+	if diff := cmp.Diff(want, described(r)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -47,12 +47,14 @@ func ApplicationNumber(b []byte) uint64 {
 }
 
 // Label writes a number of a table as routers show it: applications as engine:selector. What Others have is no router's, and is written as
-// 16 hexadecimal digits.
+// 16 hexadecimal digits. Elements are written as enterprise.id, as fields without a name are in JSON.
 func Label(t Table, number uint64) string {
 	switch t {
 	case Applications:
 	case Others:
 		return fmt.Sprintf("%016x", number)
+	case Elements:
+		return fmt.Sprintf("%d.%d", number>>elementBits, number&(1<<elementBits-1))
 	default:
 		return strconv.FormatUint(number, 10)
 	}

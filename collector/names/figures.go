@@ -10,7 +10,7 @@ type figures struct {
 }
 
 // numTables is one more than the highest Table.
-const numTables = int(Others) + 1
+const numTables = int(Elements) + 1
 
 // Coverage counts records by the table that gave, or did not give, what they number a name.
 type Coverage struct {

@@ -97,7 +97,7 @@ func (n *news) tell(t *tableRows, w where) {
 
 // note has a row be news. Its exporter is locked.
 func (n *news) note(t *tableRows, number uint64, r Result) {
-	if !n.wanted.Load() || t.other() {
+	if !n.wanted.Load() || !t.table.joined() {
 		return
 	}
 	if _, is := t.news[number]; is {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -108,7 +107,7 @@ func parseLine(fields []string) (Line, error) {
 	if l.Network, ok = network.Parse(fields[0]); !ok {
 		return l, fmt.Errorf("%q is neither an address nor a network", fields[0])
 	}
-	if l.Table, ok = ParseTable(fields[1]); !ok || !slices.Contains(Joined, l.Table) {
+	if l.Table, ok = ParseTable(fields[1]); !ok || !l.Table.joined() {
 		return l, fmt.Errorf("there is no table %q: there are %s", fields[1], Joined)
 	}
 	if l.Number, err = parseNumber(l.Table, fields[2]); err != nil {

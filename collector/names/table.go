@@ -38,16 +38,22 @@ const (
 	// Others are all other options tables: what a record is about, and what it says of that. They name nothing on flows. A row's number is
 	// made of its layout and scope, its name tells the scope, and Attributes are its fields.
 	Others Table = 8
+	// Elements are a vendor's information elements: their names and types (RFC 5610). A row's number is ElementNumber. They name fields of
+	// flows in JSON, not what these hold.
+	Elements Table = 9
 )
 
 // Tables are all, in their order.
-var Tables = [...]Table{Interfaces, Applications, VRFs, Samplers, Selectors, Domains, Exporters, Others}
+var Tables = [...]Table{Interfaces, Applications, VRFs, Samplers, Selectors, Domains, Exporters, Elements, Others}
 
 // Joined are those that flows carry names of.
-var Joined = Tables[:len(Tables)-1]
+var Joined = Tables[:len(Tables)-2]
 
 var tableNames = [...]string{Interfaces: "interfaces", Applications: "applications", VRFs: "vrfs", Samplers: "samplers",
-	Selectors: "selectors", Domains: "domains", Exporters: "exporters", Others: "others"}
+	Selectors: "selectors", Domains: "domains", Exporters: "exporters", Others: "others", Elements: "elements"}
+
+// joined reports whether t is one of Joined.
+func (t Table) joined() bool { return slices.Contains(Joined, t) }
 
 // String is the word for tables, labels and keys of the bucket.
 func (t Table) String() string {
@@ -94,7 +100,7 @@ type Row struct {
 	Name, Description string
 	// Speed of an interface in bits a second, 0 where nobody said.
 	Speed uint64
-	// Attributes say more of an application, such as its category. They are at most MaxAttributes, of Others MaxFields.
+	// Attributes say more of an application, such as its category, and of an element, such as its type. They are at most MaxAttributes, of Others MaxFields.
 	Attributes []Attribute
 }
 

@@ -222,7 +222,7 @@ func (k *Collector) begin() (err error) {
 	for _, l := range k.listeners {
 		for _, socket := range l.sockets {
 			w := newWorker(c, l.config, socket, k.store, &l.totals, &l.delays, &k.tap, k.publisher, &k.traffic, &k.settings, &k.stopAt, k.log)
-			w.decoder.Share(decode.Shared{Rates: k.rates, Clocks: k.clocks, Names: k.names})
+			w.share(decode.Shared{Rates: k.rates, Clocks: k.clocks, Names: k.names})
 			l.workers = append(l.workers, w)
 		}
 	}

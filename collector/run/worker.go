@@ -54,7 +54,8 @@ type worker struct {
 	stopAt *atomic.Int64
 
 	json        bool
-	scaled      bool // volumes before sampling, in JSON
+	elements    *Elements // of which JSON has the names
+	scaled      bool      // volumes before sampling, in JSON
 	maxBatch    int
 	maxBatchAge time.Duration
 	subjects    [numTypes]string
@@ -102,6 +103,12 @@ func newWorker(c *config.Config, l *config.Listener, socket *listen.Socket, stor
 	return w
 }
 
+// share has the worker know what others learn. It is to be called before it runs.
+func (w *worker) share(s decode.Shared) {
+	w.decoder.Share(s)
+	w.elements = NewElements(s.Names)
+}
+
 // Record encodes a record into the open batch of its protocol. It implements decode.Sink.
 func (w *worker) Record(r *flow.Record) {
 	b := w.open[r.Type]
@@ -112,7 +119,7 @@ func (w *worker) Record(r *flow.Record) {
 	}
 	before := len(b.Buffer)
 	if w.json {
-		b.Buffer = r.AppendJSON(b.Buffer, ExtraJSON)
+		b.Buffer = r.AppendJSON(b.Buffer, w.elements.ExtraJSON)
 		if w.scaled {
 			b.Buffer = r.AppendScaled(b.Buffer)
 		}

@@ -337,6 +337,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 			d.learnSampling(s, h, t, b[:n])
 			d.learnSystemInit(s, h, t, b[:n])
 			d.learnNames(s, h, p, b[:n])
+			d.learnElement(s, h, p, b[:n])
 			d.learnOther(s, h, p, b[:n])
 			d.showOptions(s, h, p, b[:n])
 		} else {

@@ -55,6 +55,8 @@ type plan struct {
 	countsPackets bool
 	// namings are the tables of names that its records are rows of.
 	namings []naming
+	// describing is how its records describe information elements, nil where they do not.
+	describing *describing
 	// other is how its records are kept where they are options that name nothing, nil where they are not.
 	other *otherTable
 	// protocol that all records have because of the fields that are there, 0 where that says nothing.
@@ -96,7 +98,8 @@ func compile(t *template.Template, settings *Settings) *plan {
 	}
 	p.protocol = c.onlyProtocol()
 	if settings.Names {
-		if p.namings = namingsOf(t); len(p.namings) == 0 {
+		p.describing = describingOf(t)
+		if p.namings = namingsOf(t); len(p.namings) == 0 && p.describing == nil {
 			p.other = otherOf(t)
 		}
 	}
