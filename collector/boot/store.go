@@ -87,7 +87,7 @@ func Decode(record []byte) (uint64, error) {
 }
 
 // Learn takes a time in milliseconds since 1970 that port said of a scope, in a message with an export time in seconds since 1970
-// that was received at now (nanoseconds). 0 is ignored.
+// that was received at now (nanoseconds). It may have waited: what was heard later than it holds. 0 is ignored.
 func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported uint64, now int64) {
 	if initialized == 0 {
 		return
@@ -109,14 +109,14 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 		s.publish(scope, c, now)
 		return
 	case same(initialized, c.initialized) && c.told == 0:
-		c.heard, c.stamp = now, max(c.stamp, stamp)
+		c.heard, c.stamp = max(c.heard, now), max(c.stamp, stamp)
 		s.publish(scope, c, now)
 		return
 	case same(initialized, c.initialized):
-		c.heard, c.stamp = now, max(c.stamp, stamp)
+		c.heard, c.stamp = max(c.heard, now), max(c.stamp, stamp)
 		s.again(scope, c, now)
 		return
-	case c.late(stamp, now):
+	case c.late(stamp, now), now < c.heard:
 		return
 	default:
 		stamp = template.After(stamp, c.stamp, c.heard, now)
