@@ -52,7 +52,9 @@ type Store struct {
 	generation atomic.Uint64
 
 	mu     sync.Mutex
-	clocks map[template.Scope][]*clock
+	clocks map[template.Scope]*said
+	// domains are those of each exporter.
+	domains map[exporterKey]map[uint32]struct{}
 	// forgotten is when what made room, and no other port says, was last heard.
 	forgotten map[template.Scope]int64
 }
@@ -60,7 +62,7 @@ type Store struct {
 // NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
 func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
 	s := &Store{scopes: scopes, ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{},
-		clocks: make(map[template.Scope][]*clock), forgotten: make(map[template.Scope]int64)}
+		clocks: make(map[template.Scope]*said), domains: make(map[exporterKey]map[uint32]struct{}), forgotten: make(map[template.Scope]int64)}
 	if ttl <= 0 {
 		s.ttl = never
 	}
@@ -85,7 +87,7 @@ func Decode(record []byte) (uint64, error) {
 }
 
 // Learn takes a time in milliseconds since 1970 that port said of a scope, in a message with an export time in seconds since 1970
-// that was received at now (nanoseconds). 0 is ignored.
+// that was received at now (nanoseconds). It may have waited: what was heard later than it holds. 0 is ignored.
 func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported uint64, now int64) {
 	if initialized == 0 {
 		return
@@ -94,22 +96,27 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	defer s.mu.Unlock()
 	stamp := template.StampOf(exported)
 	c := s.find(scope, port)
+	defer func() { s.clocks[scope].hears(now) }()
+	if c != nil && same(initialized, c.initialized) && !s.clocks[scope].counts(c, now, s.ttl) {
+		c.since = now // it is back
+		s.generation.Add(1)
+	}
 	switch {
 	case c == nil:
 		c = &clock{port: port, initialized: initialized, heard: now, since: now, stamp: stamp, first: stamp}
-		s.add(scope, c)
+		s.add(scope, c, now)
 		s.generation.Add(1)
 		s.publish(scope, c, now)
 		return
 	case same(initialized, c.initialized) && c.told == 0:
-		c.heard, c.stamp = now, max(c.stamp, stamp)
+		c.heard, c.stamp = max(c.heard, now), max(c.stamp, stamp)
 		s.publish(scope, c, now)
 		return
 	case same(initialized, c.initialized):
-		c.heard, c.stamp = now, max(c.stamp, stamp)
+		c.heard, c.stamp = max(c.heard, now), max(c.stamp, stamp)
 		s.again(scope, c, now)
 		return
-	case c.late(stamp, now):
+	case c.late(stamp, now), now < c.heard:
 		return
 	default:
 		stamp = template.After(stamp, c.stamp, c.heard, now)
@@ -127,30 +134,65 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 }
 
 // publish has the bucket know what a port says that has no key there: at once where no other port says so, or one says otherwise; else where
-// it goes on to say it. A port that is another one each time leaves no keys.
+// it goes on to say it. A port that is another one each time leaves no keys: one that has a key stands for it.
 func (s *Store) publish(scope template.Scope, c *clock, now int64) {
-	told := int64(0)
-	for _, o := range s.clocks[scope] {
-		if same(o.initialized, c.initialized) {
-			told = max(told, o.told)
+	all := s.clocks[scope]
+	var keeper *clock
+	for _, o := range all.clocks {
+		if o.told != 0 && same(o.initialized, c.initialized) && (keeper == nil || o.told > keeper.told) {
+			keeper = o
 		}
 	}
-	contested := slices.ContainsFunc(s.clocks[scope], func(o *clock) bool {
-		return !same(o.initialized, c.initialized) && now-o.heard <= s.ttl && (o.since >= told || c.heard > c.since)
+	told := int64(0)
+	if keeper != nil {
+		told = keeper.told
+	}
+	contested := slices.ContainsFunc(all.clocks, func(o *clock) bool {
+		return !same(o.initialized, c.initialized) && all.counts(o, now, s.ttl) && (o.since >= told || c.heard > c.since)
 	})
-	if told == 0 || s.ownPort && c.heard > c.since || contested || now-c.since >= retell || now-told > s.ttl/2 {
+	switch {
+	case keeper == nil, s.ownPort && c.heard > c.since, contested, now-c.since >= retell, now-told > s.ttl/2:
 		s.tell(scope, c, now, false)
 		s.tellOthers(scope, c, now)
+	case now-told > retell && s.differs(scope, keeper):
+		keeper.heard = now
+		s.tell(scope, keeper, now, true)
 	}
 }
 
-// tellOthers has the bucket know which ports say otherwise than c, of those that have no key there: others would take c's time for theirs.
+// tellOthers has the bucket know which ports say otherwise than c, and that they still do: others would take c's time for theirs. A port that
+// said it once may not be heard again: of these the newest stands for all.
 func (s *Store) tellOthers(scope template.Scope, c *clock, now int64) {
-	for _, o := range s.clocks[scope] {
-		if o.told == 0 && o != c && !same(o.initialized, c.initialized) && now-o.heard <= s.ttl {
-			s.tell(scope, o, now, false)
+	for other, all := range s.rivals(scope) {
+		for _, g := range all.groups(now, s.ttl) {
+			if same(g.newest.initialized, c.initialized) {
+				continue
+			}
+			for _, o := range all.clocks {
+				switch {
+				case !same(o.initialized, g.newest.initialized):
+				case o.told == 0 && other == scope && (o.heard > o.since || o == g.newest && g.keeper == nil):
+					s.tell(other, o, now, false)
+				case o == g.keeper && g.newest.heard-o.told > retell:
+					o.heard = g.newest.heard
+					s.tell(other, o, now, true)
+				}
+			}
 		}
 	}
+}
+
+// differs reports whether something else than c is said, for all who know of c what the bucket was told of it: then they are to know that
+// it is still said, until the other is over for them.
+func (s *Store) differs(scope template.Scope, c *clock) bool {
+	for _, all := range s.rivals(scope) {
+		if slices.ContainsFunc(all.clocks, func(o *clock) bool {
+			return !same(o.initialized, c.initialized) && c.told-max(o.heard, all.run) <= silence+retell
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // again has the bucket know that a time is still said, or disputed, now and then; and at once that it is disputed no more.
@@ -159,16 +201,14 @@ func (s *Store) again(scope template.Scope, c *clock, now int64) {
 	case !c.inDispute(now) && (c.toldInDispute || !same(c.toldAs, c.initialized)):
 		s.generation.Add(1)
 		s.tell(scope, c, now, false)
-	case now-c.told > s.ttl/2, c.inDispute(now) && now-c.told > retell:
+	case now-c.told > s.ttl/2, now-c.told > retell && (c.inDispute(now) || s.differs(scope, c)):
 		s.tell(scope, c, now, true)
 	}
 }
 
 func (s *Store) find(scope template.Scope, port uint16) *clock {
-	for _, c := range s.clocks[scope] {
-		if c.port == port {
-			return c
-		}
+	if all := s.clocks[scope]; all != nil {
+		return all.of(port)
 	}
 	return nil
 }
@@ -183,7 +223,8 @@ func (s *Store) tell(scope template.Scope, c *clock, now int64, refresh bool) {
 // describe is what the bucket is to have of c at now. What is disputed was heard when one last came back: so all know until when it is.
 func describe(scope template.Scope, c *clock, now int64) template.Definition {
 	d := template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: c.port}, Kind: template.KindClock,
-		Stamp: c.stamp, Record: Encode(c.initialized), Heard: c.heard, Told: c.told, Silent: c.inDispute(now)}
+		Stamp: c.stamp, Record: Encode(c.initialized), Heard: c.heard, Told: c.told, Silent: c.inDispute(now),
+		Witnessed: c.heard > c.since}
 	if d.Silent {
 		d.Heard = c.disputed - silence
 	}
@@ -191,43 +232,52 @@ func describe(scope template.Scope, c *clock, now int64) template.Definition {
 }
 
 // add keeps to the bounds by forgetting, in memory only, what was not heard for long.
-func (s *Store) add(scope template.Scope, c *clock) {
+func (s *Store) add(scope template.Scope, c *clock, now int64) {
 	all := s.clocks[scope]
-	if len(all) >= maxPorts {
+	if all != nil && len(all.clocks) >= maxPorts {
 		oldest := 0
-		for i := range all {
-			if all[i].heard < all[oldest].heard {
+		for i := range all.clocks {
+			if all.clocks[i].heard < all.clocks[oldest].heard {
 				oldest = i
 			}
 		}
-		gone := all[oldest]
-		all[oldest] = c
-		if !slices.ContainsFunc(all, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
+		gone := all.clocks[oldest]
+		all.clocks[oldest] = c
+		if !slices.ContainsFunc(all.clocks, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
 			s.forgotten[scope] = gone.heard
 		}
 		return
 	}
-	if len(all) == 0 && len(s.clocks) >= s.scopes {
-		if oldest, ok := s.oldest(); ok {
-			s.evict(oldest)
+	if all == nil {
+		if len(s.clocks) >= s.scopes {
+			if oldest, ok := s.oldest(); ok {
+				s.evict(oldest)
+			}
 		}
+		if _, ok := s.forgotten[scope]; ok {
+			s.forgotten[scope] = c.heard // what others of its ports said made room with it
+		}
+		all = &said{began: now}
+		s.clocks[scope] = all
+		key := exporterKey{scope.Version, scope.Exporter}
+		if s.domains[key] == nil {
+			s.domains[key] = make(map[uint32]struct{})
+		}
+		s.domains[key][scope.Domain] = struct{}{}
 	}
-	if _, ok := s.forgotten[scope]; ok && len(all) == 0 {
-		s.forgotten[scope] = c.heard // what others of its ports said made room with it
-	}
-	s.clocks[scope] = append(s.clocks[scope], c)
+	all.clocks = append(all.clocks, c)
 }
 
 // evict forgets a scope, and that its ports said different things where they did.
 func (s *Store) evict(scope template.Scope) {
 	all := s.clocks[scope]
-	differ := slices.ContainsFunc(all, func(c *clock) bool { return !same(c.initialized, all[0].initialized) })
+	differ := slices.ContainsFunc(all.clocks, func(c *clock) bool { return !same(c.initialized, all.clocks[0].initialized) })
 	if _, ok := s.forgotten[scope]; !ok && !differ {
 		s.remove(scope)
 		return
 	}
-	delete(s.clocks, scope)
-	s.forgotten[scope] = newest(all).heard
+	s.remove(scope)
+	s.forgotten[scope] = all.newest
 	for other := range s.forgotten {
 		if len(s.forgotten) <= s.scopes {
 			break
@@ -239,13 +289,17 @@ func (s *Store) evict(scope template.Scope) {
 func (s *Store) remove(scope template.Scope) {
 	delete(s.clocks, scope)
 	delete(s.forgotten, scope)
+	key := exporterKey{scope.Version, scope.Exporter}
+	if delete(s.domains[key], scope.Domain); len(s.domains[key]) == 0 {
+		delete(s.domains, key)
+	}
 }
 
 func (s *Store) oldest() (oldest template.Scope, found bool) {
 	at, n := never, 0
 	for scope, all := range s.clocks {
-		if heard := newest(all).heard; heard < at {
-			oldest, at, found = scope, heard, true
+		if all.newest < at {
+			oldest, at, found = scope, all.newest, true
 		}
 		if n++; n == evictionSample {
 			break
@@ -254,44 +308,63 @@ func (s *Store) oldest() (oldest template.Scope, found bool) {
 	return oldest, found
 }
 
-func newest(all []*clock) *clock {
-	out := all[0]
-	for _, c := range all {
-		if c.heard > out.heard {
-			out = c
-		}
-	}
-	return out
-}
-
 // Initialized is when the exporting process of a scope was initialized, for flows from port at now, in milliseconds since 1970: what
-// the port itself said; else what the port said that began last, unless another one was heard since that says something else; else 0. So it
-// is where devices that share the port dispute it, and for an hour after ports that said something else made room for others.
+// the port itself said; else what began last, unless something else was heard since; else 0. So it is where devices that share the port dispute
+// it, and for an hour after ports that said something else made room for others. What is an hour older than the newest that its scope said does
+// not count. Where a scope said nothing, or nothing for an hour while domain 0 did, that holds, which is no domain's own but the whole
+// exporting process's (RFC 7011 section 3.1).
 func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	own := s.clocks[scope]
+	initialized, known := s.initialized(scope, port, now)
+	if scope.Domain == 0 {
+		return initialized
+	}
+	scope.Domain = 0
+	process := s.clocks[scope]
+	if process != nil && (!known || own.lapsed(process)) {
+		if of, ok := s.initialized(scope, port, now); ok {
+			return of
+		}
+	}
+	return initialized
+}
+
+// initialized is what a scope itself says; known tells a time that nobody can know from none.
+func (s *Store) initialized(scope template.Scope, port uint16, now int64) (initialized uint64, known bool) {
 	all := s.clocks[scope]
-	if c := s.find(scope, port); c != nil && now-c.heard <= s.ttl {
-		return c.undisputed(now)
+	if all == nil {
+		return 0, false
 	}
-	if len(all) == 0 || s.ownPort || now-s.forgotten[scope] <= silence {
-		return 0 // what made room may be the port's own
-	}
-	last := all[0]
-	for _, c := range all {
-		if c.since > last.since {
-			last = c
+	groups := all.groups(now, s.ttl)
+	if c := all.of(port); c != nil {
+		for _, g := range groups {
+			if same(g.newest.initialized, c.initialized) {
+				return c.undisputed(now), true
+			}
 		}
 	}
-	if now-last.heard > s.ttl {
-		return 0
+	switch {
+	case s.ownPort:
+		return 0, false
+	case now-s.forgotten[scope] <= silence, len(groups) > maxGroups:
+		return 0, true // what made room may be the port's own
+	case len(groups) == 0:
+		return 0, false
 	}
-	for _, c := range all {
-		if !same(last.initialized, c.initialized) && c.heard >= last.since {
-			return 0
+	last := groups[0]
+	for _, g := range groups {
+		if g.since > last.since {
+			last = g
 		}
 	}
-	return last.undisputed(now)
+	for _, g := range groups {
+		if g != last && g.newest.heard >= last.since {
+			return 0, true
+		}
+	}
+	return last.newest.undisputed(now), true
 }
 
 func (c *clock) undisputed(now int64) uint64 {
@@ -307,12 +380,16 @@ func (s *Store) Differ(scope template.Scope, now int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.clocks[scope]
-	for _, a := range all {
-		if a.inDispute(now) {
-			return true
-		}
-		for _, b := range all {
-			if a.since <= b.since && a.heard >= b.since && !same(a.initialized, b.initialized) && now-a.heard <= s.ttl && now-b.heard <= s.ttl && a != b {
+	if all == nil {
+		return false
+	}
+	if slices.ContainsFunc(all.clocks, func(c *clock) bool { return c.inDispute(now) }) {
+		return true
+	}
+	groups := all.groups(now, s.ttl)
+	for _, a := range groups {
+		for _, b := range groups {
+			if a != b && a.since <= b.since && a.newest.heard >= b.since {
 				return true
 			}
 		}
@@ -330,15 +407,20 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.find(d.Key.Scope, d.Key.Port)
+	defer func() {
+		if all := s.clocks[d.Key.Scope]; all != nil && all.hears(d.Heard) {
+			s.generation.Add(1)
+		}
+	}()
 	switch {
 	case c == nil:
 		if len(s.clocks) >= s.scopes {
-			if scope, ok := s.oldest(); ok && newest(s.clocks[scope]).heard >= d.Heard {
+			if scope, ok := s.oldest(); ok && s.clocks[scope].newest >= d.Heard {
 				return false // what was heard later must not be pushed out
 			}
 		}
 		c = &clock{port: d.Key.Port, initialized: initialized}
-		s.add(d.Key.Scope, c)
+		s.add(d.Key.Scope, c, now)
 	case d.Silent: // which of those that are disputed the bucket has says nothing
 		before := c.inDispute(now)
 		c.disputed = max(c.disputed, min(d.Heard, now)+silence) // its clock may be ahead
@@ -349,6 +431,15 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 		s.generation.Add(1)
 		return true
 	case c.initialized == initialized:
+		switch all := s.clocks[d.Key.Scope]; {
+		case d.Heard <= c.since:
+			c.since = began(&d)
+		case d.Heard > c.heard && !d.Witnessed && !all.counts(c, now, s.ttl):
+			c.since = d.Heard // it is back
+		}
+		if d.Heard > c.heard {
+			s.generation.Add(1)
+		}
 		c.stamp, c.heard, c.told, c.toldAs, c.toldInDispute = max(c.stamp, d.Stamp), max(c.heard, d.Heard), d.Told, initialized, false
 		return false
 	case newer(c, &d, initialized):
@@ -362,10 +453,19 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	if d.Silent {
 		c.disputed = min(d.Heard, now) + silence
 	}
-	c.stamp, c.first, c.heard, c.since, c.told = d.Stamp, d.Stamp, max(c.heard, d.Heard), d.Heard, d.Told
+	c.stamp, c.first, c.heard, c.since, c.told = d.Stamp, d.Stamp, max(c.heard, d.Heard), began(&d), d.Told
 	c.toldAs, c.toldInDispute = initialized, d.Silent
 	s.generation.Add(1)
+	s.tellOthers(d.Key.Scope, c, now)
 	return true
+}
+
+// began is when what the bucket has was first said: when it was heard; 0, which is before all others, where it was said before.
+func began(d *template.Definition) int64 {
+	if d.Witnessed {
+		return 0
+	}
+	return d.Heard
 }
 
 // newer reports whether what is known here counts, and not what the bucket has. Of two that collectors learned at the same moment all
@@ -380,9 +480,12 @@ func (s *Store) Forget(k template.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.clocks[k.Scope]
-	for i, c := range all {
+	if all == nil {
+		return
+	}
+	for i, c := range all.clocks {
 		if c.port == k.Port {
-			if s.clocks[k.Scope] = append(all[:i:i], all[i+1:]...); len(s.clocks[k.Scope]) == 0 {
+			if all.clocks = slices.Delete(all.clocks, i, i+1); len(all.clocks) == 0 {
 				s.remove(k.Scope)
 			}
 			s.generation.Add(1)
@@ -397,7 +500,7 @@ func (s *Store) Definitions(now int64) iter.Seq[template.Definition] {
 	defer s.mu.Unlock()
 	var out []template.Definition
 	for scope, all := range s.clocks {
-		for _, c := range all {
+		for _, c := range all.clocks {
 			if now-c.heard <= s.ttl && c.told != 0 {
 				out = append(out, describe(scope, c, now))
 			}

@@ -112,7 +112,8 @@ func (e *Exporter) hears(port uint16, at int64) {
 }
 
 // Learn takes a rate that port announced in a domain, or of it, for a subject (see Key), in a message with an export time in
-// seconds since 1970 that was received at now (nanoseconds). A rate of 0 says that sampling has ended.
+// seconds since 1970 that was received at now (nanoseconds). It may have waited: what was heard later than it holds. A rate of 0 says that
+// sampling has ended.
 func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uint64, now int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -130,7 +131,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 		e.store.totals.Add(ledger.SamplingLearned, 1)
 		e.publish(subject, a, now)
 		return
-	case a.late(rate, stamp, now):
+	case a.late(rate, stamp, now), a.rate != rate && now < a.heard:
 		e.store.totals.Add(ledger.SamplingStale, 1)
 		return
 	case e.disputed(subject, a, rate, now):
@@ -149,7 +150,7 @@ func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uin
 		e.tellOthers(subject, a, now)
 		return
 	}
-	a.heard, a.stamp = now, max(a.stamp, stamp)
+	a.heard, a.stamp = max(a.heard, now), max(a.stamp, stamp)
 	e.store.totals.Add(ledger.SamplingRefreshed, 1)
 	if revived {
 		a.since = now

@@ -74,6 +74,9 @@ type Bucket struct {
 	mu    sync.Mutex
 	kv    jetstream.KeyValue // nil until the bucket was found for the first time
 	known map[template.Key]known
+	// deleted are the revisions with which somebody deleted keys since the bucket was listed last: what was asked for before must not bring
+	// them back.
+	deleted map[template.Key]uint64
 	// listing numbers the listings, so that what one did not find again is told from what it did.
 	// complete is the number of the last one that is done.
 	listing, complete uint32
@@ -84,6 +87,9 @@ type Bucket struct {
 // maxKnown bounds the keys of which is known what the bucket holds, since whoever may send datagrams can fill the bucket. It is
 // for speed: what is not known is asked for when it is to be written.
 const maxKnown = 1 << 18
+
+// maxDeleted bounds the deleted keys of which that is known: an answer of the bucket is out of date for a moment only.
+const maxDeleted = 1 << 16
 
 // known is what the bucket is known to hold for a key.
 type known struct {
@@ -134,6 +140,7 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, stores Stores, 
 		log:            log.With("bucket", c.Bucket),
 		loaded:         make(chan struct{}),
 		known:          make(map[template.Key]known),
+		deleted:        make(map[template.Key]uint64),
 		queue:          newQueue(),
 		probeInterval:  probeInterval,
 		relistInterval: relistInterval,
@@ -206,6 +213,7 @@ func (b *Bucket) follow(ctx context.Context) error {
 	b.mu.Lock()
 	b.kv = kv
 	b.listing++
+	clear(b.deleted)   // the bucket may be another one, with lower revisions
 	b.work.Broadcast() // who had nowhere to write to
 	b.mu.Unlock()
 	reconnects := b.nc.Stats().Reconnects
@@ -308,17 +316,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		return // nobody here asks for what it says
 	}
 	if entry.Operation() != jetstream.KeyValuePut {
-		b.mu.Lock()
-		// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
-		over := !listing && b.known[key].revision > entry.Revision()
-		if !over {
-			delete(b.known, key)
-		}
-		pending := b.pending(key)
-		b.mu.Unlock()
-		if !over && !pending {
-			b.stores[key.Family].Forget(key)
-		}
+		b.forget(key, entry.Revision(), listing)
 		return
 	}
 	instead := uint64(0)
@@ -333,6 +331,28 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		return
 	}
 	b.restore(key, entry, value)
+}
+
+// forget has memory forget what somebody deleted with a revision, unless it was written since, or is to be.
+func (b *Bucket) forget(key template.Key, revision uint64, listing bool) {
+	b.mu.Lock()
+	// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
+	over := !listing && b.known[key].revision > revision
+	if !over {
+		delete(b.known, key)
+	}
+	pending := b.pending(key)
+	for other := range b.deleted {
+		if len(b.deleted) < maxDeleted {
+			break
+		}
+		delete(b.deleted, other)
+	}
+	b.deleted[key] = max(b.deleted[key], revision)
+	b.mu.Unlock()
+	if !over && !pending {
+		b.stores[key.Family].Forget(key)
+	}
 }
 
 // restore has memory take a value of the bucket.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -36,12 +37,33 @@ const (
 	mostOfMissed = 1 << 13
 	missedEvery  = 5 * time.Second
 	missedSeldom = time.Minute
+	// missedTries is how often an exporter is asked for where that goes wrong. A connection that was lost ends with a listing, which brings all.
+	missedTries = 3
 	// wantEvery is how often memories are asked what they want, and mostWanted how much of it the bucket is asked for at a time. It is asked
-	// again at once where that brought anything, and after wantSeldom where it brought nothing.
+	// again at once where that brought anything, and after wantSeldom where it brought nothing, or went wrong.
 	wantEvery  = 500 * time.Millisecond
 	wantSeldom = 5 * time.Second
 	mostWanted = 256
 )
+
+// sought is what memories asked for and the bucket was not asked for yet, or in vain: they ask for each seldom, or once.
+type sought struct {
+	wanted []template.Key
+	missed []soughtExporter
+}
+
+// soughtExporter is an address of which memories forgot what it taught, and how often it was asked for in vain.
+type soughtExporter struct {
+	address netip.Addr
+	by      []missing
+	tries   int
+}
+
+// source is the bucket that is asked, as of a listing.
+type source struct {
+	jetstream.KeyValue
+	listing uint32
+}
 
 // bring asks the bucket for what memories want, until ctx ends. While the bucket is listed, that brings it.
 func (b *Bucket) bring(ctx context.Context) {
@@ -49,6 +71,7 @@ func (b *Bucket) bring(ctx context.Context) {
 	defer tick.Stop()
 	var nextMissed, nextWanted time.Time
 	pause := missedEvery
+	var rest sought
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,16 +79,16 @@ func (b *Bucket) bring(ctx context.Context) {
 		case <-tick.C:
 		}
 		b.mu.Lock()
-		kv := b.kv
+		kv := source{b.kv, b.listing}
 		if b.complete == 0 || b.complete != b.listing {
-			kv = nil
+			kv.KeyValue = nil
 		}
 		b.mu.Unlock()
-		if kv == nil {
+		if kv.KeyValue == nil {
 			continue
 		}
 		if now := time.Now(); now.After(nextMissed) {
-			if b.bringMissed(ctx, kv) {
+			if b.bringMissed(ctx, kv, &rest) {
 				nextMissed = time.Now().Add(pause)
 				pause = min(2*pause, missedSeldom)
 			} else {
@@ -74,7 +97,7 @@ func (b *Bucket) bring(ctx context.Context) {
 		}
 		if time.Now().After(nextWanted) {
 			for {
-				asked, came := b.bringSome(ctx, kv)
+				asked, came := b.bringSome(ctx, kv, &rest)
 				if !came {
 					if asked {
 						nextWanted = time.Now().Add(wantSeldom)
@@ -87,31 +110,42 @@ func (b *Bucket) bring(ctx context.Context) {
 }
 
 // bringMissed asks the bucket for what exporters taught that made room for others, and were heard again. It reports whether there were any.
-func (b *Bucket) bringMissed(ctx context.Context, kv jetstream.KeyValue) bool {
-	asked := make(map[netip.Addr][]missing)
+// Where that goes wrong, they are asked for again the next time.
+func (b *Bucket) bringMissed(ctx context.Context, kv source, rest *sought) bool {
 	for _, store := range b.stores {
 		s, ok := store.(missing)
 		if !ok {
 			continue
 		}
-		for _, scope := range s.Missed(mostMissed - len(asked)) {
+		for _, scope := range s.Missed(max(0, mostMissed-len(rest.missed))) {
 			s.Welcome(scope, clock.Steady())
-			asked[scope.Exporter] = append(asked[scope.Exporter], s)
+			i := slices.IndexFunc(rest.missed, func(e soughtExporter) bool { return e.address == scope.Exporter })
+			if i < 0 {
+				i = len(rest.missed)
+				rest.missed = append(rest.missed, soughtExporter{address: scope.Exporter})
+			}
+			rest.missed[i].by = append(rest.missed[i].by, s)
 		}
 	}
-	for address, by := range asked {
-		if err := b.fetchAll(ctx, kv, "*.*."+EncodeAddress(address)+".>"); err != nil {
-			break // they are known again from their own next announcements on, or with the next listing
+	any := len(rest.missed) > 0
+	for range len(rest.missed) {
+		e := rest.missed[0]
+		rest.missed = rest.missed[1:]
+		if err := b.fetchAll(ctx, kv, ExporterFilter(e.address)); err != nil {
+			if e.tries++; e.tries < missedTries { // else it is known again from its own next announcements on, or with the next listing
+				rest.missed = append(rest.missed, e)
+			}
+			break
 		}
-		for _, s := range by {
-			s.Found(address)
+		for _, s := range e.by {
+			s.Found(e.address)
 		}
 	}
-	return len(asked) > 0
+	return any
 }
 
 // fetchAll has memory know what the bucket has under a pattern of keys.
-func (b *Bucket) fetchAll(ctx context.Context, kv jetstream.KeyValue, pattern string) error {
+func (b *Bucket) fetchAll(ctx context.Context, kv source, pattern string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	watcher, err := kv.Watch(ctx, pattern, jetstream.IgnoreDeletes())
@@ -137,44 +171,72 @@ func (b *Bucket) fetchAll(ctx context.Context, kv jetstream.KeyValue, pattern st
 			if err != nil || b.stores[key.Family] == nil {
 				continue
 			}
-			if value, err := b.note(key, entry, 0); err == nil {
-				b.restore(key, entry, value)
-			}
+			b.takeFetched(kv, key, entry)
 		}
 	}
 	return nil
 }
 
 // bringSome reports whether anything was asked for, and whether anything of use came: one page of a table may be missing after the other.
-func (b *Bucket) bringSome(ctx context.Context, kv jetstream.KeyValue) (asked, came bool) {
+// Where that goes wrong, what is left is asked for the next time.
+func (b *Bucket) bringSome(ctx context.Context, kv source, rest *sought) (asked, came bool) {
 	for _, store := range b.stores {
 		s, ok := store.(wanting)
 		if !ok {
 			continue
 		}
-		for _, key := range s.Wants(mostWanted, clock.Steady()) {
-			asked = true
-			took, err := b.fetch(ctx, kv, key)
-			came = came || took
-			if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
-				return true, false // it is asked for again
+		for _, key := range s.Wants(max(0, mostWanted-len(rest.wanted)), clock.Steady()) {
+			if !slices.Contains(rest.wanted, key) {
+				rest.wanted = append(rest.wanted, key)
 			}
+		}
+	}
+	for range len(rest.wanted) {
+		asked = true
+		key := rest.wanted[0]
+		rest.wanted = rest.wanted[1:]
+		took, err := b.fetch(ctx, kv, key)
+		came = came || took
+		if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+			rest.wanted = append(rest.wanted, key) // behind the others, which may be in reach
+			return true, false
 		}
 	}
 	return asked, came
 }
 
 // fetch has memory know what the bucket has for a key, and reports whether memory took it.
-func (b *Bucket) fetch(ctx context.Context, kv jetstream.KeyValue, key template.Key) (took bool, err error) {
+func (b *Bucket) fetch(ctx context.Context, kv source, key template.Key) (took bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	entry, err := kv.Get(ctx, EncodeKey(key))
 	if err != nil {
 		return false, err
 	}
+	return b.takeFetched(kv, key, entry), nil
+}
+
+// takeFetched takes what the bucket had when it was asked, unless somebody deleted it since: the watch, which goes on beside this, may have
+// brought that before the answer came, or brings it now. Nor does it where the bucket is listed anew: it may be another one. It reports whether
+// memory took it.
+func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyValueEntry) (took bool) {
+	b.mu.Lock()
+	over := b.listing != from.listing || b.deleted[key] > entry.Revision()
+	b.mu.Unlock()
+	if over {
+		return false
+	}
 	value, err := b.note(key, entry, 0)
 	if err != nil {
-		return false, nil // it is counted
+		return false // it is counted
 	}
-	return b.restore(key, entry, value), nil
+	took = b.restore(key, entry, value)
+	b.mu.Lock()
+	deleted := b.deleted[key]
+	b.mu.Unlock()
+	if deleted > entry.Revision() {
+		b.forget(key, deleted, false)
+		return false
+	}
+	return took
 }

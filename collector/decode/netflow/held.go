@@ -231,8 +231,14 @@ func (d *Decoder) planOf(set *heldSet) *plan {
 	return d.plan(set.session, set.id)
 }
 
-// readHeld decodes a held set, and counts it.
+// readHeld decodes a held set, and counts it. What an options record says was heard when it came: another collector may have heard since
+// what holds now.
 func (d *Decoder) readHeld(set *heldSet, p *plan) {
+	if p.template.Kind == template.KindOptions {
+		now := d.now
+		d.now = set.since
+		defer func() { d.now = now }()
+	}
 	d.withTag(set.tag, func() { d.decodeSet(set.session, &set.header, p, set.payload) })
 	d.count(ledger.SetsReleased, set.session, 1)
 	d.count(ledger.SetsDecoded, set.session, 1)

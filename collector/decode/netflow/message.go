@@ -177,6 +177,9 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			d.drop(ledger.SetsDroppedReserved, s, id, nil)
 			all = false
 		default:
+			if learned && len(s.held) > 0 {
+				d.release(s) // what waits was said before this
+			}
 			d.refresh(s)
 			known := d.plan(s, id)
 			p := known

@@ -31,11 +31,7 @@ func (d *Decoder) systemInit(s *session) uint64 {
 		return c.initialized
 	}
 	s.clock = cachedClock{generation: generation, until: d.now + min(d.ratesAge(), clockAge)}
-	scope := s.key.scope
-	if s.clock.initialized = d.shared.Clocks.Initialized(scope, s.key.port, d.now); s.clock.initialized == 0 && scope.Domain != 0 {
-		scope.Domain = 0
-		s.clock.initialized = d.shared.Clocks.Initialized(scope, s.key.port, d.now)
-	}
+	s.clock.initialized = d.shared.Clocks.Initialized(s.key.scope, s.key.port, d.now)
 	return s.clock.initialized
 }
 
