@@ -21,7 +21,7 @@ type announcement struct {
 	domain uint32
 	kind   announced.Kind
 	id     uint64
-	// direction is 0 for ingress, 1 for egress (element 61), where hasDirection.
+	// direction is directionIngress or directionEgress, where hasDirection.
 	direction    uint64
 	hasDirection bool
 }
@@ -65,6 +65,9 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 	}
 }
 
+// isInterface reports elements that are the index of an interface.
+func isInterface(id uint16) bool { return id == 10 || id == 14 || id == 252 || id == 253 }
+
 // particular orders kinds from what is about least to what is about most.
 var particular = [...]announced.Kind{announced.Template, announced.Ingress, announced.Egress, announced.Interface, announced.LineCard,
 	announced.System, announced.Process}
@@ -97,9 +100,10 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 		case f.Enterprise != 0 || len(v) == 0:
 		case i < t.ScopeFields && h.version == template.NetFlow9 && f.ID <= scopeTemplate9:
 			a.scope(h.version, f.ID, v)
-		case f.ID == 61 && len(v) == 1:
+		case f.ID == elementDirection && len(v) == 1:
 			a.direction, a.hasDirection = number(v), true
-		case !a.found.take(f.ID, v) && i < t.ScopeFields:
+		case !a.found.take(f.ID, v) && (i < t.ScopeFields || isInterface(f.ID)):
+			// Routers put the interface behind the scope System, as in their tables of interfaces.
 			a.scope(h.version, f.ID, v)
 		}
 	}
@@ -111,9 +115,9 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 		a.kind, a.id = announced.Selector, a.found.selectorID
 	case a.found.hasSampler:
 		a.kind, a.id = announced.Sampler, a.found.samplerID
-	case a.kind == announced.Interface && a.hasDirection && a.direction == 0:
+	case a.kind == announced.Interface && a.hasDirection && a.direction == directionIngress:
 		a.kind = announced.Ingress
-	case a.kind == announced.Interface && a.hasDirection && a.direction == 1:
+	case a.kind == announced.Interface && a.hasDirection && a.direction == directionEgress:
 		a.kind = announced.Egress
 	case a.kind == announced.System && h.version == template.IPFIX && a.domain == 0:
 		a.kind = announced.Process // domain 0 is no domain's own (RFC 7011 section 3.1)

@@ -113,7 +113,7 @@ var places = []place{
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
-	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, ""},
+	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits (RFC 8200 section 3)"},
 	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
@@ -245,12 +245,19 @@ const (
 // isPostTOS reports whether an element has the type of service after treatment.
 func isPostTOS(id uint16) bool { return id == elementPostTOS || id == elementPostDSCP }
 
-// Elements that count.
+// Values of flowDirection: where at the interface the flow was metered.
+const (
+	directionIngress = 0
+	directionEgress  = 1
+)
+
+// Elements that count, and where.
 const (
 	elementOctets           = 1
 	elementEndUptime        = 21
 	elementStartUptime      = 22
 	elementPackets          = 2
+	elementDirection        = 61
 	elementInitiatorOctets  = 231
 	elementResponderOctets  = 232
 	elementInitiatorPackets = 298

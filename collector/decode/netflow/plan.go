@@ -53,6 +53,9 @@ type plan struct {
 	tellsTOS bool
 	// countsPackets: a field does.
 	countsPackets bool
+	// hasDirection: a field of one byte, at directionAt as step's offset, says where a flow was metered. Sampling may hang on that.
+	hasDirection bool
+	directionAt  int
 	// namings are the tables of names that its records are rows of.
 	namings []naming
 	// describing is how its records describe information elements, nil where they do not.
@@ -87,6 +90,9 @@ func compile(t *template.Template, settings *Settings) *plan {
 		}
 		if !t.Fixed {
 			at = i
+		}
+		if f.Enterprise == 0 && f.ID == elementDirection && f.Length == 1 && !p.hasDirection {
+			p.hasDirection, p.directionAt = true, at
 		}
 		if settings.Biflows {
 			if forward, ok := reverseOf(f); ok {
