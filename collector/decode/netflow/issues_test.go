@@ -229,6 +229,15 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.netflow9(set(1, u16(400, 4, 8, 1, 4, 10, 4, 34, 4)), set(400, u32(7, 1, 1000, 7, 2, 2000)), set(0, u16(300, 3, 1, 4, 10, 4, 14, 4)),
 				set(300, u32(9, 1, 2, 8, 2, 1)))
 		}, []uint64{9, 8}, []uint64{1000, 2000}},
+		{"RFC 5476 section 6.5", "packets say which selectors they passed one behind the other, and options what these took", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 301, 4, 10, 4, 302, 4, 302, 4), u16(401, 3, 1, 302, 4, 305, 4, 306, 4), u16(402, 3, 1, 301, 4, 10, 4, 302, 4)),
+				set(400, u32(7, 1, 1, 2)), set(401, u32(1, 1, 9, 2, 1, 4)), set(402, u32(8, 1, 2)), set(2, u16(300, 2, 1, 4, 301, 8)),
+				set(300, u32(9), u64(7), u32(8), u64(8), u32(7), u64(9)))
+		}, []uint64{9, 8, 7}, []uint64{50, 5, 0}},
+		{"RFC 5476 section 6.5", "the sequence of selectors says its rate itself", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 301, 4, 305, 4, 306, 4)), set(400, u32(7, 1, 9, 8, 1, 4)), set(2, u16(300, 2, 1, 4, 301, 8)),
+				set(300, u32(9), u64(7), u32(8), u64(8)))
+		}, []uint64{9, 8}, []uint64{10, 5}},
 		{"ipt-netflow #138, #185", "ipt_NETFLOW says of its selector how many flows it leaves out (RFC 7014)", func(s *station) {
 			s.ipfix(set(3, u16(400, 5, 1, 149, 4, 302, 2, 390, 2, 396, 4, 397, 4)), set(400, u32(7), u16(1, 1), u32(1, 19)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))

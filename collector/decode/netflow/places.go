@@ -150,7 +150,7 @@ var places = []place{
 		iana(opIntervalStart, 359), iana(opIntervalEnd, 360)},
 		"see Times"},
 	{"sampling_rate", [][]source{either(iana(opSampling, 34, 50, 305, 306, 307, 308, 309, 310, 311, 329, 330, 331, 332, 396, 397, 398, 399),
-		iana(opSamplerID, 48), iana(opSelectorID, 302))}, "see above. 329 to 332 are the ranges of a hash (RFC 5475 section 6.2), 396 to " +
+		iana(opSamplerID, 48), iana(opSelectorID, 302), iana(opSampling, 301))}, "see above. 301 is what passed several selectors (RFC 5476). 329 to 332 are the ranges of a hash (RFC 5475 section 6.2), 396 to " +
 		"399 select flows, not packets (RFC 7014)"},
 	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
 		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
@@ -262,4 +262,5 @@ const (
 	elementResponderOctets  = 232
 	elementInitiatorPackets = 298
 	elementResponderPackets = 299
+	elementSelector         = 302
 )

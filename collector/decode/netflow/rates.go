@@ -104,7 +104,7 @@ func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint6
 }
 
 // setRate gives a record of template id the rate in force: the configured override; what the record itself carries; its own selector's or
-// sampler's, and no other where it names one; its template's; its interface's, as input before as output; the domain's, see
+// sampler's, and no other where it names one; that of the selectors that it passed one behind the other; its template's; its interface's, as input before as output; the domain's, see
 // announced.Exporter.Standard; the configured default.
 func (d *Decoder) setRate(s *session, id uint16, found *sampling, r *flow.Record) {
 	rate, source := d.chooseRate(s, id, found, r)
@@ -123,6 +123,11 @@ func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Rec
 		}
 		if found.hasSelector || found.hasSampler {
 			return d.namedRate(s, found)
+		}
+		if found.hasSequence {
+			if rate, ok := d.rateOf(s, announced.Sequence, found.sequenceID); ok {
+				return rate, RateAnnounced
+			}
 		}
 	}
 	if known.perTemplate {
