@@ -59,6 +59,22 @@ func TestUptimesCountFromTheTimeOfOptions(t *testing.T) {
 	}
 }
 
+// An uptime begins anew each 49.7 days, and the time of export has whole seconds: what ended within that second did not end 49.7 days ago.
+func TestUptimesThatBeganAnewMayEndWithinTheSecondOfTheirExport(t *testing.T) {
+	const day = 86_400_000
+	for _, days := range []uint64{1, 49, 60, 100, 1000} {
+		for _, after := range []int64{-5000, 0, 500, 999, 3000} { // milliseconds after the export
+			s := newStation(t)
+			end := uint32(days*day + uint64(after))
+			s.ipfix(set(2, u16(300, 4, 160, 8, 22, 4, 21, 4, 1, 4)), set(300, u64(exported*1000-days*day), u32(end-1000, end, 1)))
+			wantEnd := exported*second + uint64(after)*uint64(time.Millisecond)
+			if r := s.only(); r.TimeFlowEndNs != wantEnd || r.TimeFlowStartNs != wantEnd-second {
+				t.Errorf("up for %d days, %d ms after the export: %d to %d, want %d", days, after, r.TimeFlowStartNs, r.TimeFlowEndNs, wantEnd)
+			}
+		}
+	}
+}
+
 func TestAbsoluteTimesCountBeforeUptimesAndTheFinerBeforeTheCoarser(t *testing.T) {
 	s := newStation(t)
 	s.ipfix(set(2, u16(300, 6, 22, 4, 21, 4, 150, 4, 152, 8, 153, 8, 1, 4)),

@@ -153,7 +153,7 @@ func lasted(start, end uint32) uint64 {
 }
 
 // sinceInit converts an uptime that counts from init (RFC 5102 section 5.9.8), in milliseconds since 1970. An uptime wraps every
-// 49.7 days; no flow is exported as long after its end as that.
+// 49.7 days; no flow is exported as long after its end as that. The time of export has whole seconds: a flow may end after it.
 func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 	if init > math.MaxInt64/nanosPerMilli {
 		return 0, true
@@ -163,7 +163,7 @@ func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 	const longest = 20 * 365 * 86_400 * nanosPerSecond
 	if at < c.exportNs && c.exportNs-at < longest {
 		const wrap = uptimeRangeMs * nanosPerMilli
-		at += (c.exportNs - at) / wrap * wrap
+		at += (c.exportNs + toleranceMs*nanosPerMilli - at) / wrap * wrap
 	}
 	return c.instant(at)
 }
