@@ -36,6 +36,11 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"goflow2 #305, #325", "the uptime of NetFlow v9 counts milliseconds (RFC 3954 section 8)", true, []uint16{22, 4, 21, 4, 1, 4},
 			u32(uptime9-10_000, uptime9-5000, 9), lasts(10, 5)},
 		{"nfdump #80", "NX-OS sends uptimes in eight bytes", true, []uint16{22, 8, 21, 8}, u64(uptime9-10_000, uptime9-5000), lasts(10, 5)},
+		{"nfdump #80", "what has eight bytes may be milliseconds since 1970", true, []uint16{22, 8, 21, 8}, u64((exported-10)*1000, (exported-5)*1000), lasts(10, 5)},
+		{"nfdump #80", "an uptime of more than 32 bits goes on as one that began anew", true, []uint16{22, 8, 21, 8}, u64(1<<32+uptime9-10_000, 1<<32+uptime9-5000), lasts(10, 5)},
+		{"netflow_parser #121", "seconds since 1970 in place of uptimes, in NetFlow v9", true, []uint16{22, 4, 21, 4}, u32(exported-10, exported-5), lasts(10, 5)},
+		{"netflow_parser #121", "the same in IPFIX", false, []uint16{22, 4, 21, 4}, u32(exported-10, exported-5), lasts(10, 5)},
+		{"netflow_parser #121", "seconds of another day are none", false, []uint16{22, 4, 21, 4}, u32(exported-90_000, exported-85_000), lasts(5, 0)},
 		{"pmacct #640", "Juniper's flows end just after the header was made", true, []uint16{22, 4, 21, 4}, u32(uptime9-10_000, uptime9+160),
 			func(r *flow.Record) bool {
 				return r.TimeFlowStartNs == (exported-10)*second && r.TimeFlowEndNs == exported*second+160*ms

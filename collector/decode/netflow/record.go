@@ -383,9 +383,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSegmentsLeft:
 			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			t.startUptime, t.hasStartUptime = uint32(number(v)), true
+			t.takeStartUptime(&h.clock, number(v))
 		case opEndUptime:
-			t.endUptime, t.hasEndUptime = uint32(number(v)), true
+			t.takeEndUptime(&h.clock, number(v))
 		case opStartMilliseconds:
 			n := number(v)
 			if t.start, _ = h.instant(scaled(n, nanosPerMilli)); t.start == 0 {
