@@ -198,6 +198,28 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 	}
 }
 
+// YAF says how much later the answer began.
+func TestTheOtherDirectionBeginsLaterByWhatTheRecordSays(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		delta, want uint32
+	}{{"later", 3000, 7}, {"at once", 0, 10}, {"after the end", 60_000, 5}} {
+		for _, text := range [][]byte{nil, {2, 'e', '0'}} { // in records of fixed and of variable length
+			layout, value := []uint16{7, 2, 152, 8, 153, 8, 1, 4, 0x8001, 4, 0, 29305, 0x8015, 4, 0, 6871}, text
+			count := uint16(6)
+			if text != nil {
+				layout, count = append([]uint16{82, 65535}, layout...), 7
+			}
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+			s.ipfix(set(2, u16(300, count), u16(layout...)), set(300, value, u16(1000), u64((exported-10)*1000, (exported-5)*1000), u32(10, 90, test.delta)))
+			if len(s.records) != 2 || s.records[0].TimeFlowStartNs != (exported-10)*second || s.records[1].TimeFlowEndNs != (exported-5)*second ||
+				s.records[1].TimeFlowStartNs != (exported-uint64(test.want))*second {
+				t.Errorf("%s: %+v", test.name, s.records)
+			}
+		}
+	}
+}
+
 // What became of the packets of one direction says nothing of those of the other.
 func TestTheOtherDirectionHasItsOwnForwardingStatus(t *testing.T) {
 	for _, test := range []struct {

@@ -62,6 +62,7 @@ func either(lists ...[]source) (out []source) {
 const (
 	enterpriseCisco   = 9
 	enterpriseJuniper = 2636
+	enterpriseCERT    = 6871
 )
 
 // IP protocols that elements imply.
@@ -250,6 +251,9 @@ const (
 	directionIngress = 0
 	directionEgress  = 1
 )
+
+// elementReverseDelta is CERT's reverseFlowDeltaMilliseconds: how much later than a flow its other direction began.
+const elementReverseDelta = 21
 
 // Elements that count, and where.
 const (

@@ -108,10 +108,15 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 
 // directionOf is where the flow of a record was metered, by the plan's field of one byte.
 func (d *Decoder) directionOf(p *plan, b []byte) byte {
+	return b[d.startOf(p, p.directionAt)]
+}
+
+// startOf is where a field of a record begins that stands at a place as step's offset.
+func (d *Decoder) startOf(p *plan, at int) int {
 	if p.template.Fixed {
-		return b[p.directionAt]
+		return at
 	}
-	return b[d.spans[p.directionAt].start]
+	return int(d.spans[at].start)
 }
 
 // frameTypeWireless is the value of dataLinkFrameType for IEEE 802.11 (RFC 7133 section 3.2.1).
