@@ -34,7 +34,7 @@ func appendTyped(dst []byte, t DataType, v []byte) ([]byte, bool) {
 	}
 	switch t {
 	case NumberOrText:
-		if isText(v) {
+		if len(v) > 1 && isText(v) { // a single byte is a code or a flag
 			return appendText(dst, v), true
 		}
 		if len(v) <= 8 {

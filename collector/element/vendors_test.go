@@ -44,6 +44,9 @@ func TestVendorsElementsHaveNamesAndTypes(t *testing.T) {
 		{false, 6876, 893, "\xc0\x00\x02\x01", `tunnelSourceIPv4Address "192.0.2.1"`},
 		{false, 56506, 101, "web-0", `sourcePodName "web-0"`},
 		{false, 4000, 1, "a", `enterprise4000.1 "61"`},
+		{true, 0, 57724, "1234", "RADIUS_ACCT_IN_OCTETS 825373492"}, // a number, though its bytes are letters
+		{false, 35632, 369, "whois", `EPP_SERVER_NAME "whois"`},
+		{false, 3054, 260, "A", "ixiaDnsResponseType 65"}, // of no known type: one byte is a code
 		{true, 0, 56701, "ssl\x00\x00", `App-ID "ssl"`},
 		{true, 0, 56702, "example\\alice\x00", `User-ID "example\\alice"`},
 		{true, 0, 57590, "\x00\x25", `L7_PROTO 37`},

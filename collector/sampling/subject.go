@@ -29,11 +29,13 @@ const (
 	Template Kind = 7
 	// Process is all domains without a rate of their own (element 144; domain 0 is no domain's own, RFC 7011 section 3.1).
 	Process Kind = 8
+	// Sequence is what passed several selectors one behind the other (element 301, RFC 5476 section 6.5.1).
+	Sequence Kind = 9
 	// kinds is how many there are.
-	kinds = 9
+	kinds = 10
 )
 
-var names = [kinds]string{"system", "sampler", "selector", "interface", "ingress", "egress", "card", "template", "process"}
+var names = [kinds]string{"system", "sampler", "selector", "interface", "ingress", "egress", "card", "template", "process", "sequence"}
 
 // String is a word for keys and tables.
 func (k Kind) String() string {

@@ -84,7 +84,7 @@ func FuzzKeyRoundTrip(f *testing.F) {
 		k := template.Key{Scope: template.Scope{Version: template.IPFIX, Exporter: a.WithZone(zone), Domain: domain}, Port: port, ID: id}
 		if kind, n := sampling.Split(id); !rate {
 			k.ID, k.Layout = uint64(uint16(id)), id>>16
-		} else if k.Family = template.FamilySampling; kind > sampling.Process || kind == sampling.System && n != 0 {
+		} else if k.Family = template.FamilySampling; kind > sampling.Sequence || kind == sampling.System && n != 0 {
 			return
 		} else {
 			k.Layout = uint64(domain)

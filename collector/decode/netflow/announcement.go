@@ -1,6 +1,9 @@
 package netflow
 
 import (
+	"math/bits"
+	"slices"
+
 	announced "github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -21,9 +24,11 @@ type announcement struct {
 	domain uint32
 	kind   announced.Kind
 	id     uint64
-	// direction is 0 for ingress, 1 for egress (element 61), where hasDirection.
+	// direction is directionIngress or directionEgress, where hasDirection.
 	direction    uint64
 	hasDirection bool
+	// selectors are those that make up a sequence, where the scope is one.
+	selectors []uint64
 }
 
 // scope notes a scope field. What is more particular counts before what is less so.
@@ -65,6 +70,9 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 	}
 }
 
+// isInterface reports elements that are the index of an interface.
+func isInterface(id uint16) bool { return id == 10 || id == 14 || id == 252 || id == 253 }
+
 // particular orders kinds from what is about least to what is about most.
 var particular = [...]announced.Kind{announced.Template, announced.Ingress, announced.Egress, announced.Interface, announced.LineCard,
 	announced.System, announced.Process}
@@ -97,11 +105,18 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 		case f.Enterprise != 0 || len(v) == 0:
 		case i < t.ScopeFields && h.version == template.NetFlow9 && f.ID <= scopeTemplate9:
 			a.scope(h.version, f.ID, v)
-		case f.ID == 61 && len(v) == 1:
+		case f.ID == elementDirection && len(v) == 1:
 			a.direction, a.hasDirection = number(v), true
-		case !a.found.take(f.ID, v) && i < t.ScopeFields:
+		case f.ID == elementSelector && i >= t.ScopeFields && a.found.hasSequence && len(v) <= 8:
+			a.selectors = append(a.selectors, number(v))
+		case !a.found.take(f.ID, v) && (i < t.ScopeFields || isInterface(f.ID)):
+			// Routers put the interface behind the scope System, as in their tables of interfaces.
 			a.scope(h.version, f.ID, v)
 		}
+	}
+	if len(a.selectors) != 0 {
+		d.learnSequence(s, &a)
+		return
 	}
 	if !a.found.said {
 		return
@@ -111,16 +126,55 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 		a.kind, a.id = announced.Selector, a.found.selectorID
 	case a.found.hasSampler:
 		a.kind, a.id = announced.Sampler, a.found.samplerID
-	case a.kind == announced.Interface && a.hasDirection && a.direction == 0:
+	case a.found.hasSequence:
+		a.kind, a.id = announced.Sequence, a.found.sequenceID
+	case a.kind == announced.Interface && a.hasDirection && a.direction == directionIngress:
 		a.kind = announced.Ingress
-	case a.kind == announced.Interface && a.hasDirection && a.direction == 1:
+	case a.kind == announced.Interface && a.hasDirection && a.direction == directionEgress:
 		a.kind = announced.Egress
 	case a.kind == announced.System && h.version == template.IPFIX && a.domain == 0:
 		a.kind = announced.Process // domain 0 is no domain's own (RFC 7011 section 3.1)
 	}
+	d.announce(s, h, &a, a.found.rate())
+}
+
+// announce has everybody know a rate.
+func (d *Decoder) announce(s *session, h *header, a *announcement, rate uint64) {
 	if subject, ok := announced.Key(a.kind, a.id); ok {
 		scope := s.key.scope
 		scope.Domain = a.domain
-		d.shared.Rates.Exporter(scope, d.now).Learn(a.domain, s.key.port, subject, a.found.rate(), uint64(h.exportTime), d.now)
+		d.shared.Rates.Exporter(scope, d.now).Learn(a.domain, s.key.port, subject, rate, uint64(h.exportTime), d.now)
 	}
+}
+
+// maxSequences bounds the sequences of a session that wait for the rates of their selectors, maxSelectors those of one sequence.
+const (
+	maxSequences = 64
+	maxSelectors = 16
+)
+
+// learnSequence takes what selectors make up a sequence (RFC 5476 section 6.5.1). Their own reports may come later.
+func (d *Decoder) learnSequence(s *session, a *announcement) {
+	s.sequences = slices.DeleteFunc(s.sequences, func(o announcement) bool { return o.found.sequenceID == a.found.sequenceID })
+	if len(s.sequences) < maxSequences && len(a.selectors) <= maxSelectors {
+		s.sequences = append(s.sequences, *a)
+	}
+}
+
+// announceSequences announces the rates of those sequences of a session all of whose selectors are known by now.
+func (d *Decoder) announceSequences(s *session, h *header) {
+	s.sequences = slices.DeleteFunc(s.sequences, func(a announcement) bool {
+		all := uint64(1)
+		for _, selector := range a.selectors {
+			rate, known := d.rateOf(s, announced.Selector, selector)
+			overflow, product := bits.Mul64(all, rate)
+			if !known || overflow != 0 {
+				return false
+			}
+			all = product
+		}
+		a.kind, a.id = announced.Sequence, a.found.sequenceID
+		d.announce(s, h, &a, all)
+		return true
+	})
 }

@@ -1,6 +1,10 @@
 package netflow
 
-import "github.com/flowfleet/flowfleet/collector/flow"
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+)
 
 // decodeReverse makes the other direction of a record of p that was decoded from b, with what lists within it say of that, and reports
 // whether anything went that way.
@@ -12,6 +16,10 @@ func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte, forwar
 	d.times, d.about = recordTimes{}, about{}
 	if p.hasLists {
 		d.recordLength(p.template, b) // finds the fields again
+	}
+	if p.hasReverseDelta {
+		delta := uint64(binary.BigEndian.Uint32(b[d.startOf(p, p.reverseDeltaAt):])) * nanosPerMilli
+		r.TimeFlowStartNs = min(r.TimeFlowStartNs+delta, r.TimeFlowEndNs)
 	}
 	d.read(h, p, p.reverse, b, r, false)
 	for _, part := range within {

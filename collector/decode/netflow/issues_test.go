@@ -36,6 +36,11 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"goflow2 #305, #325", "the uptime of NetFlow v9 counts milliseconds (RFC 3954 section 8)", true, []uint16{22, 4, 21, 4, 1, 4},
 			u32(uptime9-10_000, uptime9-5000, 9), lasts(10, 5)},
 		{"nfdump #80", "NX-OS sends uptimes in eight bytes", true, []uint16{22, 8, 21, 8}, u64(uptime9-10_000, uptime9-5000), lasts(10, 5)},
+		{"nfdump #80", "what has eight bytes may be milliseconds since 1970", true, []uint16{22, 8, 21, 8}, u64((exported-10)*1000, (exported-5)*1000), lasts(10, 5)},
+		{"nfdump #80", "an uptime of more than 32 bits goes on as one that began anew", true, []uint16{22, 8, 21, 8}, u64(1<<32+uptime9-10_000, 1<<32+uptime9-5000), lasts(10, 5)},
+		{"netflow_parser #121", "seconds since 1970 in place of uptimes, in NetFlow v9", true, []uint16{22, 4, 21, 4}, u32(exported-10, exported-5), lasts(10, 5)},
+		{"netflow_parser #121", "the same in IPFIX", false, []uint16{22, 4, 21, 4}, u32(exported-10, exported-5), lasts(10, 5)},
+		{"netflow_parser #121", "seconds of another day are none", false, []uint16{22, 4, 21, 4}, u32(exported-90_000, exported-85_000), lasts(5, 0)},
 		{"pmacct #640", "Juniper's flows end just after the header was made", true, []uint16{22, 4, 21, 4}, u32(uptime9-10_000, uptime9+160),
 			func(r *flow.Record) bool {
 				return r.TimeFlowStartNs == (exported-10)*second && r.TimeFlowEndNs == exported*second+160*ms
@@ -109,6 +114,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.SrcNet == 64 }},
 		{"akvorado #1097, nfdump #454", "an AS that is nobody's (RFC 7300) is told as it was exported", false, []uint16{16, 4, 17, 4}, u32(math.MaxUint32, 0),
 			func(r *flow.Record) bool { return r.SrcAS == math.MaxUint32 && r.DstAS == 0 }},
+		{"RFC 8200 section 3", "the first word of a header in place of its flow label", false, []uint16{31, 4}, u32(0x6b812345),
+			func(r *flow.Record) bool { return r.IPv6FlowLabel == 0x12345 }},
 		{"ntop/ntopng #4084", "a VLAN", true, []uint16{58, 2}, u16(95), func(r *flow.Record) bool { return r.SrcVLAN == 95 && r.VLANID == 95 }},
 		{"logstash-codec-netflow #153, goflow2 #95", "a label has 20 of 24 bits", true, []uint16{70, 3}, []byte{0x03, 0xe8, 0x11},
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
@@ -206,6 +213,36 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 		{"nfdump #231, pmacct #764", "options whose scope is a name of variable length", func(s *station) {
 			s.ipfix(set(3, u16(400, 3, 2, 236, 65535, 149, 4, 34, 4)), set(2, u16(300, 1, 1, 4)), set(400, []byte{3, 'r', 'e', 'd'}, u32(7, 1000)), set(300, u32(9)))
 		}, []uint64{9}, []uint64{1000}},
+		{"IANA 61", "a rate for each direction of an interface, of flows that were metered as they came and as they left", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 8, 2, 4, 34, 4, 61, 1)), set(400, u32(1, 1000), []byte{0}, u32(2, 2000), []byte{1}),
+				set(0, u16(300, 4, 1, 4, 10, 4, 14, 4, 61, 1)), set(300, u32(9, 1, 2), []byte{0}, u32(8, 1, 2), []byte{1}, u32(7, 3, 2), []byte{0}))
+		}, []uint64{9, 8, 7}, []uint64{1000, 2000, 2000}},
+		{"RFC 3954 section 6.1", "a rate for each interface, of flows that were metered as they came and as they left", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 4, 2, 4, 34, 4)), set(400, u32(1, 1000, 2, 2000)), set(0, u16(300, 4, 1, 4, 10, 4, 14, 4, 61, 1)),
+				set(300, u32(9, 1, 2), []byte{0}, u32(8, 1, 2), []byte{1}, u32(7, 2, 1), []byte{1}, u32(6, 3, 2), []byte{0}))
+		}, []uint64{9, 8, 7, 6}, []uint64{1000, 2000, 1000, 0}},
+		{"RFC 3954 section 6.1", "of flows that do not say where, it is the one of the interface that is sampled", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 4, 2, 4, 34, 4)), set(400, u32(1, 1000, 2, 2000)), set(0, u16(300, 3, 1, 4, 10, 4, 14, 4)),
+				set(300, u32(9, 1, 2, 8, 3, 2, 7, 3, 4)))
+		}, []uint64{9, 8, 7}, []uint64{1000, 2000, 0}},
+		{"RFC 7011 section 7", "the direction behind a field of variable length", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 10, 4, 34, 4, 61, 1)), set(400, u32(1, 1000), []byte{0}),
+				set(3, u16(401, 3, 1, 14, 4, 34, 4, 61, 1)), set(401, u32(2, 2000), []byte{1}), set(2, u16(300, 5, 82, 65535, 1, 4, 10, 4, 14, 4, 61, 1)),
+				set(300, []byte{2, 'e', '0'}, u32(9, 1, 2), []byte{1}, []byte{0}, u32(8, 1, 2), []byte{0}))
+		}, []uint64{9, 8}, []uint64{2000, 1000}},
+		{"Cisco, interface-table", "the interface of a rate stands behind the scope System", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 8, 1, 4, 10, 4, 34, 4)), set(400, u32(7, 1, 1000, 7, 2, 2000)), set(0, u16(300, 3, 1, 4, 10, 4, 14, 4)),
+				set(300, u32(9, 1, 2, 8, 2, 1)))
+		}, []uint64{9, 8}, []uint64{1000, 2000}},
+		{"RFC 5476 section 6.5", "packets say which selectors they passed one behind the other, and options what these took", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 301, 4, 10, 4, 302, 4, 302, 4), u16(401, 3, 1, 302, 4, 305, 4, 306, 4), u16(402, 3, 1, 301, 4, 10, 4, 302, 4)),
+				set(400, u32(7, 1, 1, 2)), set(401, u32(1, 1, 9, 2, 1, 4)), set(402, u32(8, 1, 2)), set(2, u16(300, 2, 1, 4, 301, 8)),
+				set(300, u32(9), u64(7), u32(8), u64(8), u32(7), u64(9)))
+		}, []uint64{9, 8, 7}, []uint64{50, 5, 0}},
+		{"RFC 5476 section 6.5", "the sequence of selectors says its rate itself", func(s *station) {
+			s.ipfix(set(3, u16(400, 3, 1, 301, 4, 305, 4, 306, 4)), set(400, u32(7, 1, 9, 8, 1, 4)), set(2, u16(300, 2, 1, 4, 301, 8)),
+				set(300, u32(9), u64(7), u32(8), u64(8)))
+		}, []uint64{9, 8}, []uint64{10, 5}},
 		{"ipt-netflow #138, #185", "ipt_NETFLOW says of its selector how many flows it leaves out (RFC 7014)", func(s *station) {
 			s.ipfix(set(3, u16(400, 5, 1, 149, 4, 302, 2, 390, 2, 396, 4, 397, 4)), set(400, u32(7), u16(1, 1), u32(1, 19)))
 			s.ipfix(set(2, u16(300, 2, 1, 4, 302, 2)), set(300, u32(9), u16(1)))

@@ -59,6 +59,22 @@ func TestUptimesCountFromTheTimeOfOptions(t *testing.T) {
 	}
 }
 
+// An uptime begins anew each 49.7 days, and the time of export has whole seconds: what ended within that second did not end 49.7 days ago.
+func TestUptimesThatBeganAnewMayEndWithinTheSecondOfTheirExport(t *testing.T) {
+	const day = 86_400_000
+	for _, days := range []uint64{1, 49, 60, 100, 1000} {
+		for _, after := range []int64{-5000, 0, 500, 999, 3000} { // milliseconds after the export
+			s := newStation(t)
+			end := uint32(days*day + uint64(after))
+			s.ipfix(set(2, u16(300, 4, 160, 8, 22, 4, 21, 4, 1, 4)), set(300, u64(exported*1000-days*day), u32(end-1000, end, 1)))
+			wantEnd := exported*second + uint64(after)*uint64(time.Millisecond)
+			if r := s.only(); r.TimeFlowEndNs != wantEnd || r.TimeFlowStartNs != wantEnd-second {
+				t.Errorf("up for %d days, %d ms after the export: %d to %d, want %d", days, after, r.TimeFlowStartNs, r.TimeFlowEndNs, wantEnd)
+			}
+		}
+	}
+}
+
 func TestAbsoluteTimesCountBeforeUptimesAndTheFinerBeforeTheCoarser(t *testing.T) {
 	s := newStation(t)
 	s.ipfix(set(2, u16(300, 6, 22, 4, 21, 4, 150, 4, 152, 8, 153, 8, 1, 4)),
@@ -176,6 +192,28 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 			}
 			if len(s.records) != 2 || s.records[0].Bytes != 10 || s.records[1].Bytes != 90 || s.records[1].SrcPort != 443 ||
 				s.records[1].DstPort != 1000 || s.counts[ledger.RecordsDecoded] != 2 {
+				t.Errorf("%s: %+v", test.name, s.records)
+			}
+		}
+	}
+}
+
+// YAF says how much later the answer began.
+func TestTheOtherDirectionBeginsLaterByWhatTheRecordSays(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		delta, want uint32
+	}{{"later", 3000, 7}, {"at once", 0, 10}, {"after the end", 60_000, 5}} {
+		for _, text := range [][]byte{nil, {2, 'e', '0'}} { // in records of fixed and of variable length
+			layout, value := []uint16{7, 2, 152, 8, 153, 8, 1, 4, 0x8001, 4, 0, 29305, 0x8015, 4, 0, 6871}, text
+			count := uint16(6)
+			if text != nil {
+				layout, count = append([]uint16{82, 65535}, layout...), 7
+			}
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+			s.ipfix(set(2, u16(300, count), u16(layout...)), set(300, value, u16(1000), u64((exported-10)*1000, (exported-5)*1000), u32(10, 90, test.delta)))
+			if len(s.records) != 2 || s.records[0].TimeFlowStartNs != (exported-10)*second || s.records[1].TimeFlowEndNs != (exported-5)*second ||
+				s.records[1].TimeFlowStartNs != (exported-uint64(test.want))*second {
 				t.Errorf("%s: %+v", test.name, s.records)
 			}
 		}

@@ -360,6 +360,10 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	if t.Kind == template.KindOptions {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
 		d.refreshRates(s) // they hold for the flows of the same message too
+		if len(s.sequences) != 0 {
+			d.announceSequences(s, h)
+			d.refreshRates(s)
+		}
 	} else {
 		d.countRecords(s, flows)
 		d.counts.Add(ledger.RecordsNotFlows, uint64(none))

@@ -62,6 +62,7 @@ func either(lists ...[]source) (out []source) {
 const (
 	enterpriseCisco   = 9
 	enterpriseJuniper = 2636
+	enterpriseCERT    = 6871
 )
 
 // IP protocols that elements imply.
@@ -113,7 +114,7 @@ var places = []place{
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
-	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, ""},
+	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits (RFC 8200 section 3)"},
 	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
@@ -150,7 +151,7 @@ var places = []place{
 		iana(opIntervalStart, 359), iana(opIntervalEnd, 360)},
 		"see Times"},
 	{"sampling_rate", [][]source{either(iana(opSampling, 34, 50, 305, 306, 307, 308, 309, 310, 311, 329, 330, 331, 332, 396, 397, 398, 399),
-		iana(opSamplerID, 48), iana(opSelectorID, 302))}, "see above. 329 to 332 are the ranges of a hash (RFC 5475 section 6.2), 396 to " +
+		iana(opSamplerID, 48), iana(opSelectorID, 302), iana(opSampling, 301))}, "see above. 301 is what passed several selectors (RFC 5476). 329 to 332 are the ranges of a hash (RFC 5475 section 6.2), 396 to " +
 		"399 select flows, not packets (RFC 7014)"},
 	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
 		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
@@ -245,14 +246,25 @@ const (
 // isPostTOS reports whether an element has the type of service after treatment.
 func isPostTOS(id uint16) bool { return id == elementPostTOS || id == elementPostDSCP }
 
-// Elements that count.
+// Values of flowDirection: where at the interface the flow was metered.
+const (
+	directionIngress = 0
+	directionEgress  = 1
+)
+
+// elementReverseDelta is CERT's reverseFlowDeltaMilliseconds: how much later than a flow its other direction began.
+const elementReverseDelta = 21
+
+// Elements that count, and where.
 const (
 	elementOctets           = 1
 	elementEndUptime        = 21
 	elementStartUptime      = 22
 	elementPackets          = 2
+	elementDirection        = 61
 	elementInitiatorOctets  = 231
 	elementResponderOctets  = 232
 	elementInitiatorPackets = 298
 	elementResponderPackets = 299
+	elementSelector         = 302
 )

@@ -77,7 +77,7 @@ var unplaced = []struct {
 	{211, 217, "of the collector and exporter"}, {218, 223, "TCP segments by flag: implies the protocol"},
 	{225, 230, "after NAT: FlowMessage has the addresses before it"}, {231, 232, "stands in for delta counts; a direction of a biflow"},
 	{233, 241, "firewall, VRF, MPLS EXP, TCP window, direction, lengths"}, {244, 244, "a priority"}, {246, 251, "priorities and circuits"},
-	{257, 301, "messages, collections, anonymization, tunnels, NAT; 298 and 299 count packets"},
+	{257, 300, "messages, collections, anonymization, tunnels, NAT; 298 and 299 count packets"},
 	{303, 304, "of the selector"}, {318, 321, "of the selector"}, {326, 328, "a hash of the packet"}, {333, 351, "hashes, statistics, names of elements, virtual stations"},
 	{352, 353, "stands in for delta counts"}, {354, 358, "of interfaces and applications"}, {361, 407, "of interfaces, stations, applications, sets of flows, mediators"},
 	{411, 482, "bridges, layer 2 counts, MIB objects, mobile, HTTP, NAT"}, {486, 495, "communities of other kinds, SRH's other fields"},

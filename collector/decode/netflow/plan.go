@@ -53,6 +53,12 @@ type plan struct {
 	tellsTOS bool
 	// countsPackets: a field does.
 	countsPackets bool
+	// hasDirection: a field of one byte, at directionAt as step's offset, says where a flow was metered. Sampling may hang on that.
+	hasDirection bool
+	directionAt  int
+	// hasReverseDelta: a field of four bytes, at reverseDeltaAt, says how much later the other direction began, where biflows are split.
+	hasReverseDelta bool
+	reverseDeltaAt  int
 	// namings are the tables of names that its records are rows of.
 	namings []naming
 	// describing is how its records describe information elements, nil where they do not.
@@ -88,7 +94,13 @@ func compile(t *template.Template, settings *Settings) *plan {
 		if !t.Fixed {
 			at = i
 		}
+		if f.Enterprise == 0 && f.ID == elementDirection && f.Length == 1 && !p.hasDirection {
+			p.hasDirection, p.directionAt = true, at
+		}
 		if settings.Biflows {
+			if f.Enterprise == enterpriseCERT && f.ID == elementReverseDelta && f.Length == 4 && !p.hasReverseDelta {
+				p.hasReverseDelta, p.reverseDeltaAt = true, at
+			}
 			if forward, ok := reverseOf(f); ok {
 				c.reverse(forward, f, at)
 				continue

@@ -104,7 +104,7 @@ func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint6
 }
 
 // setRate gives a record of template id the rate in force: the configured override; what the record itself carries; its own selector's or
-// sampler's, and no other where it names one; its template's; its interface's, as input before as output; the domain's, see
+// sampler's, and no other where it names one; that of the selectors that it passed one behind the other; its template's; its interface's, as input before as output; the domain's, see
 // announced.Exporter.Standard; the configured default.
 func (d *Decoder) setRate(s *session, id uint16, found *sampling, r *flow.Record) {
 	rate, source := d.chooseRate(s, id, found, r)
@@ -123,6 +123,11 @@ func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Rec
 		}
 		if found.hasSelector || found.hasSampler {
 			return d.namedRate(s, found)
+		}
+		if found.hasSequence {
+			if rate, ok := d.rateOf(s, announced.Sequence, found.sequenceID); ok {
+				return rate, RateAnnounced
+			}
 		}
 	}
 	if known.perTemplate {
@@ -166,16 +171,32 @@ func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
 	return 0, RateUnknown
 }
 
+// interfaceRate is the rate at the interface where a flow was metered, which a record may say by its direction. Of one that does not, it is
+// the interface that the flow came by, or else the one that it left by.
 func (d *Decoder) interfaceRate(s *session, r *flow.Record) (rate uint64, known bool) {
-	if r.InIf != 0 {
-		for _, kind := range [...]announced.Kind{announced.Ingress, announced.Interface} {
-			if rate, known = d.rateOf(s, kind, uint64(r.InIf)); known {
-				return rate, true
-			}
+	if d.about.hasDirection && d.about.direction == directionEgress {
+		if rate, known = d.rateAt(s, r.OutIf, announced.Egress, announced.Interface); known {
+			return rate, true
 		}
 	}
-	if r.OutIf != 0 {
-		return d.rateOf(s, announced.Egress, uint64(r.OutIf))
+	if rate, known = d.rateAt(s, r.InIf, announced.Ingress, announced.Interface); known {
+		return rate, true
 	}
-	return 0, false
+	if d.about.hasDirection {
+		return d.rateAt(s, r.OutIf, announced.Egress)
+	}
+	return d.rateAt(s, r.OutIf, announced.Egress, announced.Interface)
+}
+
+// rateAt is what was announced of an interface by the first of kinds.
+func (d *Decoder) rateAt(s *session, index uint32, kinds ...announced.Kind) (rate uint64, known bool) {
+	if index == 0 {
+		return 0, false
+	}
+	for _, kind := range kinds {
+		if rate, known = d.rateOf(s, kind, uint64(index)); known {
+			break
+		}
+	}
+	return rate, known
 }

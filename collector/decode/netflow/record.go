@@ -97,10 +97,26 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	}
 	d.lists, d.within, d.turned = d.lists[:0], d.within[:0], d.turned[:0]
 	d.read(h, p, p.steps, b, r, false)
+	if s.rates.perInterface && p.hasDirection {
+		d.about.direction, d.about.hasDirection = d.directionOf(p, b), true
+	}
 	if p.hasLists {
 		d.openLists(s, h, p, r)
 	}
 	d.finish(s, h, p, r, p.hasSampler)
+}
+
+// directionOf is where the flow of a record was metered, by the plan's field of one byte.
+func (d *Decoder) directionOf(p *plan, b []byte) byte {
+	return b[d.startOf(p, p.directionAt)]
+}
+
+// startOf is where a field of a record begins that stands at a place as step's offset.
+func (d *Decoder) startOf(p *plan, at int) int {
+	if p.template.Fixed {
+		return at
+	}
+	return int(d.spans[at].start)
 }
 
 // frameTypeWireless is the value of dataLinkFrameType for IEEE 802.11 (RFC 7133 section 3.2.1).
@@ -117,6 +133,9 @@ type about struct {
 	frameOffset uint64
 	// length of what was exported of a section, where padding follows; 0 where nobody says.
 	length uint64
+	// direction is where the flow was metered, where hasDirection and rates of single interfaces are known.
+	direction    byte
+	hasDirection bool
 	// frame is what kind of frame a section begins with.
 	frame packet.Section
 	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
@@ -300,7 +319,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opNextHopAS:
 			r.NextHopAS = uint32(number(v))
 		case opFlowLabel:
-			r.IPv6FlowLabel = uint32(number(v))
+			r.IPv6FlowLabel = uint32(number(v)) & 0xfffff // some exporters copy the header's whole first word
 		case opICMPTypeCode:
 			if n := uint32(number(v)); n != 0 {
 				r.ICMPType, r.ICMPCode = n>>8&0xff, n&0xff
@@ -369,9 +388,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSegmentsLeft:
 			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			t.startUptime, t.hasStartUptime = uint32(number(v)), true
+			t.takeStartUptime(&h.clock, number(v))
 		case opEndUptime:
-			t.endUptime, t.hasEndUptime = uint32(number(v)), true
+			t.takeEndUptime(&h.clock, number(v))
 		case opStartMilliseconds:
 			n := number(v)
 			if t.start, _ = h.instant(scaled(n, nanosPerMilli)); t.start == 0 {

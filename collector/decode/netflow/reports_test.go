@@ -292,6 +292,18 @@ func TestNetFlow5AsItIsSent(t *testing.T) {
 	}
 }
 
+// Some exporters send seconds since 1970 in place of uptimes.
+func TestNetFlow5MayHaveSecondsSince1970InPlaceOfUptimes(t *testing.T) {
+	for _, uptime := range []uint32{0, uptime9} {
+		record := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, exported-10, exported-5), make([]byte, 16))
+		s := newStation(t)
+		s.send(exporterPort, exported*time.Second, join(u16(5, 1), u32(uptime, exported, 0, 1, 0), record))
+		if r := s.only(); r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
+			t.Errorf("an uptime of %d: %d to %d", uptime, r.TimeFlowStartNs, r.TimeFlowEndNs)
+		}
+	}
+}
+
 // A prefix of IPv4 has at most 32 bits: more says that there is none.
 func TestNetFlow5And8HaveNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
 	five := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, 0, 0), u16(1024, 443), []byte{0, 0, 6, 0}, u16(1, 2), []byte{255, 32, 0, 0})

@@ -32,6 +32,8 @@ type sampling struct {
 	selectorID  uint64
 	hasSampler  bool
 	hasSelector bool
+	sequenceID  uint64
+	hasSequence bool
 	// said: some element of a rate was there, though it may be 0.
 	said bool
 }
@@ -87,6 +89,8 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		s.samplerID, s.hasSampler = n, true
 	case 302:
 		s.selectorID, s.hasSelector = n, true
+	case 301:
+		s.sequenceID, s.hasSequence = n, true
 	default:
 		return false
 	}

@@ -132,7 +132,7 @@ func (c *clock) between(start, end uint32) (startNs, endNs uint64) {
 		case endNs == 0 && !future:
 			return startNs, startNs
 		case startNs == 0 && endNs == 0:
-			return before(c.baseNs, lasted(start, end)), c.baseNs
+			return c.untilExport(start, end)
 		case endNs == 0:
 			endNs = c.baseNs
 		}
@@ -141,7 +141,24 @@ func (c *clock) between(start, end uint32) (startNs, endNs uint64) {
 		}
 		return startNs, endNs
 	}
+	return c.untilExport(start, end)
+}
+
+// untilExport gives a flow whose uptimes do not say when it was: it was exported when it ended, and lasted as long as they tell. Some
+// exporters send seconds since 1970 in their place.
+func (c *clock) untilExport(start, end uint32) (startNs, endNs uint64) {
+	if c.areSeconds(start, end) {
+		return uint64(start) * nanosPerSecond, uint64(end) * nanosPerSecond
+	}
 	return before(c.baseNs, lasted(start, end)), c.baseNs
+}
+
+// areSeconds reports whether uptimes are seconds since 1970 of a flow that ended within the hour before its export and lasted a day at most.
+// An uptime in milliseconds is such a number for four seconds in 49 days.
+func (c *clock) areSeconds(start, end uint32) bool {
+	const hour, day = 3600, 86_400
+	export, late := c.baseNs/nanosPerSecond, uint64(toleranceMs/1000)
+	return uint64(end) <= export+late && uint64(end)+hour >= export && start <= end && end-start <= day
 }
 
 // lasted is how long a flow with these uptimes was, in nanoseconds, 0 where nobody can tell.
@@ -153,7 +170,7 @@ func lasted(start, end uint32) uint64 {
 }
 
 // sinceInit converts an uptime that counts from init (RFC 5102 section 5.9.8), in milliseconds since 1970. An uptime wraps every
-// 49.7 days; no flow is exported as long after its end as that.
+// 49.7 days; no flow is exported as long after its end as that. The time of export has whole seconds: a flow may end after it.
 func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 	if init > math.MaxInt64/nanosPerMilli {
 		return 0, true
@@ -163,7 +180,7 @@ func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 	const longest = 20 * 365 * 86_400 * nanosPerSecond
 	if at < c.exportNs && c.exportNs-at < longest {
 		const wrap = uptimeRangeMs * nanosPerMilli
-		at += (c.exportNs - at) / wrap * wrap
+		at += (c.exportNs + toleranceMs*nanosPerMilli - at) / wrap * wrap
 	}
 	return c.instant(at)
 }
@@ -273,6 +290,25 @@ func (t *recordTimes) takeEnd(c *clock, n, unit uint64) {
 	t.endsInFuture = t.endsInFuture || future
 }
 
+// takeStartUptime and takeEndUptime note an uptime. What has more than 32 bits and is a time since 1970 is that.
+func (t *recordTimes) takeStartUptime(c *clock, n uint64) {
+	if n > math.MaxUint32 && t.start == 0 {
+		if t.start = c.inAnyUnit(n); t.start != 0 {
+			return
+		}
+	}
+	t.startUptime, t.hasStartUptime = uint32(n), true
+}
+
+func (t *recordTimes) takeEndUptime(c *clock, n uint64) {
+	if n > math.MaxUint32 && t.end == 0 {
+		if t.end = c.inAnyUnit(n); t.end != 0 {
+			return
+		}
+	}
+	t.endUptime, t.hasEndUptime = uint32(n), true
+}
+
 // finishTimes works out start and end of the flow: absolute times before those that hang on others. There is always a start and an
 // end, none before 1970, and no end before the start.
 func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Record) {
@@ -340,7 +376,9 @@ func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
 		}
 	}
 	if start == 0 && end == 0 && t.hasStartUptime && t.hasEndUptime {
-		if t.start == 0 && t.end == 0 {
+		if t.start == 0 && t.end == 0 && h.areSeconds(t.startUptime, t.endUptime) {
+			start, end, future = uint64(t.startUptime)*nanosPerSecond, uint64(t.endUptime)*nanosPerSecond, false
+		} else if t.start == 0 && t.end == 0 {
 			end = h.baseNs
 		}
 		if t.durationNs == 0 {

@@ -124,10 +124,11 @@ func (d *dissector) byProtocol() next {
 	return nothing
 }
 
-// follow takes the next header's number; the flow's protocol is the last one of the chain, the transport's.
+// follow takes the next header's number; the flow's protocol is the last one of IPv6's chain, the transport's. IPv4 has no chain: the
+// protocol is what its own header says (IANA, protocolIdentifier), also before AH.
 func (d *dissector) follow(proto uint8) {
 	d.proto = proto
-	if d.counts() {
+	if d.counts() && d.ip6 {
 		d.r.Proto = uint32(proto)
 	}
 }

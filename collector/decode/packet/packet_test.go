@@ -90,6 +90,10 @@ func TestLayers(t *testing.T) {
 			"2000::1", 80, 81, func(r *flow.Record) bool {
 				return r.Proto == 6 && r.IPv6FlowLabel == 0x10009 && r.IPTOS == 0x20 && r.IPTTL == 50
 			}},
+		{"AH behind IPv6 is of its chain", join(ip6(1, 51), []byte{17, 4}, make([]byte, 22), udp(1, 2)), false,
+			[]flow.Layer{flow.LayerIPv6, flow.LayerCustom, flow.LayerUDP}, []uint32{40, 24, 8}, "2000::1", 1, 2, func(r *flow.Record) bool { return r.Proto == 17 }},
+		{"AH behind IPv4 is what its header says", join(ip4(1, 51, 0), []byte{17, 4}, make([]byte, 22), udp(1, 2)), false,
+			[]flow.Layer{flow.LayerIPv4, flow.LayerCustom, flow.LayerUDP}, []uint32{20, 24, 8}, "10.0.0.1", 1, 2, func(r *flow.Record) bool { return r.Proto == 51 }},
 		{"segment routing", join(ip6(1, 43), []byte{17, 2, 4, 1, 0, 0, 0, 0}, segment, udp(1, 2)), false,
 			[]flow.Layer{flow.LayerIPv6, flow.LayerIPv6HeaderRouting, flow.LayerUDP}, []uint32{40, 24, 8}, "2000::1", 1, 2,
 			func(r *flow.Record) bool {
