@@ -328,8 +328,7 @@ type countingQueue struct {
 func newCountingQueue() *countingQueue { return &countingQueue{done: make(map[reconcile.Request]int)} }
 
 func (q *countingQueue) make(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	q.TypedRateLimitingInterface = workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
-		workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: fmt.Sprintf("%s-%p", name, q)})
+	q.TypedRateLimitingInterface = fairQueue(fmt.Sprintf("%s-%p", name, q), limiter)
 	return q
 }
 
