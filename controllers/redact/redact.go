@@ -33,8 +33,8 @@ var (
 		quoted + `|[^\s"\\]+)`)
 	// keys and tokens that tell themselves: NATS seeds and JSON Web Tokens, what an HTTP header has, and keys in PEM.
 	tokens = regexp.MustCompile(`\bS[UANOCX][A-Z2-7]{40,}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*`)
-	// connect is what a client of NATS tells a server who it is with, in JSON.
-	connect = regexp.MustCompile(`(?i)(\\?"(?:auth_token|pass|sig)\\?"\s*:\s*)(?:` + quoted + `)`)
+	// connect is what a client of NATS tells a server who it is with, in JSON, whose end may have been cut off.
+	connect = regexp.MustCompile(`(?i)(\\?"(?:auth_token|pass|sig)\\?"\s*:\s*)(?:` + quoted + `|\\?"[^"]*$)`)
 	bearer  = regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9._~+/=-]+)`)
 	pem     = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
 

@@ -42,6 +42,7 @@ func TestWordsLoseTheirSecretsAndKeepTheirReasons(t *testing.T) {
 		`token: password: hunter2`:                                    `token: password: (redacted)`,
 		`it got {"user":"a","pass":"hunter2","sig":"x-1"}`:            `it got {"user":"a","pass":(redacted),"sig":(redacted)}`,
 		`{"msg":"got {\"auth_token\":\"hunter2\",\"tls\":true}"}`:     `{"msg":"got {\"auth_token\":(redacted),\"tls\":true}"}`,
+		`it got {"user":"a","pass":"hunt`:                             `it got {"user":"a","pass":(redacted)`,
 		`the datagrams do not pass: refused`:                          `the datagrams do not pass: refused`,
 		`password: 'a b' is wrong`:                                    `password: (redacted) is wrong`,
 		`password='a b' is wrong`:                                     `password=(redacted) is wrong`,
