@@ -57,6 +57,7 @@ type operator struct {
 	// waves of FlowCollectors.
 	waves   *waves
 	watches *Watches
+	shares  *shares
 }
 
 type operatorOptions struct {
@@ -152,7 +153,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	if err := r.setup(manager, controller.Options{NewQueue: o.queue.make}); err != nil {
 		t.Fatal(err)
 	}
-	o.waves, o.watches = r.waves, watches
+	o.waves, o.watches, o.shares = r.waves, watches, &r.shares
 	if options.sinks {
 		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed, Watches: watches,
 			lookInterval: options.sinksInterval, kindInterval: options.kindInterval}
@@ -328,8 +329,7 @@ type countingQueue struct {
 func newCountingQueue() *countingQueue { return &countingQueue{done: make(map[reconcile.Request]int)} }
 
 func (q *countingQueue) make(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	q.TypedRateLimitingInterface = workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
-		workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: fmt.Sprintf("%s-%p", name, q)})
+	q.TypedRateLimitingInterface = fairQueue(fmt.Sprintf("%s-%p", name, q), limiter)
 	return q
 }
 

@@ -60,6 +60,7 @@ type Reconciler struct {
 	consumers  consumerMetrics
 	memories   *memories
 	rivals     *rivals
+	shares     shares
 	waves      *waves
 	prober     *jetstream.Prober
 	observer   *observation.Observer
@@ -104,6 +105,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	unseen, blind := ofFleets(r.devices.Load() != nil).unseen(ctx, r.Watches, r.Client, fc.Namespace)
 	if blind {
 		return r.tellBlind(ctx, fc, unseen)
+	}
+	if wait := r.shares.wait(fc.Namespace, r.Clock.Now()); wait > 0 && fc.DeletionTimestamp.IsZero() {
+		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	mine, err := r.claim(ctx, fc)
 	r.tellUnwritten(fc, err)
@@ -185,6 +189,7 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet), devices)
 	f.Image = desired.Image
 	f.NotAllowed = r.Allowed.refusals(fc, r.Image)
@@ -193,16 +198,19 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	}
 	f.Invalid = append(f.Invalid, fleet.Problems(fc)...)
 	f.Unchecked = false
+	r.shares.spend(fc.Namespace, time.Since(began), r.Clock.Now())
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)
 	var objects []child
 	if !f.Unusable() { // what cannot be applied is not made either: an error of it would keep the conditions from saying why
 		asked := askedOf(desired, ofExporters)
+		began = time.Now()
 		if objects, err = children(desired, connection, asked); err != nil {
 			return err
 		}
 		f.Configuration = fileVersion(desired, objects)
+		r.shares.spend(fc.Namespace, time.Since(began), r.Clock.Now())
 		if err := r.awaitTurn(ctx, f, m, objects, asked); err != nil {
 			return err
 		}

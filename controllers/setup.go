@@ -178,10 +178,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	if err := manager.Add(everywhere{r.Watches.keepLooking}); err != nil {
 		return fmt.Errorf("adding what looks after watches: %w", err)
 	}
-	options.MaxConcurrentReconciles = cmp.Or(r.Concurrency, concurrentReconciles)
-	// What cannot be watched is told, and not waited for: see openCache. While the API server is away, there is nothing but to wait for it.
-	options.CacheSyncTimeout = cmp.Or(options.CacheSyncTimeout, syncTimeout)
-	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
+	options = filled(options, cmp.Or(r.Concurrency, concurrentReconciles))
 	// A status that was written is no reason to look again; a spec, or what is asked for in annotations and by deletion, is.
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	b := ctrl.NewControllerManagedBy(manager).
@@ -210,6 +207,18 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 		}
 		return nil
 	})
+}
+
+// filled are options of a controller, with those that nobody has set as all controllers here have them.
+func filled(o controller.Options, concurrency int) controller.Options {
+	o.MaxConcurrentReconciles = concurrency
+	// What cannot be watched is told, and not waited for: see openCache. While the API server is away, there is nothing but to wait for it.
+	o.CacheSyncTimeout = cmp.Or(o.CacheSyncTimeout, syncTimeout)
+	o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
+	if o.NewQueue == nil {
+		o.NewQueue = fairQueue
+	}
+	return o
 }
 
 // tellFailed tells the operator's log which object of a kind stops the others: their own messages do not, where it is somebody else's.

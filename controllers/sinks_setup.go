@@ -12,7 +12,6 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -82,8 +81,6 @@ func (r *SinkReconciler) begin(manager ctrl.Manager, options controller.Options)
 	if err := manager.Add(runnable(r.look.run)); err != nil {
 		return fmt.Errorf("adding what asks sinks: %w", err)
 	}
-	options.CacheSyncTimeout = cmp.Or(options.CacheSyncTimeout, syncTimeout)
-	options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff)
 	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	err := ctrl.NewControllerManagedBy(manager).
 		For(&v1alpha1.FlowSink{}, builder.WithPredicates(asked)).
@@ -94,7 +91,7 @@ func (r *SinkReconciler) begin(manager ctrl.Manager, options controller.Options)
 		Watches(&v1alpha1.FlowCollector{}, handler.EnqueueRequestsFromMapFunc(r.sinksOf)).
 		Watches(&v1alpha1.FlowSink{}, handler.EnqueueRequestsFromMapFunc(r.twinsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(heard, &handler.EnqueueRequestForObject{})).
-		WithOptions(options).
+		WithOptions(filled(options, 1)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("setting up the controller of FlowSinks: %w", err)

@@ -64,6 +64,9 @@ func TestATenantWhoWritesConfigMapsDoesNotWriteTheConfigurationOfCollectors(t *t
 		"one that is kept for the fleet that has its name next": func(c client.Client) error {
 			return patch(c, `{"metadata":{"finalizers":["example.com/stay"]}}`)
 		},
+		"to have it taken for a change of the operator's, for which others wait": func(c client.Client) error {
+			return patch(c, `{"metadata":{"annotations":{"flowfleet.io/applied":"0"}}}`)
+		},
 		"one for a fleet that is not made yet": func(c client.Client) error {
 			next := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: place, Name: "core-collector", Labels: ours}, Immutable: new(true), Data: m.Data}
 			return c.Create(t.Context(), next, client.DryRunAll)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/capacity"
 	collector "github.com/flowfleet/flowfleet/collector/connect"
+	"github.com/flowfleet/flowfleet/controllers/redact"
 )
 
 // Codes of JetStream that nats.go has no name for.
@@ -70,7 +71,8 @@ var passing = []struct {
 
 // explain adds what an on-call engineer can do about an error, where that is known.
 func explain(err error) error {
-	e := &explained{error: err, text: plain(err.Error(), maxLine)}
+	text := err.Error()
+	e := &explained{error: err, text: plain(redact.Words(text[:min(len(text), 8*maxLine)]), maxLine)} // a server may repeat what it was told
 	for _, p := range passing {
 		e.text = p.pattern.ReplaceAllString(e.text, p.replacement)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/redact"
 )
 
 const (
@@ -45,7 +46,24 @@ func ask(ctx context.Context, client *http.Client, pod Pod) (*status.Document, e
 		return nil, fmt.Errorf("asking collector %s: another one answers at %s: do two fleets have the same collector.metricsPort on the network of a node?",
 			pod.Name, net.JoinHostPort(pod.Address, strconv.Itoa(int(pod.Port))))
 	}
+	withoutSecrets(d)
 	return d, nil
+}
+
+// withoutSecrets takes them out of a collector's words, which may be those of a server that repeats what it was told: they end in conditions.
+func withoutSecrets(d *status.Document) {
+	words := []*string{&d.NotReady, &d.Output.LastError}
+	if d.Bucket != nil {
+		words = append(words, &d.Bucket.LastError)
+	}
+	if d.Spool != nil {
+		words = append(words, &d.Spool.Error)
+	}
+	for _, w := range words {
+		if *w != "" {
+			*w = redact.Words(*w)
+		}
+	}
 }
 
 // Fetch reads a page of one collector, which decode bounds. The page's path and query count. Of what answers, no word stands in an error.

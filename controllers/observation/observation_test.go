@@ -386,3 +386,20 @@ func TestACollectorThatBeginsIsAskedAgainSoon(t *testing.T) {
 		t.Errorf("one that was started again is asked after %s", wait)
 	}
 }
+
+// What a server of NATS repeats of what it was told, a collector repeats, too.
+func TestNoSecretOfACollectorsWordsIsKept(t *testing.T) {
+	const said = `nats: not understood: CONNECT {"verbose":false,"auth_token":"hunter2-of-edge"}`
+	pod := serve(t, "edge-1", says(document(func(d *status.Document) {
+		d.NotReady, d.Output.LastError, d.Bucket.LastError, d.Spool = said, said, said, &status.Spool{Error: said}
+	})))
+	d, err := ask(t.Context(), NewClient(), pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{d.NotReady, d.Output.LastError, d.Bucket.LastError, d.Spool.Error} {
+		if strings.Contains(words, "hunter2") || !strings.Contains(words, "not understood") {
+			t.Errorf("it is kept that the collector said %s", words)
+		}
+	}
+}

@@ -33,8 +33,10 @@ var (
 		quoted + `|[^\s"\\]+)`)
 	// keys and tokens that tell themselves: NATS seeds and JSON Web Tokens, what an HTTP header has, and keys in PEM.
 	tokens = regexp.MustCompile(`\bS[UANOCX][A-Z2-7]{40,}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*`)
-	bearer = regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9._~+/=-]+)`)
-	pem    = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
+	// connect is what a client of NATS tells a server who it is with, in JSON, whose end may have been cut off.
+	connect = regexp.MustCompile(`(?i)(\\?"(?:auth_token|pass|sig)\\?"\s*:\s*)(?:` + quoted + `|\\?"[^"]*$)`)
+	bearer  = regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9._~+/=-]+)`)
+	pem     = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
 
 	// noun is a word of a sentence, and reason one that says alone what is wrong with a secret.
 	noun   = regexp.MustCompile(`^[A-Za-z][a-z]*$`)
@@ -52,6 +54,7 @@ func Plain(s string) string {
 	s = urls.ReplaceAllStringFunc(s, withoutCredentials)
 	s = tokens.ReplaceAllString(s, Redacted)
 	s = take(bearer, s, func(word, _ string) bool { return len(word) >= shortest && coded.MatchString(word) })
+	s = connect.ReplaceAllString(s, "${1}"+Redacted)
 	s = identified.ReplaceAllString(s, "${1}"+Redacted)
 	return assigned.ReplaceAllString(s, "${1}"+Redacted)
 }

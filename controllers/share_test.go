@@ -1,0 +1,82 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
+)
+
+func TestANamespaceWaitsOnceItHasHadItsShare(t *testing.T) {
+	var s shares
+	begin := time.Unix(1e9, 0)
+	for _, step := range []struct {
+		at    time.Duration // since the beginning
+		spend time.Duration
+		want  time.Duration // to wait after it
+	}{
+		{0, 0, 0},
+		{0, spentAtOnce, 0},
+		{0, time.Second, 4 * time.Second},
+		{0, time.Second, 8 * time.Second},
+		{6 * time.Second, 0, 2 * time.Second},
+		{8 * time.Second, 0, 0},
+		{8 * time.Second, time.Second, 4 * time.Second},
+		{7 * time.Second, 0, 4 * time.Second}, // a clock that goes back
+		{time.Hour, 0, 0},
+		{2 * time.Hour, time.Hour, 12 * time.Second},
+		{2*time.Hour + 24*time.Second, 0, 0},
+		{3 * time.Hour, 0, 0},
+		{4 * time.Hour, spentAtOnce + time.Second, 4 * time.Second}, // what was not taken is not kept
+	} {
+		now := begin.Add(step.at)
+		s.spend("hostile", step.spend, now)
+		if got := s.wait("hostile", now); got != step.want {
+			t.Errorf("after %s more was spent at %s, it waits for %s, not %s", step.spend, step.at, got, step.want)
+		}
+		if got := s.wait("other", now); got != 0 {
+			t.Errorf("at %s another one waits for %s", step.at, got)
+		}
+	}
+	if s.wait("hostile", begin.Add(24*time.Hour)); len(s.of) != 0 {
+		t.Errorf("what was made up for is kept: %v", s.of)
+	}
+}
+
+// A namespace that has had its share of the operator waits, and keeps no other one waiting.
+func TestANamespaceThatHasHadItsShareKeepsNoOtherWaiting(t *testing.T) {
+	w := newWorld(t)
+	hostile := w.s.Namespace(t)
+	o := startOperator(t, w.s, w.namespace, operatorOptions{namespaces: []string{hostile}})
+	o.shares.spend(hostile, time.Hour, time.Now().Add(time.Hour)) // it is that for an hour
+	much, other := w.fleet("much"), w.fleet("other")
+	much.Namespace = hostile
+	if err := w.c.Create(t.Context(), much); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the operator looks at it", func() bool { return o.queue.passes(requestOf(much)) > 0 })
+	if err := w.c.Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	w.daemonSet(other)
+	if set := (&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: hostile, Name: fleet.ObjectName(much)}}); w.exists(set) {
+		t.Error("it does not wait")
+	}
+	o.shares.spend(hostile, 0, time.Now().Add(2*time.Hour)) // when it has been made up for
+	o.reconcile(much)
+	w.daemonSet(much)
+	o.shares.mu.Lock()
+	if o.shares.of[hostile].time == 0 {
+		t.Error("what was spent on it is not noted")
+	}
+	o.shares.mu.Unlock()
+	o.shares.spend(hostile, time.Hour, time.Now().Add(3*time.Hour))
+	if err := w.c.Delete(t.Context(), much); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it goes all the same", func() bool { return !w.exists(much) })
+}
