@@ -80,9 +80,21 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"of several devices":                             {func(f *Facts) { f.Window.Undecoded, f.Figures.Said.ConflictingLayouts = 7, true }, "Decoding", no, ReasonTwins, "see Consistent"},
 		"without a template":                             {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
 		"refused":                                        {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "ledger edge -n flows"},
-		"waits for a template":                           {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
-		"some waits, some is read":                       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
-		"what waits is told":                             {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
+		"waits for a template":                           {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, "template timeout"},
+		"waits for a template at new collectors, after its data was given up": {func(f *Facts) {
+			f.Window.Records, f.Figures.Waiting = 0, 4
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Decoding", Status: no, Reason: ReasonNoTemplate}}
+		}, "Decoding", no, ReasonNoTemplate, "as before"},
+		"waits for a template, and twins were told before": {func(f *Facts) {
+			f.Window.Records, f.Figures.Waiting = 0, 4
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Decoding", Status: no, Reason: ReasonTwins}}
+		}, "Decoding", unknown, ReasonWaiting, ""},
+		"data that was given up before is no fault once data is read": {func(f *Facts) {
+			f.Figures.Waiting = 4
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Decoding", Status: no, Reason: ReasonNoTemplate}}
+		}, "Decoding", yes, ReasonDecoded, ""},
+		"some waits, some is read": {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
+		"what waits is told":       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
 		"one that does not answer may have what cannot be read": {func(f *Facts) { f.Window.Sent, f.Look.Unanswered = 0, 1 }, "Decoding", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
 		"or what contradicts the others":       {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Consistent", unknown, ReasonNotAllAnswer, ""},
