@@ -17,7 +17,7 @@ const defaultMaxLoss = 1.0
 // complete judges how much is missing. It is false for devices whose protocol has no sequence numbers: of these nobody can tell.
 func complete(f *Facts, sending condition) (c condition, known bool) {
 	figures := f.figures()
-	w := settled(f.Window, len(figures.Nodes))
+	w := settled(f.Window, figures)
 	switch {
 	case sending.silent():
 		return nothingHeard, true
@@ -60,9 +60,10 @@ func maxLoss(e *v1alpha1.FlowExporter) float64 {
 // not missing.
 const inFlight = 5 * time.Second
 
-// settled is the window without what may be on its way between several collectors that hear the device.
-func settled(w *Window, collectors int) *Window {
-	if w == nil || collectors < 2 {
+// settled is the window without what may be on its way between several collectors that hear one sequence. Where each sequence has a
+// collector of its own, as with a port for each line card, nothing is.
+func settled(w *Window, n *Figures) *Window {
+	if w == nil || !n.Split {
 		return w
 	}
 	out := *w

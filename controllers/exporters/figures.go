@@ -38,6 +38,8 @@ type Figures struct {
 	Sent, Units, Missed, Duplicated, Restarts uint64
 	// LeftOut: there are sequences that the figures do not have.
 	LeftOut bool
+	// Split: several collectors have heard one of the sequences at about the same time.
+	Split bool
 	// LastHeard by the operator's clock, zero where collectors do not tell.
 	LastHeard time.Time
 	Protocols map[string]bool   // of the words in protocols
@@ -72,6 +74,7 @@ func (f *Figures) add(o *Figures) {
 	f.NamingUntold = f.NamingUntold || o.NamingUntold
 	f.Sequences, f.Sent, f.Units, f.Missed = f.Sequences+o.Sequences, f.Sent+o.Sent, f.Units+o.Units, f.Missed+o.Missed
 	f.Duplicated, f.Restarts, f.LeftOut = f.Duplicated+o.Duplicated, f.Restarts+o.Restarts, f.LeftOut || o.LeftOut
+	f.Split = f.Split || o.Split
 	if o.LastHeard.After(f.LastHeard) {
 		f.LastHeard = o.LastHeard
 	}
@@ -195,6 +198,10 @@ func (s *sum) stream(f *Figures, pod string, address netip.Addr, protocol string
 	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
 }
 
+// splitFor is how long after a datagram of a sequence came to another collector more of it may be on its way to both. A route that changed
+// for a moment, or a device that moved, is not heard by both.
+const splitFor = time.Minute
+
 // end works out what is missing of each sequence over the fleet.
 func (s *sum) end() map[netip.Addr]*Figures {
 	for key, parts := range s.spans {
@@ -205,6 +212,7 @@ func (s *sum) end() map[netip.Addr]*Figures {
 		for i := range parts {
 			spans[i] = parts[i].span
 		}
+		f.Split = f.Split || len(parts) > 1 && parts[0].at.Sub(parts[1].at) < splitFor
 		union, _ := ledger.Union(spans)
 		f.numbered.add(&union, len(parts))
 		f.Sequences++
