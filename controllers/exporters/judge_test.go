@@ -115,10 +115,18 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"lost no more than allowed": {func(f *Facts) { f.Window.Missed, f.Exporter.Spec.MaxLoss = 50, "5%" }, "Complete", yes, ReasonComplete, "5.00%"},
 		"lost, heard by two":        {func(f *Facts) { f.Window.Missed, f.Figures.Split = 50, true }, "Complete", no, ReasonLost, "3.40%"},
 		"what is on its way between two is not lost": {func(f *Facts) { f.Window.Missed, f.Figures.Split = 15, true }, "Complete", yes, ReasonComplete, "0.00%"},
-		"lost, heard by two with a sequence each":    {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 50, "node-b" }, "Complete", no, ReasonLost, "5.00%"},
-		"too many sequences":                         {func(f *Facts) { f.Figures.LeftOut = true }, "Complete", unknown, ReasonTooManySequences, ""},
-		"not measured yet":                           {func(f *Facts) { f.Window = nil }, "Complete", unknown, ReasonMeasuring, ""},
-		"not measured is not ready":                  {func(f *Facts) { f.Window = nil }, "Ready", unknown, ReasonMeasuring, ""},
+		"what could be on its way is lost, of one that was called lossy": {func(f *Facts) {
+			f.Window.Missed, f.Figures.Split = 15, true
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation}}
+		}, "Complete", no, ReasonLost, "1.50%"},
+		"one that was called lossy, and loses little": {func(f *Facts) {
+			f.Window.Missed, f.Figures.Split = 5, true
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation}}
+		}, "Complete", yes, ReasonComplete, "0.00%"},
+		"lost, heard by two with a sequence each": {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 50, "node-b" }, "Complete", no, ReasonLost, "5.00%"},
+		"too many sequences":                      {func(f *Facts) { f.Figures.LeftOut = true }, "Complete", unknown, ReasonTooManySequences, ""},
+		"not measured yet":                        {func(f *Facts) { f.Window = nil }, "Complete", unknown, ReasonMeasuring, ""},
+		"not measured is not ready":               {func(f *Facts) { f.Window = nil }, "Ready", unknown, ReasonMeasuring, ""},
 		"may have been received by one that does not answer": {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Complete", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
 		"may have been received where it is not followed": {func(f *Facts) { f.Window.Missed, f.Look.Unfollowed = 50, true }, "Complete", unknown,
