@@ -30,7 +30,7 @@ func healthy() *Facts {
 
 // replaced is what is known of an exporter of which IPFIX is expected, right after all collectors were replaced.
 func replaced(f *Facts) {
-	f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{}
+	f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.ExporterProtocol{"IPFIX"}, &Figures{}
 }
 
 // was has the status say something of Sending.
@@ -69,8 +69,9 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNoCollectors, "describe fcol edge -n flows"},
 		"heard, though a collector does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Sending", yes, ReasonHeard, ""},
 		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
-		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
-		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
+		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
+		"any protocol, as the API took it before":   {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"Auto"} }, "Sending", yes, ReasonHeard, ""},
+		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
 		"its collector was just replaced":           {func(f *Facts) { replaced(f); was(f, yes, ReasonHeard) }, "Sending", yes, ReasonHeard, ""},
 		"just replaced, and a protocol was missing": {func(f *Facts) { replaced(f); was(f, no, ReasonProtocolMissing) }, "Sending", no, ReasonProtocolMissing, ""},
 		"just replaced, and nobody knew yet": {func(f *Facts) { replaced(f); was(f, unknown, ReasonProtocolMissing) }, "Sending", unknown,
@@ -103,12 +104,12 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"but not where all came to the others": {func(f *Facts) { f.Look.Unanswered = 1 }, "Decoding", yes, ReasonDecoded, ""},
 		"what is wrong is wrong, whatever one that does not answer has": {func(f *Facts) { f.Window.Sent, f.Window.Undecoded, f.Look.Unanswered = 0, 1, 1 },
 			"Decoding", no, ReasonNoTemplate, ""},
-		"another protocol may be heard by one that does not answer": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 },
+		"another protocol may be heard by one that does not answer": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.ExporterProtocol{"IPFIX"}, 1 },
 			"Sending", unknown, ReasonProtocolMissing, "1 of 2"},
 		"or not have come yet": {func(f *Facts) {
-			f.Exporter.Spec.Protocols, f.Window.Time = []v1alpha1.Protocol{"IPFIX", "NetFlow"}, 2*time.Minute
+			f.Exporter.Spec.Protocols, f.Window.Time = []v1alpha1.ExporterProtocol{"IPFIX", "NetFlow"}, 2*time.Minute
 		}, "Sending", unknown, ReasonProtocolMissing, "IPFIX yet"},
-		"what else it sends is judged": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 }, "Decoding", yes,
+		"what else it sends is judged": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.ExporterProtocol{"IPFIX"}, 1 }, "Decoding", yes,
 			ReasonDecoded, ""},
 		"lost":                      {func(f *Facts) { f.Window.Missed = 50 }, "Complete", no, ReasonLost, "check edge -n flows"},
 		"lost is not ready":         {func(f *Facts) { f.Window.Missed = 50 }, "Ready", no, ReasonLost, ""},
@@ -320,7 +321,7 @@ func TestEveryReasonIsInTheGuide(t *testing.T) {
 // A collector was replaced: what it had heard is forgotten, and what comes each few minutes has not come yet.
 func TestAProtocolThatComesSeldomIsNotMissedAfterEachRestart(t *testing.T) {
 	f := healthy()
-	f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"}
+	f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"IPFIX", "NetFlow"}
 	f.Figures.Protocols["ipfix"] = true
 	f.Exporter.Status = Judge(f)
 	delete(f.Figures.Protocols, "ipfix")
