@@ -37,7 +37,7 @@ func TestWhatOneCollectorMissesAndTheOtherHasIsNotMissed(t *testing.T) {
 }
 
 // What is on its way between collectors is not missed. After a route has changed for a moment, nothing is on its way to the other one.
-func TestASequenceIsSplitWhereCollectorsHearItAtAboutTheSameTime(t *testing.T) {
+func TestASequenceIsSplitWhereSeveralCollectorsHearItNow(t *testing.T) {
 	for name, test := range map[string]struct {
 		ago  []time.Duration
 		port uint16 // of the second collector's
@@ -46,7 +46,7 @@ func TestASequenceIsSplitWhereCollectorsHearItAtAboutTheSameTime(t *testing.T) {
 		"one collector":                      {[]time.Duration{0}, 4000, false},
 		"two at once":                        {[]time.Duration{0, 2 * time.Second}, 4000, true},
 		"two, of which one has not for long": {[]time.Duration{4 * time.Minute, 0}, 4000, false},
-		"two that have not for long":         {[]time.Duration{4 * time.Minute, 4 * time.Minute}, 4000, true},
+		"two that have not for long":         {[]time.Duration{4 * time.Minute, 4 * time.Minute}, 4000, false},
 		"two, with a sequence each":          {[]time.Duration{0, 0}, 4001, false},
 		"three, of which two do":             {[]time.Duration{5 * time.Minute, 0, time.Second}, 4000, true},
 	} {
