@@ -53,7 +53,11 @@ func newNamesCommand() *cobra.Command {
 		c.Flags().StringVar(&table, "table", "", "only one table: "+strings.Join(tableWords(), ", "))
 		return c
 	}
-	return group(command, child("list", "List the tables in the bucket", printTables), child("show", "Show the names in them", printRows))
+	list := child("list", "List the tables in the bucket", printTables)
+	list.Long = `list shows the tables in the bucket. WRITTEN is how long ago a collector wrote the table, HEARD how long before now the exporter had last
+sent it at that time. A table that is sent again unchanged is not written until half of the bucket's ttl has passed (15 days of the
+default 720h). So an old HEARD does not mean that the exporter has stopped: "kubectl flowfleet capture" shows what it sends.`
+	return group(command, list, child("show", "Show the names in them", printRows))
 }
 
 // nothingKnown says what to do where there are no tables.

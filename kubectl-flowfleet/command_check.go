@@ -18,8 +18,9 @@ func newCheckCommand(c connection) *cobra.Command {
 		Use:   "check [FLEET]",
 		Short: "Verify an installation step by step, from the address to the stream",
 		Long: `check goes the way of the flows: whether exporters have an address to send to, whether their own addresses arrive, whether the
-collectors share what exporters teach, whether flows get into the stream, and whether anything is lost. Each step is "ok", "NOT OK" with
-what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.`,
+collectors share what exporters teach, whether flows get into the stream, whether collectors lose anything, whether the FlowExporters are
+Ready (of those that nobody declared, the ones that send), and whether the readers of output.consumers keep up, where there are any. Each
+step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.`,
 		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
@@ -36,7 +37,9 @@ what to do, or "unknown" where nobody can tell yet, as while nothing sends. It f
 			now, missing := v.Statuses(ctx, v.collectors)
 			w := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 			failed := false
-			for i, step := range verify.Steps(verify.Facts{FlowCollector: v.fleet, Before: before, Now: now}) {
+			exporters, notListed := v.AllFlowExporters(ctx, v.fleet)
+			facts := verify.Facts{FlowCollector: v.fleet, Before: before, Now: now, Exporters: exporters, ExportersError: notListed}
+			for i, step := range verify.Steps(facts) {
 				_, _ = fmt.Fprintf(w, "%d. %s\t%s\t%s\n", i+1, step.Name, mark(step.Status), step.Says) // Flush reports errors
 				failed = failed || step.Status == metav1.ConditionFalse
 			}

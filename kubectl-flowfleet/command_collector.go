@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,11 +43,34 @@ func newCollectorCommands(c connection) []*cobra.Command {
 				if err != nil {
 					return err
 				}
-				return client.Run(command.Context(), f, command.OutOrStdout(), command.ErrOrStderr(), withFlags(one.arguments, flags)...)
+				err = client.Run(command.Context(), f, command.OutOrStdout(), command.ErrOrStderr(), withFlags(one.arguments, flags)...)
+				if misplaced := ofKubectl(flags); err != nil && misplaced != "" {
+					err = fmt.Errorf("%w: %s is behind --, where flags of \"collector %s\" stand; kubectl's own stand before it", err, misplaced, strings.Join(one.arguments, " "))
+				}
+				return err
 			},
 		})
 	}
 	return commands
+}
+
+// ofKubectl is the first flag behind "--" that looks like one of kubectl's own, empty for none. -n with a number is a count.
+func ofKubectl(flags []string) string {
+	for i, f := range flags {
+		name, _, _ := strings.Cut(f, "=")
+		switch name {
+		case "--namespace", "--context", "--kubeconfig", "--as", "--as-group":
+			return f
+		case "-n":
+			if i+1 == len(flags) {
+				return f
+			}
+			if _, err := strconv.Atoi(flags[i+1]); err != nil {
+				return f
+			}
+		}
+	}
+	return ""
 }
 
 // withFlags are the arguments of the collector's program: a command of two words, such as "names list", changes its second one where the

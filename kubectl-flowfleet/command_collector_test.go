@@ -24,6 +24,23 @@ func TestFlagsGoToTheCollectorsCommandAndAWordNamesAnotherOfIt(t *testing.T) {
 	}
 }
 
+// Who appends -n flows to "flows edge -- --count 1" is told that it stands in the wrong place.
+func TestAFlagOfKubectlBehindTheCollectorsIsNamed(t *testing.T) {
+	for flags, want := range map[string]string{
+		"":                           "",
+		"--count 20":                 "",
+		"-n 20 --exporter 192.0.2.1": "",
+		"--count 1 -n flows":         "-n",
+		"--exporter 192.0.2.1 -n":    "-n",
+		"--namespace=flows":          "--namespace=flows",
+		"show --context lab":         "--context",
+	} {
+		if got := ofKubectl(strings.Fields(flags)); got != want {
+			t.Errorf("%q: %q, want %q", flags, got, want)
+		}
+	}
+}
+
 // An interrupted "flows" is no failure: client-go would log three lines of a closed connection.
 func TestWhatLibrariesLogIsNotPrinted(t *testing.T) {
 	read, write, err := os.Pipe()

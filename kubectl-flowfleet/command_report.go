@@ -27,8 +27,8 @@ func newReportCommand(c connection) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "report [FLEET]",
 		Short: "Put what is known of a fleet into one archive, without secrets",
-		Long: `report writes one archive for those who help you: the FlowCollector and its objects, events, what each collector says of itself
-(status, books, metrics, log), and the operator's log. Secrets are not read; values of variables, credentials in addresses, tokens and
+		Long: `report writes one archive for those who help you: the FlowCollector and its objects, its FlowExporters and FlowSinks, events, what each
+collector says of itself (status, books, metrics, log), and the operator's log. Secrets are not read; values of variables, credentials in addresses, tokens and
 keys are taken out. Addresses of exporters, nodes and servers stay: look through it before you pass it on.
 
 What may not be read, or does not answer, is named in README.txt of the archive, and does not keep the rest away.`,
@@ -63,6 +63,10 @@ func (flags *reportFlags) run(ctx context.Context, c connection, name string, ou
 	archive.AddObjects("flowcollector.yaml", []any{v.fleet}, nil)
 	objects, err := v.Objects(ctx, v.fleet)
 	archive.AddObjects("objects.yaml", objects, err)
+	exporters, err := v.Exporters(ctx, v.fleet)
+	archive.AddObjects("flowexporters.yaml", exporters, err)
+	sinks, err := v.Sinks(ctx, v.fleet)
+	archive.AddObjects("flowsinks.yaml", sinks, err)
 	events, err := v.Events(ctx, v.fleet)
 	archive.AddText("events.txt", events, err)
 	for _, one := range worst(v.collectors, flags.collectors) {

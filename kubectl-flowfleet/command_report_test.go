@@ -35,6 +35,10 @@ func TestEachObjectOfAReportSaysItsKind(t *testing.T) {
 	pod := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: of.Labels},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "collector", Image: "flowfleet"}}}}
 	for _, o := range []client.Object{fleet, &corev1.ConfigMap{ObjectMeta: of},
+		&v1alpha1.FlowExporter{ObjectMeta: about("router-1"), Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}}},
+		&v1alpha1.FlowExporter{ObjectMeta: about("another"), Spec: v1alpha1.FlowExporterSpec{Collector: "core", Addresses: []v1alpha1.ExporterAddress{"192.0.2.2"}}},
+		&v1alpha1.FlowSink{ObjectMeta: about("rows"), Spec: v1alpha1.FlowSinkSpec{From: v1alpha1.FlowSinkSource{FlowCollector: "edge"},
+			ClickHouse: v1alpha1.ClickHouse{URL: "http://clickhouse:8123"}}},
 		&appsv1.DaemonSet{ObjectMeta: of, Spec: appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: of.Labels}, Template: pod}},
 		&corev1.Service{ObjectMeta: of, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 2055}}}}} {
 		if err := c.Create(t.Context(), o); err != nil {
@@ -51,7 +55,7 @@ func TestEachObjectOfAReportSaysItsKind(t *testing.T) {
 		}
 		kinds := kindsIn(t, file)
 		for _, want := range []string{"flowcollector.yaml: flowfleet.io/v1alpha1 FlowCollector", "objects.yaml: apps/v1 DaemonSet", "objects.yaml: v1 ConfigMap",
-			"objects.yaml: v1 Service"} {
+			"objects.yaml: v1 Service", "flowexporters.yaml: flowfleet.io/v1alpha1 FlowExporter", "flowsinks.yaml: flowfleet.io/v1alpha1 FlowSink"} {
 			if !kinds[want] {
 				t.Errorf("the report on %q has no %q: %v", fleet, want, kinds)
 			}

@@ -48,6 +48,11 @@ func TestCommandsSayWhatIsMissing(t *testing.T) {
 			}
 		}
 	}
+	for namespace, says := range map[string]string{one: "has no FlowCollector egde, but edge: name one of them", two: "but core, edge:", none: "name another namespace"} {
+		if _, err := run("status", "egde", "-n", namespace); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("a name that is not there, in %s: %v", namespace, err)
+		}
+	}
 	for _, command := range [][]string{{"exporters"}, {"exporters", "describe", "192.0.2.1"}, {"ledger"}, {"top", "--once"}, {"flows"}, {"templates"}, {"names"}, {"config"}} {
 		if out, err := run(append(command, "-n", one)...); err == nil || !strings.Contains(err.Error(), "kubectl flowfleet status edge -n "+one) || out != "" {
 			t.Errorf("%v without a collector: %q, %v", command, out, err)

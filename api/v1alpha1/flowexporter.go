@@ -59,6 +59,11 @@ type FlowExporterList struct {
 // +kubebuilder:validation:XValidation:rule="isIP(self)",message="an address such as 192.0.2.1 or 2001:db8::1 is needed, without a zone or a port"
 type ExporterAddress string
 
+// ExporterProtocol is what a device sends.
+//
+// +kubebuilder:validation:Enum=NetFlow;IPFIX;SFlow
+type ExporterProtocol string
+
 // FlowExporterSpec is what is expected of the device.
 type FlowExporterSpec struct {
 	// collector is the name of the FlowCollector in the same namespace whose fleet the device sends to.
@@ -86,8 +91,7 @@ type FlowExporterSpec struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=3
-	// +kubebuilder:validation:items:Enum=NetFlow;IPFIX;SFlow
-	Protocols []Protocol `json:"protocols,omitempty"`
+	Protocols []ExporterProtocol `json:"protocols,omitempty"`
 
 	// silentAfter is how long the device may send no datagram before Sending is False, 30s to 24h. Default 5m.
 	// +optional
@@ -100,7 +104,7 @@ type FlowExporterSpec struct {
 	// +optional
 	// +kubebuilder:default="1%"
 	// +kubebuilder:validation:MaxLength=8
-	// +kubebuilder:validation:Pattern=`^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)%$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(100([.]0{1,3})?|[0-9]{1,2}([.][0-9]{1,3})?)%$')",message="maxLoss: from 0% to 100% is possible, such as 0.5%"
 	MaxLoss string `json:"maxLoss,omitempty"`
 
 	// samplingRate of the device's flows: one of this many packets is sampled, 1 to 4294967295. It takes precedence over what the

@@ -908,7 +908,7 @@ func (in *FlowExporterSpec) DeepCopyInto(out *FlowExporterSpec) {
 	}
 	if in.Protocols != nil {
 		in, out := &in.Protocols, &out.Protocols
-		*out = make([]Protocol, len(*in))
+		*out = make([]ExporterProtocol, len(*in))
 		copy(*out, *in)
 	}
 	if in.Interfaces != nil {

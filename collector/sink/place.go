@@ -34,7 +34,7 @@ func (s *Sink) Place(ctx context.Context) (*status.Place, error) {
 	p := &status.Place{
 		Stream: s.options.Stream, Consumer: s.options.Consumer, StreamMade: madeOf(stream, info), First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
 		MaxAge: limits.MaxAge, MaxBytes: limit(limits.MaxBytes), MaxMessages: limit(limits.MaxMsgs),
-		Subjects: subjects, Filtered: len(subjects) > 0, Start: info.Config.OptStartSeq, Made: info.Created, AckWait: info.Config.AckWait,
+		Subjects: subjects, Filtered: connect.LeavesOut(&info.Config, &limits), Start: info.Config.OptStartSeq, Made: info.Created, AckWait: info.Config.AckWait,
 		Pending: info.NumPending, AckPending: uint64(max(info.NumAckPending, 0)), Redelivered: uint64(max(info.NumRedelivered, 0)),
 		Delivered: info.Delivered.Stream, Deliveries: info.Delivered.Consumer, AckFloor: info.AckFloor.Stream,
 	}

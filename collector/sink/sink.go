@@ -84,6 +84,7 @@ type Sink struct {
 	rejected int       // messages in a row that were refused for ever
 	latest   time.Time // of these
 	unburied time.Time // when a refused message last could not be put away
+	stored   time.Time // when the destination last took something
 	// bookmark is how far the consumer had come when it was last asked. streamMade is of its stream, zero where nobody tells, for the consumer
 	// that was made at streamOf.
 	bookmark             *status.Bookmark
@@ -205,12 +206,19 @@ func (s *Sink) ask(ctx context.Context) error {
 	return err
 }
 
-// check looks at the destination.
+// check looks at the destination. One that takes what is stored while it does not answer the check in time is busy, and is there: then it stays as
+// the last check found it.
 func (s *Sink) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	began := time.Now()
 	schema, err := s.destination.Check(ctx)
-	s.note(func(state *State) { state.Checking, state.Schema = said(err), schema })
+	s.note(func(state *State) {
+		if errors.Is(err, context.DeadlineExceeded) && s.stored.After(began) && state.Checking == "" {
+			return
+		}
+		state.Checking, state.Schema = said(err), schema
+	})
 	if err == nil && schema.Problem != "" {
 		err = errors.New(schema.Problem)
 	}
@@ -344,7 +352,7 @@ func (s *Sink) try(ctx context.Context, b Batch, waiting string) (unanswered boo
 		err := s.destination.Store(ctx, b)
 		unanswered = unanswered || errors.Is(err, ErrUnanswered)
 		if err == nil {
-			s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected = "", "", 0 })
+			s.note(func(state *State) { state.Storing, state.Rejecting, s.rejected, s.stored = "", "", 0, time.Now() })
 			return unanswered, nil
 		}
 		if refusal(err) != nil {

@@ -32,11 +32,19 @@ type memory struct {
 	batches map[string]string
 	stores  int
 	away    error // what a check says
+	// looking is called in each check, before it answers.
+	looking func()
 	// before is asked first, and what it returns is the answer unless it is nil.
 	before func(ctx context.Context, b Batch) error
 }
 
 func (d *memory) Check(context.Context) (Schema, error) {
+	d.mu.Lock()
+	looking := d.looking
+	d.mu.Unlock()
+	if looking != nil {
+		looking()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return Schema{Known: d.away == nil}, d.away
@@ -242,6 +250,41 @@ func TestWhileTheDestinationIsAwayMessagesWaitWithTheSink(t *testing.T) {
 	}
 	if state := s.State(); state.Storing != "" {
 		t.Errorf("the state is %+v", state)
+	}
+}
+
+// A busy database has no time for the check's questions, and takes what is stored: it is there.
+func TestADestinationThatStoresIsThereThoughACheckGetsNoAnswerInTime(t *testing.T) {
+	for name, test := range map[string]struct {
+		stores bool
+		answer error
+		want   string
+	}{
+		"busy, and it stores":     {true, fmt.Errorf("looking: %w", context.DeadlineExceeded), ""},
+		"nothing is stored":       {false, fmt.Errorf("looking: %w", context.DeadlineExceeded), "looking: context deadline exceeded"},
+		"it answers with a fault": {true, errors.New("no table"), "no table"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, natstest.Start(t))
+			s, stop := b.start(options())
+			b.publishMany(1, 1)
+			b.rest("sink")
+			b.memory.mu.Lock()
+			b.memory.away = test.answer
+			if test.stores {
+				b.memory.looking = func() {
+					b.publishMany(1, 1)
+					b.rest("sink")
+				}
+			}
+			b.memory.mu.Unlock()
+			_ = s.check(t.Context())
+			state := s.State()
+			balanced(t, stop())
+			if state.Checking != test.want || (test.want == "") != state.Schema.Known {
+				t.Errorf("%+v", state)
+			}
+		})
 	}
 }
 

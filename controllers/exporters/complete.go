@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -17,7 +18,7 @@ const defaultMaxLoss = 1.0
 // complete judges how much is missing. It is false for devices whose protocol has no sequence numbers: of these nobody can tell.
 func complete(f *Facts, sending condition) (c condition, known bool) {
 	figures := f.figures()
-	w := settled(f.Window, len(figures.Nodes))
+	w := f.settled()
 	switch {
 	case sending.silent():
 		return nothingHeard, true
@@ -60,14 +61,23 @@ func maxLoss(e *v1alpha1.FlowExporter) float64 {
 // not missing.
 const inFlight = 5 * time.Second
 
-// settled is the window without what may be on its way between several collectors that hear the device.
-func settled(w *Window, collectors int) *Window {
-	if w == nil || collectors < 2 {
+// settled is the window without what may be on its way between several collectors that hear one sequence. Where each sequence has a
+// collector of its own, as with a port for each line card, nothing is. Of a device that is known to lose, what is missing is lost: in the
+// first minute after a collector was replaced much of it could be on its way.
+func (f *Facts) settled() *Window {
+	w := f.Window
+	if w == nil || !f.figures().Split || w.Sent > 0 && loss(w) > maxLoss(f.Exporter) && f.lost() {
 		return w
 	}
 	out := *w
 	out.Missed -= min(w.Missed, uint64(float64(w.Sent)*min(1, inFlight.Seconds()/w.Time.Seconds())))
 	return &out
+}
+
+// lost reports whether the device was called lossy at the last look that could tell.
+func (f *Facts) lost() bool {
+	c := meta.FindStatusCondition(f.Exporter.Status.Conditions, v1alpha1.ConditionComplete)
+	return c != nil && c.Status == metav1.ConditionFalse && c.ObservedGeneration == f.Exporter.Generation
 }
 
 // loss in percent.

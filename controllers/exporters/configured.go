@@ -22,7 +22,7 @@ func configured(f *Facts) (c condition, ok bool) {
 	switch {
 	case a.rival != "":
 		return condition{metav1.ConditionFalse, ReasonAddressShared, fmt.Sprintf("%s is in spec.addresses of the FlowExporter %s, too: both show its figures, "+
-			"and it has samplingRate and interfaces of %s, the older one. Take the address out of one of them", a.shared, a.rival, a.elder)}, true
+			"and it has samplingRate and interfaces of %s, %s. Take the address out of one of them", a.shared, a.rival, a.elder, a.why)}, true
 	case !configures(f.Exporter):
 		return c, false
 	case a.wrong != "":

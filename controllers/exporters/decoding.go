@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -12,6 +13,9 @@ import (
 
 // nothingHeard is what is said of one that does not send, or may not.
 var nothingHeard = condition{metav1.ConditionUnknown, ReasonNothingHeard, "nothing came in the last minutes that could be judged: see Sending"}
+
+// moreTemplates is what helps where templates are missing.
+const moreTemplates = "let the device send templates more often, such as each minute (template refresh or template timeout)"
 
 // silent reports whether there is nothing to judge. One that sends another protocol than is expected sends.
 func (c condition) silent() bool {
@@ -31,16 +35,20 @@ func decoding(f *Facts, sending condition) condition {
 			"come in turn, and nothing tells which of them is theirs: see Consistent", w.Undecoded, minutes(w))}
 	case w.Undecoded > 0:
 		return condition{metav1.ConditionFalse, ReasonNoTemplate, fmt.Sprintf("%d data sets of the last %s could not be read, because their template did "+
-			"not come or their lengths contradict: let the device send templates more often, such as each minute (template refresh or "+
-			"template timeout)", w.Undecoded, minutes(w))}
+			"not come or their lengths contradict: %s", w.Undecoded, minutes(w), moreTemplates)}
 	case w.Refused > 0:
 		return condition{metav1.ConditionFalse, ReasonRefused, fmt.Sprintf("%d of %d datagrams of the last %s were refused; to see why, type: "+
 			"kubectl flowfleet ledger %s", w.Refused, w.Received, minutes(w), f.fleet())}
 	case w.Received == 0:
 		return f.keep(v1alpha1.ConditionDecoding)
 	case w.Records == 0 && f.figures().Waiting > 0:
-		return condition{metav1.ConditionUnknown, ReasonWaiting, fmt.Sprintf("%d data sets wait for their template, and nothing was decoded in the last %s",
-			f.figures().Waiting, minutes(w))}
+		what := fmt.Sprintf("%d data sets wait for their template, and nothing was decoded in the last %s", f.figures().Waiting, minutes(w))
+		// New collectors hold what comes until they have no more room. That is no better than what the former ones gave up.
+		if c := meta.FindStatusCondition(f.Exporter.Status.Conditions, v1alpha1.ConditionDecoding); c != nil && c.Status == metav1.ConditionFalse &&
+			c.Reason == ReasonNoTemplate {
+			return condition{metav1.ConditionFalse, ReasonNoTemplate, what + ", as before: " + moreTemplates}
+		}
+		return condition{metav1.ConditionUnknown, ReasonWaiting, what + ": wait for the device's next templates; if none come, " + moreTemplates}
 	}
 	if n := f.figures().Waiting; n > 0 {
 		return condition{metav1.ConditionTrue, ReasonDecoded, fmt.Sprintf("what came in the last %s was read, but for %d data sets that wait for their template",

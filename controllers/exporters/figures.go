@@ -38,6 +38,8 @@ type Figures struct {
 	Sent, Units, Missed, Duplicated, Restarts uint64
 	// LeftOut: there are sequences that the figures do not have.
 	LeftOut bool
+	// Split: several collectors have heard one of the sequences in the last minute.
+	Split bool
 	// LastHeard by the operator's clock, zero where collectors do not tell.
 	LastHeard time.Time
 	Protocols map[string]bool   // of the words in protocols
@@ -72,6 +74,7 @@ func (f *Figures) add(o *Figures) {
 	f.NamingUntold = f.NamingUntold || o.NamingUntold
 	f.Sequences, f.Sent, f.Units, f.Missed = f.Sequences+o.Sequences, f.Sent+o.Sent, f.Units+o.Units, f.Missed+o.Missed
 	f.Duplicated, f.Restarts, f.LeftOut = f.Duplicated+o.Duplicated, f.Restarts+o.Restarts, f.LeftOut || o.LeftOut
+	f.Split = f.Split || o.Split
 	if o.LastHeard.After(f.LastHeard) {
 		f.LastHeard = o.LastHeard
 	}
@@ -108,6 +111,7 @@ type sum struct {
 	addresses map[netip.Addr]*Figures
 	spans     map[ledger.StreamKey][]seen
 	streams   int
+	latest    time.Time // when the last page came
 	// declared find room beyond the bounds, see memory.
 	declared map[netip.Addr]bool
 	// crowded: there were more addresses than maxAddresses.
@@ -129,6 +133,9 @@ func newSum() *sum {
 // take takes a page that came at a time of the operator's clock; known addresses find room before others.
 func (s *sum) take(pod observation.Pod, page *status.Exporters, now time.Time, known func(netip.Addr) bool) {
 	s.noRoom, s.unfollowed = s.noRoom || page.NoRoom, s.unfollowed || page.StreamsLeftOut
+	if now.After(s.latest) {
+		s.latest = now
+	}
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		address, ok := parse(e.Address)
@@ -195,6 +202,10 @@ func (s *sum) stream(f *Figures, pod string, address netip.Addr, protocol string
 	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
 }
 
+// splitFor is how long after a datagram of a sequence came to another collector more of it may be on its way to both. A route that changed
+// for a moment, or a device that moved, is not heard by both; nor is a sequence that has ended.
+const splitFor = time.Minute
+
 // end works out what is missing of each sequence over the fleet.
 func (s *sum) end() map[netip.Addr]*Figures {
 	for key, parts := range s.spans {
@@ -205,6 +216,7 @@ func (s *sum) end() map[netip.Addr]*Figures {
 		for i := range parts {
 			spans[i] = parts[i].span
 		}
+		f.Split = f.Split || len(parts) > 1 && s.latest.Sub(parts[1].at) < splitFor
 		union, _ := ledger.Union(spans)
 		f.numbered.add(&union, len(parts))
 		f.Sequences++

@@ -36,6 +36,36 @@ func TestWhatOneCollectorMissesAndTheOtherHasIsNotMissed(t *testing.T) {
 	}
 }
 
+// What is on its way between collectors is not missed. After a route has changed for a moment, nothing is on its way to the other one.
+func TestASequenceIsSplitWhereSeveralCollectorsHearItNow(t *testing.T) {
+	for name, test := range map[string]struct {
+		ago  []time.Duration
+		port uint16 // of the second collector's
+		want bool
+	}{
+		"one collector":                      {[]time.Duration{0}, 4000, false},
+		"two at once":                        {[]time.Duration{0, 2 * time.Second}, 4000, true},
+		"two, of which one has not for long": {[]time.Duration{4 * time.Minute, 0}, 4000, false},
+		"two that have not for long":         {[]time.Duration{4 * time.Minute, 4 * time.Minute}, 4000, false},
+		"two, with a sequence each":          {[]time.Duration{0, 0}, 4001, false},
+		"three, of which two do":             {[]time.Duration{5 * time.Minute, 0, time.Second}, 4000, true},
+	} {
+		s := newSum()
+		for i, ago := range test.ago {
+			p := page(100, 1, 101, 50, ago)
+			if i > 0 {
+				p.Exporters[0].Streams[0].Port = test.port
+			}
+			s.take(observation.Pod{Name: string(rune('a' + i)), Node: "n"}, p, noon, all)
+		}
+		other := &Figures{}
+		other.add(s.end()[router])
+		if other.Split != test.want {
+			t.Errorf("%s: %t", name, other.Split)
+		}
+	}
+}
+
 func TestWhatIsNoAddressIsLeftOut(t *testing.T) {
 	s := newSum()
 	for _, text := range []string{"", "router", "fe80::1%eth0", "192.0.2.0/24", "::ffff:192.0.2.1"} {

@@ -169,7 +169,7 @@ func (f *Facts) keep(kind string) condition {
 // missing by the numbers of what came to the others can have come to it.
 func (f *Facts) known(c condition) condition {
 	n := f.figures()
-	w := settled(f.Window, len(n.Nodes))
+	w := f.settled()
 	switch {
 	case c.status != metav1.ConditionTrue || !f.unanswered() || w == nil: // without a window it is one that was about to end, as likely as not
 		return c

@@ -30,7 +30,7 @@ func healthy() *Facts {
 
 // replaced is what is known of an exporter of which IPFIX is expected, right after all collectors were replaced.
 func replaced(f *Facts) {
-	f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.Protocol{"IPFIX"}, &Figures{}
+	f.Exporter.Spec.Protocols, f.Figures = []v1alpha1.ExporterProtocol{"IPFIX"}, &Figures{}
 }
 
 // was has the status say something of Sending.
@@ -69,8 +69,9 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"no collector is there":                     {func(f *Facts) { f.LastHeard, f.Look.Collectors = noon.Add(-6*time.Minute), 0 }, "Sending", unknown, ReasonNoCollectors, "describe fcol edge -n flows"},
 		"heard, though a collector does not answer": {func(f *Facts) { f.Look.Unanswered = 1 }, "Sending", yes, ReasonHeard, ""},
 		"no room for its figures":                   {func(f *Facts) { f.LastHeard, f.Figures, f.Look.NoRoom = time.Time{}, nil, true }, "Sending", unknown, ReasonNoRoom, "exporterMetrics"},
-		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
-		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
+		"the expected protocol":                     {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"NetFlow"} }, "Sending", yes, ReasonHeard, ""},
+		"any protocol, as the API took it before":   {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"Auto"} }, "Sending", yes, ReasonHeard, ""},
+		"another protocol":                          {func(f *Facts) { f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"IPFIX", "NetFlow"} }, "Sending", no, ReasonProtocolMissing, "IPFIX"},
 		"its collector was just replaced":           {func(f *Facts) { replaced(f); was(f, yes, ReasonHeard) }, "Sending", yes, ReasonHeard, ""},
 		"just replaced, and a protocol was missing": {func(f *Facts) { replaced(f); was(f, no, ReasonProtocolMissing) }, "Sending", no, ReasonProtocolMissing, ""},
 		"just replaced, and nobody knew yet": {func(f *Facts) { replaced(f); was(f, unknown, ReasonProtocolMissing) }, "Sending", unknown,
@@ -80,9 +81,21 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"of several devices":                             {func(f *Facts) { f.Window.Undecoded, f.Figures.Said.ConflictingLayouts = 7, true }, "Decoding", no, ReasonTwins, "see Consistent"},
 		"without a template":                             {func(f *Facts) { f.Window.Undecoded = 7 }, "Decoding", no, ReasonNoTemplate, "7 data sets"},
 		"refused":                                        {func(f *Facts) { f.Window.Refused = 3 }, "Decoding", no, ReasonRefused, "ledger edge -n flows"},
-		"waits for a template":                           {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, ""},
-		"some waits, some is read":                       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
-		"what waits is told":                             {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
+		"waits for a template":                           {func(f *Facts) { f.Window.Records, f.Figures.Waiting = 0, 4 }, "Decoding", unknown, ReasonWaiting, "template timeout"},
+		"waits for a template at new collectors, after its data was given up": {func(f *Facts) {
+			f.Window.Records, f.Figures.Waiting = 0, 4
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Decoding", Status: no, Reason: ReasonNoTemplate}}
+		}, "Decoding", no, ReasonNoTemplate, "as before"},
+		"waits for a template, and twins were told before": {func(f *Facts) {
+			f.Window.Records, f.Figures.Waiting = 0, 4
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Decoding", Status: no, Reason: ReasonTwins}}
+		}, "Decoding", unknown, ReasonWaiting, ""},
+		"data that was given up before is no fault once data is read": {func(f *Facts) {
+			f.Figures.Waiting = 4
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Decoding", Status: no, Reason: ReasonNoTemplate}}
+		}, "Decoding", yes, ReasonDecoded, ""},
+		"some waits, some is read": {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, ""},
+		"what waits is told":       {func(f *Facts) { f.Figures.Waiting = 4 }, "Decoding", yes, ReasonDecoded, "4 data sets that wait"},
 		"one that does not answer may have what cannot be read": {func(f *Facts) { f.Window.Sent, f.Look.Unanswered = 0, 1 }, "Decoding", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
 		"or what contradicts the others":       {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Consistent", unknown, ReasonNotAllAnswer, ""},
@@ -91,21 +104,30 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"but not where all came to the others": {func(f *Facts) { f.Look.Unanswered = 1 }, "Decoding", yes, ReasonDecoded, ""},
 		"what is wrong is wrong, whatever one that does not answer has": {func(f *Facts) { f.Window.Sent, f.Window.Undecoded, f.Look.Unanswered = 0, 1, 1 },
 			"Decoding", no, ReasonNoTemplate, ""},
-		"another protocol may be heard by one that does not answer": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 },
+		"another protocol may be heard by one that does not answer": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.ExporterProtocol{"IPFIX"}, 1 },
 			"Sending", unknown, ReasonProtocolMissing, "1 of 2"},
 		"or not have come yet": {func(f *Facts) {
-			f.Exporter.Spec.Protocols, f.Window.Time = []v1alpha1.Protocol{"IPFIX", "NetFlow"}, 2*time.Minute
+			f.Exporter.Spec.Protocols, f.Window.Time = []v1alpha1.ExporterProtocol{"IPFIX", "NetFlow"}, 2*time.Minute
 		}, "Sending", unknown, ReasonProtocolMissing, "IPFIX yet"},
-		"what else it sends is judged": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.Protocol{"IPFIX"}, 1 }, "Decoding", yes,
+		"what else it sends is judged": {func(f *Facts) { f.Exporter.Spec.Protocols, f.Look.Unanswered = []v1alpha1.ExporterProtocol{"IPFIX"}, 1 }, "Decoding", yes,
 			ReasonDecoded, ""},
 		"lost":                      {func(f *Facts) { f.Window.Missed = 50 }, "Complete", no, ReasonLost, "check edge -n flows"},
 		"lost is not ready":         {func(f *Facts) { f.Window.Missed = 50 }, "Ready", no, ReasonLost, ""},
 		"lost no more than allowed": {func(f *Facts) { f.Window.Missed, f.Exporter.Spec.MaxLoss = 50, "5%" }, "Complete", yes, ReasonComplete, "5.00%"},
-		"lost, heard by two":        {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 50, "node-b" }, "Complete", no, ReasonLost, "3.40%"},
-		"what is on its way between two is not lost": {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 15, "node-b" }, "Complete", yes, ReasonComplete, "0.00%"},
-		"too many sequences":                         {func(f *Facts) { f.Figures.LeftOut = true }, "Complete", unknown, ReasonTooManySequences, ""},
-		"not measured yet":                           {func(f *Facts) { f.Window = nil }, "Complete", unknown, ReasonMeasuring, ""},
-		"not measured is not ready":                  {func(f *Facts) { f.Window = nil }, "Ready", unknown, ReasonMeasuring, ""},
+		"lost, heard by two":        {func(f *Facts) { f.Window.Missed, f.Figures.Split = 50, true }, "Complete", no, ReasonLost, "3.40%"},
+		"what is on its way between two is not lost": {func(f *Facts) { f.Window.Missed, f.Figures.Split = 15, true }, "Complete", yes, ReasonComplete, "0.00%"},
+		"what could be on its way is lost, of one that was called lossy": {func(f *Facts) {
+			f.Window.Missed, f.Figures.Split = 15, true
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation}}
+		}, "Complete", no, ReasonLost, "1.50%"},
+		"one that was called lossy, and loses little": {func(f *Facts) {
+			f.Window.Missed, f.Figures.Split = 5, true
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation}}
+		}, "Complete", yes, ReasonComplete, "0.00%"},
+		"lost, heard by two with a sequence each": {func(f *Facts) { f.Window.Missed, f.Figures.Nodes["pod-b"] = 50, "node-b" }, "Complete", no, ReasonLost, "5.00%"},
+		"too many sequences":                      {func(f *Facts) { f.Figures.LeftOut = true }, "Complete", unknown, ReasonTooManySequences, ""},
+		"not measured yet":                        {func(f *Facts) { f.Window = nil }, "Complete", unknown, ReasonMeasuring, ""},
+		"not measured is not ready":               {func(f *Facts) { f.Window = nil }, "Ready", unknown, ReasonMeasuring, ""},
 		"may have been received by one that does not answer": {func(f *Facts) { f.Window.Missed, f.Look.Unanswered = 50, 1 }, "Complete", unknown,
 			ReasonNotAllAnswer, "1 of 2"},
 		"may have been received where it is not followed": {func(f *Facts) { f.Window.Missed, f.Look.Unfollowed = 50, true }, "Complete", unknown,
@@ -299,7 +321,7 @@ func TestEveryReasonIsInTheGuide(t *testing.T) {
 // A collector was replaced: what it had heard is forgotten, and what comes each few minutes has not come yet.
 func TestAProtocolThatComesSeldomIsNotMissedAfterEachRestart(t *testing.T) {
 	f := healthy()
-	f.Exporter.Spec.Protocols = []v1alpha1.Protocol{"IPFIX", "NetFlow"}
+	f.Exporter.Spec.Protocols = []v1alpha1.ExporterProtocol{"IPFIX", "NetFlow"}
 	f.Figures.Protocols["ipfix"] = true
 	f.Exporter.Status = Judge(f)
 	delete(f.Figures.Protocols, "ipfix")

@@ -174,7 +174,7 @@ func TestAMuteCollectorNowAndThenMakesNoConditionFlap(t *testing.T) {
 	}{
 		"never heard":        {func(*life) {}, "Sending", metav1.ConditionFalse, ReasonNeverHeard},
 		"loses":              {func(l *life) { l.send("a", 100, 5) }, "Complete", metav1.ConditionFalse, ReasonLost},
-		"without a protocol": {func(l *life) { l.o.Spec.Protocols = []v1alpha1.Protocol{"IPFIX"}; l.send("a", 100, 0) }, "Sending", metav1.ConditionFalse, ReasonProtocolMissing},
+		"without a protocol": {func(l *life) { l.o.Spec.Protocols = []v1alpha1.ExporterProtocol{"IPFIX"}; l.send("a", 100, 0) }, "Sending", metav1.ConditionFalse, ReasonProtocolMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, "a", "b")

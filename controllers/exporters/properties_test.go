@@ -46,7 +46,7 @@ func (h *history) pass() {
 	f.Now = f.Now.Add([]time.Duration{time.Second, 10 * time.Second, 3 * time.Minute, time.Hour}[h.IntN(4)])
 	if h.IntN(5) == 0 {
 		e.Generation++
-		e.Spec.Protocols = [][]v1alpha1.Protocol{nil, {"IPFIX"}, {"IPFIX", "NetFlow"}}[h.IntN(3)]
+		e.Spec.Protocols = [][]v1alpha1.ExporterProtocol{nil, {"IPFIX"}, {"IPFIX", "NetFlow"}}[h.IntN(3)]
 		e.Spec.DisplayName = []string{"", "core", "größe"}[h.IntN(3)]
 	}
 	next := healthy()

@@ -104,7 +104,7 @@ func addresses(spec *v1alpha1.FlowExporterSpec) string {
 // missingProtocols are those that are expected and not heard.
 func missingProtocols(f *Facts) (out []string) {
 	for _, p := range f.Exporter.Spec.Protocols {
-		found := false
+		found := p == v1alpha1.ExporterProtocol(v1alpha1.ProtocolAuto) // the API took it before, and no device sends that
 		for heard := range f.figures().Protocols {
 			found = found || strings.HasPrefix(heard, strings.ToLower(string(p)))
 		}

@@ -34,9 +34,9 @@ type deviceSettings struct {
 	// nothing else is asked for.
 	fault   string
 	nothing bool
-	// shared is an address that it has in common with the FlowExporter rival; elder is the one whose settings hold for it.
-	shared       netip.Addr
-	rival, elder string
+	// shared is an address that it has in common with the FlowExporter rival; elder is the one whose settings hold for it, and why says why.
+	shared            netip.Addr
+	rival, elder, why string
 }
 
 // SettingsOf works out what FlowExporters of one fleet ask for, with what ConfigMaps name for them (Files.Of). An address counts for the eldest that names it, by age and then by name.
@@ -51,7 +51,7 @@ func SettingsOf(objects []*v1alpha1.FlowExporter, from map[string]*Named) Settin
 	slices.SortFunc(declared, func(a, b *v1alpha1.FlowExporter) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
-	holder := make(map[netip.Addr]string)
+	holder := make(map[netip.Addr]*v1alpha1.FlowExporter)
 	size := 0
 	var plain []config.Device
 	fits := func(d *config.Device) bool {
@@ -74,11 +74,15 @@ func SettingsOf(objects []*v1alpha1.FlowExporter, from map[string]*Named) Settin
 			address, _ := parse(string(text))
 			switch other, taken := holder[address]; {
 			case !taken:
-				holder[address] = o.Name
+				holder[address] = o
 				d.Addresses = append(d.Addresses, address)
-			case other != o.Name:
-				out.of[other].share(address, o.Name, other)
-				one.share(address, other, other)
+			case other != o:
+				why := "the older one"
+				if other.CreationTimestamp.Equal(&o.CreationTimestamp) { // as one "kubectl apply" makes them
+					why = "whose name is first, since both were made in the same second"
+				}
+				out.of[other.Name].share(address, o.Name, other.Name, why)
+				one.share(address, other.Name, other.Name, why)
 			}
 		}
 		if len(d.Addresses) == 0 {
@@ -113,9 +117,9 @@ func SettingsOf(objects []*v1alpha1.FlowExporter, from map[string]*Named) Settin
 }
 
 // share notes the first address that another has, too.
-func (a *deviceSettings) share(address netip.Addr, rival, elder string) {
+func (a *deviceSettings) share(address netip.Addr, rival, elder, why string) {
 	if a.rival == "" {
-		a.shared, a.rival, a.elder = address, rival, elder
+		a.shared, a.rival, a.elder, a.why = address, rival, elder, why
 	}
 }
 

@@ -60,6 +60,9 @@ func TestAnAddressCountsForTheEldestThatNamesItAndBothAreTold(t *testing.T) {
 	if c := judged(objects, "young"); !strings.Contains(c.Message, "192.0.2.1 ") || !strings.Contains(c.Message, "of old, the older one") {
 		t.Errorf("%s", c.Message)
 	}
+	if c := judged(objects, "b"); !strings.Contains(c.Message, "of a, whose name is first") || strings.Contains(c.Message, "older") {
+		t.Errorf("two of one age: %s", c.Message)
+	}
 	if c := judged(objects, "alone"); c == nil || c.Status != metav1.ConditionTrue || c.Reason != ReasonConfigured {
 		t.Errorf("%+v", c)
 	}

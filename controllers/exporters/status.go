@@ -33,7 +33,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if n == nil {
 		return
 	}
-	if w := settled(f.Window, len(n.Nodes)); w != nil {
+	if w := f.settled(); w != nil {
 		s.RecordsPerSecond = new(twoDigits(w.perSecond().records))
 		s.BytesPerSecond, s.ScaledBytesPerSecond = volume(w, n)
 		s.Naming = naming(w, n)

@@ -170,7 +170,7 @@ func (c *Connection) ensureConsumer(ctx context.Context, owner Owner, s jetstrea
 		switch {
 		case err == nil:
 			k.Created = true
-			k.take(made.CachedInfo(), true)
+			k.take(made.CachedInfo(), s, true)
 			return made.CachedInfo(), nil
 		case !errors.Is(err, jetstream.ErrConsumerExists): // else somebody was faster: theirs is looked at
 			return nil, fmt.Errorf("creating %s: %w", t, err)
@@ -192,7 +192,7 @@ func (c *Connection) bringConsumer(ctx context.Context, owner Owner, s jetstream
 	case have.AckPolicy == jetstream.AckNonePolicy:
 		return nil, &ForeignError{Kind: t.kind, Name: t.name, Reason: "wants no acknowledgements, so nobody knows what was read: name another consumer"}
 	}
-	k.take(info, r != unowned)
+	k.take(info, s, r != unowned)
 	p := &plan{target: t, ours: r != unowned, allowReduction: true} // no setting of a consumer deletes flows
 	config := have
 	if r == inherited {
@@ -229,7 +229,7 @@ func (c *Connection) bringConsumer(ctx context.Context, owner Owner, s jetstream
 	if err != nil {
 		return info, fmt.Errorf("changing %s: %w", t, err)
 	}
-	k.take(changed.CachedInfo(), true)
+	k.take(changed.CachedInfo(), s, true)
 	k.Changed = plainLines(p.changed)
 	return changed.CachedInfo(), nil
 }
@@ -254,10 +254,10 @@ func (c *Connection) removeConsumer(ctx context.Context, owner Owner, s jetstrea
 }
 
 // take notes what a server says of a consumer.
-func (k *Consumer) take(info *jetstream.ConsumerInfo, managed bool) {
+func (k *Consumer) take(info *jetstream.ConsumerInfo, s jetstream.Stream, managed bool) {
 	k.Found, k.Managed, k.Made = true, managed, info.Created
 	k.Start = info.Config.OptStartSeq
-	k.Filtered = len(collector.FilterOf(&info.Config)) > 0
+	k.Filtered = collector.LeavesOut(&info.Config, &s.CachedInfo().Config)
 	k.Pending, k.AckPending, k.Redelivered = info.NumPending, uint64(max(info.NumAckPending, 0)), uint64(max(info.NumRedelivered, 0))
 	k.Delivered, k.Deliveries, k.AckFloor = info.Delivered.Stream, info.Delivered.Consumer, info.AckFloor.Stream
 	k.AckWait = info.Config.AckWait

@@ -235,6 +235,7 @@ func TestAConsumersFactsAreThoseOfItsReader(t *testing.T) {
 	publishTo(t, js, "flows.ipfix", 2)
 	publishTo(t, js, "flows.sflow", 3)
 	settled(t, c, filtered, func(k Consumer) bool { return k.Pending == 3 && k.Oldest == 3 && k.LagKnown && k.Filtered })
+	settled(t, c, reader("c", func(w *WantConsumer) { w.Subjects = []string{"flows.>"} }), func(k Consumer) bool { return k.Pending == 5 && !k.Filtered })
 	settled(t, c, want, func(k Consumer) bool {
 		return k.Pending == 5 && k.Oldest == 1 && k.LastRead.IsZero() && k.Deliveries == 0
 	})

@@ -26,7 +26,8 @@ var losses = []loss{
 		count: func(d *status.Document) map[string]uint64 { return d.Output.Dropped }},
 	{reason: ReasonKernelDrops, words: "datagrams were lost because a receive buffer was full", todo: "raise net.core.rmem_max on the nodes, give collectors more CPU, or add nodes",
 		count: perListener(func(l *status.Listener) map[string]uint64 { return map[string]uint64{l.Name: l.KernelDropped} })},
-	{reason: ReasonSetsUndecodable, words: "sets were given up without their templates", todo: "let the exporters send templates more often",
+	{reason: ReasonSetsUndecodable, words: "sets were given up without their templates", todo: "let the exporters send templates more often; " +
+		"SETS LOST of kubectl flowfleet exporters -o wide says which",
 		count: perListener(func(l *status.Listener) map[string]uint64 {
 			all := maps.Clone(l.SetsExpired)
 			for cause, n := range l.SetsDropped {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -54,11 +55,27 @@ func (c *Client) FlowCollectors(ctx context.Context, namespace string) ([]v1alph
 	return list.Items, nil
 }
 
+// noneOfThatName says which there are instead.
+func (c *Client) noneOfThatName(ctx context.Context, name string) error {
+	all, err := c.FlowCollectors(ctx, c.Namespace)
+	if err != nil || len(all) == 0 {
+		return fmt.Errorf("namespace %s has no FlowCollector %s: name another namespace with --namespace; \"kubectl get fcol -A\" lists all", c.Namespace, name)
+	}
+	names := make([]string, 0, len(all))
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	return fmt.Errorf("namespace %s has no FlowCollector %s, but %s: name one of them, or another namespace with --namespace", c.Namespace, name, strings.Join(names, ", "))
+}
+
 // FlowCollector returns the one of that name, or the only one of the namespace where the name is empty. It says its kind.
 func (c *Client) FlowCollector(ctx context.Context, name string) (*v1alpha1.FlowCollector, error) {
 	if name != "" {
 		var one v1alpha1.FlowCollector
 		if err := c.objects.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, &one); err != nil {
+			if apierrors.IsNotFound(err) {
+				return nil, c.noneOfThatName(ctx, name)
+			}
 			return nil, explained(fmt.Errorf("reading the FlowCollector %s of namespace %s: %w", name, c.Namespace, err), c.Namespace)
 		}
 		return &one, c.sayKind(&one)

@@ -20,6 +20,10 @@ func (c *Client) Configuration(ctx context.Context, f *v1alpha1.FlowCollector) (
 	if apierrors.IsNotFound(err) {
 		return "", fmt.Errorf("FlowCollector %s has no configuration yet: see kubectl flowfleet status %s -n %s", f.Name, f.Name, f.Namespace)
 	}
+	if apierrors.IsForbidden(err) {
+		return "", fmt.Errorf("reading the configuration of FlowCollector %s: %w; the cluster's own ClusterRole view has the right to get configmaps: who grants rights in "+
+			"namespace %s can bind it", f.Name, err, f.Namespace)
+	}
 	if err != nil {
 		return "", fmt.Errorf("reading the configuration of FlowCollector %s: %w", f.Name, err)
 	}

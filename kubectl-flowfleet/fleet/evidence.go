@@ -28,6 +28,8 @@ const (
 	maxPage = 16 << 20
 	// maxEvents bounds the events that are read of a namespace.
 	maxEvents = 2000
+	// maxExporters bounds the FlowExporters of a report.
+	maxExporters = 2000
 )
 
 // Objects are the DaemonSet, the ConfigMap, the Services and the pods of a fleet, as far as they may be read. They say their kind.
@@ -42,6 +44,36 @@ func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (object
 			objects = append(objects, o)
 			return c.sayKind(o)
 		}))
+	}
+	return objects, err
+}
+
+// Exporters are the FlowExporters of a fleet, as far as they may be read, up to a bound. They say their kind.
+func (c *Client) Exporters(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
+	all, err := c.AllFlowExporters(ctx, f)
+	if more := len(all) - maxExporters; more > 0 {
+		all, err = all[:maxExporters], fmt.Errorf("%d more FlowExporters are left out", more)
+	}
+	for i := range all {
+		objects, err = append(objects, &all[i]), errors.Join(err, c.sayKind(&all[i]))
+	}
+	return objects, err
+}
+
+// Sinks are the FlowSinks that read a fleet's flows, as far as they may be read. They say their kind. A cluster without the kind has none.
+func (c *Client) Sinks(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
+	var list v1alpha1.FlowSinkList
+	err = c.objects.List(ctx, &list, client.InNamespace(f.Namespace))
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the FlowSinks of namespace %s: %w", f.Namespace, err)
+	}
+	for i := range list.Items {
+		if s := &list.Items[i]; s.Spec.From.FlowCollector == f.Name {
+			objects, err = append(objects, s), errors.Join(err, c.sayKind(s))
+		}
 	}
 	return objects, err
 }

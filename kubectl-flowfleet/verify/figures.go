@@ -14,8 +14,8 @@ import (
 type Figures struct {
 	// Datagrams received, Decoded and Refused, and those that the kernel dropped before.
 	Datagrams, Decoded, Refused, KernelDrops uint64
-	// SetsLost expired before their template came, or were dropped.
-	SetsLost uint64
+	// SetsLost expired before their template came, or were dropped; SetsWaiting wait for it now.
+	SetsLost, SetsWaiting uint64
 	// Records decoded, and those that the output Dropped.
 	Records, Dropped uint64
 }
@@ -29,6 +29,7 @@ func Sum(d *status.Document) (n Figures) {
 		n.Refused += ledger.Sum(l.Refused)
 		n.KernelDrops += l.KernelDropped
 		n.SetsLost += ledger.Sum(l.SetsExpired) + ledger.Sum(l.SetsDropped)
+		n.SetsWaiting += l.SetsWaiting
 		n.Records += l.Records
 	}
 	n.Dropped = ledger.Sum(d.Output.Dropped)

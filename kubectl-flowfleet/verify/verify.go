@@ -2,8 +2,10 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,6 +20,9 @@ type Facts struct {
 	FlowCollector *v1alpha1.FlowCollector
 	// Before and Now are the documents of the collectors at two moments, in the same order, nil of one that did not answer.
 	Before, Now []*status.Document
+	// Exporters are the FlowExporters of the fleet. ExportersError is why they could not be listed.
+	Exporters      []v1alpha1.FlowExporter
+	ExportersError error
 }
 
 // Step is a part of the way that flows take.
@@ -29,16 +34,21 @@ type Step struct {
 	Says string
 }
 
-// Steps of the way, in its order.
+// Steps of the way, in its order. There is one of readers only where the fleet looks after some.
 func Steps(f Facts) []Step {
-	return []Step{
+	steps := []Step{
 		ofCondition(f, "exporters have an address to send to", v1alpha1.ConditionServiceReady),
 		ofCondition(f, "their own addresses arrive", v1alpha1.ConditionSourceIPPreserved),
 		f.arriving(),
 		f.sharing(),
 		f.publishing(),
-		ofCondition(f, "nothing is lost", v1alpha1.ConditionNothingLost),
+		ofCondition(f, "collectors lose nothing", v1alpha1.ConditionNothingLost),
+		f.exporting(),
 	}
+	if len(f.FlowCollector.Spec.Output.Consumers) > 0 {
+		steps = append(steps, ofCondition(f, "readers keep up with the stream", v1alpha1.ConditionConsumersKeepUp))
+	}
+	return steps
 }
 
 // Condition of a FlowCollector, nil where it has none of that type.
@@ -80,16 +90,25 @@ func (f Facts) arriving() Step {
 	if len(now) == 0 {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
-	var all, fresh, decoded uint64
+	var all, fresh, decoded, waiting, lost, records uint64
 	for i, d := range now {
 		n := Sum(d)
 		all += n.Datagrams
+		waiting += n.SetsWaiting
 		if before[i] != nil {
 			was := Sum(before[i])
 			fresh += n.Datagrams - was.Datagrams
 			decoded += n.Decoded - was.Decoded
+			lost += n.SetsLost - was.SetsLost
+			records += n.Records - was.Records
 		}
 	}
+	// A datagram counts as decoded once its header was read. What is in it may still wait for a template, or be given up.
+	says := fmt.Sprintf("%d datagrams arrived, %d of them are flow data, with %d records that were read", fresh, decoded, records)
+	if waiting > 0 {
+		says += fmt.Sprintf("; %d data sets wait for their templates", waiting)
+	}
+	whose := fmt.Sprintf(": SETS LOST and WAITING of kubectl flowfleet exporters %s -n %s -o wide say whose", f.FlowCollector.Name, f.FlowCollector.Namespace)
 	switch {
 	case all == 0 && slices.ContainsFunc(now, func(d *status.Document) bool { return !d.Begun }):
 		return Step{name, metav1.ConditionUnknown, "nothing has arrived yet: a collector is starting; try again in a moment"}
@@ -99,9 +118,81 @@ func (f Facts) arriving() Step {
 		return Step{name, metav1.ConditionUnknown, "nothing arrived just now; exporters may pause: try again with a longer --interval"}
 	case decoded == 0:
 		return Step{name, metav1.ConditionFalse, fmt.Sprintf("%d datagrams arrived, and none could be decoded: see REFUSED in kubectl flowfleet status", fresh)}
+	case lost > 0:
+		return Step{name, metav1.ConditionFalse, fmt.Sprintf("%s; %d data sets were given up without their templates%s", says, lost, whose)}
+	case waiting > 0 && records == 0:
+		return Step{name, metav1.ConditionUnknown, says + whose}
+	case waiting > 0:
+		return Step{name, metav1.ConditionTrue, says + whose}
 	}
-	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d datagrams arrived, %d were decoded", fresh, decoded)}
+	return Step{name, metav1.ConditionTrue, says}
 }
+
+// maxNamed bounds how many exporters a step names.
+const maxNamed = 5
+
+// exporting takes over what the operator judged of each exporter. What the FlowCollector's conditions say is of the collectors: what never
+// arrived, is not among it. One that is silent counts if somebody declared it; another one may have been taken away.
+func (f Facts) exporting() Step {
+	const name = "exporters are well"
+	fc := f.FlowCollector
+	switch {
+	case f.ExportersError != nil:
+		return Step{name, metav1.ConditionUnknown, f.ExportersError.Error()}
+	case fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff:
+		return Step{name, metav1.ConditionUnknown, "exporters.objects is Off: nobody judges them; see kubectl flowfleet exporters"}
+	case len(f.Exporters) == 0:
+		return Step{name, metav1.ConditionUnknown, "there is no FlowExporter yet: one is made within half a minute for each exporter that is heard"}
+	}
+	var troubled []v1alpha1.FlowExporter
+	ready, silent, unknown := 0, 0, 0
+	for _, e := range f.Exporters {
+		switch c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady); {
+		case c == nil || c.Status == metav1.ConditionUnknown:
+			unknown++
+		case c.Status == metav1.ConditionTrue:
+			ready++
+		case discovered(&e) && meta.IsStatusConditionFalse(e.Status.Conditions, v1alpha1.ConditionSending):
+			silent++
+		default:
+			troubled = append(troubled, e)
+		}
+	}
+	if len(troubled) > 0 {
+		slices.SortFunc(troubled, func(a, b v1alpha1.FlowExporter) int {
+			if x, y := discovered(&a), discovered(&b); x != y {
+				if y {
+					return -1
+				}
+				return 1
+			}
+			return cmp.Compare(a.Name, b.Name)
+		})
+		var names []string
+		for _, e := range troubled[:min(len(troubled), maxNamed)] {
+			names = append(names, fmt.Sprintf("%s (%s)", e.Name, meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady).Reason))
+		}
+		if more := len(troubled) - len(names); more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
+		}
+		return Step{name, metav1.ConditionFalse, fmt.Sprintf("%d of %d are not: %s; type: kubectl describe fexp -n %s %s", len(troubled), len(f.Exporters),
+			strings.Join(names, ", "), fc.Namespace, troubled[0].Name)}
+	}
+	says := fmt.Sprintf("%d of %d FlowExporters are Ready", ready, len(f.Exporters))
+	if unknown > 0 {
+		says += fmt.Sprintf("; %d are not judged yet", unknown)
+	}
+	if silent > 0 {
+		says += fmt.Sprintf("; %d that nobody declared are silent", silent)
+	}
+	if ready == 0 {
+		return Step{name, metav1.ConditionUnknown, says}
+	}
+	return Step{name, metav1.ConditionTrue, says}
+}
+
+// discovered reports whether the operator made the object, rather than somebody who relies on the device.
+func discovered(e *v1alpha1.FlowExporter) bool { return e.Labels[v1alpha1.LabelDiscovered] == "true" }
 
 // settling is how long a collector may take to connect before that is told, as in the operator's conditions.
 const settling = 30 * time.Second

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,17 +18,32 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 func collector(datagrams uint64) *status.Document {
 	return &status.Document{Instance: "edge-collector-a", Started: noon, Time: noon.Add(time.Hour), Begun: true, Bucket: &status.Bucket{Name: "flowfleet-flows-edge", Connected: true,
 		Loaded: true, Read: true, Write: true}, Output: status.Output{Kind: "JetStream", Stream: "flows-flows-edge", Connected: true,
-		StreamReady: true, Published: datagrams * 10}, Listeners: []status.Listener{{Received: datagrams, Decoded: datagrams}}}
+		StreamReady: true, Published: datagrams * 10}, Listeners: []status.Listener{{Received: datagrams, Decoded: datagrams, Records: datagrams * 10}}}
+}
+
+// exporter with a condition Ready, and Sending that is False where that is its reason. One that the operator made is labelled.
+func exporter(name string, label bool, ready metav1.ConditionStatus, reason string) v1alpha1.FlowExporter {
+	e := v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if label {
+		e.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
+	}
+	sending := metav1.ConditionTrue
+	if reason == "Silent" {
+		sending = metav1.ConditionFalse
+	}
+	e.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: ready, Reason: reason}, {Type: v1alpha1.ConditionSending, Status: sending}}
+	return e
 }
 
 // well is a fleet of two collectors that get datagrams.
 func well() Facts {
 	f := &v1alpha1.FlowCollector{}
-	f.Generation = 2
+	f.Namespace, f.Name, f.Generation = "flows", "edge", 2
 	for _, kind := range []string{v1alpha1.ConditionServiceReady, v1alpha1.ConditionSourceIPPreserved, v1alpha1.ConditionNothingLost} {
 		f.Status.Conditions = append(f.Status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionTrue, ObservedGeneration: 2, Message: "well"})
 	}
-	return Facts{f, []*status.Document{collector(10), collector(20)}, []*status.Document{collector(15), collector(25)}}
+	return Facts{FlowCollector: f, Before: []*status.Document{collector(10), collector(20)}, Now: []*status.Document{collector(15), collector(25)},
+		Exporters: []v1alpha1.FlowExporter{exporter("core", false, "True", "Ready"), exporter("edge-192.0.2.1", true, "True", "Ready")}}
 }
 
 func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
@@ -92,11 +108,54 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 				f.Now[i].Started, f.Now[i].Listeners[0].Received = noon.Add(time.Hour), 1
 			}
 		}, 3, "Unknown", "nothing arrived just now"},
+		"data waits for its templates, and other data is read": {func(f *Facts) { f.Now[1].Listeners[0].SetsWaiting = 7 }, 3, "True",
+			"7 data sets wait for their templates: SETS LOST and WAITING of kubectl flowfleet exporters"},
+		"all data waits for its templates": {func(f *Facts) {
+			for i := range f.Now {
+				f.Now[i].Listeners[0].SetsWaiting, f.Now[i].Listeners[0].Records = 7, f.Before[i].Listeners[0].Records
+			}
+		}, 3, "Unknown", "14 data sets wait"},
+		"data is given up without its templates": {func(f *Facts) {
+			f.Now[1].Listeners[0].SetsDropped = map[string]uint64{"overflow": 3}
+		}, 3, "False", "3 data sets were given up"},
+		"data was given up before": {func(f *Facts) {
+			for _, d := range append(f.Before, f.Now...) {
+				d.Listeners[0].SetsDropped = map[string]uint64{"overflow": 3}
+			}
+		}, 3, "True", "10 datagrams arrived, 10 of them are flow data, with 100 records that were read"},
+		"exporters lose what they send": {func(f *Facts) {
+			f.Exporters = append(f.Exporters, exporter("edge-192.0.2.2", true, "False", "Lost"), exporter("zurich", false, "False", "Lost"))
+		}, 7, "False", "2 of 4 are not: zurich (Lost), edge-192.0.2.2 (Lost); type: kubectl describe fexp -n flows zurich"},
+		"a declared exporter is silent": {func(f *Facts) { f.Exporters = append(f.Exporters, exporter("zurich", false, "False", "Silent")) },
+			7, "False", "zurich (Silent)"},
+		"one that nobody declared is silent": {func(f *Facts) { f.Exporters = append(f.Exporters, exporter("edge-192.0.2.2", true, "False", "Silent")) },
+			7, "True", "2 of 3 FlowExporters are Ready; 1 that nobody declared are silent"},
+		"many exporters are not well": {func(f *Facts) {
+			for range 8 {
+				f.Exporters = append(f.Exporters, exporter("zurich", false, "False", "Lost"))
+			}
+		}, 7, "False", "and 3 more"},
+		"an exporter is not judged yet": {func(f *Facts) { f.Exporters[1] = exporter("edge-192.0.2.1", true, "Unknown", "Measuring") },
+			7, "True", "1 are not judged yet"},
+		"no exporter is judged yet": {func(f *Facts) {
+			f.Exporters = []v1alpha1.FlowExporter{exporter("a", true, "Unknown", "Measuring"), {}}
+		}, 7, "Unknown", "2 are not judged yet"},
+		"exporters may not be listed": {func(f *Facts) { f.Exporters, f.ExportersError = nil, errors.New("forbidden") }, 7, "Unknown", "forbidden"},
+		"nobody judges exporters":     {func(f *Facts) { f.FlowCollector.Spec.Exporters.Objects = v1alpha1.ObjectsOff }, 7, "Unknown", "Off"},
+		"a reader is behind": {func(f *Facts) {
+			f.FlowCollector.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "database"}}
+			f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionConsumersKeepUp,
+				Status: "False", ObservedGeneration: 2, Message: "consumer database is behind"})
+		}, 8, "False", "consumer database is behind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := well()
 			test.change(&f)
-			for i, step := range Steps(f) {
+			steps := Steps(f)
+			if len(steps) < test.step {
+				t.Fatalf("%d steps", len(steps))
+			}
+			for i, step := range steps {
 				if i+1 != test.step {
 					if test.step == 0 && step.Status != metav1.ConditionTrue {
 						t.Errorf("%s: %s, %s", step.Name, step.Status, step.Says)
