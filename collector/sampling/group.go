@@ -60,7 +60,7 @@ func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 	case own.told == 0, e.speakers[a.port].told, e.store.ownPortOnly && a.heard > a.since, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell:
 		e.tell(subject, a, now, false)
 		e.tellOthers(subject, a, now)
-	case now-own.told > e.store.TTL()/2, now-own.told > retell && e.misses(now):
+	case now-own.told > e.store.TTL()/2, e.newest-own.told > retell, now-own.told > retell && e.misses(now):
 		e.keep(subject, own, now, now)
 		e.tellOthers(subject, a, now)
 	}

@@ -1,16 +1,19 @@
 package sampling
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // choose is what those that count say to a port: its own announcement; where it announces nothing at all, what all say; else the one that began last, where none
 // of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed. What
 // devices that share a port dispute is a known 0: nobody else's rate stands in for it. So is what made room for others: it may be the
 // port's own.
 func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
-	all := e.subjects[subject]
-	var last, own *announcement
-	differ, speaks := false, e.speaks(port, now)
-	for _, a := range all {
+	var own *announcement
+	var groups []saidRate
+	speaks := e.speaks(port, now)
+	for _, a := range e.subjects[subject] {
 		if speaks && a.port != port || !fits(a) || !e.inForce(a, now) {
 			continue
 		}
@@ -20,30 +23,48 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 			}
 			own = a
 		}
-		if last != nil && a.rate != last.rate {
-			differ = true
-		}
-		if last == nil || a.since > last.since {
-			last = a
-		}
+		groups = addRate(groups, a)
 	}
-	if own != nil {
+	switch {
+	case own != nil:
 		return own.rate, true
-	}
-	if e.missing(subject, now) || !speaks && e.parted != 0 && now-e.parted <= silence {
+	case e.missing(subject, now) || !speaks && e.parted != 0 && now-e.parted <= silence:
 		return 0, true
-	}
-	if last == nil || e.store.ownPortOnly {
+	case len(groups) == 0 || e.store.ownPortOnly:
 		return 0, false
 	}
-	if differ {
-		for _, a := range all {
-			if fits(a) && e.inForce(a, now) && a.rate != last.rate && a.heard >= last.since {
-				return 0, a.rival || last.rival
-			}
+	last := slices.MaxFunc(groups, func(a, b saidRate) int { return cmp.Compare(a.since, b.since) })
+	for _, g := range groups {
+		if g.rate != last.rate && g.heard >= last.since {
+			return 0, g.rival || last.rival
 		}
 	}
 	return last.rate, true
+}
+
+// saidRate is a rate that ports say: since when one of them has said it, and when one last did. What a port that changes each time says began with
+// the first of them.
+type saidRate struct {
+	rate         uint64
+	since, heard int64
+	rival        bool
+}
+
+// maxRates bounds the rates of a subject that are told apart; of more, none began last.
+const maxRates = 32
+
+func addRate(groups []saidRate, a *announcement) []saidRate {
+	i := slices.IndexFunc(groups, func(g saidRate) bool { return g.rate == a.rate })
+	switch {
+	case i < 0 && len(groups) >= maxRates:
+		groups[0].heard = never
+		return groups
+	case i < 0:
+		return append(groups, saidRate{a.rate, a.since, a.heard, a.rival})
+	}
+	g := &groups[i]
+	g.since, g.heard, g.rival = min(g.since, a.since), max(g.heard, a.heard), g.rival || a.rival
+	return groups
 }
 
 // inDomain looks in the flow's own domain first; else in all others, whose announcements may come under another domain than the
