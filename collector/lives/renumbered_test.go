@@ -54,7 +54,9 @@ func TestSamplersThatAreNumberedAnewAtABootHaveTheirNewRates(t *testing.T) {
 					f.replace(0)
 				}
 			}
-			want("in the end", 8, 9, 0) // nobody described that one
+			want("in the end", 8, 9, 0)    // nobody described that one
+			want("in the end", 8, 1, 0)    // nor this one any more: another domain's is another one
+			want("in the end", 9, 1, 1000) // which describes none of its own
 		})
 	}
 }
