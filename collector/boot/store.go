@@ -147,8 +147,8 @@ func (s *Store) publish(scope template.Scope, c *clock, now int64) {
 	if keeper != nil {
 		told = keeper.told
 	}
-	contested := slices.ContainsFunc(all.clocks, func(o *clock) bool {
-		return !same(o.initialized, c.initialized) && all.counts(o, now, s.ttl) && (o.since >= told || c.heard > c.since)
+	contested := slices.ContainsFunc(all.groups(now, s.ttl), func(g *group) bool {
+		return !same(g.newest.initialized, c.initialized) && (g.since >= told || c.heard > c.since)
 	})
 	switch {
 	case keeper == nil, s.ownPort && c.heard > c.since, contested, now-c.since >= retell, now-told > s.ttl/2:

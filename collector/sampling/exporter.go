@@ -365,8 +365,8 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		if changed {
 			a.replace(rate, now)
 			a.since, a.stamp, a.first = began(&d), d.Stamp, d.Stamp
-		} else if d.Heard <= a.since {
-			a.since = began(&d)
+		} else if d.Heard <= a.since || d.Heard > a.heard && !d.Witnessed && !e.inForce(a, now) {
+			a.since = began(&d) // or it is back
 		}
 		if changed || a.heard < d.Heard {
 			e.generation.Add(1)

@@ -91,10 +91,31 @@ func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (
 		return e.choose(subject, func(a *announcement) bool { return a.domain == domain }, port, now)
 	}
 	rate, known, own := e.inDomain(subject, domain, port, now)
+	if known && !own && e.numbers(subject, domain, port, now) {
+		return 0, false
+	}
 	if known && rate != 0 && !e.speaks(port, now) && e.apart(subject, rate, now) {
 		return 0, own || !e.saysSystem(domain, now)
 	}
 	return rate, known
+}
+
+// numbers reports whether a domain describes others of a sampler's or selector's kind. Their numbers are its own then (RFC 5477 section 8.2.1): one
+// that it does not describe is not another domain's.
+func (e *Exporter) numbers(subject uint64, domain uint32, port uint16, now int64) bool {
+	kind, _ := Split(subject)
+	if kind != Sampler && kind != Selector {
+		return false
+	}
+	speaks := e.speaks(port, now)
+	for other := range e.samplers {
+		if of, _ := Split(other); of == kind && slices.ContainsFunc(e.subjects[other], func(a *announcement) bool {
+			return a.domain == domain && (a.port == port || !speaks) && e.inForce(a, now)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // saysSystem reports whether somebody announces a rate for all of a domain.

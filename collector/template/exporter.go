@@ -106,19 +106,34 @@ func (e *Exporter) Template(port, id uint16, now int64) (t *Template, until int6
 		return nil, until
 	}
 	l.used = now
-	e.keep(m, l, now)
+	s := l.of(port)
+	if s != nil {
+		s.used = now
+	}
+	e.keep(m, l, s, now)
 	if ttl := e.store.ttl(); ttl != never {
 		until = min(until, now+ttl/4) // to be asked again while it is used, and not to outlive the ttl
 	}
 	return l.template, until
 }
 
-// settle does what time brings about; it returns until when nothing more changes. What was not heard for the ttl is forgotten.
+// settle does what time brings about; it returns until when nothing more changes. What was not heard for the ttl is forgotten: layouts, and
+// ports that said one, but for the last of these.
 func (e *Exporter) settle(m *meanings, now int64) int64 {
 	if ttl := e.store.ttl(); ttl != never {
 		for _, l := range slices.Clone(m.layouts) {
 			if now-l.alive() > ttl {
 				e.remove(m, l)
+				continue
+			}
+			if !slices.ContainsFunc(l.says, func(s *say) bool { return now-s.alive() > ttl }) {
+				continue
+			}
+			newest := l.newest()
+			for _, s := range slices.Clone(l.says) {
+				if s != newest && now-s.alive() > ttl {
+					e.unsay(m, l, s.port)
+				}
 			}
 		}
 	}
@@ -143,20 +158,24 @@ func (e *Exporter) missing(now int64) int64 {
 	return min(e.store.awaited.Load(), now+askAgain)
 }
 
-// keep has the bucket keep a layout that is used, though it was not said for long.
-func (e *Exporter) keep(m *meanings, l *layout, now int64) {
+// keep has the bucket keep a layout that is used, though it was not said for long, and that the port said it which uses it, where that is known
+// there.
+func (e *Exporter) keep(m *meanings, l *layout, s *say, now int64) {
 	ttl := e.store.ttl()
-	if ttl == never || now-l.told() <= ttl/2 || len(l.says) == 0 {
+	if ttl == never || len(l.says) == 0 {
 		return
 	}
-	newest := l.says[0]
-	for _, s := range l.says {
-		if s.heard > newest.heard {
-			newest = s
-		}
+	if s != nil && s.told != 0 && now-s.told > ttl/2 {
+		e.keepSay(m, l, s, now)
 	}
-	if plain, s := m.plain(newest.port); plain == nil || s == newest || newest.twin {
-		e.tell(l, newest, now, true)
+	if now-l.told() > ttl/2 {
+		e.keepSay(m, l, l.newest(), now)
+	}
+}
+
+func (e *Exporter) keepSay(m *meanings, l *layout, s *say, now int64) {
+	if plain, known := m.plain(s.port); plain == nil || known == s || s.twin {
+		e.tell(l, s, now, true)
 	}
 }
 
@@ -265,8 +284,12 @@ func (e *Exporter) describe(l *layout, s *say) Definition {
 		k.Layout = l.template.Fingerprint()
 	}
 	heard := s.heard
-	if ttl := e.store.ttl(); ttl != never && l.used-heard > ttl/2 {
-		heard = l.used // it is to be kept; else that data is read with it is no argument against what was said since
+	used := s.used
+	if s == l.newest() {
+		used = l.used
+	}
+	if ttl := e.store.ttl(); ttl != never && used-heard > ttl/2 {
+		heard = used // it is to be kept; else that data is read with it is no argument against what was said since
 	}
 	return Definition{Key: k, Kind: l.template.Kind, Stamp: s.stamp, Record: l.template.Record, Heard: heard, Told: s.told,
 		Witnessed: s.witnessed, Silent: l.silent}

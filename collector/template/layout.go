@@ -44,6 +44,8 @@ type say struct {
 	// heard is when it was last said, own when this collector heard it itself (0: never), pause the longest between two of
 	// these, by the exporter's clock or this one's.
 	heard, own, pause int64
+	// used is when data of the port was last read with it.
+	used int64
 	// arrived is when another collector's word for it replaced what this one had heard; from trust on it counts.
 	arrived, trust int64
 	// first is the stamp it began with, stamp that of the newest message that had it.
@@ -91,6 +93,20 @@ func (l *layout) of(port uint16) *say {
 		return l.says[at]
 	}
 	return nil
+}
+
+// alive is when there was last a sign of s.
+func (s *say) alive() int64 { return max(s.heard, s.used) }
+
+// newest is what was said last.
+func (l *layout) newest() *say {
+	newest := l.says[0]
+	for _, s := range l.says {
+		if s.heard > newest.heard {
+			newest = s
+		}
+	}
+	return newest
 }
 
 func (l *layout) heard() (at int64) {
