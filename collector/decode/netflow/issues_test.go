@@ -114,8 +114,6 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.SrcNet == 64 }},
 		{"akvorado #1097, nfdump #454", "an AS that is nobody's (RFC 7300) is told as it was exported", false, []uint16{16, 4, 17, 4}, u32(math.MaxUint32, 0),
 			func(r *flow.Record) bool { return r.SrcAS == math.MaxUint32 && r.DstAS == 0 }},
-		{"RFC 8200 section 3", "the first word of a header in place of its flow label", false, []uint16{31, 4}, u32(0x6b812345),
-			func(r *flow.Record) bool { return r.IPv6FlowLabel == 0x12345 }},
 		{"ntop/ntopng #4084", "a VLAN", true, []uint16{58, 2}, u16(95), func(r *flow.Record) bool { return r.SrcVLAN == 95 && r.VLANID == 95 }},
 		{"logstash-codec-netflow #153, goflow2 #95", "a label has 20 of 24 bits", true, []uint16{70, 3}, []byte{0x03, 0xe8, 0x11},
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},

@@ -319,7 +319,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opNextHopAS:
 			r.NextHopAS = uint32(number(v))
 		case opFlowLabel:
-			r.IPv6FlowLabel = uint32(number(v)) & 0xfffff // some exporters copy the header's whole first word
+			r.IPv6FlowLabel = uint32(number(v))
 		case opICMPTypeCode:
 			if n := uint32(number(v)); n != 0 {
 				r.ICMPType, r.ICMPCode = n>>8&0xff, n&0xff
