@@ -262,6 +262,7 @@ const (
 	elementStartUptime      = 22
 	elementPackets          = 2
 	elementDirection        = 61
+	elementInterfaceName    = 82
 	elementInitiatorOctets  = 231
 	elementResponderOctets  = 232
 	elementInitiatorPackets = 298
