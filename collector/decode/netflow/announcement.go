@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 
@@ -33,6 +34,10 @@ type announcement struct {
 
 // scope notes a scope field. What is more particular counts before what is less so.
 func (a *announcement) scope(version template.Version, id uint16, v []byte) {
+	if id == elementInterfaceName {
+		a.about(announced.LineCard, cardOf(v))
+		return
+	}
 	if len(v) > 8 {
 		return
 	}
@@ -68,6 +73,13 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 	case 144:
 		a.about(announced.Process, 0)
 	}
+}
+
+// cardOf stands for an interface that a rate is of, where only its name is said. Flows have its number, and nothing says which that is:
+// as with line cards, a rate counts where all agree. It has a bit that no number of a card has.
+func cardOf(name []byte) uint64 {
+	const bits, named = 1<<56 - 1, 1 << 55
+	return uint64(newFNV().add(bytes.TrimRight(name, "\x00")...))&bits | named
 }
 
 // isInterface reports elements that are the index of an interface.

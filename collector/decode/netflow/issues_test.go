@@ -114,8 +114,6 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.SrcNet == 64 }},
 		{"akvorado #1097, nfdump #454", "an AS that is nobody's (RFC 7300) is told as it was exported", false, []uint16{16, 4, 17, 4}, u32(math.MaxUint32, 0),
 			func(r *flow.Record) bool { return r.SrcAS == math.MaxUint32 && r.DstAS == 0 }},
-		{"RFC 8200 section 3", "the first word of a header in place of its flow label", false, []uint16{31, 4}, u32(0x6b812345),
-			func(r *flow.Record) bool { return r.IPv6FlowLabel == 0x12345 }},
 		{"ntop/ntopng #4084", "a VLAN", true, []uint16{58, 2}, u16(95), func(r *flow.Record) bool { return r.SrcVLAN == 95 && r.VLANID == 95 }},
 		{"logstash-codec-netflow #153, goflow2 #95", "a label has 20 of 24 bits", true, []uint16{70, 3}, []byte{0x03, 0xe8, 0x11},
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
@@ -239,6 +237,14 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 				set(400, u32(7, 1, 1, 2)), set(401, u32(1, 1, 9, 2, 1, 4)), set(402, u32(8, 1, 2)), set(2, u16(300, 2, 1, 4, 301, 8)),
 				set(300, u32(9), u64(7), u32(8), u64(8), u32(7), u64(9)))
 		}, []uint64{9, 8, 7}, []uint64{50, 5, 0}},
+		{"pmacct #764", "rates of interfaces that only have names, which differ: nothing says whose a flow's is", func(s *station) {
+			s.ipfix(set(3, u16(400, 2, 1, 82, 65535, 34, 4)), set(400, []byte{4, 'e', 't', 'h', '0'}, u32(100), []byte{9}, []byte("Ethernet1"), u32(200)),
+				set(2, u16(300, 2, 1, 4, 10, 4)), set(300, u32(9, 1)))
+		}, []uint64{9}, []uint64{0}},
+		{"pmacct #764", "the same that agree", func(s *station) {
+			s.ipfix(set(3, u16(400, 2, 1, 82, 65535, 34, 4)), set(400, []byte{4, 'e', 't', 'h', '0'}, u32(100), []byte{9}, []byte("Ethernet1"), u32(100)),
+				set(2, u16(300, 2, 1, 4, 10, 4)), set(300, u32(9, 1)))
+		}, []uint64{9}, []uint64{100}},
 		{"RFC 5476 section 6.5", "the sequence of selectors says its rate itself", func(s *station) {
 			s.ipfix(set(3, u16(400, 3, 1, 301, 4, 305, 4, 306, 4)), set(400, u32(7, 1, 9, 8, 1, 4)), set(2, u16(300, 2, 1, 4, 301, 8)),
 				set(300, u32(9), u64(7), u32(8), u64(8)))

@@ -114,7 +114,7 @@ var places = []place{
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
-	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits (RFC 8200 section 3)"},
+	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, ""},
 	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
@@ -262,6 +262,7 @@ const (
 	elementStartUptime      = 22
 	elementPackets          = 2
 	elementDirection        = 61
+	elementInterfaceName    = 82
 	elementInitiatorOctets  = 231
 	elementResponderOctets  = 232
 	elementInitiatorPackets = 298

@@ -3,6 +3,7 @@ package netflow
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -319,7 +320,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opNextHopAS:
 			r.NextHopAS = uint32(number(v))
 		case opFlowLabel:
-			r.IPv6FlowLabel = uint32(number(v)) & 0xfffff // some exporters copy the header's whole first word
+			r.IPv6FlowLabel = uint32(number(v))
 		case opICMPTypeCode:
 			if n := uint32(number(v)); n != 0 {
 				r.ICMPType, r.ICMPCode = n>>8&0xff, n&0xff
@@ -388,9 +389,13 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSegmentsLeft:
 			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			t.takeStartUptime(&h.clock, number(v))
+			if n := number(v); n <= math.MaxUint32 || !t.takeStart(&h.clock, n) {
+				t.startUptime, t.hasStartUptime = uint32(n), true
+			}
 		case opEndUptime:
-			t.takeEndUptime(&h.clock, number(v))
+			if n := number(v); n <= math.MaxUint32 || !t.takeLast(&h.clock, n) {
+				t.endUptime, t.hasEndUptime = uint32(n), true
+			}
 		case opStartMilliseconds:
 			n := number(v)
 			if t.start, _ = h.instant(scaled(n, nanosPerMilli)); t.start == 0 {

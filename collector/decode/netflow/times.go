@@ -290,23 +290,21 @@ func (t *recordTimes) takeEnd(c *clock, n, unit uint64) {
 	t.endsInFuture = t.endsInFuture || future
 }
 
-// takeStartUptime and takeEndUptime note an uptime. What has more than 32 bits and is a time since 1970 is that.
-func (t *recordTimes) takeStartUptime(c *clock, n uint64) {
-	if n > math.MaxUint32 && t.start == 0 {
-		if t.start = c.inAnyUnit(n); t.start != 0 {
-			return
-		}
+// takeStart and takeLast note what an uptime of more than 32 bits says where that is a time since 1970, and report whether it is.
+func (t *recordTimes) takeStart(c *clock, n uint64) bool {
+	at := c.inAnyUnit(n)
+	if t.start == 0 {
+		t.start = at
 	}
-	t.startUptime, t.hasStartUptime = uint32(n), true
+	return at != 0
 }
 
-func (t *recordTimes) takeEndUptime(c *clock, n uint64) {
-	if n > math.MaxUint32 && t.end == 0 {
-		if t.end = c.inAnyUnit(n); t.end != 0 {
-			return
-		}
+func (t *recordTimes) takeLast(c *clock, n uint64) bool {
+	at := c.inAnyUnit(n)
+	if t.end == 0 {
+		t.end = at
 	}
-	t.endUptime, t.hasEndUptime = uint32(n), true
+	return at != 0
 }
 
 // finishTimes works out start and end of the flow: absolute times before those that hang on others. There is always a start and an
