@@ -130,7 +130,7 @@ func (r *Reconciler) setup(manager ctrl.Manager, options controller.Options) err
 	if r.Identity == "" {
 		r.Identity = r.Namespace
 	}
-	r.memories = newMemories()
+	r.memories, r.shares.free = newMemories(), spentFree
 	r.rivals = &rivals{reader: r.Reader, clock: r.Clock}
 	// What was found outside of Kubernetes is a reason to look at the object.
 	found := make(chan event.GenericEvent, 1024)

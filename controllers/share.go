@@ -12,12 +12,15 @@ const (
 	spentShare  = 0.25
 	spentAtOnce = 3 * time.Second
 	mostSpent   = 2 * spentAtOnce
+	// spentFree is what costs nothing: most fleets take less, also where others have the processor meanwhile.
+	spentFree = 20 * time.Millisecond
 )
 
 // shares tell for each namespace what was spent on it. They are safe for concurrent use.
 type shares struct {
-	mu sync.Mutex
-	of map[string]*spent
+	mu   sync.Mutex
+	free time.Duration // of each time
+	of   map[string]*spent
 }
 
 // spent is what was spent at a time, and not made up for yet.
@@ -42,7 +45,7 @@ func (s *shares) spend(namespace string, d time.Duration, now time.Time) {
 	if before == nil {
 		before = &spent{}
 	}
-	s.of[namespace] = &spent{time: min(before.left(now)+d, mostSpent), at: now}
+	s.of[namespace] = &spent{time: min(before.left(now)+max(d-s.free, 0), mostSpent), at: now}
 }
 
 // wait is for how long a namespace has had its share, 0 for not at all.

@@ -12,7 +12,11 @@ import (
 )
 
 func TestANamespaceWaitsOnceItHasHadItsShare(t *testing.T) {
-	var s shares
+	s := shares{free: time.Minute}
+	if s.spend("often", time.Minute, time.Unix(1e9, 0)); s.wait("often", time.Unix(1e9, 0)) != 0 || len(s.of) != 0 {
+		t.Error("what is free is counted")
+	}
+	s.free = 0
 	begin := time.Unix(1e9, 0)
 	for _, step := range []struct {
 		at    time.Duration // since the beginning
@@ -67,10 +71,16 @@ func TestANamespaceThatHasHadItsShareKeepsNoOtherWaiting(t *testing.T) {
 		t.Error("it does not wait")
 	}
 	o.shares.spend(hostile, 0, time.Now().Add(2*time.Hour)) // when it has been made up for
+	o.shares.mu.Lock()
+	if o.shares.free <= 0 {
+		t.Error("fleets that take little take of the share, too")
+	}
+	o.shares.free = 0
+	o.shares.mu.Unlock()
 	o.reconcile(much)
 	w.daemonSet(much)
 	o.shares.mu.Lock()
-	if o.shares.of[hostile].time == 0 {
+	if of := o.shares.of[hostile]; of == nil || of.time == 0 {
 		t.Error("what was spent on it is not noted")
 	}
 	o.shares.mu.Unlock()
