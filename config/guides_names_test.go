@@ -196,7 +196,7 @@ func ofType(fields map[string]bool, prefix string, t reflect.Type) {
 var othersFlags = strings.Fields(`--all --as --cascade --context --dry-run --entrypoint --env --flag --for --force --force-conflicts --from-file --from-literal
 	--grace-period --group --kubeconfig --multiquery --name --namespace --create-namespace --raw --server-side --set --set-json --tag --timeout --values --version
 	--clusterrole --wait --watch --build-arg --push --system --type --patch --field-manager --subresource --ignore-not-found --reuse-values --reset-then-reuse-values
-	--replicas --overwrite --current --field-selector --file`)
+	--replicas --overwrite --current --field-selector --file --load`)
 
 // Flags stand in the references, which are generated from the commands, or belong to the operator or to somebody else's program.
 func TestFlagsThatTheGuidesNameExist(t *testing.T) {
