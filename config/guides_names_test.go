@@ -74,12 +74,12 @@ func sources(t *testing.T, patterns ...string) string {
 	return all.String()
 }
 
-// Metrics are named in full, so that they can be looked for as they stand. (Tests beside the code compare metrics.md and clickhouse.md with
+// Metrics are named in full, so that they can be looked for as they stand. (Tests beside the code compare metrics.md and clickhouse-metrics.md with
 // what programs expose.)
 func TestMetricsAndAlertsThatTheGuidesNameExist(t *testing.T) {
 	code := sources(t, "../controllers/*.go", "../controllers/*/*.go", "../charts/flowfleet/files/alerts/*.yaml")
 	metrics := metric.FindAllString(code, -1)
-	for _, reference := range []string{"../docs/metrics.md", "../docs/clickhouse.md"} {
+	for _, reference := range []string{"../docs/metrics.md", "../docs/clickhouse-metrics.md"} {
 		for _, row := range metricRow.FindAllStringSubmatch(content(t, reference), -1) {
 			metrics = append(metrics, row[1])
 		}
