@@ -74,12 +74,12 @@ func sources(t *testing.T, patterns ...string) string {
 	return all.String()
 }
 
-// Metrics are named in full, so that they can be looked for as they stand. (Tests beside the code compare metrics.md and clickhouse.md with
+// Metrics are named in full, so that they can be looked for as they stand. (Tests beside the code compare metrics.md and clickhouse-metrics.md with
 // what programs expose.)
 func TestMetricsAndAlertsThatTheGuidesNameExist(t *testing.T) {
 	code := sources(t, "../controllers/*.go", "../controllers/*/*.go", "../charts/flowfleet/files/alerts/*.yaml")
 	metrics := metric.FindAllString(code, -1)
-	for _, reference := range []string{"../docs/metrics.md", "../docs/clickhouse.md"} {
+	for _, reference := range []string{"../docs/metrics.md", "../docs/clickhouse-metrics.md"} {
 		for _, row := range metricRow.FindAllStringSubmatch(content(t, reference), -1) {
 			metrics = append(metrics, row[1])
 		}
@@ -196,7 +196,7 @@ func ofType(fields map[string]bool, prefix string, t reflect.Type) {
 var othersFlags = strings.Fields(`--all --as --cascade --context --dry-run --entrypoint --env --flag --for --force --force-conflicts --from-file --from-literal
 	--grace-period --group --kubeconfig --multiquery --name --namespace --create-namespace --raw --server-side --set --set-json --tag --timeout --values --version
 	--clusterrole --wait --watch --build-arg --push --system --type --patch --field-manager --subresource --ignore-not-found --reuse-values --reset-then-reuse-values
-	--replicas --overwrite --current --field-selector --file`)
+	--replicas --overwrite --current --field-selector --file --load`)
 
 // Flags stand in the references, which are generated from the commands, or belong to the operator or to somebody else's program.
 func TestFlagsThatTheGuidesNameExist(t *testing.T) {

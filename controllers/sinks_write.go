@@ -53,7 +53,7 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.D
 	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
 		if lacksRight(err) { // an event is then all that whoever describes the object sees of it
 			r.Events.Eventf(before, nil, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "WriteStatus", "%s", judge.Cut(judge.Plain(
-				"the status is of the past: "+judge.LacksRights+err.Error()), 1024))
+				"the status is out of date: "+judge.LacksRights+err.Error()), 1024))
 		}
 		return 0, fmt.Errorf("writing the status of FlowSink %s: %w", name, err)
 	}

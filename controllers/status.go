@@ -63,7 +63,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 // all that whoever describes the object sees of it.
 func (r *Reconciler) tellUnwritten(fc *v1alpha1.FlowCollector, err error) {
 	if lacksRight(err) {
-		r.event(fc, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "WriteStatus", "the status is of the past: "+judge.LacksRights+err.Error())
+		r.event(fc, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "WriteStatus", "the status is out of date: "+judge.LacksRights+err.Error())
 	}
 }
 

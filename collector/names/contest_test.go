@@ -7,7 +7,7 @@ import (
 )
 
 // Two collectors hear one device each, and their clocks are apart. The number stays contested for as long as both devices name it, and no longer than
-// docs/names.md says.
+// docs/names-details.md says.
 func TestANumberStaysContestedThoughClocksOfCollectorsAreApart(t *testing.T) {
 	const minute = int64(time.Minute)
 	for _, apart := range []int64{-60 * minute, -5 * minute, 0, 45 * minute, 60 * minute} {

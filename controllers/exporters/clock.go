@@ -19,13 +19,13 @@ func clockRight(f *Facts, sending condition) condition {
 	case sending.silent():
 		return nothingHeard
 	case s.Clocks > 0 && s.Skew.Abs() > maxSkew:
-		return condition{metav1.ConditionFalse, ReasonClockWrong, fmt.Sprintf("the device says a time of export that is %s %s the clock of node %s: "+
+		return condition{metav1.ConditionFalse, ReasonClockWrong, fmt.Sprintf("the device sends a time of export that is %s %s the clock of node %s: "+
 			"set up NTP on the device (\"ntp server ADDRESS\" on most), and see that the node's own clock is right (chronyc tracking)", skewText(s.Skew),
 			map[bool]string{true: "ahead of", false: "behind"}[s.Skew > 0], s.SkewNode)}
 	case s.ClocksUntold:
-		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device tell of its clock: they are of a former version"}
+		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device report its clock: they have an earlier version"}
 	case s.Clocks == 0 && withoutClock(f.figures().Protocols):
-		return condition{metav1.ConditionUnknown, ReasonNoClock, "the protocol says no time of export"}
+		return condition{metav1.ConditionUnknown, ReasonNoClock, "the protocol has no time of export"}
 	case s.Clocks == 0:
 		return f.keep(v1alpha1.ConditionClockRight)
 	}

@@ -26,9 +26,9 @@ func complete(f *Facts, sending condition) (c condition, known bool) {
 		return condition{}, false
 	case figures.LeftOut, figures.Sequences == 0 && f.Look.Unfollowed:
 		return condition{metav1.ConditionUnknown, ReasonTooManySequences, "the device has more sequences than are followed (64 a collector, and no more than " +
-			"exporters.limits.exporterMetrics of all): what is missing cannot be told"}, true
+			"exporters.limits.exporterMetrics of all): loss cannot be measured"}, true
 	case f.noFlows():
-		return withoutFlows(w, "what is missing of what it numbers cannot be told (IPFIX numbers flows only)"), true
+		return withoutFlows(w, "loss cannot be measured (IPFIX numbers flows only)"), true
 	case w == nil || w.Sent == 0:
 		return f.keep(v1alpha1.ConditionComplete), true
 	}

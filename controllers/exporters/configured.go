@@ -26,13 +26,13 @@ func configured(f *Facts) (c condition, ok bool) {
 	case !configures(f.Exporter):
 		return c, false
 	case a.wrong != "":
-		return condition{metav1.ConditionFalse, ReasonSettingsWrong, "samplingRate and interfaces do not hold: " + a.wrong}, true
+		return condition{metav1.ConditionFalse, ReasonSettingsWrong, "samplingRate and interfaces are not used: " + a.wrong}, true
 	case a.noRoom:
-		return condition{metav1.ConditionFalse, ReasonNoRoomForSettings, fmt.Sprintf("samplingRate and interfaces do not hold: collectors have room for those of "+
-			"%d devices and %d KiB, and older FlowExporters have taken it. Say rates for networks, in exporters.sampling.overrides of the FlowCollector %s, and "+
+		return condition{metav1.ConditionFalse, ReasonNoRoomForSettings, fmt.Sprintf("samplingRate and interfaces are not used: collectors have room for those of "+
+			"%d devices and %d KiB, and older FlowExporters have taken it. Set rates for networks in exporters.sampling.overrides of the FlowCollector %s, and "+
 			"names of interfaces in exporters.namesFrom", config.MaxDevices, maxSettings>>10, fleet)}, true
 	case a.fault != "":
-		return condition{metav1.ConditionFalse, ReasonInterfacesFrom, "names of spec.interfacesFrom do not all hold: " + a.fault}, true
+		return condition{metav1.ConditionFalse, ReasonInterfacesFrom, "not all names of spec.interfacesFrom are used: " + a.fault}, true
 	case a.nothing:
 		return condition{metav1.ConditionFalse, ReasonInterfacesFrom, fmt.Sprintf("%s of the ConfigMap %s names no interface of the addresses in "+
 			"spec.addresses: add lines such as %s,interfaces,3,xe-0/0/3", f.Exporter.Spec.InterfacesFrom.Key, f.Exporter.Spec.InterfacesFrom.Name,
@@ -124,7 +124,7 @@ func (f *Facts) inUse() (c condition, ok bool) {
 			" -l app.kubernetes.io/component=collector,app.kubernetes.io/instance=" + f.Exporter.Spec.Collector}, false
 	}
 	return condition{metav1.ConditionUnknown, ReasonUntold, "samplingRate and interfaces are in the collectors' configuration, and not all collectors say " +
-		"whether they have read it: they are of a former version"}, false
+		"whether they have read it: they have an earlier version"}, false
 }
 
 // inForce finds devices of a configuration by their first address.

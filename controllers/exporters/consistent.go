@@ -29,12 +29,12 @@ func consistent(f *Facts, sending condition) condition {
 			". Give each an address (\"source\" of the exporter on Cisco IOS) or an observation domain of its own, and look for NAT on the way: " +
 			"one translated address for several devices looks the same"}
 	case s.TaughtUntold:
-		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device tell of contradictions: they are of a former version"}
+		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device report contradictions: they have an earlier version"}
 	case !s.TaughtTold:
 		return f.keep(v1alpha1.ConditionConsistent)
 	}
 	if before := f.keep(v1alpha1.ConditionConsistent); before.status == metav1.ConditionFalse && s.Listening < windowTime {
 		return before // contradictions take turns: a collector that has just begun has not heard them yet
 	}
-	return condition{metav1.ConditionTrue, ReasonConsistent, "nothing that the device says contradicts itself"}
+	return condition{metav1.ConditionTrue, ReasonConsistent, "the device does not contradict itself"}
 }

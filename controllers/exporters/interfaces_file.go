@@ -52,7 +52,7 @@ func readInterfaces(from *v1alpha1.ConfigMapKey, text string) *interfaceFile {
 		for _, found := range lineNumber.FindAllStringSubmatch(err.Error(), wrongLines) {
 			at = append(at, found[1])
 		}
-		out.fault = fmt.Sprintf("%s of the ConfigMap %s has lines that are not exporter,table,key,name,description (%s): put them right; the others hold",
+		out.fault = fmt.Sprintf("%s of the ConfigMap %s has lines that are not exporter,table,key,name,description (%s): correct them; the others are used",
 			from.Key, from.Name, cmp.Or(strings.Join(at, ", "), "too many"))
 	}
 	return out

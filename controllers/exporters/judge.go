@@ -162,7 +162,7 @@ func (f *Facts) keep(kind string) condition {
 		c.Status != metav1.ConditionUnknown {
 		return condition{c.Status, c.Reason, c.Message}
 	}
-	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("it is measured for %s before anything is said of it: wait", span(windowLeast))}
+	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("wait: the operator measures it for %s before it judges it", span(windowLeast))}
 }
 
 // known is c where the collectors that answer can say so: where one does not, it may have other things to tell of the device. No more than is

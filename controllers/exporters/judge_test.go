@@ -141,7 +141,7 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 		"rates are disputed":                       {func(f *Facts) { f.Figures.Said.DisputedRates = true }, "SamplingKnown", no, ReasonRatesDisputed, "spec.samplingRate of this FlowExporter"},
 		"nobody says a rate":                       {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "SamplingKnown", unknown, ReasonRateNotSaid, "1 for all packets"},
 		"that is ready":                            {func(f *Facts) { f.Figures.Said.Rated, f.Figures.Said.Unrated = false, true }, "Ready", yes, ReasonReady, ""},
-		"a collector tells no rates":               {func(f *Facts) { f.Figures.Said.RatesUntold = true }, "SamplingKnown", unknown, ReasonUntold, "former version"},
+		"a collector tells no rates":               {func(f *Facts) { f.Figures.Said.RatesUntold = true }, "SamplingKnown", unknown, ReasonUntold, "an earlier version"},
 		"no flow yet":                              {func(f *Facts) { f.Figures.Said = Said{} }, "SamplingKnown", unknown, ReasonMeasuring, ""},
 		"of a silent one nothing is said of rates": {func(f *Facts) { f.LastHeard = noon.Add(-6 * time.Minute) }, "SamplingKnown", unknown, ReasonNothingHeard, ""},
 		"the clock agrees":                         {func(*Facts) {}, "ClockRight", yes, ReasonClockRight, "1m"},

@@ -26,9 +26,9 @@ func samplingKnown(f *Facts, sending condition) condition {
 		return condition{metav1.ConditionFalse, ReasonRatesMissing, fmt.Sprintf("some flows have a sampling rate (%s), others of the last minutes have none: "+
 			"let the device announce all its samplers (\"option sampler-table\" of the exporter on Cisco IOS), %s", s.rateText(), configure)}
 	case s.RatesUntold:
-		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device tell sampling rates: they are of a former version"}
+		return condition{metav1.ConditionUnknown, ReasonUntold, "not all collectors that hear the device report sampling rates: they have an earlier version"}
 	case s.Unrated:
-		return condition{metav1.ConditionUnknown, ReasonRateNotSaid, "the device says no sampling rate, and its flows have none: where it samples, let it announce the " +
+		return condition{metav1.ConditionUnknown, ReasonRateNotSaid, "the device announces no sampling rate, and its flows have none: if it samples, let it announce the " +
 			"rate (\"option sampler-table\" of the exporter on Cisco IOS), " + configure}
 	case !s.Rated && f.noFlows():
 		return withoutFlows(f.Window, "which sampling rate they would have is not known")

@@ -64,7 +64,7 @@ func (f *Facts) unreachable() *said {
 				last = "last did at " + r.Answered.UTC().Format(time.RFC3339)
 			}
 			out = isUnknown(ReasonCollectorsUnreachable, "%d of %d collectors have answered the operator in the last %s; pod %s on node %s %s: "+
-				"the operator does not get round to them, see its log and its CPU", answered, asked, answerLasts, r.Pod.Name, r.Pod.Node, last)
+				"the operator has not checked them in time, see its log and its CPU", answered, asked, answerLasts, r.Pod.Name, r.Pod.Node, last)
 			return &out
 		default:
 			out = isUnknown(ReasonPending, "%d of %d collectors were asked so far", answered, asked)

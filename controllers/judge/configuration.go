@@ -16,7 +16,7 @@ func (j *judgement) configurationValid() said {
 		}
 		return isUnknown(ReasonPending, "the spec was not looked at yet").yet()
 	case len(j.NotAllowed) > 0:
-		return isFalse(ReasonNotAllowed, "%s: ask whoever administers Flowfleet in this cluster; what runs is left alone, and what is in NATS "+
+		return isFalse(ReasonNotAllowed, "%s: ask the administrator of Flowfleet in this cluster; what runs is left alone, and what is in NATS "+
 			"not looked at", strings.Join(j.NotAllowed, "; "))
 	case len(j.Invalid) > 0:
 		return isFalse(ReasonInvalidConfiguration, "the collectors would refuse their configuration, what runs is left alone: %s",
@@ -24,11 +24,11 @@ func (j *judgement) configurationValid() said {
 	case len(a.Taken) > 0:
 		return isFalse(ReasonNameTaken, "%s", strings.Join(a.Taken, "; "))
 	case len(a.Refused)+len(a.Denied) > 0:
-		return isFalse(ReasonRefused, "Kubernetes refuses what comes of the spec: %s", strings.Join(append(a.Refused[:len(a.Refused):len(a.Refused)], a.Denied...), "; "))
+		return isFalse(ReasonRefused, "Kubernetes refuses an object that the operator makes from the spec: %s", strings.Join(append(a.Refused[:len(a.Refused):len(a.Refused)], a.Denied...), "; "))
 	case j.Held != "":
 		return isFalse(ReasonRolloutHeld, "the collectors go on with the connection to NATS that they have until the operator can use the new one: %s", j.Held)
 	case len(s.Missing) > 0:
-		return isFalse(ReasonSecretMissing, "%s: create it, the collectors take it up by themselves", strings.Join(s.Missing, "; "))
+		return isFalse(ReasonSecretMissing, "%s: create it, and the collectors load it by themselves", strings.Join(s.Missing, "; "))
 	case len(s.Problems) > 0:
 		return isFalse(ReasonSecretInvalid, "%s", strings.Join(s.Problems, "; "))
 	case s.Forbidden:

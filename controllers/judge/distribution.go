@@ -28,5 +28,5 @@ func (j *judgement) loadDistributed() said {
 	case before != nil && (before.Reason == ReasonDistributed || before.Reason == ReasonSingleCollector) && j.rollout.desired > 1:
 		return say(before.Status, before.Reason, "%s", before.Message) // nothing has come since that says otherwise
 	}
-	return isUnknown(ReasonTooLittleTraffic, "too little arrives to tell how it is spread over the collectors")
+	return isUnknown(ReasonTooLittleTraffic, "too little traffic arrives to judge how it is distributed over the collectors")
 }

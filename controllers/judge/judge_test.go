@@ -126,10 +126,10 @@ func TestNoConditionLies(t *testing.T) {
 			}
 		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonCollectorsUnreachable, "0 of 3"},
 			{v1alpha1.ConditionLoadDistributed, "Unknown", ReasonCollectorsUnreachable, "0 of 3"}, {sources, "Unknown", ReasonCollectorsUnreachable, ""},
-			{ready, "True", ReasonReady, ""}, {degraded, "Unknown", ReasonCollectorsUnreachable, "not all is known: NothingLost: 0 of 3"}}},
+			{ready, "True", ReasonReady, ""}, {degraded, "Unknown", ReasonCollectorsUnreachable, "not everything could be checked: NothingLost: 0 of 3"}}},
 		"nobody has looked at bucket and stream": {func(f *Facts) { f.NATS, f.Collectors = jetstream.Finding{}, observation.Finding{} },
 			kstatus.InProgressStatus, 2, []want{{store, "Unknown", ReasonPending, ""}, {ready, "Unknown", ReasonPending, ""},
-				{degraded, "Unknown", ReasonPending, "nothing is known to be wrong, but not all is known: TemplateStoreReady: the bucket"}}},
+				{degraded, "Unknown", ReasonPending, "no problem is known, but not everything could be checked: TemplateStoreReady: the bucket"}}},
 		"no collector runs, and the rest is well": {func(f *Facts) { f.Collectors = observation.Finding{} },
 			kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonNoCollectors, ""}, {degraded, "False", ReasonAsWanted, ""}}},
 		"a collector on a node that is lost cannot be asked": {func(f *Facts) {
@@ -142,13 +142,13 @@ func TestNoConditionLies(t *testing.T) {
 			}
 			f.Collector.Status.Conditions = []metav1.Condition{{Type: lost, Status: "Unknown", Reason: ReasonNoCollectors, Message: "none runs",
 				ObservedGeneration: f.Collector.Generation}}
-		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "two looks"}}},
+		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "ask the collectors twice"}}},
 		"two of three were not asked yet": {func(f *Facts) {
 			for i := range f.Collectors.Reports[1:] {
 				f.Collectors.Reports[1+i].Now = nil
 			}
 		}, kstatus.CurrentStatus, 2, []want{{lost, "Unknown", ReasonPending, "1 of 3 collectors were asked so far"},
-			{degraded, "Unknown", ReasonPending, "not all is known"}}},
+			{degraded, "Unknown", ReasonPending, "not everything could be checked"}}},
 		"two of three were not asked yet, and nothing was wrong": {func(f *Facts) {
 			for i := range f.Collectors.Reports[1:] {
 				f.Collectors.Reports[1+i].Now = nil

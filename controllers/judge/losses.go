@@ -89,7 +89,7 @@ func (j *judgement) nothingLost() said {
 		return *s
 	}
 	if compared == 0 {
-		return isUnknown(ReasonPending, "it takes two looks at the collectors to tell")
+		return isUnknown(ReasonPending, "the operator must ask the collectors twice to judge this: wait")
 	}
 	return isTrue(ReasonNothingLost, "since the look before the last, none of the %d collectors that were compared has lost anything that reached it", compared)
 }

@@ -54,7 +54,7 @@ func (j *judgement) overdue(l *jetstream.Look) string {
 // templateStoreReady says whether the collectors share what exporters teach.
 func (j *judgement) templateStoreReady() said {
 	if j.Collector.Spec.TemplateStore.Disabled {
-		return isTrue(ReasonDisabled, "templateStore.disabled is set: each collector knows only what it was sent itself")
+		return isTrue(ReasonDisabled, "templateStore.disabled is set: each collector knows only the templates that it received itself")
 	}
 	n := inNATS{kind: v1alpha1.ConditionTemplateStoreReady, what: "bucket " + fleet.BucketName(j.Collector), conflict: ReasonBucketConflict, foreign: ReasonBucketForeign,
 		failed: ReasonBucketFailed, without: "go on from memory", missing: j.Secrets.NoTemplates, cannot: (*collector).cannotShare, uses: (*collector).shares}

@@ -34,7 +34,7 @@ func (j *judgement) progressing() said {
 	case len(a.Forbidden) > 0:
 		return isTrue(ReasonOperatorForbidden, "%s%s", LacksRights, strings.Join(a.Forbidden, "; "))
 	case len(j.Unseen) > 0:
-		return isTrue(j.Unseen.Reason(), "the operator %s, so that what it says may be of the past: %s", j.Unseen.Cannot("watch what it looks after"), j.Unseen)
+		return isTrue(j.Unseen.Reason(), "the operator %s, so its status may be out of date: %s", j.Unseen.Cannot("watch what it looks after"), j.Unseen)
 	case len(a.Taken) > 0:
 		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
 	case len(a.Refused)+len(a.Denied) > 0:
@@ -48,7 +48,7 @@ func (j *judgement) progressing() said {
 	case a.Failed && !r.ran:
 		return isTrue(ReasonRolling, "the spec is being applied").yet()
 	case r.stuck:
-		return isFalse(ReasonProgressDeadlineExceeded, "for %s nothing has got on (collector.progressDeadline): %s", j.Deadline(), r.text)
+		return isFalse(ReasonProgressDeadlineExceeded, "for %s nothing has progressed (collector.progressDeadline): %s", j.Deadline(), r.text)
 	case j.Waits != "":
 		// True, so that kstatus says InProgress: who waits for an upgrade is not to be told Current of a version that does not run.
 		return isTrue(ReasonRolloutWaiting, "a change that comes from the operator itself waits for its turn, and the fleet goes on as it is: %s", j.Waits)

@@ -89,8 +89,8 @@ func (j *judgement) degraded() said {
 		starts := well && toldByCollectors[kind] &&
 			(s.reason == ReasonPending || s.reason == ReasonCollectorsUnreachable && j.said[v1alpha1.ConditionProgressing].reason == ReasonRolling)
 		if s.status == metav1.ConditionUnknown && !inconclusive[s.reason] && !starts {
-			return isUnknown(s.reason, "nothing is known to be wrong, but not all is known: %s: %s", kind, s.message)
+			return isUnknown(s.reason, "no problem is known, but not everything could be checked: %s: %s", kind, s.message)
 		}
 	}
-	return isFalse(ReasonAsWanted, "nothing is known to be wrong")
+	return isFalse(ReasonAsWanted, "no problem is known")
 }

@@ -235,7 +235,7 @@ func (j *judgement) collectorsAvailable() said {
 	case set.Status.ObservedGeneration == 0:
 		return isFalse(ReasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", set.Name).yet()
 	case r.desired == 0:
-		return isFalse(ReasonNoNodes, "no node is to have a collector: look at spec.collector.nodeSelector, affinity and tolerations")
+		return isFalse(ReasonNoNodes, "no node matches spec.collector.nodeSelector, affinity and tolerations: label nodes, or change these fields")
 	case r.available >= r.desired:
 		return isTrue(ReasonAvailable, "%d of %d nodes have a collector that is ready", r.desired, r.desired)
 	}

@@ -110,7 +110,7 @@ func (w Wait) For(namespace string) string {
 	case len(w.Failed) > 0:
 		f, more := first(w.Failed, namespace)
 		if f == nil {
-			return fmt.Sprintf("another fleet has it and is not well since%s: whoever administers Flowfleet finds it in the operator's log and metrics", more)
+			return fmt.Sprintf("another fleet has it and is not well since%s: the administrator of Flowfleet finds it in the operator's log and metrics", more)
 		}
 		return fmt.Sprintf("%s has it and is not well since%s: %s", f.Name, more, f.Why)
 	case len(w.Rolling) > 0:

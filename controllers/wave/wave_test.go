@@ -56,8 +56,8 @@ func TestAWaitNamesFleetsOfTheReadersNamespaceOnly(t *testing.T) {
 		wait Wait
 		want string
 	}{
-		"another's that failed":   {Wait{Failed: []Fleet{theirs}}, "another fleet has it and is not well since: whoever administers Flowfleet finds it in the operator's log and metrics"},
-		"several that failed":     {Wait{Failed: []Fleet{theirs, theirs, theirs}}, "another fleet has it and is not well since, with 2 more: whoever administers Flowfleet finds it in the operator's log and metrics"},
+		"another's that failed":   {Wait{Failed: []Fleet{theirs}}, "another fleet has it and is not well since: the administrator of Flowfleet finds it in the operator's log and metrics"},
+		"several that failed":     {Wait{Failed: []Fleet{theirs, theirs, theirs}}, "another fleet has it and is not well since, with 2 more: the administrator of Flowfleet finds it in the operator's log and metrics"},
 		"one's own among others":  {Wait{Failed: []Fleet{theirs, own}}, "flows/a has it and is not well since, with 1 more: NATSUnreachable"},
 		"another's that rolls":    {Wait{Rolling: []Fleet{rolling}}, "another fleet takes it up"},
 		"several that roll":       {Wait{Rolling: []Fleet{rolling, rolling}}, "another fleet takes it up, with 1 more"},

@@ -12,15 +12,20 @@ import (
 
 var isSQL = regexp.MustCompile(`^(SELECT|CREATE|INSERT|ALTER) `)
 
-// guideStatements are the statements that docs/clickhouse.md prints, in their order, but for those that give rights.
+// guideStatements are the statements that docs/clickhouse.md and docs/clickhouse-recipes.md print, in their order, but for those that give
+// rights.
 func guideStatements(t *testing.T) (out []string) {
 	t.Helper()
-	docs, err := os.ReadFile("../../../docs/clickhouse.md")
-	if err != nil {
-		t.Fatal(err)
+	var docs string
+	for _, page := range []string{"clickhouse.md", "clickhouse-recipes.md"} {
+		text, err := os.ReadFile("../../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs += string(text) + "\n"
 	}
 	var block []string
-	for line := range strings.Lines(string(docs) + "\n") {
+	for line := range strings.Lines(docs) {
 		if code, ok := strings.CutPrefix(line, "    "); ok {
 			block = append(block, code)
 			continue

@@ -10,10 +10,10 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// namesStatement is the one that docs/names.md prints with a beginning.
+// namesStatement is the one that docs/names-details.md prints with a beginning.
 func namesStatement(t *testing.T, beginning string) string {
 	t.Helper()
-	docs, err := os.ReadFile("../../../docs/names.md")
+	docs, err := os.ReadFile("../../../docs/names-details.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,7 @@ func TestNATSAndClickHouseThatAreAwayAtOnceCostNothing(t *testing.T) {
 	}
 }
 
-// A server that is killed in the middle of inserts may forget rows of a batch that it knows the token of (docs/clickhouse.md). Whatever is
+// A server that is killed in the middle of inserts may forget rows of a batch that it knows the token of (docs/clickhouse-once.md). Whatever is
 // missing then is counted as sent without an answer, and nothing is stored twice.
 func TestWhatAServerLosesThatIsKilledInTheMiddleOfInsertsIsNoMoreThanTheSinkCounts(t *testing.T) {
 	clickhouse := clickhousetest.Start(t)

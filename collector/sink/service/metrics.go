@@ -7,7 +7,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/sink"
 )
 
-// Metrics of a sink. docs/clickhouse.md has them, too.
+// Metrics of a sink. docs/clickhouse-metrics.md has them, too.
 var (
 	read         = desc("read_total", "What was read from the stream: unit is messages or records.", "unit")
 	stored       = desc("stored_total", "What the destination has stored.", "unit")

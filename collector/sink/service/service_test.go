@@ -295,7 +295,7 @@ func TestFaultsOfClickHouseCostNothing(t *testing.T) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
 		case "cut":
 			panic(http.ErrAbortHandler)
-		case "killed": // with no insert under way: what one costs that is, docs/clickhouse.md says
+		case "killed": // with no insert under way: what one costs that is, docs/clickhouse-once.md says
 			clickhouse.Kill()
 			clickhouse.Restart()
 			fault.Store("")
@@ -398,18 +398,18 @@ func figures(exposition string) map[string]float64 {
 // checkGuide compares the guide's metrics with those of a sink.
 func checkGuide(t *testing.T, metrics map[string]float64) {
 	t.Helper()
-	guide := content(t, "../../../docs/clickhouse.md")
+	guide := content(t, "../../../docs/clickhouse-metrics.md")
 	exposed := make(map[string]bool)
 	for series := range metrics {
 		name, _, _ := strings.Cut(series, "{")
 		exposed[name] = true
 		if !strings.Contains(guide, "`"+name+"`") {
-			t.Errorf("docs/clickhouse.md does not have %s", name)
+			t.Errorf("docs/clickhouse-metrics.md does not have %s", name)
 		}
 	}
 	for _, name := range regexp.MustCompile(`flowfleet_sink_[a-z_]*[a-z]`).FindAllString(guide, -1) {
 		if !exposed[name] {
-			t.Errorf("docs/clickhouse.md has %s, which no sink exposes", name)
+			t.Errorf("docs/clickhouse-metrics.md has %s, which no sink exposes", name)
 		}
 	}
 }
