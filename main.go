@@ -66,7 +66,7 @@ func main() {
 		"labels of the FlowCollectors that are looked after, such as team=network; empty for all. Operators that share namespaces need selectors "+
 			"of which no object fits two")
 	flag.IntVar(&o.concurrentReconciles, "concurrent-reconciles", 8, "how many FlowCollectors are worked on at a time, 1 to 256")
-	flag.Float64Var(&o.qps, "kube-api-qps", 100, "requests a second that are made of the API server at most, over some time")
+	flag.Float64Var(&o.qps, "kube-api-qps", 100, "requests a second of each kind of object that are made of the API server at most, over some time")
 	flag.IntVar(&o.burst, "kube-api-burst", 200, "requests that are made of the API server at once at most")
 	flag.StringVar(&o.collectorImage, "collector-image", "", "image of collectors whose FlowCollector names none (required)")
 	flag.BoolVar(&o.sinks, "sinks", false, "look after FlowSinks, too, whose kind has to be installed and which need rights on Deployments")
