@@ -42,6 +42,8 @@ type memory struct {
 	running readNames
 	// letPass is what others than the operator ask of the fleet, until a pass finds all of it applied: see askedOf.
 	letPass string
+	// workedOut is for what, as askedOf says it, objects were worked out last; empty for never.
+	workedOut string
 	// deleting is since when the object is seen to be deleted.
 	deleting time.Time
 	// failures are passes in a row that returned an error.
@@ -54,6 +56,14 @@ type memory struct {
 type attempt struct {
 	wanted, version string // of the object before
 	err             error
+}
+
+// edited notes what is asked for, and reports whether it is something else than at the pass before. What is new to the operator, as all is when it
+// starts, was not edited.
+func (m *memory) edited(asked string) bool {
+	before := m.workedOut
+	m.workedOut = asked
+	return before != "" && before != asked
 }
 
 // asked notes whether what is not watched is due, and calls lookNow where somebody asks for that.

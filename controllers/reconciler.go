@@ -106,7 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if blind {
 		return r.tellBlind(ctx, fc, unseen)
 	}
-	if wait := r.shares.wait(fc.Namespace, r.Clock.Now()); wait > 0 && fc.DeletionTimestamp.IsZero() {
+	if wait := r.shares.wait(fc.Namespace, r.Clock.Now()); wait > 0 && fc.DeletionTimestamp.IsZero() && !r.waves.holds(key(fc)) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	mine, err := r.claim(ctx, fc)
@@ -189,7 +189,7 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	if err != nil {
 		return err
 	}
-	began := time.Now()
+	work := r.shares.begin(fc.Namespace)
 	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet), devices)
 	f.Image = desired.Image
 	f.NotAllowed = r.Allowed.refusals(fc, r.Image)
@@ -198,19 +198,21 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	}
 	f.Invalid = append(f.Invalid, fleet.Problems(fc)...)
 	f.Unchecked = false
-	r.shares.spend(fc.Namespace, time.Since(began), r.Clock.Now())
+	asked := askedOf(desired, ofExporters)
+	edited := m.edited(asked)
+	work.end(edited, r.Clock.Now())
 	connection := connectionOf(desired)
 	r.wantOfNATS(f, desired, servers, connection)
 	hold(f, connection)
 	var objects []child
 	if !f.Unusable() { // what cannot be applied is not made either: an error of it would keep the conditions from saying why
-		asked := askedOf(desired, ofExporters)
-		began = time.Now()
-		if objects, err = children(desired, connection, asked); err != nil {
+		work = r.shares.begin(fc.Namespace)
+		objects, err = children(desired, connection, asked)
+		work.end(edited, r.Clock.Now())
+		if err != nil {
 			return err
 		}
 		f.Configuration = fileVersion(desired, objects)
-		r.shares.spend(fc.Namespace, time.Since(began), r.Clock.Now())
 		if err := r.awaitTurn(ctx, f, m, objects, asked); err != nil {
 			return err
 		}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// What it takes to work out what a fleet is to have grows with what is asked for: a tenth of a second of a processor for one with a thousand
-// devices. A namespace may take spentAtOnce of that, and then the spentShare of one processor, whoever edits there how often. No more than
-// mostSpent counts: an operator that was stopped for a while has worked on nobody.
+// What it takes to work out what a fleet is to have grows with what is asked for: a tenth of a second or more for one with a thousand devices. A
+// namespace may take spentAtOnce of that by edits, and then the spentShare of one processor, whoever edits there how often. A pass that finds
+// nothing else asked for costs nothing. No more than mostSpent counts: an operator that was stopped for a while has worked on nobody.
 const (
 	spentShare  = 0.25
 	spentAtOnce = 3 * time.Second
@@ -46,6 +46,22 @@ func (s *shares) spend(namespace string, d time.Duration, now time.Time) {
 		before = &spent{}
 	}
 	s.of[namespace] = &spent{time: min(before.left(now)+max(d-s.free, 0), mostSpent), at: now}
+}
+
+// work is what is being worked out for a namespace.
+type work struct {
+	shares    *shares
+	namespace string
+	began     time.Time
+}
+
+func (s *shares) begin(namespace string) work { return work{s, namespace, time.Now()} }
+
+// end notes what was spent, if an edit is what it was spent on.
+func (w work) end(edited bool, now time.Time) {
+	if edited {
+		w.shares.spend(w.namespace, time.Since(w.began), now)
+	}
 }
 
 // wait is for how long a namespace has had its share, 0 for not at all.

@@ -6,9 +6,12 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/wave"
 )
 
 func TestANamespaceWaitsOnceItHasHadItsShare(t *testing.T) {
@@ -79,14 +82,55 @@ func TestANamespaceThatHasHadItsShareKeepsNoOtherWaiting(t *testing.T) {
 	o.shares.mu.Unlock()
 	o.reconcile(much)
 	w.daemonSet(much)
-	o.shares.mu.Lock()
-	if of := o.shares.of[hostile]; of == nil || of.time == 0 {
-		t.Error("what was spent on it is not noted")
+	noted := func() bool {
+		o.shares.mu.Lock()
+		defer o.shares.mu.Unlock()
+		of := o.shares.of[hostile]
+		return of != nil && of.time > 0
 	}
-	o.shares.mu.Unlock()
+	o.reconcile(much)
+	if noted() {
+		t.Error("passes without an edit take of the share")
+	}
+	if err := w.c.Get(t.Context(), client.ObjectKeyFromObject(much), much); err != nil {
+		t.Fatal(err)
+	}
+	much.Spec.CommonLabels = map[string]string{"edited": "yes"}
+	if err := w.c.Update(t.Context(), much); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "what was spent on an edit is noted", noted)
 	o.shares.spend(hostile, time.Hour, time.Now().Add(3*time.Hour))
 	if err := w.c.Delete(t.Context(), much); err != nil {
 		t.Fatal(err)
 	}
 	natstest.Eventually(t, "it goes all the same", func() bool { return !w.exists(much) })
+}
+
+// A fleet for which others may be waiting is looked at whatever its namespace has had: else one namespace would hold up the upgrades of all.
+func TestAFleetThatOthersMayWaitForNeedsNoShare(t *testing.T) {
+	k := objectKey{"hostile", "much"}
+	for name, test := range map[string]struct {
+		atOnce int
+		state  wave.State
+		known  bool
+		want   bool
+	}{
+		"not looked at yet":   {1, wave.Unknown, true, true},
+		"not known":           {1, wave.Idle, false, true},
+		"it waits":            {1, wave.Waiting, true, true},
+		"it rolls":            {1, wave.Rolling, true, true},
+		"it is done":          {1, wave.Idle, true, false},
+		"it has failed":       {1, wave.Failed, true, false},
+		"nobody ever waits":   {0, wave.Unknown, true, false},
+		"nobody waits for it": {0, wave.Idle, false, false},
+	} {
+		w := newWaves(wave.Rules{AtOnce: test.atOnce}, clock.RealClock{}, func(objectKey) {}, func(wave.Fleet) {})
+		if test.known {
+			w.of(k).State = test.state
+		}
+		if got := w.holds(k); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }

@@ -102,6 +102,15 @@ func (w *waves) ask(k objectKey, all []objectKey, mark, marked string) string {
 	return ""
 }
 
+// holds reports whether other fleets may be waiting for this one: nobody has looked at it since the operator's start, or it takes the change up, or
+// asks for its turn.
+func (w *waves) holds(k objectKey) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.fleets[k]
+	return w.rules.AtOnce > 0 && (t == nil || t.State != wave.Idle && t.State != wave.Failed)
+}
+
 // turn is what a fleet is marked with, as its DaemonSet says, or will once the cache has what was written; empty for none. A mark that was
 // seen and is no more was removed by somebody.
 func (w *waves) turn(k objectKey, marked string) string {

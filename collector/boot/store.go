@@ -155,7 +155,7 @@ func (s *Store) publish(scope template.Scope, c *clock, now int64) {
 		s.tell(scope, c, now, false)
 		s.tellOthers(scope, c, now)
 	case now-told > retell && s.differs(scope, keeper):
-		keeper.heard = now
+		keeper.heard = max(keeper.heard, now)
 		s.tell(scope, keeper, now, true)
 	}
 }
@@ -339,10 +339,8 @@ func (s *Store) initialized(scope template.Scope, port uint16, now int64) (initi
 	}
 	groups := all.groups(now, s.ttl)
 	if c := all.of(port); c != nil {
-		for _, g := range groups {
-			if same(g.newest.initialized, c.initialized) {
-				return c.undisputed(now), true
-			}
+		if all.counts(c, now, s.ttl) || slices.ContainsFunc(groups, func(g *group) bool { return same(g.newest.initialized, c.initialized) }) {
+			return c.undisputed(now), true
 		}
 	}
 	switch {

@@ -60,6 +60,26 @@ func TestInitializedFollowsWhatPortsSay(t *testing.T) {
 	}
 }
 
+// More devices behind one address than are compared with each other have their own time each. A port that says none has nobody's.
+func TestEachOfManyPortsHasItsOwnTime(t *testing.T) {
+	s := NewStore(template.ModeAuto, 10, ttl)
+	const ports = maxGroups + 4
+	for round := range int64(2) {
+		for port := range uint16(ports) {
+			at := now + round*hour/2
+			s.Learn(scope, 1000+port, 5_000_000+uint64(port)*100_000, uint64(at/int64(time.Second)), at)
+		}
+	}
+	for port := range uint16(ports) {
+		if got, want := s.Initialized(scope, 1000+port, now+hour/2), 5_000_000+uint64(port)*100_000; got != want {
+			t.Errorf("port %d: %d, want %d", port, got, want)
+		}
+	}
+	if got := s.Initialized(scope, 3000, now+hour/2); got != 0 {
+		t.Errorf("another port: %d", got)
+	}
+}
+
 func TestScopesAreBoundedAndTheLatestHeardStay(t *testing.T) {
 	s := NewStore(template.ModeAuto, 10, ttl)
 	other := scope

@@ -25,7 +25,7 @@ func LeavesOut(c *jetstream.ConsumerConfig, s *jetstream.StreamConfig) bool {
 	if len(filter) == 0 {
 		return false
 	}
-	return len(s.Subjects) == 0 || len(s.Sources) > 0 || s.Mirror != nil || slices.ContainsFunc(s.Subjects, func(subject string) bool {
+	return len(s.Subjects) == 0 || len(s.Sources) > 0 || s.Mirror != nil || s.SubjectTransform != nil || slices.ContainsFunc(s.Subjects, func(subject string) bool {
 		return !slices.ContainsFunc(filter, func(f string) bool { return config.SubjectCovers(f, subject) })
 	})
 }

@@ -113,7 +113,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		}
 		switch {
 		case was.same(&merged):
-			t.heard = now
+			t.heard = max(t.heard, now)
 			if now-t.told > e.store.ttl/2 && t.dirty == 0 {
 				t.refresh = true
 				e.store.soil(e, at, t, now)
@@ -122,7 +122,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 				return Contested
 			}
 			return Refreshed
-		case !contested && late(stamp, known):
+		case !contested && (late(stamp, known) || now < t.heard && stamp < known): // what waited is no clock that went back
 			return Stale
 		}
 		stamp = max(stamp, known+1)
@@ -132,7 +132,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 	}
 	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
 	e.tables.put(at, t)
-	t.heard = now
+	t.heard = max(t.heard, now)
 	if was == nil || result != Contested || !was.sameTexts(&merged) {
 		e.store.news.note(t, k.Number, result)
 	}

@@ -97,6 +97,19 @@ func TestNameAndSpeedComeInDifferentRecords(t *testing.T) {
 	}
 }
 
+// A record that waited for its template is read behind what was heard since: that it is older by far is no clock that went back.
+func TestARecordThatWaitedTakesNoNameBack(t *testing.T) {
+	s, k := newStore(), Key{main0, Interfaces, 5}
+	s.LearnFrom(1, k, Row{Name: "long ago"}, 900, 900*second)
+	s.LearnFrom(2, k, Row{Name: "later"}, 1090, 1090*second)
+	if got := s.LearnFrom(1, k, Row{Name: "former"}, 1000, 1000*second); got != Stale || nameOf(s, k) != "later" {
+		t.Errorf("%v: %q", got, nameOf(s, k))
+	}
+	if got := s.LearnFrom(2, k, Row{Name: "set back"}, 1000, 1100*second); got != Reassigned || nameOf(s, k) != "set back" {
+		t.Errorf("a clock that went back: %v, %q", got, nameOf(s, k))
+	}
+}
+
 func TestALookUpHoldsUntilTheGenerationChanges(t *testing.T) {
 	s, k := newStore(), Key{main0, Interfaces, 5}
 	s.Learn(k, Row{Name: "old"}, 1000, 0)

@@ -57,7 +57,7 @@ func addRate(groups []saidRate, a *announcement) []saidRate {
 	i := slices.IndexFunc(groups, func(g saidRate) bool { return g.rate == a.rate })
 	switch {
 	case i < 0 && len(groups) >= maxRates:
-		groups[0].heard = never
+		groups[0].heard, groups[1].heard = never, never
 		return groups
 	case i < 0:
 		return append(groups, saidRate{a.rate, a.since, a.heard, a.rival})
@@ -87,7 +87,7 @@ func (e *Exporter) inDomain(subject uint64, domain uint32, port uint16, now int6
 func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (rate uint64, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if kind, _ := Split(subject); kind == Template { // ids of templates are a domain's own
+	if kind, _ := Split(subject); kind == Template || kind == Sequence { // their ids are a domain's own
 		return e.choose(subject, func(a *announcement) bool { return a.domain == domain }, port, now)
 	}
 	rate, known, own := e.inDomain(subject, domain, port, now)
@@ -104,7 +104,7 @@ func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (
 // that it does not describe is not another domain's.
 func (e *Exporter) numbers(subject uint64, domain uint32, port uint16, now int64) bool {
 	kind, _ := Split(subject)
-	if kind != Sampler && kind != Selector {
+	if kind != Sampler && kind != Selector || len(e.samplers) > maxOnly {
 		return false
 	}
 	speaks := e.speaks(port, now)

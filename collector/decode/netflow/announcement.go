@@ -2,8 +2,6 @@ package netflow
 
 import (
 	"bytes"
-	"math/bits"
-	"slices"
 
 	announced "github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -126,9 +124,15 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 			a.scope(h.version, f.ID, v)
 		}
 	}
-	if len(a.selectors) != 0 {
-		d.learnSequence(s, &a)
-		return
+	if n := len(a.selectors); n != 0 {
+		s.sequences.put(sequence{id: a.found.sequenceID, domain: a.domain, selectors: a.selectors})
+		if n > 1 {
+			return
+		}
+		a.found.selectorID, a.found.hasSelector = a.selectors[0], true
+	}
+	if a.found.hasSelector && !a.found.said && chosen(a.found.algorithm) {
+		s.sequences.match(a.found.selectorID)
 	}
 	if !a.found.said {
 		return
@@ -157,36 +161,4 @@ func (d *Decoder) announce(s *session, h *header, a *announcement, rate uint64) 
 		scope.Domain = a.domain
 		d.shared.Rates.Exporter(scope, d.now).Learn(a.domain, s.key.port, subject, rate, uint64(h.exportTime), d.now)
 	}
-}
-
-// maxSequences bounds the sequences of a session that wait for the rates of their selectors, maxSelectors those of one sequence.
-const (
-	maxSequences = 64
-	maxSelectors = 16
-)
-
-// learnSequence takes what selectors make up a sequence (RFC 5476 section 6.5.1). Their own reports may come later.
-func (d *Decoder) learnSequence(s *session, a *announcement) {
-	s.sequences = slices.DeleteFunc(s.sequences, func(o announcement) bool { return o.found.sequenceID == a.found.sequenceID })
-	if len(s.sequences) < maxSequences && len(a.selectors) <= maxSelectors {
-		s.sequences = append(s.sequences, *a)
-	}
-}
-
-// announceSequences announces the rates of those sequences of a session all of whose selectors are known by now.
-func (d *Decoder) announceSequences(s *session, h *header) {
-	s.sequences = slices.DeleteFunc(s.sequences, func(a announcement) bool {
-		all := uint64(1)
-		for _, selector := range a.selectors {
-			rate, known := d.rateOf(s, announced.Selector, selector)
-			overflow, product := bits.Mul64(all, rate)
-			if !known || overflow != 0 {
-				return false
-			}
-			all = product
-		}
-		a.kind, a.id = announced.Sequence, a.found.sequenceID
-		d.announce(s, h, &a, all)
-		return true
-	})
 }

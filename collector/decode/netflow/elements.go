@@ -21,7 +21,7 @@ type describing struct {
 	attributes                        []int
 }
 
-// describingOf is how records of t describe elements, nil where they do not: they have an element in their scope, and its name (RFC 5610 section 3.9).
+// describingOf is how records of t describe elements, nil where they do not: they have the number of an element and of its enterprise, and its name (RFC 5610 section 3.9).
 // NetFlow v9 has no elements of enterprises.
 func describingOf(t *template.Template) *describing {
 	if t.Kind != template.KindOptions || t.Version != template.IPFIX {

@@ -280,7 +280,12 @@ func (d *Decoder) withTag(tag uint64, do func()) {
 const never = int64(1<<63 - 1)
 
 // release decodes the held sets of s whose templates are known by now, in order of arrival.
-func (d *Decoder) release(s *session) {
+func (d *Decoder) release(s *session) { d.free(s, false) }
+
+// releaseOptions decodes those of them that are options only. Flows wait for the end of the message, which may say more about them.
+func (d *Decoder) releaseOptions(s *session) { d.free(s, true) }
+
+func (d *Decoder) free(s *session, optionsOnly bool) {
 	d.refresh(s)
 	if !s.changed && d.now < s.retry {
 		return
@@ -294,6 +299,10 @@ func (d *Decoder) release(s *session) {
 		p := d.planOf(set)
 		if p != nil && p.template.Kind == template.KindData && d.now-set.since < earlyAge && d.store.Awaited(d.now) {
 			set.early, s.retry = true, min(s.retry, d.now+askAgain)
+			p = nil
+		}
+		if p != nil && p.template.Kind == template.KindData && optionsOnly {
+			s.changed = true // it is looked at again
 			p = nil
 		}
 		if p != nil && p.hasLists {

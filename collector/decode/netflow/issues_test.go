@@ -245,6 +245,22 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.ipfix(set(3, u16(400, 2, 1, 82, 65535, 34, 4)), set(400, []byte{4, 'e', 't', 'h', '0'}, u32(100), []byte{9}, []byte("Ethernet1"), u32(100)),
 				set(2, u16(300, 2, 1, 4, 10, 4)), set(300, u32(9, 1)))
 		}, []uint64{9}, []uint64{100}},
+		{"RFC 5476 section 6.5", "selectors of a sequence that take all that matches, and one whose rate changes behind the sequence's report", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 301, 4, 10, 4, 302, 4, 302, 4), u16(401, 4, 1, 302, 4, 304, 2, 305, 4, 306, 4), u16(402, 2, 1, 302, 4, 304, 2)),
+				set(400, u32(7, 1, 1, 2)), set(402, u32(1), u16(5)), set(401, u32(2), u16(1), u32(1, 4)), set(2, u16(300, 2, 1, 4, 301, 8)), set(300, u32(9), u64(7)))
+			s.ipfix(set(401, u32(2), u16(1), u32(1, 9)), set(300, u32(8), u64(7)))
+		}, []uint64{9, 8}, []uint64{5, 10}},
+		{"RFC 5476 section 6.5", "a sequence of one selector, with its rate beside it", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 1, 301, 4, 302, 4, 305, 4, 306, 4)), set(400, u32(7, 1, 1, 9)), set(2, u16(300, 2, 1, 4, 301, 8), u16(301, 2, 1, 4, 302, 8)),
+				set(300, u32(9), u64(7)), set(301, u32(8), u64(1)))
+		}, []uint64{9, 8}, []uint64{10, 10}},
+		{"RFC 7011 section 8", "flows that waited for their template have the rate that comes with it", func(s *station) {
+			s.ipfix(set(300, u32(9)))
+			s.ipfix(set(2, u16(300, 1, 1, 4)), set(3, u16(400, 2, 1, 149, 4, 34, 4)), set(400, u32(7, 1000)), set(300, u32(8)))
+		}, []uint64{8, 9}, []uint64{1000, 1000}},
+		{"IANA 61", "metered as it left by an interface of which nobody said a rate", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 4, 2, 4, 34, 4)), set(400, u32(1, 1000)), set(0, u16(300, 4, 1, 4, 10, 4, 14, 4, 61, 1)), set(300, u32(9, 1, 2), []byte{1}))
+		}, []uint64{9}, []uint64{0}},
 		{"RFC 5476 section 6.5", "the sequence of selectors says its rate itself", func(s *station) {
 			s.ipfix(set(3, u16(400, 3, 1, 301, 4, 305, 4, 306, 4)), set(400, u32(7, 1, 9, 8, 1, 4)), set(2, u16(300, 2, 1, 4, 301, 8)),
 				set(300, u32(9), u64(7), u32(8), u64(8)))

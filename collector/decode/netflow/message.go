@@ -138,7 +138,7 @@ func (d *Decoder) trailing(s *session, b []byte) {
 // returns how many data records there were, whether all of them were read, and what follows the sets.
 func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (records int, all bool, rest []byte) {
 	all = true
-	learned := false
+	learned, fresh := false, false // fresh since the last data set
 	d.taught = d.taught[:0]
 	end := len(b) - length // of what remains, this much is beyond the message
 	for len(b) >= setHeaderLength {
@@ -172,14 +172,15 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		switch {
 		case kind != 0:
 			d.decodeTemplates(s, h, kind, id, body)
-			learned = true
+			learned, fresh = true, true
 		case id < firstDataSet:
 			d.drop(ledger.SetsDroppedReserved, s, id, nil)
 			all = false
 		default:
-			if learned && len(s.held) > 0 {
-				d.release(s) // what waits was said before this
+			if fresh && len(s.held) > 0 {
+				d.releaseOptions(s) // they were said before this
 			}
+			fresh = false
 			d.refresh(s)
 			known := d.plan(s, id)
 			p := known
@@ -360,7 +361,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	if t.Kind == template.KindOptions {
 		d.counts.Add(ledger.OptionsDecoded, uint64(records))
 		d.refreshRates(s) // they hold for the flows of the same message too
-		if len(s.sequences) != 0 {
+		if len(s.sequences.list) != 0 {
 			d.announceSequences(s, h)
 			d.refreshRates(s)
 		}

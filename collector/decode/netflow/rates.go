@@ -178,6 +178,7 @@ func (d *Decoder) interfaceRate(s *session, r *flow.Record) (rate uint64, known 
 		if rate, known = d.rateAt(s, r.OutIf, announced.Egress, announced.Interface); known {
 			return rate, true
 		}
+		return d.rateAt(s, r.InIf, announced.Ingress)
 	}
 	if rate, known = d.rateAt(s, r.InIf, announced.Ingress, announced.Interface); known {
 		return rate, true

@@ -42,8 +42,8 @@ type session struct {
 	// former is the last message from before a restart for which held sets were dropped; turns: it was none, see dropFormer.
 	former *header
 	turns  bool
-	// sequences wait for the rates of their selectors, see learnSequence.
-	sequences []announcement
+	// sequences of selectors that it said.
+	sequences sequences
 	// skew is the time of export less that of receipt of the latest datagram, in nanoseconds.
 	skew    int64
 	sampled Rates

@@ -1,0 +1,90 @@
+package netflow
+
+import (
+	"math/bits"
+	"slices"
+
+	announced "github.com/flowfleet/flowfleet/collector/sampling"
+)
+
+// sequences are the sequences of selectors that a session said (RFC 5476 section 6.5.1): what passed all of them has the product of their rates.
+type sequences struct {
+	list []sequence
+	// matching are selectors that choose by properties: all that match pass.
+	matching []uint64
+}
+
+// sequence of selectors. Their own reports may come later, and change.
+type sequence struct {
+	id        uint64
+	domain    uint32
+	selectors []uint64
+	// rate that was announced, 0 for none.
+	rate uint64
+}
+
+// Bounds of what a session keeps: anybody may say sequences. The oldest give way.
+const (
+	maxSequences = 16
+	maxSelectors = 8
+	maxMatching  = maxSequences
+)
+
+// put keeps what selectors make up a sequence.
+func (l *sequences) put(q sequence) {
+	if len(q.selectors) > maxSelectors {
+		return
+	}
+	i := slices.IndexFunc(l.list, func(o sequence) bool { return o.id == q.id && o.domain == q.domain })
+	if i >= 0 && slices.Equal(l.list[i].selectors, q.selectors) {
+		l.list[i].rate = 0 // it is announced again: a rate counts while it is
+		return
+	}
+	if i >= 0 {
+		l.list = slices.Delete(l.list, i, i+1)
+	}
+	if len(l.list) >= maxSequences {
+		l.list = slices.Delete(l.list, 0, 1)
+	}
+	l.list = append(l.list, q)
+}
+
+// match notes a selector all of whose packets pass that have some property.
+func (l *sequences) match(selector uint64) {
+	if slices.Contains(l.matching, selector) {
+		return
+	}
+	if len(l.matching) >= maxMatching {
+		l.matching = slices.Delete(l.matching, 0, 1)
+	}
+	l.matching = append(l.matching, selector)
+}
+
+// announceSequences announces the rates of those sequences of a session all of whose selectors are known by now, where they are other ones than were
+// announced.
+func (d *Decoder) announceSequences(s *session, h *header) {
+	for i := range s.sequences.list {
+		q := &s.sequences.list[i]
+		if rate, known := d.productOf(s, q.selectors); known && rate != q.rate {
+			q.rate = rate
+			d.announce(s, h, &announcement{kind: announced.Sequence, id: q.id, domain: q.domain}, rate)
+		}
+	}
+}
+
+// productOf is the rate of what passed all of some selectors.
+func (d *Decoder) productOf(s *session, selectors []uint64) (product uint64, known bool) {
+	product = 1
+	for _, selector := range selectors {
+		rate, known := d.rateOf(s, announced.Selector, selector)
+		if !known && slices.Contains(s.sequences.matching, selector) {
+			rate, known = 1, true
+		}
+		overflow, next := bits.Mul64(product, rate)
+		if !known || overflow != 0 {
+			return 0, false
+		}
+		product = next
+	}
+	return product, true
+}
