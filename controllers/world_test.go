@@ -133,9 +133,11 @@ func (w *world) run(fc *v1alpha1.FlowCollector, unready int32) {
 	if fc.Spec.Service.Type != v1alpha1.ServiceLoadBalancer {
 		return
 	}
-	service := w.service(fc)
-	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.10"}}
-	if err := w.c.Status().Update(w.Context(), service); err != nil {
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		service := w.service(fc)
+		service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.10"}}
+		return w.c.Status().Update(w.Context(), service)
+	}); err != nil {
 		w.Fatal(err)
 	}
 }

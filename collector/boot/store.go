@@ -182,8 +182,8 @@ func (s *Store) tellOthers(scope template.Scope, c *clock, now int64) {
 	}
 }
 
-// differs reports whether something else than c is said, for all who know of c what the bucket was told of it: then they are to know that
-// it is still said, until the other is over for them.
+// differs reports whether something else than c is said, as others see it, who know of c only what the bucket was told: they are to know that it
+// is still said until the other one no longer counts for them.
 func (s *Store) differs(scope template.Scope, c *clock) bool {
 	for _, all := range s.rivals(scope) {
 		if slices.ContainsFunc(all.clocks, func(o *clock) bool {

@@ -127,7 +127,7 @@ func (b *Bucket) bringMissed(ctx context.Context, kv source, rest *sought) bool 
 			rest.missed[i].by = append(rest.missed[i].by, s)
 		}
 	}
-	any := len(rest.missed) > 0
+	missed := len(rest.missed) > 0
 	for range len(rest.missed) {
 		e := rest.missed[0]
 		rest.missed = rest.missed[1:]
@@ -141,7 +141,7 @@ func (b *Bucket) bringMissed(ctx context.Context, kv source, rest *sought) bool 
 			s.Found(e.address)
 		}
 	}
-	return any
+	return missed
 }
 
 // fetchAll has memory know what the bucket has under a pattern of keys.
@@ -217,7 +217,7 @@ func (b *Bucket) fetch(ctx context.Context, kv source, key template.Key) (took b
 }
 
 // takeFetched takes what the bucket had when it was asked, unless somebody deleted it since: the watch, which goes on beside this, may have
-// brought that before the answer came, or brings it now. Nor does it where the bucket is listed anew: it may be another one. It reports whether
+// brought that before the answer came, or brings it now. What came from before a new listing is not taken either: the bucket may be another one. It reports whether
 // memory took it.
 func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyValueEntry) (took bool) {
 	b.mu.Lock()

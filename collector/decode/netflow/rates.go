@@ -104,8 +104,8 @@ func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint6
 }
 
 // setRate gives a record of template id the rate in force: the configured override; what the record itself carries; its own selector's or
-// sampler's, and no other where it names one; that of the selectors that it passed one behind the other; its template's; its interface's, as input before as output; the domain's, see
-// announced.Exporter.Standard; the configured default.
+// sampler's, and no other where it names one; that of its sequence of selectors; its template's; that of the interface where it was metered; the
+// domain's, see announced.Exporter.Standard; the configured default.
 func (d *Decoder) setRate(s *session, id uint16, found *sampling, r *flow.Record) {
 	rate, source := d.chooseRate(s, id, found, r)
 	r.SamplingRate = rate
