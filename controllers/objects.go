@@ -79,15 +79,36 @@ func children(d *fleet.Fleet, connection, asked string) ([]child, error) {
 		{"Service", fleet.MetricsName(d.Collector), d.MetricsService(), &corev1.Service{}, extracted(coreac.ExtractService), false},
 		{"ConfigMap", fleet.DashboardName(d.Collector), wanted(d.Dashboard()), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
 	}
+	var beside []any
 	for _, c := range children {
-		if c.wanted == nil {
-			continue
+		if c.kind == "DaemonSet" {
+			continue // last, for it says what there is beside it
 		}
-		if err := stamp(c.wanted); err != nil {
-			return nil, fmt.Errorf("%s %s: %w", c.kind, c.name, err)
+		applied, err := stamped(c)
+		if err != nil {
+			return nil, err
+		}
+		beside = append(beside, c.kind, c.name, applied)
+	}
+	daemonSet.WithAnnotations(map[string]string{annotationBeside: hashOf(beside...)})
+	for _, c := range children {
+		if c.kind == "DaemonSet" {
+			_, err = stamped(c)
 		}
 	}
-	return children, nil
+	return children, err
+}
+
+// stamped stamps what is wanted, and returns the hash, which is empty for an object that is not to exist.
+func stamped(c child) (string, error) {
+	if c.wanted == nil {
+		return "", nil
+	}
+	if err := stamp(c.wanted); err != nil {
+		return "", fmt.Errorf("%s %s: %w", c.kind, c.name, err)
+	}
+	want, err := plain(c.wanted)
+	return appliedHash(want), err
 }
 
 // nameTakenError is for an object that somebody else made under a name of ours.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,10 @@ const (
 	// annotationAsked, of the DaemonSet, is the hash of what others than the operator say of a fleet: its spec, FlowExporters, Secrets. An
 	// object that is to change though this stays as it was changes because of the operator.
 	annotationAsked = "flowfleet.io/asked"
+	// annotationBeside, of the DaemonSet, is the hash of what is applied beside it. Others than the operator may write Services, and make
+	// objects with the names of a fleet's: what these say is no proof that the operator changes something. A policy keeps the DaemonSet's
+	// annotationApplied for the operator, which covers this one.
+	annotationBeside = "flowfleet.io/beside"
 	// annotationTurn, of the DaemonSet, is there while a fleet takes up a change of the operator's own making. It says whether the fleet was
 	// Ready before. Whoever removes it lets the next fleet take the change up.
 	annotationTurn = "flowfleet.io/turn"
@@ -54,9 +59,8 @@ func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, c
 		m.letPass = asked
 		return nil
 	}
-	mine := func(o client.Object) bool { return belongs(o, fc) }
-	if own, err := operatorChanges(ctx, r.Client, fc.Namespace, mine, children); err != nil || !own {
-		return err
+	if !operatorChanges(set, children) {
+		return nil
 	}
 	list := &v1alpha1.FlowCollectorList{}
 	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
@@ -88,18 +92,16 @@ func asksOther(o client.Object, newSpec bool, asked string) bool {
 	return was != asked
 }
 
-// operatorChanges reports whether objects that are mine are to change, where nobody else asks for that.
-func operatorChanges(ctx context.Context, reader client.Reader, namespace string, mine func(client.Object) bool, children []child) (bool, error) {
-	for _, c := range children {
-		c.live = c.live.DeepCopyObject().(client.Object)
-		switch err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: c.name}, c.live); {
-		case client.IgnoreNotFound(err) != nil:
-			return false, fmt.Errorf("reading %s %s/%s: %w", c.kind, namespace, c.name, err)
-		case err == nil && mine(c.live) && changedByOperator(c):
-			return true, nil
-		}
+// operatorChanges reports whether objects of a fleet are to change, where nobody else asks for that. The DaemonSet tells it of all
+// (annotationBeside). One that says of nothing that it was applied is not the operator's work.
+func operatorChanges(set client.Object, children []child) bool {
+	i := slices.IndexFunc(children, func(c child) bool { return c.kind == "DaemonSet" })
+	if i < 0 || set.GetAnnotations()[annotationApplied] == "" {
+		return false
 	}
-	return false, nil
+	c := children[i]
+	c.live = set
+	return changedByOperator(c)
 }
 
 // changedByOperator reports whether an object that exists is to become another one than was applied, or to go. That it is not as it was

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -44,6 +45,9 @@ func TestATurnLastsUntilCollectorsHaveTheirChangedConfiguration(t *testing.T) {
 	for i := range fleets {
 		change(w, configuration(i), func(m *corev1.ConfigMap) {
 			m.Annotations[annotationApplied], m.Data[fleet.ConfigurationFile] = "another", "of the version before"
+		})
+		change(w, w.daemonSet(fleets[i]), func(set *appsv1.DaemonSet) {
+			set.Annotations[annotationApplied], set.Annotations[annotationBeside] = "another", "another"
 		})
 	}
 	operator := startOperator(w, w.s, w.namespace, operatorOptions{rollouts: wave.Rules{AtOnce: 1}})

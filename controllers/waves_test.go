@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -234,4 +235,55 @@ func TestAnotherFormOfWhatWasNotedDoesNotPassTheWave(t *testing.T) {
 	w.upgraded(wave.Rules{AtOnce: 1})
 	w.takesUp(a)
 	w.waits(w.namespace+"/a takes it up", b)
+}
+
+// Who may write Services, or make objects with a fleet's labels, does not make the operator believe that it changes the fleet: the others would
+// wait for that fleet, again and again.
+func TestWhatOthersWriteBesideTheDaemonSetTakesNoTurn(t *testing.T) {
+	for about, attempt := range map[string]func(w *world, a *v1alpha1.FlowCollector){
+		"a Service that was applied as another one": func(w *world, a *v1alpha1.FlowCollector) {
+			change(w, w.service(a), func(o *corev1.Service) { o.Annotations[annotationApplied] = "another" })
+		},
+		"and is another one": func(w *world, a *v1alpha1.FlowCollector) {
+			change(w, w.service(a), func(o *corev1.Service) { o.Annotations[annotationApplied], o.Spec.Ports[0].Port = "another", 9 })
+		},
+		"a ConfigMap that is not wanted": func(w *world, a *v1alpha1.FlowCollector) {
+			m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: fleet.DashboardName(a), Labels: w.service(a).Labels}}
+			if err := w.c.Create(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a DaemonSet that the operator did not apply": func(w *world, a *v1alpha1.FlowCollector) {
+			change(w, w.daemonSet(a), func(o *appsv1.DaemonSet) { delete(o.Annotations, annotationApplied) })
+		},
+	} {
+		t.Run(about, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.running("1h", "a")[0]
+			attempt(w, a)
+			operator := startOperator(w, w.s, w.namespace, operatorOptions{rollouts: wave.Rules{AtOnce: 1}, delay: time.Hour})
+			operator.settle(a)
+			if turn, there := w.daemonSet(a).Annotations[annotationTurn]; there {
+				t.Errorf("it has the turn: %s", turn)
+			}
+		})
+	}
+}
+
+// A version that changes nothing but what is beside the DaemonSet reaches one fleet after another too.
+func TestAChangeBesideTheDaemonSetWaitsForItsTurn(t *testing.T) {
+	w := newWorld(t)
+	fleets := w.running("1h", "a", "b")
+	for _, fc := range fleets {
+		change(w, w.daemonSet(fc), func(set *appsv1.DaemonSet) {
+			set.Annotations[annotationApplied], set.Annotations[annotationBeside] = "another", "another"
+		})
+		change(w, w.service(fc), func(o *corev1.Service) { o.Annotations[annotationApplied], o.Labels["of"] = "another", "before" })
+	}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{rollouts: wave.Rules{AtOnce: 1}, delay: time.Hour})
+	natstest.Eventually(t, "the first has its Service", func() bool { return w.service(fleets[0]).Annotations[annotationApplied] != "another" })
+	operator.settle(fleets[1])
+	if w.service(fleets[1]).Annotations[annotationApplied] != "another" {
+		t.Error("the next one does not wait")
+	}
 }

@@ -47,10 +47,14 @@ func TestATenantWhoWritesDaemonSetsDoesNotWriteWhoseTurnItIs(t *testing.T) {
 		attempt func(client.Client) error
 		names   string // empty where it is allowed
 	}{
-		"to hold the others":               {annotate(idle, `{"flowfleet.io/turn":"Ready"}`), "metadata.annotations"},
-		"to be taken for one that failed":  {annotate(rolls, `{"flowfleet.io/turn":"NotReady"}`), "metadata.annotations"},
-		"not to wait":                      {annotate(idle, `{"flowfleet.io/asked":"v2-2"}`), "metadata.annotations"},
-		"not to wait, as if nothing was":   {annotate(idle, `{"flowfleet.io/asked":null}`), "metadata.annotations"},
+		"to hold the others":                            {annotate(idle, `{"flowfleet.io/turn":"Ready"}`), "metadata.annotations"},
+		"to be taken for one that failed":               {annotate(rolls, `{"flowfleet.io/turn":"NotReady"}`), "metadata.annotations"},
+		"not to wait":                                   {annotate(idle, `{"flowfleet.io/asked":"v2-2"}`), "metadata.annotations"},
+		"not to wait, as if nothing was":                {annotate(idle, `{"flowfleet.io/asked":null}`), "metadata.annotations"},
+		"to be taken for one that the operator changes": {annotate(idle, `{"flowfleet.io/applied":"1"}`), "metadata.annotations"},
+		"to be taken for an older one by a new one": {func(c client.Client) error {
+			return c.Create(t.Context(), daemonSet(place, "new-collector", map[string]string{"flowfleet.io/applied": "1"}), client.DryRunAll)
+		}, "metadata.annotations"},
 		"not to wait, with no annotations": {annotate(idle, `null`), "metadata.annotations"},
 		"to hold the others by a new one": {func(c client.Client) error {
 			return c.Create(t.Context(), daemonSet(place, "new-collector", map[string]string{"flowfleet.io/turn": "Ready"}), client.DryRunAll)

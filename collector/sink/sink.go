@@ -99,7 +99,7 @@ type Sink struct {
 // State is how a sink is now.
 type State struct {
 	// Each is empty where all is well, and else says what is wrong: with the connection to NATS, with the consumer and reading it, with
-	// the destination as its last check found it, with the last attempt to store, and with putting away what was refused, until something
+	// the destination as the last check found it that says something (see check), with the last attempt to store, and with putting away what was refused, until something
 	// was put away, or nothing came to be for twice Options.PutOff.
 	NATS, Reading, Checking, Storing, Refusing string
 	// Noting and Fetching say why blocks are not made: the list of them cannot be kept, and messages cannot be asked for by number. Messages go
@@ -206,8 +206,8 @@ func (s *Sink) ask(ctx context.Context) error {
 	return err
 }
 
-// check looks at the destination. One that takes what is stored while it does not answer the check in time is busy, and is there: then it stays as
-// the last check found it.
+// check looks at the destination. One that takes what is stored while it does not answer the check in time is busy, and is there: then what a check
+// found before that went well stays. Where none has, or the last one did not, that there was no answer in time is what is wrong.
 func (s *Sink) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -74,10 +74,11 @@ func (f *Facts) settled() *Window {
 	return &out
 }
 
-// lost reports whether the device was called lossy at the last look that could tell.
+// lost reports whether the device was called lossy at the last look that could tell, whatever has been edited since: that says nothing of how
+// it loses.
 func (f *Facts) lost() bool {
 	c := meta.FindStatusCondition(f.Exporter.Status.Conditions, v1alpha1.ConditionComplete)
-	return c != nil && c.Status == metav1.ConditionFalse && c.ObservedGeneration == f.Exporter.Generation
+	return c != nil && c.Status == metav1.ConditionFalse
 }
 
 // loss in percent.

@@ -132,6 +132,32 @@ func TestTheWindowTellsWhatTheLastMinutesLostAndBeginsAnewWithACollector(t *test
 	}
 }
 
+// While a collector does not answer, the window is as it was: what was on its way between two collectors is no loss because one of them is not
+// heard of.
+func TestASequenceStaysSplitWhileTheWindowWaitsForACollector(t *testing.T) {
+	s := &sender{}
+	now, sent := noon, uint64(1000)
+	look := func(from uint64, split, whole, unanswered bool) {
+		now, sent = now.Add(10*time.Second), sent+100
+		s.take(&Figures{Received: sent, Records: sent, from: from, numbered: sequence(sent, 0), Split: split}, now, whole, unanswered)
+	}
+	for range 8 {
+		look(1, true, true, false)
+	}
+	for range 2 {
+		look(2, false, false, true)
+		if w := s.window(); w == nil || !s.figures.Split {
+			t.Fatalf("the window is %+v, and the sequence split: %t", w, s.figures.Split)
+		}
+	}
+	for range 8 { // the other one is gone, and all is anew
+		look(2, false, false, false)
+	}
+	if s.figures.Split {
+		t.Error("it is split though one collector hears it")
+	}
+}
+
 // A device that sends again has the rate of what it sends, and has lost what it sent meanwhile, as its sequence tells.
 func TestTheSilenceBeforeADeviceSendsAgainIsNotInItsRate(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -120,6 +120,10 @@ func TestConditionsSayWhatIsKnown(t *testing.T) {
 			f.Window.Missed, f.Figures.Split = 15, true
 			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation}}
 		}, "Complete", no, ReasonLost, "1.50%"},
+		"also if it was edited since": {func(f *Facts) {
+			f.Window.Missed, f.Figures.Split = 15, true
+			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation - 1}}
+		}, "Complete", no, ReasonLost, "1.50%"},
 		"one that was called lossy, and loses little": {func(f *Facts) {
 			f.Window.Missed, f.Figures.Split = 5, true
 			f.Exporter.Status.Conditions = []metav1.Condition{{Type: "Complete", Status: no, Reason: ReasonLost, ObservedGeneration: f.Exporter.Generation}}

@@ -104,13 +104,16 @@ func (s *sender) take(f *Figures, now time.Time, whole, unanswered bool) {
 		s.grew++
 		s.heard = now
 	}
+	before := s.figures
 	s.figures = f
 	if f.LastHeard.After(s.heard) {
 		s.heard = f.LastHeard
 	}
 	goesOn := f.from == s.last.from || whole && !s.gap
 	if s.gap = !goesOn && unanswered && len(s.samples) > 0 && now.Sub(s.last.at) < windowTime; s.gap {
-		return // until it is known whether they go on
+		// Until it is known whether they go on, the window stays, and what is on its way of it.
+		f.Split = f.Split || before != nil && before.Split
+		return
 	}
 	if n := &f.numbered; n.sequences > 0 { // none while it is silent for long: what it sent meanwhile its sequence tells
 		if goesOn && n.goesOn(&s.numbered) {

@@ -99,7 +99,7 @@ func TestNoConditionLies(t *testing.T) {
 		"the kernel drops": {func(f *Facts) { f.Collectors.Reports[0].Now.Listeners[0].KernelDropped = 9 },
 			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonKernelDrops, "9 datagrams"}}},
 		"templates are missing": {func(f *Facts) { f.Collectors.Reports[0].Now.Listeners[0].SetsExpired = map[string]uint64{"age": 3} },
-			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonSetsUndecodable, "3 sets"}, {lost, "False", ReasonSetsUndecodable, "kubectl flowfleet exporters -o wide says which"}}},
+			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonSetsUndecodable, "3 sets"}, {lost, "False", ReasonSetsUndecodable, "kubectl flowfleet exporters edge -n flows -o wide says which"}}},
 		"strangers send what is refused": {func(f *Facts) { f.Collectors.Reports[0].Now.Listeners[0].Refused = map[string]uint64{"version": 1} },
 			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonDatagramsRefused, "1 datagrams"}, {degraded, "False", ReasonAsWanted, ""}}},
 		"small receive buffers": {func(f *Facts) { each(f, func(d *status.Document) { d.Listeners[0].GrantedBytes = 208 << 10 }) },

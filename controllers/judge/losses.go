@@ -15,9 +15,11 @@ const lossTold = 5 * time.Minute
 
 // loss is one kind of it, of the whole fleet.
 type loss struct {
-	reason, words, todo string
-	count               func(d *status.Document) map[string]uint64 // by cause
-	harmless            bool
+	reason, words string
+	// todo is what to do; where it has a command, FLEET stands for the FlowCollector and its namespace.
+	todo     string
+	count    func(d *status.Document) map[string]uint64 // by cause
+	harmless bool
 }
 
 // losses, the worst first.
@@ -27,7 +29,7 @@ var losses = []loss{
 	{reason: ReasonKernelDrops, words: "datagrams were lost because a receive buffer was full", todo: "raise net.core.rmem_max on the nodes, give collectors more CPU, or add nodes",
 		count: perListener(func(l *status.Listener) map[string]uint64 { return map[string]uint64{l.Name: l.KernelDropped} })},
 	{reason: ReasonSetsUndecodable, words: "sets were given up without their templates", todo: "let the exporters send templates more often; " +
-		"SETS LOST of kubectl flowfleet exporters -o wide says which",
+		"SETS LOST of kubectl flowfleet exporters FLEET -o wide says which",
 		count: perListener(func(l *status.Listener) map[string]uint64 {
 			all := maps.Clone(l.SetsExpired)
 			for cause, n := range l.SetsDropped {
@@ -131,5 +133,6 @@ func (j *judgement) lost(l *loss) string {
 	for _, cause := range slices.Sorted(maps.Keys(causes)) {
 		list = append(list, fmt.Sprintf("%s %d", cause, causes[cause]))
 	}
-	return fmt.Sprintf("%d %s (%s), most by pod %s on node %s: %d; %s", total, l.words, some(list), who.Pod.Name, who.Pod.Node, worst, l.todo)
+	todo := strings.ReplaceAll(l.todo, "FLEET", j.Collector.Name+" -n "+j.Collector.Namespace)
+	return fmt.Sprintf("%d %s (%s), most by pod %s on node %s: %d; %s", total, l.words, some(list), who.Pod.Name, who.Pod.Node, worst, todo)
 }

@@ -51,6 +51,9 @@ func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (object
 // Exporters are the FlowExporters of a fleet, as far as they may be read, up to a bound. They say their kind.
 func (c *Client) Exporters(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
 	all, err := c.AllFlowExporters(ctx, f)
+	if errors.Is(err, ErrNoFlowExporters) {
+		return nil, nil
+	}
 	if more := len(all) - maxExporters; more > 0 {
 		all, err = all[:maxExporters], fmt.Errorf("%d more FlowExporters are left out", more)
 	}

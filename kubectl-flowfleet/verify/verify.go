@@ -132,7 +132,8 @@ func (f Facts) arriving() Step {
 const maxNamed = 5
 
 // exporting takes over what the operator judged of each exporter. What the FlowCollector's conditions say is of the collectors: what never
-// arrived, is not among it. One that is silent counts if somebody declared it; another one may have been taken away.
+// arrived, is not among it. One that is silent counts if somebody declared it; another one may have been taken away. So does one whose datagrams are
+// refused: anybody can send such, with any address.
 func (f Facts) exporting() Step {
 	const name = "exporters are well"
 	fc := f.FlowCollector
@@ -141,11 +142,13 @@ func (f Facts) exporting() Step {
 		return Step{name, metav1.ConditionUnknown, f.ExportersError.Error()}
 	case fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff:
 		return Step{name, metav1.ConditionUnknown, "exporters.objects is Off: nobody judges them; see kubectl flowfleet exporters"}
+	case len(f.Exporters) == 0 && fc.Spec.Exporters.Objects == v1alpha1.ObjectsDeclared:
+		return Step{name, metav1.ConditionUnknown, "exporters.objects is Declared, and no FlowExporter is declared: nobody judges those that are heard; see kubectl flowfleet exporters"}
 	case len(f.Exporters) == 0:
 		return Step{name, metav1.ConditionUnknown, "there is no FlowExporter yet: one is made within half a minute for each exporter that is heard"}
 	}
 	var troubled []v1alpha1.FlowExporter
-	ready, silent, unknown := 0, 0, 0
+	ready, silent, refused, unknown := 0, 0, 0, 0
 	for _, e := range f.Exporters {
 		switch c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady); {
 		case c == nil || c.Status == metav1.ConditionUnknown:
@@ -154,6 +157,8 @@ func (f Facts) exporting() Step {
 			ready++
 		case discovered(&e) && meta.IsStatusConditionFalse(e.Status.Conditions, v1alpha1.ConditionSending):
 			silent++
+		case discovered(&e) && onlyRefused(&e):
+			refused++
 		default:
 			troubled = append(troubled, e)
 		}
@@ -185,6 +190,9 @@ func (f Facts) exporting() Step {
 	if silent > 0 {
 		says += fmt.Sprintf("; %d that nobody declared are silent", silent)
 	}
+	if refused > 0 {
+		says += fmt.Sprintf("; of %d that nobody declared datagrams are refused: kubectl flowfleet ledger %s -n %s says why", refused, fc.Name, fc.Namespace)
+	}
 	if ready == 0 {
 		return Step{name, metav1.ConditionUnknown, says}
 	}
@@ -193,6 +201,16 @@ func (f Facts) exporting() Step {
 
 // discovered reports whether the operator made the object, rather than somebody who relies on the device.
 func discovered(e *v1alpha1.FlowExporter) bool { return e.Labels[v1alpha1.LabelDiscovered] == "true" }
+
+// reasonRefused is the operator's of Decoding, and of Ready.
+const reasonRefused = "DatagramsRefused"
+
+// onlyRefused reports whether nothing else is wrong than that datagrams are refused.
+func onlyRefused(e *v1alpha1.FlowExporter) bool {
+	return !slices.ContainsFunc(e.Status.Conditions, func(c metav1.Condition) bool {
+		return c.Status == metav1.ConditionFalse && c.Reason != reasonRefused
+	})
+}
 
 // settling is how long a collector may take to connect before that is told, as in the operator's conditions.
 const settling = 30 * time.Second

@@ -130,6 +130,21 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			7, "False", "zurich (Silent)"},
 		"one that nobody declared is silent": {func(f *Facts) { f.Exporters = append(f.Exporters, exporter("edge-192.0.2.2", true, "False", "Silent")) },
 			7, "True", "2 of 3 FlowExporters are Ready; 1 that nobody declared are silent"},
+		"a declared exporter sends what is refused": {func(f *Facts) {
+			f.Exporters = append(f.Exporters, exporter("zurich", false, "False", "DatagramsRefused"))
+		},
+			7, "False", "zurich (DatagramsRefused)"},
+		"anybody sends what is refused": {func(f *Facts) {
+			f.Exporters = append(f.Exporters, exporter("edge-192.0.2.2", true, "False", "DatagramsRefused"))
+		}, 7, "True", "2 of 3 FlowExporters are Ready; of 1 that nobody declared datagrams are refused: kubectl flowfleet ledger edge -n flows"},
+		"what is refused hides nothing else": {func(f *Facts) {
+			e := exporter("edge-192.0.2.2", true, "False", "DatagramsRefused")
+			e.Status.Conditions = append(e.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionComplete, Status: "False", Reason: "Lost"})
+			f.Exporters = append(f.Exporters, e)
+		}, 7, "False", "edge-192.0.2.2"},
+		"no exporter is there yet": {func(f *Facts) { f.Exporters = nil }, 7, "Unknown", "one is made within half a minute"},
+		"no exporter is declared": {func(f *Facts) { f.Exporters, f.FlowCollector.Spec.Exporters.Objects = nil, v1alpha1.ObjectsDeclared },
+			7, "Unknown", "no FlowExporter is declared"},
 		"many exporters are not well": {func(f *Facts) {
 			for range 8 {
 				f.Exporters = append(f.Exporters, exporter("zurich", false, "False", "Lost"))
