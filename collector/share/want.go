@@ -217,8 +217,8 @@ func (b *Bucket) fetch(ctx context.Context, kv source, key template.Key) (took b
 }
 
 // takeFetched takes what the bucket had when it was asked, unless somebody deleted it since: the watch, which goes on beside this, may have
-// brought that before the answer came, or brings it now. What came from before a new listing is not taken either: the bucket may be another one. It reports whether
-// memory took it.
+// brought that before the answer came, or brings it now. What came from before a new listing is not taken either: the bucket may be another one. It reports
+// whether memory took it.
 func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyValueEntry) (took bool) {
 	b.mu.Lock()
 	over := b.listing != from.listing || b.deleted[key] > entry.Revision()

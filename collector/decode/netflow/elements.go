@@ -75,7 +75,7 @@ func (d *Decoder) learnElement(s *session, h *header, p *plan, record []byte) {
 		}
 	}
 	d.shared.Names.LearnFrom(s.key.port, names.Key{
-		Scope: names.Scope{Exporter: s.key.scope.Exporter.WithZone(""), Domain: s.key.scope.Domain}, Table: names.Elements,
+		Scope: s.names(), Table: names.Elements,
 		Number: names.ElementNumber(uint32(number(enterprise)), uint16(number(id))&^enterpriseBit),
 	}, row, uint64(h.exportTime), d.now)
 }

@@ -184,6 +184,11 @@ func takeNumber(r *flow.Record, step *step, v []byte) {
 	}
 }
 
+// names is whose numbers the tables of a session are about.
+func (s *session) names() names.Scope {
+	return names.Scope{Exporter: s.key.scope.Exporter.WithZone(""), Domain: s.key.scope.Domain}
+}
+
 // learnNames takes the names that a record says.
 func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
 	if len(p.namings) == 0 {
@@ -196,7 +201,7 @@ func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
 		if row.Empty() {
 			continue
 		}
-		scope := names.Scope{Exporter: s.key.scope.Exporter.WithZone(""), Domain: s.key.scope.Domain}
+		scope := s.names()
 		if n.domain >= 0 && len(d.values[n.domain]) <= 4 {
 			scope.Domain = cmp.Or(uint32(number(d.values[n.domain])), scope.Domain) // 0 is no domain's own (RFC 7011 section 3.1)
 		}

@@ -141,8 +141,7 @@ func (d *Decoder) learnOther(s *session, h *header, p *plan, record []byte) {
 	if o.more {
 		d.shared.Names.Refuse(names.RefusedFields)
 	}
-	scope := names.Scope{Exporter: s.key.scope.Exporter.WithZone(""), Domain: s.key.scope.Domain}
-	d.shared.Names.Learn(names.Key{Scope: scope, Table: names.Others, Number: uint64(number)}, row, uint64(h.exportTime), d.now)
+	d.shared.Names.Learn(names.Key{Scope: s.names(), Table: names.Others, Number: uint64(number)}, row, uint64(h.exportTime), d.now)
 }
 
 // fieldName is what a field is called, in one word.
