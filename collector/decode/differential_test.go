@@ -134,9 +134,9 @@ func TestFlowsAreThoseOfGoflow2(t *testing.T) {
 // correct puts right what goflow2 v2.2.6 has wrong, or leaves to its readers.
 func correct(m *flowpb.FlowMessage) {
 	if m.Type != flowpb.FlowMessage_SFLOW_5 {
-		// Values that are no indices (RFC 2863, InterfaceIndex) and no VLANs (IEEE 802.1Q).
+		// Values that mean no interface, and that are no VLANs (IEEE 802.1Q).
 		for _, index := range []*uint32{&m.InIf, &m.OutIf} {
-			if *index > 0x7fffffff || *index == 0x3fffffff {
+			if *index == 0xffffffff || *index == 0x3fffffff {
 				*index = 0
 			}
 		}

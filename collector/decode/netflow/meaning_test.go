@@ -140,6 +140,32 @@ func TestSpecialValuesAreNoIndicesVLANsOrAddresses(t *testing.T) {
 	}
 }
 
+func TestInterfacesHaveTheNumbersThatTheirExporterGivesThem(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		length uint16
+		value  []byte
+		want   uint32
+	}{
+		{"an index of RFC 2863", 4, u32(0x7fffffff), 0x7fffffff},
+		{"a number of its own, as of NetScaler", 4, u32(0x80000003), 0x80000003},
+		{"the last number", 4, u32(0xfffffffe), 0xfffffffe},
+		{"none, in four bytes", 4, u32(0xffffffff), 0},
+		{"none, in two bytes", 2, u16(0xffff), 0},
+		{"the device itself", 4, u32(0x3fffffff), 0},
+		{"more than 32 bits hold", 8, u32(1, 5), 0},
+		{"none, in eight bytes", 8, u32(0xffffffff, 0xffffffff), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t)
+			s.ipfix(set(2, u16(300, 3, 10, test.length, 14, test.length, 1, 4)), set(300, test.value, test.value, u32(84)))
+			if r := s.only(); r.InIf != test.want || r.OutIf != test.want {
+				t.Errorf("%d and %d, want %d", r.InIf, r.OutIf, test.want)
+			}
+		})
+	}
+}
+
 func TestPaddingOfAnyLengthIsNoRecord(t *testing.T) {
 	s := newStation(t)
 	s.netflow9(set(0, u16(300, 2, 8, 4, 1, 4)), set(300, u32(0x0a000001, 5), make([]byte, 21)))

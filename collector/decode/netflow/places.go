@@ -99,7 +99,7 @@ var places = []place{
 	{"dst_port", [][]source{either(iana(opDstPort, 11), implying(protocolUDP, iana(opDstPort, 181)),
 		implying(protocolTCP, iana(opDstPort, 183))), of(enterpriseCisco, opDstPort, 12241)}, "45009 in NetFlow v9"},
 	{"in_if", [][]source{iana(opInIf, 10), iana(opInIf, 252)},
-		"none: 0, all bits of the field set (two bytes or more), 0x3FFFFFFF, and whatever is above 2147483647 (RFC 2863, InterfaceIndex)"},
+		"none: 0, all bits of the field set (two bytes or more), 0x3FFFFFFF, and whatever 32 bits cannot hold. Indices above 2147483647 (RFC 2863, InterfaceIndex) are kept: NetScaler sends such"},
 	{"out_if", [][]source{iana(opOutIf, 14), iana(opOutIf, 253)}, "as in_if"},
 	{"src_mac", [][]source{iana(opSrcMAC, 56), iana(opSrcMAC, 81)}, "none: zero, and what has not 6 bytes. 81 is after treatment"},
 	{"dst_mac", [][]source{iana(opDstMAC, 80), iana(opDstMAC, 57)}, "none: zero, and what has not 6 bytes. 57 is after treatment"},

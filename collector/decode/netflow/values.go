@@ -21,11 +21,12 @@ func forwardingStatus(v []byte) uint32 {
 }
 
 // interfaceIndex reads the index of an interface, 0 where the value says that there is none: sFlow's word for the device itself,
-// which some put into NetFlow too; all bits set; and what cannot be an index (RFC 2863 section 3.1.5, InterfaceIndex).
+// which some put into NetFlow too; all bits set; and what 32 bits cannot hold. Indices have 31 bits (RFC 2863 section 3.1.5,
+// InterfaceIndex), but some exporters number interfaces of their own beyond them: NetScaler's 0x80000003 is one, and is kept.
 func interfaceIndex(v []byte) uint32 {
-	const itself, most = 0x3fffffff, 0x7fffffff
+	const itself, none = 0x3fffffff, 0xffffffff
 	n := number(v)
-	if n == itself || n > most || len(v) == 2 && n == 0xffff || len(v) == 3 && n == 0xffffff {
+	if n == itself || n >= none || len(v) == 2 && n == 0xffff || len(v) == 3 && n == 0xffffff {
 		return 0
 	}
 	return uint32(n)
