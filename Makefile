@@ -80,14 +80,17 @@ test-programs: need-go
 	  $(GO) run ./hack/binaries $(API_SERVER) >/dev/null; fi
 	@$(GO) run ./hack/binaries $(TEST_TOOLS) >/dev/null
 
-# Those that take the longest begin first: they would run alone at the end.
-TEST_PACKAGES := ./controllers ./collector/lives ./...
+# Those that take the longest begin first: they would run alone at the end. Tests of servers wait a third of their time: one package more
+# than there are processors runs at a time.
+TEST_PACKAGES := ./controllers ./collector ./collector/lives ./...
+TEST_JOBS     ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .PHONY: test
-test: test-programs ## Run all tests, with the race detector where a C compiler is there (builds an API server first, once)
+test: test-programs ## Run all tests, with the race detector where a C compiler is there; the lives of exporters, which it slows down most, again without (builds an API server first, once)
 	@export KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$$($(GO) run ./hack/binaries $(API_SERVER))}"; \
-	if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(BRIEFLY) --packages "$(TEST_PACKAGES)" -- -race -timeout 30m; \
-	else echo "no C compiler: the race detector is left out"; set -x; $(BRIEFLY) --packages "$(TEST_PACKAGES)" -- -timeout 30m; fi
+	if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(BRIEFLY) --packages "$(TEST_PACKAGES)" -- -race -p $(TEST_JOBS) -timeout 30m && \
+	  $(BRIEFLY) --packages ./collector/lives -- -timeout 30m; \
+	else echo "no C compiler: the race detector is left out"; set -x; $(BRIEFLY) --packages "$(TEST_PACKAGES)" -- -p $(TEST_JOBS) -timeout 30m; fi
 
 .PHONY: test-short
 test-short: need-go ## Run the tests without the slow parts
@@ -130,9 +133,13 @@ ROLLOUTS   ?=
 LOAD       ?= 60s
 
 .PHONY: e2e
-e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 20 minutes; RUN=pattern for some, SKIP=pattern to leave some out, PROXY_MODE=iptables, ROLLOUTS=5)
+e2e: need-go ## Test the operator's promises on that cluster, record by record (needs root; about 45 minutes; RUN=pattern for some, PROXY_MODE=iptables, ROLLOUTS=5)
 	FLOWFLEET_E2E=1 FLOWFLEET_E2E_LOAD=$(LOAD) PROXY_MODE=$(PROXY_MODE) ROLLOUTS=$(ROLLOUTS) \
-	  $(GOTESTSUM) --format standard-verbose --packages ./hack/e2e -- -count=1 -timeout 80m -run '$(RUN)' -skip '$(SKIP)'
+	  $(GOTESTSUM) --format standard-verbose --packages ./hack/e2e -- -count=1 -timeout 80m $(SHORT) -run '$(RUN)'
+
+.PHONY: e2e-short
+e2e-short: need-go ## The same, without the tests that take the longest, as CI runs it (needs root; about 25 minutes)
+	$(MAKE) e2e SHORT=-short LOAD=20s
 
 .PHONY: kubectl-output
 kubectl-output: need-go ## Provoke each kind of trouble on that cluster, and write docs/kubectl-output.md (needs root; about 10 minutes)

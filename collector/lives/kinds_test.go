@@ -216,11 +216,7 @@ func (x *exporter) nameIn(c *collector) string {
 
 // Exporters of all kinds, with rates for all that a rate may be for, and names: what is read is right after each event, in each collector.
 func TestLivesOfAllKinds(t *testing.T) {
-	seeds := uint64(4)
-	if testing.Short() {
-		seeds = 2
-	}
-	for seed := range seeds {
+	for seed := range seeds(4, 2) {
 		for _, mode := range []template.Mode{template.ModeAuto, template.ModeAddress, template.ModeAddressPort} {
 			t.Run(fmt.Sprint("mode ", mode, ", seed ", seed), func(t *testing.T) {
 				t.Parallel()

@@ -60,11 +60,7 @@ func pair(random *rand.Rand, n int, ports ...uint16) (out []*member) {
 
 // Many lives at once: what is decoded is right after each event, and everything is decoded beyond the bounds that the docs state.
 func TestManyLives(t *testing.T) {
-	seeds := uint64(31)
-	if testing.Short() {
-		seeds = 2
-	}
-	for seed := range seeds {
+	for seed := range seeds(31, 2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			simulate(t, seed, 3000)

@@ -118,11 +118,7 @@ func (x *translated) reads(c *collector) (r reading) {
 // are read in the collector that has the port: none is read with another's layout, or with a rate, a time or a name that is not its own, whatever
 // becomes of the devices, of the collectors and of the bucket.
 func TestDevicesWhosePortsChangeTakeNothingFromTheirNeighbours(t *testing.T) {
-	seeds := uint64(6)
-	if testing.Short() {
-		seeds = 3
-	}
-	for seed := range seeds {
+	for seed := range seeds(6, 3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 99))

@@ -53,6 +53,7 @@ var devices = []faulty{
 // Each trouble turns what tells of it False on the device's own object and nothing else, once, whatever node hears the device; a rolling update changes
 // nothing of that.
 func TestEachTroubleOfAnExporterIsTold(t *testing.T) {
+	long(t)
 	ownNodes(t) // elsewhere all exporters have one address
 	diagnose(t)
 	t.Cleanup(func() {

@@ -44,6 +44,7 @@ func sendTo(t *testing.T, f rig.Fleet, number int, node string) (end func() chec
 // Each gets what is sent to its own ports of each node. One that wants ports of another gets none, is told so, leaves the other in
 // peace, and has what it needs once its ports are changed.
 func TestFleetsOnTheHostNetworkLiveSideBySideOnPortsOfTheirOwn(t *testing.T) {
+	long(t)
 	ownNodes(t) // exporters reach each node
 	diagnose(t)
 	must(t, cluster.Apply(t.Context(), `apiVersion: v1

@@ -96,6 +96,14 @@ func diagnose(t *testing.T) {
 	})
 }
 
+// long leaves a test out of "make e2e-short": it takes a minute or more, and the short form has others of its kind.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip(`takes a minute or more: run "make e2e"`)
+	}
+}
+
 // ownNodes skips a test that switches nodes off, changes routes or gives images to nodes where these are somebody else's.
 func ownNodes(t *testing.T) {
 	t.Helper()

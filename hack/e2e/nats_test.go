@@ -34,6 +34,7 @@ func TestNATSServersThatAreAllKilledCostNothing(t *testing.T) {
 }
 
 func TestNATSServersThatAreRestartedInOrderCostNothing(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	complete(t, during(t, func() {
@@ -46,6 +47,7 @@ func TestNATSServersThatAreRestartedInOrderCostNothing(t *testing.T) {
 
 // Collectors go on without NATS, and the conditions say what is away and what is not.
 func TestNATSServersThatFallSilentAreToldByConditionsAndCostNothing(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	complete(t, during(t, func() {

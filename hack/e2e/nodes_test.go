@@ -14,6 +14,7 @@ import (
 // A collector that ends without a word (SIGKILL, as when memory is short) is started again in its pod by the kubelet. Datagrams are
 // lost from its end until its node takes what the router sends there, and no others: templates were sent once, at the beginning.
 func TestCollectorThatIsKilledCostsWhatItsNodeGetsUntilItIsBack(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	pods, err := cluster.Collectors(t.Context(), fleet)
@@ -77,6 +78,7 @@ func TestCollectorThatIsRemovedAtOnceCostsNoMoreThanTheBalancersGap(t *testing.T
 
 // A collector that is told to end reads on, and is ready, until the next one is there: its node stays in the route.
 func TestDeletedCollectorCostsNothing(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	pods, err := cluster.Collectors(t.Context(), fleet)
@@ -94,6 +96,7 @@ func TestDeletedCollectorCostsNothing(t *testing.T) {
 // A node without power says no goodbye: the router sends to it until BGP's hold time is over. Lost is what it sends there, and
 // what the collector had not handed on: nothing of a flow that goes to another node.
 func TestNodeThatIsLostCostsNoMoreThanTheBalancersGap(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	changes, err := cluster.RouteChanges(t.Context(), fleet)
@@ -219,6 +222,7 @@ func TestNodeThatIsDrainedGoesOnCollecting(t *testing.T) {
 
 // What docs/rolling-updates.md says to do with a node that has to go for a while.
 func TestNodeThatIsTakenOutAndBackInOrderLosesNothing(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	routes := countRoutes(t)

@@ -1,0 +1,5 @@
+//go:build race
+
+package lives
+
+const raceDetector = true
