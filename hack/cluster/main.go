@@ -48,7 +48,7 @@ func newCommand() *cobra.Command {
 	command.PersistentFlags().StringVar(&name, "name", "flowfleet", "the cluster's name: several can run side by side")
 	command.AddCommand(
 		newUp(&name), newDown(&name), newStatus(&name), newLoadImage(&name), newKubectl(&name), newKubeconfig(&name),
-		newLogs(&name), newExec(&name), newNode(&name), newCheck(),
+		newLogs(&name), newExec(&name), newNode(&name), newCheck(), newBuild(),
 		newSupervise(), newNodeInit(), newProbe(),
 	)
 	return command
