@@ -96,11 +96,11 @@ func diagnose(t *testing.T) {
 	})
 }
 
-// long leaves a test out of "make e2e-short": it takes a minute or more, and the short form has others of its kind.
+// long leaves a test out of "make e2e-short": it takes half a minute or more, and the short form has others of its kind.
 func long(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip(`takes a minute or more: run "make e2e"`)
+		t.Skip(`is left out of the short form: run "make e2e"`)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 )
 
 func TestNATSServerThatIsKilledCostsNothing(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	complete(t, during(t, func() {

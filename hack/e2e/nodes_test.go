@@ -61,6 +61,7 @@ const proxyRules = 1500 * time.Millisecond
 // collector and the moment its node is out of the route datagrams are lost, since nobody is there. What comes after is decoded,
 // though templates were sent once, at the beginning.
 func TestCollectorThatIsRemovedAtOnceCostsNoMoreThanTheBalancersGap(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	pods, err := cluster.Collectors(t.Context(), fleet)
@@ -141,6 +142,7 @@ func label(ctx context.Context, node, change string) error {
 // A node's first collector knows from the bucket what exporters told others long before. Balancers are let to it when all is
 // ready there.
 func TestCollectorOfANewNodeDecodesFromItsFirstDatagram(t *testing.T) {
+	long(t)
 	ownNodes(t)
 	diagnose(t)
 	end := begin(t, "--exporters", "20", "--rate", "500", "--duration", "60s", "--template-interval", "0", "--protocols", "v9,ipfix")

@@ -214,6 +214,7 @@ func replaced(t *testing.T, why string) {
 
 // Collectors need no operator: neither those that run, nor one that comes anew.
 func TestFleetGoesOnWithoutItsOperator(t *testing.T) {
+	long(t)
 	diagnose(t)
 	collectors := lives(t, fleet)
 	operators := func(number string) {
