@@ -299,6 +299,28 @@ func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
 	}
 }
 
+// tcpSequenceNumber tells of TCP, which the other direction has from this one: it has no place of its own and is kept.
+func TestWhatHasNoPlaceInTheOtherDirectionIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+	}{
+		{"in the record", []uint16{1, 4, 0x8001, 4, 0, 29305, 0x8000 | 184, 4, 0, 29305}, u32(10, 90, 2000)},
+		{"beside a protocol", []uint16{1, 4, 0x8001, 4, 0, 29305, 4, 1, 0x8000 | 184, 4, 0, 29305}, join(u32(10, 90), []byte{6}, u32(2000))},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.Extra = true, true })
+		count := uint16(3)
+		if len(test.values) > 12 {
+			count = 4
+		}
+		s.ipfix(set(2, u16(300, count), u16(test.fields...)), set(300, test.values))
+		if len(s.records) != 2 || len(s.records[0].Extra) != 1 || s.records[0].Extra[0].ID != 184 || s.records[0].Extra[0].Enterprise != 29305 {
+			t.Errorf("%s: %+v", test.name, s.records)
+		}
+	}
+}
+
 func TestBiflowsWithinListsHaveBothDirections(t *testing.T) {
 	s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
 	s.ipfix(set(2, u16(300, 1, 292, 65535), u16(501, 4, 8, 4, 12, 4, 1, 4, 0x8001, 4, 0, 29305)),
