@@ -2,6 +2,7 @@ package netflow_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -348,6 +349,33 @@ func TestALabelStackAndItsPayloadInTwoFieldsAreOnePacket(t *testing.T) {
 		s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
 		if r := s.only(); r.Bytes != 48 || r.DstPort != 443 || len(r.MPLSLabel) != 2 || r.MPLSLabel[0] != 16001 {
 			t.Errorf("%s: %d bytes to port %d with labels %v", test.name, r.Bytes, r.DstPort, r.MPLSLabel)
+		}
+	}
+}
+
+// A translator between both families, and a switch with long numbers of its points, say more than FlowMessage has room for.
+func TestWhatFindsItsPlaceTakenOrTooSmallIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		kept   []uint16
+		point  uint32
+	}{
+		{"addresses of both families", []uint16{8, 4, 27, 16, 12, 4, 28, 16}, join(ip4, ip6, ip4, ip6), []uint16{27, 28}, 0},
+		{"a template for both families", []uint16{8, 4, 27, 16, 12, 4, 28, 16}, join(ip4, make([]byte, 16), ip4, make([]byte, 16)), nil, 0},
+		{"a point of 32 bits", []uint16{8, 4, 138, 8}, join(ip4, u64(7)), nil, 7},
+		{"a point of more", []uint16{8, 4, 138, 8}, join(ip4, u64(1<<40+7)), []uint16{138}, 0},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+		s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+		var kept []uint16
+		r := s.only()
+		for _, x := range r.Extra {
+			kept = append(kept, x.ID)
+		}
+		if !slices.Equal(kept, test.kept) || r.ObservationPointID != test.point {
+			t.Errorf("%s: kept %v, point %d", test.name, kept, r.ObservationPointID)
 		}
 	}
 }

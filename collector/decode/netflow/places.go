@@ -138,7 +138,7 @@ var places = []place{
 	{"forwarding_status", [][]source{iana(opForwardingStatus, 89), of(enterpriseJuniper, opJuniperException, 137)},
 		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code, where it is " +
 			"not 0, is 128: dropped"},
-	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, ""},
+	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, "a number of more than 32 bits stays an extra field"},
 	{"ipv6_routing_header_addresses", [][]source{iana(opRoutingHeader, 499), iana(opSegmentSection, 497), iana(opSegmentList, 496)}, ""},
 	{"ipv6_routing_header_seg_left", [][]source{iana(opSegmentsLeft, 498)}, "also of 499"},
 	{"time_flow_start_ns", [][]source{iana(opStartNTP, 156), iana(opStartNTP, 154), iana(opStartMilliseconds, 152),
