@@ -121,8 +121,10 @@ func TestSFlowsFieldsHaveNamesAndEncodings(t *testing.T) {
 		{SFlowEnterprise, SFlowID(SFlowSample, SampleSource), "\x02\x00\x00\x05", `sample.source_id "2:5"`},
 		{SFlowEnterprise, SFlowID(SFlowSample, SampleSource), "\x00\x00\x00\x02\x01\x00\x00\x00", `sample.source_id "2:16777216"`},
 		{SFlowEnterprise, SFlowID(SFlowSample, SampleOutputs), "\x80\x00\x00\x07", `sample.outputs 7`},
-		{SFlowEnterprise, SFlowID(1018, 0), "\x01", `sflow0.1018 "01"`},
+		{SFlowEnterprise, SFlowID(1011, 7), "\x01", `sflow0.1011 "01"`},
 		{4413, 3, "\x01", `sflow4413.3 "01"`},
+		{4413, 1, "\x00\x00\x00\x05", `extended_bst_egress_queue.queue 5`},
+		{4413, 1, "\x05", `extended_bst_egress_queue.queue "05"`},
 	} {
 		got := SFlowName(test.enterprise, test.id) + " " + string(AppendSFlowJSON(nil, test.enterprise, test.id, []byte(test.value)))
 		if got != test.want {
