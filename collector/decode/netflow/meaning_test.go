@@ -290,6 +290,54 @@ func TestFlowsWithinListsWithinListsAreFlows(t *testing.T) {
 	}
 }
 
+// A basicList may be of lists (RFC 6313 section 4.5.1).
+func TestListsWithinABasicListAreOpened(t *testing.T) {
+	layout := set(2, u16(300, 2, 10, 4, 291, 65535))
+	inner := set(2, u16(302, 2, 8, 4, 1, 4))
+	one, other := join([]byte{3}, u16(302), u32(0x0a000002, 5)), join([]byte{3}, u16(302), u32(0x0a000003, 6))
+	all := join([]byte{3}, u16(292, 65535), []byte{byte(len(one))}, one, []byte{byte(len(other))}, other)
+	data := set(300, u32(7), []byte{byte(len(all))}, all)
+	for _, test := range []struct {
+		name  string
+		parts [][]byte
+	}{
+		{"templates first", [][]byte{layout, inner, data}}, {"the inner template last", [][]byte{layout, data, inner}},
+	} {
+		s := newStation(t)
+		for _, part := range test.parts {
+			s.ipfix(part)
+		}
+		if len(s.records) != 2 || s.records[0].Bytes != 5 || s.records[1].Bytes != 6 || s.records[1].InIf != 7 || s.counts[ledger.RecordsListsUnread] != 0 {
+			t.Errorf("%s: %+v", test.name, s.records)
+		}
+	}
+	// Of other values than flows' all is kept, in its order.
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	numbers := join([]byte{3}, u16(363, 2), u16(1, 2))
+	all = join([]byte{3}, u16(291, 65535), []byte{byte(len(numbers))}, numbers, []byte{byte(len(numbers))}, numbers)
+	s.ipfix(set(2, u16(300, 2, 8, 4, 291, 65535)), set(300, ip4, []byte{byte(len(all))}, all))
+	r := s.only()
+	got, items := 0, 0
+	for _, x := range r.Extra {
+		if x.ID == 363 && len(x.Value) == 2 {
+			got++
+		}
+		items = max(items, x.Items)
+	}
+	if got != 4 || items != len(r.Extra)-1 || len(r.Extra) != 13 {
+		t.Errorf("%d values in %d fields, of which %d are the list's: %+v", got, len(r.Extra), items, r.Extra)
+	}
+	// What is nested too deep is counted, not read.
+	deep := numbers
+	for range 6 {
+		deep = join([]byte{3}, u16(291, 65535), []byte{byte(len(deep))}, deep)
+	}
+	s.ipfix(set(300, ip4, []byte{byte(len(deep))}, deep))
+	if s.counts[ledger.RecordsListsUnread] != 1 {
+		t.Errorf("%d lists unread", s.counts[ledger.RecordsListsUnread])
+	}
+}
+
 // As YAF sends the flags of TCP: in a list beside the flow.
 func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
 	s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
