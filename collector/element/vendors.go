@@ -530,7 +530,7 @@ var vendors = map[uint32][]Element{
 		{ID: 9319, Name: "artServerNetworkTimeSum", Type: Unsigned32},
 		{ID: 9320, Name: "artServerNetworkTimeMaximum", Type: Unsigned32},
 		{ID: 9321, Name: "artServerNetworkTimeMinimum", Type: Unsigned32},
-		{ID: 9357, Name: "applicationHttpUriStatistics", Type: String},
+		{ID: 9357, Name: "applicationHttpUriStatistics", Type: HitCounts},
 		{ID: 9360, Name: "PolicyQosQueueindex", Type: Unsigned32},
 		{ID: 9361, Name: "PolicyQosQueuedrops", Type: Unsigned64},
 		{ID: 12232, Name: "applicationCategoryName", Type: NumberOrText},
