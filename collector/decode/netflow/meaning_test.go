@@ -401,6 +401,29 @@ func TestALabelStackAndItsPayloadInTwoFieldsAreOnePacket(t *testing.T) {
 	}
 }
 
+// As Cisco's Network Visibility Module sends the modules that a process has loaded.
+func TestVendorsListsAreOpened(t *testing.T) {
+	names := join([]byte{255}, u16(0x8000|12348, 65535), u32(9), []byte("\x05a.dll\x05b.dll"))
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(set(2, u16(300, 2, 8, 4, 0x8000|12352, 65535, 0, 9)), set(300, ip4, []byte{byte(len(names))}, names))
+	var got []string
+	r := s.only()
+	for _, x := range r.Extra {
+		if x.Enterprise == 9 && x.ID == 12348 {
+			got = append(got, string(x.Value))
+		}
+	}
+	if !slices.Equal(got, []string{"a.dll", "b.dll"}) || !r.Extra[0].List || r.Extra[0].Items != 4 {
+		t.Errorf("%q of %+v", got, r.Extra)
+	}
+	// What a list of the other direction says is not this flow's.
+	s = newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(set(2, u16(300, 2, 8, 4, 0x8000|292, 65535, 0, 29305), u16(301, 1, 6, 1)), set(300, ip4, []byte{4, 3}, u16(301), []byte{0x1b}))
+	if r := s.only(); r.TCPFlags != 0 || len(r.Extra) != 1 || r.Extra[0].List {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A translator between both families, and a switch with long numbers of its points, say more than FlowMessage has room for.
 func TestWhatFindsItsPlaceTakenOrTooSmallIsKept(t *testing.T) {
 	for _, test := range []struct {

@@ -205,9 +205,10 @@ func meaningOf(version template.Version, f template.Field) meaning {
 		key = elementKey{enterpriseCisco, f.ID &^ cisco9}
 	}
 	m, ok := meanings[key]
-	if !ok && f.Enterprise == 0 {
-		// Lists of other elements than 291 to 293 are opened in the same way (RFC 6313 section 4.5).
-		if e, known := element.Lookup(0, f.ID); known && isList(e.Type) {
+	if !ok && f.Enterprise != element.ReverseEnterprise {
+		// Lists of other elements than 291 to 293, also of vendors', are opened in the same way (RFC 6313 section 4.5). What one of the
+		// other direction says is not this one's.
+		if e, known := element.Lookup(f.Enterprise, f.ID); known && isList(e.Type) {
 			m.operation = opList
 		}
 	}
