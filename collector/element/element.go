@@ -50,13 +50,15 @@ const (
 	ApplicationText
 	// JuniperCommonProperties has 6 bits that say what the other 10 are (Juniper, "Inline Active Flow Monitoring").
 	JuniperCommonProperties
+	// HitCounts are URIs, each with a zero behind it and how often it was hit in 2 bytes (Cisco, "AVC Export").
+	HitCounts
 )
 
 var typeNames = [...]string{
 	"octetArray", "unsigned8", "unsigned16", "unsigned32", "unsigned64", "signed8", "signed16", "signed32",
 	"signed64", "float32", "float64", "boolean", "macAddress", "string", "dateTimeSeconds", "dateTimeMilliseconds",
 	"dateTimeMicroseconds", "dateTimeNanoseconds", "ipv4Address", "ipv6Address", "basicList", "subTemplateList",
-	"subTemplateMultiList", "unsigned256", "numberOrText", "applicationText", "juniperCommonProperties",
+	"subTemplateMultiList", "unsigned256", "numberOrText", "applicationText", "juniperCommonProperties", "hitCounts",
 }
 
 // String is the registry's name of t.

@@ -42,6 +42,8 @@ func appendTyped(dst []byte, t DataType, v []byte) ([]byte, bool) {
 		}
 	case ApplicationText:
 		return appendApplicationText(dst, v)
+	case HitCounts:
+		return appendHitCounts(dst, v), true
 	case JuniperCommonProperties:
 		return appendCommonProperties(dst, v)
 	case Unsigned8, Unsigned16, Unsigned32, Unsigned64:

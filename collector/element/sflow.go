@@ -82,9 +82,18 @@ func LookupSFlow(id uint16) (SFlowField, bool) {
 	return f, true
 }
 
+// Broadcom's structure of flow records (sflow.org, bv-sflow.txt): a word.
+const (
+	enterpriseBroadcom = 4413
+	broadcomQueue      = 1
+)
+
 // SFlowName is the name of a field that is kept beside an sFlow record: "<structure>.<field>" as sFlow.org names them, or
 // "sflow<enterprise>.<format>" for a structure that is not known here. It needs no escaping in JSON.
 func SFlowName(enterprise uint32, id uint16) string {
+	if enterprise == enterpriseBroadcom && id == broadcomQueue {
+		return "extended_bst_egress_queue.queue"
+	}
 	if enterprise != SFlowEnterprise {
 		return fmt.Sprintf("sflow%d.%d", enterprise, id)
 	}

@@ -5,6 +5,9 @@ import "strconv"
 // AppendSFlowJSON appends the value of a field of sFlow's structures as JSON: numbers, lists of numbers, and strings for the rest. A
 // value that does not fit its encoding, and all of a structure that is not known, is a string of hexadecimal digits.
 func AppendSFlowJSON(dst []byte, enterprise uint32, id uint16, value []byte) []byte {
+	if enterprise == enterpriseBroadcom && id == broadcomQueue {
+		return AppendJSON(dst, Element{Type: Unsigned32}, len(value) == 4, value)
+	}
 	f, known := SFlowField{}, false
 	if enterprise == SFlowEnterprise {
 		f, known = LookupSFlow(id)

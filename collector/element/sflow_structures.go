@@ -12,7 +12,8 @@ var sflowStructures = standardStructures()
 
 // standardStructures are those of flow records, enterprise 0, named and laid out as on sflow.org: "sFlow Version 5" (sflow_version_5.txt), and the
 // extensions that its page of structures lists (sflow_80211.txt, sflow_tunnels.txt, sflow_drops.txt, sflow_transit.txt,
-// sflow_host.txt, sflow_http.txt, sflow_application.txt, sflow_memcache.txt, sflow_infiniband.txt and the mailing list's). A structure
+// sflow_host.txt, sflow_http.txt, sflow_application.txt, sflow_memcache.txt, sflow_infiniband.txt, draft-sflow-openflow.txt and the
+// mailing list's; 1018 is of the page itself, 1043 of host-sflow's sflow.h). A structure
 // with more fields than an id has room for is kept whole.
 func standardStructures() (table [sflowFormats]SFlowStructure) {
 	structure := func(format int, name string) *SFlowStructure {
@@ -55,6 +56,8 @@ func standardStructures() (table [sflowFormats]SFlowStructure) {
 		fields(Hyper, "speed").fields(Word, "rsni", "rcpi", "packet_duration")
 	structure(1015, "extended_80211_tx").fields(Text, "ssid").fields(MAC, "bssid").fields(Word, "version", "transmissions",
 		"packet_duration", "retrans_duration", "channel").fields(Hyper, "speed").fields(Word, "power")
+	structure(1017, "extended_openflow_v1").fields(Hyper, "flow_cookie").fields(Word, "flow_match", "flow_actions")
+	structure(1018, "extended_fc").fields(Word, "src_mask_len", "dst_mask_len", "next_hop", "metric")
 	structure(1019, "extended_queue_length").fields(Word, "queueIndex", "queueLength")
 	structure(1020, "extended_nat_port").fields(Word, "src_port", "dst_port")
 
@@ -82,6 +85,7 @@ func standardStructures() (table [sflowFormats]SFlowStructure) {
 	structure(1040, "extended_queue").fields(Word, "depth")
 	structure(1041, "extended_hw_trap").fields(Text, "group", "trap")
 	structure(1042, "extended_linux_drop_reason").fields(Text, "reason")
+	structure(1043, "extended_timestamp").fields(Hyper, "nanoseconds")
 
 	structure(2000, "transaction").fields(Word, "direction", "wait", "duration", "status").fields(Hyper, "bytes_received", "bytes_sent")
 	structure(2001, "extended_nfs_storage_transaction").fields(Opaque, "path").fields(Word, "operation", "status")

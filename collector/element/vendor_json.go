@@ -49,3 +49,26 @@ func appendCommonProperties(dst, v []byte) ([]byte, bool) {
 	dst = strconv.AppendUint(append(dst, `":`...), uint64(value), 10)
 	return append(dst, '}'), true
 }
+
+// appendHitCounts writes [{"uri":"<text>","hits":<number>}]. A zero may stand between a number and the next URI. What is no such list is
+// text.
+func appendHitCounts(dst, v []byte) []byte {
+	start := len(dst)
+	out := append(dst, '[')
+	for rest := v; len(rest) > 0; {
+		uri, after, ok := bytes.Cut(rest, []byte{0})
+		if !ok || len(uri) == 0 || len(after) < 2 {
+			return appendText(out[:start], v)
+		}
+		if len(rest) < len(v) {
+			out = append(out, ',')
+		}
+		out = appendText(append(out, `{"uri":`...), uri)
+		out = strconv.AppendUint(append(out, `,"hits":`...), unsigned(after[:2]), 10)
+		out = append(out, '}')
+		if rest = after[2:]; len(rest) > 0 && rest[0] == 0 {
+			rest = rest[1:]
+		}
+	}
+	return append(out, ']')
+}

@@ -129,6 +129,13 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"RFC 4443 section 2.1", "ICMPv6 has no type 0", false, []uint16{4, 1, 11, 2, 139, 2}, []byte{58, 129, 0, 0, 0},
 			func(r *flow.Record) bool { return r.ICMPType == 129 && r.ICMPCode == 0 }},
 		// Rates and sections.
+		{"goflow2 #113, akvorado #417", "RouterOS sends an interval's bytes in the wrong order", false, []uint16{8, 4, 34, 4}, join(ip4, u32(0xe8030000)),
+			func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
+		{"goflow2 #113", "every packet", false, []uint16{8, 4, 34, 4}, join(ip4, u32(0x01000000)), func(r *flow.Record) bool { return r.SamplingRate == 1 }},
+		{"Juniper", "a large interval in the right order", false, []uint16{8, 4, 34, 4}, join(ip4, u32(16_000_000)),
+			func(r *flow.Record) bool { return r.SamplingRate == 16_000_000 }},
+		{"an interval that may be either", "the right order", false, []uint16{8, 4, 34, 4}, join(ip4, u32(65536)),
+			func(r *flow.Record) bool { return r.SamplingRate == 65536 }},
 		{"akvorado #841", "Huawei's interval stands in the record", true, []uint16{8, 4, 34, 4}, join(ip4, u32(1000)), func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
 		{"akvorado #1189", "Nokia takes one and leaves 499 (RFC 5477 section 8.2)", false, []uint16{305, 4, 306, 4}, u32(1, 499),
 			func(r *flow.Record) bool { return r.SamplingRate == 500 }},

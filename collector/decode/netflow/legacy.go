@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -52,6 +53,9 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	count := int(binary.BigEndian.Uint16(b[2:]))
 	if version == 1 && len(b)-l.headerLength == count*longRecord1 {
 		l.recordLength = longRecord1
+	}
+	if isOther(len(b)-l.headerLength, l.recordLength, count) {
+		return ledger.RefusedHeader
 	}
 	var sequence, engine uint32
 	if l.hasSequence {
@@ -125,6 +129,12 @@ func legacyClock(in Datagram) clock {
 		exportNs += uint64(nanos)
 	}
 	return newClock(exportNs, uint64(in.Received), binary.BigEndian.Uint32(b[4:]))
+}
+
+// isOther reports whether a datagram only looks like one of these versions, as every 10,000th of DNS does: it announces more records than a
+// datagram has room for, and has no whole number of them.
+func isOther(carried, length, announced int) bool {
+	return announced > math.MaxUint16/length && carried%length != 0
 }
 
 // carried is how many of the records that a header announces are there; it counts where that is fewer, or where more follows.

@@ -102,6 +102,16 @@ func (b *basic) value() []byte {
 	return v
 }
 
+// listsWithin is a basicList of lists (RFC 6313 section 4.5.1: of any data type), or false.
+func listsWithin(v []byte) (basic, bool) {
+	b, ok := parseBasic(v)
+	if !ok {
+		return basic{}, false
+	}
+	e, known := element.Lookup(b.field.Enterprise, b.field.ID)
+	return b, known && isList(e.Type)
+}
+
 // maxSought bounds the lists of one record whose templates are looked for before it is read.
 const maxSought = 8
 
@@ -143,7 +153,16 @@ func (d *Decoder) missingIn(s *session, p *plan, b []byte, depth int) uint16 {
 // missingOf is the same of one list.
 func (d *Decoder) missingOf(s *session, l *list, depth int) uint16 {
 	kind := l.kind()
-	if kind == element.BasicList || len(l.value) == 0 {
+	if len(l.value) == 0 {
+		return 0
+	}
+	if kind == element.BasicList {
+		b, within := listsWithin(l.value)
+		for v := b.value(); within && depth < maxListDepth && v != nil; v = b.value() {
+			if id := d.missingOf(s, &list{enterprise: b.field.Enterprise, id: b.field.ID, value: v}, depth+1); id != 0 {
+				return id
+			}
+		}
 		return 0
 	}
 	for rest := l.value[1:]; len(rest) > 0; {
@@ -187,7 +206,11 @@ func (d *Decoder) openList(s *session, h *header, p *plan, r *flow.Record, i, de
 	switch {
 	case len(l.value) == 0:
 	case kind == element.BasicList:
-		d.openBasic(r, l.value)
+		if b, within := listsWithin(l.value); within {
+			d.openInner(s, h, p, r, b, depth)
+		} else {
+			d.openBasic(r, l.value)
+		}
 	default:
 		for rest := l.value[1:]; len(rest) > 0; {
 			var b block
@@ -201,6 +224,26 @@ func (d *Decoder) openList(s *session, h *header, p *plan, r *flow.Record, i, de
 	}
 	if d.settings.Extra {
 		r.Extra[at].Items = len(r.Extra) - at - 1
+	}
+}
+
+// openInner reads the lists of a basicList of lists.
+func (d *Decoder) openInner(s *session, h *header, p *plan, r *flow.Record, b basic, depth int) {
+	for v := b.value(); v != nil; v = b.value() {
+		if len(r.Extra)+2 > maxListExtras {
+			d.counts.Inc(ledger.RecordsListsUnread)
+			return
+		}
+		at := len(r.Extra)
+		if d.settings.Extra {
+			r.Extra = append(r.Extra, flow.Extra{})
+		}
+		first := len(d.lists)
+		d.lists = append(d.lists, list{enterprise: b.field.Enterprise, id: b.field.ID, value: v})
+		d.openWithin(s, h, p, r, first, depth)
+		if d.settings.Extra {
+			r.Extra[at].Items = len(r.Extra) - at - 1
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package netflow_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -315,6 +316,54 @@ func TestFlowsWithinListsWithinListsAreFlows(t *testing.T) {
 	}
 }
 
+// A basicList may be of lists (RFC 6313 section 4.5.1).
+func TestListsWithinABasicListAreOpened(t *testing.T) {
+	layout := set(2, u16(300, 2, 10, 4, 291, 65535))
+	inner := set(2, u16(302, 2, 8, 4, 1, 4))
+	one, other := join([]byte{3}, u16(302), u32(0x0a000002, 5)), join([]byte{3}, u16(302), u32(0x0a000003, 6))
+	all := join([]byte{3}, u16(292, 65535), []byte{byte(len(one))}, one, []byte{byte(len(other))}, other)
+	data := set(300, u32(7), []byte{byte(len(all))}, all)
+	for _, test := range []struct {
+		name  string
+		parts [][]byte
+	}{
+		{"templates first", [][]byte{layout, inner, data}}, {"the inner template last", [][]byte{layout, data, inner}},
+	} {
+		s := newStation(t)
+		for _, part := range test.parts {
+			s.ipfix(part)
+		}
+		if len(s.records) != 2 || s.records[0].Bytes != 5 || s.records[1].Bytes != 6 || s.records[1].InIf != 7 || s.counts[ledger.RecordsListsUnread] != 0 {
+			t.Errorf("%s: %+v", test.name, s.records)
+		}
+	}
+	// Of other values than flows' all is kept, in its order.
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	numbers := join([]byte{3}, u16(363, 2), u16(1, 2))
+	all = join([]byte{3}, u16(291, 65535), []byte{byte(len(numbers))}, numbers, []byte{byte(len(numbers))}, numbers)
+	s.ipfix(set(2, u16(300, 2, 8, 4, 291, 65535)), set(300, ip4, []byte{byte(len(all))}, all))
+	r := s.only()
+	got, items := 0, 0
+	for _, x := range r.Extra {
+		if x.ID == 363 && len(x.Value) == 2 {
+			got++
+		}
+		items = max(items, x.Items)
+	}
+	if got != 4 || items != len(r.Extra)-1 || len(r.Extra) != 13 {
+		t.Errorf("%d values in %d fields, of which %d are the list's: %+v", got, len(r.Extra), items, r.Extra)
+	}
+	// What is nested too deep is counted, not read.
+	deep := numbers
+	for range 6 {
+		deep = join([]byte{3}, u16(291, 65535), []byte{byte(len(deep))}, deep)
+	}
+	s.ipfix(set(300, ip4, []byte{byte(len(deep))}, deep))
+	if s.counts[ledger.RecordsListsUnread] != 1 {
+		t.Errorf("%d lists unread", s.counts[ledger.RecordsListsUnread])
+	}
+}
+
 // As YAF sends the flags of TCP: in a list beside the flow.
 func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
 	s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
@@ -322,6 +371,28 @@ func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
 		set(300, u16(1000), u32(10, 90), []byte{7, 3}, u16(500, 6), []byte{0x1b, 0x1a}))
 	if len(s.records) != 2 || s.records[0].TCPFlags != 0x1b || s.records[1].TCPFlags != 0x1a || s.records[1].Bytes != 90 {
 		t.Errorf("%+v", s.records)
+	}
+}
+
+// tcpSequenceNumber tells of TCP, which the other direction has from this one: it has no place of its own and is kept.
+func TestWhatHasNoPlaceInTheOtherDirectionIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+	}{
+		{"in the record", []uint16{1, 4, 0x8001, 4, 0, 29305, 0x8000 | 184, 4, 0, 29305}, u32(10, 90, 2000)},
+		{"beside a protocol", []uint16{1, 4, 0x8001, 4, 0, 29305, 4, 1, 0x8000 | 184, 4, 0, 29305}, join(u32(10, 90), []byte{6}, u32(2000))},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.Extra = true, true })
+		count := uint16(3)
+		if len(test.values) > 12 {
+			count = 4
+		}
+		s.ipfix(set(2, u16(300, count), u16(test.fields...)), set(300, test.values))
+		if len(s.records) != 2 || len(s.records[0].Extra) != 1 || s.records[0].Extra[0].ID != 184 || s.records[0].Extra[0].Enterprise != 29305 {
+			t.Errorf("%s: %+v", test.name, s.records)
+		}
 	}
 }
 
@@ -352,6 +423,56 @@ func TestALabelStackAndItsPayloadInTwoFieldsAreOnePacket(t *testing.T) {
 		s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
 		if r := s.only(); r.Bytes != 48 || r.DstPort != 443 || len(r.MPLSLabel) != 2 || r.MPLSLabel[0] != 16001 {
 			t.Errorf("%s: %d bytes to port %d with labels %v", test.name, r.Bytes, r.DstPort, r.MPLSLabel)
+		}
+	}
+}
+
+// As Cisco's Network Visibility Module sends the modules that a process has loaded.
+func TestVendorsListsAreOpened(t *testing.T) {
+	names := join([]byte{255}, u16(0x8000|12348, 65535), u32(9), []byte("\x05a.dll\x05b.dll"))
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(set(2, u16(300, 2, 8, 4, 0x8000|12352, 65535, 0, 9)), set(300, ip4, []byte{byte(len(names))}, names))
+	var got []string
+	r := s.only()
+	for _, x := range r.Extra {
+		if x.Enterprise == 9 && x.ID == 12348 {
+			got = append(got, string(x.Value))
+		}
+	}
+	if !slices.Equal(got, []string{"a.dll", "b.dll"}) || !r.Extra[0].List || r.Extra[0].Items != 4 {
+		t.Errorf("%q of %+v", got, r.Extra)
+	}
+	// What a list of the other direction says is not this flow's.
+	s = newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(set(2, u16(300, 2, 8, 4, 0x8000|292, 65535, 0, 29305), u16(301, 1, 6, 1)), set(300, ip4, []byte{4, 3}, u16(301), []byte{0x1b}))
+	if r := s.only(); r.TCPFlags != 0 || len(r.Extra) != 1 || r.Extra[0].List {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A translator between both families, and a switch with long numbers of its points, say more than FlowMessage has room for.
+func TestWhatFindsItsPlaceTakenOrTooSmallIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		kept   []uint16
+		point  uint32
+	}{
+		{"addresses of both families", []uint16{8, 4, 27, 16, 12, 4, 28, 16}, join(ip4, ip6, ip4, ip6), []uint16{27, 28}, 0},
+		{"a template for both families", []uint16{8, 4, 27, 16, 12, 4, 28, 16}, join(ip4, make([]byte, 16), ip4, make([]byte, 16)), nil, 0},
+		{"a point of 32 bits", []uint16{8, 4, 138, 8}, join(ip4, u64(7)), nil, 7},
+		{"a point of more", []uint16{8, 4, 138, 8}, join(ip4, u64(1<<40+7)), []uint16{138}, 0},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+		s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+		var kept []uint16
+		r := s.only()
+		for _, x := range r.Extra {
+			kept = append(kept, x.ID)
+		}
+		if !slices.Equal(kept, test.kept) || r.ObservationPointID != test.point {
+			t.Errorf("%s: kept %v, point %d", test.name, kept, r.ObservationPointID)
 		}
 	}
 }

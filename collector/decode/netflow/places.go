@@ -138,7 +138,7 @@ var places = []place{
 	{"forwarding_status", [][]source{iana(opForwardingStatus, 89), of(enterpriseJuniper, opJuniperException, 137)},
 		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code, where it is " +
 			"not 0, is 128: dropped"},
-	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, ""},
+	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, "a number of more than 32 bits stays an extra field"},
 	{"ipv6_routing_header_addresses", [][]source{iana(opRoutingHeader, 499), iana(opSegmentSection, 497), iana(opSegmentList, 496)}, ""},
 	{"ipv6_routing_header_seg_left", [][]source{iana(opSegmentsLeft, 498)}, "also of 499"},
 	{"time_flow_start_ns", [][]source{iana(opStartNTP, 156), iana(opStartNTP, 154), iana(opStartMilliseconds, 152),
@@ -205,9 +205,10 @@ func meaningOf(version template.Version, f template.Field) meaning {
 		key = elementKey{enterpriseCisco, f.ID &^ cisco9}
 	}
 	m, ok := meanings[key]
-	if !ok && f.Enterprise == 0 {
-		// Lists of other elements than 291 to 293 are opened in the same way (RFC 6313 section 4.5).
-		if e, known := element.Lookup(0, f.ID); known && isList(e.Type) {
+	if !ok && f.Enterprise != element.ReverseEnterprise {
+		// Lists of other elements than 291 to 293, also of vendors', are opened in the same way (RFC 6313 section 4.5). What one of the
+		// other direction says is not this one's.
+		if e, known := element.Lookup(f.Enterprise, f.ID); known && isList(e.Type) {
 			m.operation = opList
 		}
 	}

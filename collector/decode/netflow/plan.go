@@ -242,6 +242,7 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 			m = meaning{operation: opPackets, rank: uint8(1 + slices.Index(standInPackets, forward.ID))}
 		}
 	}
+	m.implies = 0 // the protocol is that of the forward direction
 	key := elementKey{0, forward.ID}
 	if m.operation.isSection() || m.operation == opPacketBytes || m.operation == opList || c.seenReverse[key] {
 		m.operation = opNone

@@ -238,8 +238,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		}
 		if step.special || add {
 			if (step.merge || add) && isSet(r, step.operation, t, v) {
-				// What a list says that the flow has already is not lost: it may be another one's.
-				if (step.extra || add && d.settings.Extra) && len(v) != 0 {
+				// What a list says that the flow has already is not lost: it may be another one's. Nor is the address of the other family,
+				// which a translator between both may tell; zeros there only fill the template.
+				if len(v) != 0 && (step.extra || d.settings.Extra && (add || !allZero(v))) {
 					r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 				}
 				continue
@@ -379,7 +380,12 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 				r.MPLSIP[len(r.MPLSIP)-1].Set16(v)
 			}
 		case opObservationPoint:
-			r.ObservationPointID = uint32(number(v))
+			// FlowMessage has 32 bits for it: half of a longer number would be another point's.
+			if n := number(v); n <= math.MaxUint32 {
+				r.ObservationPointID = uint32(n)
+			} else if d.settings.Extra {
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+			}
 		case opCommunities:
 			r.BGPCommunities = appendNumbers(r.BGPCommunities, step.id, v, flow.MaxCommunities)
 		case opASPath:

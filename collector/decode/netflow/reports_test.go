@@ -330,3 +330,32 @@ func TestNetFlow8HasICMPInTheDestinationPort(t *testing.T) {
 		t.Errorf("type %d, code %d", r.ICMPType, r.ICMPCode)
 	}
 }
+
+// A capture has other traffic, too: an answer of DNS whose number is a version announces thousands of records (its flags, RFC 1035 section
+// 4.1.1), and has other lengths than records have.
+func TestOtherTrafficIsNoFlow(t *testing.T) {
+	record := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, 0, 0), u16(1024, 443), []byte{0, 0, 6, 0}, u16(1, 2, 0, 0))
+	answer := func(id uint16) []byte {
+		return join(u16(id, 0x8180, 1, 7, 0, 0), []byte("\x03www\x07example\x03com\x00"), make([]byte, 130))
+	}
+	scheme := answer(8)
+	scheme[22] = 1
+	for _, test := range []struct {
+		name    string
+		payload []byte
+		want    int
+	}{
+		{"an answer of DNS with the number 5", answer(5), 0},
+		{"1", answer(1), 0},
+		{"7", answer(7), 0},
+		{"8", scheme, 0},
+		{"whole records whose number is damaged", join(u16(5, 0x8180), u32(uptime9, exported, 0, 1, 0), record, record), 2},
+		{"a record that is cut", join(u16(5, 2), u32(uptime9, exported, 0, 1, 0), record, record[:20]), 1},
+	} {
+		s := newStation(t)
+		s.send(exporterPort, time.Hour, test.payload)
+		if len(s.records) != test.want || (s.counts[ledger.RefusedHeader] != 0) != (test.want == 0) {
+			t.Errorf("%s: %d records, %d refused", test.name, len(s.records), s.counts[ledger.RefusedHeader])
+		}
+	}
+}

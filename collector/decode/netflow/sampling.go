@@ -48,7 +48,7 @@ func (s *sampling) take(id uint16, v []byte) bool {
 	switch id {
 	case 34, 50:
 		if n != 0 { // a record may have both, and mean one
-			s.interval = n
+			s.interval = inOrderOfBytes(n, len(v))
 		}
 	case 305:
 		s.packetInterval = n
@@ -95,6 +95,15 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		return false
 	}
 	return true
+}
+
+// inOrderOfBytes is an interval of length bytes, as MikroTik's RouterOS means it too, which sends it the other way round: what would be one
+// packet of 16 million and more, which nobody samples, is an interval below 65536 in that order.
+func inOrderOfBytes(n uint64, length int) uint64 {
+	if length == 4 && n >= 1<<24 && n&0xffff == 0 {
+		return uint64(bits.ReverseBytes32(uint32(n)))
+	}
+	return n
 }
 
 // hashRange is one or more ranges of hash values.

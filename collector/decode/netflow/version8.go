@@ -60,6 +60,9 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	}
 	l := &schemes[method]
 	count := int(binary.BigEndian.Uint16(b[2:]))
+	if isOther(len(b)-headerLength, l.length, count) {
+		return ledger.RefusedHeader
+	}
 	c := legacyClock(in)
 	sequence := binary.BigEndian.Uint32(b[16:])
 	// Each aggregation counts for itself.

@@ -40,6 +40,10 @@ func TestStructuresWithoutAPlaceAreKeptWhereAskedFor(t *testing.T) {
 		{"function", tagged(1038, text("ip_rcv")), map[string]string{"extended_function.symbol": `"ip_rcv"`}},
 		{"transit delay", tagged(1039, u32(900)), map[string]string{"extended_transit.delay": "900"}},
 		{"reason", tagged(1042, text("NO_SOCKET")), map[string]string{"extended_linux_drop_reason.reason": `"NO_SOCKET"`}},
+		{"OpenFlow", tagged(1017, u32(0, 9, 3, 1)), map[string]string{"extended_openflow_v1.flow_cookie": "9",
+			"extended_openflow_v1.flow_match": "3", "extended_openflow_v1.flow_actions": "1"}},
+		{"Fibre Channel", tagged(1018, u32(8, 24, 0x010203, 7)), map[string]string{"extended_fc.src_mask_len": "8",
+			"extended_fc.dst_mask_len": "24", "extended_fc.next_hop": "66051", "extended_fc.metric": "7"}},
 		{"gateway", tagged(recordGateway, u32(1, 0xcb007101, 65000, 65001, 65002, 0, 0, 100)), map[string]string{
 			"extended_gateway.nexthop": `"203.0.113.1"`, "extended_gateway.as": "65000", "extended_gateway.src_peer_as": "65002",
 			"extended_gateway.localpref": "100"}},

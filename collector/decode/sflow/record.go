@@ -23,6 +23,7 @@ const (
 	recordMPLS       = 1006
 	recordVLANTunnel = 1012
 	recordVLANIn     = 1034
+	recordTimestamp  = 1043
 	recordSocketIPv4 = 2100
 	recordSocketIPv6 = 2101
 )
@@ -78,6 +79,8 @@ func (d *decoder) placeSeldom(format uint32, b []byte) (whole, place bool) {
 		return d.mpls(b), true
 	case recordVLANTunnel, recordVLANIn:
 		return d.vlanStack(b), true
+	case recordTimestamp:
+		return d.timestamp(b), true
 	case recordSocketIPv4:
 		return d.part(&d.parts.socket4, b, 20), true
 	case recordSocketIPv6:
@@ -224,6 +227,23 @@ func (d *decoder) vlanStack(b []byte) bool {
 	}
 	if len(tags) >= 4 && d.parts.vlan == 0 {
 		d.parts.vlan = vlan(binary.BigEndian.Uint32(tags) & 0xfff)
+	}
+	return true
+}
+
+// What a packet's own time may be: from 1994 on, since a clock that shows less was never set, and no later than a minute after receipt.
+const (
+	clockSet   = 757_382_400 * 1_000_000_000
+	futureOfNs = 60 * 1_000_000_000
+)
+
+// timestamp reads "extended_timestamp": when the packet was sampled, in nanoseconds since 1970.
+func (d *decoder) timestamp(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	if at := binary.BigEndian.Uint64(b); at >= clockSet && at <= d.received+futureOfNs {
+		d.r.TimeFlowStartNs, d.r.TimeFlowEndNs = at, at
 	}
 	return true
 }

@@ -118,3 +118,33 @@ func TestSamplesAreReadAsAgentsMeanThem(t *testing.T) {
 		}
 	}
 }
+
+// host-sflow says when the kernel sampled a packet, which may have waited before it was sent.
+func TestAPacketsOwnTimeIsTheFlows(t *testing.T) {
+	const received, second = 1_700_000_100_000_000_000, 1_000_000_000
+	for _, test := range []struct {
+		name     string
+		at, want uint64
+	}{
+		{"earlier", received - 3*second, received - 3*second},
+		{"a clock that is a little fast", received + 5*second, received + 5*second},
+		{"a clock that is never right", received + 3600*second, received},
+		{"a clock that is not set", 1000 * second, received},
+		{"none", 0, received},
+		{"the highest number", 1<<64 - 1, received},
+	} {
+		own := tagged(recordTimestamp, u32(uint32(test.at>>32), uint32(test.at)))
+		for _, records := range [][][]byte{{frame, own}, {own, frame}} {
+			var r flow.Record
+			var counts ledger.Counts
+			Decode(datagram(sample(records...)), received, flow.Address{}, Options{}, &r, &counts, &collected{})
+			if r.TimeFlowStartNs != test.want || r.TimeFlowEndNs != test.want || r.TimeReceivedNs != received || counts[ledger.RecordsTruncated] != 0 {
+				t.Errorf("%s: from %d to %d, want %d", test.name, r.TimeFlowStartNs, r.TimeFlowEndNs, test.want)
+			}
+		}
+	}
+	c, counts, _, _ := decode(datagram(sample(frame, tagged(recordTimestamp, u32(1)))), Options{})
+	if len(c.records) != 1 || counts[ledger.RecordsTruncated] != 1 {
+		t.Errorf("cut short: %d records, %d truncated", len(c.records), counts[ledger.RecordsTruncated])
+	}
+}
