@@ -17,7 +17,11 @@ func TestANameThatChangedWhileCollectorsWereApartIsTheNewOneEverywhere(t *testin
 			for name, test := range map[string]struct {
 				cut, full bool
 				hears     int
-			}{"heard by who is cut off": {true, false, 0}, "heard by the other": {true, false, 1}, "the bucket is full": {false, true, 0}} {
+				back      time.Duration
+			}{"heard by who is cut off": {true, false, 0, 0}, "heard by the other": {true, false, 1, 0}, "the bucket is full": {false, true, 0, 0},
+				"the clock is set back, heard by who is cut off": {true, false, 0, 14 * time.Hour},
+				"the clock is set back, heard by the other":      {true, false, 1, 14 * time.Hour},
+				"the clock is set back, the bucket is full":      {false, true, 0, 14 * time.Hour}} {
 				t.Run(fmt.Sprint(name, " for ", apart, ", ", changes, " changes"), func(t *testing.T) {
 					f := newFleet(t, 3)
 					d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000}
@@ -28,9 +32,13 @@ func TestANameThatChangedWhileCollectorsWereApartIsTheNewOneEverywhere(t *testin
 					for number := range uint32(10) {
 						say(0, number, "old")
 					}
+					f.wait(2 * time.Hour)
+					say(0, 9, "older")
 					f.wait(30 * time.Minute)
+					d.ahead = -test.back
 					f.collectors[0].cut, f.full = test.cut, test.full
 					f.wait(apart / 5)
+					say(1-test.hears, 6, "another")
 					say(test.hears, 5, "new")
 					f.wait(apart / 5)
 					for i := range uint32(changes) { // whatever else changes then

@@ -47,21 +47,22 @@ var (
 )
 
 // NewManifest describes rows, which are in the order of their numbers, and their pages.
-func NewManifest(rows []Entry, pages []Page) Manifest { return newManifest(rows, pages, anyStamp) }
+func NewManifest(rows []Entry, pages []Page) Manifest { return newManifest(rows, pages, anyStamp, nil) }
 
-// newManifest has rows that are later than a stamp keep their own, as far as there is room for them.
-func newManifest(rows []Entry, pages []Page, exact Stamp) Manifest {
+// newManifest has rows that are later than a stamp, and fresh ones, keep their own, as far as there is room for them.
+func newManifest(rows []Entry, pages []Page, exact Stamp, fresh map[uint64]Entry) Manifest {
 	var m Manifest
 	for i := range pages {
 		m.Pages = append(m.Pages, pages[i].Hash)
 	}
-	m.Base, m.Recent = stampsOf(rows, exact)
+	m.Base, m.Recent = stampsOf(rows, exact, fresh)
 	return m
 }
 
 // stampsOf finds the base that leaves at most maxRecent rows with stamps of their own. Rows of one pass of an exporter over its
-// table mostly share a second, so that few have one. Those that are later than exact have one however old they are.
-func stampsOf(rows []Entry, exact Stamp) (Stamp, []Recent) {
+// table mostly share a second, so that few have one. Those that are later than exact have one however old they are; so
+// have fresh ones, since others do not know these: under a clock that was set back they are older than the rest.
+func stampsOf(rows []Entry, exact Stamp, fresh map[uint64]Entry) (Stamp, []Recent) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
@@ -73,7 +74,7 @@ func stampsOf(rows []Entry, exact Stamp) (Stamp, []Recent) {
 	horizon := min(template.StampOf(newest.Seconds()-min(newest.Seconds(), settled)), exact)
 	base := Stamp(0)
 	for i := range rows {
-		if rows[i].Stamp <= horizon {
+		if _, isFresh := fresh[rows[i].Number]; rows[i].Stamp <= horizon && !isFresh {
 			base = max(base, rows[i].Stamp)
 		} else {
 			counts[rows[i].Stamp]++

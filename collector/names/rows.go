@@ -186,7 +186,7 @@ func (t *tableRows) set(rows []Entry, exact Stamp, all *chunks) []Page {
 		rest = rest[n:]
 	}
 	all.release(before)
-	m := newManifest(rows, pages, exact)
+	m := newManifest(rows, pages, exact, t.fresh)
 	t.base, t.recent = m.Base, stampMap(m.Recent)
 	t.forgetFresh(all)
 	t.count, t.bytes = len(rows), 0
