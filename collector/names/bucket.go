@@ -86,8 +86,9 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	t.dirty = 0
 	s.news.tell(t, w)
 	if len(t.fresh) > 0 {
-		t.set(t.entries(), &s.chunks)
+		t.set(t.entries(), t.exact(), &s.chunks)
 		e.tables.tell(t)
+		t.wasShared = false
 	}
 	m := t.describe()
 	t.manifest = max(t.manifest+1, m.newest())
@@ -241,6 +242,7 @@ func (s *Store) complete(w where, now int64) bool {
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
 	if t.count == 0 {
 		t.adopt(m, list, &s.chunks)
+		t.isShared(&s.chunks)
 		e.tables.tell(t)
 		e.changed(t)
 		return true
@@ -252,23 +254,34 @@ func (s *Store) complete(w where, now int64) bool {
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
 	s.news.known(t, theirs)
-	rows, ahead, changed := merge(t.entries(), theirs, func(was, is *Entry) { e.tookOver(t, was, is, now) })
+	// Rows that have the manifest's base for a stamp may be any older.
+	knows := func(ours, theirs *Entry) bool {
+		former, changed := t.former[ours.Number]
+		return changed && theirs.Stamp == m.Base && theirs.same(&former)
+	}
+	both := merge(t.entries(), theirs, knows, func(was, is *Entry) { e.tookOver(t, was, is, now) })
 	limit := s.limits.Load().Rows
 	if t.other() {
 		limit = s.limits.Load().Others.Rows
 	}
-	if len(rows) > limit {
-		rows = rows[:limit]
+	if len(both.rows) > limit {
+		both.rows = both.rows[:limit]
 	}
-	if changed {
-		t.set(rows, &s.chunks)
+	if !both.ahead {
+		t.isShared(&s.chunks)
+	}
+	if both.changed || both.later {
+		// With the manifest's base, not with one of its own: who changes a row has it follow on the stamp that all others have for it.
+		t.set(both.rows, max(t.base, m.Base), &s.chunks)
 		e.tables.tell(t)
+	}
+	if both.changed {
 		e.changed(t)
 	}
-	if ahead {
+	if both.ahead {
 		s.soil(e, at, t, now)
 	}
-	return changed
+	return both.changed
 }
 
 // Missed takes up to so many exporters that made room for others and were heard again since, as scopes without a version: the bucket may have

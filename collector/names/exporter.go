@@ -130,6 +130,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 	if !e.room(at, &merged, was) {
 		return RefusedRoom
 	}
+	t.changes(k.Number, was, &e.store.chunks)
 	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
 	e.tables.put(at, t)
 	t.heard = max(t.heard, now)
@@ -138,7 +139,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 	}
 	e.changed(t)
 	if len(t.fresh) >= compactRows {
-		t.set(t.entries(), &e.store.chunks)
+		t.set(t.entries(), t.exact(), &e.store.chunks)
 		e.tables.tell(t)
 	}
 	e.store.soil(e, at, t, now)

@@ -29,8 +29,11 @@ type Recent struct {
 }
 
 // settled is for how many seconds after the newest row of a table a row keeps a stamp of its own. Every collector has heard of
-// it by then; what comes later with an earlier stamp is a datagram that was lost for that long.
-const settled = 300
+// it by then, but for those that are out of reach of the bucket: see tableRows.former.
+const settled = 3600
+
+// anyStamp is later than any other.
+const anyStamp = ^Stamp(0)
 
 // maxRecent bounds Manifest.Recent: beyond it the earliest give up their own stamps.
 const maxRecent = 4096
@@ -44,18 +47,22 @@ var (
 )
 
 // NewManifest describes rows, which are in the order of their numbers, and their pages.
-func NewManifest(rows []Entry, pages []Page) Manifest {
+func NewManifest(rows []Entry, pages []Page) Manifest { return newManifest(rows, pages, anyStamp, nil) }
+
+// newManifest has rows that are later than a stamp, and fresh ones, keep their own, as far as there is room for them.
+func newManifest(rows []Entry, pages []Page, exact Stamp, fresh map[uint64]Entry) Manifest {
 	var m Manifest
 	for i := range pages {
 		m.Pages = append(m.Pages, pages[i].Hash)
 	}
-	m.Base, m.Recent = stampsOf(rows)
+	m.Base, m.Recent = stampsOf(rows, exact, fresh)
 	return m
 }
 
 // stampsOf finds the base that leaves at most maxRecent rows with stamps of their own. Rows of one pass of an exporter over its
-// table mostly share a second, so that few have one.
-func stampsOf(rows []Entry) (Stamp, []Recent) {
+// table mostly share a second, so that few have one. Those that are later than exact have one however old they are; so
+// have fresh ones, since others do not know these: under a clock that was set back they are older than the rest.
+func stampsOf(rows []Entry, exact Stamp, fresh map[uint64]Entry) (Stamp, []Recent) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
@@ -64,10 +71,10 @@ func stampsOf(rows []Entry) (Stamp, []Recent) {
 	for i := range rows {
 		newest = max(newest, rows[i].Stamp)
 	}
-	horizon := template.StampOf(newest.Seconds() - min(newest.Seconds(), settled))
+	horizon := min(template.StampOf(newest.Seconds()-min(newest.Seconds(), settled)), exact)
 	base := Stamp(0)
 	for i := range rows {
-		if rows[i].Stamp <= horizon {
+		if _, isFresh := fresh[rows[i].Number]; rows[i].Stamp <= horizon && !isFresh {
 			base = max(base, rows[i].Stamp)
 		} else {
 			counts[rows[i].Stamp]++

@@ -34,6 +34,13 @@ type tableRows struct {
 	// news are the numbers of rows that are to be handed on, and newsTold that they will be.
 	news     map[uint64]struct{}
 	newsTold bool
+	// shared: the bucket has it all. wasShared: it had when the first of the rows came that have changed since the chunks were made. everShared:
+	// it had at some time.
+	shared, wasShared, everShared bool
+	// former are rows as the bucket last had them, of numbers that changed here since: who has the former does not know of the change, however
+	// late a stamp it has. formerBytes are theirs.
+	former      map[uint64]Row
+	formerBytes int64
 	// turns are what is said of numbers that have several names, see contest.go.
 	turns map[turnsKey]*turns
 }
@@ -98,9 +105,45 @@ func (t *tableRows) forgetFresh(all *chunks) {
 	t.fresh, t.freshBytes = nil, 0
 }
 
+// maxFormer bounds the numbers of a table of which the former row is known.
+const maxFormer = 4096
+
+// changes notes that a row is to take the place of another one, nil for none, before it does.
+func (t *tableRows) changes(number uint64, was *Row, all *chunks) {
+	t.wasShared = t.wasShared || t.shared
+	t.shared = false
+	if was == nil || !t.everShared || t.other() || len(t.former) >= maxFormer {
+		return
+	}
+	if _, known := t.former[number]; known {
+		return
+	}
+	if t.former == nil {
+		t.former = make(map[uint64]Row)
+	}
+	t.former[number] = *was
+	t.formerBytes += was.size()
+	all.addFresh(was.size(), false)
+}
+
+// isShared notes that the bucket has all rows.
+func (t *tableRows) isShared(all *chunks) {
+	all.addFresh(-t.formerBytes, false)
+	t.shared, t.wasShared, t.everShared, t.former, t.formerBytes = true, false, true, nil, 0
+}
+
+// exact is the stamp beyond which rows keep their own: while the bucket lacks something of the table, nobody knows what others have heard.
+func (t *tableRows) exact() Stamp {
+	if t.wasShared || t.base == 0 {
+		return anyStamp
+	}
+	return t.base
+}
+
 // drop lets go of all rows.
 func (t *tableRows) drop(all *chunks) {
 	t.forgetFresh(all)
+	t.isShared(all)
 	all.addFresh(-int64(len(t.turns))*turnsBytes, false)
 	t.turns = nil
 	all.release(t.chunks)
@@ -127,8 +170,8 @@ func (t *tableRows) entries() []Entry {
 	return out
 }
 
-// set has the table consist of rows, which are in the order of their numbers, and returns its pages.
-func (t *tableRows) set(rows []Entry, all *chunks) []Page {
+// set has the table consist of rows, which are in the order of their numbers; those later than exact keep their stamps. It returns its pages.
+func (t *tableRows) set(rows []Entry, exact Stamp, all *chunks) []Page {
 	pages := Pages(t.table, rows)
 	before := t.chunks
 	t.chunks = make([]*chunk, 0, len(pages))
@@ -143,7 +186,7 @@ func (t *tableRows) set(rows []Entry, all *chunks) []Page {
 		rest = rest[n:]
 	}
 	all.release(before)
-	m := NewManifest(rows, pages)
+	m := newManifest(rows, pages, exact, t.fresh)
 	t.base, t.recent = m.Base, stampMap(m.Recent)
 	t.forgetFresh(all)
 	t.count, t.bytes = len(rows), 0
@@ -198,32 +241,44 @@ func (m *Manifest) newest() Stamp {
 	return newest
 }
 
-// merge returns the rows of a and b, which are in the order of their numbers, the later one of each number. ahead reports that a
-// has what b lacks, changed that b has what a lacks. replaced is told of each row of b that takes the place of another one.
-func merge(a, b []Entry, replaced func(was, is *Entry)) (out []Entry, ahead, changed bool) {
-	out = make([]Entry, 0, max(len(a), len(b)))
+// merged is what the rows of two collectors come to.
+type merged struct {
+	rows []Entry
+	// ahead: the first has what the second lacks; changed: the second has what the first lacks; later: rows of the first have later stamps now.
+	ahead, changed, later bool
+}
+
+// merge returns the rows of a and b, which are in the order of their numbers, the later one of each number. knows reports that a's row
+// is the later one, whatever their stamps are; replaced is told of each row of b that takes the place of another one.
+func merge(a, b []Entry, knows func(ours, theirs *Entry) bool, replaced func(was, is *Entry)) (m merged) {
+	m.rows = make([]Entry, 0, max(len(a), len(b)))
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0].Number < b[0].Number:
-			out, a, ahead = append(out, a[0]), a[1:], true
+			m.rows, a, m.ahead = append(m.rows, a[0]), a[1:], true
 		case a[0].Number > b[0].Number:
-			out, b, changed = append(out, b[0]), b[1:], true
+			m.rows, b, m.changed = append(m.rows, b[0]), b[1:], true
 		default:
 			ours, theirs := a[0], b[0]
 			switch {
 			case ours.same(&theirs.Row):
+				// Stamps that differ for what is the same would have collectors differ about what follows.
+				m.later, m.ahead = m.later || theirs.Stamp > ours.Stamp, m.ahead || theirs.Stamp < ours.Stamp
 				ours.Stamp = max(ours.Stamp, theirs.Stamp)
 			case ours.Stamp > theirs.Stamp, ours.Stamp == theirs.Stamp && ours.greater(&theirs.Row):
-				ahead = true
+				m.ahead = true
+			case knows(&ours, &theirs):
+				ours.Stamp, m.ahead, m.later = theirs.Stamp+1, true, true
 			default:
 				replaced(&ours, &theirs)
-				ours, changed = theirs, true
+				ours, m.changed = theirs, true
 			}
-			out, a, b = append(out, ours), a[1:], b[1:]
+			m.rows, a, b = append(m.rows, ours), a[1:], b[1:]
 		}
 	}
-	ahead, changed = ahead || len(a) > 0, changed || len(b) > 0
-	return append(append(out, a...), b...), ahead, changed
+	m.ahead, m.changed = m.ahead || len(a) > 0, m.changed || len(b) > 0
+	m.rows = append(append(m.rows, a...), b...)
+	return m
 }
 
 // late reports whether s is of an earlier second than known, by no more than a datagram may be late. What is older comes from an exporter

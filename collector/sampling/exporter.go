@@ -78,6 +78,20 @@ const maxSpoken = 256
 // Generation changes whenever a look-up may give another result, but for what the ttl brings.
 func (e *Exporter) Generation() uint64 { return e.generation.Load() }
 
+// Until is until when what a look-up gives holds if nothing changes, in nanoseconds since 1970, but for what the ttl brings.
+func (e *Exporter) Until(now int64) int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.partedAt(now) {
+		return e.parted + silence + 1
+	}
+	return never
+}
+
+// partedAt reports whether the exporter is known again for so short a time, and its ports said different things before, that what a port said
+// which has said nothing since is not to be taken from others.
+func (e *Exporter) partedAt(now int64) bool { return e.parted != 0 && now-e.parted <= silence }
+
 // Gone reports that the Store has forgotten the exporter.
 func (e *Exporter) Gone() bool { return e.gone.Load() }
 
@@ -176,6 +190,11 @@ func (e *Exporter) contradicted(subject uint64, a *announcement) bool {
 func (e *Exporter) misses(now int64) bool {
 	if now-e.checked < retell/2 {
 		return false
+	}
+	for _, at := range e.forgotten {
+		if at != 0 && e.newest-at <= silence && now-at > retell {
+			return true // until others are told of what was heard since, it counts as in force: see missing
+		}
 	}
 	for _, all := range e.subjects {
 		groups := e.groups(all, now)

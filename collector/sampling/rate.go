@@ -28,7 +28,7 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 	switch {
 	case own != nil:
 		return own.rate, true
-	case e.missing(subject, now) || !speaks && e.parted != 0 && now-e.parted <= silence:
+	case e.missing(subject, now) || !speaks && e.partedAt(now):
 		return 0, true
 	case len(groups) == 0 || e.store.ownPortOnly:
 		return 0, false

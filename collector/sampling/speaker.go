@@ -51,7 +51,7 @@ func (e *Exporter) differs() bool {
 		}
 		first = sum
 	}
-	return e.parted != 0 && e.newest-e.parted <= silence
+	return e.partedAt(e.newest)
 }
 
 // tellRest has the bucket know all that a port says.

@@ -181,6 +181,12 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() || d.Key.Layout != 0 && d.Key.Layout != rate+1 {
 		return false
 	}
+	if s.addressOnly {
+		if d.Key.Layout != 0 {
+			return false // nobody disputes where all ports are one: the last that was said counts
+		}
+		d.Key.Port = template.AnyPort // also from when the mode was another one
+	}
 	e := s.Find(d.Key.Scope)
 	if e == nil {
 		s.mu.RLock()

@@ -247,6 +247,9 @@ func (s *Store) Restore(d Definition, now int64) bool {
 	if err != nil || length != len(d.Record) || uint64(t.ID) != d.Key.ID || d.Key.Layout != 0 && d.Key.Layout != t.Fingerprint() {
 		return false
 	}
+	if s.mode == ModeAddress && d.Key.Port != AnyPort {
+		d.Key.Port, d.Key.Layout = AnyPort, 0 // from when the mode was another one: the port is ignored, as of what is heard here
+	}
 	e := s.Find(d.Key.Scope)
 	if e == nil {
 		if e = s.room(d.Key.Scope, d.Heard); e == nil {

@@ -71,6 +71,7 @@ func (d *Decoder) refreshRates(s *session) {
 	if known.exporter == nil {
 		return
 	}
+	known.until = min(known.until, known.exporter.Until(d.now))
 	if rate, ok := known.exporter.Standard(s.key.scope.Domain, s.key.port, d.now); ok {
 		known.standard, known.standardSource = rate, RateAnnounced
 	}

@@ -65,11 +65,18 @@ func (l *sequences) match(selector uint64) {
 func (d *Decoder) announceSequences(s *session, h *header) {
 	for i := range s.sequences.list {
 		q := &s.sequences.list[i]
-		if rate, known := d.productOf(s, q.selectors); known && rate != q.rate {
+		rate, known := d.productOf(s, q.selectors)
+		if known && (rate != q.rate || rate == 0 && d.sampled(s, q.id)) {
 			q.rate = rate
 			d.announce(s, h, &announcement{kind: announced.Sequence, id: q.id, domain: q.domain}, rate)
 		}
 	}
+}
+
+// sampled reports whether a rate of a sequence counts by which it is sampled: of a selector that ended it, another collector may have heard.
+func (d *Decoder) sampled(s *session, id uint64) bool {
+	rate, known := d.rateOf(s, announced.Sequence, id)
+	return known && rate != 0
 }
 
 // productOf is the rate of what passed all of some selectors.
