@@ -59,6 +59,7 @@ type SinkReconciler struct {
 	kindInterval time.Duration // at which the kind is looked for where it is not installed; 0 for the usual one
 	mu           sync.Mutex
 	wrote        map[types.NamespacedName]time.Time // of each status
+	applied      map[object]string                  // versions that the cache has not come to yet
 }
 
 // Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
@@ -139,6 +140,9 @@ func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.wrote, name)
+	for _, kind := range []string{"ConfigMap", "Deployment"} {
+		delete(r.applied, object{kind, types.NamespacedName{Namespace: name.Namespace, Name: sink.ObjectName(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: name.Name}})}})
+	}
 }
 
 // collector that a FlowSink reads from; nil without one. The cache has only those that this operator looks after.
@@ -243,6 +247,9 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	}
 	ctrl.LoggerFrom(ctx).Info("applied", "kind", c.kind, "object", c.name)
 	after, err := resourceVersion(c.wanted)
+	if c.name == sink.ObjectName(s) && c.kind != "PodDisruptionBudget" {
+		r.noteApplied(object{c.kind, key}, after)
+	}
 	return after != before, err
 }
 
