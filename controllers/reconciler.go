@@ -117,6 +117,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		}
 		return ctrl.Result{RequeueAfter: claimInterval}, err
 	}
+	if r.devices.Load().reading(ctx, fc) { // before the pass begins: others wait for it
+		return ctrl.Result{RequeueAfter: readAgain}, nil
+	}
 	m := r.memories.of(request.NamespacedName, fc.UID)
 	m.asked(fc, r.Clock.Now(), func() {
 		r.prober.LookNow(jetstream.Key(key(fc)))
