@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,7 +40,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 		Client: r.Client, Reader: r.Reader, Exporters: d.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
-			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err
+			return askable(fc, pods), err
 		},
 		Configuration: func(ctx context.Context, fc *v1alpha1.FlowCollector) (file, version string, err error) {
 			m := &corev1.ConfigMap{}

@@ -86,11 +86,12 @@ func (r *Reconciler) watchCollectors(f *judge.Facts) {
 	r.observer.Watch(observation.Key(key(f.Collector)), askable(f.Collector, f.Pods))
 }
 
-// askable are the pods that run and have an address.
+// askable are the pods that the fleet's DaemonSet made, that run and have an address. What others answer is not to be kept: there is no bound on
+// how many they are.
 func askable(fc *v1alpha1.FlowCollector, pods []corev1.Pod) (ask []observation.Pod) {
 	for i := range pods {
 		s := &pods[i].Status
-		if s.Phase == corev1.PodRunning && s.PodIP != "" && pods[i].DeletionTimestamp.IsZero() {
+		if ofDaemonSet(fc, &pods[i]) && s.Phase == corev1.PodRunning && s.PodIP != "" && pods[i].DeletionTimestamp.IsZero() {
 			ask = append(ask, observation.Pod{Name: pods[i].Name, Node: pods[i].Spec.NodeName, Address: s.PodIP,
 				Port: fleet.MetricsPort(fc, &pods[i])})
 		}
