@@ -141,8 +141,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 			facts.Deletion.Message, err = judge.LacksRights+err.Error(), nil
 		}
 	}
-	if gone {
+	if gone && len(fc.Finalizers) == 0 {
 		return ctrl.Result{}, nil
+	}
+	if gone {
+		r.awaitOthers(facts)
 	}
 	err = m.failed(facts, err)
 	verdict := judge.Judge(facts)

@@ -70,8 +70,9 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !s.DeletionTimestamp.IsZero() {
+		err := r.tellDeleting(ctx, s)
 		r.forget(request.NamespacedName) // nobody is to be called for a sink that goes
-		return ctrl.Result{}, nil        // Kubernetes deletes the objects with their owner
+		return ctrl.Result{}, err        // Kubernetes deletes the objects with their owner
 	}
 	unseen, blind := ofSinks().unseen(ctx, r.Watches, r.Client, s.Namespace)
 	if blind {
@@ -130,6 +131,17 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		again.RequeueAfter = wait
 	}
 	return again, err
+}
+
+// tellDeleting says that a FlowSink is being deleted, which others may keep from going.
+func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink) error {
+	fc, err := r.collector(ctx, s)
+	if fc != nil && (fc.Status.Operator == nil || fc.Status.Operator.Identity != r.Identity) || err != nil && !lacksRight(err) {
+		return err // its operator says so
+	}
+	now := r.Clock.Now()
+	_, err = r.writeStatus(ctx, &sink.Facts{Sink: s, Now: now, Server: r.Watches.serverTime(now)})
+	return err
 }
 
 func (r *SinkReconciler) forget(name types.NamespacedName) {
