@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
 // Others may keep a FlowCollector from going, such as "kubectl delete --cascade=foreground" until its objects are gone. It is no longer what it was
@@ -97,4 +98,29 @@ func TestAFlowSinkThatFinalizersOfOthersKeepSaysThatItIsBeingDeletedAndCallsNobo
 			t.Errorf("there are metrics %s", f.GetName())
 		}
 	}
+}
+
+// A FlowSink that others keep has its sinks until it goes: what it stores would be stored twice.
+func TestAFlowSinkWaitsForOneThatIsBeingDeletedAndStillRuns(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
+	w.create("edge")
+	first, deployment := w.runningSink("edge", "warehouse")
+	change(w, first, func(s *v1alpha1.FlowSink) { s.Finalizers = []string{"example.com/inventory"} })
+	if err := w.c.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	w.expectSink(first, metav1.ConditionFalse, judge.ReasonDeleting)
+	second := w.sinkOf("edge", "again")
+	w.expectSink(second, metav1.ConditionFalse, sink.ReasonDestinationShared)
+	w.expectShared(second, sink.ReasonNotStarted)
+	if w.configured(second) != "" {
+		t.Fatal("its sinks are started")
+	}
+	if err := w.c.Delete(t.Context(), deployment); err != nil {
+		t.Fatal(err)
+	}
+	change(w, first, func(s *v1alpha1.FlowSink) { s.Finalizers = nil })
+	w.expectSink(second, metav1.ConditionFalse, sink.ReasonRolling)
 }

@@ -39,7 +39,7 @@ func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts, here *sink.Pl
 	var others []*v1alpha1.FlowSink
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID != f.Sink.UID && other.DeletionTimestamp.IsZero() && (tablesOf(other) == tables || !settledSink(other)) {
+		if other.UID != f.Sink.UID && (tablesOf(other) == tables || !settledSink(other)) {
 			others = append(others, other)
 		}
 	}
@@ -76,7 +76,7 @@ func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts, here *sink.Pl
 // twin says what another FlowSink does, and wants to do, in a place; sameTables is whether its spec names the tables of the place.
 func (r *SinkReconciler) twin(ctx context.Context, f *sink.Facts, other *v1alpha1.FlowSink, place *sink.Place, sameTables bool) (sink.Twin, error) {
 	t := sink.Twin{Sink: other}
-	if sameTables {
+	if sameTables && other.DeletionTimestamp.IsZero() { // one that goes wants nothing, and stores as long as others keep it
 		fc, stream := r.source(ctx, other, f)
 		t.Wanted = stream != "" && wantedPlace(other, fc, stream).Same(place)
 		if stream != "" && !t.Wanted && settledSink(other) { // what it wants, it does
