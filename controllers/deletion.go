@@ -18,6 +18,7 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
 const (
@@ -121,6 +122,14 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 		f.Deletion.Message = "what the deletionPolicy Delete is for is being deleted in NATS; to let the object go without: " + howToAbandon(fc)
 	}
 	return false, nil
+}
+
+// awaitOthers is for an object that is done with here, and that finalizers of others keep, such as Kubernetes' own until the collectors have ended.
+func (r *Reconciler) awaitOthers(f *judge.Facts) {
+	fc := f.Collector
+	r.prober.Forget(jetstream.Key(key(fc)))
+	r.observer.Forget(observation.Key(key(fc)))
+	f.Deletion = &judge.Deletion{Message: "the FlowCollector is being deleted, and waits for those whose finalizers it has: " + strings.Join(fc.Finalizers, ", ")}
 }
 
 // howToAbandon is the command that lets the object go at once.

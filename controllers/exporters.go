@@ -2,8 +2,9 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -39,7 +40,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 		Client: r.Client, Reader: r.Reader, Exporters: d.exporters, Events: r.Events, Clock: r.Clock,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
-			return askable(fc, slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !ofDaemonSet(fc, &p) })), err
+			return askable(fc, pods), err
 		},
 		Configuration: func(ctx context.Context, fc *v1alpha1.FlowCollector) (file, version string, err error) {
 			m := &corev1.ConfigMap{}
@@ -71,6 +72,21 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 	return nil
 }
 
+// readAgain is when a fleet is looked at again whose ConfigMaps of interfacesFrom were not all read.
+const readAgain = 250 * time.Millisecond
+
+// reading reports whether a fleet needs ConfigMaps that are still to be read. What else there is to know of it, of has.
+func (d *devices) reading(ctx context.Context, fc *v1alpha1.FlowCollector) bool {
+	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || !fc.DeletionTimestamp.IsZero() {
+		return false
+	}
+	objects, err := d.exporters.List(ctx, client.ObjectKeyFromObject(fc))
+	if err == nil {
+		_, err = d.files.OfPass(ctx, objects)
+	}
+	return errors.Is(err, exporters.ErrReading)
+}
+
 // of a fleet's collectors is what FlowExporters ask, and asked what that is made of; none where exporters.objects is Off, or for nil devices.
 func (d *devices) of(ctx context.Context, fc *v1alpha1.FlowCollector) (ask []config.Device, asked []string, err error) {
 	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff {
@@ -80,7 +96,7 @@ func (d *devices) of(ctx context.Context, fc *v1alpha1.FlowCollector) (ask []con
 	if err != nil {
 		return nil, nil, err
 	}
-	from, err := d.files.Of(ctx, objects)
+	from, err := d.files.OfPass(ctx, objects)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,5 +91,26 @@ func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
 		if asked, _, err := d.of(t.Context(), fc); err != nil || len(asked) != want {
 			t.Errorf("with %s: %d devices, %v", objects, len(asked), err)
 		}
+	}
+}
+
+// A fleet with more ConfigMaps than one pass reads comes to all of them, and is not made before: its collectors would begin without names.
+func TestAFleetWithManyConfigMapsHasTheNamesOfAll(t *testing.T) {
+	w := newWorld(t)
+	const all = 30
+	for i := range all {
+		name := fmt.Sprintf("r%d", i)
+		o := &v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}}
+		o.Spec = v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{v1alpha1.ExporterAddress(fmt.Sprintf("192.0.2.%d", i))},
+			InterfacesFrom: &v1alpha1.ConfigMapKey{Name: name, Key: "k"}}
+		w.make(o, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
+			Data: map[string]string{"k": fmt.Sprintf("0.0.0.0/0,interfaces,1,interface-%d\n", i)}})
+	}
+	startOperator(w, w.s, w.namespace, operatorOptions{exporters: time.Hour})
+	fc := w.create("edge")
+	configuration := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}}
+	natstest.Eventually(t, "it has a configuration", func() bool { return w.exists(configuration) })
+	if n := strings.Count(configuration.Data[fleet.ConfigurationFile], "interface-"); n != all {
+		t.Errorf("the first configuration has the names of %d devices, not of %d", n, all)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 // With the rights of config/rbac, and from what it watches, the operator makes an object of a sender, and writes its status.
@@ -164,4 +165,24 @@ func TestFleetsAreKeptWhereAnotherKindIsNotInstalled(t *testing.T) {
 			o.stop()                    // tells whether it has ended before
 		})
 	}
+}
+
+// Labels are on any pod that wants them. Those of another controller make no fleet look well whose collectors do not run, nor keep one from being
+// deleted.
+func TestPodsOfOthersThatHaveTheLabelsOfCollectorsCountForNothing(t *testing.T) {
+	w := newWorld(t)
+	operator := w.start()
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete })
+	w.run(fc, 3)
+	for _, node := range []string{"a", "b", "c"} {
+		w.readyPod(fc, node, "192.0.2.9")
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc) + "-" + node}}
+		change(w, pod, func(p *corev1.Pod) { p.OwnerReferences = []metav1.OwnerReference{ownedBy("ReplicaSet", "other")} })
+	}
+	operator.settle(fc)
+	w.expect(fc, v1alpha1.ConditionCollectorsAvailable, metav1.ConditionFalse, judge.ReasonStarting, "3 of 3 nodes are without a collector that is ready")
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it is gone", func() bool { return !w.exists(fc) })
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -40,12 +42,14 @@ func (r *Reconciler) gather(ctx context.Context, f *judge.Facts) error {
 	return r.gatherNodes(ctx, f)
 }
 
+// pods of a fleet. Labels are on any pod that wants them: one that somebody else's controller made is no collector, whatever it says. One without a
+// controller is an orphan of the DaemonSet, which takes it over.
 func (r *Reconciler) pods(ctx context.Context, fc *v1alpha1.FlowCollector) ([]corev1.Pod, error) {
 	list := &corev1.PodList{}
 	if err := r.Client.List(ctx, list, client.InNamespace(fc.Namespace), client.MatchingLabels(fleet.Selector(fc))); err != nil {
 		return nil, fmt.Errorf("listing the collectors of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
 	}
-	return list.Items, nil
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return metav1.GetControllerOf(&p) != nil && !ofDaemonSet(fc, &p) }), nil
 }
 
 func (r *Reconciler) gatherNodes(ctx context.Context, f *judge.Facts) error {
@@ -82,11 +86,12 @@ func (r *Reconciler) watchCollectors(f *judge.Facts) {
 	r.observer.Watch(observation.Key(key(f.Collector)), askable(f.Collector, f.Pods))
 }
 
-// askable are the pods that run and have an address.
+// askable are the pods that the fleet's DaemonSet made, that run and have an address. What others answer is not to be kept: there is no bound on
+// how many they are.
 func askable(fc *v1alpha1.FlowCollector, pods []corev1.Pod) (ask []observation.Pod) {
 	for i := range pods {
 		s := &pods[i].Status
-		if s.Phase == corev1.PodRunning && s.PodIP != "" && pods[i].DeletionTimestamp.IsZero() {
+		if ofDaemonSet(fc, &pods[i]) && s.Phase == corev1.PodRunning && s.PodIP != "" && pods[i].DeletionTimestamp.IsZero() {
 			ask = append(ask, observation.Pod{Name: pods[i].Name, Node: pods[i].Spec.NodeName, Address: s.PodIP,
 				Port: fleet.MetricsPort(fc, &pods[i])})
 		}

@@ -156,6 +156,26 @@ func TestFinalizerFollowsThePolicies(t *testing.T) {
 	natstest.Eventually(t, "there is none", has(0))
 }
 
+// A fleet that is suspended is deleted as its policy says then, also where that is an edit of after it was suspended.
+func TestADeletionPolicyOfASuspendedFleetCounts(t *testing.T) {
+	w := newWorld(t)
+	operator := w.start()
+	js := w.jetStream(w.nats)
+	fc := w.create("edge")
+	natstest.Eventually(t, "it has a stream", func() bool { w.read(fc); return fc.Status.Stream != nil })
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = true })
+	operator.settle(fc)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Stream.DeletionPolicy = v1alpha1.DeletionDelete })
+	operator.settle(fc)
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it is gone", func() bool { return !w.exists(fc) })
+	if w.streamThere(js, fc.Status.Stream.Name) {
+		t.Error("the stream is still there")
+	}
+}
+
 func TestDeletionWhileNATSIsAwayTellsHowToForceIt(t *testing.T) {
 	w := newWorld(t)
 	w.start()

@@ -113,9 +113,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	r.tellUnwritten(fc, err)
 	if err != nil || !mine {
 		if err == nil {
-			r.waves.idle(key(fc))
+			r.leave(request.NamespacedName)
 		}
 		return ctrl.Result{RequeueAfter: claimInterval}, err
+	}
+	if r.devices.Load().reading(ctx, fc) { // before the pass begins: others wait for it
+		return ctrl.Result{RequeueAfter: readAgain}, nil
 	}
 	m := r.memories.of(request.NamespacedName, fc.UID)
 	m.asked(fc, r.Clock.Now(), func() {
@@ -138,8 +141,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 			facts.Deletion.Message, err = judge.LacksRights+err.Error(), nil
 		}
 	}
-	if gone {
+	if gone && len(fc.Finalizers) == 0 {
 		return ctrl.Result{}, nil
+	}
+	if gone {
+		r.awaitOthers(facts)
 	}
 	err = m.failed(facts, err)
 	verdict := judge.Judge(facts)
@@ -172,10 +178,9 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error {
 	fc := f.Collector
 	f.Unchecked = true
-	if !fc.Spec.Suspend {
-		if err := note(&f.Applied, r.keepFinalizer(ctx, fc)); err != nil {
-			return err
-		}
+	// Of a fleet that is suspended, too: it is no part of it, and a deletion does not wait.
+	if err := note(&f.Applied, r.keepFinalizer(ctx, fc)); err != nil {
+		return err
 	}
 	servers, err := r.secrets(ctx, fc, m)
 	if err != nil {
@@ -236,10 +241,21 @@ func fileVersion(d *fleet.Fleet, objects []child) string {
 
 // forget what was known of an object that is gone.
 func (r *Reconciler) forget(name client.ObjectKey) {
+	r.forgetKnown(name)
+	r.waves.forget(objectKey(name))
+}
+
+// leave an object to the operator that looks after it: what this one knows of it is of the past. It would show that in its metrics, and keep in
+// NATS what the spec of then said, beside the one that keeps what it says now.
+func (r *Reconciler) leave(name client.ObjectKey) {
+	r.forgetKnown(name)
+	r.waves.idle(objectKey(name))
+}
+
+func (r *Reconciler) forgetKnown(name client.ObjectKey) {
 	r.memories.forget(name)
 	r.conditions.forget(name)
 	r.consumers.forget(name)
-	r.waves.forget(objectKey(name))
 	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})
 	r.observer.Forget(observation.Key{Namespace: name.Namespace, Name: name.Name})
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
@@ -197,4 +200,52 @@ func TestAnOperatorTakesOverFromOneThatWasKilled(t *testing.T) {
 		t.Errorf("%+v looks after it, and the conflict is %+v", fc.Status.Operator, c)
 	}
 	one.stop()
+}
+
+// An operator that was cut off for long comes back and finds that another one has taken over. What it knows is of the past: its metrics would call
+// people for what is long over, and what it wants of NATS is of a spec that may be another one by now.
+func TestAnOperatorThatWasReplacedShowsNothingOfTheObjectAndLeavesNATSAlone(t *testing.T) {
+	w := newWorld(t)
+	o := startOperator(t, w.s, w.namespace, operatorOptions{identity: "one/flowfleet.io", looks: jetstream.ProberOptions{Interval: 200 * time.Millisecond}})
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "reader"}} })
+	w.run(fc, 0)
+	w.expectReady(fc)
+	js := w.jetStream(w.nats)
+	stream := fc.Status.Stream.Name
+	consumer := func() bool {
+		_, err := js.Consumer(t.Context(), stream, "reader")
+		return err == nil
+	}
+	remove := func() {
+		if err := js.DeleteConsumer(t.Context(), stream, "reader"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	natstest.Eventually(t, "the consumer is there", consumer)
+	remove()
+	natstest.Eventually(t, "the operator makes it again", consumer)
+
+	w.read(fc)
+	before := fc.DeepCopy()
+	fc.Status.Operator = &v1alpha1.OperatorClaim{Identity: "two/flowfleet.io", RenewTime: metav1.Now()}
+	if err := w.c.Status().Patch(t.Context(), fc, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the operator shows nothing of it", func() bool {
+		o.reconcile(fc)
+		families, err := o.metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(families, func(f *dto.MetricFamily) bool {
+			return slices.ContainsFunc(f.GetMetric(), func(m *dto.Metric) bool {
+				return slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetName() == "name" && l.GetValue() == fc.Name })
+			})
+		})
+	})
+	remove()
+	time.Sleep(2 * time.Second) // ten looks
+	if consumer() {
+		t.Error("it has made the consumer again, which the other operator may have deleted")
+	}
 }

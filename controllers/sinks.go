@@ -59,6 +59,7 @@ type SinkReconciler struct {
 	kindInterval time.Duration // at which the kind is looked for where it is not installed; 0 for the usual one
 	mu           sync.Mutex
 	wrote        map[types.NamespacedName]time.Time // of each status
+	applied      map[object]string                  // versions that the cache has not come to yet
 }
 
 // Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
@@ -69,8 +70,9 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !s.DeletionTimestamp.IsZero() {
+		err := r.tellDeleting(ctx, s)
 		r.forget(request.NamespacedName) // nobody is to be called for a sink that goes
-		return ctrl.Result{}, nil        // Kubernetes deletes the objects with their owner
+		return ctrl.Result{}, err        // Kubernetes deletes the objects with their owner
 	}
 	unseen, blind := ofSinks().unseen(ctx, r.Watches, r.Client, s.Namespace)
 	if blind {
@@ -131,6 +133,17 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 	return again, err
 }
 
+// tellDeleting says that a FlowSink is being deleted, which others may keep from going.
+func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink) error {
+	fc, err := r.collector(ctx, s)
+	if fc != nil && (fc.Status.Operator == nil || fc.Status.Operator.Identity != r.Identity) || err != nil && !lacksRight(err) {
+		return err // its operator says so
+	}
+	now := r.Clock.Now()
+	_, err = r.writeStatus(ctx, &sink.Facts{Sink: s, Now: now, Server: r.Watches.serverTime(now)})
+	return err
+}
+
 func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.look.forget(name)
 	r.conditions.forget(name)
@@ -139,6 +152,9 @@ func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.wrote, name)
+	for _, kind := range []string{"ConfigMap", "Deployment"} {
+		delete(r.applied, object{kind, types.NamespacedName{Namespace: name.Namespace, Name: sink.ObjectName(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: name.Name}})}})
+	}
 }
 
 // collector that a FlowSink reads from; nil without one. The cache has only those that this operator looks after.
@@ -243,6 +259,9 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	}
 	ctrl.LoggerFrom(ctx).Info("applied", "kind", c.kind, "object", c.name)
 	after, err := resourceVersion(c.wanted)
+	if c.name == sink.ObjectName(s) && c.kind != "PodDisruptionBudget" {
+		r.noteApplied(object{c.kind, key}, after)
+	}
 	return after != before, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,10 +22,10 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
-// twins finds the other FlowSinks, in the namespaces that are watched, that store the same flows in the same tables, or would. What twins run
-// is read from the API server itself: the operator begins one FlowSink after another, so that of two the second sees the first. Of the others,
-// of which there may be many, only those are looked at whose sinks may not be as their spec says, and in the cache. Here is where the FlowSink
-// itself is to store.
+// twins finds the other FlowSink, in the namespaces that are watched, that stores the same flows in the same tables, or would, and that counts: see
+// Facts.Twin. It looks at the oldest first, and no further than to the one that decides: somebody may make a thousand of one destination, and each
+// would be compared with all others. Of those with other tables, only those are looked at whose sinks may not be as their spec says. Here is where
+// the FlowSink itself is to store.
 func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts, here *sink.Place) error {
 	f.Uncompared = true
 	tables := sink.Tables(here.Namespace, &here.Configuration.ClickHouse)
@@ -35,46 +36,57 @@ func (r *SinkReconciler) twins(ctx context.Context, f *sink.Facts, here *sink.Pl
 	if r.Watches != nil && r.Watches.unreadable.any("FlowSink") {
 		return errors.New("a FlowSink that is stored and cannot be read, which the operator's log names, may store in the same tables: mend it, or delete it")
 	}
+	var others []*v1alpha1.FlowSink
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID == f.Sink.UID || !other.DeletionTimestamp.IsZero() || tablesOf(other) != tables && settledSink(other) {
-			continue
+		if other.UID != f.Sink.UID && (tablesOf(other) == tables || !settledSink(other)) {
+			others = append(others, other)
 		}
-		t, err := r.twin(ctx, f, other, here)
+	}
+	if len(others) > 0 {
+		runs, err := r.running(ctx, f.Sink, true)
+		if err != nil {
+			return err
+		}
+		f.Stores = runs != nil && runs.Same(here)
+	}
+	slices.SortFunc(others, sink.Older)
+	for _, other := range others {
+		if !f.Counts(other) {
+			break // nor do the younger ones
+		}
+		t, err := r.twin(ctx, f, other, here, tablesOf(other) == tables)
 		switch {
 		case err != nil && other.Namespace != f.Sink.Namespace: // the status is not to tell of it
 			ctrl.LoggerFrom(ctx).Error(err, "cannot tell whether another FlowSink stores in the same tables")
 			return errors.New("what a FlowSink of another namespace runs, which may store in the same tables and which the operator's log names, cannot be read")
 		case err != nil:
 			return err
-		case t.Wanted || t.Stores:
-			t.Sink = other.DeepCopy()
-			f.Twins = append(f.Twins, t)
 		}
-	}
-	if len(f.Twins) > 0 {
-		runs, err := running(ctx, r.Reader, f.Sink)
-		if err != nil {
-			return err
+		if f.Twins = []sink.Twin{t}; f.Twin() != nil {
+			f.Twins[0].Sink = other.DeepCopy()
+			break
 		}
-		f.Stores = runs != nil && runs.Same(here)
+		f.Twins = nil
 	}
 	f.Uncompared = false
 	return nil
 }
 
-// twin says what another FlowSink does, and wants to do, in a place.
-func (r *SinkReconciler) twin(ctx context.Context, f *sink.Facts, other *v1alpha1.FlowSink, place *sink.Place) (t sink.Twin, err error) {
-	fc, stream := r.source(ctx, other, f)
-	t.Wanted = stream != "" && wantedPlace(other, fc, stream).Same(place)
-	if stream != "" && !t.Wanted && settledSink(other) { // what it wants, it does
+// twin says what another FlowSink does, and wants to do, in a place; sameTables is whether its spec names the tables of the place.
+func (r *SinkReconciler) twin(ctx context.Context, f *sink.Facts, other *v1alpha1.FlowSink, place *sink.Place, sameTables bool) (sink.Twin, error) {
+	t := sink.Twin{Sink: other}
+	if sameTables && other.DeletionTimestamp.IsZero() { // one that goes wants nothing, and stores as long as others keep it
+		fc, stream := r.source(ctx, other, f)
+		t.Wanted = stream != "" && wantedPlace(other, fc, stream).Same(place)
+		if stream != "" && !t.Wanted && settledSink(other) { // what it wants, it does
+			return t, nil
+		}
+	}
+	if f.Decides(&t) { // whatever it runs
 		return t, nil
 	}
-	reader := r.Reader
-	if !t.Wanted {
-		reader = r.Client
-	}
-	runs, err := running(ctx, reader, other)
+	runs, err := r.running(ctx, other, t.Wanted)
 	var unseen *notSeenError
 	if errors.As(err, &unseen) { // where it stores is not known
 		return t, nil
@@ -86,7 +98,7 @@ func (r *SinkReconciler) twin(ctx context.Context, f *sink.Facts, other *v1alpha
 // twinsOfRunning finds the twins of what runs, where the spec is not applied.
 func (r *SinkReconciler) twinsOfRunning(ctx context.Context, f *sink.Facts) error {
 	f.Uncompared = true
-	runs, err := running(ctx, r.Client, f.Sink)
+	runs, err := r.running(ctx, f.Sink, false)
 	if err == nil && runs != nil {
 		return r.twins(ctx, f, runs)
 	}
@@ -112,12 +124,13 @@ func wantedPlace(s *v1alpha1.FlowSink, fc *v1alpha1.FlowCollector, stream string
 	return placeOf(s, sink.New(s, fc, stream, "").Configuration())
 }
 
-// running is where the Deployment of a FlowSink stores, as it was last applied; nil where it has no sinks.
-func running(ctx context.Context, reader client.Reader, s *v1alpha1.FlowSink) (*sink.Place, error) {
+// running is where the Deployment of a FlowSink stores, as it was last applied; nil where it has no sinks. What has to be known is read from the
+// API server where it cannot be watched.
+func (r *SinkReconciler) running(ctx context.Context, s *v1alpha1.FlowSink, known bool) (*sink.Place, error) {
 	name := client.ObjectKey{Namespace: s.Namespace, Name: sink.ObjectName(s)}
 	d, c := &appsv1.Deployment{}, &corev1.ConfigMap{}
 	for _, o := range []client.Object{d, c} {
-		err := client.IgnoreNotFound(reader.Get(ctx, name, o))
+		err := client.IgnoreNotFound(r.asApplied(ctx, name, o, known))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("reading what FlowSink %s runs: %w", client.ObjectKeyFromObject(s), err)
@@ -133,6 +146,44 @@ func running(ctx context.Context, reader client.Reader, s *v1alpha1.FlowSink) (*
 		return placeOf(s, configuration), nil
 	}
 	return nil, nil // somebody wrote it: the sinks read no such thing, and it is put back
+}
+
+// object is one of a FlowSink.
+type object struct {
+	kind string
+	name types.NamespacedName
+}
+
+// asApplied reads an object as it was last applied. The operator works on one FlowSink after another, so that of two the second sees what the first
+// has begun: where the cache has not come to that yet, the API server is asked.
+func (r *SinkReconciler) asApplied(ctx context.Context, name types.NamespacedName, o client.Object, known bool) error {
+	id := object{kindOfObject(o), name}
+	err := r.Client.Get(ctx, name, o)
+	var unseen *notSeenError
+	if errors.As(err, &unseen) && !known {
+		return err
+	}
+	r.mu.Lock()
+	version, applied := r.applied[id]
+	if applied && err == nil && o.GetResourceVersion() == version {
+		delete(r.applied, id)
+		applied = false
+	}
+	r.mu.Unlock()
+	if !applied && !errors.As(err, &unseen) {
+		return err
+	}
+	if err = r.Reader.Get(ctx, name, o); err == nil && applied {
+		r.noteApplied(id, o.GetResourceVersion()) // somebody else may have written it since
+	}
+	return err
+}
+
+// noteApplied notes the version that the cache has yet to come to.
+func (r *SinkReconciler) noteApplied(id object, version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.applied[id] = version
 }
 
 func placeOf(s *v1alpha1.FlowSink, configuration *service.Config) *sink.Place {

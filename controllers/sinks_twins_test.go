@@ -1,8 +1,11 @@
 package controllers
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -165,5 +168,40 @@ func TestFlowSinksOfOtherTablesOrOtherFlowsDoNotWait(t *testing.T) {
 		s := w.sinkOf("edge", name, func(s *v1alpha1.FlowSink) { change(&s.Spec) })
 		w.expectSink(s, metav1.ConditionFalse, sink.ReasonRolling)
 		w.expectShared(s, "")
+	}
+}
+
+// Everybody may make FlowSinks, and a thousand of one destination. Were each to ask what all others run, they would take all that the operator may
+// ask of the API server, and its time, from everybody else.
+func TestFlowSinksOfOneDestinationAskTheAPIServerForNothingOnceTheyAreJudged(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	var asked atomic.Int64
+	o := startOperator(w, w.s, w.namespace, operatorOptions{sinks: true, between: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "-sink") {
+				asked.Add(1)
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	w.create("edge")
+	first, _ := w.runningSink("edge", "first")
+	var others []*v1alpha1.FlowSink
+	for i := range 10 {
+		others = append(others, w.sinkOf("edge", fmt.Sprintf("waits%d", i)), w.sinkOf("edge", fmt.Sprintf("rests%d", i), func(s *v1alpha1.FlowSink) { s.Spec.Replicas = new(int32) }))
+	}
+	for i := 0; i < len(others); i += 2 {
+		w.expectShared(others[i], sink.ReasonNotStarted)
+		w.expectSink(others[i+1], metav1.ConditionFalse, sink.ReasonRolling)
+	}
+	for range 2 { // what was written last may not have come back at once
+		asked.Store(0)
+		for _, s := range append(others, first) {
+			o.reconcile(s)
+		}
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("%d FlowSinks of which nothing has changed made %d requests", len(others)+1, n)
 	}
 }

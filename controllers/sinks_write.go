@@ -86,7 +86,7 @@ func sinkEvents(before, after []metav1.Condition) (out []sinkEvent) {
 			continue
 		}
 		event := corev1.EventTypeNormal
-		if (wrong || is.Status == metav1.ConditionUnknown) && is.Reason != sink.ReasonRolling {
+		if (wrong || is.Status == metav1.ConditionUnknown) && is.Reason != sink.ReasonRolling && is.Reason != judge.ReasonDeleting {
 			event = corev1.EventTypeWarning
 		}
 		out = append(out, sinkEvent{event, is.Reason, kind, is.Message})

@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -33,7 +34,14 @@ const (
 	fileTimeout = 5 * time.Second
 	// wrongLines is how many lines with faults are named.
 	wrongLines = 5
+	// readsOfPass is how many are read at most for one pass that others wait for, and readsAtOnce how many at a time for those that nobody waits
+	// for. Of one namespace, one is read at a time for each of the two.
+	readsOfPass = 8
+	readsAtOnce = 4
 )
+
+// ErrReading is for what was never read, and is not to be read now, because a namespace has had its part of the operator's time: it is there soon.
+var ErrReading = errors.New("ConfigMaps of interfacesFrom are being read")
 
 // Files reads the ConfigMaps of spec.interfacesFrom. They are the users', and not watched: a watch would bring all ConfigMaps of the
 // cluster. It is safe for concurrent use.
@@ -43,11 +51,26 @@ type Files struct {
 
 	mu   sync.Mutex
 	read map[string]map[string]*configMap // by namespace and name
+
+	background chan struct{} // has room for readsAtOnce
+	turns      map[turn]*share
+}
+
+// turn to read ConfigMaps of a namespace, for a pass or beside all passes.
+type turn struct {
+	namespace string
+	ofPass    bool
+}
+
+// share is a turn that somebody has, or waits for.
+type share struct {
+	slot  chan struct{}
+	users int
 }
 
 // NewFiles returns Files that are read with a client that asks the API server.
 func NewFiles(reader client.Reader, c clock.PassiveClock) *Files {
-	return &Files{reader: reader, clock: c, read: make(map[string]map[string]*configMap)}
+	return &Files{reader: reader, clock: c, read: make(map[string]map[string]*configMap), background: make(chan struct{}, readsAtOnce), turns: make(map[turn]*share)}
 }
 
 // configMap is what was read of one.
@@ -72,7 +95,19 @@ func (n *Named) interfaces() []config.Interface { return n.file.of(n.addresses) 
 // Of returns what ConfigMaps say for objects of one namespace, by the names of those that have interfacesFrom. What cannot be read now is as
 // it was read last. What may not be read is a fault, so that one ConfigMap holds up nothing else of a fleet. An error is one of reading what
 // was never read, which passes: without it the collectors would lose names that they have.
+//
+// Nobody waits for it: it reads all that is due, when it is its turn.
 func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[string]*Named, error) {
+	return f.of(ctx, objects, false)
+}
+
+// OfPass is Of for a pass that others wait for. It reads little at a time, and nothing while another pass reads for its namespace: what is due stays
+// as it is, and of what was never read, it returns ErrReading. All of it is there after some passes, and some reads of Of.
+func (f *Files) OfPass(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[string]*Named, error) {
+	return f.of(ctx, objects, true)
+}
+
+func (f *Files) of(ctx context.Context, objects []*v1alpha1.FlowExporter, ofPass bool) (map[string]*Named, error) {
 	out := make(map[string]*Named)
 	if f == nil {
 		return out, nil
@@ -86,9 +121,11 @@ func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[s
 			keys[from.Name][from.Key] = true
 		}
 	}
+	reads := &reading{files: f, ofPass: ofPass, left: readsOfPass}
+	defer reads.end()
 	for _, o := range objects {
 		if from := o.Spec.InterfacesFrom; from != nil {
-			file, err := f.file(ctx, o, keys[from.Name])
+			file, err := f.file(ctx, o, keys[from.Name], reads)
 			if err != nil {
 				return nil, err
 			}
@@ -102,26 +139,28 @@ func (f *Files) Of(ctx context.Context, objects []*v1alpha1.FlowExporter) (map[s
 }
 
 // file is the key that an object names, and keys are all that are wanted of its ConfigMap. No other fleet waits while it is read.
-func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[string]bool) (*interfaceFile, error) {
+func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[string]bool, reads *reading) (*interfaceFile, error) {
 	from := o.Spec.InterfacesFrom
 	name := types.NamespacedName{Namespace: o.Namespace, Name: from.Name}
-	f.mu.Lock()
-	now := f.clock.Now()
-	known := f.read[name.Namespace][name.Name]
-	if known != nil && now.Sub(known.at) < f.ageOf(name.Namespace, known) && known.keys[from.Key] != nil {
-		defer f.mu.Unlock()
-		return known.keys[from.Key], nil
+	file, known, now := f.kept(name, from)
+	if file != nil {
+		return file, nil
 	}
-	full := known == nil && len(f.read[name.Namespace]) >= maxFiles
-	f.mu.Unlock()
-	if full {
-		return &interfaceFile{fault: fmt.Sprintf("FlowExporters of this namespace name more than %d ConfigMaps, and the operator does not read %s: put the names "+
-			"of several devices into one", maxFiles, from.Name)}, nil
+	ended, err := reads.begin(ctx, name.Namespace)
+	switch {
+	case errors.Is(err, ErrReading) && known != nil:
+		return known, nil
+	case err != nil:
+		return nil, err
+	}
+	defer ended()
+	if file, _, now = f.kept(name, from); file != nil { // somebody else has read it meanwhile
+		return file, nil
 	}
 	m := &corev1.ConfigMap{}
 	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
 	defer cancel()
-	err := f.reader.Get(ctx, name, m)
+	err = f.reader.Get(ctx, name, m)
 	denied := apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 	read := &configMap{at: now, keys: make(map[string]*interfaceFile)}
 	if err == nil || apierrors.IsNotFound(err) || denied {
@@ -129,19 +168,19 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[str
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known = f.read[name.Namespace][name.Name]
+	before := f.read[name.Namespace][name.Name]
 	switch {
 	case len(read.keys) > 0:
-	case known != nil && known.keys[from.Key] != nil:
-		known.at = now // it is tried again when this one is due
-		return known.keys[from.Key], nil
+	case before != nil && before.keys[from.Key] != nil:
+		before.at = now // it is tried again when this one is due
+		return before.keys[from.Key], nil
 	default:
 		return nil, fmt.Errorf("reading ConfigMap %s for interfacesFrom of FlowExporter %s: %w", name, o.Name, err)
 	}
 	var others int // bytes of keys that another fleet names
-	fresh := known != nil && now.Sub(known.at) < f.ageOf(name.Namespace, known)
+	fresh := before != nil && now.Sub(before.at) < f.ageOf(name.Namespace, before)
 	if fresh {
-		for key, file := range known.keys {
+		for key, file := range before.keys {
 			if read.keys[key] == nil {
 				others += file.bytes
 			}
@@ -151,18 +190,107 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[str
 		read.giveUp(name.Name)
 	}
 	if fresh {
-		for key, file := range known.keys {
+		for key, file := range before.keys {
 			if read.keys[key] == nil {
 				read.keys[key] = file
 			}
 		}
-		read.bytes, read.at = read.bytes+others, known.at // they are read again when they are due
+		read.bytes, read.at = read.bytes+others, before.at // they are read again when they are due
 	}
 	if f.read[name.Namespace] == nil {
 		f.read[name.Namespace] = make(map[string]*configMap)
 	}
 	f.read[name.Namespace][name.Name] = read
 	return read.keys[from.Key], nil
+}
+
+// kept is a key that need not be read now, and known what is known of it, nil for nothing.
+func (f *Files) kept(name types.NamespacedName, from *v1alpha1.ConfigMapKey) (file, known *interfaceFile, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now = f.clock.Now()
+	m := f.read[name.Namespace][name.Name]
+	if m != nil {
+		known = m.keys[from.Key]
+	}
+	switch {
+	case known != nil && now.Sub(m.at) < f.ageOf(name.Namespace, m):
+		return known, known, now
+	case m == nil && len(f.read[name.Namespace]) >= maxFiles:
+		return &interfaceFile{fault: fmt.Sprintf("FlowExporters of this namespace name more than %d ConfigMaps, and the operator does not read %s: put the names "+
+			"of several devices into one", maxFiles, from.Name)}, nil, now
+	}
+	return nil, known, now
+}
+
+// reading is what one pass, or one look beside the passes, reads: all of it of one namespace.
+type reading struct {
+	files  *Files
+	ofPass bool
+	left   int // that a pass may still read
+	leave  func()
+}
+
+// begin waits until a ConfigMap of a namespace may be read, and returns what to call once it is. A pass does not wait, and gets ErrReading.
+func (r *reading) begin(ctx context.Context, namespace string) (ended func(), err error) {
+	if r.leave == nil {
+		if r.leave, err = r.files.turn(ctx, turn{namespace, r.ofPass}); err != nil {
+			return nil, err
+		}
+	}
+	if r.ofPass {
+		if r.left--; r.left < 0 {
+			return nil, ErrReading
+		}
+		return func() {}, nil
+	}
+	select {
+	case r.files.background <- struct{}{}:
+		return func() { <-r.files.background }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *reading) end() {
+	if r.leave != nil {
+		r.leave()
+	}
+}
+
+// turn waits for one, or, of a pass, takes one that is free, and returns what to call at its end.
+func (f *Files) turn(ctx context.Context, t turn) (leave func(), err error) {
+	f.mu.Lock()
+	s := f.turns[t]
+	if s == nil {
+		s = &share{slot: make(chan struct{}, 1)}
+		f.turns[t] = s
+	}
+	s.users++
+	f.mu.Unlock()
+	gone := func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if s.users--; s.users == 0 {
+			delete(f.turns, t)
+		}
+	}
+	if t.ofPass {
+		select {
+		case s.slot <- struct{}{}:
+		default:
+			gone()
+			return nil, ErrReading
+		}
+	} else {
+		select {
+		case s.slot <- struct{}{}:
+		case <-ctx.Done():
+			gone()
+			return nil, ctx.Err()
+		}
+	}
+	return func() { <-s.slot; gone() }, nil
 }
 
 // readKeys reads what is wanted of a ConfigMap that was read, could not be read (denied), or was not there (err). No other fleet waits

@@ -161,6 +161,8 @@ func (k *Keeper) pass(ctx context.Context, name types.NamespacedName, m *memory)
 		return client.IgnoreNotFound(err)
 	}
 	if !k.Mine(fc) {
+		*m = *newMemory()
+		k.metrics.forget(name)
 		return nil
 	}
 	objects, err := k.Exporters.List(ctx, client.ObjectKeyFromObject(fc))

@@ -96,6 +96,10 @@ func (f *Facts) written() metav1.Time {
 // Judge says how a FlowSink is. The times of conditions that stay as they are stay, too.
 func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	out := *f.Sink.Status.DeepCopy()
+	if !f.Sink.DeletionTimestamp.IsZero() {
+		f.deleting(&out)
+		return out
+	}
 	now := *f
 	now.Heard = f.heard()
 	f = &now
@@ -134,6 +138,22 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	set(v1alpha1.ConditionReconciling, reconciling(ready))
 	set(v1alpha1.ConditionStalled, stalled(ready))
 	return out
+}
+
+// deleting says that the FlowSink goes. Nothing else is known of one that does.
+func (f *Facts) deleting(out *v1alpha1.FlowSinkStatus) {
+	const what = "the FlowSink is being deleted"
+	set := func(kind string, status metav1.ConditionStatus, message string) {
+		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: status, Reason: judge.ReasonDeleting,
+			Message: judge.Message(message, maxMessage), ObservedGeneration: f.Sink.Generation, LastTransitionTime: f.written()})
+	}
+	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionDestinationShared} {
+		meta.RemoveStatusCondition(&out.Conditions, kind)
+	}
+	for i := range out.Conditions {
+		set(out.Conditions[i].Type, metav1.ConditionUnknown, what)
+	}
+	set(v1alpha1.ConditionReady, metav1.ConditionFalse, what+", and waits for those whose finalizers it has: "+strings.Join(f.Sink.Finalizers, ", "))
 }
 
 // ready is True where all sinks that are wanted run with the present spec, can read the stream and can store.

@@ -22,34 +22,40 @@ type Twin struct {
 // So of two that both want to begin, the older one does; and one whose spec is changed so that it would store where another one does keeps on
 // storing where it did, however old it is.
 func (f *Facts) Waits() *Twin {
-	if f.Stores || Replicas(f.Sink) == 0 {
+	if f.Stores {
 		return nil
 	}
-	return f.first(func(t *Twin) bool { return t.Stores || t.Wanted && Replicas(t.Sink) > 0 && older(t.Sink, f.Sink) < 0 })
+	return f.Twin()
 }
 
-// first of the twins, the oldest first, that is so.
-func (f *Facts) first(so func(*Twin) bool) *Twin {
-	var out *Twin
+// Counts reports whether another FlowSink can be one that this one waits for, or tells of. Where it cannot, no younger one can. What would run
+// without sinks waits for nobody, and where both store, the younger one tells.
+func (f *Facts) Counts(other *v1alpha1.FlowSink) bool {
+	if f.Stores {
+		return Older(other, f.Sink) < 0
+	}
+	return Replicas(f.Sink) > 0
+}
+
+// Decides reports whether a twin is one that this FlowSink waits for, or, where both store, tells of.
+func (f *Facts) Decides(t *Twin) bool {
+	wants := !f.Stores && t.Wanted && Replicas(t.Sink) > 0 && Older(t.Sink, f.Sink) < 0
+	return f.Counts(t.Sink) && (t.Stores || wants)
+}
+
+// Older is negative where one FlowSink counts as older than another: by time, which is of whole seconds, then by name.
+func Older(a, b *v1alpha1.FlowSink) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+// Twin that a FlowSink tells of, the oldest: the one for which it waits, or, where both store, an older one. It is nil where there is none.
+func (f *Facts) Twin() (out *Twin) {
 	for i := range f.Twins {
-		if t := &f.Twins[i]; so(t) && (out == nil || older(t.Sink, out.Sink) < 0) {
+		if t := &f.Twins[i]; f.Decides(t) && (out == nil || Older(t.Sink, out.Sink) < 0) {
 			out = t
 		}
 	}
 	return out
-}
-
-// older is negative where one FlowSink counts as older than another: by time, which is of whole seconds, then by name.
-func older(a, b *v1alpha1.FlowSink) int {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-}
-
-// Twin that a FlowSink tells of: the one for which it waits, or, where both store, an older one. It is nil where there is none.
-func (f *Facts) Twin() *Twin {
-	if t := f.Waits(); t != nil || !f.Stores {
-		return t
-	}
-	return f.first(func(t *Twin) bool { return t.Stores && older(t.Sink, f.Sink) < 0 })
 }
 
 // destinationShared is there, and True, where there is a twin to tell of.
