@@ -56,13 +56,13 @@ func Condition(f *v1alpha1.FlowCollector, kind string) *metav1.Condition {
 	return meta.FindStatusCondition(f.Status.Conditions, kind)
 }
 
-// ofCondition takes over what the operator judged, where that is of the present spec.
+// ofCondition takes over what the operator judged, where that is of the spec that the fleet is to run with.
 func ofCondition(f Facts, name, kind string) Step {
 	c := Condition(f.FlowCollector, kind)
 	switch {
 	case c == nil:
 		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? kubectl get pods -A -l app.kubernetes.io/component=operator"}
-	case c.ObservedGeneration < f.FlowCollector.Generation:
+	case c.ObservedGeneration < f.FlowCollector.Generation && !f.FlowCollector.Spec.Suspend: // a suspended fleet keeps its former spec
 		return Step{name, metav1.ConditionUnknown, "the operator has not looked at the present spec yet"}
 	}
 	return Step{name, c.Status, c.Message}

@@ -57,6 +57,12 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		"all is well":               {func(*Facts) {}, 0, "", ""},
 		"the operator is away":      {func(f *Facts) { f.FlowCollector.Status.Conditions = f.FlowCollector.Status.Conditions[1:] }, 1, "Unknown", "does it run"},
 		"the spec was just changed": {func(f *Facts) { f.FlowCollector.Status.Conditions[0].ObservedGeneration = 1 }, 1, "Unknown", "present spec"},
+		"a changed spec waits, since the fleet is suspended": {func(f *Facts) {
+			f.FlowCollector.Spec.Suspend = true
+			for i := range f.FlowCollector.Status.Conditions {
+				f.FlowCollector.Status.Conditions[i].ObservedGeneration = 1
+			}
+		}, 0, "", ""},
 		"addresses are rewritten": {func(f *Facts) {
 			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
 		}, 2, "False", "10.0.0.1"},
