@@ -26,12 +26,19 @@ func TestSizesAreReckonedFromFlowsOrDatagrams(t *testing.T) {
 
 func TestSizesRefuseWhatCannotBe(t *testing.T) {
 	for args, want := range map[string]string{
-		"size":                                             "--flows-per-second or --datagrams-per-second is needed",
-		"size --flows-per-second 1 --nodes 0":              "--nodes: from 1 to 5000",
-		"size --flows-per-second 1 --name Edge":            `--name: "Edge"`,
-		"size --flows-per-second 1 --name a:b":             "--name",
-		"size --flows-per-second 1 --server nats":          "--server",
-		`size --flows-per-second 1 --server nats://a/"]\n`: "--server",
+		"size":                                                    "--flows-per-second or --datagrams-per-second is needed",
+		"size --flows-per-second 1 --nodes 0":                     "--nodes: from 1 to 5000",
+		"size --flows-per-second 1 --name Edge":                   `--name: "Edge"`,
+		"size --flows-per-second 1 --name a:b":                    "--name",
+		"size --flows-per-second 1 --server nats":                 "--server",
+		`size --flows-per-second 1 --server nats://a/"]\n`:        "--server",
+		"size --flows-per-second 0":                               "--flows-per-second: from 1 to 1000000000 is possible, not 0",
+		"size --datagrams-per-second 0":                           "--flows-per-second: from 1",
+		"size --flows-per-second 1 --exporters 1000000000":        "--exporters: from 1 to 1000000 is possible, not 1000000000",
+		"size --flows-per-second 1 --keep 0s":                     "--keep: from 1m to 8784h is possible, not 0s",
+		"size --flows-per-second 1 --nats-away 10000h":            "--nats-away: from 0s to 168h is possible, not 10000h0m0s",
+		"size --flows-per-second 100 --datagrams-per-second 1000": "--flows-per-second 100 and --datagrams-per-second 1000: from 1 to 100 flows in a datagram are possible, not 0.1",
+		"size --flows-per-second 100 --datagrams-per-second=-1":   "--datagrams-per-second -1",
 		"size 5": "no argument is expected",
 	} {
 		if out, err := execute(t, "", strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {

@@ -12,6 +12,9 @@ import (
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/verify"
 )
 
+// longestCheck bounds --interval: exporters that send less often are seen by their FlowExporters.
+const longestCheck = 10 * time.Minute
+
 func newCheckCommand(c connection) *cobra.Command {
 	var interval time.Duration
 	command := &cobra.Command{
@@ -24,6 +27,9 @@ step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, 
 		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
+			if interval < time.Second || interval > longestCheck {
+				return fmt.Errorf("--interval %s: from 1s to %s is possible", interval, longestCheck)
+			}
 			v, err := c.open(ctx, fleetName(args))
 			if err != nil {
 				return err
@@ -50,6 +56,6 @@ step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, 
 			return err
 		},
 	}
-	command.Flags().DurationVar(&interval, "interval", 5*time.Second, "the time in which datagrams are watched for")
+	command.Flags().DurationVar(&interval, "interval", 5*time.Second, "the time in which datagrams are watched for, from 1s to 10m")
 	return command
 }

@@ -52,7 +52,7 @@ and why, and its sequences: what it sent, and what no collector received. Counts
 		},
 	}
 	command.Flags().StringVarP(&flags.output, "output", "o", "", "json or yaml")
-	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and shows no rates")
+	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and knows no rates")
 	return command
 }
 
