@@ -98,3 +98,16 @@ func TestAFlagInFrontOfTheDashesIsToldWhereItStands(t *testing.T) {
 		t.Errorf("it says: %v", err)
 	}
 }
+
+func TestProblemsInAPodAreToldOnOneLine(t *testing.T) {
+	for said, want := range map[string]string{
+		"": "",
+		"collector: --window 5s: 12s is the least\n":                                                       "collector: --window 5s: 12s is the least",
+		"collector: unknown flag: --x\nusage: collector top [flags]\n\"collector top --help\" says more\n": "collector: unknown flag: --x",
+		"collector: one\ntwo\x1b[2J\n":                                                                     "collector: one; two?[2J",
+	} {
+		if got := words(said).said(); got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
+	}
+}

@@ -124,7 +124,7 @@ func (flags *topFlags) read(ctx context.Context, client *fleet.Client, f *v1alph
 	_ = lines.Close()
 	err := <-ended
 	if err != nil && len(problems) > 0 {
-		err = fmt.Errorf("%w: %s", err, top.Printable(strings.TrimSpace(string(problems))))
+		err = fmt.Errorf("%w: %s", err, problems.said())
 	}
 	if tooLong := scanner.Err(); tooLong != nil {
 		err = fmt.Errorf("the collector's answer cannot be read: %w", tooLong)
@@ -142,6 +142,12 @@ const maxWords = 4 << 10
 func (w *words) Write(b []byte) (int, error) {
 	*w = append(*w, b[:min(len(b), maxWords-len(*w))]...)
 	return len(b), nil
+}
+
+// said are the words on one line, without the usage of the collector's command, which is none of this one.
+func (w words) said() string {
+	text, _, _ := strings.Cut(strings.TrimSpace(string(w)), "\nusage: ")
+	return top.Printable(strings.Join(strings.Split(text, "\n"), "; "))
 }
 
 func newScanner(r io.Reader) *bufio.Scanner {
