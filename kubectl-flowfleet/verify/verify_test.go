@@ -209,4 +209,11 @@ func TestAttentionKeepsWhatIsNotAsItShouldBe(t *testing.T) {
 	if strings.Join(got, " ") != "StreamReady Degraded NothingLost" {
 		t.Errorf("%v", got)
 	}
+	suspended := metav1.Condition{Type: v1alpha1.ConditionProgressing, Status: "False", Reason: "Suspended"}
+	if got := Attention([]metav1.Condition{suspended}); len(got) != 1 {
+		t.Errorf("that a fleet is suspended is not told: %v", got)
+	}
+	if got := Attention([]metav1.Condition{suspended, {Type: v1alpha1.ConditionReconciling, Status: "True", Reason: "Suspended"}}); len(got) != 1 {
+		t.Errorf("that a fleet is suspended is told %d times", len(got))
+	}
 }
