@@ -41,7 +41,7 @@ step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, 
 				return ctx.Err()
 			}
 			now, missing := v.Statuses(ctx, v.collectors)
-			w := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(forTerminal(command.OutOrStdout()), 0, 0, 2, ' ', 0)
 			failed := false
 			exporters, notListed := v.AllFlowExporters(ctx, v.fleet)
 			facts := verify.Facts{FlowCollector: v.fleet, Before: before, Now: now, Exporters: exporters, ExportersError: notListed}

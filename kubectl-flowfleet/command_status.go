@@ -36,7 +36,7 @@ with the collectors.`,
 }
 
 func printStatus(out io.Writer, f *v1alpha1.FlowCollector, collectors []fleet.Collector, statuses []*status.Document) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(forTerminal(out), 0, 0, 2, ' ', 0)
 	line := func(format string, arguments ...any) { _, _ = fmt.Fprintf(w, format+"\n", arguments...) } // Flush reports errors
 	ready, summary := verify.Condition(f, v1alpha1.ConditionReady), "Unknown"
 	if ready != nil {
