@@ -23,7 +23,9 @@ func newCheckCommand(c connection) *cobra.Command {
 		Long: `check goes the way of the flows: whether exporters have an address to send to, whether their own addresses arrive, whether the
 collectors share what exporters teach, whether flows get into the stream, whether collectors lose anything, whether the FlowExporters are
 Ready (of those that nobody declared, the ones that send), and whether the readers of output.consumers keep up, where there are any. Each
-step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.`,
+step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.
+If no operator runs, or the FlowCollector waits to be deleted, a further step says so. To see operators, check needs the right to list the
+pods of all namespaces. Without it, this step is left out.`,
 		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
@@ -45,6 +47,8 @@ step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, 
 			failed := false
 			exporters, notListed := v.AllFlowExporters(ctx, v.fleet)
 			facts := verify.Facts{FlowCollector: v.fleet, Before: before, Now: now, Exporters: exporters, ExportersError: notListed}
+			runs, known := v.OperatorRuns(ctx)
+			facts.NoOperator = known && !runs
 			for i, step := range verify.Steps(facts) {
 				_, _ = fmt.Fprintf(w, "%d. %s\t%s\t%s\n", i+1, step.Name, mark(step.Status), step.Says) // Flush reports errors
 				failed = failed || step.Status == metav1.ConditionFalse

@@ -63,6 +63,8 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 				f.FlowCollector.Status.Conditions[i].ObservedGeneration = 1
 			}
 		}, 0, "", ""},
+		"no operator runs":           {func(f *Facts) { f.NoOperator = true }, 8, "False", "kubectl get pods -A"},
+		"the fleet is being deleted": {func(f *Facts) { f.FlowCollector.DeletionTimestamp = &metav1.Time{Time: noon} }, 8, "False", "since 2026-01-01T12:00:00Z"},
 		"addresses are rewritten": {func(f *Facts) {
 			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
 		}, 2, "False", "10.0.0.1"},
