@@ -46,3 +46,19 @@ func TestSizesRefuseWhatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+func TestSizesOfSmallNetworksAreTextThatCanBeRead(t *testing.T) {
+	for args, wants := range map[string][]string{
+		"--exporters 1 --flows-per-second 1 --nodes 1": {"For 1 exporter with 8 templates each, 1 flows/s in datagrams of 20, on 1 node with", "The only one gets all flows, and",
+			"takes less than 0.1 processors"},
+		"--flows-per-second 100 --datagrams-per-second 30": {"in datagrams of 3.333, on 3 nodes"},
+		"--flows-per-second 400000 --nodes 2":              {"100% of the flows while one node is away", "takes 0.8 to 1.5 processors"},
+	} {
+		out, err := execute(t, "", append([]string{"size"}, strings.Fields(args)...)...)
+		for _, want := range wants {
+			if err != nil || !strings.Contains(out, want) {
+				t.Errorf("%s: %v: no %q in\n%s", args, err, want, out)
+			}
+		}
+	}
+}
