@@ -54,7 +54,7 @@ write fast enough are left out, and counted in the file's interface statistics. 
 	command.Flags().StringVarP(&flags.output, "output", "o", "-", "the file to write, which must not be there yet; - for the standard output, which must be no terminal")
 	command.Flags().IntVar(&flags.port, "port", 0, "the port of the collector's http.address (default: that of this pod's collector, else 8080)")
 	command.Flags().StringVar(&flags.request.By, "by", "", "who asks, for the collector's log")
-	command.Flags().BoolVar(&flags.untilInputEnds, "until-input-ends", false, "end with standard input, for programs that run this one")
+	addUntilInputEnds(command, &flags.untilInputEnds)
 	return command
 }
 
@@ -100,10 +100,7 @@ func (flags *captureFlags) run(command *cobra.Command, address string) (err erro
 	defer func() { _ = asked.Close() }() // it was read
 	defer context.AfterFunc(command.Context(), asked.End)()
 	if flags.untilInputEnds {
-		go func() {
-			_, _ = io.Copy(io.Discard, command.InOrStdin()) // any end is one
-			asked.End()
-		}()
+		endWith(command.InOrStdin(), asked.End)
 	}
 	statistics, err := flags.copy(out, asked)
 	if err := errors.Join(err, out.Close()); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 
@@ -14,17 +15,20 @@ import (
 // filterFlags say which flows of a stream are shown.
 type filterFlags struct {
 	exporter, network, iface string
-	port                     uint16
+	port                     int
 }
 
 func (f *filterFlags) add(command *cobra.Command) {
 	command.Flags().StringVar(&f.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
 	command.Flags().StringVar(&f.network, "network", "", "only flows from or to an address or a network such as 10.20.0.0/16")
-	command.Flags().Uint16Var(&f.port, "port", 0, "only flows from or to a port")
+	command.Flags().IntVar(&f.port, "port", 0, "only flows from or to a port")
 	command.Flags().StringVar(&f.iface, "interface", "", "only flows in or out of an interface: its number, or the name that flows carry")
 }
 
 func (f *filterFlags) parse() (filter flow.Filter, err error) {
+	if f.port < 0 || f.port > math.MaxUint16 {
+		return filter, fmt.Errorf("--port %d: from 1 to 65535 is possible, and 0 for any", f.port)
+	}
 	filter.Port, filter.Interface = uint32(f.port), f.iface
 	if f.exporter != "" {
 		if filter.Exporter, err = netip.ParseAddr(f.exporter); err != nil {

@@ -33,13 +33,17 @@ It is an estimate. Its constants were measured by "make bench-size", "make bench
   collector size --exporters 50 --datagrams-per-second 2000 --flows-per-datagram 7 | kubectl apply -n flows -f -`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
+			flows := command.Flags().Changed("flows-per-second")
 			switch {
-			case load.FlowsPerSecond == 0 && datagrams == 0:
+			case !flows && !command.Flags().Changed("datagrams-per-second"):
 				return misuse{fmt.Errorf("--flows-per-second or --datagrams-per-second is needed")}
-			case load.FlowsPerSecond == 0:
+			case !flows:
 				load.FlowsPerSecond = datagrams * load.FlowsPerDatagram
 			case datagrams != 0:
-				load.FlowsPerDatagram = load.FlowsPerSecond / datagrams
+				if load.FlowsPerDatagram = load.FlowsPerSecond / datagrams; !(load.FlowsPerDatagram >= 1 && load.FlowsPerDatagram <= 100) { // NaN neither
+					return misuse{fmt.Errorf("--flows-per-second %g and --datagrams-per-second %g: from 1 to 100 flows in a datagram are possible, not %.3g",
+						load.FlowsPerSecond, datagrams, load.FlowsPerDatagram)}
+				}
 			}
 			load.ReceiveLimit = config.Size(receiveLimit)
 			if err := load.Check(); err != nil {

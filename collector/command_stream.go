@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
 
 	"github.com/flowfleet/flowfleet/collector/connect"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -148,4 +150,17 @@ func eachRecord(m jetstream.Msg, r *flow.Record, do func(line []byte) error) err
 		}
 	}
 	return nil
+}
+
+// addUntilInputEnds adds the flag of a command that other programs run, such as the plugin of kubectl in a pod.
+func addUntilInputEnds(command *cobra.Command, until *bool) {
+	command.Flags().BoolVar(until, "until-input-ends", false, "end with standard input, for programs that run this one")
+}
+
+// endWith calls end when an input ends, however it does.
+func endWith(in io.Reader, end func()) {
+	go func() {
+		_, _ = io.Copy(io.Discard, in) // however it ends, it has ended
+		end()
+	}()
 }

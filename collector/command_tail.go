@@ -19,6 +19,8 @@ type tailFlags struct {
 	subject string
 	all     bool
 	count   int
+
+	untilInputEnds bool
 }
 
 func newTailCommand() *cobra.Command {
@@ -27,14 +29,20 @@ func newTailCommand() *cobra.Command {
 		Use:   "tail",
 		Short: "Follow the flows of a stream",
 		Long: `tail prints the flows that are published from now on, as a table or as JSON lines with goflow2's names.
-It needs the right to create an ephemeral consumer of the stream.`,
+It needs the right to create an ephemeral consumer of the stream. It ends where nobody reads what it prints for 10 minutes, as when
+"kubectl exec" was interrupted.`,
 		Example: `  collector tail --server nats://127.0.0.1:4222 --exporter 192.0.2.1
   collector tail --server nats://127.0.0.1:4222 --fleet flows/edge
   kubectl exec -n flows ds/edge-collector -- /collector tail
   collector tail --config collector.yaml --json | jq 'select(.dst_port == 53)'`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
-			return tail(command.Context(), flags, command.OutOrStdout(), command.ErrOrStderr())
+			ctx, cancel := context.WithCancel(command.Context())
+			defer cancel()
+			if flags.untilInputEnds {
+				endWith(command.InOrStdin(), cancel)
+			}
+			return tail(ctx, flags, newReadWithin(command.OutOrStdout(), unreadFor), command.ErrOrStderr())
 		},
 	}
 	flags.add(command)
@@ -45,6 +53,7 @@ It needs the right to create an ephemeral consumer of the stream.`,
 	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")
 	command.Flags().BoolVar(&flags.all, "all", false, "begin with what the stream already holds")
 	command.Flags().IntVarP(&flags.count, "count", "n", 0, "end after so many flows (default: never)")
+	addUntilInputEnds(command, &flags.untilInputEnds)
 	return command
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -34,7 +33,8 @@ func newTopCommand() *cobra.Command {
 weighs most, by one of: ` + strings.Join(top.Names(), ", ") + `.
 
 Volumes are scaled by the sampling rates; a star marks those with flows whose rate nobody said. A flow that two exporters saw counts
-twice: --exporter shows one of them. It needs the right to create an ephemeral consumer of the stream.`,
+twice: --exporter shows one of them. It needs the right to create an ephemeral consumer of the stream. It ends where nobody reads what it
+prints for 10 minutes.`,
 		Example: `  collector top --server nats://127.0.0.1:4222 --fleet flows/edge --once
   collector top --by conversation --exporter 192.0.2.1
   kubectl exec -n flows ds/edge-collector -- /collector top --by interface --once`,
@@ -43,12 +43,9 @@ twice: --exporter shows one of them. It needs the right to create an ephemeral c
 			ctx, cancel := context.WithCancel(command.Context())
 			defer cancel()
 			if flags.untilInputEnds {
-				go func() {
-					_, _ = io.Copy(io.Discard, os.Stdin) // however it ends, it has ended
-					cancel()
-				}()
+				endWith(command.InOrStdin(), cancel)
 			}
-			return flags.run(ctx, command.OutOrStdout())
+			return flags.run(ctx, newReadWithin(command.OutOrStdout(), unreadFor))
 		},
 	}
 	flags.add(command)
@@ -63,7 +60,7 @@ twice: --exporter shows one of them. It needs the right to create an ephemeral c
 	command.Flags().IntVarP(&flags.rows, "rows", "n", 20, "show so many")
 	command.Flags().BoolVar(&flags.once, "once", false, "print one table as soon as the window is read, and end")
 	command.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a table, each on a line")
-	command.Flags().BoolVar(&flags.untilInputEnds, "until-input-ends", false, "end with standard input, for programs that run this one")
+	addUntilInputEnds(command, &flags.untilInputEnds)
 	return command
 }
 
@@ -76,8 +73,13 @@ func (flags *topFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--sort %w", err)
 	}
-	if flags.window < 12*time.Second || flags.interval < 100*time.Millisecond || flags.rows < 1 {
-		return fmt.Errorf("--window of 12s, --interval of 100ms and --rows of 1 are the least")
+	switch {
+	case flags.window < 12*time.Second:
+		return fmt.Errorf("--window %s: 12s is the least", flags.window)
+	case flags.interval < 100*time.Millisecond:
+		return fmt.Errorf("--interval %s: 100ms is the least", flags.interval)
+	case flags.rows < 1:
+		return fmt.Errorf("--rows %d: 1 is the least", flags.rows)
 	}
 	filter, err := flags.filter.parse()
 	if err != nil {

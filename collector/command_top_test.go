@@ -52,3 +52,17 @@ func topReport(t *testing.T, url string) (report top.Report) {
 	}
 	return report
 }
+
+func TestTopSaysWhichFlagCannotBe(t *testing.T) {
+	for args, want := range map[string]string{
+		"--window 5s":    "--window 5s: 12s is the least",
+		"--interval 1ms": "--interval 1ms: 100ms is the least",
+		"--rows 0":       "--rows 0: 1 is the least",
+		"--port 99999":   "--port 99999: from 1 to 65535 is possible",
+		"--port=-1":      "--port -1: from 1 to 65535 is possible",
+	} {
+		if out, err := execute(t, "", append([]string{"top"}, strings.Fields(args)...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\n%s", args, err, out)
+		}
+	}
+}

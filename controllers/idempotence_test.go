@@ -232,11 +232,13 @@ func TestSuspendedFleetIsLeftAlone(t *testing.T) {
 	set := w.daemonSet(fc)
 	w.run(fc, 0)
 	w.expectReady(fc)
-	change(w, fc, func(fc *v1alpha1.FlowCollector) {
-		fc.Spec.Suspend = true
-		fc.Spec.Collector.Image = "example.com/flowfleet:v2"
-	})
-	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "spec.suspend is set")
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = true })
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "no change of its objects waits")
+	if fc.Status.ObservedGeneration != fc.Generation {
+		t.Error("a spec with nothing that waits passes for one that was not applied")
+	}
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.Image = "example.com/flowfleet:v2" })
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "changes wait")
 	operator.settle(fc)
 	before := operator.writes.count()
 	service := w.service(fc)

@@ -212,7 +212,7 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	var objects []child
 	if !f.Unusable() { // what cannot be applied is not made either: an error of it would keep the conditions from saying why
 		work = r.shares.begin(fc.Namespace)
-		objects, err = children(desired, connection, asked)
+		objects, err = children(desired, connection, askedToNote(f, asked))
 		work.end(edited, r.Clock.Now())
 		if err != nil {
 			return err

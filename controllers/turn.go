@@ -46,6 +46,15 @@ func askedOf(d *fleet.Fleet, exporters []string) string {
 	return askedForm + hashOf(d.Collector.UID, d.Collector.Generation, d.SecretVersions, exporters)
 }
 
+// askedToNote is what the DaemonSet is to say in annotationAsked. While a fleet is suspended, that is what it says already: to set
+// spec.suspend is a new generation, too, and would pass for a change of the DaemonSet that waits.
+func askedToNote(f *judge.Facts, asked string) string {
+	if f.Collector.Spec.Suspend && f.DaemonSet != nil {
+		return f.DaemonSet.Annotations[annotationAsked]
+	}
+	return asked
+}
+
 // awaitTurn lets a fleet take up a change of the operator's own making once it is its turn. It notes in the facts why it is not yet.
 func (r *Reconciler) awaitTurn(ctx context.Context, f *judge.Facts, m *memory, children []child, asked string) error {
 	fc, set := f.Collector, f.DaemonSet

@@ -22,7 +22,6 @@ import (
 	"github.com/flowfleet/flowfleet/collector/observe"
 	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/collector/tap"
-	"github.com/flowfleet/flowfleet/collector/top"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/fleet"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/gather"
 )
@@ -200,7 +199,7 @@ func (flags *captureFlags) sources(client *fleet.Client, asked []fleet.Collector
 				var problems words
 				err := client.Exec(ctx, one, in, out, &problems, arguments...)
 				if err != nil && len(problems) > 0 {
-					err = fmt.Errorf("%w: %s", err, top.Printable(strings.TrimSpace(string(problems))))
+					err = fmt.Errorf("%w: %s", err, problems.said())
 				}
 				return err
 			}})

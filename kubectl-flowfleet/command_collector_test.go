@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +57,57 @@ func TestWhatLibrariesLogIsNotPrinted(t *testing.T) {
 	_ = write.Close()
 	if printed, _ := io.ReadAll(read); len(printed) > 0 {
 		t.Errorf("printed: %s", printed)
+	}
+}
+
+// A program that goes on in the pod when this one was interrupted keeps its place there until the pod goes. An image of an earlier version does
+// not know the flag, and runs without.
+func TestFlowsEndInThePodWhenTheyAreInterrupted(t *testing.T) {
+	for name, test := range map[string]struct {
+		says string
+		ran  []string
+		told string
+	}{
+		"an image that knows the flag":         {"no flow in 10s\n", []string{"tail --until-input-ends --count 3"}, "no flow in 10s\n"},
+		"an image of an earlier version":       {"collector: unknown flag: --until-input-ends\nusage: collector tail [flags]\n", []string{"tail --until-input-ends --count 3", "tail --count 3"}, ""},
+		"another flag that no image knows":     {"collector: unknown flag: --foo\n", []string{"tail --until-input-ends --count 3"}, "collector: unknown flag: --foo\n"},
+		"an image that says nothing of itself": {"", []string{"tail --until-input-ends --count 3"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ran []string
+			var told strings.Builder
+			failed := errors.New("it ended with status 1")
+			err := untilInterrupted(func(problems io.Writer, arguments ...string) error {
+				ran = append(ran, strings.Join(arguments, " "))
+				if len(ran) == 1 {
+					_, _ = io.WriteString(problems, test.says)
+				}
+				return failed
+			}, &told, []string{"tail", "--count", "3"})
+			if !slices.Equal(ran, test.ran) || told.String() != test.told || !errors.Is(err, failed) {
+				t.Errorf("ran %q, told %q: %v", ran, told.String(), err)
+			}
+		})
+	}
+}
+
+func TestAFlagInFrontOfTheDashesIsToldWhereItStands(t *testing.T) {
+	command := newCommand()
+	command.SetArgs([]string{"flows", "edge", "--count", "2"})
+	if err := command.Execute(); err == nil || !strings.Contains(err.Error(), "unknown flag: --count") || !strings.Contains(err.Error(), "behind --") {
+		t.Errorf("it says: %v", err)
+	}
+}
+
+func TestProblemsInAPodAreToldOnOneLine(t *testing.T) {
+	for said, want := range map[string]string{
+		"": "",
+		"collector: --window 5s: 12s is the least\n":                                                       "collector: --window 5s: 12s is the least",
+		"collector: unknown flag: --x\nusage: collector top [flags]\n\"collector top --help\" says more\n": "collector: unknown flag: --x",
+		"collector: one\ntwo\x1b[2J\n":                                                                     "collector: one; two?[2J",
+	} {
+		if got := words(said).said(); got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
 	}
 }

@@ -52,7 +52,7 @@ collectors began.`,
 	command.Flags().StringVarP(&flags.output, "output", "o", "", "wide, json, yaml or name")
 	command.Flags().StringVar(&flags.sort, "sort", "address", "the order: "+strings.Join(slices.Sorted(maps.Keys(exporters.Orders)), ", "))
 	command.Flags().StringSliceVar(&flags.within, "within", nil, "show those of these networks or addresses only")
-	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and shows no rates")
+	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and knows no rates")
 	command.Flags().IntVar(&flags.limit, "limit", 0, "show no more than this many; 0 shows all")
 	command.AddCommand(newExportersDescribeCommand(c))
 	return command
@@ -65,6 +65,9 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 	}
 	if !slices.Contains([]string{"", "wide", "json", "yaml", "name"}, flags.output) {
 		return fmt.Errorf("--output %q: one of wide, json, yaml and name is needed", flags.output)
+	}
+	if flags.limit < 0 {
+		return fmt.Errorf("--limit %d: 1 is the least, and 0 shows all", flags.limit)
 	}
 	networks, err := parseNetworks(flags.within)
 	if err != nil {
@@ -176,12 +179,15 @@ func namedText(n *ledger.Naming) string {
 	return cmp.Or(n.Interfaces.Percent(), "-")
 }
 
-// rateText has a digit behind the point where it matters.
-func rateText(perSecond float64) string {
-	if perSecond > 0 && perSecond < 10 {
-		return fmt.Sprintf("%.1f", perSecond)
+// rateText has a digit behind the point where it matters, and is "?" where there were no two looks.
+func rateText(perSecond *float64) string {
+	switch {
+	case perSecond == nil:
+		return "?"
+	case *perSecond > 0 && *perSecond < 10:
+		return fmt.Sprintf("%.1f", *perSecond)
 	}
-	return fmt.Sprintf("%.0f", perSecond)
+	return fmt.Sprintf("%.0f", *perSecond)
 }
 
 // lossText never says 0% where something was lost.

@@ -52,7 +52,7 @@ and why, and its sequences: what it sent, and what no collector received. Counts
 		},
 	}
 	command.Flags().StringVarP(&flags.output, "output", "o", "", "json or yaml")
-	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and shows no rates")
+	command.Flags().DurationVar(&flags.interval, "interval", 2*time.Second, "the time between the two looks; 0 looks once, and knows no rates")
 	return command
 }
 
@@ -105,7 +105,7 @@ func nodesOf(collectors []fleet.Collector) map[string]string {
 const mostStreams = 50
 
 func printDescribed(out io.Writer, f *v1alpha1.FlowCollector, d *described, now time.Time) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(forTerminal(out), 0, 0, 2, ' ', 0)
 	line := func(format string, arguments ...any) { _, _ = fmt.Fprintf(w, format+"\n", arguments...) } // Flush reports errors
 	line("Exporter\t%s", d.Address)
 	line("Fleet\t%s/%s", f.Namespace, f.Name)

@@ -17,7 +17,7 @@ func TestAnExporterIsDescribedOnOneScreen(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	f := &v1alpha1.FlowCollector{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "edge"}}
 	books := exporters.One{Address: "192.0.2.1",
-		Protocols: []exporters.Row{{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 1, Records: 60, RecordsPerSecond: 2.5, Sent: 200, Missed: 4,
+		Protocols: []exporters.Row{{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 1, Records: 60, RecordsPerSecond: new(float64(2.5)), Sent: 200, Missed: 4,
 			LastSeen: now.Add(-3 * time.Second), Naming: &ledger.Naming{Interfaces: ledger.Named{Named: 3, Unnamed: 1}}}},
 		Collectors: []exporters.Heard{{Collector: "edge-collector-x", Protocol: "ipfix", Datagrams: 5, Records: 60, Refused: 1}},
 		Undecoded:  []exporters.Undecoded{{Protocol: "ipfix", What: "datagrams refused", Reason: "malformed", Count: 1}},

@@ -67,7 +67,7 @@ func (flags *reportFlags) run(ctx context.Context, c connection, name string, ou
 	archive.AddObjects("flowexporters.yaml", exporters, err)
 	sinks, err := v.Sinks(ctx, v.fleet)
 	archive.AddObjects("flowsinks.yaml", sinks, err)
-	events, err := v.Events(ctx, v.fleet)
+	events, err := v.Events(ctx, v.fleet, append(slices.Clone(exporters), sinks...)...)
 	archive.AddText("events.txt", events, err)
 	for _, one := range worst(v.collectors, flags.collectors) {
 		addCollector(ctx, archive, v.Client, one)

@@ -45,6 +45,13 @@ func TestEachObjectOfAReportSaysItsKind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, of := range []corev1.ObjectReference{{Kind: "FlowCollector", Name: "edge"}, {Kind: "Pod", Name: "edge-collector-x"}, {Kind: "FlowExporter", Name: "router-1"},
+		{Kind: "FlowSink", Name: "rows"}, {Kind: "FlowExporter", Name: "another"}, {Kind: "FlowCollector", Name: "edge2"}} {
+		of.Namespace = namespace
+		if err := c.Create(t.Context(), &corev1.Event{ObjectMeta: about("of-" + strings.ToLower(of.Kind) + "-" + of.Name), InvolvedObject: of, Type: "Normal", Reason: "Told"}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for fleet, file := range map[string]string{"edge": "named.tar.gz", "": "only.tar.gz"} {
 		file = filepath.Join(t.TempDir(), file)
 		command := newCommand()
@@ -60,10 +67,16 @@ func TestEachObjectOfAReportSaysItsKind(t *testing.T) {
 				t.Errorf("the report on %q has no %q: %v", fleet, want, kinds)
 			}
 		}
+		for of, want := range map[string]bool{"FlowCollector/edge": true, "Pod/edge-collector-x": true, "FlowExporter/router-1": true, "FlowSink/rows": true,
+			"FlowExporter/another": false, "FlowCollector/edge2": false} {
+			if has := kinds["event of "+of]; has != want {
+				t.Errorf("the report on %q has the event of %s: %t", fleet, of, has)
+			}
+		}
 	}
 }
 
-// kindsIn a report: the file, apiVersion and kind of each object.
+// kindsIn a report: the file, apiVersion and kind of each object, and of what its events are.
 func kindsIn(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	compressed, err := os.Open(file)
@@ -87,6 +100,11 @@ func kindsIn(t *testing.T, file string) map[string]bool {
 		text, err := io.ReadAll(archive)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if path.Base(header.Name) == "events.txt" {
+			for line := range strings.Lines(string(text)) {
+				kinds["event of "+strings.Fields(line)[3]] = true
+			}
 		}
 		if path.Ext(header.Name) != ".yaml" {
 			continue

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,7 +37,7 @@ with the collectors.`,
 }
 
 func printStatus(out io.Writer, f *v1alpha1.FlowCollector, collectors []fleet.Collector, statuses []*status.Document) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(forTerminal(out), 0, 0, 2, ' ', 0)
 	line := func(format string, arguments ...any) { _, _ = fmt.Fprintf(w, format+"\n", arguments...) } // Flush reports errors
 	ready, summary := verify.Condition(f, v1alpha1.ConditionReady), "Unknown"
 	if ready != nil {
@@ -44,6 +45,9 @@ func printStatus(out io.Writer, f *v1alpha1.FlowCollector, collectors []fleet.Co
 	}
 	line("Fleet\t%s/%s", f.Namespace, f.Name)
 	line("Ready\t%s", summary)
+	if since := f.DeletionTimestamp; since != nil {
+		line("Deletion\twaits for the operator since %s", since.UTC().Format(time.RFC3339))
+	}
 	line("Exporters send to\t%s", orDash(addresses(f)))
 	line("Stream\t%s", orDash(streamName(f)))
 	line("Templates\t%s", orDash(bucketName(f)))

@@ -13,14 +13,14 @@ import (
 func TestExportersArePrintedInTheFormsOfKubectl(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	rows := []exporters.Row{
-		{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 3, RecordsPerSecond: 123456.5, Sent: 100000, Missed: 1, LastSeen: now.Add(-3 * time.Second)},
+		{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 3, RecordsPerSecond: new(float64(123456.5)), Sent: 100000, Missed: 1, LastSeen: now.Add(-3 * time.Second)},
 		{Address: "192.0.2.1", Protocol: "sflow", Collectors: 1},
-		{Address: "192.0.2.2", Protocol: "netflow9", Collectors: 1, RecordsPerSecond: 0.25, Sent: 200, Missed: 3, LastSeen: now.Add(-3 * time.Hour)},
+		{Address: "192.0.2.2", Protocol: "netflow9", Collectors: 1, RecordsPerSecond: new(float64(0.25)), Sent: 200, Missed: 3, LastSeen: now.Add(-3 * time.Hour)},
 	}
 	for form, want := range map[string]string{
 		"": `ADDRESS     PROTOCOL   RECORDS/S   LOSS     LAST HEARD   COLLECTORS
 192.0.2.1   ipfix      123456      <0.01%   3s           3
-192.0.2.1   sflow      0           ?        ?            1
+192.0.2.1   sflow      ?           ?        ?            1
 192.0.2.2   netflow9   0.2         1.50%    3h           1
 `,
 		"name": "192.0.2.1\n192.0.2.2\n",

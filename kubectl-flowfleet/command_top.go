@@ -25,7 +25,7 @@ import (
 type topFlags struct {
 	by, sort                          string
 	exporter, network, iface, subject string
-	port                              uint16
+	port                              int
 	window, interval                  time.Duration
 	rows                              int
 	once                              bool
@@ -53,7 +53,7 @@ twice: --exporter shows one of them. It runs "collector top" in a pod of the fle
 	command.Flags().StringVar(&flags.sort, "sort", "bytes", "the order: "+strings.Join(top.OrderNames(), ", "))
 	command.Flags().StringVar(&flags.exporter, "exporter", "", "only flows of one exporter's address (sFlow: the agent's)")
 	command.Flags().StringVar(&flags.network, "network", "", "only flows from or to an address or a network such as 10.20.0.0/16")
-	command.Flags().Uint16Var(&flags.port, "port", 0, "only flows from or to a port")
+	command.Flags().IntVar(&flags.port, "port", 0, "only flows from or to a port")
 	command.Flags().StringVar(&flags.iface, "interface", "", "only flows in or out of an interface: its number, or the name that flows carry")
 	command.Flags().StringVar(&flags.subject, "subject", "", "only flows of a subject, such as flows.*.*.ipfix (default: all)")
 	command.Flags().DurationVar(&flags.window, "window", time.Minute, "sum up the flows of so long a time, which ends now (at least 12s)")
@@ -124,7 +124,7 @@ func (flags *topFlags) read(ctx context.Context, client *fleet.Client, f *v1alph
 	_ = lines.Close()
 	err := <-ended
 	if err != nil && len(problems) > 0 {
-		err = fmt.Errorf("%w: %s", err, top.Printable(strings.TrimSpace(string(problems))))
+		err = fmt.Errorf("%w: %s", err, problems.said())
 	}
 	if tooLong := scanner.Err(); tooLong != nil {
 		err = fmt.Errorf("the collector's answer cannot be read: %w", tooLong)
@@ -144,6 +144,12 @@ func (w *words) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// said are the words on one line, without the usage of the collector's command, which is none of this one.
+func (w words) said() string {
+	text, _, _ := strings.Cut(strings.TrimSpace(string(w)), "\nusage: ")
+	return top.Printable(strings.Join(strings.Split(text, "\n"), "; "))
+}
+
 func newScanner(r io.Reader) *bufio.Scanner {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxReport)
@@ -160,7 +166,7 @@ func (flags *topFlags) arguments(by, sort string, once bool) []string {
 		}
 	}
 	if flags.port != 0 {
-		arguments = append(arguments, "--port", strconv.Itoa(int(flags.port)))
+		arguments = append(arguments, "--port", strconv.Itoa(flags.port))
 	}
 	if once {
 		arguments = append(arguments, "--once")

@@ -98,6 +98,12 @@ these sent. It asks the API server only. FLEET is the name of a FlowCollector; w
 	c.AddFlags(root.PersistentFlags())
 	root.AddCommand(newStatusCommand(c), newExportersCommand(c), newLedgerCommand(c), newCheckCommand(c), newTopCommand(c), newReportCommand(c), newCaptureCommand(c), newConfigCommand(c))
 	root.AddCommand(newCollectorCommands(c)...)
+	root.AddCommand(&cobra.Command{Use: "version", Short: "Print the version of this plugin", Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Long: "version prints the version of this plugin. Those of the collectors stand in \"kubectl flowfleet status\".",
+		RunE: func(command *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(command.OutOrStdout(), observe.Version())
+			return err
+		}})
 	for _, command := range root.Commands() {
 		if command.ValidArgsFunction == nil {
 			command.ValidArgsFunction = c.completeFleet

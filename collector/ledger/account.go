@@ -278,7 +278,7 @@ func Fleet(accounts []Account) []Stream {
 		out = append(out, Stream{key, parts[0].LastSeen, sum})
 	}
 	slices.SortFunc(out, func(a, b Stream) int {
-		return cmp.Or(cmp.Compare(a.Exporter, b.Exporter), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol),
+		return cmp.Or(CompareAddresses(a.Exporter, b.Exporter), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol),
 			cmp.Compare(a.Domain, b.Domain))
 	})
 	return out

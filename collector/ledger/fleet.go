@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -39,10 +40,13 @@ func Imbalances(accounts []Account, excused ...func(Equation) bool) (err error) 
 // Exporters sums up exporters over collectors, in order of address and protocol.
 func Exporters(accounts []Account) []Exporter {
 	var out []Exporter
+	places := make(map[[2]string]int)
 	for i := range accounts {
 		for _, e := range accounts[i].Exporters {
-			at := slices.IndexFunc(out, func(o Exporter) bool { return o.Address == e.Address && o.Protocol == e.Protocol })
-			if at < 0 {
+			key := [2]string{e.Address, e.Protocol}
+			at, known := places[key]
+			if !known {
+				places[key] = len(out)
 				out = append(out, e)
 				continue
 			}
@@ -50,7 +54,14 @@ func Exporters(accounts []Account) []Exporter {
 		}
 	}
 	slices.SortFunc(out, func(a, b Exporter) int {
-		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Protocol, b.Protocol))
+		return cmp.Or(CompareAddresses(a.Address, b.Address), cmp.Compare(a.Protocol, b.Protocol))
 	})
 	return out
+}
+
+// CompareAddresses puts 10.0.0.9 before 10.0.0.10. Texts that are no addresses come first, in the order of their letters.
+func CompareAddresses(a, b string) int {
+	first, _ := netip.ParseAddr(a) // the zero one, which is less than each other, where it is none
+	second, _ := netip.ParseAddr(b)
+	return cmp.Or(first.Compare(second), cmp.Compare(a, b))
 }

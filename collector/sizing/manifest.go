@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"text/template"
 	"time"
 
@@ -33,24 +34,43 @@ func people(size config.Size) string {
 
 // manifest has no field whose default fits.
 var manifest = template.Must(template.New("").Funcs(template.FuncMap{
-	"people":  people,
-	"short":   func(d time.Duration) string { return config.Duration(d).Short() },
+	"people": people,
+	"short":  func(d time.Duration) string { return config.Duration(d).Short() },
+	"plural": func(n int, one, more string) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return fmt.Sprintf("%d %s", n, more)
+	},
+	"rate": func(v float64) string { // to three digits behind the point at the most
+		return strconv.FormatFloat(math.Round(1000*v)/1000, 'f', -1, 64)
+	},
+	"servers": func(least, most float64) string {
+		switch low, high := fmt.Sprintf("%.1f", least), fmt.Sprintf("%.1f", most); {
+		case high == "0.0":
+			return "less than 0.1"
+		case low == high:
+			return high
+		default:
+			return low + " to " + high
+		}
+	},
 	"percent": func(v float64) float64 { return math.Ceil(100 * v) },
 	"long":    func(n int) bool { return n > config.Default().Exporters.Limits.Exporters },
 	"many":    func(n int) bool { return n > config.Default().Exporters.Limits.ExporterMetrics },
 	"larger":  func(s config.Size) bool { return s > config.StandardBucketBytes },
 	"more":    func(s config.Size) config.Size { return s + 1<<30 }, // the pod's logs
 	"times":   func(s config.Size, n int) config.Size { return s * config.Size(n) },
-}).Parse(`# For {{.Load.Exporters}} exporters with {{.Load.TemplatesPerExporter}} templates each, {{printf "%.0f" .Load.FlowsPerSecond}} flows/s in datagrams of {{.Load.FlowsPerDatagram}}, on {{.Load.Nodes}} nodes with
+}).Parse(`# For {{plural .Load.Exporters "exporter" "exporters"}} with {{plural .Load.TemplatesPerExporter "template" "templates"}} each, {{printf "%.0f" .Load.FlowsPerSecond}} flows/s in datagrams of {{rate .Load.FlowsPerDatagram}}, on {{plural .Load.Nodes "node" "nodes"}} with
 # net.core.rmem_max = {{printf "%d" .Load.ReceiveLimit}}. An estimate from what was measured (docs/scaling.md): look at the conditions once flows come.
 #
-# Collector   The busiest gets about {{percent .Fleet.Share}}% of the flows while one node is away, and takes {{printf "%.1f" .Fleet.CPU}} processors.
+# Collector   {{if eq .Load.Nodes 1}}The only one gets all flows{{else}}The busiest gets about {{percent .Fleet.Share}}% of the flows while one node is away{{end}}, and takes {{printf "%.1f" .Fleet.CPU}} processors.
 #             The request is at least twice that, so that half is free for bursts.
 # Memory      The request is what it takes while all is well, the limit has room for full buffers.
 # Bursts      {{.Fleet.Room}} datagrams of one exporter find room: sockets of each worker: {{.Fleet.Sockets}}.
 # Stream      {{people .Fleet.StreamBytesPerDay}} a day, {{people .Fleet.StreamBytes}} for {{short .Load.Keep}} and a quarter more; times {{.Load.Replicas}} replicas {{people (times .Fleet.StreamBytes .Load.Replicas)}} of disk.
 # Bucket      {{people .Fleet.BucketBytes}}, times {{.Load.Replicas}} replicas.
-# NATS        The busiest server takes {{printf "%.1f" .Fleet.LeastServerCPU}} to {{printf "%.1f" .Fleet.MostServerCPU}} processors{{if eq .Load.Replicas 5}} with 3 replicas; 5 were not measured{{end}}.
+# NATS        The busiest server takes {{servers .Fleet.LeastServerCPU .Fleet.MostServerCPU}} processors{{if eq .Load.Replicas 5}} with 3 replicas; 5 were not measured{{end}}.
 {{- range .Fleet.Warnings}}
 # WARNING     {{.}}
 {{- end}}

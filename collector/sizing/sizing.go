@@ -3,6 +3,7 @@ package sizing
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -36,12 +37,16 @@ func (l Load) Check() error {
 		{"nodes", float64(l.Nodes), 1, 5000},
 		{"rmem-max", float64(l.ReceiveLimit), 4 << 10, 1<<31 - 1},
 		{"burst", float64(l.Burst), 0, 900_000},
-		{"nats-away (in seconds)", l.Away.Seconds(), 0, 7 * 24 * 3600},
-		{"keep (in seconds)", l.Keep.Seconds(), 60, 366 * 24 * 3600},
 	} {
 		if !(v.value >= v.least && v.value <= v.most) { // NaN neither
-			return fmt.Errorf("--%s: from %.0f to %.0f is possible, not %v", v.name, v.least, v.most, v.value)
+			return fmt.Errorf("--%s: from %.0f to %.0f is possible, not %s", v.name, v.least, v.most, strconv.FormatFloat(v.value, 'f', -1, 64))
 		}
+	}
+	if l.Away < 0 || l.Away > 7*24*time.Hour {
+		return fmt.Errorf("--nats-away: from 0s to 168h is possible, not %s", l.Away)
+	}
+	if l.Keep < time.Minute || l.Keep > 366*24*time.Hour {
+		return fmt.Errorf("--keep: from 1m to 8784h is possible, not %s", l.Keep)
 	}
 	if l.Replicas != 1 && l.Replicas != 3 && l.Replicas != 5 {
 		return fmt.Errorf("--replicas: 1, 3 or 5, not %d", l.Replicas)

@@ -322,11 +322,11 @@ func TestASuspendedFleetIsAsTheSpecSaysOnlyWhereItWasCompared(t *testing.T) {
 	} {
 		f := well()
 		f.Collector.Spec.Suspend = true
-		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); !strings.Contains(c.Message, "as the spec says now") {
+		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); !strings.Contains(c.Message, "no change of its objects waits") {
 			t.Fatal(c.Message)
 		}
 		change(f)
-		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); c.Reason != ReasonSuspended || strings.Contains(c.Message, "as the spec says now") {
+		if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); c.Reason != ReasonSuspended || strings.Contains(c.Message, "no change of its objects waits") {
 			t.Errorf("%s: %s, %s", name, c.Reason, c.Message)
 		}
 	}

@@ -25,7 +25,7 @@ func (j *judgement) progressing() said {
 	case j.Collector.Spec.Suspend && len(a.Waiting) > 0:
 		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and changes wait: %s", strings.Join(a.Waiting, ", "))
 	case j.Collector.Spec.Suspend && j.appliedInFull():
-		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; it is as the spec says now")
+		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; no change of its objects waits")
 	case j.Collector.Spec.Suspend:
 		return isFalse(ReasonSuspended, "spec.suspend is set: the fleet goes on as it is, and nothing is put back; whether it is as the spec says is not known%s",
 			j.whyNotKnown())

@@ -1,11 +1,17 @@
 package observation
 
-import "time"
+import (
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/status"
+)
 
 // Growth is a time in which a collector received datagrams: after From, the look before, and no later than To, by the operator's clock.
 type Growth struct {
 	From, To  time.Time
 	Datagrams uint64
+	// Senders that some of them came from, of those that the collector tells of.
+	Senders int
 }
 
 // Distribution is how the datagrams of one time were spread. Collectors are not looked at in the same moment, so what one of them received
@@ -19,7 +25,7 @@ type Distribution struct {
 	Datagrams uint64
 	// Only is the busy one, where there is one.
 	Only Pod
-	// Senders that it heard of.
+	// Senders that it received something from in that time: those that are silent now say nothing of how load is spread.
 	Senders int
 }
 
@@ -54,7 +60,7 @@ func spread(reports []Report, during Growth) (d Distribution) {
 			d.Collectors++
 			d.Busy++
 			d.Datagrams += r.Grew.Datagrams
-			d.Only, d.Senders = r.Pod, r.Now.SendersTotal
+			d.Only, d.Senders = r.Pod, r.Grew.Senders
 		case during.Datagrams > 0 && (r.Since.After(during.From) || r.Answered.Before(during.To)):
 			d.Open++
 		default:
@@ -64,13 +70,27 @@ func spread(reports []Report, during Growth) (d Distribution) {
 	return d
 }
 
-// grow notes what came since the look before. Where the process is another one, or lies, it begins anew.
-func (r *Report) grow(at time.Time) {
+// grow notes what came since the look before, at which the collector told of the senders given. Where the process is another one, or lies, it begins anew.
+func (r *Report) grow(at time.Time, before []status.Sender) {
 	if r.Before == nil || received(r.Now) < received(r.Before) {
 		r.Since, r.Grew, r.GrewBefore = at, Growth{}, Growth{}
 		return
 	}
 	if got := received(r.Now) - received(r.Before); got > 0 {
-		r.GrewBefore, r.Grew = r.Grew, Growth{From: r.Answered, To: at, Datagrams: got}
+		r.GrewBefore, r.Grew = r.Grew, Growth{From: r.Answered, To: at, Datagrams: got, Senders: sending(before, r.Now.Senders)}
 	}
+}
+
+// sending is how many senders have sent something between two looks.
+func sending(before, now []status.Sender) (n int) {
+	had := make(map[string]uint64, len(before))
+	for _, s := range before {
+		had[s.Address] = s.Datagrams
+	}
+	for _, s := range now {
+		if s.Datagrams > had[s.Address] {
+			n++
+		}
+	}
+	return n
 }

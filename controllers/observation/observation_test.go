@@ -284,7 +284,11 @@ func looks(name string, at ...[2]int) Report {
 		if i > 0 && look[1] < at[i-1][1] {
 			process++
 		}
-		d := document(func(d *status.Document) { d.Listeners[0].Received, d.Started = uint64(look[1]), time.Unix(process, 0) })
+		d := document(func(d *status.Document) {
+			d.Listeners[0].Received, d.Started = uint64(look[1]), time.Unix(process, 0)
+			d.Senders = []status.Sender{{Address: "192.0.2.1", Datagrams: uint64(look[1])}, {Address: "192.0.2.2", Datagrams: 7}} // one is silent
+			d.SendersTotal = len(d.Senders)
+		})
 		c.take(d, nil, second(look[0]), time.Minute)
 	}
 	return c.report

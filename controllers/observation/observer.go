@@ -338,14 +338,16 @@ func (c *collector) take(d *status.Document, err error, now time.Time, interval 
 		c.due = now.Add(stretched(min(shortestRetry<<min(c.beginnings, 10), interval)))
 		c.beginnings++
 	}
+	var senders []status.Sender
 	if r.Now != nil && r.Now.Started.Equal(d.Started) {
 		before := *r.Now
+		senders = before.Senders
 		before.Senders = nil
 		r.Before = &before
 	} else {
 		r.Before = nil
 	}
 	r.Now = d
-	r.grow(now)
+	r.grow(now, senders)
 	r.Answered = now
 }

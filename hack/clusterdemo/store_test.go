@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -49,6 +50,31 @@ func TestRecordsOfAStreamAreThoseOfItsMessages(t *testing.T) {
 	}
 	if n := counted(); n != 7000 {
 		t.Errorf("%d records, want 7000", n)
+	}
+}
+
+// Who shares the machine with others waits longer, and not in vain: only rows that stand still end it.
+func TestTheDemoWaitsAsLongAsRowsCome(t *testing.T) {
+	for name, test := range map[string]struct {
+		counts []uint64 // the last one stays
+		rows   uint64
+		fails  string
+	}{
+		"rows come one by one":     {[]uint64{0, 1, 2, 3, 4}, 4, ""},
+		"more than are in the way": {[]uint64{9}, 9, ""},
+		"rows stand still":         {[]uint64{0, 1, 2}, 2, "2 rows are stored of 4 records, and no more come"},
+		"none ever comes":          {[]uint64{0}, 0, "0 rows are stored of 4 records"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			rows, err := awaitRows(t.Context(), time.Millisecond, 4, func() (uint64, error) {
+				asked++
+				return test.counts[min(asked, len(test.counts))-1], nil
+			}, func(string, ...any) {})
+			if rows != test.rows || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+				t.Errorf("%d rows, %v", rows, err)
+			}
+		})
 	}
 }
 

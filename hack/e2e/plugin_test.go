@@ -39,7 +39,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: viewer}]
 	}
 	sending := 0
 	for _, r := range rows {
-		if r.RecordsPerSecond > 0 {
+		if r.RecordsPerSecond != nil && *r.RecordsPerSecond > 0 {
 			sending++
 		}
 	}

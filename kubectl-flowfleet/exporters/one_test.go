@@ -22,7 +22,7 @@ func TestAllThatTheBooksHaveOfAnAddressIsFound(t *testing.T) {
 		ledger.Stream{StreamKey: ledger.StreamKey{Exporter: "192.0.2.1", Protocol: "ipfix", Port: 900, Domain: 5}, LastSeen: second, Span: ledger.Span{Next: 10, Units: 10}},
 		ledger.Stream{StreamKey: ledger.StreamKey{Exporter: "192.0.2.10", Protocol: "ipfix"}, LastSeen: second, Span: ledger.Span{Next: 10, Units: 1}})
 	want := One{Address: "192.0.2.1",
-		Protocols: []Row{{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 2, Domains: 1, Ports: 2, Records: 180, RecordsPerSecond: 10, Sent: 210, Missed: 40,
+		Protocols: []Row{{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 2, Domains: 1, Ports: 2, Records: 180, RecordsPerSecond: new(float64(10)), Sent: 210, Missed: 40,
 			Refused: 3, Lost: 10, Waiting: 3, LastSeen: second}},
 		Collectors: []Heard{{"a", "ipfix", 10, 120, 2, 0, 0}, {"b", "ipfix", 5, 60, 1, 10, 3}},
 		Undecoded:  []Undecoded{{"ipfix", "sets expired", "age", 7}, {"ipfix", "datagrams refused", "malformed", 3}, {"ipfix", "sets dropped", "no_template", 3}},

@@ -20,9 +20,9 @@ type Row struct {
 	// Domains and Ports that it sends from; 0 where the protocol does not tell, or its streams have no figures of their own.
 	Domains int `json:"domains"`
 	Ports   int `json:"ports"`
-	// Records decoded in all, and a second between the two moments.
-	Records          uint64  `json:"records"`
-	RecordsPerSecond float64 `json:"recordsPerSecond"`
+	// Records decoded in all, and a second between the two moments; nil where no collector was looked at in both.
+	Records          uint64   `json:"records"`
+	RecordsPerSecond *float64 `json:"recordsPerSecond,omitempty"`
 	// Units that the exporter numbered, and those that no collector received, in the protocol's own units; see package ledger.
 	Sent   uint64 `json:"sent"`
 	Missed uint64 `json:"missed"`
@@ -66,7 +66,12 @@ func Rows(before, now []ledger.Account) []Row {
 			}
 			r := row(e.Address, e.Protocol)
 			r.take(e)
-			r.RecordsPerSecond += former.rate(&now[i], e)
+			if rate, known := former.rate(&now[i], e); known {
+				if r.RecordsPerSecond != nil {
+					rate += *r.RecordsPerSecond
+				}
+				r.RecordsPerSecond = &rate
+			}
 		}
 	}
 	streams := ledger.Fleet(now)
@@ -125,15 +130,15 @@ func earlierOf(accounts []ledger.Account) earlier {
 	return all
 }
 
-// rate of an exporter at one collector, in records a second.
-func (all earlier) rate(now *ledger.Account, e *ledger.Exporter) float64 {
+// rate of an exporter at one collector, in records a second; known is false where there was no earlier look at this collector.
+func (all earlier) rate(now *ledger.Account, e *ledger.Exporter) (perSecond float64, known bool) {
 	began, known := all[[3]string{now.Instance}]
 	was := all[[3]string{now.Instance, e.Address, e.Protocol}].records // none where it was heard of since
 	seconds := now.Time.Sub(began.at).Seconds()
 	if !known || seconds <= 0 || e.Records < was {
-		return 0
+		return 0, false
 	}
-	return float64(e.Records-was) / seconds
+	return float64(e.Records-was) / seconds, true
 }
 
 func count[K, V comparable](seen map[K]map[V]bool, key K, value V) int {
@@ -146,20 +151,23 @@ func count[K, V comparable](seen map[K]map[V]bool, key K, value V) int {
 
 // byAddress puts 10.0.0.9 before 10.0.0.10.
 func byAddress(a, b Row) int {
-	first, noFirst := netip.ParseAddr(a.Address)
-	second, noSecond := netip.ParseAddr(b.Address)
-	if noFirst == nil && noSecond == nil {
-		return cmp.Or(first.Compare(second), strings.Compare(a.Protocol, b.Protocol))
-	}
-	return cmp.Or(strings.Compare(a.Address, b.Address), strings.Compare(a.Protocol, b.Protocol))
+	return cmp.Or(ledger.CompareAddresses(a.Address, b.Address), strings.Compare(a.Protocol, b.Protocol))
 }
 
 // Orders that rows can be put in. The largest come first, but for addresses.
 var Orders = map[string]func(a, b Row) int{
 	"address": byAddress,
-	"records": func(a, b Row) int { return cmp.Compare(b.RecordsPerSecond, a.RecordsPerSecond) },
+	"records": func(a, b Row) int { return cmp.Compare(b.rate(), a.rate()) },
 	"loss":    func(a, b Row) int { return cmp.Compare(share(b), share(a)) },
 	"silence": func(a, b Row) int { return a.LastSeen.Compare(b.LastSeen) },
+}
+
+// rate is the records a second, less than none where that is not known.
+func (r *Row) rate() float64 {
+	if r.RecordsPerSecond == nil {
+		return -1
+	}
+	return *r.RecordsPerSecond
 }
 
 // share is the loss, less than none where it is not known.

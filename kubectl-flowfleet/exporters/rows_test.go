@@ -32,7 +32,7 @@ func TestRowsSumUpWhatAllCollectorsHave(t *testing.T) {
 		account("c", 2, 1000, ledger.Span{}), // began meanwhile: it says nothing of the rate
 	}
 	rows := Rows(before, now)
-	want := []Row{{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 3, Domains: 1, Ports: 1, Records: 1180, RecordsPerSecond: 15,
+	want := []Row{{Address: "192.0.2.1", Protocol: "ipfix", Collectors: 3, Domains: 1, Ports: 1, Records: 1180, RecordsPerSecond: new(float64(15)),
 		Sent: 200, Missed: 40, LastSeen: noon.Add(2 * time.Second)}}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Error(diff)
@@ -44,7 +44,7 @@ func TestRowsSumUpWhatAllCollectorsHave(t *testing.T) {
 
 func TestLossIsNotKnownOfAnExporterWhoseSequenceIsNotFollowed(t *testing.T) {
 	rows := Rows(nil, []ledger.Account{account("a", 0, 100, ledger.Span{})})
-	if _, known := rows[0].Loss(); known || rows[0].RecordsPerSecond != 0 {
+	if _, known := rows[0].Loss(); known || rows[0].RecordsPerSecond != nil {
 		t.Errorf("%+v", rows[0])
 	}
 }
@@ -52,16 +52,16 @@ func TestLossIsNotKnownOfAnExporterWhoseSequenceIsNotFollowed(t *testing.T) {
 // A collector that was restarted under its name counts from 0 again.
 func TestRateOfACollectorThatWasRestartedIsNotMadeUp(t *testing.T) {
 	rows := Rows([]ledger.Account{account("a", 0, 1000, ledger.Span{})}, []ledger.Account{account("a", 2, 10, ledger.Span{})})
-	if rows[0].RecordsPerSecond != 0 {
+	if rows[0].RecordsPerSecond != nil {
 		t.Errorf("%v records a second", rows[0].RecordsPerSecond)
 	}
 }
 
 func TestOrdersAndNetworks(t *testing.T) {
 	rows := []Row{
-		{Address: "10.0.0.10", RecordsPerSecond: 5, Sent: 100, Missed: 1, LastSeen: noon},
-		{Address: "10.0.0.9", RecordsPerSecond: 9, LastSeen: noon.Add(time.Hour)},
-		{Address: "2001:db8::1", RecordsPerSecond: 1, Sent: 100, Missed: 50, LastSeen: noon.Add(-time.Hour)},
+		{Address: "10.0.0.10", RecordsPerSecond: new(float64(5)), Sent: 100, Missed: 1, LastSeen: noon},
+		{Address: "10.0.0.9", RecordsPerSecond: new(float64(9)), LastSeen: noon.Add(time.Hour)},
+		{Address: "2001:db8::1", RecordsPerSecond: new(float64(1)), Sent: 100, Missed: 50, LastSeen: noon.Add(-time.Hour)},
 	}
 	for order, want := range map[string][]string{
 		"address": {"10.0.0.9", "10.0.0.10", "2001:db8::1"},

@@ -38,7 +38,8 @@ func (c *Client) Objects(ctx context.Context, f *v1alpha1.FlowCollector) (object
 	for _, list := range []client.ObjectList{&appsv1.DaemonSetList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &corev1.PodList{}} {
 		e := c.objects.List(ctx, list, client.InNamespace(f.Namespace), selector)
 		if e != nil {
-			e = fmt.Errorf("listing %T: %w", list, e)
+			kind, _ := c.objects.GroupVersionKindFor(list) // these are all known
+			e = fmt.Errorf("listing %ss: %w", strings.TrimSuffix(kind.Kind, "List"), e)
 		}
 		err = errors.Join(err, e, meta.EachListItem(list, func(o runtime.Object) error {
 			objects = append(objects, o)
@@ -88,16 +89,27 @@ func (c *Client) sayKind(o runtime.Object) error {
 	return err
 }
 
-// Events are those of a namespace on a fleet and what belongs to it, a line each, in no order.
-func (c *Client) Events(ctx context.Context, f *v1alpha1.FlowCollector) ([]byte, error) {
+// Events are those of a namespace on a fleet and what belongs to it, a line each, in no order: its own objects, which have its name or begin
+// with it and a dash, and its FlowExporters and FlowSinks, whose names are others.
+func (c *Client) Events(ctx context.Context, f *v1alpha1.FlowCollector, others ...any) ([]byte, error) {
 	list, err := c.pods.CoreV1().Events(f.Namespace).List(ctx, metav1.ListOptions{Limit: maxEvents})
 	if err != nil {
 		return nil, fmt.Errorf("listing events of %s: %w", f.Namespace, err)
 	}
+	own := map[[2]string]bool{}
+	for _, o := range others {
+		switch o := o.(type) {
+		case *v1alpha1.FlowExporter:
+			own[[2]string{"FlowExporter", o.Name}] = true
+		case *v1alpha1.FlowSink:
+			own[[2]string{"FlowSink", o.Name}] = true
+		}
+	}
 	var text strings.Builder
 	for i := range list.Items {
 		e := &list.Items[i]
-		if strings.HasPrefix(e.InvolvedObject.Name, f.Name) {
+		name := e.InvolvedObject.Name
+		if name == f.Name || strings.HasPrefix(name, f.Name+"-") || own[[2]string{e.InvolvedObject.Kind, name}] {
 			when := e.LastTimestamp.Time
 			if when.IsZero() {
 				when = e.EventTime.Time
@@ -133,6 +145,23 @@ func (c *Client) log(ctx context.Context, namespace, pod string, options corev1.
 	}
 	text, err := io.ReadAll(io.LimitReader(stream, maxLog))
 	return text, errors.Join(err, stream.Close())
+}
+
+// OperatorRuns reports whether a pod of an operator is ready in any namespace. Known is false where that cannot be told, as for want of the
+// right to list the pods of all namespaces: most who look at a fleet have it for its namespace only.
+func (c *Client) OperatorRuns(ctx context.Context) (runs, known bool) {
+	list, err := c.pods.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: controllers.LabelComponent + "=operator"})
+	if err != nil {
+		return false, false
+	}
+	for i := range list.Items {
+		for _, condition := range list.Items[i].Status.Conditions {
+			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && list.Items[i].DeletionTimestamp == nil {
+				return true, true
+			}
+		}
+	}
+	return false, true
 }
 
 // OperatorLogs are the ends of the logs of the operator's pods in a namespace, by pod.

@@ -20,6 +20,8 @@ const (
 	lastTime = 5 * time.Second
 	// slack are the bytes of a capture beside its datagrams.
 	slack = 64 << 10
+	// largest is what one datagram takes in a capture at the most: its first 9216 bytes and its headers.
+	largest = 10 << 10
 )
 
 // Limit of a capture.
@@ -178,6 +180,7 @@ func (g *gathering) read(live *capture.Live, s *Source, o *Outcome) error {
 	g.fail(err)
 	o.number, o.Begun = number, true
 	g.mu.Unlock()
+	sent := int64(0)
 	for {
 		p, err := live.Next()
 		if errors.Is(err, io.EOF) {
@@ -187,6 +190,9 @@ func (g *gathering) read(live *capture.Live, s *Source, o *Outcome) error {
 			}
 			said.Comment = status.Text(said.Comment)
 			o.Statistics = said
+			if said.Dropped > 0 && sent+largest > g.limit.Bytes { // it ended since the next one was beyond the size
+				g.end()
+			}
 			return nil
 		}
 		if err == nil && p.Source.Addr() != g.limit.Address {
@@ -195,6 +201,7 @@ func (g *gathering) read(live *capture.Live, s *Source, o *Outcome) error {
 		if err != nil {
 			return err
 		}
+		sent += int64(len(p.Payload) + capture.PacketOverhead)
 		taken := *p
 		taken.Payload = bytes.Clone(p.Payload)
 		g.mu.Lock()

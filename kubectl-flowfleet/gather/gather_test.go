@@ -144,6 +144,16 @@ func TestACaptureEndsForAllWithItsCountOrItsSize(t *testing.T) {
 	}
 }
 
+// A collector ends where the next datagram is beyond the size. The others have heard nothing, and would wait for the time to end.
+func TestACaptureEndsForAllWhenTheNextDatagramOfOneIsBeyondTheSize(t *testing.T) {
+	var file bytes.Buffer
+	outcomes, err := Gather(t.Context(), []Source{collector("a", false, at(1, "1")), collector("b", true)},
+		Limit{Address: exporter.Addr(), For: time.Second, Bytes: 2 * capture.PacketOverhead}, "", "", &file)
+	if got := datagrams(t, file.Bytes()); err != nil || !slices.Equal(got, []string{"1"}) || outcomes[0].Err != nil || outcomes[1].Err != nil {
+		t.Errorf("%v, %q, %+v", err, got, outcomes)
+	}
+}
+
 func TestAnInterruptLeavesAWholeFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var file bytes.Buffer

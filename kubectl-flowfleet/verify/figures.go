@@ -3,6 +3,7 @@ package verify
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -40,11 +41,15 @@ func Sum(d *status.Document) (n Figures) {
 var wellWhenFalse = []string{v1alpha1.ConditionProgressing, v1alpha1.ConditionDegraded, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 	v1alpha1.ConditionOperatorConflict}
 
-// Attention are the conditions that are not as they are when all is well.
+// reasonSuspended is of the condition Progressing while spec.suspend is set.
+const reasonSuspended = "Suspended"
+
+// Attention are the conditions that are not as they are when all is well. That a fleet is suspended is told once.
 func Attention(conditions []metav1.Condition) []metav1.Condition {
+	told := meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReconciling)
 	return slices.DeleteFunc(slices.Clone(conditions), func(c metav1.Condition) bool {
 		if slices.Contains(wellWhenFalse, c.Type) {
-			return c.Status == metav1.ConditionFalse
+			return c.Status == metav1.ConditionFalse && (c.Reason != reasonSuspended || told)
 		}
 		return c.Status == metav1.ConditionTrue
 	})

@@ -23,6 +23,8 @@ type Facts struct {
 	// Exporters are the FlowExporters of the fleet. ExportersError is why they could not be listed.
 	Exporters      []v1alpha1.FlowExporter
 	ExportersError error
+	// NoOperator is set where it is known that no operator runs: what it said last need not be so any more.
+	NoOperator bool
 }
 
 // Step is a part of the way that flows take.
@@ -34,7 +36,8 @@ type Step struct {
 	Says string
 }
 
-// Steps of the way, in its order. There is one of readers only where the fleet looks after some.
+// Steps of the way, in its order. There is one of readers only where the fleet looks after some, and those of the operator and of a deletion
+// only where these are troubles.
 func Steps(f Facts) []Step {
 	steps := []Step{
 		ofCondition(f, "exporters have an address to send to", v1alpha1.ConditionServiceReady),
@@ -44,6 +47,14 @@ func Steps(f Facts) []Step {
 		f.publishing(),
 		ofCondition(f, "collectors lose nothing", v1alpha1.ConditionNothingLost),
 		f.exporting(),
+	}
+	if since := f.FlowCollector.DeletionTimestamp; since != nil {
+		steps = append(steps, Step{"the fleet stays", metav1.ConditionFalse, "the FlowCollector is being deleted since " + since.UTC().Format(time.RFC3339) +
+			", and waits for the operator; its condition Ready says what keeps it"})
+	}
+	if f.NoOperator {
+		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
+			"FlowExporters may be out of date; type: kubectl get pods -A -l app.kubernetes.io/component=operator"})
 	}
 	if len(f.FlowCollector.Spec.Output.Consumers) > 0 {
 		steps = append(steps, ofCondition(f, "readers keep up with the stream", v1alpha1.ConditionConsumersKeepUp))
@@ -56,13 +67,13 @@ func Condition(f *v1alpha1.FlowCollector, kind string) *metav1.Condition {
 	return meta.FindStatusCondition(f.Status.Conditions, kind)
 }
 
-// ofCondition takes over what the operator judged, where that is of the present spec.
+// ofCondition takes over what the operator judged, where that is of the spec that the fleet is to run with.
 func ofCondition(f Facts, name, kind string) Step {
 	c := Condition(f.FlowCollector, kind)
 	switch {
 	case c == nil:
 		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? kubectl get pods -A -l app.kubernetes.io/component=operator"}
-	case c.ObservedGeneration < f.FlowCollector.Generation:
+	case c.ObservedGeneration < f.FlowCollector.Generation && !f.FlowCollector.Spec.Suspend: // a suspended fleet keeps its former spec
 		return Step{name, metav1.ConditionUnknown, "the operator has not looked at the present spec yet"}
 	}
 	return Step{name, c.Status, c.Message}

@@ -57,6 +57,14 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		"all is well":               {func(*Facts) {}, 0, "", ""},
 		"the operator is away":      {func(f *Facts) { f.FlowCollector.Status.Conditions = f.FlowCollector.Status.Conditions[1:] }, 1, "Unknown", "does it run"},
 		"the spec was just changed": {func(f *Facts) { f.FlowCollector.Status.Conditions[0].ObservedGeneration = 1 }, 1, "Unknown", "present spec"},
+		"a changed spec waits, since the fleet is suspended": {func(f *Facts) {
+			f.FlowCollector.Spec.Suspend = true
+			for i := range f.FlowCollector.Status.Conditions {
+				f.FlowCollector.Status.Conditions[i].ObservedGeneration = 1
+			}
+		}, 0, "", ""},
+		"no operator runs":           {func(f *Facts) { f.NoOperator = true }, 8, "False", "kubectl get pods -A"},
+		"the fleet is being deleted": {func(f *Facts) { f.FlowCollector.DeletionTimestamp = &metav1.Time{Time: noon} }, 8, "False", "since 2026-01-01T12:00:00Z"},
 		"addresses are rewritten": {func(f *Facts) {
 			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
 		}, 2, "False", "10.0.0.1"},
@@ -202,5 +210,12 @@ func TestAttentionKeepsWhatIsNotAsItShouldBe(t *testing.T) {
 	}
 	if strings.Join(got, " ") != "StreamReady Degraded NothingLost" {
 		t.Errorf("%v", got)
+	}
+	suspended := metav1.Condition{Type: v1alpha1.ConditionProgressing, Status: "False", Reason: "Suspended"}
+	if got := Attention([]metav1.Condition{suspended}); len(got) != 1 {
+		t.Errorf("that a fleet is suspended is not told: %v", got)
+	}
+	if got := Attention([]metav1.Condition{suspended, {Type: v1alpha1.ConditionReconciling, Status: "True", Reason: "Suspended"}}); len(got) != 1 {
+		t.Errorf("that a fleet is suspended is told %d times", len(got))
 	}
 }
