@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/names"
+	"github.com/flowfleet/flowfleet/collector/natstest"
 )
 
 // Collectors do not hear of each other for a while: one of them is cut off, or the bucket takes no writes. An exporter gives a number another name at one of them
@@ -102,6 +104,59 @@ func TestANameThatFollowsOnWhatCollectorsHeardApartHolds(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// So it is with a real bucket, whichever of the two hears the new name.
+func TestNamesThroughAServerThatIsAwayForOneOfTheCollectors(t *testing.T) {
+	t.Parallel()
+	for hears := range 2 {
+		s := natstest.Start(t)
+		f := newFleet(t, 0)
+		f.now = clock.Steady()
+		all := []*connected{f.connect(s), f.connect(s)}
+		d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000}
+		say := func(at int, number uint32, name string) {
+			f.now = clock.Steady()
+			d.send(all[at].collector, d.port, 1, set(3, u16(403, 2, 1, 234, 4, 236, 16)), set(403, u32(number), fmt.Appendf(nil, "%-16s", name)))
+			d.ahead += time.Second
+		}
+		know := func(name string, which ...*connected) {
+			t.Helper()
+			natstest.Eventually(t, fmt.Sprint("they know ", name), func() bool {
+				right := true
+				for _, c := range all {
+					c.names.Tick(clock.Steady())
+				}
+				for _, c := range which {
+					row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, false)
+					right = right && row != nil && row.Name == name
+				}
+				return right
+			})
+		}
+		for number := range uint32(10) {
+			say(0, number, "old")
+		}
+		know("old", all...)
+		d.ahead += 30 * time.Minute
+		all[0].proxy.Cut()
+		say(hears, 5, "new")
+		know("new", all[hears])
+		for i := range uint32(3) { // hours by the exporter's clock
+			d.ahead += 2 * time.Hour
+			for at := range all {
+				say(at, 7+i, fmt.Sprint("at ", at))
+				all[at].names.Flush(clock.Steady())
+			}
+		}
+		all[0].proxy.Heal()
+		know("new", all...)
+		say(1-hears, 5, "last")
+		know("last", all...)
+		for _, c := range all {
+			c.end()
 		}
 	}
 }
