@@ -4,9 +4,6 @@
 package boot
 
 import (
-	"encoding/binary"
-	"fmt"
-	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -74,17 +71,6 @@ func (s *Store) Observe(o template.Observer) { s.observer = o }
 
 // Generation changes with every change, but for those that the ttl brings.
 func (s *Store) Generation() uint64 { return s.generation.Load() }
-
-// Encode is the Record of a time: milliseconds since 1970 in 8 bytes, in network order.
-func Encode(initialized uint64) []byte { return binary.BigEndian.AppendUint64(nil, initialized) }
-
-// Decode is the reverse of Encode. It returns an error for another length and for 0, which is no time.
-func Decode(record []byte) (uint64, error) {
-	if len(record) != 8 || binary.BigEndian.Uint64(record) == 0 {
-		return 0, fmt.Errorf("a time of initialization has 8 bytes and is not 0, this one is %x", record)
-	}
-	return binary.BigEndian.Uint64(record), nil
-}
 
 // Learn takes a time in milliseconds since 1970 that port said of a scope, in a message with an export time in seconds since 1970
 // that was received at now (nanoseconds). It may have waited: what was heard later than it holds. 0 is ignored.
@@ -220,17 +206,6 @@ func (s *Store) tell(scope template.Scope, c *clock, now int64, refresh bool) {
 	s.observer.Learned(d)
 }
 
-// describe is what the bucket is to have of c at now. What is disputed was heard when one last came back: so all know until when it is.
-func describe(scope template.Scope, c *clock, now int64) template.Definition {
-	d := template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: c.port}, Kind: template.KindClock,
-		Stamp: c.stamp, Record: Encode(c.initialized), Heard: c.heard, Told: c.told, Silent: c.inDispute(now),
-		Witnessed: c.heard > c.since}
-	if d.Silent {
-		d.Heard = c.disputed - silence
-	}
-	return d
-}
-
 // add keeps to the bounds by forgetting, in memory only, what was not heard for long.
 func (s *Store) add(scope template.Scope, c *clock, now int64) {
 	all := s.clocks[scope]
@@ -306,209 +281,4 @@ func (s *Store) oldest() (oldest template.Scope, found bool) {
 		}
 	}
 	return oldest, found
-}
-
-// Initialized is when the exporting process of a scope was initialized, for flows from port at now, in milliseconds since 1970: what
-// the port itself said; else what began last, unless something else was heard since; else 0. So it is where devices that share the port dispute
-// it, and for an hour after ports that said something else made room for others. What is an hour older than the newest that its scope said does
-// not count. Where a scope said nothing, or nothing for an hour while domain 0 did, that holds, which is no domain's own but the whole
-// exporting process's (RFC 7011 section 3.1).
-func (s *Store) Initialized(scope template.Scope, port uint16, now int64) uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.clocks[scope]
-	initialized, known := s.initialized(scope, port, now)
-	if scope.Domain == 0 {
-		return initialized
-	}
-	scope.Domain = 0
-	process := s.clocks[scope]
-	if process != nil && (!known || own.lapsed(process)) {
-		if of, ok := s.initialized(scope, port, now); ok {
-			return of
-		}
-	}
-	return initialized
-}
-
-// initialized is what a scope itself says; known tells a time that nobody can know from none.
-func (s *Store) initialized(scope template.Scope, port uint16, now int64) (initialized uint64, known bool) {
-	all := s.clocks[scope]
-	if all == nil {
-		return 0, false
-	}
-	groups := all.groups(now, s.ttl)
-	if c := all.of(port); c != nil {
-		if all.counts(c, now, s.ttl) || slices.ContainsFunc(groups, func(g *group) bool { return same(g.newest.initialized, c.initialized) }) {
-			return c.undisputed(now), true
-		}
-	}
-	switch {
-	case s.ownPort:
-		return 0, false
-	case now-s.forgotten[scope] <= silence, len(groups) > maxGroups:
-		return 0, true // what made room may be the port's own
-	case len(groups) == 0:
-		return 0, false
-	}
-	last := groups[0]
-	for _, g := range groups {
-		if g.since > last.since {
-			last = g
-		}
-	}
-	for _, g := range groups {
-		if g != last && g.newest.heard >= last.since {
-			return 0, true
-		}
-	}
-	return last.newest.undisputed(now), true
-}
-
-func (c *clock) undisputed(now int64) uint64 {
-	if c.inDispute(now) {
-		return 0
-	}
-	return c.initialized
-}
-
-// Differ reports whether ports of a scope say different times in turn: one was heard since another one, which says something else, began;
-// or one port does.
-func (s *Store) Differ(scope template.Scope, now int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.clocks[scope]
-	if all == nil {
-		return false
-	}
-	if slices.ContainsFunc(all.clocks, func(c *clock) bool { return c.inDispute(now) }) {
-		return true
-	}
-	groups := all.groups(now, s.ttl)
-	for _, a := range groups {
-		for _, b := range groups {
-			if a != b && a.since <= b.since && a.newest.heard >= b.since {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Restore takes a definition from the bucket at now and reports whether it changed anything.
-func (s *Store) Restore(d template.Definition, now int64) bool {
-	initialized, err := Decode(d.Record)
-	d.Heard = min(d.Heard, now)
-	if err != nil || now-d.Heard > s.ttl {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.find(d.Key.Scope, d.Key.Port)
-	defer func() {
-		if all := s.clocks[d.Key.Scope]; all != nil && all.hears(d.Heard) {
-			s.generation.Add(1)
-		}
-	}()
-	switch {
-	case c == nil:
-		if len(s.clocks) >= s.scopes {
-			if scope, ok := s.oldest(); ok && s.clocks[scope].newest >= d.Heard {
-				return false // what was heard later must not be pushed out
-			}
-		}
-		c = &clock{port: d.Key.Port, initialized: initialized}
-		s.add(d.Key.Scope, c, now)
-	case d.Silent: // which of those that are disputed the bucket has says nothing
-		before := c.inDispute(now)
-		c.disputed = max(c.disputed, min(d.Heard, now)+silence) // its clock may be ahead
-		c.told, c.toldAs, c.toldInDispute = d.Told, initialized, true
-		if before || !c.inDispute(now) {
-			return false
-		}
-		s.generation.Add(1)
-		return true
-	case c.initialized == initialized:
-		switch all := s.clocks[d.Key.Scope]; {
-		case d.Heard <= c.since:
-			c.since = began(&d)
-		case d.Heard > c.heard && !d.Witnessed && !all.counts(c, now, s.ttl):
-			c.since = d.Heard // it is back
-		}
-		if d.Heard > c.heard {
-			s.generation.Add(1)
-		}
-		c.stamp, c.heard, c.told, c.toldAs, c.toldInDispute = max(c.stamp, d.Stamp), max(c.heard, d.Heard), d.Told, initialized, false
-		return false
-	case newer(c, &d, initialized):
-		c.stamp = max(c.stamp, d.Stamp+1) // the exporter's clock may have been set back
-		s.tell(d.Key.Scope, c, now, false)
-		return false
-	}
-	if c.initialized != initialized {
-		c.say(initialized, now)
-	}
-	if d.Silent {
-		c.disputed = min(d.Heard, now) + silence
-	}
-	c.stamp, c.first, c.heard, c.since, c.told = d.Stamp, d.Stamp, max(c.heard, d.Heard), began(&d), d.Told
-	c.toldAs, c.toldInDispute = initialized, d.Silent
-	s.generation.Add(1)
-	s.tellOthers(d.Key.Scope, c, now)
-	return true
-}
-
-// began is when what the bucket has was first said: when it was heard; 0, which is before all others, where it was said before.
-func began(d *template.Definition) int64 {
-	if d.Witnessed {
-		return 0
-	}
-	return d.Heard
-}
-
-// newer reports whether what is known here counts, and not what the bucket has. Of two that collectors learned at the same moment all
-// keep the later time.
-func newer(c *clock, d *template.Definition, initialized uint64) bool {
-	order := template.Compare(c.stamp, c.heard, d.Stamp, d.Heard)
-	return order > 0 || order == 0 && c.initialized > initialized
-}
-
-// Forget drops what somebody deleted from the bucket.
-func (s *Store) Forget(k template.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.clocks[k.Scope]
-	if all == nil {
-		return
-	}
-	for i, c := range all.clocks {
-		if c.port == k.Port {
-			if all.clocks = slices.Delete(all.clocks, i, i+1); len(all.clocks) == 0 {
-				s.remove(k.Scope)
-			}
-			s.generation.Add(1)
-			return
-		}
-	}
-}
-
-// Definitions iterates over a copy of what the bucket should have at now.
-func (s *Store) Definitions(now int64) iter.Seq[template.Definition] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []template.Definition
-	for scope, all := range s.clocks {
-		for _, c := range all.clocks {
-			if now-c.heard <= s.ttl && c.told != 0 {
-				out = append(out, describe(scope, c, now))
-			}
-		}
-	}
-	return func(yield func(template.Definition) bool) {
-		for _, d := range out {
-			if !yield(d) {
-				return
-			}
-		}
-	}
 }
