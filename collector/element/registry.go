@@ -505,4 +505,8 @@ var registry = [...]Element{
 	527: {ID: 527, Name: "udpExID", Type: Unsigned16, Semantics: "identifier"},
 	528: {ID: 528, Name: "udpSafeExIDList", Type: BasicList, Semantics: "list"},
 	529: {ID: 529, Name: "udpUnsafeExIDList", Type: BasicList, Semantics: "list"},
+	530: {ID: 530, Name: "pathDelayMeanDeltaMicroseconds", Type: Unsigned32, Semantics: "deltaCounter", Units: "microseconds"},
+	531: {ID: 531, Name: "pathDelayMinDeltaMicroseconds", Type: Unsigned32, Semantics: "deltaCounter", Units: "microseconds"},
+	532: {ID: 532, Name: "pathDelayMaxDeltaMicroseconds", Type: Unsigned32, Semantics: "deltaCounter", Units: "microseconds"},
+	533: {ID: 533, Name: "pathDelaySumDeltaMicroseconds", Type: Unsigned64, Semantics: "deltaCounter", Units: "microseconds"},
 }
