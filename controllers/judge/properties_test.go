@@ -198,7 +198,7 @@ func (j *judged) checkPromises() {
 		j.wrong("it is Reconciling and Stalled")
 	}
 	for _, c := range j.v.Status.Conditions {
-		if strings.Contains(c.Message, "as the spec says now") && !whole {
+		if strings.Contains(c.Message, "no change of its objects waits") && !whole {
 			j.wrong("%s says what is not known", c.Type)
 		}
 	}

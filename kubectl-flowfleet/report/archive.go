@@ -54,7 +54,7 @@ func (a *Archive) AddText(name string, content []byte, err error) {
 
 func (a *Archive) add(name string, content []byte, err error) {
 	if err != nil {
-		a.missing = append(a.missing, fmt.Sprintf("%s: %s", name, Text(err.Error())))
+		a.missing = append(a.missing, fmt.Sprintf("%s: %s", name, strings.ReplaceAll(Text(err.Error()), "\n", "; ")))
 	}
 	if err != nil && len(content) == 0 {
 		return

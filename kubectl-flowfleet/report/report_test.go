@@ -86,7 +86,7 @@ func TestAnArchiveListsWhatItHasAndWhatItLacks(t *testing.T) {
 	a := report.NewArchive(&b, "flowfleet-flows-edge", time.Unix(1_700_000_000, 0))
 	a.AddText("log.txt", []byte("token=hunter2"), nil)
 	a.AddText("half.txt", []byte("half"), errors.New("cut off"))
-	a.AddText("none.txt", nil, errors.New("forbidden"))
+	a.AddText("none.txt", nil, errors.Join(errors.New("forbidden"), errors.New("for ever")))
 	a.AddObjects("pod.yaml", []any{&corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{VolumeSource: corev1.VolumeSource{
 		Secret: &corev1.SecretVolumeSource{SecretName: "keep-secret-name"}}}}, Containers: []corev1.Container{{Env: []corev1.EnvVar{{Name: "A",
 		Value: "hunter2"}}}}}}}, nil)
@@ -118,7 +118,7 @@ func TestAnArchiveListsWhatItHasAndWhatItLacks(t *testing.T) {
 	if pod := files["flowfleet-flows-edge/pod.yaml"]; strings.Contains(pod, "hunter2") || !strings.Contains(pod, "secretName: keep-secret-name") {
 		t.Error(pod)
 	}
-	if readme := files["flowfleet-flows-edge/README.txt"]; !strings.Contains(readme, "none.txt: forbidden") || !strings.Contains(readme, "half.txt: cut off") {
+	if readme := files["flowfleet-flows-edge/README.txt"]; !strings.Contains(readme, "none.txt: forbidden; for ever\n") || !strings.Contains(readme, "half.txt: cut off") {
 		t.Error(readme)
 	}
 }
