@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -40,13 +41,29 @@ func wantedConsumers(fc *v1alpha1.FlowCollector, subjects []string) (out []jetst
 	return out
 }
 
-// removedConsumers are those that the spec had when they were last looked at, and has no more.
-func removedConsumers(fc *v1alpha1.FlowCollector) (out []string) {
+// removedConsumers are those that the spec had, and has no more: that the status has, and that were wanted before it could be written. One that
+// nobody removes would have the stream keep for ever what it has not read, where its retention is Interest.
+func (m *memory) removedConsumers(fc *v1alpha1.FlowCollector) (out []string) {
+	if m.consumers == nil {
+		m.consumers = make(map[string]bool)
+	}
 	for i := range fc.Status.Consumers {
-		name := fc.Status.Consumers[i].Name
+		m.consumers[fc.Status.Consumers[i].Name] = true
+	}
+	for i := range fc.Spec.Output.Consumers {
+		m.consumers[fc.Spec.Output.Consumers[i].Name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.consumers)) {
 		if !slices.ContainsFunc(fc.Spec.Output.Consumers, func(c v1alpha1.Consumer) bool { return c.Name == name }) {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// consumersGone notes those that are not there any more.
+func (m *memory) consumersGone(names []string) {
+	for _, name := range names {
+		delete(m.consumers, name)
+	}
 }

@@ -1,7 +1,12 @@
 package controllers
 
 import (
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,6 +17,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	prober "github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
@@ -121,4 +127,32 @@ func TestMetricsOfConsumersAreOfNow(t *testing.T) {
 		}
 		before = step.now
 	}
+}
+
+// A consumer that is taken out of the spec before the status could tell of it is removed all the same.
+func TestAConsumerThatWasWantedForAMomentIsRemoved(t *testing.T) {
+	w := newWorld(t)
+	var refused atomic.Bool
+	startOperator(w, w.s, w.namespace, operatorOptions{looks: prober.ProberOptions{Interval: time.Second}, between: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if refused.Load() && r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/flowcollectors/edge/status") {
+				return nil, errors.New("cut off")
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	js := w.jetStream(w.nats)
+	there := func() bool {
+		_, err := js.Consumer(t.Context(), fc.Status.Stream.Name, "reader")
+		return err == nil
+	}
+	refused.Store(true)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "reader"}} })
+	natstest.Eventually(t, "the consumer is made", there)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Output.Consumers = nil })
+	refused.Store(false)
+	natstest.Eventually(t, "the consumer is removed", func() bool { return !there() })
 }

@@ -40,6 +40,8 @@ type memory struct {
 	tried map[string]attempt
 	// running are the names in the collectors' ConfigMap.
 	running readNames
+	// consumers of the stream that were wanted, and may be there whether the status has them or not.
+	consumers map[string]bool
 	// letPass is what others than the operator ask of the fleet, until a pass finds all of it applied: see askedOf.
 	letPass string
 	// workedOut is for what, as askedOf says it, objects were worked out last; empty for never.

@@ -41,7 +41,7 @@ func connectionOf(d *fleet.Fleet) string {
 }
 
 // wantOfNATS hands over what the spec wants of NATS: the prober looks at it, and keeps it so.
-func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, servers *servers, connection string) {
+func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, m *memory, servers *servers, connection string) {
 	fc := f.Collector
 	if fc.Spec.Suspend || f.Unusable() || f.Secrets.Forbidden {
 		r.prober.Forget(jetstream.Key(key(fc)))
@@ -54,12 +54,15 @@ func (r *Reconciler) wantOfNATS(f *judge.Facts, d *fleet.Fleet, servers *servers
 	}
 	if servers.output != nil {
 		want.Stream = &jetstream.WantStream{Server: servers.output, Spec: c.Output.Stream, AllowReduction: fc.Spec.Output.Stream.AllowReduction,
-			Consumers: wantedConsumers(fc, c.Output.Stream.Subjects), Removed: removedConsumers(fc)}
+			Consumers: wantedConsumers(fc, c.Output.Stream.Subjects), Removed: m.removedConsumers(fc)}
 	}
 	want.Revision = hashOf(connection, servers.versions, c.Templates, c.Output.Stream, fc.Spec.TemplateStore.AllowReduction, fc.Spec.Output.Stream.AllowReduction,
 		fc.Spec.Output.Consumers)
 	r.prober.Want(jetstream.Key(key(fc)), want)
 	f.NATS = r.prober.Finding(jetstream.Key(key(fc)))
+	if s := f.NATS.Stream; s != nil && s.Current && s.Found.Consumers != nil {
+		m.consumersGone(s.Found.Consumers.Gone)
+	}
 }
 
 func ownerOf(fc *v1alpha1.FlowCollector) jetstream.Owner {

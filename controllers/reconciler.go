@@ -207,7 +207,7 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	edited := m.edited(asked)
 	work.end(edited, r.Clock.Now())
 	connection := connectionOf(desired)
-	r.wantOfNATS(f, desired, servers, connection)
+	r.wantOfNATS(f, desired, m, servers, connection)
 	hold(f, connection)
 	var objects []child
 	if !f.Unusable() { // what cannot be applied is not made either: an error of it would keep the conditions from saying why

@@ -213,7 +213,8 @@ func tellTwin(ctx context.Context, f *sink.Facts) {
 	}
 }
 
-// twinsOf names the other FlowSinks whose tables are those of one that was made, changed or deleted.
+// twinsOf names the other FlowSinks whose tables are those of one that was made, changed or deleted, and those that may wait for what it has run
+// with another spec.
 func (r *SinkReconciler) twinsOf(ctx context.Context, o client.Object) []reconcile.Request {
 	s, ok := o.(*v1alpha1.FlowSink)
 	if !ok {
@@ -227,7 +228,7 @@ func (r *SinkReconciler) twinsOf(ctx context.Context, o client.Object) []reconci
 	var out []reconcile.Request
 	tables := tablesOf(s)
 	for i := range list.Items {
-		if other := &list.Items[i]; other.UID != s.UID && tablesOf(other) == tables {
+		if other := &list.Items[i]; other.UID != s.UID && (tablesOf(other) == tables || meta.IsStatusConditionTrue(other.Status.Conditions, v1alpha1.ConditionDestinationShared)) {
 			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: other.Namespace, Name: other.Name}})
 		}
 	}
