@@ -42,7 +42,7 @@ It needs the right to create an ephemeral consumer of the stream. It ends where 
 			if flags.untilInputEnds {
 				endWith(command.InOrStdin(), cancel)
 			}
-			return tail(ctx, flags, newReadWithin(command.OutOrStdout(), unreadFor), command.ErrOrStderr())
+			return tail(ctx, flags, newReadWithin(ctx, command.OutOrStdout(), unreadFor), command.ErrOrStderr())
 		},
 	}
 	flags.add(command)

@@ -45,7 +45,7 @@ prints for 10 minutes.`,
 			if flags.untilInputEnds {
 				endWith(command.InOrStdin(), cancel)
 			}
-			return flags.run(ctx, newReadWithin(command.OutOrStdout(), unreadFor))
+			return flags.run(ctx, newReadWithin(ctx, command.OutOrStdout(), unreadFor))
 		},
 	}
 	flags.add(command)

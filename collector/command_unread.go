@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
@@ -11,22 +12,30 @@ import (
 // goes. Whoever only holds the terminal's output has this long.
 const unreadFor = 10 * time.Minute
 
-// readWithin is an output that returns an error where one write of it has lasted longer than the limit. The command has to end then: the
-// write goes on.
+// readWithin is an output that returns an error where one write of it has lasted longer than the limit, or until the context ended, and from then
+// on. The command has to end then: the write goes on.
 type readWithin struct {
+	ctx   context.Context
 	out   io.Writer
 	limit time.Duration
+	err   error
 	// lines are written one after another, and written has how that ended. Both are nil before the first.
 	lines   chan []byte
 	written chan error
 }
 
-func newReadWithin(out io.Writer, limit time.Duration) *readWithin {
-	return &readWithin{out: out, limit: limit}
+func newReadWithin(ctx context.Context, out io.Writer, limit time.Duration) *readWithin {
+	return &readWithin{ctx: ctx, out: out, limit: limit}
 }
+
+// lastWrite is for how long a write may go on after the context ended.
+const lastWrite = time.Second
 
 // Write implements io.Writer. It is called by one at a time.
 func (r *readWithin) Write(b []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
 	if r.lines == nil {
 		r.lines, r.written = make(chan []byte), make(chan error, 1)
 		go func() {
@@ -38,6 +47,7 @@ func (r *readWithin) Write(b []byte) (int, error) {
 	}
 	timer := time.NewTimer(r.limit)
 	defer timer.Stop()
+	defer context.AfterFunc(r.ctx, func() { timer.Reset(min(r.limit, lastWrite)) })()
 	r.lines <- b
 	select {
 	case err := <-r.written:
@@ -46,6 +56,9 @@ func (r *readWithin) Write(b []byte) (int, error) {
 		}
 		return len(b), nil
 	case <-timer.C:
-		return 0, fmt.Errorf("nobody has read the output for %s", r.limit)
+		if r.err = context.Cause(r.ctx); r.err == nil {
+			r.err = fmt.Errorf("nobody has read the output for %s", r.limit)
+		}
+		return 0, r.err
 	}
 }

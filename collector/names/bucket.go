@@ -88,7 +88,6 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	if len(t.fresh) > 0 {
 		t.set(t.entries(), t.exact(), &s.chunks)
 		e.tables.tell(t)
-		t.wasShared = false
 	}
 	m := t.describe()
 	t.manifest = max(t.manifest+1, m.newest())
@@ -242,7 +241,7 @@ func (s *Store) complete(w where, now int64) bool {
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
 	if t.count == 0 {
 		t.adopt(m, list, &s.chunks)
-		t.isShared(&s.chunks)
+		t.nowShared(&s.chunks)
 		e.tables.tell(t)
 		e.changed(t)
 		return true
@@ -254,6 +253,7 @@ func (s *Store) complete(w where, now int64) bool {
 	s.chunks.release(list) // merged, the table has pages of its own, which are mostly the same
 	m.Stamps(theirs)
 	s.news.known(t, theirs)
+	t.has(theirs, &s.chunks)
 	// Rows that have the manifest's base for a stamp may be any older.
 	knows := func(ours, theirs *Entry) bool {
 		former, changed := t.former[ours.Number]
@@ -268,13 +268,13 @@ func (s *Store) complete(w where, now int64) bool {
 		both.rows = both.rows[:limit]
 	}
 	if !both.ahead {
-		t.isShared(&s.chunks)
+		t.nowShared(&s.chunks)
 	}
 	if both.changed || both.later {
 		// With the manifest's base, not with one of its own: who changes a row has it follow on the stamp that all others have for it.
 		t.set(both.rows, max(t.base, m.Base), &s.chunks)
-		e.tables.tell(t)
 	}
+	e.tables.tell(t)
 	if both.changed {
 		e.changed(t)
 	}

@@ -88,7 +88,7 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		t = &tableRows{table: k.Table}
 	}
 	was := t.find(k.Number)
-	result, merged := Learned, r
+	result, becomes := Learned, r
 	if was != nil {
 		reassigned := was.Name != "" && r.Name != "" && was.Name != r.Name
 		if reassigned {
@@ -96,23 +96,23 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		}
 		switch {
 		case !reassigned && k.Table != Others:
-			merged = was.merge(r)
+			becomes = was.merge(r)
 		case len(r.Attributes) == 0 && k.Table == Others:
-			merged.Attributes = was.Attributes
+			becomes.Attributes = was.Attributes
 		} // else what the rest of the row was about had the number before
 		known := t.stamp(k.Number)
 		contested := false
 		if !t.other() {
 			var row Row
 			if row, contested = e.hears(t, k.Number, was, &r, saying{port: port, heard: now, exported: stamp}); contested {
-				merged = row
+				becomes = row
 			}
-			if merged.contested(contestedName) || merged.contested(contestedDescription) {
+			if becomes.contested(contestedName) || becomes.contested(contestedDescription) {
 				result = Contested
 			}
 		}
 		switch {
-		case was.same(&merged):
+		case was.same(&becomes):
 			t.heard = max(t.heard, now)
 			if now-t.told > e.store.ttl/2 && t.dirty == 0 {
 				t.refresh = true
@@ -127,14 +127,14 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		}
 		stamp = max(stamp, known+1)
 	}
-	if !e.room(at, &merged, was) {
+	if !e.room(at, &becomes, was) {
 		return RefusedRoom
 	}
-	t.changes(k.Number, was, &e.store.chunks)
-	t.put(Entry{Number: k.Number, Row: merged, Stamp: stamp}, was, &e.store.chunks)
+	t.changes(k.Number, was, e.store.limits.Load().ExporterBytes/formerShare-e.tables.sumOf(k.Table).former, &e.store.chunks)
+	t.put(Entry{Number: k.Number, Row: becomes, Stamp: stamp}, was, &e.store.chunks)
 	e.tables.put(at, t)
 	t.heard = max(t.heard, now)
-	if was == nil || result != Contested || !was.sameTexts(&merged) {
+	if was == nil || result != Contested || !was.sameTexts(&becomes) {
 		e.store.news.note(t, k.Number, result)
 	}
 	e.changed(t)

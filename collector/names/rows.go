@@ -27,15 +27,15 @@ type tableRows struct {
 	// dirty since then, 0 where the bucket has it all; wait is for how long changes are gathered.
 	dirty, wait int64
 	refresh     bool
-	// counted is what the exporter has counted of count and bytes.
+	// counted is what the exporter has counted of count, bytes and formerBytes.
 	counted sum
 	// wanted came from the bucket ahead of its pages.
 	wanted *restored
 	// news are the numbers of rows that are to be handed on, and newsTold that they will be.
 	news     map[uint64]struct{}
 	newsTold bool
-	// shared: the bucket has it all. wasShared: it had when the first of the rows came that have changed since the chunks were made. everShared:
-	// it had at some time.
+	// shared: the bucket has all rows. wasShared: it had all when the first of fresh changed, so that others know the rest. everShared: it had all
+	// at some time.
 	shared, wasShared, everShared bool
 	// former are rows as the bucket last had them, of numbers that changed here since: who has the former does not know of the change, however
 	// late a stamp it has. formerBytes are theirs.
@@ -105,14 +105,18 @@ func (t *tableRows) forgetFresh(all *chunks) {
 	t.fresh, t.freshBytes = nil, 0
 }
 
-// maxFormer bounds the numbers of a table of which the former row is known.
-const maxFormer = 4096
+// maxFormer bounds the numbers of a table of which the former row is known, and formerShare is which share of an exporter's bytes those of all
+// its tables may take besides. Beyond that, an older name may come back where collectors were apart.
+const (
+	maxFormer   = 4096
+	formerShare = 8
+)
 
-// changes notes that a row is to take the place of another one, nil for none, before it does.
-func (t *tableRows) changes(number uint64, was *Row, all *chunks) {
+// changes notes that a row is to take the place of another one, nil for none, before it does. Former rows may take room more bytes.
+func (t *tableRows) changes(number uint64, was *Row, room int64, all *chunks) {
 	t.wasShared = t.wasShared || t.shared
 	t.shared = false
-	if was == nil || !t.everShared || t.other() || len(t.former) >= maxFormer {
+	if was == nil || !t.everShared || t.other() || len(t.former) >= maxFormer || was.size() > room {
 		return
 	}
 	if _, known := t.former[number]; known {
@@ -126,10 +130,30 @@ func (t *tableRows) changes(number uint64, was *Row, all *chunks) {
 	all.addFresh(was.size(), false)
 }
 
-// isShared notes that the bucket has all rows.
-func (t *tableRows) isShared(all *chunks) {
+// nowShared notes that the bucket has all rows.
+func (t *tableRows) nowShared(all *chunks) {
+	t.shared, t.wasShared, t.everShared = true, false, true
+	t.forgetFormer(all)
+}
+
+func (t *tableRows) forgetFormer(all *chunks) {
 	all.addFresh(-t.formerBytes, false)
-	t.shared, t.wasShared, t.everShared, t.former, t.formerBytes = true, false, true, nil, 0
+	t.former, t.formerBytes = nil, 0
+}
+
+// has notes which rows the bucket has: where it has a change, nobody is behind it any more.
+func (t *tableRows) has(rows []Entry, all *chunks) {
+	for i := range rows {
+		was, changed := t.former[rows[i].Number]
+		if !changed {
+			continue
+		}
+		if is := t.find(rows[i].Number); is != nil && is.same(&rows[i].Row) {
+			delete(t.former, rows[i].Number)
+			t.formerBytes -= was.size()
+			all.addFresh(-was.size(), false)
+		}
+	}
 }
 
 // exact is the stamp beyond which rows keep their own: while the bucket lacks something of the table, nobody knows what others have heard.
@@ -143,7 +167,7 @@ func (t *tableRows) exact() Stamp {
 // drop lets go of all rows.
 func (t *tableRows) drop(all *chunks) {
 	t.forgetFresh(all)
-	t.isShared(all)
+	t.forgetFormer(all)
 	all.addFresh(-int64(len(t.turns))*turnsBytes, false)
 	t.turns = nil
 	all.release(t.chunks)
@@ -189,6 +213,7 @@ func (t *tableRows) set(rows []Entry, exact Stamp, all *chunks) []Page {
 	m := newManifest(rows, pages, exact, t.fresh)
 	t.base, t.recent = m.Base, stampMap(m.Recent)
 	t.forgetFresh(all)
+	t.wasShared = false
 	t.count, t.bytes = len(rows), 0
 	for _, c := range t.chunks {
 		t.bytes += c.size

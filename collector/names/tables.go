@@ -11,10 +11,10 @@ type tables struct {
 	names, others sum
 }
 
-// sum counts rows and about how many bytes they take.
+// sum counts rows and about how many bytes they take, and apart from them the bytes of former rows.
 type sum struct {
-	rows  int
-	bytes int64
+	rows          int
+	bytes, former int64
 }
 
 func (l *tables) sumOf(t Table) *sum {
@@ -55,8 +55,8 @@ func (l *tables) drop(at place, t *tableRows, all *chunks) {
 // tell counts what a table has become.
 func (l *tables) tell(t *tableRows) {
 	s := l.sumOf(t.table)
-	s.rows, s.bytes = s.rows+t.count-t.counted.rows, s.bytes+t.bytes-t.counted.bytes
-	t.counted = sum{t.count, t.bytes}
+	s.rows, s.bytes, s.former = s.rows+t.count-t.counted.rows, s.bytes+t.bytes-t.counted.bytes, s.former+t.formerBytes-t.counted.former
+	t.counted = sum{t.count, t.bytes, t.formerBytes}
 }
 
 // all are the tables. The one that is at hand may be dropped meanwhile.

@@ -82,6 +82,13 @@ func (e *Exporter) inDomain(subject uint64, domain uint32, port uint16, now int6
 	return rate, known, false
 }
 
+// Ended reports whether an announcement in force at now says that the sampling of a subject ended: not every rate of 0 does, see choose.
+func (e *Exporter) Ended(subject uint64, now int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.subjects[subject], func(a *announcement) bool { return a.rate == 0 && e.inForce(a, now) })
+}
+
 // Rate looks up the rate of a subject (see Key) for flows of a domain that come from port, at now. known tells a rate of 0, which
 // says that sampling has ended or that devices dispute it, from none. What the domain itself says counts before what others do.
 func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (rate uint64, known bool) {

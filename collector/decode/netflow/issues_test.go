@@ -131,6 +131,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		// Rates and sections.
 		{"goflow2 #113, akvorado #417", "RouterOS sends an interval's bytes in the wrong order", false, []uint16{8, 4, 34, 4}, join(ip4, u32(0xe8030000)),
 			func(r *flow.Record) bool { return r.SamplingRate == 1000 }},
+		{"goflow2 #113", "a power of two", false, []uint16{8, 4, 34, 4}, join(ip4, u32(0x00040000)),
+			func(r *flow.Record) bool { return r.SamplingRate == 1024 }},
 		{"goflow2 #113", "every packet", false, []uint16{8, 4, 34, 4}, join(ip4, u32(0x01000000)), func(r *flow.Record) bool { return r.SamplingRate == 1 }},
 		{"Juniper", "a large interval in the right order", false, []uint16{8, 4, 34, 4}, join(ip4, u32(16_000_000)),
 			func(r *flow.Record) bool { return r.SamplingRate == 16_000_000 }},

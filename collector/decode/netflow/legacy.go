@@ -2,7 +2,6 @@ package netflow
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -131,10 +130,13 @@ func legacyClock(in Datagram) clock {
 	return newClock(exportNs, uint64(in.Received), binary.BigEndian.Uint32(b[4:]))
 }
 
-// isOther reports whether a datagram only looks like one of these versions, as every 10,000th of DNS does: it announces more records than a
-// datagram has room for, and has no whole number of them.
+// ethernetPayload is how much of UDP a frame of Ethernet carries.
+const ethernetPayload = 1500 - 20 - 8
+
+// isOther reports whether a datagram only looks like one of these versions, as some of DNS and STUN do: it announces more records than a frame
+// of Ethernet has room for, as no exporter does, and has no whole number of them.
 func isOther(carried, length, announced int) bool {
-	return announced > math.MaxUint16/length && carried%length != 0
+	return announced > ethernetPayload/length && carried%length != 0
 }
 
 // carried is how many of the records that a header announces are there; it counts where that is fewer, or where more follows.

@@ -331,8 +331,8 @@ func TestNetFlow8HasICMPInTheDestinationPort(t *testing.T) {
 	}
 }
 
-// A capture has other traffic, too: an answer of DNS whose number is a version announces thousands of records (its flags, RFC 1035 section
-// 4.1.1), and has other lengths than records have.
+// A capture has other traffic, too: DNS whose number is a version announces hundreds of records (its flags, RFC 1035 section 4.1.1), STUN
+// announces its length (RFC 8489 section 5), and both have other lengths than records have.
 func TestOtherTrafficIsNoFlow(t *testing.T) {
 	record := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 60, 0, 0), u16(1024, 443), []byte{0, 0, 6, 0}, u16(1, 2, 0, 0))
 	answer := func(id uint16) []byte {
@@ -349,6 +349,9 @@ func TestOtherTrafficIsNoFlow(t *testing.T) {
 		{"1", answer(1), 0},
 		{"7", answer(7), 0},
 		{"8", scheme, 0},
+		{"a question of DNS with the number 5", join(u16(5, 0x0100, 1, 0, 0, 1), make([]byte, 89)), 0},
+		{"STUN's binding request of 104 bytes", join(u16(1, 84), []byte("!\x12\xa4B"), make([]byte, 96)), 0},
+		{"as many as a frame has room for, cut", join(u16(5, 30), u32(uptime9, exported, 0, 1, 0), record, record, record[:20]), 2},
 		{"whole records whose number is damaged", join(u16(5, 0x8180), u32(uptime9, exported, 0, 1, 0), record, record), 2},
 		{"a record that is cut", join(u16(5, 2), u32(uptime9, exported, 0, 1, 0), record, record[:20]), 1},
 	} {

@@ -98,9 +98,9 @@ func (s *sampling) take(id uint16, v []byte) bool {
 }
 
 // inOrderOfBytes is an interval of length bytes, as MikroTik's RouterOS means it too, which sends it the other way round: what would be one
-// packet of 16 million and more, which nobody samples, is an interval below 65536 in that order.
+// packet of 262,144 or more, which nobody samples, is an interval of another order. What is below may be either, and is taken as it is.
 func inOrderOfBytes(n uint64, length int) uint64 {
-	if length == 4 && n >= 1<<24 && n&0xffff == 0 {
+	if length == 4 && n >= 1<<18 && n&0xffff == 0 {
 		return uint64(bits.ReverseBytes32(uint32(n)))
 	}
 	return n

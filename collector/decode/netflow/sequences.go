@@ -66,11 +66,22 @@ func (d *Decoder) announceSequences(s *session, h *header) {
 	for i := range s.sequences.list {
 		q := &s.sequences.list[i]
 		rate, known := d.productOf(s, q.selectors)
-		if known && (rate != q.rate || rate == 0 && d.sampled(s, q.id)) {
+		switch {
+		case !known, rate == 0 && !d.ended(s, q.selectors):
+		case rate != q.rate, rate == 0 && d.sampled(s, q.id):
 			q.rate = rate
 			d.announce(s, h, &announcement{kind: announced.Sequence, id: q.id, domain: q.domain}, rate)
 		}
 	}
+}
+
+// ended reports whether one of some selectors was announced to sample no more. A rate of 0 may also be one that nobody can know, see choose of
+// package sampling: what one collector does not know is not to end what all others do.
+func (d *Decoder) ended(s *session, selectors []uint64) bool {
+	return s.rates.exporter != nil && slices.ContainsFunc(selectors, func(selector uint64) bool {
+		subject, ok := announced.Key(announced.Selector, selector)
+		return ok && s.rates.exporter.Ended(subject, d.now)
+	})
 }
 
 // sampled reports whether a rate of a sequence counts by which it is sampled: of a selector that ended it, another collector may have heard.

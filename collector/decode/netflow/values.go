@@ -111,6 +111,15 @@ func allZero(b []byte) bool {
 	return true
 }
 
+// isAddress reports whether an operation fills an address, of whichever family.
+func (op operation) isAddress() bool {
+	switch op.destination() {
+	case opSrcIPv4, opDstIPv4, opNextHopIPv4, opBGPNextHopIPv4:
+		return true
+	}
+	return false
+}
+
 // isSet reports whether another field of the record settled what op writes, so that its value v does not count.
 func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	switch op.destination() {

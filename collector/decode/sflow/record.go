@@ -231,18 +231,16 @@ func (d *decoder) vlanStack(b []byte) bool {
 	return true
 }
 
-// What a packet's own time may be: from 1994 on, since a clock that shows less was never set, and no later than a minute after receipt.
-const (
-	clockSet   = 757_382_400 * 1_000_000_000
-	futureOfNs = 60 * 1_000_000_000
-)
+// ownTimeWithin is how far a packet's own time may be from receipt, in nanoseconds. Agents send what they sampled within a second: what is
+// further away is the time of a clock that is wrong, which nothing else in sFlow tells.
+const ownTimeWithin = 60 * 1_000_000_000
 
 // timestamp reads "extended_timestamp": when the packet was sampled, in nanoseconds since 1970.
 func (d *decoder) timestamp(b []byte) bool {
 	if len(b) < 8 {
 		return false
 	}
-	if at := binary.BigEndian.Uint64(b); at >= clockSet && at <= d.received+futureOfNs {
+	if at := binary.BigEndian.Uint64(b); at+ownTimeWithin >= d.received && at <= d.received+ownTimeWithin && at <= at+ownTimeWithin {
 		d.r.TimeFlowStartNs, d.r.TimeFlowEndNs = at, at
 	}
 	return true

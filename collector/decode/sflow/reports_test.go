@@ -129,6 +129,7 @@ func TestAPacketsOwnTimeIsTheFlows(t *testing.T) {
 		{"earlier", received - 3*second, received - 3*second},
 		{"a clock that is a little fast", received + 5*second, received + 5*second},
 		{"a clock that is never right", received + 3600*second, received},
+		{"a clock that is slow by an hour", received - 3600*second, received},
 		{"a clock that is not set", 1000 * second, received},
 		{"none", 0, received},
 		{"the highest number", 1<<64 - 1, received},
