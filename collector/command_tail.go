@@ -29,8 +29,9 @@ func newTailCommand() *cobra.Command {
 		Use:   "tail",
 		Short: "Follow the flows of a stream",
 		Long: `tail prints the flows that are published from now on, as a table or as JSON lines with goflow2's names.
-It needs the right to create an ephemeral consumer of the stream. It ends where nobody reads what it prints for 10 minutes, as when
-"kubectl exec" was interrupted.`,
+It needs the right to create an ephemeral consumer of the stream. It ends where it has waited 10 minutes for somebody to read what it
+prints, as after "kubectl exec" was interrupted. With few flows that takes long, since a pipe holds some of them:
+"kubectl flowfleet flows" leaves nothing behind.`,
 		Example: `  collector tail --server nats://127.0.0.1:4222 --exporter 192.0.2.1
   collector tail --server nats://127.0.0.1:4222 --fleet flows/edge
   kubectl exec -n flows ds/edge-collector -- /collector tail

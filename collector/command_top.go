@@ -33,8 +33,8 @@ func newTopCommand() *cobra.Command {
 weighs most, by one of: ` + strings.Join(top.Names(), ", ") + `.
 
 Volumes are scaled by the sampling rates; a star marks those with flows whose rate nobody said. A flow that two exporters saw counts
-twice: --exporter shows one of them. It needs the right to create an ephemeral consumer of the stream. It ends where nobody reads what it
-prints for 10 minutes.`,
+twice: --exporter shows one of them. It needs the right to create an ephemeral consumer of the stream. It ends where it has waited
+10 minutes for somebody to read what it prints.`,
 		Example: `  collector top --server nats://127.0.0.1:4222 --fleet flows/edge --once
   collector top --by conversation --exporter 192.0.2.1
   kubectl exec -n flows ds/edge-collector -- /collector top --by interface --once`,

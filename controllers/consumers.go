@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -44,26 +43,32 @@ func wantedConsumers(fc *v1alpha1.FlowCollector, subjects []string) (out []jetst
 // removedConsumers are those that the spec had, and has no more: that the status has, and that were wanted before it could be written. One that
 // nobody removes would have the stream keep for ever what it has not read, where its retention is Interest.
 func (m *memory) removedConsumers(fc *v1alpha1.FlowCollector) (out []string) {
-	if m.consumers == nil {
-		m.consumers = make(map[string]bool)
+	note := func(name string) {
+		if !slices.Contains(m.consumers, name) {
+			m.consumers = append(m.consumers, name)
+		}
 	}
 	for i := range fc.Status.Consumers {
-		m.consumers[fc.Status.Consumers[i].Name] = true
+		note(fc.Status.Consumers[i].Name)
 	}
 	for i := range fc.Spec.Output.Consumers {
-		m.consumers[fc.Spec.Output.Consumers[i].Name] = true
+		note(fc.Spec.Output.Consumers[i].Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.consumers)) {
+	m.consumers = m.consumers[max(0, len(m.consumers)-maxConsumersNoted):]
+	for _, name := range m.consumers {
 		if !slices.ContainsFunc(fc.Spec.Output.Consumers, func(c v1alpha1.Consumer) bool { return c.Name == name }) {
 			out = append(out, name)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 
+// maxConsumersNoted bounds what a fleet's consumers were called, where NATS cannot be asked whether they are gone: each edit may name others. The
+// oldest go first.
+const maxConsumersNoted = 64
+
 // consumersGone notes those that are not there any more.
 func (m *memory) consumersGone(names []string) {
-	for _, name := range names {
-		delete(m.consumers, name)
-	}
+	m.consumers = slices.DeleteFunc(m.consumers, func(name string) bool { return slices.Contains(names, name) })
 }

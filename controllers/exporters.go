@@ -75,6 +75,21 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 // readAgain is when a fleet is looked at again whose ConfigMaps of interfacesFrom were not all read.
 const readAgain = 250 * time.Millisecond
 
+// readingPatience is for how long the passes of a fleet wait for ConfigMaps that are still to be read. Who names others all the time is to keep
+// neither the fleet from being looked at nor others' upgrades from their turn: the pass then returns an error.
+const readingPatience = time.Minute
+
+// waits reports whether a fleet's pass is to wait, given whether ConfigMaps are still to be read at now.
+func (m *memory) waits(reading bool, now time.Time) bool {
+	switch {
+	case !reading:
+		m.reading = time.Time{}
+	case m.reading.IsZero():
+		m.reading = now
+	}
+	return reading && now.Sub(m.reading) < readingPatience
+}
+
 // reading reports whether a fleet needs ConfigMaps that are still to be read. What else there is to know of it, of has.
 func (d *devices) reading(ctx context.Context, fc *v1alpha1.FlowCollector) bool {
 	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || !fc.DeletionTimestamp.IsZero() {

@@ -40,8 +40,10 @@ type memory struct {
 	tried map[string]attempt
 	// running are the names in the collectors' ConfigMap.
 	running readNames
-	// consumers of the stream that were wanted, and may be there whether the status has them or not.
-	consumers map[string]bool
+	// consumers of the stream that were wanted, the latest last, and may be there whether the status has them or not.
+	consumers []string
+	// reading is since when passes wait for ConfigMaps that are still to be read.
+	reading time.Time
 	// letPass is what others than the operator ask of the fleet, until a pass finds all of it applied: see askedOf.
 	letPass string
 	// workedOut is for what, as askedOf says it, objects were worked out last; empty for never.

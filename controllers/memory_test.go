@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -40,5 +41,38 @@ func TestADeletionIsGivenItsTimeWhateverTheClocksSay(t *testing.T) {
 		if later := m.abandonIn(fc, now.Add(time.Minute), now.Add(time.Minute)); later != left-time.Minute {
 			t.Errorf("%s: a minute later %s are left, after %s", name, later, left)
 		}
+	}
+}
+
+// Who names other ConfigMaps all the time holds up neither the fleet nor, as an upgrade waits for each fleet's turn, anybody else for longer.
+func TestAPassWaitsForConfigMapsForAMinuteAtMost(t *testing.T) {
+	m, now := &memory{}, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, step := range []struct {
+		after   time.Duration
+		reading bool
+		waits   bool
+	}{
+		{0, true, true}, {59 * time.Second, true, true}, {time.Second, true, false}, {time.Hour, true, false},
+		{time.Second, false, false}, {time.Second, true, true},
+	} {
+		if now = now.Add(step.after); m.waits(step.reading, now) != step.waits {
+			t.Errorf("at %s, reading %t: it waits %t", now.Format(time.TimeOnly), step.reading, !step.waits)
+		}
+	}
+}
+
+// Where NATS is silent nobody knows which consumers are gone, and each edit may name others.
+func TestConsumersThatWereWantedAreNotedUpToABound(t *testing.T) {
+	m, fc := &memory{}, &v1alpha1.FlowCollector{}
+	for i := range 1000 {
+		fc.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: fmt.Sprintf("reader-%04d", i)}}
+		removed := m.removedConsumers(fc)
+		if len(removed) != min(i, maxConsumersNoted-1) || i > 0 && removed[len(removed)-1] != fmt.Sprintf("reader-%04d", i-1) {
+			t.Fatalf("after %d edits %d are to be removed: %v", i, len(removed), removed)
+		}
+	}
+	m.consumersGone([]string{"reader-0998"})
+	if removed := m.removedConsumers(fc); len(removed) != maxConsumersNoted-2 {
+		t.Errorf("%d are to be removed, one of which is gone", len(removed)+1)
 	}
 }

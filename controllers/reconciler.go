@@ -117,10 +117,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		}
 		return ctrl.Result{RequeueAfter: claimInterval}, err
 	}
-	if r.devices.Load().reading(ctx, fc) { // before the pass begins: others wait for it
+	m := r.memories.of(request.NamespacedName, fc.UID)
+	if m.waits(r.devices.Load().reading(ctx, fc), r.Clock.Now()) { // before the pass begins: others wait for it
 		return ctrl.Result{RequeueAfter: readAgain}, nil
 	}
-	m := r.memories.of(request.NamespacedName, fc.UID)
 	m.asked(fc, r.Clock.Now(), func() {
 		r.prober.LookNow(jetstream.Key(key(fc)))
 		r.observer.LookNow(observation.Key(key(fc)))

@@ -72,7 +72,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 	if !s.DeletionTimestamp.IsZero() {
 		err := r.tellDeleting(ctx, s)
 		r.forget(request.NamespacedName) // nobody is to be called for a sink that goes
-		return ctrl.Result{}, err        // Kubernetes deletes the objects with their owner
+		// Kubernetes deletes the objects with their owner. A finalizer that goes calls nobody: it is looked at again.
+		return ctrl.Result{RequeueAfter: retrySink}, err
 	}
 	unseen, blind := ofSinks().unseen(ctx, r.Watches, r.Client, s.Namespace)
 	if blind {

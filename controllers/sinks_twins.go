@@ -130,7 +130,7 @@ func (r *SinkReconciler) running(ctx context.Context, s *v1alpha1.FlowSink, know
 	name := client.ObjectKey{Namespace: s.Namespace, Name: sink.ObjectName(s)}
 	d, c := &appsv1.Deployment{}, &corev1.ConfigMap{}
 	for _, o := range []client.Object{d, c} {
-		err := client.IgnoreNotFound(r.asApplied(ctx, name, o, known))
+		err := client.IgnoreNotFound(r.lastApplied(ctx, name, o, known))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("reading what FlowSink %s runs: %w", client.ObjectKeyFromObject(s), err)
@@ -154,9 +154,9 @@ type object struct {
 	name types.NamespacedName
 }
 
-// asApplied reads an object as it was last applied. The operator works on one FlowSink after another, so that of two the second sees what the first
+// lastApplied reads an object as it was last applied. The operator works on one FlowSink after another, so that of two the second sees what the first
 // has begun: where the cache has not come to that yet, the API server is asked.
-func (r *SinkReconciler) asApplied(ctx context.Context, name types.NamespacedName, o client.Object, known bool) error {
+func (r *SinkReconciler) lastApplied(ctx context.Context, name types.NamespacedName, o client.Object, known bool) error {
 	id := object{kindOfObject(o), name}
 	err := r.Client.Get(ctx, name, o)
 	var unseen *notSeenError
@@ -214,7 +214,7 @@ func tellTwin(ctx context.Context, f *sink.Facts) {
 }
 
 // twinsOf names the other FlowSinks whose tables are those of one that was made, changed or deleted, and those that may wait for what it has run
-// with another spec.
+// with another spec: one that was never judged has run nothing.
 func (r *SinkReconciler) twinsOf(ctx context.Context, o client.Object) []reconcile.Request {
 	s, ok := o.(*v1alpha1.FlowSink)
 	if !ok {
@@ -226,9 +226,13 @@ func (r *SinkReconciler) twinsOf(ctx context.Context, o client.Object) []reconci
 		return nil
 	}
 	var out []reconcile.Request
-	tables := tablesOf(s)
+	tables, ran := tablesOf(s), s.Status.ObservedGeneration > 0
+	waits := func(other *v1alpha1.FlowSink) bool {
+		shared := meta.FindStatusCondition(other.Status.Conditions, v1alpha1.ConditionDestinationShared)
+		return shared != nil && shared.Status == metav1.ConditionTrue && shared.Reason == sink.ReasonNotStarted
+	}
 	for i := range list.Items {
-		if other := &list.Items[i]; other.UID != s.UID && (tablesOf(other) == tables || meta.IsStatusConditionTrue(other.Status.Conditions, v1alpha1.ConditionDestinationShared)) {
+		if other := &list.Items[i]; other.UID != s.UID && (tablesOf(other) == tables || ran && waits(other)) {
 			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: other.Namespace, Name: other.Name}})
 		}
 	}

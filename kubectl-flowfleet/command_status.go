@@ -46,7 +46,7 @@ func printStatus(out io.Writer, f *v1alpha1.FlowCollector, collectors []fleet.Co
 	line("Fleet\t%s/%s", f.Namespace, f.Name)
 	line("Ready\t%s", summary)
 	if since := f.DeletionTimestamp; since != nil {
-		line("Deletion\twaits for the operator since %s", since.UTC().Format(time.RFC3339))
+		line("Deletion\tunder way since %s; Ready says what it waits for", since.UTC().Format(time.RFC3339))
 	}
 	line("Exporters send to\t%s", orDash(addresses(f)))
 	line("Stream\t%s", orDash(streamName(f)))

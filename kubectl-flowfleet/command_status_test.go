@@ -18,7 +18,7 @@ func TestStatusTellsThatAFleetIsBeingDeleted(t *testing.T) {
 			f.DeletionTimestamp = &metav1.Time{Time: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 		}
 		var out strings.Builder
-		if err := printStatus(&out, f, nil, nil); err != nil || strings.Contains(out.String(), "waits for the operator since 2026-01-01T12:00:00Z") != deleted {
+		if err := printStatus(&out, f, nil, nil); err != nil || strings.Contains(out.String(), "under way since 2026-01-01T12:00:00Z") != deleted {
 			t.Errorf("deleted %t: %v\n%s", deleted, err, &out)
 		}
 	}

@@ -32,7 +32,8 @@ func forTerminal(out io.Writer) io.Writer {
 	return &folding{out: out, width: width}
 }
 
-// folding folds the text in the last column of tables at spaces. Lines whose last cell is one word stay as they are.
+// folding folds the text in the last column of tables at spaces. Lines whose last cell is one word, and headings, stay as they
+// are.
 type folding struct {
 	out   io.Writer
 	width int
@@ -66,7 +67,7 @@ func fold(line string, width int) string {
 		start = 0
 	}
 	words := wordsOf(line[start:])
-	if len(words) < 2 {
+	if heading := line[start:] == strings.ToUpper(line[start:]); heading || len(words) < 2 {
 		return line
 	}
 	var folded strings.Builder

@@ -123,19 +123,34 @@ func (f *Files) of(ctx context.Context, objects []*v1alpha1.FlowExporter, ofPass
 	}
 	reads := &reading{files: f, ofPass: ofPass, left: readsOfPass}
 	defer reads.end()
-	for _, o := range objects {
-		if from := o.Spec.InterfacesFrom; from != nil {
-			file, err := f.file(ctx, o, keys[from.Name], reads)
-			if err != nil {
-				return nil, err
-			}
-			out[o.Name] = &Named{file: file, addresses: o.Spec.Addresses}
+	for _, o := range f.unreadFirst(objects) {
+		file, err := f.file(ctx, o, keys[o.Spec.InterfacesFrom.Name], reads)
+		if err != nil {
+			return nil, err
 		}
+		out[o.Name] = &Named{file: file, addresses: o.Spec.Addresses}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forget()
 	return out, nil
+}
+
+// unreadFirst are the objects that name a ConfigMap, those first of which nothing was read yet: of the others, what was read before would do.
+func (f *Files) unreadFirst(objects []*v1alpha1.FlowExporter) []*v1alpha1.FlowExporter {
+	var unread, known []*v1alpha1.FlowExporter
+	for _, o := range objects {
+		from := o.Spec.InterfacesFrom
+		if from == nil {
+			continue
+		}
+		if _, before, _ := f.kept(types.NamespacedName{Namespace: o.Namespace, Name: from.Name}, from); before == nil {
+			unread = append(unread, o)
+		} else {
+			known = append(known, o)
+		}
+	}
+	return append(unread, known...)
 }
 
 // file is the key that an object names, and keys are all that are wanted of its ConfigMap. No other fleet waits while it is read.

@@ -83,6 +83,23 @@ func TestAPassReadsFewConfigMapsAndTheNextOnesTheOthers(t *testing.T) {
 	}
 }
 
+func TestAPassReadsWhatItNeverReadBeforeWhatIsDue(t *testing.T) {
+	s := &shelf{texts: make(map[string]string)}
+	objects := inNamespace("flows", readsOfPass+1)
+	for _, o := range objects {
+		s.texts[o.Spec.InterfacesFrom.Name] = "192.0.2.1,interfaces,1,one\n"
+	}
+	clock := clocktesting.NewFakePassiveClock(noon)
+	files := NewFiles(s, clock)
+	if _, err := files.OfPass(t.Context(), objects[:readsOfPass]); err != nil {
+		t.Fatal(err)
+	}
+	clock.SetTime(noon.Add(time.Hour))
+	if named, err := files.OfPass(t.Context(), objects); err != nil || len(named) != len(objects) {
+		t.Errorf("%v, %d of %d are named", err, len(named), len(objects))
+	}
+}
+
 func TestOnePassOfANamespaceReadsAtATimeAndTheOthersDoNotWait(t *testing.T) {
 	s := newSlowShelf()
 	files := NewFiles(s, clocktesting.NewFakePassiveClock(noon))

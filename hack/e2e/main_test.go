@@ -96,7 +96,7 @@ func diagnose(t *testing.T) {
 	})
 }
 
-// long leaves a test out of "make e2e-short": it takes half a minute or more, and the short form has others of its kind.
+// long leaves a test out of "make e2e-short": it takes half a minute or more.
 func long(t *testing.T) {
 	t.Helper()
 	if testing.Short() {

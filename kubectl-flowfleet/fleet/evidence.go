@@ -147,21 +147,27 @@ func (c *Client) log(ctx context.Context, namespace, pod string, options corev1.
 	return text, errors.Join(err, stream.Close())
 }
 
-// OperatorRuns reports whether a pod of an operator is ready in any namespace. Known is false where that cannot be told, as for want of the
-// right to list the pods of all namespaces: most who look at a fleet have it for its namespace only.
+// OperatorRuns reports whether a pod of an operator is ready in any namespace. Known is false where that cannot be told: for want of the
+// right to list the pods of all namespaces, which most who look at a fleet have for its namespace only; or where other programs' operators
+// run, and one of them may be this one under another name.
 func (c *Client) OperatorRuns(ctx context.Context) (runs, known bool) {
 	list, err := c.pods.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: controllers.LabelComponent + "=operator"})
 	if err != nil {
 		return false, false
 	}
+	others := len(list.Items) > 0
 	for i := range list.Items {
+		if list.Items[i].Labels[controllers.LabelName] != controllers.Product { // both installations call it so, unless somebody renamed it
+			continue
+		}
+		others = false
 		for _, condition := range list.Items[i].Status.Conditions {
 			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && list.Items[i].DeletionTimestamp == nil {
 				return true, true
 			}
 		}
 	}
-	return false, true
+	return false, !others
 }
 
 // OperatorLogs are the ends of the logs of the operator's pods in a namespace, by pod.

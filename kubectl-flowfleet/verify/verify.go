@@ -50,14 +50,14 @@ func Steps(f Facts) []Step {
 	}
 	if since := f.FlowCollector.DeletionTimestamp; since != nil {
 		steps = append(steps, Step{"the fleet stays", metav1.ConditionFalse, "the FlowCollector is being deleted since " + since.UTC().Format(time.RFC3339) +
-			", and waits for the operator; its condition Ready says what keeps it"})
+			"; its condition Ready says what it waits for"})
+	}
+	if len(f.FlowCollector.Spec.Output.Consumers) > 0 {
+		steps = append(steps, ofCondition(f, "readers keep up with the stream", v1alpha1.ConditionConsumersKeepUp))
 	}
 	if f.NoOperator {
 		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
 			"FlowExporters may be out of date; type: kubectl get pods -A -l app.kubernetes.io/component=operator"})
-	}
-	if len(f.FlowCollector.Spec.Output.Consumers) > 0 {
-		steps = append(steps, ofCondition(f, "readers keep up with the stream", v1alpha1.ConditionConsumersKeepUp))
 	}
 	return steps
 }
