@@ -157,7 +157,7 @@ func (f *Files) unreadFirst(objects []*v1alpha1.FlowExporter) []*v1alpha1.FlowEx
 func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[string]bool, reads *reading) (*interfaceFile, error) {
 	from := o.Spec.InterfacesFrom
 	name := types.NamespacedName{Namespace: o.Namespace, Name: from.Name}
-	file, known, now := f.kept(name, from)
+	file, known, _ := f.kept(name, from)
 	if file != nil {
 		return file, nil
 	}
@@ -169,8 +169,9 @@ func (f *Files) file(ctx context.Context, o *v1alpha1.FlowExporter, keys map[str
 		return nil, err
 	}
 	defer ended()
-	if file, _, now = f.kept(name, from); file != nil { // somebody else has read it meanwhile
-		return file, nil
+	file, _, now := f.kept(name, from)
+	if file != nil {
+		return file, nil // somebody else has read it meanwhile
 	}
 	m := &corev1.ConfigMap{}
 	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
