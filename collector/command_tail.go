@@ -43,7 +43,7 @@ prints, as after "kubectl exec" was interrupted. With few flows that takes long,
 			if flags.untilInputEnds {
 				endWith(command.InOrStdin(), cancel)
 			}
-			return tail(ctx, flags, newReadWithin(ctx, command.OutOrStdout(), unreadFor), command.ErrOrStderr())
+			return endedByUser(ctx, tail(ctx, flags, newReadWithin(ctx, command.OutOrStdout(), unreadFor), command.ErrOrStderr()))
 		},
 	}
 	flags.add(command)

@@ -45,7 +45,7 @@ twice: --exporter shows one of them. It needs the right to create an ephemeral c
 			if flags.untilInputEnds {
 				endWith(command.InOrStdin(), cancel)
 			}
-			return flags.run(ctx, newReadWithin(ctx, command.OutOrStdout(), unreadFor))
+			return endedByUser(ctx, flags.run(ctx, newReadWithin(ctx, command.OutOrStdout(), unreadFor)))
 		},
 	}
 	flags.add(command)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -26,6 +27,14 @@ type readWithin struct {
 
 func newReadWithin(ctx context.Context, out io.Writer, limit time.Duration) *readWithin {
 	return &readWithin{ctx: ctx, out: out, limit: limit}
+}
+
+// endedByUser is the error of a command that follows a stream, nil where it is that the user ended it.
+func endedByUser(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // lastWrite is for how long a write may go on after the context ended.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -43,29 +44,33 @@ func wantedConsumers(fc *v1alpha1.FlowCollector, subjects []string) (out []jetst
 // removedConsumers are those that the spec had, and has no more: that the status has, and that were wanted before it could be written. One that
 // nobody removes would have the stream keep for ever what it has not read, where its retention is Interest.
 func (m *memory) removedConsumers(fc *v1alpha1.FlowCollector) (out []string) {
-	note := func(name string) {
+	known := make(map[string]bool)
+	for i := range fc.Status.Consumers {
+		known[fc.Status.Consumers[i].Name] = true
+	}
+	wanted := make(map[string]bool)
+	for i := range fc.Spec.Output.Consumers {
+		wanted[fc.Spec.Output.Consumers[i].Name] = true
+	}
+	for name := range wanted {
 		if !slices.Contains(m.consumers, name) {
 			m.consumers = append(m.consumers, name)
 		}
 	}
-	for i := range fc.Status.Consumers {
-		note(fc.Status.Consumers[i].Name)
-	}
-	for i := range fc.Spec.Output.Consumers {
-		note(fc.Spec.Output.Consumers[i].Name)
-	}
 	m.consumers = m.consumers[max(0, len(m.consumers)-maxConsumersNoted):]
 	for _, name := range m.consumers {
-		if !slices.ContainsFunc(fc.Spec.Output.Consumers, func(c v1alpha1.Consumer) bool { return c.Name == name }) {
+		known[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if !wanted[name] {
 			out = append(out, name)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
-// maxConsumersNoted bounds what a fleet's consumers were called, where NATS cannot be asked whether they are gone: each edit may name others. The
-// oldest go first.
+// maxConsumersNoted bounds the consumers that were wanted and that no status has, where NATS cannot be asked whether they are gone: each edit may
+// name others. The oldest go first.
 const maxConsumersNoted = 64
 
 // consumersGone notes those that are not there any more.

@@ -25,7 +25,8 @@ collectors share what exporters teach, whether flows get into the stream, whethe
 Ready (of those that nobody declared, the ones that send), and whether the readers of output.consumers keep up, where there are any. Each
 step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.
 If no operator runs, or the FlowCollector waits to be deleted, a further step says so. To see operators, check needs the right to list the
-pods of all namespaces. Without it, this step is left out.`,
+pods of all namespaces. Without it this step is left out, and also if only pods of other programs have the label
+app.kubernetes.io/component=operator: one of them may be the operator under another name.`,
 		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/term"
@@ -67,7 +68,7 @@ func fold(line string, width int) string {
 		start = 0
 	}
 	words := wordsOf(line[start:])
-	if heading := line[start:] == strings.ToUpper(line[start:]); heading || len(words) < 2 {
+	if isHeading(line) || len(words) < 2 {
 		return line
 	}
 	var folded strings.Builder
@@ -91,6 +92,20 @@ func fold(line string, width int) string {
 		at += n
 	}
 	return folded.String()
+}
+
+// isHeading reports whether a line is that of a table's columns: it has letters, and all of them are capitals.
+func isHeading(line string) bool {
+	letters := false
+	for _, r := range line {
+		if unicode.IsLetter(r) {
+			if !unicode.IsUpper(r) {
+				return false
+			}
+			letters = true
+		}
+	}
+	return letters
 }
 
 // wordsOf are the words of a text. A command of kubectl's is one word, so that it can be copied as it stands.

@@ -12,6 +12,8 @@ func TestTextOfATableIsFoldedInItsColumn(t *testing.T) {
 		"what fits":               {"1. an address  ok  exporters can send", "1. an address  ok  exporters can send"},
 		"what does not":           {"1. an address  ok  exporters can send to 10.79.0.2 (netflow 2055, ipfix 4739)", "1. an address  ok  exporters can send to\n                   10.79.0.2 (netflow 2055,\n                   ipfix 4739)"},
 		"a column too far right":  {"SourceIPPreserved  Unknown  OneSender  all flows come from one address, which is right here", "SourceIPPreserved  Unknown  OneSender  \n    all flows come from one address, which is\n    right here"},
+		"a heading":               {"PROTOCOL  RECORDS/S  RECORDS  SENT  MISSED  LOSS  NAMED  LAST HEARD", "PROTOCOL  RECORDS/S  RECORDS  SENT  MISSED  LOSS  NAMED  LAST HEARD"},
+		"capitals in a cell":      {"1. an address  ok  NATS IS AWAY AND NOTHING IS SHARED MEANWHILE", "1. an address  ok  NATS IS AWAY AND NOTHING\n                   IS SHARED MEANWHILE"},
 		"figures":                 {"n1  edge-collector-jlnmx  true  0  devel  15293  0  0  0  152660", "n1  edge-collector-jlnmx  true  0  devel  15293  0  0  0  152660"},
 		"a word that is too long": {"Stream  " + strings.Repeat("x", 60) + " ok", "Stream  " + strings.Repeat("x", 60) + "\n        ok"},
 		"a command stays whole":   {"Ready   False   it was lost; type: kubectl flowfleet check minimal -n flows; or wait for it", "Ready   False   it was lost; type:\n                kubectl flowfleet check minimal -n flows;\n                or wait for it"},

@@ -34,3 +34,21 @@ func TestASequenceOfSelectorsFollowsItsSelectors(t *testing.T) {
 		})
 	}
 }
+
+// Devices that share address, port and domain, and give a selector different rates in turn, dispute it: what passed that selector has no rate either,
+// rather than the one that was said first.
+func TestASequenceOfADisputedSelectorHasNoRate(t *testing.T) {
+	sequence := [2]uint16{301, 4}
+	says := func(id, rate uint32) said { return said{7, 1, [][2]uint16{selector, interval}, []uint32{id, rate}} }
+	f := newFleet(t, 2)
+	l := &life{fleet: f, version: 10}
+	for turn := range 6 {
+		l.say(f.collectors[0], says(1, []uint32{100, 1000}[turn%2]), says(2, 1), said{7, 1, [][2]uint16{sequence, selector, selector}, []uint32{77, 1, 2}})
+		f.wait(time.Minute)
+	}
+	for i, c := range f.collectors {
+		if got := l.rate(c, sequence, 77); got != 0 {
+			t.Errorf("collector %d: the rate is %d", i, got)
+		}
+	}
+}

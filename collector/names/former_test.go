@@ -25,7 +25,18 @@ func TestFormerRowsAreBoundedAndGoOnceTheBucketHasTheChange(t *testing.T) {
 		e := s.Find(main0.Exporter)
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return e.tables.sumOf(Interfaces).former
+		var each, fresh int64
+		for _, t := range e.tables.all() {
+			var size int64
+			for _, r := range t.former {
+				size += r.size()
+			}
+			each, fresh = each+size, fresh+t.freshBytes+int64(len(t.turns))*turnsBytes
+		}
+		if got := e.tables.sumOf(Interfaces).former; got != each || s.chunks.fresh.Load() != each+fresh {
+			t.Errorf("%d bytes of former rows are counted of %d, and %d of all that is in no page of %d", got, each, s.chunks.fresh.Load(), each+fresh)
+		}
+		return each
 	}
 	limit := s.limits.Load().ExporterBytes / formerShare
 	say(Row{Name: "x"}, 1001, now)

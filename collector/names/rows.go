@@ -37,8 +37,8 @@ type tableRows struct {
 	// shared: the bucket has all rows. wasShared: it had all when the first of fresh changed, so that others know the rest. everShared: it had all
 	// at some time.
 	shared, wasShared, everShared bool
-	// former are rows as the bucket last had them, of numbers that changed here since: who has the former does not know of the change, however
-	// late a stamp it has. formerBytes are theirs.
+	// former are rows as the bucket last had them, of numbers that changed here since, as far as there was room for them: who has the former does
+	// not know of the change, however late a stamp it has. formerBytes are theirs.
 	former      map[uint64]Row
 	formerBytes int64
 	// turns are what is said of numbers that have several names, see contest.go.

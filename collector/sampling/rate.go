@@ -82,11 +82,14 @@ func (e *Exporter) inDomain(subject uint64, domain uint32, port uint16, now int6
 	return rate, known, false
 }
 
-// Ended reports whether an announcement in force at now says that the sampling of a subject ended: not every rate of 0 does, see choose.
-func (e *Exporter) Ended(subject uint64, now int64) bool {
+// Ended reports whether it was announced for a subject of a domain that it is sampled no more, or by devices that share a port that they dispute
+// it: what is in force at now. Another rate of 0 is one that nobody can know here, see choose.
+func (e *Exporter) Ended(domain uint32, subject uint64, now int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return slices.ContainsFunc(e.subjects[subject], func(a *announcement) bool { return a.rate == 0 && e.inForce(a, now) })
+	return slices.ContainsFunc(e.subjects[subject], func(a *announcement) bool {
+		return a.domain == domain && (a.rate == 0 || a.rival) && e.inForce(a, now)
+	})
 }
 
 // Rate looks up the rate of a subject (see Key) for flows of a domain that come from port, at now. known tells a rate of 0, which

@@ -57,7 +57,7 @@ func Steps(f Facts) []Step {
 	}
 	if f.NoOperator {
 		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
-			"FlowExporters may be out of date; type: kubectl get pods -A -l app.kubernetes.io/component=operator"})
+			"FlowExporters may be out of date; type: kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"})
 	}
 	return steps
 }
@@ -72,7 +72,7 @@ func ofCondition(f Facts, name, kind string) Step {
 	c := Condition(f.FlowCollector, kind)
 	switch {
 	case c == nil:
-		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? kubectl get pods -A -l app.kubernetes.io/component=operator"}
+		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"}
 	case c.ObservedGeneration < f.FlowCollector.Generation && !f.FlowCollector.Spec.Suspend: // a suspended fleet keeps its former spec
 		return Step{name, metav1.ConditionUnknown, "the operator has not looked at the present spec yet"}
 	}

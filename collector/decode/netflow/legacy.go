@@ -53,7 +53,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	if version == 1 && len(b)-l.headerLength == count*longRecord1 {
 		l.recordLength = longRecord1
 	}
-	if isOther(len(b)-l.headerLength, l.recordLength, count) {
+	if isOther(len(b)-l.headerLength, l.recordLength, count) || version == 1 && isSTUN(b, count) {
 		return ledger.RefusedHeader
 	}
 	var sequence, engine uint32
@@ -137,6 +137,13 @@ const ethernetPayload = 1500 - 20 - 8
 // of Ethernet has room for, as no exporter does, and has no whole number of them.
 func isOther(carried, length, announced int) bool {
 	return announced > ethernetPayload/length && carried%length != 0
+}
+
+// isSTUN reports whether a datagram is a binding request of STUN (RFC 8489 section 5), which begins as NetFlow v1 does: its type, its length
+// without the header, and its cookie.
+func isSTUN(b []byte, length int) bool {
+	const header, cookie = 20, 0x2112a442
+	return len(b) == header+length && binary.BigEndian.Uint32(b[4:]) == cookie
 }
 
 // carried is how many of the records that a header announces are there; it counts where that is fewer, or where more follows.

@@ -351,6 +351,7 @@ func TestOtherTrafficIsNoFlow(t *testing.T) {
 		{"8", scheme, 0},
 		{"a question of DNS with the number 5", join(u16(5, 0x0100, 1, 0, 0, 1), make([]byte, 89)), 0},
 		{"STUN's binding request of 104 bytes", join(u16(1, 84), []byte("!\x12\xa4B"), make([]byte, 96)), 0},
+		{"STUN's binding request whose length is that of records", join(u16(1, 92), []byte("!\x12\xa4B"), make([]byte, 104)), 0},
 		{"as many as a frame has room for, cut", join(u16(5, 30), u32(uptime9, exported, 0, 1, 0), record, record, record[:20]), 2},
 		{"whole records whose number is damaged", join(u16(5, 0x8180), u32(uptime9, exported, 0, 1, 0), record, record), 2},
 		{"a record that is cut", join(u16(5, 2), u32(uptime9, exported, 0, 1, 0), record, record[:20]), 1},

@@ -67,7 +67,7 @@ func (d *Decoder) announceSequences(s *session, h *header) {
 		q := &s.sequences.list[i]
 		rate, known := d.productOf(s, q.selectors)
 		switch {
-		case !known, rate == 0 && !d.ended(s, q.selectors):
+		case !known, rate == 0 && !d.ended(s, q):
 		case rate != q.rate, rate == 0 && d.sampled(s, q.id):
 			q.rate = rate
 			d.announce(s, h, &announcement{kind: announced.Sequence, id: q.id, domain: q.domain}, rate)
@@ -75,12 +75,12 @@ func (d *Decoder) announceSequences(s *session, h *header) {
 	}
 }
 
-// ended reports whether one of some selectors was announced to sample no more. A rate of 0 may also be one that nobody can know, see choose of
-// package sampling: what one collector does not know is not to end what all others do.
-func (d *Decoder) ended(s *session, selectors []uint64) bool {
-	return s.rates.exporter != nil && slices.ContainsFunc(selectors, func(selector uint64) bool {
+// ended reports whether one of the selectors of a sequence was announced to sample no more, or is disputed. A rate of 0 may also be one that one
+// collector does not know, see choose of package sampling: that is not to end what all others know.
+func (d *Decoder) ended(s *session, q *sequence) bool {
+	return s.rates.exporter != nil && slices.ContainsFunc(q.selectors, func(selector uint64) bool {
 		subject, ok := announced.Key(announced.Selector, selector)
-		return ok && s.rates.exporter.Ended(subject, d.now)
+		return ok && s.rates.exporter.Ended(q.domain, subject, d.now)
 	})
 }
 
