@@ -138,7 +138,7 @@ e2e: need-go ## Test the operator's promises on that cluster, record by record (
 	  $(GOTESTSUM) --format standard-verbose --packages ./hack/e2e -- -count=1 -timeout 80m $(SHORT) -run '$(RUN)'
 
 .PHONY: e2e-short
-e2e-short: need-go ## The same, without the tests that take the longest, as CI runs it (needs root; about 25 minutes)
+e2e-short: need-go ## The same, without the tests that take the longest, as CI runs it (needs root; about 20 minutes)
 	$(MAKE) e2e SHORT=-short LOAD=20s
 
 .PHONY: kubectl-output

@@ -38,12 +38,9 @@ prints, as after "kubectl exec" was interrupted. With few flows that takes long,
   collector tail --config collector.yaml --json | jq 'select(.dst_port == 53)'`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithCancel(command.Context())
-			defer cancel()
-			if flags.untilInputEnds {
-				endWith(command.InOrStdin(), cancel)
-			}
-			return endedByUser(ctx, tail(ctx, flags, newReadWithin(ctx, command.OutOrStdout(), unreadFor), command.ErrOrStderr()))
+			return whileRead(command, flags.untilInputEnds, func(ctx context.Context, out io.Writer) error {
+				return tail(ctx, flags, out, command.ErrOrStderr())
+			})
 		},
 	}
 	flags.add(command)

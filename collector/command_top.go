@@ -40,12 +40,7 @@ twice: --exporter shows one of them. It needs the right to create an ephemeral c
   kubectl exec -n flows ds/edge-collector -- /collector top --by interface --once`,
 		Args: arguments(0, 0, ""),
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithCancel(command.Context())
-			defer cancel()
-			if flags.untilInputEnds {
-				endWith(command.InOrStdin(), cancel)
-			}
-			return endedByUser(ctx, flags.run(ctx, newReadWithin(ctx, command.OutOrStdout(), unreadFor)))
+			return whileRead(command, flags.untilInputEnds, flags.run)
 		},
 	}
 	flags.add(command)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // unreadFor is how long a command that follows a stream waits for somebody to read what it prints. kubectl exec that is interrupted leaves
@@ -27,6 +29,16 @@ type readWithin struct {
 
 func newReadWithin(ctx context.Context, out io.Writer, limit time.Duration) *readWithin {
 	return &readWithin{ctx: ctx, out: out, limit: limit}
+}
+
+// whileRead runs a command that follows a stream, until it is told to end: by its input where untilInputEnds, and where nobody reads what it prints.
+func whileRead(command *cobra.Command, untilInputEnds bool, follow func(ctx context.Context, out io.Writer) error) error {
+	ctx, cancel := context.WithCancel(command.Context())
+	defer cancel()
+	if untilInputEnds {
+		endWith(command.InOrStdin(), cancel)
+	}
+	return endedByUser(ctx, follow(ctx, newReadWithin(ctx, command.OutOrStdout(), unreadFor)))
 }
 
 // endedByUser is the error of a command that follows a stream, nil where it is that the user ended it.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowfleet/flowfleet/hack/binaries/build"
 	"github.com/flowfleet/flowfleet/hack/cluster/addon"
 	"github.com/flowfleet/flowfleet/hack/cluster/cgroup"
 	"github.com/flowfleet/flowfleet/hack/cluster/plan"
@@ -45,17 +43,11 @@ func up(ctx context.Context, p plan.Plan) (err error) {
 	if err := checkChoices(p); err != nil {
 		return err
 	}
-	if err := prepareMachine(ctx, progress); err != nil {
-		return err
-	}
-	builder, err := build.New(os.Stderr)
+	builder, binaries, err := buildPrograms(ctx, progress)
 	if err != nil {
 		return err
 	}
-	progress.say("programs: building what is not cached (about 15 minutes on 2 cores when nothing is)")
-	if p.Binaries, err = builder.Build(ctx, programs...); err != nil {
-		return err
-	}
+	p.Binaries = binaries
 	p.Store = builder.Cache
 	if p.Directory, err = directory(p.Name); err != nil {
 		return err

@@ -55,10 +55,7 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
-		for _, condition := range pod.Status.Conditions {
-			one.Ready = one.Ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
-		}
+		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, Ready: ready(pod), namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
 		for _, container := range pod.Status.ContainerStatuses {
 			one.Restarts += container.RestartCount
 		}
@@ -66,6 +63,12 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 	}
 	slices.SortFunc(all, func(a, b Collector) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Pod, b.Pod)) })
 	return all, nil
+}
+
+func ready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // Accounts are the books of the collectors that answer, in their order. Missing says of each other one why it does not.

@@ -161,10 +161,8 @@ func (c *Client) OperatorRuns(ctx context.Context) (runs, known bool) {
 			continue
 		}
 		others = false
-		for _, condition := range list.Items[i].Status.Conditions {
-			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && list.Items[i].DeletionTimestamp == nil {
-				return true, true
-			}
+		if ready(&list.Items[i]) && list.Items[i].DeletionTimestamp == nil {
+			return true, true
 		}
 	}
 	return false, !others
