@@ -11,11 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/hack/flowgen/check"
 	"github.com/flowfleet/flowfleet/hack/flowgen/traffic"
@@ -216,6 +218,43 @@ func TestLostDatagramsAreNamed(t *testing.T) {
 	}
 	if report.Sources != 890 || len(report.Addresses) != 1 || report.Addresses[0].Seen != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("the relay's address is not told: %+v", report.Addresses)
+	}
+}
+
+// Beside real exporters the stream is never quiet.
+func TestWhatIsLostIsToldWhileOthersGoOnSending(t *testing.T) {
+	server := natstest.Start(t)
+	js, err := jetstream.New(server.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	tally := check.NewTally(7)
+	reader, err := check.Follow(ctx, js, "flows", nil, time.Time{}, tally)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Stop()
+	others, stop := context.WithCancel(ctx)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		var encoder flow.Encoder
+		for others.Err() == nil {
+			_, _ = js.Publish(others, "flows.others", encoder.AppendDelimited(nil, &flow.Record{Bytes: 1}))
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	sent := make(chan traffic.Manifest, 1)
+	sent <- traffic.Manifest{Records: 1, Exporters: []traffic.Sent{{Exporter: 1, Times: make([]uint32, 10)}}}
+	manifest, err := reader.Read(ctx, sent, time.Second)
+	stop()
+	sending.Wait()
+	if report := tally.Report(manifest); err != nil || report.Lost != 10 {
+		t.Errorf("%v, %d records lost, want all 10", err, report.Lost)
 	}
 }
 

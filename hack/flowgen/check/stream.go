@@ -59,7 +59,7 @@ func (r *Reader) Stop() { r.messages.Stop() }
 const stalled = 5 * time.Second
 
 // Read tallies until the manifest, which arrives when all is sent, is complete and a second more has shown no record twice;
-// or until nothing has arrived for the time called quiet. It outlives servers that go.
+// or until none of the run's has arrived for the time called quiet, whatever comes of others. It outlives servers that go.
 func (r *Reader) Read(ctx context.Context, sent <-chan traffic.Manifest, quiet time.Duration) (traffic.Manifest, error) {
 	var manifest traffic.Manifest
 	known := false
@@ -72,11 +72,15 @@ func (r *Reader) Read(ctx context.Context, sent <-chan traffic.Manifest, quiet t
 		}
 		message, err := r.messages.Next(jetstream.NextMaxWait(200 * time.Millisecond))
 		if err == nil {
-			if err := r.add(message); err != nil {
+			own, err := r.add(message)
+			if err != nil {
 				return manifest, err
 			}
-			last, made = time.Now(), time.Now()
-			continue
+			made = time.Now()
+			if own {
+				last = made
+				continue
+			}
 		}
 		wait := quiet
 		if known && r.tally.Complete(manifest) {
@@ -92,18 +96,19 @@ func (r *Reader) Read(ctx context.Context, sent <-chan traffic.Manifest, quiet t
 			cancel()
 			made = time.Now()
 		}
-		if !errors.Is(err, context.DeadlineExceeded) {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			time.Sleep(200 * time.Millisecond) // an error that comes at once
 		}
 	}
 	return manifest, context.Cause(ctx)
 }
 
-func (r *Reader) add(message jetstream.Msg) error {
+// add tallies a message, and reports whether it has records of the run.
+func (r *Reader) add(message jetstream.Msg) (own bool, err error) {
 	flows := message.Data()
 	switch message.Headers().Get(publish.HeaderEncoding) {
 	case publish.EncodingJSON:
-		return errors.New("the stream holds JSON; protobuf is read here")
+		return false, errors.New("the stream holds JSON; protobuf is read here")
 	case publish.EncodingLedger, publish.EncodingNames:
 		flows = nil
 	}
@@ -114,16 +119,16 @@ func (r *Reader) add(message jetstream.Msg) error {
 			err = flow.Decode(encoded, &record)
 		}
 		if err != nil {
-			return fmt.Errorf("a message on %s: %w", message.Subject(), err)
+			return own, fmt.Errorf("a message on %s: %w", message.Subject(), err)
 		}
-		r.tally.Add(&record)
+		own = r.tally.Add(&record) || own
 		b = rest
 	}
 	metadata, err := message.Metadata()
 	if err != nil {
-		return fmt.Errorf("a message on %s: %w", message.Subject(), err)
+		return own, fmt.Errorf("a message on %s: %w", message.Subject(), err)
 	}
 	r.config.DeliverPolicy, r.config.OptStartTime = jetstream.DeliverByStartSequencePolicy, nil
 	r.config.OptStartSeq = metadata.Sequence.Stream + 1
-	return nil
+	return own, nil
 }

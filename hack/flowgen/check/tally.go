@@ -34,12 +34,12 @@ const maxNumber = 1 << 28
 // NewTally returns a tally of the run.
 func NewTally(run uint8) *Tally { return &Tally{run: run, exporters: map[int]*exporter{}} }
 
-// Add counts a record that was received.
-func (t *Tally) Add(r *flow.Record) {
+// Add counts a record that was received, and reports whether it is one of the run.
+func (t *Tally) Add(r *flow.Record) bool {
 	id, ok := traffic.Identify(r)
 	if !ok || id.Run != t.run || id.Number == 0 || id.Number > maxNumber || id.Exporter >= 1<<16 {
 		t.foreign++
-		return
+		return false
 	}
 	e := t.exporters[id.Exporter]
 	if e == nil {
@@ -69,6 +69,7 @@ func (t *Tally) Add(r *flow.Record) {
 	default:
 		*n++
 	}
+	return true
 }
 
 // example keeps the first few wrong records, for a person to look at.
