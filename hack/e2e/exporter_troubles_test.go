@@ -59,6 +59,7 @@ func TestEachTroubleOfAnExporterIsTold(t *testing.T) {
 	t.Cleanup(func() {
 		_, err := cluster.Kubectl(context.Background(), "--namespace", fleet.Namespace, "delete", "flowexporters", "--all")
 		must(t, err)
+		conditionOf(t, fleet, 7*time.Minute, "NothingLost", "True", "") // what these devices lost is shown for 5 minutes, and is no news to other tests
 	})
 	forgetEvents(t)
 	var ends []func() check.Report
