@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 )
 
 // A switch has a sequence of selectors for each of its ports (RFC 5476 section 6.5.1), and may have many: the flows of each have its rate, in each
@@ -154,6 +156,49 @@ func TestAFlowHasTheRateOfWhereItWasMetered(t *testing.T) {
 				records := f.collectors[c].records
 				if got := records[len(records)-1].SamplingRate; got != test.want {
 					t.Errorf("collector %d: the rate is %d, want %d", c, got, test.want)
+				}
+			}
+		})
+	}
+}
+
+// The other direction of a biflow (RFC 5103) is a flow of its own: it came in where the first one left. It has the rate of where it was metered,
+// unless the record says its rate or sampler, which are of both.
+func TestBothDirectionsOfABiflowHaveTheRateOfWhereTheyWereMetered(t *testing.T) {
+	at := func(index, way, rate uint32) said {
+		return said{7, 1, [][2]uint16{{[]uint16{10, 14}[way], 4}, interval}, []uint32{index, rate}}
+	}
+	all := said{7, 1, [][2]uint16{domain, interval}, []uint32{7, 9}}
+	for name, test := range map[string]struct {
+		say       []said
+		fields    []uint16 // beside the counters and interfaces
+		values    []byte
+		out, back uint64
+	}{
+		"each as it comes in":                 {[]said{at(3, 0, 30), at(4, 0, 40)}, nil, nil, 30, 40},
+		"one interface, both ways":            {[]said{at(3, 0, 30), at(3, 1, 31)}, nil, nil, 30, 31},
+		"metered as it came in":               {[]said{at(3, 0, 30), at(3, 1, 31), at(4, 0, 40), at(4, 1, 41)}, []uint16{61, 1}, []byte{0}, 30, 31},
+		"metered as it left":                  {[]said{at(3, 0, 30), at(3, 1, 31), at(4, 0, 40), at(4, 1, 41)}, []uint16{61, 1}, []byte{1}, 41, 40},
+		"only one interface is sampled apart": {[]said{at(3, 0, 30), all}, nil, nil, 30, 9},
+		"all alike":                           {[]said{all}, nil, nil, 9, 9},
+		"the record's own":                    {[]said{at(3, 0, 30), at(4, 0, 40)}, []uint16{34, 4}, u32(5), 5, 5},
+		"a selector's": {[]said{at(3, 0, 30), at(4, 0, 40), {7, 1, [][2]uint16{selector, interval}, []uint32{2, 20}}},
+			[]uint16{302, 4}, u32(2), 20, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2)
+			l := &life{fleet: f, version: 10}
+			l.say(f.collectors[0], test.say...)
+			for i, c := range f.collectors {
+				c.decoder.Configure(&netflow.Settings{Hold: true, Biflows: true, HeldBytes: 1 << 20, HeldBytesPerExporter: 1 << 20,
+					HeldAge: int64(time.Minute), Sessions: 100})
+				c.records = nil
+				fields := append(u16(1, 4, 1|0x8000, 4), append(u32(29305), u16(10, 4, 14, 4)...)...)
+				l.send(c, 1000, 7, set(2, u16(300, uint16(4+len(test.fields)/2)), fields, u16(test.fields...)),
+					set(300, u32(1000, 500, 3, 4), test.values))
+				if len(c.records) != 2 || c.records[0].SamplingRate != test.out || c.records[1].SamplingRate != test.back || c.records[1].InIf != 4 {
+					t.Errorf("collector %d: %d flows, with rates %d and %d; want %d and %d", i, len(c.records), c.records[0].SamplingRate,
+						c.records[len(c.records)-1].SamplingRate, test.out, test.back)
 				}
 			}
 		})

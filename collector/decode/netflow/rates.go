@@ -115,6 +115,7 @@ func (d *Decoder) setRate(s *session, id uint16, found *sampling, r *flow.Record
 
 func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Record) (uint64, RateSource) {
 	known := &s.rates
+	d.placed = false
 	if known.override != 0 {
 		return known.override, RateConfigured
 	}
@@ -136,6 +137,13 @@ func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Rec
 			return rate, RateAnnounced
 		}
 	}
+	d.placed = known.perInterface
+	return d.placeRate(s, r)
+}
+
+// placeRate is the rate of a record that says nothing but where it was metered.
+func (d *Decoder) placeRate(s *session, r *flow.Record) (uint64, RateSource) {
+	known := &s.rates
 	if known.perInterface {
 		if rate, ok := d.interfaceRate(s, r); ok {
 			return rate, RateAnnounced
@@ -147,6 +155,18 @@ func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Rec
 		}
 	}
 	return known.standard, known.standardSource
+}
+
+// turnRate gives the other direction of a flow, in which the ends were exchanged, the rate of where that was metered: at the same interface, which
+// it passed the other way, if the record says which that was; else, as any flow, by its own ends.
+func (d *Decoder) turnRate(s *session, forward about, r *flow.Record) {
+	if !d.placed {
+		return
+	}
+	if d.about.hasDirection = forward.hasDirection; forward.direction != directionEgress {
+		d.about.direction = directionEgress
+	}
+	r.SamplingRate, _ = d.placeRate(s, r)
 }
 
 // namedRate is that of the selector or sampler that a record names. One that nobody described has none of another's: the flow was
