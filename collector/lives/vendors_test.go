@@ -204,3 +204,38 @@ func TestBothDirectionsOfABiflowHaveTheRateOfWhereTheyWereMetered(t *testing.T) 
 		})
 	}
 }
+
+// The numbers of samplers and selectors are a domain's own where it describes any: a number that it does not describe is not another domain's, however
+// many those describe, and by whichever element. Where only another domain describes any, as that of a route processor, these count.
+func TestANumberIsThatOfItsOwnDomain(t *testing.T) {
+	many := func(domain, samplers, rate uint32, element [2]uint16) (out []said) {
+		for i := range samplers {
+			out = append(out, said{domain, 1, [][2]uint16{{149, 4}, element, interval}, []uint32{domain, i + 1, rate}})
+		}
+		return out
+	}
+	sampler := [2]uint16{48, 4}
+	for name, test := range map[string]struct {
+		say  []said
+		want uint64
+	}{
+		"the processor's only":                       {many(8, 20, 80, sampler), 80},
+		"the processor's only, very many":            {many(8, 300, 80, sampler), 80},
+		"its own, and others":                        {append(many(7, 2, 70, sampler), many(8, 20, 80, sampler)...), 0},
+		"its own, and very many others":              {append(many(7, 2, 70, sampler), many(8, 300, 80, sampler)...), 0},
+		"its own, which it describes":                {append(many(7, 9, 70, sampler), many(8, 300, 80, sampler)...), 70},
+		"its own selectors, and samplers of another": {append(many(7, 2, 70, selector), many(8, 20, 80, sampler)...), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2)
+			l := &life{fleet: f, version: 10}
+			l.say(f.collectors[0], test.say...)
+			f.replace(1)
+			for i, c := range f.collectors {
+				if got := l.rate(c, sampler, 9); got != test.want {
+					t.Errorf("collector %d: the rate is %d, want %d", i, got, test.want)
+				}
+			}
+		})
+	}
+}
