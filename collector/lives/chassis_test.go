@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // topic is what a rate of a chassis is of.
@@ -105,11 +107,16 @@ func (x *bigRouter) flow(c *collector, port uint16, in, out uint32, named int) u
 // A chassis that announces rates of many things, of which some change, come and go: each flow has the rate that docs/sharing.md says, in each
 // collector, also from a port that announces nothing. What is not announced any more goes within 95 minutes.
 func TestTheRatesOfAChassisAreReadEverywhere(t *testing.T) {
-	for seed := range seeds(6, 3) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+	for seed := range seeds(9, 3) {
+		mode := []template.Mode{template.ModeAuto, template.ModeAddress, template.ModeAddressPort}[seed%3]
+		t.Run(fmt.Sprint("mode ", mode, ", seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 77))
-			f := newFleet(t, 3)
+			f := newFleet(t, 0)
+			f.mode = mode
+			for range 3 {
+				f.collectors = append(f.collectors, f.start())
+			}
 			x := &bigRouter{life: &life{fleet: f, version: 9}, port: 1000, rates: make(map[topic]uint32)}
 			some := func() topic {
 				kind := []string{"system", "interface", "ingress", "egress", "card", "template", "sampler"}[random.IntN(7)]
@@ -158,6 +165,9 @@ func TestTheRatesOfAChassisAreReadEverywhere(t *testing.T) {
 					for _, port := range []uint16{x.port, 7000} {
 						in, out, named := uint32(random.IntN(6)), uint32(random.IntN(6)), max(-1, random.IntN(12)-6)
 						got, want := x.flow(f.collectors[c], port, in, out, named), x.want(in, out, named)
+						if mode == template.ModeAddressPort && port != x.port {
+							want = 0
+						}
 						if got != want && f.now-gone > int64(rateWithin) && !(apart && c != at) {
 							t.Fatalf("collector %d (heard by %d), port %d, flow from %d to %d of sampler %d: the rate is %d, want %d; announced each %s: %v; after %q",
 								c, at, port, in, out, named, got, want, every, x.rates, log[max(0, len(log)-12):])
