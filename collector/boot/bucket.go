@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -48,8 +49,9 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	}()
 	switch {
 	case c == nil:
-		if len(s.clocks) >= s.scopes {
+		if s.clocks[d.Key.Scope] == nil && len(s.clocks) >= int(s.scopes.Load()) {
 			if scope, ok := s.oldest(); ok && s.clocks[scope].newest >= d.Heard {
+				s.totals.Add(ledger.BootTimesEvicted, 1)
 				return false // what was heard later must not be pushed out
 			}
 		}

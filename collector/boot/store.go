@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -41,10 +42,11 @@ type clock struct {
 
 // Store holds the times of all scopes. It is safe for concurrent use.
 type Store struct {
-	scopes   int
+	scopes   atomic.Int64
 	ttl      int64
 	ownPort  bool
 	observer template.Observer
+	totals   *ledger.Totals
 	// generation changes with every change.
 	generation atomic.Uint64
 
@@ -58,13 +60,20 @@ type Store struct {
 
 // NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
 func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
-	s := &Store{scopes: scopes, ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{},
+	s := &Store{ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{}, totals: &ledger.Totals{},
 		clocks: make(map[template.Scope]*said), domains: make(map[exporterKey]map[uint32]struct{}), forgotten: make(map[template.Scope]int64)}
+	s.SetLimit(scopes)
 	if ttl <= 0 {
 		s.ttl = never
 	}
 	return s
 }
+
+// SetLimit replaces the number of scopes; what exceeds it goes with the next addition.
+func (s *Store) SetLimit(scopes int) { s.scopes.Store(int64(scopes)) }
+
+// Count has what is ignored or forgotten counted in totals. It must be called before the Store is used by others.
+func (s *Store) Count(totals *ledger.Totals) { s.totals = totals }
 
 // Observe replaces the observer. It must be called before the Store is used by others.
 func (s *Store) Observe(o template.Observer) { s.observer = o }
@@ -103,6 +112,7 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 		s.again(scope, c, now)
 		return
 	case c.late(stamp, now), now < c.heard:
+		s.totals.Add(ledger.BootTimesStale, 1)
 		return
 	default:
 		stamp = template.After(stamp, c.stamp, c.heard, now)
@@ -217,6 +227,7 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 			}
 		}
 		gone := all.clocks[oldest]
+		s.totals.Add(ledger.BootTimesEvicted, 1)
 		all.clocks[oldest] = c
 		if !slices.ContainsFunc(all.clocks, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
 			s.forgotten[scope] = gone.heard
@@ -224,10 +235,10 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 		return
 	}
 	if all == nil {
-		if len(s.clocks) >= s.scopes {
-			if oldest, ok := s.oldest(); ok {
-				s.evict(oldest)
-			}
+		for len(s.clocks) > 0 && len(s.clocks) >= int(s.scopes.Load()) {
+			oldest, _ := s.oldest()
+			s.totals.Add(ledger.BootTimesEvicted, uint64(len(s.clocks[oldest].clocks)))
+			s.evict(oldest)
 		}
 		if _, ok := s.forgotten[scope]; ok {
 			s.forgotten[scope] = c.heard // what others of its ports said made room with it
@@ -254,7 +265,7 @@ func (s *Store) evict(scope template.Scope) {
 	s.remove(scope)
 	s.forgotten[scope] = all.newest
 	for other := range s.forgotten {
-		if len(s.forgotten) <= s.scopes {
+		if len(s.forgotten) <= int(s.scopes.Load()) {
 			break
 		}
 		delete(s.forgotten, other)

@@ -79,6 +79,8 @@ const (
 	SamplingConflicting // disputes of devices that share address, domain and port
 	SamplingStale       // older than what is known: ignored
 	SamplingEvicted     // pushed out by the bounds
+	BootTimesStale      // older than what is known: ignored
+	BootTimesEvicted    // pushed out by the bounds
 	ExportersEvicted
 
 	SequenceSkipped    // units between two datagrams: lost, late, or with another collector
@@ -160,6 +162,8 @@ var Infos = [numCounters]Info{
 	SamplingConflicting:     {"sampling_rates_conflicting", ""},
 	SamplingStale:           {"sampling_rates_stale", ""},
 	SamplingEvicted:         {"sampling_rates_evicted", ""},
+	BootTimesStale:          {"boot_times_stale", ""},
+	BootTimesEvicted:        {"boot_times_evicted", ""},
 	ExportersEvicted:        {"exporters_evicted", ""},
 
 	SequenceSkipped:    {"sequence_skipped", ""},

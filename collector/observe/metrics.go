@@ -61,6 +61,8 @@ var help = map[string]string{
 	"sampling_rates_conflicting": "Sampling rates heard to be disputed by devices with the same address, domain and port.",
 	"sampling_rates_stale":       "Sampling rates of datagrams that were overtaken on their way, and ignored.",
 	"sampling_rates_evicted":     "Sampling rates forgotten to keep to the limits.",
+	"boot_times_stale":           "Times of initialization of datagrams that were overtaken on their way, and ignored.",
+	"boot_times_evicted":         "Times of initialization forgotten to keep to the limits.",
 	"exporters_evicted":          "Exporters forgotten to keep to the limits.",
 
 	"sequence_skipped":    "Units of the protocol (flows of NetFlow v5, packets of v9, records of IPFIX, datagrams of sFlow) that this collector had not received before a later one: lost, late, or with another collector of the fleet.",

@@ -212,6 +212,7 @@ func (k *Collector) begin() (err error) {
 	k.store = template.NewStore(TemplateModes[c.Exporters.TemplateScope], templateLimits(c), &k.shared, nil)
 	k.rates = sampling.NewStore(TemplateModes[c.Exporters.TemplateScope], rateLimits(c), &k.shared)
 	k.clocks = boot.NewStore(TemplateModes[c.Exporters.TemplateScope], c.Exporters.Limits.Exporters, c.Templates.TTL.Std())
+	k.clocks.Count(&k.shared)
 	k.beginNames()
 	if err := k.share(); err != nil {
 		return err

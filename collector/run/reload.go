@@ -102,6 +102,7 @@ func (k *Collector) reload(file []byte) {
 	k.settings.Store(settings(k.config, workers))
 	k.store.SetLimits(templateLimits(k.config))
 	k.rates.SetLimits(rateLimits(k.config))
+	k.clocks.SetLimit(k.config.Exporters.Limits.Exporters)
 	k.traffic.setLimit(k.config.Exporters.Limits.ExporterMetrics, declared(&k.config.Exporters))
 	if k.names != nil {
 		k.names.SetLimits(names.LimitsFor(k.config.Exporters.Limits.Exporters))

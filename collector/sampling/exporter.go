@@ -56,9 +56,11 @@ type Exporter struct {
 	subjects map[uint64][]*announcement
 	// samplers are those subjects that flows may name, cards those that are line cards.
 	samplers, cards map[uint64]struct{}
-	byKind          [kinds]int
-	speakers        map[uint16]*speaker
-	count           int
+	// numbered is how many announcements are remembered of the samplers and selectors of each domain.
+	numbered map[uint32]int
+	byKind   [kinds]int
+	speakers map[uint16]*speaker
+	count    int
 	// forgotten is when what made room, and nobody else says, was last heard.
 	forgotten [kinds]int64
 	// parted is since when the exporter is known again that made room while ports of it said different things, 0 where it did not.
@@ -284,6 +286,7 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 	switch kind {
 	case Sampler, Selector:
 		e.samplers[subject] = struct{}{}
+		e.numbered[a.domain]++
 	case LineCard:
 		e.cards[subject] = struct{}{}
 	}
@@ -346,6 +349,11 @@ func (e *Exporter) remove(subject uint64, a *announcement) {
 	kind, _ := Split(subject)
 	e.byKind[kind]--
 	e.count--
+	if kind == Sampler || kind == Selector {
+		if e.numbered[a.domain]--; e.numbered[a.domain] == 0 {
+			delete(e.numbered, a.domain)
+		}
+	}
 	if s := e.speakers[a.port]; s.count > 1 {
 		s.count--
 	} else {

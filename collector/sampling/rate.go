@@ -110,16 +110,19 @@ func (e *Exporter) Rate(domain uint32, port uint16, subject uint64, now int64) (
 	return rate, known
 }
 
-// numbers reports whether a domain describes others of a sampler's or selector's kind. Their numbers are its own then (RFC 5477 section 8.2.1): one
-// that it does not describe is not another domain's.
+// numbers reports whether, of a sampler or selector, a domain describes others. Their numbers are its own then (RFC 5477 section 8.2.1): one that it
+// does not describe is not another domain's. Of very many it is not looked at which of them count.
 func (e *Exporter) numbers(subject uint64, domain uint32, port uint16, now int64) bool {
 	kind, _ := Split(subject)
-	if kind != Sampler && kind != Selector || len(e.samplers) > maxOnly {
+	if kind != Sampler && kind != Selector || e.numbered[domain] == 0 {
 		return false
+	}
+	if len(e.samplers) > maxOnly {
+		return true
 	}
 	speaks := e.speaks(port, now)
 	for other := range e.samplers {
-		if of, _ := Split(other); of == kind && slices.ContainsFunc(e.subjects[other], func(a *announcement) bool {
+		if slices.ContainsFunc(e.subjects[other], func(a *announcement) bool {
 			return a.domain == domain && (a.port == port || !speaks) && e.inForce(a, now)
 		}) {
 			return true

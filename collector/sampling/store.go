@@ -99,7 +99,7 @@ func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
 		s.evict()
 	}
 	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{}),
-		cards: make(map[uint64]struct{}), speakers: make(map[uint16]*speaker)}
+		cards: make(map[uint64]struct{}), numbered: make(map[uint32]int), speakers: make(map[uint16]*speaker)}
 	e.heard.Store(now)
 	if _, ok := s.parted[key]; ok {
 		delete(s.parted, key)
@@ -157,7 +157,7 @@ func (s *Store) evict() {
 	s.count.Add(-int64(oldest.count))
 	s.totals.Add(ledger.SamplingEvicted, uint64(oldest.count))
 	oldest.subjects, oldest.count = make(map[uint64][]*announcement), 0
-	oldest.samplers, oldest.cards = make(map[uint64]struct{}), make(map[uint64]struct{})
+	oldest.samplers, oldest.cards, oldest.numbered = make(map[uint64]struct{}), make(map[uint64]struct{}), make(map[uint32]int)
 	oldest.speakers, oldest.byKind = make(map[uint16]*speaker), [kinds]int{}
 	oldest.generation.Add(1)
 }

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	announced "github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -60,8 +61,10 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 		a.about(announced.Ingress, n)
 	case 14, 253:
 		a.about(announced.Egress, n)
-	case 141:
+	case elementLineCard:
 		a.about(announced.LineCard, n)
+	case 137, elementPoint, elementPort, 148:
+		a.about(announced.LineCard, partOf(id, n))
 	case 145:
 		a.about(announced.Template, n)
 	case 149:
@@ -73,23 +76,52 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 	}
 }
 
-// cardOf stands for an interface that a rate is of, where only its name is said. Flows have its number, and nothing says which that is:
-// as with line cards, a rate counts where all agree. It has a bit that no number of a card has.
-func cardOf(name []byte) uint64 {
-	const bits, named = 1<<56 - 1, 1 << 55
-	return uint64(newFNV().add(bytes.TrimRight(name, "\x00")...))&bits | named
+// noCard is a bit that no number of a line card has: for parts of an exporter of which flows do not say either that they come from there. As with
+// line cards, a rate counts where all agree.
+const noCard = 1 << 55
+
+// cardOf stands for an interface that a rate is of, where only its name is said. Flows have its number, and nothing says which that is.
+func cardOf(name []byte) uint64 { return folded(bytes.TrimRight(name, "\x00")...) | noCard }
+
+// partOf stands for number n of what element id counts: a port, a point of observation (RFC 7012 section 5.1), or the interface 0, which is none.
+// Its rate is not that of all that the domain exports, which may have one of its own.
+func partOf(id uint16, n uint64) uint64 {
+	return folded(binary.BigEndian.AppendUint64([]byte{byte(id >> 8), byte(id)}, n)...) | noCard
+}
+
+// folded is a number that fits a subject of package sampling and stands for b.
+func folded(b ...byte) uint64 { return uint64(newFNV().add(b...)) & (1<<56 - 1) }
+
+// subjectOf is a subject of package sampling. Selectors have numbers of 64 bits (RFC 5477 section 8.2.1): one that does not fit is folded.
+func subjectOf(kind announced.Kind, id uint64) uint64 {
+	subject, ok := announced.Key(kind, id)
+	if !ok {
+		subject, _ = announced.Key(kind, folded(binary.BigEndian.AppendUint64(nil, id)...))
+	}
+	return subject
 }
 
 // isInterface reports elements that are the index of an interface.
 func isInterface(id uint16) bool { return id == 10 || id == 14 || id == 252 || id == 253 }
+
+// isPart reports elements that are the number of a line card, a port or another point of observation.
+func isPart(id uint16) bool { return id == elementLineCard || id == elementPort || id == elementPoint }
 
 // particular orders kinds from what is about least to what is about most.
 var particular = [...]announced.Kind{announced.Template, announced.Ingress, announced.Egress, announced.Interface, announced.LineCard,
 	announced.System, announced.Process}
 
 func (a *announcement) about(kind announced.Kind, id uint64) {
-	if id == 0 && kind != announced.Process {
-		return // interface, card or template 0: none
+	if id == 0 {
+		switch kind {
+		case announced.Template:
+			return // there is none
+		case announced.Interface, announced.Ingress, announced.Egress:
+			if a.kind == announced.LineCard {
+				return
+			}
+			kind, id = announced.LineCard, partOf(elementInput, 0)
+		}
 	}
 	for _, k := range particular {
 		switch k {
@@ -119,13 +151,16 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 			a.direction, a.hasDirection = number(v), true
 		case f.ID == elementSelector && i >= t.ScopeFields && a.found.hasSequence && len(v) <= 8:
 			a.selectors = append(a.selectors, number(v))
-		case !a.found.take(f.ID, v) && (i < t.ScopeFields || isInterface(f.ID)):
-			// Routers put the interface behind the scope System, as in their tables of interfaces.
+		case !a.found.take(f.ID, v) && (i < t.ScopeFields || isInterface(f.ID) || isPart(f.ID)):
+			// Routers put the interface behind the scope System, as in their tables of interfaces, and so its card.
 			a.scope(h.version, f.ID, v)
 		}
 	}
 	if n := len(a.selectors); n != 0 {
-		s.sequences.put(sequence{id: a.found.sequenceID, domain: a.domain, selectors: a.selectors})
+		if q := s.sequences.put(sequence{id: a.found.sequenceID, domain: a.domain, selectors: a.selectors}); q != nil {
+			d.refreshRates(s)
+			d.announceSequence(s, h, q) // there may be more of them than are kept
+		}
 		if n > 1 {
 			return
 		}
@@ -156,9 +191,7 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 
 // announce has everybody know a rate.
 func (d *Decoder) announce(s *session, h *header, a *announcement, rate uint64) {
-	if subject, ok := announced.Key(a.kind, a.id); ok {
-		scope := s.key.scope
-		scope.Domain = a.domain
-		d.shared.Rates.Exporter(scope, d.now).Learn(a.domain, s.key.port, subject, rate, uint64(h.exportTime), d.now)
-	}
+	scope := s.key.scope
+	scope.Domain = a.domain
+	d.shared.Rates.Exporter(scope, d.now).Learn(a.domain, s.key.port, subjectOf(a.kind, a.id), rate, uint64(h.exportTime), d.now)
 }

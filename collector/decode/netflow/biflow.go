@@ -12,7 +12,7 @@ func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte, forwar
 	r := &d.reversed
 	r.CopyFrom(forward)
 	turn(r)
-	times := d.times
+	times, facts := d.times, d.about
 	d.times, d.about = recordTimes{}, about{}
 	if p.hasLists {
 		d.recordLength(p.template, b) // finds the fields again
@@ -30,6 +30,7 @@ func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte, forwar
 		d.times.systemInitMs = times.systemInitMs
 		d.finishTimes(s, h, &d.times, r)
 	}
+	d.turnRate(s, facts, r)
 	return r.Bytes != 0 || r.Packets != 0
 }
 

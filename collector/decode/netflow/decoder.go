@@ -105,6 +105,7 @@ type Decoder struct {
 	found    sampling
 	times    recordTimes
 	about    about
+	placed   bool // the rate of the record at hand is that of where it was metered
 	spans    []span
 	lists    []list
 	within   []nestedFlows // lists of the record at hand

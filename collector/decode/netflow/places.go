@@ -262,8 +262,12 @@ const (
 	elementEndUptime        = 21
 	elementStartUptime      = 22
 	elementPackets          = 2
+	elementInput            = 10
 	elementDirection        = 61
 	elementInterfaceName    = 82
+	elementPoint            = 138
+	elementLineCard         = 141
+	elementPort             = 142
 	elementInitiatorOctets  = 231
 	elementResponderOctets  = 232
 	elementInitiatorPackets = 298

@@ -86,10 +86,10 @@ const maxCachedRates = 4096
 
 // rateOf is the rate of one subject; known is false where the exporter did not say.
 func (d *Decoder) rateOf(s *session, kind announced.Kind, id uint64) (rate uint64, known bool) {
-	subject, ok := announced.Key(kind, id)
-	if !ok || s.rates.exporter == nil {
+	if s.rates.exporter == nil {
 		return 0, false
 	}
+	subject := subjectOf(kind, id)
 	found, ok := s.rates.bySubject[subject]
 	if !ok {
 		found.rate, found.known = s.rates.exporter.Rate(s.key.scope.Domain, s.key.port, subject, d.now)
@@ -115,6 +115,7 @@ func (d *Decoder) setRate(s *session, id uint16, found *sampling, r *flow.Record
 
 func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Record) (uint64, RateSource) {
 	known := &s.rates
+	d.placed = false
 	if known.override != 0 {
 		return known.override, RateConfigured
 	}
@@ -136,12 +137,36 @@ func (d *Decoder) chooseRate(s *session, id uint16, found *sampling, r *flow.Rec
 			return rate, RateAnnounced
 		}
 	}
+	d.placed = known.perInterface
+	return d.placeRate(s, r)
+}
+
+// placeRate is the rate of a record that says nothing but where it was metered.
+func (d *Decoder) placeRate(s *session, r *flow.Record) (uint64, RateSource) {
+	known := &s.rates
 	if known.perInterface {
 		if rate, ok := d.interfaceRate(s, r); ok {
 			return rate, RateAnnounced
 		}
+		if known.standardSource != RateAnnounced {
+			if rate, ok := d.otherEnd(s, r); ok {
+				return rate, RateAnnounced
+			}
+		}
 	}
 	return known.standard, known.standardSource
+}
+
+// turnRate gives the other direction of a flow, in which the ends were exchanged, the rate of where that was metered: at the same interface, which
+// it passed the other way, if the record says which that was; else, as any flow, by its own ends.
+func (d *Decoder) turnRate(s *session, forward about, r *flow.Record) {
+	if !d.placed {
+		return
+	}
+	if d.about.hasDirection = forward.hasDirection; forward.direction != directionEgress {
+		d.about.direction = directionEgress
+	}
+	r.SamplingRate, _ = d.placeRate(s, r)
 }
 
 // namedRate is that of the selector or sampler that a record names. One that nobody described has none of another's: the flow was
@@ -176,18 +201,24 @@ func (d *Decoder) namedRate(s *session, found *sampling) (uint64, RateSource) {
 // the interface that the flow came by, or else the one that it left by.
 func (d *Decoder) interfaceRate(s *session, r *flow.Record) (rate uint64, known bool) {
 	if d.about.hasDirection && d.about.direction == directionEgress {
-		if rate, known = d.rateAt(s, r.OutIf, announced.Egress, announced.Interface); known {
-			return rate, true
-		}
-		return d.rateAt(s, r.InIf, announced.Ingress)
+		return d.rateAt(s, r.OutIf, announced.Egress, announced.Interface)
 	}
-	if rate, known = d.rateAt(s, r.InIf, announced.Ingress, announced.Interface); known {
-		return rate, true
-	}
-	if d.about.hasDirection {
-		return d.rateAt(s, r.OutIf, announced.Egress)
+	if rate, known = d.rateAt(s, r.InIf, announced.Ingress, announced.Interface); known || d.about.hasDirection {
+		return rate, known
 	}
 	return d.rateAt(s, r.OutIf, announced.Egress, announced.Interface)
+}
+
+// otherEnd is the rate in its direction of the interface at the other end of a flow than where its record says that it was metered. It counts for
+// want of any other: whoever announces no rate but that samples there.
+func (d *Decoder) otherEnd(s *session, r *flow.Record) (rate uint64, known bool) {
+	switch {
+	case !d.about.hasDirection:
+		return 0, false
+	case d.about.direction == directionEgress:
+		return d.rateAt(s, r.InIf, announced.Ingress)
+	}
+	return d.rateAt(s, r.OutIf, announced.Egress)
 }
 
 // rateAt is what was announced of an interface by the first of kinds.

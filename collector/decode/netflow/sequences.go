@@ -23,22 +23,23 @@ type sequence struct {
 	rate uint64
 }
 
-// Bounds of what a session keeps: anybody may say sequences. The oldest give way.
+// Bounds of what a session keeps: anybody may say sequences. The oldest give way, with what is announced of them: it is known for as long as
+// rates are, and said again when they are.
 const (
 	maxSequences = 16
 	maxSelectors = 8
-	maxMatching  = maxSequences
+	maxMatching  = 64
 )
 
-// put keeps what selectors make up a sequence.
-func (l *sequences) put(q sequence) {
+// put keeps what selectors make up a sequence. It returns nil where these are too many.
+func (l *sequences) put(q sequence) *sequence {
 	if len(q.selectors) > maxSelectors {
-		return
+		return nil
 	}
 	i := slices.IndexFunc(l.list, func(o sequence) bool { return o.id == q.id && o.domain == q.domain })
 	if i >= 0 && slices.Equal(l.list[i].selectors, q.selectors) {
 		l.list[i].rate = 0 // it is announced again: a rate counts while it is
-		return
+		return &l.list[i]
 	}
 	if i >= 0 {
 		l.list = slices.Delete(l.list, i, i+1)
@@ -47,6 +48,7 @@ func (l *sequences) put(q sequence) {
 		l.list = slices.Delete(l.list, 0, 1)
 	}
 	l.list = append(l.list, q)
+	return &l.list[len(l.list)-1]
 }
 
 // match notes a selector all of whose packets pass that have some property.
@@ -64,14 +66,17 @@ func (l *sequences) match(selector uint64) {
 // announced.
 func (d *Decoder) announceSequences(s *session, h *header) {
 	for i := range s.sequences.list {
-		q := &s.sequences.list[i]
-		rate, known := d.productOf(s, q.selectors)
-		switch {
-		case !known, rate == 0 && !d.ended(s, q):
-		case rate != q.rate, rate == 0 && d.sampled(s, q.id):
-			q.rate = rate
-			d.announce(s, h, &announcement{kind: announced.Sequence, id: q.id, domain: q.domain}, rate)
-		}
+		d.announceSequence(s, h, &s.sequences.list[i])
+	}
+}
+
+func (d *Decoder) announceSequence(s *session, h *header, q *sequence) {
+	rate, known := d.productOf(s, q.selectors)
+	switch {
+	case !known, rate == 0 && !d.ended(s, q):
+	case rate != q.rate, rate == 0 && d.sampled(s, q.id):
+		q.rate = rate
+		d.announce(s, h, &announcement{kind: announced.Sequence, id: q.id, domain: q.domain}, rate)
 	}
 }
 
@@ -79,8 +84,7 @@ func (d *Decoder) announceSequences(s *session, h *header) {
 // collector does not know, see choose of package sampling: that is not to end what all others know.
 func (d *Decoder) ended(s *session, q *sequence) bool {
 	return s.rates.exporter != nil && slices.ContainsFunc(q.selectors, func(selector uint64) bool {
-		subject, ok := announced.Key(announced.Selector, selector)
-		return ok && s.rates.exporter.Ended(q.domain, subject, d.now)
+		return s.rates.exporter.Ended(q.domain, subjectOf(announced.Selector, selector), d.now)
 	})
 }
 
