@@ -225,6 +225,32 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 	}
 }
 
+// Antrea sends delta counts and totals of both directions again and again. What went back before is not counted twice.
+func TestATotalOfTheOtherDirectionCountsWhereThereIsNoDeltaCount(t *testing.T) {
+	const reverse = 29305
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		want   []uint64 // bytes of each flow
+	}{
+		{"nothing went back since the last record", []uint16{1, 4, 85, 4, 0x8001, 4, 0, reverse, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
+		{"something did", []uint16{0x8000 | 85, 4, 0, reverse, 0x8001, 4, 0, reverse, 1, 4, 85, 4}, u32(5000, 90, 10, 1000), []uint64{10, 90}},
+		{"totals alone", []uint16{85, 4, 86, 4, 0x8000 | 85, 4, 0, reverse, 0x8000 | 86, 4, 0, reverse}, u32(1000, 10, 5000, 50), []uint64{1000, 5000}},
+		{"a total beside the responder's count", []uint16{231, 4, 85, 4, 232, 4, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.StandInCounters = true, true })
+		s.ipfix(set(2, u16(300, 5), u16(test.fields...), u16(7, 2)), set(300, test.values, u16(443)))
+		var have []uint64
+		for _, r := range s.records {
+			have = append(have, r.Bytes)
+		}
+		if !slices.Equal(have, test.want) {
+			t.Errorf("%s: %d bytes, want %d", test.name, have, test.want)
+		}
+	}
+}
+
 // YAF says how much later the answer began.
 func TestTheOtherDirectionBeginsLaterByWhatTheRecordSays(t *testing.T) {
 	for _, test := range []struct {

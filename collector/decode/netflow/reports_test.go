@@ -125,6 +125,15 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"a source alone", []uint16{27, 16, 8, 4}, join(make([]byte, 16), ip4), func(r *flow.Record) bool {
 			return r.SrcAddr.Addr().String() == "192.0.2.10" && r.DstAddr.Len() == 0 && r.EType == 0x800
 		}},
+		{"the first word of IPv6's header in place of its flow label", []uint16{27, 16, 31, 4}, join(ip6, u32(0x6b8abcde)), func(r *flow.Record) bool {
+			return r.IPv6FlowLabel == 0xabcde
+		}},
+		{"MAC addresses of a customer's frame", []uint16{414, 6, 415, 6}, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, func(r *flow.Record) bool {
+			return r.SrcMAC == 0x020000000001 && r.DstMAC == 0x020000000002
+		}},
+		{"those of the backbone count before", []uint16{414, 6, 56, 6}, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, func(r *flow.Record) bool {
+			return r.SrcMAC == 0x020000000002
+		}},
 		{"prefixes and their lengths", []uint16{44, 4, 9, 1, 45, 4, 13, 1}, join(u32(0xc0000200), []byte{24}, u32(0xc6336400), []byte{25}),
 			func(r *flow.Record) bool {
 				return r.SrcAddr.Addr().String() == "192.0.2.0" && r.SrcNet == 24 && r.DstNet == 25
