@@ -139,7 +139,7 @@ func (d *Decoder) trailing(s *session, b []byte) {
 func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (records int, all bool, rest []byte) {
 	all = true
 	learned, fresh := false, false // fresh since the last data set
-	d.taught = d.taught[:0]
+	d.taught, d.mends = d.taught[:0], 0
 	end := len(b) - length // of what remains, this much is beyond the message
 	for len(b) >= setHeaderLength {
 		if len(b) <= end && (h.version == template.NetFlow9 || !beginsSet(b)) {
@@ -166,9 +166,14 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			}
 			size, all = len(b), false
 		}
+		whole, inMessage := b, len(b)-end
 		body := b[setHeaderLength:size]
 		b = behindSet(b[size:], size)
 		kind := templateKind(h.version, id)
+		if kind != 0 && len(b) > 0 && !beginsSet(b) {
+			size = d.templatesSize(s, h, kind, whole, size)
+			body, b = whole[setHeaderLength:size], behindSet(whole[size:], size)
+		}
 		switch {
 		case kind != 0:
 			d.decodeTemplates(s, h, kind, id, body)
@@ -191,6 +196,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 				d.hold(s, h, id, body)
 				all = false
 				continue
+			}
+			if len(b) > 0 && (!beginsSet(b) || p.isCut(len(body))) {
+				size = d.setSize(s, h, p, whole, size, inMessage)
+				body, b = whole[setHeaderLength:size], behindSet(whole[size:], size)
 			}
 			// What only its own message says of it is not known any more when it was held.
 			if p == known && p.template.Kind == template.KindData && d.holdEarly(s, h, id, body) {

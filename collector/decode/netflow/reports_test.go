@@ -236,6 +236,33 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		{"an options template of IPFIX without scope", func(s *station) {
 			s.ipfix(set(3, u16(400, 1, 0, 34, 4)), set(2, fields), set(400, u32(100)), set(300, u32(9, 1)))
 		}, []uint64{9}},
+		{"a set and its message that leave out the end of the last record", func(s *station) {
+			s.send(exporterPort, time.Hour, join(u16(10, 16+16+20-3), u32(exported, 1, 7), set(2, fields), u16(300, 20-3), u32(9, 1, 8, 1<<24|2)))
+		}, []uint64{9, 8}},
+		{"the same with records of variable length", func(s *station) {
+			records := join(u32(9), []byte{2, 'e', '0'}, u32(800_000), []byte{5, 'e', 't', 'h', '1', '2'})
+			s.send(exporterPort, time.Hour, join(u16(10, uint16(16+16+4+len(records)-4)), u32(exported, 1, 7), set(2, u16(300, 2, 1, 4, 82, 65535)),
+				u16(300, uint16(4+len(records)-4)), records))
+		}, []uint64{9, 800_000}},
+		{"a set that leaves out its own header, between others", func(s *station) {
+			s.netflow9(set(0, fields), join(u16(300, 16), u32(9, 1, 8, 1)), set(300, u32(7, 1)))
+			s.ipfix(set(2, fields), join(u16(300, 16), u32(6, 1, 5, 1)), set(300, u32(4, 1)))
+		}, []uint64{9, 8, 7, 6, 5, 4}},
+		{"a set of templates that leaves out its own header", func(s *station) {
+			s.netflow9(join(u16(0, 12), fields), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"a set that leaves out its last record", func(s *station) {
+			s.netflow9(set(0, fields), join(u16(300, 12), u32(9, 1, 800_000, 1)))
+		}, []uint64{9, 800_000}},
+		{"sets that count padding that they do not have", func(s *station) {
+			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), u16(300, 12), u32(9), []byte{6}, u16(300, 12), u32(8), []byte{6}, u16(300, 12), u32(7), []byte{6})
+		}, []uint64{9, 8, 7}},
+		{"what follows a message is no record of its last set", func(s *station) {
+			s.send(exporterPort, time.Hour, join(u16(10, 16+16+12), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1)), u32(0xdeadbeef, 1)))
+		}, []uint64{9}},
+		{"nor is the beginning of one", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), u32(0xdeadbeef), []byte{1})
+		}, []uint64{9}},
 		{"a reserved set between others", func(s *station) {
 			s.ipfix(set(2, fields), set(99, u32(1, 2)), set(300, u32(9, 1)))
 		}, []uint64{9}},
