@@ -185,7 +185,7 @@ func (op operation) fits(length int) bool {
 	case opSrcIPv6, opDstIPv6, opNextHopIPv6, opBGPNextHopIPv6, opMPLSIPv6:
 		return length == 16
 	case opStartNTP, opEndNTP, opObservedNTP:
-		return length == 8 || length == fineLength
+		return length == 4 || length == 8 || length == fineLength // of 4 bytes, as some send them, are whole seconds
 	case opSrcMAC, opDstMAC:
 		return length == 6
 	case opMPLSLabel:

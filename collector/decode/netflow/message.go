@@ -126,6 +126,21 @@ func behindSet(b []byte, size int) []byte {
 	return b[padding:]
 }
 
+// behindZeros is what follows padding of four bytes or more at the front of b: the set whose header has the first byte that is not zero, or
+// else what begins with that.
+func behindZeros(b []byte) []byte {
+	first := 0
+	for first < len(b) && b[first] == 0 {
+		first++
+	}
+	for start := first; start >= setHeaderLength && start > first-setHeaderLength; start-- {
+		if beginsSet(b[start:]) {
+			return b[start:]
+		}
+	}
+	return b[first:]
+}
+
 // trailing counts what follows a message in its datagram: nothing says what it is. Zeros are padding.
 func (d *Decoder) trailing(s *session, b []byte) {
 	if len(b) > 0 && !allZero(b) {
@@ -152,6 +167,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		size := int(binary.BigEndian.Uint16(b[2:]))
 		if size < setHeaderLength && allZero(b[:max(len(b)-end, setHeaderLength)]) {
 			break // some exporters fill the datagram up with zeros
+		}
+		if id == 0 && size == 0 {
+			b = behindZeros(b) // or what is between sets
+			continue
 		}
 		d.count(ledger.SetsReceived, s, 1)
 		if size < setHeaderLength {
@@ -280,6 +299,10 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	limit := d.store.Limits().Fields
 	stamp := uint64(h.exportTime)
 	for len(b) > 0 {
+		if len(b) >= 2 && b[0] == 0 && b[1] == 0 && !allZero(b) {
+			b = b[2:] // no template has this id: some exporters pad each one of options, which has six bytes before its fields
+			continue
+		}
 		t, n, err := parseTemplate(h.version, kind, set, b, limit)
 		b = b[n:]
 		switch {

@@ -236,6 +236,19 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		{"an options template of IPFIX without scope", func(s *station) {
 			s.ipfix(set(3, u16(400, 1, 0, 34, 4)), set(2, fields), set(400, u32(100)), set(300, u32(9, 1)))
 		}, []uint64{9}},
+		{"zeros between sets, four bytes and more", func(s *station) {
+			s.netflow9(set(0, fields), make([]byte, 4), set(300, u32(9, 1)), make([]byte, 10), set(300, u32(8, 1)), make([]byte, 7), set(0, fields), set(300, u32(7, 1)))
+			s.ipfix(set(2, fields), make([]byte, 8), set(300, u32(6, 1)))
+		}, []uint64{9, 8, 7, 6}},
+		{"padding behind each of several templates of options", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 4, 1, 4, 42, 4, 0), u16(401, 4, 4, 1, 4, 34, 4, 0)), set(0, fields), set(401, u32(1, 100)), set(300, u32(9, 1)))
+			s.ipfix(set(3, u16(402, 2, 1, 149, 4, 42, 4, 0), u16(403, 2, 1, 149, 4, 34, 4, 0)), set(2, fields), set(403, u32(7, 1000)), set(300, u32(8, 1)))
+			for i, want := range []uint64{100, 1000} {
+				if i < len(s.records) && s.records[i].SamplingRate != want {
+					s.t.Errorf("rate %d, want %d", s.records[i].SamplingRate, want)
+				}
+			}
+		}, []uint64{9, 8}},
 		{"a set and its message that leave out the end of the last record", func(s *station) {
 			s.send(exporterPort, time.Hour, join(u16(10, 16+16+20-3), u32(exported, 1, 7), set(2, fields), u16(300, 20-3), u32(9, 1, 8, 1<<24|2)))
 		}, []uint64{9, 8}},
