@@ -39,8 +39,8 @@ func (d *Decoder) setSize(s *session, h *header, p *plan, b []byte, size, inMess
 		return size // it is padded
 	case at < size && d.endsBefore(s, h, b[at:]):
 		return at
-	case at == size && (h.version == template.IPFIX && inMessage <= size || d.isEmptySet(s, h, following)):
-		return size // what follows is beyond the message, too, and nothing says that it is a record; or it is a set, if an empty one
+	case at == size && (h.version == template.IPFIX && inMessage <= size || d.isEmptySet(s, h, following) || isReservedSet(following)):
+		return size // what follows is beyond the message, too, and nothing says that it is a record; or it is a set of another kind
 	}
 	for at < len(b) && d.mends < maxMends {
 		n := d.recordLength(p.template, b[at:])
@@ -67,7 +67,7 @@ func (d *Decoder) templatesSize(s *session, h *header, kind template.Kind, b []b
 			break
 		}
 		d.mends++
-		if at += n; at > size-setHeaderLength && (beginsSet(b[at:]) || d.endsBefore(s, h, b[at:])) {
+		if at += n; at >= size-setHeaderLength && (beginsSet(b[at:]) || d.endsBefore(s, h, b[at:])) {
 			return at // data may follow whose template is in this set
 		}
 	}
@@ -92,6 +92,15 @@ func (d *Decoder) endsBefore(s *session, h *header, b []byte) bool {
 		return beginsTemplate(h.version, id, b[setHeaderLength:min(length, len(b))])
 	}
 	return d.isKnown(s, id)
+}
+
+// isLikelySet reports whether b begins with a set of data, or one whose content may be templates.
+func isLikelySet(version template.Version, b []byte) bool {
+	if !beginsSet(b) {
+		return false
+	}
+	id := binary.BigEndian.Uint16(b)
+	return id >= firstDataSet || beginsTemplate(version, id, b[setHeaderLength:])
 }
 
 // beginsTemplate reports whether the content b of a set may begin with a template: its id, and fields that have room.
@@ -122,4 +131,10 @@ func (d *Decoder) isEmptySet(s *session, h *header, b []byte) bool {
 // isKnown reports whether the template of a data set is.
 func (d *Decoder) isKnown(s *session, id uint16) bool {
 	return id >= firstDataSet && d.planTaught(d.plan(s, id), id) != nil
+}
+
+// isReservedSet reports whether b begins with a set, that it holds in full, of an id that no data has.
+func isReservedSet(b []byte) bool {
+	return len(b) >= setHeaderLength && binary.BigEndian.Uint16(b) < firstDataSet &&
+		int(binary.BigEndian.Uint16(b[2:])) >= setHeaderLength && int(binary.BigEndian.Uint16(b[2:])) <= len(b)
 }

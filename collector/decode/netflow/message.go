@@ -189,7 +189,7 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		body := b[setHeaderLength:size]
 		b = behindSet(b[size:], size)
 		kind := templateKind(h.version, id)
-		if kind != 0 && len(b) > 0 && !beginsSet(b) {
+		if kind != 0 && len(b) > 0 && !isLikelySet(h.version, b) {
 			size = d.templatesSize(s, h, kind, whole, size)
 			body, b = whole[setHeaderLength:size], behindSet(whole[size:], size)
 		}

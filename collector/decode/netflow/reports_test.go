@@ -264,12 +264,24 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		{"a set of templates that leaves out its own header", func(s *station) {
 			s.netflow9(join(u16(0, 12), fields), set(300, u32(9, 1)))
 		}, []uint64{9}},
+		{"sets that count their own header twice", func(s *station) {
+			s.netflow9(join(u16(0, 20), fields), join(u16(300, 16), u32(9, 1)), join(u16(300, 16), u32(8, 1)), set(300, u32(7, 1)))
+			s.ipfix(join(u16(2, 20), fields), join(u16(300, 16), u32(6, 1)), set(300, u32(5, 1)))
+		}, []uint64{9, 8, 7, 6, 5}},
 		{"a set that leaves out its last record", func(s *station) {
 			s.netflow9(set(0, fields), join(u16(300, 12), u32(9, 1, 800_000, 1)))
 		}, []uint64{9, 800_000}},
 		{"sets that count padding that they do not have", func(s *station) {
 			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), u16(300, 12), u32(9), []byte{6}, u16(300, 12), u32(8), []byte{6}, u16(300, 12), u32(7), []byte{6})
 		}, []uint64{9, 8, 7}},
+		{"a reserved set that would be records of the set before it", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), set(99, u32(1<<30, 1, 2, 3, 4)), set(301, u32(1<<30)), set(300, u32(8, 1)))
+			s.ipfix(set(2, fields), set(300, u32(7, 1)), set(99, u32(1<<30, 1, 2, 3, 4)), set(300, u32(6, 1)), set(99, u32(1<<30)))
+		}, []uint64{9, 8, 7, 6}},
+		{"nor is a set whose template is not known", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), set(301, u32(1<<30)))
+			s.ipfix(set(2, fields), set(300, u32(8, 1)), set(301, u32(1<<30)))
+		}, []uint64{9, 8}},
 		{"what follows a message is no record of its last set", func(s *station) {
 			s.send(exporterPort, time.Hour, join(u16(10, 16+16+12), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1)), u32(0xdeadbeef, 1)))
 		}, []uint64{9}},
