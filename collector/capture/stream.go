@@ -248,7 +248,7 @@ func (r *Reader) beginStream(key pair, now time.Time) *stream {
 // leave forgets a stream, with what came behind gaps in it, and reports what is unfinished of it.
 func (r *Reader) leave(key pair, s *stream) {
 	delete(r.streams, key)
-	for s.isIPFIX && len(s.early) > 0 {
+	for !s.foreign && len(s.early) > 0 {
 		r.skipGap(&frame{time: s.last}, key, s) // each takes a segment at least
 	}
 	if !s.isIPFIX && !s.foreign && len(s.data)+len(s.early) > 0 {

@@ -127,6 +127,7 @@ func TestMessagesBehindAGapAreFoundWhenTheStreamEnds(t *testing.T) {
 		{"two gaps", [][]byte{segment(0, len(a)), segment(len(a)+10, ends+5), segment(ends+10, len(all))}, []string{string(a), string(d)}, 1},
 		{"segments behind a gap, out of order", [][]byte{segment(0, len(a)), segment(ends+20, len(all)), segment(len(a)+10, ends+20)},
 			[]string{string(a), string(c), string(d)}, 1},
+		{"the first segment is lost", [][]byte{tcpSegment(0, tcpSYN, nil), segment(10, len(all))}, []string{string(b), string(c), string(d)}, 0},
 		{"the capture began within a message", [][]byte{segment(10, ends+5), segment(ends+5, len(all))}, []string{string(b), string(c), string(d)}, 0},
 	} {
 		payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, linkEthernet, test.frames...))
