@@ -117,4 +117,7 @@ func (r *Reader) unfinished() {
 	for key, p := range r.fragments.partials {
 		r.giveUp(key, p)
 	}
+	for _, a := range r.associations {
+		r.giveUpParts(a)
+	}
 }

@@ -149,6 +149,8 @@ func TestMessagesOverSCTPAreFoundInTheirChunks(t *testing.T) {
 		{"sent again", [][]byte{sctpPacket(dataChunk(1, 3, a)), sctpPacket(dataChunk(1, 3, a))}, []string{string(a)}},
 		{"several chunks", [][]byte{sctpPacket(dataChunk(1, sctpBegin, a[:20]), dataChunk(2, 0, a[20:40])),
 			sctpPacket(dataChunk(3, sctpEnd, a[40:]))}, []string{string(a)}},
+		{"several chunks out of order", [][]byte{sctpPacket(dataChunk(3, sctpEnd, a[40:])), sctpPacket(dataChunk(1, sctpBegin, a[:20]), dataChunk(4, 3, b)),
+			sctpPacket(dataChunk(2, 0, a[20:40]))}, []string{string(b), string(a)}},
 		{"a chunk that is missing", [][]byte{sctpPacket(dataChunk(1, sctpBegin, a[:20])), sctpPacket(dataChunk(3, sctpEnd, a[20:])),
 			sctpPacket(dataChunk(4, 3, b))}, []string{string(b)}},
 		{"another protocol", [][]byte{sctpPacket(dataChunk(1, 3, []byte("diameter")))}, nil},
