@@ -1,6 +1,8 @@
 package netflow
 
 import (
+	"slices"
+
 	"github.com/flowfleet/flowfleet/collector/element"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -63,6 +65,7 @@ const (
 	enterpriseCisco   = 9
 	enterpriseJuniper = 2636
 	enterpriseCERT    = 6871
+	enterpriseNtop    = 35632
 )
 
 // IP protocols that elements imply.
@@ -222,10 +225,29 @@ func isList(t element.DataType) bool {
 	return t == element.BasicList || t == element.SubTemplateList || t == element.SubTemplateMultiList
 }
 
+// ntop9 is where the elements of ntop begin among the field types of NetFlow v9, which has none of enterprises; ntopEnd is behind the last
+// one ("Flow Information Elements", nProbe).
+const (
+	ntop9   = 57472
+	ntopEnd = ntop9 + 2048
+)
+
+// countsBack reports whether postOctetDeltaCount and postPacketDeltaCount of t count what went back: so nProbe means them ("Flow Information
+// Elements": OUT_BYTES is from destination to source), which shows in other elements of its own.
+func countsBack(t *template.Template) bool {
+	return slices.ContainsFunc(t.Fields, func(f template.Field) bool {
+		return f.Enterprise == enterpriseNtop || t.Version == template.NetFlow9 && f.ID >= ntop9 && f.ID < ntopEnd
+	})
+}
+
 // reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
-// responder's counters of firewalls).
-func reverseOf(f template.Field) (template.Field, bool) {
+// responder's counters of firewalls; nProbe's, where back says so).
+func reverseOf(f template.Field, back bool) (template.Field, bool) {
 	switch {
+	case f.Enterprise == 0 && back && f.ID == elementPostOctets:
+		f.ID = elementOctets
+	case f.Enterprise == 0 && back && f.ID == elementPostPackets:
+		f.ID = elementPackets
 	case f.Enterprise == element.ReverseEnterprise:
 		f.Enterprise = 0
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
@@ -264,6 +286,8 @@ const (
 	elementEndUptime        = 21
 	elementStartUptime      = 22
 	elementPackets          = 2
+	elementPostOctets       = 23
+	elementPostPackets      = 24
 	elementDirection        = 61
 	elementInterfaceName    = 82
 	elementInitiatorOctets  = 231

@@ -101,7 +101,7 @@ func compile(t *template.Template, settings *Settings) *plan {
 			if f.Enterprise == enterpriseCERT && f.ID == elementReverseDelta && f.Length == 4 && !p.hasReverseDelta {
 				p.hasReverseDelta, p.reverseDeltaAt = true, at
 			}
-			if forward, ok := reverseOf(f); ok {
+			if forward, ok := reverseOf(f, c.back); ok {
 				c.reverse(forward, f, at)
 				continue
 			}
@@ -130,7 +130,9 @@ type compiler struct {
 	// direction as they are called in this one; 0 for the delta counts themselves.
 	bytesFrom, packetsFrom       uint16
 	reverseBytes, reversePackets uint16
-	seen, seenReverse            map[elementKey]bool
+	// back: see countsBack.
+	back              bool
+	seen, seenReverse map[elementKey]bool
 	// own are the fields that name what the record numbers, by index.
 	own map[int]flow.Name
 	// implied are the protocols that fields tell of.
@@ -157,10 +159,11 @@ func (c *compiler) survey() {
 		c.bytesFrom, c.packetsFrom = standIn(t.Fields, elementOctets, standInBytes), standIn(t.Fields, elementPackets, standInPackets)
 	}
 	if c.settings.Biflows {
+		c.back = has(t, elementOctets) && countsBack(t)
 		if c.settings.StandInCounters {
 			var turned []template.Field
 			for _, f := range t.Fields {
-				if forward, ok := reverseOf(f); ok {
+				if forward, ok := reverseOf(f, c.back); ok {
 					turned = append(turned, forward)
 				}
 			}
