@@ -33,8 +33,11 @@ const (
 
 // dissect finds the UDP datagram of a frame, or a message over TCP or SCTP, and reports whether there is one to be had now.
 func (r *Reader) dissect(f *frame) bool {
-	if f.linkType == linkPayload {
+	switch f.linkType {
+	case linkPayload:
 		return r.payload(f)
+	case linkExported:
+		return r.exported(f)
 	}
 	etherType, b, ok := link(f.linkType, f.data)
 	if !ok {
@@ -62,7 +65,8 @@ func (r *Reader) network(f *frame, etherType uint16, b []byte) bool {
 func knownLink(linkType uint32) bool {
 	switch linkType {
 	case linkNull, linkEthernet, linkPPP, linkRawOld, linkRawBSD, linkPPPHDLC, linkRaw, linkCHDLC, linkLoop, linkSLL,
-		linkIPv4, linkIPv6, linkSLL2, linkPPPoE, linkFrameRelay, linkEncapsulation, linkFirewall, linkJuniperEthernet, linkNetfilter, linkPacketTap:
+		linkIPv4, linkIPv6, linkSLL2, linkPPPoE, linkFrameRelay, linkEncapsulation, linkFirewall, linkJuniperEthernet, linkNetfilter, linkPacketTap,
+		linkATM, linkATMHeader, linkRecord, linkMPLS:
 		return true
 	}
 	return false
@@ -182,6 +186,7 @@ const (
 	protocolUDP  = 17
 	protocolIPv6 = 41
 	protocolGRE  = 47
+	protocolAH   = 51
 	protocolSCTP = 132
 )
 
@@ -203,16 +208,20 @@ func (r *Reader) ipv4(f *frame, b []byte) bool {
 	source, destination := netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
 	flags := binary.BigEndian.Uint16(b[6:])
 	offset, more := int(flags&0x1fff)*8, flags&0x2000 != 0
-	switch fragment := offset != 0 || more; {
-	case b[9] != protocolUDP && fragment:
+	protocol, fragment := b[9], offset != 0 || more
+	if protocol == protocolAH && !fragment {
+		protocol, payload = authenticated(payload)
+	}
+	switch {
+	case protocol != protocolUDP && fragment:
 		r.pass("fragments of other protocols than UDP")
 		return false
-	case b[9] == protocolTCP:
+	case protocol == protocolTCP:
 		return r.tcp(f, source, destination, payload, cut)
-	case b[9] == protocolSCTP:
+	case protocol == protocolSCTP:
 		return r.sctp(f, source, destination, payload)
-	case b[9] != protocolUDP:
-		return r.tunnel(f, b[9], payload)
+	case protocol != protocolUDP:
+		return r.tunnel(f, protocol, payload)
 	case fragment:
 		key := fragmentKey{source, destination, uint32(binary.BigEndian.Uint16(b[4:]))}
 		return r.fragment(f, key, offset, more, cut, payload)
@@ -246,11 +255,11 @@ func (r *Reader) ipv6(f *frame, b []byte) bool {
 				return false
 			}
 			next, payload = payload[0], payload[8*(1+int(payload[1])):]
-		case 51: // authentication, in units of 4 bytes less 2 (RFC 4302 section 2.2)
-			if len(payload) < 8 || len(payload) < 4*(2+int(payload[1])) {
+		case protocolAH:
+			if next, payload = authenticated(payload); next == protocolAH {
+				r.passProtocol(next)
 				return false
 			}
-			next, payload = payload[0], payload[4*(2+int(payload[1])):]
 		case 44: // fragment
 			if len(payload) < 8 || payload[0] != protocolUDP {
 				r.pass("fragments of other protocols than UDP")
@@ -267,6 +276,15 @@ func (r *Reader) ipv6(f *frame, b []byte) bool {
 			return r.tunnel(f, next, payload)
 		}
 	}
+}
+
+// authenticated strips an authentication header, whose length is in units of 4 bytes less 2 (RFC 4302 section 2.2). It returns its own
+// protocol where it ends too early.
+func authenticated(b []byte) (protocol byte, rest []byte) {
+	if len(b) < 8 || len(b) < 4*(2+int(b[1])) {
+		return protocolAH, nil
+	}
+	return b[0], b[4*(2+int(b[1])):]
 }
 
 func (r *Reader) udp(f *frame, source, destination netip.Addr, b []byte, cut bool) bool {

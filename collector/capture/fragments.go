@@ -1,8 +1,11 @@
 package capture
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -106,10 +109,15 @@ func (r *Reader) giveUp(key fragmentKey, p *partial) {
 
 // unfinished reports the datagrams and messages that nothing completed.
 func (r *Reader) unfinished() {
-	for key, s := range r.streams {
-		r.leave(key, s)
+	for _, key := range slices.SortedFunc(maps.Keys(r.streams), func(a, b pair) int {
+		return cmp.Or(a.source.Compare(b.source), a.destination.Compare(b.destination))
+	}) {
+		r.leave(key, r.streams[key])
 	}
 	for key, p := range r.fragments.partials {
 		r.giveUp(key, p)
+	}
+	for _, a := range r.associations {
+		r.giveUpParts(a)
 	}
 }

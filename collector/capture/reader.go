@@ -111,7 +111,10 @@ func (r *Reader) Next() (*Datagram, error) {
 	}
 	for {
 		if r.format == nil && !r.open() {
-			r.unfinished()
+			if r.unfinished(); r.dequeue() {
+				r.stats.Datagrams++
+				return &r.found, nil
+			}
 			return nil, io.EOF
 		}
 		if r.format == nil {

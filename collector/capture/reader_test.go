@@ -170,6 +170,7 @@ func TestDatagramsAreFoundInEveryKindOfCapture(t *testing.T) {
 		"Linux cooked":            pcapFile(le, magicMicro, 113, join(make([]byte, 14), be16(0x0800), v4)),
 		"Linux cooked, version 2": pcapFile(le, magicMicro, 276, join(be16(0x0800), make([]byte, 18), v4)),
 		"a logical link":          pcapFile(le, magicMicro, 1, ethernet(30, join([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, v4))),
+		"IPv4, authenticated":     pcapFile(le, magicMicro, 101, ip4Of(51, 0, nil, join([]byte{17, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1}, udp("hello")))),
 		"IPv6, authenticated":     pcapFile(le, magicMicro, 101, ip6(51, join([]byte{17, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1}, udp("hello")))),
 		"BSD loopback":            pcapFile(le, magicMicro, 0, join([]byte{2, 0, 0, 0}, v4)),
 		"raw IPv6":                pcapFile(le, magicMicro, 229, v6),
@@ -265,6 +266,12 @@ func TestDatagramsAreFoundBehindWhatDevicesPutBeforePackets(t *testing.T) {
 		{"the same without a frame", 178, join([]byte("MGC\x82\x00\x00\x02\x00\x00\x00"), v6)},
 		{"Linux's packet filter", 239, join([]byte{2, 0, 0, 0, 5, 0, 10, 0, 0, 0, 0, 0, byte(4 + len(v4)), 0, 9, 0}, v4)},
 		{"the same of a big-endian machine", 239, join([]byte{2, 0, 0, 0, 0, byte(4 + len(v4)), 0, 9}, v4)},
+		{"ATM", 100, join([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, v4)},
+		{"ATM with its header", 123, join([]byte{2, 0, 0, 42, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, v4)},
+		{"MPLS", 219, join([]byte{0, 6, 0x41, 64}, v4)},
+		{"Endace's record", 197, join(make([]byte, 8), []byte{2, 4, 0, 90, 0, 0, 0, 72}, make([]byte, 2), framed)},
+		{"the same with extensions", 197, join(make([]byte, 8), []byte{0x82, 4, 0, 90, 0, 0, 0, 72}, []byte{0x83, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 10), framed)},
+		{"the same of IPv6", 197, join(make([]byte, 8), []byte{23, 4, 0, 90, 0, 0, 0, 72}, v6)},
 		{"macOS's tap", 258, join([]byte{20, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, make([]byte, 8), framed)},
 	} {
 		payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, test.linkType, test.frame))
@@ -279,6 +286,35 @@ func TestDatagramsAreFoundBehindWhatDevicesPutBeforePackets(t *testing.T) {
 	}
 	if payloads, _, _ := read(t, pcapFile(binary.LittleEndian, magicMicro, 258, join([]byte{12, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 0}, framed))); len(payloads) != 0 {
 		t.Errorf("a tap within a tap: %q", payloads)
+	}
+}
+
+// Wireshark exports payloads without what was around them, and says in tags where they came from.
+func TestWhatWiresharkExportedIsRead(t *testing.T) {
+	tag := func(kind uint16, value ...byte) []byte { return join(be16(kind, uint16(len(value))), value) }
+	from := join(tag(20, source4.AsSlice()...), tag(21, 192, 0, 2, 2), tag(24, 0, 0, 0, 3), tag(25, 0, 0, 0x0f, 0xa0), tag(26, 0, 0, 8, 7))
+	for _, test := range []struct {
+		name  string
+		frame []byte
+		want  netip.AddrPort
+	}{
+		{"a payload", join(tag(12, []byte("cflow\x00\x00\x00")...), from, tag(0), []byte("hello")), netip.AddrPortFrom(source4, 4000)},
+		{"one from an IPv6 address", join(tag(12, []byte("cflow\x00\x00\x00")...), tag(22, source6.AsSlice()...), tag(25, 0, 0, 0x0f, 0xa0), tag(0), []byte("hello")),
+			netip.AddrPortFrom(source6, 4000)},
+		{"one without tags", join(tag(0), []byte("hello")), netip.MustParseAddrPort("0.0.0.0:0")},
+		{"a packet", join(tag(12, 'i', 'p', 0, 0), tag(0), ip4(0, nil, udp("hello"))), netip.AddrPortFrom(source4, 4000)},
+		{"a frame", join(tag(12, []byte("eth_withoutfcs\x00\x00")...), tag(0), ethernet(0x0800, ip4(0, nil, udp("hello")))), netip.AddrPortFrom(source4, 4000)},
+	} {
+		payloads, datagrams, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, 252, test.frame))
+		if len(payloads) != 1 || payloads[0] != "hello" || datagrams[0].Source != test.want || len(problems) != 0 {
+			t.Errorf("%s: %q, %+v, %v", test.name, payloads, datagrams, problems)
+		}
+	}
+	whole := join(from, tag(0))
+	for n := range len(whole) {
+		if payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, 252, whole[:n])); len(payloads) != 0 || len(problems) != 1 {
+			t.Errorf("%d bytes of tags: %q, %v", n, payloads, problems)
+		}
 	}
 }
 

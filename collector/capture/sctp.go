@@ -18,15 +18,23 @@ const (
 type association struct {
 	// seen are the numbers of chunks that came lately: what is sent again counts once.
 	seen map[uint32]struct{}
-	data []byte
-	next uint32
-	open bool
+	// parts are chunks of messages that have several, by number, which follow each other (RFC 9260 section 6.9); size is that of all.
+	parts map[uint32]part
+	size  int
 }
 
-// Bounds of SCTP: associations, and chunks that are remembered of each.
+// part is a chunk of a message that has several.
+type part struct {
+	flags byte
+	data  []byte
+}
+
+// Bounds of SCTP: associations, chunks that are remembered of each, and bytes of chunks that wait for others.
 const (
 	maxAssociations = 256
 	maxSeen         = 4096
+	maxParts        = 1 << 18
+	partCost        = 64 // what keeping one takes beside its bytes
 )
 
 // sctp queues the messages of IPFIX (RFC 7011 section 10.2) and NetFlow v9 (RFC 3954 section 3.1 leaves the transport open) in a packet.
@@ -86,23 +94,52 @@ func (r *Reader) chunk(key pair, chunk []byte) []byte {
 		clear(a.seen)
 	}
 	a.seen[number] = struct{}{}
-	switch {
-	case flags&sctpBegin != 0 && flags&sctpEnd != 0:
+	if flags&sctpBegin != 0 && flags&sctpEnd != 0 {
 		return data
-	case flags&sctpBegin != 0:
-		a.data, a.next, a.open = append(a.data[:0], data...), number+1, true
-		return nil
-	case !a.open || number != a.next || len(a.data)+len(data) > maxDatagram:
-		if a.open {
-			r.problem(r.frame, "a message over SCTP is not whole in the capture")
+	}
+	if a.size += len(data) + partCost; a.size > maxParts {
+		r.giveUpParts(a)
+		a.size = len(data) + partCost
+	}
+	if a.parts == nil {
+		a.parts = make(map[uint32]part)
+	}
+	a.parts[number] = part{flags, append([]byte(nil), data...)}
+	return a.complete(number)
+}
+
+// complete takes the message that a chunk belongs to, nil where it is not whole.
+func (a *association) complete(number uint32) (message []byte) {
+	first := number
+	for a.parts[first].flags&sctpBegin == 0 {
+		if _, ok := a.parts[first-1]; !ok {
+			return nil
 		}
-		a.open = false
-		return nil
+		first--
 	}
-	a.data, a.next = append(a.data, data...), number+1
-	if flags&sctpEnd == 0 {
-		return nil
+	last := number
+	for a.parts[last].flags&sctpEnd == 0 {
+		if _, ok := a.parts[last+1]; !ok {
+			return nil
+		}
+		last++
 	}
-	a.open = false
-	return a.data
+	for n := first; n != last+1; n++ {
+		message = append(message, a.parts[n].data...)
+		a.size -= len(a.parts[n].data) + partCost
+		delete(a.parts, n)
+	}
+	if len(message) > maxDatagram {
+		return nil // no message of IPFIX is as long
+	}
+	return message
+}
+
+// giveUpParts drops the chunks of messages that are not whole.
+func (r *Reader) giveUpParts(a *association) {
+	if len(a.parts) > 0 {
+		r.problem(r.frame, "a message over SCTP is not whole in the capture")
+	}
+	clear(a.parts)
+	a.size = 0
 }

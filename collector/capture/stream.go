@@ -1,9 +1,11 @@
 package capture
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -69,7 +71,7 @@ func (r *Reader) tcp(f *frame, source, destination netip.Addr, b []byte, cut boo
 		s = r.beginStream(key, f.time)
 		s.next, s.known = sequence+1, true
 		r.pass("TCP segments without data")
-		return false // data with it is rare, and comes again
+		return r.dequeue() // data with it is rare, and comes again
 	}
 	if len(data) > 0 {
 		if s == nil {
@@ -98,11 +100,13 @@ func (r *Reader) segment(f *frame, key pair, s *stream, sequence uint32, data []
 	if s.foreign {
 		return
 	}
-	if !s.known { // the capture began within the connection
-		if !beginsMessage(data) {
+	if !s.known { // the capture began within the connection, or lost a part of it
+		at := s.firstMessage(key, data, f.time)
+		if at < 0 {
 			r.pass("TCP")
 			return
 		}
+		sequence, data = sequence+uint32(at), data[at:]
 		s.next, s.known = sequence, true
 	}
 	if ahead := int32(sequence - s.next); ahead > 0 {
@@ -182,27 +186,42 @@ func beginsMessage(b []byte) bool {
 	return (id == 2 || id == 3 || id >= firstDataSet) && size >= setHeader && size <= length-messageHeader
 }
 
-// skipGap gives up bytes that never came: the stream goes on at the first early segment that begins a message.
+// portIPFIX is where IPFIX is collected (RFC 7011 section 10.1).
+const portIPFIX = 4739
+
+// longestAge is how far the time of export of a message that is looked for may be from that of its frame.
+const longestAge = 24 * time.Hour
+
+// firstMessage is where the first message begins in a segment of a stream whose place is not known, -1 where none does. It is looked for
+// within the segment where IPFIX is to be expected.
+func (s *stream) firstMessage(key pair, b []byte, now time.Time) int {
+	if beginsMessage(b) {
+		return 0
+	}
+	if !s.isIPFIX && key.source.Port() != portIPFIX && key.destination.Port() != portIPFIX {
+		return -1
+	}
+	for at := 1; at+messageHeader+setHeader <= len(b); at++ {
+		if !beginsMessage(b[at:]) {
+			continue
+		}
+		if age := now.Sub(time.Unix(int64(binary.BigEndian.Uint32(b[at+4:])), 0)); age.Abs() <= longestAge {
+			return at
+		}
+	}
+	return -1
+}
+
+// skipGap gives up bytes that never came: the stream goes on at the first message in what came early.
 func (r *Reader) skipGap(f *frame, key pair, s *stream) {
 	if s.isIPFIX {
 		r.problem(r.frame, fmt.Sprintf("bytes of the TCP stream from %s are not in the capture", key.source))
 	}
-	early := s.early
+	early, next := s.early, s.next
 	s.data, s.early, s.size, s.known = nil, nil, 0, false
-	best := -1
-	for i, e := range early {
-		if beginsMessage(e.data) && (best < 0 || int32(e.sequence-early[best].sequence) < 0) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return
-	}
-	s.next, s.known = early[best].sequence, true
+	slices.SortStableFunc(early, func(a, b segment) int { return cmp.Compare(a.sequence-next, b.sequence-next) })
 	for _, e := range early {
-		if int32(e.sequence-s.next) >= 0 {
-			r.segment(f, key, s, e.sequence, e.data)
-		}
+		r.segment(f, key, s, e.sequence, e.data)
 	}
 }
 
@@ -226,9 +245,12 @@ func (r *Reader) beginStream(key pair, now time.Time) *stream {
 	return s
 }
 
-// leave forgets a stream, and reports what is unfinished of it.
+// leave forgets a stream, with what came behind gaps in it, and reports what is unfinished of it.
 func (r *Reader) leave(key pair, s *stream) {
 	delete(r.streams, key)
+	for !s.foreign && len(s.early) > 0 {
+		r.skipGap(&frame{time: s.last}, key, s) // each takes a segment at least
+	}
 	if !s.isIPFIX && !s.foreign && len(s.data)+len(s.early) > 0 {
 		r.pass("TCP")
 	}

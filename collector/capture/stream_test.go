@@ -108,6 +108,35 @@ func TestAGapInAStreamCostsWhatIsInIt(t *testing.T) {
 	}
 }
 
+// What came behind a gap is found when the stream ends, too, wherever in a segment a message begins.
+func TestMessagesBehindAGapAreFoundWhenTheStreamEnds(t *testing.T) {
+	a, b, c, d := message(30, 'a'), message(40, 'b'), message(50, 'c'), message(60, 'd')
+	all := join(a, b, c, d)
+	segment := func(from, to int) []byte { return tcpSegment(1+uint32(from), 0x10, all[from:to]) }
+	ends := len(a) + len(b)
+	for _, test := range []struct {
+		name   string
+		frames [][]byte
+		want   []string
+		faults int
+	}{
+		{"a lost message, then the file ends", [][]byte{segment(0, len(a)), segment(ends, len(all))}, []string{string(a), string(c), string(d)}, 1},
+		{"the same, closed", [][]byte{segment(0, len(a)), segment(ends, len(all)), tcpSegment(1+uint32(len(all)), tcpFIN, nil)},
+			[]string{string(a), string(c), string(d)}, 1},
+		{"a segment that begins within a message", [][]byte{segment(0, len(a)), segment(len(a)+10, len(all))}, []string{string(a), string(c), string(d)}, 1},
+		{"two gaps", [][]byte{segment(0, len(a)), segment(len(a)+10, ends+5), segment(ends+10, len(all))}, []string{string(a), string(d)}, 1},
+		{"segments behind a gap, out of order", [][]byte{segment(0, len(a)), segment(ends+20, len(all)), segment(len(a)+10, ends+20)},
+			[]string{string(a), string(c), string(d)}, 1},
+		{"the first segment is lost", [][]byte{tcpSegment(0, tcpSYN, nil), segment(10, len(all))}, []string{string(b), string(c), string(d)}, 0},
+		{"the capture began within a message", [][]byte{segment(10, ends+5), segment(ends+5, len(all))}, []string{string(b), string(c), string(d)}, 0},
+	} {
+		payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, linkEthernet, test.frames...))
+		if !slices.Equal(payloads, test.want) || len(problems) != test.faults {
+			t.Errorf("%s: %q, %v", test.name, payloads, problems)
+		}
+	}
+}
+
 func TestMessagesOverSCTPAreFoundInTheirChunks(t *testing.T) {
 	a, b := message(31, 'a'), message(40, 'b')
 	heartbeat := join([]byte{4, 0}, be16(4))
@@ -120,6 +149,8 @@ func TestMessagesOverSCTPAreFoundInTheirChunks(t *testing.T) {
 		{"sent again", [][]byte{sctpPacket(dataChunk(1, 3, a)), sctpPacket(dataChunk(1, 3, a))}, []string{string(a)}},
 		{"several chunks", [][]byte{sctpPacket(dataChunk(1, sctpBegin, a[:20]), dataChunk(2, 0, a[20:40])),
 			sctpPacket(dataChunk(3, sctpEnd, a[40:]))}, []string{string(a)}},
+		{"several chunks out of order", [][]byte{sctpPacket(dataChunk(3, sctpEnd, a[40:])), sctpPacket(dataChunk(1, sctpBegin, a[:20]), dataChunk(4, 3, b)),
+			sctpPacket(dataChunk(2, 0, a[20:40]))}, []string{string(b), string(a)}},
 		{"a chunk that is missing", [][]byte{sctpPacket(dataChunk(1, sctpBegin, a[:20])), sctpPacket(dataChunk(3, sctpEnd, a[20:])),
 			sctpPacket(dataChunk(4, 3, b))}, []string{string(b)}},
 		{"another protocol", [][]byte{sctpPacket(dataChunk(1, 3, []byte("diameter")))}, nil},

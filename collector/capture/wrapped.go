@@ -16,6 +16,10 @@ const (
 	linkJuniperEthernet = 178 // LINKTYPE_JUNIPER_ETHERNET
 	linkNetfilter       = 239 // LINKTYPE_NFLOG: what Linux's packet filter logged
 	linkPacketTap       = 258 // LINKTYPE_PKTAP: macOS's, with another link type within
+	linkATM             = 100 // LINKTYPE_ATM_RFC1483: a logical link's header without Ethernet
+	linkATMHeader       = 123 // LINKTYPE_SUNATM: the same behind four bytes
+	linkRecord          = 197 // LINKTYPE_ERF: a record of Endace's cards
+	linkMPLS            = 219 // LINKTYPE_MPLS
 )
 
 // wrapped strips the header of one of these link types; ok is false for others, and where it ends too early.
@@ -35,6 +39,16 @@ func wrapped(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool)
 			b, ok = behind(b, (int(b[0])+3)&^3)
 		}
 		return etherOfIP(b), b, ok
+	case linkATM: // the header of a logical link says what follows, see untag
+		return 0, b, true
+	case linkATMHeader:
+		const head = 4
+		b, ok = behind(b, head)
+		return 0, b, ok
+	case linkMPLS:
+		return packet.EtherTypeMPLS, b, true
+	case linkRecord:
+		return record(b)
 	case linkJuniperEthernet:
 		return juniper(b)
 	case linkNetfilter:
@@ -51,6 +65,33 @@ func wrapped(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool)
 		return link(within, b)
 	}
 	return 0, nil, false
+}
+
+// record strips the header of a record of Endace's cards (ERF, "Extensible Record Format"): time, type, flags and lengths, extensions of
+// eight bytes as long as a first bit says that one follows, and two bytes before a frame of Ethernet.
+func record(b []byte) (etherType uint16, rest []byte, ok bool) {
+	const head, at, more, extension, beforeEthernet = 16, 8, 0x80, 8, 2
+	if len(b) < head {
+		return 0, nil, false
+	}
+	kind := b[at]
+	b = b[head:]
+	for next := kind&more != 0; next; b = b[extension:] {
+		if len(b) < extension {
+			return 0, nil, false
+		}
+		next = b[0]&more != 0
+	}
+	switch kind &^ more {
+	case 2, 11, 16, 20: // Ethernet, and the same with a color or a hash
+		if b, ok = behind(b, beforeEthernet); !ok {
+			return 0, nil, false
+		}
+		return link(linkEthernet, b)
+	case 22, 23: // IPv4, IPv6
+		return etherOfIP(b), b, true
+	}
+	return 0, nil, true
 }
 
 func behind(b []byte, n int) (rest []byte, ok bool) {

@@ -145,7 +145,8 @@ func correct(m *flowpb.FlowMessage) {
 				*vlan = 0
 			}
 		}
-		m.TcpFlags &= 0x0fff // RFC 9565 section 3: the bits above are to be ignored
+		m.Ipv6FlowLabel &= 0xfffff // RFC 8200 section 3: it has 20 bits
+		m.TcpFlags &= 0x0fff       // RFC 9565 section 3: the bits above are to be ignored
 		// Cisco, "NetFlow Export Datagram Format": the destination port of ICMP is type * 256 + code.
 		if (m.Proto == 1 || m.Proto == 58) && m.IcmpType == 0 && m.IcmpCode == 0 {
 			m.IcmpType, m.IcmpCode = m.DstPort>>8&0xff, m.DstPort&0xff

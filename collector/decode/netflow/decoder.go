@@ -114,6 +114,7 @@ type Decoder struct {
 	shown    []byte        // of a value that is kept for people
 	later    []laterSet
 	taught   []taught // by the message at hand
+	mends    int      // of its sets, see setSize
 	// reversed is the other direction of a biflow, nested a flow within a list.
 	reversed, nested flow.Record
 	dissector        packet.Options

@@ -116,10 +116,10 @@ var (
 	standInPackets = []uint16{24, 86, 298, 172, 430, 431}
 )
 
-// standIn returns the element of t that is read in place of delta, 0 where t has delta itself or nothing like it.
-func standIn(t *template.Template, delta uint16, others []uint16) uint16 {
+// standIn returns the element among fields that is read in place of delta, 0 where delta is one of them or nothing like it is.
+func standIn(fields []template.Field, delta uint16, others []uint16) uint16 {
 	best := len(others)
-	for _, f := range t.Fields {
+	for _, f := range fields {
 		if f.Enterprise != 0 || f.Length == 0 {
 			continue
 		}
@@ -185,7 +185,7 @@ func (op operation) fits(length int) bool {
 	case opSrcIPv6, opDstIPv6, opNextHopIPv6, opBGPNextHopIPv6, opMPLSIPv6:
 		return length == 16
 	case opStartNTP, opEndNTP, opObservedNTP:
-		return length == 8 || length == fineLength
+		return length == 4 || length == 8 || length == fineLength // of 4 bytes, as some send them, are whole seconds
 	case opSrcMAC, opDstMAC:
 		return length == 6
 	case opMPLSLabel:

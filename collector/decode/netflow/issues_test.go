@@ -70,6 +70,7 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool {
 				return r.TimeFlowStartNs == (exported-10)*second+500*ms && r.TimeFlowEndNs == (exported-5)*second+750*ms
 			}},
+		{"any", "seconds of four bytes where microseconds belong", false, []uint16{154, 4, 155, 4}, u32(exported-10, exported-5), lasts(10, 5)},
 		{"any", "milliseconds where seconds belong", false, []uint16{150, 8, 151, 8}, u64((exported-10)*1000, (exported-5)*1000), lasts(10, 5)},
 		{"any", "seconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64(exported-10, exported-5), lasts(10, 5)},
 		{"any", "microseconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64((exported-10)*1e6, (exported-5)*1e6), lasts(10, 5)},

@@ -225,6 +225,67 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 	}
 }
 
+// nProbe counts what went back in the elements that others have for what left.
+func TestWhatLeftIsTheOtherDirectionOfNProbeOnly(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		send  func(s *station)
+		bytes []uint64
+	}{
+		{"nProbe's IPFIX", func(s *station) {
+			s.ipfix(set(2, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 0x8000|118, 2, 0, 35632)), set(300, u16(443), u32(10, 1, 90, 2), u16(7)))
+		}, []uint64{10, 90}},
+		{"nProbe's NetFlow v9", func(s *station) {
+			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 90, 2), u16(7)))
+		}, []uint64{10, 90}},
+		{"nothing went back", func(s *station) {
+			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 0, 0), u16(7)))
+		}, []uint64{10}},
+		{"a router's", func(s *station) {
+			s.netflow9(set(0, u16(300, 5, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4)), set(300, u16(443), u32(10, 1, 9, 1)))
+		}, []uint64{10}},
+		{"Palo Alto's", func(s *station) {
+			s.netflow9(set(0, u16(300, 4, 7, 2, 1, 4, 23, 4, 56701, 2)), set(300, u16(443), u32(10, 9), []byte("ip")))
+		}, []uint64{10}},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.StandInCounters = true, true })
+		test.send(s)
+		var have []uint64
+		for _, r := range s.records {
+			have = append(have, r.Bytes)
+		}
+		if !slices.Equal(have, test.bytes) {
+			t.Errorf("%s: %d bytes, want %d", test.name, have, test.bytes)
+		}
+	}
+}
+
+// Antrea sends delta counts and totals of both directions again and again. What went back before is not counted twice.
+func TestATotalOfTheOtherDirectionCountsWhereThereIsNoDeltaCount(t *testing.T) {
+	const reverse = 29305
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		want   []uint64 // bytes of each flow
+	}{
+		{"nothing went back since the last record", []uint16{1, 4, 85, 4, 0x8001, 4, 0, reverse, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
+		{"something did", []uint16{0x8000 | 85, 4, 0, reverse, 0x8001, 4, 0, reverse, 1, 4, 85, 4}, u32(5000, 90, 10, 1000), []uint64{10, 90}},
+		{"totals alone", []uint16{85, 4, 86, 4, 0x8000 | 85, 4, 0, reverse, 0x8000 | 86, 4, 0, reverse}, u32(1000, 10, 5000, 50), []uint64{1000, 5000}},
+		{"a total beside the responder's count", []uint16{231, 4, 85, 4, 232, 4, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
+	} {
+		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.StandInCounters = true, true })
+		s.ipfix(set(2, u16(300, 5), u16(test.fields...), u16(7, 2)), set(300, test.values, u16(443)))
+		var have []uint64
+		for _, r := range s.records {
+			have = append(have, r.Bytes)
+		}
+		if !slices.Equal(have, test.want) {
+			t.Errorf("%s: %d bytes, want %d", test.name, have, test.want)
+		}
+	}
+}
+
 // YAF says how much later the answer began.
 func TestTheOtherDirectionBeginsLaterByWhatTheRecordSays(t *testing.T) {
 	for _, test := range []struct {

@@ -126,6 +126,21 @@ func behindSet(b []byte, size int) []byte {
 	return b[padding:]
 }
 
+// behindZeros is what follows padding of four bytes or more at the front of b: the set whose header has the first byte that is not zero, or
+// else what begins with that.
+func behindZeros(b []byte) []byte {
+	first := 0
+	for first < len(b) && b[first] == 0 {
+		first++
+	}
+	for start := first; start >= setHeaderLength && start > first-setHeaderLength; start-- {
+		if beginsSet(b[start:]) {
+			return b[start:]
+		}
+	}
+	return b[first:]
+}
+
 // trailing counts what follows a message in its datagram: nothing says what it is. Zeros are padding.
 func (d *Decoder) trailing(s *session, b []byte) {
 	if len(b) > 0 && !allZero(b) {
@@ -139,7 +154,7 @@ func (d *Decoder) trailing(s *session, b []byte) {
 func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (records int, all bool, rest []byte) {
 	all = true
 	learned, fresh := false, false // fresh since the last data set
-	d.taught = d.taught[:0]
+	d.taught, d.mends = d.taught[:0], 0
 	end := len(b) - length // of what remains, this much is beyond the message
 	for len(b) >= setHeaderLength {
 		if len(b) <= end && (h.version == template.NetFlow9 || !beginsSet(b)) {
@@ -152,6 +167,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		size := int(binary.BigEndian.Uint16(b[2:]))
 		if size < setHeaderLength && allZero(b[:max(len(b)-end, setHeaderLength)]) {
 			break // some exporters fill the datagram up with zeros
+		}
+		if id == 0 && size == 0 {
+			b = behindZeros(b) // or what is between sets
+			continue
 		}
 		d.count(ledger.SetsReceived, s, 1)
 		if size < setHeaderLength {
@@ -166,9 +185,14 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			}
 			size, all = len(b), false
 		}
+		whole, inMessage := b, len(b)-end
 		body := b[setHeaderLength:size]
 		b = behindSet(b[size:], size)
 		kind := templateKind(h.version, id)
+		if kind != 0 && len(b) > 0 && !isLikelySet(h.version, b) {
+			size = d.templatesSize(s, h, kind, whole, size)
+			body, b = whole[setHeaderLength:size], behindSet(whole[size:], size)
+		}
 		switch {
 		case kind != 0:
 			d.decodeTemplates(s, h, kind, id, body)
@@ -191,6 +215,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 				d.hold(s, h, id, body)
 				all = false
 				continue
+			}
+			if len(b) > 0 && (!beginsSet(b) || p.isCut(len(body))) {
+				size = d.setSize(s, h, p, whole, size, inMessage)
+				body, b = whole[setHeaderLength:size], behindSet(whole[size:], size)
 			}
 			// What only its own message says of it is not known any more when it was held.
 			if p == known && p.template.Kind == template.KindData && d.holdEarly(s, h, id, body) {
@@ -271,6 +299,10 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	limit := d.store.Limits().Fields
 	stamp := uint64(h.exportTime)
 	for len(b) > 0 {
+		if len(b) >= 2 && b[0] == 0 && b[1] == 0 && !allZero(b) {
+			b = b[2:] // no template has this id: some exporters pad each one of options, which has six bytes before its fields
+			continue
+		}
 		t, n, err := parseTemplate(h.version, kind, set, b, limit)
 		b = b[n:]
 		switch {

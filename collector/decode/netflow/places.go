@@ -1,6 +1,8 @@
 package netflow
 
 import (
+	"slices"
+
 	"github.com/flowfleet/flowfleet/collector/element"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -63,6 +65,7 @@ const (
 	enterpriseCisco   = 9
 	enterpriseJuniper = 2636
 	enterpriseCERT    = 6871
+	enterpriseNtop    = 35632
 )
 
 // IP protocols that elements imply.
@@ -101,8 +104,10 @@ var places = []place{
 	{"in_if", [][]source{iana(opInIf, 10), iana(opInIf, 252)},
 		"none: 0, all bits of the field set (two bytes or more), 0x3FFFFFFF, and whatever 32 bits cannot hold. Indices above 2147483647 (RFC 2863, InterfaceIndex) are kept: NetScaler sends such"},
 	{"out_if", [][]source{iana(opOutIf, 14), iana(opOutIf, 253)}, "as in_if"},
-	{"src_mac", [][]source{iana(opSrcMAC, 56), iana(opSrcMAC, 81)}, "none: zero, and what has not 6 bytes. 81 is after treatment"},
-	{"dst_mac", [][]source{iana(opDstMAC, 80), iana(opDstMAC, 57)}, "none: zero, and what has not 6 bytes. 57 is after treatment"},
+	{"src_mac", [][]source{iana(opSrcMAC, 56), iana(opSrcMAC, 81), iana(opSrcMAC, 414)},
+		"none: zero, and what has not 6 bytes. 81 is after treatment, 414 that of the customer's frame within another"},
+	{"dst_mac", [][]source{iana(opDstMAC, 80), iana(opDstMAC, 57), iana(opDstMAC, 415)},
+		"none: zero, and what has not 6 bytes. 57 is after treatment, 415 that of the customer's frame within another"},
 	{"src_vlan", [][]source{iana(opSrcVLAN, 58), iana(opSrcVLAN, 243), iana(opSrcVLAN, 245)},
 		"none: 0 and above 4094 (IEEE 802.1Q). It is vlan_id too"},
 	{"dst_vlan", [][]source{iana(opDstVLAN, 59), iana(opDstVLAN, 254), iana(opDstVLAN, 255)}, "as src_vlan"},
@@ -114,7 +119,7 @@ var places = []place{
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
-	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, ""},
+	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits"},
 	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179)))},
@@ -220,10 +225,29 @@ func isList(t element.DataType) bool {
 	return t == element.BasicList || t == element.SubTemplateList || t == element.SubTemplateMultiList
 }
 
+// ntop9 is where the elements of ntop begin among the field types of NetFlow v9, which has none of enterprises; ntopEnd is behind the last
+// one ("Flow Information Elements", nProbe).
+const (
+	ntop9   = 57472
+	ntopEnd = ntop9 + 2048
+)
+
+// countsBack reports whether postOctetDeltaCount and postPacketDeltaCount of t count what went back: so nProbe means them ("Flow Information
+// Elements": OUT_BYTES is from destination to source), which shows in other elements of its own.
+func countsBack(t *template.Template) bool {
+	return slices.ContainsFunc(t.Fields, func(f template.Field) bool {
+		return f.Enterprise == enterpriseNtop || t.Version == template.NetFlow9 && f.ID >= ntop9 && f.ID < ntopEnd
+	})
+}
+
 // reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
-// responder's counters of firewalls).
-func reverseOf(f template.Field) (template.Field, bool) {
+// responder's counters of firewalls; nProbe's, where back says so).
+func reverseOf(f template.Field, back bool) (template.Field, bool) {
 	switch {
+	case f.Enterprise == 0 && back && f.ID == elementPostOctets:
+		f.ID = elementOctets
+	case f.Enterprise == 0 && back && f.ID == elementPostPackets:
+		f.ID = elementPackets
 	case f.Enterprise == element.ReverseEnterprise:
 		f.Enterprise = 0
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
@@ -263,6 +287,8 @@ const (
 	elementStartUptime      = 22
 	elementPackets          = 2
 	elementInput            = 10
+	elementPostOctets       = 23
+	elementPostPackets      = 24
 	elementDirection        = 61
 	elementInterfaceName    = 82
 	elementPoint            = 138

@@ -101,7 +101,7 @@ func compile(t *template.Template, settings *Settings) *plan {
 			if f.Enterprise == enterpriseCERT && f.ID == elementReverseDelta && f.Length == 4 && !p.hasReverseDelta {
 				p.hasReverseDelta, p.reverseDeltaAt = true, at
 			}
-			if forward, ok := reverseOf(f); ok {
+			if forward, ok := reverseOf(f, c.back); ok {
 				c.reverse(forward, f, at)
 				continue
 			}
@@ -126,9 +126,13 @@ type compiler struct {
 	settings *Settings
 	// present are the destinations that some field of the forward direction has.
 	present [256]bool
-	// bytesFrom and packetsFrom are the elements that are read as delta counts.
-	bytesFrom, packetsFrom uint16
-	seen, seenReverse      map[elementKey]bool
+	// bytesFrom and packetsFrom are the elements that are read as delta counts, reverseBytes and reversePackets those of the other
+	// direction as they are called in this one; 0 for the delta counts themselves.
+	bytesFrom, packetsFrom       uint16
+	reverseBytes, reversePackets uint16
+	// back: see countsBack.
+	back              bool
+	seen, seenReverse map[elementKey]bool
 	// own are the fields that name what the record numbers, by index.
 	own map[int]flow.Name
 	// implied are the protocols that fields tell of.
@@ -152,9 +156,19 @@ func (c *compiler) survey() {
 	}
 	c.present[opBytes] = has(t, elementOctets)
 	if c.settings.StandInCounters {
-		c.bytesFrom, c.packetsFrom = standIn(t, elementOctets, standInBytes), standIn(t, elementPackets, standInPackets)
+		c.bytesFrom, c.packetsFrom = standIn(t.Fields, elementOctets, standInBytes), standIn(t.Fields, elementPackets, standInPackets)
 	}
 	if c.settings.Biflows {
+		c.back = has(t, elementOctets) && countsBack(t)
+		if c.settings.StandInCounters {
+			var turned []template.Field
+			for _, f := range t.Fields {
+				if forward, ok := reverseOf(f, c.back); ok {
+					turned = append(turned, forward)
+				}
+			}
+			c.reverseBytes, c.reversePackets = standIn(turned, elementOctets, standInBytes), standIn(turned, elementPackets, standInPackets)
+		}
 		// Both counters of a firewall go together: beside the responder's, the initiator's is that of the forward direction.
 		if has(t, elementResponderOctets) && has(t, elementInitiatorOctets) {
 			c.bytesFrom = elementInitiatorOctets
@@ -233,14 +247,14 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 // reverse compiles a field of the other direction, given what it would be in this one.
 func (c *compiler) reverse(forward, f template.Field, at int) {
 	m := meaningOf(template.IPFIX, forward)
-	if c.settings.StandInCounters && (m.operation == opNone) {
-		// The counters that stand in do so in both directions.
-		switch {
-		case slices.Contains(standInBytes, forward.ID):
-			m = meaning{operation: opBytes, rank: uint8(1 + slices.Index(standInBytes, forward.ID))}
-		case slices.Contains(standInPackets, forward.ID):
-			m = meaning{operation: opPackets, rank: uint8(1 + slices.Index(standInPackets, forward.ID))}
-		}
+	// The counters that stand in do so in both directions, and where there is no delta count only: one of 0 beside a total says that
+	// nothing went since the record before.
+	switch {
+	case forward.Enterprise != 0:
+	case forward.ID == c.reverseBytes && c.reverseBytes != 0:
+		m = meaning{operation: opBytes}
+	case forward.ID == c.reversePackets && c.reversePackets != 0:
+		m = meaning{operation: opPackets}
 	}
 	m.implies = 0 // the protocol is that of the forward direction
 	key := elementKey{0, forward.ID}

@@ -321,7 +321,8 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opNextHopAS:
 			r.NextHopAS = uint32(number(v))
 		case opFlowLabel:
-			r.IPv6FlowLabel = uint32(number(v))
+			// It has 20 bits (RFC 8200 section 3); exporters that send the header's first word have version and traffic class above them.
+			r.IPv6FlowLabel = uint32(number(v)) & 0xfffff
 		case opICMPTypeCode:
 			if n := uint32(number(v)); n != 0 {
 				r.ICMPType, r.ICMPCode = n>>8&0xff, n&0xff

@@ -125,6 +125,15 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"a source alone", []uint16{27, 16, 8, 4}, join(make([]byte, 16), ip4), func(r *flow.Record) bool {
 			return r.SrcAddr.Addr().String() == "192.0.2.10" && r.DstAddr.Len() == 0 && r.EType == 0x800
 		}},
+		{"the first word of IPv6's header in place of its flow label", []uint16{27, 16, 31, 4}, join(ip6, u32(0x6b8abcde)), func(r *flow.Record) bool {
+			return r.IPv6FlowLabel == 0xabcde
+		}},
+		{"MAC addresses of a customer's frame", []uint16{414, 6, 415, 6}, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, func(r *flow.Record) bool {
+			return r.SrcMAC == 0x020000000001 && r.DstMAC == 0x020000000002
+		}},
+		{"those of the backbone count before", []uint16{414, 6, 56, 6}, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, func(r *flow.Record) bool {
+			return r.SrcMAC == 0x020000000002
+		}},
 		{"prefixes and their lengths", []uint16{44, 4, 9, 1, 45, 4, 13, 1}, join(u32(0xc0000200), []byte{24}, u32(0xc6336400), []byte{25}),
 			func(r *flow.Record) bool {
 				return r.SrcAddr.Addr().String() == "192.0.2.0" && r.SrcNet == 24 && r.DstNet == 25
@@ -226,6 +235,58 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		}, []uint64{9}},
 		{"an options template of IPFIX without scope", func(s *station) {
 			s.ipfix(set(3, u16(400, 1, 0, 34, 4)), set(2, fields), set(400, u32(100)), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"zeros between sets, four bytes and more", func(s *station) {
+			s.netflow9(set(0, fields), make([]byte, 4), set(300, u32(9, 1)), make([]byte, 10), set(300, u32(8, 1)), make([]byte, 7), set(0, fields), set(300, u32(7, 1)))
+			s.ipfix(set(2, fields), make([]byte, 8), set(300, u32(6, 1)))
+		}, []uint64{9, 8, 7, 6}},
+		{"padding behind each of several templates of options", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 4, 1, 4, 42, 4, 0), u16(401, 4, 4, 1, 4, 34, 4, 0)), set(0, fields), set(401, u32(1, 100)), set(300, u32(9, 1)))
+			s.ipfix(set(3, u16(402, 2, 1, 149, 4, 42, 4, 0), u16(403, 2, 1, 149, 4, 34, 4, 0)), set(2, fields), set(403, u32(7, 1000)), set(300, u32(8, 1)))
+			for i, want := range []uint64{100, 1000} {
+				if i < len(s.records) && s.records[i].SamplingRate != want {
+					s.t.Errorf("rate %d, want %d", s.records[i].SamplingRate, want)
+				}
+			}
+		}, []uint64{9, 8}},
+		{"a set and its message that leave out the end of the last record", func(s *station) {
+			s.send(exporterPort, time.Hour, join(u16(10, 16+16+20-3), u32(exported, 1, 7), set(2, fields), u16(300, 20-3), u32(9, 1, 8, 1<<24|2)))
+		}, []uint64{9, 8}},
+		{"the same with records of variable length", func(s *station) {
+			records := join(u32(9), []byte{2, 'e', '0'}, u32(800_000), []byte{5, 'e', 't', 'h', '1', '2'})
+			s.send(exporterPort, time.Hour, join(u16(10, uint16(16+16+4+len(records)-4)), u32(exported, 1, 7), set(2, u16(300, 2, 1, 4, 82, 65535)),
+				u16(300, uint16(4+len(records)-4)), records))
+		}, []uint64{9, 800_000}},
+		{"a set that leaves out its own header, between others", func(s *station) {
+			s.netflow9(set(0, fields), join(u16(300, 16), u32(9, 1, 8, 1)), set(300, u32(7, 1)))
+			s.ipfix(set(2, fields), join(u16(300, 16), u32(6, 1, 5, 1)), set(300, u32(4, 1)))
+		}, []uint64{9, 8, 7, 6, 5, 4}},
+		{"a set of templates that leaves out its own header", func(s *station) {
+			s.netflow9(join(u16(0, 12), fields), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"sets that count their own header twice", func(s *station) {
+			s.netflow9(join(u16(0, 20), fields), join(u16(300, 16), u32(9, 1)), join(u16(300, 16), u32(8, 1)), set(300, u32(7, 1)))
+			s.ipfix(join(u16(2, 20), fields), join(u16(300, 16), u32(6, 1)), set(300, u32(5, 1)))
+		}, []uint64{9, 8, 7, 6, 5}},
+		{"a set that leaves out its last record", func(s *station) {
+			s.netflow9(set(0, fields), join(u16(300, 12), u32(9, 1, 800_000, 1)))
+		}, []uint64{9, 800_000}},
+		{"sets that count padding that they do not have", func(s *station) {
+			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), u16(300, 12), u32(9), []byte{6}, u16(300, 12), u32(8), []byte{6}, u16(300, 12), u32(7), []byte{6})
+		}, []uint64{9, 8, 7}},
+		{"a reserved set that would be records of the set before it", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), set(99, u32(1<<30, 1, 2, 3, 4)), set(301, u32(1<<30)), set(300, u32(8, 1)))
+			s.ipfix(set(2, fields), set(300, u32(7, 1)), set(99, u32(1<<30, 1, 2, 3, 4)), set(300, u32(6, 1)), set(99, u32(1<<30)))
+		}, []uint64{9, 8, 7, 6}},
+		{"nor is a set whose template is not known", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), set(301, u32(1<<30)))
+			s.ipfix(set(2, fields), set(300, u32(8, 1)), set(301, u32(1<<30)))
+		}, []uint64{9, 8}},
+		{"what follows a message is no record of its last set", func(s *station) {
+			s.send(exporterPort, time.Hour, join(u16(10, 16+16+12), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1)), u32(0xdeadbeef, 1)))
+		}, []uint64{9}},
+		{"nor is the beginning of one", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), u32(0xdeadbeef), []byte{1})
 		}, []uint64{9}},
 		{"a reserved set between others", func(s *station) {
 			s.ipfix(set(2, fields), set(99, u32(1, 2)), set(300, u32(9, 1)))

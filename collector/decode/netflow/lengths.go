@@ -1,0 +1,140 @@
+package netflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Some exporters miscount their sets: they leave out the set's own header, or a part of its last record, or count padding that they do not
+// write. What is whole in the datagram is not lost for that.
+
+// maxMends bounds the places of a message where the end of a set is looked for: whoever sends miscounted sets only is read as far as that.
+const maxMends = 256
+
+// isCut reports whether a set of so many bytes seems to end within a record. Fewer bytes may be padding.
+func (p *plan) isCut(length int) bool {
+	return p.template.Fixed && length%p.template.MinLength > maxSilentPaddingBytes
+}
+
+// setSize is the length of the data set of p at the front of b, which says that it has size bytes: that, unless nothing that is known follows
+// there, and another length ends with a whole record and has the end or another set behind it. The message counts inMessage bytes of b.
+//
+//go:noinline
+func (d *Decoder) setSize(s *session, h *header, p *plan, b []byte, size, inMessage int) int {
+	following := b[size:]
+	if d.mends >= maxMends || d.endsBefore(s, h, following) {
+		return size
+	}
+	at := setHeaderLength
+	for at < size { // over the records that are whole within what it says
+		n := d.recordLength(p.template, b[at:size])
+		if n == 0 {
+			break
+		}
+		at += n
+	}
+	switch {
+	case at < size && allZero(b[at:size]):
+		return size // it is padded
+	case at < size && d.endsBefore(s, h, b[at:]):
+		return at
+	case at == size && (h.version == template.IPFIX && inMessage <= size || d.isEmptySet(s, h, following) || isReservedSet(following)):
+		return size // what follows is beyond the message, too, and nothing says that it is a record; or it is a set of another kind
+	}
+	for at < len(b) && d.mends < maxMends {
+		n := d.recordLength(p.template, b[at:])
+		if n == 0 {
+			break
+		}
+		if at += n; d.endsBefore(s, h, b[at:]) {
+			return at
+		}
+	}
+	return size
+}
+
+// templatesSize is the same of a set of templates.
+//
+//go:noinline
+func (d *Decoder) templatesSize(s *session, h *header, kind template.Kind, b []byte, size int) int {
+	if d.mends >= maxMends || d.endsBefore(s, h, b[size:]) {
+		return size
+	}
+	for at := setHeaderLength; at < len(b) && d.mends < maxMends; {
+		_, n, err := parseTemplate(h.version, kind, binary.BigEndian.Uint16(b), b[at:], d.store.Limits().Fields)
+		if err != nil {
+			break
+		}
+		d.mends++
+		if at += n; at >= size-setHeaderLength && (beginsSet(b[at:]) || d.endsBefore(s, h, b[at:])) {
+			return at // data may follow whose template is in this set
+		}
+	}
+	return size
+}
+
+// endsBefore reports whether a set can end where b begins: with the datagram, zeros, another message, or a set of templates or of data whose
+// template is known. The last set may count padding that is not there.
+func (d *Decoder) endsBefore(s *session, h *header, b []byte) bool {
+	d.mends++
+	if allZero(b) || h.version == template.IPFIX && beginsMessage(b) || h.version == template.NetFlow9 && beginsPacket9(b) {
+		return true
+	}
+	if len(b) < setHeaderLength {
+		return false
+	}
+	id, length := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+	if length <= setHeaderLength || length > len(b)+maxSilentPaddingBytes {
+		return false
+	}
+	if templateKind(h.version, id) != 0 {
+		return beginsTemplate(h.version, id, b[setHeaderLength:min(length, len(b))])
+	}
+	return d.isKnown(s, id)
+}
+
+// isLikelySet reports whether b begins with a set of data, or one whose content may be templates.
+func isLikelySet(version template.Version, b []byte) bool {
+	if !beginsSet(b) {
+		return false
+	}
+	id := binary.BigEndian.Uint16(b)
+	return id >= firstDataSet || beginsTemplate(version, id, b[setHeaderLength:])
+}
+
+// beginsTemplate reports whether the content b of a set may begin with a template: its id, and fields that have room.
+func beginsTemplate(version template.Version, set uint16, b []byte) bool {
+	const field = 4
+	head, fields := 4, 0
+	if len(b) < head || binary.BigEndian.Uint16(b) < firstDataSet {
+		return false
+	}
+	switch fields = int(binary.BigEndian.Uint16(b[2:])) * field; {
+	case set == setOptionsTemplates9 && len(b) >= head+2: // lengths in bytes of the scope and of the others (RFC 3954 section 6.1)
+		head, fields = head+2, fields/field+int(binary.BigEndian.Uint16(b[4:]))
+	case set == setOptionsIPFIX && version == template.IPFIX:
+		head += 2 // how many are the scope's
+	}
+	return fields > 0 && head+fields <= len(b)
+}
+
+// isEmptySet reports whether b begins with the header of a set that has nothing, or no length.
+func (d *Decoder) isEmptySet(s *session, h *header, b []byte) bool {
+	if len(b) < setHeaderLength || binary.BigEndian.Uint16(b[2:]) > setHeaderLength {
+		return false
+	}
+	id := binary.BigEndian.Uint16(b)
+	return templateKind(h.version, id) != 0 || d.isKnown(s, id)
+}
+
+// isKnown reports whether the template of a data set is.
+func (d *Decoder) isKnown(s *session, id uint16) bool {
+	return id >= firstDataSet && d.planTaught(d.plan(s, id), id) != nil
+}
+
+// isReservedSet reports whether b begins with a set, that it holds in full, of an id that no data has.
+func isReservedSet(b []byte) bool {
+	return len(b) >= setHeaderLength && binary.BigEndian.Uint16(b) < firstDataSet &&
+		int(binary.BigEndian.Uint16(b[2:])) >= setHeaderLength && int(binary.BigEndian.Uint16(b[2:])) <= len(b)
+}
