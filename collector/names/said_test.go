@@ -61,6 +61,42 @@ func TestWrongLinesAreNamedAndTheOthersHold(t *testing.T) {
 	}
 }
 
+// What a hand or a spreadsheet writes otherwise than it should costs the names of its own lines only, however many those are.
+func TestAWrongLineCostsNoOther(t *testing.T) {
+	const good = "192.0.2.1,interfaces,7,good\n"
+	for name, test := range map[string]struct {
+		text        string
+		good, wrong int
+	}{
+		"a quote within a column":                 {"192.0.2.1,interfaces,5,xe-0/0/5,the \"old\" uplink\n" + good, 1, 1},
+		"a quote that ends too early":             {"192.0.2.1,interfaces,5,\"old\" uplink\n" + good, 1, 1},
+		"a quote that never ends":                 {good + "192.0.2.1,interfaces,5,\"uplink\n" + good + good, 3, 1},
+		"a column that goes on in the next line":  {"192.0.2.1,interfaces,5,\"to the left,\nthen right\"\n" + good, 1, 2},
+		"more wrong lines than are named":         {strings.Repeat("192.0.2.1,ports,5,x\n", 100) + good, 1, 100},
+		"a byte order mark before the columns":    {"\ufeffexporter,table,key,name\n" + good, 1, 0},
+		"a byte order mark before a name":         {"\ufeff" + good, 1, 0},
+		"a byte order mark before a comment":      {"\ufeff# core\r\nexporter,table,key,name\r\n" + good, 1, 0},
+		"columns that are aligned with blanks":    {"192.0.2.1 , interfaces ,7 , good ,\t\n", 1, 0},
+		"quoted columns with blanks behind":       {"\"192.0.2.1\",\"interfaces\",\"7\",\"good\"  \n", 1, 0},
+		"line ends of Windows, no end at the end": {"exporter,table,key,name\r\n\r\n192.0.2.1,interfaces,7,good", 1, 0},
+		"columns behind the first line":           {good + "exporter,table,key,name\n", 1, 1},
+	} {
+		lines, err := ReadLines(strings.NewReader(test.text))
+		if len(lines) != test.good {
+			t.Errorf("%s: %+v", name, lines)
+		}
+		for _, line := range lines {
+			if line.Row.Name != "good" || line.Number != 7 {
+				t.Errorf("%s: %+v", name, line)
+			}
+		}
+		if (err != nil) != (test.wrong > 0) || err != nil && test.wrong <= maxWrong && strings.Count(err.Error(), "line ") != test.wrong ||
+			test.wrong > maxWrong && !strings.HasSuffix(err.Error(), "and 80 more") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Of the networks that have a number the smallest counts, whichever lengths there are, and none of the other family.
 func TestOfTheNetworksThatHaveANumberTheSmallestCounts(t *testing.T) {
 	said := NewSaid([]Line{
