@@ -153,8 +153,8 @@ func (d *dissector) mplsPayload() next {
 	return etherType
 }
 
-// controlWord is how many bytes are between labels and frame where both ends of a pseudowire agreed on them (RFC 4448 section 4.6): 16 zero
-// bits and a sequence number.
+// controlWord is how many bytes are between labels and frame where both ends of a pseudowire agreed on them (RFC 4448 section 4.6): four zero
+// bits, twelve that are reserved and to be ignored, and a sequence number.
 const controlWord = 4
 
 // Pseudowire returns the Ethernet frame that b, which follows a label stack, holds, with or without a control word before it. Nothing
@@ -163,7 +163,9 @@ func Pseudowire(b []byte) (frame []byte, ok bool) {
 	if fitsIP(b) {
 		return nil, false
 	}
-	if len(b) > controlWord && binary.BigEndian.Uint16(b) == 0 && fitsFrame(b[controlWord:]) {
+	follows := len(b) > controlWord && b[0]>>4 == 0 && fitsFrame(b[controlWord:])
+	// What is reserved is zero nearly always, and then a word before the frame is likelier than an address that begins so.
+	if follows && (binary.BigEndian.Uint16(b) == 0 || !fitsFrame(b)) {
 		return b[controlWord:], true
 	}
 	return b, fitsFrame(b)
