@@ -100,6 +100,9 @@ func (d *decoder) readHeader(b []byte) (rest []byte, refusal ledger.Counter) {
 	if d.header.Agent.IsZero() { // none, or the unspecified one of an agent that was not given any
 		d.header.Agent = d.source
 	}
+	if d.header.Agent.Len() == 16 { // an IPv4-mapped one is IPv4's (RFC 4291 section 2.5.5.2), as that of a sender is
+		d.header.Agent = flow.AddressFrom(d.header.Agent.Addr())
+	}
 	if d.version == 5 {
 		d.header.SubAgent = c.word()
 	}
