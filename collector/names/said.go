@@ -16,7 +16,13 @@ import (
 // Said are names that the operator says, for exporters that send none or that send wrong ones. It is immutable.
 type Said struct {
 	// numbers have the networks that say something of them: what a look-up costs does not grow with the networks.
-	numbers map[saidKey]*network.Table[*Row]
+	numbers map[saidKey]*network.Table[saidOf]
+}
+
+// saidOf is what is said of a number, and how many bits the network leaves to its addresses: the fewer, the smaller it is.
+type saidOf struct {
+	row  *Row
+	free int
 }
 
 type saidKey struct {
@@ -35,26 +41,32 @@ type Line struct {
 
 // NewSaid returns what lines say. Of two lines for one number of one network the later counts; of two networks the smaller.
 func NewSaid(lines []Line) *Said {
-	entries := make(map[saidKey][]network.Entry[*Row])
+	entries := make(map[saidKey][]network.Entry[saidOf])
 	for i := range lines {
 		l := &lines[i]
 		key := saidKey{l.Table, l.Number}
-		entries[key] = append(entries[key], network.Entry[*Row]{Network: l.Network, Value: &l.Row})
+		said := saidOf{&l.Row, l.Network.Addr().BitLen() - l.Network.Bits()}
+		entries[key] = append(entries[key], network.Entry[saidOf]{Network: l.Network, Value: said})
 	}
-	s := &Said{numbers: make(map[saidKey]*network.Table[*Row], len(entries))}
+	s := &Said{numbers: make(map[saidKey]*network.Table[saidOf], len(entries))}
 	for key, list := range entries {
 		s.numbers[key] = network.New(list)
 	}
 	return s
 }
 
-// Find returns what is said of a number, or nil. A nil Said says nothing.
-func (s *Said) Find(k Key) *Row {
+// Find returns what is said of a number, or nil. sender is who sent the datagrams of an sFlow agent, and invalid for others: what is said of
+// either address holds. Of two networks the smaller counts, of two that are as small the agent's. A nil Said says nothing.
+func (s *Said) Find(k Key, sender netip.Addr) *Row {
 	if s == nil {
 		return nil
 	}
-	row, _ := s.numbers[saidKey{k.Table, k.Number}].Lookup(k.Scope.Exporter)
-	return row
+	table := s.numbers[saidKey{k.Table, k.Number}]
+	said, ok := table.Lookup(k.Scope.Exporter)
+	if of, found := table.Lookup(sender); found && (!ok || of.free < said.free) {
+		said = of
+	}
+	return said.row
 }
 
 // MaxLines bounds what ReadLines reads: a ConfigMap has 1 MiB at most.

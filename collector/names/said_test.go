@@ -35,14 +35,14 @@ func TestWhatTheOperatorSays(t *testing.T) {
 		{"fe80::1%eth0", Applications, ApplicationNumber([]byte{13, 0, 1, 0xc5}), "custom"},
 	} {
 		got := ""
-		if row := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}); row != nil {
+		if row := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}, netip.Addr{}); row != nil {
 			got = row.Name
 		}
 		if got != test.want {
 			t.Errorf("%s %s %d is %q, want %q", test.exporter, test.table, test.number, got, test.want)
 		}
 	}
-	if (*Said)(nil).Find(Key{}) != nil {
+	if (*Said)(nil).Find(Key{}, netip.Addr{}) != nil {
 		t.Error("nothing says something")
 	}
 }
@@ -116,14 +116,43 @@ func TestOfTheNetworksThatHaveANumberTheSmallestCounts(t *testing.T) {
 		{"2001:db8::7", 1, "six"}, {"2001:db8::7%eth0", 1, "six"}, {"2001:db9::7", 1, ""}, {"10.1.2.3", 3, ""},
 	} {
 		got := ""
-		if row := said.Find(Key{Scope: Scope{Exporter: netip.MustParseAddr(test.address)}, Table: Interfaces, Number: test.number}); row != nil {
+		if row := said.Find(Key{Scope: Scope{Exporter: netip.MustParseAddr(test.address)}, Table: Interfaces, Number: test.number}, netip.Addr{}); row != nil {
 			got = row.Name
 		}
 		if got != test.want {
 			t.Errorf("%s, number %d: %q instead of %q", test.address, test.number, got, test.want)
 		}
 	}
-	if said.Find(Key{Table: Interfaces, Number: 1}) != nil {
+	if said.Find(Key{Table: Interfaces, Number: 1}, netip.Addr{}) != nil {
 		t.Error("something is said of no address")
+	}
+}
+
+// What the operator says of an sFlow agent may stand under its own address or that of its datagrams: of two networks the smaller counts.
+func TestWhatIsSaidOfAnAgentStandsUnderItsAddressOrThatOfItsSender(t *testing.T) {
+	line := func(network string, number uint64, name string) Line {
+		return Line{Network: netip.MustParsePrefix(network), Table: Interfaces, Number: number, Row: Row{Name: name}}
+	}
+	said := NewSaid([]Line{
+		line("192.0.2.1/32", 1, "agent"), line("198.51.100.1/32", 2, "sender"),
+		line("192.0.2.1/32", 3, "agent"), line("198.51.100.1/32", 3, "sender"),
+		line("192.0.2.0/24", 4, "network of the agent"), line("198.51.100.1/32", 4, "sender"),
+		line("192.0.2.1/32", 5, "agent"), line("0.0.0.0/0", 5, "all"),
+		line("0.0.0.0/0", 6, "all"), line("2001:db8::1/128", 6, "sender of IPv6"),
+	})
+	for _, test := range []struct {
+		number       uint64
+		sender, want string
+	}{
+		{1, "198.51.100.1", "agent"}, {2, "198.51.100.1", "sender"}, {3, "198.51.100.1", "agent"}, {4, "198.51.100.1", "sender"},
+		{5, "198.51.100.1", "agent"}, {6, "2001:db8::1", "sender of IPv6"}, {6, "198.51.100.1", "all"}, {7, "198.51.100.1", ""}, {2, "198.51.100.2", ""},
+	} {
+		got := ""
+		if row := said.Find(Key{Scope{Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 9}, Interfaces, test.number}, netip.MustParseAddr(test.sender)); row != nil {
+			got = row.Name
+		}
+		if got != test.want {
+			t.Errorf("%d from %s is %q, want %q", test.number, test.sender, got, test.want)
+		}
 	}
 }

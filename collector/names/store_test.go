@@ -20,7 +20,7 @@ const second = int64(1e9)
 func newStore() *Store { return NewStore(LimitsFor(1000), 0) }
 
 func rowOf(s *Store, k Key) Row {
-	if row := s.Resolve(s.Find(k.Scope.Exporter), k, false); row != nil {
+	if row := s.Resolve(s.Find(k.Scope.Exporter), k, netip.Addr{}); row != nil {
 		return *row
 	}
 	return Row{}
