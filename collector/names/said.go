@@ -16,13 +16,7 @@ import (
 // Said are names that the operator says, for exporters that send none or that send wrong ones. It is immutable.
 type Said struct {
 	// numbers have the networks that say something of them: what a look-up costs does not grow with the networks.
-	numbers map[saidKey]*network.Table[saidOf]
-}
-
-// saidOf is what is said of a number, and how many bits the network leaves to its addresses: the fewer, the smaller it is.
-type saidOf struct {
-	row  *Row
-	free int
+	numbers map[saidKey]*network.Table[*Row]
 }
 
 type saidKey struct {
@@ -41,14 +35,13 @@ type Line struct {
 
 // NewSaid returns what lines say. Of two lines for one number of one network the later counts; of two networks the smaller.
 func NewSaid(lines []Line) *Said {
-	entries := make(map[saidKey][]network.Entry[saidOf])
+	entries := make(map[saidKey][]network.Entry[*Row])
 	for i := range lines {
 		l := &lines[i]
 		key := saidKey{l.Table, l.Number}
-		said := saidOf{&l.Row, l.Network.Addr().BitLen() - l.Network.Bits()}
-		entries[key] = append(entries[key], network.Entry[saidOf]{Network: l.Network, Value: said})
+		entries[key] = append(entries[key], network.Entry[*Row]{Network: l.Network, Value: &l.Row})
 	}
-	s := &Said{numbers: make(map[saidKey]*network.Table[saidOf], len(entries))}
+	s := &Said{numbers: make(map[saidKey]*network.Table[*Row], len(entries))}
 	for key, list := range entries {
 		s.numbers[key] = network.New(list)
 	}
@@ -61,12 +54,8 @@ func (s *Said) Find(k Key, sender netip.Addr) *Row {
 	if s == nil {
 		return nil
 	}
-	table := s.numbers[saidKey{k.Table, k.Number}]
-	said, ok := table.Lookup(k.Scope.Exporter)
-	if of, found := table.Lookup(sender); found && (!ok || of.free < said.free) {
-		said = of
-	}
-	return said.row
+	row, _ := s.numbers[saidKey{k.Table, k.Number}].LookupEither(k.Scope.Exporter, sender)
+	return row
 }
 
 // MaxLines bounds what ReadLines reads: a ConfigMap has 1 MiB at most.

@@ -22,6 +22,8 @@ type Options struct {
 	Inner bool
 	// Override is the rate to report whatever the sample says, Default the one to report where it says 0. 0 for none.
 	Override, Default uint64
+	// Rates gives both for an agent, in their place; nil where they are the same for all.
+	Rates func(agent netip.Addr) (override, standIn uint64)
 	// Extra keeps fields that FlowMessage has no place for, see package element's SFlowLayout, and makes flows of notifications of
 	// discarded packets.
 	Extra bool
@@ -70,6 +72,9 @@ func Decode(b []byte, received uint64, source flow.Address, options Options, r *
 	rest, refusal := d.readHeader(b)
 	if refusal != ledger.DatagramsDecoded {
 		return d.header, refusal
+	}
+	if options.Rates != nil {
+		d.options.Override, d.options.Default = options.Rates(d.header.Agent.Addr())
 	}
 	if d.version < 5 {
 		d.oldSamples(rest)
