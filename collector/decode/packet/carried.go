@@ -158,7 +158,7 @@ func (d *dissector) mplsPayload() next {
 const controlWord = 4
 
 // Pseudowire returns the Ethernet frame that b, which follows a label stack, holds, with or without a control word before it. Nothing
-// in the packet says that there is one: it is one where it carries IP or ARP and their first bytes fit.
+// in the packet says that there is one: it is one where it carries IP, ARP or PPPoE and their first bytes fit.
 func Pseudowire(b []byte) (frame []byte, ok bool) {
 	if fitsIP(b) {
 		return nil, false
@@ -189,6 +189,9 @@ func fitsFrame(b []byte) bool {
 			return b[n]>>4 == 6
 		case etherType == EtherTypeARP:
 			return binary.BigEndian.Uint16(b[n:]) == 1 // over Ethernet (RFC 826)
+		case etherType == EtherTypePPPoE:
+			const versionAndType = 0x1100 // and the code of a session (RFC 2516 section 4)
+			return binary.BigEndian.Uint16(b[n:]) == versionAndType
 		}
 		return false
 	}
