@@ -120,7 +120,11 @@ type Decoder struct {
 	namer    namer
 	// now and received are Datagram.Moment and Received of the latest of sFlow.
 	now, received int64
+	sender        netip.Addr
 	port          uint16 // of its sender
+	// rated are the rates that are configured for an agent, overridden whether one was for that of the datagram at hand.
+	rated      func(agent netip.Addr) (override, standIn uint64)
+	overridden bool
 	// out is the sink, behind the namer where flows carry names.
 	out Sink
 	// heard is what learns of sFlow's interfaces; nil where nobody does.
@@ -154,7 +158,10 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 func (d *Decoder) Configure(settings *Settings) {
 	d.settings = settings
 	d.namer.configure(settings.Names, settings.Sessions)
-	d.out, d.heard, d.heardHost = d.sink, nil, nil
+	d.out, d.heard, d.heardHost, d.rated = d.sink, nil, nil, nil
+	if settings.Overrides != nil || settings.Defaults != nil {
+		d.rated = d.ratesOf
+	}
 	var naming func(*ledger.Naming)
 	if settings.Settings.Names {
 		d.out, d.heard, naming = &d.namer, d.learnInterface, d.namer.give

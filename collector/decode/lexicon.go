@@ -19,7 +19,7 @@ type lexicon struct {
 	key      lexiconKey
 	scope    names.Scope
 	taught   netip.Addr      // who taught them
-	own      bool            // other domains of taught say nothing of them
+	sender   netip.Addr      // who sent the datagrams of an sFlow agent, and taught them: its other domains say nothing of them
 	exporter *names.Exporter // nil as long as the Store has none
 	// changes, known, seen and saying are what the Store counted when the words were looked up.
 	changes, known, seen, saying uint64
@@ -177,7 +177,7 @@ func (n *namer) find(key lexiconKey) *lexicon {
 		l.taught = l.scope.Exporter
 		if key.source.Len() != 0 {
 			from := agentScope(key.source.Addr(), l.scope.Exporter)
-			l.taught, l.scope.Domain, l.own = from.Exporter, from.Domain, true
+			l.taught, l.scope.Domain, l.sender = from.Exporter, from.Domain, from.Exporter
 		}
 		l.resize(fewestShelves)
 		n.cached += l.size
@@ -228,7 +228,7 @@ func (n *namer) lookUp(l *lexicon, t names.Table, number uint64, as, described f
 		place, _ = l.room(s, kind, at)
 	}
 	var name, description string
-	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}, l.own); row != nil {
+	if row := n.store.Resolve(l.exporter, names.Key{Scope: l.scope, Table: t, Number: number}, l.sender); row != nil {
 		name, description = row.Name, row.Description
 		if t == names.Interfaces {
 			name = cmp.Or(name, description) // some routers describe interfaces, and by that they mean their names

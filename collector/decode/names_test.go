@@ -462,3 +462,22 @@ func TestSFlowCounterSamplesNameInterfaces(t *testing.T) {
 		t.Errorf("an agent's names are not its sender's: %v", r.last(t))
 	}
 }
+
+// A switch's agent has the address of its loopback, and sends from another one, by which FlowExporters know it.
+func TestNamesThatAreSaidOfAnAgentsSenderAreOnItsFlows(t *testing.T) {
+	g := newGenerator(1)
+	r := newReader(allNames)
+	lines, err := names.ReadLines(strings.NewReader("192.0.2.7,exporters,0,edge\n192.0.2.7,interfaces,3,uplink\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.store.Say(names.NewSaid(lines), false)
+	r.decode(router, g.sflow(1))
+	if got := r.last(t); got["in_if_name"] != "uplink" || got["exporter_name"] != "edge" {
+		t.Errorf("%v", got)
+	}
+	r.decode(netip.MustParseAddrPort("192.0.2.8:6343"), g.sflow(1))
+	if got := r.last(t); got["in_if_name"] != "" || got["exporter_name"] != "" {
+		t.Errorf("from another sender: %v", got)
+	}
+}

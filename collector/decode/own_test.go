@@ -55,6 +55,49 @@ func TestFlowsCarryTheNamesThatTheirRecordsSay(t *testing.T) {
 	}
 }
 
+// Firewalls and probes say the application in elements of their own. What IANA's element says, a table or the operator, counts before.
+func TestFlowsCarryTheApplicationThatMakersElementsSay(t *testing.T) {
+	const paloAlto, ntop, ixia = 25461, 35632, 3054
+	// own is a field of an enterprise in IPFIX: its number stands behind it.
+	own := func(enterprise uint32, id uint16) []byte { return concat(u16(id|0x8000, 65535), u32(enterprise)) }
+	ipfix := func(fields ...[]byte) []byte {
+		return set(2, concat(u16(300, uint16(2+len(fields)), 8, 4, 12, 4), concat(fields...)))
+	}
+	variable := func(s string) []byte { return append([]byte{byte(len(s))}, s...) }
+	v9 := func(fields ...field) []byte { return templateSet(9, 300, append([]field{{8, 4}, {12, 4}}, fields...)) }
+	for name, test := range map[string]struct {
+		version  uint16
+		template []byte
+		values   []byte
+		want     string
+	}{
+		"Palo Alto, NetFlow v9":                  {9, v9(field{56701, 32}, field{56702, 64}), concat(padded("google-base", 32), padded("corp\\alice", 64)), "google-base"},
+		"Palo Alto, IPFIX":                       {10, ipfix(own(paloAlto, 23933), own(paloAlto, 23934)), concat(variable("ssl"), variable("alice")), "ssl"},
+		"nProbe, NetFlow v9":                     {9, v9(field{57590, 2}, field{57591, 16}), concat(u16(91), padded("TLS.Google", 16)), "TLS.Google"},
+		"nProbe, IPFIX":                          {10, ipfix(own(ntop, 119)), variable("DNS"), "DNS"},
+		"nProbe, the better of two, behind":      {10, ipfix(own(ntop, 119), own(ntop, 427)), concat(variable("TLS"), variable("Dropbox")), "Dropbox"},
+		"Ixia":                                   {10, ipfix(own(ixia, 110), own(ixia, 111)), concat([]byte{4, 0, 0, 0, 7}, variable("netflix")), "netflix"},
+		"IANA's element beside a maker's":        {9, v9(field{56701, 8}, field{96, 8}), concat(padded("theirs", 8), padded("iana", 8)), "iana"},
+		"the number alone is another's in IPFIX": {10, ipfix(own(paloAlto, 119), own(ntop, 23933)), concat(variable("x"), variable("y")), ""},
+		"one that says nothing":                  {9, v9(field{56701, 8}), padded("", 8), ""},
+		"of a table, for its number":             {9, v9(field{56701, 8}, field{95, 4}), concat(padded("theirs", 8), u32(3<<24|53)), "table"},
+	} {
+		g := newGenerator(1)
+		r := newReader(allNames)
+		r.decode(router, g.message(test.version, 1, optionsSet(test.version, 400, []field{{1, 4}}, []field{{95, 4}, {96, 8}}),
+			set(400, concat(u32(9), u32(3<<24|53), padded("table", 8)))))
+		r.decode(router, g.message(test.version, 0, test.template), g.message(test.version, 1, set(300, concat(u32(0x0a000001, 0x0a000002), test.values))))
+		var want map[string]string
+		if test.want != "" {
+			want = map[string]string{"application_name": test.want}
+		}
+		assertNames(t, r.last(t), want)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
 func TestTablesAndTheOperatorCountBeforeTheNamesOfARecord(t *testing.T) {
 	g := newGenerator(1)
 	r := newReader(decode.NameSet(0).With(flow.InIfName, flow.OutIfName))

@@ -23,16 +23,10 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	d.now, d.received = in.Moment(), in.Received
 	source := flow.AddressFrom(in.Source.Addr())
 	d.namer.begin(source)
-	d.port = in.Source.Port()
+	d.sender, d.port, d.overridden = in.Source.Addr(), in.Source.Port(), false
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
-		Interfaces: d.heard, Host: d.heardHost}
-	if rate, ok := d.settings.Overrides.Lookup(in.Source.Addr()); ok {
-		options.Override = uint64(rate)
-	}
-	if rate, ok := d.settings.Defaults.Lookup(in.Source.Addr()); ok {
-		options.Default = uint64(rate)
-	}
+		Interfaces: d.heard, Host: d.heardHost, Rates: d.rated}
 	var before [len(sampleFaults)]uint64
 	for i, fault := range sampleFaults {
 		before[i] = d.counts[fault]
@@ -62,7 +56,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 		d.namer.store.Learn(key, names.Row{Name: known.device.Name}, uint64(d.received/int64(time.Second)), d.now)
 	}
 	if d.counts[ledger.RecordsDecoded] != records {
-		known.sampled.Note(d.record.SamplingRate, rateSource(&options, d.record.SamplingRate), d.now)
+		known.sampled.Note(d.record.SamplingRate, d.rateSource(d.record.SamplingRate), d.now)
 	}
 }
 
@@ -78,10 +72,18 @@ func (m *meter) Record(r *flow.Record) {
 	m.sink.Record(r)
 }
 
+// ratesOf are the rates that are configured for an agent, by its own address or that of its sender.
+func (d *Decoder) ratesOf(agent netip.Addr) (override, standIn uint64) {
+	o, _ := d.settings.Overrides.LookupEither(agent, d.sender)
+	s, _ := d.settings.Defaults.LookupEither(agent, d.sender)
+	d.overridden = o != 0
+	return uint64(o), uint64(s)
+}
+
 // rateSource is where the rate of a sample's flow came from.
-func rateSource(o *sflow.Options, rate uint64) netflow.RateSource {
+func (d *Decoder) rateSource(rate uint64) netflow.RateSource {
 	switch {
-	case o.Override != 0:
+	case d.overridden:
 		return netflow.RateConfigured
 	case rate == 0:
 		return netflow.RateUnknown

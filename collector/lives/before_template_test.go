@@ -58,7 +58,7 @@ func TestNamesAndTimesThatWaitForTheirTemplateTakeBackNothing(t *testing.T) {
 		f.wait(time.Minute)
 		for i, c := range f.collectors {
 			row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.Interfaces,
-				Number: inputOfTest}, false)
+				Number: inputOfTest}, netip.Addr{})
 			if row == nil || row.Name != "later" {
 				t.Errorf("later to collector %d: the name is %+v in collector %d", later, row, i)
 			}

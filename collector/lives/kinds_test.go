@@ -207,7 +207,7 @@ func (x *exporter) String() string {
 // nameIn is what a collector takes the interface's name for.
 func (x *exporter) nameIn(c *collector) string {
 	e := c.names.Find(x.address)
-	row := c.names.Resolve(e, names.Key{Scope: names.Scope{Exporter: x.address, Domain: x.domain}, Table: names.Interfaces, Number: inputOfTest}, false)
+	row := c.names.Resolve(e, names.Key{Scope: names.Scope{Exporter: x.address, Domain: x.domain}, Table: names.Interfaces, Number: inputOfTest}, netip.Addr{})
 	if row == nil {
 		return ""
 	}

@@ -62,7 +62,7 @@ func TestANameThatChangedWhileCollectorsWereApartIsTheNewOneEverywhere(t *testin
 						f.wait(time.Minute)
 					}
 					for i, c := range f.collectors {
-						row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, false)
+						row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, netip.Addr{})
 						if row == nil || row.Name != "new" {
 							t.Errorf("collector %d has %+v", i, row)
 						}
@@ -97,7 +97,7 @@ func TestANameThatFollowsOnWhatCollectorsHeardApartHolds(t *testing.T) {
 				for _, name := range []string{"third", "a fourth", "fifth"} {
 					say(hears, name)
 					for i, c := range f.collectors {
-						row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, false)
+						row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, netip.Addr{})
 						if row == nil || row.Name != name {
 							t.Fatalf("collector %d was late, %d hears %s: collector %d has %+v", late, hears, name, i, row)
 						}
@@ -130,7 +130,7 @@ func TestNamesThroughAServerThatIsAwayForOneOfTheCollectors(t *testing.T) {
 					c.names.Tick(clock.Steady())
 				}
 				for _, c := range which {
-					row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, false)
+					row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, netip.Addr{})
 					right = right && row != nil && row.Name == name
 				}
 				return right

@@ -24,7 +24,7 @@ func TestAVRFThatIsRenamedHasItsNewNameEverywhere(t *testing.T) {
 			check := func(when string) {
 				t.Helper()
 				for i, c := range f.collectors {
-					row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, false)
+					row := c.names.Resolve(c.names.Find(d.address), names.Key{Scope: names.Scope{Exporter: d.address, Domain: 1}, Table: names.VRFs, Number: 5}, netip.Addr{})
 					if row == nil || row.Name != name {
 						t.Fatalf("ports change: %v, %s, collector %d: it is %+v, want %s", moves, when, i, row, name)
 					}

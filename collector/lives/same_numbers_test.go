@@ -41,7 +41,7 @@ func (c *collector) named(d *titled) (row names.Row) {
 		return row
 	}
 	k := names.Key{Scope: names.Scope{Exporter: d.address, Domain: d.domain}, Table: names.Interfaces, Number: 2}
-	if r := c.names.Resolve(e, k, false); r != nil {
+	if r := c.names.Resolve(e, k, netip.Addr{}); r != nil {
 		row = *r
 	}
 	return row

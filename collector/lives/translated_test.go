@@ -107,7 +107,7 @@ func (x *translated) reads(c *collector) (r reading) {
 	r.off = time.Duration(int64(f.TimeFlowEndNs) - (now - 10*int64(time.Second)))
 	r.timeless = int64(f.TimeFlowEndNs) == (now+int64(x.ahead))/1e9*1e9 // it ends when it was exported
 	if e := c.names.Find(x.address); e != nil {
-		if row := c.names.Resolve(e, names.Key{Scope: names.Scope{Exporter: x.address, Domain: x.domain}, Table: names.Interfaces, Number: inputOfTest}, false); row != nil {
+		if row := c.names.Resolve(e, names.Key{Scope: names.Scope{Exporter: x.address, Domain: x.domain}, Table: names.Interfaces, Number: inputOfTest}, netip.Addr{}); row != nil {
 			r.name = row.Name
 		}
 	}

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -47,12 +48,13 @@ func NewSaid(lines []Line) *Said {
 	return s
 }
 
-// Find returns what is said of a number, or nil. A nil Said says nothing.
-func (s *Said) Find(k Key) *Row {
+// Find returns what is said of a number, or nil. sender is who sent the datagrams of an sFlow agent, and invalid for others: what is said of
+// either address holds. Of two networks the smaller counts, of two that are as small the agent's. A nil Said says nothing.
+func (s *Said) Find(k Key, sender netip.Addr) *Row {
 	if s == nil {
 		return nil
 	}
-	row, _ := s.numbers[saidKey{k.Table, k.Number}].Lookup(k.Scope.Exporter)
+	row, _ := s.numbers[saidKey{k.Table, k.Number}].LookupEither(k.Scope.Exporter, sender)
 	return row
 }
 
@@ -63,35 +65,95 @@ var header = []string{"exporter", "table", "key", "name", "description"}
 
 // ReadLines reads names from CSV (RFC 4180) with the columns exporter, table, key, name and description, the last of which may be
 // left out. The exporter is an address or a network (0.0.0.0/0 and ::/0 for all); the key a number, for applications also engine:selector as
-// routers show it (3:53). Lines that begin with # are comments, and a first line that names the columns is none of the names. All
-// that is wrong is said at once, line by line; the other lines are returned.
+// routers show it (3:53). Blanks around what a column has do not count. Lines that begin with # are comments, and a first line that names
+// the columns is none of the names. No name has a line break, so that each line is read by itself: of those that are wrong the first few are
+// said, by their numbers; all others are returned.
 func ReadLines(r io.Reader) ([]Line, error) {
-	in := csv.NewReader(r)
-	in.Comment, in.FieldsPerRecord, in.TrimLeadingSpace = '#', -1, true
+	in := bufio.NewReader(r)
+	var columns splitter
 	var out []Line
-	var wrong []error
-	for n := 0; ; n++ {
-		fields, err := in.Read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return out, errors.Join(wrong...)
-		case err != nil:
-			return out, errors.Join(append(wrong, fmt.Errorf("reading names: %w", err))...)
-		case n == 0 && strings.EqualFold(fields[0], header[0]):
-			continue
-		case len(out) == MaxLines:
-			return out, errors.Join(append(wrong, fmt.Errorf("reading names: there are more than %d lines", MaxLines))...)
+	wrong := &wrongLines{}
+	first := true
+	for at := 1; ; at++ {
+		text, err := in.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return out, wrong.and(fmt.Errorf("reading names: %w", err))
 		}
-		line, err := parseLine(fields)
-		if err != nil {
-			at, _ := in.FieldPos(0)
-			if wrong = append(wrong, fmt.Errorf("line %d: %w", at, err)); len(wrong) == maxWrong {
-				return out, errors.Join(append(wrong, errors.New("and perhaps more"))...)
+		end := err != nil
+		if at == 1 {
+			text = strings.TrimPrefix(text, byteOrderMark)
+		}
+		if text = strings.TrimSpace(text); text != "" && text[0] != '#' {
+			fields, err := columns.of(text)
+			isHeader := first && err == nil && strings.EqualFold(fields[0], header[0])
+			first = false
+			var line Line
+			if err == nil && !isHeader {
+				line, err = parseLine(fields)
 			}
-			continue
+			switch {
+			case isHeader:
+			case err != nil:
+				wrong.add(at, err)
+			case len(out) == MaxLines:
+				return out, wrong.and(fmt.Errorf("reading names: there are more than %d lines", MaxLines))
+			default:
+				out = append(out, line)
+			}
 		}
-		out = append(out, line)
+		if end {
+			return out, wrong.and(nil)
+		}
 	}
+}
+
+// byteOrderMark is what spreadsheets begin a file of UTF-8 with.
+const byteOrderMark = "\ufeff"
+
+// splitter splits lines into columns.
+type splitter struct {
+	line strings.Reader
+	in   *bufio.Reader // of a size that csv takes as its own
+}
+
+func (s *splitter) of(line string) ([]string, error) {
+	s.line.Reset(line)
+	if s.in == nil {
+		s.in = bufio.NewReader(&s.line)
+	}
+	s.in.Reset(&s.line)
+	columns := csv.NewReader(s.in)
+	columns.FieldsPerRecord, columns.TrimLeadingSpace = -1, true
+	fields, err := columns.Read()
+	if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
+		return nil, parse.Err // its own numbers are those of a text of one line
+	}
+	for i := range fields {
+		fields[i] = strings.TrimSpace(fields[i])
+	}
+	return fields, err
+}
+
+// wrongLines are the first few lines that are wrong, and how many more there are.
+type wrongLines struct {
+	errors []error
+	more   int
+}
+
+func (w *wrongLines) add(at int, err error) {
+	if len(w.errors) == maxWrong {
+		w.more++
+		return
+	}
+	w.errors = append(w.errors, fmt.Errorf("line %d: %w", at, err))
+}
+
+// and is what is wrong, with what ended the reading, nil where nothing is.
+func (w *wrongLines) and(end error) error {
+	if w.more > 0 {
+		w.errors = append(w.errors, fmt.Errorf("and %d more", w.more))
+	}
+	return errors.Join(append(w.errors, end)...)
 }
 
 // maxWrong is how many wrong lines are named.

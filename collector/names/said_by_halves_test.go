@@ -76,7 +76,7 @@ func TestWhatIsSaidByHalvesIsKeptWhole(t *testing.T) {
 						t.Fatalf("row %d became %d, want %d", i, got, said.becomes)
 					}
 				}
-				got := s.Resolve(s.Find(router), Key{Scope: Scope{Exporter: router, Domain: test.asked}, Table: test.table, Number: 5}, false)
+				got := s.Resolve(s.Find(router), Key{Scope: Scope{Exporter: router, Domain: test.asked}, Table: test.table, Number: 5}, netip.Addr{})
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Fatal(diff)
 				}

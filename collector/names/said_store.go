@@ -1,5 +1,7 @@
 package names
 
+import "net/netip"
+
 // saidNow is what the operator says, and since when.
 type saidNow struct {
 	said *Said
@@ -18,14 +20,14 @@ func (s *Store) Say(said *Said, exporterWins bool) {
 func (s *Store) Saying() uint64 { return s.said.Load().generation }
 
 // Resolve is what a number means to flows of a scope by what the exporter says, where e is not nil, and what the operator says:
-// nil where neither says anything. Text that one of them leaves out is the other's. own leaves out what the exporter's other domains
-// say.
-func (s *Store) Resolve(e *Exporter, k Key, own bool) *Row {
+// nil where neither says anything. Text that one of them leaves out is the other's. sender is who sent the datagrams of an sFlow agent, and
+// invalid for others: e is the sender then, of which what other domains say is other agents'.
+func (s *Store) Resolve(e *Exporter, k Key, sender netip.Addr) *Row {
 	said := s.said.Load()
-	mine := said.said.Find(k)
+	mine := said.said.Find(k, sender)
 	var theirs *Row
 	if e != nil {
-		if own {
+		if sender.IsValid() {
 			theirs = e.Own(k.Scope.Domain, k.Table, k.Number)
 		} else {
 			theirs = e.Row(k.Scope.Domain, k.Table, k.Number)

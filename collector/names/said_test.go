@@ -35,14 +35,14 @@ func TestWhatTheOperatorSays(t *testing.T) {
 		{"fe80::1%eth0", Applications, ApplicationNumber([]byte{13, 0, 1, 0xc5}), "custom"},
 	} {
 		got := ""
-		if row := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}); row != nil {
+		if row := s.Find(Key{Scope{Exporter: netip.MustParseAddr(test.exporter), Domain: 7}, test.table, test.number}, netip.Addr{}); row != nil {
 			got = row.Name
 		}
 		if got != test.want {
 			t.Errorf("%s %s %d is %q, want %q", test.exporter, test.table, test.number, got, test.want)
 		}
 	}
-	if (*Said)(nil).Find(Key{}) != nil {
+	if (*Said)(nil).Find(Key{}, netip.Addr{}) != nil {
 		t.Error("nothing says something")
 	}
 }
@@ -57,6 +57,42 @@ func TestWrongLinesAreNamedAndTheOthersHold(t *testing.T) {
 		"line 5: its name is refused", "line 6: it has neither"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d: %v does not say %q", i, err, want)
+		}
+	}
+}
+
+// What a hand or a spreadsheet writes otherwise than it should costs the names of its own lines only, however many those are.
+func TestAWrongLineCostsNoOther(t *testing.T) {
+	const good = "192.0.2.1,interfaces,7,good\n"
+	for name, test := range map[string]struct {
+		text        string
+		good, wrong int
+	}{
+		"a quote within a column":                 {"192.0.2.1,interfaces,5,xe-0/0/5,the \"old\" uplink\n" + good, 1, 1},
+		"a quote that ends too early":             {"192.0.2.1,interfaces,5,\"old\" uplink\n" + good, 1, 1},
+		"a quote that never ends":                 {good + "192.0.2.1,interfaces,5,\"uplink\n" + good + good, 3, 1},
+		"a column that goes on in the next line":  {"192.0.2.1,interfaces,5,\"to the left,\nthen right\"\n" + good, 1, 2},
+		"more wrong lines than are named":         {strings.Repeat("192.0.2.1,ports,5,x\n", 100) + good, 1, 100},
+		"a byte order mark before the columns":    {"\ufeffexporter,table,key,name\n" + good, 1, 0},
+		"a byte order mark before a name":         {"\ufeff" + good, 1, 0},
+		"a byte order mark before a comment":      {"\ufeff# core\r\nexporter,table,key,name\r\n" + good, 1, 0},
+		"columns that are aligned with blanks":    {"192.0.2.1 , interfaces ,7 , good ,\t\n", 1, 0},
+		"quoted columns with blanks behind":       {"\"192.0.2.1\",\"interfaces\",\"7\",\"good\"  \n", 1, 0},
+		"line ends of Windows, no end at the end": {"exporter,table,key,name\r\n\r\n192.0.2.1,interfaces,7,good", 1, 0},
+		"columns behind the first line":           {good + "exporter,table,key,name\n", 1, 1},
+	} {
+		lines, err := ReadLines(strings.NewReader(test.text))
+		if len(lines) != test.good {
+			t.Errorf("%s: %+v", name, lines)
+		}
+		for _, line := range lines {
+			if line.Row.Name != "good" || line.Number != 7 {
+				t.Errorf("%s: %+v", name, line)
+			}
+		}
+		if (err != nil) != (test.wrong > 0) || err != nil && test.wrong <= maxWrong && strings.Count(err.Error(), "line ") != test.wrong ||
+			test.wrong > maxWrong && !strings.HasSuffix(err.Error(), "and 80 more") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -80,14 +116,43 @@ func TestOfTheNetworksThatHaveANumberTheSmallestCounts(t *testing.T) {
 		{"2001:db8::7", 1, "six"}, {"2001:db8::7%eth0", 1, "six"}, {"2001:db9::7", 1, ""}, {"10.1.2.3", 3, ""},
 	} {
 		got := ""
-		if row := said.Find(Key{Scope: Scope{Exporter: netip.MustParseAddr(test.address)}, Table: Interfaces, Number: test.number}); row != nil {
+		if row := said.Find(Key{Scope: Scope{Exporter: netip.MustParseAddr(test.address)}, Table: Interfaces, Number: test.number}, netip.Addr{}); row != nil {
 			got = row.Name
 		}
 		if got != test.want {
 			t.Errorf("%s, number %d: %q instead of %q", test.address, test.number, got, test.want)
 		}
 	}
-	if said.Find(Key{Table: Interfaces, Number: 1}) != nil {
+	if said.Find(Key{Table: Interfaces, Number: 1}, netip.Addr{}) != nil {
 		t.Error("something is said of no address")
+	}
+}
+
+// What the operator says of an sFlow agent may stand under its own address or that of its datagrams: of two networks the smaller counts.
+func TestWhatIsSaidOfAnAgentStandsUnderItsAddressOrThatOfItsSender(t *testing.T) {
+	line := func(network string, number uint64, name string) Line {
+		return Line{Network: netip.MustParsePrefix(network), Table: Interfaces, Number: number, Row: Row{Name: name}}
+	}
+	said := NewSaid([]Line{
+		line("192.0.2.1/32", 1, "agent"), line("198.51.100.1/32", 2, "sender"),
+		line("192.0.2.1/32", 3, "agent"), line("198.51.100.1/32", 3, "sender"),
+		line("192.0.2.0/24", 4, "network of the agent"), line("198.51.100.1/32", 4, "sender"),
+		line("192.0.2.1/32", 5, "agent"), line("0.0.0.0/0", 5, "all"),
+		line("0.0.0.0/0", 6, "all"), line("2001:db8::1/128", 6, "sender of IPv6"),
+	})
+	for _, test := range []struct {
+		number       uint64
+		sender, want string
+	}{
+		{1, "198.51.100.1", "agent"}, {2, "198.51.100.1", "sender"}, {3, "198.51.100.1", "agent"}, {4, "198.51.100.1", "sender"},
+		{5, "198.51.100.1", "agent"}, {6, "2001:db8::1", "sender of IPv6"}, {6, "198.51.100.1", "all"}, {7, "198.51.100.1", ""}, {2, "198.51.100.2", ""},
+	} {
+		got := ""
+		if row := said.Find(Key{Scope{Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 9}, Interfaces, test.number}, netip.MustParseAddr(test.sender)); row != nil {
+			got = row.Name
+		}
+		if got != test.want {
+			t.Errorf("%d from %s is %q, want %q", test.number, test.sender, got, test.want)
+		}
 	}
 }

@@ -20,7 +20,7 @@ const second = int64(1e9)
 func newStore() *Store { return NewStore(LimitsFor(1000), 0) }
 
 func rowOf(s *Store, k Key) Row {
-	if row := s.Resolve(s.Find(k.Scope.Exporter), k, false); row != nil {
+	if row := s.Resolve(s.Find(k.Scope.Exporter), k, netip.Addr{}); row != nil {
 		return *row
 	}
 	return Row{}
@@ -201,7 +201,13 @@ func TestClean(t *testing.T) {
 		" Büro 3. Stock ":                {"Büro 3. Stock", Accepted},
 		"":                               {"", Accepted},
 		"\x00\x00":                       {"", Accepted},
-		"Gi0/1\x00secret":                {"", RefusedControl},
+		"Gi0/1\x00\x80et0/0/12\x1b\x00":  {"Gi0/1", Accepted}, // what was there before
+		"Gi0/1\x00   ":                   {"Gi0/1", Accepted},
+		"Gi0/1   \x00":                   {"Gi0/1", Accepted},
+		"\x00Gi0/1":                      {"", Accepted},
+		"\x1b[2J\x00Gi0/1":               {"", RefusedControl},
+		"G\x00i\x000\x00":                {"", RefusedEncoding},
+		"7\x00\x00\x00":                  {"7", Accepted},
 		"\x1b[2Jowned":                   {"", RefusedControl},
 		"line\nfeed":                     {"", RefusedControl},
 		"\u202egpj.exe":                  {"", RefusedControl},

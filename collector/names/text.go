@@ -65,13 +65,13 @@ func (r Refusal) String() string {
 	return "unknown"
 }
 
-// Clean takes a text as it came in a datagram. Padding behind it (a NUL ends a string in a field of fixed length) and white space
-// around it are no part of it. A text that is longer, not UTF-8, or has characters that a terminal, a log or a label must not
-// see, is refused as a whole: half a name would pass for another's. The text does not alias b.
+// Clean takes a text as it came in a datagram. A NUL ends a string in a field of fixed length: what follows is padding, or what was in the
+// exporter's memory before. White space around a text is no part of it either. A text that is longer, not UTF-8, or has characters that a
+// terminal, a log or a label must not see, is refused as a whole: half a name would pass for another's. The text does not alias b.
 func Clean(b []byte) (string, Refusal) {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
-		if len(bytes.Trim(b[i:], "\x00")) > 0 {
-			return "", RefusedControl
+		if isWide(b) {
+			return "", RefusedEncoding
 		}
 		b = b[:i]
 	}
@@ -86,6 +86,11 @@ func Clean(b []byte) (string, Refusal) {
 		return "", RefusedControl
 	}
 	return string(b), Accepted
+}
+
+// isWide reports whether b has characters of two bytes, the lower one first, as UTF-16 has those of ASCII.
+func isWide(b []byte) bool {
+	return len(b) >= 4 && b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0
 }
 
 // unprintable reports characters that change how the text around them is read: controls (Cc), formats such as the marks that

@@ -54,9 +54,24 @@ func New[V any](entries []Entry[V]) *Table[V] {
 // Lookup returns the value of the longest network that contains a. An IPv4-mapped address counts as IPv4; a zone is
 // ignored. It does not allocate.
 func (t *Table[V]) Lookup(a netip.Addr) (V, bool) {
-	var none V
+	v, _, ok := t.smallest(a)
+	return v, ok
+}
+
+// LookupEither returns the value of the smallest network that contains a or b, of two that are as small that of a. An invalid address is in
+// none. It does not allocate.
+func (t *Table[V]) LookupEither(a, b netip.Addr) (V, bool) {
+	v, free, ok := t.smallest(a)
+	if other, freer, found := t.smallest(b); found && (!ok || freer < free) {
+		return other, true
+	}
+	return v, ok
+}
+
+// smallest finds the longest network that contains a, with how many bits it leaves free.
+func (t *Table[V]) smallest(a netip.Addr) (v V, free int, ok bool) {
 	if t == nil || !a.IsValid() {
-		return none, false
+		return v, 0, false
 	}
 	a = a.Unmap().WithZone("")
 	levels := t.v6
@@ -69,8 +84,8 @@ func (t *Table[V]) Lookup(a netip.Addr) (V, bool) {
 			continue
 		}
 		if v, ok := levels[i].values[p.Addr()]; ok {
-			return v, true
+			return v, a.BitLen() - p.Bits(), true
 		}
 	}
-	return none, false
+	return v, 0, false
 }

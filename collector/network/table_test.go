@@ -36,6 +36,30 @@ func TestLongestNetworkWins(t *testing.T) {
 	}
 }
 
+func TestOfTwoAddressesTheSmallerNetworkCounts(t *testing.T) {
+	table := New([]Entry[int]{
+		{netip.MustParsePrefix("0.0.0.0/0"), 1}, {netip.MustParsePrefix("10.0.0.0/8"), 2}, {netip.MustParsePrefix("10.1.2.3/32"), 3},
+		{netip.MustParsePrefix("192.0.2.1/32"), 4}, {netip.MustParsePrefix("2001:db8::1/128"), 5}, {netip.MustParsePrefix("2001:db8::/64"), 6},
+	})
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"10.1.2.3", "192.0.2.1", 3}, {"192.0.2.1", "10.1.2.3", 4}, {"10.2.2.2", "192.0.2.1", 4}, {"198.51.100.1", "10.2.2.2", 2},
+		{"198.51.100.1", "198.51.100.2", 1}, {"2001:db8::2", "10.2.2.2", 2}, {"10.2.2.2", "2001:db8::1", 5}, {"2001:db9::1", "10.1.2.3", 3},
+		{"10.1.2.3", "2001:db9::1", 3}, {"", "10.1.2.3", 3}, {"10.1.2.3", "", 3}, {"2001:db9::1", "", 0}, {"", "", 0},
+	} {
+		a, _ := netip.ParseAddr(test.a)
+		b, _ := netip.ParseAddr(test.b)
+		if got, ok := table.LookupEither(a, b); got != test.want || ok != (test.want != 0) {
+			t.Errorf("%q or %q: %d, %t; want %d", test.a, test.b, got, ok, test.want)
+		}
+	}
+	if _, ok := (*Table[int])(nil).LookupEither(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")); ok {
+		t.Error("a nil table found something")
+	}
+}
+
 func TestLookupAgreesWithASearchThroughAllNetworks(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var entries []Entry[int]

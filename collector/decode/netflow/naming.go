@@ -42,21 +42,22 @@ var numbering = map[uint16]names.Table{
 // Elements that name, and those that describe.
 var (
 	namingElements = map[uint16]names.Table{
-		82: names.Interfaces, 96: names.Applications, elementVRFName: names.VRFs, elementSamplerName: names.Samplers, elementSelectorName: names.Selectors, 300: names.Domains,
+		82: names.Interfaces, elementApplicationName: names.Applications, elementVRFName: names.VRFs, elementSamplerName: names.Samplers, elementSelectorName: names.Selectors, 300: names.Domains,
 	}
 	describingElements = map[uint16]names.Table{83: names.Interfaces, 94: names.Applications}
 )
 
-// samplerName, selectorName and VRFname, and elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
+// applicationName, samplerName, selectorName and VRFname, and elements beside those that name: mplsVpnRouteDistinguisher, observationDomainId, applicationId, ingressVRFID and egressVRFID.
 const (
-	elementSamplerName   = 84
-	elementSelectorName  = 335
-	elementVRFName       = 236
-	elementDistinguisher = 90
-	elementDomain        = 149
-	elementApplication   = 95
-	elementIngressVRF    = 234
-	elementEgressVRF     = 235
+	elementApplicationName = 96
+	elementSamplerName     = 84
+	elementSelectorName    = 335
+	elementVRFName         = 236
+	elementDistinguisher   = 90
+	elementDomain          = 149
+	elementApplication     = 95
+	elementIngressVRF      = 234
+	elementEgressVRF       = 235
 )
 
 // attributeOf is how an attribute of an application is kept: applicationCategoryName, SubCategoryName, GroupName and what it uses

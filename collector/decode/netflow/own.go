@@ -21,12 +21,40 @@ func ownNames(t *template.Template) map[int]flow.Name {
 	for _, single := range [...]struct {
 		id uint16
 		as flow.Name
-	}{{96, flow.ApplicationName}, {elementSelectorName, flow.SamplerName}, {elementSamplerName, flow.SamplerName}, {300, flow.DomainName}} {
+	}{{elementApplicationName, flow.ApplicationName}, {elementSelectorName, flow.SamplerName}, {elementSamplerName, flow.SamplerName}, {300, flow.DomainName}} {
 		if at := fieldsOf(t, single.id); len(at) > 0 {
 			out[at[0]] = single.as
 		}
 	}
+	if len(fieldsOf(t, elementApplicationName)) == 0 {
+		if at := applicationField(t); at != absent {
+			out[at] = flow.ApplicationName
+		}
+	}
 	return out
+}
+
+// applicationElements are makers' own elements for the name of a flow's application, as the registry of package element has them, the best
+// first: Palo Alto's App-ID, ntop's APPLICATION_NAME and L7_PROTO_NAME, Ixia's ixiaL7AppName. In NetFlow v9, those of the first two stand
+// without an enterprise.
+var applicationElements = [...]struct {
+	enterprise     uint32
+	id, netFlow9ID uint16
+}{{25461, 23933, 56701}, {35632, 427, 57899}, {35632, 119, 57591}, {3054, 111, 0}}
+
+// applicationField is the index of the field in which t has the best of applicationElements, or absent.
+func applicationField(t *template.Template) int {
+	for _, e := range applicationElements {
+		if at := slices.IndexFunc(t.Fields, func(f template.Field) bool {
+			if t.Version == template.NetFlow9 {
+				return f.ID == e.netFlow9ID && f.ID != 0 && f.Length != 0
+			}
+			return f.Enterprise == e.enterprise && f.ID == e.id && f.Length != 0
+		}); at >= 0 {
+			return at
+		}
+	}
+	return absent
 }
 
 // pair gives the names that an element says to the numbers of two directions.

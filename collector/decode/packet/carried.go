@@ -153,17 +153,19 @@ func (d *dissector) mplsPayload() next {
 	return etherType
 }
 
-// controlWord is how many bytes are between labels and frame where both ends of a pseudowire agreed on them (RFC 4448 section 4.6): 16 zero
-// bits and a sequence number.
+// controlWord is how many bytes are between labels and frame where both ends of a pseudowire agreed on them (RFC 4448 section 4.6): four zero
+// bits, twelve that are reserved and to be ignored, and a sequence number.
 const controlWord = 4
 
 // Pseudowire returns the Ethernet frame that b, which follows a label stack, holds, with or without a control word before it. Nothing
-// in the packet says that there is one: it is one where it carries IP or ARP and their first bytes fit.
+// in the packet says that there is one: it is one where it carries IP, ARP or PPPoE and their first bytes fit.
 func Pseudowire(b []byte) (frame []byte, ok bool) {
 	if fitsIP(b) {
 		return nil, false
 	}
-	if len(b) > controlWord && binary.BigEndian.Uint16(b) == 0 && fitsFrame(b[controlWord:]) {
+	follows := len(b) > controlWord && b[0]>>4 == 0 && fitsFrame(b[controlWord:])
+	// What is reserved is zero nearly always, and then a word before the frame is likelier than an address that begins so.
+	if follows && (binary.BigEndian.Uint16(b) == 0 || !fitsFrame(b)) {
 		return b[controlWord:], true
 	}
 	return b, fitsFrame(b)
@@ -187,6 +189,9 @@ func fitsFrame(b []byte) bool {
 			return b[n]>>4 == 6
 		case etherType == EtherTypeARP:
 			return binary.BigEndian.Uint16(b[n:]) == 1 // over Ethernet (RFC 826)
+		case etherType == EtherTypePPPoE:
+			const versionAndType = 0x1100 // and the code of a session (RFC 2516 section 4)
+			return binary.BigEndian.Uint16(b[n:]) == versionAndType
 		}
 		return false
 	}

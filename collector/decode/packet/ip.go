@@ -120,6 +120,9 @@ func (d *dissector) byProtocol() next {
 	case protoMPLS:
 		d.enter()
 		return mpls
+	case protoEthernet: // what SRv6 carries of layer 2
+		d.enter()
+		return ethernet
 	}
 	return nothing
 }

@@ -102,6 +102,7 @@ const (
 	protoSCTP        = 132
 	protoUDPLite     = 136
 	protoMPLS        = 137
+	protoEthernet    = 143 // RFC 8986 section 10.1
 )
 
 // UDP ports of tunnels.

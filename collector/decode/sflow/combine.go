@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 // parts are the records of one sample that tell of the same packet. Agents send them in any order; what they say is put together
@@ -18,7 +19,7 @@ type parts struct {
 	// held: the sample has bodies. Most have none but the sampled header, and then they need not be cleared, nor looked at.
 	held bool
 	// Bodies of records that are long enough; nil where there was none.
-	ethernet, ipv4, ipv6, socket4, socket6, labels []byte
+	ethernet, ipv4, ipv6, socket4, socket6, labels, payload []byte
 }
 
 // clear makes room for the parts of another sample.
@@ -48,11 +49,18 @@ func (d *decoder) combine() {
 	}
 }
 
-// combineBodies puts the bodies together. The sampled header is the packet itself and comes first, whatever the order; then sampled_ipv4 and
+// combineBodies puts the bodies together. The sampled header is the packet itself and comes first, whatever the order, with what it carried
+// where that was encrypted; then sampled_ipv4 and
 // sampled_ipv6, sampled_ethernet, and the socket of an application's transaction. The length of the frame counts before that of what
 // is inside it.
 func (d *decoder) combineBodies() {
 	p, r := &d.parts, d.r
+	if len(p.payload) != 0 && r.EType == 0 { // it begins with the header of a logical link
+		p.packet = true
+		if packet.Dissect(r, packet.ProtocolAAL5, p.payload, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
+			d.counts.Inc(ledger.PacketsTruncated)
+		}
+	}
 	etherType := uint32(0)
 	if b := p.ethernet; b != nil {
 		destination, kind := b[10:], b[16:]

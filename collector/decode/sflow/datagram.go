@@ -22,6 +22,8 @@ type Options struct {
 	Inner bool
 	// Override is the rate to report whatever the sample says, Default the one to report where it says 0. 0 for none.
 	Override, Default uint64
+	// Rates gives both for an agent, in their place; nil where they are the same for all.
+	Rates func(agent netip.Addr) (override, standIn uint64)
 	// Extra keeps fields that FlowMessage has no place for, see package element's SFlowLayout, and makes flows of notifications of
 	// discarded packets.
 	Extra bool
@@ -71,6 +73,9 @@ func Decode(b []byte, received uint64, source flow.Address, options Options, r *
 	if refusal != ledger.DatagramsDecoded {
 		return d.header, refusal
 	}
+	if options.Rates != nil {
+		d.options.Override, d.options.Default = options.Rates(d.header.Agent.Addr())
+	}
 	if d.version < 5 {
 		d.oldSamples(rest)
 	} else {
@@ -99,6 +104,9 @@ func (d *decoder) readHeader(b []byte) (rest []byte, refusal ledger.Counter) {
 	}
 	if d.header.Agent.IsZero() { // none, or the unspecified one of an agent that was not given any
 		d.header.Agent = d.source
+	}
+	if d.header.Agent.Len() == 16 { // an IPv4-mapped one is IPv4's (RFC 4291 section 2.5.5.2), as that of a sender is
+		d.header.Agent = flow.AddressFrom(d.header.Agent.Addr())
 	}
 	if d.version == 5 {
 		d.header.SubAgent = c.word()

@@ -110,3 +110,15 @@ func TestAnAgentWithTheUnspecifiedAddressIsItsSender(t *testing.T) {
 		t.Errorf("the agent is %s", h.Agent.Addr())
 	}
 }
+
+// Agents whose socket is one of IPv6 have IPv4 addresses mapped into it: they are the devices that the operator names by their own addresses.
+func TestAnAgentWithAMappedAddressIsThatOfIPv4(t *testing.T) {
+	b := datagram(sample(frame))
+	mapped := join(b[:4], u32(2, 0, 0, 0xffff, 0xc0000207), b[12:])
+	var c collected
+	var counts ledger.Counts
+	h, outcome := Decode(mapped, 5, flow.AddressFrom(netip.MustParseAddr("198.51.100.7")), Options{}, &flow.Record{}, &counts, &c)
+	if want := flow.AddressFrom(netip.MustParseAddr("192.0.2.7")); outcome != ledger.DatagramsDecoded || h.Agent != want || c.records[0].SamplerAddress != want {
+		t.Errorf("the agent is %s", h.Agent.Addr())
+	}
+}

@@ -175,3 +175,25 @@ func TestMPLSAndTagsThatWereTakenOffHaveTheirPlaces(t *testing.T) {
 		}
 	}
 }
+
+// sflow.org, "sFlow 802.11 Structures", extended_80211_payload: what a frame carried comes beside its header where that is encrypted.
+func TestWhatAnEncryptedFrameCarriedIsTheFlows(t *testing.T) {
+	encrypted := []byte{8, 0x41, 0, 0, 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0, 0, 1, 2, 3, 4}
+	frame := tagged(recordRawHeader, u32(15, 200, 4, uint32(len(encrypted))), encrypted)
+	packet := []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0, 0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 10, 198, 51, 100, 20, 3, 0xe8, 7, 0xd0, 0, 12, 0, 0}
+	payload := tagged(recordPayload, u32(0x000fac04, uint32(len(packet))), packet)
+	for _, records := range [][][]byte{{frame, payload}, {payload, frame}} {
+		c, counts, _, _ := decode(datagram(sample(records...)), Options{})
+		if r := c.records[0]; r.Bytes != 200 || r.SrcMAC != 0x020000000001 || r.DstMAC != 0x020000000002 || r.EType != 0x800 || r.DstPort != 2000 ||
+			r.SrcAddr.Addr().String() != "192.0.2.10" || counts[ledger.RecordsTruncated]+counts[ledger.SampleRecordsUnknown] != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	c, counts, _, _ := decode(datagram(sample(header(), payload, tagged(recordPayload, u32(1, 100)))), Options{})
+	if r := c.records[0]; len(r.LayerStack) != 3 || counts[ledger.RecordsTruncated] != 1 {
+		t.Errorf("beside a header that shows it, and cut short: %+v", r)
+	}
+	if c, _, _, _ := decode(datagram(sample(frame)), Options{}); c.records[0].SrcAddr.Len() != 0 {
+		t.Errorf("the sample before it: %+v", c.records[0])
+	}
+}

@@ -22,6 +22,7 @@ const (
 	recordURL        = 1005
 	recordMPLS       = 1006
 	recordVLANTunnel = 1012
+	recordPayload    = 1013
 	recordVLANIn     = 1034
 	recordTimestamp  = 1043
 	recordSocketIPv4 = 2100
@@ -79,6 +80,8 @@ func (d *decoder) placeSeldom(format uint32, b []byte) (whole, place bool) {
 		return d.mpls(b), true
 	case recordVLANTunnel, recordVLANIn:
 		return d.vlanStack(b), true
+	case recordPayload:
+		return d.wirelessPayload(b), true
 	case recordTimestamp:
 		return d.timestamp(b), true
 	case recordSocketIPv4:
@@ -228,6 +231,18 @@ func (d *decoder) vlanStack(b []byte) bool {
 	if len(tags) >= 4 && d.parts.vlan == 0 {
 		d.parts.vlan = vlan(binary.BigEndian.Uint32(tags) & 0xfff)
 	}
+	return true
+}
+
+// wirelessPayload remembers an "extended_80211_payload": what an encrypted frame of IEEE 802.11 carried, which its header cannot show.
+func (d *decoder) wirelessPayload(b []byte) bool {
+	c := cursor{b: b}
+	c.word() // the suite of ciphers
+	payload := c.counted(1)
+	if c.bad {
+		return false
+	}
+	d.parts.payload, d.parts.held = payload, true
 	return true
 }
 
