@@ -39,6 +39,8 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
 	case len(a.Refused)+len(a.Denied) > 0:
 		return isFalse(ReasonRefused, "what the spec says is not applied in full until ConfigurationValid is True")
+	case len(a.Going) > 0:
+		return isTrue(ReasonRolling, "%s", strings.Join(a.Going, "; "))
 	case j.Held != "":
 		return isTrue(ReasonRolloutHeld, "%s", j.Held)
 	case j.Trying:

@@ -57,7 +57,7 @@ func (f *Facts) Deadline() time.Duration {
 }
 
 func (j *judgement) judgeRollout() rollout {
-	r := rollout{troubles: PodTroubles(j.Pods)}
+	r := rollout{troubles: PodTroubles(j.Pods, fleet.Component, j.server())}
 	if j.DaemonSet == nil {
 		r.text = "the DaemonSet is not made yet"
 	} else {
@@ -143,8 +143,14 @@ func (j *judgement) count(r *rollout) {
 	s := &j.DaemonSet.Status
 	r.desired, r.updated = int(s.DesiredNumberScheduled), int(s.UpdatedNumberScheduled)
 	nodes := readyNodes(j.Pods)
-	r.ready = min(max(len(nodes), int(s.NumberReady)), r.desired)
-	r.available = min(max(len(nodes), int(s.NumberAvailable)), r.desired)
+	ready, available := int(s.NumberReady), int(s.NumberAvailable)
+	if !j.DaemonSet.DeletionTimestamp.IsZero() { // Kubernetes does not count its pods any more
+		ready, available = 0, 0
+	}
+	// Nor does it while its controllers are away: a pod that is not ready says so itself.
+	most := max(r.desired-waitingNodes(j.Pods, nodes), 0)
+	r.ready = min(max(len(nodes), min(ready, most)), r.desired)
+	r.available = min(max(len(nodes), min(available, most)), r.desired)
 	r.excused = j.excused(nodes)
 	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
 	r.needed = j.enough(r.desired - len(r.excused))
@@ -245,21 +251,22 @@ func (j *judgement) collectorsAvailable() said {
 		message += fmt.Sprintf(" (that does not count for %d of them: %s)", len(r.excused), some(r.excused))
 	}
 	message += j.troubles()
-	changing := !r.ran && r.updated < r.desired
+	goes := !set.DeletionTimestamp.IsZero()
+	changing := !r.ran && r.updated < r.desired && !goes
 	var out said
 	switch {
 	case r.available >= r.needed:
 		return isTrue(ReasonAvailable, "%s; %d are enough (collector.minReady)", message, r.needed)
 	case changing && unavailable <= allowedUnavailable(set):
 		return isTrue(ReasonRolling, "%s, as the update strategy allows", message)
-	case len(r.troubles) == 0 && r.ready == 0 && !r.ran:
+	case len(r.troubles) == 0 && r.ready == 0 && !r.ran && !goes:
 		out = isFalse(ReasonStarting, "%s", message)
 	case r.available == 0:
 		out = isFalse(ReasonUnavailable, "%s", message)
 	default:
 		out = isFalse(ReasonPartlyUnavailable, "%s", message)
 	}
-	out.passing = !r.ran && !r.stuck
+	out.passing = !r.ran && !r.stuck && !goes
 	return out
 }
 
