@@ -2,11 +2,13 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -142,6 +144,57 @@ func TestAPodThatIsNotReadyNeverHasNoReason(t *testing.T) {
 			}
 			if told := fmt.Sprint(PodTroubles([]corev1.Pod{pod}, fleet.Component, noon)); test.want != "" && !strings.Contains(told, "(1, such as pod edge-node-a)") {
 				t.Error(told)
+			}
+		})
+	}
+}
+
+// A node that is away keeps its collector of before, whatever is rolled out. That is no failure of the rollout, which Flux would stop at; that one
+// which is there is not replaced, is.
+func TestARolloutDoesNotFailForANodeThatIsAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(f *Facts)
+		reason  string
+		stalled bool
+	}{
+		"the node is away":          {func(*Facts) {}, ReasonSettled, false},
+		"the node is there":         {func(f *Facts) { f.Nodes["node-c"] = Node{Ready: true} }, ReasonProgressDeadlineExceeded, true},
+		"it is cordoned, and there": {func(f *Facts) { f.Nodes["node-c"] = Node{Ready: true, Cordoned: true} }, ReasonProgressDeadlineExceeded, true},
+		"another one's collector is not replaced": {func(f *Facts) {
+			f.Pods[2].Labels[templateGenerationOfPod] = "8"
+			f.Pods[0].Labels[templateGenerationOfPod] = "7"
+		}, ReasonProgressDeadlineExceeded, true},
+		"nothing tells of which spec collectors are": {func(f *Facts) { f.DaemonSet.Annotations = nil }, ReasonProgressDeadlineExceeded, true},
+		"another one is not replaced, either":        {func(f *Facts) { f.DaemonSet.Status.UpdatedNumberScheduled = 1 }, ReasonProgressDeadlineExceeded, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := well()
+			f.DaemonSet.Annotations = map[string]string{templateGeneration: "8"}
+			f.DaemonSet.Status.UpdatedNumberScheduled, f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2, 2
+			for node, generation := range map[string]string{"node-a": "8", "node-b": "8", "node-c": "7"} {
+				ready := corev1.ConditionTrue
+				if node == "node-c" {
+					ready = corev1.ConditionFalse
+				}
+				pod := onNode(node, isReadyPod(ready))
+				pod.Labels = map[string]string{templateGenerationOfPod: generation}
+				f.Pods = append(f.Pods, pod)
+			}
+			slices.SortFunc(f.Pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+			f.Nodes = map[string]Node{"node-a": {Ready: true}, "node-b": {Ready: true}, "node-c": {}}
+			test.change(f)
+			pass(f, 0)
+			at := f.Now
+			for f.Now.Before(at.Add(2 * f.Deadline())) {
+				pass(f, time.Minute)
+			}
+			v := pass(f, 0)
+			c := conditionIn(t, v, v1alpha1.ConditionProgressing)
+			if c.Reason != test.reason || meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionStalled) != test.stalled {
+				t.Errorf("%+v", v.Status.Conditions)
+			}
+			if !test.stalled && (!strings.Contains(c.Message, "node-c") || v.Status.Collectors.Updated != 2 || !meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionReady)) {
+				t.Errorf("%+v; %+v", c, v.Status)
 			}
 		})
 	}

@@ -30,6 +30,8 @@ type rollout struct {
 	needed int
 	// excused nodes do not count: each with why.
 	excused []string
+	// lost nodes are not ready, and their collectors, which nobody hears, are of an earlier spec: Kubernetes replaces them once it hears of the nodes.
+	lost []string
 	// ran: the pods of the present spec run, or did once. settled: and this pass has found that all of it is applied; ran may rest on an earlier
 	// pass where this one failed.
 	ran, settled bool
@@ -75,7 +77,7 @@ func (j *judgement) judgeRollout() rollout {
 		// What the operator knew before it was restarted stands in the status.
 		if c := j.condition(v1alpha1.ConditionProgressing); restarted && c != nil {
 			switch {
-			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
+			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.replaced():
 				m.settled = true
 			case c.Reason == ReasonProgressDeadlineExceeded && j.stalledBefore(): // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
@@ -96,7 +98,7 @@ func (j *judgement) judgeRollout() rollout {
 	}
 	taken := j.DaemonSet != nil && j.DaemonSet.Status.ObservedGeneration >= j.DaemonSet.Generation
 	whole := j.appliedInFull() && taken
-	m.settled = m.settled || whole && r.updated >= r.desired && r.available >= r.needed // a pass that fails later unsettles nothing
+	m.settled = m.settled || whole && r.replaced() && r.available >= r.needed // a pass that fails later unsettles nothing
 	r.ran, r.settled = m.settled && (whole || j.Applied.Failed), m.settled && whole
 	if !m.settled {
 		if due := m.since.Add(j.Deadline()); j.Now.Before(due) {
@@ -153,6 +155,8 @@ func (j *judgement) count(r *rollout) {
 	r.available = min(max(len(nodes), min(available, most)), r.desired)
 	r.excused = j.excused(nodes)
 	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
+	r.lost = j.lostNodes(nodes)
+	r.lost = r.lost[:min(len(r.lost), max(r.desired-r.updated, 0))]
 	r.needed = j.enough(r.desired - len(r.excused))
 	switch {
 	case s.ObservedGeneration < j.DaemonSet.Generation || slices.Contains(j.Applied.Changed, "DaemonSet"):
@@ -192,6 +196,32 @@ func (f *Facts) enough(nodes int) int {
 		n = nodes
 	}
 	return max(min(n, nodes), 1)
+}
+
+// replaced reports whether all collectors are of the present spec that can be.
+func (r *rollout) replaced() bool { return r.updated+len(r.lost) >= r.desired }
+
+// templateGeneration of a DaemonSet is an annotation of it, and a label of the pods that it has made from that template.
+const (
+	templateGeneration      = appsv1.DeprecatedTemplateGeneration
+	templateGenerationOfPod = "pod-template-generation"
+)
+
+// lostNodes are nodes that are not ready, and have a collector of an earlier spec and none that is ready. A rollout would wait for them for as long
+// as they are away.
+func (j *judgement) lostNodes(ready map[string]bool) (nodes []string) {
+	present := j.DaemonSet.Annotations[templateGeneration]
+	if present == "" {
+		return nil
+	}
+	for i := range j.Pods {
+		pod := &j.Pods[i]
+		name, generation := nodeOf(pod), pod.Labels[templateGenerationOfPod]
+		if n, known := j.Nodes[name]; known && !n.Ready && !ready[name] && generation != "" && generation != present && !slices.Contains(nodes, name) {
+			nodes = append(nodes, name)
+		}
+	}
+	return sorted(nodes)
 }
 
 // excused are the nodes of the fleet that have no collector that is ready, for which the node is the reason: each with why.
@@ -252,7 +282,7 @@ func (j *judgement) collectorsAvailable() said {
 	}
 	message += j.troubles()
 	goes := !set.DeletionTimestamp.IsZero()
-	changing := !r.ran && r.updated < r.desired && !goes
+	changing := !r.ran && !r.replaced() && !goes
 	var out said
 	switch {
 	case r.available >= r.needed:
