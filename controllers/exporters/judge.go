@@ -82,6 +82,10 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	// Of what it is now, the conditions are changed in place, and all else is replaced: with thousands of objects a whole copy costs.
 	out := f.Exporter.Status
 	out.Conditions = slices.Clone(out.Conditions)
+	if ofAnother(f.Exporter) {
+		out = v1alpha1.FlowExporterStatus{Conditions: out.Conditions}
+	}
+	out.HeardBy, out.HeardFrom = f.Exporter.Spec.Collector, f.Exporter.Spec.Addresses
 	out.ObservedGeneration = f.Exporter.Generation
 	if f.Idle != (idle{}) {
 		unheard(&out)
@@ -124,6 +128,19 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	}
 	set(&out, f, v1alpha1.ConditionReady, ready(conditions))
 	return out
+}
+
+// ofAnother reports whether a status tells of another device than the spec, or of the same as another fleet hears it. What an earlier version
+// has written does not say of which.
+func ofAnother(o *v1alpha1.FlowExporter) bool {
+	s := &o.Status
+	if s.HeardBy == "" {
+		return false
+	}
+	return s.HeardBy != o.Spec.Collector || slices.ContainsFunc(s.HeardFrom, func(a v1alpha1.ExporterAddress) bool {
+		address, _ := parse(string(a))
+		return !slices.ContainsFunc(o.Spec.Addresses, func(now v1alpha1.ExporterAddress) bool { return same(now, address) })
+	})
 }
 
 // unmeasured takes out of a status what is of the last minutes, where nothing of them is known.

@@ -389,3 +389,66 @@ func TestAnObjectOfTheFutureIsNoReasonToWait(t *testing.T) {
 		t.Errorf("Sending is %s, %s: %s", c.status, c.reason, c.message)
 	}
 }
+
+// What is written of a device is not said of another one that takes its object over, nor of what another fleet hears.
+func TestAnObjectThatGetsOtherAddressesBeginsAnew(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.FlowExporterSpec)
+		anew   bool
+	}{
+		"other addresses":               {func(s *v1alpha1.FlowExporterSpec) { s.Addresses = []v1alpha1.ExporterAddress{"192.0.2.9"} }, true},
+		"one of two addresses":          {func(s *v1alpha1.FlowExporterSpec) { s.Addresses = s.Addresses[1:] }, true},
+		"another fleet":                 {func(s *v1alpha1.FlowExporterSpec) { s.Collector = "core" }, true},
+		"one address more":              {func(s *v1alpha1.FlowExporterSpec) { s.Addresses = append(s.Addresses, "192.0.2.9") }, false},
+		"the same, written otherwise":   {func(s *v1alpha1.FlowExporterSpec) { s.Addresses[1] = "2001:DB8:0::1" }, false},
+		"something else than addresses": {func(s *v1alpha1.FlowExporterSpec) { s.DisplayName = "core switch" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := healthy()
+			f.Exporter.Spec.Addresses = []v1alpha1.ExporterAddress{"192.0.2.1", "2001:db8::1"}
+			f.Exporter.Status = Judge(f)
+			test.change(&f.Exporter.Spec)
+			f.Exporter.Generation++
+			m := newMemory()
+			m.look = f.Look
+			got := Judge(m.facts(f.Exporter, noon.Add(time.Minute)))
+			sending := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionSending)
+			if test.anew != (sending.Status != metav1.ConditionTrue) || test.anew != (got.LastHeard == nil) || test.anew != (got.Protocol == "") {
+				t.Errorf("Sending is %s, %s: %s; last heard at %v with %q", sending.Status, sending.Reason, sending.Message, got.LastHeard, got.Protocol)
+			}
+			f.Exporter.Status = got
+			if again := Judge(m.facts(f.Exporter, noon.Add(time.Minute))); !reflect.DeepEqual(again, got) {
+				t.Errorf("it goes on to change: %+v", again)
+			}
+		})
+	}
+}
+
+// What only a protocol tells goes with it.
+func TestFiguresOfAProtocolThatIsNotSentAnyMoreGo(t *testing.T) {
+	f := healthy()
+	f.Figures.Said.Changed, f.Figures.Said.Device.Name = noon, "r1"
+	f.Figures.Protocols["sflow"] = true
+	f.Exporter.Status = Judge(f)
+	if s := &f.Exporter.Status; s.Templates == nil || s.ClockSkew == "" || s.Device == nil {
+		t.Fatalf("%+v", s)
+	}
+	f.Figures.Protocols, f.Figures.Said = map[string]bool{"sflow": true}, Said{TaughtTold: true, Listening: time.Minute}
+	f.Look.Unanswered = 1
+	if s := Judge(f); s.Templates == nil || s.ClockSkew == "" {
+		t.Errorf("who does not answer may hear it: %+v", s)
+	}
+	f.Look.Unanswered = 0
+	s := Judge(f)
+	if s.Templates != nil || s.TemplatesChanged != nil || s.ClockSkew != "" || s.Device == nil {
+		t.Errorf("sFlow has no templates and no clock, and the device may say again who it is: %+v", s)
+	}
+	f.Exporter.Status, f.Figures.Protocols = s, map[string]bool{"netflow5": true}
+	if s := Judge(f); s.Device != nil {
+		t.Errorf("no NetFlow says who it is: %+v", s)
+	}
+	f.Figures.Protocols, f.Figures.Said.Listening = map[string]bool{"sflow": true}, time.Hour
+	if s := Judge(f); s.Device != nil {
+		t.Errorf("nobody asks for names any more: %+v", s)
+	}
+}

@@ -60,6 +60,9 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 		}
 	}
 	saidOf(s, n)
+	if f.Look.Unanswered == 0 {
+		outOfDate(s, n)
+	}
 	s.Records, s.Restarts, s.Units = signed(n.Records), signed(n.Restarts), nil
 	if n.Sequences > 0 {
 		s.Units = &v1alpha1.ExporterUnits{Sent: signed(n.Sent), Received: signed(n.Units), Missed: signed(n.Missed), Duplicated: signed(n.Duplicated)}
@@ -120,6 +123,21 @@ func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
 		s.Sampling.Text = strings.Join(words, ",")
 	case said.Unrated && !said.RatesUntold:
 		s.Sampling = nil
+	}
+}
+
+// outOfDate takes out of a status what only protocols tell that the device does not send any more, as all collectors say.
+func outOfDate(s *v1alpha1.FlowExporterStatus, n *Figures) {
+	if !n.Protocols["netflow9"] && !n.Protocols["ipfix"] {
+		s.Templates, s.TemplatesChanged = nil, nil
+	}
+	if withoutClock(n.Protocols) {
+		s.ClockSkew = ""
+	}
+	said := &n.Said
+	saysNothing := said.TaughtTold && said.Listening >= windowTime && said.Device == (status.Device{})
+	if !n.Protocols["sflow"] || saysNothing { // agents say who they are in each counter sample, where somebody asks for names
+		s.Device = nil
 	}
 }
 

@@ -216,7 +216,7 @@ func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
 	if a := m.settings.of[o.Name]; a != nil {
 		f.Settings, f.InForce = *a, m.configured.has(a.device)
 	}
-	if o.Status.LastHeard != nil {
+	if o.Status.LastHeard != nil && !ofAnother(o) {
 		f.LastHeard = o.Status.LastHeard.Time
 	}
 	if f.LastHeard.After(now.Add(maxSkew)) { // the operator's clock was ahead when it wrote that: it was before this look at the latest
