@@ -15,7 +15,9 @@ import (
 
 // Facts are what a FlowExporter is judged by.
 type Facts struct {
-	Now      time.Time
+	Now time.Time
+	// Server is the same moment by the API server's clock, of which the times of objects are; Now where it is zero.
+	Server   time.Time
 	Exporter *v1alpha1.FlowExporter
 	Look     Look
 	// Figures of all addresses, nil where none is heard of.
@@ -170,8 +172,20 @@ func set(s *v1alpha1.FlowExporterStatus, f *Facts, kind string, c condition) {
 		old.LastTransitionTime = f.Exporter.CreationTimestamp
 	}
 	meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: kind, Status: c.status, Reason: c.reason, Message: judge.Message(c.message, longestMessage),
-		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.Now.Truncate(time.Second))})
+		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.server().Truncate(time.Second))})
 }
+
+// server is now by the clock of which the times of objects are.
+func (f *Facts) server() time.Time {
+	if f.Server.IsZero() {
+		return f.Now
+	}
+	return f.Server
+}
+
+// here is a time of an object by the operator's clock, and there one of the operator's as an object has it.
+func (f *Facts) here(t time.Time) time.Time  { return f.Now.Add(t.Sub(f.server())) }
+func (f *Facts) there(t time.Time) time.Time { return f.server().Add(t.Sub(f.Now)) }
 
 // keep is what was said before, while there is not enough to say anything else: a restart of the operator changes no judgement.
 func (f *Facts) keep(kind string) condition {

@@ -348,7 +348,7 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	o.Status.LastHeard = &tomorrow
 	m := newMemory()
 	m.look = Look{Since: noon.Add(-10 * time.Minute), Collectors: 2}
-	after := Judge(m.facts(o, noon))
+	after := Judge(m.facts(o, noon, noon))
 	if c := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionSending); c.Status != metav1.ConditionFalse || c.Reason != ReasonSilent {
 		t.Errorf("%+v", c)
 	}
@@ -411,13 +411,13 @@ func TestAnObjectThatGetsOtherAddressesBeginsAnew(t *testing.T) {
 			f.Exporter.Generation++
 			m := newMemory()
 			m.look = f.Look
-			got := Judge(m.facts(f.Exporter, noon.Add(time.Minute)))
+			got := Judge(m.facts(f.Exporter, noon.Add(time.Minute), noon.Add(time.Minute)))
 			sending := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionSending)
 			if test.anew != (sending.Status != metav1.ConditionTrue) || test.anew != (got.LastHeard == nil) || test.anew != (got.Protocol == "") {
 				t.Errorf("Sending is %s, %s: %s; last heard at %v with %q", sending.Status, sending.Reason, sending.Message, got.LastHeard, got.Protocol)
 			}
 			f.Exporter.Status = got
-			if again := Judge(m.facts(f.Exporter, noon.Add(time.Minute))); !reflect.DeepEqual(again, got) {
+			if again := Judge(m.facts(f.Exporter, noon.Add(time.Minute), noon.Add(time.Minute))); !reflect.DeepEqual(again, got) {
 				t.Errorf("it goes on to change: %+v", again)
 			}
 		})
@@ -450,5 +450,38 @@ func TestFiguresOfAProtocolThatIsNotSentAnyMoreGo(t *testing.T) {
 	f.Figures.Protocols, f.Figures.Said.Listening = map[string]bool{"sflow": true}, time.Hour
 	if s := Judge(f); s.Device != nil {
 		t.Errorf("nobody asks for names any more: %+v", s)
+	}
+}
+
+// Times in objects are of the API server's clock, whatever the operator's shows.
+func TestTheOperatorsClockIsOfNoAccountForAFlowExporter(t *testing.T) {
+	for name, off := range map[string]time.Duration{"right": 0, "ahead": 2 * time.Hour, "behind": -2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			by := func(server time.Time) time.Time { return server.Add(off) } // the operator's clock
+			f := healthy()
+			f.Now, f.Server, f.LastHeard, f.Look.Since = by(noon), noon, by(noon.Add(-10*time.Minute)), by(noon.Add(-time.Hour))
+			f.Figures.Said.Changed = by(noon.Add(-30 * time.Minute))
+			got := Judge(f)
+			sending := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionSending)
+			if sending.Reason != ReasonSilent || !strings.Contains(sending.Message, "2026-01-02T11:50:00Z") || !sending.LastTransitionTime.Time.Equal(noon) ||
+				!got.LastHeard.Time.Equal(noon.Add(-10*time.Minute)) || !got.TemplatesChanged.Time.Equal(noon.Add(-30*time.Minute)) {
+				t.Errorf("%+v; last heard at %s, with templates of %s", sending, got.LastHeard, got.TemplatesChanged)
+			}
+			// Another operator, whose clock is right, goes on from there.
+			f.Exporter.Status = got
+			m := newMemory()
+			m.look = Look{Since: noon.Add(-2 * time.Minute), Collectors: 2}
+			sending = meta.FindStatusCondition(Judge(m.facts(f.Exporter, noon, noon)).Conditions, v1alpha1.ConditionSending)
+			if sending.Reason != ReasonSilent {
+				t.Errorf("a restart elsewhere: %+v", sending)
+			}
+			made := f.Exporter.DeepCopy()
+			made.CreationTimestamp, made.Status = metav1.NewTime(noon.Add(-10*time.Second)), v1alpha1.FlowExporterStatus{}
+			m.look.Since = by(noon.Add(-time.Hour))
+			sending = meta.FindStatusCondition(Judge(m.facts(made, by(noon), noon)).Conditions, v1alpha1.ConditionSending)
+			if sending.Reason != ReasonNotHeardYet {
+				t.Errorf("made a moment ago: %+v", sending)
+			}
+		})
 	}
 }

@@ -21,8 +21,8 @@ const refresh = 5 * time.Minute
 // figures puts what is counted into a status. What is not known now stays as it was.
 func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if !f.LastHeard.IsZero() {
-		heard := metav1.NewTime(f.LastHeard.Truncate(time.Minute))
-		if s.LastHeard == nil || heard.After(s.LastHeard.Time) || s.LastHeard.After(f.Now.Add(maxSkew)) {
+		heard := metav1.NewTime(f.there(f.LastHeard).Truncate(time.Minute))
+		if s.LastHeard == nil || heard.After(s.LastHeard.Time) || s.LastHeard.After(f.server().Add(maxSkew)) {
 			s.LastHeard = &heard
 		}
 	}
@@ -59,7 +59,7 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 			s.Domains = append(s.Domains, int64(d))
 		}
 	}
-	saidOf(s, n)
+	saidOf(s, f)
 	if f.Look.Unanswered == 0 {
 		outOfDate(s, n)
 	}
@@ -98,11 +98,12 @@ func volume(w *Window, n *Figures) (bytes, scaled *int64) {
 }
 
 // saidOf puts what the device says beside flows into a status. What is not told now stays as it was.
-func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
+func saidOf(s *v1alpha1.FlowExporterStatus, f *Facts) {
+	n := f.Figures
 	said := &n.Said
 	if said.TaughtTold && (n.Protocols["netflow9"] || n.Protocols["ipfix"]) {
 		s.Templates = new(int32(min(max(0, said.Templates), math.MaxInt32)))
-		if changed := metav1.NewTime(said.Changed.Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
+		if changed := metav1.NewTime(f.there(said.Changed).Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
 			s.TemplatesChanged = &changed
 		}
 	}
