@@ -121,11 +121,7 @@ func (j *judgement) findAddresses() service {
 	if !live.DeletionTimestamp.IsZero() { // a load balancer lets go of it at once
 		return service{said: isFalse(ReasonPending, "the Service %s is being deleted: see Progressing", live.Name)}
 	}
-	// What exporters can send to is what there is, also where the spec asks for another type that is not applied yet, or not taken.
-	kind := spec.Service.Type
-	if live.Spec.Type != "" {
-		kind = v1alpha1.ServiceType(live.Spec.Type)
-	}
+	kind, _ := j.exposed()
 	if kind != spec.Service.Type && slices.Contains(j.Applied.Changed, "Service") { // what was seen of it is of before
 		return service{said: isFalse(ReasonPending, "the Service %s is being changed", live.Name).yet()}
 	}
@@ -159,6 +155,17 @@ func (j *judgement) findAddresses() service {
 	}
 	s.said = isTrue(ReasonAddressAssigned, "exporters can send to %s", s.sendTo())
 	return s
+}
+
+// exposed is how exporters reach the collectors now: as the Service is, also where the spec asks for something else that is not applied yet, or that
+// Kubernetes does not take.
+func (f *Facts) exposed() (v1alpha1.ServiceType, corev1.ServiceExternalTrafficPolicy) {
+	spec, live := &f.Collector.Spec.Service, f.Service
+	gone := spec.Type == v1alpha1.ServiceNone && !f.Collector.Spec.Suspend // as soon as the cache shows it
+	if live == nil || live.Spec.Type == "" || gone {
+		return spec.Type, spec.ExternalTrafficPolicy
+	}
+	return v1alpha1.ServiceType(live.Spec.Type), live.Spec.ExternalTrafficPolicy
 }
 
 // refusedPorts is what a load balancer says of ports that it does not take; empty where it says nothing. Exporters that send there reach nobody.

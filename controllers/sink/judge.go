@@ -91,11 +91,14 @@ type said struct {
 const maxMessage = 4096
 
 // written is the time that conditions have which change now.
-func (f *Facts) written() metav1.Time {
+func (f *Facts) written() metav1.Time { return metav1.NewTime(f.server().Truncate(time.Second)) }
+
+// server is now by the clock of which the times of objects are.
+func (f *Facts) server() time.Time {
 	if f.Server.IsZero() {
-		return metav1.NewTime(f.Now.Truncate(time.Second))
+		return f.Now
 	}
-	return metav1.NewTime(f.Server.Truncate(time.Second))
+	return f.Server
 }
 
 // Judge says how a FlowSink is. The times of conditions that stay as they are stay, too.
@@ -242,7 +245,7 @@ func (f *Facts) rejecting() string {
 
 // troubles of the pods, as the end of a message, with why there are none: a quota or an admission policy shows in no pod.
 func (f *Facts) troubles() string {
-	t := judge.PodTroubles(f.present(), Component, f.written().Time)
+	t := judge.PodTroubles(f.present(), Component, f.server())
 	if f.Deployment != nil {
 		for _, c := range f.Deployment.Status.Conditions {
 			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
@@ -304,7 +307,8 @@ func (f *Facts) keepingUp(out *v1alpha1.FlowSinkStatus) said {
 	if found == nil {
 		return said{metav1.ConditionUnknown, ReasonNotKnown, cmp.Or(why, "no sink tells how far it has read: see Ready")}
 	}
-	reader, c := judge.Reader(found, at, f.Now, f.Sink.Status.Reader, meta.FindStatusCondition(f.Sink.Status.Conditions, v1alpha1.ConditionKeepingUp))
+	server := f.server() // the status outlives the operator, whose clock may be any
+	reader, c := judge.Reader(found, server.Add(at.Sub(f.Now)), server, f.Sink.Status.Reader, meta.FindStatusCondition(f.Sink.Status.Conditions, v1alpha1.ConditionKeepingUp))
 	out.Reader = &reader
 	return said{c.Status, c.Reason, c.Message}
 }

@@ -132,3 +132,29 @@ func TestWhatSinksOfAnEarlierSpecSayIsNotOfThePresentOne(t *testing.T) {
 		}
 	}
 }
+
+// A loss is told for an hour by the API server's clock, whichever operator tells it.
+func TestALossOfASinkIsOfTheAPIServersTime(t *testing.T) {
+	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "rows"}}
+	server := time.Unix(2_000_000_010, 0)
+	ahead := server.Add(3 * time.Hour)
+	asked := func(now time.Time) Heard { h := heard(); h.Asked = now.Add(-10 * time.Second); return h }
+	f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{asked(ahead)}, Now: ahead, Server: server}
+	s.Status = Judge(f)
+	h := asked(ahead)
+	h.Said.Place.First, h.Said.Place.Last, h.Said.Place.Pending, h.Said.Place.Oldest = 1996, 2100, 105, 1996
+	h.Said.Place.Delivered, h.Said.Place.AckFloor, h.Said.Place.AckPending = 1995, 1995, 0
+	f.Heard = []Heard{h}
+	s.Status = Judge(f)
+	if lost := s.Status.Reader.LostTime; lost == nil || !lost.Time.Equal(server.Add(-10*time.Second)) {
+		t.Errorf("lost at %s, and it is %s", lost, server)
+	}
+	for _, after := range []time.Duration{50 * time.Minute, 70 * time.Minute} { // told by an operator whose clock is right
+		h.Asked, f.Now, f.Server = server.Add(after), server.Add(after), server.Add(after)
+		f.Heard = []Heard{h}
+		c := meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionKeepingUp)
+		if told := c.Reason == judge.ReasonMessagesLost; told != (after < time.Hour) {
+			t.Errorf("%s after the loss: %+v", after, c)
+		}
+	}
+}
