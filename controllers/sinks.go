@@ -143,8 +143,11 @@ func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink)
 	if fc != nil && (fc.Status.Operator == nil || fc.Status.Operator.Identity != r.Identity) || err != nil && !lacksRight(err) {
 		return err // its operator says so
 	}
-	now := r.Clock.Now()
-	_, err = r.writeStatus(ctx, &sink.Facts{Sink: s, Now: now, Server: r.Watches.serverTime(now)})
+	f := &sink.Facts{Sink: s}
+	if err := r.gather(ctx, f); err != nil {
+		return err
+	}
+	_, err = r.writeStatus(ctx, f)
 	return err
 }
 

@@ -325,6 +325,10 @@ func allowedUnavailable(set *appsv1.DaemonSet) int {
 	return n
 }
 
+func (r *rollout) counts() v1alpha1.CollectorCounts {
+	return v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated), Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}
+}
+
 // counts are what the status tells in figures.
 func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	r := &j.rollout
@@ -332,8 +336,7 @@ func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil {
 		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits
 	}
-	status.Collectors = v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated),
-		Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}
+	status.Collectors = r.counts()
 	status.Address, status.Addresses = "", j.service.addresses
 	if len(j.service.addresses) > 0 {
 		status.Address = j.service.addresses[0].Address

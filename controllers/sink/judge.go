@@ -168,6 +168,11 @@ func (f *Facts) run(observed int64) bool {
 // deleting says that the FlowSink goes. Nothing else is known of one that does.
 func (f *Facts) deleting(out *v1alpha1.FlowSinkStatus) {
 	const what = "the FlowSink is being deleted"
+	out.Replicas, out.ReadyReplicas, out.Books = 0, 0, nil
+	if d := f.Deployment; d != nil {
+		out.Replicas, out.ReadyReplicas = d.Status.Replicas, d.Status.ReadyReplicas
+	}
+	out.Summary = fmt.Sprintf("%d/%d", out.ReadyReplicas, Replicas(f.Sink))
 	set := func(kind string, status metav1.ConditionStatus, message string) {
 		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: status, Reason: judge.ReasonDeleting,
 			Message: judge.Message(message, maxMessage), ObservedGeneration: f.Sink.Generation, LastTransitionTime: f.written()})
