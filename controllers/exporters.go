@@ -37,7 +37,7 @@ func (r *Reconciler) keepExporters(manager ctrl.Manager, notify func(namespace, 
 	}
 	d := &devices{exporters.NewLister(r.Client, manager.GetCache()), exporters.NewFiles(r.Reader, r.Clock)}
 	keeper, err := exporters.New(exporters.Keeper{
-		Client: r.Client, Reader: r.Reader, Exporters: d.exporters, Events: r.Events, Clock: r.Clock,
+		Client: r.Client, Reader: r.Reader, Exporters: d.exporters, Events: r.Events, Clock: r.Clock, Server: r.Watches.serverTime,
 		Collectors: func(ctx context.Context, fc *v1alpha1.FlowCollector) ([]observation.Pod, error) {
 			pods, err := r.pods(ctx, fc)
 			return askable(fc, pods), err

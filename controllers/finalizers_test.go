@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -45,6 +46,13 @@ func TestAFlowCollectorThatFinalizersOfOthersKeepSaysThatItIsBeingDeleted(t *tes
 			if slices.Contains(fc.Finalizers, finalizer) {
 				t.Error("the operator keeps it, too")
 			}
+			// Where the operator has ended the collectors, nobody is to send to them; otherwise they run until the object is gone.
+			ended := test.policy == v1alpha1.DeletionDelete
+			natstest.Eventually(t, fmt.Sprintf("the status tells of the collectors that have ended: %t", ended), func() bool {
+				w.read(fc)
+				s := &fc.Status
+				return ended == (s.Address == "") && ended == (s.Collectors.Summary == "0/0")
+			})
 			js := w.jetStream(w.nats)
 			if err := js.DeleteKeyValue(t.Context(), fc.Status.Bucket.Name); err != nil {
 				t.Fatal(err)
@@ -79,6 +87,9 @@ func TestAFlowSinkThatFinalizersOfOthersKeepSaysThatItIsBeingDeletedAndCallsNobo
 	w.expectSink(s, metav1.ConditionFalse, judge.ReasonDeleting)
 	o.settle(s)
 	w.read(s)
+	if s.Status.Books != nil {
+		t.Errorf("nobody asks its sinks, which are said to have stored %+v", s.Status.Books)
+	}
 	for _, c := range s.Status.Conditions {
 		if c.Type != v1alpha1.ConditionReady && (c.Status != metav1.ConditionUnknown || c.Reason != judge.ReasonDeleting) {
 			t.Errorf("%+v", c)

@@ -18,7 +18,8 @@ import (
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
-// gather reads what is watched of a fleet: DaemonSet, Service, pods and nodes, and what cannot be watched any more.
+// gather reads what is watched of a fleet: DaemonSet, Service, pods and nodes. What somebody else made under their names is not the fleet's, and
+// says nothing of it.
 func (r *Reconciler) gather(ctx context.Context, f *judge.Facts) error {
 	name := client.ObjectKey{Namespace: f.Collector.Namespace, Name: fleet.ObjectName(f.Collector)}
 	f.DaemonSet, f.Service = &appsv1.DaemonSet{}, &corev1.Service{}
@@ -27,12 +28,16 @@ func (r *Reconciler) gather(ctx context.Context, f *judge.Facts) error {
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("reading DaemonSet %s: %w", name, err)
 		}
+	} else if !belongs(f.DaemonSet, f.Collector) {
+		f.DaemonSet = nil
 	}
 	if err := r.Client.Get(ctx, name, f.Service); err != nil {
 		f.Service = nil
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("reading Service %s: %w", name, err)
 		}
+	} else if !belongs(f.Service, f.Collector) {
+		f.Service = nil
 	}
 	pods, err := r.pods(ctx, f.Collector)
 	if err != nil {

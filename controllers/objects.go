@@ -203,6 +203,15 @@ func (a *applier) child(ctx context.Context, c child) error {
 		return &nameTakenError{c.kind, c.name, "FlowCollector"}
 	case c.wanted == nil && !found:
 		return nil
+	case found && !c.live.GetDeletionTimestamp().IsZero(): // nothing that is applied to it stays
+		switch {
+		case c.wanted == nil:
+		case fc.Spec.Suspend:
+			a.facts.Applied.Waiting = append(a.facts.Applied.Waiting, c.kind+" "+c.name)
+		default:
+			a.facts.Applied.Going = append(a.facts.Applied.Going, (&goingError{c.kind, c.live}).Error())
+		}
+		return nil
 	case found && a.facts.Waits != "" && changedByOperator(c):
 		return nil // what is missing is made all the same: a fleet without it would lose flows until its turn
 	case found && c.wanted != nil:
@@ -248,6 +257,20 @@ func (a *applier) child(ctx context.Context, c child) error {
 		}
 	}
 	return err
+}
+
+// goingError is for an object that somebody deletes, and that is not gone yet.
+type goingError struct {
+	kind string
+	live client.Object
+}
+
+func (e *goingError) Error() string {
+	waits := "for its own time to end"
+	if finalizers := e.live.GetFinalizers(); len(finalizers) > 0 {
+		waits = "for those whose finalizers it has: " + strings.Join(finalizers, ", ")
+	}
+	return fmt.Sprintf("%s %s is being deleted, waits %s, and is made again once it is gone", e.kind, e.live.GetName(), waits)
 }
 
 // write applies an object and reports whether that changed it: what differs may have been written by an admission webhook, which has

@@ -147,6 +147,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if gone {
 		r.awaitOthers(facts)
 	}
+	if facts.Deletion != nil {
+		if gatherErr := r.gather(ctx, facts); gatherErr != nil {
+			return ctrl.Result{}, joined(err, gatherErr)
+		}
+	}
 	err = m.failed(facts, err)
 	verdict := judge.Judge(facts)
 	var turnAgain time.Duration

@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -108,6 +109,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			f.Failure, again.RequeueAfter = unexpected.Error(), retryUnexpected
 		case len(applied.Forbidden) > 0:
 			f.Forbidden, again.RequeueAfter = applied.Forbidden, retrySink
+		case len(applied.Refused) > 0:
+			f.Refused, again.RequeueAfter = applied.Refused, retrySink
 		case err != nil:
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
 		case f.Twin() != nil: // what the other one runs is not watched
@@ -140,8 +143,11 @@ func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink)
 	if fc != nil && (fc.Status.Operator == nil || fc.Status.Operator.Identity != r.Identity) || err != nil && !lacksRight(err) {
 		return err // its operator says so
 	}
-	now := r.Clock.Now()
-	_, err = r.writeStatus(ctx, &sink.Facts{Sink: s, Now: now, Server: r.Watches.serverTime(now)})
+	f := &sink.Facts{Sink: s}
+	if err := r.gather(ctx, f); err != nil {
+		return err
+	}
+	_, err = r.writeStatus(ctx, f)
 	return err
 }
 
@@ -216,6 +222,10 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 		{"ConfigMap", sink.DashboardsName(f.Sink), wanted(dashboards), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
 	} {
 		changed, err := r.apply(ctx, f.Sink, c)
+		if goes := (*goingError)(nil); errors.As(err, &goes) {
+			f.Going = append(f.Going, goes.Error())
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s %s/%s: %w", c.kind, f.Sink.Namespace, c.name, err)
 		}
@@ -229,7 +239,7 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c child) (bool, error) {
 	if c.wanted == nil {
 		err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: c.name}, c.live)
-		if err != nil || !metav1.IsControlledBy(c.live, s) {
+		if err != nil || !metav1.IsControlledBy(c.live, s) || !c.live.GetDeletionTimestamp().IsZero() {
 			return false, client.IgnoreNotFound(err)
 		}
 		uid := c.live.GetUID()
@@ -249,6 +259,8 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		return false, fmt.Errorf("reading: %w", err)
 	case !metav1.IsControlledBy(c.live, s):
 		return false, &nameTakenError{c.kind, c.name, "FlowSink"}
+	case !c.live.GetDeletionTimestamp().IsZero(): // nothing that is applied to it stays
+		return false, &goingError{c.kind, c.live}
 	default:
 		if same, err := asApplied(c); err != nil || same {
 			return false, err

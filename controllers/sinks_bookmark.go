@@ -17,7 +17,7 @@ import (
 // mark writes down how far the sinks of a FlowSink have come, for those that find their consumer missing. It waits until they run as the spec
 // says: what cannot be applied is told of already.
 func (r *SinkReconciler) mark(ctx context.Context, f *sink.Facts) error {
-	if f.Collector == nil || f.Stream == "" || f.Failure != "" || len(f.Forbidden) > 0 || len(f.Problems) > 0 {
+	if f.Collector == nil || f.Stream == "" || f.Failure != "" || len(f.Forbidden)+len(f.Refused) > 0 || len(f.Problems) > 0 {
 		return nil
 	}
 	live := &corev1.ConfigMap{}

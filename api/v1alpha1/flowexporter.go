@@ -276,6 +276,17 @@ type FlowExporterStatus struct {
 	// lastHeard is when the last datagram came, to the minute, and at most five minutes late.
 	// +optional
 	LastHeard *metav1.Time `json:"lastHeard,omitempty"`
+
+	// heardBy is the FlowCollector that lastHeard and the figures come from, and heardFrom the addresses that they are about. When
+	// the spec names another FlowCollector, or lacks one of the addresses, they begin anew.
+	// +optional
+	HeardBy string `json:"heardBy,omitempty"`
+
+	// heardFrom: see heardBy.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	HeardFrom []ExporterAddress `json:"heardFrom,omitempty"`
 }
 
 // ExporterSampling is which sampling rates the flows of a device have, and where these come from.

@@ -60,7 +60,7 @@ func configuredWith(t *testing.T, files *Files, o *v1alpha1.FlowExporter) (metav
 	m := newMemory()
 	m.settings = SettingsOf(objects, named)
 	m.configured, m.uptake = newInForce(m.settings.Devices), uptake{answered: 1}
-	c, ok := configured(m.facts(o, noon))
+	c, ok := configured(m.facts(o, noon, noon))
 	if !ok || len(m.settings.Devices) != 1 {
 		t.Fatalf("%+v", m.settings)
 	}

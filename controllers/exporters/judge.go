@@ -15,7 +15,9 @@ import (
 
 // Facts are what a FlowExporter is judged by.
 type Facts struct {
-	Now      time.Time
+	Now time.Time
+	// Server is the same moment by the API server's clock, of which the times of objects are; Now where it is zero.
+	Server   time.Time
 	Exporter *v1alpha1.FlowExporter
 	Look     Look
 	// Figures of all addresses, nil where none is heard of.
@@ -82,6 +84,10 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	// Of what it is now, the conditions are changed in place, and all else is replaced: with thousands of objects a whole copy costs.
 	out := f.Exporter.Status
 	out.Conditions = slices.Clone(out.Conditions)
+	if ofAnother(f.Exporter) {
+		out = v1alpha1.FlowExporterStatus{Conditions: out.Conditions}
+	}
+	out.HeardBy, out.HeardFrom = f.Exporter.Spec.Collector, f.Exporter.Spec.Addresses
 	out.ObservedGeneration = f.Exporter.Generation
 	if f.Idle != (idle{}) {
 		unheard(&out)
@@ -126,6 +132,19 @@ func Judge(f *Facts) v1alpha1.FlowExporterStatus {
 	return out
 }
 
+// ofAnother reports whether a status tells of another device than the spec, or of the same as another fleet hears it. What an earlier version
+// has written does not say of which.
+func ofAnother(o *v1alpha1.FlowExporter) bool {
+	s := &o.Status
+	if s.HeardBy == "" {
+		return false
+	}
+	return s.HeardBy != o.Spec.Collector || slices.ContainsFunc(s.HeardFrom, func(a v1alpha1.ExporterAddress) bool {
+		address, _ := parse(string(a))
+		return !slices.ContainsFunc(o.Spec.Addresses, func(now v1alpha1.ExporterAddress) bool { return same(now, address) })
+	})
+}
+
 // unmeasured takes out of a status what is of the last minutes, where nothing of them is known.
 func unmeasured(s *v1alpha1.FlowExporterStatus) {
 	s.RecordsPerSecond, s.BytesPerSecond, s.ScaledBytesPerSecond, s.Loss, s.Naming = nil, nil, nil, "", nil
@@ -153,8 +172,20 @@ func set(s *v1alpha1.FlowExporterStatus, f *Facts, kind string, c condition) {
 		old.LastTransitionTime = f.Exporter.CreationTimestamp
 	}
 	meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: kind, Status: c.status, Reason: c.reason, Message: judge.Message(c.message, longestMessage),
-		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.Now.Truncate(time.Second))})
+		ObservedGeneration: f.Exporter.Generation, LastTransitionTime: metav1.NewTime(f.server().Truncate(time.Second))})
 }
+
+// server is now by the clock of which the times of objects are.
+func (f *Facts) server() time.Time {
+	if f.Server.IsZero() {
+		return f.Now
+	}
+	return f.Server
+}
+
+// here is a time of an object by the operator's clock, and there one of the operator's as an object has it.
+func (f *Facts) here(t time.Time) time.Time  { return f.Now.Add(t.Sub(f.server())) }
+func (f *Facts) there(t time.Time) time.Time { return f.server().Add(t.Sub(f.Now)) }
 
 // keep is what was said before, while there is not enough to say anything else: a restart of the operator changes no judgement.
 func (f *Facts) keep(kind string) condition {

@@ -348,7 +348,7 @@ func TestATimeThatIsStillToComeIsNoProofThatItSends(t *testing.T) {
 	o.Status.LastHeard = &tomorrow
 	m := newMemory()
 	m.look = Look{Since: noon.Add(-10 * time.Minute), Collectors: 2}
-	after := Judge(m.facts(o, noon))
+	after := Judge(m.facts(o, noon, noon))
 	if c := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionSending); c.Status != metav1.ConditionFalse || c.Reason != ReasonSilent {
 		t.Errorf("%+v", c)
 	}
@@ -387,5 +387,101 @@ func TestAnObjectOfTheFutureIsNoReasonToWait(t *testing.T) {
 	f.Exporter.CreationTimestamp = metav1.NewTime(noon.Add(3 * time.Hour))
 	if c := sending(f); c.status != metav1.ConditionFalse || c.reason != ReasonNeverHeard {
 		t.Errorf("Sending is %s, %s: %s", c.status, c.reason, c.message)
+	}
+}
+
+// What is written of a device is not said of another one that takes its object over, nor of what another fleet hears.
+func TestAnObjectThatGetsOtherAddressesBeginsAnew(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.FlowExporterSpec)
+		anew   bool
+	}{
+		"other addresses":               {func(s *v1alpha1.FlowExporterSpec) { s.Addresses = []v1alpha1.ExporterAddress{"192.0.2.9"} }, true},
+		"one of two addresses":          {func(s *v1alpha1.FlowExporterSpec) { s.Addresses = s.Addresses[1:] }, true},
+		"another fleet":                 {func(s *v1alpha1.FlowExporterSpec) { s.Collector = "core" }, true},
+		"one address more":              {func(s *v1alpha1.FlowExporterSpec) { s.Addresses = append(s.Addresses, "192.0.2.9") }, false},
+		"the same, written otherwise":   {func(s *v1alpha1.FlowExporterSpec) { s.Addresses[1] = "2001:DB8:0::1" }, false},
+		"something else than addresses": {func(s *v1alpha1.FlowExporterSpec) { s.DisplayName = "core switch" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := healthy()
+			f.Exporter.Spec.Addresses = []v1alpha1.ExporterAddress{"192.0.2.1", "2001:db8::1"}
+			f.Exporter.Status = Judge(f)
+			test.change(&f.Exporter.Spec)
+			f.Exporter.Generation++
+			m := newMemory()
+			m.look = f.Look
+			got := Judge(m.facts(f.Exporter, noon.Add(time.Minute), noon.Add(time.Minute)))
+			sending := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionSending)
+			if test.anew != (sending.Status != metav1.ConditionTrue) || test.anew != (got.LastHeard == nil) || test.anew != (got.Protocol == "") {
+				t.Errorf("Sending is %s, %s: %s; last heard at %v with %q", sending.Status, sending.Reason, sending.Message, got.LastHeard, got.Protocol)
+			}
+			f.Exporter.Status = got
+			if again := Judge(m.facts(f.Exporter, noon.Add(time.Minute), noon.Add(time.Minute))); !reflect.DeepEqual(again, got) {
+				t.Errorf("it goes on to change: %+v", again)
+			}
+		})
+	}
+}
+
+// What only a protocol tells goes with it.
+func TestFiguresOfAProtocolThatIsNotSentAnyMoreGo(t *testing.T) {
+	f := healthy()
+	f.Figures.Said.Changed, f.Figures.Said.Device.Name = noon, "r1"
+	f.Figures.Protocols["sflow"] = true
+	f.Exporter.Status = Judge(f)
+	if s := &f.Exporter.Status; s.Templates == nil || s.ClockSkew == "" || s.Device == nil {
+		t.Fatalf("%+v", s)
+	}
+	f.Figures.Protocols, f.Figures.Said = map[string]bool{"sflow": true}, Said{TaughtTold: true, Listening: time.Minute}
+	f.Look.Unanswered = 1
+	if s := Judge(f); s.Templates == nil || s.ClockSkew == "" {
+		t.Errorf("who does not answer may hear it: %+v", s)
+	}
+	f.Look.Unanswered = 0
+	s := Judge(f)
+	if s.Templates != nil || s.TemplatesChanged != nil || s.ClockSkew != "" || s.Device == nil {
+		t.Errorf("sFlow has no templates and no clock, and the device may say again who it is: %+v", s)
+	}
+	f.Exporter.Status, f.Figures.Protocols = s, map[string]bool{"netflow5": true}
+	if s := Judge(f); s.Device != nil {
+		t.Errorf("no NetFlow says who it is: %+v", s)
+	}
+	f.Figures.Protocols, f.Figures.Said.Listening = map[string]bool{"sflow": true}, time.Hour
+	if s := Judge(f); s.Device != nil {
+		t.Errorf("nobody asks for names any more: %+v", s)
+	}
+}
+
+// Times in objects are of the API server's clock, whatever the operator's shows.
+func TestTheOperatorsClockIsOfNoAccountForAFlowExporter(t *testing.T) {
+	for name, off := range map[string]time.Duration{"right": 0, "ahead": 2 * time.Hour, "behind": -2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			by := func(server time.Time) time.Time { return server.Add(off) } // the operator's clock
+			f := healthy()
+			f.Now, f.Server, f.LastHeard, f.Look.Since = by(noon), noon, by(noon.Add(-10*time.Minute)), by(noon.Add(-time.Hour))
+			f.Figures.Said.Changed = by(noon.Add(-30 * time.Minute))
+			got := Judge(f)
+			sending := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionSending)
+			if sending.Reason != ReasonSilent || !strings.Contains(sending.Message, "2026-01-02T11:50:00Z") || !sending.LastTransitionTime.Time.Equal(noon) ||
+				!got.LastHeard.Time.Equal(noon.Add(-10*time.Minute)) || !got.TemplatesChanged.Time.Equal(noon.Add(-30*time.Minute)) {
+				t.Errorf("%+v; last heard at %s, with templates of %s", sending, got.LastHeard, got.TemplatesChanged)
+			}
+			// Another operator, whose clock is right, goes on from there.
+			f.Exporter.Status = got
+			m := newMemory()
+			m.look = Look{Since: noon.Add(-2 * time.Minute), Collectors: 2}
+			sending = meta.FindStatusCondition(Judge(m.facts(f.Exporter, noon, noon)).Conditions, v1alpha1.ConditionSending)
+			if sending.Reason != ReasonSilent {
+				t.Errorf("a restart elsewhere: %+v", sending)
+			}
+			made := f.Exporter.DeepCopy()
+			made.CreationTimestamp, made.Status = metav1.NewTime(noon.Add(-10*time.Second)), v1alpha1.FlowExporterStatus{}
+			m.look.Since = by(noon.Add(-time.Hour))
+			sending = meta.FindStatusCondition(Judge(m.facts(made, by(noon), noon)).Conditions, v1alpha1.ConditionSending)
+			if sending.Reason != ReasonNotHeardYet {
+				t.Errorf("made a moment ago: %+v", sending)
+			}
+		})
 	}
 }

@@ -43,6 +43,8 @@ type Keeper struct {
 	Exporters *Lister
 	Events    events.EventRecorder
 	Clock     clock.PassiveClock
+	// Server is what the API server's clock shows at a time of Clock: that itself where it is nil.
+	Server func(time.Time) time.Time
 	// Collectors of a fleet that run and have an address.
 	Collectors func(context.Context, *v1alpha1.FlowCollector) ([]observation.Pod, error)
 	// Configuration of a fleet's collectors, as its ConfigMap has it, and the version of that; empty where there is none.
@@ -67,6 +69,9 @@ type Keeper struct {
 // New returns k, ready to Start. Figures of its own go to the registerer.
 func New(k Keeper, registerer registerer) (*Keeper, error) {
 	k.Interval = cmp.Or(k.Interval, interval)
+	if k.Server == nil {
+		k.Server = func(own time.Time) time.Time { return own }
+	}
 	k.http, k.looks, k.budget = observation.NewClient(), make(chan struct{}, looksAtOnce), newBudget()
 	var err error
 	if k.metrics, err = newMetrics(registerer); err != nil {

@@ -81,7 +81,7 @@ func (l *life) look() {
 		s.take(observation.Pod{Name: name, Node: "node-" + name}, p, l.now, all)
 	}
 	l.m.take(s, began, l.now, look)
-	after := Judge(l.m.facts(l.o, l.now))
+	after := Judge(l.m.facts(l.o, l.now, l.now))
 	if weigh(&l.o.Status, &after) == nothing {
 		return
 	}

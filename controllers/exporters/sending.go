@@ -54,7 +54,7 @@ func sending(f *Facts) condition {
 		if c := f.keep(v1alpha1.ConditionSending); c.reason == ReasonNeverHeard {
 			return c // as before the operator was restarted
 		}
-		age := f.Now.Sub(f.Exporter.CreationTimestamp.Time) // by another clock: one of the future says that the operator's was put back
+		age := f.server().Sub(f.Exporter.CreationTimestamp.Time) // one of the future says that the clock was put back
 		if f.Now.Sub(f.Look.Since) < after || age < after && age >= -maxSkew {
 			return condition{metav1.ConditionUnknown, ReasonNotHeardYet, fmt.Sprintf("%s was not heard yet: wait until the operator has looked for %s (spec.silentAfter)", f.name(), span(after))}
 		}
@@ -63,7 +63,7 @@ func sending(f *Facts) condition {
 		return f.keep(v1alpha1.ConditionSending)
 	}
 	return condition{metav1.ConditionFalse, ReasonSilent, fmt.Sprintf("%s was last heard at %s, and spec.silentAfter is %s: %s", f.name(),
-		f.LastHeard.UTC().Truncate(time.Minute).Format(time.RFC3339), span(after), look)}
+		f.there(f.LastHeard).UTC().Truncate(time.Minute).Format(time.RFC3339), span(after), look)}
 }
 
 // protocolUnknown is what is said of a protocol that is not heard where it may come to a collector that does not answer, or may not have come

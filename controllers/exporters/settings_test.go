@@ -30,7 +30,7 @@ func judged(objects []*v1alpha1.FlowExporter, name string) *metav1.Condition {
 	m.settings = SettingsOf(objects, nil)
 	m.configured, m.uptake = newInForce(m.settings.Devices), uptake{answered: 1}
 	i := slices.IndexFunc(objects, func(o *v1alpha1.FlowExporter) bool { return o.Name == name })
-	s := Judge(m.facts(objects[i], noon))
+	s := Judge(m.facts(objects[i], noon, noon))
 	return meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionConfigured)
 }
 

@@ -22,7 +22,7 @@ func TestAnAddressThatIsWrittenTwiceCountsOnce(t *testing.T) {
 		f := &Figures{Received: 10, Records: 10, Sequences: 1, Sent: 10, Units: 10}
 		f.init()
 		m.senders[address] = &sender{figures: f, heard: now}
-		got := m.facts(&v1alpha1.FlowExporter{Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: addresses}}, now)
+		got := m.facts(&v1alpha1.FlowExporter{Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: addresses}}, now, now)
 		if got.Figures.Records != 10 || got.Figures.Sequences != 1 || got.Figures.Sent != 10 {
 			t.Errorf("%v: %+v", addresses, got.Figures)
 		}

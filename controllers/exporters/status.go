@@ -21,8 +21,8 @@ const refresh = 5 * time.Minute
 // figures puts what is counted into a status. What is not known now stays as it was.
 func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 	if !f.LastHeard.IsZero() {
-		heard := metav1.NewTime(f.LastHeard.Truncate(time.Minute))
-		if s.LastHeard == nil || heard.After(s.LastHeard.Time) || s.LastHeard.After(f.Now.Add(maxSkew)) {
+		heard := metav1.NewTime(f.there(f.LastHeard).Truncate(time.Minute))
+		if s.LastHeard == nil || heard.After(s.LastHeard.Time) || s.LastHeard.After(f.server().Add(maxSkew)) {
 			s.LastHeard = &heard
 		}
 	}
@@ -59,7 +59,10 @@ func figures(s *v1alpha1.FlowExporterStatus, f *Facts) {
 			s.Domains = append(s.Domains, int64(d))
 		}
 	}
-	saidOf(s, n)
+	saidOf(s, f)
+	if f.Look.Unanswered == 0 {
+		outOfDate(s, n)
+	}
 	s.Records, s.Restarts, s.Units = signed(n.Records), signed(n.Restarts), nil
 	if n.Sequences > 0 {
 		s.Units = &v1alpha1.ExporterUnits{Sent: signed(n.Sent), Received: signed(n.Units), Missed: signed(n.Missed), Duplicated: signed(n.Duplicated)}
@@ -95,11 +98,12 @@ func volume(w *Window, n *Figures) (bytes, scaled *int64) {
 }
 
 // saidOf puts what the device says beside flows into a status. What is not told now stays as it was.
-func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
+func saidOf(s *v1alpha1.FlowExporterStatus, f *Facts) {
+	n := f.Figures
 	said := &n.Said
 	if said.TaughtTold && (n.Protocols["netflow9"] || n.Protocols["ipfix"]) {
 		s.Templates = new(int32(min(max(0, said.Templates), math.MaxInt32)))
-		if changed := metav1.NewTime(said.Changed.Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
+		if changed := metav1.NewTime(f.there(said.Changed).Truncate(time.Minute)); !said.Changed.IsZero() && (s.TemplatesChanged == nil || changed.After(s.TemplatesChanged.Time)) {
 			s.TemplatesChanged = &changed
 		}
 	}
@@ -120,6 +124,21 @@ func saidOf(s *v1alpha1.FlowExporterStatus, n *Figures) {
 		s.Sampling.Text = strings.Join(words, ",")
 	case said.Unrated && !said.RatesUntold:
 		s.Sampling = nil
+	}
+}
+
+// outOfDate takes out of a status what only protocols tell that the device does not send any more, as all collectors say.
+func outOfDate(s *v1alpha1.FlowExporterStatus, n *Figures) {
+	if !n.Protocols["netflow9"] && !n.Protocols["ipfix"] {
+		s.Templates, s.TemplatesChanged = nil, nil
+	}
+	if withoutClock(n.Protocols) {
+		s.ClockSkew = ""
+	}
+	said := &n.Said
+	saysNothing := said.TaughtTold && said.Listening >= windowTime && said.Device == (status.Device{})
+	if !n.Protocols["sflow"] || saysNothing { // agents say who they are in each counter sample, where somebody asks for names
+		s.Device = nil
 	}
 }
 

@@ -94,7 +94,8 @@ type write struct {
 func (k *Keeper) writeAll(ctx context.Context, fleet types.NamespacedName, m *memory, objects []*v1alpha1.FlowExporter) (failures error) {
 	var writes []write
 	for _, o := range objects {
-		after := Judge(m.facts(o, k.Clock.Now()))
+		now := k.Clock.Now()
+		after := Judge(m.facts(o, now, k.Server(now)))
 		if u := weigh(&o.Status, &after); u > nothing {
 			writes = append(writes, write{o, after, u})
 		}
@@ -181,7 +182,8 @@ func (k *Keeper) leave(ctx context.Context, fleet types.NamespacedName, o *v1alp
 
 // left is the status of an object that nobody looks at.
 func (k *Keeper) left(o *v1alpha1.FlowExporter, why idle) write {
-	after := Judge(&Facts{Now: k.Clock.Now(), Exporter: o, Idle: why})
+	now := k.Clock.Now()
+	after := Judge(&Facts{Now: now, Server: k.Server(now), Exporter: o, Idle: why})
 	return write{o, after, weigh(&o.Status, &after)}
 }
 
@@ -210,16 +212,16 @@ func (k *Keeper) writeStatus(ctx context.Context, w write) error {
 	return nil
 }
 
-// facts of one object.
-func (m *memory) facts(o *v1alpha1.FlowExporter, now time.Time) *Facts {
-	f := &Facts{Now: now, Exporter: o, Look: m.look, Nameless: m.nameless, Uptake: m.uptake}
+// facts of one object, at a time of the operator's clock and the same one by the API server's.
+func (m *memory) facts(o *v1alpha1.FlowExporter, now, server time.Time) *Facts {
+	f := &Facts{Now: now, Server: server, Exporter: o, Look: m.look, Nameless: m.nameless, Uptake: m.uptake}
 	if a := m.settings.of[o.Name]; a != nil {
 		f.Settings, f.InForce = *a, m.configured.has(a.device)
 	}
-	if o.Status.LastHeard != nil {
-		f.LastHeard = o.Status.LastHeard.Time
+	if o.Status.LastHeard != nil && !ofAnother(o) {
+		f.LastHeard = f.here(o.Status.LastHeard.Time)
 	}
-	if f.LastHeard.After(now.Add(maxSkew)) { // the operator's clock was ahead when it wrote that: it was before this look at the latest
+	if f.LastHeard.After(now.Add(maxSkew)) { // the clock was ahead when that was written: it was before this look at the latest
 		f.LastHeard = m.look.Since
 	}
 	for i, text := range o.Spec.Addresses {

@@ -57,7 +57,7 @@ func Convert[T any](from any) (*T, error) {
 // ImageOf returns the image of the collector in a pod, where others may have added containers of their own; empty where it has none.
 func ImageOf(pod *corev1.PodSpec) string {
 	for i := range pod.Containers {
-		if pod.Containers[i].Name == component {
+		if pod.Containers[i].Name == Component {
 			return pod.Containers[i].Image
 		}
 	}

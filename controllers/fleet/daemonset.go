@@ -125,7 +125,7 @@ func (f *Fleet) container() (*coreac.ContainerApplyConfiguration, error) {
 		return nil, err
 	}
 	container := coreac.Container().
-		WithName(component).
+		WithName(Component).
 		WithImage(f.Image).
 		WithCommand("/collector").
 		WithArgs("run", "--config="+path.Join(configurationDirectory, ConfigurationFile), "--instance=$(POD_NAME)").

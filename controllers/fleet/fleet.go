@@ -20,8 +20,9 @@ const (
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 
 	// Product is the value of LabelName and LabelManagedBy.
-	Product   = "flowfleet"
-	component = "collector"
+	Product = "flowfleet"
+	// Component is the value of LabelComponent on the objects of FlowCollectors, and the name of the collectors' own container.
+	Component = "collector"
 )
 
 // Annotations of pods: a pod is replaced when one of them changes.
@@ -74,7 +75,7 @@ func DashboardName(c *v1alpha1.FlowCollector) string { return c.Name + "-collect
 
 // Selector selects the collectors' pods of a FlowCollector.
 func Selector(c *v1alpha1.FlowCollector) map[string]string {
-	return map[string]string{LabelName: Product, LabelComponent: component, LabelInstance: c.Name}
+	return map[string]string{LabelName: Product, LabelComponent: Component, LabelInstance: c.Name}
 }
 
 // labels are those of an object: what the user asks for, and the operator's own, which win.

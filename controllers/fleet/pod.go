@@ -119,7 +119,7 @@ func each[From, To, Owner any](elements []From, add func(...*To) Owner) error {
 
 // Problems says what of a spec cannot become pods, which its schema leaves open.
 func Problems(c *v1alpha1.FlowCollector) []string {
-	taken := map[string]string{component: "the collector's own"}
+	taken := map[string]string{Component: "the collector's own"}
 	if c.Spec.Collector.NodeTuning == v1alpha1.NodeTuningReceiveBuffer {
 		taken[tuningContainer] = "the operator's own"
 	}

@@ -6,8 +6,19 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 )
 
-// deleting says what is waited for; nothing else is known of a fleet that goes.
-func (j *judgement) deleting() {
+// deleting says what is waited for; nothing else is known of a fleet that goes. Its collectors run until Kubernetes or the operator
+// ends them, which may be long where others keep the object.
+func (j *judgement) deleting(status *v1alpha1.FlowCollectorStatus) {
+	var r rollout
+	if set := j.DaemonSet; set != nil && set.DeletionTimestamp.IsZero() {
+		j.count(&r)
+	} else {
+		r.ready = len(readyNodes(j.Pods))
+	}
+	status.Collectors = r.counts()
+	if r.ready == 0 { // nobody receives what is sent there
+		status.Address, status.Addresses, status.Exporters, status.Templates = "", nil, nil, nil
+	}
 	message := j.Deletion.Message
 	if j.Failures >= failuresTold {
 		message += "; the operator tries again, at least once a minute: " + j.Failure

@@ -106,6 +106,8 @@ type Applied struct {
 	Forbidden []string
 	// Taken are objects of others under names of ours.
 	Taken []string
+	// Going are objects that somebody deletes and finalizers keep, with what they wait for: they are made again once they are gone.
+	Going []string
 	// Failed: something else kept an object from being applied; see Facts.Failure.
 	Failed bool
 	// Monitoring is asked for; MissingKinds are those that the cluster does not have.
@@ -115,7 +117,7 @@ type Applied struct {
 
 // Full reports whether everything is in the cluster as the spec says.
 func (a *Applied) Full() bool {
-	return len(a.Waiting)+len(a.Refused)+len(a.Denied)+len(a.Forbidden)+len(a.Taken) == 0 && !a.Failed
+	return len(a.Waiting)+len(a.Refused)+len(a.Denied)+len(a.Forbidden)+len(a.Taken)+len(a.Going) == 0 && !a.Failed
 }
 
 // Deletion is how the deletion of an object goes.

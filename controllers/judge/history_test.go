@@ -116,6 +116,8 @@ func (h *history) happen() {
 				f.Applied.Taken = h.list()
 			case 4:
 				f.Applied.MissingKinds = h.list()
+			case 6:
+				f.Applied.Going = h.list()
 			case 5:
 				f.Applied.Changed = []string{"DaemonSet"}
 			}

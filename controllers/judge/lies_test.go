@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
@@ -233,7 +234,7 @@ func TestAContainerBeforeTheCollectorThatFailsIsTheReason(t *testing.T) {
 	} {
 		pod := corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waits},
 			InitContainerStatuses: []corev1.ContainerStatus{{Name: "first", State: test.first, LastTerminationState: corev1.ContainerState{Terminated: test.last}}}}}
-		if got := podTrouble(&pod); got != test.want {
+		if got := podTrouble(&pod, fleet.Component, noon); got != test.want {
 			t.Errorf("%s: %q, want %q", test.about, got, test.want)
 		}
 	}

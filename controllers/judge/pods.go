@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -19,6 +20,17 @@ func readyNodes(pods []corev1.Pod) map[string]bool {
 		}
 	}
 	return nodes
+}
+
+// waitingNodes is how many nodes have a collector that is not ready, and none of those that are.
+func waitingNodes(pods []corev1.Pod, ready map[string]bool) int {
+	nodes := make(map[string]bool)
+	for i := range pods {
+		if node := nodeOf(&pods[i]); node != "" && !ready[node] && pods[i].DeletionTimestamp.IsZero() {
+			nodes[node] = true
+		}
+	}
+	return len(nodes)
 }
 
 // IsReady reports whether a pod's readiness probe is answered.
@@ -48,12 +60,13 @@ func nodeOf(pod *corev1.Pod) string {
 // maxTroubles bounds what a condition tells.
 const maxTroubles = 3
 
-// PodTroubles says what keeps pods from being ready, each reason once with how many have it.
-func PodTroubles(pods []corev1.Pod) []string {
+// PodTroubles says what keeps pods from being ready, each reason once with how many have it. own is the name of the container that is neither a
+// sidecar nor runs before, and now is by the API server's clock.
+func PodTroubles(pods []corev1.Pod, own string, now time.Time) []string {
 	counts := make(map[string]int)
 	example := make(map[string]string)
 	for i := range pods {
-		if reason := podTrouble(&pods[i]); reason != "" {
+		if reason := podTrouble(&pods[i], own, now); reason != "" {
 			counts[reason]++
 			example[reason] = max(example[reason], pods[i].Name)
 		}
@@ -69,10 +82,19 @@ func PodTroubles(pods []corev1.Pod) []string {
 	return out
 }
 
-// podTrouble is empty for a pod that is well, or merely starting.
-func podTrouble(pod *corev1.Pod) string {
-	if !pod.DeletionTimestamp.IsZero() {
-		return ""
+// lateAfter is for how long a pod may do without a word what takes a moment on most nodes: to begin to start, and to be gone when it should be.
+const lateAfter = time.Minute
+
+// podTrouble is empty for a pod that is well, or merely starting or ending.
+func podTrouble(pod *corev1.Pod, own string, now time.Time) string {
+	if end := pod.DeletionTimestamp; end != nil { // until when it was given time
+		if now.Sub(end.Time) < lateAfter {
+			return ""
+		}
+		return "does not end, though its time is up: is its node there, and who keeps it (kubectl get pod -o yaml, finalizers)?"
+	}
+	if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" { // a node did not take it, or made it end; its containers say less
+		return strings.TrimSuffix("failed, "+pod.Status.Reason+": "+redact.Words(pod.Status.Message), ": ")
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
@@ -86,12 +108,42 @@ func podTrouble(pod *corev1.Pod) string {
 			return fmt.Sprintf("container %s: %s", s.Name, trouble)
 		}
 	}
+	beside := ""
 	for i := range pod.Status.ContainerStatuses {
-		if trouble := containerTrouble(&pod.Status.ContainerStatuses[i]); trouble != "" {
+		s := &pod.Status.ContainerStatuses[i]
+		switch trouble := containerTrouble(s); {
+		case trouble == "":
+		case s.Name == "" || s.Name == own:
 			return trouble
+		case beside == "":
+			beside = fmt.Sprintf("container %s: %s", s.Name, trouble)
 		}
 	}
+	if beside != "" {
+		return beside
+	}
+	if started := pod.Status.StartTime; started != nil && now.Sub(started.Time) >= lateAfter && begins(pod) {
+		return lateStart(pod)
+	}
 	return ""
+}
+
+// begins reports whether a node has taken a pod, and none of its containers has run yet.
+func begins(pod *corev1.Pod) bool {
+	all := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(s corev1.ContainerStatus) bool {
+		return s.State.Waiting == nil || s.LastTerminationState.Terminated != nil
+	})
+}
+
+// lateStart is all that a pod tells of what its node waits for: the rest is in events.
+func lateStart(pod *corev1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionFalse {
+			return "is not started yet, since its volumes or its network are not there: kubectl describe pod says which"
+		}
+	}
+	return "is not started yet, since its image or a volume is not there: kubectl describe pod says which"
 }
 
 // containerTrouble is empty for a container that runs, or merely starts.

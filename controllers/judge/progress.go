@@ -39,6 +39,8 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
 	case len(a.Refused)+len(a.Denied) > 0:
 		return isFalse(ReasonRefused, "what the spec says is not applied in full until ConfigurationValid is True")
+	case len(a.Going) > 0:
+		return isTrue(ReasonRolling, "%s", strings.Join(a.Going, "; "))
 	case j.Held != "":
 		return isTrue(ReasonRolloutHeld, "%s", j.Held)
 	case j.Trying:
@@ -54,6 +56,9 @@ func (j *judgement) progressing() said {
 		return isTrue(ReasonRolloutWaiting, "a change that comes from the operator itself waits for its turn, and the fleet goes on as it is: %s", j.Waits)
 	case r.ran && r.available < r.needed: // what becomes of collectors that ran is told elsewhere
 		return isFalse(ReasonSettled, "all collectors of the present spec ran once, and nothing is rolled out; %d of %d run now: see CollectorsAvailable", r.available, r.desired)
+	case r.ran && len(r.lost) > 0:
+		return isFalse(ReasonSettled, "all collectors that can be replaced have the present spec, and run; those of nodes that are not ready (%s) are replaced once "+
+			"these are back", some(r.lost))
 	case r.ran:
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}

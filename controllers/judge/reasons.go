@@ -35,6 +35,7 @@ const (
 	ReasonAddressPending  = "AddressPending"
 	ReasonAddressMissing  = "AddressMissing"
 	ReasonNoService       = "NoService"
+	ReasonPortsRefused    = "PortsRefused"
 
 	ReasonAddressesKept      = "AddressesKept"
 	ReasonClusterTraffic     = "ClusterTrafficPolicy"

@@ -30,6 +30,8 @@ type rollout struct {
 	needed int
 	// excused nodes do not count: each with why.
 	excused []string
+	// lost nodes are not ready, and their collectors, which nobody hears, are of an earlier spec: Kubernetes replaces them once it hears of the nodes.
+	lost []string
 	// ran: the pods of the present spec run, or did once. settled: and this pass has found that all of it is applied; ran may rest on an earlier
 	// pass where this one failed.
 	ran, settled bool
@@ -57,7 +59,7 @@ func (f *Facts) Deadline() time.Duration {
 }
 
 func (j *judgement) judgeRollout() rollout {
-	r := rollout{troubles: PodTroubles(j.Pods)}
+	r := rollout{troubles: PodTroubles(j.Pods, fleet.Component, j.server())}
 	if j.DaemonSet == nil {
 		r.text = "the DaemonSet is not made yet"
 	} else {
@@ -75,7 +77,7 @@ func (j *judgement) judgeRollout() rollout {
 		// What the operator knew before it was restarted stands in the status.
 		if c := j.condition(v1alpha1.ConditionProgressing); restarted && c != nil {
 			switch {
-			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.updated >= r.desired:
+			case (c.Reason == ReasonSettled || c.Reason == ReasonRolloutWaiting) && c.ObservedGeneration == j.Collector.Generation && r.replaced():
 				m.settled = true
 			case c.Reason == ReasonProgressDeadlineExceeded && j.stalledBefore(): // that it got on since then would show in the status
 				m.since = j.Now.Add(-j.Deadline())
@@ -96,7 +98,7 @@ func (j *judgement) judgeRollout() rollout {
 	}
 	taken := j.DaemonSet != nil && j.DaemonSet.Status.ObservedGeneration >= j.DaemonSet.Generation
 	whole := j.appliedInFull() && taken
-	m.settled = m.settled || whole && r.updated >= r.desired && r.available >= r.needed // a pass that fails later unsettles nothing
+	m.settled = m.settled || whole && r.replaced() && r.available >= r.needed // a pass that fails later unsettles nothing
 	r.ran, r.settled = m.settled && (whole || j.Applied.Failed), m.settled && whole
 	if !m.settled {
 		if due := m.since.Add(j.Deadline()); j.Now.Before(due) {
@@ -143,10 +145,18 @@ func (j *judgement) count(r *rollout) {
 	s := &j.DaemonSet.Status
 	r.desired, r.updated = int(s.DesiredNumberScheduled), int(s.UpdatedNumberScheduled)
 	nodes := readyNodes(j.Pods)
-	r.ready = min(max(len(nodes), int(s.NumberReady)), r.desired)
-	r.available = min(max(len(nodes), int(s.NumberAvailable)), r.desired)
+	ready, available := int(s.NumberReady), int(s.NumberAvailable)
+	if !j.DaemonSet.DeletionTimestamp.IsZero() { // Kubernetes does not count its pods any more
+		ready, available = 0, 0
+	}
+	// Nor does it while its controllers are away: a pod that is not ready says so itself.
+	most := max(r.desired-waitingNodes(j.Pods, nodes), 0)
+	r.ready = min(max(len(nodes), min(ready, most)), r.desired)
+	r.available = min(max(len(nodes), min(available, most)), r.desired)
 	r.excused = j.excused(nodes)
 	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
+	r.lost = j.lostNodes(nodes)
+	r.lost = r.lost[:min(len(r.lost), max(r.desired-r.updated, 0))]
 	r.needed = j.enough(r.desired - len(r.excused))
 	switch {
 	case s.ObservedGeneration < j.DaemonSet.Generation || slices.Contains(j.Applied.Changed, "DaemonSet"):
@@ -186,6 +196,32 @@ func (f *Facts) enough(nodes int) int {
 		n = nodes
 	}
 	return max(min(n, nodes), 1)
+}
+
+// replaced reports whether all collectors are of the present spec that can be.
+func (r *rollout) replaced() bool { return r.updated+len(r.lost) >= r.desired }
+
+// templateGeneration of a DaemonSet is an annotation of it, and a label of the pods that it has made from that template.
+const (
+	templateGeneration      = appsv1.DeprecatedTemplateGeneration
+	templateGenerationOfPod = "pod-template-generation"
+)
+
+// lostNodes are nodes that are not ready, and have a collector of an earlier spec and none that is ready. A rollout would wait for them for as long
+// as they are away.
+func (j *judgement) lostNodes(ready map[string]bool) (nodes []string) {
+	present := j.DaemonSet.Annotations[templateGeneration]
+	if present == "" {
+		return nil
+	}
+	for i := range j.Pods {
+		pod := &j.Pods[i]
+		name, generation := nodeOf(pod), pod.Labels[templateGenerationOfPod]
+		if n, known := j.Nodes[name]; known && !n.Ready && !ready[name] && generation != "" && generation != present && !slices.Contains(nodes, name) {
+			nodes = append(nodes, name)
+		}
+	}
+	return sorted(nodes)
 }
 
 // excused are the nodes of the fleet that have no collector that is ready, for which the node is the reason: each with why.
@@ -245,21 +281,22 @@ func (j *judgement) collectorsAvailable() said {
 		message += fmt.Sprintf(" (that does not count for %d of them: %s)", len(r.excused), some(r.excused))
 	}
 	message += j.troubles()
-	changing := !r.ran && r.updated < r.desired
+	goes := !set.DeletionTimestamp.IsZero()
+	changing := !r.ran && !r.replaced() && !goes
 	var out said
 	switch {
 	case r.available >= r.needed:
 		return isTrue(ReasonAvailable, "%s; %d are enough (collector.minReady)", message, r.needed)
 	case changing && unavailable <= allowedUnavailable(set):
 		return isTrue(ReasonRolling, "%s, as the update strategy allows", message)
-	case len(r.troubles) == 0 && r.ready == 0 && !r.ran:
+	case len(r.troubles) == 0 && r.ready == 0 && !r.ran && !goes:
 		out = isFalse(ReasonStarting, "%s", message)
 	case r.available == 0:
 		out = isFalse(ReasonUnavailable, "%s", message)
 	default:
 		out = isFalse(ReasonPartlyUnavailable, "%s", message)
 	}
-	out.passing = !r.ran && !r.stuck
+	out.passing = !r.ran && !r.stuck && !goes
 	return out
 }
 
@@ -288,6 +325,10 @@ func allowedUnavailable(set *appsv1.DaemonSet) int {
 	return n
 }
 
+func (r *rollout) counts() v1alpha1.CollectorCounts {
+	return v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated), Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}
+}
+
 // counts are what the status tells in figures.
 func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	r := &j.rollout
@@ -295,8 +336,7 @@ func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil {
 		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits
 	}
-	status.Collectors = v1alpha1.CollectorCounts{Desired: int32(r.desired), Ready: int32(r.ready), Updated: int32(r.updated),
-		Summary: fmt.Sprintf("%d/%d", r.ready, r.desired)}
+	status.Collectors = r.counts()
 	status.Address, status.Addresses = "", j.service.addresses
 	if len(j.service.addresses) > 0 {
 		status.Address = j.service.addresses[0].Address

@@ -104,26 +104,39 @@ func (j *judgement) findAddresses() service {
 	if u, ok := j.Unseen["Service"]; ok && spec.Service.Type != v1alpha1.ServiceNone {
 		return service{said: isUnknown(u.Reason(), "the operator %s see the Service: %s", u.Cannot(), u.Words)}
 	}
-	if spec.Service.Type == v1alpha1.ServiceNone {
+	live := j.Service
+	if spec.Service.Type == v1alpha1.ServiceNone && (live == nil || !spec.Suspend) {
 		return j.nodesThemselves()
 	}
-	live := j.Service
 	if live == nil {
 		when := "is being made"
 		switch {
 		case j.Collector.Spec.Suspend:
 			when = "is not made while spec.suspend is set"
-		case j.Unusable():
+		case j.Unusable(), len(j.Applied.Taken) > 0:
 			when = "is not made until ConfigurationValid is True"
 		}
 		return service{said: isFalse(ReasonPending, "the Service %s", when).yet()}
 	}
+	if !live.DeletionTimestamp.IsZero() { // a load balancer lets go of it at once
+		return service{said: isFalse(ReasonPending, "the Service %s is being deleted: see Progressing", live.Name)}
+	}
+	kind, _ := j.exposed()
+	if kind != spec.Service.Type && slices.Contains(j.Applied.Changed, "Service") { // what was seen of it is of before
+		return service{said: isFalse(ReasonPending, "the Service %s is being changed", live.Name).yet()}
+	}
 	var s service
-	switch spec.Service.Type {
+	switch kind {
 	case v1alpha1.ServiceLoadBalancer:
 		var hosts []string
 		for _, i := range live.Status.LoadBalancer.Ingress {
-			hosts = append(hosts, cmp.Or(i.IP, i.Hostname))
+			if host := cmp.Or(i.IP, i.Hostname); host != "" {
+				hosts = append(hosts, host)
+			}
+		}
+		if refused := refusedPorts(live); refused != "" {
+			return service{said: isFalse(ReasonPortsRefused, "the load balancer does not take all ports of the Service %s (%s): choose other ports of listeners, or "+
+				"another load balancer (service.loadBalancerClass)", live.Name, refused)}
 		}
 		if len(hosts) == 0 {
 			return service{said: isFalse(ReasonAddressPending, "the Service %s has no address yet: the cluster needs a load balancer (such as "+
@@ -142,6 +155,35 @@ func (j *judgement) findAddresses() service {
 	}
 	s.said = isTrue(ReasonAddressAssigned, "exporters can send to %s", s.sendTo())
 	return s
+}
+
+// exposed is how exporters reach the collectors now: as the Service is, also where the spec asks for something else that is not applied yet, or that
+// Kubernetes does not take.
+func (f *Facts) exposed() (v1alpha1.ServiceType, corev1.ServiceExternalTrafficPolicy) {
+	spec, live := &f.Collector.Spec.Service, f.Service
+	gone := spec.Type == v1alpha1.ServiceNone && !f.Collector.Spec.Suspend // as soon as the cache shows it
+	if live == nil || live.Spec.Type == "" || gone {
+		return spec.Type, spec.ExternalTrafficPolicy
+	}
+	return v1alpha1.ServiceType(live.Spec.Type), live.Spec.ExternalTrafficPolicy
+}
+
+// refusedPorts is what a load balancer says of ports that it does not take; empty where it says nothing. Exporters that send there reach nobody.
+func refusedPorts(live *corev1.Service) string {
+	var out []string
+	for _, i := range live.Status.LoadBalancer.Ingress {
+		for _, p := range i.Ports {
+			if p.Error != nil && *p.Error != "" {
+				out = append(out, fmt.Sprintf("%d/%s: %s", p.Port, p.Protocol, *p.Error))
+			}
+		}
+	}
+	for _, c := range live.Status.Conditions {
+		if c.Type == corev1.LoadBalancerPortsError && c.Status == metav1.ConditionTrue {
+			out = append(out, cmp.Or(c.Message, c.Reason))
+		}
+	}
+	return some(slices.Compact(out))
 }
 
 // nodesThemselves is for a fleet without a Service.

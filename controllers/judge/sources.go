@@ -29,13 +29,14 @@ func (j *judgement) sourceIPPreserved() said {
 	if len(s.inside) > 0 {
 		seen = " (collectors see " + addressList(s.inside) + ")"
 	}
-	outside := spec.Service.Type == v1alpha1.ServiceLoadBalancer || spec.Service.Type == v1alpha1.ServiceNodePort
+	kind, policy := j.exposed()
+	outside := kind == v1alpha1.ServiceLoadBalancer || kind == v1alpha1.ServiceNodePort
 	switch {
-	case outside && spec.Service.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyCluster:
+	case outside && policy == corev1.ServiceExternalTrafficPolicyCluster:
 		return isFalse(ReasonClusterTraffic, "service.externalTrafficPolicy Cluster replaces exporters' addresses by those of nodes%s: %s; set it to Local", seen, remedy)
 	case !outside && spec.Collector.HostNetwork:
 		return isTrue(ReasonHostNetwork, "exporters send to the nodes themselves")
-	case spec.Service.Type == v1alpha1.ServiceClusterIP:
+	case kind == v1alpha1.ServiceClusterIP:
 		return isTrue(ReasonInsideCluster, "exporters send from inside the cluster")
 	}
 	if u := j.unreachable(); u != nil && len(s.all) == 0 {

@@ -92,7 +92,7 @@ func Judge(f *Facts) Verdict {
 	case f.Blind:
 		j.blind()
 	case f.Deletion != nil:
-		j.deleting()
+		j.deleting(&status)
 	default:
 		j.rollout = j.judgeRollout()
 		j.service = j.judgeService()

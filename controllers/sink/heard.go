@@ -49,9 +49,7 @@ const maxAsked = 96
 func Askable(s *v1alpha1.FlowSink, pods []corev1.Pod) (ask []observation.Pod) {
 	for i := range pods {
 		p := &pods[i]
-		owner := metav1.GetControllerOf(p)
-		if owner == nil || owner.Kind != "ReplicaSet" || owner.APIVersion != "apps/v1" ||
-			owner.Name != ObjectName(s)+"-"+p.Labels[appsv1.DefaultDeploymentUniqueLabelKey] {
+		if owner := metav1.GetControllerOf(p); owner == nil || !ofDeployment(s, p, owner) {
 			continue
 		}
 		if p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" && p.DeletionTimestamp.IsZero() && len(ask) < maxAsked {
@@ -59,6 +57,33 @@ func Askable(s *v1alpha1.FlowSink, pods []corev1.Pod) (ask []observation.Pod) {
 		}
 	}
 	return ask
+}
+
+// ofDeployment reports whether the controller of a pod is a ReplicaSet of the FlowSink's Deployment.
+func ofDeployment(s *v1alpha1.FlowSink, p *corev1.Pod, controller *metav1.OwnerReference) bool {
+	return controller.Kind == "ReplicaSet" && controller.APIVersion == "apps/v1" &&
+		controller.Name == ObjectName(s)+"-"+p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+}
+
+// present are the pods that tell how the sinks are now: those of others are none, whatever their labels say, and one that has ended, as by eviction,
+// stays for long beside the one that was made in its place.
+func (f *Facts) present() []corev1.Pod {
+	var present, ended []corev1.Pod
+	for i := range f.Pods {
+		p := &f.Pods[i]
+		owner := metav1.GetControllerOf(p)
+		switch {
+		case owner != nil && !ofDeployment(f.Sink, p, owner):
+		case p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded:
+			ended = append(ended, *p)
+		default:
+			present = append(present, *p)
+		}
+	}
+	if len(present) == 0 {
+		return ended
+	}
+	return present
 }
 
 func metricsPort(p *corev1.Pod) int32 {

@@ -3,6 +3,7 @@ package sink
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,10 @@ type Facts struct {
 	// Failure is what went wrong when the objects were applied, and Forbidden what the operator lacks the right to do, in the API server's words.
 	Failure   string
 	Forbidden []string
+	// Refused are the API server's words for what it will say again whatever the cluster does: only another spec helps.
+	Refused []string
+	// Going are objects that somebody deletes and finalizers keep: they are made again once they are gone.
+	Going []string
 	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
 	// Unseen are the kinds of objects that the operator cannot watch (any more): what is known of them is of the past.
@@ -86,11 +91,14 @@ type said struct {
 const maxMessage = 4096
 
 // written is the time that conditions have which change now.
-func (f *Facts) written() metav1.Time {
+func (f *Facts) written() metav1.Time { return metav1.NewTime(f.server().Truncate(time.Second)) }
+
+// server is now by the clock of which the times of objects are.
+func (f *Facts) server() time.Time {
 	if f.Server.IsZero() {
-		return metav1.NewTime(f.Now.Truncate(time.Second))
+		return f.Now
 	}
-	return metav1.NewTime(f.Server.Truncate(time.Second))
+	return f.Server
 }
 
 // Judge says how a FlowSink is. The times of conditions that stay as they are stay, too.
@@ -105,9 +113,9 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	f = &now
 	switch {
 	case f.Blind, f.Collector == nil, f.Stream == "", len(f.Forbidden) > 0:
-	case len(f.Problems) > 0, f.Waits() != nil: // Stalled is about the spec as it is now
+	case len(f.Problems) > 0, f.Waits() != nil, len(f.Refused) > 0: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
-	case f.Failure != "":
+	case f.Failure != "", len(f.Going) > 0:
 	default:
 		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
 	}
@@ -124,8 +132,15 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 			meta.RemoveStatusCondition(&out.Conditions, kind)
 			return
 		}
-		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: s.status, Reason: s.reason,
-			Message: judge.Message(redact.Words(s.message), maxMessage), ObservedGeneration: f.Sink.Generation, LastTransitionTime: f.written()})
+		c := metav1.Condition{Type: kind, Status: s.status, Reason: s.reason,
+			Message: judge.Message(redact.Words(s.message), maxMessage), ObservedGeneration: f.Sink.Generation, LastTransitionTime: f.written()}
+		if toldBySinks[kind] && s.status != metav1.ConditionUnknown && !f.run(out.ObservedGeneration) { // what sinks of an earlier spec say is not of this one
+			c.ObservedGeneration--
+			if old := meta.FindStatusCondition(out.Conditions, kind); old != nil {
+				c.ObservedGeneration = old.ObservedGeneration
+			}
+		}
+		meta.SetStatusCondition(&out.Conditions, c)
 	}
 	set(v1alpha1.ConditionReady, ready)
 	set(v1alpha1.ConditionDestinationReachable, f.destinationReachable(ready))
@@ -135,14 +150,29 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 		set(v1alpha1.ConditionDestinationShared, f.destinationShared())
 	}
 	out.Books = books(f.Heard)
-	set(v1alpha1.ConditionReconciling, reconciling(ready))
-	set(v1alpha1.ConditionStalled, stalled(ready))
+	set(v1alpha1.ConditionReconciling, f.reconciling(ready))
+	set(v1alpha1.ConditionStalled, f.stalled(ready))
 	return out
+}
+
+// toldBySinks are conditions that say what the sinks do which run, of whatever spec they are.
+var toldBySinks = map[string]bool{v1alpha1.ConditionDestinationReachable: true, v1alpha1.ConditionKeepingUp: true, v1alpha1.ConditionSchemaCurrent: true}
+
+// run reports whether all sinks that run are of the present spec; observed is the generation that the judgement takes for applied.
+func (f *Facts) run(observed int64) bool {
+	d := f.Deployment
+	return observed == f.Sink.Generation && len(f.Problems)+len(f.Refused) == 0 && f.Waits() == nil && d != nil && !f.Behind &&
+		d.Status.ObservedGeneration >= d.Generation && d.Status.Replicas == d.Status.UpdatedReplicas
 }
 
 // deleting says that the FlowSink goes. Nothing else is known of one that does.
 func (f *Facts) deleting(out *v1alpha1.FlowSinkStatus) {
 	const what = "the FlowSink is being deleted"
+	out.Replicas, out.ReadyReplicas, out.Books = 0, 0, nil
+	if d := f.Deployment; d != nil {
+		out.Replicas, out.ReadyReplicas = d.Status.Replicas, d.Status.ReadyReplicas
+	}
+	out.Summary = fmt.Sprintf("%d/%d", out.ReadyReplicas, Replicas(f.Sink))
 	set := func(kind string, status metav1.ConditionStatus, message string) {
 		meta.SetStatusCondition(&out.Conditions, metav1.Condition{Type: kind, Status: status, Reason: judge.ReasonDeleting,
 			Message: judge.Message(message, maxMessage), ObservedGeneration: f.Sink.Generation, LastTransitionTime: f.written()})
@@ -179,8 +209,12 @@ func (f *Facts) ready() said {
 		return no(ReasonInvalid, "what runs is left as it is: %s", strings.Join(f.Problems, "; "))
 	case f.Waits() != nil:
 		return no(ReasonDestinationShared, "%s", f.waiting(f.Waits()))
+	case len(f.Refused) > 0:
+		return no(judge.ReasonRefused, "Kubernetes refuses an object that the operator makes from the spec, and what runs is left as it is: %s", strings.Join(f.Refused, "; "))
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
+	case len(f.Going) > 0:
+		return no(ReasonRolling, "%s", strings.Join(f.Going, "; "))
 	case len(f.Unseen) > 0:
 		return said{metav1.ConditionUnknown, f.Unseen.Reason(), "the operator " + f.Unseen.Cannot("see how the sinks are") + ": " + f.Unseen.String()}
 	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
@@ -188,6 +222,10 @@ func (f *Facts) ready() said {
 	case wanted == 0:
 		return no(ReasonNoReplicas, "spec.replicas is 0: flows wait in the stream, until it lets go of them")
 	case d.Status.UpdatedReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas && d.Status.ReadyReplicas >= wanted:
+		if f.late() {
+			return no(judge.ReasonProgressDeadlineExceeded, "%d of %d sinks have the present spec, and no more of them were replaced for %s%s",
+				d.Status.UpdatedReplicas, wanted, f.deadline(), f.troubles())
+		}
 		return no(ReasonRolling, "%d of %d sinks have the present spec%s", d.Status.UpdatedReplicas, wanted, f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
 		return no(ReasonSinksNotReady, "%d of %d sinks can read the stream and store; %s%s",
@@ -212,7 +250,7 @@ func (f *Facts) rejecting() string {
 
 // troubles of the pods, as the end of a message, with why there are none: a quota or an admission policy shows in no pod.
 func (f *Facts) troubles() string {
-	t := judge.PodTroubles(f.Pods)
+	t := judge.PodTroubles(f.present(), Component, f.server())
 	if f.Deployment != nil {
 		for _, c := range f.Deployment.Status.Conditions {
 			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
@@ -274,7 +312,8 @@ func (f *Facts) keepingUp(out *v1alpha1.FlowSinkStatus) said {
 	if found == nil {
 		return said{metav1.ConditionUnknown, ReasonNotKnown, cmp.Or(why, "no sink tells how far it has read: see Ready")}
 	}
-	reader, c := judge.Reader(found, at, f.Now, f.Sink.Status.Reader, meta.FindStatusCondition(f.Sink.Status.Conditions, v1alpha1.ConditionKeepingUp))
+	server := f.server() // the status outlives the operator, whose clock may be any
+	reader, c := judge.Reader(found, server.Add(at.Sub(f.Now)), server, f.Sink.Status.Reader, meta.FindStatusCondition(f.Sink.Status.Conditions, v1alpha1.ConditionKeepingUp))
 	out.Reader = &reader
 	return said{c.Status, c.Reason, c.Message}
 }
@@ -302,7 +341,7 @@ func (f *Facts) schemaCurrent() said {
 
 // onlyAnotherSpec reports whether only another spec helps, or another FlowSink's end.
 func onlyAnotherSpec(ready said) bool {
-	return ready.reason == ReasonInvalid || ready.reason == ReasonNoReplicas || ready.reason == ReasonDestinationShared
+	return ready.reason == ReasonInvalid || ready.reason == judge.ReasonRefused || ready.reason == ReasonNoReplicas || ready.reason == ReasonDestinationShared
 }
 
 // schemaFault is what is wrong with the tables. It is empty where nothing is, or where nobody has looked.
@@ -313,17 +352,36 @@ func (f *Facts) schemaFault() string {
 	return ""
 }
 
-// stalled is what kstatus reads as a failure.
-func stalled(ready said) said {
-	if onlyAnotherSpec(ready) {
+// late reports whether Kubernetes says that the Deployment has not got on for its deadline. It says so until it does.
+func (f *Facts) late() bool {
+	return f.Deployment != nil && slices.ContainsFunc(f.Deployment.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == judge.ReasonProgressDeadlineExceeded
+	})
+}
+
+// deadline of the Deployment.
+func (f *Facts) deadline() time.Duration {
+	seconds := int32(600) // what Kubernetes fills in
+	if s := f.Deployment.Spec.ProgressDeadlineSeconds; s != nil {
+		seconds = *s
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// stalled is what kstatus reads as a failure: only another spec helps, or a rollout has not got on.
+func (f *Facts) stalled(ready said) said {
+	switch {
+	case onlyAnotherSpec(ready), ready.reason == judge.ReasonProgressDeadlineExceeded:
 		return said{metav1.ConditionTrue, ready.reason, ready.message}
+	case ready.reason == ReasonSinksNotReady && f.late():
+		return said{metav1.ConditionTrue, judge.ReasonProgressDeadlineExceeded, fmt.Sprintf("for %s nothing has progressed: %s", f.deadline(), ready.message)}
 	}
 	return said{}
 }
 
 // reconciling is what kstatus reads: True while the sinks are on their way.
-func reconciling(ready said) said {
-	if ready.status == metav1.ConditionTrue || onlyAnotherSpec(ready) {
+func (f *Facts) reconciling(ready said) said {
+	if ready.status == metav1.ConditionTrue || f.stalled(ready).status == metav1.ConditionTrue {
 		return said{}
 	}
 	return said{metav1.ConditionTrue, ready.reason, ready.message}

@@ -68,6 +68,7 @@ func (h *history) pass() {
 	}
 	*f = Facts{Sink: s, Now: f.Now, Server: f.Server, Deployment: f.Deployment, Stream: f.Stream, Image: "image", Heard: f.Heard}
 	f.Failure, f.Forbidden, f.Problems, f.Behind, f.Stores = h.rarely(), list(h.rarely()), list(h.rarely()), h.IntN(6) == 0, h.maybe()
+	f.Refused, f.Going = list(h.rarely()), list(h.rarely())
 	f.Uncompared = f.Failure != "" && h.maybe() // that is such a failure
 	switch h.IntN(8) {
 	case 0:
@@ -186,6 +187,11 @@ func checkForm(t *testing.T, f *Facts, before, after *v1alpha1.FlowSinkStatus) {
 		switch {
 		case strings.TrimSpace(c.Message) == "" || len(c.Message) > maxMessage || !utf8.ValidString(c.Message) || strings.ContainsAny(c.Message, "\n"):
 			t.Errorf("%s has the message %.200q of %d bytes", c.Type, c.Message, len(c.Message))
+		case toldBySinks[c.Type] && c.Status != metav1.ConditionUnknown:
+			if present := c.ObservedGeneration == f.Sink.Generation; present && !f.run(after.ObservedGeneration) && (old == nil || old.ObservedGeneration != f.Sink.Generation) ||
+				!present && f.run(after.ObservedGeneration) {
+				t.Errorf("%s is of generation %d", c.Type, c.ObservedGeneration)
+			}
 		case c.Reason == "" || c.ObservedGeneration != f.Sink.Generation && (c.Type != v1alpha1.ConditionDestinationShared || !f.Blind && !f.Uncompared):
 			t.Errorf("%s is of generation %d, with the reason %q", c.Type, c.ObservedGeneration, c.Reason)
 		case c.LastTransitionTime.After(f.Server) || old != nil && old.Status == c.Status && !old.LastTransitionTime.Equal(&c.LastTransitionTime) ||
@@ -208,7 +214,7 @@ func checkPromises(t *testing.T, f *Facts, before, after *v1alpha1.FlowSinkStatu
 		}
 		return "", ""
 	}
-	applied := !f.Blind && f.Failure == "" && len(f.Forbidden)+len(f.Problems) == 0 && f.Collector != nil && f.Stream != "" && f.Waits() == nil
+	applied := !f.Blind && f.Failure == "" && len(f.Forbidden)+len(f.Problems)+len(f.Refused)+len(f.Going) == 0 && f.Collector != nil && f.Stream != "" && f.Waits() == nil
 	ready, reason := is(v1alpha1.ConditionReady)
 	n := Replicas(f.Sink)
 	runs := f.Deployment != nil && !f.Behind && f.Deployment.Status.ObservedGeneration == f.Deployment.Generation && n > 0 && f.Deployment.Status.Replicas == n &&
