@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +39,8 @@ type Client struct {
 	// insert flows, and records of the ledger: URLs without the token.
 	insert, insertLedger string
 	way                  way
+	// undone: a profile undoes insert_deduplicate.
+	undone atomic.Bool
 }
 
 var _ sink.Destination = (*Client)(nil)
@@ -62,7 +65,9 @@ func New(c Config) *Client {
 		// A batch that comes again is stored once, in flows and in each roll-up: where the first attempt ended between them, too.
 		"insert_deduplicate": {"1"},
 		"deduplicate_blocks_in_dependent_materialized_views": {"1"},
-		"materialized_views_ignore_errors":                   {"0"},
+		// A view that cannot pass its rows on fails the insert.
+		"materialized_views_ignore_errors":                    {"0"},
+		"ignore_materialized_views_with_dropped_target_table": {"0"},
 	})
 	k.insertLedger = k.address(url.Values{
 		"query":        {"INSERT INTO " + c.Database + "." + ledgerTable + " FORMAT JSONEachRow"},
@@ -72,7 +77,18 @@ func New(c Config) *Client {
 	return k
 }
 
+// whole are settings with which no profile of the user has ClickHouse take a part of the rows for all of them, of an insert and of what its views
+// select, or of an answer. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
+var whole = map[string]string{
+	"timeout_overflow_mode": "throw", // "break" ends an insert that takes too long, and says that all went well
+	"limit":                 "0", "offset": "0",
+	"additional_table_filters": "{}", "additional_result_filter": "",
+}
+
 func (k *Client) address(parameters url.Values) string {
+	for name, value := range whole {
+		parameters.Set(name, value)
+	}
 	parameters.Set("wait_end_of_query", "1")
 	return strings.TrimSuffix(k.config.URL, "/") + "/?" + parameters.Encode()
 }
@@ -87,6 +103,9 @@ func (k *Client) Store(ctx context.Context, b sink.Batch) error {
 
 // put inserts a batch into a table.
 func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) error {
+	if k.undone.Load() {
+		insert += "&deduplicate_insert=enable"
+	}
 	answer, err := k.post(ctx, insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
 	if err == nil && answer != "" {
 		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
@@ -101,6 +120,9 @@ func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) e
 func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 	version, err := k.version(ctx)
 	if err != nil {
+		return sink.Schema{}, err
+	}
+	if err := k.lookAtProfile(ctx); err != nil {
 		return sink.Schema{}, err
 	}
 	out := sink.Schema{Known: true, Version: version, Wanted: Version}
@@ -140,6 +162,21 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 			k.config.Database, out.Version, Version)
 	}
 	return out, nil
+}
+
+// lookAtProfile finds out whether the user's profile has ClickHouse store each insert that comes again, by a setting that goes before
+// insert_deduplicate. Servers that are older than the setting refuse an insert that has it.
+func (k *Client) lookAtProfile(ctx context.Context) error {
+	answer, err := k.query(ctx, "SELECT getSettingOrDefault('deduplicate_insert', '')")
+	var e *exception
+	if errors.As(err, &e) && e.code != 0 { // it does not know the function, nor the setting
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking for the user's settings: %w", err)
+	}
+	k.undone.Store(strings.TrimSpace(answer) == "disable")
+	return nil
 }
 
 // version of the tables; 0 where there are none.
