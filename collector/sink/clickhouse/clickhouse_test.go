@@ -316,7 +316,7 @@ func TestTablesAreMadeWhereTheConfigurationAsksForThem(t *testing.T) {
 func TestStatementsForAClusterWorkButForKeeper(t *testing.T) {
 	s := clickhousetest.Start(t)
 	s.Kill()
-	s.RestartAsCluster("main")
+	s.RestartAsCluster("main", 1)
 	tables := Tables{Database: "flowfleet", Cluster: "main"}
 	alone := strings.NewReplacer(" ON CLUSTER 'main'", "", "ENGINE = Replicated", "ENGINE = ")
 	for range 2 { // missing, and there

@@ -162,13 +162,13 @@ ORDER BY time_received DESC LIMIT 500`},
 	},
 }
 
-// What readers type is a string for ClickHouse, whatever it says: what is no address or number finds nothing.
-const (
-	ofAddress = "(${address:sqlstring} IN ('', " + sourceAddress + ", " + destination + ")" +
-		" OR match(${address:sqlstring}, '[.:]$') AND (startsWith(" + sourceAddress + ", ${address:sqlstring}) OR startsWith(" + destination +
-		", ${address:sqlstring})))"
-	ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring} OR toString(dst_port) = ${port:sqlstring})"
-)
+// What readers type is a string for ClickHouse, whatever it says: what is no address or number finds nothing. An address may be written in any
+// way, also "2001:DB8:0::1".
+var ofAddress = "(${address:sqlstring} = '' OR src_addr = toIPv6OrNull(${address:sqlstring}) OR dst_addr = toIPv6OrNull(${address:sqlstring})" +
+	" OR match(${address:sqlstring}, '[.:]$') AND (startsWith(" + sourceAddress + ", lower(${address:sqlstring})) OR startsWith(" + destination +
+	", lower(${address:sqlstring}))))"
+
+const ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring} OR toString(dst_port) = ${port:sqlstring})"
 
 // minutesNote is what one must know where the tables have no minutes of the ledger.
 const minutesNote = " Empty where the fleet publishes no minutes of its ledger (output.ledger: Minutes)."
@@ -195,7 +195,7 @@ GROUP BY bucket ORDER BY bucket`},
 			description: "Sent, received and missed are units of an exporter's own sequence: datagrams, records or samples. " +
 				"Those who lost most come first." + minutesNote,
 			query: `
-SELECT replaceOne(toString(exporter), '::ffff:', '') AS exporter_address, sum(c.sent) AS units_sent, sum(c.received) AS units_received,
+SELECT ` + written("exporter") + ` AS exporter_address, sum(c.sent) AS units_sent, sum(c.received) AS units_received,
   sum(c.missed) AS units_missed, sum(c.datagrams_refused) AS refused, sum(c.sets_lost) AS lost_sets, sum(c.records) AS flows_decoded,
   sum(c.stored) AS flows_stored, if(units_sent > 0, sum(c.share * c.sent) / units_sent, NULL) AS share_here
 FROM {completeness}` + wholeMinutes + ` AS c

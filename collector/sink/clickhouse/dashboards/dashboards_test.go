@@ -50,7 +50,7 @@ type shape struct {
 
 func all(t *testing.T) map[string]shape {
 	t.Helper()
-	dashboards, err := All("flowfleet")
+	dashboards, err := All(clickhouse.Tables{Database: "flowfleet"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func all(t *testing.T) map[string]shape {
 func TestDashboardsOfTwoDatabasesStandSideBySide(t *testing.T) {
 	seen := map[string]string{}
 	for _, database := range []string{"flowfleet", "flows", strings.Repeat("f", 64)} {
-		dashboards, err := All(database)
+		dashboards, err := All(clickhouse.Tables{Database: database})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestDashboardsOfTwoDatabasesStandSideBySide(t *testing.T) {
 
 // One golden file, so that a reader of a change sees what Grafana gets.
 func TestDashboards(t *testing.T) {
-	dashboards, err := All("flows")
+	dashboards, err := All(clickhouse.Tables{Database: "flows"})
 	if err != nil {
 		t.Fatal(err)
 	}
