@@ -173,6 +173,11 @@ const ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring
 // minutesNote is what one must know where the tables have no minutes of the ledger.
 const minutesNote = " Empty where the fleet publishes no minutes of its ledger (output.ledger: Minutes)."
 
+// shareOfSums is the share of the view completeness for several of its minutes. Of what came at the end of one minute and was counted in the next,
+// shares of single minutes would make a loss: there can be less than all in one, and not more than all in the other.
+const shareOfSums = "least(1, sum(c.received) / sum(c.sent)) * if(sum(c.sets) > 0, 1 - sum(c.sets_lost) / sum(c.sets), 1)" +
+	" * if(sum(c.records) > 0, least(1, sum(c.stored) / sum(c.records)), 1)"
+
 var completeness = board{
 	name: "completeness", title: "Flowfleet: how complete is this", description: "What the other dashboards cannot show",
 	variables: []variable{exporters},
@@ -180,10 +185,11 @@ var completeness = board{
 		{title: "Of what exporters sent, here", kind: graph, unit: "percentunit", width: 24, height: 8,
 			description: "What came of what was sent, times what was decoded of what came, times what is stored of what was decoded." + minutesNote,
 			query: `
-SELECT toStartOfInterval(minute, INTERVAL $__interval_s second, 'UTC') AS bucket, sum(share * sent) / sum(sent) AS "here"
-FROM {completeness}` + wholeMinutes + `
-WHERE sent > 0
-  AND ` + ofSenders + `
+SELECT bucket, sum(here_of * units_sent) / sum(units_sent) AS "here"
+FROM (SELECT toStartOfInterval(minute, INTERVAL $__interval_s second, 'UTC') AS bucket, exporter, sum(c.sent) AS units_sent, ` + shareOfSums + ` AS here_of
+  FROM {completeness}` + wholeMinutes + ` AS c
+  WHERE ` + ofSenders + `
+  GROUP BY bucket, exporter HAVING units_sent > 0)
 GROUP BY bucket ORDER BY bucket`},
 		{title: "Flows with a sampling rate", kind: graph, unit: "percentunit", width: 12, height: 9,
 			description: "Volumes of the others are not known: no graph has them.",
@@ -197,7 +203,7 @@ GROUP BY bucket ORDER BY bucket`},
 			query: `
 SELECT ` + written("exporter") + ` AS exporter_address, sum(c.sent) AS units_sent, sum(c.received) AS units_received,
   sum(c.missed) AS units_missed, sum(c.datagrams_refused) AS refused, sum(c.sets_lost) AS lost_sets, sum(c.records) AS flows_decoded,
-  sum(c.stored) AS flows_stored, if(units_sent > 0, sum(c.share * c.sent) / units_sent, NULL) AS share_here
+  sum(c.stored) AS flows_stored, if(units_sent > 0, ` + shareOfSums + `, NULL) AS share_here
 FROM {completeness}` + wholeMinutes + ` AS c
 WHERE ` + ofSenders + `
 GROUP BY exporter ORDER BY share_here NULLS LAST, units_missed DESC, exporter LIMIT 1000`},

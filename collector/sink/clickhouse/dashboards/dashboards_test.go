@@ -354,6 +354,39 @@ func TestTheShareThatIsHereIsOfWhatWasSent(t *testing.T) {
 	}
 }
 
+// A collector closes its minute a moment late, so that a datagram is stored in one minute, and counted in the next.
+func TestWhatIsCountedAMomentLaterIsNotLost(t *testing.T) {
+	s := clickhousetest.Start(t)
+	for _, statement := range (clickhouse.Tables{Database: "flowfleet"}).Statements() {
+		s.Query(statement)
+	}
+	var flows []flow.Record
+	var lines []byte
+	next := uint32(0)
+	for i := range 10 {
+		at := begin.Add(time.Duration(i) * time.Minute)
+		for range 30 {
+			flows = append(flows, flow.Record{TimeReceivedNs: uint64(at.UnixNano()), SamplerAddress: address("192.0.2.1"), SamplingRate: 1, Bytes: 1})
+		}
+		n := uint32(20 + i%2*20) // 20 and 40, of 30 each
+		m := ledger.Minute{Minute: at.Unix(), Fleet: "flows/edge", Collector: "a", Run: "1", Share: uint64(i + 1), Kind: ledger.KindStream,
+			Exporter: "192.0.2.1", Protocol: "ipfix", Port: 4000, Domain: 1, Datagrams: uint64(n), Sets: uint64(n), SetsDecoded: uint64(n), Records: uint64(n),
+			LastSeen: at.Add(59 * time.Second).UnixMilli(), SequenceFrom: next, SequenceNext: next + n, Units: uint64(n)}
+		next += n
+		lines = m.AppendLine(lines)
+	}
+	storeOf(t, s, flows...)
+	storeMinutes(t, s, lines)
+	if got := fmt.Sprint(rowsOf(t, s, "completeness", "What exporters sent, and what became of it", usual())); got != "[[192.0.2.1 300 300 0 0 0 300 300 1]]" {
+		t.Error(got)
+	}
+	r := usual()
+	r.interval = 600
+	if got := rowsOf(t, s, "completeness", "Of what exporters sent, here", r); len(got) != 1 || got[0][1] != "1" {
+		t.Error(got)
+	}
+}
+
 func TestTablesHaveTheRightVolumes(t *testing.T) {
 	s := serve(t)
 	one := usual()
