@@ -55,8 +55,9 @@ func New(c Config) *Client {
 		// A redirect would have the password, and the batch, go elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	quoted := "`" + c.Database + "`" // behind INTO the words table and function are no names of a database
 	k.insert = k.address(url.Values{
-		"query":                      {"INSERT INTO " + c.Database + ".flows_raw FORMAT Protobuf"},
+		"query":                      {"INSERT INTO " + quoted + ".flows_raw FORMAT Protobuf"},
 		"format_schema":              {string(schema.Proto())},
 		"format_schema_source":       {"string"},
 		"format_schema_message_name": {"FlowMessage"},
@@ -70,7 +71,7 @@ func New(c Config) *Client {
 		"ignore_materialized_views_with_dropped_target_table": {"0"},
 	})
 	k.insertLedger = k.address(url.Values{
-		"query":        {"INSERT INTO " + c.Database + "." + ledgerTable + " FORMAT JSONEachRow"},
+		"query":        {"INSERT INTO " + quoted + "." + ledgerTable + " FORMAT JSONEachRow"},
 		"async_insert": {"0"}, "insert_deduplicate": {"1"},
 		"input_format_skip_unknown_fields": {"1"}, // of a later version's collectors
 	})
