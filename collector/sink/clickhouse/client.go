@@ -3,8 +3,6 @@ package clickhouse
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -49,9 +47,8 @@ var _ sink.Destination = (*Client)(nil)
 func New(c Config) *Client {
 	k := &Client{config: c}
 	k.http = &http.Client{
-		Timeout: c.Timeout.Std(),
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			DialTLSContext: k.dialTLS, MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second},
+		Timeout:   c.Timeout.Std(),
+		Transport: &transport{config: c.TLS, proxy: http.ProxyFromEnvironment},
 		// A redirect would have the password, and the batch, go elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -234,6 +231,9 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		if errors.As(err, &u) {
 			err = u.Err // without the URL, which has the whole schema in it
 		}
+		if errors.As(err, new(*unsent)) {
+			return "", hinted(err)
+		}
 		var dialing *net.OpError
 		if errors.As(err, &dialing) && dialing.Op == "dial" {
 			return "", hinted(fmt.Errorf("connecting to ClickHouse: %w", err))
@@ -264,36 +264,4 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 			sink.ErrUnanswered, response.StatusCode, headerQuery)
 	}
 	return string(answer), err
-}
-
-// dialTLS makes a connection with the certificates that the files have now.
-func (k *Client) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if t := k.config.TLS; t != nil {
-		if t.ServerName != "" {
-			c.ServerName = t.ServerName
-		}
-		if t.CAFile != "" {
-			pem, err := os.ReadFile(t.CAFile)
-			if err != nil {
-				return nil, fmt.Errorf("reading the CA certificates: %w", err)
-			}
-			c.RootCAs = x509.NewCertPool()
-			if !c.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, fmt.Errorf("%s has no PEM certificate", t.CAFile)
-			}
-		}
-		if t.CertFile != "" {
-			certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("reading the client certificate: %w", err)
-			}
-			c.Certificates = []tls.Certificate{certificate}
-		}
-	}
-	return (&tls.Dialer{NetDialer: &net.Dialer{Timeout: connectTimeout}, Config: c}).DialContext(ctx, network, address)
 }

@@ -17,7 +17,7 @@ type Config struct {
 	// User and the file with the password, which is read again with each request. Default: ClickHouse's user "default" without one.
 	User         string `json:"user,omitempty"`
 	PasswordFile string `json:"passwordFile,omitempty"`
-	// TLS for an https URL; its files are read again with each connection.
+	// TLS for an https URL; its files are read again with each request.
 	TLS *config.TLS `json:"tls,omitempty"`
 	// Timeout of one insert, default 30s.
 	Timeout config.Duration `json:"timeout,omitempty"`
