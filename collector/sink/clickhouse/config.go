@@ -53,7 +53,7 @@ func (c *Config) Check(path string) (problems []config.Problem) {
 	}
 	u, err := url.Parse(c.URL)
 	that(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "" &&
-		!strings.Contains(c.URL, "@"), "url", "give an address such as http://clickhouse:8123 or https://clickhouse:8443; user and "+
+		!strings.ContainsAny(c.URL, "@?#"), "url", "give an address such as http://clickhouse:8123 or https://clickhouse:8443; user and "+
 		"password go into user and passwordFile")
 	that(c.User != "" || c.PasswordFile == "", "user", "it is required with passwordFile")
 	that(c.TLS == nil || strings.HasPrefix(c.URL, "https://"), "tls", "it needs an https URL")
