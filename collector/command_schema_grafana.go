@@ -29,7 +29,7 @@ They need Grafana's plugin grafana-clickhouse-datasource, version 4.`,
 			if err := tables.Check(); err != nil {
 				return misuse{err}
 			}
-			all, err := dashboards.All(tables.Database)
+			all, err := dashboards.All(tables)
 			if err != nil {
 				return err
 			}
@@ -59,6 +59,7 @@ They need Grafana's plugin grafana-clickhouse-datasource, version 4.`,
 		},
 	}
 	command.Flags().StringVar(&tables.Database, "database", tables.Database, "database that holds the tables")
+	command.Flags().StringVar(&tables.Cluster, "cluster", "", "the tables are on a cluster (any name): read all its shards, from the tables *_all")
 	command.Flags().StringVar(&configMap, "config-map", "", "print all dashboards as a ConfigMap of this name, labelled grafana_dashboard=1")
 	return command
 }

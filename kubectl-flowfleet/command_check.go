@@ -19,11 +19,12 @@ func newCheckCommand(c connection) *cobra.Command {
 	var interval time.Duration
 	command := &cobra.Command{
 		Use:   "check [FLEET]",
-		Short: "Verify an installation step by step, from the address to the stream",
+		Short: "Verify an installation step by step, from the address to the stream and its readers",
 		Long: `check goes the way of the flows: whether exporters have an address to send to, whether their own addresses arrive, whether the
 collectors share what exporters teach, whether flows get into the stream, whether collectors lose anything, whether the FlowExporters are
-Ready (of those that nobody declared, the ones that send), and whether the readers of output.consumers keep up, where there are any. Each
-step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, as while nothing sends. It fails where a step is not ok.
+Ready (of those that nobody declared, the ones that send), whether the readers of output.consumers keep up, and whether FlowSinks store
+the flows, where there are any of these. Each step is "ok", "NOT OK" with what to do, or "unknown" where nobody can tell yet, as while
+nothing sends. It fails where a step is not ok.
 If no operator runs, or the FlowCollector waits to be deleted, a further step says so. To see operators, check needs the right to list the
 pods of all namespaces. Without it this step is left out, and also if only pods of other programs have the label
 app.kubernetes.io/component=operator: one of them may be the operator under another name.`,
@@ -48,6 +49,7 @@ app.kubernetes.io/component=operator: one of them may be the operator under anot
 			failed := false
 			exporters, notListed := v.AllFlowExporters(ctx, v.fleet)
 			facts := verify.Facts{FlowCollector: v.fleet, Before: before, Now: now, Exporters: exporters, ExportersError: notListed}
+			facts.Sinks, facts.SinksError = v.FlowSinks(ctx, v.fleet)
 			runs, known := v.OperatorRuns(ctx)
 			facts.NoOperator = known && !runs
 			for i, step := range verify.Steps(facts) {

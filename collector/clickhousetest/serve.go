@@ -1,6 +1,7 @@
 package clickhousetest
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func Serve(library, store, address, configuration string) error {
 }
 
 // handler is the part of ClickHouse's HTTP interface that a client needs: a statement as body, with default_format as parameter, or an INSERT
-// as parameter with its data as body and settings as further parameters; and errors with their code in a header.
+// as parameter with its data as body; settings of a SELECT or an INSERT as further parameters; and errors with their code in a header.
 type handler struct {
 	mu     sync.Mutex // one connection runs one statement
 	engine *engine
@@ -104,20 +105,27 @@ var statusOf = map[string]int{"27": 400, "33": 400, "62": 400, "60": 404, "81": 
 
 // run hands a statement to the engine. Data goes by way of a file: behind the statement, the engine would take an empty line for its end.
 func (h *handler) run(parameters url.Values, body []byte) ([]byte, error) {
+	var settings []string
+	for name := range parameters {
+		if name != "query" && name != "wait_end_of_query" && name != "default_format" {
+			value := "'" + quote.Replace(parameters.Get(name)) + "'"
+			if name == "limit" || name == "offset" { // of these a SELECT takes a number only
+				value = parameters.Get(name)
+			}
+			settings = append(settings, name+" = "+value)
+		}
+	}
+	slices.Sort(settings)
 	query := parameters.Get("query")
 	if query == "" {
+		if bytes.HasPrefix(body, []byte("SELECT ")) && len(settings) > 0 {
+			body = append(body, "\nSETTINGS "+strings.Join(settings, ", ")...)
+		}
 		return h.engine.run(body, cmp.Or(parameters.Get("default_format"), "TabSeparated"))
 	}
 	if err := os.WriteFile(h.data, body, 0o600); err != nil {
 		return nil, err
 	}
-	var settings []string
-	for name := range parameters {
-		if name != "query" && name != "wait_end_of_query" {
-			settings = append(settings, name+" = '"+quote.Replace(parameters.Get(name))+"'")
-		}
-	}
-	slices.Sort(settings)
 	insert, format, _ := strings.Cut(query, " FORMAT ")
 	return h.engine.run([]byte(insert+" FROM INFILE '"+quote.Replace(h.data)+"' SETTINGS "+strings.Join(settings, ", ")+" FORMAT "+format),
 		"TabSeparated")

@@ -91,7 +91,10 @@ func (s *Sink) publish(ctx context.Context, letter *nats.Msg, id string) error {
 		Name: s.options.RefusedStream, Subjects: []string{s.options.RefusedSubject},
 		Description: "batches of flows that a destination refused", MaxAge: refusedAge, MaxBytes: refusedBytes,
 		Discard: jetstream.DiscardNew, Duplicates: refusedWindow,
-	}); err != nil {
+	}); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // as where another consumer's sinks made it
+		return fmt.Errorf("the stream %s is there, and does not take this subject: name another one in refused.stream, or add the subject to it "+
+			"(nats stream edit %s --subjects=...): %w", s.options.RefusedStream, s.options.RefusedStream, err)
+	} else if err != nil {
 		return err
 	}
 	return publish()

@@ -405,6 +405,24 @@ func TestWhatIsRefusedIsPutOffWhereItCannotBeKept(t *testing.T) {
 	}
 }
 
+// As where somebody copied another consumer's configuration.
+func TestASinkSaysWhatToDoWhereTheStreamOfRefusedMessagesIsAnothersOne(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	natstest.CreateStream(t, b.js, jetstream.StreamConfig{Name: "refused", Subjects: []string{"flowfleet.refused.other"}})
+	o := options()
+	o.PutOff = time.Second
+	s, stop := b.start(o)
+	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
+	natstest.Eventually(t, "it says what to do", func() bool {
+		return strings.Contains(s.State().Refusing, "name another one in refused.stream")
+	})
+	if _, err := b.js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "refused", Subjects: []string{"flowfleet.refused.other", "refused"}}); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "it is put away", func() bool { return s.Books().Refused[ReasonEncoding].Messages == 1 })
+	balanced(t, stop())
+}
+
 // The stream of refused messages drops none for another. While it is full, what is refused stays in the stream it came from, the rest is
 // stored, and the sink says what to do.
 func TestWhatIsRefusedWaitsWhileItsStreamIsFull(t *testing.T) {

@@ -24,6 +24,8 @@ type Report struct {
 	// Total counts each flow once, Keyed each of its keys: none where a flow has no such thing, two where it has two interfaces.
 	Total Volume `json:"total"`
 	Keyed Volume `json:"keyed"`
+	// Keyless is how many flows have no such thing.
+	Keyless uint64 `json:"keyless,omitempty"`
 	// Keys is how many there are; AtLeast that it is so many or more.
 	Keys    int  `json:"keys"`
 	AtLeast bool `json:"atLeast,omitempty"`
@@ -60,7 +62,8 @@ func (r *Report) Notes() (notes []string) {
 	if r.Total.Unscaled > 0 {
 		notes = append(notes, fmt.Sprintf("* %s of the flows have no sampling rate: their volume is as exported", percent(r.Total.Unscaled, r.Total.Flows)))
 	}
-	if missing := r.Total.Flows - min(r.Keyed.Flows, r.Total.Flows); missing > 0 {
+	// Collectors of before do not say it; of flows with two keys each, others without one cannot be told by the sums.
+	if missing := max(r.Keyless, r.Total.Flows-min(r.Keyed.Flows, r.Total.Flows)); missing > 0 {
 		notes = append(notes, fmt.Sprintf("%s of the flows say nothing of this", percent(missing, r.Total.Flows)))
 	}
 	return notes

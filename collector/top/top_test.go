@@ -86,6 +86,23 @@ func TestVolumesAreScaledAndSayWhereTheyAreNot(t *testing.T) {
 	}
 }
 
+// Those with two interfaces each do not make up for those with none.
+func TestFlowsThatSayNothingAreToldWhateverOthersSay(t *testing.T) {
+	w := window(t, "interface", "bytes")
+	silent := record(1000, 1)
+	silent.InIf, silent.OutIf, silent.Names = 0, 0, nil
+	w.Add(noon, record(1000, 1)) // has two
+	w.Add(noon, silent)
+	report := w.Report(time.Time{}, noon, 10)
+	if notes := fmt.Sprint(report.Notes()); notes != "[50% of the flows say nothing of this]" {
+		t.Error(notes)
+	}
+	report.Keyless, report.Keyed.Flows = 0, 1 // of a collector that does not say it
+	if notes := fmt.Sprint(report.Notes()); notes != "[50% of the flows say nothing of this]" {
+		t.Error(notes)
+	}
+}
+
 // A rate is over the time that was read: over a younger stream's age, not over the whole window.
 func TestAWindowForgetsWhatIsOlderAndKnowsSinceWhenItIs(t *testing.T) {
 	w := window(t, "source", "bytes")

@@ -31,7 +31,7 @@ type slot struct {
 	keys   map[string]*Volume
 	// total counts each flow once, keyed those that have a key, as often as they have one.
 	total, keyed, rest Volume
-	unmatched          uint64
+	unmatched, keyless uint64
 	thinned            bool
 }
 
@@ -55,7 +55,11 @@ func (w *Window) Add(at time.Time, r *flow.Record) {
 	}
 	w.current, w.volume = s, volumeOf(r)
 	s.total.Add(w.volume)
+	before := s.keyed.Flows
 	w.dimension.keys(w.key[:0], r, w.count)
+	if s.keyed.Flows == before {
+		s.keyless++
+	}
 }
 
 // Pass notes a flow of a time that is none of those that are looked for.
@@ -129,6 +133,7 @@ func (w *Window) Report(since, now time.Time, rows int) Report {
 		all.keyed.Add(s.keyed)
 		all.rest.Add(s.rest)
 		all.unmatched += s.unmatched
+		all.keyless += s.keyless
 		all.thinned = all.thinned || s.thinned
 		for key, v := range s.keys {
 			sum := all.keys[key]
@@ -143,7 +148,7 @@ func (w *Window) Report(since, now time.Time, rows int) Report {
 		begin = since
 	}
 	report := Report{By: w.dimension.Name, From: begin.UTC(), To: now.UTC(), Total: all.total, Keyed: all.keyed, Keys: len(all.keys), AtLeast: all.thinned,
-		Rows: []Row{}, Rest: all.rest, Unmatched: all.unmatched}
+		Rows: []Row{}, Rest: all.rest, Keyless: all.keyless, Unmatched: all.unmatched}
 	for i, key := range all.sorted(w.order) {
 		if i < rows {
 			report.Rows = append(report.Rows, Row{Printable(key), *all.keys[key]})

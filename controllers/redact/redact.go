@@ -10,7 +10,8 @@ import (
 const Redacted = "(redacted)"
 
 // Names are in the names of what is a secret: alternatives of a regular expression, to be matched in any case.
-const Names = `passw|passphrase|\bpass\b|_pass\b|secret|token|credential|authori[sz]ation|private_?key|api_?key|clickhouse[-_]key|nkey|seed|jwt`
+const Names = `passw|passphrase|\bpass\b|_pass\b|secret|token|credential|authori[sz]ation|cookie|signature|\bsig\b|` +
+	`(?:private|api|access|account|shared|encryption|signing|auth|clickhouse)[-_]?key|nkey|seed|jwt`
 
 // quoted is a value in quotes, also within JSON that is quoted itself: alternatives of a regular expression.
 const quoted = `"(?:\\.|[^"\\])*"|\\"(?:[^"\\]|\\[^"])*\\"|'(?:\\.|''|[^'\\\n])*'`
@@ -19,7 +20,8 @@ const quoted = `"(?:\\.|[^"\\])*"|\\"(?:[^"\\]|\\[^"])*\\"|'(?:\\.|''|[^'\\\n])*
 const shortest = 7
 
 var (
-	urls = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
+	// urls end with a quote, unless that is within their credentials, which may have one.
+	urls = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^\s"<>/]*@)?[^\s"'<>]+`)
 	// credentials are those within a URL, as in nats://user:password@server, up to the last @: a password may have one, and a slash. Without
 	// a colon, what has a slash is a path.
 	credentials = regexp.MustCompile(`^([^:]+://)(?:[^/:]*:.*|[^/]*)@`)
@@ -29,7 +31,7 @@ var (
 	identified = regexp.MustCompile(`(?i)(\bidentified\s+(?:with\s+\w+\s+)?by\s+)(` + quoted + `)`)
 	// told is "password": "..." or password: ..., which ends with the word, under names that nothing but a secret has: others stand before
 	// reasons, as in passwordFile: open /etc/nats/password: no such file.
-	told = regexp.MustCompile(`(?i)((?:^|[\s"',;({])(?:password|passwd|passphrase|secret|token|api_?key|x-clickhouse-key|nkey|seed)"?\s*:\s*)(` +
+	told = regexp.MustCompile(`(?i)((?:^|[\s"',;({])(?:password|passwd|passphrase|secret|token|(?:x-)?(?:api|access|clickhouse)[-_]?key|nkey|seed)"?\s*:\s*)(` +
 		quoted + `|[^\s"\\]+)`)
 	// keys and tokens that tell themselves: NATS seeds and JSON Web Tokens, what an HTTP header has, and keys in PEM.
 	tokens = regexp.MustCompile(`\bS[UANOCX][A-Z2-7]{40,}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*`)

@@ -21,7 +21,8 @@ func (s *Sink) Dashboards() (*coreac.ConfigMapApplyConfiguration, error) {
 	if !d.Enabled {
 		return nil, nil
 	}
-	all, err := dashboards.All(cmp.Or(s.Sink.Spec.ClickHouse.Database, clickhouse.DefaultTables.Database))
+	c := &s.Sink.Spec.ClickHouse
+	all, err := dashboards.All(clickhouse.Tables{Database: cmp.Or(c.Database, clickhouse.DefaultTables.Database), Cluster: c.Cluster})
 	if err != nil {
 		return nil, fmt.Errorf("the dashboards of FlowSink %s: %w", s.Sink.Name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -66,20 +67,24 @@ func (c *Client) Exporters(ctx context.Context, f *v1alpha1.FlowCollector) (obje
 
 // Sinks are the FlowSinks that read a fleet's flows, as far as they may be read. They say their kind. A cluster without the kind has none.
 func (c *Client) Sinks(ctx context.Context, f *v1alpha1.FlowCollector) (objects []any, err error) {
+	all, err := c.FlowSinks(ctx, f)
+	for i := range all {
+		objects, err = append(objects, &all[i]), errors.Join(err, c.sayKind(&all[i]))
+	}
+	return objects, err
+}
+
+// FlowSinks are those that store the flows of a fleet; none where the kind is not installed.
+func (c *Client) FlowSinks(ctx context.Context, f *v1alpha1.FlowCollector) ([]v1alpha1.FlowSink, error) {
 	var list v1alpha1.FlowSinkList
-	err = c.objects.List(ctx, &list, client.InNamespace(f.Namespace))
+	err := c.objects.List(ctx, &list, client.InNamespace(f.Namespace))
 	if meta.IsNoMatchError(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing the FlowSinks of namespace %s: %w", f.Namespace, err)
+		return nil, explained(fmt.Errorf("listing the FlowSinks of namespace %s: %w", f.Namespace, err), f.Namespace)
 	}
-	for i := range list.Items {
-		if s := &list.Items[i]; s.Spec.From.FlowCollector == f.Name {
-			objects, err = append(objects, s), errors.Join(err, c.sayKind(s))
-		}
-	}
-	return objects, err
+	return slices.DeleteFunc(list.Items, func(s v1alpha1.FlowSink) bool { return s.Spec.From.FlowCollector != f.Name }), nil
 }
 
 // sayKind writes into an object what kind it is of: what Go reads from an API server does not know.

@@ -22,6 +22,10 @@ var (
 		`("(?:\\.|[^"\\])*"|\\"(?:[^"\\]|\\[^"])*\\"|[^\n"\\]+)`)
 	// option is a flag of a command line with its value behind it.
 	option = regexp.MustCompile(`(?i)(--?[a-z0-9-]*(?:` + redact.Names + `)[a-z0-9-]*\s+)("[^"]*"|\S+)`)
+	// login is a user with a password behind the flag that curl, among others, has for it.
+	login = regexp.MustCompile(`(^|\s)(-u|--user|--userpwd|--proxy-user)(\s+|=)('[^']*:[^']*'|"[^"]*:[^"]*"|[^\s:"']+:\S*)`)
+	// lastLogin is that flag of a list.
+	lastLogin = regexp.MustCompile(`^(?:-u|--user|--userpwd|--proxy-user)$`)
 	// lastOption is such a flag whose value is the next argument of a list.
 	lastOption = regexp.MustCompile(`(?i)^--?[a-z0-9-]*(?:` + redact.Names + `)[a-z0-9-]*$`)
 )
@@ -30,6 +34,7 @@ var (
 func Text(s string) string {
 	s = redact.Plain(s)
 	s = keyed.ReplaceAllString(s, "${1}"+Redacted)
+	s = login.ReplaceAllString(s, "${1}${2}${3}"+Redacted)
 	return option.ReplaceAllString(s, "${1}"+Redacted)
 }
 
@@ -72,7 +77,7 @@ func blanked(v any) any {
 			if i > 0 {
 				flag, ok = v[i-1].(string)
 			}
-			if _, text := v[i].(string); text && ok && lastOption.MatchString(flag) {
+			if text, is := v[i].(string); is && ok && (lastOption.MatchString(flag) || lastLogin.MatchString(flag) && strings.Contains(text, ":")) {
 				v[i] = Redacted
 				continue
 			}

@@ -36,6 +36,15 @@ func TestTextsLoseTheirSecretsAndKeepTheRest(t *testing.T) {
 		"password: two hunter2\nuser: me":                                             "password: (redacted)\nuser: me",
 		`"password": "a\"hunter2"`:                                                    `"password": (redacted)`,
 		"run --password hunter2 --user me":                                            "run --password (redacted) --user me",
+		"X-Api-Key: hunter2":                                                          "X-Api-Key: (redacted)",
+		"--api-key hunter2 --x":                                                       "--api-key (redacted) --x",
+		"AWS_ACCESS_KEY=hunter2":                                                      "AWS_ACCESS_KEY=(redacted)",
+		"Cookie: session=hunter2; x=1":                                                "Cookie: (redacted)",
+		"curl -u me:hunter2 http://x":                                                 "curl -u (redacted) http://x",
+		"curl --user=me:hunter2 http://x":                                             "curl --user=(redacted) http://x",
+		"curl -u 'me:hunter 2' http://x":                                              "curl -u (redacted) http://x",
+		"sort -u file.txt":                                                            "sort -u file.txt",
+		"run --user 1000:1000":                                                        "run --user (redacted)",
 		"pass: hunter2":                                                               "pass: (redacted)",
 		"3 rows passed: 2 bypassed":                                                   "3 rows passed: 2 bypassed",
 		"192.0.2.1 sends ipfix":                                                       "192.0.2.1 sends ipfix",
@@ -63,7 +72,8 @@ spec:
     password: hunter2
     passwords: [hunter2]
     authorization: hunter2
-    args: ["--token=hunter2", "--token", "hunter2", "keep-arg"]
+    args: ["--token=hunter2", "--token", "hunter2", "-u", "me:hunter2", "--api-key", "hunter2", "--user", "keep-user", "keep-arg"]
+    volumeAttributes: {accountKey: hunter2, access-key: hunter2}
 `), &object); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +84,7 @@ spec:
 	if strings.Contains(string(out), "hunter2") {
 		t.Errorf("it still has secrets:\n%s", out)
 	}
-	for _, kept := range []string{"keep-annotation", "keep-secret-name", "keep-tls-name", "keep-limit", "keep-ref-name", "keep-key", "keep-arg"} {
+	for _, kept := range []string{"keep-annotation", "keep-secret-name", "keep-tls-name", "keep-limit", "keep-ref-name", "keep-key", "keep-arg", "keep-user"} {
 		if !strings.Contains(string(out), kept) {
 			t.Errorf("it lost %s:\n%s", kept, out)
 		}

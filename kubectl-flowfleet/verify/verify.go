@@ -23,6 +23,9 @@ type Facts struct {
 	// Exporters are the FlowExporters of the fleet. ExportersError is why they could not be listed.
 	Exporters      []v1alpha1.FlowExporter
 	ExportersError error
+	// Sinks are the FlowSinks of the fleet. SinksError is why they could not be listed.
+	Sinks      []v1alpha1.FlowSink
+	SinksError error
 	// NoOperator is set where it is known that no operator runs: what it said last need not be so any more.
 	NoOperator bool
 }
@@ -36,7 +39,8 @@ type Step struct {
 	Says string
 }
 
-// Steps of the way, in its order. There is one of readers only where the fleet looks after some, and those of the operator and of a deletion
+// Steps of the way, in its order. There is one of readers only where the fleet looks after some, one of FlowSinks only where there are some or
+// nobody knows, and those of the operator and of a deletion
 // only where these are troubles.
 func Steps(f Facts) []Step {
 	steps := []Step{
@@ -54,6 +58,9 @@ func Steps(f Facts) []Step {
 	}
 	if len(f.FlowCollector.Spec.Output.Consumers) > 0 {
 		steps = append(steps, ofCondition(f, "readers keep up with the stream", v1alpha1.ConditionConsumersKeepUp))
+	}
+	if len(f.Sinks) > 0 || f.SinksError != nil {
+		steps = append(steps, f.storing())
 	}
 	if f.NoOperator {
 		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
@@ -291,4 +298,47 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}
 	}
 	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d records were published on the stream %s", fresh, now[0].Output.Stream)}
+}
+
+// storing takes over what the operator judged of each FlowSink: whether it stores, and whether it does before the stream deletes what it has not.
+func (f Facts) storing() Step {
+	const name = "FlowSinks store the flows"
+	if f.SinksError != nil {
+		return Step{name, metav1.ConditionUnknown, f.SinksError.Error()}
+	}
+	told := map[metav1.ConditionStatus][]string{}
+	first := map[metav1.ConditionStatus]string{}
+	for _, s := range f.Sinks {
+		status, why, says := metav1.ConditionTrue, "", ""
+		for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionKeepingUp} {
+			c := meta.FindStatusCondition(s.Status.Conditions, kind)
+			switch {
+			case status == metav1.ConditionFalse || c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration >= s.Generation:
+			case c == nil || c.ObservedGeneration < s.Generation:
+				if status == metav1.ConditionTrue {
+					status, why, says = metav1.ConditionUnknown, "NotLookedAt", "the operator has not looked at its present spec yet"
+				}
+			case status == metav1.ConditionTrue || c.Status == metav1.ConditionFalse:
+				status, why, says = c.Status, c.Reason, c.Message
+			}
+		}
+		if told[status] == nil {
+			first[status] = fmt.Sprintf("%s; type: kubectl describe flowsinks -n %s %s", says, s.Namespace, s.Name)
+		}
+		told[status] = append(told[status], fmt.Sprintf("%s (%s)", s.Name, why))
+	}
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		if names := told[status]; len(names) > 0 {
+			list := strings.Join(names[:min(len(names), maxNamed)], ", ")
+			if more := len(names) - maxNamed; more > 0 {
+				list += fmt.Sprintf(" and %d more", more)
+			}
+			verb := "do not"
+			if status == metav1.ConditionUnknown {
+				verb = "may not"
+			}
+			return Step{name, status, fmt.Sprintf("%d of %d %s: %s: %s", len(names), len(f.Sinks), verb, list, first[status])}
+		}
+	}
+	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d are Ready, and keep up", len(f.Sinks))}
 }

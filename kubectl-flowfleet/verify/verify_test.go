@@ -35,6 +35,16 @@ func exporter(name string, label bool, ready metav1.ConditionStatus, reason stri
 	return e
 }
 
+// flowSink with its two conditions.
+func flowSink(name string, ready metav1.ConditionStatus, why string, keepsUp metav1.ConditionStatus, how string) v1alpha1.FlowSink {
+	s := v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: name, Generation: 2}}
+	for _, c := range []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: ready, Reason: why}, {Type: v1alpha1.ConditionKeepingUp, Status: keepsUp, Reason: how}} {
+		c.ObservedGeneration, c.Message = 2, c.Type+" is so"
+		s.Status.Conditions = append(s.Status.Conditions, c)
+	}
+	return s
+}
+
 // well is a fleet of two collectors that get datagrams.
 func well() Facts {
 	f := &v1alpha1.FlowCollector{}
@@ -68,6 +78,22 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		"addresses are rewritten": {func(f *Facts) {
 			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
 		}, 2, "False", "10.0.0.1"},
+		"a FlowSink stores and keeps up": {func(f *Facts) { f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "True", "KeepingUp")) }, 8, "True", "1 are Ready"},
+		"a FlowSink loses what it has not": {func(f *Facts) {
+			f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "True", "KeepingUp"), flowSink("b", "True", "SinksReady", "False", "MessagesLost"))
+		}, 8, "False", "1 of 2 do not: b (MessagesLost): KeepingUp is so; type: kubectl describe flowsinks -n flows b"},
+		"a FlowSink stores nothing, and nobody knows whether another keeps up": {func(f *Facts) {
+			f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "Unknown", "LagUnknown"), flowSink("b", "False", "EverythingRefused", "Unknown", "NotKnown"))
+		}, 8, "False", "1 of 2 do not: b (EverythingRefused): Ready is so"},
+		"nobody knows whether a FlowSink keeps up": {func(f *Facts) {
+			f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "Unknown", "LagUnknown"))
+		},
+			8, "Unknown", "1 of 1 may not: a (LagUnknown)"},
+		"a FlowSink was just changed": {func(f *Facts) {
+			f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "True", "KeepingUp"))
+			f.Sinks[0].Generation++
+		}, 8, "Unknown", "a (NotLookedAt): the operator has not looked at its present spec yet"},
+		"FlowSinks may not be listed": {func(f *Facts) { f.SinksError = errors.New("forbidden") }, 8, "Unknown", "forbidden"},
 		"nothing arrives": {func(f *Facts) {
 			for _, d := range append(f.Before, f.Now...) {
 				d.Listeners[0] = status.Listener{}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/clickhousetest"
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/sink"
 )
 
@@ -316,7 +317,7 @@ func TestTablesAreMadeWhereTheConfigurationAsksForThem(t *testing.T) {
 func TestStatementsForAClusterWorkButForKeeper(t *testing.T) {
 	s := clickhousetest.Start(t)
 	s.Kill()
-	s.RestartAsCluster("main")
+	s.RestartAsCluster("main", 1)
 	tables := Tables{Database: "flowfleet", Cluster: "main"}
 	alone := strings.NewReplacer(" ON CLUSTER 'main'", "", "ENGINE = Replicated", "ENGINE = ")
 	for range 2 { // missing, and there
@@ -358,4 +359,26 @@ func TestCodesAreClickHouses(t *testing.T) {
 	expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(tooManyParts)+")", "TOO_MANY_PARTS")
 	expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(unknownTable)+")", "UNKNOWN_TABLE")
 	expect(t, s, "SELECT errorCodeToName("+strconv.Itoa(unknownDatabase)+")", "UNKNOWN_DATABASE")
+}
+
+// "INSERT INTO table.flows_raw" is none into a database of this name.
+func TestFlowsGoIntoADatabaseWhoseNameIsAWordOfSQL(t *testing.T) {
+	s := clickhousetest.Start(t)
+	for _, name := range []string{"table", "function", "select", "Null"} {
+		for _, statement := range (Tables{Database: name}).Statements() {
+			s.Query(statement)
+		}
+		c := Config{URL: s.URL(), Database: name}
+		c.SetDefaults()
+		k := New(c)
+		store(t, k, "a", sample())
+		line := (&ledger.Minute{Minute: 1_700_000_000, Kind: ledger.KindStream, Exporter: "192.0.2.1"}).AppendLine(nil)
+		if err := k.Store(t.Context(), sink.Batch{Payload: line, Token: "b", Ledger: true}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if found, err := k.Check(t.Context()); err != nil || found.Problem != "" {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
+		expect(t, s, "SELECT (SELECT count() FROM `"+name+"`.flows), (SELECT sum(flows) FROM `"+name+"`.as_1m), (SELECT count() FROM `"+name+"`.ledger_minutes)", "1\t1\t1")
+	}
 }

@@ -3,8 +3,6 @@ package clickhouse
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +37,8 @@ type Client struct {
 	// insert flows, and records of the ledger: URLs without the token.
 	insert, insertLedger string
 	way                  way
+	// undone: a profile undoes insert_deduplicate.
+	undone atomic.Bool
 }
 
 var _ sink.Destination = (*Client)(nil)
@@ -46,14 +47,14 @@ var _ sink.Destination = (*Client)(nil)
 func New(c Config) *Client {
 	k := &Client{config: c}
 	k.http = &http.Client{
-		Timeout: c.Timeout.Std(),
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			DialTLSContext: k.dialTLS, MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second},
+		Timeout:   c.Timeout.Std(),
+		Transport: &transport{config: c.TLS, proxy: http.ProxyFromEnvironment},
 		// A redirect would have the password, and the batch, go elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	quoted := "`" + c.Database + "`" // behind INTO the words table and function are no names of a database
 	k.insert = k.address(url.Values{
-		"query":                      {"INSERT INTO " + c.Database + ".flows_raw FORMAT Protobuf"},
+		"query":                      {"INSERT INTO " + quoted + ".flows_raw FORMAT Protobuf"},
 		"format_schema":              {string(schema.Proto())},
 		"format_schema_source":       {"string"},
 		"format_schema_message_name": {"FlowMessage"},
@@ -62,17 +63,30 @@ func New(c Config) *Client {
 		// A batch that comes again is stored once, in flows and in each roll-up: where the first attempt ended between them, too.
 		"insert_deduplicate": {"1"},
 		"deduplicate_blocks_in_dependent_materialized_views": {"1"},
-		"materialized_views_ignore_errors":                   {"0"},
+		// A view that cannot pass its rows on fails the insert.
+		"materialized_views_ignore_errors":                    {"0"},
+		"ignore_materialized_views_with_dropped_target_table": {"0"},
 	})
 	k.insertLedger = k.address(url.Values{
-		"query":        {"INSERT INTO " + c.Database + "." + ledgerTable + " FORMAT JSONEachRow"},
+		"query":        {"INSERT INTO " + quoted + "." + ledgerTable + " FORMAT JSONEachRow"},
 		"async_insert": {"0"}, "insert_deduplicate": {"1"},
 		"input_format_skip_unknown_fields": {"1"}, // of a later version's collectors
 	})
 	return k
 }
 
+// whole are settings with which no profile of the user has ClickHouse take a part of the rows for all of them, of an insert and of what its views
+// select, or of an answer. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
+var whole = map[string]string{
+	"timeout_overflow_mode": "throw", // "break" ends an insert that takes too long, and says that all went well
+	"limit":                 "0", "offset": "0",
+	"additional_table_filters": "{}", "additional_result_filter": "",
+}
+
 func (k *Client) address(parameters url.Values) string {
+	for name, value := range whole {
+		parameters.Set(name, value)
+	}
 	parameters.Set("wait_end_of_query", "1")
 	return strings.TrimSuffix(k.config.URL, "/") + "/?" + parameters.Encode()
 }
@@ -87,6 +101,9 @@ func (k *Client) Store(ctx context.Context, b sink.Batch) error {
 
 // put inserts a batch into a table.
 func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) error {
+	if k.undone.Load() {
+		insert += "&deduplicate_insert=enable"
+	}
 	answer, err := k.post(ctx, insert+"&insert_deduplication_token="+url.QueryEscape(b.Token), b.Payload)
 	if err == nil && answer != "" {
 		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
@@ -101,6 +118,9 @@ func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) e
 func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 	version, err := k.version(ctx)
 	if err != nil {
+		return sink.Schema{}, err
+	}
+	if err := k.lookAtProfile(ctx); err != nil {
 		return sink.Schema{}, err
 	}
 	out := sink.Schema{Known: true, Version: version, Wanted: Version}
@@ -140,6 +160,21 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 			k.config.Database, out.Version, Version)
 	}
 	return out, nil
+}
+
+// lookAtProfile finds out whether the user's profile has ClickHouse store each insert that comes again, by a setting that goes before
+// insert_deduplicate. Servers that are older than the setting refuse an insert that has it.
+func (k *Client) lookAtProfile(ctx context.Context) error {
+	answer, err := k.query(ctx, "SELECT getSettingOrDefault('deduplicate_insert', '')")
+	var e *exception
+	if errors.As(err, &e) && e.code != 0 { // it does not know the function, nor the setting
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking for the user's settings: %w", err)
+	}
+	k.undone.Store(strings.TrimSpace(answer) == "disable")
+	return nil
 }
 
 // version of the tables; 0 where there are none.
@@ -196,6 +231,9 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 		if errors.As(err, &u) {
 			err = u.Err // without the URL, which has the whole schema in it
 		}
+		if errors.As(err, new(*unsent)) {
+			return "", hinted(err)
+		}
 		var dialing *net.OpError
 		if errors.As(err, &dialing) && dialing.Op == "dial" {
 			return "", hinted(fmt.Errorf("connecting to ClickHouse: %w", err))
@@ -226,36 +264,4 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 			sink.ErrUnanswered, response.StatusCode, headerQuery)
 	}
 	return string(answer), err
-}
-
-// dialTLS makes a connection with the certificates that the files have now.
-func (k *Client) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if t := k.config.TLS; t != nil {
-		if t.ServerName != "" {
-			c.ServerName = t.ServerName
-		}
-		if t.CAFile != "" {
-			pem, err := os.ReadFile(t.CAFile)
-			if err != nil {
-				return nil, fmt.Errorf("reading the CA certificates: %w", err)
-			}
-			c.RootCAs = x509.NewCertPool()
-			if !c.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, fmt.Errorf("%s has no PEM certificate", t.CAFile)
-			}
-		}
-		if t.CertFile != "" {
-			certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("reading the client certificate: %w", err)
-			}
-			c.Certificates = []tls.Certificate{certificate}
-		}
-	}
-	return (&tls.Dialer{NetDialer: &net.Dialer{Timeout: connectTimeout}, Config: c}).DialContext(ctx, network, address)
 }

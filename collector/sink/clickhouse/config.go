@@ -17,7 +17,7 @@ type Config struct {
 	// User and the file with the password, which is read again with each request. Default: ClickHouse's user "default" without one.
 	User         string `json:"user,omitempty"`
 	PasswordFile string `json:"passwordFile,omitempty"`
-	// TLS for an https URL; its files are read again with each connection.
+	// TLS for an https URL; its files are read again with each request.
 	TLS *config.TLS `json:"tls,omitempty"`
 	// Timeout of one insert, default 30s.
 	Timeout config.Duration `json:"timeout,omitempty"`
@@ -53,7 +53,7 @@ func (c *Config) Check(path string) (problems []config.Problem) {
 	}
 	u, err := url.Parse(c.URL)
 	that(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "" &&
-		!strings.Contains(c.URL, "@"), "url", "give an address such as http://clickhouse:8123 or https://clickhouse:8443; user and "+
+		!strings.ContainsAny(c.URL, "@?#"), "url", "give an address such as http://clickhouse:8123 or https://clickhouse:8443; user and "+
 		"password go into user and passwordFile")
 	that(c.User != "" || c.PasswordFile == "", "user", "it is required with passwordFile")
 	that(c.TLS == nil || strings.HasPrefix(c.URL, "https://"), "tls", "it needs an https URL")

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +39,8 @@ func TestWhatKeepsARequestFromClickHouseSaysWhoseItIsAndWhatToDo(t *testing.T) {
 		"no Secret": {Config{URL: plain.URL, User: "sink", PasswordFile: "/nowhere/password"},
 			[]string{"reading the password: open /nowhere/password", "(the file is missing: is the Secret there, with this key, and mounted?)"}},
 		"TLS where none is spoken": {Config{URL: strings.Replace(plain.URL, "http:", "https:", 1)}, []string{"(this port speaks no TLS: is the url right?)"}},
+		"no certificate": {Config{URL: secure.URL, TLS: &config.TLS{CAFile: "/nowhere/ca"}},
+			[]string{"reading the CA certificates: open /nowhere/ca", "(the file is missing: is the Secret there, with this key, and mounted?)"}},
 		"an authority that is not trusted": {Config{URL: secure.URL},
 			[]string{"certificate signed by unknown authority (ClickHouse's certificate is not signed by the authority that is to be trusted)"}},
 	} {
@@ -45,6 +49,9 @@ func TestWhatKeepsARequestFromClickHouseSaysWhoseItIsAndWhatToDo(t *testing.T) {
 			_, err := New(test.c).Check(context.Background())
 			if err == nil {
 				t.Fatal("it goes well")
+			}
+			if errors.Is(err, sink.ErrUnanswered) && errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a request that was not made counts as one without an answer: %v", err)
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
@@ -100,11 +107,36 @@ func TestABatchWaitsForAnotherCertificate(t *testing.T) {
 		ServerName: "clickhouse"}}
 	c.SetDefaults()
 	k := New(c)
-	store := func() error {
+	store := func(k *Client) error {
 		k.http.CloseIdleConnections()
 		return k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"})
 	}
 	good := func() { serve(ours); present(ours) }
+	var proxied atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there, err := net.Dial("tcp", r.Host)
+		if r.Method != http.MethodConnect || err != nil {
+			t.Errorf("the proxy is asked %s %s: %v", r.Method, r.Host, err)
+			return
+		}
+		proxied.Add(1)
+		w.WriteHeader(http.StatusOK)
+		here, rest, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() { _, _ = io.Copy(there, rest); _ = there.Close() }()
+		_, _ = io.Copy(here, there)
+		_ = here.Close()
+	}))
+	defer proxy.Close()
+	through, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byProxy := New(c)
+	byProxy.http.Transport.(*transport).proxy = http.ProxyURL(through)
 	for _, step := range []struct {
 		name   string
 		change func()
@@ -119,10 +151,15 @@ func TestABatchWaitsForAnotherCertificate(t *testing.T) {
 		{"they are renewed again", good, ""},
 	} {
 		step.change()
-		err := store()
-		var refused *sink.Refusal
-		if step.want == "" && err != nil || step.want != "" && (err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), step.want)) {
-			t.Errorf("%s: %v; %q is wanted in it", step.name, err, step.want)
+		for way, k := range map[string]*Client{"directly": k, "through a proxy": byProxy} {
+			err := store(k)
+			var refused *sink.Refusal
+			if step.want == "" && err != nil || step.want != "" && (err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), step.want)) {
+				t.Errorf("%s, %s: %v; %q is wanted in it", step.name, way, err, step.want)
+			}
 		}
+	}
+	if proxied.Load() == 0 {
+		t.Error("no request went through the proxy")
 	}
 }

@@ -72,8 +72,8 @@ func (t Tables) ledgerColumns(table string) string {
 
 const ledgerTable = "ledger_minutes"
 
-// whole is a table with the rows of all shards.
-func (t Tables) whole(table string) string {
+// Whole is the name of a table, or of the one with the rows of all shards where it is on a cluster, behind its database.
+func (t Tables) Whole(table string) string {
 	if t.Cluster != "" {
 		table += "_all"
 	}
@@ -95,7 +95,7 @@ func (t Tables) completeness() string {
 	const from, before = "{from:DateTime('UTC')}", "{from:DateTime('UTC')} - INTERVAL 1 HOUR"
 	const stream = "fleet, exporter, protocol, port, domain"
 	records := func(where string) string {
-		return "(SELECT * FROM " + t.whole(ledgerTable) + " WHERE " + where + " LIMIT 1 BY " + minuteKey + ")"
+		return "(SELECT * FROM " + t.Whole(ledgerTable) + " WHERE " + where + " LIMIT 1 BY " + minuteKey + ")"
 	}
 	shares := `SELECT ` + stream + `, minute, sum(m.units) AS units, max(m.restarts) > 0 AS restarted,
             groupArray((m.restarts > 0, m.last_seen, m.sequence_from, m.sequence_next, if(m.restarts > 0, m.units_of_run, m.units))) AS shares,
@@ -134,9 +134,9 @@ func (t Tables) completeness() string {
 			"sets": "m.sets", "sets_lost": "arraySum(mapValues(m.sets_lost))", "records": "m.records"},
 			records("kind != 'collector' AND "+in("minute", from))+" AS m"),
 		union("time AS minute, sampler_address AS exporter", map[string]string{"stored": "f.flows", "without_rate": "f.flows_without_rate"},
-			t.whole("protocols_1m")+" AS f WHERE "+in("time", from)),
+			t.Whole("protocols_1m")+" AS f WHERE "+in("time", from)),
 		union("time AS minute, sampler_address AS exporter", map[string]string{"sides": "f.flows", "sides_named": "if(f.interface_name != '', f.flows, 0)"},
-			t.whole("interfaces_1m")+" AS f WHERE "+in("time", from)),
+			t.Whole("interfaces_1m")+" AS f WHERE "+in("time", from)),
 	}, "\n    UNION ALL ")
 	return "CREATE OR REPLACE VIEW " + t.Database + ".completeness" + t.onCluster() + ` AS
 SELECT minute, exporter, sum(a.sent) AS sent, sum(a.received) AS received, sent - received AS missed,

@@ -31,6 +31,8 @@ func TestEachProblemHasItsPlace(t *testing.T) {
 		"clickhouse: {}":                           "clickhouse.url",
 		"clickhouse: {url: 'tcp://a:9000'}":        "clickhouse.url",
 		"clickhouse: {url: 'http://u:p@a:8123'}":   "clickhouse.url",
+		"clickhouse: {url: 'http://a:8123?'}":      "clickhouse.url",
+		"clickhouse: {url: 'http://a:8123#'}":      "clickhouse.url",
 		"clickhouse: {passwordFile: a}":            "clickhouse.user",
 		"clickhouse: {tls: {caFile: a}}":           "clickhouse.tls",
 		"clickhouse: {timeout: 1ms}":               "clickhouse.timeout",

@@ -162,16 +162,21 @@ ORDER BY time_received DESC LIMIT 500`},
 	},
 }
 
-// What readers type is a string for ClickHouse, whatever it says: what is no address or number finds nothing.
-const (
-	ofAddress = "(${address:sqlstring} IN ('', " + sourceAddress + ", " + destination + ")" +
-		" OR match(${address:sqlstring}, '[.:]$') AND (startsWith(" + sourceAddress + ", ${address:sqlstring}) OR startsWith(" + destination +
-		", ${address:sqlstring})))"
-	ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring} OR toString(dst_port) = ${port:sqlstring})"
-)
+// What readers type is a string for ClickHouse, whatever it says: what is no address or number finds nothing. An address may be written in any
+// way, also "2001:DB8:0::1".
+var ofAddress = "(${address:sqlstring} = '' OR src_addr = toIPv6OrNull(${address:sqlstring}) OR dst_addr = toIPv6OrNull(${address:sqlstring})" +
+	" OR match(${address:sqlstring}, '[.:]$') AND (startsWith(" + sourceAddress + ", lower(${address:sqlstring})) OR startsWith(" + destination +
+	", lower(${address:sqlstring}))))"
+
+const ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring} OR toString(dst_port) = ${port:sqlstring})"
 
 // minutesNote is what one must know where the tables have no minutes of the ledger.
 const minutesNote = " Empty where the fleet publishes no minutes of its ledger (output.ledger: Minutes)."
+
+// shareOfSums is the share of the view completeness for several of its minutes. Of what came at the end of one minute and was counted in the next,
+// shares of single minutes would make a loss: there can be less than all in one, and not more than all in the other.
+const shareOfSums = "least(1, sum(c.received) / sum(c.sent)) * if(sum(c.sets) > 0, 1 - sum(c.sets_lost) / sum(c.sets), 1)" +
+	" * if(sum(c.records) > 0, least(1, sum(c.stored) / sum(c.records)), 1)"
 
 var completeness = board{
 	name: "completeness", title: "Flowfleet: how complete is this", description: "What the other dashboards cannot show",
@@ -180,10 +185,11 @@ var completeness = board{
 		{title: "Of what exporters sent, here", kind: graph, unit: "percentunit", width: 24, height: 8,
 			description: "What came of what was sent, times what was decoded of what came, times what is stored of what was decoded." + minutesNote,
 			query: `
-SELECT toStartOfInterval(minute, INTERVAL $__interval_s second, 'UTC') AS bucket, sum(share * sent) / sum(sent) AS "here"
-FROM {completeness}` + wholeMinutes + `
-WHERE sent > 0
-  AND ` + ofSenders + `
+SELECT bucket, sum(here_of * units_sent) / sum(units_sent) AS "here"
+FROM (SELECT toStartOfInterval(minute, INTERVAL $__interval_s second, 'UTC') AS bucket, exporter, sum(c.sent) AS units_sent, ` + shareOfSums + ` AS here_of
+  FROM {completeness}` + wholeMinutes + ` AS c
+  WHERE ` + ofSenders + `
+  GROUP BY bucket, exporter HAVING units_sent > 0)
 GROUP BY bucket ORDER BY bucket`},
 		{title: "Flows with a sampling rate", kind: graph, unit: "percentunit", width: 12, height: 9,
 			description: "Volumes of the others are not known: no graph has them.",
@@ -195,9 +201,9 @@ GROUP BY bucket ORDER BY bucket`},
 			description: "Sent, received and missed are units of an exporter's own sequence: datagrams, records or samples. " +
 				"Those who lost most come first." + minutesNote,
 			query: `
-SELECT replaceOne(toString(exporter), '::ffff:', '') AS exporter_address, sum(c.sent) AS units_sent, sum(c.received) AS units_received,
+SELECT ` + written("exporter") + ` AS exporter_address, sum(c.sent) AS units_sent, sum(c.received) AS units_received,
   sum(c.missed) AS units_missed, sum(c.datagrams_refused) AS refused, sum(c.sets_lost) AS lost_sets, sum(c.records) AS flows_decoded,
-  sum(c.stored) AS flows_stored, if(units_sent > 0, sum(c.share * c.sent) / units_sent, NULL) AS share_here
+  sum(c.stored) AS flows_stored, if(units_sent > 0, ` + shareOfSums + `, NULL) AS share_here
 FROM {completeness}` + wholeMinutes + ` AS c
 WHERE ` + ofSenders + `
 GROUP BY exporter ORDER BY share_here NULLS LAST, units_missed DESC, exporter LIMIT 1000`},

@@ -34,11 +34,11 @@ type board struct {
 
 var boards = []board{overview, oneInterface, applications, protocols, autonomousSystems, prefixes, oneExporter, conversations, completeness}
 
-// All returns the dashboards over the tables of a database, whose name must be one that Tables.Check accepts.
-func All(database string) ([]Dashboard, error) {
+// All returns the dashboards over tables, whose names must be ones that Tables.Check accepts: over those of all shards where they are on a cluster.
+func All(tables clickhouse.Tables) ([]Dashboard, error) {
 	out := make([]Dashboard, 0, len(boards))
 	for _, b := range boards {
-		built, err := b.build(database)
+		built, err := b.build(tables)
 		if err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.name, err)
 		}
@@ -46,7 +46,7 @@ func All(database string) ([]Dashboard, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.name, err)
 		}
-		out = append(out, Dashboard{Name: b.name, Title: b.titleOver(database), JSON: append(content, '\n')})
+		out = append(out, Dashboard{Name: b.name, Title: b.titleOver(tables.Database), JSON: append(content, '\n')})
 	}
 	return out, nil
 }
@@ -70,17 +70,17 @@ func Names() []string {
 }
 
 // build makes the classic form: sidecars and every Grafana since 9 read it, and the later one (v2) only Grafana 12 and its API.
-func (b board) build(database string) (dashboard.Dashboard, error) { //nolint:staticcheck // see above
+func (b board) build(tables clickhouse.Tables) (dashboard.Dashboard, error) { //nolint:staticcheck // see above
 	//nolint:staticcheck // see above
-	d := dashboard.NewDashboardBuilder(b.titleOver(database)).Uid(b.identifier(database)).Description(b.description).
+	d := dashboard.NewDashboardBuilder(b.titleOver(tables.Database)).Uid(b.identifier(tables.Database)).Description(b.description).
 		Tags([]string{"flowfleet"}).Time("now-6h", "now").Refresh("1m").Timezone("browser").Readonly().
 		Link(dashboard.NewDashboardLinkBuilder("Flowfleet").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"flowfleet"}).
 			AsDropdown(true).IncludeVars(true).KeepTime(true))
 	for _, v := range slices.Concat([]variable{dataSource, resolution}, b.variables) {
-		d.WithVariable(v.build(database))
+		d.WithVariable(v.build(tables))
 	}
 	for _, p := range b.panels {
-		d.WithPanel(p.build(database))
+		d.WithPanel(p.build(tables))
 	}
 	return d.Build()
 }
@@ -102,9 +102,12 @@ func (b board) titleOver(database string) string {
 	return b.title
 }
 
-// in puts the names of a database's tables into a statement, which has them as "{flows}".
-func in(database, statement string) string {
+// in puts the names of tables into a statement, which has them as "{flows}".
+func in(tables clickhouse.Tables, statement string) string {
 	return tableName.ReplaceAllStringFunc(strings.TrimSpace(statement), func(name string) string {
-		return database + "." + name[1:len(name)-1]
+		if name = name[1 : len(name)-1]; name == "completeness" { // which reads all shards itself
+			return tables.Database + "." + name
+		}
+		return tables.Whole(name)
 	})
 }

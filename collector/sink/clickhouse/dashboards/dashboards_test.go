@@ -50,7 +50,7 @@ type shape struct {
 
 func all(t *testing.T) map[string]shape {
 	t.Helper()
-	dashboards, err := All("flowfleet")
+	dashboards, err := All(clickhouse.Tables{Database: "flowfleet"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func all(t *testing.T) map[string]shape {
 func TestDashboardsOfTwoDatabasesStandSideBySide(t *testing.T) {
 	seen := map[string]string{}
 	for _, database := range []string{"flowfleet", "flows", strings.Repeat("f", 64)} {
-		dashboards, err := All(database)
+		dashboards, err := All(clickhouse.Tables{Database: database})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestDashboardsOfTwoDatabasesStandSideBySide(t *testing.T) {
 
 // One golden file, so that a reader of a change sees what Grafana gets.
 func TestDashboards(t *testing.T) {
-	dashboards, err := All("flows")
+	dashboards, err := All(clickhouse.Tables{Database: "flows"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,6 +351,39 @@ func TestTheShareThatIsHereIsOfWhatWasSent(t *testing.T) {
 		if row[1] != "0.75" {
 			t.Errorf("%v, of 40 that were sent 30 came", row)
 		}
+	}
+}
+
+// A collector closes its minute a moment late, so that a datagram is stored in one minute, and counted in the next.
+func TestWhatIsCountedAMomentLaterIsNotLost(t *testing.T) {
+	s := clickhousetest.Start(t)
+	for _, statement := range (clickhouse.Tables{Database: "flowfleet"}).Statements() {
+		s.Query(statement)
+	}
+	var flows []flow.Record
+	var lines []byte
+	next := uint32(0)
+	for i := range 10 {
+		at := begin.Add(time.Duration(i) * time.Minute)
+		for range 30 {
+			flows = append(flows, flow.Record{TimeReceivedNs: uint64(at.UnixNano()), SamplerAddress: address("192.0.2.1"), SamplingRate: 1, Bytes: 1})
+		}
+		n := uint32(20 + i%2*20) // 20 and 40, of 30 each
+		m := ledger.Minute{Minute: at.Unix(), Fleet: "flows/edge", Collector: "a", Run: "1", Share: uint64(i + 1), Kind: ledger.KindStream,
+			Exporter: "192.0.2.1", Protocol: "ipfix", Port: 4000, Domain: 1, Datagrams: uint64(n), Sets: uint64(n), SetsDecoded: uint64(n), Records: uint64(n),
+			LastSeen: at.Add(59 * time.Second).UnixMilli(), SequenceFrom: next, SequenceNext: next + n, Units: uint64(n)}
+		next += n
+		lines = m.AppendLine(lines)
+	}
+	storeOf(t, s, flows...)
+	storeMinutes(t, s, lines)
+	if got := fmt.Sprint(rowsOf(t, s, "completeness", "What exporters sent, and what became of it", usual())); got != "[[192.0.2.1 300 300 0 0 0 300 300 1]]" {
+		t.Error(got)
+	}
+	r := usual()
+	r.interval = 600
+	if got := rowsOf(t, s, "completeness", "Of what exporters sent, here", r); len(got) != 1 || got[0][1] != "1" {
+		t.Error(got)
 	}
 }
 

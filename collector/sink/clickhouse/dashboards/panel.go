@@ -8,6 +8,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
 )
 
 // kind is how a panel shows what it asks for.
@@ -43,22 +45,22 @@ type builder[B any] interface {
 }
 
 // common fills in what all kinds have. A point stands for no less than a row of the roll-up.
-func fill[B builder[B]](b B, p panel, database string) B {
+func fill[B builder[B]](b B, p panel, tables clickhouse.Tables) B {
 	return b.Title(p.title).Description(p.description).Datasource(source).Span(p.width).Height(p.height).Interval("${resolution}").
-		WithTarget(target(p.kind, in(database, p.query)))
+		WithTarget(target(p.kind, in(tables, p.query)))
 }
 
-func (p panel) build(database string) cog.Builder[dashboard.Panel] {
+func (p panel) build(tables clickhouse.Tables) cog.Builder[dashboard.Panel] {
 	switch p.kind {
 	case rows:
-		return fill(table.NewPanelBuilder(), p, database).Filterable(true).
+		return fill(table.NewPanelBuilder(), p, tables).Filterable(true).
 			OverrideByRegexp("bytes.*", unit("decbytes")).OverrideByRegexp("share.*", unit("percentunit")).
 			OverrideByRegexp("packets.*|flows.*", unit("short"))
 	case figures:
-		return fill(stat.NewPanelBuilder(), p, database).Unit(p.unit).ColorMode(common.BigValueColorModeNone).
+		return fill(stat.NewPanelBuilder(), p, tables).Unit(p.unit).ColorMode(common.BigValueColorModeNone).
 			GraphMode(common.BigValueGraphModeNone).ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 	default:
-		return fill(timeseries.NewPanelBuilder(), p, database).Unit(p.unit).Min(0).FillOpacity(30).
+		return fill(timeseries.NewPanelBuilder(), p, tables).Unit(p.unit).Min(0).FillOpacity(30).
 			ShowPoints(common.VisibilityModeNever).
 			Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal)).
 			Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending)).

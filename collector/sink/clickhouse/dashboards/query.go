@@ -32,14 +32,6 @@ const (
 	flowVolumes   = "sum(scaled_bytes) AS bytes, sum(scaled_packets) AS packets, count() AS flows"
 	mostBytes     = "ORDER BY bytes DESC NULLS LAST, flows DESC, "
 
-	exporterName = "if(exporter_name = '', " + samplerAddress + ", toString(exporter_name))"
-	// Addresses without what makes an IPv6 of an IPv4 address (RFC 4291 section 2.5.5.2).
-	samplerAddress = "replaceOne(toString(sampler_address), '::ffff:', '')"
-	sourceAddress  = "replaceOne(toString(src_addr), '::ffff:', '')"
-	destination    = "replaceOne(toString(dst_addr), '::ffff:', '')"
-
-	prefix = "concat(replaceOne(toString(prefix), '::ffff:', ''), '/', toString(prefix_length))"
-
 	applicationName = "if(application_name = '', 'not told', toString(application_name))"
 	interfaceName   = "if(interface_name = '', concat('interface ', toString(interface)), toString(interface_name))"
 	// IANA's protocol numbers that are common.
@@ -47,6 +39,22 @@ const (
 		" ['ICMP', 'IGMP', 'IPv4', 'TCP', 'UDP', 'IPv6', 'GRE', 'ESP', 'AH', 'ICMPv6', 'OSPF', 'PIM', 'VRRP', 'SCTP'], concat('protocol ', toString(proto)))"
 	serviceName = "if(proto IN (6, 17, 132), concat(" + protocolName + ", ' ', toString(service_port)), " + protocolName + ")"
 )
+
+// Addresses as people write them.
+var (
+	exporterName   = "if(exporter_name = '', " + samplerAddress + ", toString(exporter_name))"
+	samplerAddress = written("sampler_address")
+	sourceAddress  = written("src_addr")
+	destination    = written("dst_addr")
+
+	prefix = "concat(" + written("prefix") + ", '/', toString(prefix_length))"
+)
+
+// written is an address without what makes an IPv6 of an IPv4 address (RFC 4291 section 2.5.5.2). Only such a one has dots; "::ffff:" stands
+// within others, too.
+func written(address string) string {
+	return fmt.Sprintf("if(startsWith(toString(%[1]s), '::ffff:') AND position(toString(%[1]s), '.') > 0, substring(toString(%[1]s), 8), toString(%[1]s))", address)
+}
 
 // shown is how many series a graph has, beside "other".
 const shown = 10
@@ -60,7 +68,7 @@ WITH top AS (
   SELECT %[1]s AS n FROM %[2]s
   WHERE %[3]s
   GROUP BY n ORDER BY sum(scaled_bytes) DESC NULLS LAST, n LIMIT %[4]d)
-SELECT %[5]s, if(%[1]s IN (SELECT n FROM top), %[1]s, 'other') AS name, %[6]s AS "bit/s"
+SELECT %[5]s, if(%[1]s GLOBAL IN (SELECT n FROM top), %[1]s, 'other') AS name, %[6]s AS "bit/s"
 FROM %[2]s
 WHERE %[3]s
 GROUP BY bucket, name ORDER BY bucket, name`, name, table, where, shown, bucket, bitsPerSecond)

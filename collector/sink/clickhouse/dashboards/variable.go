@@ -3,6 +3,8 @@ package dashboards
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
 )
 
 // variable is what a dashboard's reader chooses at its top.
@@ -32,12 +34,12 @@ FROM {interfaces_5m} WHERE time >= $__fromTime - INTERVAL 5 minute AND time <= $
 ORDER BY 1 LIMIT 5000`}
 )
 
-const exporterNames = `
+var exporterNames = `
 SELECT DISTINCT concat(if(exporter_name = '', address, concat(exporter_name, ' (', address, ')')), '|', toString(sampler_address))
-FROM (SELECT exporter_name, sampler_address, replaceOne(toString(sampler_address), '::ffff:', '') AS address FROM {protocols_5m}
+FROM (SELECT exporter_name, sampler_address, ` + samplerAddress + ` AS address FROM {protocols_5m}
 WHERE time >= $__fromTime - INTERVAL 5 minute AND time <= $__toTime) ORDER BY 1 LIMIT 5000`
 
-func (v variable) build(database string) cog.Builder[dashboard.VariableModel] {
+func (v variable) build(tables clickhouse.Tables) cog.Builder[dashboard.VariableModel] {
 	switch {
 	case v.name == dataSource.name:
 		return dashboard.NewDatasourceVariableBuilder(v.name).Label(v.label).Type(plugin)
@@ -51,7 +53,7 @@ func (v variable) build(database string) cog.Builder[dashboard.VariableModel] {
 		return dashboard.NewTextBoxVariableBuilder(v.name).Label(v.label)
 	}
 	b := dashboard.NewQueryVariableBuilder(v.name).Label(v.label).Datasource(source).
-		Query(dashboard.StringOrMap{String: cog.ToPtr(in(database, v.query))}).
+		Query(dashboard.StringOrMap{String: cog.ToPtr(in(tables, v.query))}).
 		Regex("/^(?<text>.*)\\|(?<value>[^|]*)$/").
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged)
 	if v.one {

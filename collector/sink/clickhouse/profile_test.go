@@ -1,0 +1,70 @@
+package clickhouse
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/sink"
+)
+
+// A profile is written for people who look at data: "an answer that takes too long ends with what there is". A sink's user may have it, too.
+func TestNoProfileOfTheUserHasABatchStoredInPartOrTwice(t *testing.T) {
+	records := make([]flow.Record, 0, 1000)
+	for i := range cap(records) {
+		r := sample()
+		r.SrcAS, r.Bytes, r.SamplingRate = uint32(i%10), 1, 1
+		records = append(records, r)
+	}
+	for name, profile := range map[string][]string{
+		"the first rows only":                {"limit = 10"},
+		"without the first rows":             {"offset = 10"},
+		"some rows of the batch":             {"additional_table_filters = {'flowfleet.flows_raw': 'src_as = 1'}"},
+		"some rows of the flows":             {"additional_table_filters = {'flowfleet.flows': 'src_as = 1'}"},
+		"some rows of an answer":             {"additional_result_filter = 'src_as = 1'"},
+		"each insert":                        {"deduplicate_insert = 'disable'"},
+		"each insert, as it used to be said": {"insert_deduplicate = 0", "deduplicate_blocks_in_dependent_materialized_views = 0"},
+		"asynchronous ones":                  {"async_insert = 1", "wait_for_async_insert = 0"},
+		"bad rows are left out":              {"input_format_allow_errors_num = 100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, k := begin(t)
+			for _, setting := range profile {
+				s.Query("SET " + setting)
+			}
+			if found, err := k.Check(t.Context()); err != nil || found.Problem != "" {
+				t.Errorf("the check: %v, %v", found, err)
+			}
+			for range 2 {
+				store(t, k, "a", records...)
+			}
+			for _, setting := range profile { // for the queries below
+				setting, _, _ := strings.Cut(setting, " ")
+				s.Query("SET " + setting + " = DEFAULT")
+			}
+			expect(t, s, "SELECT count(), (SELECT sum(flows) FROM flowfleet.as_1m), (SELECT uniqExact(src_as) FROM flowfleet.as_5m) FROM flowfleet.flows",
+				"1000\t1000\t10")
+		})
+	}
+}
+
+func TestAnInsertThatTakesTooLongForTheUsersProfileIsNotStored(t *testing.T) {
+	s, k := begin(t)
+	s.Query("CREATE MATERIALIZED VIEW flowfleet.slow ENGINE = Null AS SELECT sleep(2) AS s FROM flowfleet.flows_raw")
+	s.Query("SET timeout_overflow_mode = 'break'")
+	s.Query("SET max_execution_time = 1")
+	err := k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"})
+	if err == nil || errors.As(err, new(*sink.Refusal)) {
+		t.Errorf("it is told as %v", err)
+	}
+}
+
+func TestAFlowWhoseTableIsGoneIsNotStored(t *testing.T) {
+	s, k := begin(t)
+	s.Query("SET ignore_materialized_views_with_dropped_target_table = 1")
+	s.Query("DROP TABLE flowfleet.flows")
+	if err := k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"}); err == nil || errors.As(err, new(*sink.Refusal)) {
+		t.Errorf("it is told as %v", err)
+	}
+}
