@@ -212,6 +212,13 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 		{"akvorado #89", "the sampler's table and the flows in one packet", func(s *station) {
 			s.netflow9(set(1, u16(400, 4, 12, 1, 4, 48, 4, 49, 1, 50, 4)), set(400, u32(1, 1), []byte{2}, u32(100)), set(0, flows), set(300, u32(9), []byte{1}))
 		}, []uint64{9}, []uint64{100}},
+		{"akvorado #89", "the sampler's table behind the flows, in one packet", func(s *station) {
+			s.netflow9(set(0, flows), set(300, u32(9), []byte{1}), set(1, u16(400, 4, 8, 1, 4, 48, 4, 50, 4)), set(400, u32(1, 1, 100)), set(300, u32(8), []byte{1}))
+			s.netflow9(set(300, u32(7), []byte{1}), set(400, u32(1, 1, 200)))
+		}, []uint64{8, 9, 7}, []uint64{100, 100, 100}},
+		{"any", "a rate of all flows, behind them in one message", func(s *station) {
+			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(9)), set(3, u16(400, 2, 1, 144, 4, 34, 4)), set(400, u32(1, 1000)))
+		}, []uint64{9}, []uint64{1000}},
 		{"pmacct #473", "an options template a byte too long", func(s *station) {
 			s.netflow9(set(1, u16(400, 4, 9, 1, 4, 48, 4, 50, 4)), set(0, flows), set(400, u32(1, 1, 100)), set(300, u32(9), []byte{1}))
 		}, []uint64{9}, []uint64{100}},
