@@ -53,6 +53,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			u32(10_000_000, 5_000_000), lasts(10, 5)},
 		{"goflow2 #406", "MikroTik's time of initialization stands behind the uptimes", false, []uint16{22, 4, 21, 4, 160, 8},
 			join(u32(90_000, 95_000), u64((exported-100)*1000)), lasts(10, 5)},
+		{"any", "a time of initialization in seconds", false, []uint16{22, 4, 21, 4, 160, 8}, join(u32(90_000, 95_000), u64(exported-100)), lasts(10, 5)},
+		{"any", "the same in nanoseconds", false, []uint16{22, 4, 21, 4, 160, 8}, join(u32(90_000, 95_000), u64((exported-100)*1e9)), lasts(10, 5)},
 		{"ipfix-rita #19", "SonicWall's uptimes without a time of initialization say how long it lasted", false, []uint16{22, 4, 21, 4},
 			u32(90_000, 95_000), lasts(5, 0)},
 		{"antrea #1417", "seconds in eight bytes", false, []uint16{150, 8, 151, 8}, u64(exported-10, exported-5), lasts(10, 5)},
