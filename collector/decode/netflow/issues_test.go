@@ -323,7 +323,16 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), set(300, u32(9), []byte{6}), set(300, u32(8), []byte{6}))
 		}, []uint64{9, 8}, []uint64{0, 0}},
 		{"CWSL_DIGI #15", "a set of no length ends the message, not what came before", func(s *station) {
-			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(9)), u16(300, 0), u32(8))
+			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(9)), u16(300, 0), u32(8), []byte{1})
+		}, []uint64{9}, []uint64{0}},
+		{"CWSL_DIGI #15", "a set of no length has the records that are whole", func(s *station) {
+			s.ipfix(set(2, u16(300, 1, 1, 4)), u16(300, 0), u32(9<<24, 8<<24), set(300, u32(7)))
+		}, []uint64{9 << 24, 8 << 24, 7}, []uint64{0, 0, 0}},
+		{"CWSL_DIGI #15", "a length without its upper byte", func(s *station) {
+			s.ipfix(set(2, u16(300, 2, 1, 4, 2, 252)), u16(300, (4+2*256)&0xff), u32(9<<24), make([]byte, 252), u32(8<<24), make([]byte, 252))
+		}, []uint64{9 << 24, 8 << 24}, []uint64{0, 0}},
+		{"CWSL_DIGI #15", "a set of templates six bytes too short", func(s *station) {
+			s.ipfix(join(u16(2, 4+16-6), u16(300, 2, 1, 4, 0x8002, 4, 0, 30351)), set(300, u32(9, 1)))
 		}, []uint64{9}, []uint64{0}},
 		{"RFC 7011 section 3.3.2", "sets of nothing but their header", func(s *station) {
 			s.ipfix(set(2), set(3), set(300), set(2, u16(300, 1, 1, 4)), set(300), set(300, u32(9)), set(300))

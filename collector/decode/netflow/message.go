@@ -174,6 +174,9 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		}
 		d.count(ledger.SetsReceived, s, 1)
 		if size < setHeaderLength {
+			size = d.sizeless(s, h, b, len(b)-end)
+		}
+		if size < setHeaderLength {
 			d.drop(ledger.SetsDroppedMalformed, s, id, nil)
 			all, b = false, nil
 			break
