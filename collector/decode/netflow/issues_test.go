@@ -53,6 +53,8 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			u32(10_000_000, 5_000_000), lasts(10, 5)},
 		{"goflow2 #406", "MikroTik's time of initialization stands behind the uptimes", false, []uint16{22, 4, 21, 4, 160, 8},
 			join(u32(90_000, 95_000), u64((exported-100)*1000)), lasts(10, 5)},
+		{"any", "a time of initialization in seconds", false, []uint16{22, 4, 21, 4, 160, 8}, join(u32(90_000, 95_000), u64(exported-100)), lasts(10, 5)},
+		{"any", "the same in nanoseconds", false, []uint16{22, 4, 21, 4, 160, 8}, join(u32(90_000, 95_000), u64((exported-100)*1e9)), lasts(10, 5)},
 		{"ipfix-rita #19", "SonicWall's uptimes without a time of initialization say how long it lasted", false, []uint16{22, 4, 21, 4},
 			u32(90_000, 95_000), lasts(5, 0)},
 		{"antrea #1417", "seconds in eight bytes", false, []uint16{150, 8, 151, 8}, u64(exported-10, exported-5), lasts(10, 5)},
@@ -212,6 +214,13 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 		{"akvorado #89", "the sampler's table and the flows in one packet", func(s *station) {
 			s.netflow9(set(1, u16(400, 4, 12, 1, 4, 48, 4, 49, 1, 50, 4)), set(400, u32(1, 1), []byte{2}, u32(100)), set(0, flows), set(300, u32(9), []byte{1}))
 		}, []uint64{9}, []uint64{100}},
+		{"akvorado #89", "the sampler's table behind the flows, in one packet", func(s *station) {
+			s.netflow9(set(0, flows), set(300, u32(9), []byte{1}), set(1, u16(400, 4, 8, 1, 4, 48, 4, 50, 4)), set(400, u32(1, 1, 100)), set(300, u32(8), []byte{1}))
+			s.netflow9(set(300, u32(7), []byte{1}), set(400, u32(1, 1, 200)))
+		}, []uint64{8, 9, 7}, []uint64{100, 100, 100}},
+		{"any", "a rate of all flows, behind them in one message", func(s *station) {
+			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(9)), set(3, u16(400, 2, 1, 144, 4, 34, 4)), set(400, u32(1, 1000)))
+		}, []uint64{9}, []uint64{1000}},
 		{"pmacct #473", "an options template a byte too long", func(s *station) {
 			s.netflow9(set(1, u16(400, 4, 9, 1, 4, 48, 4, 50, 4)), set(0, flows), set(400, u32(1, 1, 100)), set(300, u32(9), []byte{1}))
 		}, []uint64{9}, []uint64{100}},
@@ -314,7 +323,16 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.netflow9(set(0, u16(300, 2, 1, 4, 4, 1)), set(300, u32(9), []byte{6}), set(300, u32(8), []byte{6}))
 		}, []uint64{9, 8}, []uint64{0, 0}},
 		{"CWSL_DIGI #15", "a set of no length ends the message, not what came before", func(s *station) {
-			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(9)), u16(300, 0), u32(8))
+			s.ipfix(set(2, u16(300, 1, 1, 4)), set(300, u32(9)), u16(300, 0), u32(8), []byte{1})
+		}, []uint64{9}, []uint64{0}},
+		{"CWSL_DIGI #15", "a set of no length has the records that are whole", func(s *station) {
+			s.ipfix(set(2, u16(300, 1, 1, 4)), u16(300, 0), u32(9<<24, 8<<24), set(300, u32(7)))
+		}, []uint64{9 << 24, 8 << 24, 7}, []uint64{0, 0, 0}},
+		{"CWSL_DIGI #15", "a length without its upper byte", func(s *station) {
+			s.ipfix(set(2, u16(300, 2, 1, 4, 2, 252)), u16(300, (4+2*256)&0xff), u32(9<<24), make([]byte, 252), u32(8<<24), make([]byte, 252))
+		}, []uint64{9 << 24, 8 << 24}, []uint64{0, 0}},
+		{"CWSL_DIGI #15", "a set of templates six bytes too short", func(s *station) {
+			s.ipfix(join(u16(2, 4+16-6), u16(300, 2, 1, 4, 0x8002, 4, 0, 30351)), set(300, u32(9, 1)))
 		}, []uint64{9}, []uint64{0}},
 		{"RFC 7011 section 3.3.2", "sets of nothing but their header", func(s *station) {
 			s.ipfix(set(2), set(3), set(300), set(2, u16(300, 1, 1, 4)), set(300), set(300, u32(9)), set(300))

@@ -6,8 +6,8 @@ import (
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
-// Some exporters miscount their sets: they leave out the set's own header, or a part of its last record, or count padding that they do not
-// write. What is whole in the datagram is not lost for that.
+// Some exporters miscount their sets: they leave out the set's own header, or a part of its last record, or the upper byte of the length, or
+// count padding that they do not write. What is whole in the datagram is not lost for that.
 
 // maxMends bounds the places of a message where the end of a set is looked for: whoever sends miscounted sets only is read as far as that.
 const maxMends = 256
@@ -54,7 +54,24 @@ func (d *Decoder) setSize(s *session, h *header, p *plan, b []byte, size, inMess
 	return size
 }
 
-// templatesSize is the same of a set of templates.
+// sizeless is the length of a data set that says too little for its header, 0 where it has no whole records of a known template and no more.
+func (d *Decoder) sizeless(s *session, h *header, b []byte, inMessage int) int {
+	id := binary.BigEndian.Uint16(b)
+	if id < firstDataSet {
+		return 0
+	}
+	d.refresh(s)
+	p := d.planTaught(d.plan(s, id), id)
+	if p == nil {
+		return 0
+	}
+	if size := d.setSize(s, h, p, b, setHeaderLength, inMessage); size > setHeaderLength {
+		return size
+	}
+	return 0
+}
+
+// templatesSize is what setSize is, of a set of templates.
 //
 //go:noinline
 func (d *Decoder) templatesSize(s *session, h *header, kind template.Kind, b []byte, size int) int {

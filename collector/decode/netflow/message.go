@@ -174,6 +174,9 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		}
 		d.count(ledger.SetsReceived, s, 1)
 		if size < setHeaderLength {
+			size = d.sizeless(s, h, b, len(b)-end)
+		}
+		if size < setHeaderLength {
 			d.drop(ledger.SetsDroppedMalformed, s, id, nil)
 			all, b = false, nil
 			break
@@ -229,6 +232,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 				d.later = append(d.later, laterSet{p, body}) // an options record may follow that says since when uptimes count
 				continue
 			}
+			if len(b) >= setHeaderLength && s.rates.unheard() && p.template.Kind == template.KindData && d.optionsFollow(s, h, b) {
+				d.later = append(d.later, laterSet{p, body}) // they may say how it was sampled
+				continue
+			}
 			if p.hasLists && d.holdForLists(s, h, p, body) {
 				all = false
 				continue
@@ -274,6 +281,23 @@ func (d *Decoder) planTaught(p *plan, id uint16) *plan {
 		return own.plan
 	}
 	return p
+}
+
+// optionsFollow reports whether the sets of b, what is left of a message, have a template of options, or records of one that is known.
+func (d *Decoder) optionsFollow(s *session, h *header, b []byte) bool {
+	for beginsSet(b) {
+		id := binary.BigEndian.Uint16(b)
+		if templateKind(h.version, id) == template.KindOptions {
+			return true
+		}
+		if id >= firstDataSet {
+			if p := d.planTaught(d.plan(s, id), id); p != nil && p.template.Kind == template.KindOptions {
+				return true
+			}
+		}
+		b = b[binary.BigEndian.Uint16(b[2:]):]
+	}
+	return false
 }
 
 // laterSet is a data set that is decoded when the rest of its message was looked at.

@@ -24,6 +24,9 @@ type rates struct {
 	bySubject                 map[uint64]foundRate
 }
 
+// unheard reports whether nobody said a rate: neither the operator nor the exporter.
+func (r *rates) unheard() bool { return r.exporter == nil && r.override == 0 }
+
 // foundRate is what a look-up gave; 0 says that sampling has ended where it is known.
 type foundRate struct {
 	rate  uint64

@@ -172,6 +172,11 @@ func lasted(start, end uint32) uint64 {
 // sinceInit converts an uptime that counts from init (RFC 5102 section 5.9.8), in milliseconds since 1970. An uptime wraps every
 // 49.7 days; no flow is exported as long after its end as that. The time of export has whole seconds: a flow may end after it.
 func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
+	if ns := scaled(init, nanosPerMilli); ns < clockSet || ns > c.latestNs {
+		if other := c.inAnyUnit(init); other != 0 { // of another unit, as other times
+			init = other / nanosPerMilli
+		}
+	}
 	if init > math.MaxInt64/nanosPerMilli {
 		return 0, true
 	}
