@@ -103,7 +103,6 @@ func link(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool) {
 	return wrapped(linkType, b)
 }
 
-
 // logicalLink is the header of a logical link behind a length that an EtherType follows (RFC 1042).
 var logicalLink = []byte{0xaa, 0xaa, 3, 0, 0, 0}
 
