@@ -77,7 +77,13 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 // as with line cards, a rate counts where all agree. It has a bit that no number of a card has.
 func cardOf(name []byte) uint64 {
 	const bits, named = 1<<56 - 1, 1 << 55
-	return uint64(newFNV().add(bytes.TrimRight(name, "\x00")...))&bits | named
+	return uint64(newFNV().add(stringOf(name)...))&bits | named
+}
+
+// stringOf is what of a field is its text: a NUL ends it, and what follows is padding, or what was in the exporter's memory before.
+func stringOf(field []byte) []byte {
+	text, _, _ := bytes.Cut(field, []byte{0})
+	return text
 }
 
 // isInterface reports elements that are the index of an interface.
