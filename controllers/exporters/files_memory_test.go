@@ -135,7 +135,7 @@ func TestAFileNamesWhatCollectorsWouldReadInIt(t *testing.T) {
 		for _, host := range hosts {
 			var want []config.Interface
 			for index := range uint32(6) {
-				if row := said.Find(names.Key{Scope: names.Scope{Exporter: netip.MustParseAddr(host)}, Table: names.Interfaces, Number: uint64(index)}); row != nil {
+				if row := said.Find(names.Key{Scope: names.Scope{Exporter: netip.MustParseAddr(host)}, Table: names.Interfaces, Number: uint64(index)}, netip.Addr{}); row != nil {
 					want = append(want, config.Interface{Index: index, Name: cmp.Or(row.Name, row.Description), Description: row.Description})
 				}
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestEachExporterOfTheDemoHasItsNames(t *testing.T) {
 	said := names.NewSaid(lines)
 	exporter := plan.MoreExporters.Addr()
 	find := func(table names.Table, number uint64) string {
-		row := said.Find(names.Key{Scope: names.Scope{Exporter: exporter}, Table: table, Number: number})
+		row := said.Find(names.Key{Scope: names.Scope{Exporter: exporter}, Table: table, Number: number}, netip.Addr{})
 		if row == nil {
 			return ""
 		}
