@@ -107,9 +107,6 @@ func link(linkType uint32, b []byte) (etherType uint16, rest []byte, ok bool) {
 	return wrapped(linkType, b)
 }
 
-// firstEtherType separates EtherTypes from lengths (IEEE 802.3 clause 3.2.6).
-const firstEtherType = 0x0600
-
 // logicalLink is the header of a logical link behind a length that an EtherType follows (RFC 1042).
 var logicalLink = []byte{0xaa, 0xaa, 3, 0, 0, 0}
 
@@ -123,7 +120,7 @@ func untag(etherType uint16, b []byte) (uint16, []byte) {
 			etherType, b = binary.BigEndian.Uint16(b[length:]), b[length+2:]
 			continue
 		}
-		if n := len(logicalLink); etherType < firstEtherType && len(b) >= n+2 && bytes.HasPrefix(b, logicalLink) {
+		if n := len(logicalLink); etherType < packet.FirstEtherType && len(b) >= n+2 && bytes.HasPrefix(b, logicalLink) {
 			etherType, b = binary.BigEndian.Uint16(b[n:]), b[n+2:]
 			continue
 		}

@@ -33,12 +33,12 @@ func TestRatesOfAnAgentStandUnderItsAddressOrThatOfItsSender(t *testing.T) {
 		want      uint64
 		source    string
 	}{
-		"of the agent":                              {rates(agent, 7), 7, "override"},
-		"of the sender":                             {rates("192.0.2.7/32", 8), 8, "override"},
-		"of both":                                   {rates(agent, 7, "192.0.2.7/32", 8), 7, "override"},
+		"of the agent":  {rates(agent, 7), 7, "override"},
+		"of the sender": {rates("192.0.2.7/32", 8), 8, "override"},
+		"of both":       {rates(agent, 7, "192.0.2.7/32", 8), 7, "override"},
 		"of the agent's network, and of the sender": {rates("192.0.2.8/29", 7, "192.0.2.7/32", 8), 8, "override"},
-		"of another":                                {rates("192.0.2.6/32", 8), said, "record"},
-		"of nobody":                                 {nil, said, "record"},
+		"of another": {rates("192.0.2.6/32", 8), said, "record"},
+		"of nobody":  {nil, said, "record"},
 	} {
 		var counts ledger.Counts
 		var got sampled

@@ -81,7 +81,7 @@ func (a *announcement) scope(version template.Version, id uint16, v []byte) {
 const noCard = 1 << 55
 
 // cardOf stands for an interface that a rate is of, where only its name is said. Flows have its number, and nothing says which that is.
-func cardOf(name []byte) uint64 { return folded(bytes.TrimRight(name, "\x00")...) | noCard }
+func cardOf(name []byte) uint64 { return folded(stringOf(name)...) | noCard }
 
 // partOf stands for number n of what element id counts: a port, a point of observation (RFC 7012 section 5.1), or the interface 0, which is none.
 // Its rate is not that of all that the domain exports, which may have one of its own.
@@ -99,6 +99,12 @@ func subjectOf(kind announced.Kind, id uint64) uint64 {
 		subject, _ = announced.Key(kind, folded(binary.BigEndian.AppendUint64(nil, id)...))
 	}
 	return subject
+}
+
+// stringOf is what of a field is its text: a NUL ends it, and what follows is padding, or what was in the exporter's memory before.
+func stringOf(field []byte) []byte {
+	text, _, _ := bytes.Cut(field, []byte{0})
+	return text
 }
 
 // isInterface reports elements that are the index of an interface.

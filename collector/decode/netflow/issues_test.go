@@ -260,6 +260,10 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.ipfix(set(3, u16(400, 2, 1, 82, 65535, 34, 4)), set(400, []byte{4, 'e', 't', 'h', '0'}, u32(100), []byte{9}, []byte("Ethernet1"), u32(200)),
 				set(2, u16(300, 2, 1, 4, 10, 4)), set(300, u32(9, 1)))
 		}, []uint64{9}, []uint64{0}},
+		{"pmacct #764", "a name is the same whatever was in memory behind it", func(s *station) {
+			s.ipfix(set(3, u16(400, 2, 1, 82, 8, 34, 4)), set(400, []byte("eth0\x00abc"), u32(100), []byte("eth0\x00xyz"), u32(200)), set(2, u16(300, 2, 1, 4, 10, 4)),
+				set(300, u32(9, 1)))
+		}, []uint64{9}, []uint64{200}},
 		{"pmacct #764", "the same that agree", func(s *station) {
 			s.ipfix(set(3, u16(400, 2, 1, 82, 65535, 34, 4)), set(400, []byte{4, 'e', 't', 'h', '0'}, u32(100), []byte{9}, []byte("Ethernet1"), u32(100)),
 				set(2, u16(300, 2, 1, 4, 10, 4)), set(300, u32(9, 1)))

@@ -1,7 +1,6 @@
 package netflow
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/flowfleet/flowfleet/collector/element"
@@ -111,6 +110,9 @@ func changing(e element.Element) bool {
 		e.Type >= element.DateTimeSeconds && e.Type <= element.DateTimeNanoseconds
 }
 
+// padding is what fills a text up in a field of fixed length, as far as it counts.
+var padding [256]byte
+
 // learnOther keeps a record of an options table that names nothing.
 func (d *Decoder) learnOther(s *session, h *header, p *plan, record []byte) {
 	o, t := p.other, p.template
@@ -121,7 +123,14 @@ func (d *Decoder) learnOther(s *session, h *header, p *plan, record []byte) {
 	number := o.layout
 	d.shown = d.shown[:0]
 	for _, i := range o.about {
-		number = number.add(byte(len(d.values[i])>>8), byte(len(d.values[i]))).add(d.values[i]...)
+		v := d.values[i]
+		number = number.add(byte(len(v)>>8), byte(len(v)))
+		if elementOf(t, t.Fields[i]).Type == element.String && !scope9(t, i) {
+			text := stringOf(v)
+			number = number.add(text...)
+			v = padding[:min(len(v)-len(text), len(padding))]
+		}
+		number = number.add(v...)
 		if len(d.shown) > 0 {
 			d.shown = append(d.shown, ' ')
 		}
@@ -161,7 +170,7 @@ func (d *Decoder) appendField(dst []byte, t *template.Template, i int) []byte {
 	case scope9(t, i):
 		e = element.Element{Type: element.Unsigned64}
 	case e.Type == element.String:
-		return append(dst, bytes.TrimRight(v, "\x00")...)
+		return append(dst, stringOf(v)...)
 	case changing(e):
 		return append(dst, "(changes)"...)
 	}

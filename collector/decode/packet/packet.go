@@ -286,8 +286,8 @@ func (d *dissector) ethernet() next {
 	return d.typed()
 }
 
-// firstEtherType separates types from lengths (IEEE 802.3 clause 3.2.6).
-const firstEtherType = 0x0600
+// FirstEtherType separates types from lengths (IEEE 802.3 clause 3.2.6).
+const FirstEtherType = 0x0600
 
 // typed notes the EtherType that was read. Where it is a length, LLC follows, with the type in a SNAP header (RFC 1042) or
 // none at all.
@@ -295,7 +295,7 @@ func (d *dissector) typed() next {
 	if d.counts() {
 		d.r.EType = 0
 	}
-	if d.etherType < firstEtherType {
+	if d.etherType < FirstEtherType {
 		snap := [6]byte{0xaa, 0xaa, 3}
 		if len(d.b) < 8 || [6]byte(d.b) != snap {
 			return nothing

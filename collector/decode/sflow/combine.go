@@ -71,7 +71,9 @@ func (d *decoder) combineBodies() {
 		fill64(&r.Bytes, uint64(length(b)))
 		fill64(&r.SrcMAC, mac(b[4:]))
 		fill64(&r.DstMAC, mac(destination))
-		etherType = number16(kind)
+		if etherType = number16(kind); etherType < packet.FirstEtherType {
+			etherType = 0 // a length, as in the frame itself
+		}
 	}
 	if b := p.ipv4; b != nil {
 		var source, destination flow.Address

@@ -197,3 +197,13 @@ func TestWhatAnEncryptedFrameCarriedIsTheFlows(t *testing.T) {
 		t.Errorf("the sample before it: %+v", c.records[0])
 	}
 }
+
+// IEEE 802.3 clause 3.2.6: below 0x0600 it is the length of a frame of spanning tree, say, in the frame and in what an agent says of it.
+func TestALengthIsNoEtherTypeOfSampledEthernet(t *testing.T) {
+	for kind, want := range map[uint32]uint32{0x26: 0, 0x5ff: 0, 0x600: 0x600, 0x88cc: 0x88cc, 0x10800: 0} {
+		c, _, _, _ := decode(datagram(sample(tagged(recordEthernet, u32(60, 0x02000000, 0x00020000, 0x02000000, 0x00010000, kind)))), Options{})
+		if r := c.records[0]; r.EType != want || r.Bytes != 60 {
+			t.Errorf("%#x: %+v", kind, r)
+		}
+	}
+}
