@@ -140,6 +140,7 @@ func TestAFlowSinkTellsOfADeploymentThatGoesAndOfOneThatIsRefused(t *testing.T) 
 	s, deployment := w.runningSink("edge", "warehouse")
 	letGo := w.hold(deployment)
 	natstest.Eventually(t, "the FlowSink says that its Deployment goes", func() bool {
+		t.Log(w.readyOf(s))
 		got := w.readyOf(s)
 		return strings.HasPrefix(got, "False "+sink.ReasonRolling) && strings.Contains(got, "is being deleted, waits for those whose finalizers it has: example.com/cleanup")
 	})
@@ -154,4 +155,22 @@ func TestAFlowSinkTellsOfADeploymentThatGoesAndOfOneThatIsRefused(t *testing.T) 
 	if !meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionStalled) || s.Status.ObservedGeneration != s.Generation {
 		t.Errorf("only another spec helps: %+v", s.Status)
 	}
+}
+
+// Somebody may change a ConfigMap, and keep it from going: collectors would send the fleet's passwords where it says.
+func TestAConfigMapThatSomebodyDeletesIsKeptAsItShouldBeUntilItIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	configuration := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fleet.ObjectName(fc)}}
+	w.read(configuration)
+	right := configuration.Data[fleet.ConfigurationFile]
+	letGo := w.hold(configuration)
+	change(w, configuration, func(c *corev1.ConfigMap) { c.Data[fleet.ConfigurationFile] = "name: another" })
+	natstest.Eventually(t, "it is put back", func() bool { w.read(configuration); return configuration.Data[fleet.ConfigurationFile] == right })
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonRolling, "ConfigMap "+configuration.Name+" is being deleted")
+	letGo()
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
 }

@@ -194,6 +194,17 @@ func (a *applier) child(ctx context.Context, c child) error {
 	if err != nil {
 		return err
 	}
+	if found && belongs(c.live, fc) && !c.live.GetDeletionTimestamp().IsZero() {
+		switch {
+		case c.wanted == nil:
+			return nil
+		case fc.Spec.Suspend:
+			a.facts.Applied.Waiting = append(a.facts.Applied.Waiting, c.kind+" "+c.name)
+			return nil
+		}
+		// It is kept as it should be all the same: collectors go on to read a ConfigMap, which anybody may have changed who keeps it from going.
+		a.facts.Applied.Going = append(a.facts.Applied.Going, (&goingError{c.kind, c.live.DeepCopyObject().(client.Object)}).Error())
+	}
 	var reasons []string // for replacing pods
 	switch {
 	case found && !belongs(c.live, fc):
@@ -202,15 +213,6 @@ func (a *applier) child(ctx context.Context, c child) error {
 		}
 		return &nameTakenError{c.kind, c.name, "FlowCollector"}
 	case c.wanted == nil && !found:
-		return nil
-	case found && !c.live.GetDeletionTimestamp().IsZero(): // nothing that is applied to it stays
-		switch {
-		case c.wanted == nil:
-		case fc.Spec.Suspend:
-			a.facts.Applied.Waiting = append(a.facts.Applied.Waiting, c.kind+" "+c.name)
-		default:
-			a.facts.Applied.Going = append(a.facts.Applied.Going, (&goingError{c.kind, c.live}).Error())
-		}
 		return nil
 	case found && a.facts.Waits != "" && changedByOperator(c):
 		return nil // what is missing is made all the same: a fleet without it would lose flows until its turn

@@ -259,13 +259,12 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		return false, fmt.Errorf("reading: %w", err)
 	case !metav1.IsControlledBy(c.live, s):
 		return false, &nameTakenError{c.kind, c.name, "FlowSink"}
-	case !c.live.GetDeletionTimestamp().IsZero(): // nothing that is applied to it stays
-		return false, &goingError{c.kind, c.live}
 	default:
 		if same, err := asApplied(c); err != nil || same {
-			return false, err
+			return false, cmp.Or(err, goes(c))
 		}
 	}
+	ends := goes(c) // it is kept as it should be all the same: sinks go on to read a ConfigMap
 	before := c.live.GetResourceVersion()
 	if err := r.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 		return false, fmt.Errorf("applying: %w", err)
@@ -275,7 +274,15 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	if c.name == sink.ObjectName(s) && c.kind != "PodDisruptionBudget" {
 		r.noteApplied(object{c.kind, key}, after)
 	}
-	return after != before, err
+	return after != before, cmp.Or(err, ends)
+}
+
+// goes is a *goingError for an object that somebody deletes; nil for another one, or none.
+func goes(c child) error {
+	if c.live.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	return &goingError{c.kind, c.live}
 }
 
 // gather reads what became of the objects.

@@ -12,7 +12,7 @@ import (
 
 // exporters is what came from each exporter, in order of address and protocol.
 func (k *Collector) exporters() *status.Exporters {
-	all := &status.Exporters{Started: k.started, Time: clock.Wall()}
+	all := &status.Exporters{Instance: k.named, Started: k.started, Time: clock.Wall()}
 	if v := k.devices.Load(); v != nil {
 		all.Devices = *v
 	}

@@ -54,3 +54,10 @@ func TestDeclaredExportersAreReportedHoweverManyOthersThereAre(t *testing.T) {
 		}
 	}
 }
+
+// Whoever asks knows whom it asked: an address may have gone to another collector.
+func TestACollectorSaysWhoItIsWithItsExporters(t *testing.T) {
+	if got := (&Collector{named: "edge-x7k2p"}).exporters().Instance; got != "edge-x7k2p" {
+		t.Errorf("it says that it is %q", got)
+	}
+}

@@ -29,6 +29,8 @@ const (
 type Exporters struct {
 	// Version of this form, as that of Document.
 	Version int `json:"version"`
+	// Instance is that of the collector, as in Document; empty where it does not say.
+	Instance string `json:"instance,omitempty"`
 	// Started and Time are by the collector's clock: when it began, and when the page was made.
 	Started time.Time `json:"started"`
 	Time    time.Time `json:"time"`
@@ -174,7 +176,7 @@ func DecodeExporters(r io.Reader) (*Exporters, error) {
 	if page.Version < 1 || page.Started.IsZero() || page.Time.IsZero() {
 		return nil, errors.New("reading exporters: it is not a collector's")
 	}
-	page.Next, page.Devices = Text(page.Next), text(page.Devices, maxWord)
+	page.Next, page.Devices, page.Instance = Text(page.Next), text(page.Devices, maxWord), Text(page.Instance)
 	for i := range page.Exporters {
 		e := &page.Exporters[i]
 		e.Address, e.Protocol = text(e.Address, maxWord), text(e.Protocol, maxWord)

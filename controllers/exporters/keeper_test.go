@@ -52,8 +52,10 @@ type world struct {
 	mu     sync.Mutex
 	heard  map[string]*status.Exporter
 	broken bool
-	file   string // the collectors' configuration
-	has    string // the version of the settings of devices that the collector has read, empty where it does not say
+	// instance that it says to be; empty for a collector of an earlier version.
+	instance string
+	file     string // the collectors' configuration
+	has      string // the version of the settings of devices that the collector has read, empty where it does not say
 }
 
 func newWorld(t *testing.T, change func(*v1alpha1.FlowCollector)) *world {
@@ -119,7 +121,7 @@ func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, "no", http.StatusInternalServerError)
 		return
 	}
-	all := &status.Exporters{Started: time.Unix(1, 0), Time: w.clock.Now(), Devices: w.has}
+	all := &status.Exporters{Instance: w.instance, Started: time.Unix(1, 0), Time: w.clock.Now(), Devices: w.has}
 	for _, e := range w.heard {
 		all.Exporters = append(all.Exporters, *e)
 	}
@@ -229,6 +231,30 @@ func TestAnExporterThatIsHeardGetsAnObjectAndItsConditionsFollow(t *testing.T) {
 	if got := strings.Join(said, ", "); got != "Warning Lost, Warning Silent, Normal Heard" {
 		t.Errorf("events: %s", got)
 	}
+}
+
+// The address of a collector that is gone may be another one's before the operator hears of it, of another fleet, in another namespace.
+func TestWhatAnotherFleetsCollectorHearsIsNotOfThisOne(t *testing.T) {
+	w := newWorld(t, ordinary)
+	w.instance = "core-x7k2p"
+	if err := w.declare("router", "192.0.2.7"); err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		w.send("192.0.2.7", 100, 0)
+		w.send("192.0.2.8", 100, 0)
+		w.pass()
+	}
+	w.expect("router", "Sending", metav1.ConditionUnknown, ReasonNotAllAnswer)
+	if objects := w.objects(); len(objects) != 1 || objects["router"].Status.LastHeard != nil {
+		t.Errorf("%+v", objects)
+	}
+	w.instance = "edge-a"
+	for range 8 {
+		w.send("192.0.2.7", 100, 0)
+		w.pass()
+	}
+	w.expect("router", "Sending", metav1.ConditionTrue, ReasonHeard)
 }
 
 func TestAPassWithoutChangeWritesNothingAndFiguresAreWrittenEachFiveMinutes(t *testing.T) {

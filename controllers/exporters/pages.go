@@ -39,5 +39,9 @@ func fetchPage(ctx context.Context, client *http.Client, pod observation.Pod, af
 	if after != "" {
 		page.RawQuery = url.Values{"after": {after}}.Encode()
 	}
-	return observation.Fetch(ctx, client, pod, page, status.DecodeExporters)
+	answer, err := observation.Fetch(ctx, client, pod, page, status.DecodeExporters)
+	if err == nil {
+		err = pod.Is(answer.Instance) // another fleet's exporters are not this one's, and may be nobody's business here
+	}
+	return answer, err
 }

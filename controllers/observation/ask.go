@@ -40,14 +40,22 @@ func ask(ctx context.Context, client *http.Client, pod Pod) (*status.Document, e
 	if err != nil {
 		return nil, err
 	}
-	// On a node's own network, two fleets may have given their collectors one port: the second cannot have it, and what answers is the first. An
-	// address may also have gone to another pod.
-	if d.Instance != "" && d.Instance != pod.Name {
-		return nil, fmt.Errorf("asking collector %s: another one answers at %s: do two fleets have the same collector.metricsPort on the network of a node?",
-			pod.Name, net.JoinHostPort(pod.Address, strconv.Itoa(int(pod.Port))))
+	if err := pod.Is(d.Instance); err != nil {
+		return nil, err
 	}
 	withoutSecrets(d)
 	return d, nil
+}
+
+// Is returns an error where what answers for a pod says that it is another one's. On a node's own network, two fleets may have given their collectors
+// one port: the second cannot have it, and what answers is the first. An address may also have gone to another pod. A collector of an earlier
+// version does not say who it is.
+func (p Pod) Is(instance string) error {
+	if instance == "" || instance == p.Name {
+		return nil
+	}
+	return fmt.Errorf("asking collector %s: another one answers at %s: do two fleets have the same collector.metricsPort on the network of a node?",
+		p.Name, net.JoinHostPort(p.Address, strconv.Itoa(int(p.Port))))
 }
 
 // withoutSecrets takes them out of a collector's words, which may be those of a server that repeats what it was told: they end in conditions.
