@@ -293,8 +293,8 @@ func (f Facts) publishing() Step {
 	if len(now) == 0 {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
-	var fresh uint64
-	var begins string
+	var fresh, stuck uint64
+	var begins, failure string
 	for i, d := range now {
 		switch o := &d.Output; {
 		case starting(d) && (!d.Begun || o.Kind == "JetStream" && (!o.Connected || !o.StreamReady)):
@@ -302,12 +302,24 @@ func (f Facts) publishing() Step {
 		case o.Kind == "JetStream" && (!o.Connected || !o.StreamReady):
 			return Step{name, metav1.ConditionFalse, fmt.Sprintf("%s cannot publish on the stream %s: %s", d.Instance, o.Stream, o.LastError)}
 		}
-		if before[i] != nil {
-			fresh += d.Output.Published - before[i].Output.Published
+		if before[i] == nil {
+			continue
+		}
+		fresh += d.Output.Published - before[i].Output.Published
+		if waited := before[i].Output.Waiting + before[i].Output.Spooled; waited > 0 && d.Output.Published == before[i].Output.Published {
+			stuck += d.Output.Waiting + d.Output.Spooled
+			failure = cmp.Or(failure, d.Output.LastError)
 		}
 	}
 	if begins != "" {
 		return Step{name, metav1.ConditionUnknown, begins + isStarting}
+	}
+	if stuck > 0 { // batches may be meant to wait for longer than the look took
+		says := fmt.Sprintf("%d records wait in collectors that published nothing just now", stuck)
+		if failure == "" {
+			return Step{name, metav1.ConditionUnknown, says + ": if that stays so, NATS does not confirm them: is each of its servers running?"}
+		}
+		return Step{name, metav1.ConditionFalse, says + ": " + failure}
 	}
 	if fresh == 0 {
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}
