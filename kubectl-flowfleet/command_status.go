@@ -31,12 +31,14 @@ with the collectors.`,
 				return err
 			}
 			statuses, missing := v.Statuses(ctx, v.collectors)
-			return errors.Join(append([]error{printStatus(command.OutOrStdout(), v.fleet, v.collectors, statuses)}, missing...)...)
+			runs, known := v.OperatorRuns(ctx)
+			return errors.Join(append([]error{printStatus(command.OutOrStdout(), v.fleet, known && !runs, v.collectors, statuses)}, missing...)...)
 		},
 	}
 }
 
-func printStatus(out io.Writer, f *v1alpha1.FlowCollector, collectors []fleet.Collector, statuses []*status.Document) error {
+// printStatus shows a fleet. NoOperator is set where it is known that no operator runs.
+func printStatus(out io.Writer, f *v1alpha1.FlowCollector, noOperator bool, collectors []fleet.Collector, statuses []*status.Document) error {
 	w := tabwriter.NewWriter(forTerminal(out), 0, 0, 2, ' ', 0)
 	line := func(format string, arguments ...any) { _, _ = fmt.Fprintf(w, format+"\n", arguments...) } // Flush reports errors
 	ready, summary := verify.Condition(f, v1alpha1.ConditionReady), "Unknown"
@@ -45,6 +47,9 @@ func printStatus(out io.Writer, f *v1alpha1.FlowCollector, collectors []fleet.Co
 	}
 	line("Fleet\t%s/%s", f.Namespace, f.Name)
 	line("Ready\t%s", summary)
+	if noOperator {
+		line("Operator\tnone is ready, so conditions may be out of date: kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet")
+	}
 	if since := f.DeletionTimestamp; since != nil {
 		line("Deletion\tunder way since %s; Ready says what it waits for", since.UTC().Format(time.RFC3339))
 	}

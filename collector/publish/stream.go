@@ -96,6 +96,9 @@ func (p *jetStream) ensureStream(ctx context.Context) error {
 			p.log.Info("created the stream", "stream", want.Name, "subjects", want.Subjects, "maxBytes", size.String())
 		}
 	}
+	if hint := connect.OfflineHint(err); hint != "" {
+		return fmt.Errorf("looking after stream %s: %w (%s)", want.Name, err, hint)
+	}
 	if err != nil {
 		return fmt.Errorf("looking after stream %s: %w", want.Name, err)
 	}

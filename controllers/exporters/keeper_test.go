@@ -273,6 +273,48 @@ func TestAPassWithoutChangeWritesNothingAndFiguresAreWrittenEachFiveMinutes(t *t
 	}
 }
 
+// A loss passes maxLoss while most of what is measured is from before it began: what is written then is far less than what is lost now.
+func TestALossThatGrowsIsWrittenAsItGrowsAndInFewRequests(t *testing.T) {
+	w := newWorld(t, ordinary)
+	const name = "edge-192.0.2.1"
+	for range 31 {
+		w.send("192.0.2.1", 100, 0)
+		w.pass()
+	}
+	lossy := func(passes int, lost uint64) (writes int) {
+		for range passes {
+			w.send("192.0.2.1", 100, lost)
+			writes += w.pass()
+		}
+		return writes
+	}
+	written := func() float64 {
+		v, err := strconv.ParseFloat(strings.TrimSuffix(w.objects()[name].Status.Loss, "%"), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	writes := lossy(15, 50) // half of the window: 25% of it are missing
+	w.expect(name, "Complete", metav1.ConditionFalse, ReasonLost)
+	if got := written(); got < 15 {
+		t.Errorf("%v%% is written where 25%% of the last five minutes are missing", got)
+	}
+	if writes < 2 || writes > 8 {
+		t.Errorf("%d requests wrote a loss that grew to 25%%", writes)
+	}
+	lossy(15, 50)
+	if got := written(); got < 30 {
+		t.Errorf("%v%% is written where 50%% of the last five minutes are missing", got)
+	}
+	if writes := lossy(29, 0); writes > 8 {
+		t.Errorf("%d requests wrote a loss that ended", writes)
+	}
+	if got := written(); got > 5 {
+		t.Errorf("%v%% is written where hardly anything of the last five minutes is missing", got)
+	}
+}
+
 func TestAFloodMakesNoObjectsBeyondTheLimitAndDeclaredOnesAreJudged(t *testing.T) {
 	w := newWorld(t, func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.MaxObjects = 20 })
 	if err := w.declare("router", "198.51.100.1"); err != nil {

@@ -175,7 +175,7 @@ const (
 )
 
 // weigh tells whether a status is worth a request: a condition that changed, or who hears it and with what, is; figures are when it was
-// heard five minutes after what is written, or has stopped.
+// heard five minutes after what is written, has stopped, or loses much more or less.
 func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	if before.ObservedGeneration != after.ObservedGeneration || len(before.Conditions) != len(after.Conditions) {
 		return judgement
@@ -188,13 +188,26 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	switch {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
-		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, hasStopped(before, after), firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after):
+		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, hasStopped(before, after), firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after),
+		lossMoved(before.Loss, after.Loss):
 		return figuresOnly
 	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
 		after.LastHeard.Before(before.LastHeard): // what is written was still to come
 		return figuresOnly
 	}
 	return nothing
+}
+
+// lossMoved reports whether a loss is another one than what is written: by a point of a percent or more, and by half of it or more. A loss shows
+// when it passes maxLoss, while most of the window is from before it began: without this a device that loses half of its data stood there with
+// little more than maxLoss until the next refresh. A loss that grows to 100% is so written a dozen times at most.
+func lossMoved(before, after string) bool {
+	b, err := strconv.ParseFloat(strings.TrimSuffix(before, "%"), 64)
+	if err != nil {
+		return false
+	}
+	a, err := strconv.ParseFloat(strings.TrimSuffix(after, "%"), 64)
+	return err == nil && math.Abs(a-b) >= max(1, b/2)
 }
 
 // hasStopped reports whether a rate that is written is none any more.

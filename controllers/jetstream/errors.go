@@ -130,6 +130,8 @@ func hint(err error) string {
 		return "the account of the NATS user has no JetStream: enable it for the account"
 	case hasCode(err, codeNoLeader):
 		return "the NATS cluster has no leader: are most of its servers running?"
+	case collector.OfflineHint(err) != "":
+		return collector.OfflineHint(err)
 	case capacity.Exceeded(err):
 		return capacity.Hint
 	case hasCode(err, codeMaximumStreams):

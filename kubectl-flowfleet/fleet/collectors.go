@@ -38,6 +38,8 @@ type Collector struct {
 	// Ready as Kubernetes has it.
 	Ready    bool
 	Restarts int32
+	// waits is why the pod has no collector that could answer, in Kubernetes' words; empty where it may have one.
+	waits string
 	// namespace of the pod, and the port that it serves its pages on.
 	namespace string
 	port      int32
@@ -59,6 +61,7 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 		for _, container := range pod.Status.ContainerStatuses {
 			one.Restarts += container.RestartCount
 		}
+		one.waits = waits(pod)
 		all = append(all, one)
 	}
 	slices.SortFunc(all, func(a, b Collector) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Pod, b.Pod)) })
@@ -69,6 +72,21 @@ func ready(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
+}
+
+// waits is why a pod has no program that runs: it has no node, its image is not there, or the program ended and is not started again yet.
+func waits(pod *corev1.Pod) string {
+	for _, container := range pod.Status.ContainerStatuses {
+		if w := container.State.Waiting; w != nil && container.Name == "collector" {
+			return cmp.Or(w.Reason, "its container waits")
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return cmp.Or(c.Reason, "no node has room")
+		}
+	}
+	return ""
 }
 
 // Accounts are the books of the collectors that answer, in their order. Missing says of each other one why it does not.
@@ -144,6 +162,10 @@ func each[T any](of []Collector, ask func(Collector) (*T, error)) (answers []*T,
 		asked.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			if one.waits != "" { // the API server would only say that it cannot reach an address
+				failures[i] = fmt.Errorf("collector %s on node %s does not run: %s", one.Pod, cmp.Or(one.Node, "none"), status.Text(one.waits))
+				return
+			}
 			if answers[i], failures[i] = ask(one); failures[i] != nil {
 				answers[i] = nil
 				failures[i] = explained(fmt.Errorf("collector %s on node %s does not answer: %w", one.Pod, one.Node, failures[i]), one.namespace)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
@@ -30,5 +32,32 @@ func TestNothingThatAPodSaysReachesATerminalAsControlCharacters(t *testing.T) {
 		if n != 2 {
 			t.Errorf("the figure went with the characters: %q is %d", reason, n)
 		}
+	}
+}
+
+func TestAPodThatHasNoProgramYetSaysWhyInKubernetesWords(t *testing.T) {
+	waiting := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
+	}
+	for name, test := range map[string]struct {
+		status corev1.PodStatus
+		want   string
+	}{
+		"its image cannot be pulled": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "collector", State: waiting("ImagePullBackOff")}}}, "ImagePullBackOff"},
+		"no node has room": {corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable"}}},
+			"Unschedulable"},
+		"a sidecar waits": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "collector"}, {Name: "sidecar", State: waiting("CrashLoopBackOff")}}}, ""},
+		"it runs": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "collector", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+			Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := waits(&corev1.Pod{Status: test.status}); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+	none, missing := each([]Collector{{Pod: "a", Node: "n1", waits: "ImagePullBackOff"}}, func(Collector) (*int, error) { return new(1), nil })
+	if none[0] != nil || len(missing) != 1 || missing[0].Error() != "collector a on node n1 does not run: ImagePullBackOff" {
+		t.Errorf("%v, %v", none, missing)
 	}
 }

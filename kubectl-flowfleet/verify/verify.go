@@ -40,8 +40,7 @@ type Step struct {
 }
 
 // Steps of the way, in its order. There is one of readers only where the fleet looks after some, one of FlowSinks only where there are some or
-// nobody knows, and those of the operator and of a deletion
-// only where these are troubles.
+// nobody knows, and those of the operator, of a deletion and of a spec that the collectors do not have only where these are troubles.
 func Steps(f Facts) []Step {
 	steps := []Step{
 		ofCondition(f, "exporters have an address to send to", v1alpha1.ConditionServiceReady),
@@ -55,6 +54,9 @@ func Steps(f Facts) []Step {
 	if since := f.FlowCollector.DeletionTimestamp; since != nil {
 		steps = append(steps, Step{"the fleet stays", metav1.ConditionFalse, "the FlowCollector is being deleted since " + since.UTC().Format(time.RFC3339) +
 			"; its condition Ready says what it waits for"})
+	}
+	if step, trouble := f.applying(); trouble {
+		steps = append(steps, step)
 	}
 	if len(f.FlowCollector.Spec.Output.Consumers) > 0 {
 		steps = append(steps, ofCondition(f, "readers keep up with the stream", v1alpha1.ConditionConsumersKeepUp))
@@ -81,9 +83,28 @@ func ofCondition(f Facts, name, kind string) Step {
 	case c == nil:
 		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"}
 	case c.ObservedGeneration < f.FlowCollector.Generation && !f.FlowCollector.Spec.Suspend: // a suspended fleet keeps its former spec
-		return Step{name, metav1.ConditionUnknown, "the operator has not looked at the present spec yet"}
+		return Step{name, metav1.ConditionUnknown, "the operator has not applied the present spec yet"}
 	}
 	return Step{name, c.Status, c.Message}
+}
+
+// applying is about a spec that the collectors do not run with; trouble is false where they do, or where somebody wants it so. All other steps
+// can be well meanwhile: the collectors go on with their former spec.
+func (f Facts) applying() (step Step, trouble bool) {
+	const name = "collectors have the present spec"
+	if f.FlowCollector.Spec.Suspend || f.FlowCollector.DeletionTimestamp != nil {
+		return Step{}, false
+	}
+	if c := Condition(f.FlowCollector, v1alpha1.ConditionConfigurationValid); c != nil && c.Status == metav1.ConditionFalse {
+		return Step{name, metav1.ConditionFalse, c.Message}, true
+	}
+	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
+		return Step{name, metav1.ConditionFalse, c.Message}, true
+	}
+	if c := Condition(f.FlowCollector, v1alpha1.ConditionProgressing); c != nil && c.Status != metav1.ConditionFalse {
+		return Step{name, metav1.ConditionUnknown, c.Message}, true
+	}
+	return Step{}, false
 }
 
 // answering are the documents of the collectors that answered now, with those of before, nil where there is none.
@@ -278,8 +299,8 @@ func (f Facts) publishing() Step {
 	if len(now) == 0 {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
-	var fresh uint64
-	var begins string
+	var fresh, stuck uint64
+	var begins, failure string
 	for i, d := range now {
 		switch o := &d.Output; {
 		case starting(d) && (!d.Begun || o.Kind == "JetStream" && (!o.Connected || !o.StreamReady)):
@@ -287,12 +308,24 @@ func (f Facts) publishing() Step {
 		case o.Kind == "JetStream" && (!o.Connected || !o.StreamReady):
 			return Step{name, metav1.ConditionFalse, fmt.Sprintf("%s cannot publish on the stream %s: %s", d.Instance, o.Stream, o.LastError)}
 		}
-		if before[i] != nil {
-			fresh += d.Output.Published - before[i].Output.Published
+		if before[i] == nil {
+			continue
+		}
+		fresh += d.Output.Published - before[i].Output.Published
+		if waited := before[i].Output.Waiting + before[i].Output.Spooled; waited > 0 && d.Output.Published == before[i].Output.Published {
+			stuck += d.Output.Waiting + d.Output.Spooled
+			failure = cmp.Or(failure, d.Output.LastError)
 		}
 	}
 	if begins != "" {
 		return Step{name, metav1.ConditionUnknown, begins + isStarting}
+	}
+	if stuck > 0 { // batches may be meant to wait for longer than the look took
+		says := fmt.Sprintf("%d records wait in collectors that published nothing just now", stuck)
+		if failure == "" {
+			return Step{name, metav1.ConditionUnknown, says + ": if that stays so, NATS does not confirm them: is each of its servers running?"}
+		}
+		return Step{name, metav1.ConditionFalse, says + ": " + failure}
 	}
 	if fresh == 0 {
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}

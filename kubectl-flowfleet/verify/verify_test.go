@@ -56,6 +56,19 @@ func well() Facts {
 		Exporters: []v1alpha1.FlowExporter{exporter("core", false, "True", "Ready"), exporter("edge-192.0.2.1", true, "True", "Ready")}}
 }
 
+// stuck has the first of the collectors publish nothing of what waits, while the other one publishes.
+func stuck(f *Facts, why string) {
+	f.Before[0].Output.Waiting, f.Now[0].Output.Waiting, f.Now[0].Output.LastError = 100, 150, why
+	f.Now[0].Output.Published = f.Before[0].Output.Published
+}
+
+// says adds a condition of an older generation, as it stands while the present spec is not applied.
+func says(kind string, is metav1.ConditionStatus, message string) func(*Facts) {
+	return func(f *Facts) {
+		f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: kind, Status: is, ObservedGeneration: 1, Message: message})
+	}
+}
+
 func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*Facts)
@@ -64,9 +77,19 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		status metav1.ConditionStatus
 		says   string
 	}{
-		"all is well":               {func(*Facts) {}, 0, "", ""},
-		"the operator is away":      {func(f *Facts) { f.FlowCollector.Status.Conditions = f.FlowCollector.Status.Conditions[1:] }, 1, "Unknown", "does it run"},
-		"the spec was just changed": {func(f *Facts) { f.FlowCollector.Status.Conditions[0].ObservedGeneration = 1 }, 1, "Unknown", "present spec"},
+		"all is well":                                              {func(*Facts) {}, 0, "", ""},
+		"the operator is away":                                     {func(f *Facts) { f.FlowCollector.Status.Conditions = f.FlowCollector.Status.Conditions[1:] }, 1, "Unknown", "does it run"},
+		"the spec was just changed":                                {func(f *Facts) { f.FlowCollector.Status.Conditions[0].ObservedGeneration = 1 }, 1, "Unknown", "present spec"},
+		"a spec that NATS cannot serve is held":                    {says(v1alpha1.ConditionConfigurationValid, "False", "connection refused"), 8, "False", "connection refused"},
+		"what waits is not published, and the collector knows why": {func(f *Facts) { stuck(f, "timeout of NATS") }, 5, "False", "wait in collectors that published nothing just now: timeout of NATS"},
+		"what waits is not published":                              {func(f *Facts) { stuck(f, "") }, 5, "Unknown", "150 records wait"},
+		"what waits came just now": {func(f *Facts) {
+			stuck(f, "")
+			f.Before[0].Output.Waiting = 0
+		}, 0, "", ""},
+		"a rollout waits for an image": {says(v1alpha1.ConditionProgressing, "True", "ImagePullBackOff"), 8, "Unknown", "ImagePullBackOff"},
+		"a rollout does not get on":    {says(v1alpha1.ConditionStalled, "True", "within 10m"), 8, "False", "within 10m"},
+		"all collectors have the spec": {says(v1alpha1.ConditionProgressing, "False", "Settled"), 0, "", ""},
 		"a changed spec waits, since the fleet is suspended": {func(f *Facts) {
 			f.FlowCollector.Spec.Suspend = true
 			for i := range f.FlowCollector.Status.Conditions {
