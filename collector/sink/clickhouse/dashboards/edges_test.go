@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -77,6 +78,37 @@ func storeMinutes(t *testing.T, s *clickhousetest.Server, lines []byte) {
 	c.SetDefaults()
 	if err := clickhouse.New(c).Store(t.Context(), sink.Batch{Payload: lines, Token: t.Name(), Ledger: true}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// ClickHouse's time zone is that of its host where nobody chose one, and a user's profile may have another.
+func TestWhatIsShownIsOfTheTimeThatWasChosenWhateverTheServersTimeZone(t *testing.T) {
+	for whose, zone := range map[string]string{"server": "Europe/Berlin", "session": "America/St_Johns"} {
+		t.Setenv("TZ", "UTC") // the server's process takes the test's environment
+		if whose == "server" {
+			t.Setenv("TZ", zone)
+		}
+		s := serve(t)
+		if whose == "session" {
+			s.Query("SET session_timezone = '" + zone + "'")
+		}
+		if got := s.Query("SELECT timezone()"); got != zone {
+			t.Fatalf("the %s's time zone is %s", whose, got)
+		}
+		for _, test := range []struct{ board, title, want string }{
+			{"completeness", "What exporters sent, and what became of it", `[[192.0.2.1 400 300 100 0 0 300 300 0.75] [2001:db8::9 0 0 0 0 0 0 300 \N]]`},
+			{"protocols", "Services", "[[UDP 53 30000000 60000 300] [TCP 443 24000000 48000 300]]"},
+			{"overview", "Destinations", "[[2001:db8::1 54000000 108000 600]]"},
+		} {
+			if got := fmt.Sprint(rowsOf(t, s, test.board, test.title, usual())); got != test.want {
+				t.Errorf("the %s's zone is %s: %s\n got %s\nwant %s", whose, zone, test.title, got, test.want)
+			}
+		}
+		for _, test := range []struct{ board, title string }{{"completeness", "Of what exporters sent, here"}, {"as", "Traffic by destination AS"}} {
+			if got := rowsOf(t, s, test.board, test.title, usual()); len(got) != 10 || got[0][0] != "2023-11-14 23:00:00" {
+				t.Errorf("the %s's zone is %s: %s has %v", whose, zone, test.title, got)
+			}
+		}
 	}
 }
 

@@ -23,8 +23,8 @@ const (
 	// ofExporters are the ones chosen, or all; ofExporter is the one chosen.
 	ofExporters = "(" + everything + " IN (${exporter:sqlstring}) OR toString(sampler_address) IN (${exporter:sqlstring}))"
 	ofExporter  = "toString(sampler_address) = ${exporter:sqlstring}"
-	// wholeMinutes are the parameters of the view completeness, and ofSenders the exporters chosen of those that it has.
-	wholeMinutes = "(from = $__fromTime, to = $__toTime)"
+	// wholeMinutes are the parameters of the view completeness, which takes a time as the text that it has in its own zone, and ofSenders the exporters chosen of those that it has.
+	wholeMinutes = "(from = toDateTime($__fromTime, 'UTC'), to = toDateTime($__toTime, 'UTC'))"
 	ofSenders    = "(" + everything + " IN (${exporter:sqlstring}) OR toString(exporter) IN (${exporter:sqlstring}))"
 
 	bitsPerSecond = "sum(scaled_bytes) * 8 / $__interval_s"
