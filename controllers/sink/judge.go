@@ -24,6 +24,7 @@ const (
 	ReasonInvalid              = "Invalid"
 	ReasonApplyFailed          = "ApplyFailed"
 	ReasonNoReplicas           = "NoReplicas"
+	ReasonObjectDeleted        = "ObjectDeleted"
 	ReasonRolling              = "Rolling"
 	ReasonSinksNotReady        = "SinksNotReady"
 	ReasonSinksReady           = "SinksReady"
@@ -214,7 +215,7 @@ func (f *Facts) ready() said {
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
 	case len(f.Going) > 0:
-		return no(ReasonRolling, "%s", strings.Join(f.Going, "; "))
+		return no(ReasonObjectDeleted, "%s", strings.Join(f.Going, "; "))
 	case len(f.Unseen) > 0:
 		return said{metav1.ConditionUnknown, f.Unseen.Reason(), "the operator " + f.Unseen.Cannot("see how the sinks are") + ": " + f.Unseen.String()}
 	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:
