@@ -307,7 +307,8 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 	case !l.silent && d.Silent && now-l.heard() >= silence:
 		l.silent = true
 	case !l.silent && d.Silent && s.own != 0:
-		e.tell(l, s, now, false) // it was heard here
+		// It was heard here, or of another port. Of that the others are told: that this one said it long ago is what they know.
+		e.tell(l, l.newest(), now, true)
 		return false
 	default:
 		return false
