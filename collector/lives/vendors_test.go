@@ -243,7 +243,7 @@ func TestANumberIsThatOfItsOwnDomain(t *testing.T) {
 // What a domain begins to announce does not take the place of what another domain announces: flows of a third one have no rate while the two differ,
 // also in a collector that hears neither, and the one that is left within 95 minutes of the other's end.
 func TestARateOfOneDomainDoesNotReplaceAnothers(t *testing.T) {
-	for name, about := range map[string][2]uint16{"interface": ingress, "card": {141, 4}, "sampler": {48, 4}, "selector": selector} {
+	for name, about := range map[string][2]uint16{"interface": ingress, "card": {141, 4}, "sampler": {48, 4}, "selector": selector, "process": process} {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t, 2)
 			l := &life{fleet: f, version: 10}

@@ -33,10 +33,6 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 	case len(all) == 0 || e.store.ownPortOnly:
 		return 0, false
 	}
-	if kind, _ := Split(subject); kind == Process { // of which any domain may tell
-		rate, known, rivals := newest(all)
-		return rate, known || rivals
-	}
 	slices.SortStableFunc(all, func(a, b *announcement) int { return cmp.Compare(a.domain, b.domain) })
 	for begin, end := 0, 0; begin < len(all); begin = end {
 		for end = begin + 1; end < len(all) && all[end].domain == all[begin].domain; {
