@@ -143,7 +143,7 @@ func (x *manyDomains) flow(c *collector, port uint16, d, in, out uint32, named i
 // An exporter with several domains, some of whose rates another one announces: each flow has the rate that docs/sharing.md says, in each collector,
 // also from a port that announces nothing.
 func TestTheRatesOfManyDomainsAreReadEverywhere(t *testing.T) {
-	for seed := range seeds(4, 2) {
+	for _, seed := range []uint64{0, 2, 21, 58} { // of many that were tried, those that once went wrong
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 78))
@@ -164,7 +164,7 @@ func TestTheRatesOfManyDomainsAreReadEverywhere(t *testing.T) {
 				return d, t
 			}
 			gone := int64(0)
-			const within = int64(rateWithin + 15*time.Minute) // it announces less often than each 5 minutes
+			const within = int64(rateWithin + 45*time.Minute) // a former port stands for half an hour for the new one; and it announces less often than each 5 minutes
 			var log []string
 			for round := range 80 {
 				d, about := change()
@@ -195,7 +195,7 @@ func TestTheRatesOfManyDomainsAreReadEverywhere(t *testing.T) {
 				}
 				x.announce(f.collectors[0])
 				if f.now-gone <= within && round%4 == 0 {
-					for range 10 {
+					for range 13 {
 						f.wait(10 * time.Minute)
 						x.announce(f.collectors[0])
 					}

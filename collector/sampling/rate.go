@@ -157,21 +157,29 @@ func (e *Exporter) saysSystem(domain uint32, now int64) bool {
 }
 
 // apart reports whether some ports announce a subject, and nothing for all that they export, and others only that, at another rate than the
-// subject's: these are two devices, and nothing tells whose the flows of a port are that announces nothing.
+// subject's: these are two devices, and nothing tells whose the flows of a port are that announces nothing. Ports that say a part of what another one
+// says are its former ones: an exporter that took several ports within an hour leaves keys of each.
 func (e *Exporter) apart(subject, rate uint64, now int64) bool {
 	said := e.ports(subject, now)
 	all := e.ports(uint64(System)<<idBits, now)
 	for port, rate := range e.ports(uint64(Process)<<idBits, now) {
 		all[port] = rate
 	}
+	// What ports say that say both.
+	theirs, theirAll := make(map[uint64]bool), make(map[uint64]bool)
+	for port, one := range said {
+		if other, both := all[port]; both {
+			theirs[one], theirAll[other] = true, true
+		}
+	}
 	particular, general := false, false
-	for port := range said {
+	for port, one := range said {
 		_, both := all[port]
-		particular = particular || !both
+		particular = particular || !both && !theirs[one]
 	}
 	for port, other := range all {
 		_, both := said[port]
-		general = general || !both && other != rate
+		general = general || !both && other != rate && !theirAll[other]
 	}
 	return particular && general
 }
