@@ -178,8 +178,11 @@ func (f *fleet) sync() {
 	for _, c := range f.collectors {
 		c.names.Tick(f.now)
 	}
-	for busy := true; busy; {
-		busy = false
+	turns := 0
+	for busy := true; busy; turns++ {
+		if busy = false; turns > 1000 {
+			f.t.Fatal("collectors answer each other's writes without end")
+		}
 		for _, c := range f.collectors {
 			if c.cut || f.full {
 				continue

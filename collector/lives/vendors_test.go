@@ -239,3 +239,51 @@ func TestANumberIsThatOfItsOwnDomain(t *testing.T) {
 		})
 	}
 }
+
+// What a domain begins to announce does not take the place of what another domain announces: flows of a third one have no rate while the two differ,
+// also in a collector that hears neither, and the one that is left within 95 minutes of the other's end.
+func TestARateOfOneDomainDoesNotReplaceAnothers(t *testing.T) {
+	for name, about := range map[string][2]uint16{"interface": ingress, "card": {141, 4}, "sampler": {48, 4}, "selector": selector, "process": process} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2)
+			l := &life{fleet: f, version: 10}
+			says := func(of, rate uint32) said {
+				return said{of, 2, [][2]uint16{domain, about, interval}, []uint32{of, 3, rate}}
+			}
+			id := -1
+			if name == "sampler" || name == "selector" {
+				id = 3
+			}
+			read := func(when string, want uint64) {
+				for i, c := range f.collectors {
+					// Port 1000 announces: a line card's flows come from a port of their own.
+					fields, n, body := u16(1, 4, 10, 4), uint16(2), u32(1, 3)
+					if id >= 0 {
+						fields, n, body = append(fields, u16(about[0], 4)...), 3, append(body, u32(3)...)
+					}
+					l.send(c, 2000, 7, set(2, u16(300, n), fields), set(300, body))
+					if got := c.records[len(c.records)-1].SamplingRate; got != want {
+						t.Errorf("%s, collector %d: the rate is %d, want %d", when, i, got, want)
+					}
+				}
+			}
+			for range 13 {
+				l.say(f.collectors[0], says(8, 200))
+				f.wait(5 * time.Minute)
+			}
+			read("one domain", 200)
+			l.say(f.collectors[0], says(9, 300))
+			read("another one begins", 0)
+			for range 4 {
+				f.wait(5 * time.Minute)
+				l.say(f.collectors[0], says(8, 200), says(9, 300))
+				read("both go on", 0)
+			}
+			for range 20 {
+				f.wait(5 * time.Minute)
+				l.say(f.collectors[0], says(9, 300))
+			}
+			read("the first one has ended", 300)
+		})
+	}
+}

@@ -6,12 +6,12 @@ import (
 )
 
 // choose is what those that count say to a port: its own announcement; where it announces nothing at all, what all say; else the one that began last, where none
-// of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed. What
-// devices that share a port dispute is a known 0: nobody else's rate stands in for it. So is what made room for others: it may be the
+// of the others was heard since: an exporter that restarted with another port. Between neighbours that differ none is guessed, nor between domains: one
+// does not take another's place. What devices that share a port dispute is a known 0: nobody else's rate stands in for it. So is what made room for others: it may be the
 // port's own.
 func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port uint16, now int64) (rate uint64, known bool) {
 	var own *announcement
-	var groups []saidRate
+	var all []*announcement
 	speaks := e.speaks(port, now)
 	for _, a := range e.subjects[subject] {
 		if speaks && a.port != port || !fits(a) || !e.inForce(a, now) {
@@ -23,23 +23,43 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 			}
 			own = a
 		}
-		groups = addRate(groups, a)
+		all = append(all, a)
 	}
 	switch {
 	case own != nil:
 		return own.rate, true
 	case e.missing(subject, now) || !speaks && e.partedAt(now):
 		return 0, true
-	case len(groups) == 0 || e.store.ownPortOnly:
+	case len(all) == 0 || e.store.ownPortOnly:
 		return 0, false
+	}
+	slices.SortStableFunc(all, func(a, b *announcement) int { return cmp.Compare(a.domain, b.domain) })
+	for begin, end := 0, 0; begin < len(all); begin = end {
+		for end = begin + 1; end < len(all) && all[end].domain == all[begin].domain; {
+			end++
+		}
+		here, known, rivals := newest(all[begin:end])
+		if !known || begin > 0 && here != rate {
+			return 0, rivals
+		}
+		rate = here
+	}
+	return rate, true
+}
+
+// newest is the rate of those announcements that began last, unless another one was heard since; rivals: devices that share a port dispute it.
+func newest(all []*announcement) (rate uint64, known, rivals bool) {
+	var groups []saidRate
+	for _, a := range all {
+		groups = addRate(groups, a)
 	}
 	last := slices.MaxFunc(groups, func(a, b saidRate) int { return cmp.Compare(a.since, b.since) })
 	for _, g := range groups {
 		if g.rate != last.rate && g.heard >= last.since {
-			return 0, g.rival || last.rival
+			return 0, false, g.rival || last.rival
 		}
 	}
-	return last.rate, true
+	return last.rate, true, false
 }
 
 // saidRate is a rate that ports say: since when one of them has said it, and when one last did. What a port that changes each time says began with
@@ -137,21 +157,29 @@ func (e *Exporter) saysSystem(domain uint32, now int64) bool {
 }
 
 // apart reports whether some ports announce a subject, and nothing for all that they export, and others only that, at another rate than the
-// subject's: these are two devices, and nothing tells whose the flows of a port are that announces nothing.
+// subject's: these are two devices, and nothing tells whose the flows of a port are that announces nothing. Ports that say a part of what another one
+// says are its former ones: an exporter that took several ports within an hour leaves keys of each.
 func (e *Exporter) apart(subject, rate uint64, now int64) bool {
 	said := e.ports(subject, now)
 	all := e.ports(uint64(System)<<idBits, now)
 	for port, rate := range e.ports(uint64(Process)<<idBits, now) {
 		all[port] = rate
 	}
+	// What ports say that say both.
+	theirs, theirAll := make(map[uint64]bool), make(map[uint64]bool)
+	for port, one := range said {
+		if other, both := all[port]; both {
+			theirs[one], theirAll[other] = true, true
+		}
+	}
 	particular, general := false, false
-	for port := range said {
+	for port, one := range said {
 		_, both := all[port]
-		particular = particular || !both
+		particular = particular || !both && !theirs[one]
 	}
 	for port, other := range all {
 		_, both := said[port]
-		general = general || !both && other != rate
+		general = general || !both && other != rate && !theirAll[other]
 	}
 	return particular && general
 }

@@ -213,16 +213,16 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 	}
 }
 
-// vouch has the bucket know that some port still says a layout, whose own key would be one more for each that changes: the key is of no port,
-// and stands beside those of ports, as one of devices that share one does.
-func (e *Exporter) vouch(m *meanings, l *layout, by *say, now int64) {
+// vouch has the bucket know that some port still says a layout, and when it last did, whose own key would be one more for each that changes: the key
+// is of no port, and stands beside those of ports, as one of devices that share one does.
+func (e *Exporter) vouch(m *meanings, l *layout, by *say, heard int64) {
 	s := l.of(AnyPort)
 	if s == nil {
 		s = &say{port: AnyPort, twin: true, first: by.stamp}
 		e.add(m, l, l.template, s)
 	}
-	s.heard, s.own, s.stamp = now, now, max(s.stamp, by.stamp)
-	e.tell(l, s, now, true)
+	s.heard, s.own, s.stamp = max(s.heard, heard), max(s.own, heard), max(s.stamp, by.stamp)
+	e.tell(l, s, heard, true)
 }
 
 // restore takes what the bucket has and reports whether that changes anything.
@@ -307,7 +307,12 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 	case !l.silent && d.Silent && now-l.heard() >= silence:
 		l.silent = true
 	case !l.silent && d.Silent && s.own != 0:
-		e.tell(l, s, now, false) // it was heard here
+		// It was heard here, or of another port. Of that the others are told: that this one said it long ago is what they know.
+		if newest := l.newest(); newest != s && newest.told == 0 {
+			e.vouch(m, l, newest, newest.heard) // it may be another one each time
+		} else {
+			e.tell(l, newest, now, true)
+		}
 		return false
 	default:
 		return false
