@@ -32,6 +32,8 @@ type Consumers struct {
 	StreamMade time.Time
 	// First and Last are sequences of the stream; Bytes are what it takes on each server.
 	First, Last, Bytes uint64
+	// Replicas of the stream, 0 where that is not known.
+	Replicas int
 	// MaxAge of a message, 0 for ever; MaxBytes and MaxMessages of the stream, -1 for no limit.
 	MaxAge                time.Duration
 	MaxBytes, MaxMessages int64
@@ -91,7 +93,7 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 		return nil, fmt.Errorf("looking at stream %s: %w", stream, err)
 	}
 	info := s.CachedInfo()
-	out := &Consumers{StreamMade: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes,
+	out := &Consumers{StreamMade: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes, Replicas: info.Config.Replicas,
 		MaxAge: info.Config.MaxAge, MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs)}
 	var silent error // it would keep others waiting for each of the rest
 	found := make([]*jetstream.ConsumerInfo, len(want))

@@ -15,7 +15,16 @@ import (
 // version has none, and nothing follows from it.
 func streamReplaced(before *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
 	was := before.Position.StreamCreated
-	return !was.IsZero() && !s.StreamMade.IsZero() && was.Unix() != s.StreamMade.Unix()
+	return !was.IsZero() && !s.StreamMade.IsZero() && (was.Unix() != s.StreamMade.Unix() || numbersBegunAnew(before, s))
+}
+
+// numbersBegunAnew reports whether the stream has not even taken what the consumer had before it at the look before. A NATS cluster remembers
+// when a stream was made. So a server that lost its volume comes back with its streams of one copy empty, as old as before, and with numbers
+// that begin with 1. A stream of several copies is left out: one that has just become their leader may not have all of it in its count yet.
+func numbersBegunAnew(before *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
+	p := &before.Position
+	taken := max(p.First-1, p.AckFloor, p.Oldest, plus(p.Delivered, before.Pending)) // an empty stream's first is the one that comes next
+	return s.Replicas == 1 && signed(s.Last) < taken
 }
 
 // noteReplaced notes that the stream of the look before is gone, with all that was in it. What was unread then may have been read before
@@ -30,8 +39,8 @@ func noteReplaced(next, before *v1alpha1.ConsumerStatus, at time.Time) {
 
 // mayBeLost says what is not known to be read.
 func mayBeLost(s *v1alpha1.ConsumerStatus) string {
-	return fmt.Sprintf("made at %s: %d messages of the former one were not acknowledged when last looked at; whether they were read before it "+
-		"was deleted is not known, nor how many came after; find out who deletes streams; "+
+	return fmt.Sprintf("made at %s or come back empty since: %d messages of the former one were not acknowledged when last looked at; whether they were read "+
+		"before it went is not known, nor how many came after; find out who deletes streams, or which NATS server lost its volume; "+
 		"this is told for an hour", s.Position.StreamCreated.UTC().Format(time.RFC3339), s.MayBeLost)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
 // A real stream of 100 messages goes with what nobody had read of it. That is told as what it is: not known. What the next stream of the name
@@ -83,5 +84,40 @@ func TestWhatWentWithADeletedStreamIsToldAndWhatTheNextOneTakesIsCounted(t *test
 	f.NATS.Stream.FoundAt, f.NATS.Stream.At = f.Now, f.Now
 	if said := keepUp(&v1alpha1.FlowCollectorStatus{Conditions: Judge(f).Status.Conditions}); said.Reason == ReasonStreamReplaced || said.Reason == ReasonMessagesLost {
 		t.Errorf("it is told for ever: %+v", said)
+	}
+}
+
+// A server of a cluster that lost its volume brings a stream of one copy back empty, with the time at which it was first made.
+func TestAStreamThatComesBackEmptyIsToldAsOneThatWasMadeAgain(t *testing.T) {
+	made := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	stream := func(first, last uint64, replicas int) *jetstream.Consumers {
+		return &jetstream.Consumers{StreamMade: made, First: first, Last: last, Replicas: replicas}
+	}
+	neverRead := jetstream.Consumer{Name: "sink", Found: true, Made: made, Pending: 16167, Oldest: 1}
+	read := jetstream.Consumer{Name: "sink", Found: true, Made: made, Delivered: 120, AckFloor: 100, AckPending: 20}
+	for name, test := range map[string]struct {
+		consumer jetstream.Consumer
+		was, is  *jetstream.Consumers
+		lost     int64
+	}{
+		"with nothing":                           {neverRead, stream(1, 16167, 1), stream(0, 0, 1), 16167},
+		"with what came since":                   {neverRead, stream(1, 16167, 1), stream(1, 352, 1), 16167},
+		"to a reader that had not confirmed all": {read, stream(50, 120, 1), stream(1, 5, 1), 20},
+		"not where it only grew":                 {neverRead, stream(1, 16167, 1), stream(1, 16168, 1), 0},
+		"not where somebody emptied it":          {read, stream(50, 120, 1), stream(121, 120, 1), 0},
+		"not where it was empty and stays so":    {jetstream.Consumer{Name: "sink", Found: true, Made: made}, stream(121, 120, 1), stream(121, 120, 1), 0},
+		"not where a new leader of three counts": {neverRead, stream(1, 16167, 3), stream(1, 16160, 3), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := counted(nil, &test.consumer, test.was, made.Add(time.Hour))
+			now := jetstream.Consumer{Name: "sink", Found: true, Made: made, Pending: test.is.Last}
+			after := counted(&before, &now, test.is, made.Add(time.Hour+time.Minute))
+			if after.MayBeLost != test.lost || (after.MayBeLostTime != nil) != (test.lost > 0) {
+				t.Errorf("%d may be lost, not %d: %+v", after.MayBeLost, test.lost, after)
+			}
+			if again := counted(&after, &now, test.is, made.Add(time.Hour+2*time.Minute)); again.MayBeLost != test.lost {
+				t.Errorf("told twice: %d", again.MayBeLost)
+			}
+		})
 	}
 }

@@ -219,8 +219,8 @@ func (f Facts) exporting() Step {
 		if more := len(troubled) - len(names); more > 0 {
 			names = append(names, fmt.Sprintf("and %d more", more))
 		}
-		return Step{name, metav1.ConditionFalse, fmt.Sprintf("%d of %d are not: %s; type: kubectl describe fexp -n %s %s", len(troubled), len(f.Exporters),
-			strings.Join(names, ", "), fc.Namespace, troubled[0].Name)}
+		return Step{name, metav1.ConditionFalse, fmt.Sprintf("%d of %d are not: %s%s; type: kubectl describe fexp -n %s %s", len(troubled), len(f.Exporters),
+			strings.Join(names, ", "), f.onTheWay(troubled), fc.Namespace, troubled[0].Name)}
 	}
 	says := fmt.Sprintf("%d of %d FlowExporters are Ready", ready, len(f.Exporters))
 	if unknown > 0 {
@@ -236,6 +236,23 @@ func (f Facts) exporting() Step {
 		return Step{name, metav1.ConditionUnknown, says}
 	}
 	return Step{name, metav1.ConditionTrue, says}
+}
+
+// reasonLost is the operator's of Complete, and of Ready.
+const reasonLost = "Lost"
+
+// onTheWay says where the data of exporters went that the collectors do not know of: what a FlowExporter says of a loss leaves that open, and sends
+// people here.
+func (f Facts) onTheWay(troubled []v1alpha1.FlowExporter) string {
+	c := Condition(f.FlowCollector, v1alpha1.ConditionNothingLost)
+	lost := slices.ContainsFunc(troubled, func(e v1alpha1.FlowExporter) bool {
+		c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady)
+		return c != nil && c.Reason == reasonLost
+	})
+	if !lost || c == nil || c.Status != metav1.ConditionTrue {
+		return ""
+	}
+	return "; no collector has lost anything lately, so look for what is Lost on the way to the nodes (links, policers, the load balancer)"
 }
 
 // discovered reports whether the operator made the object, rather than somebody who relies on the device.

@@ -87,9 +87,10 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			stuck(f, "")
 			f.Before[0].Output.Waiting = 0
 		}, 0, "", ""},
-		"a rollout waits for an image": {says(v1alpha1.ConditionProgressing, "True", "ImagePullBackOff"), 8, "Unknown", "ImagePullBackOff"},
-		"a rollout does not get on":    {says(v1alpha1.ConditionStalled, "True", "within 10m"), 8, "False", "within 10m"},
-		"all collectors have the spec": {says(v1alpha1.ConditionProgressing, "False", "Settled"), 0, "", ""},
+		"what is lost was lost on the way": {func(f *Facts) { f.Exporters[0] = exporter("core", false, "False", "Lost") }, 7, "False", "on the way to the nodes"},
+		"a rollout waits for an image":     {says(v1alpha1.ConditionProgressing, "True", "ImagePullBackOff"), 8, "Unknown", "ImagePullBackOff"},
+		"a rollout does not get on":        {says(v1alpha1.ConditionStalled, "True", "within 10m"), 8, "False", "within 10m"},
+		"all collectors have the spec":     {says(v1alpha1.ConditionProgressing, "False", "Settled"), 0, "", ""},
 		"a changed spec waits, since the fleet is suspended": {func(f *Facts) {
 			f.FlowCollector.Spec.Suspend = true
 			for i := range f.FlowCollector.Status.Conditions {
@@ -182,7 +183,7 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		}, 3, "True", "10 datagrams arrived, 10 of them are flow data, with 100 records that were read"},
 		"exporters lose what they send": {func(f *Facts) {
 			f.Exporters = append(f.Exporters, exporter("edge-192.0.2.2", true, "False", "Lost"), exporter("zurich", false, "False", "Lost"))
-		}, 7, "False", "2 of 4 are not: zurich (Lost), edge-192.0.2.2 (Lost); type: kubectl describe fexp -n flows zurich"},
+		}, 7, "False", "2 of 4 are not: zurich (Lost), edge-192.0.2.2 (Lost); no collector has lost"},
 		"a declared exporter is silent": {func(f *Facts) { f.Exporters = append(f.Exporters, exporter("zurich", false, "False", "Silent")) },
 			7, "False", "zurich (Silent)"},
 		"one that nobody declared is silent": {func(f *Facts) { f.Exporters = append(f.Exporters, exporter("edge-192.0.2.2", true, "False", "Silent")) },
@@ -266,5 +267,14 @@ func TestAttentionKeepsWhatIsNotAsItShouldBe(t *testing.T) {
 	}
 	if got := Attention([]metav1.Condition{suspended, {Type: v1alpha1.ConditionReconciling, Status: "True", Reason: "Suspended"}}); len(got) != 1 {
 		t.Errorf("that a fleet is suspended is told %d times", len(got))
+	}
+}
+
+func TestWhereCollectorsLoseDataTheWayToThemIsNotBlamed(t *testing.T) {
+	f := well()
+	f.Exporters[0] = exporter("core", false, "False", "Lost")
+	f.FlowCollector.Status.Conditions[2].Status = "False"
+	if says := Steps(f)[6].Says; strings.Contains(says, "on the way") || !strings.Contains(says, "core (Lost); type: kubectl describe fexp -n flows core") {
+		t.Error(says)
 	}
 }
