@@ -10,6 +10,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/flowfleet/flowfleet/collector/boot"
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -32,8 +33,9 @@ func TestAFailureOfTheWatchNeitherEndsItNorMissesAChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := &Collector{log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar), path: path, file: file, config: c,
-		store: template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil),
-		rates: sampling.NewStore(template.ModeAuto, rateLimits(c), &ledger.Totals{})}
+		store:  template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil),
+		rates:  sampling.NewStore(template.ModeAuto, rateLimits(c), &ledger.Totals{}),
+		clocks: boot.NewStore(template.ModeAuto, c.Exporters.Limits.Exporters, 0)}
 	ctx, cancel := context.WithCancel(context.Background())
 	failures, done := make(chan error), make(chan struct{})
 	go func() {
@@ -68,8 +70,9 @@ func TestTheVersionIsThatOfTheFileInForce(t *testing.T) {
 		t.Fatal(problems)
 	}
 	k := &Collector{log: slog.New(slog.DiscardHandler), level: new(slog.LevelVar), path: path, file: first, config: c, ready: observe.NewReadiness(),
-		store: template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil),
-		rates: sampling.NewStore(template.ModeAuto, rateLimits(c), &ledger.Totals{})}
+		store:  template.NewStore(template.ModeAuto, templateLimits(c), &ledger.Totals{}, nil),
+		rates:  sampling.NewStore(template.ModeAuto, rateLimits(c), &ledger.Totals{}),
+		clocks: boot.NewStore(template.ModeAuto, c.Exporters.Limits.Exporters, 0)}
 	// It changed between its first reading and the watch.
 	second := append(first, "log: {level: debug}\n"...)
 	if err := os.WriteFile(path, second, 0o600); err != nil {
