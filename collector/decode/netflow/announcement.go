@@ -83,7 +83,7 @@ const noCard = 1 << 55
 // cardOf stands for an interface that a rate is of, where only its name is said. Flows have its number, and nothing says which that is.
 func cardOf(name []byte) uint64 { return folded(stringOf(name)...) | noCard }
 
-// partOf stands for number n of what element id counts: a port, a point of observation, a connection, a flow (137, 148; RFC 7012 section 5.1), or the
+// partOf stands for number n of what element id counts: a port, a point of observation, common properties, a flow (137, 148; RFC 7012 section 5.1), or the
 // interface 0, which is none. Its rate is not that of all that the domain exports, which may have one of its own.
 func partOf(id uint16, n uint64) uint64 {
 	return folded(binary.BigEndian.AppendUint64([]byte{byte(id >> 8), byte(id)}, n)...) | noCard
