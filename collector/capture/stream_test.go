@@ -181,7 +181,8 @@ func TestChunksOfOneMessageWaitWithinBounds(t *testing.T) {
 		frames = append(frames, sctpPacket(dataChunk(number, flags, long[at:end])))
 		at = end
 	}
-	if payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, linkEthernet, frames...)); len(payloads) != 1 || payloads[0] != string(long) || len(problems) != 0 {
+	payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, linkEthernet, frames...))
+	if len(payloads) != 1 || payloads[0] != string(long) || len(problems) != 0 {
 		t.Errorf("%d messages, %v", len(payloads), problems)
 	}
 	r := NewReader(nil, nil)
