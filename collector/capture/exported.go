@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 )
 
@@ -61,7 +62,11 @@ func (r *Reader) exported(f *frame) bool {
 		return r.network(f, etherOfIP(b), b)
 	case "eth", "eth_withfcs", "eth_withoutfcs", "eth_maybefcs":
 		etherType, b, ok := link(linkEthernet, b)
-		return ok && r.network(f, etherType, b)
+		if !ok {
+			r.pass(fmt.Sprintf("frames of link type %d", f.linkType))
+			return false
+		}
+		return r.network(f, etherType, b)
 	}
 	r.found = Datagram{File: r.path, Frame: r.frame, Time: f.time, Source: netip.AddrPortFrom(source, from),
 		Destination: netip.AddrPortFrom(destination, to), Payload: b, Truncated: f.cut}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -309,6 +310,14 @@ func TestWhatWiresharkExportedIsRead(t *testing.T) {
 		if len(payloads) != 1 || payloads[0] != "hello" || datagrams[0].Source != test.want || len(problems) != 0 {
 			t.Errorf("%s: %q, %+v, %v", test.name, payloads, datagrams, problems)
 		}
+	}
+	path := filepath.Join(t.TempDir(), "cut.pcap")
+	if err := os.WriteFile(path, pcapFile(binary.LittleEndian, magicMicro, 252, join(tag(12, 'e', 't', 'h'), tag(0), make([]byte, 13))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader := NewReader([]string{path}, nil)
+	if _, err := reader.Next(); !errors.Is(err, io.EOF) || !maps.Equal(reader.Stats().Passed, map[string]int{"frames of link type 252": 1}) {
+		t.Errorf("a frame that is cut: %v, %+v", err, reader.Stats())
 	}
 	whole := join(from, tag(0))
 	for n := range len(whole) {

@@ -21,6 +21,9 @@ type association struct {
 	// parts are chunks of messages that have several, by number, which follow each other (RFC 9260 section 6.9); size is that of all.
 	parts map[uint32]part
 	size  int
+	// file and frame are where the last of them came.
+	file  string
+	frame int
 }
 
 // part is a chunk of a message that has several.
@@ -34,7 +37,7 @@ const (
 	maxAssociations = 256
 	maxSeen         = 4096
 	maxParts        = 1 << 18
-	partCost        = 64 // what keeping one takes beside its bytes
+	partCost        = 1024 // for each beside its bytes: the neighbours of each one that comes are walked over
 )
 
 // sctp queues the messages of IPFIX (RFC 7011 section 10.2) and NetFlow v9 (RFC 3954 section 3.1 leaves the transport open) in a packet.
@@ -104,6 +107,7 @@ func (r *Reader) chunk(key pair, chunk []byte) []byte {
 	if a.parts == nil {
 		a.parts = make(map[uint32]part)
 	}
+	a.file, a.frame = r.path, r.frame
 	a.parts[number] = part{flags, append([]byte(nil), data...)}
 	return a.complete(number)
 }
@@ -138,7 +142,10 @@ func (a *association) complete(number uint32) (message []byte) {
 // giveUpParts drops the chunks of messages that are not whole.
 func (r *Reader) giveUpParts(a *association) {
 	if len(a.parts) > 0 {
-		r.problem(r.frame, "a message over SCTP is not whole in the capture")
+		path := r.path
+		r.path = a.file
+		r.problem(a.frame, "a message over SCTP is not whole in the capture")
+		r.path = path
 	}
 	clear(a.parts)
 	a.size = 0

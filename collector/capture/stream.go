@@ -248,6 +248,9 @@ func (r *Reader) beginStream(key pair, now time.Time) *stream {
 // leave forgets a stream, with what came behind gaps in it, and reports what is unfinished of it.
 func (r *Reader) leave(key pair, s *stream) {
 	delete(r.streams, key)
+	path, at := r.path, r.frame
+	r.path, r.frame = s.file, s.frame // what is found now came there at the latest
+	defer func() { r.path, r.frame = path, at }()
 	for !s.foreign && len(s.early) > 0 {
 		r.skipGap(&frame{time: s.last}, key, s) // each takes a segment at least
 	}
@@ -257,11 +260,7 @@ func (r *Reader) leave(key pair, s *stream) {
 	if !s.isIPFIX || len(s.data) == 0 && len(s.early) == 0 {
 		return
 	}
-	r.stats.Problems++
-	if r.report != nil {
-		r.report(Problem{File: s.file, Frame: s.frame, Reason: fmt.Sprintf(
-			"%d bytes of the TCP stream from %s are no whole message", len(s.data)+s.size, key.source)})
-	}
+	r.problem(r.frame, fmt.Sprintf("%d bytes of the TCP stream from %s are no whole message", len(s.data)+s.size, key.source))
 }
 
 // enqueue keeps a message until it is asked for.

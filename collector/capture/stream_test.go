@@ -137,6 +137,63 @@ func TestMessagesBehindAGapAreFoundWhenTheStreamEnds(t *testing.T) {
 	}
 }
 
+// Where something was found, or is missing, is where the stream was heard of last, however many files follow.
+func TestWhatIsUnfinishedIsFoundWhereItWas(t *testing.T) {
+	file := func(frames ...[]byte) []byte {
+		return pcapFile(binary.LittleEndian, magicMicro, linkEthernet, frames...)
+	}
+	other := file(ethernet(0x0806, make([]byte, 28)), ethernet(0x0806, make([]byte, 28)), ethernet(0x0806, make([]byte, 28)))
+	a, b := message(30, 'a'), message(40, 'b')
+	for name, first := range map[string][]byte{
+		"a stream with a gap":    file(tcpSegment(1, 0x10, a), tcpSegment(1+uint32(len(a))+10, 0x10, b)),
+		"a message that is cut":  file(tcpSegment(0, tcpSYN, nil), tcpSegment(1, 0x10, join(a, b[:len(b)-1]))),
+		"a message in two parts": file(sctpPacket(dataChunk(1, 3, a)), sctpPacket(dataChunk(2, sctpBegin, b[:20]))),
+	} {
+		_, datagrams, problems := read(t, first, other)
+		for _, p := range problems {
+			if filepath.Base(p.File) != "a.pcap" || p.Frame != 2 {
+				t.Errorf("%s: %+v", name, p)
+			}
+		}
+		for _, d := range datagrams {
+			if filepath.Base(d.File) != "a.pcap" {
+				t.Errorf("%s: a message of %s, frame %d", name, d.File, d.Frame)
+			}
+		}
+		if len(problems) != 1 || len(datagrams) == 0 {
+			t.Errorf("%s: %d datagrams, %v", name, len(datagrams), problems)
+		}
+	}
+}
+
+// The longest message fits, in chunks of what the smallest link carries, and whoever never ends one does not have ever more walked over.
+func TestChunksOfOneMessageWaitWithinBounds(t *testing.T) {
+	long := message(1<<16-1-messageHeader-setHeader, 'a')
+	var frames [][]byte
+	for at, number := 0, uint32(1); at < len(long); number++ {
+		flags, end := byte(0), min(at+500, len(long))
+		if at == 0 {
+			flags |= sctpBegin
+		}
+		if end == len(long) {
+			flags |= sctpEnd
+		}
+		frames = append(frames, sctpPacket(dataChunk(number, flags, long[at:end])))
+		at = end
+	}
+	payloads, _, problems := read(t, pcapFile(binary.LittleEndian, magicMicro, linkEthernet, frames...))
+	if len(payloads) != 1 || payloads[0] != string(long) || len(problems) != 0 {
+		t.Errorf("%d messages, %v", len(payloads), problems)
+	}
+	r := NewReader(nil, nil)
+	for number := range uint32(5000) {
+		r.chunk(pair{}, dataChunk(number, 0, []byte{1}))
+		if n := len(r.associations[pair{}].parts); n > 256 {
+			t.Fatalf("%d chunks wait", n)
+		}
+	}
+}
+
 func TestMessagesOverSCTPAreFoundInTheirChunks(t *testing.T) {
 	a, b := message(31, 'a'), message(40, 'b')
 	heartbeat := join([]byte{4, 0}, be16(4))

@@ -1,6 +1,9 @@
 package decode
 
-import "github.com/flowfleet/flowfleet/collector/flow"
+import (
+	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/names"
+)
 
 // saidTexts are names that records say themselves, encoded: what is said again costs a look-up.
 type saidTexts struct {
@@ -41,6 +44,7 @@ func (n *namer) ownText(r *flow.Record, as flow.Name) *flow.Text {
 }
 
 func (s *saidTexts) of(n *namer, as flow.Name, value []byte) *flow.Text {
+	value = names.WithoutPadding(value) // what the exporter's memory had behind a name differs each time
 	if text, ok := s.texts[as][string(value)]; ok {
 		return text
 	}

@@ -80,6 +80,7 @@ func TestFlowsCarryTheApplicationThatMakersElementsSay(t *testing.T) {
 		"IANA's element beside a maker's":        {9, v9(field{56701, 8}, field{96, 8}), concat(padded("theirs", 8), padded("iana", 8)), "iana"},
 		"the number alone is another's in IPFIX": {10, ipfix(own(paloAlto, 119), own(ntop, 23933)), concat(variable("x"), variable("y")), ""},
 		"one that says nothing":                  {9, v9(field{56701, 8}), padded("", 8), ""},
+		"a number in NetFlow v9":                 {9, v9(field{56701, 4}), []byte("ABCD"), ""},
 		"of a table, for its number":             {9, v9(field{56701, 8}, field{95, 4}), concat(padded("theirs", 8), u32(3<<24|53)), "table"},
 	} {
 		g := newGenerator(1)
@@ -143,6 +144,26 @@ func TestNamesThatRecordsSayAgainTakeNoAllocation(t *testing.T) {
 	again()
 	carried = 0
 	if n := testing.AllocsPerRun(9, again); n != 0 || carried != 10*3 {
+		t.Errorf("%v allocations, %d names", n, carried)
+	}
+}
+
+// A NUL ends a name; what stands behind it differs from record to record.
+func TestWhatIsBehindANameTakesNoAllocation(t *testing.T) {
+	g := newGenerator(1)
+	var carried counting
+	var counts ledger.Counts
+	decoder := decode.New(config.ProtocolAuto, template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100,
+		Fields: 100, Bytes: 1 << 20}, &ledger.Totals{}, nil), &decode.Settings{Names: allNames, Settings: netflow.Settings{Names: true, Sessions: 100}},
+		&counts, &carried, nil)
+	in := decode.Datagram{Source: router, Received: exportSeconds * 1e9}
+	in.Payload = g.message(10, 0, templateSet(10, 300, []field{{8, 4}, {1, 4}, {96, 16}}))
+	decoder.Decode(in)
+	name := []byte("dns\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	in.Payload = g.message(10, 1, set(300, concat(u32(0x0a000001, 9), name)))
+	end := len(in.Payload) - 1
+	decoder.Decode(in)
+	if n := testing.AllocsPerRun(99, func() { in.Payload[end]++; decoder.Decode(in) }); n != 0 || carried != 101 {
 		t.Errorf("%v allocations, %d names", n, carried)
 	}
 }

@@ -207,6 +207,7 @@ func TestClean(t *testing.T) {
 		"\x00Gi0/1":                      {"", Accepted},
 		"\x1b[2J\x00Gi0/1":               {"", RefusedControl},
 		"G\x00i\x000\x00":                {"", RefusedEncoding},
+		"\x00G\x00i\x000":                {"", RefusedEncoding}, // the other order of bytes
 		"7\x00\x00\x00":                  {"7", Accepted},
 		"\x1b[2Jowned":                   {"", RefusedControl},
 		"line\nfeed":                     {"", RefusedControl},

@@ -69,11 +69,9 @@ func (r Refusal) String() string {
 // exporter's memory before. White space around a text is no part of it either. A text that is longer, not UTF-8, or has characters that a
 // terminal, a log or a label must not see, is refused as a whole: half a name would pass for another's. The text does not alias b.
 func Clean(b []byte) (string, Refusal) {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		if isWide(b) {
-			return "", RefusedEncoding
-		}
-		b = b[:i]
+	b = WithoutPadding(b)
+	if bytes.IndexByte(b, 0) >= 0 {
+		return "", RefusedEncoding
 	}
 	b = bytes.TrimSpace(b)
 	if len(b) > MaxText {
@@ -88,9 +86,21 @@ func Clean(b []byte) (string, Refusal) {
 	return string(b), Accepted
 }
 
-// isWide reports whether b has characters of two bytes, the lower one first, as UTF-16 has those of ASCII.
+// WithoutPadding is what of the field b is text: up to the first NUL, see Clean. Characters of two bytes, which Clean refuses, come back whole.
+func WithoutPadding(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 && !isWide(b) {
+		return b[:i]
+	}
+	return b
+}
+
+// isWide reports whether b has characters of two bytes in either order, as UTF-16 has those of ASCII.
 func isWide(b []byte) bool {
-	return len(b) >= 4 && b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0
+	if len(b) < 4 {
+		return false
+	}
+	low, high := b[0]|b[2], b[1]|b[3]
+	return high == 0 && b[0] != 0 && b[2] != 0 || low == 0 && b[1] != 0 && b[3] != 0
 }
 
 // unprintable reports characters that change how the text around them is read: controls (Cc), formats such as the marks that

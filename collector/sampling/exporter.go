@@ -19,7 +19,7 @@ const (
 	never  = int64(1<<63 - 1)
 	// maxEach bounds the announcements for one subject: domains and ports.
 	maxEach = 1024
-	// maxOnly bounds the samplers, or line cards, among which one rate is looked for.
+	// maxOnly bounds the samplers, or line cards, of which it is looked at who of those that announce them counts; of more, all have to say the same.
 	maxOnly = 256
 )
 

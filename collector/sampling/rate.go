@@ -34,15 +34,17 @@ func (e *Exporter) choose(subject uint64, fits func(*announcement) bool, port ui
 		return 0, false
 	}
 	slices.SortStableFunc(all, func(a, b *announcement) int { return cmp.Compare(a.domain, b.domain) })
+	agree, disputed := true, false
 	for begin, end := 0, 0; begin < len(all); begin = end {
 		for end = begin + 1; end < len(all) && all[end].domain == all[begin].domain; {
 			end++
 		}
 		here, known, rivals := newest(all[begin:end])
-		if !known || begin > 0 && here != rate {
-			return 0, rivals
-		}
+		agree, disputed = agree && known && (begin == 0 || here == rate), disputed || rivals
 		rate = here
+	}
+	if !agree {
+		return 0, disputed
 	}
 	return rate, true
 }
@@ -242,12 +244,13 @@ func (a *agreed) add(rate uint64) {
 // shared is what all subjects of the domain share, and all of the exporter.
 type shared struct{ here, all agreed }
 
-// only is the rate that all of some subjects share.
+// only is the rate that all of some subjects share. Of very many, all that is announced has to be the same.
 func (e *Exporter) only(subjects map[uint64]struct{}, domain uint32, port uint16, now int64) (out shared) {
-	if len(subjects) > maxOnly {
-		return shared{}
-	}
 	speaks := e.speaks(port, now)
+	if len(subjects) > maxOnly {
+		out = e.same(subjects, domain, port, now, speaks)
+		subjects = nil
+	}
 	for subject := range subjects {
 		rate, known, own := e.inDomain(subject, domain, port, now)
 		if !known {
@@ -268,6 +271,27 @@ func (e *Exporter) only(subjects map[uint64]struct{}, domain uint32, port uint16
 	}
 	out.here.known = out.here.known && !out.here.differ
 	out.all.known = out.all.known && !out.all.differ && !out.here.differ
+	return out
+}
+
+// same is what the announcements of some subjects have in common, whichever of them count; speaks: the port speaks for itself.
+func (e *Exporter) same(subjects map[uint64]struct{}, domain uint32, port uint16, now int64, speaks bool) (out shared) {
+	parted := !speaks && e.partedAt(now)
+	for subject := range subjects {
+		unsure := parted || e.missing(subject, now)
+		for _, a := range e.subjects[subject] {
+			if a.port != port && (speaks || e.store.ownPortOnly) || !e.inForce(a, now) {
+				continue
+			}
+			rate := a.rate
+			if a.port != port && unsure {
+				rate = 0 // see choose
+			}
+			if out.all.add(rate); a.domain == domain {
+				out.here.add(rate)
+			}
+		}
+	}
 	return out
 }
 

@@ -143,3 +143,54 @@ func TestRatesThatAPortSaysInTurnAreDisputed(t *testing.T) {
 		}
 	}
 }
+
+// Of very many line cards or samplers, what they say counts as of few.
+func TestTheRateOfVeryManyPartsIsThatOfFlowsWhereAllAgree(t *testing.T) {
+	for name, test := range map[string]struct {
+		more  func(e *Exporter)
+		port  uint16
+		want  uint64
+		known bool
+	}{
+		"all say the same":                        {nil, 1000, 1000, true},
+		"another port's":                          {nil, 2000, 1000, true},
+		"one differs":                             {func(e *Exporter) { learnCard(e, 1, 1000, 7, 500) }, 1000, 0, false},
+		"another domain's differs":                {func(e *Exporter) { learnCard(e, 2, 1000, 7, 500) }, 1000, 1000, true},
+		"a port that speaks for itself":           {func(e *Exporter) { learnCard(e, 1, 2000, 7, 500) }, 2000, 500, true},
+		"that of a port that speaks for itself":   {func(e *Exporter) { learnCard(e, 1, 2000, 7, 500) }, 1000, 1000, true},
+		"for a port that says nothing they count": {func(e *Exporter) { learnCard(e, 1, 2000, 7, 500) }, 3000, 0, false},
+	} {
+		e := NewStore(template.ModeAuto, LimitsFor(100, 30*24*time.Hour), &ledger.Totals{}).Exporter(exporter(1), now)
+		for id := range uint64(maxOnly + 50) {
+			learnCard(e, 1, 1000, id, 1000)
+		}
+		if test.more != nil {
+			test.more(e)
+		}
+		if got, known := e.Standard(1, test.port, now); got != test.want || known != test.known {
+			t.Errorf("%s: the rate is %d (known %v), want %d (known %v)", name, got, known, test.want, test.known)
+		}
+	}
+}
+
+func learnCard(e *Exporter, domain uint32, port uint16, id, rate uint64) {
+	subject, _ := Key(LineCard, id)
+	e.Learn(domain, port, subject, rate, 1000, now)
+}
+
+// Whether devices dispute what an exporter announces does not hang on the numbers of the domains.
+func TestADisputeInOneOfSeveralDomainsIsKnown(t *testing.T) {
+	for _, domains := range [][3]uint32{{5, 6, 7}, {7, 5, 6}, {6, 7, 5}} {
+		e := NewStore(template.ModeAuto, LimitsFor(10, 0), &ledger.Totals{}).Exporter(exporter(1), now)
+		at := now
+		for i := range 8 {
+			at += hour / 12
+			for of, rate := range []uint64{uint64(300 + i%2), 100, 200} {
+				e.Learn(domains[of], 1000, 0, rate, uint64(at/int64(time.Second)), at)
+			}
+		}
+		if got, known := e.Rate(1, 2000, 0, at); got != 0 || !known {
+			t.Errorf("domains %d: the rate is %d (known %v), want a known 0", domains, got, known)
+		}
+	}
+}

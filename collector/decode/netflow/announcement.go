@@ -83,8 +83,8 @@ const noCard = 1 << 55
 // cardOf stands for an interface that a rate is of, where only its name is said. Flows have its number, and nothing says which that is.
 func cardOf(name []byte) uint64 { return folded(stringOf(name)...) | noCard }
 
-// partOf stands for number n of what element id counts: a port, a point of observation (RFC 7012 section 5.1), or the interface 0, which is none.
-// Its rate is not that of all that the domain exports, which may have one of its own.
+// partOf stands for number n of what element id counts: a port, a point of observation, common properties, a flow (137, 148; RFC 7012 section 5.1), or the
+// interface 0, which is none. Its rate is not that of all that the domain exports, which may have one of its own.
 func partOf(id uint16, n uint64) uint64 {
 	return folded(binary.BigEndian.AppendUint64([]byte{byte(id >> 8), byte(id)}, n)...) | noCard
 }
@@ -164,7 +164,9 @@ func (d *Decoder) learnSampling(s *session, h *header, t *template.Template, rec
 	}
 	if n := len(a.selectors); n != 0 {
 		if q := s.sequences.put(sequence{id: a.found.sequenceID, domain: a.domain, selectors: a.selectors}); q != nil {
-			d.refreshRates(s)
+			if s.rates.exporter == nil || s.rates.exporter.Gone() {
+				d.refreshRates(s)
+			}
 			d.announceSequence(s, h, q) // there may be more of them than are kept
 		}
 		if n > 1 {

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -11,6 +12,9 @@ import (
 
 // maxMends bounds the places of a message where the end of a set is looked for: whoever sends miscounted sets only is read as far as that.
 const maxMends = 256
+
+// maxBeyond is how many bytes more than there are the last set of a datagram may count: padding, or its own header.
+const maxBeyond = setHeaderLength
 
 // isCut reports whether a set of so many bytes seems to end within a record. Fewer bytes may be padding.
 func (p *plan) isCut(length int) bool {
@@ -39,8 +43,8 @@ func (d *Decoder) setSize(s *session, h *header, p *plan, b []byte, size, inMess
 		return size // it is padded
 	case at < size && d.endsBefore(s, h, b[at:]):
 		return at
-	case at == size && (h.version == template.IPFIX && inMessage <= size || d.isEmptySet(s, h, following) || isReservedSet(following)):
-		return size // what follows is beyond the message, too, and nothing says that it is a record; or it is a set of another kind
+	case at == size && (h.cut || h.version == template.IPFIX && inMessage <= size || d.beginsHeader(s, h, following) || isReservedSet(following)):
+		return size // what follows is cut, or beyond the message, too, and nothing says that it is a record; or it is a set of another kind
 	}
 	for at < len(b) && d.mends < maxMends {
 		n := d.recordLength(p.template, b[at:])
@@ -78,13 +82,19 @@ func (d *Decoder) templatesSize(s *session, h *header, kind template.Kind, b []b
 	if d.mends >= maxMends || d.endsBefore(s, h, b[size:]) {
 		return size
 	}
+	var said []uint16
 	for at := setHeaderLength; at < len(b) && d.mends < maxMends; {
-		_, n, err := parseTemplate(h.version, kind, binary.BigEndian.Uint16(b), b[at:], d.store.Limits().Fields)
+		t, n, err := parseTemplate(h.version, kind, binary.BigEndian.Uint16(b), b[at:], d.store.Limits().Fields)
 		if err != nil {
 			break
 		}
 		d.mends++
-		if at += n; at >= size-setHeaderLength && (beginsSet(b[at:]) || d.endsBefore(s, h, b[at:])) {
+		said = append(said, t.ID)
+		at += n
+		if at < size-setHeaderLength || at < size && allZero(b[at:size]) {
+			continue // it is within what the set says, or before padding
+		}
+		if beginsSet(b[at:]) || d.endsBefore(s, h, b[at:]) || beginsData(said, b[at:]) {
 			return at // data may follow whose template is in this set
 		}
 	}
@@ -92,17 +102,17 @@ func (d *Decoder) templatesSize(s *session, h *header, kind template.Kind, b []b
 }
 
 // endsBefore reports whether a set can end where b begins: with the datagram, zeros, another message, or a set of templates or of data whose
-// template is known. The last set may count padding that is not there.
+// template is known. The last set may count padding that is not there, or its own header twice.
 func (d *Decoder) endsBefore(s *session, h *header, b []byte) bool {
 	d.mends++
-	if allZero(b) || h.version == template.IPFIX && beginsMessage(b) || h.version == template.NetFlow9 && beginsPacket9(b) {
+	if allZero(b) || beginsNext(h.version, b) {
 		return true
 	}
 	if len(b) < setHeaderLength {
 		return false
 	}
 	id, length := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
-	if length <= setHeaderLength || length > len(b)+maxSilentPaddingBytes {
+	if length <= setHeaderLength || length > len(b)+maxBeyond {
 		return false
 	}
 	if templateKind(h.version, id) != 0 {
@@ -136,13 +146,23 @@ func beginsTemplate(version template.Version, set uint16, b []byte) bool {
 	return fields > 0 && head+fields <= len(b)
 }
 
-// isEmptySet reports whether b begins with the header of a set that has nothing, or no length.
-func (d *Decoder) isEmptySet(s *session, h *header, b []byte) bool {
-	if len(b) < setHeaderLength || binary.BigEndian.Uint16(b[2:]) > setHeaderLength {
+// beginsHeader reports whether b begins with the header of a data set whose template is known, which may be cut, or of a set of templates that has
+// nothing, or no length.
+func (d *Decoder) beginsHeader(s *session, h *header, b []byte) bool {
+	if len(b) < setHeaderLength {
 		return false
 	}
 	id := binary.BigEndian.Uint16(b)
-	return templateKind(h.version, id) != 0 || d.isKnown(s, id)
+	return d.isKnown(s, id) || templateKind(h.version, id) != 0 && binary.BigEndian.Uint16(b[2:]) <= setHeaderLength
+}
+
+// beginsData reports whether b begins with the last set of a datagram, of data whose template is one of those.
+func beginsData(templates []uint16, b []byte) bool {
+	if len(b) < setHeaderLength {
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	return length > setHeaderLength && length <= len(b)+maxBeyond && slices.Contains(templates, binary.BigEndian.Uint16(b))
 }
 
 // isKnown reports whether the template of a data set is.

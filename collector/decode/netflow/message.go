@@ -126,19 +126,34 @@ func behindSet(b []byte, size int) []byte {
 	return b[padding:]
 }
 
-// behindZeros is what follows padding of four bytes or more at the front of b: the set whose header has the first byte that is not zero, or
-// else what begins with that.
-func behindZeros(b []byte) []byte {
+// behindZeros is what follows padding of four bytes or more at the front of b: the message, or else the set, whose header has the first byte that is
+// not zero, or else what begins with that.
+func behindZeros(version template.Version, b []byte) []byte {
 	first := 0
 	for first < len(b) && b[first] == 0 {
 		first++
 	}
-	for start := first; start >= setHeaderLength && start > first-setHeaderLength; start-- {
+	if beginsNext(version, b[first-1:]) {
+		return b[first-1:] // the upper byte of its version is zero
+	}
+	from := max(setHeaderLength, first-setHeaderLength+1)
+	for start := from; start <= first; start++ {
+		// The header of a set of templates begins with zeros, and what follows its length may pass for the length of a data set.
+		if isLikelySet(version, b[start:]) && binary.BigEndian.Uint16(b[start:]) < firstDataSet {
+			return b[start:]
+		}
+	}
+	for start := first; start >= from; start-- {
 		if beginsSet(b[start:]) {
 			return b[start:]
 		}
 	}
 	return b[first:]
+}
+
+// beginsNext reports whether b begins with another message of a version.
+func beginsNext(version template.Version, b []byte) bool {
+	return version == template.IPFIX && beginsMessage(b) || version == template.NetFlow9 && beginsPacket9(b)
 }
 
 // trailing counts what follows a message in its datagram: nothing says what it is. Zeros are padding.
@@ -155,13 +170,14 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 	all = true
 	learned, fresh := false, false // fresh since the last data set
 	d.taught, d.mends = d.taught[:0], 0
-	end := len(b) - length // of what remains, this much is beyond the message
+	end := len(b) - length            // of what remains, this much is beyond the message
+	looked, follow := len(b)+1, false // options follow, or do not, up to where as much remains
 	for len(b) >= setHeaderLength {
 		if len(b) <= end && (h.version == template.NetFlow9 || !beginsSet(b)) {
 			break
 		}
 		id := binary.BigEndian.Uint16(b)
-		if id == uint16(template.NetFlow9) && h.version == template.NetFlow9 && beginsPacket9(b) {
+		if beginsNext(h.version, b) {
 			break
 		}
 		size := int(binary.BigEndian.Uint16(b[2:]))
@@ -169,7 +185,7 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			break // some exporters fill the datagram up with zeros
 		}
 		if id == 0 && size == 0 {
-			b = behindZeros(b) // or what is between sets
+			b = behindZeros(h.version, b) // or what is between sets
 			continue
 		}
 		d.count(ledger.SetsReceived, s, 1)
@@ -232,9 +248,14 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 				d.later = append(d.later, laterSet{p, body}) // an options record may follow that says since when uptimes count
 				continue
 			}
-			if len(b) >= setHeaderLength && s.rates.unheard() && p.template.Kind == template.KindData && d.optionsFollow(s, h, b) {
-				d.later = append(d.later, laterSet{p, body}) // they may say how it was sampled
-				continue
+			if len(b) >= setHeaderLength && s.rates.unheard() && p.template.Kind == template.KindData {
+				if len(b) < looked {
+					follow, looked = d.optionsFollow(s, h, b)
+				}
+				if follow {
+					d.later = append(d.later, laterSet{p, body}) // they may say how it was sampled
+					continue
+				}
 			}
 			if p.hasLists && d.holdForLists(s, h, p, body) {
 				all = false
@@ -245,6 +266,10 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		}
 	}
 	for _, set := range d.later {
+		if set.plan.hasLists && d.holdForLists(s, h, set.plan, set.body) {
+			all = false
+			continue
+		}
 		records += d.decodeSet(s, h, set.plan, set.body)
 		d.count(ledger.SetsDecoded, s, 1)
 	}
@@ -283,21 +308,23 @@ func (d *Decoder) planTaught(p *plan, id uint16) *plan {
 	return p
 }
 
-// optionsFollow reports whether the sets of b, what is left of a message, have a template of options, or records of one that is known.
-func (d *Decoder) optionsFollow(s *session, h *header, b []byte) bool {
+// optionsFollow reports whether the sets of b, what is left of a message, have a template of options, or records of one that is known, and how
+// many bytes are left there, or where no set begins: whoever asks again before that knows the answer, and no set is looked at for each one
+// before it.
+func (d *Decoder) optionsFollow(s *session, h *header, b []byte) (follow bool, left int) {
 	for beginsSet(b) {
 		id := binary.BigEndian.Uint16(b)
 		if templateKind(h.version, id) == template.KindOptions {
-			return true
+			return true, len(b)
 		}
 		if id >= firstDataSet {
 			if p := d.planTaught(d.plan(s, id), id); p != nil && p.template.Kind == template.KindOptions {
-				return true
+				return true, len(b)
 			}
 		}
 		b = b[binary.BigEndian.Uint16(b[2:]):]
 	}
-	return false
+	return false, len(b)
 }
 
 // laterSet is a data set that is decoded when the rest of its message was looked at.
@@ -323,8 +350,12 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	limit := d.store.Limits().Fields
 	stamp := uint64(h.exportTime)
 	for len(b) > 0 {
-		if len(b) >= 2 && b[0] == 0 && b[1] == 0 && !allZero(b) {
-			b = b[2:] // no template has this id: some exporters pad each one of options, which has six bytes before its fields
+		zeros := 0
+		for zeros+1 < len(b) && b[zeros]|b[zeros+1] == 0 {
+			zeros += 2
+		}
+		if zeros > 0 && !allZero(b[zeros:]) {
+			b = b[zeros:] // no template has this id: some exporters pad each one of options, which has six bytes before its fields
 			continue
 		}
 		t, n, err := parseTemplate(h.version, kind, set, b, limit)
@@ -384,9 +415,13 @@ func asIPFIX(t *template.Template) *template.Template {
 func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 	t := p.template
 	records, flows, none := 0, 0, 0
+	zeros := 0 // at the end
+	for zeros < len(b) && b[len(b)-1-zeros] == 0 {
+		zeros++
+	}
 	for len(b) >= t.MinLength {
 		// What follows the records is padding, however long. An options table may have a record of zeros: sampling has ended.
-		if b[0] == 0 && (records > 0 || t.Kind != template.KindOptions) && allZero(b) {
+		if len(b) <= zeros && (records > 0 || t.Kind != template.KindOptions) {
 			break
 		}
 		n := d.recordLength(t, b)
@@ -425,7 +460,7 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 		d.countRecords(s, flows)
 		d.counts.Add(ledger.RecordsNotFlows, uint64(none))
 	}
-	if len(b) > maxSilentPaddingBytes && !allZero(b) {
+	if len(b) > max(maxSilentPaddingBytes, zeros) {
 		d.drop(ledger.RecordsTruncated, s, t.ID, nil)
 	}
 	return records

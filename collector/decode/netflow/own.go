@@ -42,12 +42,16 @@ var applicationElements = [...]struct {
 	id, netFlow9ID uint16
 }{{25461, 23933, 56701}, {35632, 427, 57899}, {35632, 119, 57591}, {3054, 111, 0}}
 
+// shortestName9 is the length from which fields of NetFlow v9 are taken for such names: nobody has registered their numbers there, and others may
+// have numbers in them.
+const shortestName9 = 8
+
 // applicationField is the index of the field in which t has the best of applicationElements, or absent.
 func applicationField(t *template.Template) int {
 	for _, e := range applicationElements {
 		if at := slices.IndexFunc(t.Fields, func(f template.Field) bool {
 			if t.Version == template.NetFlow9 {
-				return f.ID == e.netFlow9ID && f.ID != 0 && f.Length != 0
+				return f.ID == e.netFlow9ID && f.ID != 0 && f.Length >= shortestName9
 			}
 			return f.Enterprise == e.enterprise && f.ID == e.id && f.Length != 0
 		}); at >= 0 {

@@ -24,7 +24,7 @@ type rates struct {
 	bySubject                 map[uint64]foundRate
 }
 
-// unheard reports whether nobody said a rate: neither the operator nor the exporter.
+// unheard reports whether nobody said a rate: no override is set, and the exporter said none.
 func (r *rates) unheard() bool { return r.exporter == nil && r.override == 0 }
 
 // foundRate is what a look-up gave; 0 says that sampling has ended where it is known.

@@ -268,6 +268,34 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 			s.netflow9(join(u16(0, 20), fields), join(u16(300, 16), u32(9, 1)), join(u16(300, 16), u32(8, 1)), set(300, u32(7, 1)))
 			s.ipfix(join(u16(2, 20), fields), join(u16(300, 16), u32(6, 1)), set(300, u32(5, 1)))
 		}, []uint64{9, 8, 7, 6, 5}},
+		{"all sets of a datagram count their own header twice", func(s *station) {
+			s.netflow9(join(u16(0, 20), fields), join(u16(300, 16), u32(9, 1)), join(u16(300, 16), u32(8, 1)))
+			s.ipfix(join(u16(2, 20), fields), join(u16(300, 16), u32(7, 1)), join(u16(300, 16), u32(6, 1)))
+		}, []uint64{9, 8, 7, 6}},
+		{"and these are one of templates and one of data", func(s *station) {
+			s.netflow9(join(u16(0, 20), fields), join(u16(300, 16), u32(9, 1)))
+			s.ipfix(join(u16(2, 20), fields), join(u16(300, 16), u32(8, 1)))
+		}, []uint64{9, 8}},
+		{"a set that is cut is no record of the one before", func(s *station) {
+			s.netflow9(set(0, fields, u16(301, 2, 1, 4, 2, 4)), set(300, u32(9, 1)), u16(301, 44), u32(8, 1, 7))
+			s.ipfix(set(2, fields, u16(301, 2, 1, 4, 2, 4)), set(300, u32(6, 1)), u16(301, 44), u32(5, 1, 4))
+		}, []uint64{9, 8, 6, 5}},
+		{"nor is one whose template is not known", func(s *station) {
+			s.send(exporterPort, time.Hour, join(u16(10, 1000), u32(exported, 1, 7), set(2, fields), set(300, u32(9, 1)), u16(301, 44), u32(8, 1, 7)))
+		}, []uint64{9}},
+		{"a set of templates behind zeros, whose content may pass for the header of a set", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(9, 1)), make([]byte, 4), set(0, u16(257, 2, 1, 4, 2, 4)), set(257, u32(8, 1)), set(99, u32(make([]uint32, 70)...)))
+		}, []uint64{9, 8}},
+		{"a packet of NetFlow v9 behind zeros", func(s *station) {
+			head := join(u16(9, 1), u32(uptime9, exported, 1, 7))
+			s.send(exporterPort, time.Hour, join(head, set(0, fields), set(300, u32(9, 1)), make([]byte, 8), head, set(300, u32(8, 1))))
+		}, []uint64{9, 8}},
+		{"padding behind a template of options is no set of templates", func(s *station) {
+			s.netflow9(set(0, u16(256, 2, 1, 4, 2, 200)), set(1, u16(400, 4, 4, 1, 4, 42, 4, 0)), u16(256, 1000), u32(9), make([]byte, 200), u32(8), make([]byte, 200))
+		}, []uint64{9, 8}},
+		{"records of zeros before others", func(s *station) {
+			s.netflow9(set(0, fields), set(300, u32(0, 0, 0, 0, 9, 1, 0, 0)))
+		}, []uint64{9}},
 		{"a set that leaves out its last record", func(s *station) {
 			s.netflow9(set(0, fields), join(u16(300, 12), u32(9, 1, 800_000, 1)))
 		}, []uint64{9, 800_000}},

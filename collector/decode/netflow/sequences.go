@@ -90,15 +90,24 @@ func (d *Decoder) ended(s *session, q *sequence) bool {
 
 // sampled reports whether a rate of a sequence counts by which it is sampled: of a selector that ended it, another collector may have heard.
 func (d *Decoder) sampled(s *session, id uint64) bool {
-	rate, known := d.rateOf(s, announced.Sequence, id)
+	rate, known := d.rateNow(s, announced.Sequence, id)
 	return known && rate != 0
+}
+
+// rateNow is what rateOf is, of what was announced up to here: a table may announce more with each of its records, and the cache is made anew behind
+// it.
+func (d *Decoder) rateNow(s *session, kind announced.Kind, id uint64) (rate uint64, known bool) {
+	if s.rates.exporter == nil {
+		return 0, false
+	}
+	return s.rates.exporter.Rate(s.key.scope.Domain, s.key.port, subjectOf(kind, id), d.now)
 }
 
 // productOf is the rate of what passed all of some selectors.
 func (d *Decoder) productOf(s *session, selectors []uint64) (product uint64, known bool) {
 	product = 1
 	for _, selector := range selectors {
-		rate, known := d.rateOf(s, announced.Selector, selector)
+		rate, known := d.rateNow(s, announced.Selector, selector)
 		if !known && slices.Contains(s.sequences.matching, selector) {
 			rate, known = 1, true
 		}
