@@ -84,7 +84,8 @@ type Exporters struct {
 	NamesFile string `json:"namesFile,omitempty"`
 	// NamePreference, default Configured: what Names and NamesFile say counts before what the exporter says. Live.
 	NamePreference NamePreference `json:"namePreference,omitempty"`
-	// Devices have settings of their own, which count before those of networks; up to MaxDevices. Live.
+	// Devices have settings of their own, which count before those of networks; up to MaxDevices. For sFlow, what is set for the agent's own
+	// address counts before what its sender's device has. Live.
 	Devices []Device `json:"devices,omitempty"`
 }
 

@@ -93,7 +93,7 @@ func (s *Sink) publish(ctx context.Context, letter *nats.Msg, id string) error {
 		Discard: jetstream.DiscardNew, Duplicates: refusedWindow,
 	}); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // as where another consumer's sinks made it
 		return fmt.Errorf("the stream %s is there, and does not take this subject: name another one in refused.stream, or add the subject to it "+
-			"(nats stream edit %s --subjects=...): %w", s.options.RefusedStream, s.options.RefusedStream, err)
+			"(nats stream edit %s --subjects=..., with those that it has): %w", s.options.RefusedStream, s.options.RefusedStream, err)
 	} else if err != nil {
 		return err
 	}

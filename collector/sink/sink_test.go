@@ -414,7 +414,8 @@ func TestASinkSaysWhatToDoWhereTheStreamOfRefusedMessagesIsAnothersOne(t *testin
 	s, stop := b.start(o)
 	b.publish(publish.EncodingJSON, 1, []byte("{}\n"))
 	natstest.Eventually(t, "it says what to do", func() bool {
-		return strings.Contains(s.State().Refusing, "name another one in refused.stream")
+		said := s.State().Refusing
+		return strings.Contains(said, "name another one in refused.stream") && strings.Contains(said, "--subjects=..., with those that it has)")
 	})
 	if _, err := b.js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "refused", Subjects: []string{"flowfleet.refused.other", "refused"}}); err != nil {
 		t.Fatal(err)

@@ -55,12 +55,12 @@ var devices = []faulty{
 func TestEachTroubleOfAnExporterIsTold(t *testing.T) {
 	long(t)
 	ownNodes(t) // elsewhere all exporters have one address
-	diagnose(t)
 	t.Cleanup(func() {
 		_, err := cluster.Kubectl(context.Background(), "--namespace", fleet.Namespace, "delete", "flowexporters", "--all")
 		must(t, err)
 		conditionOf(t, fleet, 7*time.Minute, "NothingLost", "True", "") // what these devices lost is shown for 5 minutes, and is no news to other tests
 	})
+	diagnose(t) // before the wait above: what is there then is what failed
 	forgetEvents(t)
 	var ends []func() check.Report
 	for _, d := range devices {

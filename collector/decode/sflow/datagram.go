@@ -20,9 +20,8 @@ type Options struct {
 	MaxSamples int
 	// Inner reports the inner headers of tunnels.
 	Inner bool
-	// Override is the rate to report whatever the sample says, Default the one to report where it says 0. 0 for none.
-	Override, Default uint64
-	// Rates gives both for an agent, in their place; nil where they are the same for all.
+	// Rates gives, for an agent, the rate to report whatever the sample says, and the one to report where it says 0; 0 for none. nil where
+	// there are none for any.
 	Rates func(agent netip.Addr) (override, standIn uint64)
 	// Extra keeps fields that FlowMessage has no place for, see package element's SFlowLayout, and makes flows of notifications of
 	// discarded packets.
@@ -59,6 +58,8 @@ type decoder struct {
 	counts   *ledger.Counts
 	sink     Sink
 	source   flow.Address
+	// override and standIn are what Options.Rates gives for the agent.
+	override, standIn uint64
 	// parts of the sample that is being read.
 	parts parts
 }
@@ -74,7 +75,7 @@ func Decode(b []byte, received uint64, source flow.Address, options Options, r *
 		return d.header, refusal
 	}
 	if options.Rates != nil {
-		d.options.Override, d.options.Default = options.Rates(d.header.Agent.Addr())
+		d.override, d.standIn = options.Rates(d.header.Agent.Addr())
 	}
 	if d.version < 5 {
 		d.oldSamples(rest)

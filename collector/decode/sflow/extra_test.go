@@ -89,7 +89,7 @@ func TestADiscardedPacketIsAFlowWhereExtraFieldsAreKept(t *testing.T) {
 	var r flow.Record
 	var counts ledger.Counts
 	var c collected
-	Decode(b, 5, flow.Address{}, Options{Extra: true, Default: 77}, &r, &counts, &c)
+	Decode(b, 5, flow.Address{}, Options{Extra: true, Rates: rates(0, 77)}, &r, &counts, &c)
 	if len(c.records) != 1 || r.InIf != 12 || r.OutIf != 34 || r.ForwardingStatus != 129 || r.SamplingRate != 1 ||
 		counts[ledger.SamplesDiscard] != 1 {
 		t.Fatalf("%d flows: %+v", len(c.records), r)

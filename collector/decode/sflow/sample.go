@@ -31,10 +31,10 @@ func (d *decoder) begin() {
 // rate takes what the sample says, unless something else is configured.
 func (d *decoder) rate(rate uint32) {
 	switch {
-	case d.options.Override != 0:
-		d.r.SamplingRate = d.options.Override
+	case d.override != 0:
+		d.r.SamplingRate = d.override
 	case rate == 0:
-		d.r.SamplingRate = d.options.Default
+		d.r.SamplingRate = d.standIn
 	default:
 		d.r.SamplingRate = uint64(rate)
 	}

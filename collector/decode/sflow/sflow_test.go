@@ -2,6 +2,7 @@ package sflow
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
@@ -169,20 +170,26 @@ func TestSamplesBeyondTheBoundAreCounted(t *testing.T) {
 	}
 }
 
+// rates are the same for each agent.
+func rates(override, standIn uint64) func(netip.Addr) (uint64, uint64) {
+	return func(netip.Addr) (uint64, uint64) { return override, standIn }
+}
+
 func TestRatesOfTheConfiguration(t *testing.T) {
 	silent := tagged(formatFlow, u32(1, 3, 0, 50000, 0, 7, 8, 1), frame)
 	for _, test := range []struct {
+		name     string
 		datagram []byte
-		options  Options
+		rates    func(netip.Addr) (uint64, uint64)
 		want     uint64
 	}{
-		{datagram(sample(frame)), Options{Override: 5, Default: 6}, 5},
-		{datagram(sample(frame)), Options{Default: 6}, 1000},
-		{datagram(silent), Options{Default: 6}, 6},
-		{datagram(silent), Options{}, 0},
+		{"an override", datagram(sample(frame)), rates(5, 6), 5},
+		{"the sample's before a default", datagram(sample(frame)), rates(0, 6), 1000},
+		{"a default", datagram(silent), rates(0, 6), 6},
+		{"none", datagram(silent), nil, 0},
 	} {
-		if c, _, _, _ := decode(test.datagram, test.options); c.records[0].SamplingRate != test.want {
-			t.Errorf("%+v: the rate is %d", test.options, c.records[0].SamplingRate)
+		if c, _, _, _ := decode(test.datagram, Options{Rates: test.rates}); c.records[0].SamplingRate != test.want {
+			t.Errorf("%s: the rate is %d", test.name, c.records[0].SamplingRate)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package clickhouse
 
 // Codes of errors that somebody can mend while batches wait (src/Common/ErrorCodes.cpp).
 const (
+	tooManyRows       = 158
 	timeoutExceeded   = 159
 	readOnlyUser      = 164
 	memoryLimit       = 241
@@ -14,6 +15,7 @@ const (
 
 // advice is what to do about an error that keeps batches waiting. ClickHouse's own words say what is wrong, and not always whose it is.
 var advice = map[int]string{
+	tooManyRows: "an insert has more rows or groups than the user may have: raise the limits in its profile (max_rows_to_group_by and others)",
 	timeoutExceeded: "an insert takes longer than the user may have: raise max_execution_time in its profile, or see what slows ClickHouse down " +
 		"(system.processes)",
 	readOnlyUser: "the user may only read: take the setting readonly from its profile",

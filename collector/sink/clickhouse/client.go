@@ -78,8 +78,12 @@ func New(c Config) *Client {
 // whole are settings with which no profile of the user has ClickHouse take a part of the rows for all of them, of an insert and of what its views
 // select, or of an answer. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
 var whole = map[string]string{
-	"timeout_overflow_mode": "throw", // "break" ends an insert that takes too long, and says that all went well
-	"limit":                 "0", "offset": "0",
+	// "break" ends what takes too long, or has too many rows or groups, and says that all went well; "any" leaves groups out.
+	"timeout_overflow_mode": "throw", "timeout_overflow_mode_leaf": "throw",
+	"group_by_overflow_mode": "throw", "distinct_overflow_mode": "throw", "join_overflow_mode": "throw", "set_overflow_mode": "throw",
+	"sort_overflow_mode": "throw", "transfer_overflow_mode": "throw", "result_overflow_mode": "throw",
+	"read_overflow_mode": "throw", "read_overflow_mode_leaf": "throw",
+	"limit": "0", "offset": "0",
 	"additional_table_filters": "{}", "additional_result_filter": "",
 }
 
@@ -167,7 +171,7 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 func (k *Client) lookAtProfile(ctx context.Context) error {
 	answer, err := k.query(ctx, "SELECT getSettingOrDefault('deduplicate_insert', '')")
 	var e *exception
-	if errors.As(err, &e) && e.code != 0 { // it does not know the function, nor the setting
+	if errors.As(err, &e) && (e.code == unknownFunction || e.code == unknownSetting) {
 		return nil
 	}
 	if err != nil {
@@ -235,7 +239,7 @@ func (k *Client) post(ctx context.Context, address string, body []byte) (string,
 			return "", hinted(err)
 		}
 		var dialing *net.OpError
-		if errors.As(err, &dialing) && dialing.Op == "dial" {
+		if errors.As(err, &dialing) && (dialing.Op == "dial" || dialing.Op == "proxyconnect") {
 			return "", hinted(fmt.Errorf("connecting to ClickHouse: %w", err))
 		}
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -47,6 +47,29 @@ func TestOnlyClickHousesOwnAnswerSaysThatABatchIsStored(t *testing.T) {
 	}
 }
 
+// A profile that nobody could ask for may have a batch stored twice: only a server that does not know what is asked has none such.
+func TestAQuestionForTheProfileThatFailsIsNotTakenForAnOldServer(t *testing.T) {
+	for code, old := range map[string]bool{"46": true, "115": true, "241": false, "202": false} {
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-ClickHouse-Query-Id", "a")
+			if asked, _ := io.ReadAll(r.Body); strings.Contains(string(asked), "deduplicate_insert") {
+				w.Header().Set("X-ClickHouse-Exception-Code", code)
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = io.WriteString(w, "Code: "+code+". DB::Exception: no")
+				return
+			}
+			_, _ = io.WriteString(w, "0\n")
+		}))
+		c := Config{URL: front.URL}
+		c.SetDefaults()
+		_, err := New(c).Check(t.Context())
+		front.Close()
+		if (err == nil) != old {
+			t.Errorf("code %s: %v", code, err)
+		}
+	}
+}
+
 // A server that is too slow is a usual reason: the words are what a FlowSink's status shows.
 func TestAServerThatDoesNotAnswerInTimeIsToldAsOne(t *testing.T) {
 	held := make(chan struct{})

@@ -13,8 +13,10 @@ import (
 // Codes of ClickHouse's errors (src/Common/ErrorCodes.cpp).
 const (
 	cannotReadAllData  = 33
+	unknownFunction    = 46
 	unknownTable       = 60
 	unknownDatabase    = 81
+	unknownSetting     = 115
 	tooManyParts       = 252
 	violatedConstraint = 469
 )

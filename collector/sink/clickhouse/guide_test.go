@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
 var isSQL = regexp.MustCompile(`^(SELECT|CREATE|INSERT|ALTER) `)
@@ -97,4 +99,27 @@ func TestTheStatementsOfTheGuideRun(t *testing.T) {
 	if made := s.Query("SHOW CREATE TABLE flowfleet.flows"); strings.Contains(made, "TTL") {
 		t.Errorf("rows are not kept for ever: %s", made)
 	}
+}
+
+// The share is of all that came in the hour: not the lowest of its minutes; an exporter without numbers has none.
+func TestTheGuideSaysWhichShareOfAnHourCame(t *testing.T) {
+	s, k := begin(t)
+	hour := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	short := &router{t: t, s: s, k: k, begin: hour, address: "192.0.2.1", fleet: map[string]*follower{}, random: rand.New(rand.NewPCG(1, 2))}
+	short.start("a")
+	short.send(10, "a")
+	short.send(5, "") // lost
+	short.send(5, "a")
+	short.next()
+	short.send(20, "a")
+	short.next()
+	storeMinutes(t, k, "numberless", ledger.Minute{Minute: hour.Unix(), Fleet: "flows/edge", Collector: "a", Run: "a", Share: 1, Kind: ledger.KindDomain,
+		Exporter: "192.0.2.2", Protocol: "netflow1", Port: 4000, Records: 3})
+	for _, statement := range guideStatements(t) {
+		if strings.Contains(statement, "AS received_share") {
+			expect(t, s, statement, "::ffff:192.0.2.1\t40\t5\t35\t35\t0.875\n::ffff:192.0.2.2\t0\t0\t3\t0\t\\N")
+			return
+		}
+	}
+	t.Error("the guide has no such statement")
 }

@@ -23,6 +23,26 @@ import (
 	"github.com/flowfleet/flowfleet/collector/sink"
 )
 
+// A request that found no proxy was not sent: it is not one that may have been stored.
+func TestAProxyThatIsGoneIsToldAsNoConnection(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	proxy, err := url.Parse(gone.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"http://clickhouse:8123", "https://clickhouse:8443"} {
+		c := Config{URL: address}
+		c.SetDefaults()
+		k := New(c)
+		k.http.Transport.(*transport).proxy = http.ProxyURL(proxy)
+		err := k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"})
+		if err == nil || errors.Is(err, sink.ErrUnanswered) || !strings.Contains(err.Error(), "connecting to ClickHouse: ") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
 func TestWhatKeepsARequestFromClickHouseSaysWhoseItIsAndWhatToDo(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
@@ -62,7 +82,8 @@ func TestWhatKeepsARequestFromClickHouseSaysWhoseItIsAndWhatToDo(t *testing.T) {
 	}
 }
 
-// Certificates are read at each connection, and judged then: one that expires, or that nobody trusts, has batches wait until there is another.
+// Certificates are read for each request, and judged at each connection: one that expires, or that nobody trusts, has batches wait until there is
+// another. A connection that is kept goes with the certificates that it was made with.
 func TestABatchWaitsForAnotherCertificate(t *testing.T) {
 	ours, strangers := natstest.NewAuthority(t), natstest.NewAuthority(t)
 	dir := t.TempDir()
@@ -157,6 +178,16 @@ func TestABatchWaitsForAnotherCertificate(t *testing.T) {
 			if step.want == "" && err != nil || step.want != "" && (err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), step.want)) {
 				t.Errorf("%s, %s: %v; %q is wanted in it", step.name, way, err, step.want)
 			}
+		}
+	}
+	for way, k := range map[string]*Client{"directly": k, "through a proxy": byProxy} {
+		good()
+		if err := store(k); err != nil {
+			t.Errorf("before a change, %s: %v", way, err)
+		}
+		present(strangers)
+		if err := k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "a"}); err == nil || !strings.Contains(err.Error(), "client certificate") {
+			t.Errorf("the client's is another's, and a connection is kept %s: %v", way, err)
 		}
 	}
 	if proxied.Load() == 0 {

@@ -60,6 +60,34 @@ func TestAnInsertThatTakesTooLongForTheUsersProfileIsNotStored(t *testing.T) {
 	}
 }
 
+// A view makes its rows of blocks of the batch. One that is beyond a bound of the profile fails the insert, and leaves nothing out; the batch is
+// stored when the bound is gone.
+func TestABatchThatIsBeyondABoundOfTheUsersProfileWaits(t *testing.T) {
+	records := make([]flow.Record, 0, 1000)
+	for i := range cap(records) {
+		r := sample()
+		r.InIf, r.Bytes, r.SamplingRate = uint32(i), 1, 1
+		records = append(records, r)
+	}
+	for name, mode := range map[string]string{"the first groups only": "any", "groups until there are enough": "break"} {
+		t.Run(name, func(t *testing.T) {
+			s, k := begin(t)
+			profile := []string{"max_block_size = 100", "max_rows_to_group_by = 5", "group_by_overflow_mode = '" + mode + "'"}
+			for _, setting := range profile {
+				s.Query("SET " + setting)
+			}
+			err := k.Store(t.Context(), sink.Batch{Payload: encode(records...), Token: "a"})
+			if err == nil || errors.As(err, new(*sink.Refusal)) {
+				t.Errorf("it is told as %v", err)
+			}
+			s.Query("SET max_rows_to_group_by = DEFAULT")
+			store(t, k, "a", records...)
+			expect(t, s, "SELECT count(), (SELECT (sum(flows), uniqExact(interface)) FROM flowfleet.interfaces_1m WHERE direction = 'in') FROM flowfleet.flows",
+				"1000\t(1000,1000)")
+		})
+	}
+}
+
 func TestAFlowWhoseTableIsGoneIsNotStored(t *testing.T) {
 	s, k := begin(t)
 	s.Query("SET ignore_materialized_views_with_dropped_target_table = 1")
