@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -157,6 +158,15 @@ func TestAPodThatIsNotReadyNeverHasNoReason(t *testing.T) {
 	}
 }
 
+// ofSpec gives the DaemonSet its generation, and the collectors theirs, each with the hash of its template.
+func ofSpec(f *Facts, present string, pods ...string) {
+	f.DaemonSet.Annotations = map[string]string{templateGeneration: present}
+	for i, of := range pods {
+		generation, hash, _ := strings.Cut(of, " ")
+		f.Pods[i].Labels = map[string]string{templateGenerationOfPod: generation, appsv1.ControllerRevisionHashLabelKey: hash}
+	}
+}
+
 // A node that is away keeps its collector of before, whatever is rolled out. That is no failure of the rollout, which Flux would stop at; that one
 // which is there is not replaced, is.
 func TestARolloutDoesNotFailForANodeThatIsAway(t *testing.T) {
@@ -174,6 +184,15 @@ func TestARolloutDoesNotFailForANodeThatIsAway(t *testing.T) {
 		}, ReasonProgressDeadlineExceeded, true},
 		"nothing tells of which spec collectors are": {func(f *Facts) { f.DaemonSet.Annotations = nil }, ReasonProgressDeadlineExceeded, true},
 		"another one is not replaced, either":        {func(f *Facts) { f.DaemonSet.Status.UpdatedNumberScheduled = 1 }, ReasonProgressDeadlineExceeded, true},
+		"its collector is of the spec that was rolled back to, and another one's is not": {func(f *Facts) {
+			ofSpec(f, "9", "8 b", "9 a", "7 a")
+		}, ReasonProgressDeadlineExceeded, true},
+		"its collector is of the spec that was rolled back to, and those of more such nodes are, and the only other one's is not": {func(f *Facts) {
+			f.Nodes["node-b"] = Node{}
+			f.Pods[1].Status.Conditions[0].Status = corev1.ConditionFalse
+			ofSpec(f, "9", "8 b", "7 a", "7 a")
+		}, ReasonProgressDeadlineExceeded, true},
+		"its collector is of the spec that was rolled back": {func(f *Facts) { ofSpec(f, "9", "7 a", "7 a", "8 b") }, ReasonSettled, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := well()
