@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
@@ -137,7 +138,16 @@ func TestAFlowSinkTellsOfADeploymentThatGoesAndOfOneThatIsRefused(t *testing.T) 
 	letKeepSinks(w)
 	startOperator(w, w.s, w.namespace, operatorOptions{sinks: true})
 	w.create("edge")
-	s, deployment := w.runningSink("edge", "warehouse")
+	s, deployment := w.runningSink("edge", "warehouse", func(s *v1alpha1.FlowSink) { s.Spec.Dashboards.Enabled = true })
+	dashboards := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sink.DashboardsName(s)}}
+	w.read(dashboards)
+	letGoOfDashboards := w.hold(dashboards)
+	for n := range int32(5) { // a look may be of before
+		change(w, s, func(s *v1alpha1.FlowSink) { s.Spec.PodDisruption.MaxUnavailable = new(intstr.FromInt32(1 + n)) })
+		w.expectSink(s, metav1.ConditionTrue, sink.ReasonSinksReady) // it stores without them
+	}
+	letGoOfDashboards()
+
 	letGo := w.hold(deployment)
 	natstest.Eventually(t, "the FlowSink says that its Deployment goes", func() bool {
 		got := w.readyOf(s)

@@ -223,7 +223,9 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 	} {
 		changed, err := r.apply(ctx, f.Sink, c)
 		if goes := (*goingError)(nil); errors.As(err, &goes) {
-			f.Going = append(f.Going, goes.Error())
+			if c.rolls { // sinks store as before without the rest, which is made again once it is gone
+				f.Going = append(f.Going, goes.Error())
+			}
 			continue
 		}
 		if err != nil {

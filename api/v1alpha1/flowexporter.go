@@ -277,12 +277,12 @@ type FlowExporterStatus struct {
 	// +optional
 	LastHeard *metav1.Time `json:"lastHeard,omitempty"`
 
-	// heardBy is the FlowCollector that lastHeard and the figures come from, and heardFrom the addresses that they are about. When
-	// the spec names another FlowCollector, or lacks one of the addresses, they begin anew.
+	// heardBy is the FlowCollector that lastHeard and the figures come from. When
+	// the spec names another FlowCollector, or lacks an address of heardFrom, they begin anew.
 	// +optional
 	HeardBy string `json:"heardBy,omitempty"`
 
-	// heardFrom: see heardBy.
+	// heardFrom has the addresses that lastHeard and the figures are about.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

@@ -381,6 +381,38 @@ func TestOneStatusThatCannotBeWrittenKeepsNoneOfTheOthers(t *testing.T) {
 	w.expect("a", "Sending", metav1.ConditionTrue, ReasonHeard)
 }
 
+// answering is a client whose API server says something else than was written, which is decoded into the object that was written.
+type answering struct{ client.Client }
+
+type answeringStatus struct{ client.SubResourceWriter }
+
+func (a answering) Status() client.SubResourceWriter { return answeringStatus{a.Client.Status()} }
+
+func (a answeringStatus) Patch(_ context.Context, o client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+	s := &o.(*v1alpha1.FlowExporter).Status
+	for i := range s.HeardFrom {
+		s.HeardFrom[i] = "192.0.2.99"
+	}
+	for i := range s.Conditions {
+		s.Conditions[i].Message = "changed"
+	}
+	return nil
+}
+
+// What is cached is read by others at any time.
+func TestTheAnswerToAWriteIsNotDecodedIntoWhatIsCached(t *testing.T) {
+	w := newWorld(t, ordinary)
+	cached := &v1alpha1.FlowExporter{Spec: v1alpha1.FlowExporterSpec{Collector: "edge", Addresses: []v1alpha1.ExporterAddress{"198.51.100.1"}}}
+	w.keeper.Client = answering{w.c}
+	judged := w.keeper.left(cached, idle{ReasonNoCollector, "there is none"})
+	if err := w.keeper.writeStatus(t.Context(), judged); err != nil {
+		t.Fatal(err)
+	}
+	if cached.Spec.Addresses[0] != "198.51.100.1" || judged.status.Conditions[0].Message != "there is none" {
+		t.Errorf("%+v, %+v", cached.Spec, judged.status)
+	}
+}
+
 // declareRouter declares a device that has sent for a minute and a half.
 func (w *world) declareRouter() {
 	w.Helper()

@@ -190,7 +190,7 @@ func (k *Keeper) left(o *v1alpha1.FlowExporter, why idle) write {
 // writeStatus writes one status, and tells of conditions that turned.
 func (k *Keeper) writeStatus(ctx context.Context, w write) error {
 	after := w.before.DeepCopy()
-	after.Status = w.status
+	after.Status = *w.status.DeepCopy() // the answer is decoded into it, and what is judged shares memory with what is cached
 	// The resource version guards against a stale cache: conditions of the past would overwrite present ones.
 	patch := client.MergeFromWithOptions(w.before, client.MergeFromWithOptimisticLock{})
 	if err := k.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,10 +26,43 @@ func isReadyPod(ready corev1.ConditionStatus) corev1.PodStatus {
 	return corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}}
 }
 
+// refuse has the load balancer give the Service addresses, and not take a port of three at any.
+func refuse(f *Facts, addresses ...string) {
+	f.Service.Spec.Ports = []corev1.ServicePort{{Name: "netflow", Port: 2055, Protocol: "UDP"}, {Name: "ipfix", Port: 4739, Protocol: "UDP"}, {Name: "tcp", Port: 2055, Protocol: "TCP"}}
+	why, other := "example.com/UDPNotSupported", "example.com/Other"
+	f.Service.Status.LoadBalancer.Ingress = nil
+	for _, a := range addresses {
+		f.Service.Status.LoadBalancer.Ingress = append(f.Service.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{IP: a, Ports: []corev1.PortStatus{
+			{Port: 2055, Protocol: "UDP", Error: &why}, {Port: 4739, Protocol: "UDP"}, {Port: 9995, Protocol: "UDP", Error: &other}}})
+	}
+}
+
+// The ports that a load balancer takes go on: the address is not taken away from those who look for it. It says of each address the same, once.
+func TestALoadBalancerThatDoesNotTakeAPortKeepsItsAddressForTheOthers(t *testing.T) {
+	f := settledBefore()
+	refuse(f, "192.0.2.10", "2001:db8::10")
+	why := "example.com/Another"
+	for i := range f.Service.Status.LoadBalancer.Ingress {
+		f.Service.Status.LoadBalancer.Ingress[i].Ports[1].Error = &why
+	}
+	v := pass(f, 0)
+	c := conditionIn(t, v, v1alpha1.ConditionServiceReady)
+	if want := "(2055/UDP: example.com/UDPNotSupported; 4739/UDP: example.com/Another)"; c.Reason != ReasonPortsRefused || !strings.Contains(c.Message, want) {
+		t.Errorf("%+v", c)
+	}
+	if v.Status.Address != "192.0.2.10" || len(v.Status.Addresses) != 2 || len(v.Status.Addresses[1].Ports) != 3 {
+		t.Errorf("%+v", v.Status)
+	}
+	f.Service.Status.LoadBalancer.Ingress = nil
+	f.Service.Status.Conditions = []metav1.Condition{{Type: corev1.LoadBalancerPortsError, Status: metav1.ConditionTrue, Reason: "Mixed"}}
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionServiceReady); c.Reason != ReasonPortsRefused {
+		t.Errorf("an address is waited for that does not come: %+v", c)
+	}
+}
+
 // What Kubernetes' own objects say of a fleet that ran is not repeated where it is of the past, and is repeated where it says that something is wrong.
 func TestWhatKubernetesSaysOfThePastIsNotRepeated(t *testing.T) {
 	deleted := metav1.NewTime(noon.Add(-5 * time.Minute))
-	portError := "example.com/UDPNotSupported"
 	const available, service, progressing = v1alpha1.ConditionCollectorsAvailable, v1alpha1.ConditionServiceReady, v1alpha1.ConditionProgressing
 	for name, test := range map[string]struct {
 		change                     func(f *Facts)
@@ -57,8 +91,12 @@ func TestWhatKubernetesSaysOfThePastIsNotRepeated(t *testing.T) {
 			f.Service.DeletionTimestamp, f.Applied.Going = &deleted, []string{"Service edge-collector is being deleted"}
 		}, service, "False", ReasonPending, "the Service edge-collector is being deleted"},
 		"a load balancer that does not take a port": {func(f *Facts) {
-			f.Service.Status.LoadBalancer.Ingress[0].Ports = []corev1.PortStatus{{Port: 2055, Protocol: "UDP", Error: &portError}, {Port: 4739, Protocol: "UDP"}}
+			refuse(f, "192.0.2.10", "2001:db8::10")
 		}, service, "False", ReasonPortsRefused, "(2055/UDP: example.com/UDPNotSupported)"},
+		"a load balancer that did not take a port that the Service does not have any more": {func(f *Facts) {
+			refuse(f, "192.0.2.10")
+			f.Service.Spec.Ports = f.Service.Spec.Ports[1:]
+		}, service, "True", ReasonAddressAssigned, "192.0.2.10 (ipfix 4739, tcp 2055)"},
 		"a load balancer that says so in a condition": {func(f *Facts) {
 			f.Service.Status.Conditions = []metav1.Condition{{Type: corev1.LoadBalancerPortsError, Status: metav1.ConditionTrue, Reason: "Mixed", Message: "UDP and TCP are mixed"}}
 		}, service, "False", ReasonPortsRefused, "UDP and TCP are mixed"},
@@ -157,6 +195,15 @@ func TestAPodThatIsNotReadyNeverHasNoReason(t *testing.T) {
 	}
 }
 
+// ofSpec gives the DaemonSet its generation, and the collectors theirs, each with the hash of its template.
+func ofSpec(f *Facts, present string, pods ...string) {
+	f.DaemonSet.Annotations = map[string]string{templateGeneration: present}
+	for i, of := range pods {
+		generation, hash, _ := strings.Cut(of, " ")
+		f.Pods[i].Labels = map[string]string{templateGenerationOfPod: generation, appsv1.ControllerRevisionHashLabelKey: hash}
+	}
+}
+
 // A node that is away keeps its collector of before, whatever is rolled out. That is no failure of the rollout, which Flux would stop at; that one
 // which is there is not replaced, is.
 func TestARolloutDoesNotFailForANodeThatIsAway(t *testing.T) {
@@ -174,6 +221,15 @@ func TestARolloutDoesNotFailForANodeThatIsAway(t *testing.T) {
 		}, ReasonProgressDeadlineExceeded, true},
 		"nothing tells of which spec collectors are": {func(f *Facts) { f.DaemonSet.Annotations = nil }, ReasonProgressDeadlineExceeded, true},
 		"another one is not replaced, either":        {func(f *Facts) { f.DaemonSet.Status.UpdatedNumberScheduled = 1 }, ReasonProgressDeadlineExceeded, true},
+		"its collector is of the spec that was rolled back to, and another one's is not": {func(f *Facts) {
+			ofSpec(f, "9", "8 b", "9 a", "7 a")
+		}, ReasonProgressDeadlineExceeded, true},
+		"its collector is of the spec that was rolled back to, and those of more such nodes are, and the only other one's is not": {func(f *Facts) {
+			f.Nodes["node-b"] = Node{}
+			f.Pods[1].Status.Conditions[0].Status = corev1.ConditionFalse
+			ofSpec(f, "9", "8 b", "7 a", "7 a")
+		}, ReasonProgressDeadlineExceeded, true},
+		"its collector is of the spec that was rolled back": {func(f *Facts) { ofSpec(f, "9", "7 a", "7 a", "8 b") }, ReasonSettled, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := well()

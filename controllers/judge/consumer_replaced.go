@@ -13,18 +13,29 @@ import (
 
 // streamReplaced reports whether the stream is another one than at the look before. The status has times in seconds; one of an earlier
 // version has none, and nothing follows from it.
-func streamReplaced(before *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
+func streamReplaced(before, next *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
 	was := before.Position.StreamCreated
-	return !was.IsZero() && !s.StreamMade.IsZero() && (was.Unix() != s.StreamMade.Unix() || numbersBegunAnew(before, s))
+	return !was.IsZero() && !s.StreamMade.IsZero() && (was.Unix() != s.StreamMade.Unix() || numbersBegunAnew(before, next, s))
 }
 
 // numbersBegunAnew reports whether the stream has not even taken what the consumer had before it at the look before. A NATS cluster remembers
 // when a stream was made. So a server that lost its volume comes back with its streams of one copy empty, as old as before, and with numbers
 // that begin with 1. A stream of several copies is left out: one that has just become their leader may not have all of it in its count yet.
-func numbersBegunAnew(before *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
-	p := &before.Position
-	taken := max(p.First-1, p.AckFloor, p.Oldest, plus(p.Delivered, before.Pending)) // an empty stream's first is the one that comes next
-	return s.Replicas == 1 && signed(s.Last) < taken
+//
+// A consumer is looked at after its stream, and one look may be judged more than once: what the consumer is past now, the stream has taken, too.
+func numbersBegunAnew(before, next *v1alpha1.ConsumerStatus, s *jetstream.Consumers) bool {
+	return s.Replicas == 1 && max(signed(s.Last), reached(next)) < reached(before)
+}
+
+// reached is the last message that the stream had taken, as far as the place of a consumer tells. One that was made to begin beyond the end of
+// the stream stands there, and tells nothing.
+func reached(c *v1alpha1.ConsumerStatus) int64 {
+	p := &c.Position
+	n := max(p.First-1, p.Oldest) // an empty stream's first is the one that comes next
+	if p.Deliveries == 0 && c.Pending == 0 {
+		return n
+	}
+	return max(n, p.AckFloor, plus(p.Delivered, c.Pending))
 }
 
 // noteReplaced notes that the stream of the look before is gone, with all that was in it. What was unread then may have been read before

@@ -94,7 +94,7 @@ func TestAStreamThatComesBackEmptyIsToldAsOneThatWasMadeAgain(t *testing.T) {
 		return &jetstream.Consumers{StreamMade: made, First: first, Last: last, Replicas: replicas}
 	}
 	neverRead := jetstream.Consumer{Name: "sink", Found: true, Made: made, Pending: 16167, Oldest: 1}
-	read := jetstream.Consumer{Name: "sink", Found: true, Made: made, Delivered: 120, AckFloor: 100, AckPending: 20}
+	read := jetstream.Consumer{Name: "sink", Found: true, Made: made, Delivered: 120, Deliveries: 120, AckFloor: 100, AckPending: 20}
 	for name, test := range map[string]struct {
 		consumer jetstream.Consumer
 		was, is  *jetstream.Consumers
@@ -117,6 +117,49 @@ func TestAStreamThatComesBackEmptyIsToldAsOneThatWasMadeAgain(t *testing.T) {
 			}
 			if again := counted(&after, &now, test.is, made.Add(time.Hour+2*time.Minute)); again.MayBeLost != test.lost {
 				t.Errorf("told twice: %d", again.MayBeLost)
+			}
+		})
+	}
+}
+
+// Each look finds the stream first and its consumers a moment later, is judged more than once, and a consumer may stand where no message is yet.
+func TestAStreamIsNotToldToHaveComeBackEmptyForWhereItsConsumerStands(t *testing.T) {
+	made := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	consumer := func(k jetstream.Consumer) jetstream.Consumer {
+		k.Name, k.Found = "sink", true
+		if k.Made.IsZero() {
+			k.Made = made
+		}
+		return k
+	}
+	ahead := jetstream.Consumer{Start: 5000, Delivered: 4999, AckFloor: 4999}
+	type look struct {
+		last     uint64
+		consumer jetstream.Consumer
+	}
+	for name, looks := range map[string][]look{
+		"a reader that was ahead of the look at the stream": {
+			{100, jetstream.Consumer{Delivered: 102, Deliveries: 102, AckFloor: 99, AckPending: 3}},
+			{100, jetstream.Consumer{Delivered: 102, Deliveries: 102, AckFloor: 99, AckPending: 3}},
+			{103, jetstream.Consumer{Delivered: 103, Deliveries: 103, AckFloor: 103}},
+		},
+		"messages that came between the looks": {
+			{100, jetstream.Consumer{Pending: 104, Oldest: 1}}, {100, jetstream.Consumer{Pending: 104, Oldest: 1}}, {104, jetstream.Consumer{Pending: 104, Oldest: 1}},
+		},
+		"a consumer that begins beyond the end":                       {{10, ahead}, {10, ahead}, {12, ahead}},
+		"a consumer that began beyond the end and is made once more":  {{10, ahead}, {12, jetstream.Consumer{Made: made.Add(time.Minute), Pending: 12, Oldest: 1}}},
+		"a consumer that is made once more to begin beyond the end":   {{10, jetstream.Consumer{Pending: 10}}, {12, jetstream.Consumer{Made: made.Add(time.Minute), Start: 5000, Delivered: 4999, AckFloor: 4999}}},
+		"a reader that has read all, and begins with the first again": {{10, jetstream.Consumer{Delivered: 10, Deliveries: 10, AckFloor: 10}}, {10, jetstream.Consumer{Pending: 10}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before *v1alpha1.ConsumerStatus
+			for i, l := range looks {
+				k := consumer(l.consumer)
+				s := counted(before, &k, &jetstream.Consumers{StreamMade: made, First: 1, Last: l.last, Replicas: 1}, made.Add(time.Hour+time.Duration(i)*time.Second))
+				if s.Lost != 0 || s.LostAtLeast || s.MayBeLost != 0 {
+					t.Errorf("look %d: %+v", i, s)
+				}
+				before = &s
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstrea
 		return consumerStatus(&v1alpha1.ConsumerStatus{Name: k.Name}, k, s, at)
 	}
 	next := consumerStatus(before, k, s, at)
-	if streamReplaced(before, s) {
+	if streamReplaced(before, &next, s) {
 		noteReplaced(&next, before, at)
 		before = &v1alpha1.ConsumerStatus{Position: v1alpha1.ConsumerPosition{Created: next.Position.Created}} // at the beginning of the new one
 	}

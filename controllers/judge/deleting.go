@@ -14,6 +14,7 @@ func (j *judgement) deleting(status *v1alpha1.FlowCollectorStatus) {
 		j.count(&r)
 	} else {
 		r.ready = len(readyNodes(j.Pods))
+		r.desired = r.ready // what was wanted went with the DaemonSet
 	}
 	status.Collectors = r.counts()
 	if r.ready == 0 { // nobody receives what is sent there

@@ -262,6 +262,32 @@ func TestNothingIsBeingMadeOfASuspendedFleet(t *testing.T) {
 	}
 }
 
+// Nobody knows how many collectors were wanted once the DaemonSet is gone: no more run than all.
+func TestAFleetThatIsDeletedHasNoMoreCollectorsThanAll(t *testing.T) {
+	f := settledBefore()
+	f.Deletion, f.DaemonSet = &Deletion{Message: "it goes"}, nil
+	for _, node := range []string{"node-a", "node-b", "node-c"} {
+		f.Pods = append(f.Pods, onNode(node, isReadyPod(corev1.ConditionTrue)))
+	}
+	if c := pass(f, 0).Status.Collectors; c.Summary != "3/3" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// A fleet goes on to be settled while a node that was away gets its collector of the present spec, and says that it does not have it yet.
+func TestASettledFleetSaysThatACollectorDoesNotHaveThePresentSpecYet(t *testing.T) {
+	f := settledBefore()
+	f.DaemonSet.Status.UpdatedNumberScheduled = 2
+	c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing)
+	if c.Status != metav1.ConditionFalse || c.Reason != ReasonSettled || !strings.Contains(c.Message, "2 of 3 have it now") {
+		t.Errorf("%+v", c)
+	}
+	f.DaemonSet.Status.UpdatedNumberScheduled = 3
+	if c := conditionIn(t, pass(f, 0), v1alpha1.ConditionProgressing); c.Message != "all collectors have the present spec, and run" {
+		t.Errorf("%+v", c)
+	}
+}
+
 // How long an object may be kept is counted from when its status first says that it goes: what was Unknown before for another reason began earlier.
 func TestADeletionBeginsWhenItIsFirstSaid(t *testing.T) {
 	f := well()

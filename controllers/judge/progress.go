@@ -59,6 +59,9 @@ func (j *judgement) progressing() said {
 	case r.ran && len(r.lost) > 0:
 		return isFalse(ReasonSettled, "all collectors that can be replaced have the present spec, and run; those of nodes that are not ready (%s) are replaced once "+
 			"these are back", some(r.lost))
+	case r.ran && !r.replaced(): // a node came, or came back, or a pod went
+		return isFalse(ReasonSettled, "all collectors that could be replaced got the present spec, and ran; %d of %d have it now: the others are made, or replaced where "+
+			"their nodes were away", r.updated, r.desired)
 	case r.ran:
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}

@@ -209,15 +209,34 @@ const (
 
 // lostNodes are nodes that are not ready, and have a collector of an earlier spec and none that is ready. A rollout would wait for them for as long
 // as they are away.
+//
+// After a rollback there are collectors of an earlier generation and the present spec, which Kubernetes counts as updated, also where nobody hears
+// them. So nobody is lost before all others are of one spec, and that is known to be the present one: one of them was made from it, or Kubernetes
+// counts more of them than it could count of the lost.
 func (j *judgement) lostNodes(ready map[string]bool) (nodes []string) {
 	present := j.DaemonSet.Annotations[templateGeneration]
 	if present == "" {
 		return nil
 	}
+	lost, heard := make(map[string]string), []string(nil)
+	known := false
 	for i := range j.Pods {
 		pod := &j.Pods[i]
-		name, generation := nodeOf(pod), pod.Labels[templateGenerationOfPod]
-		if n, known := j.Nodes[name]; known && !n.Ready && !ready[name] && generation != "" && generation != present && !slices.Contains(nodes, name) {
+		name, generation, hash := nodeOf(pod), pod.Labels[templateGenerationOfPod], pod.Labels[appsv1.ControllerRevisionHashLabelKey]
+		n, listed := j.Nodes[name]
+		switch {
+		case listed && !n.Ready && !ready[name] && generation != "" && generation != present:
+			lost[name] = hash
+		case pod.DeletionTimestamp.IsZero():
+			heard = append(heard, hash)
+			known = known || generation == present
+		}
+	}
+	if !known && len(heard) <= len(lost) || len(slices.Compact(slices.Sorted(slices.Values(heard)))) > 1 {
+		return nil
+	}
+	for name, hash := range lost {
+		if hash == "" || hash != heard[0] {
 			nodes = append(nodes, name)
 		}
 	}

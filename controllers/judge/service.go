@@ -126,19 +126,17 @@ func (j *judgement) findAddresses() service {
 		return service{said: isFalse(ReasonPending, "the Service %s is being changed", live.Name).yet()}
 	}
 	var s service
+	refused := ""
 	switch kind {
 	case v1alpha1.ServiceLoadBalancer:
+		refused = refusedPorts(live)
 		var hosts []string
 		for _, i := range live.Status.LoadBalancer.Ingress {
 			if host := cmp.Or(i.IP, i.Hostname); host != "" {
 				hosts = append(hosts, host)
 			}
 		}
-		if refused := refusedPorts(live); refused != "" {
-			return service{said: isFalse(ReasonPortsRefused, "the load balancer does not take all ports of the Service %s (%s): choose other ports of listeners, or "+
-				"another load balancer (service.loadBalancerClass)", live.Name, refused)}
-		}
-		if len(hosts) == 0 {
+		if len(hosts) == 0 && refused == "" {
 			return service{said: isFalse(ReasonAddressPending, "the Service %s has no address yet: the cluster needs a load balancer (such as "+
 				"MetalLB) with a free address; see kubectl describe service %s -n %s, or choose the service.type NodePort",
 				live.Name, live.Name, live.Namespace)}
@@ -149,6 +147,11 @@ func (j *judgement) findAddresses() service {
 		s.add(j.nodeAddresses(live.Spec.IPFamilies), func(port corev1.ServicePort) int32 { return port.NodePort }, live)
 	default:
 		s.add(live.Spec.ClusterIPs, func(port corev1.ServicePort) int32 { return port.Port }, live)
+	}
+	if refused != "" { // the other ports work
+		s.said = isFalse(ReasonPortsRefused, "the load balancer does not take all ports of the Service %s (%s): choose other ports of listeners, or "+
+			"another load balancer (service.loadBalancerClass)", live.Name, refused)
+		return s
 	}
 	if len(s.addresses) == 0 {
 		return service{said: isFalse(ReasonAddressPending, "no collector runs whose node exporters could send to%s", j.troubles())}
@@ -168,12 +171,16 @@ func (f *Facts) exposed() (v1alpha1.ServiceType, corev1.ServiceExternalTrafficPo
 	return v1alpha1.ServiceType(live.Spec.Type), live.Spec.ExternalTrafficPolicy
 }
 
-// refusedPorts is what a load balancer says of ports that it does not take; empty where it says nothing. Exporters that send there reach nobody.
+// refusedPorts is what a load balancer says of ports of the Service that it does not take; empty where it says nothing. Exporters that send there
+// reach nobody.
 func refusedPorts(live *corev1.Service) string {
 	var out []string
 	for _, i := range live.Status.LoadBalancer.Ingress {
 		for _, p := range i.Ports {
-			if p.Error != nil && *p.Error != "" {
+			has := func(of corev1.ServicePort) bool {
+				return of.Port == p.Port && cmp.Or(of.Protocol, corev1.ProtocolTCP) == p.Protocol
+			}
+			if p.Error != nil && *p.Error != "" && slices.ContainsFunc(live.Spec.Ports, has) {
 				out = append(out, fmt.Sprintf("%d/%s: %s", p.Port, p.Protocol, *p.Error))
 			}
 		}
@@ -183,7 +190,7 @@ func refusedPorts(live *corev1.Service) string {
 			out = append(out, cmp.Or(c.Message, c.Reason))
 		}
 	}
-	return some(slices.Compact(out))
+	return some(slices.Compact(sorted(out)))
 }
 
 // nodesThemselves is for a fleet without a Service.

@@ -77,7 +77,7 @@ func ready(pod *corev1.Pod) bool {
 // waits is why a pod has no program that runs: it has no node, its image is not there, or the program ended and is not started again yet.
 func waits(pod *corev1.Pod) string {
 	for _, container := range pod.Status.ContainerStatuses {
-		if w := container.State.Waiting; w != nil && container.Name == "collector" {
+		if w := container.State.Waiting; w != nil && container.Name == controllers.Component {
 			return cmp.Or(w.Reason, "its container waits")
 		}
 	}

@@ -136,7 +136,7 @@ func (c *Client) Page(ctx context.Context, of Collector, path string) ([]byte, e
 
 // Log is the end of a collector's log, or of what it said before its container started anew.
 func (c *Client) Log(ctx context.Context, of Collector, previous bool) ([]byte, error) {
-	return c.log(ctx, of.namespace, of.Pod, corev1.PodLogOptions{Container: "collector", Previous: previous})
+	return c.log(ctx, of.namespace, of.Pod, corev1.PodLogOptions{Container: controllers.Component, Previous: previous})
 }
 
 func (c *Client) log(ctx context.Context, namespace, pod string, options corev1.PodLogOptions) ([]byte, error) {

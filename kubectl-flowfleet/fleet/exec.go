@@ -14,6 +14,7 @@ import (
 	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	controllers "github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 // Run runs the program collector in the first pod of a fleet that is ready, which has the configuration and the Secrets for NATS. Its
@@ -41,7 +42,7 @@ func (c *Client) Run(ctx context.Context, f *v1alpha1.FlowCollector, out, proble
 // Exec runs the program collector in a pod, until it ends or ctx does. It needs the right to create pods/exec.
 func (c *Client) Exec(ctx context.Context, of Collector, in io.Reader, out, problems io.Writer, arguments ...string) error {
 	url := c.pods.CoreV1().RESTClient().Post().Resource("pods").Namespace(of.namespace).Name(of.Pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: "collector", Command: append([]string{"/collector"}, arguments...),
+		VersionedParams(&corev1.PodExecOptions{Container: controllers.Component, Command: append([]string{"/collector"}, arguments...),
 			Stdin: true, Stdout: true, Stderr: true}, clientgoscheme.ParameterCodec).URL()
 	sockets, err := remotecommand.NewWebSocketExecutor(c.config, "GET", url.String())
 	if err != nil {

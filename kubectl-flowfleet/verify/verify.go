@@ -98,7 +98,8 @@ func (f Facts) applying() (step Step, trouble bool) {
 	if c := Condition(f.FlowCollector, v1alpha1.ConditionConfigurationValid); c != nil && c.Status == metav1.ConditionFalse {
 		return Step{name, metav1.ConditionFalse, c.Message}, true
 	}
-	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
+	// An address that is missing is the first step's.
+	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue && c.Reason != reasonAddressMissing {
 		return Step{name, metav1.ConditionFalse, c.Message}, true
 	}
 	if c := Condition(f.FlowCollector, v1alpha1.ConditionProgressing); c != nil && c.Status != metav1.ConditionFalse {
@@ -106,6 +107,9 @@ func (f Facts) applying() (step Step, trouble bool) {
 	}
 	return Step{}, false
 }
+
+// reasonAddressMissing is the operator's of ServiceReady, and of Stalled.
+const reasonAddressMissing = "AddressMissing"
 
 // answering are the documents of the collectors that answered now, with those of before, nil where there is none.
 func (f Facts) answering() (now, before []*status.Document) {

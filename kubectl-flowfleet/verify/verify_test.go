@@ -243,6 +243,20 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 	}
 }
 
+// What makes kstatus call the fleet failed then is told in the step that it is about, and in no other.
+func TestAnAddressThatIsMissingIsNoSpecThatTheCollectorsDoNotHave(t *testing.T) {
+	f := well()
+	missing := metav1.Condition{Type: v1alpha1.ConditionServiceReady, Status: metav1.ConditionFalse, Reason: "AddressMissing", ObservedGeneration: 2, Message: "no address"}
+	f.FlowCollector.Status.Conditions[0] = missing
+	missing.Type, missing.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
+	f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, missing)
+	for i, step := range Steps(f) {
+		if (step.Status != metav1.ConditionTrue) != (i == 0) {
+			t.Errorf("%s: %s, %s", step.Name, step.Status, step.Says)
+		}
+	}
+}
+
 func TestNoStepIsWellWhereNobodyAnswers(t *testing.T) {
 	for _, step := range Steps(Facts{FlowCollector: &v1alpha1.FlowCollector{}, Before: make([]*status.Document, 2), Now: make([]*status.Document, 2)}) {
 		if step.Status != metav1.ConditionUnknown {
