@@ -139,8 +139,13 @@ func behindZeros(version template.Version, b []byte) []byte {
 	from := max(setHeaderLength, first-setHeaderLength+1)
 	for start := from; start <= first; start++ {
 		// The header of a set of templates begins with zeros, and what follows its length may pass for the length of a data set.
-		if isLikelySet(version, b[start:]) && binary.BigEndian.Uint16(b[start:]) < firstDataSet {
-			return b[start:]
+		set := b[start:]
+		if !beginsSet(set) {
+			continue
+		}
+		id, size := binary.BigEndian.Uint16(set), binary.BigEndian.Uint16(set[2:])
+		if id < firstDataSet && beginsTemplate(version, id, set[setHeaderLength:size]) {
+			return set
 		}
 	}
 	for start := first; start >= from; start-- {

@@ -286,6 +286,9 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		{"a set of templates behind zeros, whose content may pass for the header of a set", func(s *station) {
 			s.netflow9(set(0, fields), set(300, u32(9, 1)), make([]byte, 4), set(0, u16(257, 2, 1, 4, 2, 4)), set(257, u32(8, 1)), set(99, u32(make([]uint32, 70)...)))
 		}, []uint64{9, 8}},
+		{"a set of IPFIX templates behind zeros, two bytes before which one of 512 bytes might begin", func(s *station) {
+			s.ipfix(set(2, fields), set(300, u32(9, 1)), make([]byte, 8), set(2, u16(257, 2, 1, 4, 2, 4)), set(257, u32(8, 1)), set(99, u32(make([]uint32, 270)...)))
+		}, []uint64{9, 8}},
 		{"a packet of NetFlow v9 behind zeros", func(s *station) {
 			head := join(u16(9, 1), u32(uptime9, exported, 1, 7))
 			s.send(exporterPort, time.Hour, join(head, set(0, fields), set(300, u32(9, 1)), make([]byte, 8), head, set(300, u32(8, 1))))

@@ -25,9 +25,12 @@ func hint(err error) string {
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
 	var slow net.Error
+	var op *net.OpError
 	ofCertificate := connect.CertificateHint(err, "ClickHouse", connect.CertificateSettings{Authority: "the authority that is to be trusted",
 		ServerName: "the server name of tls", Client: "the client certificate of tls"})
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "does the proxy of HTTP_PROXY or HTTPS_PROXY run, and is its address right?"
 	case errors.Is(err, os.ErrNotExist):
 		return "the file is missing: is the Secret there, with this key, and mounted?"
 	case errors.As(err, &dns):
