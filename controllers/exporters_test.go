@@ -85,6 +85,7 @@ func (w *world) collectorPod(fc *v1alpha1.FlowCollector, server *httptest.Server
 	}
 	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, address.Hostname()
 	pod.Status.PodIPs = []corev1.PodIP{{IP: address.Hostname()}}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	if err := w.c.Status().Update(w.Context(), pod); err != nil {
 		w.Fatal(err)
 	}

@@ -43,6 +43,9 @@ func TestConditionsTellWhatToDo(t *testing.T) {
 			"ImagePullBackOff", "away-collector-x")
 		w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonPartlyUnavailable, "CollectorsAvailable")
 		w.expect(fc, v1alpha1.ConditionDegraded, metav1.ConditionTrue, judge.ReasonPartlyUnavailable)
+		if err := w.c.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+			t.Fatal(err)
+		}
 		w.run(fc, 0)
 		w.expectReady(fc)
 	})
