@@ -48,7 +48,7 @@ func printStatus(out io.Writer, f *v1alpha1.FlowCollector, noOperator bool, coll
 	line("Fleet\t%s/%s", f.Namespace, f.Name)
 	line("Ready\t%s", summary)
 	if noOperator {
-		line("Operator\tnone is ready, so conditions may be out of date: kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet")
+		line("Operator\tnone is ready, so conditions may be out of date: %s", verify.OperatorPods)
 	}
 	if since := f.DeletionTimestamp; since != nil {
 		line("Deletion\tunder way since %s; Ready says what it waits for", since.UTC().Format(time.RFC3339))

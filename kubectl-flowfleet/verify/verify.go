@@ -39,6 +39,9 @@ type Step struct {
 	Says string
 }
 
+// OperatorPods is the command that shows the pods of operators.
+const OperatorPods = "kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"
+
 // Steps of the way, in its order. There is one of readers only where the fleet looks after some, one of FlowSinks only where there are some or
 // nobody knows, and those of the operator, of a deletion and of a spec that the collectors do not have only where these are troubles.
 func Steps(f Facts) []Step {
@@ -66,7 +69,7 @@ func Steps(f Facts) []Step {
 	}
 	if f.NoOperator {
 		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
-			"FlowExporters may be out of date; type: kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"})
+			"FlowExporters may be out of date; type: " + OperatorPods})
 	}
 	return steps
 }
@@ -81,7 +84,7 @@ func ofCondition(f Facts, name, kind string) Step {
 	c := Condition(f.FlowCollector, kind)
 	switch {
 	case c == nil:
-		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"}
+		return Step{name, metav1.ConditionUnknown, "the operator has not said anything of it: does it run? " + OperatorPods}
 	case c.ObservedGeneration < f.FlowCollector.Generation && !f.FlowCollector.Spec.Suspend: // a suspended fleet keeps its former spec
 		return Step{name, metav1.ConditionUnknown, "the operator has not applied the present spec yet"}
 	}
