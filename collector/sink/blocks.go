@@ -117,11 +117,9 @@ const (
 
 // find says where a message is, and in which of the noted blocks. One with the number of another that is in a block, and with another time, is
 // of a stream that was made anew: it goes by itself. So does one that is older than the stream, which is of a former one, or of a stream that
-// this one mirrors: in a block it would stretch the times of what is stored over messages of the same numbers that are yet to come.
+// this one mirrors: in a block it would stretch the times of what is stored over messages of the same numbers that are yet to come. Where it is in
+// a block nevertheless, which a sink of an earlier version may have sent, it stays there.
 func (l *list) find(m mark) (fate, *block) {
-	if m.time < l.Made {
-		return fateSingly, nil
-	}
 	for i := range l.Noted {
 		if b := &l.Noted[i]; b.At.has(m.sequence) {
 			if b.First <= m.time && m.time <= b.Last {
@@ -131,6 +129,8 @@ func (l *list) find(m mark) (fate, *block) {
 		}
 	}
 	switch {
+	case m.time < l.Made:
+		return fateSingly, nil
 	case l.Stored.has(m.sequence):
 		if l.First <= m.time && m.time <= l.until(m.sequence) {
 			return fateStored, nil

@@ -182,6 +182,7 @@ func FuzzList(f *testing.F) {
 	f.Add([]byte(`{"version":1,"stored":[1,18446744073709551614],"noted":[{"at":[1,1]}]}`))
 	f.Add([]byte(`{"version":1,"noted":[{"at":[1,0,2,0],"digest":"00000000000000000000000000000000"}]}`))
 	f.Add([]byte(`{"version":2}`))
+	f.Add([]byte(`{"version":1,"made":9,"noted":[{"at":[1,1],"digest":"00000000000000000000000000000000","first":3,"last":4}]}`)) // older than the stream
 	f.Fuzz(func(t *testing.T, text []byte) {
 		l, err := decodeList(text)
 		if err != nil {
