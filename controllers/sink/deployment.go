@@ -3,6 +3,7 @@ package sink
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -89,7 +90,26 @@ func (s *Sink) podSpec() *v1alpha1.Pod {
 	if len(out.ImagePullSecrets) == 0 {
 		out.ImagePullSecrets = s.Collector.Spec.Collector.ImagePullSecrets
 	}
+	out.Tolerations = append(lostNode(out.Tolerations), out.Tolerations...)
 	return &out
+}
+
+// lostNodeSeconds a sink stays on a node that is not ready or cannot be reached. Kubernetes would leave it there for 5 minutes, in which nobody
+// reads. Should it still run there, the two share the messages, as sinks do.
+const lostNodeSeconds = 30
+
+// lostNode has a sink leave a lost node soon, unless the FlowSink says when.
+func lostNode(given []corev1.Toleration) (out []corev1.Toleration) {
+	for _, taint := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		said := slices.ContainsFunc(given, func(t corev1.Toleration) bool {
+			return (t.Key == taint || t.Key == "") && (t.Effect == corev1.TaintEffectNoExecute || t.Effect == "")
+		})
+		if !said {
+			out = append(out, corev1.Toleration{Key: taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+				TolerationSeconds: new(int64(lostNodeSeconds))})
+		}
+	}
+	return out
 }
 
 // clickHouseSecrets are files, which a sink reads with each request and each connection.

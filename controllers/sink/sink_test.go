@@ -270,3 +270,36 @@ func TestContainersBesideASinkThatCannotBeAreNamedWithTheirPlace(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestASinkLeavesALostNodeSoonUnlessItsSpecSaysWhen(t *testing.T) {
+	notReady := func(seconds int64) corev1.Toleration {
+		return corev1.Toleration{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+			TolerationSeconds: &seconds}
+	}
+	unreachable := notReady(lostNodeSeconds)
+	unreachable.Key = corev1.TaintNodeUnreachable
+	pool := corev1.Toleration{Key: "pool", Value: "databases", Effect: corev1.TaintEffectNoSchedule}
+	everything := corev1.Toleration{Operator: corev1.TolerationOpExists}
+	for name, c := range map[string]struct{ given, want []corev1.Toleration }{
+		"nothing":                   {nil, []corev1.Toleration{notReady(lostNodeSeconds), unreachable}},
+		"another taint":             {[]corev1.Toleration{pool}, []corev1.Toleration{notReady(lostNodeSeconds), unreachable, pool}},
+		"one of the two":            {[]corev1.Toleration{notReady(600)}, []corev1.Toleration{unreachable, notReady(600)}},
+		"every taint":               {[]corev1.Toleration{everything}, []corev1.Toleration{everything}},
+		"not to be scheduled there": {[]corev1.Toleration{{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := read(t, "minimal")
+			s.Sink.Spec.Pod.Tolerations = c.given
+			got := s.podSpec().Tolerations
+			if c.want == nil {
+				c.want = append([]corev1.Toleration{notReady(lostNodeSeconds), unreachable}, c.given...)
+			}
+			if !cmp.Equal(got, c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+			if len(s.Sink.Spec.Pod.Tolerations) != len(c.given) {
+				t.Errorf("the spec was changed: %v", s.Sink.Spec.Pod.Tolerations)
+			}
+		})
+	}
+}
