@@ -372,7 +372,7 @@ func (e *Exporter) evictOlder(than int64) bool {
 			e.evict(m, l)
 			return true
 		}
-		if looked++; looked >= evictionSample {
+		if looked++; looked >= longestLook {
 			break
 		}
 	}
