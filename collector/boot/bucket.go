@@ -36,7 +36,7 @@ func describe(scope template.Scope, c *clock, now int64) template.Definition {
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	initialized, err := Decode(d.Record)
 	d.Heard = min(d.Heard, now)
-	if err != nil || now-d.Heard > s.ttl {
+	if err != nil || d.Kind != template.KindClock || now-d.Heard > s.ttl {
 		return false
 	}
 	s.mu.Lock()

@@ -212,7 +212,7 @@ func (s *Store) trim(e *Exporter) {
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	d.Heard = min(d.Heard, now)
 	rate, err := Decode(d.Record)
-	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() || d.Key.Layout != 0 && d.Key.Layout != rate+1 {
+	if kind, _ := Split(d.Key.ID); err != nil || d.Kind != template.KindSampling || kind >= kinds || now-d.Heard > s.TTL() || d.Key.Layout != 0 && d.Key.Layout != rate+1 {
 		return false
 	}
 	if s.addressOnly {

@@ -60,3 +60,20 @@ func TestAnExporterThatFoundNoRoomIsMissedOnceItIsHeard(t *testing.T) {
 		t.Errorf("%v is missed once it is heard", missed)
 	}
 }
+
+// What the bucket has under the key of a template is one of flows or of options, or nothing.
+func TestADefinitionOfAnotherKindIsNoTemplate(t *testing.T) {
+	const now = 1000 * day
+	for kind := range KindPage + 2 {
+		var totals ledger.Totals
+		s := NewStore(ModeAuto, Limits{Exporters: 1, Templates: 10, Fields: 10}, &totals, nil)
+		d := restored(1, 300, now-1)
+		d.Kind = kind
+		if kind == KindOptions {
+			d.Record = u16(300, 1, 1, 8, 4)
+		}
+		if took := s.Restore(d, now); took != (kind == KindData || kind == KindOptions) {
+			t.Errorf("kind %d is taken: %v", kind, took)
+		}
+	}
+}

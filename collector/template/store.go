@@ -270,6 +270,9 @@ func (s *Store) Restore(d Definition, now int64) bool {
 	if s.ttl() != never && now-d.Heard > s.ttl() {
 		return false
 	}
+	if d.Kind != KindData && d.Kind != KindOptions {
+		return false
+	}
 	t, length, err := Parse(d.Key.Scope.Version, d.Kind, d.Record, s.limits.Load().Fields)
 	if err != nil || length != len(d.Record) || uint64(t.ID) != d.Key.ID || d.Key.Layout != 0 && d.Key.Layout != t.Fingerprint() {
 		return false
