@@ -424,6 +424,9 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 			e.generation.Add(1)
 		}
 		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Heard, 1)
+		if changed {
+			e.tellOthers(d.Key.ID, a, now) // it may have stood for them
+		}
 		return changed
 	}
 	limits := e.store.limits.Load()
@@ -433,8 +436,10 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		e.generation.Add(1)
 		return false
 	}
-	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
-		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0})
+	a := &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
+		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0}
+	e.add(d.Key.ID, a)
+	e.tellOthers(d.Key.ID, a, now)
 	return true
 }
 
