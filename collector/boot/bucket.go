@@ -36,7 +36,7 @@ func describe(scope template.Scope, c *clock, now int64) template.Definition {
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	initialized, err := Decode(d.Record)
 	d.Heard = min(d.Heard, now)
-	if err != nil || now-d.Heard > s.ttl {
+	if err != nil || d.Kind != template.KindClock || now-d.Heard > s.ttl {
 		return false
 	}
 	s.mu.Lock()
@@ -50,10 +50,12 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	switch {
 	case c == nil:
 		if s.clocks[d.Key.Scope] == nil && len(s.clocks) >= int(s.scopes.Load()) {
-			if scope, ok := s.oldest(); ok && s.clocks[scope].newest >= d.Heard {
+			scope, ok := s.oldest(d.Heard)
+			if !ok {
 				s.totals.Add(ledger.BootTimesEvicted, 1)
 				return false // what was heard later must not be pushed out
 			}
+			s.evict(scope)
 		}
 		c = &clock{port: d.Key.Port, initialized: initialized}
 		s.add(d.Key.Scope, c, now)
@@ -120,7 +122,7 @@ func (s *Store) Forget(k template.Key) {
 		return
 	}
 	for i, c := range all.clocks {
-		if c.port == k.Port {
+		if c.port == k.Port && c.told != 0 { // what has no key there was not deleted
 			if all.clocks = slices.Delete(all.clocks, i, i+1); len(all.clocks) == 0 {
 				s.remove(k.Scope)
 			}

@@ -21,6 +21,8 @@ const (
 	never    = int64(1<<63 - 1)
 	// evictionSample is how many scopes are looked at to find one that was not heard for long.
 	evictionSample = 32
+	// longestLook is at how many where none of these was heard before what the bucket has.
+	longestLook = 1024
 )
 
 // clock is what one port said.
@@ -236,8 +238,7 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 	}
 	if all == nil {
 		for len(s.clocks) > 0 && len(s.clocks) >= int(s.scopes.Load()) {
-			oldest, _ := s.oldest()
-			s.totals.Add(ledger.BootTimesEvicted, uint64(len(s.clocks[oldest].clocks)))
+			oldest, _ := s.oldest(never)
 			s.evict(oldest)
 		}
 		if _, ok := s.forgotten[scope]; ok {
@@ -257,6 +258,7 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 // evict forgets a scope, and that its ports said different things where they did.
 func (s *Store) evict(scope template.Scope) {
 	all := s.clocks[scope]
+	s.totals.Add(ledger.BootTimesEvicted, uint64(len(all.clocks)))
 	differ := slices.ContainsFunc(all.clocks, func(c *clock) bool { return !same(c.initialized, all.clocks[0].initialized) })
 	if _, ok := s.forgotten[scope]; !ok && !differ {
 		s.remove(scope)
@@ -281,13 +283,14 @@ func (s *Store) remove(scope template.Scope) {
 	}
 }
 
-func (s *Store) oldest() (oldest template.Scope, found bool) {
-	at, n := never, 0
+// oldest is the one of a few scopes that was not heard for longest; found is false where none was heard before than.
+func (s *Store) oldest(than int64) (oldest template.Scope, found bool) {
+	looked := 0
 	for scope, all := range s.clocks {
-		if all.newest < at {
-			oldest, at, found = scope, all.newest, true
+		if all.newest < than {
+			oldest, than, found = scope, all.newest, true
 		}
-		if n++; n == evictionSample {
+		if looked++; looked >= evictionSample && found || looked == longestLook {
 			break
 		}
 	}

@@ -121,7 +121,8 @@ func (c *collector) list() {
 	c.store.InStep(c.fleet.now)
 	for _, family := range slices.Sorted(maps.Keys(c.stores)) {
 		for d := range c.stores[family].Definitions(c.fleet.now) {
-			if _, ok := c.fleet.bucket[share.EncodeKey(d.Key)]; !ok {
+			e, ok := c.fleet.bucket[share.EncodeKey(d.Key)]
+			if _, err := share.DecodeValue(e.value); !ok || err != nil {
 				c.Learned(d)
 			}
 		}
@@ -146,10 +147,19 @@ func (c *collector) take(name string) {
 	key := c.fleet.key(name)
 	v, err := share.DecodeValue(e.value)
 	if err != nil {
-		c.fleet.t.Fatal(err)
+		return
 	}
 	c.stores[key.Family].Restore(template.Definition{Key: key, Kind: v.Kind, Stamp: v.Stamp, Record: v.Record,
-		Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, c.fleet.now)
+		Heard: c.fleet.heard(e, v), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, c.fleet.now)
+}
+
+// heard is when an entry was, as far as the bucket knows.
+func (f *fleet) heard(e entry, v share.Value) int64 {
+	written := time.Unix(0, e.written)
+	if v.Heard.After(written) || written.Sub(v.Heard) > f.limits.TTL {
+		return e.written
+	}
+	return v.Heard.UnixNano()
 }
 
 // Learned implements template.Observer. The newest change of each key waits, as in a Bucket's queue.
@@ -240,16 +250,14 @@ func (f *fleet) write(c *collector, d template.Definition) {
 	name := share.EncodeKey(d.Key)
 	if e, ok := f.bucket[name]; ok {
 		v, err := share.DecodeValue(e.value)
-		if err != nil {
-			f.t.Fatal(err)
-		}
 		same := v.Kind == d.Kind && string(v.Record) == string(d.Record)
 		switch {
+		case err != nil: // it is replaced
 		case same && v.Silent == d.Silent && !d.Refresh:
 			return
 		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
 			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,
-				Heard: min(e.written, v.Heard.UnixNano()), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, f.now)
+				Heard: f.heard(e, v), Told: e.written, Witnessed: v.Witnessed, Silent: v.Silent}, f.now)
 			return
 		}
 	}

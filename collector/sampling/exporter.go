@@ -131,6 +131,7 @@ func (e *Exporter) hears(port uint16, at int64) {
 // seconds since 1970 that was received at now (nanoseconds). It may have waited: what was heard later than it holds. A rate of 0 says that
 // sampling has ended.
 func (e *Exporter) Learn(domain uint32, port uint16, subject, rate, exported uint64, now int64) {
+	defer e.store.trim(e) // when e is unlocked
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.store.addressOnly {
@@ -292,28 +293,52 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 	}
 	e.byKind[kind]++
 	e.count++
-	e.store.count.Add(1)
+	if !e.gone.Load() { // what a worker still learns of one that is gone is nobody's
+		e.store.count.Add(1)
+	}
 	e.generation.Add(1)
-	limits := e.store.limits.Load()
-	for e.count > limits.Rates || e.count > 1 && e.store.count.Load() > int64(limits.Total) {
-		worst, of := (*announcement)(nil), uint64(0)
-		looked := 0
-		for s, all := range e.subjects {
-			for _, o := range all {
-				if o != a && (worst == nil || o.heard < worst.heard) {
-					worst, of = o, s
-				}
-			}
-			if looked++; looked >= evictionSample && worst != nil {
-				break
+	for e.count > e.store.limits.Load().Rates && e.evictOther(a, never) {
+	}
+}
+
+// evictOther forgets, in memory only, the announcement that was not heard for longest of some that were heard before than, but for kept. It
+// reports whether there was one.
+func (e *Exporter) evictOther(kept *announcement, than int64) bool {
+	worst, of := (*announcement)(nil), uint64(0)
+	looked := 0
+	for s, all := range e.subjects {
+		for _, o := range all {
+			if o != kept && o.heard < than && (worst == nil || o.heard < worst.heard) {
+				worst, of = o, s
 			}
 		}
-		if worst == nil {
+		if looked++; looked >= evictionSample && worst != nil || looked == longestLook {
 			break
 		}
-		e.forget(of, worst)
-		e.store.totals.Add(ledger.SamplingEvicted, 1)
 	}
+	if worst == nil {
+		return false
+	}
+	e.forget(of, worst)
+	e.store.totals.Add(ledger.SamplingEvicted, 1)
+	return true
+}
+
+// makeRoom forgets an announcement for those of others, and reports whether there was one.
+func (e *Exporter) makeRoom() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.evictOther(nil, never)
+}
+
+// size is how many announcements are remembered, none of an exporter that is gone.
+func (e *Exporter) size() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone.Load() {
+		return 0
+	}
+	return e.count
 }
 
 // forget drops what makes room. What nobody else says is missed while it would count: see choose.
@@ -399,16 +424,22 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 			e.generation.Add(1)
 		}
 		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Heard, 1)
+		if changed {
+			e.tellOthers(d.Key.ID, a, now) // it may have stood for them
+		}
 		return changed
 	}
-	if e.count >= e.store.limits.Load().Rates && !e.holdsOlder(d.Heard) {
+	limits := e.store.limits.Load()
+	if (e.count >= limits.Rates || e.count > 0 && e.store.count.Load() >= int64(limits.Total)) && !e.evictOther(nil, d.Heard) {
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 		e.miss(d.Key.ID, d.Heard)
 		e.generation.Add(1)
 		return false
 	}
-	e.add(d.Key.ID, &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
-		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0})
+	a := &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),
+		stamp: d.Stamp, first: d.Stamp, rival: d.Key.Layout != 0}
+	e.add(d.Key.ID, a)
+	e.tellOthers(d.Key.ID, a, now)
 	return true
 }
 
@@ -418,22 +449,6 @@ func began(d *template.Definition) int64 {
 		return 0
 	}
 	return d.Heard
-}
-
-// holdsOlder reports whether one of those looked at was heard before a time.
-func (e *Exporter) holdsOlder(than int64) bool {
-	looked := 0
-	for _, all := range e.subjects {
-		for _, a := range all {
-			if a.heard < than {
-				return true
-			}
-		}
-		if looked++; looked >= evictionSample {
-			break
-		}
-	}
-	return false
 }
 
 // snapshot is what the bucket should have of the exporter.

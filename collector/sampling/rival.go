@@ -65,15 +65,15 @@ func (e *Exporter) disputed(subject uint64, a *announcement, rate uint64, now in
 	return true
 }
 
-// rival notes that a rate is one of those that devices which share a's port say, and tells the bucket where that is news or half an
-// hour old. e.mu is held.
+// rival notes that a rate is one of those that devices which share a's port say, and tells the bucket where that is news, half an hour old, or
+// about to expire there. e.mu is held.
 func (e *Exporter) rival(subject uint64, a *announcement, rate uint64, heard, now int64) {
 	r := e.find(subject, a.domain, a.port, rate, true)
 	if r == nil {
 		r = &announcement{domain: a.domain, port: a.port, rate: rate, stamp: a.stamp, rival: true}
 		e.add(subject, r)
 	}
-	if r.heard = max(r.heard, heard); now-r.told > retell {
+	if r.heard = max(r.heard, heard); now-r.told > min(retell, e.store.TTL()/2) {
 		e.tell(subject, r, now, true)
 	}
 }

@@ -83,27 +83,42 @@ func (s *Store) Find(scope template.Scope) *Exporter {
 // evictionSample is how many are looked at to find one that was not heard of for long.
 const evictionSample = 32
 
+// longestLook is at how many it is looked where none of these was heard before what the bucket has.
+const longestLook = 1024
+
 // Exporter returns the exporter of a scope, adding it if need be; another one is then forgotten where the limit is reached.
 func (s *Store) Exporter(scope template.Scope, now int64) *Exporter {
 	if e := s.Find(scope); e != nil {
 		return e
 	}
+	return s.add(scope, now, never)
+}
+
+// add is a new exporter that was heard at a time, nil where there is no room but that of those which were not heard before than.
+func (s *Store) add(scope template.Scope, heard, than int64) *Exporter {
 	key := exporterKey{scope.Version, scope.Exporter}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.exporters[key]; e != nil {
 		return e
 	}
-	limits := s.limits.Load()
-	for len(s.exporters) > 0 && (len(s.exporters) >= limits.Exporters || s.count.Load() >= int64(limits.Total)) {
-		s.evict()
+	for limits := s.limits.Load(); len(s.exporters) >= limits.Exporters || s.count.Load() >= int64(limits.Total); {
+		oldest := s.oldest(than)
+		if oldest == nil && than == never {
+			break
+		}
+		if oldest == nil {
+			s.absent.Refuse(key) // it is asked for once it is heard
+			return nil
+		}
+		s.evict(oldest)
 	}
 	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{}),
 		cards: make(map[uint64]struct{}), numbered: make(map[uint32]int), speakers: make(map[uint16]*speaker)}
-	e.heard.Store(now)
+	e.heard.Store(heard)
 	if _, ok := s.parted[key]; ok {
 		delete(s.parted, key)
-		e.parted = now
+		e.parted = heard
 	}
 	s.exporters[key] = e
 	s.known.Add(1)
@@ -134,12 +149,8 @@ func (s *Store) Found(a netip.Addr) {
 // Welcome has a place for what the bucket has of an exporter that was missed, as of now, nanoseconds since 1970.
 func (s *Store) Welcome(scope template.Scope, now int64) { s.Exporter(scope, now) }
 
-// evict forgets, in memory only, the one of a few exporters that was not heard for longest. s.mu is held.
-func (s *Store) evict() {
-	oldest, looked := s.oldest()
-	if looked == 0 {
-		return
-	}
+// evict forgets an exporter, in memory only. s.mu is held.
+func (s *Store) evict(oldest *Exporter) {
 	delete(s.exporters, oldest.key)
 	s.absent.Leave(oldest.key)
 	oldest.mu.Lock()
@@ -162,23 +173,46 @@ func (s *Store) evict() {
 	oldest.generation.Add(1)
 }
 
-func (s *Store) oldest() (oldest *Exporter, looked int) {
+// oldest is the one of a few exporters that was not heard for longest, nil where none was heard before than. s.mu is held.
+func (s *Store) oldest(than int64) (oldest *Exporter) {
+	looked := 0
 	for _, e := range s.exporters {
-		if oldest == nil || e.heard.Load() < oldest.heard.Load() {
+		if heard := e.heard.Load(); heard < than && (oldest == nil || heard < oldest.heard.Load()) {
 			oldest = e
 		}
-		if looked++; looked == evictionSample {
+		if looked++; looked >= evictionSample && oldest != nil || looked == longestLook {
 			break
 		}
 	}
-	return oldest, looked
+	return oldest
+}
+
+// trim keeps to the bound on all announcements after e had one more: e has fewer, or who has more than e of those looked at. No exporter may be
+// locked.
+func (s *Store) trim(e *Exporter) {
+	for limit := int64(s.limits.Load().Total); s.count.Load() > limit; {
+		most, count, looked := e, e.size(), 0
+		s.mu.RLock()
+		for _, other := range s.exporters {
+			if n := other.size(); n > count {
+				most, count = other, n
+			}
+			if looked++; looked == evictionSample {
+				break
+			}
+		}
+		s.mu.RUnlock()
+		if count <= 1 || !most.makeRoom() {
+			return
+		}
+	}
 }
 
 // Restore takes a definition from the bucket at now, nanoseconds since 1970, and reports whether it changed anything.
 func (s *Store) Restore(d template.Definition, now int64) bool {
 	d.Heard = min(d.Heard, now)
 	rate, err := Decode(d.Record)
-	if kind, _ := Split(d.Key.ID); err != nil || kind >= kinds || now-d.Heard > s.TTL() || d.Key.Layout != 0 && d.Key.Layout != rate+1 {
+	if kind, _ := Split(d.Key.ID); err != nil || d.Kind != template.KindSampling || kind >= kinds || now-d.Heard > s.TTL() || d.Key.Layout != 0 && d.Key.Layout != rate+1 {
 		return false
 	}
 	if s.addressOnly {
@@ -189,15 +223,10 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	}
 	e := s.Find(d.Key.Scope)
 	if e == nil {
-		s.mu.RLock()
-		oldest, _ := s.oldest()
-		full := len(s.exporters) >= s.limits.Load().Exporters && oldest != nil && oldest.heard.Load() >= d.Heard
-		s.mu.RUnlock()
-		if full {
+		if e = s.add(d.Key.Scope, d.Heard, d.Heard); e == nil {
 			s.totals.Add(ledger.SamplingEvicted, 1)
 			return false // what is announced later than this must not be pushed out by it
 		}
-		e = s.Exporter(d.Key.Scope, d.Heard)
 	} else if heard := e.heard.Load(); d.Heard > heard {
 		e.heard.CompareAndSwap(heard, d.Heard)
 	}
@@ -216,7 +245,8 @@ func (s *Store) Forget(k template.Key) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if a := e.find(k.ID, k.Scope.Domain, k.Port, k.Layout-1, k.Layout != 0); a != nil {
+	// What has no key there was not deleted: the bucket lists what once was for as long as the ttl.
+	if a := e.find(k.ID, k.Scope.Domain, k.Port, k.Layout-1, k.Layout != 0); a != nil && a.told != 0 {
 		e.remove(k.ID, a)
 	}
 }

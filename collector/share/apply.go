@@ -122,7 +122,7 @@ func (b *Bucket) remember(key template.Key, k known) {
 }
 
 // listed ends a listing: what the bucket does not hold any more is not known any more, and what memory has beyond it is
-// written.
+// written, also in place of what nobody can read.
 func (b *Bucket) listed() {
 	b.mu.Lock()
 	for key, k := range b.known {
@@ -147,9 +147,9 @@ func (b *Bucket) listed() {
 	for _, store := range b.stores {
 		for d := range store.Definitions(clock.Steady()) {
 			b.mu.Lock()
-			_, ok := b.known[d.Key]
+			k, ok := b.known[d.Key]
 			b.mu.Unlock()
-			if !ok {
+			if !ok || !k.foreign && !k.is(&d) && !k.fits(d.Key) {
 				b.Learned(d)
 			}
 		}

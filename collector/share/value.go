@@ -4,10 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"strings"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/boot"
+	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -38,6 +41,10 @@ var (
 
 // fixedHeader is schema, kind, stamp, time heard, and the length of the writer's name.
 const fixedHeader = 1 + 1 + 8 + 8 + 1
+
+// lastSecond bounds the seconds of stamps: headers have 32 bits of them, and each time that an exporter's clock is set back adds hours. A stamp
+// of more is nobody's, and nothing could follow on the last one that there is.
+const lastSecond = 1 << 40
 
 // stampCountBits are at the top of a value's stamp, so that without a count it is the export time in seconds.
 const stampCountBits = 16
@@ -83,7 +90,27 @@ func DecodeValue(b []byte) (Value, error) {
 		Writer: string(b[fixedHeader:writer]),
 		Record: b[writer:],
 	}
+	if v.Stamp.Seconds() >= lastSecond {
+		return Value{}, fmt.Errorf("%w: no exporter has its stamp", ErrValue)
+	}
 	v.Writer, v.Silent = strings.CutSuffix(v.Writer, silent)
 	v.Writer, v.Witnessed = strings.CutSuffix(v.Writer, witnessed)
 	return v, nil
+}
+
+// fits reports whether what the bucket has for a key can be read as such. What cannot is nobody's word, however new it is.
+func (k *known) fits(key template.Key) bool {
+	switch key.Family {
+	case template.FamilyTemplate:
+		t, n, err := template.Parse(key.Scope.Version, k.kind, []byte(k.record), math.MaxUint16)
+		return (k.kind == template.KindData || k.kind == template.KindOptions) && err == nil && n == len(k.record) &&
+			uint64(t.ID) == key.ID && (key.Layout == 0 || key.Layout == t.Fingerprint())
+	case template.FamilySampling:
+		rate, err := sampling.Decode([]byte(k.record))
+		return k.kind == template.KindSampling && err == nil && (key.Layout == 0 || key.Layout == rate+1)
+	case template.FamilyClock:
+		_, err := boot.Decode([]byte(k.record))
+		return k.kind == template.KindClock && err == nil
+	}
+	return true
 }

@@ -148,12 +148,10 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	switch {
 	case exists && have.foreign:
 		return true
-	case !exists:
+	case !exists, !have.is(&d) && !have.fits(d.Key):
 		return false
-	case have.kind == d.Kind && have.record == recordOf(d.Key, d.Record) && have.silent == d.Silent:
-		return !d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness()
-	case have.kind == d.Kind && have.record == recordOf(d.Key, d.Record):
-		return false
+	case have.is(&d):
+		return have.silent == d.Silent && (!d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness())
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > recordOf(d.Key, d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
 		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
@@ -162,6 +160,11 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 		return true
 	}
 	return false
+}
+
+// is reports whether the bucket has a definition, whoever said it and when.
+func (k *known) is(d *template.Definition) bool {
+	return k.kind == d.Kind && k.record == recordOf(d.Key, d.Record)
 }
 
 // freshness is how long ago what the bucket has must have been heard for a refresh to be worth it: others may have been faster.

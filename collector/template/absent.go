@@ -40,6 +40,16 @@ func (a *Absent[K]) Leave(k K) {
 	a.some.Store(true)
 }
 
+// Refuse notes that there was no room for an exporter, of which the bucket was listed.
+func (a *Absent[K]) Refuse(k K) {
+	a.mu.Lock()
+	_, missed := a.missed[k]
+	a.mu.Unlock()
+	if !missed {
+		a.Leave(k)
+	}
+}
+
 // Heard notes that something came from an exporter.
 func (a *Absent[K]) Heard(k K) {
 	if !a.some.Load() {

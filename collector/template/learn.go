@@ -200,14 +200,20 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 		}
 		e.store.totals.Add(ledger.TemplatesUnshared, 1)
 	}
-	for _, other := range m.layouts {
-		for _, o := range other.says {
-			// A layout must not lose its last key, nor a port that is known to repeat it be taken for another one's.
-			if o.told == 0 && o.own != 0 && !other.silent && o != s {
-				standing, _, _ := m.chosen(o.port, now)
-				if standing == other && (other.told() == 0 || m.contested != 0 && o.pause > 0) {
-					e.tell(other, o, now, false)
-				}
+	e.standFor(m, now)
+}
+
+// standFor has the bucket know what was heard here of which it has no key any more: a layout must not lose its last one, since others would read
+// its ports with another one, nor a port that is known to repeat it be taken for another one's.
+func (e *Exporter) standFor(m *meanings, now int64) {
+	for _, l := range m.layouts {
+		for _, s := range l.says {
+			if s.told != 0 || s.own == 0 || l.silent {
+				continue
+			}
+			standing, _, _ := m.chosen(s.port, now)
+			if standing == l && (l.told() == 0 || m.contested != 0 && s.pause > 0) {
+				e.tell(l, s, now, false)
 			}
 		}
 	}
@@ -234,6 +240,7 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 		m = &meanings{}
 	}
 	e.settle(m, now)
+	defer func() { e.standFor(m, now) }() // one port stood for several that now part
 	port, l := d.Key.Port, m.find(t)
 	if port == AnyPort && d.Key.Layout != 0 && e.store.mode == ModeAddress {
 		return false // vouched for in another mode: here it would be another device at the port of all
@@ -372,7 +379,7 @@ func (e *Exporter) evictOlder(than int64) bool {
 			e.evict(m, l)
 			return true
 		}
-		if looked++; looked >= evictionSample {
+		if looked++; looked >= longestLook {
 			break
 		}
 	}

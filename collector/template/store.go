@@ -116,27 +116,43 @@ func (s *Store) Find(scope Scope) *Exporter {
 // a cache: no list to keep in order, and the oldest of 32 random ones is old.
 const evictionSample = 32
 
+// longestLook is at how many it is looked where none of these was heard before what the bucket has.
+const longestLook = 1024
+
 // Exporter returns the exporter of a scope, adding it if need be; another one is then forgotten where the limit is
 // reached. now is nanoseconds since 1970.
 func (s *Store) Exporter(scope Scope, now int64) *Exporter {
 	if e := s.Find(scope); e != nil {
 		return e
 	}
+	return s.add(scope, now, never)
+}
+
+// add is a new exporter that was heard at a time, nil where there is no room but that of those which were not heard before than.
+func (s *Store) add(scope Scope, heard, than int64) *Exporter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.exporters[scope]; e != nil {
 		return e
 	}
-	for limit := s.limits.Load().Exporters; len(s.exporters) >= limit && len(s.exporters) > 0; {
-		s.evict(func(e *Exporter) int64 { return -e.heard.Load() })
+	for limit := s.limits.Load().Exporters; len(s.exporters) >= limit; {
+		oldest := s.oldest(than)
+		if oldest == nil && than == never {
+			break
+		}
+		if oldest == nil {
+			s.absent.Refuse(scope) // it is asked for once it is heard
+			return nil
+		}
+		s.evict(oldest)
 	}
 	e := &Exporter{store: s, scope: scope, ids: make(map[uint16]*meanings)}
-	e.heard.Store(now)
+	e.heard.Store(heard)
 	e.bytes.Store(exporterBytes)
 	s.bytes.Add(exporterBytes)
 	if _, ok := s.parted[scope]; ok {
 		delete(s.parted, scope)
-		e.forgotten = now
+		e.forgotten = heard
 	}
 	s.exporters[scope] = e
 	s.known.Add(1)
@@ -158,19 +174,22 @@ func (s *Store) Found(a netip.Addr) {
 // Welcome has a place for what the bucket has of a scope that was missed, though it was written long ago. now is nanoseconds since 1970.
 func (s *Store) Welcome(scope Scope, now int64) { s.Exporter(scope, now) }
 
-// evict forgets, in memory only, about the one of a few exporters that is the least worth keeping. s.mu is held.
-func (s *Store) evict(worthless func(*Exporter) int64) {
-	var worst *Exporter
-	most := int64(0)
-	n := 0
+// oldest is the one of a few exporters that was not heard of for longest, nil where none was heard before than. s.mu is held.
+func (s *Store) oldest(than int64) (oldest *Exporter) {
+	looked := 0
 	for _, e := range s.exporters {
-		if w := worthless(e); worst == nil || w > most {
-			worst, most = e, w
+		if heard := e.heard.Load(); heard < than && (oldest == nil || heard < oldest.heard.Load()) {
+			oldest = e
 		}
-		if n++; n == evictionSample {
+		if looked++; looked >= evictionSample && oldest != nil || looked == longestLook {
 			break
 		}
 	}
+	return oldest
+}
+
+// evict forgets an exporter, in memory only. s.mu is held.
+func (s *Store) evict(worst *Exporter) {
 	delete(s.exporters, worst.scope)
 	s.absent.Leave(worst.scope)
 	if worst.leave() {
@@ -195,10 +214,18 @@ func (s *Store) trim(now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.bytes.Load() > limit && len(s.exporters) > 1 {
-		s.evict(func(e *Exporter) int64 {
+		var worst *Exporter
+		most, looked := int64(0), 0
+		for _, e := range s.exporters {
 			silent := max(1, (now-e.heard.Load())/int64(time.Millisecond))
-			return e.bytes.Load() * min(silent, longestSilence)
-		})
+			if w := e.bytes.Load() * min(silent, longestSilence); worst == nil || w > most {
+				worst, most = e, w
+			}
+			if looked++; looked == evictionSample {
+				break
+			}
+		}
+		s.evict(worst)
 	}
 }
 
@@ -243,6 +270,9 @@ func (s *Store) Restore(d Definition, now int64) bool {
 	if s.ttl() != never && now-d.Heard > s.ttl() {
 		return false
 	}
+	if d.Kind != KindData && d.Kind != KindOptions {
+		return false
+	}
 	t, length, err := Parse(d.Key.Scope.Version, d.Kind, d.Record, s.limits.Load().Fields)
 	if err != nil || length != len(d.Record) || uint64(t.ID) != d.Key.ID || d.Key.Layout != 0 && d.Key.Layout != t.Fingerprint() {
 		return false
@@ -252,7 +282,7 @@ func (s *Store) Restore(d Definition, now int64) bool {
 	}
 	e := s.Find(d.Key.Scope)
 	if e == nil {
-		if e = s.room(d.Key.Scope, d.Heard); e == nil {
+		if e = s.add(d.Key.Scope, d.Heard, d.Heard); e == nil {
 			s.totals.Add(ledger.ExportersEvicted, 1)
 			return false
 		}
@@ -265,23 +295,6 @@ func (s *Store) Restore(d Definition, now int64) bool {
 		s.totals.Add(ledger.TemplatesRestored, 1)
 	}
 	return restored
-}
-
-// room is a new exporter for what was heard at a time, nil where the limit is reached and those known were heard later.
-func (s *Store) room(scope Scope, heard int64) *Exporter {
-	s.mu.RLock()
-	full, older, n := len(s.exporters) >= s.limits.Load().Exporters, false, 0
-	for _, e := range s.exporters {
-		if older = older || e.heard.Load() < heard; !full || older || n == evictionSample {
-			break
-		}
-		n++
-	}
-	s.mu.RUnlock()
-	if full && !older {
-		return nil
-	}
-	return s.Exporter(scope, heard)
 }
 
 // Forget drops a definition that somebody deleted from the bucket.

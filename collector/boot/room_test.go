@@ -1,0 +1,56 @@
+package boot
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+const day = 24 * int64(time.Hour)
+
+func restored(n int, port uint16, at int64) template.Definition {
+	scope := template.Scope{Version: template.IPFIX, Exporter: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Domain: 1}
+	return template.Definition{Key: template.Key{Scope: scope, Family: template.FamilyClock, Port: port}, Kind: template.KindClock, Stamp: 1,
+		Record: Encode(5000), Heard: at, Told: at}
+}
+
+// The bucket has the times of more exporters than are remembered: none that is said makes room for one that is not said any more.
+func TestLoadingMoreTimesThanThereIsRoomForKeepsThoseThatAreSaid(t *testing.T) {
+	const now = 1000 * day
+	s := NewStore(template.ModeAuto, 1000, time.Duration(30*day))
+	for n := range 900 {
+		s.Restore(restored(n, 1000, now-day/24), now)
+		s.Restore(restored(3000+n, 1000, now-20*day+int64(n)), now)
+	}
+	for n := range 900 {
+		s.Restore(restored(6000+n, 1000, now-10*day+int64(n)), now)
+	}
+	lost := 0
+	for n := range 900 {
+		if s.Initialized(restored(n, 0, 0).Key.Scope, 1000, now) == 0 {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of 900 times that are said lost their place", lost)
+	}
+}
+
+// What stands in the bucket as deleted is no news of what is known here without a key: it is listed again and again.
+func TestAKeyThatWasDeletedTakesNoTimeThatHasNone(t *testing.T) {
+	const now = 1000 * day
+	s := NewStore(template.ModeAddressPort, 1000, time.Duration(30*day))
+	scope := restored(1, 0, 0).Key.Scope
+	s.Learn(scope, 2000, 5000, 1000, now)
+	s.Learn(scope, 1000, 5000, 1000, now+1)
+	s.Forget(restored(1, 1000, 0).Key)
+	if got := s.Initialized(scope, 1000, now+2); got != 5000 {
+		t.Errorf("the time of a port without a key is %d", got)
+	}
+	s.Forget(restored(1, 2000, 0).Key)
+	if got := s.Initialized(scope, 2000, now+2); got != 0 {
+		t.Errorf("the time whose key was deleted is %d", got)
+	}
+}

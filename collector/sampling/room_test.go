@@ -1,0 +1,165 @@
+package sampling
+
+import (
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+func interfaceKey(id uint64) uint64 {
+	key, _ := Key(Interface, id)
+	return key
+}
+
+// A worker may hold an exporter that made room for others a moment ago: what it still learns of it takes nobody's room.
+func TestWhatAnExporterSaysThatMadeRoomTakesNoRoom(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: 1, Rates: 10, Total: 20}, &totals)
+	for n := range 5 {
+		e := s.Exporter(exporter(n), now)
+		s.Exporter(exporter(n+1), now)
+		if !e.Gone() {
+			t.Fatal("it did not make room")
+		}
+		for id := range uint64(10) {
+			e.Learn(1, 1000, interfaceKey(id), 100, 1000, now)
+		}
+	}
+	if s.Size() != 0 {
+		t.Errorf("%d rates count that nobody can look up", s.Size())
+	}
+}
+
+// Of one exporter's rates, the bucket may have more than are remembered: none that is announced makes room for those that are not any more.
+func TestLoadingTooManyRatesOfAnExporterKeepsWhatIsAnnounced(t *testing.T) {
+	for name, heard := range map[string]func(i int) int64{
+		"the dead first":        func(i int) int64 { return now - 20*day + int64(i) },
+		"the dead newest first": func(i int) int64 { return now - 20*day - int64(i) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var totals ledger.Totals
+			s := NewStore(template.ModeAuto, Limits{Exporters: 10, Rates: 400, Total: 10_000, TTL: time.Duration(30 * day)}, &totals)
+			restore := func(id int, at int64) {
+				d := definition(1, 100, 1, at)
+				d.Key.ID = interfaceKey(uint64(id))
+				s.Restore(d, now)
+			}
+			for i := range 400 {
+				restore(10_000+i, heard(i))
+				restore(i, now-hour/2)
+			}
+			for i := range 400 {
+				restore(20_000+i, heard(400+i))
+			}
+			lost := 0
+			for i := range 400 {
+				if rate, _ := s.Find(exporter(1)).Rate(1, 1000, interfaceKey(uint64(i)), now); rate != 100 {
+					lost++
+				}
+			}
+			if lost > 0 {
+				t.Errorf("%d of 400 rates that are announced lost their place", lost)
+			}
+		})
+	}
+}
+
+// Some exporters fill all the room that there is for rates, which anybody can who forges their addresses. Those that announce a few keep them.
+func TestWhoAnnouncesFewRatesKeepsThemBesideWhoAnnouncesMany(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: 1000, Rates: 100, Total: 2000}, &totals)
+	few := func(at int64) {
+		for n := range 50 {
+			for id := range uint64(3) {
+				s.Exporter(exporter(n), at).Learn(1, 1000, interfaceKey(id), 100, 1000, at)
+			}
+		}
+	}
+	for n := range 50 {
+		s.Exporter(exporter(n), now).Learn(1, 1000, interfaceKey(0), 100, 1000, now)
+	}
+	for n := range 20 {
+		for id := range uint64(100) {
+			s.Exporter(exporter(500+n), now+1).Learn(1, 1000, interfaceKey(id), 100, 1000, now+1)
+		}
+	}
+	at := now + hour/12
+	few(at)
+	lost := 0
+	for n := range 50 {
+		e := s.Find(exporter(n))
+		for id := range uint64(3) {
+			if e == nil {
+				lost++
+			} else if rate, _ := e.Rate(1, 1000, interfaceKey(id), at); rate != 100 {
+				lost++
+			}
+		}
+	}
+	if lost > 0 || s.Size() > 2000 {
+		t.Errorf("%d of 150 rates are lost; %d are known", lost, s.Size())
+	}
+}
+
+// Loading what is dead takes no room from what is announced where the bound on all rates is reached first.
+func TestLoadingMoreThanAllRatesKeepsWhatIsAnnounced(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: 100_000, Rates: 10, Total: 1000}, &totals)
+	for n := range 900 {
+		s.Restore(definition(n, 100, 1, now-hour), now)
+		s.Restore(definition(3000+n, 100, 1, now-20*day+int64(n)), now)
+	}
+	for n := range 900 {
+		s.Restore(definition(6000+n, 100, 1, now-10*day+int64(n)), now)
+	}
+	lost := 0
+	for n := range 900 {
+		if s.Find(exporter(n)) == nil {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of 900 exporters that announce lost their place", lost)
+	}
+}
+
+// The same where the number of exporters is.
+func TestLoadingMoreThanAllExportersKeepsWhatIsAnnounced(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: 1000, Rates: 10, Total: 100_000}, &totals)
+	for n := range 900 {
+		s.Restore(definition(n, 100, 1, now-hour), now)
+		s.Restore(definition(3000+n, 100, 1, now-20*day+int64(n)), now)
+	}
+	for n := range 900 {
+		s.Restore(definition(6000+n, 100, 1, now-10*day+int64(n)), now)
+	}
+	lost := 0
+	for n := range 900 {
+		if s.Find(exporter(n)) == nil {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of 900 exporters that announce lost their place", lost)
+	}
+}
+
+// What stands in the bucket as deleted is no news of what is known here without a key: it is listed again and again.
+func TestAKeyThatWasDeletedTakesNothingThatHasNone(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, LimitsFor(100, time.Duration(30*day)), &totals)
+	e := s.Exporter(exporter(1), now)
+	e.Learn(1, 2000, interfaceKey(3), 100, 1000, now)
+	e.Learn(1, 1000, interfaceKey(3), 100, 1000, now+1)
+	s.Forget(template.Key{Scope: exporter(1), Family: template.FamilySampling, Port: 1000, ID: interfaceKey(3)})
+	if s.Size() != 2 {
+		t.Errorf("%d rates are known", s.Size())
+	}
+	s.Forget(template.Key{Scope: exporter(1), Family: template.FamilySampling, Port: 2000, ID: interfaceKey(3)})
+	if s.Size() != 1 {
+		t.Errorf("%d rates are known once the key of one was deleted", s.Size())
+	}
+}

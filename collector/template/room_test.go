@@ -1,0 +1,79 @@
+package template
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flowfleet/flowfleet/collector/ledger"
+)
+
+const day = 24 * int64(time.Hour)
+
+// restored is a definition of the bucket, of exporter n and a template id, that was heard at a time.
+func restored(n int, id uint16, at int64) Definition {
+	scope := Scope{Version: IPFIX, Exporter: netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), Domain: 1}
+	return Definition{Key: Key{Scope: scope, Port: 1000, ID: uint64(id)}, Kind: KindData, Stamp: 1, Record: u16(id, 1, 8, 4), Heard: at, Told: at}
+}
+
+// The bucket has more exporters than are remembered: none that is heard makes room for one that is not heard any more, in whatever order they
+// are read.
+func TestLoadingMoreExportersThanThereIsRoomForKeepsThoseThatAreHeard(t *testing.T) {
+	const now = 1000 * day
+	var totals ledger.Totals
+	s := NewStore(ModeAuto, Limits{Exporters: 1000, Templates: 10, Fields: 10, TTL: time.Duration(30 * day)}, &totals, nil)
+	for n := range 900 {
+		s.Restore(restored(n, 300, now-day/24), now)
+		s.Restore(restored(3000+n, 300, now-20*day+int64(n)), now)
+	}
+	for n := range 900 {
+		s.Restore(restored(6000+n, 300, now-10*day+int64(n)), now)
+	}
+	lost := 0
+	for n := range 900 {
+		if s.Find(restored(n, 300, 0).Key.Scope) == nil {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of 900 exporters that are heard lost their place", lost)
+	}
+}
+
+// One that found no room when the bucket was read is asked for once it sends.
+func TestAnExporterThatFoundNoRoomIsMissedOnceItIsHeard(t *testing.T) {
+	const now = 1000 * day
+	var totals ledger.Totals
+	s := NewStore(ModeAuto, Limits{Exporters: 1, Templates: 10, Fields: 10}, &totals, nil)
+	s.Restore(restored(1, 300, now-1), now)
+	d := restored(2, 300, now-day)
+	if s.Restore(d, now) {
+		t.Fatal("it took the room of one that was heard later")
+	}
+	if missed := s.Missed(10); len(missed) != 0 {
+		t.Fatalf("%v is missed before it is heard", missed)
+	}
+	s.Miss(d.Key.Scope)
+	s.Restore(d, now) // the bucket is listed again meanwhile
+	if missed := s.Missed(10); !slices.Equal(missed, []Scope{d.Key.Scope}) {
+		t.Errorf("%v is missed once it is heard", missed)
+	}
+}
+
+// What the bucket has under the key of a template is one of flows or of options, or nothing.
+func TestADefinitionOfAnotherKindIsNoTemplate(t *testing.T) {
+	const now = 1000 * day
+	for kind := range KindPage + 2 {
+		var totals ledger.Totals
+		s := NewStore(ModeAuto, Limits{Exporters: 1, Templates: 10, Fields: 10}, &totals, nil)
+		d := restored(1, 300, now-1)
+		d.Kind = kind
+		if kind == KindOptions {
+			d.Record = u16(300, 1, 1, 8, 4)
+		}
+		if took := s.Restore(d, now); took != (kind == KindData || kind == KindOptions) {
+			t.Errorf("kind %d is taken: %v", kind, took)
+		}
+	}
+}
