@@ -95,8 +95,9 @@ var places = []place{
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
 		"an address says its family first; these count where there is none"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
-		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177 " +
-			"ICMP; 178, 179 ICMPv6; 33 IGMP"},
+		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 32, 176, 177, " +
+			"504 ICMP; 139, 178, 179 ICMPv6 (by the addresses); 33 IGMP. In templates with ports, those of ICMP and IGMP do so only if " +
+			"they are not 0"},
 	{"src_port", [][]source{either(iana(opSrcPort, 7), implying(protocolUDP, iana(opSrcPort, 180)),
 		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "45008 in NetFlow v9"},
 	{"dst_port", [][]source{either(iana(opDstPort, 11), implying(protocolUDP, iana(opDstPort, 181)),
@@ -111,8 +112,8 @@ var places = []place{
 	{"src_vlan", [][]source{iana(opSrcVLAN, 58), iana(opSrcVLAN, 243), iana(opSrcVLAN, 245)},
 		"none: 0 and above 4094 (IEEE 802.1Q). It is vlan_id too"},
 	{"dst_vlan", [][]source{iana(opDstVLAN, 59), iana(opDstVLAN, 254), iana(opDstVLAN, 255)}, "as src_vlan"},
-	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196)},
-		"195 and 98 are its upper six bits, 196 its upper three; 55 and 98 are after treatment, and read where a template has neither 5 " +
+	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196), iana(opPrecedence, 257)},
+		"195 and 98 are its upper six bits, 196 and 257 its upper three; 55, 98 and 257 are after treatment, and read where a template has neither 5 " +
 			"nor 195"},
 	{"tcp_flags", [][]source{iana(opTCPFlags, 6)}, "the lower 12 bits (RFC 9565 section 3)"},
 	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
@@ -120,16 +121,18 @@ var places = []place{
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
 	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits"},
-	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
+	{"icmp_type, icmp_code", [][]source{either(implying(protocolICMP, iana(opICMPTypeCode, 32)),
+		implying(protocolICMPv6, iana(opICMPTypeCode, 139)), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
-		implying(protocolICMPv6, iana(opICMPCode, 179)))},
+		implying(protocolICMPv6, iana(opICMPCode, 179))), implying(protocolICMP, iana(opICMPSection, 504))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
 			"NetFlow v5; also v1, v6 to v9, IPFIX); dst_port stays as exported"},
 	{"src_as", [][]source{iana(opSrcAS, 16)}, "4294967295, which routers send where they know none (RFC 7300), stays as exported"},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, "as src_as"},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, "as src_as"},
-	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, "none: more than 128, of IPv4 more than 32. Four bytes may be a mask"},
-	{"dst_net", [][]source{iana(opDstNet, 13, 30)}, "as src_net"},
+	{"src_net", [][]source{either(iana(opSrcNet, 9), iana(opSrcNet6, 29))}, "none: more than 128, of IPv4 more than 32. Four bytes may be a mask. " +
+		"Where both say something, the one of the address's family counts"},
+	{"dst_net", [][]source{either(iana(opDstNet, 13), iana(opDstNet6, 30))}, "as src_net"},
 	{"next_hop", [][]source{either(iana(opNextHopIPv4, 15), iana(opNextHopIPv6, 62))},
 		"none: the unspecified address (RFC 4291 section 2.5.2)"},
 	{"bgp_next_hop", [][]source{either(iana(opBGPNextHopIPv4, 18), iana(opBGPNextHopIPv6, 63))}, "none: the unspecified address"},
@@ -266,10 +269,14 @@ const (
 	elementDSCP     = 195
 	elementPostTOS  = 55
 	elementPostDSCP = 98
+
+	elementPostPrecedence = 257
 )
 
 // isPostTOS reports whether an element has the type of service after treatment.
-func isPostTOS(id uint16) bool { return id == elementPostTOS || id == elementPostDSCP }
+func isPostTOS(id uint16) bool {
+	return id == elementPostTOS || id == elementPostDSCP || id == elementPostPrecedence
+}
 
 // Values of flowDirection: where at the interface the flow was metered.
 const (

@@ -139,6 +139,8 @@ type about struct {
 	hasDirection bool
 	// frame is what kind of frame a section begins with.
 	frame packet.Section
+	// srcNet6 and dstNet6 are the prefix lengths of IPv6, 0 where nobody says.
+	srcNet6, dstNet6 uint32
 	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
 	labels uint64
 }
@@ -151,11 +153,14 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named b
 	if r.SrcAddr.Len() != r.DstAddr.Len() {
 		sameFamily(r)
 	}
+	if d.about.srcNet6|d.about.dstNet6 != 0 {
+		d.settleNets(r)
+	}
 	if r.SrcNet|r.DstNet > flow.LongestPrefix4 {
 		r.DropLongPrefixes4()
 	}
 	if r.Proto == 0 {
-		r.Proto = uint32(cmp.Or(d.about.protocol, p.protocol))
+		r.Proto = uint32(impliedProtocol(cmp.Or(d.about.protocol, p.protocol), r.EType))
 	}
 	if r.Proto == protocolICMP && !p.tellsICMP || r.Proto == protocolICMPv6 {
 		icmpFromPort(r)
@@ -167,6 +172,35 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named b
 	} else {
 		d.setRate(s, p.template.ID, nil, r)
 	}
+}
+
+// isICMP reports ICMP for either family.
+func isICMP(protocol uint8) bool { return protocol == protocolICMP || protocol == protocolICMPv6 }
+
+// impliedProtocol is a protocol that fields tell of, in packets of an EtherType: NetFlow v9 has one element for ICMP of both families, and a
+// template may have those of both.
+func impliedProtocol(protocol uint8, etherType uint32) uint8 {
+	switch {
+	case protocol == protocolICMP && etherType == packet.EtherTypeIPv6:
+		return protocolICMPv6
+	case protocol == protocolICMPv6 && etherType == packet.EtherTypeIPv4:
+		return protocolICMP
+	}
+	return protocol
+}
+
+// settleNets takes the prefix lengths of IPv6 where they are those of the flow's addresses, or the only ones. A template for both families has
+// room for both, and exporters leave in the one that does not apply what was there.
+func (d *Decoder) settleNets(r *flow.Record) {
+	r.SrcNet = netOf(&r.SrcAddr, r.SrcNet, d.about.srcNet6)
+	r.DstNet = netOf(&r.DstAddr, r.DstNet, d.about.dstNet6)
+}
+
+func netOf(address *flow.Address, four, six uint32) uint32 {
+	if six != 0 && (four == 0 || address.Len() == 16) {
+		return six
+	}
+	return four
 }
 
 // icmpFromPort takes type and code from the destination port, where no element had them: Cisco puts them there ("NetFlow Export
@@ -238,6 +272,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		}
 		if step.special || add {
 			if (step.merge || add) && isSet(r, step.operation, t, v) {
+				if step.operation == opMPLSSection && d.about.offset%4 == 0 {
+					packet.KeepLabels(r, v) // the flow's own addresses leave nothing else to learn from it
+				}
 				// What a list says that the flow has already is not lost: it may be another one's. Nor is the address of the other family,
 				// which a translator between both may tell; zeros there only fill the template.
 				if len(v) != 0 && (step.extra || d.settings.Extra && (add || step.operation.isAddress() && !allZero(v))) {
@@ -291,16 +328,16 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			r.DstAddr.Set16(v)
 			r.EType = packet.EtherTypeIPv6
 		case opSrcNet:
-			if n := number(v); n <= longestPrefix {
-				r.SrcNet = uint32(n)
-			} else {
-				r.SrcNet = maskLength(v)
-			}
+			r.SrcNet = prefixLength(v)
 		case opDstNet:
-			if n := number(v); n <= longestPrefix {
-				r.DstNet = uint32(n)
-			} else {
-				r.DstNet = maskLength(v)
+			r.DstNet = prefixLength(v)
+		case opSrcNet6:
+			if !add || d.about.srcNet6 == 0 {
+				d.about.srcNet6 = prefixLength(v)
+			}
+		case opDstNet6:
+			if !add || d.about.dstNet6 == 0 {
+				d.about.dstNet6 = prefixLength(v)
 			}
 		case opInIf:
 			r.InIf = interfaceIndex(v)
@@ -334,6 +371,10 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opICMPCode:
 			if n := uint32(number(v)); n != 0 {
 				r.ICMPCode = n
+			}
+		case opICMPSection:
+			if d.about.offset == 0 {
+				r.ICMPType, r.ICMPCode = uint32(v[0]), uint32(v[1])
 			}
 		case opTTL:
 			r.IPTTL = uint32(number(v))

@@ -44,6 +44,14 @@ func vlan(v []byte) uint32 {
 // longestPrefix is how many bits an address has at most.
 const longestPrefix = 128
 
+// prefixLength is the length of a prefix that a field says, 0 for none.
+func prefixLength(v []byte) uint32 {
+	if n := number(v); n <= longestPrefix {
+		return uint32(n)
+	}
+	return maskLength(v)
+}
+
 // maskLength is the length of a prefix of which a field says more than an address has bits. Four bytes may be a mask, which says the same
 // by its bits; all else is 0, none.
 func maskLength(v []byte) uint32 {
