@@ -537,3 +537,28 @@ func TestWhatFindsItsPlaceTakenOrTooSmallIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestOfJunipersPropertiesTheExceptionSaysThatAPacketWasDropped(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		class     uint32
+		exception uint16
+		ingress   uint32
+		want      uint32
+	}{
+		{"a packet that was forwarded", 0x04000000, 0x0800, 0x18000168, 0},
+		{"a class of forwarding is no exception", 0x04000003, 0x0800, 0x18000168, 0},
+		{"a packet that was discarded", 0x04000000, 0x08c2, 0x18000168, 128},
+		{"an exception whose last byte is zero", 0x04000000, 0x0900, 0x18000168, 128},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+			property := func(length uint16) []byte { return join(u16(0x8000|137, length), u32(2636)) }
+			s.ipfix(set(2, u16(384, 5), property(4), property(2), property(4), u16(8, 4, 1, 4)),
+				set(384, u32(test.class), u16(test.exception), u32(test.ingress), ip4, u32(9)))
+			if r := s.only(); r.ForwardingStatus != test.want || len(r.Extra) != 3 || len(r.Extra[0].Value) != 4 || len(r.Extra[1].Value) != 2 {
+				t.Errorf("forwarding status %d, fields %v", r.ForwardingStatus, r.Extra)
+			}
+		})
+	}
+}

@@ -144,8 +144,8 @@ var places = []place{
 	{"mpls_ttl", [][]source{iana(opMPLSTopTTL, 200)}, "also of labels with 4 bytes"},
 	{"mpls_ip", [][]source{either(iana(opMPLSIPv4, 47), iana(opMPLSIPv6, 140))}, "none: the unspecified address"},
 	{"forwarding_status", [][]source{iana(opForwardingStatus, 89), of(enterpriseJuniper, opJuniperException, 137)},
-		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code, where it is " +
-			"not 0, is 128: dropped"},
+		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code (a property " +
+			"of kind 2), where it is not 0, is 128: dropped"},
 	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, "a number of more than 32 bits stays an extra field"},
 	{"ipv6_routing_header_addresses", [][]source{iana(opRoutingHeader, 499), iana(opSegmentSection, 497), iana(opSegmentList, 496)}, ""},
 	{"ipv6_routing_header_seg_left", [][]source{iana(opSegmentsLeft, 498)}, "also of 499"},

@@ -220,7 +220,7 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 		m.operation = opText
 	}
 	if m.operation != opNone && m.operation != opList && m.operation != opText {
-		if c.seen[key] {
+		if c.seen[key] && m.operation != opJuniperException { // each one of those is a property of another kind
 			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
 			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
 			m.operation = opNone

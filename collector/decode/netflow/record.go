@@ -401,8 +401,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opForwardingStatus:
 			r.ForwardingStatus = forwardingStatus(v)
 		case opJuniperException:
-			if !allZero(v) {
+			if isException(v) {
 				r.ForwardingStatus = forwardingDropped
+			}
+			if step.extra { // the reason has no place, nor have properties of other kinds
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 			}
 		case opMPLSLabel:
 			d.setLabel(r, int(step.index), v)

@@ -20,6 +20,13 @@ func forwardingStatus(v []byte) uint32 {
 	return uint32(v[0])
 }
 
+// isException reports whether Juniper's commonPropertiesId says that its packet was an exception: the upper six bits are the kind of a property,
+// 2 is the code of an exception, and the rest is its value (Juniper, "Inline Monitoring Services").
+func isException(v []byte) bool {
+	const kind = 2
+	return v[0]>>2 == kind && (v[0]&3 != 0 || !allZero(v[1:]))
+}
+
 // interfaceIndex reads the index of an interface, 0 where the value says that there is none: sFlow's word for the device itself,
 // which some put into NetFlow too; all bits set; and what 32 bits cannot hold. Indices have 31 bits (RFC 2863 section 3.1.5,
 // InterfaceIndex), but some exporters number interfaces of their own beyond them: NetScaler's 0x80000003 is one, and is kept.
