@@ -99,7 +99,8 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	d.lists, d.within, d.turned = d.lists[:0], d.within[:0], d.turned[:0]
 	d.read(h, p, p.steps, b, r, false)
 	if s.rates.perInterface && p.hasDirection {
-		d.about.direction, d.about.hasDirection = d.directionOf(p, b), true
+		d.about.direction = d.directionOf(p, b)
+		d.about.hasDirection = d.about.direction <= directionEgress // Juniper's routers send 255 where they do not know
 	}
 	if p.hasLists {
 		d.openLists(s, h, p, r)
@@ -134,7 +135,7 @@ type about struct {
 	frameOffset uint64
 	// length of what was exported of a section, where padding follows; 0 where nobody says.
 	length uint64
-	// direction is where the flow was metered, where hasDirection and rates of single interfaces are known.
+	// direction is where the flow was metered, where hasDirection: where a record says it, and rates of single interfaces are known.
 	direction    byte
 	hasDirection bool
 	// frame is what kind of frame a section begins with.
