@@ -1,6 +1,7 @@
 package netflow_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -560,5 +561,20 @@ func TestOfJunipersPropertiesTheExceptionSaysThatAPacketWasDropped(t *testing.T)
 				t.Errorf("forwarding status %d, fields %v", r.ForwardingStatus, r.Extra)
 			}
 		})
+	}
+}
+
+func TestAListWhosePlaceIsTakenIsKeptWithItsValues(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	list := func(values ...uint32) []byte {
+		return join([]byte{byte(5 + 4*len(values)), 3}, u16(483, 4), u32(values...))
+	}
+	s.ipfix(set(2, u16(300, 4, 8, 4, 1, 4, 484, 65535, 485, 65535)), set(300, ip4, u32(9), list(65000<<16|1, 65000<<16|2), list(65001<<16|7)))
+	r := s.only()
+	if len(r.BGPCommunities) != 1 || r.BGPCommunities[0] != 65001<<16|7 {
+		t.Errorf("communities %v", r.BGPCommunities)
+	}
+	if x := r.Extra; len(x) != 5 || !x[0].List || x[0].ID != 484 || x[0].Items != 4 || x[2].ID != 483 || !bytes.Equal(x[4].Value, u32(65000<<16|2)) {
+		t.Errorf("fields %+v", x)
 	}
 }

@@ -279,7 +279,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 				// What a list says that the flow has already is not lost: it may be another one's. Nor is the address of the other family,
 				// which a translator between both may tell; zeros there only fill the template.
 				if len(v) != 0 && (step.extra || d.settings.Extra && (add || step.operation.isAddress() && !allZero(v))) {
-					r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+					d.keepField(r, step, v)
 				}
 				continue
 			}
