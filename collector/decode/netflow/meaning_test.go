@@ -578,3 +578,20 @@ func TestAListWhosePlaceIsTakenIsKeptWithItsValues(t *testing.T) {
 		t.Errorf("fields %+v", x)
 	}
 }
+
+func TestASectionThatCannotBeReadIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		offset uint16
+		want   int
+	}{{"it begins at the packet", 0, 0}, {"it begins in the middle of a header", 6, 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+			header := join([]byte{0x45, 0, 0, 20}, make([]byte, 4), []byte{64, 17, 0, 0}, ip4, ip4)
+			s.ipfix(set(2, u16(300, 3, 10, 4, 409, 2, 313, 20)), set(300, u32(5), u16(test.offset), header))
+			if r := s.only(); len(r.Extra) != test.want || test.want != 0 && !bytes.Equal(r.Extra[0].Value, header) {
+				t.Errorf("fields %v", r.Extra)
+			}
+		})
+	}
+}

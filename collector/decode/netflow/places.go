@@ -164,7 +164,8 @@ var places = []place{
 	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
 		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
 		iana(opFrameOffset, 102), iana(opSectionLength, 410, 103), iana(opFrameType, 408)},
-		"dissected where the record has no addresses of its own; 409 and 102 say where a section begins, 410 and 103 how much of it " +
+		"dissected where the record has no addresses of its own; beside addresses 314 tells ports, flags and ICMP where the record has none, " +
+			"and 316 its labels; 409 and 102 say where a section begins, 410 and 103 how much of it " +
 			"is not padding, 408 that it is a frame of IEEE 802.11 (2)"},
 	{"flows of their own, or more of the same flow", [][]source{iana(opList, 291, 292, 293)}, "see Structured data"},
 }

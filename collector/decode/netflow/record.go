@@ -108,6 +108,26 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	d.finish(s, h, p, r, p.hasSampler)
 }
 
+// readSection reads a section of a sampled packet, and reports whether it could.
+func (d *Decoder) readSection(r *flow.Record, op operation, v []byte) bool {
+	switch op {
+	case opFrameSection:
+		return d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
+	case opPacketSection:
+		return d.dissect(r, packet.SectionIPHeader, d.about.offset, v)
+	case opMPLSSection:
+		return d.dissect(r, packet.SectionMPLSLabels, d.about.offset, v)
+	case opMPLSPayload:
+		return d.dissect(r, packet.SectionMPLSPayload, d.about.offset, v)
+	}
+	flags := r.TCPFlags
+	ok := d.dissect(r, packet.SectionIPPayload, d.about.offset, v)
+	if flags != 0 {
+		r.TCPFlags = flags // those of all the flow's packets
+	}
+	return ok
+}
+
 // directionOf is where the flow of a record was metered, by the plan's field of one byte.
 func (d *Decoder) directionOf(p *plan, b []byte) byte {
 	return b[d.startOf(p, p.directionAt)]
@@ -459,16 +479,10 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP,
 			opIntervalStart, opIntervalEnd:
 			t.take(&h.clock, step.operation, step.id, v)
-		case opFrameSection:
-			d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
-		case opPacketSection:
-			d.dissect(r, packet.SectionIPHeader, d.about.offset, v)
-		case opPayloadSection:
-			d.dissect(r, packet.SectionIPPayload, d.about.offset, v)
-		case opMPLSSection:
-			d.dissect(r, packet.SectionMPLSLabels, d.about.offset, v)
-		case opMPLSPayload:
-			d.dissect(r, packet.SectionMPLSPayload, d.about.offset, v)
+		case opFrameSection, opPacketSection, opPayloadSection, opMPLSSection, opMPLSPayload:
+			if !d.readSection(r, step.operation, v) && step.extra {
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+			}
 		case opSectionOffset:
 			d.about.offset = number(v)
 		case opFrameOffset:

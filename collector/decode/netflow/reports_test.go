@@ -183,6 +183,12 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"a label stack beside the flow's own addresses", []uint16{8, 4, 316, 8}, join(ip4, u32(16001<<12|63, 24002<<12|0x100|62)), func(r *flow.Record) bool {
 			return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16001 && r.MPLSLabel[1] == 24002 && r.Packets == 0 && len(r.LayerStack) == 0
 		}},
+		{"what the IP header carries, beside the flow's own addresses and flags", []uint16{8, 4, 4, 1, 6, 1, 2, 4, 314, 20},
+			join(ip4, []byte{6, 0x1b}, u32(7), u16(1000, 443), u32(1, 2), []byte{0x50, 0x12}, make([]byte, 6)), func(r *flow.Record) bool {
+				return r.SrcPort == 1000 && r.DstPort == 443 && r.TCPFlags == 0x1b && r.Packets == 7
+			}},
+		{"the same of a fragment has no header", []uint16{8, 4, 4, 1, 88, 2, 1, 4, 314, 4}, join(ip4, []byte{17}, u16(185), u32(9), u16(1000, 443)),
+			func(r *flow.Record) bool { return r.SrcPort == 0 && r.DstPort == 0 }},
 		{"a label stack beside the flow's own labels", []uint16{8, 4, 70, 3, 316, 4}, join(ip4, []byte{0x03, 0xe8, 0x11}, u32(24002<<12|0x100|62)),
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
 		// Counters.

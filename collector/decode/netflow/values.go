@@ -211,11 +211,12 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	case opSegmentsLeft:
 		return r.IPv6RoutingHeaderSegLeft != 0
 	case opFrameSection:
-		// A section beside the flow's own addresses may be of a tunnel, or of the other direction.
-		if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
-			return true
-		}
+		// A section beside the flow's own addresses may be of a tunnel, or of the other direction. What an IP header carries is of a packet
+		// whose header stands in other fields.
 		n := len(r.LayerStack)
+		if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
+			return op != opPayloadSection || n != 0 || r.Proto == 0 || r.SrcPort|r.DstPort|r.FragmentOffset != 0
+		}
 		// A label stack and what it carries may stand in two fields.
 		return n != 0 && (op != opMPLSPayload || r.LayerStack[n-1] != flow.LayerMPLS)
 	case opStartUptime:
