@@ -95,13 +95,13 @@ var places = []place{
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
 		"an address says its family first; these count where there is none"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
-		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 32, 176, 177, " +
+		"none: above 255. Where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 32, 176, 177, " +
 			"504 ICMP; 139, 178, 179 ICMPv6 (by the addresses); 33 IGMP. In templates with ports, those of ICMP and IGMP do so only if " +
 			"they are not 0"},
 	{"src_port", [][]source{either(iana(opSrcPort, 7), implying(protocolUDP, iana(opSrcPort, 180)),
-		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "45008 in NetFlow v9"},
+		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "none: above 65535. 45008 in NetFlow v9"},
 	{"dst_port", [][]source{either(iana(opDstPort, 11), implying(protocolUDP, iana(opDstPort, 181)),
-		implying(protocolTCP, iana(opDstPort, 183))), of(enterpriseCisco, opDstPort, 12241)}, "45009 in NetFlow v9"},
+		implying(protocolTCP, iana(opDstPort, 183))), of(enterpriseCisco, opDstPort, 12241)}, "none: above 65535. 45009 in NetFlow v9"},
 	{"in_if", [][]source{iana(opInIf, 10), iana(opInIf, 252)},
 		"none: 0, all bits of the field set (two bytes or more), 0x3FFFFFFF, and whatever 32 bits cannot hold. Indices above 2147483647 (RFC 2863, InterfaceIndex) are kept: NetScaler sends such"},
 	{"out_if", [][]source{iana(opOutIf, 14), iana(opOutIf, 253)}, "as in_if"},

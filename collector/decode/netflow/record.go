@@ -322,7 +322,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opPackets:
 			r.Packets = number(v)
 		case opProto:
-			r.Proto = uint32(number(v))
+			r.Proto = atMost(math.MaxUint8, v)
 		case opTOS:
 			r.IPTOS = uint32(number(v))
 		case opDSCP:
@@ -333,9 +333,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			// RFC 9565 section 3: the four bits above are the TCP header's length, if anything, and are to be ignored.
 			r.TCPFlags = uint32(number(v)) & 0x0fff
 		case opSrcPort:
-			r.SrcPort = uint32(number(v))
+			r.SrcPort = atMost(math.MaxUint16, v)
 		case opDstPort:
-			r.DstPort = uint32(number(v))
+			r.DstPort = atMost(math.MaxUint16, v)
 		case opSrcIPv4:
 			r.SrcAddr.Set4(v)
 			r.EType = packet.EtherTypeIPv4

@@ -59,6 +59,11 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			return r.Bytes == 65536 && r.Packets == 256 && r.SrcAS == 65537 && r.InIf == 9
 		}},
 		{"a protocol of two bytes", []uint16{4, 2}, u16(17), func(r *flow.Record) bool { return r.Proto == 17 }},
+		{"ports and a protocol of four bytes", []uint16{7, 4, 11, 4, 4, 4}, u32(1000, 443, 6), func(r *flow.Record) bool {
+			return r.SrcPort == 1000 && r.DstPort == 443 && r.Proto == 6
+		}},
+		{"no packet has ports or a protocol with all bits of four bytes set", []uint16{8, 4, 7, 4, 11, 4, 4, 4}, join(ip4, u32(math.MaxUint32, math.MaxUint32, math.MaxUint32)),
+			func(r *flow.Record) bool { return r.SrcPort == 0 && r.DstPort == 0 && r.Proto == 0 }},
 		{"AS numbers of two and of four bytes", []uint16{16, 2, 17, 4}, join(u16(64500), u32(4_200_000_000)), func(r *flow.Record) bool {
 			return r.SrcAS == 64500 && r.DstAS == 4_200_000_000
 		}},

@@ -39,13 +39,17 @@ func interfaceIndex(v []byte) uint32 {
 	return uint32(n)
 }
 
-// vlan reads a VLAN id, 0 where it is none: 4095 and what does not fit 12 bits are reserved (IEEE 802.1Q table 9-2).
-func vlan(v []byte) uint32 {
-	const most = 4094
+// atMost reads a number, 0 where it is more than there can be: longer fields may have all bits set for none.
+func atMost(most uint64, v []byte) uint32 {
 	if n := number(v); n <= most {
 		return uint32(n)
 	}
 	return 0
+}
+
+// vlan reads a VLAN id, 0 where it is none: 4095 and what does not fit 12 bits are reserved (IEEE 802.1Q table 9-2).
+func vlan(v []byte) uint32 {
+	return atMost(4094, v)
 }
 
 // longestPrefix is how many bits an address has at most.
