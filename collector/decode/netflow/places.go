@@ -95,8 +95,8 @@ var places = []place{
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
 		"an address says its family first; these count where there is none"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
-		"none: above 255. Where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 32, 176, 177, " +
-			"504 ICMP; 139, 178, 179 ICMPv6 (by the addresses); 33 IGMP. In templates with ports, those of ICMP and IGMP do so only if " +
+		"none: above 255. Where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177, " +
+			"504 ICMP; 178, 179 ICMPv6 (by the addresses); 33 IGMP; 32 and 139 say nothing, as in other collectors. In templates with ports, those of ICMP and IGMP do so only if " +
 			"they are not 0"},
 	{"src_port", [][]source{either(iana(opSrcPort, 7), implying(protocolUDP, iana(opSrcPort, 180)),
 		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "none: above 65535. 45008 in NetFlow v9"},
@@ -121,8 +121,7 @@ var places = []place{
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
 	{"fragment_offset", [][]source{iana(opFragmentOffset, 88)}, ""},
 	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits"},
-	{"icmp_type, icmp_code", [][]source{either(implying(protocolICMP, iana(opICMPTypeCode, 32)),
-		implying(protocolICMPv6, iana(opICMPTypeCode, 139)), implying(protocolICMP, iana(opICMPType, 176)),
+	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179))), implying(protocolICMP, iana(opICMPSection, 504))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +

@@ -198,8 +198,7 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named b
 // isICMP reports ICMP for either family.
 func isICMP(protocol uint8) bool { return protocol == protocolICMP || protocol == protocolICMPv6 }
 
-// impliedProtocol is a protocol that fields tell of, in packets of an EtherType: NetFlow v9 has one element for ICMP of both families, and a
-// template may have those of both.
+// impliedProtocol is a protocol that fields tell of, in packets of an EtherType: a template may have the elements for ICMP of both families.
 func impliedProtocol(protocol uint8, etherType uint32) uint8 {
 	switch {
 	case protocol == protocolICMP && etherType == packet.EtherTypeIPv6:
