@@ -48,7 +48,7 @@ const (
 	NumberOrText
 	// ApplicationText is text behind 6 bytes that say of which application and which of its fields (Cisco, "AVC Export").
 	ApplicationText
-	// JuniperCommonProperties has 6 bits that say what the other 10 are (Juniper, "Inline Active Flow Monitoring").
+	// JuniperCommonProperties has 6 bits that say what the other 10 or 26 are (Juniper, "Inline Active Flow Monitoring").
 	JuniperCommonProperties
 	// HitCounts are URIs, each with a zero behind it and how often it was hit in 2 bytes (Cisco, "AVC Export").
 	HitCounts

@@ -38,10 +38,17 @@ var juniperProperties = [...]string{
 
 // appendCommonProperties writes {"<kind>":<value>}.
 func appendCommonProperties(dst, v []byte) ([]byte, bool) {
-	if len(v) != 2 {
+	var kind, value uint32
+	switch len(v) {
+	case 2:
+		n := binary.BigEndian.Uint16(v)
+		kind, value = uint32(n>>10), uint32(n&(1<<10-1))
+	case 4:
+		n := binary.BigEndian.Uint32(v)
+		kind, value = n>>26, n&(1<<26-1)
+	default:
 		return dst, false
 	}
-	kind, value := binary.BigEndian.Uint16(v)>>10, binary.BigEndian.Uint16(v)&(1<<10-1)
 	if int(kind) >= len(juniperProperties) || kind == 0 {
 		return dst, false
 	}

@@ -27,6 +27,8 @@ func TestVendorsElementsHaveNamesAndTypes(t *testing.T) {
 		{false, 43874, 1, "\x00\x00\x00\x00\x00\x00\x00\x64", `tag 100`},
 		{false, 43874, 3, "customer", `label "customer"`},
 		{false, 2636, 137, "\x08\x01", `commonPropertiesId {"forwardingException":1}`},
+		{false, 2636, 137, "\x18\x00\x01\x68", `commonPropertiesId {"ingressInterface":360}`},
+		{false, 2636, 137, "\x04\x00\x01", `commonPropertiesId "040001"`},
 		{false, 2636, 137, "\x00\x01", `commonPropertiesId "0001"`},
 		{false, 3054, 111, "netflix", `ixiaL7AppName "netflix"`},
 		{false, 5951, 130, "/index.html", `netscalerHttpReqUrl "/index.html"`},

@@ -26,6 +26,9 @@ func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte, forwar
 		d.recordLength(part.plan.template, part.records)
 		d.read(h, part.plan, part.plan.reverse, part.records, r, true)
 	}
+	if d.about.srcNet6|d.about.dstNet6 != 0 {
+		d.settleNets(r)
+	}
 	if d.times != (recordTimes{}) {
 		d.times.systemInitMs = times.systemInitMs
 		d.finishTimes(s, h, &d.times, r)

@@ -207,8 +207,8 @@ func (d *Decoder) drop(reason ledger.Counter, s *session, set uint16, err error)
 	d.problem(reason, netip.AddrPortFrom(s.key.scope.Exporter, s.key.port), s.key.scope.Domain, set, err)
 }
 
-// dissect reads a section of a sampled packet into r. offset is how many bytes of the packet come before it.
-func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64, b []byte) {
+// dissect reads a section of a sampled packet into r, and reports whether it could. offset is how many bytes of the packet come before it.
+func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64, b []byte) bool {
 	if n := d.about.length; n != 0 && n < uint64(len(b)) {
 		b = b[:n]
 	}
@@ -217,7 +217,7 @@ func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64,
 	case packet.Truncated:
 		d.counts.Inc(ledger.PacketsTruncated)
 	case packet.Unsupported:
-		return
+		return false
 	}
 	if r.Packets == 0 {
 		r.Packets = 1
@@ -231,6 +231,7 @@ func (d *Decoder) dissect(r *flow.Record, section packet.Section, offset uint64,
 			d.about.labels = r.Bytes
 		}
 	}
+	return true
 }
 
 // packetLength is the length of a sampled packet of which b is the beginning: what its IP header says, with the layers

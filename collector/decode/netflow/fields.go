@@ -28,6 +28,8 @@ const (
 	opDstIPv6
 	opSrcNet
 	opDstNet
+	opSrcNet6 // the same of IPv6, beside which a template for both families has the other
+	opDstNet6
 	opInIf
 	opOutIf
 	opNextHopIPv4
@@ -41,6 +43,7 @@ const (
 	opICMPTypeCode
 	opICMPType
 	opICMPCode
+	opICMPSection // type and code begin it
 	opTTL
 	opFragmentID
 	opFragmentOffset
@@ -156,6 +159,8 @@ func (op operation) destination() operation {
 		return opBGPNextHopIPv4
 	case opMPLSIPv6:
 		return opMPLSIPv4
+	case opICMPSection:
+		return opICMPTypeCode
 	case opJuniperException:
 		return opForwardingStatus
 	case opRoutingHeader, opSegmentSection:
@@ -193,6 +198,8 @@ func (op operation) fits(length int) bool {
 	case opFrameSection, opPacketSection, opPayloadSection, opMPLSSection, opMPLSPayload, opList, opRoutingHeader, opSegmentSection,
 		opSegmentList, opASPath, opCommunities, opNumber, opText:
 		return length > 0
+	case opICMPSection:
+		return length >= 2
 	}
 	// RFC 7011 section 6.2: numbers may be sent in fewer bytes.
 	return length >= 1 && length <= 8

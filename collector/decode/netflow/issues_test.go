@@ -242,6 +242,10 @@ func TestMessagesThatOthersReportedAsMisread(t *testing.T) {
 			s.netflow9(set(1, u16(400, 4, 4, 2, 4, 34, 4)), set(400, u32(1, 1000, 2, 2000)), set(0, u16(300, 3, 1, 4, 10, 4, 14, 4)),
 				set(300, u32(9, 1, 2, 8, 3, 2, 7, 3, 4)))
 		}, []uint64{9, 8, 7}, []uint64{1000, 2000, 0}},
+		{"Plixer, on Juniper's MX", "a direction of 255 says nothing", func(s *station) {
+			s.netflow9(set(1, u16(400, 4, 4, 2, 4, 34, 4)), set(400, u32(2, 2000)), set(0, u16(300, 4, 1, 4, 10, 4, 14, 4, 61, 1)),
+				set(300, u32(9, 1, 2), []byte{255}, u32(8, 3, 4), []byte{255}))
+		}, []uint64{9, 8}, []uint64{2000, 0}},
 		{"RFC 7011 section 7", "the direction behind a field of variable length", func(s *station) {
 			s.ipfix(set(3, u16(400, 3, 1, 10, 4, 34, 4, 61, 1)), set(400, u32(1, 1000), []byte{0}),
 				set(3, u16(401, 3, 1, 14, 4, 34, 4, 61, 1)), set(401, u32(2, 2000), []byte{1}), set(2, u16(300, 5, 82, 65535, 1, 4, 10, 4, 14, 4, 61, 1)),

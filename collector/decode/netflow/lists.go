@@ -266,6 +266,19 @@ func (d *Decoder) openBasic(r *flow.Record, v []byte) {
 	}
 }
 
+// keepField keeps a field whose place is taken, a basicList with its values as other lists.
+func (d *Decoder) keepField(r *flow.Record, step *step, v []byte) {
+	at := len(r.Extra)
+	r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+	switch step.operation {
+	case opCommunities, opASPath, opSegmentList:
+		if e, _ := element.Lookup(step.enterprise, step.id); e.Type == element.BasicList {
+			d.openBasic(r, v)
+			r.Extra[at].List, r.Extra[at].Items = true, len(r.Extra)-at-1
+		}
+	}
+}
+
 // openBlock reads the records of a block.
 func (d *Decoder) openBlock(s *session, h *header, parent *plan, r *flow.Record, b block, depth int) {
 	if len(b.records) == 0 {

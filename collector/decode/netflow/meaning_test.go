@@ -1,7 +1,9 @@
 package netflow_test
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -100,6 +102,8 @@ func TestUptimesThatCannotBeAreNotUsed(t *testing.T) {
 		{"from when the exporter started", 0, uptime9 - 1000, uptime9, 1000},
 		{"an end after the export", uptime9 - 9000, uptime9 + 90_000, 9000, 0},
 		{"start and end after the export", uptime9 + 80_000, uptime9 + 90_000, 10_000, 0},
+		{"an end with all bits set", uptime9 - 9000, math.MaxUint32, 9000, 9000},
+		{"a start with all bits set", math.MaxUint32, uptime9 - 1000, 1000, 1000},
 		{"40 days long", 1<<32 - (40*86_400_000 - uptime9), uptime9 - 1000, 40 * 86_400_000, 1000},
 	} {
 		record := join(ip4, ip4, u32(0, 0, 1, 60, test.start, test.end), make([]byte, 16))
@@ -535,5 +539,62 @@ func TestWhatFindsItsPlaceTakenOrTooSmallIsKept(t *testing.T) {
 		if !slices.Equal(kept, test.kept) || r.ObservationPointID != test.point {
 			t.Errorf("%s: kept %v, point %d", test.name, kept, r.ObservationPointID)
 		}
+	}
+}
+
+func TestOfJunipersPropertiesTheExceptionSaysThatAPacketWasDropped(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		class     uint32
+		exception uint16
+		ingress   uint32
+		want      uint32
+	}{
+		{"a packet that was forwarded", 0x04000000, 0x0800, 0x18000168, 0},
+		{"a class of forwarding is no exception", 0x04000003, 0x0800, 0x18000168, 0},
+		{"a packet that was discarded", 0x04000000, 0x08c2, 0x18000168, 128},
+		{"an exception whose last byte is zero", 0x04000000, 0x0900, 0x18000168, 128},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+			property := func(length uint16) []byte { return join(u16(0x8000|137, length), u32(2636)) }
+			s.ipfix(set(2, u16(384, 5), property(4), property(2), property(4), u16(8, 4, 1, 4)),
+				set(384, u32(test.class), u16(test.exception), u32(test.ingress), ip4, u32(9)))
+			if r := s.only(); r.ForwardingStatus != test.want || len(r.Extra) != 3 || len(r.Extra[0].Value) != 4 || len(r.Extra[1].Value) != 2 {
+				t.Errorf("forwarding status %d, fields %v", r.ForwardingStatus, r.Extra)
+			}
+		})
+	}
+}
+
+func TestAListWhosePlaceIsTakenIsKeptWithItsValues(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	list := func(values ...uint32) []byte {
+		return join([]byte{byte(5 + 4*len(values)), 3}, u16(483, 4), u32(values...))
+	}
+	s.ipfix(set(2, u16(300, 4, 8, 4, 1, 4, 484, 65535, 485, 65535)), set(300, ip4, u32(9), list(65000<<16|1, 65000<<16|2), list(65001<<16|7)))
+	r := s.only()
+	if len(r.BGPCommunities) != 1 || r.BGPCommunities[0] != 65001<<16|7 {
+		t.Errorf("communities %v", r.BGPCommunities)
+	}
+	if x := r.Extra; len(x) != 5 || !x[0].List || x[0].ID != 484 || x[0].Items != 4 || x[2].ID != 483 || !bytes.Equal(x[4].Value, u32(65000<<16|2)) {
+		t.Errorf("fields %+v", x)
+	}
+}
+
+func TestASectionThatCannotBeReadIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		offset uint16
+		want   int
+	}{{"it begins at the packet", 0, 0}, {"it begins in the middle of a header", 6, 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+			header := join([]byte{0x45, 0, 0, 20}, make([]byte, 4), []byte{64, 17, 0, 0}, ip4, ip4)
+			s.ipfix(set(2, u16(300, 3, 10, 4, 409, 2, 313, 20)), set(300, u32(5), u16(test.offset), header))
+			if r := s.only(); len(r.Extra) != test.want || test.want != 0 && !bytes.Equal(r.Extra[0].Value, header) {
+				t.Errorf("fields %v", r.Extra)
+			}
+		})
 	}
 }

@@ -95,12 +95,13 @@ var places = []place{
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
 		"an address says its family first; these count where there is none"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
-		"where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177 " +
-			"ICMP; 178, 179 ICMPv6; 33 IGMP"},
+		"none: above 255. Where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177, " +
+			"504 ICMP; 178, 179 ICMPv6 (by the addresses); 33 IGMP; 32 and 139 say nothing, as in other collectors. In templates with ports, those of ICMP and IGMP do so only if " +
+			"they are not 0"},
 	{"src_port", [][]source{either(iana(opSrcPort, 7), implying(protocolUDP, iana(opSrcPort, 180)),
-		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "45008 in NetFlow v9"},
+		implying(protocolTCP, iana(opSrcPort, 182))), of(enterpriseCisco, opSrcPort, 12240)}, "none: above 65535. 45008 in NetFlow v9"},
 	{"dst_port", [][]source{either(iana(opDstPort, 11), implying(protocolUDP, iana(opDstPort, 181)),
-		implying(protocolTCP, iana(opDstPort, 183))), of(enterpriseCisco, opDstPort, 12241)}, "45009 in NetFlow v9"},
+		implying(protocolTCP, iana(opDstPort, 183))), of(enterpriseCisco, opDstPort, 12241)}, "none: above 65535. 45009 in NetFlow v9"},
 	{"in_if", [][]source{iana(opInIf, 10), iana(opInIf, 252)},
 		"none: 0, all bits of the field set (two bytes or more), 0x3FFFFFFF, and whatever 32 bits cannot hold. Indices above 2147483647 (RFC 2863, InterfaceIndex) are kept: NetScaler sends such"},
 	{"out_if", [][]source{iana(opOutIf, 14), iana(opOutIf, 253)}, "as in_if"},
@@ -111,8 +112,8 @@ var places = []place{
 	{"src_vlan", [][]source{iana(opSrcVLAN, 58), iana(opSrcVLAN, 243), iana(opSrcVLAN, 245)},
 		"none: 0 and above 4094 (IEEE 802.1Q). It is vlan_id too"},
 	{"dst_vlan", [][]source{iana(opDstVLAN, 59), iana(opDstVLAN, 254), iana(opDstVLAN, 255)}, "as src_vlan"},
-	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196)},
-		"195 and 98 are its upper six bits, 196 its upper three; 55 and 98 are after treatment, and read where a template has neither 5 " +
+	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196), iana(opPrecedence, 257)},
+		"195 and 98 are its upper six bits, 196 and 257 its upper three; 55, 98 and 257 are after treatment, and read where a template has neither 5 " +
 			"nor 195"},
 	{"tcp_flags", [][]source{iana(opTCPFlags, 6)}, "the lower 12 bits (RFC 9565 section 3)"},
 	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
@@ -122,14 +123,15 @@ var places = []place{
 	{"ipv6_flow_label", [][]source{iana(opFlowLabel, 31)}, "the lower 20 bits"},
 	{"icmp_type, icmp_code", [][]source{either(iana(opICMPTypeCode, 32, 139), implying(protocolICMP, iana(opICMPType, 176)),
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
-		implying(protocolICMPv6, iana(opICMPCode, 179)))},
+		implying(protocolICMPv6, iana(opICMPCode, 179))), implying(protocolICMP, iana(opICMPSection, 504))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
 			"NetFlow v5; also v1, v6 to v9, IPFIX); dst_port stays as exported"},
 	{"src_as", [][]source{iana(opSrcAS, 16)}, "4294967295, which routers send where they know none (RFC 7300), stays as exported"},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, "as src_as"},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, "as src_as"},
-	{"src_net", [][]source{iana(opSrcNet, 9, 29)}, "none: more than 128, of IPv4 more than 32. Four bytes may be a mask"},
-	{"dst_net", [][]source{iana(opDstNet, 13, 30)}, "as src_net"},
+	{"src_net", [][]source{either(iana(opSrcNet, 9), iana(opSrcNet6, 29))}, "none: more than 128, of IPv4 more than 32. Four bytes may be a mask. " +
+		"Where both say something, the one of the address's family counts"},
+	{"dst_net", [][]source{either(iana(opDstNet, 13), iana(opDstNet6, 30))}, "as src_net"},
 	{"next_hop", [][]source{either(iana(opNextHopIPv4, 15), iana(opNextHopIPv6, 62))},
 		"none: the unspecified address (RFC 4291 section 2.5.2)"},
 	{"bgp_next_hop", [][]source{either(iana(opBGPNextHopIPv4, 18), iana(opBGPNextHopIPv6, 63))}, "none: the unspecified address"},
@@ -141,8 +143,8 @@ var places = []place{
 	{"mpls_ttl", [][]source{iana(opMPLSTopTTL, 200)}, "also of labels with 4 bytes"},
 	{"mpls_ip", [][]source{either(iana(opMPLSIPv4, 47), iana(opMPLSIPv6, 140))}, "none: the unspecified address"},
 	{"forwarding_status", [][]source{iana(opForwardingStatus, 89), of(enterpriseJuniper, opJuniperException, 137)},
-		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code, where it is " +
-			"not 0, is 128: dropped"},
+		"8 bits: the first ones of a longer field, where that is more than 255 (RFC 7270 section 4.12). Juniper's exception code (a property " +
+			"of kind 2), where it is not 0, is 128: dropped"},
 	{"observation_point_id", [][]source{iana(opObservationPoint, 138)}, "a number of more than 32 bits stays an extra field"},
 	{"ipv6_routing_header_addresses", [][]source{iana(opRoutingHeader, 499), iana(opSegmentSection, 497), iana(opSegmentList, 496)}, ""},
 	{"ipv6_routing_header_seg_left", [][]source{iana(opSegmentsLeft, 498)}, "also of 499"},
@@ -161,7 +163,8 @@ var places = []place{
 	{"layer_stack and all of a packet", [][]source{iana(opFrameSection, 315), iana(opFrameSection, 104), iana(opPacketSection, 313),
 		iana(opMPLSSection, 316), iana(opMPLSPayload, 317), iana(opPayloadSection, 314), iana(opSectionOffset, 409),
 		iana(opFrameOffset, 102), iana(opSectionLength, 410, 103), iana(opFrameType, 408)},
-		"dissected where the record has no addresses of its own; 409 and 102 say where a section begins, 410 and 103 how much of it " +
+		"dissected where the record has no addresses of its own; beside addresses 314 tells ports, flags and ICMP where the record has none, " +
+			"and 316 its labels; 409 and 102 say where a section begins, 410 and 103 how much of it " +
 			"is not padding, 408 that it is a frame of IEEE 802.11 (2)"},
 	{"flows of their own, or more of the same flow", [][]source{iana(opList, 291, 292, 293)}, "see Structured data"},
 }
@@ -266,10 +269,14 @@ const (
 	elementDSCP     = 195
 	elementPostTOS  = 55
 	elementPostDSCP = 98
+
+	elementPostPrecedence = 257
 )
 
 // isPostTOS reports whether an element has the type of service after treatment.
-func isPostTOS(id uint16) bool { return id == elementPostTOS || id == elementPostDSCP }
+func isPostTOS(id uint16) bool {
+	return id == elementPostTOS || id == elementPostDSCP || id == elementPostPrecedence
+}
 
 // Values of flowDirection: where at the interface the flow was metered.
 const (

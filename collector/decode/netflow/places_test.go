@@ -81,7 +81,7 @@ var unplaced = []struct {
 	{303, 304, "of the selector"}, {318, 321, "of the selector"}, {326, 328, "a hash of the packet"}, {333, 351, "hashes, statistics, names of elements, virtual stations"},
 	{352, 353, "stands in for delta counts"}, {354, 358, "of interfaces and applications"}, {361, 407, "of interfaces, stations, applications, sets of flows, mediators"},
 	{411, 482, "bridges, layer 2 counts, MIB objects, mobile, HTTP, NAT"}, {486, 495, "communities of other kinds, SRH's other fields"},
-	{500, 510, "SRH, checksums, ICMP sections, GTP-U"}, {513, 529, "extension headers and options as bits and lists"}, {530, 533, "delays on the path"},
+	{500, 510, "SRH, checksums, GTP-U"}, {513, 529, "extension headers and options as bits and lists"}, {530, 533, "delays on the path"},
 }
 
 func TestEachElementOfTheRegistryHasAPlaceOrAReason(t *testing.T) {

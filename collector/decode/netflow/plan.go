@@ -182,7 +182,7 @@ func (c *compiler) survey() {
 	c.countsPackets = c.present[opPackets]
 	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
 		(has(t, elementStartUptime) || has(t, elementEndUptime))
-	c.tellsICMP = has(t, 32) || has(t, 176) && has(t, 177)
+	c.tellsICMP = has(t, 32) || has(t, 176) && has(t, 177) || has(t, 504)
 	c.tellsTOS = has(t, elementTOS) || has(t, elementDSCP)
 	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
 	c.seen, c.seenReverse = make(map[elementKey]bool), make(map[elementKey]bool)
@@ -220,7 +220,7 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 		m.operation = opText
 	}
 	if m.operation != opNone && m.operation != opList && m.operation != opText {
-		if c.seen[key] {
+		if c.seen[key] && m.operation != opJuniperException { // each one of those is a property of another kind
 			// RFC 7011 section 8: repeated elements stand in the order of the layers they were met in. The outermost is
 			// the flow's own, even where its value is zero; what is inside is kept as an extra field.
 			m.operation = opNone
@@ -282,7 +282,7 @@ func (c *compiler) step(m meaning, f template.Field, at int) (step, bool) {
 		}
 		s.operation = opNone
 	}
-	if s.operation.isSection() {
+	if s.operation.isSection() || s.operation == opICMPSection {
 		s.rank += lastRank // what a packet says fills in what the record did not
 	}
 	return s, s.operation != opNone || s.implies != 0 && !c.present[opProto]
@@ -291,10 +291,22 @@ func (c *compiler) step(m meaning, f template.Field, at int) (step, bool) {
 // lastRank is more than any place has steps of preference.
 const lastRank = 100
 
-// onlyProtocol is the protocol that the template's fields tell of where it has no field for that, and they agree.
+// onlyProtocol is the protocol that the template's fields tell of where it has no field for that, and they agree. A template with ports has
+// room for type and code of ICMP, or IGMP, beside them: its flows may be of any protocol.
 func (c *compiler) onlyProtocol() uint8 {
-	if c.present[opProto] || len(c.implied) != 1 {
+	if c.present[opProto] || len(c.implied) == 0 {
 		return 0
+	}
+	for _, protocol := range c.implied {
+		switch protocol {
+		case protocolICMP, protocolICMPv6, protocolIGMP:
+			if c.present[opSrcPort] || c.present[opDstPort] {
+				return 0
+			}
+		}
+		if protocol != c.implied[0] && !(isICMP(protocol) && isICMP(c.implied[0])) {
+			return 0
+		}
 	}
 	return c.implied[0]
 }

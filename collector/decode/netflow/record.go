@@ -99,12 +99,33 @@ func (d *Decoder) decodeRecord(s *session, h *header, p *plan, b []byte) {
 	d.lists, d.within, d.turned = d.lists[:0], d.within[:0], d.turned[:0]
 	d.read(h, p, p.steps, b, r, false)
 	if s.rates.perInterface && p.hasDirection {
-		d.about.direction, d.about.hasDirection = d.directionOf(p, b), true
+		d.about.direction = d.directionOf(p, b)
+		d.about.hasDirection = d.about.direction <= directionEgress // Juniper's routers send 255 where they do not know
 	}
 	if p.hasLists {
 		d.openLists(s, h, p, r)
 	}
 	d.finish(s, h, p, r, p.hasSampler)
+}
+
+// readSection reads a section of a sampled packet, and reports whether it could.
+func (d *Decoder) readSection(r *flow.Record, op operation, v []byte) bool {
+	switch op {
+	case opFrameSection:
+		return d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
+	case opPacketSection:
+		return d.dissect(r, packet.SectionIPHeader, d.about.offset, v)
+	case opMPLSSection:
+		return d.dissect(r, packet.SectionMPLSLabels, d.about.offset, v)
+	case opMPLSPayload:
+		return d.dissect(r, packet.SectionMPLSPayload, d.about.offset, v)
+	}
+	flags := r.TCPFlags
+	ok := d.dissect(r, packet.SectionIPPayload, d.about.offset, v)
+	if flags != 0 {
+		r.TCPFlags = flags // those of all the flow's packets
+	}
+	return ok
 }
 
 // directionOf is where the flow of a record was metered, by the plan's field of one byte.
@@ -134,11 +155,13 @@ type about struct {
 	frameOffset uint64
 	// length of what was exported of a section, where padding follows; 0 where nobody says.
 	length uint64
-	// direction is where the flow was metered, where hasDirection and rates of single interfaces are known.
+	// direction is where the flow was metered, where hasDirection: where a record says it, and rates of single interfaces are known.
 	direction    byte
 	hasDirection bool
 	// frame is what kind of frame a section begins with.
 	frame packet.Section
+	// srcNet6 and dstNet6 are the prefix lengths of IPv6, 0 where nobody says.
+	srcNet6, dstNet6 uint32
 	// labels are the bytes of a label stack whose packet may stand in a field of its own, where they are the flow's so far.
 	labels uint64
 }
@@ -151,11 +174,14 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named b
 	if r.SrcAddr.Len() != r.DstAddr.Len() {
 		sameFamily(r)
 	}
+	if d.about.srcNet6|d.about.dstNet6 != 0 {
+		d.settleNets(r)
+	}
 	if r.SrcNet|r.DstNet > flow.LongestPrefix4 {
 		r.DropLongPrefixes4()
 	}
 	if r.Proto == 0 {
-		r.Proto = uint32(cmp.Or(d.about.protocol, p.protocol))
+		r.Proto = uint32(impliedProtocol(cmp.Or(d.about.protocol, p.protocol), r.EType))
 	}
 	if r.Proto == protocolICMP && !p.tellsICMP || r.Proto == protocolICMPv6 {
 		icmpFromPort(r)
@@ -167,6 +193,34 @@ func (d *Decoder) finish(s *session, h *header, p *plan, r *flow.Record, named b
 	} else {
 		d.setRate(s, p.template.ID, nil, r)
 	}
+}
+
+// isICMP reports ICMP for either family.
+func isICMP(protocol uint8) bool { return protocol == protocolICMP || protocol == protocolICMPv6 }
+
+// impliedProtocol is a protocol that fields tell of, in packets of an EtherType: a template may have the elements for ICMP of both families.
+func impliedProtocol(protocol uint8, etherType uint32) uint8 {
+	switch {
+	case protocol == protocolICMP && etherType == packet.EtherTypeIPv6:
+		return protocolICMPv6
+	case protocol == protocolICMPv6 && etherType == packet.EtherTypeIPv4:
+		return protocolICMP
+	}
+	return protocol
+}
+
+// settleNets takes the prefix lengths of IPv6 where they are those of the flow's addresses, or the only ones. A template for both families has
+// room for both, and exporters leave in the one that does not apply what was there.
+func (d *Decoder) settleNets(r *flow.Record) {
+	r.SrcNet = netOf(&r.SrcAddr, r.SrcNet, d.about.srcNet6)
+	r.DstNet = netOf(&r.DstAddr, r.DstNet, d.about.dstNet6)
+}
+
+func netOf(address *flow.Address, four, six uint32) uint32 {
+	if six != 0 && (four == 0 || address.Len() == 16) {
+		return six
+	}
+	return four
 }
 
 // icmpFromPort takes type and code from the destination port, where no element had them: Cisco puts them there ("NetFlow Export
@@ -238,10 +292,13 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		}
 		if step.special || add {
 			if (step.merge || add) && isSet(r, step.operation, t, v) {
+				if step.operation == opMPLSSection && d.about.offset%4 == 0 {
+					packet.KeepLabels(r, v) // the flow's own addresses leave nothing else to learn from it
+				}
 				// What a list says that the flow has already is not lost: it may be another one's. Nor is the address of the other family,
 				// which a translator between both may tell; zeros there only fill the template.
 				if len(v) != 0 && (step.extra || d.settings.Extra && (add || step.operation.isAddress() && !allZero(v))) {
-					r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+					d.keepField(r, step, v)
 				}
 				continue
 			}
@@ -264,7 +321,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opPackets:
 			r.Packets = number(v)
 		case opProto:
-			r.Proto = uint32(number(v))
+			r.Proto = atMost(math.MaxUint8, v)
 		case opTOS:
 			r.IPTOS = uint32(number(v))
 		case opDSCP:
@@ -275,9 +332,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			// RFC 9565 section 3: the four bits above are the TCP header's length, if anything, and are to be ignored.
 			r.TCPFlags = uint32(number(v)) & 0x0fff
 		case opSrcPort:
-			r.SrcPort = uint32(number(v))
+			r.SrcPort = atMost(math.MaxUint16, v)
 		case opDstPort:
-			r.DstPort = uint32(number(v))
+			r.DstPort = atMost(math.MaxUint16, v)
 		case opSrcIPv4:
 			r.SrcAddr.Set4(v)
 			r.EType = packet.EtherTypeIPv4
@@ -291,16 +348,16 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			r.DstAddr.Set16(v)
 			r.EType = packet.EtherTypeIPv6
 		case opSrcNet:
-			if n := number(v); n <= longestPrefix {
-				r.SrcNet = uint32(n)
-			} else {
-				r.SrcNet = maskLength(v)
-			}
+			r.SrcNet = prefixLength(v)
 		case opDstNet:
-			if n := number(v); n <= longestPrefix {
-				r.DstNet = uint32(n)
-			} else {
-				r.DstNet = maskLength(v)
+			r.DstNet = prefixLength(v)
+		case opSrcNet6:
+			if !add || d.about.srcNet6 == 0 {
+				d.about.srcNet6 = prefixLength(v)
+			}
+		case opDstNet6:
+			if !add || d.about.dstNet6 == 0 {
+				d.about.dstNet6 = prefixLength(v)
 			}
 		case opInIf:
 			r.InIf = interfaceIndex(v)
@@ -335,6 +392,10 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			if n := uint32(number(v)); n != 0 {
 				r.ICMPCode = n
 			}
+		case opICMPSection:
+			if d.about.offset == 0 {
+				r.ICMPType, r.ICMPCode = uint32(v[0]), uint32(v[1])
+			}
 		case opTTL:
 			r.IPTTL = uint32(number(v))
 		case opFragmentID:
@@ -360,8 +421,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opForwardingStatus:
 			r.ForwardingStatus = forwardingStatus(v)
 		case opJuniperException:
-			if !allZero(v) {
+			if isException(v) {
 				r.ForwardingStatus = forwardingDropped
+			}
+			if step.extra { // the reason has no place, nor have properties of other kinds
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 			}
 		case opMPLSLabel:
 			d.setLabel(r, int(step.index), v)
@@ -396,11 +460,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSegmentsLeft:
 			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			if n := number(v); n <= math.MaxUint32 || !t.takeStart(&h.clock, n) {
+			if n := number(v); n != unknownUptime && (n <= math.MaxUint32 || !t.takeStart(&h.clock, n)) {
 				t.startUptime, t.hasStartUptime = uint32(n), true
 			}
 		case opEndUptime:
-			if n := number(v); n <= math.MaxUint32 || !t.takeLast(&h.clock, n) {
+			if n := number(v); n != unknownUptime && (n <= math.MaxUint32 || !t.takeLast(&h.clock, n)) {
 				t.endUptime, t.hasEndUptime = uint32(n), true
 			}
 		case opStartMilliseconds:
@@ -414,16 +478,10 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP,
 			opIntervalStart, opIntervalEnd:
 			t.take(&h.clock, step.operation, step.id, v)
-		case opFrameSection:
-			d.dissect(r, d.about.frame, d.about.offset+d.about.frameOffset, v)
-		case opPacketSection:
-			d.dissect(r, packet.SectionIPHeader, d.about.offset, v)
-		case opPayloadSection:
-			d.dissect(r, packet.SectionIPPayload, d.about.offset, v)
-		case opMPLSSection:
-			d.dissect(r, packet.SectionMPLSLabels, d.about.offset, v)
-		case opMPLSPayload:
-			d.dissect(r, packet.SectionMPLSPayload, d.about.offset, v)
+		case opFrameSection, opPacketSection, opPayloadSection, opMPLSSection, opMPLSPayload:
+			if !d.readSection(r, step.operation, v) && step.extra {
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+			}
 		case opSectionOffset:
 			d.about.offset = number(v)
 		case opFrameOffset:

@@ -59,6 +59,11 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			return r.Bytes == 65536 && r.Packets == 256 && r.SrcAS == 65537 && r.InIf == 9
 		}},
 		{"a protocol of two bytes", []uint16{4, 2}, u16(17), func(r *flow.Record) bool { return r.Proto == 17 }},
+		{"ports and a protocol of four bytes", []uint16{7, 4, 11, 4, 4, 4}, u32(1000, 443, 6), func(r *flow.Record) bool {
+			return r.SrcPort == 1000 && r.DstPort == 443 && r.Proto == 6
+		}},
+		{"no packet has ports or a protocol with all bits of four bytes set", []uint16{8, 4, 7, 4, 11, 4, 4, 4}, join(ip4, u32(math.MaxUint32, math.MaxUint32, math.MaxUint32)),
+			func(r *flow.Record) bool { return r.SrcPort == 0 && r.DstPort == 0 && r.Proto == 0 }},
 		{"AS numbers of two and of four bytes", []uint16{16, 2, 17, 4}, join(u16(64500), u32(4_200_000_000)), func(r *flow.Record) bool {
 			return r.SrcAS == 64500 && r.DstAS == 4_200_000_000
 		}},
@@ -86,6 +91,7 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			return r.IPTOS == 0
 		}},
 		{"so is a code point", []uint16{98, 1, 195, 1}, []byte{46, 0}, func(r *flow.Record) bool { return r.IPTOS == 0 }},
+		{"a precedence after treatment alone", []uint16{257, 1}, []byte{5}, func(r *flow.Record) bool { return r.IPTOS == 160 }},
 		{"one after treatment alone", []uint16{55, 1}, []byte{184}, func(r *flow.Record) bool { return r.IPTOS == 184 }},
 		// ICMP.
 		{"ICMP type and code in one", []uint16{4, 1, 32, 2}, []byte{1, 3, 1}, func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
@@ -94,6 +100,28 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		}},
 		{"ICMPv6 elements alone say the protocol", []uint16{178, 1, 179, 1}, []byte{135, 0}, func(r *flow.Record) bool {
 			return r.ICMPType == 135 && r.Proto == 58
+		}},
+		{"type and code in one element say nothing of the protocol, as softflowd sends them", []uint16{8, 4, 32, 2}, join(ip4, u16(0x800)), func(r *flow.Record) bool {
+			return r.Proto == 0 && r.ICMPType == 8
+		}},
+		{"room for ICMP of both families, IPv4", []uint16{8, 4, 27, 16, 176, 1, 177, 1, 178, 1, 179, 1}, join(ip4, make([]byte, 20)), func(r *flow.Record) bool {
+			return r.Proto == 1
+		}},
+		{"room for ICMP of both families, IPv6", []uint16{8, 4, 27, 16, 176, 1, 177, 1, 178, 1, 179, 1}, join(u32(0), ip6, []byte{0, 0, 129, 0}),
+			func(r *flow.Record) bool { return r.Proto == 58 && r.ICMPType == 129 }},
+		{"room for ICMP beside ports says of a flow's protocol nothing", []uint16{8, 4, 7, 2, 11, 2, 176, 1, 177, 1}, join(ip4, u16(1000, 443, 0)),
+			func(r *flow.Record) bool { return r.Proto == 0 }},
+		{"and so does room for IGMP", []uint16{8, 4, 7, 2, 11, 2, 33, 1}, join(ip4, u16(1000, 443), []byte{0}), func(r *flow.Record) bool {
+			return r.Proto == 0
+		}},
+		{"a type of ICMP in such a template does", []uint16{8, 4, 7, 2, 11, 2, 176, 1, 177, 1}, join(ip4, u16(0, 0, 0x0301)), func(r *flow.Record) bool {
+			return r.Proto == 1 && r.ICMPType == 3 && r.ICMPCode == 1
+		}},
+		{"the beginning of ICMP's header", []uint16{8, 4, 504, 8}, join(ip4, []byte{3, 1, 0, 0, 0, 0, 0, 0}), func(r *flow.Record) bool {
+			return r.Proto == 1 && r.ICMPType == 3 && r.ICMPCode == 1
+		}},
+		{"a part of ICMP's header that begins later", []uint16{8, 4, 504, 4, 409, 2}, join(ip4, u32(0x09090909), u16(4)), func(r *flow.Record) bool {
+			return r.Proto == 1 && r.ICMPType == 0 && r.ICMPCode == 0
 		}},
 		{"a destination port of UDP is no ICMP", []uint16{4, 1, 11, 2}, []byte{17, 3, 1}, func(r *flow.Record) bool {
 			return r.ICMPType == 0 && r.DstPort == 769
@@ -138,6 +166,12 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			func(r *flow.Record) bool {
 				return r.SrcAddr.Addr().String() == "192.0.2.0" && r.SrcNet == 24 && r.DstNet == 25
 			}},
+		{"prefix lengths of both families, an IPv6 flow", []uint16{8, 4, 27, 16, 9, 1, 13, 1, 29, 1, 30, 1, 28, 16}, join(u32(0), ip6, []byte{32, 32, 64, 48}, ip6),
+			func(r *flow.Record) bool { return r.SrcNet == 64 && r.DstNet == 48 }},
+		{"prefix lengths of both families, an IPv4 flow", []uint16{29, 1, 30, 1, 8, 4, 27, 16, 12, 4, 9, 1, 13, 1}, join([]byte{128, 16}, ip4, make([]byte, 16), ip4, []byte{24, 25}),
+			func(r *flow.Record) bool { return r.SrcNet == 24 && r.DstNet == 25 }},
+		{"a prefix length of the other family where there is no other", []uint16{27, 16, 9, 1, 29, 1}, join(ip6, []byte{48, 0}),
+			func(r *flow.Record) bool { return r.SrcNet == 48 }},
 		{"next hops of zero", []uint16{15, 4, 18, 4}, u32(0, 0), func(r *flow.Record) bool { return r.NextHop.Len() == 0 && r.BGPNextHop.Len() == 0 }},
 		// VLANs and interfaces.
 		{"802.1Q", []uint16{243, 2, 254, 2}, u16(100, 200), func(r *flow.Record) bool { return r.SrcVLAN == 100 && r.DstVLAN == 200 && r.VLANID == 100 }},
@@ -146,6 +180,17 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"MPLS labels of three bytes", []uint16{70, 3, 71, 3, 72, 3}, []byte{0x03, 0xe8, 0x10, 0x05, 0xdc, 0x21, 0, 0, 0}, func(r *flow.Record) bool {
 			return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16001 && r.MPLSLabel[1] == 24002
 		}},
+		{"a label stack beside the flow's own addresses", []uint16{8, 4, 316, 8}, join(ip4, u32(16001<<12|63, 24002<<12|0x100|62)), func(r *flow.Record) bool {
+			return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16001 && r.MPLSLabel[1] == 24002 && r.Packets == 0 && len(r.LayerStack) == 0
+		}},
+		{"what the IP header carries, beside the flow's own addresses and flags", []uint16{8, 4, 4, 1, 6, 1, 2, 4, 314, 20},
+			join(ip4, []byte{6, 0x1b}, u32(7), u16(1000, 443), u32(1, 2), []byte{0x50, 0x12}, make([]byte, 6)), func(r *flow.Record) bool {
+				return r.SrcPort == 1000 && r.DstPort == 443 && r.TCPFlags == 0x1b && r.Packets == 7
+			}},
+		{"the same of a fragment has no header", []uint16{8, 4, 4, 1, 88, 2, 1, 4, 314, 4}, join(ip4, []byte{17}, u16(185), u32(9), u16(1000, 443)),
+			func(r *flow.Record) bool { return r.SrcPort == 0 && r.DstPort == 0 }},
+		{"a label stack beside the flow's own labels", []uint16{8, 4, 70, 3, 316, 4}, join(ip4, []byte{0x03, 0xe8, 0x11}, u32(24002<<12|0x100|62)),
+			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
 		// Counters.
 		{"totals are no delta counts", []uint16{85, 4, 86, 4, 8, 4}, join(u32(1000, 10), ip4), func(r *flow.Record) bool { return r.Bytes == 0 }},
 		// A rate in the record.

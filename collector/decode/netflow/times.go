@@ -15,6 +15,8 @@ const (
 	ntpToUnix = 2_208_988_800
 	// uptimeRangeMs is after how many milliseconds an uptime of 32 bits begins anew: 49.7 days.
 	uptimeRangeMs = 1 << 32
+	// unknownUptime has all bits set: whoever sends it says that there is none. As an uptime it is one millisecond in 49 days.
+	unknownUptime = math.MaxUint32
 	// toleranceMs is how much later than its export a flow may end: a header may be made before the records behind it.
 	toleranceMs = 60_000
 	// clockSet is when NetFlow was not there yet: 1 January 1994, in nanoseconds since 1970. A clock that shows less was never set:
@@ -126,6 +128,12 @@ func (c *clock) span(start, end uint32) (startNs, endNs uint64, future bool) {
 
 // between converts the uptimes of a flow whose record has no other times.
 func (c *clock) between(start, end uint32) (startNs, endNs uint64) {
+	if end == unknownUptime {
+		end = 0
+	}
+	if start == unknownUptime {
+		start = end
+	}
 	if c.tells(start, end) {
 		var future bool
 		switch startNs, endNs, future = c.span(start, end); {

@@ -20,6 +20,13 @@ func forwardingStatus(v []byte) uint32 {
 	return uint32(v[0])
 }
 
+// isException reports whether Juniper's commonPropertiesId says that its packet was an exception: the upper six bits are the kind of a property,
+// 2 is the code of an exception, and the rest is its value (Juniper, "Inline Monitoring Services").
+func isException(v []byte) bool {
+	const kind = 2
+	return v[0]>>2 == kind && (v[0]&3 != 0 || !allZero(v[1:]))
+}
+
 // interfaceIndex reads the index of an interface, 0 where the value says that there is none: sFlow's word for the device itself,
 // which some put into NetFlow too; all bits set; and what 32 bits cannot hold. Indices have 31 bits (RFC 2863 section 3.1.5,
 // InterfaceIndex), but some exporters number interfaces of their own beyond them: NetScaler's 0x80000003 is one, and is kept.
@@ -32,17 +39,29 @@ func interfaceIndex(v []byte) uint32 {
 	return uint32(n)
 }
 
-// vlan reads a VLAN id, 0 where it is none: 4095 and what does not fit 12 bits are reserved (IEEE 802.1Q table 9-2).
-func vlan(v []byte) uint32 {
-	const most = 4094
+// atMost reads a number, 0 where it is more than there can be: longer fields may have all bits set for none.
+func atMost(most uint64, v []byte) uint32 {
 	if n := number(v); n <= most {
 		return uint32(n)
 	}
 	return 0
 }
 
+// vlan reads a VLAN id, 0 where it is none: 4095 and what does not fit 12 bits are reserved (IEEE 802.1Q table 9-2).
+func vlan(v []byte) uint32 {
+	return atMost(4094, v)
+}
+
 // longestPrefix is how many bits an address has at most.
 const longestPrefix = 128
+
+// prefixLength is the length of a prefix that a field says, 0 for none.
+func prefixLength(v []byte) uint32 {
+	if n := number(v); n <= longestPrefix {
+		return uint32(n)
+	}
+	return maskLength(v)
+}
 
 // maskLength is the length of a prefix of which a field says more than an address has bits. Four bytes may be a mask, which says the same
 // by its bits; all else is 0, none.
@@ -196,11 +215,12 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 	case opSegmentsLeft:
 		return r.IPv6RoutingHeaderSegLeft != 0
 	case opFrameSection:
-		// A section beside the flow's own addresses may be of a tunnel, or of the other direction.
-		if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
-			return true
-		}
+		// A section beside the flow's own addresses may be of a tunnel, or of the other direction. What an IP header carries is of a packet
+		// whose header stands in other fields.
 		n := len(r.LayerStack)
+		if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
+			return op != opPayloadSection || n != 0 || r.Proto == 0 || r.SrcPort|r.DstPort|r.FragmentOffset != 0
+		}
 		// A label stack and what it carries may stand in two fields.
 		return n != 0 && (op != opMPLSPayload || r.LayerStack[n-1] != flow.LayerMPLS)
 	case opStartUptime:

@@ -400,17 +400,7 @@ func (d *dissector) pppProtocol(length int, protocol uint16) next {
 
 // mpls reads a label stack (RFC 3032 section 2.1) and guesses what follows from the first four bits, which is all there is.
 func (d *dissector) mpls() next {
-	n, bottom := 0, false
-	keep := d.counts() && len(d.r.MPLSLabel) == 0
-	for len(d.b)-n >= 4 && !bottom {
-		entry := binary.BigEndian.Uint32(d.b[n:])
-		bottom = entry&0x100 != 0
-		if keep && len(d.r.MPLSLabel) < flow.MaxMPLSLabels {
-			d.r.MPLSLabel = append(d.r.MPLSLabel, entry>>12)
-			d.r.MPLSTTL = append(d.r.MPLSTTL, entry&0xff)
-		}
-		n += 4
-	}
+	n, bottom := labels(d.r, d.b, d.counts() && len(d.r.MPLSLabel) == 0)
 	if n == 0 {
 		return d.short()
 	}
@@ -419,4 +409,26 @@ func (d *dissector) mpls() next {
 		return d.short()
 	}
 	return d.mplsPayload()
+}
+
+// labels walks over the label stack at the front of b (RFC 3032 section 2.1), whose entries go into r where keep is true. It returns how many
+// bytes the whole entries take, and whether the last one is the bottom of the stack.
+func labels(r *flow.Record, b []byte, keep bool) (n int, bottom bool) {
+	for len(b)-n >= 4 && !bottom {
+		entry := binary.BigEndian.Uint32(b[n:])
+		bottom = entry&0x100 != 0
+		if keep && len(r.MPLSLabel) < flow.MaxMPLSLabels {
+			r.MPLSLabel = append(r.MPLSLabel, entry>>12)
+			r.MPLSTTL = append(r.MPLSTTL, entry&0xff)
+		}
+		n += 4
+	}
+	return n, bottom
+}
+
+// KeepLabels takes the labels of the stack at the front of b into r, and nothing else, where r has none.
+func KeepLabels(r *flow.Record, b []byte) {
+	if len(r.MPLSLabel) == 0 && len(r.MPLSTTL) == 0 {
+		labels(r, b, true)
+	}
 }
