@@ -53,7 +53,11 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	if known.describe(&d.host, d.namer.store) || len(d.host.Name) != 0 && d.now-known.named >= nameAge {
 		known.named = d.now
 		key := names.Key{Scope: agentScope(in.Source.Addr(), h.Agent.Addr()), Table: names.Exporters}
-		d.namer.store.Learn(key, names.Row{Name: known.device.Name}, uint64(d.received/int64(time.Second)), d.now)
+		row := names.Row{Name: known.device.Name}
+		if row.Name == "" {
+			row = d.namer.store.RowOf(d.host.Name, nil) // says why
+		}
+		d.namer.store.Learn(key, row, uint64(d.received/int64(time.Second)), d.now)
 	}
 	d.noteRates(&known.sampled)
 }
@@ -105,7 +109,8 @@ func (d *Decoder) ratesOf(agent netip.Addr) (override, standIn uint64) {
 
 // learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.
 func (d *Decoder) learnInterface(agent netip.Addr, i sflow.Interface) {
-	row := names.Row{Name: d.namer.store.Text(i.Name), Speed: i.Speed}
+	row := d.namer.store.RowOf(i.Name, nil)
+	row.Speed = i.Speed
 	d.namer.store.LearnFrom(d.port, names.Key{Scope: agentScope(d.namer.source.Addr(), agent), Table: names.Interfaces, Number: uint64(i.Index)}, row,
 		uint64(d.received/int64(time.Second)), d.now)
 }

@@ -239,7 +239,7 @@ func numberOf(t names.Table, v []byte) (n uint64, ok bool) {
 
 // rowOf reads the row that a record has for a table. Texts that are refused are counted by the Store.
 func (d *Decoder) rowOf(n *naming, t *template.Template) names.Row {
-	row := names.Row{Name: d.text(n.name), Description: d.text(n.description)}
+	row := d.shared.Names.RowOf(d.value(n.name), d.value(n.description))
 	if n.distinguisher >= 0 {
 		if s := distinguisher(d.values[n.distinguisher]); s != "" {
 			row.Attributes = append(row.Attributes, names.Attribute{ID: elementDistinguisher, Text: s})
@@ -254,13 +254,16 @@ func (d *Decoder) rowOf(n *naming, t *template.Template) names.Row {
 	return row
 }
 
-// text reads a field of the record in d.values, "" where there is none or it is refused.
-func (d *Decoder) text(i int) string {
+// value is a field of the record in d.values, nil where there is none.
+func (d *Decoder) value(i int) []byte {
 	if i == absent {
-		return ""
+		return nil
 	}
-	return d.shared.Names.Text(d.values[i])
+	return d.values[i]
 }
+
+// text reads a field of the record in d.values, "" where there is none or it is refused.
+func (d *Decoder) text(i int) string { return d.shared.Names.Text(d.value(i)) }
 
 // distinguisher writes a route distinguisher as RFC 4364 section 4.2 and the routers' configuration have it, "" where it is none.
 func distinguisher(b []byte) string {

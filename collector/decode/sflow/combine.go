@@ -15,7 +15,7 @@ type parts struct {
 	some, packet bool
 	// routed: the router record had a next hop. header and gateway: there was one, and another is of another packet.
 	routed, header, gateway bool
-	vlan   uint32
+	vlan                    uint32
 	// held: the sample has bodies. Most have none but the sampled header, and then they need not be cleared, nor looked at.
 	held bool
 	// Bodies of records that are long enough; nil where there was none.
