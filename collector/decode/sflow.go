@@ -53,11 +53,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	if known.describe(&d.host, d.namer.store) || len(d.host.Name) != 0 && d.now-known.named >= nameAge {
 		known.named = d.now
 		key := names.Key{Scope: agentScope(in.Source.Addr(), h.Agent.Addr()), Table: names.Exporters}
-		row := names.Row{Name: known.device.Name}
-		if row.Name == "" {
-			row = d.namer.store.RowOf(d.host.Name, nil) // says why
-		}
-		d.namer.store.Learn(key, row, uint64(d.received/int64(time.Second)), d.now)
+		d.namer.store.Learn(key, known.hostname, uint64(d.received/int64(time.Second)), d.now)
 	}
 	d.noteRates(&known.sampled)
 }
