@@ -6,6 +6,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
+	"github.com/flowfleet/flowfleet/collector/names"
 )
 
 // agentKey tells sFlow's sequences apart: the agent, its sub-agent, and who sent the datagram.
@@ -24,6 +25,7 @@ type agent struct {
 	// device is what the agent says of its host, nil for nothing, and described what it was made of.
 	device    *netflow.Device
 	described host
+	hostname  names.Row
 	// named is when the exporter's name was learned from it last.
 	named int64
 	// own is what was counted of this one since it was taken, and taken where its sequence was then; see take.

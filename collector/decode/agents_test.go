@@ -57,3 +57,53 @@ func TestRatesOfAnAgentStandUnderItsAddressOrThatOfItsSender(t *testing.T) {
 		})
 	}
 }
+
+// What an agent's stream says of rates is of its samples, of all in a datagram: its ports may have rates of their own, or none. Notifications
+// of packets that it dropped are no samples, and samples that are no flows say nothing of those that are.
+func TestAStreamHasTheRatesOfAllItsSamples(t *testing.T) {
+	const rateAt = 8 + 8 // of a sample, behind its tag, its sequence number and its source
+	flowSample := func(rate uint32) []byte {
+		b := newGenerator(1).sflow(1)[28:]
+		copy(b[rateAt:], u32(rate))
+		return b
+	}
+	dropped := concat(u32(5, 32+8+32), u32(1, 0, 5, 0, 3, 4, 258, 1), u32(3, 32), make([]byte, 32))
+	operation := concat(u32(1, 32+8+4), u32(1, 3<<24|80, 0, 1, 0, 0, 0, 1), u32(2203, 4, 0))
+	for name, test := range map[string]struct {
+		samples [][]byte
+		standIn uint32
+		rated   bool
+		unrated bool
+		rate    uint64
+		source  string
+	}{
+		"one":                            {[][]byte{flowSample(1000)}, 0, true, false, 1000, "record"},
+		"none":                           {[][]byte{flowSample(0)}, 0, false, true, 0, "unknown"},
+		"one that stands in":             {[][]byte{flowSample(0)}, 9, true, false, 9, "default"},
+		"a port without one, first":      {[][]byte{flowSample(0), flowSample(1000)}, 0, true, true, 1000, "record"},
+		"a port without one, last":       {[][]byte{flowSample(1000), flowSample(0)}, 0, true, true, 1000, "record"},
+		"a dropped packet behind it":     {[][]byte{flowSample(1000), dropped}, 0, true, false, 1000, "record"},
+		"a dropped packet alone":         {[][]byte{dropped}, 0, false, false, 0, "unknown"},
+		"a sample that is no flow":       {[][]byte{flowSample(1000), operation}, 0, true, false, 1000, "record"},
+		"a sample that is no flow alone": {[][]byte{operation}, 0, false, false, 0, "unknown"},
+	} {
+		var counts ledger.Counts
+		var got sampled
+		settings := settingsFor(0)
+		settings.Extra = true
+		if test.standIn != 0 {
+			settings.Defaults = network.New([]network.Entry[uint32]{{Network: netip.MustParsePrefix("0.0.0.0/0"), Value: test.standIn}})
+		}
+		decoder := decode.New(config.ProtocolAuto, template.NewStore(template.ModeAuto, template.Limits{Exporters: 1, Templates: 1, Fields: 1, Bytes: 1 << 10},
+			&ledger.Totals{}, nil), settings, &counts, &got, nil)
+		for range 3 {
+			payload := concat(newGenerator(1).sflow(1)[:24], u32(uint32(len(test.samples))), concat(test.samples...))
+			decoder.Decode(decode.Datagram{Payload: payload, Source: router, Received: exportSeconds * 1e9})
+		}
+		decoder.Streams(0, func(_ decode.Protocol, s decode.Stream) {
+			if s := s.Said; s.Rated != test.rated || s.Unrated != test.unrated || s.Rate != test.rate || s.Source.String() != test.source {
+				t.Errorf("%s: %+v of flows with %v", name, s, got)
+			}
+		})
+	}
+}

@@ -108,6 +108,8 @@ func accepts(want config.Protocol, p Protocol) bool {
 // Decoder decodes the datagrams of one worker.
 type Decoder struct {
 	protocol config.Protocol
+	store    *template.Store
+	early    early
 	settings *Settings
 	counts   *ledger.Counts
 	sink     Sink
@@ -140,6 +142,7 @@ func New(protocol config.Protocol, store *template.Store, settings *Settings, co
 	report func(Problem)) *Decoder {
 	d := &Decoder{
 		protocol: protocol,
+		store:    store,
 		counts:   counts,
 		sink:     sink,
 		report:   report,
@@ -188,9 +191,10 @@ type OptionsRecord = netflow.OptionsRecord
 // ShowOptions has f shown each options record of NetFlow v9 and IPFIX.
 func (d *Decoder) ShowOptions(f func(OptionsRecord)) { d.netflow.ShowOptions(f) }
 
-// Decode decodes one datagram and counts it: received, and decoded or refused.
+// Decode decodes one datagram and counts it: received, and decoded or refused. One of sFlow that comes before the bucket is loaded is decoded
+// and counted later, by Tick or Close at the latest.
 func (d *Decoder) Decode(in Datagram) {
-	if !d.admit(in) {
+	if d.waits(in) || !d.admit(in) {
 		return
 	}
 	switch protocol := Detect(in.Payload); {
@@ -215,16 +219,21 @@ func (d *Decoder) Decode(in Datagram) {
 func (d *Decoder) admit(in Datagram) bool {
 	d.counts.Inc(ledger.DatagramsReceived)
 	d.counts.Add(ledger.BytesReceived, uint64(len(in.Payload)))
-	if d.settings.Allowed == nil {
-		return true
-	}
-	if _, allowed := d.settings.Allowed.Lookup(in.Source.Addr()); allowed {
+	if d.allows(in) {
 		return true
 	}
 	d.counts.Inc(ledger.RefusedNotAllowed)
 	d.problem(ledger.RefusedNotAllowed, in)
 	bookRefusal(&d.books.others[Detect(in.Payload)], ledger.RefusedNotAllowed)
 	return false
+}
+
+func (d *Decoder) allows(in Datagram) bool {
+	if d.settings.Allowed == nil {
+		return true
+	}
+	_, allowed := d.settings.Allowed.Lookup(in.Source.Addr())
+	return allowed
 }
 
 // Oversized counts a datagram that the receive slot could not hold.
@@ -268,19 +277,24 @@ func (v versionError) Error() string {
 
 // Tick does what time and other workers bring about, see netflow.Decoder.Tick.
 func (d *Decoder) Tick(now int64) {
+	d.readEarly(now)
 	d.namer.begin(flow.Address{})
 	d.netflow.Tick(now)
 	d.namer.report()
 }
 
-// Close drops what is still held, counted as expired.
+// Close reads datagrams of sFlow that wait, and drops sets that are still held, counted as expired.
 func (d *Decoder) Close() {
+	d.endEarly()
 	d.netflow.Close()
 	d.namer.report()
 }
 
-// Held is how many sets wait for their template, and their bytes with overhead.
-func (d *Decoder) Held() (sets, bytes int) { return d.netflow.Held() }
+// Held is how many sets wait for their template, and their bytes with overhead and those of datagrams that wait for the bucket.
+func (d *Decoder) Held() (sets, bytes int) {
+	sets, bytes = d.netflow.Held()
+	return sets, bytes + d.early.bytes
+}
 
 // Streams calls yield for each stream that was heard of after a time in nanoseconds and has sequence numbers: an exporter's
 // port and observation domain (engine for NetFlow v5), or an sFlow agent with its sub-agent as domain.

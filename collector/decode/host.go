@@ -29,7 +29,8 @@ func (a *agent) describe(h *sflow.Host, store *names.Store) (changed bool) {
 		return false
 	}
 	*was = host{bytes.Clone(h.Name), bytes.Clone(h.Release), h.Machine, h.System}
-	a.device = &netflow.Device{Name: store.Text(h.Name), Software: software(h, store)}
+	a.hostname = store.RowOf(h.Name, nil)
+	a.device = &netflow.Device{Name: a.hostname.Name, Software: software(h, store)}
 	return true
 }
 

@@ -481,3 +481,51 @@ func TestNamesThatAreSaidOfAnAgentsSenderAreOnItsFlows(t *testing.T) {
 		t.Errorf("from another sender: %v", got)
 	}
 }
+
+// What is renamed in words that are refused is not called what it was called before, on flows of any protocol.
+func TestARenamedInterfaceWhoseNameIsRefusedHasNone(t *testing.T) {
+	const text = 8
+	g := newGenerator(1)
+	r := newReader(allNames)
+	table := func(name, description string) []byte {
+		return g.message(10, 0, set(400, concat(u32(5), padded(name, text), padded(description, text))))
+	}
+	r.decode(router, g.message(10, 0, templateSet(10, 300, flowFields)), g.message(10, 0, optionsSet(10, 400, []field{{10, 4}}, []field{{82, text}, {83, text}})))
+	for _, said := range []struct {
+		name, description string
+		want              map[string]string
+	}{
+		{"eth5", "WAN", map[string]string{"in_if_name": "eth5", "in_if_description": "WAN"}},
+		{"Z\xfcrich", "", nil},
+		{"eth5", "WAN", map[string]string{"in_if_name": "eth5", "in_if_description": "WAN"}},
+		{"eth5", "Z\xfcrich", map[string]string{"in_if_name": "eth5"}},
+		{"eth5", "LAN", map[string]string{"in_if_name": "eth5", "in_if_description": "LAN"}},
+		{"eth5", "", map[string]string{"in_if_name": "eth5"}},
+	} {
+		r.decode(router, table(said.name, said.description), g.message(10, 0, oneFlow(5, 0, 0, 0, 0, 0)))
+		assertNames(t, r.last(t), said.want)
+	}
+
+	flows := g.sflow(1) // of agent 192.0.2.9, by interface 3
+	port := func(name string) []byte {
+		record := concat(u32(1005, 4+text, text), padded(name, text))
+		sample := concat(u32(1, 0, 3, 1), record)
+		return concat(u32(5), flows[4:12], u32(0, 1, 1, 1), u32(4, uint32(len(sample))), sample)
+	}
+	host := func(number uint32, name string) []byte {
+		b := hostDatagram(number, name, "6.1")
+		copy(b[4:12], flows[4:12])
+		return b
+	}
+	for i, said := range []struct {
+		port, host string
+		want       map[string]string
+	}{
+		{"swp3", "leaf-1", map[string]string{"in_if_name": "swp3", "exporter_name": "leaf-1"}},
+		{"sw\x1bp3", "leaf\x1b", nil},
+		{"swp3", "leaf-2", map[string]string{"in_if_name": "swp3", "exporter_name": "leaf-2"}},
+	} {
+		r.decode(router, port(said.port), host(uint32(i), said.host), flows)
+		assertNames(t, r.last(t), said.want)
+	}
+}

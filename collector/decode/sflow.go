@@ -53,23 +53,46 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	if known.describe(&d.host, d.namer.store) || len(d.host.Name) != 0 && d.now-known.named >= nameAge {
 		known.named = d.now
 		key := names.Key{Scope: agentScope(in.Source.Addr(), h.Agent.Addr()), Table: names.Exporters}
-		d.namer.store.Learn(key, names.Row{Name: known.device.Name}, uint64(d.received/int64(time.Second)), d.now)
+		d.namer.store.Learn(key, known.hostname, uint64(d.received/int64(time.Second)), d.now)
 	}
-	if d.counts[ledger.RecordsDecoded] != records {
-		known.sampled.Note(d.record.SamplingRate, d.rateSource(d.record.SamplingRate), d.now)
-	}
+	d.noteRates(&known.sampled)
 }
 
-// meter hands records on, and adds up what they tell of.
+// meter hands records on, adds up what they tell of, and notes the rates of samples.
 type meter struct {
 	sink   Sink
 	volume ledger.Volume
+	// rated and unrated: samples said a rate, or none; rate and standIn are those of the latest of each.
+	rated, unrated bool
+	rate, standIn  uint64
 }
 
-// Record implements Sink.
-func (m *meter) Record(r *flow.Record) {
+// Record implements sflow.Sink.
+func (m *meter) Record(r *flow.Record, c sflow.Chosen) {
+	switch c {
+	case sflow.AtSaidRate:
+		m.rated, m.rate = true, r.SamplingRate
+	case sflow.AtUnsaidRate:
+		m.unrated, m.standIn = true, r.SamplingRate
+	}
 	m.volume.Record(r.Bytes, r.SamplingRate)
 	m.sink.Record(r)
+}
+
+// noteRates notes the rates of a datagram's samples. Those of its ports may differ.
+func (d *Decoder) noteRates(to *netflow.Rates) {
+	said, unsaid := netflow.RateRecord, netflow.RateDefault
+	if d.overridden {
+		said, unsaid = netflow.RateConfigured, netflow.RateConfigured
+	} else if d.meter.standIn == 0 {
+		unsaid = netflow.RateUnknown
+	}
+	if d.meter.unrated {
+		to.Note(d.meter.standIn, unsaid, d.now)
+	}
+	if d.meter.rated {
+		to.Note(d.meter.rate, said, d.now)
+	}
 }
 
 // ratesOf are the rates that are configured for an agent, by its own address or that of its sender.
@@ -80,20 +103,10 @@ func (d *Decoder) ratesOf(agent netip.Addr) (override, standIn uint64) {
 	return uint64(o), uint64(s)
 }
 
-// rateSource is where the rate of a sample's flow came from.
-func (d *Decoder) rateSource(rate uint64) netflow.RateSource {
-	switch {
-	case d.overridden:
-		return netflow.RateConfigured
-	case rate == 0:
-		return netflow.RateUnknown
-	}
-	return netflow.RateRecord // or the default, which stands in for 0
-}
-
 // learnInterface takes what an agent says of an interface. sFlow has no export time: what came later was said later.
 func (d *Decoder) learnInterface(agent netip.Addr, i sflow.Interface) {
-	row := names.Row{Name: d.namer.store.Text(i.Name), Speed: i.Speed}
+	row := d.namer.store.RowOf(i.Name, nil)
+	row.Speed = i.Speed
 	d.namer.store.LearnFrom(d.port, names.Key{Scope: agentScope(d.namer.source.Addr(), agent), Table: names.Interfaces, Number: uint64(i.Index)}, row,
 		uint64(d.received/int64(time.Second)), d.now)
 }

@@ -62,7 +62,7 @@ func (e *Exporter) Row(domain uint32, t Table, number uint64) *Row {
 		case row == nil:
 		case row.contested(contestedName):
 			return nameless
-		case row.Name != "":
+		case row.Name != "", row.refused(refusedName): // what others call it may be what it was called before
 			return row
 		}
 	}
@@ -88,29 +88,15 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		t = &tableRows{table: k.Table}
 	}
 	was := t.find(k.Number)
+	r, marked := r.unmarked()
+	if r.Empty() && (was == nil || marked == marks{}) {
+		return RefusedEmpty
+	}
 	result, becomes := Learned, r
 	if was != nil {
-		reassigned := was.Name != "" && r.Name != "" && was.Name != r.Name
-		if reassigned {
-			result = Reassigned
-		}
-		switch {
-		case !reassigned && k.Table != Others:
-			becomes = was.merge(r)
-		case len(r.Attributes) == 0 && k.Table == Others:
-			becomes.Attributes = was.Attributes
-		} // else what the rest of the row was about had the number before
 		known := t.stamp(k.Number)
-		contested := false
-		if !t.other() {
-			var row Row
-			if row, contested = e.hears(t, k.Number, was, &r, saying{port: port, heard: now, exported: stamp}); contested {
-				becomes = row
-			}
-			if becomes.contested(contestedName) || becomes.contested(contestedDescription) {
-				result = Contested
-			}
-		}
+		var contested bool
+		becomes, result, contested = e.told(t, k.Number, was, &r, marked, saying{port: port, heard: now, exported: stamp})
 		switch {
 		case was.same(&becomes):
 			t.heard = max(t.heard, now)
@@ -144,6 +130,36 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 	}
 	e.store.soil(e, at, t, now)
 	return result
+}
+
+// told is what becomes of the row of a number when r is said with marks, and what that makes of it; contested reports that what others say
+// counts as well.
+func (e *Exporter) told(t *tableRows, number uint64, was, r *Row, m marks, from saying) (becomes Row, result Result, contested bool) {
+	reassigned := r.Name != "" && (was.Name != "" && was.Name != r.Name || was.refused(refusedName))
+	if reassigned || m.name != "" && was.Name != "" {
+		result = Reassigned
+	}
+	becomes = *r
+	switch {
+	case !reassigned && !t.other():
+		becomes = was.merge(*r)
+	case len(r.Attributes) == 0 && t.other():
+		becomes.Attributes = was.Attributes
+	} // else what the rest of the row was about had the number before
+	if t.other() {
+		return becomes, result, false
+	}
+	becomes = m.on(was, *r, becomes)
+	if m.name == "" || was.contested(contestedName) {
+		var row Row
+		if row, contested = e.hears(t, number, was, r, from); contested {
+			becomes = row
+		}
+	}
+	if becomes.contested(contestedName) || becomes.contested(contestedDescription) {
+		result = Contested
+	}
+	return becomes, result, contested
 }
 
 // renew has flows looked up anew.

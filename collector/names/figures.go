@@ -39,11 +39,16 @@ func (s *Store) Coverage() (c Coverage) {
 
 // Text is what an exporter's text says: "" where there is none, or where it is refused, which is counted.
 func (s *Store) Text(b []byte) string {
+	text, _ := s.text(b)
+	return text
+}
+
+func (s *Store) text(b []byte) (string, Refusal) {
 	text, refusal := Clean(b)
 	if refusal != Accepted {
 		s.figures.refused[refusal].Add(1)
 	}
-	return text
+	return text, refusal
 }
 
 // Refuse counts something that was not taken.

@@ -51,6 +51,10 @@ func attributeWord(a Attribute) string {
 		return "contested_name"
 	case contestedDescription:
 		return "contested_description"
+	case refusedName:
+		return "refused_name"
+	case refusedDescription:
+		return "refused_description"
 	}
 	return element.Name(true, a.Enterprise, a.ID) // those that vendors put in NetFlow v9 have ids that IPFIX has no place for
 }

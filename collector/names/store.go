@@ -140,7 +140,7 @@ func (s *Store) LearnFrom(port uint16, k Key, r Row, exported uint64, now int64)
 }
 
 func (s *Store) learnFrom(port int, k Key, r Row, exported uint64, now int64) Result {
-	if r.Empty() {
+	if r.Empty() || r.onlyMarked() && s.Find(k.Scope.Exporter) == nil {
 		return RefusedEmpty
 	}
 	result := s.learn(k, r, port, exported, now)

@@ -77,9 +77,10 @@ func ParseTable(word string) (t Table, ok bool) {
 // where no other domain of the exporter says otherwise, for the whole exporter: line cards export flows under domains of their
 // own and leave the tables to the route processor.
 type Scope struct {
-	// Exporter is the unmapped source address of the datagrams (the agent's address for sFlow).
+	// Exporter is the unmapped source address of the datagrams.
 	Exporter netip.Addr
-	// Domain is IPFIX's observation domain id, NetFlow v9's source id or sFlow's sub-agent id.
+	// Domain is IPFIX's observation domain id or NetFlow v9's source id. For sFlow it is 0 of the agent that has that address, and of another
+	// agent behind it a number made of its address.
 	Domain uint32
 }
 

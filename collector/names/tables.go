@@ -90,7 +90,7 @@ func (l *tables) agreed(but uint32, t Table, number uint64) (found *Row) {
 		row := other.find(number)
 		switch {
 		case row == nil:
-		case row.contested(contestedName):
+		case row.contested(contestedName), row.Name == "" && row.refused(refusedName):
 			return nil // one of those who say different things may be who sends the flow
 		case found == nil:
 			found = row

@@ -71,8 +71,9 @@ type Collector struct {
 	clocks  *boot.Store
 	names   *names.Store
 	saying  atomic.Pointer[saying]
-	// fileNames are what the file with names said when it was read last; they belong to who says names.
+	// fileNames are what the file with names said when it was read last, and said what is in force; they belong to who says names.
 	fileNames []names.Line
+	said      inForce
 	traffic   traffic
 	tap       tap.Tap
 	minutes   minutes

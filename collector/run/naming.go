@@ -50,6 +50,12 @@ func sayingOf(c *config.Config) *saying {
 	return &saying{slices.Clone(e.Names), slices.Clone(e.Devices), e.NamesFile, e.NamePreference == config.PreferExporter}
 }
 
+// inForce is what was said last, and which version of the file it was.
+type inForce struct {
+	names   *saying
+	version fileVersion
+}
+
 const (
 	// handNames is how often tables of names that changed are handed to the bucket.
 	handNames = 100 * time.Millisecond
@@ -69,8 +75,6 @@ func (k *Collector) beginNames() {
 
 // followNames hands changed tables to the bucket, and takes up what the operator says when that changes.
 func (k *Collector) followNames(ctx context.Context) {
-	said := k.saying.Load()
-	before := versionOf(said.file)
 	tick := time.NewTicker(handNames)
 	defer tick.Stop()
 	var looked int64
@@ -86,10 +90,8 @@ func (k *Collector) followNames(ctx context.Context) {
 			continue
 		}
 		looked = now
-		next := k.saying.Load()
-		if after := versionOf(next.file); next != said || after != before {
-			said, before = next, after
-			k.sayNames(said)
+		if next := k.saying.Load(); next != k.said.names || versionOf(next.file) != k.said.version {
+			k.sayNames(next)
 		}
 	}
 }
@@ -110,6 +112,7 @@ func versionOf(path string) (v fileVersion) {
 // sayNames puts what the operator says in force. Lines of the file that are wrong are named in the log; the others hold. What a file
 // said holds as long as it cannot be opened: it may be about to be replaced.
 func (k *Collector) sayNames(s *saying) {
+	k.said = inForce{s, versionOf(s.file)} // of before it is read: a change meanwhile is another one
 	var lines []names.Line
 	if s.file != "" {
 		read, err := readNames(s.file)

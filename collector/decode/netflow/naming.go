@@ -1,7 +1,6 @@
 package netflow
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -16,8 +15,8 @@ import (
 // of some firewalls that describe no flow.
 type naming struct {
 	table names.Table
-	// numbers are the fields of what is named, by index in the template. A row for each: an interface may stand as the input and as
-	// the output one. A domain may be named without any: it is the sender's.
+	// numbers are the fields of what is named, by index in the template: an interface may stand as the input and as the output one. A domain may
+	// be named without any: it is the sender's.
 	numbers []int
 	// texts and attributes are the fields that name it.
 	name, description, distinguisher int
@@ -206,18 +205,38 @@ func (d *Decoder) learnNames(s *session, h *header, p *plan, record []byte) {
 		if n.domain >= 0 && len(d.values[n.domain]) <= 4 {
 			scope.Domain = cmp.Or(uint32(number(d.values[n.domain])), scope.Domain) // 0 is no domain's own (RFC 7011 section 3.1)
 		}
-		for j, at := range n.numbers {
-			if j > 0 && bytes.Equal(d.values[at], d.values[n.numbers[j-1]]) {
-				continue
-			}
-			if named, ok := numberOf(n.table, d.values[at]); ok {
-				d.shared.Names.LearnFrom(s.key.port, names.Key{Scope: scope, Table: n.table, Number: named}, row, uint64(h.exportTime), d.now)
-			}
+		if named, ok := d.numberNamed(n, p.template); ok {
+			d.shared.Names.LearnFrom(s.key.port, names.Key{Scope: scope, Table: n.table, Number: named}, row, uint64(h.exportTime), d.now)
 		}
 		if len(n.numbers) == 0 {
 			d.shared.Names.LearnFrom(s.key.port, names.Key{Scope: scope, Table: n.table, Number: uint64(scope.Domain)}, row, uint64(h.exportTime), d.now)
 		}
 	}
+}
+
+// numberNamed is the number that the record of t in d.values names, ok false for none. That of its scope goes first; 0 beside another is none.
+// Of several that are left, nobody can say whose the name is.
+func (d *Decoder) numberNamed(n *naming, t *template.Template) (number uint64, ok bool) {
+	scoped := 0
+	for scoped < len(n.numbers) && n.numbers[scoped] < t.ScopeFields {
+		scoped++
+	}
+	for _, fields := range [...][]int{n.numbers[:scoped], n.numbers[scoped:]} {
+		for _, at := range fields {
+			v, is := numberOf(n.table, d.values[at])
+			switch {
+			case !is, ok && (v == number || v == 0):
+			case ok && number != 0:
+				return 0, false
+			default:
+				number, ok = v, true
+			}
+		}
+		if ok {
+			break
+		}
+	}
+	return number, ok
 }
 
 // numberOf reads what a row names; ok is false where it names nothing.
@@ -239,7 +258,7 @@ func numberOf(t names.Table, v []byte) (n uint64, ok bool) {
 
 // rowOf reads the row that a record has for a table. Texts that are refused are counted by the Store.
 func (d *Decoder) rowOf(n *naming, t *template.Template) names.Row {
-	row := names.Row{Name: d.text(n.name), Description: d.text(n.description)}
+	row := d.shared.Names.RowOf(d.value(n.name), d.value(n.description))
 	if n.distinguisher >= 0 {
 		if s := distinguisher(d.values[n.distinguisher]); s != "" {
 			row.Attributes = append(row.Attributes, names.Attribute{ID: elementDistinguisher, Text: s})
@@ -254,13 +273,16 @@ func (d *Decoder) rowOf(n *naming, t *template.Template) names.Row {
 	return row
 }
 
-// text reads a field of the record in d.values, "" where there is none or it is refused.
-func (d *Decoder) text(i int) string {
+// value is a field of the record in d.values, nil where there is none.
+func (d *Decoder) value(i int) []byte {
 	if i == absent {
-		return ""
+		return nil
 	}
-	return d.shared.Names.Text(d.values[i])
+	return d.values[i]
 }
+
+// text reads a field of the record in d.values, "" where there is none or it is refused.
+func (d *Decoder) text(i int) string { return d.shared.Names.Text(d.value(i)) }
 
 // distinguisher writes a route distinguisher as RFC 4364 section 4.2 and the routers' configuration have it, "" where it is none.
 func distinguisher(b []byte) string {

@@ -13,9 +13,9 @@ import (
 type parts struct {
 	// some: a part is whole that says something of a packet, or there was to be none. packet: one describes the packet itself.
 	some, packet bool
-	// routed: the router record had a next hop.
-	routed bool
-	vlan   uint32
+	// routed: the router record had a next hop. header and gateway: there was one, and another is of another packet.
+	routed, header, gateway bool
+	vlan                    uint32
 	// held: the sample has bodies. Most have none but the sampled header, and then they need not be cleared, nor looked at.
 	held bool
 	// Bodies of records that are long enough; nil where there was none.
@@ -28,7 +28,7 @@ func (p *parts) clear() {
 		*p = parts{}
 		return
 	}
-	p.some, p.packet, p.routed, p.vlan = false, false, false, 0
+	p.some, p.packet, p.routed, p.header, p.gateway, p.vlan = false, false, false, false, false, 0
 }
 
 // combine puts the parts together.

@@ -45,8 +45,21 @@ type Header struct {
 
 // Sink receives records, which are valid during the call only.
 type Sink interface {
-	Record(r *flow.Record)
+	Record(r *flow.Record, c Chosen)
 }
+
+// Chosen is how the packet of a record was chosen.
+type Chosen uint8
+
+// The ways.
+const (
+	// AtSaidRate: the sample says the sampling rate.
+	AtSaidRate Chosen = iota
+	// AtUnsaidRate: it says 0. The record has the rate that stands in, or none.
+	AtUnsaidRate
+	// AsDropped: it is no sample. The device tells of each packet that it drops, or of as many as it may; the same packet may be in a sample.
+	AsDropped
+)
 
 // decoder is one call's state.
 type decoder struct {
@@ -60,8 +73,9 @@ type decoder struct {
 	source   flow.Address
 	// override and standIn are what Options.Rates gives for the agent.
 	override, standIn uint64
-	// parts of the sample that is being read.
-	parts parts
+	// parts of the sample that is being read, and how its packet was chosen.
+	parts  parts
+	chosen Chosen
 }
 
 // Decode decodes a datagram whose first four bytes are version 2, 4 or 5. It returns ledger.DatagramsDecoded, or why it was

@@ -8,6 +8,7 @@ import (
 
 // gateway reads "extended_gateway".
 func (d *decoder) gateway(b []byte) bool {
+	d.parts.gateway = true
 	n := hop(b, &d.r.BGPNextHop)
 	if n == 0 {
 		return false

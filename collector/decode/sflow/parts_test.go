@@ -207,3 +207,23 @@ func TestALengthIsNoEtherTypeOfSampledEthernet(t *testing.T) {
 		}
 	}
 }
+
+// A sample is of one packet (sFlow version 5, "flow_sample"): what a second header or gateway says is not mixed with what the first said.
+func TestOfTwoHeadersOrGatewaysTheFirstIsThePackets(t *testing.T) {
+	other := []byte{2, 0, 0, 0, 0, 3, 2, 0, 0, 0, 0, 4, 0x88, 0xcc, 0, 0}
+	second := tagged(recordRawHeader, u32(1, 99, 0, uint32(len(other))), other)
+	gateway := func(as uint32) []byte {
+		return tagged(recordGateway, u32(1, 0xcb007100|as, 65000, as, 0, 1, 2, 1, as, 1, as, 100))
+	}
+	for _, extra := range []bool{false, true} {
+		alone, _, _, _ := decode(datagram(sample(header(), gateway(7))), Options{Extra: extra})
+		both, counts, _, _ := decode(datagram(sample(header(), second, gateway(7), gateway(8))), Options{Extra: extra})
+		want, got := alone.records[0].AppendJSON(nil, nil), both.records[0].AppendJSON(nil, nil)
+		if string(want) != string(got) || counts[ledger.SampleRecordsUnknown] != 2 {
+			t.Errorf("%s\nbeside others: %s, %d skipped", want, got, counts[ledger.SampleRecordsUnknown])
+		}
+		if c, _, _, _ := decode(datagram(sample(header()), sample(second)), Options{Extra: extra}); c.records[1].Bytes != 99 {
+			t.Errorf("the next sample: %+v", c.records[1])
+		}
+	}
+}

@@ -57,12 +57,18 @@ func (d *decoder) flowRecord(format uint32, b []byte) {
 func (d *decoder) place(format uint32, b []byte) (whole, place bool) {
 	switch format {
 	case recordRawHeader:
+		if d.parts.header {
+			return true, false
+		}
 		return d.rawHeader(b), true
 	case recordSwitch:
 		return d.switched(b), true
 	case recordRouter:
 		return d.router(b), true
 	case recordGateway:
+		if d.parts.gateway {
+			return true, false
+		}
 		return d.gateway(b), true
 	}
 	return d.placeSeldom(format, b)
@@ -149,7 +155,7 @@ func (d *decoder) sampledHeader(protocol, frameLength, stripped, length uint32, 
 	if len(header) == 0 && frameLength == 0 {
 		return whole
 	}
-	d.parts.packet = true
+	d.parts.packet, d.parts.header = true, true
 	d.r.Bytes = uint64(frameLength)
 	first := protocolOf(protocol)
 	if first == packet.ProtocolEthernet && packet.IsBareIP(header, frameLength, frameLength-stripped) {

@@ -30,6 +30,9 @@ func (d *decoder) begin() {
 
 // rate takes what the sample says, unless something else is configured.
 func (d *decoder) rate(rate uint32) {
+	if d.chosen = AtSaidRate; rate == 0 {
+		d.chosen = AtUnsaidRate
+	}
 	switch {
 	case d.override != 0:
 		d.r.SamplingRate = d.override
@@ -96,7 +99,7 @@ func (d *decoder) discardedPacket(b []byte) {
 		return
 	}
 	d.begin()
-	d.r.SamplingRate = 1
+	d.r.SamplingRate, d.chosen = 1, AsDropped
 	d.keep(element.SFlowSample, element.SampleSequence, b[:4])
 	d.keep(element.SFlowSample, element.SampleSource, b[4:12])
 	d.keep(element.SFlowSample, element.SampleDrops, b[12:16])
@@ -164,7 +167,7 @@ func (d *decoder) deliver() {
 		return
 	}
 	d.counts.Inc(ledger.RecordsDecoded)
-	d.sink.Record(d.r)
+	d.sink.Record(d.r, d.chosen)
 }
 
 // Formats of an interface (sFlow version 5, "interface" and "interface_expanded"): the two top bits of the compact form.

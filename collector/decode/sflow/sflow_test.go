@@ -44,7 +44,7 @@ type collected struct {
 	records []flow.Record
 }
 
-func (c *collected) Record(r *flow.Record) {
+func (c *collected) Record(r *flow.Record, _ Chosen) {
 	kept := *r
 	kept.ASPath = append([]uint32(nil), r.ASPath...)
 	c.records = append(c.records, kept)

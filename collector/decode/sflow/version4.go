@@ -116,7 +116,7 @@ func (d *decoder) oldFlow(c *cursor) {
 	}
 	d.counts.Inc(ledger.SamplesFlow)
 	d.counts.Inc(ledger.RecordsDecoded)
-	d.sink.Record(d.r)
+	d.sink.Record(d.r, d.chosen)
 }
 
 // oldExtended reads one piece of further information.

@@ -1,0 +1,85 @@
+package names
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What an exporter says anew in words that are refused, or describes no more, is not called what it was called before.
+func TestAFormerTextDoesNotStandWhereTheNewOneIsRefusedOrBlank(t *testing.T) {
+	latin, control := []byte("Z\xfcrich"), []byte("a\x1b[31m")
+	said := func(name, description string) [2][]byte { return [2][]byte{[]byte(name), []byte(description)} }
+	uplink, category := said("eth5", "uplink"), Attribute{ID: 372, Text: "email"}
+	refused := func(kind uint32, reason string) Attribute { return Attribute{Enterprise: kind, Text: reason} }
+	for name, test := range map[string]struct {
+		said   [][2][]byte // names and descriptions
+		also   []Attribute // with the first
+		want   *Row
+		result Result // of the last
+	}{
+		"a name that is not UTF-8": {[][2][]byte{uplink, {latin, nil}}, []Attribute{category},
+			&Row{Attributes: []Attribute{refused(refusedName, "encoding")}}, Reassigned},
+		"a name with control characters, and a description": {[][2][]byte{uplink, {control, []byte("WAN")}}, nil,
+			&Row{Description: "WAN", Attributes: []Attribute{refused(refusedName, "control_character")}}, Reassigned},
+		"said again":                  {[][2][]byte{uplink, {latin, nil}, {latin, nil}}, nil, &Row{Attributes: []Attribute{refused(refusedName, "encoding")}}, Refreshed},
+		"the former name again":       {[][2][]byte{uplink, {latin, nil}, said("eth5", "WAN")}, nil, &Row{Name: "eth5", Description: "WAN"}, Reassigned},
+		"a description of it follows": {[][2][]byte{uplink, {latin, nil}, {nil, []byte("WAN")}}, nil, &Row{Description: "WAN", Attributes: []Attribute{refused(refusedName, "encoding")}}, Learned},
+		"no name before":              {[][2][]byte{{latin, []byte("WAN")}}, nil, &Row{Description: "WAN"}, Learned},
+		"nothing before":              {[][2][]byte{{latin, latin}}, nil, nil, RefusedEmpty},
+		"nothing refused, nothing said of a name that stays away": {[][2][]byte{uplink, {nil, nil}}, nil, &Row{Name: "eth5", Description: "uplink"}, RefusedEmpty},
+		"a description that is refused":                           {[][2][]byte{uplink, {[]byte("eth5"), latin}}, nil, &Row{Name: "eth5"}, Learned},
+		"in a record without a name":                              {[][2][]byte{uplink, {nil, latin}}, nil, &Row{Name: "eth5"}, Learned},
+		"of what is only described":                               {[][2][]byte{{nil, []byte("uplink")}, {nil, latin}}, nil, &Row{Attributes: []Attribute{refused(refusedDescription, "encoding")}}, Learned},
+		"and is described again":                                  {[][2][]byte{{nil, []byte("uplink")}, {nil, latin}, {nil, []byte("WAN")}}, nil, &Row{Description: "WAN"}, Learned},
+		"a description that was taken away":                       {[][2][]byte{uplink, said("eth5", "")}, nil, &Row{Name: "eth5"}, Learned},
+		"of blanks":                                               {[][2][]byte{uplink, said("eth5", "  \x00x")}, nil, &Row{Name: "eth5"}, Learned},
+		"a record that has no description":                        {[][2][]byte{uplink, {[]byte("eth5"), nil}}, nil, &Row{Name: "eth5", Description: "uplink"}, Refreshed},
+		"a record that names nothing":                             {[][2][]byte{uplink, said("", "")}, nil, &Row{Name: "eth5", Description: "uplink"}, RefusedEmpty},
+		"another name, without a description":                     {[][2][]byte{uplink, said("eth6", "")}, nil, &Row{Name: "eth6"}, Reassigned},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := NewStore(LimitsFor(10), 0)
+			k := Key{Scope{Exporter: netip.MustParseAddr("192.0.2.1")}, Interfaces, 5}
+			var result Result
+			for i, texts := range test.said {
+				row := s.RowOf(texts[0], texts[1])
+				if i == 0 {
+					row.Attributes = append(row.Attributes, test.also...)
+				}
+				result = s.LearnFrom(uint16(i), k, row, uint64(1000+i), int64(1000+i)*1e9)
+			}
+			find := func(s *Store) *Row { return s.Resolve(s.Find(k.Scope.Exporter), k, netip.Addr{}) }
+			if diff := cmp.Diff(test.want, find(s)); diff != "" || result != test.result {
+				t.Errorf("%d, want %d: %s", result, test.result, diff)
+			}
+			for _, e := range s.Rows(k.Scope, Interfaces) { // as the bucket has it
+				rows, err := DecodePage(Pages(Interfaces, []Entry{e})[0].Content)
+				if err != nil || !rows[0].same(&e.Row) {
+					t.Errorf("%v: %+v", err, rows)
+				}
+			}
+		})
+	}
+}
+
+// A name of another domain may be the one that is not true any more.
+func TestARefusedNameHasNoOtherDomainsName(t *testing.T) {
+	s := NewStore(LimitsFor(10), 0)
+	of := func(domain uint32) Key {
+		return Key{Scope{Exporter: netip.MustParseAddr("192.0.2.1"), Domain: domain}, VRFs, 5}
+	}
+	s.Learn(of(1), Row{Name: "red"}, 1000, 0)
+	s.Learn(of(2), Row{Name: "red"}, 1000, 0)
+	s.Learn(of(1), s.RowOf([]byte("r\xf6t"), nil), 1001, 0)
+	for domain, want := range map[uint32]string{1: "", 2: "red", 3: ""} {
+		got := ""
+		if row := s.Resolve(s.Find(of(domain).Scope.Exporter), of(domain), netip.Addr{}); row != nil {
+			got = row.Name
+		}
+		if got != want {
+			t.Errorf("domain %d: %q", domain, got)
+		}
+	}
+}
