@@ -149,10 +149,12 @@ func (j *judgement) count(r *rollout) {
 	if !j.DaemonSet.DeletionTimestamp.IsZero() { // Kubernetes does not count its pods any more
 		ready, available = 0, 0
 	}
-	// Nor does it while its controllers are away: a pod that is not ready says so itself.
-	most := max(r.desired-waitingNodes(j.Pods, nodes), 0)
-	r.ready = min(max(len(nodes), min(ready, most)), r.desired)
-	r.available = min(max(len(nodes), min(available, most)), r.desired)
+	// Nor does it while its controllers are away: a pod that is not ready says so itself. A node that got a taint keeps its collector, and is none of
+	// those that are desired: which one it is, only Kubernetes knows, so that its ready ones are not counted, nor those that wait.
+	elsewhere := int(s.NumberMisscheduled)
+	most := max(r.desired-max(waitingNodes(j.Pods, nodes)-elsewhere, 0), 0)
+	r.ready = min(max(len(nodes)-elsewhere, min(ready, most)), r.desired)
+	r.available = min(max(len(nodes)-elsewhere, min(available, most)), r.desired)
 	r.excused = j.excused(nodes)
 	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
 	r.lost = j.lostNodes(nodes)
@@ -352,8 +354,8 @@ func (r *rollout) counts() v1alpha1.CollectorCounts {
 func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	r := &j.rollout
 	status.Image = j.Image
-	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil {
-		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits
+	if j.DaemonSet != nil && (j.Collector.Spec.Suspend || j.Waits != "" || !j.appliedInFull()) {
+		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits, or is refused
 	}
 	status.Collectors = r.counts()
 	status.Address, status.Addresses = "", j.service.addresses
