@@ -284,7 +284,7 @@ func goes(c child) error {
 	if c.live.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	return &goingError{c.kind, c.live}
+	return going(c.kind, c.live)
 }
 
 // gather reads what became of the objects.
