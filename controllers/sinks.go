@@ -300,6 +300,7 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 	if err := r.Client.List(ctx, pods, client.InNamespace(f.Sink.Namespace), client.MatchingLabels(sink.Selector(f.Sink))); err != nil {
 		return fmt.Errorf("listing the pods of FlowSink %s: %w", client.ObjectKeyFromObject(f.Sink), err)
 	}
+	sortPods(pods.Items)
 	f.Pods, f.Now = pods.Items, r.Clock.Now()
 	f.Server = r.Watches.serverTime(f.Now)
 	asked := sink.Askable(f.Sink, f.Pods)

@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
 const (
@@ -170,6 +172,8 @@ func (j *judgement) count(r *rollout) {
 	}
 	if len(r.troubles) > 0 {
 		r.text += ": " + strings.Join(r.troubles, "; ")
+	} else if unready := j.unready(); len(unready) > 0 {
+		r.text += ": " + some(unready)
 	} else if r.updated == 0 && r.desired > 0 {
 		r.text += j.privileged()
 	}
@@ -330,7 +334,47 @@ func (j *judgement) troubles() string {
 	case set != nil && set.Status.CurrentNumberScheduled < set.Status.DesiredNumberScheduled:
 		return fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s%s", set.Name, set.Namespace, j.privileged())
 	}
+	if unready := j.unready(); len(unready) > 0 {
+		return ": " + some(unready)
+	}
 	return ""
+}
+
+// unready is what collectors say that answer the operator while their pods are not ready, each with its pod and node.
+func (j *judgement) unready() (out []string) {
+	reports := make(map[string]*observation.Report)
+	for i := range j.Collectors.Reports {
+		if r := &j.Collectors.Reports[i]; j.Answers(r) {
+			reports[r.Pod.Name] = r
+		}
+	}
+	for i := range j.Pods {
+		pod := &j.Pods[i]
+		r := reports[pod.Name]
+		if r == nil || IsReady(pod) || !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		where := fmt.Sprintf("pod %s on node %s", r.Pod.Name, r.Pod.Node)
+		switch {
+		case !r.Now.Ready && r.Now.NotReady != "":
+			out = append(out, where+" says: "+notReady(r.Now.NotReady))
+		case r.Now.Ready && pod.Status.StartTime != nil && j.server().Sub(pod.Status.StartTime.Time) >= lateAfter:
+			out = append(out, where+" says that it is ready, and its node finds that it is not: does something keep the node from the pod's port "+
+				"collector.metricsPort, or is a container beside the collector not ready?")
+		}
+	}
+	return out
+}
+
+// unmet is a check of /readyz that is not ready, with its reason.
+var unmet = regexp.MustCompile(`[a-z]+: not ready(?: \([^)]*\))?`)
+
+// notReady are the checks that are not, of what a collector says of all.
+func notReady(text string) string {
+	if checks := unmet.FindAllString(text, -1); len(checks) > 0 {
+		return strings.Join(checks, ", ")
+	}
+	return strings.TrimSpace(text)
 }
 
 // allowedUnavailable is how many nodes a rolling update may leave without a collector.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
 )
 
 // What the spec names is the collectors' image once it is applied, and not while something keeps it from that.
@@ -136,6 +137,43 @@ func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 		c := meta.FindStatusCondition(v.Status.Conditions, v1alpha1.ConditionCollectorsAvailable)
 		if v.Status.Collectors.Ready != test.ready || c.Status != test.status {
 			t.Errorf("%s: %s collectors are ready, %s: %s", name, v.Status.Collectors.Summary, c.Status, c.Message)
+		}
+	}
+}
+
+// Collectors know why they are not ready. Who reads the condition need not look for it in their logs.
+func TestCollectorsSayWhyTheyAreNotReady(t *testing.T) {
+	begun := metav1.NewTime(noon.Add(-5 * time.Minute))
+	for name, test := range map[string]struct {
+		change func(pod *corev1.Pod, d *status.Document)
+		says   string
+		not    string
+	}{
+		"it waits for the bucket": {func(_ *corev1.Pod, d *status.Document) {
+			d.Ready, d.NotReady = false, "listeners: ok templates: not ready (not yet) "
+		}, "1 of 3 nodes are without a collector that is ready: pod edge-node-a on node node-a says: templates: not ready (not yet)", "listeners"},
+		"it is ready, and its node does not hear that": {func(*corev1.Pod, *status.Document) {},
+			"pod edge-node-a on node node-a says that it is ready, and its node finds that it is not", ""},
+		"it became ready a moment ago": {func(pod *corev1.Pod, _ *status.Document) {
+			pod.Status.StartTime = new(metav1.NewTime(noon.Add(-time.Second)))
+		},
+			"1 of 3 nodes are without a collector that is ready", "its node finds"},
+		"its pod has a reason of its own": {func(pod *corev1.Pod, d *status.Document) {
+			d.Ready, d.NotReady = false, "templates: not ready (not yet)"
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "collector", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
+		}, "CrashLoopBackOff", "templates"},
+	} {
+		f := well()
+		pass(f, 0)
+		f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
+		f.Pods = []corev1.Pod{onNode("node-a", isReadyPod("False")), onNode("node-b", isReadyPod("True")), onNode("node-c", isReadyPod("True"))}
+		f.Pods[0].Status.StartTime = &begun
+		f.Collectors.Reports[0].Pod.Name = f.Pods[0].Name
+		f.Collectors.Reports[0].Now.Ready = true
+		test.change(&f.Pods[0], f.Collectors.Reports[0].Now)
+		c := conditionIn(t, Judge(f), v1alpha1.ConditionCollectorsAvailable)
+		if c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, test.says) || test.not != "" && strings.Contains(c.Message, test.not) {
+			t.Errorf("%s: %s, %s", name, c.Status, c.Message)
 		}
 	}
 }
