@@ -108,11 +108,13 @@ func (r *Reconciler) delete(ctx context.Context, f *judge.Facts, m *memory) (gon
 	if hopeless {
 		return r.abandon(ctx, fc, "left behind what is in NATS: the namespace is being deleted, and the Secrets with which to connect are gone")
 	}
-	done, trouble := r.deleteFromNATS(ctx, f, servers)
+	done, trouble := r.deleteFromNATS(ctx, f, m, servers)
 	switch {
 	case trouble == "" && done != "":
-		r.event(fc, corev1.EventTypeNormal, "Deleted", "Delete", done)
-		return r.release(ctx, fc, done)
+		if gone, err = r.release(ctx, fc, done); gone {
+			r.event(fc, corev1.EventTypeNormal, "Deleted", "Delete", done)
+		}
+		return gone, err
 	case trouble != "" && left <= 0:
 		return r.abandon(ctx, fc, fmt.Sprintf("left behind what is in NATS, which could not be deleted for %s: %s", abandonAfter, trouble))
 	case trouble != "":
@@ -155,7 +157,7 @@ func (r *Reconciler) endCollectors(ctx context.Context, fc *v1alpha1.FlowCollect
 
 // deleteFromNATS hands over what is to be deleted, and tells what was done once all of it is, or what keeps it from being done. Both
 // are empty while it was not tried yet.
-func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, servers *servers) (done, trouble string) {
+func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, m *memory, servers *servers) (done, trouble string) {
 	fc := f.Collector
 	f.Secrets = servers.known
 	if servers.known.Forbidden {
@@ -197,19 +199,18 @@ func (r *Reconciler) deleteFromNATS(ctx context.Context, f *judge.Facts, servers
 	if !all {
 		return "", strings.Join(slices.Compact(troubles), "; ")
 	}
-	var deeds []string
 	for _, d := range r.tellDeeds(ctx, fc) {
 		switch {
 		case d.Left != "":
-			deeds = append(deeds, fmt.Sprintf("left the %s %s, which is not ours: %s", d.Kind, d.Name, d.Left))
+			m.deeds = append(m.deeds, fmt.Sprintf("left the %s %s, which is not ours: %s", d.Kind, d.Name, d.Left))
 		case d.Deleted:
-			deeds = append(deeds, fmt.Sprintf("deleted the %s %s", d.Kind, d.Name))
+			m.deeds = append(m.deeds, fmt.Sprintf("deleted the %s %s", d.Kind, d.Name))
 		}
 	}
-	if len(deeds) == 0 {
-		deeds = []string{"there was nothing left to delete in NATS"}
+	if len(m.deeds) == 0 {
+		return "there was nothing left to delete in NATS", ""
 	}
-	return strings.Join(deeds, "; "), ""
+	return strings.Join(m.deeds, "; "), ""
 }
 
 // abandon lets the object go without what should have been deleted in NATS.
@@ -221,17 +222,21 @@ func (r *Reconciler) abandon(ctx context.Context, fc *v1alpha1.FlowCollector, me
 	if deletesStream(fc) {
 		left = append(left, "stream "+fleet.StreamName(fc))
 	}
-	r.event(fc, corev1.EventTypeWarning, "LeftBehind", "Delete", message+" ("+strings.Join(left, ", ")+")")
-	return r.release(ctx, fc, message)
+	gone, err := r.release(ctx, fc, message)
+	if gone {
+		r.event(fc, corev1.EventTypeWarning, "LeftBehind", "Delete", message+" ("+strings.Join(left, ", ")+")")
+	}
+	return gone, err
 }
 
-// release lets the object go, and logs what was done before.
+// release lets the object go, and logs what was done before. What is told of that is told once it has gone: somebody may have changed the object,
+// and the next pass tries again.
 func (r *Reconciler) release(ctx context.Context, fc *v1alpha1.FlowCollector, message string) (bool, error) {
-	if message != "" {
-		ctrl.LoggerFrom(ctx).Info("letting the FlowCollector go", "note", message)
-	}
 	if err := r.patchFinalizer(ctx, fc, false); err != nil {
 		return false, err
+	}
+	if message != "" {
+		ctrl.LoggerFrom(ctx).Info("the FlowCollector was let go", "note", message)
 	}
 	return true, nil
 }

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -90,32 +89,29 @@ func (m *memory) waits(reading bool, now time.Time) bool {
 	return reading && now.Sub(m.reading) < readingPatience
 }
 
-// reading reports whether a fleet needs ConfigMaps that are still to be read. What else there is to know of it, of has.
-func (d *devices) reading(ctx context.Context, fc *v1alpha1.FlowCollector) bool {
-	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || !fc.DeletionTimestamp.IsZero() {
-		return false
-	}
-	objects, err := d.exporters.List(ctx, client.ObjectKeyFromObject(fc))
-	if err == nil {
-		_, err = d.files.OfPass(ctx, objects)
-	}
-	return errors.Is(err, exporters.ErrReading)
+// wishes are what FlowExporters ask of a fleet's collectors in one pass.
+type wishes struct {
+	devices []config.Device
+	// asked is what devices are made of.
+	asked []string
+	// err is exporters.ErrReading where ConfigMaps are still to be read.
+	err error
 }
 
-// of a fleet's collectors is what FlowExporters ask, and asked what that is made of; none where exporters.objects is Off, or for nil devices.
-func (d *devices) of(ctx context.Context, fc *v1alpha1.FlowCollector) (ask []config.Device, asked []string, err error) {
-	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff {
-		return nil, nil, nil
+// of a fleet, none where it goes or its exporters.objects is Off, or for nil devices.
+func (d *devices) of(ctx context.Context, fc *v1alpha1.FlowCollector) (w wishes) {
+	if d == nil || fc.Spec.Exporters.Objects == v1alpha1.ObjectsOff || !fc.DeletionTimestamp.IsZero() {
+		return wishes{}
 	}
 	objects, err := d.exporters.List(ctx, client.ObjectKeyFromObject(fc))
 	if err != nil {
-		return nil, nil, err
+		return wishes{err: err}
 	}
 	from, err := d.files.OfPass(ctx, objects)
 	if err != nil {
-		return nil, nil, err
+		return wishes{err: err}
 	}
-	return exporters.SettingsOf(objects, from).Devices, exporters.Asked(objects, from), nil
+	return wishes{devices: exporters.SettingsOf(objects, from).Devices, asked: exporters.Asked(objects, from)}
 }
 
 // fleetOfExporter names the FlowCollector that a FlowExporter is of.

@@ -88,8 +88,8 @@ func TestNoSettingsHoldWhereNobodyLooksAtExporters(t *testing.T) {
 	d := &devices{exporters: exporters.NewLister(w.c, nil)}
 	for objects, want := range map[v1alpha1.ExporterObjects]int{v1alpha1.ObjectsOff: 0, v1alpha1.ObjectsDeclared: 1, v1alpha1.ObjectsAll: 1} {
 		fc := w.fleet("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Exporters.Objects = objects })
-		if asked, _, err := d.of(t.Context(), fc); err != nil || len(asked) != want {
-			t.Errorf("with %s: %d devices, %v", objects, len(asked), err)
+		if w := d.of(t.Context(), fc); w.err != nil || len(w.devices) != want {
+			t.Errorf("with %s: %d devices, %v", objects, len(w.devices), w.err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -47,14 +48,21 @@ func (r *Reconciler) gather(ctx context.Context, f *judge.Facts) error {
 	return r.gatherNodes(ctx, f)
 }
 
-// pods of a fleet. Labels are on any pod that wants them: one that somebody else's controller made is no collector, whatever it says. One without a
+// pods of a fleet, by name. Labels are on any pod that wants them: one that somebody else's controller made is no collector, whatever it says. One without a
 // controller is an orphan of the DaemonSet, which takes it over.
 func (r *Reconciler) pods(ctx context.Context, fc *v1alpha1.FlowCollector) ([]corev1.Pod, error) {
 	list := &corev1.PodList{}
 	if err := r.Client.List(ctx, list, client.InNamespace(fc.Namespace), client.MatchingLabels(fleet.Selector(fc))); err != nil {
 		return nil, fmt.Errorf("listing the collectors of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
 	}
-	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return metav1.GetControllerOf(&p) != nil && !ofDaemonSet(fc, &p) }), nil
+	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return metav1.GetControllerOf(&p) != nil && !ofDaemonSet(fc, &p) })
+	sortPods(pods)
+	return pods, nil
+}
+
+// sortPods by name: a cache lists them in another order each time, which would be news of them, and another message.
+func sortPods(pods []corev1.Pod) {
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 func (r *Reconciler) gatherNodes(ctx context.Context, f *judge.Facts) error {

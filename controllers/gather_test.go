@@ -18,7 +18,7 @@ func TestCollectorsAreAskedOnThePortThatTheyHave(t *testing.T) {
 	fc.Spec.Collector.MetricsPort = 9090 // edited, and not rolled out
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "edge-collector-a",
 		OwnerReferences: []metav1.OwnerReference{ownedBy("DaemonSet", "edge-collector")}}, Spec: corev1.PodSpec{NodeName: "a",
-		Containers: []corev1.Container{{Name: "collector", Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: 8080}}}}},
+		Containers: []corev1.Container{{Name: "proxy", Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: 15090}}}, {Name: "collector", Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: 8080}}}}},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "127.0.0.1"}}
 	other := *pod.DeepCopy() // has the labels, and may answer whatever it wants
 	other.Name, other.OwnerReferences = "other", nil

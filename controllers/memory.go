@@ -48,8 +48,9 @@ type memory struct {
 	letPass string
 	// workedOut is for what, as askedOf says it, objects were worked out last; empty for never.
 	workedOut string
-	// deleting is since when the object is seen to be deleted.
+	// deleting is since when the object is seen to be deleted, and deeds what was deleted in NATS for that.
 	deleting time.Time
+	deeds    []string
 	// failures are passes in a row that returned an error.
 	failures int
 	// wrote is when the status was last written.

@@ -19,7 +19,9 @@ import (
 // monitoringOutcome is what a look at the kinds of monitoring came to.
 type monitoringOutcome struct {
 	missing []string
-	errs    []error
+	// waiting is what differs and was not written, because the FlowCollector is suspended, and going what somebody deletes.
+	waiting, going []string
+	errs           []error
 }
 
 // applyMonitoring makes the objects of kinds that need not be there. They are not watched: they are looked at when that is due. It
@@ -31,6 +33,8 @@ func (r *Reconciler) applyMonitoring(ctx context.Context, f *judge.Facts, d *fle
 		m.monitoring = r.lookAtMonitoring(ctx, f, d)
 	}
 	f.Applied.MissingKinds = m.monitoring.missing
+	f.Applied.Waiting = append(f.Applied.Waiting, m.monitoring.waiting...)
+	f.Applied.Going = append(f.Applied.Going, m.monitoring.going...)
 	var errs []error
 	for _, err := range m.monitoring.errs {
 		errs = append(errs, note(&f.Applied, err))
@@ -49,11 +53,16 @@ func (r *Reconciler) lookAtMonitoring(ctx context.Context, f *judge.Facts, d *fl
 			out.errs = append(out.errs, err)
 		case !there && o.wanted != nil:
 			out.missing = append(out.missing, o.kind.Kind)
-		case there && !f.Collector.Spec.Suspend:
+		case there:
 			err := r.applyUntyped(ctx, f, o.kind, o.wanted)
+			var goes *goingError
 			switch {
 			case errors.Is(err, errKindGone):
 				out.missing = append(out.missing, o.kind.Kind)
+			case errors.Is(err, errSuspended):
+				out.waiting = append(out.waiting, o.kind.Kind+" "+fleet.ObjectName(f.Collector))
+			case errors.As(err, &goes):
+				out.going = append(out.going, goes.Error())
 			case err != nil:
 				out.errs = append(out.errs, fmt.Errorf("%s %s: %w", o.kind.Kind, fleet.ObjectName(f.Collector), err))
 			}
@@ -61,6 +70,9 @@ func (r *Reconciler) lookAtMonitoring(ctx context.Context, f *judge.Facts, d *fl
 	}
 	return out
 }
+
+// errSuspended is for an object that is not as the spec says, and stays so while the FlowCollector is suspended.
+var errSuspended = errors.New("spec.suspend is set")
 
 // errKindGone is for a kind that was removed from the cluster after it was found there.
 var errKindGone = errors.New("the cluster does not have the kind any more")
@@ -93,6 +105,10 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 			return nil
 		}
 		return &nameTakenError{kind.Kind, live.GetName(), "FlowCollector"}
+	case wanted == nil && found && !live.GetDeletionTimestamp().IsZero():
+		return nil
+	case wanted == nil && found && f.Collector.Spec.Suspend:
+		return errSuspended
 	case wanted == nil && found:
 		return client.IgnoreNotFound(r.Client.Delete(ctx, live))
 	case wanted == nil:
@@ -101,7 +117,14 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 	if err := stamp(wanted); err != nil {
 		return err
 	}
-	if found && controlled(live, f.Collector) && settled(live.Object, wanted.Object) {
+	ends := found && !live.GetDeletionTimestamp().IsZero()
+	same := found && controlled(live, f.Collector) && settled(live.Object, wanted.Object)
+	switch {
+	case f.Collector.Spec.Suspend && (ends || !same):
+		return errSuspended
+	case ends:
+		return going(kind.Kind, live)
+	case same:
 		return nil
 	}
 	if found {

@@ -128,6 +128,41 @@ func TestKindsThatAreRemovedAreMissedAndComeBack(t *testing.T) {
 	}
 }
 
+// A suspended fleet's PodMonitor is an object of it, too.
+func TestMonitoringThatIsAskedForWhileSuspendedWaits(t *testing.T) {
+	w := newWorld(t)
+	w.installPrometheusKinds(t)
+	w.start()
+	fc := w.create("watched")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	monitor := &unstructured.Unstructured{}
+	monitor.SetGroupVersionKind(fleet.PodMonitorKind)
+	monitor.SetNamespace(fc.Namespace)
+	monitor.SetName(fleet.ObjectName(fc))
+	for _, wanted := range []bool{true, false} {
+		change(w, fc, func(fc *v1alpha1.FlowCollector) {
+			fc.Spec.Suspend, fc.Spec.Monitoring.PodMonitor.Enabled = true, wanted
+		})
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "changes wait", "PodMonitor watched-collector")
+		if fc.Status.ObservedGeneration == fc.Generation {
+			t.Errorf("wanted %t: a spec that waits passes for one that was applied", wanted)
+		}
+		if wanted {
+			w.expect(fc, v1alpha1.ConditionMonitoringReady, metav1.ConditionUnknown, judge.ReasonPending)
+		}
+		if w.exists(monitor) == wanted {
+			t.Errorf("wanted %t: the PodMonitor of a suspended fleet was changed", wanted)
+		}
+		change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = false })
+		natstest.Eventually(t, "what waited is done", func() bool { return w.exists(monitor) == wanted })
+		w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
+	}
+	// One that is as asked for waits for nothing.
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Suspend = true })
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSuspended, "no change of its objects waits")
+}
+
 func TestMonitoringObjectsAreKeptWhereTheirKindsAre(t *testing.T) {
 	w := newWorld(t)
 	w.installPrometheusKinds(t)

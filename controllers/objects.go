@@ -203,7 +203,7 @@ func (a *applier) child(ctx context.Context, c child) error {
 			return nil
 		}
 		// It is kept as it should be all the same: collectors go on to read a ConfigMap, which anybody may have changed who keeps it from going.
-		a.facts.Applied.Going = append(a.facts.Applied.Going, (&goingError{c.kind, c.live.DeepCopyObject().(client.Object)}).Error())
+		a.facts.Applied.Going = append(a.facts.Applied.Going, going(c.kind, c.live).Error())
 	}
 	var reasons []string // for replacing pods
 	switch {
@@ -263,16 +263,21 @@ func (a *applier) child(ctx context.Context, c child) error {
 
 // goingError is for an object that somebody deletes, and that is not gone yet.
 type goingError struct {
-	kind string
-	live client.Object
+	kind, name string
+	finalizers []string
+}
+
+// going tells of an object that may become another one after that.
+func going(kind string, live client.Object) *goingError {
+	return &goingError{kind, live.GetName(), live.GetFinalizers()}
 }
 
 func (e *goingError) Error() string {
 	waits := "for its own time to end"
-	if finalizers := e.live.GetFinalizers(); len(finalizers) > 0 {
-		waits = "for those whose finalizers it has: " + strings.Join(finalizers, ", ")
+	if len(e.finalizers) > 0 {
+		waits = "for those whose finalizers it has: " + strings.Join(e.finalizers, ", ")
 	}
-	return fmt.Sprintf("%s %s is being deleted, waits %s, and is made again once it is gone", e.kind, e.live.GetName(), waits)
+	return fmt.Sprintf("%s %s is being deleted, waits %s, and is made again once it is gone", e.kind, e.name, waits)
 }
 
 // write applies an object and reports whether that changed it: what differs may have been written by an admission webhook, which has

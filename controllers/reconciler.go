@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/controllers/exporters"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/jetstream"
 	"github.com/flowfleet/flowfleet/controllers/judge"
@@ -118,7 +120,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{RequeueAfter: claimInterval}, err
 	}
 	m := r.memories.of(request.NamespacedName, fc.UID)
-	if m.waits(r.devices.Load().reading(ctx, fc), r.Clock.Now()) { // before the pass begins: others wait for it
+	wishes := r.devices.Load().of(ctx, fc)
+	if m.waits(errors.Is(wishes.err, exporters.ErrReading), r.Clock.Now()) { // before the pass begins: others wait for it
 		return ctrl.Result{RequeueAfter: readAgain}, nil
 	}
 	m.asked(fc, r.Clock.Now(), func() {
@@ -135,7 +138,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, err
 	}
 	if fc.DeletionTimestamp.IsZero() {
-		err = r.keep(ctx, facts, m)
+		err = r.keep(ctx, facts, m, &wishes)
 	} else {
 		if gone, err = r.delete(ctx, facts, m); lacksRight(err) { // it stays so until somebody gives it
 			facts.Deletion.Message, err = judge.LacksRights+err.Error(), nil
@@ -168,8 +171,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 }
 
 // keep takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
-func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error {
-	err := r.bring(ctx, f, m)
+func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory, w *wishes) error {
+	err := r.bring(ctx, f, m, w)
 	if gatherErr := r.gather(ctx, f); gatherErr != nil {
 		return joined(err, gatherErr)
 	}
@@ -180,7 +183,7 @@ func (r *Reconciler) keep(ctx context.Context, f *judge.Facts, m *memory) error 
 }
 
 // bring brings the fleet to what the spec says.
-func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error {
+func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory, w *wishes) error {
 	fc := f.Collector
 	f.Unchecked = true
 	// Of a fleet that is suspended, too: it is no part of it, and a deletion does not wait.
@@ -195,12 +198,11 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 		return err
 	}
 	f.Secrets = servers.known
-	devices, ofExporters, err := r.devices.Load().of(ctx, fc)
-	if err != nil {
-		return err
+	if w.err != nil {
+		return w.err
 	}
 	work := r.shares.begin(fc.Namespace)
-	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet), devices)
+	desired := fleet.New(fc, r.Image, r.Namespace, servers.startedOr(f.DaemonSet), w.devices)
 	f.Image = desired.Image
 	f.NotAllowed = r.Allowed.refusals(fc, r.Image)
 	for _, problem := range desired.Filled().Check() {
@@ -208,7 +210,7 @@ func (r *Reconciler) bring(ctx context.Context, f *judge.Facts, m *memory) error
 	}
 	f.Invalid = append(f.Invalid, fleet.Problems(fc)...)
 	f.Unchecked = false
-	asked := askedOf(desired, ofExporters)
+	asked := askedOf(desired, w.asked)
 	edited := m.edited(asked)
 	work.end(edited, r.Clock.Now())
 	connection := connectionOf(desired)

@@ -284,7 +284,7 @@ func goes(c child) error {
 	if c.live.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	return &goingError{c.kind, c.live}
+	return going(c.kind, c.live)
 }
 
 // gather reads what became of the objects.
@@ -300,6 +300,7 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 	if err := r.Client.List(ctx, pods, client.InNamespace(f.Sink.Namespace), client.MatchingLabels(sink.Selector(f.Sink))); err != nil {
 		return fmt.Errorf("listing the pods of FlowSink %s: %w", client.ObjectKeyFromObject(f.Sink), err)
 	}
+	sortPods(pods.Items)
 	f.Pods, f.Now = pods.Items, r.Clock.Now()
 	f.Server = r.Watches.serverTime(f.Now)
 	asked := sink.Askable(f.Sink, f.Pods)

@@ -9,9 +9,12 @@ import (
 )
 
 // MetricsPort is where a collector's pod serves metrics, health and status: the port that it was made with, since the spec may have been
-// changed after that, and the spec's where the pod does not say.
+// changed after that, and the spec's where the pod does not say. Others may have put containers of their own before the collector's.
 func MetricsPort(c *v1alpha1.FlowCollector, pod *corev1.Pod) int32 {
 	for i := range pod.Spec.Containers {
+		if pod.Spec.Containers[i].Name != Component {
+			continue
+		}
 		for _, p := range pod.Spec.Containers[i].Ports {
 			if p.Name == MetricsPortName && p.ContainerPort > 0 {
 				return p.ContainerPort

@@ -140,6 +140,8 @@ type Memory struct {
 	Rollout rolloutMemory
 	// AddressMissing is since when exporters have no address to send to; zero where they have one.
 	AddressMissing time.Time
+	// Hindered is since when something keeps the operator from applying the spec; zero while nothing does.
+	Hindered time.Time
 	// Generation of the spec, and since when it is seen: what an earlier one waited for in vain says nothing of this one.
 	Generation int64
 	Asked      time.Time

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -66,6 +67,25 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonSettled, "all collectors have the present spec, and run")
 	}
 	return isTrue(ReasonRolling, "%s", r.text).yet()
+}
+
+// hindered reports whether something has kept the operator from applying the spec for as long as a rollout may do without getting on. Most that
+// does, such as an API server that is upgraded, is over before that.
+func (j *judgement) hindered() bool {
+	since := &j.memory.Hindered
+	switch reason := j.said[v1alpha1.ConditionProgressing].reason; {
+	case reason != ReasonRetrying && (reason != ReasonRolling || len(j.Applied.Going) == 0):
+		*since = time.Time{}
+		return false
+	case since.IsZero():
+		*since = j.Now
+	}
+	due := since.Add(j.Deadline())
+	if j.Now.Before(due) {
+		j.lookAgainAt(due)
+		return false
+	}
+	return true
 }
 
 // whyNotKnown is what keeps a suspended fleet from being compared with its spec, as the end of a message; empty where only a first look is missing.

@@ -75,8 +75,9 @@ func (j *judgement) degraded() said {
 			add(kind, s)
 		}
 	}
-	switch s := j.said[v1alpha1.ConditionProgressing]; s.reason {
-	case ReasonProgressDeadlineExceeded, ReasonOperatorForbidden, ReasonWatchFails:
+	hindered := j.hindered()
+	switch s := j.said[v1alpha1.ConditionProgressing]; {
+	case s.reason == ReasonProgressDeadlineExceeded, s.reason == ReasonOperatorForbidden, s.reason == ReasonWatchFails, hindered:
 		add(v1alpha1.ConditionProgressing, s)
 	}
 	if len(troubles) > 0 {

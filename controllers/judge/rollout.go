@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/controllers/fleet"
+	"github.com/flowfleet/flowfleet/controllers/observation"
 )
 
 const (
@@ -149,10 +151,12 @@ func (j *judgement) count(r *rollout) {
 	if !j.DaemonSet.DeletionTimestamp.IsZero() { // Kubernetes does not count its pods any more
 		ready, available = 0, 0
 	}
-	// Nor does it while its controllers are away: a pod that is not ready says so itself.
-	most := max(r.desired-waitingNodes(j.Pods, nodes), 0)
-	r.ready = min(max(len(nodes), min(ready, most)), r.desired)
-	r.available = min(max(len(nodes), min(available, most)), r.desired)
+	// Nor does it while its controllers are away: a pod that is not ready says so itself. A node that got a taint keeps its collector, and is none of
+	// those that are desired: which one it is, only Kubernetes knows, so that its ready ones are not counted, nor those that wait.
+	elsewhere := int(s.NumberMisscheduled)
+	most := max(r.desired-max(waitingNodes(j.Pods, nodes)-elsewhere, 0), 0)
+	r.ready = min(max(len(nodes)-elsewhere, min(ready, most)), r.desired)
+	r.available = min(max(len(nodes)-elsewhere, min(available, most)), r.desired)
 	r.excused = j.excused(nodes)
 	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
 	r.lost = j.lostNodes(nodes)
@@ -168,6 +172,8 @@ func (j *judgement) count(r *rollout) {
 	}
 	if len(r.troubles) > 0 {
 		r.text += ": " + strings.Join(r.troubles, "; ")
+	} else if unready := j.unready(); len(unready) > 0 {
+		r.text += ": " + some(unready)
 	} else if r.updated == 0 && r.desired > 0 {
 		r.text += j.privileged()
 	}
@@ -328,7 +334,47 @@ func (j *judgement) troubles() string {
 	case set != nil && set.Status.CurrentNumberScheduled < set.Status.DesiredNumberScheduled:
 		return fmt.Sprintf(": pods are not made, see kubectl describe daemonset %s -n %s%s", set.Name, set.Namespace, j.privileged())
 	}
+	if unready := j.unready(); len(unready) > 0 {
+		return ": " + some(unready)
+	}
 	return ""
+}
+
+// unready is what collectors say that answer the operator while their pods are not ready, each with its pod and node.
+func (j *judgement) unready() (out []string) {
+	reports := make(map[string]*observation.Report)
+	for i := range j.Collectors.Reports {
+		if r := &j.Collectors.Reports[i]; j.Answers(r) {
+			reports[r.Pod.Name] = r
+		}
+	}
+	for i := range j.Pods {
+		pod := &j.Pods[i]
+		r := reports[pod.Name]
+		if r == nil || IsReady(pod) || !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		where := fmt.Sprintf("pod %s on node %s", r.Pod.Name, r.Pod.Node)
+		switch {
+		case !r.Now.Ready && r.Now.NotReady != "":
+			out = append(out, where+" says: "+notReady(r.Now.NotReady))
+		case r.Now.Ready && pod.Status.StartTime != nil && j.server().Sub(pod.Status.StartTime.Time) >= lateAfter:
+			out = append(out, where+" says that it is ready, and its node finds that it is not: does something keep the node from the pod's port "+
+				"collector.metricsPort, or is a container beside the collector not ready?")
+		}
+	}
+	return out
+}
+
+// unmet is a check of /readyz that is not ready, with its reason.
+var unmet = regexp.MustCompile(`[a-z]+: not ready(?: \([^)]*\))?`)
+
+// notReady are the checks that are not, of what a collector says of all.
+func notReady(text string) string {
+	if checks := unmet.FindAllString(text, -1); len(checks) > 0 {
+		return strings.Join(checks, ", ")
+	}
+	return strings.TrimSpace(text)
 }
 
 // allowedUnavailable is how many nodes a rolling update may leave without a collector.
@@ -352,8 +398,8 @@ func (r *rollout) counts() v1alpha1.CollectorCounts {
 func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	r := &j.rollout
 	status.Image = j.Image
-	if (j.Collector.Spec.Suspend || j.Waits != "") && j.DaemonSet != nil {
-		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits
+	if j.DaemonSet != nil && (j.Collector.Spec.Suspend || j.Waits != "" || !j.appliedInFull()) {
+		status.Image = cmp.Or(fleet.ImageOf(&j.DaemonSet.Spec.Template.Spec), status.Image) // the other one waits, or is refused
 	}
 	status.Collectors = r.counts()
 	status.Address, status.Addresses = "", j.service.addresses

@@ -113,8 +113,10 @@ func (j *judgement) findAddresses() service {
 		switch {
 		case j.Collector.Spec.Suspend:
 			when = "is not made while spec.suspend is set"
-		case j.Unusable(), len(j.Applied.Taken) > 0:
+		case j.Unusable(), len(j.Applied.Taken)+len(j.Applied.Refused)+len(j.Applied.Denied) > 0:
 			when = "is not made until ConfigurationValid is True"
+		case len(j.Applied.Forbidden) > 0, j.Failures >= failuresTold:
+			when = "is not made yet: see Progressing"
 		}
 		return service{said: isFalse(ReasonPending, "the Service %s", when).yet()}
 	}

@@ -1,9 +1,11 @@
 package observation
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/status"
@@ -12,11 +14,16 @@ import (
 // stretched is a time with up to a quarter more, so that looks do not come in step.
 func stretched(d time.Duration) time.Duration { return d + rand.N(d/4+1) }
 
-// digest is the same for findings between which nothing happened but traffic.
+// digest is the same for findings between which nothing happened but traffic. Nor is it news in which order the pods were handed over: a pass,
+// which lists them in another one each time, follows each piece of news.
 func digest(f Finding) string {
 	h := fnv.New128a()
+	reports := make([]*Report, len(f.Reports))
 	for i := range f.Reports {
-		r := &f.Reports[i]
+		reports[i] = &f.Reports[i]
+	}
+	slices.SortFunc(reports, func(a, b *Report) int { return cmp.Compare(a.Pod.Name, b.Pod.Name) })
+	for _, r := range reports {
 		fmt.Fprintf(h, "%q %q %t;", r.Pod.Name, r.Error, r.Now != nil)
 		if d := r.Now; d != nil {
 			fmt.Fprintf(h, "%s %q %s %t %t %q %v %d;", d.Build, d.Configuration, d.Started, d.Begun, d.Ready, d.NotReady, d.Known, len(d.Senders))

@@ -407,3 +407,22 @@ func TestNoSecretOfACollectorsWordsIsKept(t *testing.T) {
 		}
 	}
 }
+
+// The order in which pods are handed over is no news: a pass that hands them over follows each piece of news.
+func TestAnotherOrderOfThePodsIsNoNews(t *testing.T) {
+	o := NewObserver(ObserverOptions{})
+	a, b, c := Pod{Name: "a"}, Pod{Name: "b"}, Pod{Name: "c"}
+	key := Key{Namespace: "flows", Name: "edge"}
+	o.Watch(key, []Pod{a, b, c})
+	before := digest(o.Finding(key))
+	for _, pods := range [][]Pod{{b, c, a}, {c, b, a}} {
+		o.Watch(key, pods)
+		if digest(o.Finding(key)) != before {
+			t.Errorf("%v is something else than %v", pods, []Pod{a, b, c})
+		}
+	}
+	o.Watch(key, []Pod{a, b})
+	if digest(o.Finding(key)) == before {
+		t.Error("that a pod is gone is no news")
+	}
+}

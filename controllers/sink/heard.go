@@ -88,6 +88,9 @@ func (f *Facts) present() []corev1.Pod {
 
 func metricsPort(p *corev1.Pod) int32 {
 	for i := range p.Spec.Containers {
+		if p.Spec.Containers[i].Name != Component { // others may have put some of their own before it
+			continue
+		}
 		for _, c := range p.Spec.Containers[i].Ports {
 			if c.Name == fleet.MetricsPortName && c.ContainerPort > 0 {
 				return c.ContainerPort

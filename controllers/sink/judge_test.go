@@ -307,6 +307,14 @@ func TestOnlyTheDeploymentsOwnPodsAreAsked(t *testing.T) {
 	if got := Askable(s, []corev1.Pod{pod(func(*corev1.Pod) {})}); len(got) != 1 || got[0].Port != port {
 		t.Errorf("its own: %+v", got)
 	}
+	beside := pod(func(p *corev1.Pod) { // as an admission webhook puts one before the sink's own
+		for i, name := range []string{"proxy", "sink"} {
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: name, Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: int32(9001 + i)}}})
+		}
+	})
+	if got := Askable(s, []corev1.Pod{beside}); len(got) != 1 || got[0].Port != 9002 {
+		t.Errorf("beside another container: %+v", got)
+	}
 	for name, change := range map[string]func(*corev1.Pod){
 		"nobody's":           func(p *corev1.Pod) { p.OwnerReferences = nil },
 		"another's":          func(p *corev1.Pod) { p.OwnerReferences[0].Name = "other-sink-5d" },
