@@ -31,10 +31,10 @@ func (s *Sink) NoBookmark() *corev1.ConfigMap {
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.Sink, v1alpha1.SchemeGroupVersion.WithKind("FlowSink"))}}}
 }
 
-// Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none. It is nil where it is to
-// stay as it is.
-func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard) (*coreac.ConfigMapApplyConfiguration, error) {
-	next := s.furthest(heard)
+// Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none, and last is Facts.Placed. It is nil
+// where it is to stay as it is.
+func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard, last *Heard) (*coreac.ConfigMapApplyConfiguration, error) {
+	next := s.furthest(heard, last)
 	if next == nil || written != nil && written.SameBook(next) && next.Acknowledged < written.Acknowledged+bookmarkStep {
 		return nil, nil
 	}
@@ -48,16 +48,9 @@ func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard) (*coreac.Config
 		WithData(map[string]string{status.BookmarkFile: string(text)}), nil
 }
 
-// furthest is what the sink says that was asked last of those that know the consumer; nil where none does.
-func (s *Sink) furthest(heard []Heard) (mark *status.Bookmark) {
-	var latest *Heard
-	for i := range heard {
-		h := &heard[i]
-		if h.Said != nil && h.Said.Place != nil && h.Said.Place.Stream == s.Stream && h.Said.Place.Consumer == ConsumerName(s.Sink) &&
-			(latest == nil || h.Asked.After(latest.Asked)) {
-			latest = h
-		}
-	}
+// furthest is what the sink says that looked last at where the consumer stands; nil where none knows it.
+func (s *Sink) furthest(heard []Heard, last *Heard) *status.Bookmark {
+	latest := latestPlace(heard, last, s.Stream, ConsumerName(s.Sink))
 	if latest == nil {
 		return nil
 	}

@@ -264,6 +264,70 @@ func TestWhatWasNotStoredOfAStreamThatWasDeletedMayBeLost(t *testing.T) {
 	}
 }
 
+// A server that lost its volume brings a stream of one copy back empty, as old as before.
+func TestWhatWasNotStoredOfAStreamThatCameBackEmptyMayBeLost(t *testing.T) {
+	for replicas, want := range map[int]string{1: judge.ReasonStreamReplaced, 3: judge.ReasonKeepingUp, 0: judge.ReasonKeepingUp} { // 0: an earlier sink
+		s := &v1alpha1.FlowSink{}
+		s.Namespace, s.Name = "flows", "rows"
+		before, after := heard(), heard()
+		after.Asked = after.Asked.Add(time.Minute)
+		after.Said.Place = &status.Place{Stream: "flows-edge", Consumer: "flows_rows", Made: after.Asked.Add(-10 * time.Second), First: 1, Last: 3, Pending: 3,
+			Lag: new(time.Duration), Oldest: 1, MaxAge: time.Hour, MaxBytes: -1, MaxMessages: -1}
+		for _, h := range []*Heard{&before, &after} {
+			h.Said.Place.StreamMade, h.Said.Place.Replicas = time.Unix(1_900_000_000, 0), replicas
+		}
+		f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{before}, Now: time.Unix(2_000_000_010, 0)}
+		s.Status = Judge(f)
+		f.Heard, f.Now = []Heard{after}, f.Now.Add(time.Minute)
+		got := Judge(f)
+		if c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionKeepingUp); c.Reason != want || (got.Reader.MayBeLost == 12) != (replicas == 1) {
+			t.Errorf("of %d copies: %+v, %+v", replicas, got.Reader, c)
+		}
+	}
+}
+
+// The places of a consumer that sinks tell of come in any order: sinks go, fail to answer, and serve pages that are some seconds old.
+func TestAPlaceThatWasSeenBeforeTheOneThatWasJudgedCountsNothing(t *testing.T) {
+	asked := time.Unix(2_000_000_000, 0)
+	at := func(pod string, first uint64, asked, looked time.Time) Heard {
+		h := heard()
+		h.Pod.Name, h.Asked = pod, asked
+		p := h.Said.Place
+		p.StreamMade, p.Replicas, p.Time = time.Unix(1_900_000_000, 0), 1, looked
+		p.First, p.Last, p.AckFloor, p.Delivered, p.AckPending, p.Oldest, p.Pending = first, first+99, 1000, 1000, 0, first, 100
+		return h
+	}
+	second := func(n int) time.Time { return asked.Add(time.Duration(n) * time.Second) }
+	for name, test := range map[string]struct{ early, late, next Heard }{
+		"the sink that was asked last is gone": {at("a", 1101, second(0), time.Time{}), at("b", 1151, second(1), time.Time{}), at("a", 1161, second(15), time.Time{})},
+		"a page was some seconds old":          {at("a", 1101, second(2), second(-1)), at("b", 1151, second(1), second(1)), at("a", 1161, second(15), second(15))},
+		"another server's clock is wrong":      {at("a", 1101, second(0), second(-20)), at("b", 1151, second(1), second(1)), at("a", 1161, second(15), second(-5))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &v1alpha1.FlowSink{}
+			s.Namespace, s.Name = "flows", "rows"
+			f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Now: second(-60)}
+			f.Heard = []Heard{at("a", 1001, second(-60), second(-60))}
+			for n, heard := range [][]Heard{f.Heard, {test.early, test.late}, {test.early}, {test.next}} {
+				f.Heard = heard
+				for i := range heard { // what the operator does as it hears of each
+					if f.Placed == nil || heard[i].LaterPlace(f.Placed) {
+						f.Placed = &heard[i]
+					}
+				}
+				s.Status = Judge(f)
+				if r := s.Status.Reader; r.MayBeLost != 0 || r.Lost != []int64{0, 150, 150, 160}[n] {
+					t.Errorf("look %d: %+v", n, r)
+				}
+				f.Now = second(n * 16)
+			}
+			if f.Heard = []Heard{{Error: "no"}}; meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionKeepingUp).Status != "Unknown" {
+				t.Error("nobody tells any more")
+			}
+		})
+	}
+}
+
 // A sink that lacks its tables reaches ClickHouse, and has nothing else to say: Ready tells what to type, for the sink's own database.
 func TestReadySaysThatTablesAreMissing(t *testing.T) {
 	for version, want := range map[int]string{0: "no tables", 2: "have version 2"} {

@@ -57,7 +57,7 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, Ready: ready(pod), namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
+		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, Ready: controllers.IsReady(pod), namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
 		for _, container := range pod.Status.ContainerStatuses {
 			one.Restarts += container.RestartCount
 		}
@@ -66,12 +66,6 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 	}
 	slices.SortFunc(all, func(a, b Collector) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Pod, b.Pod)) })
 	return all, nil
-}
-
-func ready(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // waits is why a pod has no program that runs: it has no node, its image is not there, or the program ended and is not started again yet.

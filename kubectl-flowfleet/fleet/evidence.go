@@ -166,7 +166,7 @@ func (c *Client) OperatorRuns(ctx context.Context) (runs, known bool) {
 			continue
 		}
 		others = false
-		if ready(&list.Items[i]) && list.Items[i].DeletionTimestamp == nil {
+		if controllers.IsReady(&list.Items[i]) && list.Items[i].DeletionTimestamp == nil {
 			return true, true
 		}
 	}

@@ -102,7 +102,7 @@ func (f Facts) applying() (step Step, trouble bool) {
 		return Step{name, metav1.ConditionFalse, c.Message}, true
 	}
 	// An address that is missing is the first step's.
-	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue && c.Reason != reasonAddressMissing {
+	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonAddressMissing {
 		return Step{name, metav1.ConditionFalse, c.Message}, true
 	}
 	if c := Condition(f.FlowCollector, v1alpha1.ConditionProgressing); c != nil && c.Status != metav1.ConditionFalse {
@@ -110,9 +110,6 @@ func (f Facts) applying() (step Step, trouble bool) {
 	}
 	return Step{}, false
 }
-
-// reasonAddressMissing is the operator's of ServiceReady, and of Stalled.
-const reasonAddressMissing = "AddressMissing"
 
 // answering are the documents of the collectors that answered now, with those of before, nil where there is none.
 func (f Facts) answering() (now, before []*status.Document) {
@@ -245,16 +242,13 @@ func (f Facts) exporting() Step {
 	return Step{name, metav1.ConditionTrue, says}
 }
 
-// reasonLost is the operator's of Complete, and of Ready.
-const reasonLost = "Lost"
-
 // onTheWay says where the data of exporters went that the collectors do not know of: what a FlowExporter says of a loss leaves that open, and sends
 // people here.
 func (f Facts) onTheWay(troubled []v1alpha1.FlowExporter) string {
 	c := Condition(f.FlowCollector, v1alpha1.ConditionNothingLost)
 	lost := slices.ContainsFunc(troubled, func(e v1alpha1.FlowExporter) bool {
 		c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady)
-		return c != nil && c.Reason == reasonLost
+		return c != nil && c.Reason == v1alpha1.ReasonLost
 	})
 	if !lost || c == nil || c.Status != metav1.ConditionTrue {
 		return ""
