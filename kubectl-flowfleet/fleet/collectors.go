@@ -92,7 +92,7 @@ func (c *Client) Accounts(ctx context.Context, of []Collector) (accounts []ledge
 			err = json.Unmarshal(body, &account)
 		}
 		clean(&account)
-		return &account, err
+		return &account, errors.Join(err, one.is(account.Instance))
 	})
 	for _, answer := range answers {
 		if answer != nil {
@@ -142,8 +142,21 @@ func (c *Client) Statuses(ctx context.Context, of []Collector) (statuses []*stat
 		if err != nil {
 			return nil, err
 		}
-		return status.Decode(bytes.NewReader(body))
+		d, err := status.Decode(bytes.NewReader(body))
+		if err == nil {
+			err = one.is(d.Instance)
+		}
+		return d, err
 	})
+}
+
+// is returns an error where what answers for a pod says that it is another one: what is asked for is a port of the pod's address, which on a node's
+// own network may be another fleet's. A collector of an earlier version does not say who it is.
+func (c *Collector) is(instance string) error {
+	if instance == "" || instance == c.Pod {
+		return nil
+	}
+	return fmt.Errorf("%s answers at its port: do two fleets have the same collector.metricsPort on the network of a node?", instance)
 }
 
 // each asks all collectors, some at a time. The answers are in the order of the collectors, nil where there is an error.
