@@ -34,8 +34,18 @@ func (s *Sink) NoBookmark() *corev1.ConfigMap {
 // Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none, and last is Facts.Placed. It is nil
 // where it is to stay as it is.
 func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard, last *Heard) (*coreac.ConfigMapApplyConfiguration, error) {
-	next := s.furthest(heard, last)
-	if next == nil || written != nil && written.SameBook(next) && next.Acknowledged < written.Acknowledged+bookmarkStep {
+	latest := latestPlace(heard, last, s.Stream, ConsumerName(s.Sink))
+	if latest == nil {
+		return nil, nil
+	}
+	next := latest.Said.Place.Bookmark()
+	switch {
+	case written != nil && latest.Said.Place.BegunAnew(written): // nobody is to begin behind what the stream had before
+		if next == nil {
+			next = new(*written)
+			next.Acknowledged = 0
+		}
+	case next == nil, written != nil && written.SameBook(next) && next.Acknowledged < written.Acknowledged+bookmarkStep:
 		return nil, nil
 	}
 	text, err := next.Encode()
@@ -46,13 +56,4 @@ func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard, last *Heard) (*
 		WithLabels(s.labels()).
 		WithOwnerReferences(s.owner()).
 		WithData(map[string]string{status.BookmarkFile: string(text)}), nil
-}
-
-// furthest is what the sink says that looked last at where the consumer stands; nil where none knows it.
-func (s *Sink) furthest(heard []Heard, last *Heard) *status.Bookmark {
-	latest := latestPlace(heard, last, s.Stream, ConsumerName(s.Sink))
-	if latest == nil {
-		return nil
-	}
-	return latest.Said.Place.Bookmark()
 }

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -325,6 +326,46 @@ func TestAPlaceThatWasSeenBeforeTheOneThatWasJudgedCountsNothing(t *testing.T) {
 				t.Error("nobody tells any more")
 			}
 		})
+	}
+}
+
+// How far sinks have come is written less often than they come further, never less of the same stream, and of one that came back empty from its
+// beginning: another consumer would begin behind messages that nobody has stored.
+func TestABookmarkIsWrittenForEnoughAndForAStreamThatCameBackEmpty(t *testing.T) {
+	made := time.Unix(1_900_000_000, 0).UTC()
+	for name, test := range map[string]struct {
+		written   uint64 // 0 for none
+		last, ack uint64
+		want      string // Acknowledged, empty for no write
+	}{
+		"the first":                     {0, 2000, 1988, "1988"},
+		"nothing is acknowledged":       {0, 2000, 0, ""},
+		"not by enough":                 {1988, 3000, 2988, ""},
+		"by enough":                     {1988, 5000, 4000, "4000"},
+		"less than is written":          {4000, 5000, 3000, ""},
+		"the stream is empty":           {4000, 0, 0, "0"},
+		"the stream has little again":   {4000, 3999, 3000, "3000"},
+		"it was written as one of none": {0, 0, 0, ""},
+	} {
+		s := &Sink{Sink: &v1alpha1.FlowSink{}, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge"}
+		s.Sink.Namespace, s.Sink.Name = "flows", "rows"
+		h := heard()
+		h.Said.Place.StreamMade, h.Said.Place.Last, h.Said.Place.AckFloor = made, test.last, test.ack
+		var written *status.Bookmark
+		if test.written > 0 {
+			written = &status.Bookmark{Stream: "flows-edge", Consumer: "flows_rows", StreamMade: made, Acknowledged: test.written}
+		}
+		next, err := s.Bookmark(written, []Heard{h}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if next != nil {
+			got = strconv.FormatUint(BookmarkIn(next.Data).Acknowledged, 10)
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, not %q", name, got, test.want)
+		}
 	}
 }
 
