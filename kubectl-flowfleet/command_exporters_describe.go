@@ -41,7 +41,7 @@ func newExportersDescribeCommand(c connection) *cobra.Command {
 and why, and its sequences: what it sent, and what no collector received. Counts begin with the collectors.`,
 		Example: `  kubectl flowfleet exporters describe 192.0.2.1 -n flows
   kubectl flowfleet exporters describe 2001:db8::1 edge -o yaml`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: addressAndFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, args[0], fleetName(args[1:]), command.OutOrStdout())
 		},
