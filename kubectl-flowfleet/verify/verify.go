@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 // Facts are what was found out.
@@ -198,9 +199,9 @@ func (f Facts) exporting() Step {
 			unknown++
 		case c.Status == metav1.ConditionTrue:
 			ready++
-		case discovered(&e) && meta.IsStatusConditionFalse(e.Status.Conditions, v1alpha1.ConditionSending):
+		case fleet.Discovered(&e) && meta.IsStatusConditionFalse(e.Status.Conditions, v1alpha1.ConditionSending):
 			silent++
-		case discovered(&e) && onlyRefused(&e):
+		case fleet.Discovered(&e) && onlyRefused(&e):
 			refused++
 		default:
 			troubled = append(troubled, e)
@@ -208,7 +209,7 @@ func (f Facts) exporting() Step {
 	}
 	if len(troubled) > 0 {
 		slices.SortFunc(troubled, func(a, b v1alpha1.FlowExporter) int {
-			if x, y := discovered(&a), discovered(&b); x != y {
+			if x, y := fleet.Discovered(&a), fleet.Discovered(&b); x != y {
 				if y {
 					return -1
 				}
@@ -255,9 +256,6 @@ func (f Facts) onTheWay(troubled []v1alpha1.FlowExporter) string {
 	}
 	return "; no collector has lost anything lately, so look for what is Lost on the way to the nodes (links, policers, the load balancer)"
 }
-
-// discovered reports whether the operator made the object, rather than somebody who relies on the device.
-func discovered(e *v1alpha1.FlowExporter) bool { return e.Labels[v1alpha1.LabelDiscovered] == "true" }
 
 // reasonRefused is the operator's of Decoding, and of Ready.
 const reasonRefused = "DatagramsRefused"
