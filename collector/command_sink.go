@@ -11,6 +11,10 @@ import (
 	"github.com/flowfleet/flowfleet/collector/sink/service"
 )
 
+// podVariable names the environment variable with the name of the pod that the sink runs in. The operator sets it; an image of an earlier version
+// would not start with a flag in its place.
+const podVariable = "POD_NAME"
+
 func newSinkCommand() *cobra.Command {
 	var path string
 	command := &cobra.Command{
@@ -38,7 +42,7 @@ At SIGTERM or an interrupt, what waits goes back to the stream. "collector sink 
 			if node := os.Getenv(nodeVariable); node != "" {
 				log = log.With("node", node)
 			}
-			return service.Run(command.Context(), c, log)
+			return service.Run(command.Context(), c, os.Getenv(podVariable), log)
 		},
 	}
 	command.Flags().StringVar(&path, "config", "", "configuration file (YAML)")

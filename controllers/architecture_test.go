@@ -46,8 +46,8 @@ func TestBuildersAreGivenNoClientAndNoClock(t *testing.T) {
 	}
 }
 
-// reasonConstant matches the declarations of reasons.
-var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += "(\w+)"$`)
+// reasonConstant matches the declarations of reasons, some of which the API has under the same names.
+var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += (?:"|v1alpha1\.Reason)(\w+)"?$`)
 
 func TestTheJudgeIsGivenNoClientAndNoContext(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, module+"controllers/judge").Output()

@@ -304,6 +304,7 @@ func (r *SinkReconciler) gather(ctx context.Context, f *sink.Facts) error {
 	f.Pods, f.Now = pods.Items, r.Clock.Now()
 	f.Server = r.Watches.serverTime(f.Now)
 	asked := sink.Askable(f.Sink, f.Pods)
-	f.Heard, f.Unasked = r.look.of(client.ObjectKeyFromObject(f.Sink), asked), len(asked) > 0 && !r.look.asked.Load()
+	f.Heard, f.Placed = r.look.of(client.ObjectKeyFromObject(f.Sink), asked)
+	f.Unasked = len(asked) > 0 && !r.look.asked.Load()
 	return nil
 }

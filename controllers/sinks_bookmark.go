@@ -28,7 +28,7 @@ func (r *SinkReconciler) mark(ctx context.Context, f *sink.Facts) error {
 	if !metav1.IsControlledBy(live, f.Sink) {
 		live.Data = nil // another FlowSink of the name had it: it goes with that
 	}
-	wanted, err := sink.New(f.Sink, f.Collector, f.Stream, r.Image).Bookmark(sink.BookmarkIn(live.Data), f.Heard)
+	wanted, err := sink.New(f.Sink, f.Collector, f.Stream, r.Image).Bookmark(sink.BookmarkIn(live.Data), f.Heard, f.Placed)
 	if err != nil || wanted == nil {
 		return err
 	}

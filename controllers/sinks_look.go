@@ -46,15 +46,17 @@ type sinkLook struct {
 
 	mu    sync.Mutex
 	heard map[types.NamespacedName]map[observation.Pod]sink.Heard
+	// placed is who looked last at where the consumer stands.
+	placed map[types.NamespacedName]*sink.Heard
 }
 
 func newSinkLook(c client.Client, interval time.Duration, notify func(types.NamespacedName)) *sinkLook {
 	return &sinkLook{client: c, asking: observation.NewClient(), interval: cmp.Or(interval, sinksInterval), notify: notify,
-		heard: make(map[types.NamespacedName]map[observation.Pod]sink.Heard)}
+		heard: make(map[types.NamespacedName]map[observation.Pod]sink.Heard), placed: make(map[types.NamespacedName]*sink.Heard)}
 }
 
-// of is what those of the pods said that are there now.
-func (l *sinkLook) of(name types.NamespacedName, pods []observation.Pod) (out []sink.Heard) {
+// of is what those of the pods said that are there now, and the last that said where the consumer stands, which may be gone.
+func (l *sinkLook) of(name types.NamespacedName, pods []observation.Pod) (out []sink.Heard, placed *sink.Heard) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, pod := range pods {
@@ -62,13 +64,14 @@ func (l *sinkLook) of(name types.NamespacedName, pods []observation.Pod) (out []
 			out = append(out, h)
 		}
 	}
-	return out
+	return out, l.placed[name]
 }
 
 func (l *sinkLook) forget(name types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.heard, name)
+	delete(l.placed, name)
 }
 
 // run asks in rounds until ctx ends.
@@ -171,6 +174,9 @@ func (l *sinkLook) ask(ctx context.Context, q question) {
 	if err != nil && ctx.Err() != nil {
 		return // the round's time is up: that is not the sink's fault
 	}
+	if err == nil {
+		err = q.pod.Is(said.Instance)
+	}
 	h := sink.Heard{Pod: q.pod, Asked: time.Now(), Said: said}
 	if err != nil {
 		h.Said, h.Error = nil, status.Text(err.Error())
@@ -181,4 +187,7 @@ func (l *sinkLook) ask(ctx context.Context, q question) {
 		l.heard[q.sink] = make(map[observation.Pod]sink.Heard)
 	}
 	l.heard[q.sink][q.pod] = h
+	if last := l.placed[q.sink]; h.Said != nil && h.Said.Place != nil && (last == nil || h.LaterPlace(last)) {
+		l.placed[q.sink] = &h
+	}
 }

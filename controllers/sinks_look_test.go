@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -19,10 +20,12 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/observation"
 	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
@@ -168,6 +171,59 @@ func TestAFlowSinkSaysWhatItsSinksSay(t *testing.T) {
 	case <-lied:
 		t.Error("a pod that is not the Deployment's was asked")
 	default:
+	}
+}
+
+// An address may have gone to another pod since the cache last heard.
+func TestAnotherSinkAtAPodsAddressIsNotBelieved(t *testing.T) {
+	for instance, want := range map[string]bool{"rows-sink-5d-a": true, "rows-sink-5d-b": false, "": true} { // "": an earlier version
+		server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+			text, err := status.EncodeSink(&status.Sink{Instance: instance, Started: time.Unix(1, 0), Place: &status.Place{Stream: "flows"}})
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = out.Write(text)
+		}))
+		defer server.Close()
+		address := netip.MustParseAddrPort(server.Listener.Addr().String())
+		pod := observation.Pod{Name: "rows-sink-5d-a", Address: address.Addr().String(), Port: int32(address.Port())}
+		name := types.NamespacedName{Namespace: "flows", Name: "rows"}
+		look := newSinkLook(nil, time.Second, nil)
+		look.ask(t.Context(), question{sink: name, pod: pod})
+		heard, placed := look.of(name, []observation.Pod{pod})
+		if len(heard) != 1 || (heard[0].Said != nil) != want || (heard[0].Error == "") != want || (placed != nil) != want {
+			t.Errorf("one that says it is %q: %+v, %+v", instance, heard, placed)
+		}
+	}
+}
+
+// What was said last of where the consumer stands outlives the pod that said it, and goes with the FlowSink.
+func TestThePlaceThatWasSaidLastIsKept(t *testing.T) {
+	var looked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		d := &status.Sink{Started: time.Unix(1, 0)}
+		if at := looked.Load(); at > 0 {
+			d.Place = &status.Place{Stream: "flows", Time: time.Unix(at, 0)}
+		}
+		text, err := status.EncodeSink(d)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = out.Write(text)
+	}))
+	defer server.Close()
+	address := netip.MustParseAddrPort(server.Listener.Addr().String())
+	name, look := types.NamespacedName{Namespace: "flows", Name: "rows"}, newSinkLook(nil, time.Second, nil)
+	for i, at := range []int64{100, 200, 150, 0} {
+		looked.Store(at)
+		look.ask(t.Context(), question{sink: name, pod: observation.Pod{Name: strconv.Itoa(i), Address: address.Addr().String(), Port: int32(address.Port())}})
+	}
+	if _, placed := look.of(name, nil); placed == nil || placed.Pod.Name != "1" {
+		t.Errorf("%+v", placed)
+	}
+	look.forget(name)
+	if _, placed := look.of(name, nil); placed != nil {
+		t.Errorf("a FlowSink of the name would begin with it: %+v", placed)
 	}
 }
 

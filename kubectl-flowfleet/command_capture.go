@@ -57,7 +57,7 @@ A fleet of more than 64 collectors needs --node: "kubectl get flowexporter -o ya
 		Example: `  kubectl flowfleet capture 192.0.2.1 edge -o router.pcapng
   kubectl flowfleet capture 192.0.2.1 --for 2m --count 1000 -o router.pcapng
   kubectl flowfleet capture 2001:db8::1 --node node-1 | wireshark -k -i -`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: addressAndFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, args[0], fleetName(args[1:]), command.OutOrStdout(), command.ErrOrStderr())
 		},

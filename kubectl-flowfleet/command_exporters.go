@@ -77,11 +77,7 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 	if err != nil {
 		return err
 	}
-	interval := flags.interval
-	if flags.output == "name" {
-		interval = 0
-	}
-	before, now, missing, err := v.twice(ctx, interval)
+	before, now, missing, err := v.twice(ctx, flags.lookFor())
 	if err != nil {
 		return err
 	}
@@ -99,6 +95,14 @@ func (flags *exportersFlags) run(ctx context.Context, c connection, name string,
 		err = printRows(out, rows, flags.output, time.Now())
 	}
 	return errors.Join(append([]error{err}, missing...)...)
+}
+
+// lookFor is the time between two looks: names alone need no rates, unless they are in the order of these.
+func (flags *exportersFlags) lookFor() time.Duration {
+	if flags.output == "name" && flags.sort != "records" {
+		return 0
+	}
+	return flags.interval
 }
 
 // twice looks at the books of the collectors, and again after a time, 0 for once only. missing are those of the last look.
@@ -142,11 +146,15 @@ func printRows(out io.Writer, rows []exporters.Row, form string, now time.Time) 
 	case "json", "yaml":
 		return printData(out, rows, form)
 	case "name":
-		var names []string
+		var names strings.Builder
+		told := make(map[string]bool) // one with two protocols has two rows
 		for i := range rows {
-			names = append(names, rows[i].Address+"\n")
+			if name := rows[i].Address; !told[name] {
+				told[name] = true
+				names.WriteString(name + "\n")
+			}
 		}
-		_, err := io.WriteString(out, strings.Join(slices.Compact(names), ""))
+		_, err := io.WriteString(out, names.String())
 		return err
 	}
 	if len(rows) == 0 {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/status"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/exporters"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/fleet"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/verify"
@@ -40,7 +41,7 @@ func newExportersDescribeCommand(c connection) *cobra.Command {
 and why, and its sequences: what it sent, and what no collector received. Counts begin with the collectors.`,
 		Example: `  kubectl flowfleet exporters describe 192.0.2.1 -n flows
   kubectl flowfleet exporters describe 2001:db8::1 edge -o yaml`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: addressAndFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command.Context(), c, args[0], fleetName(args[1:]), command.OutOrStdout())
 		},
@@ -61,6 +62,7 @@ func (flags *describeFlags) run(ctx context.Context, c connection, text, name st
 	if err != nil {
 		return fmt.Errorf("%q: an address such as 192.0.2.1 is needed", text)
 	}
+	address = address.WithZone("") // no collector knows its zone
 	if !slices.Contains([]string{"", "json", "yaml"}, flags.output) {
 		return fmt.Errorf("--output %q: json or yaml is needed", flags.output)
 	}
@@ -84,13 +86,19 @@ func (flags *describeFlags) run(ctx context.Context, c connection, text, name st
 		return fmt.Errorf("no collector of %s has heard %s since it started, and there is no FlowExporter of it: \"kubectl flowfleet exporters %s -n %s\" lists "+
 			"those that were heard", v.fleet.Name, one.Address, v.fleet.Name, v.fleet.Namespace)
 	}
-	d := described{One: one, Objects: objects, nodes: nodesOf(v.collectors)}
+	d := describe(one, objects, v.collectors)
 	if flags.output == "" {
 		err = printDescribed(out, v.fleet, &d, time.Now())
 	} else {
 		err = printData(out, d, flags.output)
 	}
 	return errors.Join(append([]error{err}, missing...)...)
+}
+
+// describe puts together what is printed. Its lists are lists for programs, too, where they are empty.
+func describe(one exporters.One, objects []v1alpha1.FlowExporter, collectors []fleet.Collector) described {
+	one.Protocols, one.Collectors = append([]exporters.Row{}, one.Protocols...), append([]exporters.Heard{}, one.Collectors...)
+	return described{One: one, Objects: append([]v1alpha1.FlowExporter{}, objects...), nodes: nodesOf(collectors)}
 }
 
 func nodesOf(collectors []fleet.Collector) map[string]string {
@@ -155,7 +163,7 @@ func printObject(line func(string, ...any), e *v1alpha1.FlowExporter, now time.T
 	s := &e.Status
 	line("FlowExporter\t%s", e.Name)
 	optional := func(label, text string) {
-		if text != "" {
+		if text = status.Text(text); text != "" { // whoever may make a FlowExporter may name it
 			line("%s\t%s", label, text)
 		}
 	}

@@ -78,3 +78,29 @@ No collector has heard it since it started.
 		}
 	}
 }
+
+// Whoever may make a FlowExporter chooses its display name: the terminal is another's.
+func TestADescriptionMovesNoCursor(t *testing.T) {
+	var out strings.Builder
+	object := v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: "router-1"}, Spec: v1alpha1.FlowExporterSpec{DisplayName: "Ber\u009b2Jlin\u202e"},
+		Status: v1alpha1.FlowExporterStatus{Device: &v1alpha1.ExporterDevice{Name: "\x1b]0;x\x07"}}}
+	d := describe(exporters.One{Address: "192.0.2.1"}, []v1alpha1.FlowExporter{object}, nil)
+	if err := printDescribed(&out, &v1alpha1.FlowCollector{}, &d, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\u009b\u202e\x1b\x07") || !strings.Contains(out.String(), "Ber 2Jlin") {
+		t.Errorf("%q", out.String())
+	}
+}
+
+func TestADescriptionForProgramsHasListsWhereThereIsNothing(t *testing.T) {
+	var out strings.Builder
+	if err := printData(&out, describe(exporters.One{Address: "192.0.2.1"}, nil, nil), "json"); err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"protocols", "collectors", "flowExporters"} {
+		if !strings.Contains(out.String(), `"`+list+`": []`) {
+			t.Errorf("%s is no list: %s", list, out.String())
+		}
+	}
+}

@@ -48,6 +48,9 @@ What may not be read, or does not answer, is named in README.txt of the archive,
 }
 
 func (flags *reportFlags) run(ctx context.Context, c connection, name string, out io.Writer) (err error) {
+	if flags.collectors < 0 {
+		return fmt.Errorf("--collectors %d: 0 asks none, and is the least", flags.collectors)
+	}
 	v, err := c.open(ctx, name)
 	if err != nil {
 		return err
@@ -103,7 +106,7 @@ func worst(all []fleet.Collector, most int) []fleet.Collector {
 		}
 		return cmp.Compare(b.Restarts, a.Restarts)
 	})
-	return sorted[:min(max(most, 0), len(sorted))]
+	return sorted[:min(most, len(sorted))]
 }
 
 func addCollector(ctx context.Context, archive *report.Archive, client *fleet.Client, one fleet.Collector) {

@@ -118,3 +118,10 @@ func kindsIn(t *testing.T, file string) map[string]bool {
 		}
 	}
 }
+
+func TestAReportOfFewerThanNoCollectorsIsRefusedBeforeAnythingIsAsked(t *testing.T) {
+	flags := reportFlags{collectors: -1}
+	if err := flags.run(t.Context(), connection{}, "edge", io.Discard); err == nil || !strings.Contains(err.Error(), "--collectors -1") {
+		t.Errorf("%v", err)
+	}
+}

@@ -68,6 +68,34 @@ func TestAnArgumentTooManyIsNamed(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatIsMissingAndAnArgumentBehindTheFleetAreNamed(t *testing.T) {
+	for _, name := range []string{"capture", "exporters describe"} {
+		for args, want := range map[string]string{"": "address is missing, as in kubectl flowfleet " + name + " 192.0.2.1", " 192.0.2.1 edge core": `"core"`} {
+			command := newCommand()
+			command.SetArgs(strings.Fields(name + args))
+			if err := command.Execute(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s%s: %v", name, args, err)
+			}
+		}
+	}
+}
+
+// In the order of another column the two rows of an exporter with two protocols stand apart.
+func TestNamesComeOnceAndInTheOrderThatIsWanted(t *testing.T) {
+	rows := []exporters.Row{{Address: "192.0.2.2", Protocol: "ipfix"}, {Address: "192.0.2.1", Protocol: "ipfix"}, {Address: "192.0.2.2", Protocol: "sflow"}}
+	var out strings.Builder
+	if err := printRows(&out, rows, "name", time.Now()); err != nil || out.String() != "192.0.2.2\n192.0.2.1\n" {
+		t.Errorf("%v: %q", err, out.String())
+	}
+	for flags, want := range map[exportersNames]time.Duration{{"name", "records"}: time.Second, {"name", "loss"}: 0, {"", "loss"}: time.Second} {
+		if got := (&exportersFlags{output: flags.output, sort: flags.sort, interval: time.Second}).lookFor(); got != want {
+			t.Errorf("%+v: %s", flags, got)
+		}
+	}
+}
+
+type exportersNames struct{ output, sort string }
+
 func TestTheWideListHasHowManyRecordsGotNames(t *testing.T) {
 	rows := []exporters.Row{
 		{Address: "192.0.2.1", Naming: &ledger.Naming{Interfaces: ledger.Named{Named: 1, Unnamed: 3}}},

@@ -139,6 +139,17 @@ func onlyFleet(command *cobra.Command, args []string) error {
 	return nil
 }
 
+// addressAndFleet wants an address, and at most the name of a fleet behind it.
+func addressAndFleet(command *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return fmt.Errorf("the exporter's address is missing, as in %s 192.0.2.1", command.CommandPath())
+	case len(args) > 2:
+		return fmt.Errorf("%q: only an address and the name of a FlowCollector are expected; see %s --help", args[2], command.CommandPath())
+	}
+	return nil
+}
+
 // fleetName is the first argument, or nothing.
 func fleetName(args []string) string {
 	if len(args) == 0 {

@@ -44,6 +44,14 @@ const (
 	ConditionMonitoringReady = "MonitoringReady"
 )
 
+// Reasons of conditions that other programs go by. docs/conditions.md and docs/exporters.md have all.
+const (
+	// ReasonAddressMissing is one of a FlowCollector's ServiceReady and Stalled: nobody gives its Service an address.
+	ReasonAddressMissing = "AddressMissing"
+	// ReasonLost is one of a FlowExporter's Complete and Ready: more is missing than spec.maxLoss allows.
+	ReasonLost = "Lost"
+)
+
 // FlowCollectorStatus is the fleet as the operator last saw it.
 type FlowCollectorStatus struct {
 	// observedGeneration is the last generation of the spec that was applied in full, or that Stalled says cannot be.

@@ -32,6 +32,9 @@ func (s *Sink) remember(ctx context.Context, info *jetstream.ConsumerInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.streamMade, s.streamOf = made, info.Created
+	if asked && s.bookmark != nil && info.Delivered.Stream < s.bookmark.Acknowledged { // no consumer goes back, but with a stream that came back empty
+		s.bookmark, s.anew = nil, true
+	}
 	if mark != nil && (s.bookmark == nil || !s.bookmark.SameBook(mark) || s.bookmark.Acknowledged < mark.Acknowledged) {
 		s.bookmark = mark
 	}
@@ -90,11 +93,14 @@ func (s *Sink) begin(ctx context.Context) (uint64, error) {
 // bookmarks of this consumer: what this sink remembers, and what the file has.
 func (s *Sink) bookmarks() (marks []*status.Bookmark, err error) {
 	s.mu.Lock()
-	own := s.bookmark
+	own, anew := s.bookmark, s.anew
 	s.mu.Unlock()
 	file, err := readBookmark(s.options.BookmarkFile)
 	if err != nil {
 		return nil, err
+	}
+	if anew {
+		file = nil // it may be of the numbers that the stream gave before
 	}
 	for _, mark := range []*status.Bookmark{own, file} {
 		if mark != nil && mark.Stream == s.options.Stream && mark.Consumer == s.options.Consumer && slices.Equal(mark.Subjects,

@@ -2,8 +2,10 @@ package sink
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -108,6 +110,52 @@ func TestAConsumerThatSomebodyDeletedLeavesOutNothing(t *testing.T) {
 	balanced(t, stop())
 	if b.memory.len() != 20 {
 		t.Errorf("%d of 20 are stored", b.memory.len())
+	}
+}
+
+// A server that lost its volume brings a stream of one copy back empty, as old as before. What it had said to be acknowledged has numbers that
+// other messages get now.
+func TestABookmarkOfAStreamThatCameBackEmptyIsNotFollowed(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	b.publishMany(20, 1)
+	s, stop := b.start(options())
+	b.rest("sink")
+	if err := s.ask(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := options()
+	o.BookmarkFile = b.mark(s)
+	stop()
+	for name, test := range map[string]struct {
+		delivered, floor uint64
+		want             []uint64
+	}{
+		"what it takes goes on":           {25, 24, []uint64{24, 20}},
+		"it is where it was":              {20, 20, []uint64{20, 20}},
+		"some acknowledgements were lost": {20, 15, []uint64{20, 20}},
+		"it is empty":                     {0, 0, nil},
+		"it has taken some again":         {10, 10, []uint64{10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := New(b.js, o, b.memory, slog.New(slog.DiscardHandler))
+			look := func(delivered, floor uint64) {
+				made.remember(t.Context(), &jetstream.ConsumerInfo{Created: s.streamOf, Delivered: jetstream.SequenceInfo{Stream: delivered},
+					AckFloor: jetstream.SequenceInfo{Stream: floor}})
+			}
+			look(20, 20)
+			look(test.delivered, test.floor)
+			marks, err := made.bookmarks()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []uint64
+			for _, mark := range marks {
+				got = append(got, mark.Acknowledged)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%v, not %v", got, test.want)
+			}
+		})
 	}
 }
 

@@ -69,7 +69,31 @@ func (s *Sink) suits(ctx context.Context, info *jetstream.ConsumerInfo) error {
 		return fmt.Errorf("consumer %s of stream %s is paused for %s: nats consumer resume %s %s", o.Consumer, o.Stream,
 			info.PauseRemaining.Round(time.Second), o.Stream, o.Consumer)
 	}
-	return s.delivers(ctx, connect.FilterOf(c))
+	if err := s.delivers(ctx, connect.FilterOf(c)); err != nil {
+		return err
+	}
+	return s.reaches(ctx, info)
+}
+
+// reaches returns an error where a consumer was made to begin with a message that the stream is far from: one that goes on where another one was, in
+// a stream that came back empty and gives its numbers again. It would leave out all up to there, and look as if it kept up.
+func (s *Sink) reaches(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	o, start := &s.options, info.Config.OptStartSeq
+	if start == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, streamTime)
+	defer cancel()
+	stream, err := s.js.Stream(ctx, o.Stream)
+	if err != nil || stream.CachedInfo().State.LastSeq+1 >= start { // who may not ask has made no such consumer
+		return nil
+	}
+	s.mu.Lock()
+	s.bookmark, s.anew = nil, true // nor is the next one to begin there
+	s.mu.Unlock()
+	return fmt.Errorf("consumer %s begins with message %d, and stream %s has only come to %d: it was emptied, and counts anew. The consumer would leave out what "+
+		"comes until then: delete it, and the next one begins with the oldest message (nats consumer rm %[3]s %[1]s)", o.Consumer, start, o.Stream,
+		stream.CachedInfo().State.LastSeq)
 }
 
 // delivers returns an error unless a consumer that delivers some subjects delivers what the sink is to store, and nothing else: readers of

@@ -164,3 +164,32 @@ func TestAConsumerThatOthersChangeIsNotReadAnyMore(t *testing.T) {
 		})
 	}
 }
+
+// A consumer that goes on where another one was keeps its place also in a stream that came back empty: until the numbers get there, it delivers
+// nothing, and nothing is pending.
+func TestAConsumerThatBeginsBeyondItsStreamIsNotTakenForOneThatKeepsUp(t *testing.T) {
+	b := newBench(t, natstest.Start(t))
+	b.publishMany(10, 1)
+	begin := func(start uint64) {
+		t.Helper()
+		if _, err := b.js.CreateConsumer(t.Context(), "flows", jetstream.ConsumerConfig{Durable: "sink", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute,
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: start}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin(5000)
+	s, stop := b.start(options())
+	natstest.Eventually(t, "it says so", func() bool { return strings.Contains(s.State().Reading, "nats consumer rm flows sink") })
+	b.deleteConsumer()
+	natstest.Eventually(t, "all is stored", func() bool { return b.memory.len() == 10 })
+	balanced(t, stop())
+
+	b.deleteConsumer()
+	begin(11) // the next one
+	s, stop = b.start(options())
+	b.publishMany(3, 1)
+	b.rest("sink")
+	if books := stop(); s.State().Reading != "" || books.Stored.Messages != 3 {
+		t.Errorf("%q, %+v", s.State().Reading, books)
+	}
+}

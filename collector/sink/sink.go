@@ -88,6 +88,8 @@ type Sink struct {
 	// that was made at streamOf.
 	bookmark             *status.Bookmark
 	streamMade, streamOf time.Time
+	// anew: the stream came back empty, and gives its numbers again.
+	anew bool
 	// notes are kept where blocks are made, or were made by others of the consumer's sinks; else nil. unlisted: they cannot be looked for.
 	notes    *notes
 	unlisted bool

@@ -35,6 +35,12 @@ func (p *Place) Bookmark() *Bookmark {
 		Acknowledged: p.AckFloor}
 }
 
+// BegunAnew reports whether the stream of a place has not even taken what a bookmark of the same one says is acknowledged: it came back empty, as old as
+// before, and gives its numbers again. The bookmark says nothing of these.
+func (p *Place) BegunAnew(b *Bookmark) bool {
+	return p.Stream == b.Stream && p.Consumer == b.Consumer && p.StreamMade.Equal(b.StreamMade) && p.Last < b.Acknowledged
+}
+
 // SameBook reports whether two bookmarks are of one consumer, of one stream, with the same subjects.
 func (b *Bookmark) SameBook(other *Bookmark) bool {
 	return b.Stream == other.Stream && b.Consumer == other.Consumer && b.StreamMade.Equal(other.StreamMade) && slices.Equal(b.Subjects, other.Subjects)

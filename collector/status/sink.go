@@ -22,6 +22,8 @@ const (
 type Sink struct {
 	// Version of this form, as that of a Document.
 	Version int `json:"version"`
+	// Instance is the name of its pod, in Kubernetes; empty where it does not say.
+	Instance string `json:"instance,omitempty"`
 	// Build is the program's version; Started and Time are by the sink's clock: when it began, and now.
 	Build   string    `json:"build"`
 	Started time.Time `json:"started"`
@@ -58,6 +60,10 @@ type Schema struct {
 type Place struct {
 	Stream   string `json:"stream"`
 	Consumer string `json:"consumer"`
+	// Time of the look, by the clock of the server that has the consumer; zero where the sink does not say.
+	Time time.Time `json:"time,omitzero"`
+	// Replicas of the stream, 0 where the sink does not say.
+	Replicas int `json:"replicas,omitempty"`
 	// StreamMade is when the stream was made: one of the same name that was made anew has another time.
 	StreamMade time.Time `json:"streamMade,omitzero"`
 	// First and Last of the stream, and the Bytes that it takes; MaxAge is 0 for ever, MaxBytes and MaxMessages are -1 for no limit.
@@ -125,7 +131,7 @@ func DecodeSink(r io.Reader) (*Sink, error) {
 }
 
 func (s *Sink) bound() {
-	for _, t := range []*string{&s.Build, &s.NATS, &s.Reading, &s.Destination, &s.Storing, &s.Refusing, &s.Rejecting, &s.Blocks, &s.Unplaced} {
+	for _, t := range []*string{&s.Instance, &s.Build, &s.NATS, &s.Reading, &s.Destination, &s.Storing, &s.Refusing, &s.Rejecting, &s.Blocks, &s.Unplaced} {
 		*t = Text(*t)
 	}
 	s.Refused = reasons(s.Refused)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 const (
@@ -107,16 +108,5 @@ func declaredAddresses(objects []*v1alpha1.FlowExporter) map[netip.Addr]bool {
 // Declared reports whether a FlowExporter is the user's.
 func Declared(o *v1alpha1.FlowExporter) bool { return !discovered(o) }
 
-// discovered reports whether the operator made the object: one that says so without being the fleet's own is the user's, and so is one
-// that has settings.
-func discovered(o *v1alpha1.FlowExporter) bool {
-	if o.Labels[v1alpha1.LabelDiscovered] != "true" || len(o.Spec.Addresses) == 0 || configures(o) {
-		return false
-	}
-	for _, owner := range o.OwnerReferences {
-		if owner.Kind == "FlowCollector" && owner.Controller != nil && *owner.Controller {
-			return true
-		}
-	}
-	return false
-}
+// discovered is fleet.Discovered, where fleet is another word.
+func discovered(o *v1alpha1.FlowExporter) bool { return fleet.Discovered(o) }

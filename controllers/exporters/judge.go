@@ -54,7 +54,7 @@ const (
 	ReasonNoTemplate        = "SetsUndecodable"
 	ReasonWaiting           = "WaitingForTemplates"
 	ReasonComplete          = "Complete"
-	ReasonLost              = "Lost"
+	ReasonLost              = v1alpha1.ReasonLost
 	ReasonTooManySequences  = "TooManySequences"
 	ReasonNotLookedAfter    = "NotLookedAfter"
 	ReasonNoCollector       = "NoFlowCollector"

@@ -300,7 +300,7 @@ func TestOnlyWhatIsShownAndHasChangedEnoughIsWritten(t *testing.T) {
 }
 
 // reasonConstant matches the declarations of reasons.
-var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += "(\w+)"$`)
+var reasonConstant = regexp.MustCompile(`(?m)^\tReason\w+ += (?:"|v1alpha1\.Reason)(\w+)"?$`)
 
 func TestEveryReasonIsInTheGuide(t *testing.T) {
 	source, err := os.ReadFile("judge.go")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/config"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 // maxSettings is how many bytes the settings of all devices of a fleet may take in the ConfigMap of its collectors, about: it has a MiB,
@@ -143,10 +144,8 @@ func device(o *v1alpha1.FlowExporter, from *Named) *config.Device {
 	return d
 }
 
-// configures reports whether an object has something for the collectors' configuration.
-func configures(o *v1alpha1.FlowExporter) bool {
-	return o.Spec.SamplingRate != 0 || len(o.Spec.Interfaces) > 0 || o.Spec.InterfacesFrom != nil
-}
+// configures is fleet.Configures, where fleet is another word.
+func configures(o *v1alpha1.FlowExporter) bool { return fleet.Configures(o) }
 
 // sizeOf is about how many bytes a device takes in YAML, and no less.
 func sizeOf(d *config.Device) int {

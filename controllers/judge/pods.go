@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 	"github.com/flowfleet/flowfleet/controllers/redact"
 )
 
@@ -15,7 +16,7 @@ import (
 func readyNodes(pods []corev1.Pod) map[string]bool {
 	nodes := make(map[string]bool)
 	for i := range pods {
-		if pods[i].DeletionTimestamp.IsZero() && IsReady(&pods[i]) {
+		if pods[i].DeletionTimestamp.IsZero() && fleet.IsReady(&pods[i]) {
 			nodes[pods[i].Spec.NodeName] = true
 		}
 	}
@@ -31,13 +32,6 @@ func waitingNodes(pods []corev1.Pod, ready map[string]bool) int {
 		}
 	}
 	return len(nodes)
-}
-
-// IsReady reports whether a pod's readiness probe is answered.
-func IsReady(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // nodeOf is the node that a DaemonSet made a pod for: before it is scheduled, its affinity says so.

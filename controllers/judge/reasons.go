@@ -1,5 +1,7 @@
 package judge
 
+import "github.com/flowfleet/flowfleet/api/v1alpha1"
+
 // Reasons of conditions. docs/conditions.md says what to do about each.
 const (
 	ReasonReady   = "Ready"
@@ -33,7 +35,7 @@ const (
 
 	ReasonAddressAssigned = "AddressAssigned"
 	ReasonAddressPending  = "AddressPending"
-	ReasonAddressMissing  = "AddressMissing"
+	ReasonAddressMissing  = v1alpha1.ReasonAddressMissing
 	ReasonNoService       = "NoService"
 	ReasonPortsRefused    = "PortsRefused"
 

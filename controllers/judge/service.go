@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 // service is what exporters can send to.
@@ -250,7 +251,7 @@ const maxAddresses = 16
 func (f *Facts) nodeAddresses(families []corev1.IPFamily) []string {
 	byFamily := make(map[corev1.IPFamily][]netip.Addr)
 	for i := range f.Pods {
-		if !IsReady(&f.Pods[i]) {
+		if !fleet.IsReady(&f.Pods[i]) {
 			continue
 		}
 		for _, a := range hostAddresses(&f.Pods[i]) {

@@ -31,11 +31,21 @@ func (s *Sink) NoBookmark() *corev1.ConfigMap {
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(s.Sink, v1alpha1.SchemeGroupVersion.WithKind("FlowSink"))}}}
 }
 
-// Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none. It is nil where it is to
-// stay as it is.
-func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard) (*coreac.ConfigMapApplyConfiguration, error) {
-	next := s.furthest(heard)
-	if next == nil || written != nil && written.SameBook(next) && next.Acknowledged < written.Acknowledged+bookmarkStep {
+// Bookmark is the ConfigMap with how far the sinks have come, as they say; written is what it has, nil for none, and last is Facts.Placed. It is nil
+// where it is to stay as it is.
+func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard, last *Heard) (*coreac.ConfigMapApplyConfiguration, error) {
+	latest := latestPlace(heard, last, s.Stream, ConsumerName(s.Sink))
+	if latest == nil {
+		return nil, nil
+	}
+	next := latest.Said.Place.Bookmark()
+	switch {
+	case written != nil && latest.Said.Place.BegunAnew(written): // nobody is to begin behind what the stream had before
+		if next == nil {
+			next = new(*written)
+			next.Acknowledged = 0
+		}
+	case next == nil, written != nil && written.SameBook(next) && next.Acknowledged < written.Acknowledged+bookmarkStep:
 		return nil, nil
 	}
 	text, err := next.Encode()
@@ -46,20 +56,4 @@ func (s *Sink) Bookmark(written *status.Bookmark, heard []Heard) (*coreac.Config
 		WithLabels(s.labels()).
 		WithOwnerReferences(s.owner()).
 		WithData(map[string]string{status.BookmarkFile: string(text)}), nil
-}
-
-// furthest is what the sink says that was asked last of those that know the consumer; nil where none does.
-func (s *Sink) furthest(heard []Heard) (mark *status.Bookmark) {
-	var latest *Heard
-	for i := range heard {
-		h := &heard[i]
-		if h.Said != nil && h.Said.Place != nil && h.Said.Place.Stream == s.Stream && h.Said.Place.Consumer == ConsumerName(s.Sink) &&
-			(latest == nil || h.Asked.After(latest.Asked)) {
-			latest = h
-		}
-	}
-	if latest == nil {
-		return nil
-	}
-	return latest.Said.Place.Bookmark()
 }

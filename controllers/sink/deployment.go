@@ -137,7 +137,7 @@ func (s *Sink) container() (*coreac.ContainerApplyConfiguration, error) {
 		WithImage(s.Image).
 		WithCommand("/collector").
 		WithArgs("sink", "--config="+path.Join(configurationDirectory, ConfigurationFile)).
-		WithEnv(fleet.FromField("NODE_NAME", "spec.nodeName")).
+		WithEnv(fleet.FromField("NODE_NAME", "spec.nodeName"), fleet.FromField("POD_NAME", "metadata.name")).
 		WithPorts(coreac.ContainerPort().WithName(fleet.MetricsPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(port)).
 		WithResources(requirements).
 		WithSecurityContext(fleet.ContainerSecurity()).

@@ -29,6 +29,20 @@ type Heard struct {
 	Error string
 }
 
+// LaterPlace reports whether h looked at the place of its consumer after other did. Sinks answer in any order, and with pages that are up to some
+// seconds old: of two that were asked at almost the same time the NATS server's clock tells, as far as both have it.
+func (h *Heard) LaterPlace(other *Heard) bool {
+	a, b := h.Said.Place.Time, other.Said.Place.Time
+	if apart := h.Asked.Sub(other.Asked); apart.Abs() < answersWithin && !a.IsZero() && !b.IsZero() {
+		return a.After(b)
+	}
+	return h.Asked.After(other.Asked)
+}
+
+// answersWithin is more than the time between a sink's look at NATS and the end of being asked: it is asked for 3 seconds at most, and serves a page
+// for 2, which takes it 2.
+const answersWithin = 10 * time.Second
+
 // heardFor is for how long what a sink said counts: for some rounds of asking, each of which may end before all had their turn.
 const heardFor = 5 * time.Minute
 
@@ -144,9 +158,16 @@ func coarse(n uint64) int64 {
 	return int64(min(n/unit*unit, math.MaxInt64))
 }
 
-// place of the consumer in the stream as the sink says that was asked last of those that know it; nil where none does, and why, empty for
+// place of the consumer in the stream as the sink says that looked at it last; nil where none of those that are there knows it, and why, empty for
 // unknown. A sink of the former spec may read another stream, where the consumer has the same name.
-func place(heard []Heard, stream, consumer string) (found *jetstream.Consumers, at time.Time, why string) {
+//
+// Losses are counted from one place to the next. So one that was seen before another, which was judged, counts no more, also where the sink is gone
+// that told of the later one: what was lost between the two would count twice, and a stream would seem to have lost what it has.
+func place(heard []Heard, last *Heard, stream, consumer string) (found *jetstream.Consumers, at time.Time, why string) {
+	latest := latestPlace(heard, last, stream, consumer)
+	if latest != nil {
+		return consumers(latest.Said.Place), latest.Asked, ""
+	}
 	for i := range heard {
 		d := heard[i].Said
 		switch {
@@ -159,11 +180,26 @@ func place(heard []Heard, stream, consumer string) (found *jetstream.Consumers, 
 			if why == "" {
 				why = fmt.Sprintf("%s reads stream %q", heard[i].Pod.Name, d.Place.Stream)
 			}
-		case d.Place.Consumer == consumer && (found == nil || heard[i].Asked.After(at)):
-			found, at = consumers(d.Place), heard[i].Asked
 		}
 	}
-	return found, at, why
+	return nil, at, why
+}
+
+// latestPlace is the one that looked last at the consumer's place in the stream, which may be the last of all, of a sink that is gone or does not
+// tell any more; nil where none of those that were heard knows it.
+func latestPlace(heard []Heard, last *Heard, stream, consumer string) (latest *Heard) {
+	knows := func(h *Heard) bool {
+		return h.Said != nil && h.Said.Place != nil && h.Said.Place.Stream == stream && h.Said.Place.Consumer == consumer
+	}
+	for i := range heard {
+		if h := &heard[i]; knows(h) && (latest == nil || h.LaterPlace(latest)) {
+			latest = h
+		}
+	}
+	if latest != nil && last != nil && knows(last) && last.LaterPlace(latest) {
+		return last
+	}
+	return latest
 }
 
 func consumers(p *status.Place) *jetstream.Consumers {
@@ -173,6 +209,6 @@ func consumers(p *status.Place) *jetstream.Consumers {
 	if p.Lag != nil {
 		k.Lag = max(*p.Lag, 0)
 	}
-	return &jetstream.Consumers{StreamMade: p.StreamMade, First: p.First, Last: p.Last, Bytes: p.Bytes, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
+	return &jetstream.Consumers{StreamMade: p.StreamMade, First: p.First, Last: p.Last, Bytes: p.Bytes, Replicas: p.Replicas, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
 		Each: []jetstream.Consumer{k}}
 }

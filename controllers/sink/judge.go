@@ -73,9 +73,11 @@ type Facts struct {
 	// Behind: it was changed since.
 	Behind bool
 	Pods   []corev1.Pod
-	// Heard is what the sinks said of themselves. Now is the time.
-	Heard []Heard
-	Now   time.Time
+	// Heard is what the sinks said of themselves, and Placed what was said last of where their consumer stands, by one that may be gone; nil where
+	// nothing was. Now is the time.
+	Heard  []Heard
+	Placed *Heard
+	Now    time.Time
 	// Server is the same moment by the API server's clock, of which the times of objects are; Now where it is zero.
 	Server time.Time
 	// Unasked: the operator has asked none of them yet since it started.
@@ -309,7 +311,7 @@ func (f *Facts) keepingUp(out *v1alpha1.FlowSinkStatus) said {
 	if stream == "" {
 		return said{metav1.ConditionUnknown, ReasonNotKnown, "the FlowCollector has no stream yet"}
 	}
-	found, at, why := place(f.Heard, stream, ConsumerName(f.Sink))
+	found, at, why := place(f.Heard, f.Placed, stream, ConsumerName(f.Sink))
 	if found == nil {
 		return said{metav1.ConditionUnknown, ReasonNotKnown, cmp.Or(why, "no sink tells how far it has read: see Ready")}
 	}

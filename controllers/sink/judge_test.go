@@ -2,6 +2,7 @@ package sink
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -261,6 +262,110 @@ func TestWhatWasNotStoredOfAStreamThatWasDeletedMayBeLost(t *testing.T) {
 	if r := got.Reader; r.Lost != 0 || !r.LostAtLeast || r.MayBeLost != 12 || c.Status != "False" || c.Reason != judge.ReasonStreamReplaced ||
 		!strings.Contains(c.Message, "12 messages of the former one") {
 		t.Errorf("%+v, %+v", r, c)
+	}
+}
+
+// A server that lost its volume brings a stream of one copy back empty, as old as before.
+func TestWhatWasNotStoredOfAStreamThatCameBackEmptyMayBeLost(t *testing.T) {
+	for replicas, want := range map[int]string{1: judge.ReasonStreamReplaced, 3: judge.ReasonKeepingUp, 0: judge.ReasonKeepingUp} { // 0: an earlier sink
+		s := &v1alpha1.FlowSink{}
+		s.Namespace, s.Name = "flows", "rows"
+		before, after := heard(), heard()
+		after.Asked = after.Asked.Add(time.Minute)
+		after.Said.Place = &status.Place{Stream: "flows-edge", Consumer: "flows_rows", Made: after.Asked.Add(-10 * time.Second), First: 1, Last: 3, Pending: 3,
+			Lag: new(time.Duration), Oldest: 1, MaxAge: time.Hour, MaxBytes: -1, MaxMessages: -1}
+		for _, h := range []*Heard{&before, &after} {
+			h.Said.Place.StreamMade, h.Said.Place.Replicas = time.Unix(1_900_000_000, 0), replicas
+		}
+		f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{before}, Now: time.Unix(2_000_000_010, 0)}
+		s.Status = Judge(f)
+		f.Heard, f.Now = []Heard{after}, f.Now.Add(time.Minute)
+		got := Judge(f)
+		if c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionKeepingUp); c.Reason != want || (got.Reader.MayBeLost == 12) != (replicas == 1) {
+			t.Errorf("of %d copies: %+v, %+v", replicas, got.Reader, c)
+		}
+	}
+}
+
+// The places of a consumer that sinks tell of come in any order: sinks go, fail to answer, and serve pages that are some seconds old.
+func TestAPlaceThatWasSeenBeforeTheOneThatWasJudgedCountsNothing(t *testing.T) {
+	asked := time.Unix(2_000_000_000, 0)
+	at := func(pod string, first uint64, asked, looked time.Time) Heard {
+		h := heard()
+		h.Pod.Name, h.Asked = pod, asked
+		p := h.Said.Place
+		p.StreamMade, p.Replicas, p.Time = time.Unix(1_900_000_000, 0), 1, looked
+		p.First, p.Last, p.AckFloor, p.Delivered, p.AckPending, p.Oldest, p.Pending = first, first+99, 1000, 1000, 0, first, 100
+		return h
+	}
+	second := func(n int) time.Time { return asked.Add(time.Duration(n) * time.Second) }
+	for name, test := range map[string]struct{ early, late, next Heard }{
+		"the sink that was asked last is gone": {at("a", 1101, second(0), time.Time{}), at("b", 1151, second(1), time.Time{}), at("a", 1161, second(15), time.Time{})},
+		"a page was some seconds old":          {at("a", 1101, second(2), second(-1)), at("b", 1151, second(1), second(1)), at("a", 1161, second(15), second(15))},
+		"another server's clock is wrong":      {at("a", 1101, second(0), second(-20)), at("b", 1151, second(1), second(1)), at("a", 1161, second(15), second(-5))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &v1alpha1.FlowSink{}
+			s.Namespace, s.Name = "flows", "rows"
+			f := &Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Now: second(-60)}
+			f.Heard = []Heard{at("a", 1001, second(-60), second(-60))}
+			for n, heard := range [][]Heard{f.Heard, {test.early, test.late}, {test.early}, {test.next}} {
+				f.Heard = heard
+				for i := range heard { // what the operator does as it hears of each
+					if f.Placed == nil || heard[i].LaterPlace(f.Placed) {
+						f.Placed = &heard[i]
+					}
+				}
+				s.Status = Judge(f)
+				if r := s.Status.Reader; r.MayBeLost != 0 || r.Lost != []int64{0, 150, 150, 160}[n] {
+					t.Errorf("look %d: %+v", n, r)
+				}
+				f.Now = second(n * 16)
+			}
+			if f.Heard = []Heard{{Error: "no"}}; meta.FindStatusCondition(Judge(f).Conditions, v1alpha1.ConditionKeepingUp).Status != "Unknown" {
+				t.Error("nobody tells any more")
+			}
+		})
+	}
+}
+
+// How far sinks have come is written less often than they come further, never less of the same stream, and of one that came back empty from its
+// beginning: another consumer would begin behind messages that nobody has stored.
+func TestABookmarkIsWrittenForEnoughAndForAStreamThatCameBackEmpty(t *testing.T) {
+	made := time.Unix(1_900_000_000, 0).UTC()
+	for name, test := range map[string]struct {
+		written   uint64 // 0 for none
+		last, ack uint64
+		want      string // Acknowledged, empty for no write
+	}{
+		"the first":                     {0, 2000, 1988, "1988"},
+		"nothing is acknowledged":       {0, 2000, 0, ""},
+		"not by enough":                 {1988, 3000, 2988, ""},
+		"by enough":                     {1988, 5000, 4000, "4000"},
+		"less than is written":          {4000, 5000, 3000, ""},
+		"the stream is empty":           {4000, 0, 0, "0"},
+		"the stream has little again":   {4000, 3999, 3000, "3000"},
+		"it was written as one of none": {0, 0, 0, ""},
+	} {
+		s := &Sink{Sink: &v1alpha1.FlowSink{}, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge"}
+		s.Sink.Namespace, s.Sink.Name = "flows", "rows"
+		h := heard()
+		h.Said.Place.StreamMade, h.Said.Place.Last, h.Said.Place.AckFloor = made, test.last, test.ack
+		var written *status.Bookmark
+		if test.written > 0 {
+			written = &status.Bookmark{Stream: "flows-edge", Consumer: "flows_rows", StreamMade: made, Acknowledged: test.written}
+		}
+		next, err := s.Bookmark(written, []Heard{h}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if next != nil {
+			got = strconv.FormatUint(BookmarkIn(next.Data).Acknowledged, 10)
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, not %q", name, got, test.want)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, Ready: ready(pod), namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
+		one := Collector{Pod: pod.Name, Node: pod.Spec.NodeName, Ready: controllers.IsReady(pod), namespace: pod.Namespace, port: controllers.MetricsPort(f, pod)}
 		for _, container := range pod.Status.ContainerStatuses {
 			one.Restarts += container.RestartCount
 		}
@@ -66,12 +66,6 @@ func (c *Client) Collectors(ctx context.Context, f *v1alpha1.FlowCollector) ([]C
 	}
 	slices.SortFunc(all, func(a, b Collector) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Pod, b.Pod)) })
 	return all, nil
-}
-
-func ready(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // waits is why a pod has no program that runs: it has no node, its image is not there, or the program ended and is not started again yet.
@@ -98,7 +92,7 @@ func (c *Client) Accounts(ctx context.Context, of []Collector) (accounts []ledge
 			err = json.Unmarshal(body, &account)
 		}
 		clean(&account)
-		return &account, err
+		return &account, errors.Join(err, one.is(account.Instance))
 	})
 	for _, answer := range answers {
 		if answer != nil {
@@ -148,8 +142,21 @@ func (c *Client) Statuses(ctx context.Context, of []Collector) (statuses []*stat
 		if err != nil {
 			return nil, err
 		}
-		return status.Decode(bytes.NewReader(body))
+		d, err := status.Decode(bytes.NewReader(body))
+		if err == nil {
+			err = one.is(d.Instance)
+		}
+		return d, err
 	})
+}
+
+// is returns an error where what answers for a pod says that it is another one: what is asked for is a port of the pod's address, which on a node's
+// own network may be another fleet's. A collector of an earlier version does not say who it is.
+func (c *Collector) is(instance string) error {
+	if instance == "" || instance == c.Pod {
+		return nil
+	}
+	return fmt.Errorf("%s answers at its port: do two fleets have the same collector.metricsPort on the network of a node?", instance)
 }
 
 // each asks all collectors, some at a time. The answers are in the order of the collectors, nil where there is an error.

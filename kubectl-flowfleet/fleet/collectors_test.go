@@ -2,10 +2,14 @@ package fleet
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
@@ -59,5 +63,33 @@ func TestAPodThatHasNoProgramYetSaysWhyInKubernetesWords(t *testing.T) {
 	none, missing := each([]Collector{{Pod: "a", Node: "n1", waits: "ImagePullBackOff"}}, func(Collector) (*int, error) { return new(1), nil })
 	if none[0] != nil || len(missing) != 1 || missing[0].Error() != "collector a on node n1 does not run: ImagePullBackOff" {
 		t.Errorf("%v, %v", none, missing)
+	}
+}
+
+// On the network of a node another fleet may have the port.
+func TestWhatAnotherCollectorSaysIsNotTakenForThePods(t *testing.T) {
+	var asked string
+	for instance, want := range map[string]bool{"a": true, "": true, "core-collector-x": false} {
+		server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			asked = r.URL.Path
+			_, _ = fmt.Fprintf(out, `{"version": 1, "instance": %q, "started": "2026-01-01T12:00:00Z"}`, instance)
+		}))
+		defer server.Close()
+		c, err := NewClient(&rest.Config{Host: server.URL}, "flows")
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := []Collector{{Pod: "a", Node: "n1", namespace: "flows", port: 8080}}
+		accounts, missing := c.Accounts(t.Context(), of)
+		if (len(accounts) == 1) != want || (len(missing) == 0) != want {
+			t.Errorf("books of %q: %v, %v", instance, accounts, missing)
+		}
+		statuses, missing := c.Statuses(t.Context(), of)
+		if (statuses[0] != nil) != want || (len(missing) == 0) != want || !strings.Contains(asked, "/pods/") {
+			t.Errorf("the status of %q, at %s: %v, %v", instance, asked, statuses, missing)
+		}
+		if !want && !strings.Contains(missing[0].Error(), "collector.metricsPort") {
+			t.Errorf("%v", missing)
+		}
 	}
 }

@@ -27,9 +27,12 @@ const (
 	maxLogLines = 10_000
 	// maxPage bounds one page of a collector.
 	maxPage = 16 << 20
-	// maxEvents bounds the events that are read of a namespace.
-	maxEvents = 2000
-	// maxExporters bounds the FlowExporters of a report.
+	// maxEvents bounds the events of a report, eventsAtATime those that are asked for at a time, and maxEventPages how often: those of a namespace come
+	// in the order of their names, with everybody else's between.
+	maxEvents     = 2000
+	eventsAtATime = 500
+	maxEventPages = 200
+	// maxExporters bounds the FlowExporters of a report: those that are not Ready come first.
 	maxExporters = 2000
 )
 
@@ -57,6 +60,18 @@ func (c *Client) Exporters(ctx context.Context, f *v1alpha1.FlowCollector) (obje
 		return nil, nil
 	}
 	if more := len(all) - maxExporters; more > 0 {
+		ready := func(e *v1alpha1.FlowExporter) bool {
+			return meta.IsStatusConditionTrue(e.Status.Conditions, v1alpha1.ConditionReady)
+		}
+		slices.SortStableFunc(all, func(a, b v1alpha1.FlowExporter) int {
+			switch {
+			case ready(&a) == ready(&b):
+				return 0
+			case ready(&a):
+				return 1
+			}
+			return -1
+		})
 		all, err = all[:maxExporters], fmt.Errorf("%d more FlowExporters are left out", more)
 	}
 	for i := range all {
@@ -97,10 +112,6 @@ func (c *Client) sayKind(o runtime.Object) error {
 // Events are those of a namespace on a fleet and what belongs to it, a line each, in no order: its own objects, which have its name or begin
 // with it and a dash, and its FlowExporters and FlowSinks, whose names are others.
 func (c *Client) Events(ctx context.Context, f *v1alpha1.FlowCollector, others ...any) ([]byte, error) {
-	list, err := c.pods.CoreV1().Events(f.Namespace).List(ctx, metav1.ListOptions{Limit: maxEvents})
-	if err != nil {
-		return nil, fmt.Errorf("listing events of %s: %w", f.Namespace, err)
-	}
 	own := map[[2]string]bool{}
 	for _, o := range others {
 		switch o := o.(type) {
@@ -111,10 +122,21 @@ func (c *Client) Events(ctx context.Context, f *v1alpha1.FlowCollector, others .
 		}
 	}
 	var text strings.Builder
-	for i := range list.Items {
-		e := &list.Items[i]
-		name := e.InvolvedObject.Name
-		if name == f.Name || strings.HasPrefix(name, f.Name+"-") || own[[2]string{e.InvolvedObject.Kind, name}] {
+	found, next := 0, ""
+	for range maxEventPages {
+		list, err := c.pods.CoreV1().Events(f.Namespace).List(ctx, metav1.ListOptions{Limit: eventsAtATime, Continue: next})
+		if err != nil {
+			return []byte(text.String()), fmt.Errorf("listing events of %s: %w", f.Namespace, err)
+		}
+		for i := range list.Items {
+			e := &list.Items[i]
+			name := e.InvolvedObject.Name
+			if name != f.Name && !strings.HasPrefix(name, f.Name+"-") && !own[[2]string{e.InvolvedObject.Kind, name}] {
+				continue
+			}
+			if found++; found > maxEvents {
+				return []byte(text.String()), fmt.Errorf("there are more than %d events on the fleet in %s", maxEvents, f.Namespace)
+			}
 			when := e.LastTimestamp.Time
 			if when.IsZero() {
 				when = e.EventTime.Time
@@ -122,11 +144,11 @@ func (c *Client) Events(ctx context.Context, f *v1alpha1.FlowCollector, others .
 			_, _ = fmt.Fprintf(&text, "%s %d %s %s/%s %s: %s\n", when.UTC().Format("2006-01-02T15:04:05Z"), e.Count, e.Type, e.InvolvedObject.Kind,
 				e.InvolvedObject.Name, e.Reason, e.Message) // a Builder takes everything
 		}
+		if next = list.Continue; next == "" {
+			return []byte(text.String()), nil
+		}
 	}
-	if list.Continue != "" {
-		err = fmt.Errorf("there are more than %d events in %s", maxEvents, f.Namespace)
-	}
-	return []byte(text.String()), err
+	return []byte(text.String()), fmt.Errorf("there are more than %d events in %s: not all were looked at", maxEventPages*eventsAtATime, f.Namespace)
 }
 
 // Page is what a collector says on a path of its HTTP port.
@@ -166,7 +188,7 @@ func (c *Client) OperatorRuns(ctx context.Context) (runs, known bool) {
 			continue
 		}
 		others = false
-		if ready(&list.Items[i]) && list.Items[i].DeletionTimestamp == nil {
+		if controllers.IsReady(&list.Items[i]) && list.Items[i].DeletionTimestamp == nil {
 			return true, true
 		}
 	}

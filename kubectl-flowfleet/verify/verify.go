@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/status"
+	"github.com/flowfleet/flowfleet/controllers/fleet"
 )
 
 // Facts are what was found out.
@@ -102,7 +103,7 @@ func (f Facts) applying() (step Step, trouble bool) {
 		return Step{name, metav1.ConditionFalse, c.Message}, true
 	}
 	// An address that is missing is the first step's.
-	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue && c.Reason != reasonAddressMissing {
+	if c := Condition(f.FlowCollector, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonAddressMissing {
 		return Step{name, metav1.ConditionFalse, c.Message}, true
 	}
 	if c := Condition(f.FlowCollector, v1alpha1.ConditionProgressing); c != nil && c.Status != metav1.ConditionFalse {
@@ -110,9 +111,6 @@ func (f Facts) applying() (step Step, trouble bool) {
 	}
 	return Step{}, false
 }
-
-// reasonAddressMissing is the operator's of ServiceReady, and of Stalled.
-const reasonAddressMissing = "AddressMissing"
 
 // answering are the documents of the collectors that answered now, with those of before, nil where there is none.
 func (f Facts) answering() (now, before []*status.Document) {
@@ -201,9 +199,9 @@ func (f Facts) exporting() Step {
 			unknown++
 		case c.Status == metav1.ConditionTrue:
 			ready++
-		case discovered(&e) && meta.IsStatusConditionFalse(e.Status.Conditions, v1alpha1.ConditionSending):
+		case fleet.Discovered(&e) && meta.IsStatusConditionFalse(e.Status.Conditions, v1alpha1.ConditionSending):
 			silent++
-		case discovered(&e) && onlyRefused(&e):
+		case fleet.Discovered(&e) && onlyRefused(&e):
 			refused++
 		default:
 			troubled = append(troubled, e)
@@ -211,7 +209,7 @@ func (f Facts) exporting() Step {
 	}
 	if len(troubled) > 0 {
 		slices.SortFunc(troubled, func(a, b v1alpha1.FlowExporter) int {
-			if x, y := discovered(&a), discovered(&b); x != y {
+			if x, y := fleet.Discovered(&a), fleet.Discovered(&b); x != y {
 				if y {
 					return -1
 				}
@@ -245,25 +243,19 @@ func (f Facts) exporting() Step {
 	return Step{name, metav1.ConditionTrue, says}
 }
 
-// reasonLost is the operator's of Complete, and of Ready.
-const reasonLost = "Lost"
-
 // onTheWay says where the data of exporters went that the collectors do not know of: what a FlowExporter says of a loss leaves that open, and sends
 // people here.
 func (f Facts) onTheWay(troubled []v1alpha1.FlowExporter) string {
 	c := Condition(f.FlowCollector, v1alpha1.ConditionNothingLost)
 	lost := slices.ContainsFunc(troubled, func(e v1alpha1.FlowExporter) bool {
 		c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionReady)
-		return c != nil && c.Reason == reasonLost
+		return c != nil && c.Reason == v1alpha1.ReasonLost
 	})
 	if !lost || c == nil || c.Status != metav1.ConditionTrue {
 		return ""
 	}
 	return "; no collector has lost anything lately, so look for what is Lost on the way to the nodes (links, policers, the load balancer)"
 }
-
-// discovered reports whether the operator made the object, rather than somebody who relies on the device.
-func discovered(e *v1alpha1.FlowExporter) bool { return e.Labels[v1alpha1.LabelDiscovered] == "true" }
 
 // reasonRefused is the operator's of Decoding, and of Ready.
 const reasonRefused = "DatagramsRefused"

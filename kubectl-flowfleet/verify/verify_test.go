@@ -21,11 +21,12 @@ func collector(datagrams uint64) *status.Document {
 		StreamReady: true, Published: datagrams * 10}, Listeners: []status.Listener{{Received: datagrams, Decoded: datagrams, Records: datagrams * 10}}}
 }
 
-// exporter with a condition Ready, and Sending that is False where that is its reason. One that the operator made is labelled.
-func exporter(name string, label bool, ready metav1.ConditionStatus, reason string) v1alpha1.FlowExporter {
-	e := v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if label {
+// exporter with a condition Ready, and Sending that is False where that is its reason. One that the operator made is labelled, and the fleet's own.
+func exporter(name string, made bool, ready metav1.ConditionStatus, reason string) v1alpha1.FlowExporter {
+	e := v1alpha1.FlowExporter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.FlowExporterSpec{Addresses: []v1alpha1.ExporterAddress{"192.0.2.1"}}}
+	if made {
 		e.Labels = map[string]string{v1alpha1.LabelDiscovered: "true"}
+		e.OwnerReferences = []metav1.OwnerReference{{Kind: "FlowCollector", Name: "edge", Controller: new(true)}}
 	}
 	sending := metav1.ConditionTrue
 	if reason == "Silent" {
@@ -290,5 +291,24 @@ func TestWhereCollectorsLoseDataTheWayToThemIsNotBlamed(t *testing.T) {
 	f.FlowCollector.Status.Conditions[2].Status = "False"
 	if says := Steps(f)[6].Says; strings.Contains(says, "on the way") || !strings.Contains(says, "core (Lost); type: kubectl describe fexp -n flows core") {
 		t.Error(says)
+	}
+}
+
+// Who gives a FlowExporter that the operator made a rate, or keeps a copy of one, relies on the device, as the operator has it.
+func TestAnExporterThatSomebodySetSomethingForIsMissedWhenItIsSilent(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.FlowExporter){
+		"a sampling rate": func(e *v1alpha1.FlowExporter) { e.Spec.SamplingRate = 1000 },
+		"a copy":          func(e *v1alpha1.FlowExporter) { e.OwnerReferences = nil },
+	} {
+		f := well()
+		silent := exporter("edge-192.0.2.2", true, "False", "Silent")
+		f.Exporters = append(f.Exporters, silent)
+		if s := f.exporting(); s.Status != metav1.ConditionTrue {
+			t.Errorf("nobody relies on it: %+v", s)
+		}
+		change(&f.Exporters[len(f.Exporters)-1])
+		if s := f.exporting(); s.Status != metav1.ConditionFalse || !strings.Contains(s.Says, "edge-192.0.2.2 (Silent)") {
+			t.Errorf("%s: %+v", name, s)
+		}
 	}
 }

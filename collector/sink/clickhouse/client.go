@@ -85,6 +85,8 @@ var whole = map[string]string{
 	"read_overflow_mode": "throw", "read_overflow_mode_leaf": "throw",
 	"limit": "0", "offset": "0",
 	"additional_table_filters": "{}", "additional_result_filter": "",
+	// Rows that cannot be read are left out of what is stored; and with a batch that was cut on its way the server is busy for ever.
+	"input_format_allow_errors_num": "0", "input_format_allow_errors_ratio": "0",
 }
 
 func (k *Client) address(parameters url.Values) string {

@@ -1,9 +1,11 @@
 package clickhouse
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/sink"
@@ -47,6 +49,25 @@ func TestNoProfileOfTheUserHasABatchStoredInPartOrTwice(t *testing.T) {
 				"1000\t1000\t10")
 		})
 	}
+}
+
+// What came broken is told, and not left out.
+func TestNoProfileOfTheUserHasRowsThatCannotBeReadLeftOut(t *testing.T) {
+	s, k := begin(t)
+	s.Query("SET input_format_allow_errors_num = 100")
+	s.Query("SET input_format_allow_errors_ratio = 1")
+	good, cut := `{"minute": 1700000000, "kind": "stream", "exporter": "::1"}`+"\n", encode(sample(), sample())
+	for name, b := range map[string]sink.Batch{
+		"a minute of the ledger":      {Ledger: true, Token: "a", Payload: []byte(good + `{"minute": "x"}` + "\n" + good)},
+		"a flow that was cut in half": {Token: "b", Payload: cut[:len(cut)-1]},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := k.Store(ctx, b); err == nil || ctx.Err() != nil {
+			t.Fatalf("%s: %v, %v", name, err, ctx.Err())
+		}
+	}
+	expect(t, s, "SELECT count(), (SELECT count() FROM flowfleet.ledger_minutes) FROM flowfleet.flows", "0\t0")
 }
 
 func TestAnInsertThatTakesTooLongForTheUsersProfileIsNotStored(t *testing.T) {

@@ -41,7 +41,7 @@ func run(t *testing.T, natsURL, clickhouse, more string) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, c, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Run(ctx, c, "rows-sink-a", slog.New(slog.DiscardHandler)) }()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -21,8 +21,9 @@ const (
 
 // page serves what a sink says of itself, as JSON.
 type page struct {
-	sink    *sink.Sink
-	started time.Time
+	sink     *sink.Sink
+	instance string
+	started  time.Time
 
 	mu   sync.Mutex
 	made time.Time
@@ -53,7 +54,7 @@ func (p *page) document(ctx context.Context) *status.Sink {
 	defer cancel()
 	state, books := p.sink.State(), p.sink.Books()
 	d := &status.Sink{
-		Build: observe.Version(), Started: p.started, Time: time.Now(),
+		Instance: p.instance, Build: observe.Version(), Started: p.started, Time: time.Now(),
 		NATS: state.NATS, Reading: state.Reading, Destination: state.Checking, Storing: state.Storing, Refusing: state.Refusing,
 		Rejecting: state.Rejecting, Blocks: cmp.Or(state.Noting, state.Fetching),
 		Stored: books.Stored.Records, Waiting: books.Waiting.Records, Refused: make(map[string]uint64),

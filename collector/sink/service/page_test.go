@@ -39,7 +39,7 @@ func TestTheSinksPageSaysWhereItStands(t *testing.T) {
 		return d != nil && d.Place != nil && d.Place.Pending == 3 && d.Place.Lag != nil && *d.Place.Lag > time.Millisecond && d.Destination != ""
 	})
 	if p := d.Place; p.Consumer != "clickhouse" || p.Stream != "flows" || p.First != 1 || p.Last != 3 || p.Oldest != 1 || p.Filtered || p.MaxBytes != -1 ||
-		p.MaxMessages != -1 || p.AckWait != time.Minute || p.Made.IsZero() || d.Schema != nil || d.NATS != "" || d.Reading != "" || d.Stored != 0 {
+		p.MaxMessages != -1 || d.Instance != "rows-sink-a" || p.Replicas != 1 || time.Since(p.Time).Abs() > time.Minute || p.AckWait != time.Minute || p.Made.IsZero() || d.Schema != nil || d.NATS != "" || d.Reading != "" || d.Stored != 0 {
 		t.Errorf("%+v, %+v", d, p)
 	}
 }

@@ -53,7 +53,7 @@ func runWithoutClickHouse(t *testing.T, js jetstream.JetStream) (port int) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, c, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Run(ctx, c, "rows-sink-a", slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -31,8 +31,9 @@ const (
 	httpTime      = 2 * time.Second
 )
 
-// Run runs a sink until ctx ends. An error means that it could not begin.
-func Run(ctx context.Context, c *Config, log *slog.Logger) error {
+// Run runs a sink until ctx ends. Instance is the name under which its page says whose it is, such as that of its pod; empty for none. An error
+// means that it could not begin.
+func Run(ctx context.Context, c *Config, instance string, log *slog.Logger) error {
 	nc, err := connect.Dial("sink", c.NATS, log)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func Run(ctx context.Context, c *Config, log *slog.Logger) error {
 	s := sink.New(js, c.options(), clickhouse.New(c.ClickHouse), log)
 	ready := observe.NewReadiness(checkNATS, checkClickHouse)
 	server, err := observe.Listen(c.HTTP, registry(s), ready, nil, nil, nil, log,
-		observe.Page{Path: status.SinkPath, Handler: &page{sink: s, started: time.Now()}})
+		observe.Page{Path: status.SinkPath, Handler: &page{sink: s, instance: instance, started: time.Now()}})
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 		defer stop()
 		c, err := Load(path)
 		if err == nil {
-			err = Run(ctx, c, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+			err = Run(ctx, c, "", slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 		}
 		if err != nil {
 			panic(err)
