@@ -191,7 +191,7 @@ func (f Facts) exporting() Step {
 	case len(f.Exporters) == 0 && fc.Spec.Exporters.Objects == v1alpha1.ObjectsDeclared:
 		return Step{name, metav1.ConditionUnknown, "exporters.objects is Declared, and no FlowExporter is declared: nobody judges those that are heard; see kubectl flowfleet exporters"}
 	case len(f.Exporters) == 0:
-		return Step{name, metav1.ConditionUnknown, "there is no FlowExporter yet: one is made within half a minute for each exporter that is heard"}
+		return Step{name, metav1.ConditionUnknown, "there is no FlowExporter yet: one is made within about a minute for each exporter that keeps sending"}
 	}
 	var troubled []v1alpha1.FlowExporter
 	ready, silent, refused, unknown := 0, 0, 0, 0
@@ -397,5 +397,34 @@ func (f Facts) storing() Step {
 			return Step{name, status, fmt.Sprintf("%d of %d %s: %s: %s", len(names), len(f.Sinks), verb, list, first[status])}
 		}
 	}
-	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d are Ready, and keep up", len(f.Sinks))}
+	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d are Ready, and keep up%s", len(f.Sinks), f.refusedForEver())}
+}
+
+// refusedForEver tells of records that are in no table, though their FlowSinks are well: what destinations refuse is put aside, and
+// the sinks go on. It is counted since the sinks started, so that it makes no step fail.
+func (f Facts) refusedForEver() string {
+	var told []string
+	for _, s := range f.Sinks {
+		if s.Status.Books == nil {
+			continue
+		}
+		var reasons []string
+		for _, r := range s.Status.Books.Refused {
+			if r.Records > 0 {
+				reasons = append(reasons, fmt.Sprintf("%s %d", r.Reason, r.Records))
+			}
+		}
+		if len(reasons) > 0 {
+			told = append(told, fmt.Sprintf("%s (%s)", s.Name, strings.Join(reasons, ", ")))
+		}
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	list := strings.Join(told[:min(len(told), maxNamed)], ", ")
+	if more := len(told) - maxNamed; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return "; but records were refused for ever since the sinks started, and are in no table: " + list +
+		"; they are kept (docs/clickhouse-once.md, What ClickHouse will never take)"
 }

@@ -117,6 +117,11 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "True", "KeepingUp"))
 			f.Sinks[0].Generation++
 		}, 8, "Unknown", "a (NotLookedAt): the operator has not looked at its present spec yet"},
+		"a FlowSink is well, and what was refused is in no table": {func(f *Facts) {
+			s := flowSink("a", "True", "SinksReady", "True", "KeepingUp")
+			s.Status.Books = &v1alpha1.FlowSinkBooks{Refused: []v1alpha1.FlowSinkRefused{{Reason: "encoding", Records: 250000}, {Reason: "malformed"}}}
+			f.Sinks = append(f.Sinks, s)
+		}, 8, "True", "refused for ever since the sinks started, and are in no table: a (encoding 250000);"},
 		"FlowSinks may not be listed": {func(f *Facts) { f.SinksError = errors.New("forbidden") }, 8, "Unknown", "forbidden"},
 		"nothing arrives": {func(f *Facts) {
 			for _, d := range append(f.Before, f.Now...) {
@@ -200,7 +205,7 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			e.Status.Conditions = append(e.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionComplete, Status: "False", Reason: "Lost"})
 			f.Exporters = append(f.Exporters, e)
 		}, 7, "False", "edge-192.0.2.2"},
-		"no exporter is there yet": {func(f *Facts) { f.Exporters = nil }, 7, "Unknown", "one is made within half a minute"},
+		"no exporter is there yet": {func(f *Facts) { f.Exporters = nil }, 7, "Unknown", "one is made within about a minute for each exporter that keeps sending"},
 		"no exporter is declared": {func(f *Facts) { f.Exporters, f.FlowCollector.Spec.Exporters.Objects = nil, v1alpha1.ObjectsDeclared },
 			7, "Unknown", "no FlowExporter is declared"},
 		"many exporters are not well": {func(f *Facts) {
