@@ -324,13 +324,16 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
 	var fresh, stuck uint64
-	var begins, failure string
+	var begins, failure, spoolless string
 	for i, d := range now {
 		switch o := &d.Output; {
 		case starting(d) && (!d.Begun || o.Kind == "JetStream" && (!o.Connected || !o.StreamReady)):
 			begins = d.Instance
 		case o.Kind == "JetStream" && (!o.Connected || !o.StreamReady):
 			return Step{name, metav1.ConditionFalse, fmt.Sprintf("%s cannot publish on the stream %s: %s", d.Instance, o.Stream, o.LastError)}
+		}
+		if s := d.Spool; s != nil && !s.Usable && d.Begun {
+			spoolless = cmp.Or(spoolless, fmt.Sprintf("%s cannot use its spool, and keeps what waits in memory only: %s", d.Instance, s.Error))
 		}
 		if before[i] == nil {
 			continue
@@ -350,6 +353,9 @@ func (f Facts) publishing() Step {
 			return Step{name, metav1.ConditionUnknown, says + ": if that stays so, NATS does not confirm them: is each of its servers running?"}
 		}
 		return Step{name, metav1.ConditionFalse, says + ": " + failure}
+	}
+	if spoolless != "" {
+		return Step{name, metav1.ConditionFalse, spoolless}
 	}
 	if fresh == 0 {
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}

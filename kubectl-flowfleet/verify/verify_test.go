@@ -83,6 +83,9 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		"a spec that NATS cannot serve is held":                    {says(v1alpha1.ConditionConfigurationValid, "False", "connection refused"), 8, "False", "connection refused"},
 		"what waits is not published, and the collector knows why": {func(f *Facts) { stuck(f, "timeout of NATS") }, 5, "False", "wait in collectors that published nothing just now: timeout of NATS"},
 		"what waits is not published":                              {func(f *Facts) { stuck(f, "") }, 5, "Unknown", "150 records wait"},
+		"a collector cannot use its spool": {func(f *Facts) { f.Now[0].Spool = &status.Spool{Error: "permission denied"} },
+			5, "False", "cannot use its spool, and keeps what waits in memory only: permission denied"},
+		"a collector can use its spool": {func(f *Facts) { f.Now[0].Spool = &status.Spool{Usable: true} }, 0, "", ""},
 		"what waits came just now": {func(f *Facts) {
 			stuck(f, "")
 			f.Before[0].Output.Waiting = 0
