@@ -43,7 +43,8 @@ type Step struct {
 const OperatorPods = "kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"
 
 // Steps of the way, in its order. There is one of readers only where the fleet looks after some, one of FlowSinks only where there are some or
-// nobody knows, and those of the operator, of a deletion and of a spec that the collectors do not have only where these are troubles.
+// nobody knows, and those of the operator, of a deletion, of a spec that the collectors do not have and of what else the operator
+// finds wrong only where these are troubles.
 func Steps(f Facts) []Step {
 	steps := []Step{
 		ofCondition(f, "exporters have an address to send to", v1alpha1.ConditionServiceReady),
@@ -67,11 +68,28 @@ func Steps(f Facts) []Step {
 	if len(f.Sinks) > 0 || f.SinksError != nil {
 		steps = append(steps, f.storing())
 	}
+	if step, trouble := f.degraded(steps); trouble {
+		steps = append(steps, step)
+	}
 	if f.NoOperator {
 		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
 			"FlowExporters may be out of date; type: " + OperatorPods})
 	}
 	return steps
+}
+
+// degraded is about what the operator finds wrong, and no step before is about: monitoring that cannot be made, a stream of another fleet.
+// trouble is false where there is none, or where a step says what to do first.
+func (f Facts) degraded(before []Step) (step Step, trouble bool) {
+	if slices.ContainsFunc(before, func(s Step) bool { return s.Status == metav1.ConditionFalse }) {
+		return Step{}, false
+	}
+	step = ofCondition(f, "the operator finds nothing else wrong", v1alpha1.ConditionDegraded)
+	if step.Status != metav1.ConditionTrue {
+		return Step{}, false
+	}
+	step.Status = metav1.ConditionFalse
+	return step, true
 }
 
 // Condition of a FlowCollector, nil where it has none of that type.

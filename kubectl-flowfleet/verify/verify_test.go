@@ -100,8 +100,14 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 				f.FlowCollector.Status.Conditions[i].ObservedGeneration = 1
 			}
 		}, 0, "", ""},
-		"no operator runs":           {func(f *Facts) { f.NoOperator = true }, 8, "False", "kubectl get pods -A"},
-		"the fleet is being deleted": {func(f *Facts) { f.FlowCollector.DeletionTimestamp = &metav1.Time{Time: noon} }, 8, "False", "since 2026-01-01T12:00:00Z"},
+		"the operator finds something else wrong": {func(f *Facts) {
+			f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionDegraded,
+				Status: "True", ObservedGeneration: 2, Message: "MonitoringReady: no PrometheusRule"})
+		}, 8, "False", "MonitoringReady: no PrometheusRule"},
+		"the operator found something wrong with the spec before": {says(v1alpha1.ConditionDegraded, "True", "MonitoringReady: no PrometheusRule"), 0, "", ""},
+		"the operator finds nothing wrong":                        {says(v1alpha1.ConditionDegraded, "False", "nothing is wrong"), 0, "", ""},
+		"no operator runs":                                        {func(f *Facts) { f.NoOperator = true }, 8, "False", "kubectl get pods -A"},
+		"the fleet is being deleted":                              {func(f *Facts) { f.FlowCollector.DeletionTimestamp = &metav1.Time{Time: noon} }, 8, "False", "since 2026-01-01T12:00:00Z"},
 		"addresses are rewritten": {func(f *Facts) {
 			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
 		}, 2, "False", "10.0.0.1"},
@@ -298,5 +304,15 @@ func TestWhereCollectorsLoseDataTheWayToThemIsNotBlamed(t *testing.T) {
 	f.FlowCollector.Status.Conditions[2].Status = "False"
 	if says := Steps(f)[6].Says; strings.Contains(says, "on the way") || !strings.Contains(says, "core (Lost); type: kubectl describe fexp -n flows core") {
 		t.Error(says)
+	}
+}
+
+func TestWhatAStepSaysIsNotSaidAgainSinceTheFleetIsDegraded(t *testing.T) {
+	f := well()
+	stuck(&f, "timeout of NATS")
+	f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionDegraded,
+		Status: "True", ObservedGeneration: 2, Message: "StreamReady: timeout"})
+	if got, want := len(Steps(f)), len(Steps(well())); got != want {
+		t.Errorf("%d steps, not %d: %+v", got, want, Steps(f))
 	}
 }
