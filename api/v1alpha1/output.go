@@ -283,7 +283,8 @@ type Buffer struct {
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="buffer.maxBytes: from 1Mi to 1Ti is possible"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// inFlightBytes is how many bytes may be sent and not acknowledged at a time, 1Mi to 1Ti. Default 16Mi.
+	// inFlightBytes is how many bytes may be sent and not acknowledged at a time, 1Mi to 1Ti. Default 16Mi. With a spool, at most
+	// a quarter of maxBytes: what is in flight cannot go to disk.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

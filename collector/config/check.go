@@ -62,7 +62,10 @@ func (c *Config) Check() []Problem {
 	k.listeners(c.Listeners)
 	k.exporters(&c.Exporters)
 	k.names(c)
-	k.nats("nats", &c.NATS, c.needsNATS())
+	onlyBucket := c.Output.Kind != OutputJetStream
+	k.nats("nats", &c.NATS, c.needsNATS() && !onlyBucket)
+	k.that(len(c.NATS.URLs) > 0 || c.NATS.Embedded != nil || !c.needsNATS() || !onlyBucket, "nats.urls",
+		"the template bucket is there: name a server, such as nats://nats:4222, use nats.embedded, or do without (templateStore.disabled: true)")
 	k.templates(c)
 	k.output(c)
 	k.embedded(c)

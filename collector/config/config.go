@@ -389,7 +389,8 @@ type Batch struct {
 type Buffer struct {
 	// MaxBytes of batches that are not acknowledged yet, in memory. Default 256Mi.
 	MaxBytes Size `json:"maxBytes,omitempty"`
-	// InFlightBytes sent and not acknowledged at a time. Default 16Mi.
+	// InFlightBytes sent and not acknowledged at a time. Default 16Mi. With a Spool at most a quarter of MaxBytes: what is in
+	// flight cannot go to disk.
 	InFlightBytes Size `json:"inFlightBytes,omitempty"`
 	// Policy, default dropOldest. With a Spool it applies when that is full too.
 	Policy DropPolicy `json:"policy,omitempty"`

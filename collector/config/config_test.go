@@ -93,6 +93,32 @@ func TestEveryProblemIsReportedAtOnceWithItsPath(t *testing.T) {
 	}
 }
 
+func TestAnOutputWithoutNATSIsToldHowToDoWithoutTheBucketToo(t *testing.T) {
+	for name, test := range map[string]struct {
+		file, want string // want "": the file is right
+	}{
+		"JetStream needs a server":                   {"output: {kind: JetStream}\n", "or use nats.embedded"},
+		"standard output, and a bucket by default":   {"output: {kind: Stdout}\n", "templateStore.disabled: true"},
+		"a file, and a bucket by default":            {"output: {kind: File, file: /tmp/x}\n", "templateStore.disabled: true"},
+		"standard output without a bucket":           {"output: {kind: Stdout}\ntemplateStore: {disabled: true}\n", ""},
+		"standard output, and a bucket on a server":  {"output: {kind: Stdout}\nnats: {urls: [nats://n:4222]}\n", ""},
+		"standard output, and servers of the bucket": {"output: {kind: Stdout}\ntemplateStore: {nats: {urls: [nats://n:4222]}}\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problems := Parse([]byte(test.file))
+			if test.want == "" {
+				if len(problems) > 0 {
+					t.Errorf("problems are %v", problems)
+				}
+				return
+			}
+			if len(problems) != 1 || problems[0].Path != "nats.urls" || !strings.Contains(problems[0].Message, test.want) {
+				t.Errorf("problems are %v", problems)
+			}
+		})
+	}
+}
+
 func TestRenderedConfigurationReadsBackTheSame(t *testing.T) {
 	before, problems := Parse(Example())
 	if len(problems) > 0 {

@@ -239,10 +239,21 @@ func (p *jetStream) next() *[]*Batch {
 		queue = &p.loaded
 	}
 	if len(*queue) == 0 || !p.looked || !p.pace.mayTry(time.Now(), len(p.inFlight)) || len(p.inFlight) > 0 &&
-		p.stats.InFlightBytes+(*queue)[0].size() > int(p.config.Buffer.InFlightBytes) {
+		p.stats.InFlightBytes+(*queue)[0].size() > inFlightLimit(p.config.Buffer) {
 		return nil
 	}
 	return queue
+}
+
+// inFlightLimit is how many bytes may be in flight. What is in flight cannot go to disk until its answer is given up. With a spool it
+// leaves most of the memory to what can: a server that does not answer would fill little memory with it, and what comes then would be
+// dropped beside an empty disk.
+func inFlightLimit(b config.Buffer) int {
+	limit := int(b.InFlightBytes)
+	if b.Spool != nil {
+		limit = min(limit, int(b.MaxBytes)/4)
+	}
+	return limit
 }
 
 // pop takes the first batch from a queue.

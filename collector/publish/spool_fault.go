@@ -2,6 +2,8 @@ package publish
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"syscall"
 
 	"github.com/flowfleet/flowfleet/collector/spool"
@@ -22,6 +24,8 @@ const (
 	SpoolMoved
 	// SpoolLocked: another process uses it.
 	SpoolLocked
+	// SpoolDenied: the process's user may not write to it.
+	SpoolDenied
 
 	// SpoolFaults is how many there are.
 	SpoolFaults = int(iota)
@@ -29,7 +33,7 @@ const (
 
 // String is the value of the metric's label.
 func (f SpoolFault) String() string {
-	return [SpoolFaults]string{"failing", "read_only", "no_space", "moved", "locked"}[f]
+	return [SpoolFaults]string{"failing", "read_only", "no_space", "moved", "locked", "denied"}[f]
 }
 
 // todo says what an operator can do. The collector needs no restart after any of it.
@@ -40,6 +44,7 @@ func (f SpoolFault) todo() string {
 		"make room on its file system, or set output.buffer.spool.maxBytes to less",
 		"mount its file system again, or make its directory; what is found there is sent",
 		"give each collector a directory of its own",
+		fmt.Sprintf("let user %d write there; spool.hostPath is to be chowned on the node", os.Geteuid()),
 	}[f]
 }
 
@@ -62,6 +67,8 @@ func faultOf(err error) SpoolFault {
 		return SpoolLocked
 	case is(syscall.ENOSPC, syscall.EDQUOT):
 		return SpoolNoSpace
+	case is(syscall.EACCES, syscall.EPERM):
+		return SpoolDenied
 	}
 	return SpoolFailing
 }

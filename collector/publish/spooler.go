@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -188,7 +189,7 @@ func (s *spooler) check(err error) {
 		p.log.Error("the spool cannot be used; batches stay in memory, up to output.buffer.maxBytes; trying again",
 			"directory", s.config.Directory, "error", err, "reason", fault.String(), "hint", fault.todo())
 	}
-	p.status.SpoolError = err.Error()
+	p.status.SpoolError = fmt.Sprintf("%v (%s)", err, fault.todo())
 	s.fault = fault
 	s.letGo = s.letGo || fault != SpoolNoSpace // a full disk can be read, which makes room
 }

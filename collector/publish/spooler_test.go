@@ -61,6 +61,34 @@ func TestAnOutageLongerThanMemoryGoesToDiskAndLosesNothing(t *testing.T) {
 	assertAllOnce(t, stored(t, s), 510)
 }
 
+// As by default where somebody lowers buffer.maxBytes only: all of the memory may be in flight.
+func TestAServerThatDoesNotAnswerLeavesRoomInMemoryForWhatGoesToDisk(t *testing.T) {
+	s := natstest.Start(t)
+	proxy := natstest.NewProxy(t, s)
+	c := spooling(t.TempDir(), func(o *config.Output) { o.Buffer.InFlightBytes = 16 << 20 })
+	p, err := New(c, "test", natstest.Connect(t, proxy.URL()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+	submit(p, 0, 5, 1000)
+	natstest.Eventually(t, "the first are published and the spool is open", func() bool {
+		return p.Stats().Published == 5 && p.(*jetStream).spoolerUsable()
+	})
+	proxy.Silence()
+	for i := range 300 {
+		natstest.Eventually(t, "the disk keeps up", func() bool { return p.Stats().BufferBytes-p.Stats().InFlightBytes < 32<<10 })
+		submit(p, 5+i, 1, 1000)
+	}
+	if stats := check(t, p); stats.Spooled == 0 || stats.DroppedRecords() != 0 {
+		t.Errorf("stats are %+v", stats)
+	}
+	proxy.Cut()
+	proxy.Heal()
+	natstest.Eventually(t, "all are published", func() bool { return check(t, p).Published == 305 })
+	assertAllOnce(t, stored(t, s), 305)
+}
+
 func TestWhatIsLeftAtTheEndIsSentByTheNextProcess(t *testing.T) {
 	s := natstest.Prepare(t)
 	dir := t.TempDir()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowfleet/flowfleet/controllers/observation"
 )
@@ -93,12 +94,44 @@ func (f *Facts) those(trouble func(*collector) string) (out []string) {
 	return out
 }
 
-// some of what is told, which may be long.
+// some of what is told, which may be long. What all that is shown ends with is told once: collectors that lost one server have one
+// error, and it is long.
 func some(list []string) string {
-	if more := len(list) - maxTroubles; more > 0 {
-		return strings.Join(list[:maxTroubles], "; ") + fmt.Sprintf("; and %d more", more)
+	shown := list[:min(len(list), maxTroubles)]
+	out := strings.Join(shown, "; ")
+	if end := sharedEnd(shown); len(end) > shortEnd {
+		own := make([]string, len(shown))
+		for i, s := range shown {
+			own[i] = strings.TrimSuffix(s, end)
+		}
+		out = strings.Join(own, "; ") + "; all of these" + end
 	}
-	return strings.Join(list, "; ")
+	if more := len(list) - len(shown); more > 0 {
+		out += fmt.Sprintf("; and %d more", more)
+	}
+	return out
+}
+
+// shortEnd is up to which length an end is repeated.
+const shortEnd = 40
+
+// sharedEnd is the longest end of all of two or more texts that begins with a colon.
+func sharedEnd(list []string) string {
+	if len(list) < 2 {
+		return ""
+	}
+	end := list[0]
+	for _, s := range list[1:] {
+		for !strings.HasSuffix(s, end) {
+			_, size := utf8.DecodeRuneInString(end)
+			end = end[size:]
+		}
+	}
+	at := strings.Index(end, ": ")
+	if at < 0 {
+		return ""
+	}
+	return end[at:]
 }
 
 // new ones may still be connecting. A clock that was set back makes none of one that was asked for long.

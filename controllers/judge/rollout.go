@@ -351,7 +351,7 @@ func (j *judgement) unready() (out []string) {
 	for i := range j.Pods {
 		pod := &j.Pods[i]
 		r := reports[pod.Name]
-		if r == nil || IsReady(pod) || !pod.DeletionTimestamp.IsZero() {
+		if r == nil || fleet.IsReady(pod) || !pod.DeletionTimestamp.IsZero() {
 			continue
 		}
 		where := fmt.Sprintf("pod %s on node %s", r.Pod.Name, r.Pod.Node)

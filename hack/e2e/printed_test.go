@@ -81,7 +81,7 @@ var troubles = []trouble{
 		kind: "ReceiveBuffersGranted", status: "False", says: "BuffersSmaller",
 	}, {
 		name: "spool", title: "A spool that cannot be written",
-		done: "`output.buffer.spool.hostPath` is a folder on a read-only file system.",
+		done: "`output.buffer.spool.hostPath` is a folder of the nodes to which the collectors' user may not write.",
 		spec: `{"spec": {"output": {"buffer": {"spool": {"maxBytes": "64Mi", "hostPath": {"path": "/sys/kernel"}}}}}}`,
 		kind: "Degraded", status: "True", says: "SpoolUnusable",
 	}, {

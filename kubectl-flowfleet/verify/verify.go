@@ -44,7 +44,8 @@ type Step struct {
 const OperatorPods = "kubectl get pods -A -l app.kubernetes.io/component=operator,app.kubernetes.io/name=flowfleet"
 
 // Steps of the way, in its order. There is one of readers only where the fleet looks after some, one of FlowSinks only where there are some or
-// nobody knows, and those of the operator, of a deletion and of a spec that the collectors do not have only where these are troubles.
+// nobody knows, and those of the operator, of a deletion, of a spec that the collectors do not have and of what else the operator
+// finds wrong only where these are troubles.
 func Steps(f Facts) []Step {
 	steps := []Step{
 		ofCondition(f, "exporters have an address to send to", v1alpha1.ConditionServiceReady),
@@ -68,11 +69,28 @@ func Steps(f Facts) []Step {
 	if len(f.Sinks) > 0 || f.SinksError != nil {
 		steps = append(steps, f.storing())
 	}
+	if step, trouble := f.degraded(steps); trouble {
+		steps = append(steps, step)
+	}
 	if f.NoOperator {
 		steps = append(steps, Step{"an operator looks after the fleet", metav1.ConditionFalse, "no operator is ready, so what is said above of conditions and " +
 			"FlowExporters may be out of date; type: " + OperatorPods})
 	}
 	return steps
+}
+
+// degraded is about what the operator finds wrong, and no step before is about: monitoring that cannot be made, a stream of another fleet.
+// trouble is false where there is none, or where a step says what to do first.
+func (f Facts) degraded(before []Step) (step Step, trouble bool) {
+	if slices.ContainsFunc(before, func(s Step) bool { return s.Status == metav1.ConditionFalse }) {
+		return Step{}, false
+	}
+	step = ofCondition(f, "the operator finds nothing else wrong", v1alpha1.ConditionDegraded)
+	if step.Status != metav1.ConditionTrue {
+		return Step{}, false
+	}
+	step.Status = metav1.ConditionFalse
+	return step, true
 }
 
 // Condition of a FlowCollector, nil where it has none of that type.
@@ -189,7 +207,7 @@ func (f Facts) exporting() Step {
 	case len(f.Exporters) == 0 && fc.Spec.Exporters.Objects == v1alpha1.ObjectsDeclared:
 		return Step{name, metav1.ConditionUnknown, "exporters.objects is Declared, and no FlowExporter is declared: nobody judges those that are heard; see kubectl flowfleet exporters"}
 	case len(f.Exporters) == 0:
-		return Step{name, metav1.ConditionUnknown, "there is no FlowExporter yet: one is made within half a minute for each exporter that is heard"}
+		return Step{name, metav1.ConditionUnknown, "there is no FlowExporter yet: one is made within about a minute for each exporter that keeps sending"}
 	}
 	var troubled []v1alpha1.FlowExporter
 	ready, silent, refused, unknown := 0, 0, 0, 0
@@ -316,13 +334,16 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionUnknown, "no collector answers"}
 	}
 	var fresh, stuck uint64
-	var begins, failure string
+	var begins, failure, spoolless string
 	for i, d := range now {
 		switch o := &d.Output; {
 		case starting(d) && (!d.Begun || o.Kind == "JetStream" && (!o.Connected || !o.StreamReady)):
 			begins = d.Instance
 		case o.Kind == "JetStream" && (!o.Connected || !o.StreamReady):
 			return Step{name, metav1.ConditionFalse, fmt.Sprintf("%s cannot publish on the stream %s: %s", d.Instance, o.Stream, o.LastError)}
+		}
+		if s := d.Spool; s != nil && !s.Usable && d.Begun {
+			spoolless = cmp.Or(spoolless, fmt.Sprintf("%s cannot use its spool, and keeps what waits in memory only: %s", d.Instance, s.Error))
 		}
 		if before[i] == nil {
 			continue
@@ -342,6 +363,9 @@ func (f Facts) publishing() Step {
 			return Step{name, metav1.ConditionUnknown, says + ": if that stays so, NATS does not confirm them: is each of its servers running?"}
 		}
 		return Step{name, metav1.ConditionFalse, says + ": " + failure}
+	}
+	if spoolless != "" {
+		return Step{name, metav1.ConditionFalse, spoolless}
 	}
 	if fresh == 0 {
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}
@@ -389,5 +413,34 @@ func (f Facts) storing() Step {
 			return Step{name, status, fmt.Sprintf("%d of %d %s: %s: %s", len(names), len(f.Sinks), verb, list, first[status])}
 		}
 	}
-	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d are Ready, and keep up", len(f.Sinks))}
+	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d are Ready, and keep up%s", len(f.Sinks), f.refusedForEver())}
+}
+
+// refusedForEver tells of records that are in no table, though their FlowSinks are well: what destinations refuse is put aside, and
+// the sinks go on. It is counted since the sinks started, so that it makes no step fail.
+func (f Facts) refusedForEver() string {
+	var told []string
+	for _, s := range f.Sinks {
+		if s.Status.Books == nil {
+			continue
+		}
+		var reasons []string
+		for _, r := range s.Status.Books.Refused {
+			if r.Records > 0 {
+				reasons = append(reasons, fmt.Sprintf("%s %d", r.Reason, r.Records))
+			}
+		}
+		if len(reasons) > 0 {
+			told = append(told, fmt.Sprintf("%s (%s)", s.Name, strings.Join(reasons, ", ")))
+		}
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	list := strings.Join(told[:min(len(told), maxNamed)], ", ")
+	if more := len(told) - maxNamed; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return "; but records were refused for ever since the sinks started, and are in no table: " + list +
+		"; they are kept (docs/clickhouse-once.md, What ClickHouse will never take)"
 }

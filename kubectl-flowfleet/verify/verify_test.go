@@ -84,6 +84,9 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 		"a spec that NATS cannot serve is held":                    {says(v1alpha1.ConditionConfigurationValid, "False", "connection refused"), 8, "False", "connection refused"},
 		"what waits is not published, and the collector knows why": {func(f *Facts) { stuck(f, "timeout of NATS") }, 5, "False", "wait in collectors that published nothing just now: timeout of NATS"},
 		"what waits is not published":                              {func(f *Facts) { stuck(f, "") }, 5, "Unknown", "150 records wait"},
+		"a collector cannot use its spool": {func(f *Facts) { f.Now[0].Spool = &status.Spool{Error: "permission denied"} },
+			5, "False", "cannot use its spool, and keeps what waits in memory only: permission denied"},
+		"a collector can use its spool": {func(f *Facts) { f.Now[0].Spool = &status.Spool{Usable: true} }, 0, "", ""},
 		"what waits came just now": {func(f *Facts) {
 			stuck(f, "")
 			f.Before[0].Output.Waiting = 0
@@ -98,8 +101,14 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 				f.FlowCollector.Status.Conditions[i].ObservedGeneration = 1
 			}
 		}, 0, "", ""},
-		"no operator runs":           {func(f *Facts) { f.NoOperator = true }, 8, "False", "kubectl get pods -A"},
-		"the fleet is being deleted": {func(f *Facts) { f.FlowCollector.DeletionTimestamp = &metav1.Time{Time: noon} }, 8, "False", "since 2026-01-01T12:00:00Z"},
+		"the operator finds something else wrong": {func(f *Facts) {
+			f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionDegraded,
+				Status: "True", ObservedGeneration: 2, Message: "MonitoringReady: no PrometheusRule"})
+		}, 8, "False", "MonitoringReady: no PrometheusRule"},
+		"the operator found something wrong with the spec before": {says(v1alpha1.ConditionDegraded, "True", "MonitoringReady: no PrometheusRule"), 0, "", ""},
+		"the operator finds nothing wrong":                        {says(v1alpha1.ConditionDegraded, "False", "nothing is wrong"), 0, "", ""},
+		"no operator runs":                                        {func(f *Facts) { f.NoOperator = true }, 8, "False", "kubectl get pods -A"},
+		"the fleet is being deleted":                              {func(f *Facts) { f.FlowCollector.DeletionTimestamp = &metav1.Time{Time: noon} }, 8, "False", "since 2026-01-01T12:00:00Z"},
 		"addresses are rewritten": {func(f *Facts) {
 			f.FlowCollector.Status.Conditions[1].Status, f.FlowCollector.Status.Conditions[1].Message = "False", "10.0.0.1 stands for all"
 		}, 2, "False", "10.0.0.1"},
@@ -118,6 +127,11 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			f.Sinks = append(f.Sinks, flowSink("a", "True", "SinksReady", "True", "KeepingUp"))
 			f.Sinks[0].Generation++
 		}, 8, "Unknown", "a (NotLookedAt): the operator has not looked at its present spec yet"},
+		"a FlowSink is well, and what was refused is in no table": {func(f *Facts) {
+			s := flowSink("a", "True", "SinksReady", "True", "KeepingUp")
+			s.Status.Books = &v1alpha1.FlowSinkBooks{Refused: []v1alpha1.FlowSinkRefused{{Reason: "encoding", Records: 250000}, {Reason: "malformed"}}}
+			f.Sinks = append(f.Sinks, s)
+		}, 8, "True", "refused for ever since the sinks started, and are in no table: a (encoding 250000);"},
 		"FlowSinks may not be listed": {func(f *Facts) { f.SinksError = errors.New("forbidden") }, 8, "Unknown", "forbidden"},
 		"nothing arrives": {func(f *Facts) {
 			for _, d := range append(f.Before, f.Now...) {
@@ -201,7 +215,7 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			e.Status.Conditions = append(e.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionComplete, Status: "False", Reason: "Lost"})
 			f.Exporters = append(f.Exporters, e)
 		}, 7, "False", "edge-192.0.2.2"},
-		"no exporter is there yet": {func(f *Facts) { f.Exporters = nil }, 7, "Unknown", "one is made within half a minute"},
+		"no exporter is there yet": {func(f *Facts) { f.Exporters = nil }, 7, "Unknown", "one is made within about a minute for each exporter that keeps sending"},
 		"no exporter is declared": {func(f *Facts) { f.Exporters, f.FlowCollector.Spec.Exporters.Objects = nil, v1alpha1.ObjectsDeclared },
 			7, "Unknown", "no FlowExporter is declared"},
 		"many exporters are not well": {func(f *Facts) {
@@ -310,5 +324,15 @@ func TestAnExporterThatSomebodySetSomethingForIsMissedWhenItIsSilent(t *testing.
 		if s := f.exporting(); s.Status != metav1.ConditionFalse || !strings.Contains(s.Says, "edge-192.0.2.2 (Silent)") {
 			t.Errorf("%s: %+v", name, s)
 		}
+	}
+}
+
+func TestWhatAStepSaysIsNotSaidAgainSinceTheFleetIsDegraded(t *testing.T) {
+	f := well()
+	stuck(&f, "timeout of NATS")
+	f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionDegraded,
+		Status: "True", ObservedGeneration: 2, Message: "StreamReady: timeout"})
+	if got, want := len(Steps(f)), len(Steps(well())); got != want {
+		t.Errorf("%d steps, not %d: %+v", got, want, Steps(f))
 	}
 }
