@@ -164,12 +164,15 @@ func (n *namer) vrfs(r *flow.Record, l *lexicon) {
 	}
 }
 
-// sampler names what chose the packets of a flow: its selector before its sampler.
+// sampler names what chose the packets of a flow: its selector before its sampler. Where a flow has one of them only, it may be what a table
+// calls the other: 302 took the place of 48 (IANA, samplerId), and rates are found so, too.
 func (n *namer) sampler(r *flow.Record, l *lexicon) {
-	named := r.Numbers.Selector != 0 && n.name(r, l, names.Selectors, r.Numbers.Selector, flow.SamplerName, noName)
-	if !named && r.Numbers.Sampler != 0 {
-		named = n.name(r, l, names.Samplers, r.Numbers.Sampler, flow.SamplerName, noName)
+	selector, sampler := r.Numbers.Selector, r.Numbers.Sampler
+	by := func(t names.Table, number uint64) bool {
+		return number != 0 && n.name(r, l, t, number, flow.SamplerName, noName)
 	}
+	named := by(names.Selectors, selector) || by(names.Samplers, sampler) ||
+		selector == 0 && by(names.Selectors, sampler) || sampler == 0 && by(names.Samplers, selector)
 	n.naming.Samplers.Count(named)
 }
 

@@ -529,3 +529,29 @@ func TestARenamedInterfaceWhoseNameIsRefusedHasNone(t *testing.T) {
 		assertNames(t, r.last(t), said.want)
 	}
 }
+
+// 302 took the place of 48 (IANA, samplerId): routers put the one on flows and the other in their tables.
+func TestASamplerIsNamedByTheTableOfSelectorsAndTheOtherWayRound(t *testing.T) {
+	const text = 8
+	for _, test := range []struct {
+		flows []field // beside addresses and bytes
+		table []field
+		want  string
+	}{
+		{[]field{{48, 4}, {143, 4}}, []field{{302, 4}, {84, text}}, "s"},
+		{[]field{{48, 4}, {143, 4}}, []field{{302, 4}, {335, text}}, "s"},
+		{[]field{{302, 4}, {143, 4}}, []field{{48, 4}, {84, text}}, "s"},
+		{[]field{{48, 4}, {302, 4}}, []field{{48, 4}, {84, text}}, ""}, // the flow says which is which: its selector is 2, its sampler 3
+	} {
+		g, r := newGenerator(1), newReader(allNames)
+		if test.want == "" {
+			test.flows[0], test.flows[1] = test.flows[1], test.flows[0]
+		}
+		r.decode(router, g.message(10, 0, templateSet(10, 300, append([]field{{8, 4}, {12, 4}, {1, 4}}, test.flows...))),
+			g.message(10, 0, optionsSet(10, 400, []field{{144, 4}}, test.table)), g.message(10, 0, set(400, concat(u32(1, 2), padded("s", text)))),
+			g.message(10, 0, set(300, u32(1, 2, 1000, 2, 3))))
+		if got := r.last(t)["sampler_name"]; got != test.want {
+			t.Errorf("flows with %v, table of %v: %q, want %q", test.flows, test.table, got, test.want)
+		}
+	}
+}

@@ -83,3 +83,43 @@ func TestARefusedNameHasNoOtherDomainsName(t *testing.T) {
 		}
 	}
 }
+
+// Collectors share that a name is refused as they share names, and write it once.
+func TestANameThatOneCollectorRefusesIsNoneInAll(t *testing.T) {
+	b := newBucket(2)
+	b.stores[0].Learn(at(7), Row{Name: "eth7", Description: "uplink"}, 1000, 0)
+	now := b.settle(0)
+	latin := func(s *Store, exported uint64) Result {
+		return s.Learn(at(7), s.RowOf([]byte("Z\xfcrich"), []byte("")), exported, now)
+	}
+	if got := latin(b.stores[1], 1500); got != Reassigned {
+		t.Errorf("it became %d", got)
+	}
+	now = b.settle(now)
+	writes := b.writes
+	if got := latin(b.stores[0], 2100); got != Refreshed {
+		t.Errorf("said again to the other, it became %d", got)
+	}
+	now = b.settle(now)
+	if b.writes != writes {
+		t.Errorf("said again, it caused %d writes", b.writes-writes)
+	}
+	late := newStore()
+	for _, d := range b.values {
+		restore(late, d, now)
+	}
+	for _, d := range b.values {
+		restore(late, d, now)
+	}
+	for i, s := range append(b.stores, late) {
+		row := s.Resolve(s.Find(router), at(7), netip.Addr{})
+		if row == nil || row.Name != "" || row.Description != "" {
+			t.Errorf("collector %d: %+v", i, row)
+			continue
+		}
+		r := NewRecord(main0, Interfaces, &Entry{Number: 7, Row: *row}, now)
+		if r.Name != "" || r.Attributes["refused_name"] != "encoding" {
+			t.Errorf("collector %d: %+v", i, r)
+		}
+	}
+}

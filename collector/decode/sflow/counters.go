@@ -1,6 +1,9 @@
 package sflow
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+)
 
 // Counter record formats of enterprise 0 ("opaque = counter_data; enterprise = 0"): if_counters of sFlow version 5, and port_name
 // of "sFlow Host Structures"' registry.
@@ -74,7 +77,7 @@ func interfaceOf(b []byte, expanded bool) (i Interface) {
 		case counterInterface:
 			if len(body) >= 16 {
 				counters := interfaceCounters(body)
-				i.Index, i.Speed = counters.Index, counters.Speed
+				i.Index, i.Speed = cmp.Or(counters.Index, i.Index), counters.Speed // 0 is no interface's (RFC 2863)
 			}
 		case counterPortName:
 			if len(body) >= 4 {

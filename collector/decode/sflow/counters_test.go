@@ -61,6 +61,7 @@ func TestCounterSamplesDescribeInterfaces(t *testing.T) {
 		"a name alone is the source's":          {counterSample(true, 0, 1<<24, portName("swp1")), true, Interface{1 << 24, 0, []byte("swp1")}, true},
 		"speed alone":                           {counterSample(true, 0, 9, genericCounters(9, 1e10)), true, Interface{9, 1e10, nil}, true},
 		"the counters' index goes first":        {counterSample(false, 0, 5, genericCounters(6, 1e9)), false, Interface{6, 1e9, nil}, true},
+		"unless it is none":                     {counterSample(false, 0, 5, genericCounters(0, 1e9), portName("eth5")), false, Interface{5, 1e9, []byte("eth5")}, true},
 		"a VLAN's source is no interface":       {counterSample(false, 1, 5, portName("vlan5")), false, Interface{0, 0, []byte("vlan5")}, false},
 		"nothing said":                          {counterSample(false, 0, 5, ethernet), false, Interface{5, 0, nil}, false},
 		"the agent itself":                      {counterSample(true, 0, 0x3fffffff, portName("cpu")), true, Interface{0x3fffffff, 0, []byte("cpu")}, false},
