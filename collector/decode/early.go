@@ -24,15 +24,12 @@ const (
 // waits reports whether a datagram was put aside until the bucket is loaded. Where there is no room for it, none waits any more, so that the
 // order stays.
 func (d *Decoder) waits(in Datagram) bool {
-	if d.early.over || !d.settings.Settings.Names || !d.settings.Hold {
-		return false
-	}
-	if Detect(in.Payload) != SFlow || !accepts(d.protocol, SFlow) || !d.allows(in) {
-		return false
-	}
 	now := in.Moment()
 	d.readEarly(now)
-	if d.early.over || !d.store.Awaited(now) {
+	if d.early.over || !d.store.Awaited(now) { // as nearly always
+		return false
+	}
+	if !d.settings.Settings.Names || !d.settings.Hold || Detect(in.Payload) != SFlow || !accepts(d.protocol, SFlow) || !d.allows(in) {
 		return false
 	}
 	size := len(in.Payload) + earlyOverhead
