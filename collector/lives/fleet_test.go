@@ -170,6 +170,10 @@ func (c *collector) Learned(d template.Definition) {
 		c.queue = append(c.queue, d)
 	case !d.Refresh:
 		c.queue[i] = d
+	case c.queue[i].Kind == d.Kind && c.queue[i].Silent == d.Silent && string(c.queue[i].Record) == string(d.Record):
+		w := &c.queue[i]
+		w.Refresh = true
+		w.Heard, w.Stamp, w.Witnessed = max(w.Heard, d.Heard), max(w.Stamp, d.Stamp), w.Witnessed || d.Witnessed
 	}
 }
 

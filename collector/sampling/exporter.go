@@ -424,8 +424,12 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 			e.generation.Add(1)
 		}
 		a.stamp, a.heard, a.told = max(a.stamp, d.Stamp), max(a.heard, d.Heard), max(d.Heard, 1)
-		if changed {
+		switch {
+		case changed:
 			e.tellOthers(d.Key.ID, a, now) // it may have stood for them
+		case a.heard > d.Heard && e.newest-d.Heard > retell && e.inForce(a, now):
+			// Another collector wrote what it knows, as into a bucket that was lost: for others that falls silent soon, or has.
+			e.tell(d.Key.ID, a, now, true)
 		}
 		return changed
 	}

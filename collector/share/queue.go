@@ -132,9 +132,15 @@ func (q *queue) limiter(a netip.Addr) *rate.Limiter {
 func (b *Bucket) enqueue(o operation) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if o.definition.Refresh {
-		if _, ok := b.operations[o.definition.Key]; ok {
-			return // something newer is on its way
+	if d := &o.definition; d.Refresh {
+		if waits, ok := b.operations[d.Key]; ok {
+			if w := &waits.definition; w.Kind == d.Kind && w.Silent == d.Silent && string(w.Record) == string(d.Record) {
+				// It may wait for hours, and another collector write it meanwhile: others are to know that it was heard since.
+				w.Refresh = true
+				w.Heard, w.Stamp, w.Witnessed = max(w.Heard, d.Heard), max(w.Stamp, d.Stamp), w.Witnessed || d.Witnessed
+				b.operations[d.Key] = waits
+			}
+			return // else something newer is on its way
 		}
 	}
 	if !b.put(o) {
