@@ -460,11 +460,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSegmentsLeft:
 			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			if n := number(v); n != unknownUptime && (n <= math.MaxUint32 || !t.takeStart(&h.clock, n)) {
+			if n := number(v); n <= math.MaxUint32 || !t.takeStart(&h.clock, n) {
 				t.startUptime, t.hasStartUptime = uint32(n), true
 			}
 		case opEndUptime:
-			if n := number(v); n != unknownUptime && (n <= math.MaxUint32 || !t.takeLast(&h.clock, n)) {
+			if n := number(v); n <= math.MaxUint32 || !t.takeLast(&h.clock, n) {
 				t.endUptime, t.hasEndUptime = uint32(n), true
 			}
 		case opStartMilliseconds:
