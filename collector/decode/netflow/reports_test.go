@@ -281,6 +281,18 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		{"an options template of IPFIX without scope", func(s *station) {
 			s.ipfix(set(3, u16(400, 1, 0, 34, 4)), set(2, fields), set(400, u32(100)), set(300, u32(9, 1)))
 		}, []uint64{9}},
+		{"an options template of NetFlow v9's layout under IPFIX's id", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 8, 149, 4, 34, 4, 35, 1)), set(2, fields), set(400, u32(7, 100), []byte{1}), set(300, u32(9, 1)))
+			if len(s.records) == 1 && s.records[0].SamplingRate != 100 {
+				s.t.Errorf("rate %d", s.records[0].SamplingRate)
+			}
+		}, []uint64{9}},
+		{"one of IPFIX that is cut is none of NetFlow v9", func(s *station) {
+			s.ipfix(set(3, u16(400, 8, 4, 149, 4, 34, 4, 35, 1, 36, 2)), set(2, fields), set(400, u32(7, 100), []byte{1, 0, 9}), set(300, u32(9, 1)))
+			if len(s.records) == 1 && s.records[0].SamplingRate != 0 {
+				s.t.Errorf("rate %d", s.records[0].SamplingRate)
+			}
+		}, []uint64{9}},
 		{"zeros between sets, four bytes and more", func(s *station) {
 			s.netflow9(set(0, fields), make([]byte, 4), set(300, u32(9, 1)), make([]byte, 10), set(300, u32(8, 1)), make([]byte, 7), set(0, fields), set(300, u32(7, 1)))
 			s.ipfix(set(2, fields), make([]byte, 8), set(300, u32(6, 1)))
