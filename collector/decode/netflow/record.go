@@ -430,10 +430,12 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opMPLSLabel:
 			d.setLabel(r, int(step.index), v)
 		case opMPLSTopTTL:
-			if len(r.MPLSTTL) == 0 {
-				r.MPLSTTL = append(r.MPLSTTL, 0)
+			if n := uint32(number(v)); n != 0 || len(r.MPLSTTL) != 0 { // one of 0 without labels only fills the template
+				if len(r.MPLSTTL) == 0 {
+					r.MPLSTTL = append(r.MPLSTTL, 0)
+				}
+				r.MPLSTTL[0] = n
 			}
-			r.MPLSTTL[0] = uint32(number(v))
 		case opMPLSIPv4:
 			if !allZero(v) {
 				r.MPLSIP = append(r.MPLSIP, flow.Address{})
