@@ -598,3 +598,15 @@ func TestASectionThatCannotBeReadIsKept(t *testing.T) {
 		})
 	}
 }
+
+func TestFlowsWithinListsHaveTheTimesOfARecordThatHasAnotherDirection(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+	s.ipfix(set(2, u16(300, 4, 152, 8, 153, 8, 0x8001, 4, 0, 29305, 292, 65535), u16(301, 2, 8, 4, 1, 4)),
+		set(300, u64((exported-10)*1000, (exported-5)*1000), u32(77), []byte{11, 3}, u16(301), ip4, u32(9)))
+	if len(s.records) != 2 {
+		t.Fatalf("%d records", len(s.records))
+	}
+	if r := s.records[1]; r.Bytes != 9 || r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
+		t.Errorf("%d bytes, %d to %d", r.Bytes, r.TimeFlowStartNs, r.TimeFlowEndNs)
+	}
+}
