@@ -34,6 +34,7 @@ func (d *Decoder) decodeReverse(s *session, h *header, p *plan, b []byte, forwar
 		d.finishTimes(s, h, &d.times, r)
 	}
 	d.turnRate(s, facts, r)
+	d.times, d.about = times, facts // flows within the record's lists have them, too
 	return r.Bytes != 0 || r.Packets != 0
 }
 

@@ -103,7 +103,7 @@ func TestUptimesThatCannotBeAreNotUsed(t *testing.T) {
 		{"an end after the export", uptime9 - 9000, uptime9 + 90_000, 9000, 0},
 		{"start and end after the export", uptime9 + 80_000, uptime9 + 90_000, 10_000, 0},
 		{"an end with all bits set", uptime9 - 9000, math.MaxUint32, 9000, 9000},
-		{"a start with all bits set", math.MaxUint32, uptime9 - 1000, 1000, 1000},
+		{"from a millisecond before the exporter started", math.MaxUint32, uptime9 - 1000, uptime9 + 1, 1000},
 		{"40 days long", 1<<32 - (40*86_400_000 - uptime9), uptime9 - 1000, 40 * 86_400_000, 1000},
 	} {
 		record := join(ip4, ip4, u32(0, 0, 1, 60, test.start, test.end), make([]byte, 16))
@@ -596,5 +596,17 @@ func TestASectionThatCannotBeReadIsKept(t *testing.T) {
 				t.Errorf("fields %v", r.Extra)
 			}
 		})
+	}
+}
+
+func TestFlowsWithinListsHaveTheTimesOfARecordThatHasAnotherDirection(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+	s.ipfix(set(2, u16(300, 4, 152, 8, 153, 8, 0x8001, 4, 0, 29305, 292, 65535), u16(301, 2, 8, 4, 1, 4)),
+		set(300, u64((exported-10)*1000, (exported-5)*1000), u32(77), []byte{11, 3}, u16(301), ip4, u32(9)))
+	if len(s.records) != 2 {
+		t.Fatalf("%d records", len(s.records))
+	}
+	if r := s.records[1]; r.Bytes != 9 || r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
+		t.Errorf("%d bytes, %d to %d", r.Bytes, r.TimeFlowStartNs, r.TimeFlowEndNs)
 	}
 }

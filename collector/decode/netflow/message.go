@@ -394,16 +394,22 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 }
 
 // parseTemplate reads the template record at the front of a set. Of options templates under NetFlow v9's id in an IPFIX message
-// nobody can say beforehand whose layout they have; the one that leaves nothing unread is theirs.
+// nobody can say beforehand whose layout they have; the one that leaves nothing unread is theirs. Under IPFIX's own id those that are none of
+// IPFIX may have NetFlow v9's layout: converters change the one and not the other.
 func parseTemplate(version template.Version, kind template.Kind, set uint16, b []byte, limit int) (*template.Template, int, error) {
 	t, n, err := template.Parse(version, kind, b, limit)
-	if version != template.IPFIX || set != setOptionsTemplates9 || err == nil && len(b)-n < setHeaderLength {
+	if version != template.IPFIX || kind != template.KindOptions {
 		return t, n, err
 	}
-	if t9, n9, err9 := template.Parse(template.NetFlow9, kind, b, limit); err9 == nil {
-		return asIPFIX(t9), n9, nil
+	isOwn := set != setOptionsTemplates9
+	if err == nil && (isOwn || len(b)-n < setHeaderLength) || isOwn && !errors.Is(err, template.ErrTruncated) && !errors.Is(err, template.ErrInvalid) {
+		return t, n, err
 	}
-	return t, n, err
+	t9, n9, err9 := template.Parse(template.NetFlow9, kind, b, limit)
+	if err9 != nil || isOwn && (len(b)-n9 >= setHeaderLength || !allZero(b[n9:])) {
+		return t, n, err
+	}
+	return asIPFIX(t9), n9, nil
 }
 
 // asIPFIX turns an options template of NetFlow v9 into one of IPFIX: what is shared of it is read as such.

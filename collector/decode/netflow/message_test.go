@@ -87,6 +87,7 @@ func (s *station) Record(r *flow.Record) {
 		kept.Extra = append(kept.Extra, x)
 	}
 	kept.MPLSLabel = append([]uint32(nil), r.MPLSLabel...)
+	kept.MPLSTTL = append([]uint32(nil), r.MPLSTTL...)
 	kept.MPLSIP = append([]flow.Address(nil), r.MPLSIP...)
 	s.records = append(s.records, kept)
 }

@@ -430,10 +430,12 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opMPLSLabel:
 			d.setLabel(r, int(step.index), v)
 		case opMPLSTopTTL:
-			if len(r.MPLSTTL) == 0 {
-				r.MPLSTTL = append(r.MPLSTTL, 0)
+			if n := uint32(number(v)); n != 0 || len(r.MPLSTTL) != 0 { // one of 0 without labels only fills the template
+				if len(r.MPLSTTL) == 0 {
+					r.MPLSTTL = append(r.MPLSTTL, 0)
+				}
+				r.MPLSTTL[0] = n
 			}
-			r.MPLSTTL[0] = uint32(number(v))
 		case opMPLSIPv4:
 			if !allZero(v) {
 				r.MPLSIP = append(r.MPLSIP, flow.Address{})
@@ -460,11 +462,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opSegmentsLeft:
 			r.IPv6RoutingHeaderSegLeft = uint32(number(v))
 		case opStartUptime:
-			if n := number(v); n != unknownUptime && (n <= math.MaxUint32 || !t.takeStart(&h.clock, n)) {
+			if n := number(v); n <= math.MaxUint32 || !t.takeStart(&h.clock, n) {
 				t.startUptime, t.hasStartUptime = uint32(n), true
 			}
 		case opEndUptime:
-			if n := number(v); n != unknownUptime && (n <= math.MaxUint32 || !t.takeLast(&h.clock, n)) {
+			if n := number(v); n <= math.MaxUint32 || !t.takeLast(&h.clock, n) {
 				t.endUptime, t.hasEndUptime = uint32(n), true
 			}
 		case opStartMilliseconds:

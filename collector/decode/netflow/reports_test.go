@@ -180,6 +180,12 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 		{"MPLS labels of three bytes", []uint16{70, 3, 71, 3, 72, 3}, []byte{0x03, 0xe8, 0x10, 0x05, 0xdc, 0x21, 0, 0, 0}, func(r *flow.Record) bool {
 			return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16001 && r.MPLSLabel[1] == 24002
 		}},
+		{"the TTL of a label that is not there", []uint16{8, 4, 70, 3, 200, 1}, join(ip4, make([]byte, 4)), func(r *flow.Record) bool {
+			return len(r.MPLSLabel) == 0 && len(r.MPLSTTL) == 0
+		}},
+		{"the TTL of one that is", []uint16{8, 4, 70, 3, 200, 1}, join(ip4, []byte{0x03, 0xe8, 0x11, 63}), func(r *flow.Record) bool {
+			return len(r.MPLSLabel) == 1 && len(r.MPLSTTL) == 1 && r.MPLSTTL[0] == 63
+		}},
 		{"a label stack beside the flow's own addresses", []uint16{8, 4, 316, 8}, join(ip4, u32(16001<<12|63, 24002<<12|0x100|62)), func(r *flow.Record) bool {
 			return len(r.MPLSLabel) == 2 && r.MPLSLabel[0] == 16001 && r.MPLSLabel[1] == 24002 && r.Packets == 0 && len(r.LayerStack) == 0
 		}},
@@ -189,6 +195,9 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			}},
 		{"the same of a fragment has no header", []uint16{8, 4, 4, 1, 88, 2, 1, 4, 314, 4}, join(ip4, []byte{17}, u16(185), u32(9), u16(1000, 443)),
 			func(r *flow.Record) bool { return r.SrcPort == 0 && r.DstPort == 0 }},
+		{"a label stack beside the TTL of its top", []uint16{8, 4, 200, 1, 316, 8}, join(ip4, []byte{63}, u32(16001<<12|63, 24002<<12|0x100|62)), func(r *flow.Record) bool {
+			return len(r.MPLSLabel) == 2 && len(r.MPLSTTL) == 2 && r.MPLSTTL[0] == 63 && r.MPLSTTL[1] == 62
+		}},
 		{"a label stack beside the flow's own labels", []uint16{8, 4, 70, 3, 316, 4}, join(ip4, []byte{0x03, 0xe8, 0x11}, u32(24002<<12|0x100|62)),
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
 		// Counters.
@@ -280,6 +289,18 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 		}, []uint64{9}},
 		{"an options template of IPFIX without scope", func(s *station) {
 			s.ipfix(set(3, u16(400, 1, 0, 34, 4)), set(2, fields), set(400, u32(100)), set(300, u32(9, 1)))
+		}, []uint64{9}},
+		{"an options template of NetFlow v9's layout under IPFIX's id", func(s *station) {
+			s.ipfix(set(3, u16(400, 4, 8, 149, 4, 34, 4, 35, 1)), set(2, fields), set(400, u32(7, 100), []byte{1}), set(300, u32(9, 1)))
+			if len(s.records) == 1 && s.records[0].SamplingRate != 100 {
+				s.t.Errorf("rate %d", s.records[0].SamplingRate)
+			}
+		}, []uint64{9}},
+		{"one of IPFIX that is cut is none of NetFlow v9", func(s *station) {
+			s.ipfix(set(3, u16(400, 8, 4, 149, 4, 34, 4, 35, 1, 36, 2)), set(2, fields), set(400, u32(7, 100), []byte{1, 0, 9}), set(300, u32(9, 1)))
+			if len(s.records) == 1 && s.records[0].SamplingRate != 0 {
+				s.t.Errorf("rate %d", s.records[0].SamplingRate)
+			}
 		}, []uint64{9}},
 		{"zeros between sets, four bytes and more", func(s *station) {
 			s.netflow9(set(0, fields), make([]byte, 4), set(300, u32(9, 1)), make([]byte, 10), set(300, u32(8, 1)), make([]byte, 7), set(0, fields), set(300, u32(7, 1)))

@@ -15,8 +15,6 @@ const (
 	ntpToUnix = 2_208_988_800
 	// uptimeRangeMs is after how many milliseconds an uptime of 32 bits begins anew: 49.7 days.
 	uptimeRangeMs = 1 << 32
-	// unknownUptime has all bits set: whoever sends it says that there is none. As an uptime it is one millisecond in 49 days.
-	unknownUptime = math.MaxUint32
 	// toleranceMs is how much later than its export a flow may end: a header may be made before the records behind it.
 	toleranceMs = 60_000
 	// clockSet is when NetFlow was not there yet: 1 January 1994, in nanoseconds since 1970. A clock that shows less was never set:
@@ -126,14 +124,18 @@ func (c *clock) span(start, end uint32) (startNs, endNs uint64, future bool) {
 	return c.since(start), c.since(end), false
 }
 
+// lastUptime is an end, 0 where all its bits are set and it would be before the start: it says that there is none. Flows that came before the
+// exporter began may have such a start, a millisecond before it.
+func lastUptime(start, end uint32) uint32 {
+	if end == math.MaxUint32 && int32(end-start) < 0 {
+		return 0
+	}
+	return end
+}
+
 // between converts the uptimes of a flow whose record has no other times.
 func (c *clock) between(start, end uint32) (startNs, endNs uint64) {
-	if end == unknownUptime {
-		end = 0
-	}
-	if start == unknownUptime {
-		start = end
-	}
+	end = lastUptime(start, end)
 	if c.tells(start, end) {
 		var future bool
 		switch startNs, endNs, future = c.span(start, end); {
@@ -361,6 +363,9 @@ func (d *Decoder) finishTimes(s *session, h *header, t *recordTimes, r *flow.Rec
 // uptime; then, and in IPFIX, the record or an options record may have the time of initialization. Without it, uptimes say how long a flow
 // lasted, and it was exported when it ended.
 func (d *Decoder) fromUptimes(s *session, h *header, t *recordTimes) {
+	if t.hasStartUptime {
+		t.endUptime = lastUptime(t.startUptime, t.endUptime)
+	}
 	var start, end uint64
 	var future bool
 	switch {

@@ -418,6 +418,9 @@ func labels(r *flow.Record, b []byte, keep bool) (n int, bottom bool) {
 		entry := binary.BigEndian.Uint32(b[n:])
 		bottom = entry&0x100 != 0
 		if keep && len(r.MPLSLabel) < flow.MaxMPLSLabels {
+			if n == 0 {
+				r.MPLSTTL = r.MPLSTTL[:0] // that of the topmost label may be there already
+			}
 			r.MPLSLabel = append(r.MPLSLabel, entry>>12)
 			r.MPLSTTL = append(r.MPLSTTL, entry&0xff)
 		}
@@ -428,7 +431,7 @@ func labels(r *flow.Record, b []byte, keep bool) (n int, bottom bool) {
 
 // KeepLabels takes the labels of the stack at the front of b into r, and nothing else, where r has none.
 func KeepLabels(r *flow.Record, b []byte) {
-	if len(r.MPLSLabel) == 0 && len(r.MPLSTTL) == 0 {
+	if len(r.MPLSLabel) == 0 {
 		labels(r, b, true)
 	}
 }
