@@ -33,6 +33,24 @@ func waitingNodes(pods []corev1.Pod, ready map[string]bool) int {
 	return len(nodes)
 }
 
+// endingNodes is how many nodes have collectors that end, and no other.
+func endingNodes(pods []corev1.Pod) int {
+	ends := make(map[string]bool)
+	for i := range pods {
+		node, ending := nodeOf(&pods[i]), !pods[i].DeletionTimestamp.IsZero()
+		if before, known := ends[node]; !known || before {
+			ends[node] = ending
+		}
+	}
+	n := 0
+	for _, ending := range ends {
+		if ending {
+			n++
+		}
+	}
+	return n
+}
+
 // IsReady reports whether a pod's readiness probe is answered.
 func IsReady(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
