@@ -34,6 +34,24 @@ func waitingNodes(pods []corev1.Pod, ready map[string]bool) int {
 	return len(nodes)
 }
 
+// endingNodes is how many nodes have collectors that end, and no other.
+func endingNodes(pods []corev1.Pod) int {
+	ends := make(map[string]bool)
+	for i := range pods {
+		node, ending := nodeOf(&pods[i]), !pods[i].DeletionTimestamp.IsZero()
+		if before, known := ends[node]; !known || before {
+			ends[node] = ending
+		}
+	}
+	n := 0
+	for _, ending := range ends {
+		if ending {
+			n++
+		}
+	}
+	return n
+}
+
 // nodeOf is the node that a DaemonSet made a pod for: before it is scheduled, its affinity says so.
 func nodeOf(pod *corev1.Pod) string {
 	if pod.Spec.NodeName != "" || pod.Spec.Affinity == nil || pod.Spec.Affinity.NodeAffinity == nil {

@@ -152,8 +152,9 @@ func (j *judgement) count(r *rollout) {
 		ready, available = 0, 0
 	}
 	// Nor does it while its controllers are away: a pod that is not ready says so itself. A node that got a taint keeps its collector, and is none of
-	// those that are desired: which one it is, only Kubernetes knows, so that its ready ones are not counted, nor those that wait.
-	elsewhere := int(s.NumberMisscheduled)
+	// those that are desired: which one it is, only Kubernetes knows, so that as many of the ready ones are not counted, nor of those that wait. It
+	// counts nodes that leave the fleet, too, whose collectors end.
+	elsewhere := max(int(s.NumberMisscheduled)-endingNodes(j.Pods), 0)
 	most := max(r.desired-max(waitingNodes(j.Pods, nodes)-elsewhere, 0), 0)
 	r.ready = min(max(len(nodes)-elsewhere, min(ready, most)), r.desired)
 	r.available = min(max(len(nodes)-elsewhere, min(available, most)), r.desired)

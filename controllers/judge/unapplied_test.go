@@ -110,17 +110,20 @@ func TestWhatIsNotAppliedForLongIsDegraded(t *testing.T) {
 func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 	for name, test := range map[string]struct {
 		set    appsv1.DaemonSetStatus
+		ending string                            // the node whose collector ends
 		pods   map[string]corev1.ConditionStatus // whether each node's is ready
 		ready  int32
 		status metav1.ConditionStatus
 	}{
-		"all are ready": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1},
+		"one leaves the fleet while another is replaced, whose older pod Kubernetes counts": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "node-c",
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "True"}, 2, "True"},
-		"one that is asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1},
+		"all are ready": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "",
+			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "True"}, 2, "True"},
+		"one that is asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "",
 			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "True", "node-c": "True"}, 1, "False"},
-		"one that is not asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1},
+		"one that is not asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "",
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "False"}, 2, "True"},
-		"none that is asked for is": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberMisscheduled: 2},
+		"none that is asked for is": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberMisscheduled: 2}, "",
 			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "False", "node-c": "True", "node-d": "True"}, 0, "False"},
 	} {
 		f := well()
@@ -130,7 +133,11 @@ func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 		f.Pods = nil
 		for _, node := range []string{"node-a", "node-b", "node-c", "node-d"} {
 			if ready, ok := test.pods[node]; ok {
-				f.Pods = append(f.Pods, onNode(node, isReadyPod(ready)))
+				pod := onNode(node, isReadyPod(ready))
+				if node == test.ending {
+					pod.DeletionTimestamp = new(metav1.NewTime(noon))
+				}
+				f.Pods = append(f.Pods, pod)
 			}
 		}
 		v := Judge(f)

@@ -34,6 +34,12 @@ type history struct {
 	f *Facts
 }
 
+func newHistory(seed uint64) *history {
+	s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "rows", Generation: 1, CreationTimestamp: metav1.NewTime(noon)}}
+	s.Spec.From.FlowCollector, s.Spec.ClickHouse = "edge", v1alpha1.ClickHouse{Database: "flows"}
+	return &history{rand.New(rand.NewPCG(seed, 2)), &Facts{Sink: s, Now: noon, Server: noon}}
+}
+
 func (h *history) maybe() bool { return h.IntN(2) == 0 }
 
 func (h *history) rarely(words ...string) string {
@@ -144,9 +150,8 @@ func (h *history) hear() {
 // Whatever happens to a FlowSink, and in whatever order: its status is complete, can be written, and promises nothing that the facts do not have.
 func TestWhateverHappensNoStatusOfAFlowSinkLies(t *testing.T) {
 	for seed := range uint64(histories) {
-		s := &v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Namespace: "flows", Name: "rows", Generation: 1, CreationTimestamp: metav1.NewTime(noon)}}
-		s.Spec.From.FlowCollector, s.Spec.ClickHouse = "edge", v1alpha1.ClickHouse{Database: "flows"}
-		h := &history{rand.New(rand.NewPCG(seed, 2)), &Facts{Sink: s, Now: noon, Server: noon}}
+		h := newHistory(seed)
+		s := h.f.Sink
 		for range 12 {
 			h.pass()
 			facts, err := json.Marshal(h.f)
