@@ -34,7 +34,7 @@ func (s *Sink) Place(ctx context.Context) (*status.Place, error) {
 	subjects := connect.FilterOf(&info.Config)
 	state, limits := stream.CachedInfo().State, stream.CachedInfo().Config
 	p := &status.Place{
-		Stream: s.options.Stream, Consumer: s.options.Consumer, Time: info.TimeStamp, Replicas: limits.Replicas, StreamMade: madeOf(stream, info), First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
+		Stream: s.options.Stream, Consumer: s.options.Consumer, Time: info.TimeStamp, Replicas: limits.Replicas, ForReaders: limits.Retention != jetstream.LimitsPolicy, StreamMade: madeOf(stream, info), First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
 		MaxAge: limits.MaxAge, MaxBytes: limit(limits.MaxBytes), MaxMessages: limit(limits.MaxMsgs),
 		Subjects: subjects, Filtered: connect.LeavesOut(&info.Config, &limits), Start: info.Config.OptStartSeq, Made: info.Created, AckWait: info.Config.AckWait,
 		Pending: info.NumPending, AckPending: uint64(max(info.NumAckPending, 0)), Redelivered: uint64(max(info.NumRedelivered, 0)),
