@@ -21,18 +21,20 @@ func (s *Sink) Place(ctx context.Context) (*status.Place, error) {
 	if consumer == nil {
 		return nil, errors.New("there is no consumer yet")
 	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("asking consumer %s: %w", s.options.Consumer, err)
-	}
+	// The stream comes first, as when the operator looks: one that keeps only what is not acknowledged begins behind where the consumer was a moment
+	// ago, and what lies between would look as if it had been taken unread.
 	stream, err := s.js.Stream(ctx, s.options.Stream)
 	if err != nil {
 		return nil, fmt.Errorf("asking stream %s: %w", s.options.Stream, err)
 	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking consumer %s: %w", s.options.Consumer, err)
+	}
 	subjects := connect.FilterOf(&info.Config)
 	state, limits := stream.CachedInfo().State, stream.CachedInfo().Config
 	p := &status.Place{
-		Stream: s.options.Stream, Consumer: s.options.Consumer, Time: info.TimeStamp, Replicas: limits.Replicas, StreamMade: madeOf(stream, info), First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
+		Stream: s.options.Stream, Consumer: s.options.Consumer, Time: info.TimeStamp, Replicas: limits.Replicas, ForReaders: limits.Retention != jetstream.LimitsPolicy, StreamMade: madeOf(stream, info), First: state.FirstSeq, Last: state.LastSeq, Bytes: state.Bytes,
 		MaxAge: limits.MaxAge, MaxBytes: limit(limits.MaxBytes), MaxMessages: limit(limits.MaxMsgs),
 		Subjects: subjects, Filtered: connect.LeavesOut(&info.Config, &limits), Start: info.Config.OptStartSeq, Made: info.Created, AckWait: info.Config.AckWait,
 		Pending: info.NumPending, AckPending: uint64(max(info.NumAckPending, 0)), Redelivered: uint64(max(info.NumRedelivered, 0)),

@@ -62,8 +62,9 @@ type Place struct {
 	Consumer string `json:"consumer"`
 	// Time of the look, by the clock of the server that has the consumer; zero where the sink does not say.
 	Time time.Time `json:"time,omitzero"`
-	// Replicas of the stream, 0 where the sink does not say.
-	Replicas int `json:"replicas,omitempty"`
+	// Replicas of the stream, 0 where the sink does not say. ForReaders: the stream keeps only what is not acknowledged.
+	Replicas   int  `json:"replicas,omitempty"`
+	ForReaders bool `json:"forReaders,omitempty"`
 	// StreamMade is when the stream was made: one of the same name that was made anew has another time.
 	StreamMade time.Time `json:"streamMade,omitzero"`
 	// First and Last of the stream, and the Bytes that it takes; MaxAge is 0 for ever, MaxBytes and MaxMessages are -1 for no limit.

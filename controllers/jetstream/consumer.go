@@ -32,8 +32,9 @@ type Consumers struct {
 	StreamMade time.Time
 	// First and Last are sequences of the stream; Bytes are what it takes on each server.
 	First, Last, Bytes uint64
-	// Replicas of the stream, 0 where that is not known.
-	Replicas int
+	// Replicas of the stream, 0 where that is not known. ForReaders: it keeps only what is not acknowledged (retention WorkQueue or Interest).
+	Replicas   int
+	ForReaders bool
 	// MaxAge of a message, 0 for ever; MaxBytes and MaxMessages of the stream, -1 for no limit.
 	MaxAge                time.Duration
 	MaxBytes, MaxMessages int64
@@ -94,7 +95,7 @@ func (c *Connection) EnsureConsumers(ctx context.Context, owner Owner, stream st
 	}
 	info := s.CachedInfo()
 	out := &Consumers{StreamMade: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes, Replicas: info.Config.Replicas,
-		MaxAge: info.Config.MaxAge, MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs)}
+		ForReaders: info.Config.Retention != jetstream.LimitsPolicy, MaxAge: info.Config.MaxAge, MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs)}
 	var silent error // it would keep others waiting for each of the rest
 	found := make([]*jetstream.ConsumerInfo, len(want))
 	out.Each = make([]Consumer, len(want))

@@ -13,13 +13,13 @@ import (
 // nothing to acknowledge in time since the look before.
 const lookSlack = time.Minute
 
-// takenUnread counts the messages that the stream has taken since the look before, though no reader had acknowledged them; first is the first
-// message that the stream still has. atLeast says that it may be more.
+// takenUnread counts the messages that the stream has taken since the look before, though no reader had acknowledged them. atLeast says that it may be more.
 //
 // Sequences without gaps make it exact while nobody reads: what lies between the place of the reader and the first message is gone. What was
 // delivered meanwhile is not told from what was delivered again, and where other subjects lie in between, their messages count as well: then
-// it is what cannot be otherwise.
-func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, first uint64, at time.Time) (lost uint64, atLeast bool) {
+// it is what cannot be otherwise. So it is of what was delivered, where messages that are acknowledged leave the stream as well.
+func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, s *jetstream.Consumers, at time.Time) (lost uint64, atLeast bool) {
+	first := s.First
 	was := position(before)
 	if was.recreated(now) || len(now.Changed) > 0 {
 		return 0, false // it begins anew, or delivers something else
@@ -48,7 +48,7 @@ func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, first
 		return lost, false
 	}
 	dropped := min(less(was.ackPending, now.AckPending), gone-floor)
-	if still && at.Sub(readTime(before, now)) > now.AckWait+lookSlack {
+	if still && !s.ForReaders && at.Sub(readTime(before, now)) > now.AckWait+lookSlack {
 		return lost + dropped, false
 	}
 	return lost, !still || dropped > 0

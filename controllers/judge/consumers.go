@@ -67,7 +67,7 @@ func counted(before *v1alpha1.ConsumerStatus, k *jetstream.Consumer, s *jetstrea
 		noteReplaced(&next, before, at)
 		before = &v1alpha1.ConsumerStatus{Position: v1alpha1.ConsumerPosition{Created: next.Position.Created}} // at the beginning of the new one
 	}
-	lost, atLeast := takenUnread(before, k, s.First, at)
+	lost, atLeast := takenUnread(before, k, s, at)
 	next.Lost = plus(next.Lost, signed(lost))
 	next.LostAtLeast = next.LostAtLeast || atLeast
 	if lost > 0 {

@@ -112,3 +112,56 @@ func lookInNATS(ctx context.Context, t *testing.T, f *Facts, url string) v1alpha
 	}
 	return f.Collector.Status.Consumers[0]
 }
+
+// Where messages that are acknowledged leave the stream, those that a reader had in hand at one look, and has done with since, are not lost. What the
+// stream takes before anybody reads it is.
+func TestWhatLeavesAStreamForReadersOnceItIsAcknowledgedIsNotLost(t *testing.T) {
+	for _, retention := range []natsjetstream.RetentionPolicy{natsjetstream.WorkQueuePolicy, natsjetstream.InterestPolicy} {
+		t.Run(retention.String(), func(t *testing.T) {
+			s := natstest.Start(t)
+			js, err := natsjetstream.New(s.Connect())
+			if err != nil {
+				t.Fatal(err)
+			}
+			natstest.CreateStream(t, js, natsjetstream.StreamConfig{Name: "flows", Subjects: []string{"flows.>"}, MaxMsgs: 100, Retention: retention})
+			f := well()
+			f.Collector.Spec.Output.Consumers = []v1alpha1.Consumer{{Name: "sink"}}
+			publish := func(n int) {
+				t.Helper()
+				for range n {
+					if _, err := js.Publish(t.Context(), "flows.ipfix", []byte("flow")); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			look := func() v1alpha1.ConsumerStatus { return lookInNATS(t.Context(), t, f, s.URL()) }
+			look()
+			publish(20)
+			k, err := js.Consumer(t.Context(), "flows", "sink")
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch, err := k.Fetch(3, natsjetstream.FetchMaxWait(20*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var inHand []natsjetstream.Msg
+			for m := range batch.Messages() {
+				inHand = append(inHand, m)
+			}
+			if c := look(); c.AckPending != 3 {
+				t.Fatalf("%+v", c)
+			}
+			for _, m := range inHand {
+				if err := m.DoubleAck(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c := look(); c.Lost != 0 {
+				t.Errorf("they are acknowledged: %+v", c)
+			}
+			publish(113)
+			natstest.Eventually(t, "30 are gone that nobody has read", func() bool { return look().Lost == 30 })
+		})
+	}
+}

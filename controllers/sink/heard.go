@@ -209,6 +209,6 @@ func consumers(p *status.Place) *jetstream.Consumers {
 	if p.Lag != nil {
 		k.Lag = max(*p.Lag, 0)
 	}
-	return &jetstream.Consumers{StreamMade: p.StreamMade, First: p.First, Last: p.Last, Bytes: p.Bytes, Replicas: p.Replicas, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
+	return &jetstream.Consumers{StreamMade: p.StreamMade, First: p.First, Last: p.Last, Bytes: p.Bytes, Replicas: p.Replicas, ForReaders: p.ForReaders, MaxAge: max(p.MaxAge, 0), MaxBytes: p.MaxBytes, MaxMessages: p.MaxMessages,
 		Each: []jetstream.Consumer{k}}
 }
