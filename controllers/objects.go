@@ -168,9 +168,15 @@ func noteOf(a *judge.Applied, owners string, err error) error {
 	return nil
 }
 
-// lacksRight tells the API server's own authorization from quotas and admission policies, which say Forbidden too: it names the user.
+// lacksRight tells the API server's own authorization from quotas and admission policies, which say Forbidden too: it names the user. Of a path, as
+// of those that say which kinds there are, it names no object.
 func lacksRight(err error) bool {
-	return apierrors.IsForbidden(err) && (strings.Contains(err.Error(), ` is forbidden: User "`) && strings.Contains(err.Error(), " cannot ") || lacksFinalizers(err))
+	if !apierrors.IsForbidden(err) {
+		return false
+	}
+	says := err.Error()
+	return strings.Contains(says, ` is forbidden: User "`) && strings.Contains(says, " cannot ") ||
+		strings.Contains(says, `forbidden: User "`) && strings.Contains(says, ` cannot get path "`) || lacksFinalizers(err)
 }
 
 // lacksFinalizers reports that the operator may not name an owner, which needs the right to update its finalizers where the admission plugin

@@ -20,6 +20,7 @@ import (
 
 const (
 	noRight = `pods is forbidden: User "system:serviceaccount:flows:operator" cannot list resource "pods" in API group "" at the cluster scope`
+	noPath  = `forbidden: User "system:serviceaccount:flows:operator" cannot get path "/apis/monitoring.coreos.com/v1"`
 	noOwner = `daemonsets.apps "edge" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>`
 	quota   = `services "edge" is forbidden: exceeded quota: small, requested: services=1, used: services=1, limited: services=1`
 	early   = `services "edge" is forbidden: not yet ready to handle request`
@@ -42,6 +43,8 @@ func TestAnAPIServerThatHasJustComeBackRefusesNothing(t *testing.T) {
 		"it was, and does not know who asks":       {away, 401, "Unauthorized", 503},
 		"it was, and broke off":                    {[]any{gone(io.ErrUnexpectedEOF), gone(io.EOF), refused, 3 * time.Second}, 403, noRight, 503},
 		"it was, and answers something else first": {append(away, answer(200), 20*time.Second), 403, noRight, 503},
+		"it was, and does not say which kinds":     {away, 403, noPath, 503},
+		"it was never, and does not say kinds":     {nil, 403, noPath, 403},
 		"it was, and does not let name owners":     {away, 403, noOwner, 503},
 		"it was, and a quota is full":              {away, 403, quota, 403},
 		"it was, and a policy refuses":             {away, 403, policy, 403},
