@@ -163,3 +163,28 @@ func TestAKeyThatWasDeletedTakesNothingThatHasNone(t *testing.T) {
 		t.Errorf("%d rates are known once the key of one was deleted", s.Size())
 	}
 }
+
+// toldOf keeps what the bucket was told last.
+type toldOf struct{ last template.Definition }
+
+func (o *toldOf) Learned(d template.Definition) { o.last = d }
+
+// Another collector writes what it knows of a rate, as into a bucket that was lost: that it was heard hours ago. Who heard it since says so at once, else
+// others take it for silent beside what is heard.
+func TestARateThatIsWrittenAsHeardLongAgoIsToldOf(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, LimitsFor(100, time.Duration(30*day)), &totals)
+	o := &toldOf{}
+	s.Observe(o)
+	e := s.Exporter(exporter(1), now)
+	e.Learn(1, 1000, interfaceKey(3), 100, 1000, now)
+	e.Learn(1, 1000, interfaceKey(4), 100, 8200, now+2*hour)
+	e.Learn(1, 1000, interfaceKey(3), 100, 8200, now+2*hour)
+	d := definition(1, 100, template.StampOf(1000), now)
+	d.Key.ID = interfaceKey(3)
+	o.last = template.Definition{}
+	s.Restore(d, now+2*hour+1)
+	if o.last.Key != d.Key || o.last.Heard != now+2*hour || !o.last.Refresh {
+		t.Errorf("the bucket is told %+v", o.last)
+	}
+}
