@@ -22,8 +22,9 @@ import (
 func TestHowFarSinksHaveComeIsWrittenForThoseThatFindNoConsumer(t *testing.T) {
 	w := newWorld(t)
 	letKeepSinks(w)
-	var at, asked atomic.Uint64
+	var at, last, asked atomic.Uint64
 	at.Store(100)
+	last.Store(5000)
 	made := time.Unix(1_700_000_000, 123_456_789).UTC()
 	var stream atomic.Pointer[string]
 	stream.Store(new(string))
@@ -31,7 +32,7 @@ func TestHowFarSinksHaveComeIsWrittenForThoseThatFindNoConsumer(t *testing.T) {
 		n := at.Load()
 		text, err := status.EncodeSink(&status.Sink{Started: time.Unix(1, 0), Time: time.Now(),
 			Place: &status.Place{Stream: *stream.Load(), Consumer: w.namespace + "_rows", StreamMade: made, Subjects: []string{"flows.b.>", "flows.a.>"},
-				First: 1, Last: n, MaxBytes: -1, MaxMessages: -1, Made: made, Delivered: n, Deliveries: n, AckFloor: n, AckWait: time.Minute, Lag: new(time.Duration)}})
+				First: 1, Last: last.Load(), MaxBytes: -1, MaxMessages: -1, Made: made, Delivered: n, Deliveries: n, AckFloor: n, AckWait: time.Minute, Lag: new(time.Duration)}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -62,7 +63,9 @@ func TestHowFarSinksHaveComeIsWrittenForThoseThatFindNoConsumer(t *testing.T) {
 		return b.Acknowledged
 	}
 	natstest.Eventually(t, "it is written", func() bool { return written() == 100 })
-	for _, step := range []struct{ now, want uint64 }{{200, 100}, {50, 100}, {5000, 5000}} {
+	// The last one came back empty.
+	for _, step := range []struct{ now, last, want uint64 }{{200, 5000, 100}, {50, 5000, 100}, {5000, 5000, 5000}, {50, 60, 50}} {
+		last.Store(step.last)
 		at.Store(step.now)
 		before := asked.Load()
 		natstest.Eventually(t, "the sink was asked", func() bool { return asked.Load() >= before+3 })
