@@ -69,7 +69,7 @@ func TestNeighboursThatPartKeepTheirRates(t *testing.T) {
 						for i, d := range all {
 							for n, c := range f.collectors {
 								unknown := mode == template.ModeAddressPort && life == time.Minute // the port announced once
-								if ok, _, rate := d.data(c, d.port); rate != uint64(d.rate) && !(unknown && rate == 0) || !ok && !unknown {
+								if ok, _, rate := d.data(c, d.port); rate != uint64(d.rate) && (!unknown || rate != 0) || !ok && !unknown {
 									t.Errorf("collector %d, device %d: decoded %v, rate %d", n, i, ok, rate)
 								}
 							}

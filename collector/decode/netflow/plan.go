@@ -304,7 +304,7 @@ func (c *compiler) onlyProtocol() uint8 {
 				return 0
 			}
 		}
-		if protocol != c.implied[0] && !(isICMP(protocol) && isICMP(c.implied[0])) {
+		if protocol != c.implied[0] && (!isICMP(protocol) || !isICMP(c.implied[0])) {
 			return 0
 		}
 	}
