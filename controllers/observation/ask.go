@@ -105,7 +105,11 @@ func Fetch[T any](ctx context.Context, client *http.Client, pod Pod, page *url.U
 func wordless(err error) error {
 	var network *net.OpError
 	var late net.Error
-	if errors.As(err, &network) || errors.As(err, &late) && late.Timeout() || errors.Is(err, context.Canceled) {
+	switch {
+	case errors.As(err, &network):
+		network.Source = nil // a port of the operator's own, another each time: it would be a new message in the status
+		return err
+	case errors.As(err, &late) && late.Timeout(), errors.Is(err, context.Canceled):
 		return err
 	}
 	return errors.New("what answers at " + addressOf(err) + " speaks no HTTP, or ended in the middle of it")

@@ -426,3 +426,35 @@ func TestAnotherOrderOfThePodsIsNoNews(t *testing.T) {
 		t.Error("that a pod is gone is no news")
 	}
 }
+
+// Each connection has another port of the operator's: a status that names it would be written anew with each question.
+func TestAResetConnectionIsToldInTheSameWordsEachTime(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1))
+			_ = c.(*net.TCPConn).SetLinger(0) // resets
+			_ = c.Close()
+		}
+	}()
+	at := l.Addr().(*net.TCPAddr)
+	var said [2]string
+	for i := range said {
+		_, err := ask(t.Context(), NewClient(), Pod{Name: "a", Address: at.IP.String(), Port: int32(at.Port)})
+		if err == nil || !strings.Contains(err.Error(), "reset by peer") {
+			t.Fatal(err)
+		}
+		said[i] = err.Error()
+	}
+	if said[0] != said[1] {
+		t.Errorf("first %q, then %q", said[0], said[1])
+	}
+}

@@ -209,11 +209,11 @@ func (f *Facts) ready() said {
 	case f.Stream == "":
 		return no(ReasonStreamPending, "FlowCollector %s has no stream yet: its condition StreamReady says why", f.Collector.Name)
 	case len(f.Problems) > 0:
-		return no(ReasonInvalid, "what runs is left as it is: %s", strings.Join(f.Problems, "; "))
+		return no(ReasonInvalid, "%s: %s", f.stays(), strings.Join(f.Problems, "; "))
 	case f.Waits() != nil:
 		return no(ReasonDestinationShared, "%s", f.waiting(f.Waits()))
 	case len(f.Refused) > 0:
-		return no(judge.ReasonRefused, "Kubernetes refuses an object that the operator makes from the spec, and what runs is left as it is: %s", strings.Join(f.Refused, "; "))
+		return no(judge.ReasonRefused, "Kubernetes refuses an object that the operator makes from the spec, and %s: %s", f.stays(), strings.Join(f.Refused, "; "))
 	case f.Failure != "":
 		return no(ReasonApplyFailed, "%s", f.Failure)
 	case len(f.Going) > 0:

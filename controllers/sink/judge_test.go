@@ -61,7 +61,8 @@ func TestJudgement(t *testing.T) {
 		{"no Deployment yet", func(f *Facts) { f.Deployment = nil }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
 		{"no FlowCollector", func(f *Facts) { f.Collector = nil }, "False", ReasonFlowCollectorMissing, "no FlowCollector edge", "Unknown", "True", "", 6},
 		{"no stream", func(f *Facts) { f.Stream = "" }, "False", ReasonStreamPending, "StreamReady", "Unknown", "True", "", 6},
-		{"a spec that cannot work", func(f *Facts) { f.Problems = []string{"choose Protobuf"} }, "False", ReasonInvalid, "choose Protobuf", "Unknown", "", "True", 7},
+		{"a spec that cannot work", func(f *Facts) { f.Problems = []string{"choose Protobuf"} }, "False", ReasonInvalid, "what runs is left as it is: choose Protobuf", "Unknown", "", "True", 7},
+		{"a spec that cannot work from the first", func(f *Facts) { f.Problems, f.Deployment = []string{"choose Protobuf"}, nil }, "False", ReasonInvalid, "no sinks are started: choose Protobuf", "Unknown", "", "True", 7},
 		{"a spec that cannot work, and a request that fails", func(f *Facts) { f.Problems, f.Failure = []string{"choose Protobuf"}, "no answer" }, "False", ReasonInvalid,
 			"choose Protobuf", "Unknown", "", "True", 7},
 		{"a quota keeps pods from being made", func(f *Facts) {

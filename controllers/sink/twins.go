@@ -75,17 +75,21 @@ func (f *Facts) destinationShared() said {
 		"this was found. %s", f.names(t), once, f.remedy())}
 }
 
-func (f *Facts) waiting(t *Twin) string {
-	runs := "No sinks are started"
+// stays says what becomes of the sinks while the spec is not applied.
+func (f *Facts) stays() string {
 	if d := f.Deployment; d != nil && (d.Spec.Replicas == nil || *d.Spec.Replicas > 0) {
-		runs = "What runs is left as it is"
+		return "what runs is left as it is"
 	}
+	return "no sinks are started"
+}
+
+func (f *Facts) waiting(t *Twin) string {
 	twice := "what is more than 10,000 inserts back"
 	if f.blocks(t) {
 		twice = "what is stored in blocks"
 	}
 	return fmt.Sprintf("%s, since %s stores the same flows in the same tables, and %s would be stored twice. %s. "+
-		"If the other one goes, this one begins by itself, with the oldest message that its consumer has not read", runs, f.names(t), twice, f.remedy())
+		"If the other one goes, this one begins by itself, with the oldest message that its consumer has not read", f.stays(), f.names(t), twice, f.remedy())
 }
 
 // blocks reports whether one of the two makes blocks, which no insert of the other is like.
