@@ -138,6 +138,7 @@ func TestSpoolThatTurnsReadOnlyAndBackUnderTheCollector(t *testing.T) {
 	a, l := spoolingTo(t, s.URL(), dir)
 	rate, during := long(2_000, 20_000), long(time.Second, 10*time.Second)
 	l.run(rate, during, a.port)
+	a.atRest() // else NATS may have what is on its way
 	s.Stop()
 	l.run(rate, during, a.port)
 	held := a.awaitSpooled(l)

@@ -107,13 +107,15 @@ func (m *memory) wait(now time.Time) time.Duration {
 	return max(m.looked.Add(lookInterval).Sub(now), time.Millisecond)
 }
 
-// failed counts passes that fail.
-func (m *memory) failed(f *judge.Facts, err error) error {
+// failed counts passes that fail, but for those in which the API server was away: what it did not say then is no trouble of the fleet's.
+func (m *memory) failed(f *judge.Facts, err error, away bool) error {
 	if err == nil {
 		m.failures = 0
 		return nil
 	}
-	m.failures++
+	if m.failures++; away {
+		m.failures = 0
+	}
 	m.due, m.looked = false, time.Time{} // the next pass is to look at all of it
 	f.Failures, f.Failure, f.Applied.Failed = m.failures, strings.ReplaceAll(err.Error(), "\n", "; "), true
 	return err

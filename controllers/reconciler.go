@@ -155,7 +155,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 			return ctrl.Result{}, joined(err, gatherErr)
 		}
 	}
-	err = m.failed(facts, err)
+	err = m.failed(facts, err, r.Watches.away())
 	verdict := judge.Judge(facts)
 	var turnAgain time.Duration
 	var turnErr error

@@ -61,6 +61,13 @@ func (r *returning) answered(at time.Time) bool {
 	return !r.back.IsZero() && at.Sub(r.back) < returnTime
 }
 
+// away reports whether the API server answers nobody, or has come back a moment ago.
+func (r *returning) away(at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed >= awayRequests && at.Sub(r.since) >= awayAtLeast || !r.back.IsZero() && at.Sub(r.back) < returnTime
+}
+
 // tempered is an answer as it is to be understood: that an API server that has just come back does not know who asks, or that one may do so, means
 // nothing yet. Everything that the operator does is then tried again, and nothing says that rights are missing. What a quota or a policy refuses
 // stays refused, but one that says itself that it has yet to begin.

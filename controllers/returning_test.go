@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/flowfleet/flowfleet/controllers/judge"
 )
 
 const (
@@ -106,6 +108,39 @@ func TestAnAPIServerThatHasJustComeBackRefusesNothing(t *testing.T) {
 				t.Errorf("%s, in %s: what was said is kept from whoever asked: %s", name, form, said)
 			}
 		}
+	}
+}
+
+// A pass that fails while the API server is away, or has just come back, is none of those in a row of which a status tells.
+func TestPassesThatFailWhileTheAPIServerIsAwayAreNotTold(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+	w, m := NewWatches(clock), &memory{}
+	fails := func() int {
+		f := &judge.Facts{}
+		_ = m.failed(f, io.EOF, w.away())
+		return f.Failures
+	}
+	if a, b := fails(), fails(); a != 1 || b != 2 {
+		t.Errorf("while it answers: %d, %d", a, b)
+	}
+	for range awayRequests {
+		w.returning.unanswered(clock.Now())
+	}
+	fails() // nobody knows yet
+	clock.SetTime(clock.Now().Add(awayAtLeast))
+	if n := fails(); n != 0 {
+		t.Errorf("while it is away: %d", n)
+	}
+	w.returning.answered(clock.Now())
+	if n := fails(); n != 0 {
+		t.Errorf("as it comes back: %d", n)
+	}
+	clock.SetTime(clock.Now().Add(returnTime))
+	if a, b := fails(), fails(); a != 1 || b != 2 {
+		t.Errorf("when it has been back for long: %d, %d", a, b)
+	}
+	if (*Watches)(nil).away() {
+		t.Error("without Watches nobody knows")
 	}
 }
 

@@ -85,6 +85,9 @@ func (w *Watches) serverTime(own time.Time) time.Time {
 	return w.server.at(own)
 }
 
+// away reports whether the API server is away, or has come back a moment ago; never for nil Watches.
+func (w *Watches) away() bool { return w != nil && w.returning.away(w.clock.Now()) }
+
 // Failed takes why a watch ended, and logs it as client-go does. It is a cache.Options.DefaultWatchErrorHandler.
 func (w *Watches) Failed(ctx context.Context, r *toolscache.Reflector, err error) {
 	toolscache.DefaultWatchErrorHandler(ctx, r, err)
