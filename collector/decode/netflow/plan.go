@@ -319,8 +319,8 @@ func inOrder(steps []step) []step {
 		switch op := steps[i].operation; op {
 		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber, opText:
 		default:
-			// A section beside the flow's own addresses is a sample of its packets, see isSet.
-			steps[i].merge = seen[op.destination()] || op.isSection()
+			// A section beside the flow's own addresses is a sample of its packets, see isSet. Type and code of ICMP stand in two fields, too.
+			steps[i].merge = seen[op.destination()] || op.isSection() || op == opICMPSection
 			seen[op.destination()] = true
 		}
 		steps[i].special = steps[i].merge || steps[i].implies != 0

@@ -120,10 +120,16 @@ func (d *Decoder) readSection(r *flow.Record, op operation, v []byte) bool {
 	case opMPLSPayload:
 		return d.dissect(r, packet.SectionMPLSPayload, d.about.offset, v)
 	}
-	flags := r.TCPFlags
+	packets, octets, flags, kind, code := r.Packets, r.Bytes, r.TCPFlags, r.ICMPType, r.ICMPCode
 	ok := d.dissect(r, packet.SectionIPPayload, d.about.offset, v)
+	if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() { // it is one packet of the record's flow
+		r.Packets, r.Bytes = packets, octets
+	}
 	if flags != 0 {
 		r.TCPFlags = flags // those of all the flow's packets
+	}
+	if kind|code != 0 {
+		r.ICMPType, r.ICMPCode = kind, code
 	}
 	return ok
 }
@@ -292,7 +298,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		}
 		if step.special || add {
 			if (step.merge || add) && isSet(r, step.operation, t, v) {
-				if step.operation == opMPLSSection && d.about.offset%4 == 0 {
+				if step.operation == opMPLSSection && d.about.offset%4 == 0 && !allZero(v) {
 					packet.KeepLabels(r, v) // the flow's own addresses leave nothing else to learn from it
 				}
 				// What a list says that the flow has already is not lost: it may be another one's. Nor is the address of the other family,

@@ -195,6 +195,22 @@ func TestFieldsAreReadAsExportersMeanThem(t *testing.T) {
 			}},
 		{"the same of a fragment has no header", []uint16{8, 4, 4, 1, 88, 2, 1, 4, 314, 4}, join(ip4, []byte{17}, u16(185), u32(9), u16(1000, 443)),
 			func(r *flow.Record) bool { return r.SrcPort == 0 && r.DstPort == 0 }},
+		{"a tunnel's payload beside the flow's own addresses", []uint16{8, 4, 12, 4, 4, 1, 5, 1, 2, 4, 314, 20}, join(ip4, []byte{198, 51, 100, 1}, []byte{4, 0x20}, u32(7),
+			[]byte{0x45, 0xb8, 0, 20, 0, 0, 0, 0, 9, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}), func(r *flow.Record) bool {
+			return r.SrcAddr.Addr().String() == "192.0.2.10" && r.DstAddr.Addr().String() == "198.51.100.1" && r.Proto == 4 && r.IPTOS == 0x20 && r.IPTTL == 0
+		}},
+		{"a payload of zeros beside the flow's own ICMP", []uint16{8, 4, 4, 1, 32, 2, 1, 4, 2, 4, 314, 8}, join(ip4, []byte{1, 3, 1}, u32(64, 1), make([]byte, 8)),
+			func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 && len(r.LayerStack) == 0 }},
+		{"a payload beside the flow's own ICMP", []uint16{8, 4, 4, 1, 32, 2, 1, 4, 2, 4, 314, 8}, join(ip4, []byte{1, 3, 1}, u32(64, 1), []byte{8, 0, 1, 2, 3, 4, 5, 6}),
+			func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},
+		{"a payload beside addresses and counts of zero", []uint16{8, 4, 4, 1, 1, 4, 2, 4, 314, 8}, join(ip4, []byte{17}, u32(0, 0), u16(1000, 443, 8, 0)),
+			func(r *flow.Record) bool { return r.SrcPort == 1000 && r.Packets == 0 && r.Bytes == 0 }},
+		{"a label stack of zeros beside the flow's own addresses", []uint16{8, 4, 316, 12}, join(ip4, make([]byte, 12)), func(r *flow.Record) bool {
+			return len(r.MPLSLabel) == 0 && len(r.MPLSTTL) == 0
+		}},
+		{"ICMP's header in zeros beside its type and code", []uint16{8, 4, 176, 1, 177, 1, 504, 8}, join(ip4, []byte{3, 1}, make([]byte, 8)), func(r *flow.Record) bool {
+			return r.ICMPType == 3 && r.ICMPCode == 1
+		}},
 		{"a label stack beside the TTL of its top", []uint16{8, 4, 200, 1, 316, 8}, join(ip4, []byte{63}, u32(16001<<12|63, 24002<<12|0x100|62)), func(r *flow.Record) bool {
 			return len(r.MPLSLabel) == 2 && len(r.MPLSTTL) == 2 && r.MPLSTTL[0] == 63 && r.MPLSTTL[1] == 62
 		}},

@@ -219,7 +219,7 @@ func isSet(r *flow.Record, op operation, times *recordTimes, v []byte) bool {
 		// whose header stands in other fields.
 		n := len(r.LayerStack)
 		if !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() {
-			return op != opPayloadSection || n != 0 || r.Proto == 0 || r.SrcPort|r.DstPort|r.FragmentOffset != 0
+			return op != opPayloadSection || n != 0 || r.Proto == 0 || r.SrcPort|r.DstPort|r.FragmentOffset != 0 || allZero(v)
 		}
 		// A label stack and what it carries may stand in two fields.
 		return n != 0 && (op != opMPLSPayload || r.LayerStack[n-1] != flow.LayerMPLS)

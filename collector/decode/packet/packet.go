@@ -199,6 +199,7 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 			return Unsupported
 		}
 		d.proto, d.ip6 = uint8(r.Proto), r.EType == EtherTypeIPv6
+		d.sawIP = !r.SrcAddr.IsZero() || !r.DstAddr.IsZero() // its own header stands in other fields
 		step = protocol
 	default:
 		return Unsupported
