@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // What an exporter says anew in words that are refused, or describes no more, is not called what it was called before.
@@ -120,6 +122,33 @@ func TestANameThatOneCollectorRefusesIsNoneInAll(t *testing.T) {
 		r := NewRecord(main0, Interfaces, &Entry{Number: 7, Row: *row}, now)
 		if r.Name != "" || r.Attributes["refused_name"] != "encoding" {
 			t.Errorf("collector %d: %+v", i, r)
+		}
+	}
+}
+
+// Collectors of a version before the one that notes why a name is refused leave the reason where they add a name.
+func TestANameThatAFormerCollectorAddedToARefusedOneIsNoneOnceANameIsRefusedAgain(t *testing.T) {
+	rows := []Entry{{Number: 7, Row: Row{Name: "eth6", Attributes: []Attribute{{Enterprise: refusedName, Text: "encoding"}}}, Stamp: 1000}}
+	pages := Pages(Interfaces, rows)
+	m := NewManifest(rows, pages)
+	for name, test := range map[string]struct {
+		said string
+		want Row
+	}{
+		"a refused one":        {"Z\xfcrich", Row{Attributes: []Attribute{{Enterprise: refusedName, Text: "encoding"}}}},
+		"the name it has":      {"eth6", Row{Name: "eth6"}},
+		"some other name":      {"eth8", Row{Name: "eth8"}},
+		"it is not said again": {"", rows[0].Row},
+	} {
+		s := newStore()
+		restore(s, template.Definition{Key: pageKey(pages[0].Hash), Kind: template.KindPage, Record: pages[0].Content, Heard: second}, second)
+		restore(s, template.Definition{Key: template.Key{Scope: template.Scope{Exporter: router}, Family: template.FamilyNames, ID: uint64(Interfaces)},
+			Kind: template.KindNames, Stamp: 1000, Record: m.Encode(), Heard: second}, second)
+		if test.said != "" {
+			s.Learn(at(7), s.RowOf([]byte(test.said), nil), 2000, 2*second)
+		}
+		if diff := cmp.Diff(&test.want, s.Resolve(s.Find(router), at(7), netip.Addr{})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
