@@ -188,3 +188,20 @@ func TestARateThatIsWrittenAsHeardLongAgoIsToldOf(t *testing.T) {
 		t.Errorf("the bucket is told %+v", o.last)
 	}
 }
+
+// One that sends while the bucket is loaded was looked for in vain before that: workers have to look again once there is something to ask for.
+func TestAnExporterThatSendsAlreadyIsLookedForAgainWhenItFindsNoRoom(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: 1, Rates: 10, Total: 100}, &totals)
+	s.Restore(definition(1, 100, 1, now-1), now)
+	d := definition(2, 100, 1, now-hour)
+	s.Miss(d.Key.Scope)
+	before := s.Known()
+	s.Restore(d, now)
+	known := s.Known()
+	s.Restore(d, now) // with each listing
+	s.Miss(d.Key.Scope)
+	if missed := s.Missed(10); known == before || s.Known() != known || len(missed) != 1 || missed[0].Exporter != d.Key.Scope.Exporter {
+		t.Errorf("known went from %d to %d and %d; %v is missed", before, known, s.Known(), missed)
+	}
+}
