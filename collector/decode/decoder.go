@@ -211,6 +211,7 @@ func (d *Decoder) Decode(in Datagram) {
 		if refusal := d.netflow.Decode(in); refusal != ledger.DatagramsDecoded {
 			bookRefusal(d.books.of(in.Source.Addr(), protocol).Book, refusal)
 		}
+		d.leaveRoom()
 	}
 }
 

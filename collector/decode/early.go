@@ -33,7 +33,7 @@ func (d *Decoder) waits(in Datagram) bool {
 		return false
 	}
 	size := len(in.Payload) + earlyOverhead
-	if _, held := d.netflow.Held(); d.early.bytes+held+size > d.settings.HeldBytes {
+	if _, held := d.Held(); held+size > d.settings.HeldBytes {
 		d.endEarly()
 		return false
 	}
@@ -41,6 +41,16 @@ func (d *Decoder) waits(in Datagram) bool {
 	d.early.queue = append(d.early.queue, in)
 	d.early.bytes += size
 	return true
+}
+
+// leaveRoom reads what waits if sets that are held since have taken its room: nothing is lost with that, as with a set that makes room.
+func (d *Decoder) leaveRoom() {
+	if d.early.bytes == 0 {
+		return
+	}
+	if _, held := d.Held(); held > d.settings.HeldBytes {
+		d.endEarly()
+	}
 }
 
 // readEarly reads what waits at now, if the bucket is loaded or they have waited for long.

@@ -65,6 +65,35 @@ func TestFlowsThatComeBeforeTheBucketIsLoadedAreNamed(t *testing.T) {
 	}
 }
 
+// Datagrams of sFlow that wait and sets that are held share one bound. Sets that come later take the room of datagrams, which are read then: none is
+// dropped for one.
+func TestWhatWaitsTakesNoMoreThanItsBoundTogether(t *testing.T) {
+	const second, bound, datagrams = int64(time.Second), 4000, 8
+	templates := template.NewStore(template.ModeAuto, template.Limits{Exporters: 100, Templates: 100, Fields: 100, Bytes: 1 << 20}, &ledger.Totals{}, nil)
+	r := newReaderOf(allNames, templates)
+	r.limit(bound)
+	now := int64(exportSeconds) * second
+	templates.Await(now + 30*second)
+	for n := range datagrams {
+		r.decodeAt(now, byte(n+1))
+	}
+	_, before := r.decoder.Held()
+	if len(r.flows) != 0 || before == 0 || before > bound {
+		t.Fatalf("%d flows do not wait, %d bytes do", len(r.flows), before)
+	}
+	for n := range 10 {
+		set := concat(u16(300, 204), make([]byte, 200)) // of a template that nobody knows
+		header := concat(u16(9, 1), u32(1000, exportSeconds, uint32(n), 1))
+		r.decoder.Decode(decode.Datagram{Payload: concat(header, set), Source: router, Received: now})
+		if _, bytes := r.decoder.Held(); bytes > bound {
+			t.Errorf("%d bytes wait after %d sets", bytes, n+1)
+		}
+	}
+	if sets, _ := r.decoder.Held(); sets != 10 || len(r.flows) != datagrams || r.counts[ledger.SetsExpiredOverflow] != 0 {
+		t.Errorf("%d sets wait, %d went, %d flows of %d datagrams were read", sets, r.counts[ledger.SetsExpiredOverflow], len(r.flows), datagrams)
+	}
+}
+
 // decodeAt decodes an sFlow datagram of a number that came at a time.
 func (r *reader) decodeAt(now int64, number byte) {
 	b := newGenerator(1).sflow(1)

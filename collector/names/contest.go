@@ -70,6 +70,23 @@ func (r *Row) textOf(kind uint32) string {
 	return r.Description
 }
 
+// wordOf is what a row says to those who take turns: where its name is refused, that it is.
+func (r *Row) wordOf(kind uint32) string {
+	text := r.textOf(kind)
+	if text != "" || kind != contestedName {
+		return text
+	}
+	for _, a := range r.Attributes {
+		if a.Enterprise == refusedName {
+			return refusedWord(a.Text)
+		}
+	}
+	return ""
+}
+
+// refusedWord stands for a name that is refused among those that are said of a number.
+func refusedWord(reason string) string { return "(refused: " + reason + ")" }
+
 // contested reports whether devices say different things where a row has nothing.
 func (r *Row) contested(kind uint32) bool {
 	return len(r.Attributes) > 0 && slices.ContainsFunc(r.Attributes, func(a Attribute) bool { return a.Enterprise == kind })
@@ -107,22 +124,25 @@ func old(said, now uint16) bool {
 	return now-said > longestSlots && said-now > longestSlots
 }
 
-// hears takes what a port says of a number of which another thing is known, or is said: merged is the row as it would be, ok false where
-// nothing of that matters. It is called for what was said at a time, with the exporter locked.
-func (e *Exporter) hears(t *tableRows, number uint64, was, r *Row, from saying) (merged Row, ok bool) {
+// hears takes what a port says, with marks, of a number of which another thing is known, or is said: merged is the row as it would be, ok false
+// where nothing of that matters. It is called for what was said at a time, with the exporter locked.
+func (e *Exporter) hears(t *tableRows, number uint64, was, r *Row, m marks, from saying) (merged Row, ok bool) {
 	for _, kind := range [...]uint32{contestedName, contestedDescription} {
 		contested := was.contested(kind)
-		if kind == contestedDescription && (was.contested(contestedName) || r.Name != "" && was.Name != "" && r.Name != was.Name) {
+		if kind == contestedDescription && (was.contested(contestedName) || m.name != "" || r.Name != "" && was.Name != "" && r.Name != was.Name) {
 			break // what describes another name
 		}
 		from.text = r.textOf(kind)
+		if kind == contestedName && m.name != "" {
+			from.text = refusedWord(m.name)
+		}
 		key := turnsKey{number, kind}
 		switch known := t.turns[key]; {
-		case from.text == "", !contested && known == nil && cmp.Or(was.textOf(kind), from.text) == from.text:
+		case from.text == "", !contested && known == nil && cmp.Or(was.wordOf(kind), from.text) == from.text:
 			continue
 		case contested:
-			return e.contested(t, key, was, r, from), true
-		case e.turn(t, key, was.textOf(kind), from):
+			return e.contested(t, key, was, r, m, from), true
+		case e.turn(t, key, was.wordOf(kind), from):
 			var said []Attribute
 			for _, s := range t.turns[key].said {
 				if from.heard-s.heard <= saidFor {
@@ -140,7 +160,7 @@ func (e *Exporter) hears(t *tableRows, number uint64, was, r *Row, from saying) 
 
 // contested takes what is said of a number that is contested: that ends when only one thing is left. A port that says another thing than
 // before takes the former back.
-func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, from saying) Row {
+func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, m marks, from saying) Row {
 	back := ""
 	if known := t.turns[key]; known != nil {
 		for _, s := range known.said {
@@ -159,7 +179,10 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, from sayin
 		return merged.contest(key.kind, said)
 	}
 	e.forgetTurns(t, key)
-	if key.kind == contestedName {
+	switch {
+	case key.kind == contestedName && m.name != "":
+		return r.with(refusedName, m.name)
+	case key.kind == contestedName:
 		return *r
 	}
 	merged.Attributes = slices.DeleteFunc(slices.Clone(merged.Attributes), func(a Attribute) bool { return a.Enterprise == key.kind })
@@ -210,7 +233,7 @@ func (e *Exporter) turn(t *tableRows, key turnsKey, current string, from saying)
 // tookOver notes that another collector's row took the place of one.
 func (e *Exporter) tookOver(t *tableRows, was, is *Entry, now int64) {
 	for _, kind := range [...]uint32{contestedName, contestedDescription} {
-		if before, text := was.textOf(kind), is.textOf(kind); before != "" && text != "" && before != text {
+		if before, text := was.wordOf(kind), is.wordOf(kind); before != "" && text != "" && before != text {
 			e.turn(t, turnsKey{was.Number, kind}, before, saying{text, elsewhere, now, is.Stamp})
 			return // what describes another name is no turn
 		}

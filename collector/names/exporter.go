@@ -150,11 +150,9 @@ func (e *Exporter) told(t *tableRows, number uint64, was, r *Row, m marks, from 
 		return becomes, result, false
 	}
 	becomes = m.on(was, *r, becomes)
-	if m.name == "" || was.contested(contestedName) {
-		var row Row
-		if row, contested = e.hears(t, number, was, r, from); contested {
-			becomes = row
-		}
+	var row Row
+	if row, contested = e.hears(t, number, was, r, m, from); contested {
+		becomes = row
 	}
 	if becomes.contested(contestedName) || becomes.contested(contestedDescription) {
 		result = Contested

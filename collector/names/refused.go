@@ -107,7 +107,7 @@ func (m marks) on(was *Row, r, becomes Row) Row {
 	}
 	switch {
 	case was.contested(contestedName):
-	case m.name != "" && !was.refused(refusedName):
+	case m.name != "" && (was.Name != "" || !was.refused(refusedName)): // a former collector adds a name, and leaves the reason
 		return r.with(refusedName, m.name) // what the rest of the row was about had another name
 	case m.name != "":
 		return becomes.with(refusedName, m.name)

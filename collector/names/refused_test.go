@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // What an exporter says anew in words that are refused, or describes no more, is not called what it was called before.
@@ -121,5 +123,89 @@ func TestANameThatOneCollectorRefusesIsNoneInAll(t *testing.T) {
 		if r.Name != "" || r.Attributes["refused_name"] != "encoding" {
 			t.Errorf("collector %d: %+v", i, r)
 		}
+	}
+}
+
+// Collectors of a version before the one that notes why a name is refused leave the reason where they add a name.
+func TestANameThatAFormerCollectorAddedToARefusedOneIsNoneOnceANameIsRefusedAgain(t *testing.T) {
+	rows := []Entry{{Number: 7, Row: Row{Name: "eth6", Attributes: []Attribute{{Enterprise: refusedName, Text: "encoding"}}}, Stamp: 1000}}
+	pages := Pages(Interfaces, rows)
+	m := NewManifest(rows, pages)
+	for name, test := range map[string]struct {
+		said string
+		want Row
+	}{
+		"a refused one":        {"Z\xfcrich", Row{Attributes: []Attribute{{Enterprise: refusedName, Text: "encoding"}}}},
+		"the name it has":      {"eth6", Row{Name: "eth6"}},
+		"some other name":      {"eth8", Row{Name: "eth8"}},
+		"it is not said again": {"", rows[0].Row},
+	} {
+		s := newStore()
+		restore(s, template.Definition{Key: pageKey(pages[0].Hash), Kind: template.KindPage, Record: pages[0].Content, Heard: second}, second)
+		restore(s, template.Definition{Key: template.Key{Scope: template.Scope{Exporter: router}, Family: template.FamilyNames, ID: uint64(Interfaces)},
+			Kind: template.KindNames, Stamp: 1000, Record: m.Encode(), Heard: second}, second)
+		if test.said != "" {
+			s.Learn(at(7), s.RowOf([]byte(test.said), nil), 2000, 2*second)
+		}
+		if diff := cmp.Diff(&test.want, s.Resolve(s.Find(router), at(7), netip.Addr{})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// Two devices share an address and a domain, and the name that one of them has for a number is refused. That is a text like another one: the number
+// is contested, is not written again with each announcement, and is so no longer than both say what they say.
+func TestARefusedNameTakesTurnsWithANameOfAnotherDevice(t *testing.T) {
+	const minute, both = 60 * second, 8 * 60
+	for name, test := range map[string]struct {
+		collectors int
+		stays      int // the device that is left
+		want       Row
+	}{
+		"at one collector, the named one is left":    {1, 0, Row{Name: "eth5"}},
+		"at one collector, the refused one is left":  {1, 1, Row{Attributes: []Attribute{{Enterprise: refusedName, Text: "encoding"}}}},
+		"at two collectors, the named one is left":   {2, 0, Row{Name: "eth5"}},
+		"at two collectors, the refused one is left": {2, 1, Row{Attributes: []Attribute{{Enterprise: refusedName, Text: "encoding"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBucket(test.collectors)
+			texts := [2][]byte{[]byte("eth5"), []byte("Z\xfcrich")}
+			now, begun := int64(1_700_000_000)*second, 0
+			for n := range both + 4*60 {
+				now += minute
+				for device, text := range texts {
+					if n%10 == 5*device && (n < both || device == test.stays) {
+						s := b.stores[device%test.collectors]
+						s.LearnFrom(uint16(1000+device), at(5), s.RowOf(text, nil), uint64(now/second), now)
+					}
+				}
+				for _, s := range b.stores {
+					s.Tick(now + 31*second)
+				}
+				b.deliver(now + 31*second)
+				for _, s := range b.stores {
+					for _, key := range (BucketPages{s}).Wants(100, now+31*second) {
+						restore(s, b.values[key], now+31*second)
+					}
+				}
+				switch n {
+				case 60:
+					begun = b.writes
+				case both - 1: // a page and its list for each text and each half hour, in which it was said
+					if most := 2 * 2 * (both - 60) / 30; b.writes-begun > most {
+						t.Errorf("%d writes while both announce, more than %d", b.writes-begun, most)
+					}
+				}
+				for i, s := range b.stores {
+					row := s.Find(router).tables.get(place{main0.Domain, Interfaces}).find(5)
+					switch {
+					case n > 60 && n < both && !row.contested(contestedName):
+						t.Fatalf("minute %d: collector %d has %+v", n, i, row)
+					case n > both+160 && !row.same(&test.want):
+						t.Fatalf("minute %d: collector %d has %+v of the device that is left", n, i, row)
+					}
+				}
+			}
+		})
 	}
 }

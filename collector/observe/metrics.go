@@ -98,7 +98,7 @@ func histogram(name, text string, labels ...string) metric {
 var (
 	receiveDelay  = histogram("receive_delay_seconds", "Time that datagrams waited in the kernel, at most: between the arrival of the first of their batch and its reading.", "listener")
 	setsWaiting   = gauge("sets_waiting", "Data sets that wait now: for their template, or for the template bucket, which may have more on how to read them.", "listener")
-	heldBytes     = gauge("held_bytes", "Bytes of the sets that wait, with overhead.", "listener")
+	heldBytes     = gauge("held_bytes", "Bytes of the sets that wait, and of the datagrams of sFlow that wait for the template bucket, with overhead.", "listener")
 	exporters     = gauge("exporters", "Exporters (address, domain, protocol) with templates or sampling rates.")
 	templates     = gauge("templates", "Templates known.")
 	samplingRates = gauge("sampling_rates", "Sampling rates known.")

@@ -33,7 +33,7 @@ type Listener struct {
 	Name   string
 	Counts ledger.Counts
 	Levels ledger.Levels
-	// HeldBytes of sets that wait for their template.
+	// HeldBytes of sets that wait for their template, and of datagrams of sFlow that wait for the bucket.
 	HeldBytes int
 	// Delays between the kernel and the worker, in seconds.
 	Delays Histogram

@@ -16,7 +16,10 @@ const (
 	silence = int64(time.Hour)
 	// retell is how often the bucket is told of what is heard while something else is not.
 	retell = silence / 2
-	never  = int64(1<<63 - 1)
+	// worthTelling is by how much later something was heard here than the bucket says, for which alone it is told: it has times by the server's
+	// clock, which seems some milliseconds off, now more and now less.
+	worthTelling = int64(time.Minute)
+	never        = int64(1<<63 - 1)
 	// maxEach bounds the announcements for one subject: domains and ports.
 	maxEach = 1024
 	// maxOnly bounds the samplers, or line cards, of which it is looked at who of those that announce them counts; of more, all have to say the same.
@@ -427,7 +430,7 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		switch {
 		case changed:
 			e.tellOthers(d.Key.ID, a, now) // it may have stood for them
-		case a.heard > d.Heard && e.newest-d.Heard > retell && e.inForce(a, now):
+		case a.heard-d.Heard > worthTelling && e.newest-d.Heard > retell && e.inForce(a, now):
 			// Another collector wrote what it knows, as into a bucket that was lost: for others that falls silent soon, or has.
 			e.tell(d.Key.ID, a, now, true)
 		}

@@ -188,3 +188,42 @@ func TestARateThatIsWrittenAsHeardLongAgoIsToldOf(t *testing.T) {
 		t.Errorf("the bucket is told %+v", o.last)
 	}
 }
+
+// The bucket's times go by the server's clock, of which each collector has its own estimate: what it has is a little older, or younger, at each
+// listing. That alone has no rate written that its exporter has not announced for a while.
+func TestARateThatTheBucketHasALittleOlderIsNotToldOfAgain(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, LimitsFor(100, time.Duration(30*day)), &totals)
+	o := &toldOf{}
+	s.Observe(o)
+	e := s.Exporter(exporter(1), now)
+	e.Learn(1, 1000, interfaceKey(3), 100, 1000, now)
+	e.Learn(1, 1000, interfaceKey(4), 100, 1000, now)
+	e.Learn(1, 1000, interfaceKey(4), 100, 3400, now+hour*2/3)
+	d := definition(1, 100, template.StampOf(1000), 0)
+	d.Key.ID = interfaceKey(3)
+	for _, off := range []time.Duration{0, -time.Nanosecond, -5 * time.Millisecond, 5 * time.Millisecond, -time.Second} {
+		d.Heard = now + int64(off)
+		o.last = template.Definition{}
+		if s.Restore(d, now+hour*2/3+1); o.last.Record != nil {
+			t.Errorf("by %v, and the bucket is told %+v", off, o.last)
+		}
+	}
+}
+
+// One that sends while the bucket is loaded was looked for in vain before that: workers have to look again once there is something to ask for.
+func TestAnExporterThatSendsAlreadyIsLookedForAgainWhenItFindsNoRoom(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: 1, Rates: 10, Total: 100}, &totals)
+	s.Restore(definition(1, 100, 1, now-1), now)
+	d := definition(2, 100, 1, now-hour)
+	s.Miss(d.Key.Scope)
+	before := s.Known()
+	s.Restore(d, now)
+	known := s.Known()
+	s.Restore(d, now) // with each listing
+	s.Miss(d.Key.Scope)
+	if missed := s.Missed(10); known == before || s.Known() != known || len(missed) != 1 || missed[0].Exporter != d.Key.Scope.Exporter {
+		t.Errorf("known went from %d to %d and %d; %v is missed", before, known, s.Known(), missed)
+	}
+}

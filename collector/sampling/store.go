@@ -62,7 +62,7 @@ func (s *Store) Observe(o template.Observer) { s.observer = o }
 // SetLimits replaces the limits; what exceeds them goes with the next addition.
 func (s *Store) SetLimits(l Limits) { s.limits.Store(&l) }
 
-// Known changes whenever an exporter is added.
+// Known changes whenever an exporter is added, and when one finds no room of which the bucket has something: if it sends already, it is missed.
 func (s *Store) Known() uint64 { return s.known.Load() }
 
 // TTL in nanoseconds, the largest number where there is none.
@@ -108,7 +108,9 @@ func (s *Store) add(scope template.Scope, heard, than int64) *Exporter {
 			break
 		}
 		if oldest == nil {
-			s.absent.Refuse(key) // it is asked for once it is heard
+			if s.absent.Refuse(key) { // it is asked for once it is heard
+				s.known.Add(1)
+			}
 			return nil
 		}
 		s.evict(oldest)

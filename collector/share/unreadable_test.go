@@ -2,12 +2,14 @@ package share
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -49,15 +51,7 @@ func TestWhatNobodyCanReadIsReplaced(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			natstest.Eventually(t, "they are seen", func() bool {
-				a.bucket.mu.Lock()
-				defer a.bucket.mu.Unlock()
-				seen := uint64(0)
-				for _, k := range a.bucket.known {
-					seen = max(seen, k.revision)
-				}
-				return seen >= last
-			})
+			a.sees(last)
 			if want != 2 {
 				for id := range unreadable {
 					a.learn(2055, id, want, 101)
@@ -79,4 +73,67 @@ func TestWhatNobodyCanReadIsReplaced(t *testing.T) {
 			})
 		})
 	}
+}
+
+// So it is for the list of a table's pages.
+func TestAListOfPagesThatNobodyCanReadIsReplaced(t *testing.T) {
+	newest := template.StampOf(math.MaxUint32)
+	key := template.Key{Family: template.FamilyNames, Scope: template.Scope{Exporter: address}, ID: uint64(names.Interfaces)}
+	manifest := (&names.Manifest{}).Encode()
+	for name, value := range map[string]Value{
+		"cut short":       {Kind: template.KindNames, Stamp: newest, Heard: time.Now(), Record: manifest[:3]},
+		"of another kind": {Kind: template.KindClock, Stamp: newest, Heard: time.Now(), Record: manifest},
+	} {
+		for _, changes := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, with a change: %t", name, changes), func(t *testing.T) {
+				s := natstest.Start(t)
+				a := join(t, s)
+				<-a.bucket.Loaded()
+				js, err := jetstream.New(s.Connect())
+				if err != nil {
+					t.Fatal(err)
+				}
+				kv, err := js.KeyValue(context.Background(), "flowfleet-templates")
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.say("eth", 3, 100)
+				a.tell()
+				last, err := kv.Put(context.Background(), EncodeKey(key), EncodeValue(value))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.sees(last)
+				prefix := "eth"
+				if changes {
+					prefix = "ge-"
+					a.say(prefix, 3, 101)
+					a.tell()
+				} else {
+					deleteConsumers(t, s)
+					a.learn(2055, 400, 4, 100) // the watch is noticed to be dead, and the bucket listed again
+				}
+				natstest.Eventually(t, "it is replaced", func() bool {
+					a.settled()
+					b := join(t, s)
+					<-b.bucket.Loaded()
+					return b.named(prefix, 3)
+				})
+			})
+		}
+	}
+}
+
+// sees waits until the member knows of a revision.
+func (m *member) sees(revision uint64) {
+	m.t.Helper()
+	natstest.Eventually(m.t, "it is seen", func() bool {
+		m.bucket.mu.Lock()
+		defer m.bucket.mu.Unlock()
+		seen := uint64(0)
+		for _, k := range m.bucket.known {
+			seen = max(seen, k.revision)
+		}
+		return seen >= revision
+	})
 }

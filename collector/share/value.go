@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/boot"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/sampling"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -111,6 +112,9 @@ func (k *known) fits(key template.Key) bool {
 	case template.FamilyClock:
 		_, err := boot.Decode([]byte(k.record))
 		return k.kind == template.KindClock && err == nil
+	case template.FamilyNames:
+		_, err := names.DecodeManifest([]byte(k.record))
+		return k.kind == template.KindNames && !errors.Is(err, names.ErrManifest)
 	}
-	return true
+	return true // of a page, nothing is kept that tells
 }

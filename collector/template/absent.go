@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// maxAbsent bounds the exporters that made room of which that is known, and maxMissed those of them that are to be asked for.
+// maxAbsent bounds the exporters that made room of which that is known, and those that found none; maxMissed those of them that are to be asked
+// for.
 const (
 	maxAbsent = 1 << 14
 	maxMissed = 1 << 8
@@ -18,36 +19,49 @@ const (
 type Absent[K comparable] struct {
 	some atomic.Bool
 
-	mu           sync.Mutex
-	left, missed map[K]struct{}
+	mu sync.Mutex
+	// refused found no room, left made it: listings refuse many that are dead, which take no place of those that were heard here.
+	left, refused, missed map[K]struct{}
 }
 
 // Leave notes that an exporter made room.
 func (a *Absent[K]) Leave(k K) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.left == nil {
-		a.left, a.missed = make(map[K]struct{}), make(map[K]struct{})
-	}
-	for other := range a.left {
-		if len(a.left) < maxAbsent {
-			break
-		}
-		delete(a.left, other)
-	}
-	a.left[k] = struct{}{}
+	a.left = within(a.left, k)
+	delete(a.refused, k)
 	delete(a.missed, k)
 	a.some.Store(true)
 }
 
-// Refuse notes that there was no room for an exporter, of which the bucket was listed.
-func (a *Absent[K]) Refuse(k K) {
+// Refuse notes that there was no room for an exporter, of which the bucket was listed, and reports whether that is new: one that sends already
+// has to be heard again, see Heard.
+func (a *Absent[K]) Refuse(k K) (isNew bool) {
 	a.mu.Lock()
-	_, missed := a.missed[k]
-	a.mu.Unlock()
-	if !missed {
-		a.Leave(k)
+	defer a.mu.Unlock()
+	for _, known := range [...]map[K]struct{}{a.left, a.refused, a.missed} {
+		if _, ok := known[k]; ok {
+			return false
+		}
 	}
+	a.refused = within(a.refused, k)
+	a.some.Store(true)
+	return true
+}
+
+// within adds to a set, in place of any others where there are maxAbsent.
+func within[K comparable](set map[K]struct{}, k K) map[K]struct{} {
+	if set == nil {
+		set = make(map[K]struct{})
+	}
+	for other := range set {
+		if len(set) < maxAbsent {
+			break
+		}
+		delete(set, other)
+	}
+	set[k] = struct{}{}
+	return set
 }
 
 // Heard notes that something came from an exporter.
@@ -57,9 +71,12 @@ func (a *Absent[K]) Heard(k K) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, left := a.left[k]; left && len(a.missed) < maxMissed {
+	_, left := a.left[k]
+	_, refused := a.refused[k]
+	if (left || refused) && len(a.missed) < maxMissed {
 		delete(a.left, k)
-		a.missed[k] = struct{}{}
+		delete(a.refused, k)
+		a.missed = within(a.missed, k)
 	}
 }
 
@@ -77,7 +94,7 @@ func (a *Absent[K]) Found(is func(K) bool) {
 	for _, k := range missed {
 		delete(a.missed, k)
 	}
-	a.some.Store(len(a.left)+len(a.missed) > 0)
+	a.some.Store(len(a.left)+len(a.refused)+len(a.missed) > 0)
 }
 
 // Missed takes up to so many of those that were heard again.
@@ -94,6 +111,6 @@ func (a *Absent[K]) Missed(most int) (out []K) {
 		delete(a.missed, k)
 		out = append(out, k)
 	}
-	a.some.Store(len(a.left)+len(a.missed) > 0)
+	a.some.Store(len(a.left)+len(a.refused)+len(a.missed) > 0)
 	return out
 }

@@ -22,3 +22,26 @@ func TestAnExporterIsMissedUntilWhatTheBucketHasOfItWasRead(t *testing.T) {
 		t.Errorf("missed are %v", missed)
 	}
 }
+
+// Each listing refuses those that are dead: however many, they take no place of one that made room.
+func TestThoseThatFindNoRoomTakeNoPlaceOfOnesThatMadeIt(t *testing.T) {
+	var a Absent[int]
+	const left = 100
+	for n := range left {
+		a.Leave(n)
+	}
+	for n := range 2 * maxAbsent {
+		if a.Refuse(n) != (n >= left) {
+			t.Fatalf("%d is new or not", n)
+		}
+	}
+	if len(a.refused) > maxAbsent {
+		t.Errorf("%d are known that found no room", len(a.refused))
+	}
+	for n := range left {
+		a.Heard(n)
+	}
+	if missed := a.Missed(2 * left); len(missed) != left {
+		t.Errorf("%d of %d are missed", len(missed), left)
+	}
+}

@@ -61,6 +61,30 @@ func TestAnExporterThatFoundNoRoomIsMissedOnceItIsHeard(t *testing.T) {
 	}
 }
 
+// One that sends while the bucket is loaded was looked for in vain before that: workers have to look again once there is something to ask for.
+func TestAnExporterThatSendsAlreadyIsLookedForAgainWhenItFindsNoRoom(t *testing.T) {
+	const now = 1000 * day
+	var totals ledger.Totals
+	s := NewStore(ModeAuto, Limits{Exporters: 1, Templates: 10, Fields: 10}, &totals, nil)
+	s.Restore(restored(1, 300, now-1), now)
+	d := restored(2, 300, now-day)
+	s.Miss(d.Key.Scope)
+	before := s.Known()
+	s.Restore(d, now)
+	known := s.Known()
+	if known == before {
+		t.Error("nobody looks again for one that found no room")
+	}
+	s.Restore(d, now) // with each listing
+	if s.Known() != known {
+		t.Error("all look again each time that the bucket is listed")
+	}
+	s.Miss(d.Key.Scope)
+	if missed := s.Missed(10); !slices.Equal(missed, []Scope{d.Key.Scope}) {
+		t.Errorf("%v is missed", missed)
+	}
+}
+
 // What the bucket has under the key of a template is one of flows or of options, or nothing.
 func TestADefinitionOfAnotherKindIsNoTemplate(t *testing.T) {
 	const now = 1000 * day

@@ -102,7 +102,7 @@ func (s *Store) ttl() int64 {
 	return never
 }
 
-// Known changes whenever an exporter is added.
+// Known changes whenever an exporter is added, and when one finds no room of which the bucket has something: if it sends already, it is missed.
 func (s *Store) Known() uint64 { return s.known.Load() }
 
 // Find returns the exporter of a scope, or nil.
@@ -141,7 +141,9 @@ func (s *Store) add(scope Scope, heard, than int64) *Exporter {
 			break
 		}
 		if oldest == nil {
-			s.absent.Refuse(scope) // it is asked for once it is heard
+			if s.absent.Refuse(scope) { // it is asked for once it is heard
+				s.known.Add(1)
+			}
 			return nil
 		}
 		s.evict(oldest)
