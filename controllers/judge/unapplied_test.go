@@ -161,8 +161,13 @@ func TestCollectorsSayWhyTheyAreNotReady(t *testing.T) {
 		}, "1 of 3 nodes are without a collector that is ready: pod edge-node-a on node node-a says: templates: not ready (not yet)", "listeners"},
 		"it is ready, and its node does not hear that": {func(*corev1.Pod, *status.Document) {},
 			"pod edge-node-a on node node-a says that it is ready, and its node finds that it is not", ""},
-		"it became ready a moment ago": {func(pod *corev1.Pod, _ *status.Document) {
-			pod.Status.StartTime = new(metav1.NewTime(noon.Add(-time.Second)))
+		"its container ended a moment ago": {func(pod *corev1.Pod, _ *status.Document) {
+			pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-time.Second))
+		},
+			"1 of 3 nodes are without a collector that is ready", "its node finds"},
+		"it started a moment ago, for which its image took long": {func(pod *corev1.Pod, _ *status.Document) {
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "collector", State: corev1.ContainerState{
+				Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(-time.Second))}}}}
 		},
 			"1 of 3 nodes are without a collector that is ready", "its node finds"},
 		"its pod has a reason of its own": {func(pod *corev1.Pod, d *status.Document) {
@@ -174,7 +179,7 @@ func TestCollectorsSayWhyTheyAreNotReady(t *testing.T) {
 		pass(f, 0)
 		f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
 		f.Pods = []corev1.Pod{onNode("node-a", isReadyPod("False")), onNode("node-b", isReadyPod("True")), onNode("node-c", isReadyPod("True"))}
-		f.Pods[0].Status.StartTime = &begun
+		f.Pods[0].Status.StartTime, f.Pods[0].Status.Conditions[0].LastTransitionTime = &begun, begun
 		f.Collectors.Reports[0].Pod.Name = f.Pods[0].Name
 		f.Collectors.Reports[0].Now.Ready = true
 		test.change(&f.Pods[0], f.Collectors.Reports[0].Now)
