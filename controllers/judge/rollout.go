@@ -154,7 +154,7 @@ func (j *judgement) count(r *rollout) {
 	// Nor does it while its controllers are away: a pod that is not ready says so itself. A node that got a taint keeps its collector, and is none of
 	// those that are desired: which one it is, only Kubernetes knows, so that as many of the ready ones are not counted, nor of those that wait. It
 	// counts nodes that leave the fleet, too, whose collectors end.
-	elsewhere := max(int(s.NumberMisscheduled)-endingNodes(j.Pods), 0)
+	elsewhere := max(int(s.NumberMisscheduled)-endingNodes(j.Pods, j.server()), 0)
 	most := max(r.desired-max(waitingNodes(j.Pods, nodes)-elsewhere, 0), 0)
 	r.ready = min(max(len(nodes)-elsewhere, min(ready, most)), r.desired)
 	r.available = min(max(len(nodes)-elsewhere, min(available, most)), r.desired)
@@ -367,10 +367,12 @@ func (j *judgement) unready() (out []string) {
 	return out
 }
 
-// unreadyFor is for how long a pod has not been ready, and none of its containers has begun; 0 where that is not known. One that was just restarted takes
-// a moment.
+// unreadyFor is for how long a pod has not been ready, and none of its containers has begun; 0 where that is not known. One that was just
+// restarted takes a moment.
 func unreadyFor(pod *corev1.Pod, now time.Time) time.Duration {
-	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionFalse })
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionFalse
+	})
 	if i < 0 || pod.Status.Conditions[i].LastTransitionTime.IsZero() {
 		return 0
 	}

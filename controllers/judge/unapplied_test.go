@@ -111,19 +111,22 @@ func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 	for name, test := range map[string]struct {
 		set    appsv1.DaemonSetStatus
 		ending string                            // the node whose collector ends
+		since  time.Duration                     // its time is up
 		pods   map[string]corev1.ConditionStatus // whether each node's is ready
 		ready  int32
 		status metav1.ConditionStatus
 	}{
-		"one leaves the fleet while another is replaced, whose older pod Kubernetes counts": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "node-c",
+		"one leaves the fleet while another is replaced, whose older pod Kubernetes counts": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "node-c", 0,
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "True"}, 2, "True"},
-		"all are ready": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "",
+		"one is lost with its node, and never ends": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, UpdatedNumberScheduled: 3, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "node-a", time.Hour,
+			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "True", "node-c": "True", "node-d": "True"}, 2, "False"},
+		"all are ready": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "True"}, 2, "True"},
-		"one that is asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "",
+		"one that is asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "True", "node-c": "True"}, 1, "False"},
-		"one that is not asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "",
+		"one that is not asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "False"}, 2, "True"},
-		"none that is asked for is": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberMisscheduled: 2}, "",
+		"none that is asked for is": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberMisscheduled: 2}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "False", "node-c": "True", "node-d": "True"}, 0, "False"},
 	} {
 		f := well()
@@ -135,7 +138,7 @@ func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 			if ready, ok := test.pods[node]; ok {
 				pod := onNode(node, isReadyPod(ready))
 				if node == test.ending {
-					pod.DeletionTimestamp = new(metav1.NewTime(noon))
+					pod.DeletionTimestamp = new(metav1.NewTime(noon.Add(-test.since)))
 				}
 				f.Pods = append(f.Pods, pod)
 			}
