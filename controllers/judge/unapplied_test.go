@@ -106,6 +106,41 @@ func TestWhatIsNotAppliedForLongIsDegraded(t *testing.T) {
 	}
 }
 
+// Neither an API server that was away meanwhile, with which the count of failures begins anew, nor an operator that is started again lets what hinders
+// it look new.
+func TestWhatHindersTheOperatorIsNotForgotten(t *testing.T) {
+	fails := func(times int) func(f *Facts) {
+		return func(f *Facts) {
+			f.Applied, f.Failures, f.Failure = Applied{Failed: true}, times, "the webhook does not answer"
+		}
+	}
+	going := func(f *Facts) { f.Applied.Going = []string{"ServiceAccount edge-collector is being deleted"} }
+	restarts := func(f *Facts) { f.Before = Memory{} }
+	for name, test := range map[string]struct {
+		begins, between, ends func(f *Facts)
+		reason                string
+	}{
+		"the API server was away":                       {fails(9), fails(0), fails(9), ReasonRetrying},
+		"an operator that is started fails again":       {fails(9), func(f *Facts) { restarts(f); fails(1)(f) }, fails(9), ReasonRetrying},
+		"an operator that is started finds it kept yet": {going, restarts, going, ReasonRolling},
+	} {
+		f := well()
+		pass(f, 0)
+		test.begins(f)
+		pass(f, 0)
+		f.Collectors.At = f.Now.Add(10 * time.Minute)
+		if c := conditionIn(t, pass(f, 10*time.Minute), v1alpha1.ConditionDegraded); c.Status != metav1.ConditionTrue || c.Reason != test.reason {
+			t.Errorf("%s: %s, %s: %s", name, c.Status, c.Reason, c.Message)
+		}
+		test.between(f)
+		pass(f, time.Second)
+		test.ends(f)
+		if c := conditionIn(t, pass(f, time.Second), v1alpha1.ConditionDegraded); c.Status != metav1.ConditionTrue || c.Reason != test.reason {
+			t.Errorf("%s, and then: %s, %s: %s", name, c.Status, c.Reason, c.Message)
+		}
+	}
+}
+
 // A node that got a taint keeps its collector, and Kubernetes does not ask for one there any more: it makes up for no other node.
 func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 	for name, test := range map[string]struct {
