@@ -77,7 +77,8 @@ type ConsumerStatus struct {
 	// +optional
 	Lost int64 `json:"lost"`
 	// lostAtLeast is true if more than lost may have been removed: somebody read at the same time, the consumer delivers some
-	// protocols only, or the stream was deleted and made anew. Otherwise lost is exact.
+	// protocols only, or the stream was deleted and made anew. With the retention WorkQueue or Interest, somebody who reads is
+	// enough, since acknowledged messages leave the stream as well. Otherwise lost is exact.
 	// +optional
 	LostAtLeast bool `json:"lostAtLeast,omitempty"`
 	// lostTime is when a loss was last seen.

@@ -32,7 +32,7 @@ func (s *Sink) remember(ctx context.Context, info *jetstream.ConsumerInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.streamMade, s.streamOf = made, info.Created
-	if asked && s.bookmark != nil && info.Delivered.Stream < s.bookmark.Acknowledged { // no consumer goes back, but with a stream that came back empty
+	if asked && s.bookmark != nil && info.Delivered.Stream < s.bookmark.Acknowledged { // its stream came back empty, or it lost its last steps in a crash: then they come again at worst
 		s.bookmark, s.anew = nil, true
 	}
 	if mark != nil && (s.bookmark == nil || !s.bookmark.SameBook(mark) || s.bookmark.Acknowledged < mark.Acknowledged) {

@@ -76,24 +76,34 @@ func (s *Sink) suits(ctx context.Context, info *jetstream.ConsumerInfo) error {
 }
 
 // reaches returns an error where a consumer was made to begin with a message that the stream is far from: one that goes on where another one was, in
-// a stream that came back empty and gives its numbers again. It would leave out all up to there, and look as if it kept up.
+// a stream that came back empty and gives its numbers again. It would leave out all up to there, and look as if it kept up. It stays unfit once the
+// stream has come to its start: what came before is still left out. A server may instead set a consumer back to where its stream ends; that one
+// delivers everything. Streams of several copies are left out: a new leader may not have
+// all of it in its count yet.
 func (s *Sink) reaches(ctx context.Context, info *jetstream.ConsumerInfo) error {
 	o, start := &s.options, info.Config.OptStartSeq
-	if start == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, streamTime)
-	defer cancel()
-	stream, err := s.js.Stream(ctx, o.Stream)
-	if err != nil || stream.CachedInfo().State.LastSeq+1 >= start { // who may not ask has made no such consumer
+	if start == 0 || info.Delivered.Stream+1 < start {
 		return nil
 	}
 	s.mu.Lock()
-	s.bookmark, s.anew = nil, true // nor is the next one to begin there
+	known := s.beyond.Equal(info.Created)
 	s.mu.Unlock()
-	return fmt.Errorf("consumer %s begins with message %d, and stream %s has only come to %d: it was emptied, and counts anew. The consumer would leave out what "+
-		"comes until then: delete it, and the next one begins with the oldest message (nats consumer rm %[3]s %[1]s)", o.Consumer, start, o.Stream,
-		stream.CachedInfo().State.LastSeq)
+	if !known {
+		ctx, cancel := context.WithTimeout(ctx, streamTime)
+		defer cancel()
+		stream, err := s.js.Stream(ctx, o.Stream)
+		if err != nil { // who may not ask has made no such consumer
+			return nil
+		}
+		if is := stream.CachedInfo(); is.Config.Replicas > 1 || info.Delivered.Stream <= is.State.LastSeq {
+			return nil
+		}
+		s.mu.Lock()
+		s.bookmark, s.anew, s.beyond = nil, true, info.Created // nor is the next one to begin there
+		s.mu.Unlock()
+	}
+	return fmt.Errorf("consumer %s begins with message %d, to which stream %s had not come: it was emptied, and counts anew. The consumer leaves out what comes "+
+		"before: delete it, and the next one begins with the oldest message (nats consumer rm %[3]s %[1]s)", o.Consumer, start, o.Stream)
 }
 
 // delivers returns an error unless a consumer that delivers some subjects delivers what the sink is to store, and nothing else: readers of

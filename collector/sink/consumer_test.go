@@ -179,17 +179,31 @@ func TestAConsumerThatBeginsBeyondItsStreamIsNotTakenForOneThatKeepsUp(t *testin
 	}
 	begin(5000)
 	s, stop := b.start(options())
-	natstest.Eventually(t, "it says so", func() bool { return strings.Contains(s.State().Reading, "nats consumer rm flows sink") })
+	saysSo := func() bool { return strings.Contains(s.State().Reading, "nats consumer rm flows sink") }
+	natstest.Eventually(t, "it says so", saysSo)
 	b.deleteConsumer()
 	natstest.Eventually(t, "all is stored", func() bool { return b.memory.len() == 10 })
 	balanced(t, stop())
 
 	b.deleteConsumer()
-	begin(11) // the next one
+	begin(20)
+	s, stop = b.start(options())
+	natstest.Eventually(t, "it says so", saysSo)
+	b.publishMany(15, 1) // 25: it delivers the last 6, and has left out the 9 before
+	if err := s.ask(t.Context()); err == nil || !strings.Contains(err.Error(), "nats consumer rm flows sink") {
+		t.Errorf("what was left out is forgotten: %v", err)
+	}
+	stop()
+
+	b.deleteConsumer()
+	begin(26) // the next one
 	s, stop = b.start(options())
 	b.publishMany(3, 1)
 	b.rest("sink")
 	if books := stop(); s.State().Reading != "" || books.Stored.Messages != 3 {
 		t.Errorf("%q, %+v", s.State().Reading, books)
+	}
+	if err := s.reaches(t.Context(), &jetstream.ConsumerInfo{Config: jetstream.ConsumerConfig{OptStartSeq: 5000}, Delivered: jetstream.SequenceInfo{Stream: 28}}); err != nil {
+		t.Errorf("a server set it back, and it delivers all that comes: %v", err)
 	}
 }

@@ -90,6 +90,8 @@ type Sink struct {
 	streamMade, streamOf time.Time
 	// anew: the stream came back empty, and gives its numbers again.
 	anew bool
+	// beyond is when the consumer was made that begins beyond the end of its stream; zero where none does.
+	beyond time.Time
 	// notes are kept where blocks are made, or were made by others of the consumer's sinks; else nil. unlisted: they cannot be looked for.
 	notes    *notes
 	unlisted bool

@@ -17,7 +17,8 @@ const lookSlack = time.Minute
 //
 // Sequences without gaps make it exact while nobody reads: what lies between the place of the reader and the first message is gone. What was
 // delivered meanwhile is not told from what was delivered again, and where other subjects lie in between, their messages count as well: then
-// it is what cannot be otherwise. So it is of what was delivered, where messages that are acknowledged leave the stream as well.
+// it is what cannot be otherwise. So it is of what was delivered, where messages that are acknowledged leave the stream as well: there, the
+// oldest message may have left so, if any was in a reader's hands.
 func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, s *jetstream.Consumers, at time.Time) (lost uint64, atLeast bool) {
 	first := s.First
 	was := position(before)
@@ -34,7 +35,8 @@ func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, s *je
 			return 0, false
 		}
 		lost = less(was.pending, now.Pending+deliveries)
-		if lost == 0 && still && was.oldest > 0 && was.oldest < first {
+		acknowledged := s.ForReaders && was.ackPending > 0 // since, and so it left
+		if lost == 0 && still && !acknowledged && was.oldest > 0 && was.oldest < first {
 			lost = 1
 		}
 		return lost, true

@@ -34,11 +34,13 @@ func waitingNodes(pods []corev1.Pod, ready map[string]bool) int {
 	return len(nodes)
 }
 
-// endingNodes is how many nodes have collectors that end, and no other.
-func endingNodes(pods []corev1.Pod) int {
+// endingNodes is how many nodes have collectors that end, and no other. One whose time is up long since is of a node that is lost, and may be asked
+// for there.
+func endingNodes(pods []corev1.Pod, now time.Time) int {
 	ends := make(map[string]bool)
 	for i := range pods {
-		node, ending := nodeOf(&pods[i]), !pods[i].DeletionTimestamp.IsZero()
+		node, end := nodeOf(&pods[i]), pods[i].DeletionTimestamp
+		ending := end != nil && now.Sub(end.Time) < lateAfter
 		if before, known := ends[node]; !known || before {
 			ends[node] = ending
 		}

@@ -73,11 +73,17 @@ func (j *judgement) progressing() said {
 // does, such as an API server that is upgraded, is over before that.
 func (j *judgement) hindered() bool {
 	since := &j.memory.Hindered
-	switch reason := j.said[v1alpha1.ConditionProgressing].reason; {
-	case reason != ReasonRetrying && (reason != ReasonRolling || len(j.Applied.Going) == 0):
+	if !j.Applied.Failed && len(j.Applied.Going) == 0 {
 		*since = time.Time{}
 		return false
-	case since.IsZero():
+	}
+	if since.IsZero() && j.wasHindered() {
+		*since = j.Now.Add(-j.Deadline())
+	}
+	if reason := j.said[v1alpha1.ConditionProgressing].reason; reason != ReasonRetrying && (reason != ReasonRolling || len(j.Applied.Going) == 0) {
+		return false // that nothing hinders it is not known: an API server that was away may have the count of failures begin anew
+	}
+	if since.IsZero() {
 		*since = j.Now
 	}
 	due := since.Add(j.Deadline())
@@ -86,6 +92,13 @@ func (j *judgement) hindered() bool {
 		return false
 	}
 	return true
+}
+
+// wasHindered reports whether the status says that it was, as it does after a restart of the operator.
+func (j *judgement) wasHindered() bool {
+	p, d := j.condition(v1alpha1.ConditionProgressing), j.condition(v1alpha1.ConditionDegraded)
+	return p != nil && (p.Reason == ReasonRetrying || p.Reason == ReasonRolling) && d != nil && d.Status == metav1.ConditionTrue &&
+		strings.Contains(d.Message, v1alpha1.ConditionProgressing+": ")
 }
 
 // whyNotKnown is what keeps a suspended fleet from being compared with its spec, as the end of a message; empty where only a first look is missing.

@@ -154,7 +154,7 @@ func (j *judgement) count(r *rollout) {
 	// Nor does it while its controllers are away: a pod that is not ready says so itself. A node that got a taint keeps its collector, and is none of
 	// those that are desired: which one it is, only Kubernetes knows, so that as many of the ready ones are not counted, nor of those that wait. It
 	// counts nodes that leave the fleet, too, whose collectors end.
-	elsewhere := max(int(s.NumberMisscheduled)-endingNodes(j.Pods), 0)
+	elsewhere := max(int(s.NumberMisscheduled)-endingNodes(j.Pods, j.server()), 0)
 	most := max(r.desired-max(waitingNodes(j.Pods, nodes)-elsewhere, 0), 0)
 	r.ready = min(max(len(nodes)-elsewhere, min(ready, most)), r.desired)
 	r.available = min(max(len(nodes)-elsewhere, min(available, most)), r.desired)
@@ -359,12 +359,30 @@ func (j *judgement) unready() (out []string) {
 		switch {
 		case !r.Now.Ready && r.Now.NotReady != "":
 			out = append(out, where+" says: "+notReady(r.Now.NotReady))
-		case r.Now.Ready && pod.Status.StartTime != nil && j.server().Sub(pod.Status.StartTime.Time) >= lateAfter:
+		case r.Now.Ready && unreadyFor(pod, j.server()) >= lateAfter: // more than a report's age
 			out = append(out, where+" says that it is ready, and its node finds that it is not: does something keep the node from the pod's port "+
 				"collector.metricsPort, or is a container beside the collector not ready?")
 		}
 	}
 	return out
+}
+
+// unreadyFor is for how long a pod has not been ready, and none of its containers has begun; 0 where that is not known. One that was just
+// restarted takes a moment.
+func unreadyFor(pod *corev1.Pod, now time.Time) time.Duration {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionFalse
+	})
+	if i < 0 || pod.Status.Conditions[i].LastTransitionTime.IsZero() {
+		return 0
+	}
+	since := pod.Status.Conditions[i].LastTransitionTime.Time
+	for i := range pod.Status.ContainerStatuses {
+		if running := pod.Status.ContainerStatuses[i].State.Running; running != nil && running.StartedAt.After(since) {
+			since = running.StartedAt.Time
+		}
+	}
+	return now.Sub(since)
 }
 
 // unmet is a check of /readyz that is not ready, with its reason.

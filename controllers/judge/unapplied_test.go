@@ -106,24 +106,62 @@ func TestWhatIsNotAppliedForLongIsDegraded(t *testing.T) {
 	}
 }
 
+// Neither an API server that was away meanwhile, with which the count of failures begins anew, nor an operator that is started again lets what hinders
+// it look new.
+func TestWhatHindersTheOperatorIsNotForgotten(t *testing.T) {
+	fails := func(times int) func(f *Facts) {
+		return func(f *Facts) {
+			f.Applied, f.Failures, f.Failure = Applied{Failed: true}, times, "the webhook does not answer"
+		}
+	}
+	going := func(f *Facts) { f.Applied.Going = []string{"ServiceAccount edge-collector is being deleted"} }
+	restarts := func(f *Facts) { f.Before = Memory{} }
+	for name, test := range map[string]struct {
+		begins, between, ends func(f *Facts)
+		reason                string
+	}{
+		"the API server was away":                       {fails(9), fails(0), fails(9), ReasonRetrying},
+		"an operator that is started fails again":       {fails(9), func(f *Facts) { restarts(f); fails(1)(f) }, fails(9), ReasonRetrying},
+		"an operator that is started finds it kept yet": {going, restarts, going, ReasonRolling},
+	} {
+		f := well()
+		pass(f, 0)
+		test.begins(f)
+		pass(f, 0)
+		f.Collectors.At = f.Now.Add(10 * time.Minute)
+		if c := conditionIn(t, pass(f, 10*time.Minute), v1alpha1.ConditionDegraded); c.Status != metav1.ConditionTrue || c.Reason != test.reason {
+			t.Errorf("%s: %s, %s: %s", name, c.Status, c.Reason, c.Message)
+		}
+		test.between(f)
+		pass(f, time.Second)
+		test.ends(f)
+		if c := conditionIn(t, pass(f, time.Second), v1alpha1.ConditionDegraded); c.Status != metav1.ConditionTrue || c.Reason != test.reason {
+			t.Errorf("%s, and then: %s, %s: %s", name, c.Status, c.Reason, c.Message)
+		}
+	}
+}
+
 // A node that got a taint keeps its collector, and Kubernetes does not ask for one there any more: it makes up for no other node.
 func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 	for name, test := range map[string]struct {
 		set    appsv1.DaemonSetStatus
 		ending string                            // the node whose collector ends
+		since  time.Duration                     // its time is up
 		pods   map[string]corev1.ConditionStatus // whether each node's is ready
 		ready  int32
 		status metav1.ConditionStatus
 	}{
-		"one leaves the fleet while another is replaced, whose older pod Kubernetes counts": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "node-c",
+		"one leaves the fleet while another is replaced, whose older pod Kubernetes counts": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "node-c", 0,
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "True"}, 2, "True"},
-		"all are ready": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "",
+		"one is lost with its node, and never ends": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, UpdatedNumberScheduled: 3, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "node-a", time.Hour,
+			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "True", "node-c": "True", "node-d": "True"}, 2, "False"},
+		"all are ready": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "True"}, 2, "True"},
-		"one that is asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "",
+		"one that is asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 1, NumberAvailable: 1, NumberMisscheduled: 1}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "True", "node-c": "True"}, 1, "False"},
-		"one that is not asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "",
+		"one that is not asked for is not": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2, NumberAvailable: 2, NumberMisscheduled: 1}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "True", "node-b": "True", "node-c": "False"}, 2, "True"},
-		"none that is asked for is": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberMisscheduled: 2}, "",
+		"none that is asked for is": {appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberMisscheduled: 2}, "", 0,
 			map[string]corev1.ConditionStatus{"node-a": "False", "node-b": "False", "node-c": "True", "node-d": "True"}, 0, "False"},
 	} {
 		f := well()
@@ -135,7 +173,7 @@ func TestACollectorWhereNoneIsAskedForMakesUpForNoOther(t *testing.T) {
 			if ready, ok := test.pods[node]; ok {
 				pod := onNode(node, isReadyPod(ready))
 				if node == test.ending {
-					pod.DeletionTimestamp = new(metav1.NewTime(noon))
+					pod.DeletionTimestamp = new(metav1.NewTime(noon.Add(-test.since)))
 				}
 				f.Pods = append(f.Pods, pod)
 			}
@@ -161,8 +199,13 @@ func TestCollectorsSayWhyTheyAreNotReady(t *testing.T) {
 		}, "1 of 3 nodes are without a collector that is ready: pod edge-node-a on node node-a says: templates: not ready (not yet)", "listeners"},
 		"it is ready, and its node does not hear that": {func(*corev1.Pod, *status.Document) {},
 			"pod edge-node-a on node node-a says that it is ready, and its node finds that it is not", ""},
-		"it became ready a moment ago": {func(pod *corev1.Pod, _ *status.Document) {
-			pod.Status.StartTime = new(metav1.NewTime(noon.Add(-time.Second)))
+		"its container ended a moment ago": {func(pod *corev1.Pod, _ *status.Document) {
+			pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-time.Second))
+		},
+			"1 of 3 nodes are without a collector that is ready", "its node finds"},
+		"it started a moment ago, for which its image took long": {func(pod *corev1.Pod, _ *status.Document) {
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "collector", State: corev1.ContainerState{
+				Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(noon.Add(-time.Second))}}}}
 		},
 			"1 of 3 nodes are without a collector that is ready", "its node finds"},
 		"its pod has a reason of its own": {func(pod *corev1.Pod, d *status.Document) {
@@ -174,7 +217,7 @@ func TestCollectorsSayWhyTheyAreNotReady(t *testing.T) {
 		pass(f, 0)
 		f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
 		f.Pods = []corev1.Pod{onNode("node-a", isReadyPod("False")), onNode("node-b", isReadyPod("True")), onNode("node-c", isReadyPod("True"))}
-		f.Pods[0].Status.StartTime = &begun
+		f.Pods[0].Status.StartTime, f.Pods[0].Status.Conditions[0].LastTransitionTime = &begun, begun
 		f.Collectors.Reports[0].Pod.Name = f.Pods[0].Name
 		f.Collectors.Reports[0].Now.Ready = true
 		test.change(&f.Pods[0], f.Collectors.Reports[0].Now)
