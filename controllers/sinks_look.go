@@ -3,6 +3,8 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -137,12 +139,21 @@ func (l *sinkLook) round(ctx context.Context) {
 	}
 }
 
-// questions of a round by namespace, those that were asked longest ago first; what was heard of pods that are gone is forgotten.
+// questions of a round by namespace, those that were asked longest ago first; what was heard of pods and FlowSinks that are gone is forgotten: one
+// may have been asked when its FlowSink went.
 func (l *sinkLook) questions(ctx context.Context) (map[string][]question, error) {
 	sinks := &v1alpha1.FlowSinkList{}
 	if err := l.client.List(ctx, sinks, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
+	listed := make(map[types.NamespacedName]bool)
+	for i := range sinks.Items {
+		listed[client.ObjectKeyFromObject(&sinks.Items[i])] = true
+	}
+	l.mu.Lock()
+	maps.DeleteFunc(l.heard, func(name types.NamespacedName, _ map[observation.Pod]sink.Heard) bool { return !listed[name] })
+	maps.DeleteFunc(l.placed, func(name types.NamespacedName, _ *sink.Heard) bool { return !listed[name] })
+	l.mu.Unlock()
 	out := make(map[string][]question)
 	for i := range sinks.Items {
 		s := &sinks.Items[i]
@@ -170,12 +181,12 @@ func (l *sinkLook) questions(ctx context.Context) (map[string][]question, error)
 }
 
 func (l *sinkLook) ask(ctx context.Context, q question) {
-	said, err := observation.Fetch(ctx, l.asking, q.pod, &url.URL{Path: status.SinkPath}, status.DecodeSink)
+	said, err := observation.FetchPage(ctx, l.asking, q.pod, &url.URL{Path: status.SinkPath}, status.DecodeSink)
 	if err != nil && ctx.Err() != nil {
 		return // the round's time is up: that is not the sink's fault
 	}
-	if err == nil {
-		err = q.pod.Is(said.Instance)
+	if err == nil && !q.pod.Answers(said.Instance) {
+		err = fmt.Errorf("another one answers at %s", q.pod.HostPort())
 	}
 	h := sink.Heard{Pod: q.pod, Asked: time.Now(), Said: said}
 	if err != nil {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -197,6 +199,11 @@ func TestAnotherSinkAtAPodsAddressIsNotBelieved(t *testing.T) {
 	}
 }
 
+// noSinks is a cache in which nothing is.
+type noSinks struct{ client.Client }
+
+func (noSinks) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
 // What was said last of where the consumer stands outlives the pod that said it, and goes with the FlowSink.
 func TestThePlaceThatWasSaidLastIsKept(t *testing.T) {
 	var looked atomic.Int64
@@ -213,7 +220,7 @@ func TestThePlaceThatWasSaidLastIsKept(t *testing.T) {
 	}))
 	defer server.Close()
 	address := netip.MustParseAddrPort(server.Listener.Addr().String())
-	name, look := types.NamespacedName{Namespace: "flows", Name: "rows"}, newSinkLook(nil, time.Second, nil)
+	name, look := types.NamespacedName{Namespace: "flows", Name: "rows"}, newSinkLook(noSinks{}, time.Second, nil)
 	for i, at := range []int64{100, 200, 150, 0} {
 		looked.Store(at)
 		look.ask(t.Context(), question{sink: name, pod: observation.Pod{Name: strconv.Itoa(i), Address: address.Addr().String(), Port: int32(address.Port())}})
@@ -224,6 +231,10 @@ func TestThePlaceThatWasSaidLastIsKept(t *testing.T) {
 	look.forget(name)
 	if _, placed := look.of(name, nil); placed != nil {
 		t.Errorf("a FlowSink of the name would begin with it: %+v", placed)
+	}
+	look.ask(t.Context(), question{sink: name, pod: observation.Pod{Name: "1", Address: address.Addr().String(), Port: int32(address.Port())}}) // it was under way
+	if _, err := look.questions(t.Context()); err != nil || len(look.heard)+len(look.placed) > 0 {
+		t.Errorf("what was heard of a FlowSink that is gone is kept: %v, %v, %v", err, look.heard, look.placed)
 	}
 }
 

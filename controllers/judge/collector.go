@@ -128,10 +128,27 @@ func sharedEnd(list []string) string {
 		}
 	}
 	at := strings.Index(end, ": ")
-	if at < 0 {
+	if at < 0 || !closed(end[at:]) {
 		return ""
 	}
 	return end[at:]
+}
+
+// closed reports whether each bracket of a text is opened and closed in it.
+func closed(text string) bool {
+	open := 0
+	for _, r := range text {
+		switch r {
+		case '(':
+			open++
+		case ')':
+			open--
+		}
+		if open < 0 {
+			return false
+		}
+	}
+	return open == 0
 }
 
 // new ones may still be connecting. A clock that was set back makes none of one that was asked for long.

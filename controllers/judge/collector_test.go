@@ -36,6 +36,10 @@ func TestSomeTellsOnceWhatAllEndWith(t *testing.T) {
 			list: []string{"pod a: ü" + refused, "pod b: ö" + refused},
 			want: "pod a: ü; pod b: ö; all of these" + refused,
 		},
+		"a bracket is not torn": {
+			list: []string{"pod a: 7 records wait (n1" + refused + ")", "pod b: 8 records wait (n2" + refused + ")"},
+			want: "pod a: 7 records wait (n1" + refused + "); pod b: 8 records wait (n2" + refused + ")",
+		},
 		"none": {},
 	} {
 		t.Run(name, func(t *testing.T) {

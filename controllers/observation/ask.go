@@ -47,16 +47,22 @@ func ask(ctx context.Context, client *http.Client, pod Pod) (*status.Document, e
 	return d, nil
 }
 
-// Is returns an error where what answers for a pod says that it is another one's. On a node's own network, two fleets may have given their collectors
-// one port: the second cannot have it, and what answers is the first. An address may also have gone to another pod. A collector of an earlier
-// version does not say who it is.
+// Is returns an error where a collector that answers for a pod says that it is another one's. On a node's own network, two fleets may have given their
+// collectors one port: the second cannot have it, and what answers is the first.
 func (p Pod) Is(instance string) error {
-	if instance == "" || instance == p.Name {
+	if p.Answers(instance) {
 		return nil
 	}
 	return fmt.Errorf("asking collector %s: another one answers at %s: do two fleets have the same collector.metricsPort on the network of a node?",
-		p.Name, net.JoinHostPort(p.Address, strconv.Itoa(int(p.Port))))
+		p.Name, p.HostPort())
 }
+
+// Answers reports whether what answers for a pod, and says that it is the one that instance names, is the pod's. Its address may have gone to another
+// one. An earlier version does not say who it is.
+func (p Pod) Answers(instance string) bool { return instance == "" || instance == p.Name }
+
+// HostPort is where a pod is asked.
+func (p Pod) HostPort() string { return net.JoinHostPort(p.Address, strconv.Itoa(int(p.Port))) }
 
 // withoutSecrets takes them out of a collector's words, which may be those of a server that repeats what it was told: they end in conditions.
 func withoutSecrets(d *status.Document) {
@@ -74,28 +80,37 @@ func withoutSecrets(d *status.Document) {
 	}
 }
 
-// Fetch reads a page of one collector, which decode bounds. The page's path and query count. Of what answers, no word stands in an error.
+// Fetch reads a page of one collector, as FetchPage does. Errors name the collector.
 func Fetch[T any](ctx context.Context, client *http.Client, pod Pod, page *url.URL, decode func(io.Reader) (T, error)) (none T, err error) {
-	at := *page
-	at.Scheme, at.Host = "http", net.JoinHostPort(pod.Address, strconv.Itoa(int(pod.Port)))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	d, err := FetchPage(ctx, client, pod, page, decode)
 	if err != nil {
 		return none, fmt.Errorf("asking collector %s: %w", pod.Name, err)
 	}
+	return d, nil
+}
+
+// FetchPage reads a page of one collector or sink, which decode bounds. The page's path and query count. Of what answers, no word stands in an error.
+func FetchPage[T any](ctx context.Context, client *http.Client, pod Pod, page *url.URL, decode func(io.Reader) (T, error)) (none T, err error) {
+	at := *page
+	at.Scheme, at.Host = "http", pod.HostPort()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return none, err
+	}
 	response, err := client.Do(request)
 	if err != nil {
-		return none, fmt.Errorf("asking collector %s: %w", pod.Name, wordless(err))
+		return none, wordless(err)
 	}
 	defer func() { _ = response.Body.Close() }() // everything that is wanted was read
 	switch {
 	case response.StatusCode == http.StatusNotFound:
-		return none, fmt.Errorf("asking collector %s: it has no %s: it is of an older version, or no collector", pod.Name, page.Path)
+		return none, fmt.Errorf("it has no %s: it is of an older version, or something else", page.Path)
 	case response.StatusCode != http.StatusOK:
-		return none, fmt.Errorf("asking collector %s: it answers with HTTP status %d", pod.Name, response.StatusCode)
+		return none, fmt.Errorf("it answers with HTTP status %d", response.StatusCode)
 	}
 	d, err := decode(wordlessReader{response.Body})
 	if err != nil {
-		return none, fmt.Errorf("asking collector %s: %w", pod.Name, err)
+		return none, err
 	}
 	return d, nil
 }

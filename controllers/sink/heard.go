@@ -168,10 +168,14 @@ func place(heard []Heard, last *Heard, stream, consumer string) (found *jetstrea
 	if latest != nil {
 		return consumers(latest.Said.Place), latest.Asked, ""
 	}
+	var silent *Heard // the first of them by name, lest each look names another one
 	for i := range heard {
 		d := heard[i].Said
 		switch {
 		case d == nil:
+			if h := &heard[i]; h.Error != "" && (silent == nil || h.Pod.Name < silent.Pod.Name) {
+				silent = h
+			}
 		case d.Place == nil:
 			if why == "" {
 				why = heard[i].Pod.Name + " says: " + d.Unplaced
@@ -181,6 +185,9 @@ func place(heard []Heard, last *Heard, stream, consumer string) (found *jetstrea
 				why = fmt.Sprintf("%s reads stream %q", heard[i].Pod.Name, d.Place.Stream)
 			}
 		}
+	}
+	if why == "" && silent != nil {
+		why = fmt.Sprintf("no sink tells how far it has read: see Ready; asking %s: %s", silent.Pod.Name, silent.Error)
 	}
 	return nil, at, why
 }

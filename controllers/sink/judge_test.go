@@ -155,7 +155,10 @@ func TestWhatSinksSayIsJudged(t *testing.T) {
 	}{
 		{"all is well", func() []Heard { return []Heard{heard()} }, "True", judge.ReasonKeepingUp, "more than half", "True", ReasonSchemaCurrent, "True"},
 		{"nobody was asked", func() []Heard { return nil }, "Unknown", ReasonNotKnown, "see Ready", "Unknown", ReasonNotKnown, "True"},
-		{"nobody answers", func() []Heard { return []Heard{{Error: "no"}} }, "Unknown", ReasonNotKnown, "see Ready", "Unknown", ReasonNotKnown, "True"},
+		{"nobody answers", func() []Heard {
+			asked := time.Unix(2_000_000_000, 0)
+			return []Heard{{Pod: observation.Pod{Name: "b"}, Asked: asked, Error: "late"}, {Pod: observation.Pod{Name: "a"}, Asked: asked, Error: "another one answers at 10.0.0.1:8080"}}
+		}, "Unknown", ReasonNotKnown, "see Ready; asking a: another one answers at 10.0.0.1:8080", "Unknown", ReasonNotKnown, "True"},
 		{"half of maxAge has passed", func() []Heard {
 			h := heard()
 			*h.Said.Place.Lag = 12 * time.Hour
