@@ -584,7 +584,9 @@ func TestWhereARightIsMissingForBlocksMessagesGoByThemselvesOrWait(t *testing.T)
 func TestAListThatCannotBeReadHasMessagesWait(t *testing.T) {
 	b := newBench(t, natstest.Start(t))
 	b.publishNumbered(0, 5)
-	_, _, stop := b.replica(inBlocks())
+	o := inBlocks()
+	o.AckWait = time.Minute // a message that comes again, as on a busy machine, waits for the list
+	_, _, stop := b.replica(o)
 	b.rest("sink")
 	stop()
 	kv, err := b.js.KeyValue(t.Context(), bucket)
@@ -598,7 +600,7 @@ func TestAListThatCannotBeReadHasMessagesWait(t *testing.T) {
 	if _, err := kv.PutString(t.Context(), listKey, "{"); err != nil {
 		t.Fatal(err)
 	}
-	s, _, stop := b.replica(inBlocks())
+	s, _, stop := b.replica(o)
 	b.publishNumbered(5, 5)
 	natstest.Eventually(t, "it says so", func() bool { return strings.Contains(s.State().Noting, "reading the list of blocks") })
 	b.rest("sink") // they were never handed out before
