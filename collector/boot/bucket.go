@@ -50,7 +50,7 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	switch {
 	case c == nil:
 		if s.clocks[d.Key.Scope] == nil && len(s.clocks) >= int(s.scopes.Load()) {
-			scope, ok := s.oldest(d.Heard)
+			scope, ok := template.Oldest(s.clocks, lastHeard, d.Heard)
 			if !ok {
 				s.totals.Add(ledger.BootTimesEvicted, 1)
 				return false // what was heard later must not be pushed out

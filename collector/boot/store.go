@@ -19,10 +19,6 @@ const (
 	// maxPorts bounds the ports of one scope that are told apart.
 	maxPorts = 256
 	never    = int64(1<<63 - 1)
-	// evictionSample is how many scopes are looked at to find one that was not heard for long.
-	evictionSample = 32
-	// longestLook is at how many where none of these was heard before what the bucket has.
-	longestLook = 1024
 )
 
 // clock is what one port said.
@@ -238,7 +234,7 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 	}
 	if all == nil {
 		for len(s.clocks) > 0 && len(s.clocks) >= int(s.scopes.Load()) {
-			oldest, _ := s.oldest(never)
+			oldest, _ := template.Oldest(s.clocks, lastHeard, never)
 			s.evict(oldest)
 		}
 		if _, ok := s.forgotten[scope]; ok {
@@ -283,16 +279,5 @@ func (s *Store) remove(scope template.Scope) {
 	}
 }
 
-// oldest is the one of a few scopes that was not heard for longest; found is false where none was heard before than.
-func (s *Store) oldest(than int64) (oldest template.Scope, found bool) {
-	looked := 0
-	for scope, all := range s.clocks {
-		if all.newest < than {
-			oldest, than, found = scope, all.newest, true
-		}
-		if looked++; looked >= evictionSample && found || looked == longestLook {
-			break
-		}
-	}
-	return oldest, found
-}
+// lastHeard is for template.Oldest.
+func lastHeard(all *said) int64 { return all.newest }

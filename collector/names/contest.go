@@ -88,7 +88,10 @@ func (r *Row) wordOf(kind uint32) string {
 func refusedWord(reason string) string { return "(refused: " + reason + ")" }
 
 // contested reports whether devices say different things where a row has nothing.
-func (r *Row) contested(kind uint32) bool {
+func (r *Row) contested(kind uint32) bool { return r.says(kind) }
+
+// says reports whether a row has an attribute of a kind.
+func (r *Row) says(kind uint32) bool {
 	return len(r.Attributes) > 0 && slices.ContainsFunc(r.Attributes, func(a Attribute) bool { return a.Enterprise == kind })
 }
 
@@ -185,7 +188,7 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, m marks, f
 	case key.kind == contestedName:
 		return *r
 	}
-	merged.Attributes = slices.DeleteFunc(slices.Clone(merged.Attributes), func(a Attribute) bool { return a.Enterprise == key.kind })
+	merged = merged.without(key.kind)
 	return merged
 }
 

@@ -72,13 +72,11 @@ func (r *Row) onlyMarked() bool {
 }
 
 // refused reports whether a row has the reason for which a name or a description is refused.
-func (r *Row) refused(kind uint32) bool {
-	return slices.ContainsFunc(r.Attributes, func(a Attribute) bool { return a.Enterprise == kind })
-}
+func (r *Row) refused(kind uint32) bool { return r.says(kind) }
 
-// without is r without what refused reports.
+// without is r without what says reports.
 func (r Row) without(kind uint32) Row {
-	if r.refused(kind) {
+	if r.says(kind) {
 		r.Attributes = left(r.Attributes, func(a Attribute) bool { return a.Enterprise == kind })
 	}
 	return r

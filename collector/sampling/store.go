@@ -103,17 +103,17 @@ func (s *Store) add(scope template.Scope, heard, than int64) *Exporter {
 		return e
 	}
 	for limits := s.limits.Load(); len(s.exporters) >= limits.Exporters || s.count.Load() >= int64(limits.Total); {
-		oldest := s.oldest(than)
-		if oldest == nil && than == never {
+		oldest, found := template.Oldest(s.exporters, lastHeard, than)
+		if !found && than == never {
 			break
 		}
-		if oldest == nil {
+		if !found {
 			if s.absent.Refuse(key) { // it is asked for once it is heard
 				s.known.Add(1)
 			}
 			return nil
 		}
-		s.evict(oldest)
+		s.evict(s.exporters[oldest])
 	}
 	e := &Exporter{store: s, key: key, subjects: make(map[uint64][]*announcement), samplers: make(map[uint64]struct{}),
 		cards: make(map[uint64]struct{}), numbered: make(map[uint32]int), speakers: make(map[uint16]*speaker)}
@@ -175,19 +175,8 @@ func (s *Store) evict(oldest *Exporter) {
 	oldest.generation.Add(1)
 }
 
-// oldest is the one of a few exporters that was not heard for longest, nil where none was heard before than. s.mu is held.
-func (s *Store) oldest(than int64) (oldest *Exporter) {
-	looked := 0
-	for _, e := range s.exporters {
-		if heard := e.heard.Load(); heard < than && (oldest == nil || heard < oldest.heard.Load()) {
-			oldest = e
-		}
-		if looked++; looked >= evictionSample && oldest != nil || looked == longestLook {
-			break
-		}
-	}
-	return oldest
-}
+// lastHeard is for template.Oldest.
+func lastHeard(e *Exporter) int64 { return e.heard.Load() }
 
 // trim keeps to the bound on all announcements after e had one more: e has fewer, or who has more than e of those looked at. No exporter may be
 // locked.

@@ -112,13 +112,6 @@ func (s *Store) Find(scope Scope) *Exporter {
 	return s.exporters[scope]
 }
 
-// evictionSample is how many exporters are looked at to find one that was not heard of for long. Like a sampled LRU of
-// a cache: no list to keep in order, and the oldest of 32 random ones is old.
-const evictionSample = 32
-
-// longestLook is at how many it is looked where none of these was heard before what the bucket has.
-const longestLook = 1024
-
 // Exporter returns the exporter of a scope, adding it if need be; another one is then forgotten where the limit is
 // reached. now is nanoseconds since 1970.
 func (s *Store) Exporter(scope Scope, now int64) *Exporter {
@@ -136,17 +129,17 @@ func (s *Store) add(scope Scope, heard, than int64) *Exporter {
 		return e
 	}
 	for limit := s.limits.Load().Exporters; len(s.exporters) >= limit; {
-		oldest := s.oldest(than)
-		if oldest == nil && than == never {
+		oldest, found := Oldest(s.exporters, lastHeard, than)
+		if !found && than == never {
 			break
 		}
-		if oldest == nil {
+		if !found {
 			if s.absent.Refuse(scope) { // it is asked for once it is heard
 				s.known.Add(1)
 			}
 			return nil
 		}
-		s.evict(oldest)
+		s.evict(s.exporters[oldest])
 	}
 	e := &Exporter{store: s, scope: scope, ids: make(map[uint16]*meanings)}
 	e.heard.Store(heard)
@@ -176,19 +169,8 @@ func (s *Store) Found(a netip.Addr) {
 // Welcome has a place for what the bucket has of a scope that was missed, though it was written long ago. now is nanoseconds since 1970.
 func (s *Store) Welcome(scope Scope, now int64) { s.Exporter(scope, now) }
 
-// oldest is the one of a few exporters that was not heard of for longest, nil where none was heard before than. s.mu is held.
-func (s *Store) oldest(than int64) (oldest *Exporter) {
-	looked := 0
-	for _, e := range s.exporters {
-		if heard := e.heard.Load(); heard < than && (oldest == nil || heard < oldest.heard.Load()) {
-			oldest = e
-		}
-		if looked++; looked >= evictionSample && oldest != nil || looked == longestLook {
-			break
-		}
-	}
-	return oldest
-}
+// lastHeard is for Oldest.
+func lastHeard(e *Exporter) int64 { return e.heard.Load() }
 
 // evict forgets an exporter, in memory only. s.mu is held.
 func (s *Store) evict(worst *Exporter) {

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -9,10 +11,16 @@ import (
 )
 
 // MetricsPort is where a collector's pod serves metrics, health and status: the port that it was made with, since the spec may have been
-// changed after that, and the spec's where the pod does not say. Others may have put containers of their own before the collector's.
+// changed after that, and the spec's where the pod does not say.
 func MetricsPort(c *v1alpha1.FlowCollector, pod *corev1.Pod) int32 {
+	return cmp.Or(MetricsPortOf(pod, Component), c.Spec.Collector.MetricsPort)
+}
+
+// MetricsPortOf is where the container of a name in a pod serves metrics, 0 where the pod does not say. Others may have put containers of their own
+// before it.
+func MetricsPortOf(pod *corev1.Pod, container string) int32 {
 	for i := range pod.Spec.Containers {
-		if pod.Spec.Containers[i].Name != Component {
+		if pod.Spec.Containers[i].Name != container {
 			continue
 		}
 		for _, p := range pod.Spec.Containers[i].Ports {
@@ -21,7 +29,7 @@ func MetricsPort(c *v1alpha1.FlowCollector, pod *corev1.Pod) int32 {
 			}
 		}
 	}
-	return c.Spec.Collector.MetricsPort
+	return 0
 }
 
 // Service is what exporters send to; nil for the type None. It has UDP ports only.

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -67,7 +68,7 @@ func Askable(s *v1alpha1.FlowSink, pods []corev1.Pod) (ask []observation.Pod) {
 			continue
 		}
 		if p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" && p.DeletionTimestamp.IsZero() && len(ask) < maxAsked {
-			ask = append(ask, observation.Pod{Name: p.Name, Node: p.Spec.NodeName, Address: p.Status.PodIP, Port: metricsPort(p)})
+			ask = append(ask, observation.Pod{Name: p.Name, Node: p.Spec.NodeName, Address: p.Status.PodIP, Port: cmp.Or(fleet.MetricsPortOf(p, Component), port)})
 		}
 	}
 	return ask
@@ -98,20 +99,6 @@ func (f *Facts) present() []corev1.Pod {
 		return ended
 	}
 	return present
-}
-
-func metricsPort(p *corev1.Pod) int32 {
-	for i := range p.Spec.Containers {
-		if p.Spec.Containers[i].Name != Component { // others may have put some of their own before it
-			continue
-		}
-		for _, c := range p.Spec.Containers[i].Ports {
-			if c.Name == fleet.MetricsPortName && c.ContainerPort > 0 {
-				return c.ContainerPort
-			}
-		}
-	}
-	return port
 }
 
 // books adds up what the sinks have; nil where none tells.

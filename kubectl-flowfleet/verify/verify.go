@@ -190,8 +190,17 @@ func (f Facts) arriving() Step {
 	return Step{name, metav1.ConditionTrue, says}
 }
 
-// maxNamed bounds how many exporters a step names.
+// maxNamed bounds how many objects a step names.
 const maxNamed = 5
+
+// some of a list, as a step names them.
+func some(list []string) string {
+	out := strings.Join(list[:min(len(list), maxNamed)], ", ")
+	if more := len(list) - maxNamed; more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
+}
 
 // exporting takes over what the operator judged of each exporter. What the FlowCollector's conditions say is of the collectors: what never
 // arrived, is not among it. One that is silent counts if somebody declared it; another one may have been taken away. So does one whose datagrams are
@@ -402,10 +411,7 @@ func (f Facts) storing() Step {
 	}
 	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
 		if names := told[status]; len(names) > 0 {
-			list := strings.Join(names[:min(len(names), maxNamed)], ", ")
-			if more := len(names) - maxNamed; more > 0 {
-				list += fmt.Sprintf(" and %d more", more)
-			}
+			list := some(names)
 			verb := "do not"
 			if status == metav1.ConditionUnknown {
 				verb = "may not"
@@ -437,10 +443,6 @@ func (f Facts) refusedForEver() string {
 	if len(told) == 0 {
 		return ""
 	}
-	list := strings.Join(told[:min(len(told), maxNamed)], ", ")
-	if more := len(told) - maxNamed; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return "; but records were refused for ever since the sinks started, and are in no table: " + list +
+	return "; but records were refused for ever since the sinks started, and are in no table: " + some(told) +
 		"; they are kept (docs/clickhouse-once.md, What ClickHouse will never take)"
 }
