@@ -95,33 +95,16 @@ func run(ctx context.Context, o options) error {
 	if flag.NArg() > 0 {
 		return fmt.Errorf("%q is no flag: see --help", flag.Arg(0))
 	}
-	if o.collectorImage == "" {
-		return fmt.Errorf("--collector-image is required: collectors are to be of the operator's own version")
-	}
-	if o.namespace == "" || o.serviceAccount == "" {
-		return fmt.Errorf("the environment variables POD_NAMESPACE and POD_SERVICE_ACCOUNT are required: those of the operator")
+	if err := o.check(); err != nil {
+		return err
 	}
 	selector, err := labels.Parse(o.watchLabelSelector)
 	if err != nil {
 		return fmt.Errorf("--watch-label-selector %q: %w", o.watchLabelSelector, err)
 	}
-	if o.concurrentReconciles < 1 || o.concurrentReconciles > 256 {
-		return fmt.Errorf("--concurrent-reconciles %d is not within 1 and 256", o.concurrentReconciles)
-	}
-	if o.qps <= 0 || o.burst < 1 {
-		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d: both have to be above 0", o.qps, o.burst)
-	}
-	if o.rollouts.AtOnce < 0 || o.rolloutDelay < 0 {
-		return fmt.Errorf("--rollouts-at-once %d and --rollout-delay %s: neither can be below 0", o.rollouts.AtOnce, o.rolloutDelay)
-	}
-	limitMemory()
-	images, err := allow.ParseImages(o.allowedImages)
+	allowed, err := o.allowed()
 	if err != nil {
-		return fmt.Errorf("--allowed-images: %w", err)
-	}
-	servers, err := allow.ParseServers(o.allowedNATS)
-	if err != nil {
-		return fmt.Errorf("--allowed-nats: %w", err)
+		return err
 	}
 	log, err := newLogger(o.logLevel, o.logFormat)
 	if err != nil {
@@ -129,27 +112,74 @@ func run(ctx context.Context, o options) error {
 	}
 	ctrl.SetLogger(log)
 	klog.SetLogger(log) // what Kubernetes' own libraries say, such as of a watch that broke
-	scheme, err := controllers.NewScheme()
-	if err != nil {
-		return err
-	}
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return fmt.Errorf("finding the API server: %w", err)
-	}
-	config.QPS, config.Burst = float32(o.qps), o.burst
-	election := controllers.NewElection(o.namespace, o.leaderElectionID, nil)
-	config.Wrap(election.Watch)
+	limitMemory()
+	election, watches := controllers.NewElection(o.namespace, o.leaderElectionID, nil), controllers.NewWatches(nil)
 	if err := registry.Registry.Register(election.Metric()); err != nil {
 		return fmt.Errorf("registering the operator's metrics: %w", err)
 	}
-	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
-	controllers.Select(&scope, selector)
-	watches := controllers.NewWatches(nil)
-	config.Wrap(watches.Watch)
-	metrics, err := metricsserver.Options(o.metricsAddress, o.metricsCertificate)
+	manager, err := o.newManager(log, selector, election, watches)
 	if err != nil {
 		return err
+	}
+	if err := o.addReconcilers(manager, allowed, watches); err != nil {
+		return err
+	}
+	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", cmp.Or(o.watchNamespaces, "all namespaces"),
+		"selector", cmp.Or(o.watchLabelSelector, "none"))
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("running the operator: %w", err)
+	}
+	return nil
+}
+
+// check reports what is missing or out of bounds.
+func (o *options) check() error {
+	switch {
+	case o.collectorImage == "":
+		return fmt.Errorf("--collector-image is required: collectors are to be of the operator's own version")
+	case o.namespace == "" || o.serviceAccount == "":
+		return fmt.Errorf("the environment variables POD_NAMESPACE and POD_SERVICE_ACCOUNT are required: those of the operator")
+	case o.concurrentReconciles < 1 || o.concurrentReconciles > 256:
+		return fmt.Errorf("--concurrent-reconciles %d is not within 1 and 256", o.concurrentReconciles)
+	case o.qps <= 0 || o.burst < 1:
+		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d: both have to be above 0", o.qps, o.burst)
+	case o.rollouts.AtOnce < 0 || o.rolloutDelay < 0:
+		return fmt.Errorf("--rollouts-at-once %d and --rollout-delay %s: neither can be below 0", o.rollouts.AtOnce, o.rolloutDelay)
+	}
+	return nil
+}
+
+// allowed is what FlowCollectors and FlowSinks may name.
+func (o *options) allowed() (controllers.Allowed, error) {
+	images, err := allow.ParseImages(o.allowedImages)
+	if err != nil {
+		return controllers.Allowed{}, fmt.Errorf("--allowed-images: %w", err)
+	}
+	servers, err := allow.ParseServers(o.allowedNATS)
+	if err != nil {
+		return controllers.Allowed{}, fmt.Errorf("--allowed-nats: %w", err)
+	}
+	return controllers.Allowed{Images: images, Servers: servers}, nil
+}
+
+// newManager prepares what all reconcilers share: the client and its cache, the election, metrics and health checks.
+func (o *options) newManager(log logr.Logger, selector labels.Selector, election *controllers.Election, watches *controllers.Watches) (ctrl.Manager, error) {
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the API server: %w", err)
+	}
+	config.QPS, config.Burst = float32(o.qps), o.burst
+	config.Wrap(election.Watch)
+	config.Wrap(watches.Watch)
+	scope := controllers.CacheOptions(namespaces(o.watchNamespaces))
+	controllers.Select(&scope, selector)
+	metrics, err := metricsserver.Options(o.metricsAddress, o.metricsCertificate)
+	if err != nil {
+		return nil, err
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
@@ -169,16 +199,22 @@ func run(ctx context.Context, o options) error {
 		GracefulShutdownTimeout:       new(20 * time.Second),
 	})
 	if err != nil {
-		return fmt.Errorf("preparing the operator: %w", err)
+		return nil, fmt.Errorf("preparing the operator: %w", err)
 	}
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the health check: %w", err)
+		return nil, fmt.Errorf("adding the health check: %w", err)
 	}
-	for name, check := range map[string]healthz.Checker{"ping": healthz.Ping, "election": election.Check, "watches": watches.Check(namespaces(o.watchNamespaces))} {
+	ready := map[string]healthz.Checker{"ping": healthz.Ping, "election": election.Check, "watches": watches.Check(namespaces(o.watchNamespaces))}
+	for name, check := range ready {
 		if err := manager.AddReadyzCheck(name, check); err != nil {
-			return fmt.Errorf("adding the readiness check: %w", err)
+			return nil, fmt.Errorf("adding the readiness check: %w", err)
 		}
 	}
+	return manager, nil
+}
+
+// addReconcilers adds those of FlowCollectors and FlowExporters and, where they are looked after, of FlowSinks.
+func (o *options) addReconcilers(manager ctrl.Manager, allowed controllers.Allowed, watches *controllers.Watches) error {
 	reconciler := &controllers.Reconciler{
 		Client:           manager.GetClient(),
 		Concurrency:      o.concurrentReconciles,
@@ -190,7 +226,7 @@ func run(ctx context.Context, o options) error {
 		SecretReaderRole: o.secretReaderRole,
 		Identity:         o.namespace + "/" + o.leaderElectionID,
 		Watches:          watches,
-		Allowed:          controllers.Allowed{Images: images, Servers: servers},
+		Allowed:          allowed,
 		Rollouts:         o.rollouts,
 		RolloutDelay:     o.rolloutDelay,
 	}
@@ -200,19 +236,12 @@ func run(ctx context.Context, o options) error {
 	if err := reconciler.Setup(manager); err != nil {
 		return err
 	}
-	if o.sinks {
-		sinks := &controllers.SinkReconciler{Client: reconciler.Client, Reader: reconciler.Reader, Events: reconciler.Events,
-			Image: reconciler.Image, Identity: reconciler.Identity, Allowed: reconciler.Allowed, Watches: watches}
-		if err := sinks.Setup(manager); err != nil {
-			return err
-		}
+	if !o.sinks {
+		return nil
 	}
-	log.Info("starting", "version", observe.Version(), "namespace", o.namespace, "watching", cmp.Or(o.watchNamespaces, "all namespaces"),
-		"selector", cmp.Or(o.watchLabelSelector, "none"))
-	if err := manager.Start(ctx); err != nil {
-		return fmt.Errorf("running the operator: %w", err)
-	}
-	return nil
+	sinks := &controllers.SinkReconciler{Client: reconciler.Client, Reader: reconciler.Reader, Events: reconciler.Events,
+		Image: reconciler.Image, Identity: reconciler.Identity, Allowed: allowed, Watches: watches}
+	return sinks.Setup(manager)
 }
 
 // memoryLimit is the environment variable with the limit of the container's memory, in bytes.
