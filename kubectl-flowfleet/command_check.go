@@ -39,6 +39,7 @@ app.kubernetes.io/component=operator: one of them may be the operator under anot
 				return err
 			}
 			before, _ := v.Statuses(ctx, v.collectors)
+			_, _ = fmt.Fprintf(command.ErrOrStderr(), "watching what arrives for %s\n", interval) // a courtesy
 			select {
 			case <-time.After(interval):
 			case <-ctx.Done():

@@ -377,7 +377,11 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionFalse, spoolless}
 	}
 	if fresh == 0 {
-		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}
+		says := "no records were published just now"
+		if stream := now[0].Output.Stream; stream != "" {
+			says += "; collectors reach the stream " + stream
+		}
+		return Step{name, metav1.ConditionUnknown, says}
 	}
 	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d records were published on the stream %s", fresh, now[0].Output.Stream)}
 }

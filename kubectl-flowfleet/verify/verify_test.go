@@ -175,7 +175,7 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 			for i := range f.Now {
 				f.Now[i].Output.Published = f.Before[i].Output.Published
 			}
-		}, 5, "Unknown", "none were published"},
+		}, 5, "Unknown", "no records were published just now"},
 		"a restart is no flood of datagrams": {func(f *Facts) {
 			for i := range f.Now {
 				f.Now[i].Started, f.Now[i].Listeners[0].Received = noon.Add(time.Hour), 1
