@@ -54,12 +54,13 @@ type say struct {
 	told int64
 	// witnessed: this collector had heard itself what the port said before.
 	witnessed bool
-	// former is what the port said before, and suspect the stamp of a message that brought it late.
-	former  *Template
+	// former is what the port said before, and suspect the stamp of a message that brought it late. Of former layouts only the Fingerprint is
+	// kept, 0 for none: they may be large, and no bound counts them.
+	former  uint64
 	suspect Stamp
 	// earlier is what the port said before, also when this was said again since, and when it last did. returns is how many layouts in a
 	// row, with this one, had been said before.
-	earlier      *Template
+	earlier      uint64
 	earlierHeard int64
 	returns      int
 }
@@ -70,7 +71,7 @@ func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, unknownPaus
 
 // cameBack reports whether t is what the port said before s, and says again: not at once, but within an hour.
 func (s *say) cameBack(t *Template, now int64) bool {
-	return s.earlier != nil && s.earlier.SameLayout(t) && now-s.earlierHeard >= fastPause && now-s.earlierHeard <= silence
+	return s.earlier != 0 && now-s.earlierHeard >= fastPause && now-s.earlierHeard <= silence && s.earlier == t.Fingerprint()
 }
 
 // layout is one meaning of an id, and who said it.
