@@ -57,8 +57,11 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 			}
 			s.evict(scope)
 		}
-		c = &clock{port: d.Key.Port, initialized: initialized}
-		s.add(d.Key.Scope, c, now)
+		c = &clock{port: d.Key.Port, initialized: initialized, heard: d.Heard}
+		s.add(d.Key.Scope, c, nil, now)
+		if s.find(d.Key.Scope, d.Key.Port) == nil {
+			return false // there is no room for what was heard so long ago
+		}
 	case d.Silent: // which of those that are disputed the bucket has says nothing
 		before := c.inDispute(now)
 		c.disputed = max(c.disputed, min(d.Heard, now)+silence) // its clock may be ahead
@@ -123,7 +126,7 @@ func (s *Store) Forget(k template.Key) {
 	}
 	for i, c := range all.clocks {
 		if c.port == k.Port && c.told != 0 { // what has no key there was not deleted
-			if all.clocks = slices.Delete(all.clocks, i, i+1); len(all.clocks) == 0 {
+			if all.clocks, s.count = slices.Delete(all.clocks, i, i+1), s.count-1; len(all.clocks) == 0 {
 				s.remove(k.Scope)
 			}
 			s.generation.Add(1)
