@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -52,13 +51,13 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 		if s.clocks[d.Key.Scope] == nil && len(s.clocks) >= int(s.scopes.Load()) {
 			scope, ok := template.Oldest(s.clocks, lastHeard, d.Heard)
 			if !ok {
-				s.totals.Add(ledger.BootTimesEvicted, 1)
+				s.refuse(d.Key.Scope)
 				return false // what was heard later must not be pushed out
 			}
 			s.evict(scope)
 		}
 		c = &clock{port: d.Key.Port, initialized: initialized, heard: d.Heard}
-		s.add(d.Key.Scope, c, nil, now)
+		s.add(d.Key.Scope, c, true, now)
 		if s.find(d.Key.Scope, d.Key.Port) == nil {
 			return false // there is no room for what was heard so long ago
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -109,5 +110,27 @@ func TestPortsThatWereHeardLongAgoPushOutNoneThatIsHeard(t *testing.T) {
 		if c.heard < now-maxPorts*1e9 {
 			t.Fatalf("port %d is remembered, which was heard before %d others", c.port, maxPorts)
 		}
+	}
+}
+
+// The bucket has exporters that find no room, and more ports of one than are remembered. Each listing brings them again: the former count once, the latter,
+// which were never remembered, do not.
+func TestWhatFindsNoRoomIsCountedOnceHoweverOftenItIsListed(t *testing.T) {
+	const now, room, gone = 1000 * day, 100, 50
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, room, time.Duration(30*day))
+	s.Count(&totals)
+	for range 6 {
+		for n := range room + gone {
+			at := now - int64(n/room)*5*day
+			s.Restore(restored(n, 1000, at), now)
+			s.Restore(restored(n, 1001, at), now)
+		}
+		for port := range uint16(2 * maxPorts) {
+			s.Restore(restored(1, 1000+port, now-int64(port)*1e9), now)
+		}
+	}
+	if got := totals.Load()[ledger.BootTimesEvicted]; got != gone {
+		t.Errorf("%d are counted, want one for each of %d exporters", got, gone)
 	}
 }

@@ -60,12 +60,30 @@ type Store struct {
 	domains map[exporterKey]map[uint32]struct{}
 	// forgotten is when what made room, and no other port says, was last heard.
 	forgotten map[template.Scope]int64
+	// refused are scopes that the bucket has and that found no room: each counts once, however often it is listed.
+	refused map[template.Scope]struct{}
+}
+
+// maxRefused bounds the scopes of which that is known.
+const maxRefused = 1 << 14
+
+// refuse counts a scope that finds no room.
+func (s *Store) refuse(scope template.Scope) {
+	if _, known := s.refused[scope]; known {
+		return
+	}
+	if len(s.refused) >= maxRefused {
+		clear(s.refused)
+	}
+	s.refused[scope] = struct{}{}
+	s.totals.Add(ledger.BootTimesEvicted, 1)
 }
 
 // NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
 func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
 	s := &Store{ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{}, totals: &ledger.Totals{},
-		clocks: make(map[template.Scope]*said), domains: make(map[exporterKey]map[uint32]struct{}), forgotten: make(map[template.Scope]int64)}
+		clocks: make(map[template.Scope]*said), domains: make(map[exporterKey]map[uint32]struct{}), forgotten: make(map[template.Scope]int64),
+		refused: make(map[template.Scope]struct{})}
 	s.SetLimit(scopes)
 	if ttl <= 0 {
 		s.ttl = never
@@ -103,7 +121,7 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	switch {
 	case c == nil:
 		c = &clock{port: port, initialized: initialized, heard: now, since: now, stamp: stamp, first: stamp}
-		s.add(scope, c, c, now)
+		s.add(scope, c, false, now)
 		s.generation.Add(1)
 		s.publish(scope, c, now)
 		return
@@ -220,8 +238,8 @@ func (s *Store) tell(scope template.Scope, c *clock, now int64, refresh bool) {
 	s.observer.Learned(d)
 }
 
-// add keeps to the bounds by forgetting, in memory only, what was not heard for long; but for kept.
-func (s *Store) add(scope template.Scope, c, kept *clock, now int64) {
+// add keeps to the bounds by forgetting, in memory only, what was not heard for long: c itself only where it is restored.
+func (s *Store) add(scope template.Scope, c *clock, restored bool, now int64) {
 	all := s.clocks[scope]
 	if all == nil {
 		for len(s.clocks) > 0 && len(s.clocks) >= int(s.scopes.Load()) {
@@ -233,6 +251,7 @@ func (s *Store) add(scope template.Scope, c, kept *clock, now int64) {
 		}
 		all = &said{began: now}
 		s.clocks[scope] = all
+		delete(s.refused, scope)
 		key := exporterKey{scope.Version, scope.Exporter}
 		if s.domains[key] == nil {
 			s.domains[key] = make(map[uint32]struct{})
@@ -242,13 +261,13 @@ func (s *Store) add(scope template.Scope, c, kept *clock, now int64) {
 	all.clocks = append(all.clocks, c)
 	s.count++
 	if len(all.clocks) > maxPorts {
-		s.forgetOldest(scope, kept)
+		s.forgetOldest(scope, c, restored)
 	}
-	s.trim(scope, kept)
+	s.trim(scope, c, restored)
 }
 
 // trim keeps to the bound on the times of all scopes after one of them has one more: that one has fewer, or who has more of those looked at.
-func (s *Store) trim(scope template.Scope, kept *clock) {
+func (s *Store) trim(scope template.Scope, c *clock, restored bool) {
 	for s.count > max(timesEach*int(s.scopes.Load()), leastTimes) {
 		most, looked := scope, 0
 		for other, all := range s.clocks {
@@ -262,22 +281,25 @@ func (s *Store) trim(scope template.Scope, kept *clock) {
 		if len(s.clocks[most].clocks) < 2 {
 			return
 		}
-		s.forgetOldest(most, kept)
+		s.forgetOldest(most, c, restored)
 	}
 }
 
-// forgetOldest forgets what was not heard for longest of a scope that has several ports, but for kept. What no other port says is missed for an hour.
-func (s *Store) forgetOldest(scope template.Scope, kept *clock) {
+// forgetOldest forgets what was not heard for longest of a scope that has several ports, c, which is new, only where it is restored: that is not
+// counted, since each listing brings it again. What no other port says is missed for an hour.
+func (s *Store) forgetOldest(scope template.Scope, c *clock, restored bool) {
 	all := s.clocks[scope]
 	var gone *clock
-	for _, c := range all.clocks {
-		if c != kept && (gone == nil || c.heard < gone.heard) {
-			gone = c
+	for _, o := range all.clocks {
+		if (o != c || restored) && (gone == nil || o.heard < gone.heard) {
+			gone = o
 		}
 	}
-	all.clocks = slices.DeleteFunc(all.clocks, func(c *clock) bool { return c == gone })
+	all.clocks = slices.DeleteFunc(all.clocks, func(o *clock) bool { return o == gone })
 	s.count--
-	s.totals.Add(ledger.BootTimesEvicted, 1)
+	if gone != c {
+		s.totals.Add(ledger.BootTimesEvicted, 1)
+	}
 	s.generation.Add(1)
 	if !slices.ContainsFunc(all.clocks, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
 		s.forgotten[scope] = gone.heard
