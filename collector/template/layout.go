@@ -205,7 +205,7 @@ func (m *meanings) plain(port uint16) (*layout, *say) {
 func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {
 	var mine, other, dead *layout
 	var own, foreign *say
-	mines, others, lapse := 0, 0, never
+	mines, others, alone := 0, 0, never // from when on one of several layouts that are heard here is not repeated
 	for _, l := range m.layouts {
 		s := l.of(port)
 		switch {
@@ -218,7 +218,7 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 		case s.own != 0:
 			if now < s.lasts() {
 				mines++
-				lapse = min(lapse, s.lasts())
+				alone = min(alone, s.lasts())
 			}
 			if own == nil || s.own > own.own {
 				mine, own = l, s
@@ -236,7 +236,7 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 	case own == nil && others > 1:
 		return nil, never, known // two devices, and nothing tells which of them is heard here
 	case mines > 1:
-		return nil, lapse, known // both are
+		return nil, alone, known // both are
 	case own != nil && (foreign == nil || own.own >= foreign.arrived):
 		return mine, never, known
 	case own != nil && now < foreign.trust:

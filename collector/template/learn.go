@@ -177,25 +177,30 @@ func exportPause(before, after Stamp) int64 {
 // for which; ports that change each time are named only while there are few, and otherwise the layout is vouched for. What the bucket knows is
 // refreshed at half of the ttl.
 func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64) {
+	contested := m.contested != 0
 	due := e.store.ttl() / 2
-	apart := m.contested != 0 || e.store.mode == ModeAddressPort // ports are read with what each of them said
-	if m.contested != 0 {
+	if contested {
 		due = min(due, retell)
 	}
+	if news || s.told != 0 {
+		if news || now-s.told > due {
+			e.tell(l, s, now, !news)
+		}
+		e.standFor(m, now)
+		return
+	}
+	apart := contested || e.store.mode == ModeAddressPort // ports are read with what each of them said
+	stale := now-l.told() > due
 	switch {
-	case news:
+	case l.told() == 0, s.twin, apart && s.pause > 0:
 		e.tell(l, s, now, false)
-	case s.told != 0 && now-s.told > due:
-		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || apart && s.pause > 0 || s.twin):
-		e.tell(l, s, now, false)
-	case s.told == 0 && apart && m.mayName(now):
+	case apart && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
-	case s.told == 0 && now-l.told() > due && e.store.mode != ModeAuto, s.told == 0 && now-l.told() > due && m.contested == 0:
-		e.tell(l, s, now, true)
-	case s.told == 0 && apart:
-		if now-l.told() > due {
+	case stale && !(contested && e.store.mode == ModeAuto):
+		e.tell(l, s, now, false)
+	case apart:
+		if stale {
 			e.vouch(m, l, s, now)
 		}
 		e.store.totals.Add(ledger.TemplatesUnshared, 1)
