@@ -206,7 +206,8 @@ type HeldData struct {
 	// +kubebuilder:validation:XValidation:rule="!string(self).matches('[eE]') && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0",message="heldData.maxBytes: from 1Ki to 1Ti is possible; set heldData.disabled to hold nothing"
 	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
 
-	// maxBytesPerExporter is how many bytes of them one exporter may have, up to 1Ti. Default 1Mi.
+	// maxBytesPerExporter is how many bytes of them each port and observation domain of an exporter may have, up to 1Ti. Where maxBytes are
+	// held, exporters that have more in all their ports and domains make room before others. Default 1Mi.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=20

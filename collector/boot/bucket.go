@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
 
@@ -52,13 +51,16 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 		if s.clocks[d.Key.Scope] == nil && len(s.clocks) >= int(s.scopes.Load()) {
 			scope, ok := template.Oldest(s.clocks, lastHeard, d.Heard)
 			if !ok {
-				s.totals.Add(ledger.BootTimesEvicted, 1)
+				s.refuse(d.Key.Scope)
 				return false // what was heard later must not be pushed out
 			}
 			s.evict(scope)
 		}
-		c = &clock{port: d.Key.Port, initialized: initialized}
-		s.add(d.Key.Scope, c, now)
+		c = &clock{port: d.Key.Port, initialized: initialized, heard: d.Heard}
+		s.add(d.Key.Scope, c, true, now)
+		if s.find(d.Key.Scope, d.Key.Port) == nil {
+			return false // there is no room for what was heard so long ago
+		}
 	case d.Silent: // which of those that are disputed the bucket has says nothing
 		before := c.inDispute(now)
 		c.disputed = max(c.disputed, min(d.Heard, now)+silence) // its clock may be ahead
@@ -123,7 +125,7 @@ func (s *Store) Forget(k template.Key) {
 	}
 	for i, c := range all.clocks {
 		if c.port == k.Port && c.told != 0 { // what has no key there was not deleted
-			if all.clocks = slices.Delete(all.clocks, i, i+1); len(all.clocks) == 0 {
+			if all.clocks, s.count = slices.Delete(all.clocks, i, i+1), s.count-1; len(all.clocks) == 0 {
 				s.remove(k.Scope)
 			}
 			s.generation.Add(1)

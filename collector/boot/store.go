@@ -18,6 +18,10 @@ const (
 	wander = 1000
 	// maxPorts bounds the ports of one scope that are told apart.
 	maxPorts = 256
+	// timesEach and leastTimes bound the times of all scopes together: so many for each that may be remembered, and no fewer.
+	timesEach, leastTimes = 4, 1 << 16
+	// compared is how many scopes are looked at to find one of many ports.
+	compared = 32
 	never    = int64(1<<63 - 1)
 )
 
@@ -50,16 +54,36 @@ type Store struct {
 
 	mu     sync.Mutex
 	clocks map[template.Scope]*said
+	// count is how many times all of them have.
+	count int
 	// domains are those of each exporter.
 	domains map[exporterKey]map[uint32]struct{}
 	// forgotten is when what made room, and no other port says, was last heard.
 	forgotten map[template.Scope]int64
+	// refused are scopes that the bucket has and that found no room: each counts once, however often it is listed.
+	refused map[template.Scope]struct{}
+}
+
+// maxRefused bounds the scopes of which that is known.
+const maxRefused = 1 << 14
+
+// refuse counts a scope that finds no room.
+func (s *Store) refuse(scope template.Scope) {
+	if _, known := s.refused[scope]; known {
+		return
+	}
+	if len(s.refused) >= maxRefused {
+		clear(s.refused)
+	}
+	s.refused[scope] = struct{}{}
+	s.totals.Add(ledger.BootTimesEvicted, 1)
 }
 
 // NewStore returns an empty Store for so many scopes, which forgets what was not heard for the ttl; 0 is for ever.
 func NewStore(mode template.Mode, scopes int, ttl time.Duration) *Store {
 	s := &Store{ttl: int64(ttl), ownPort: mode == template.ModeAddressPort, observer: template.Unobserved{}, totals: &ledger.Totals{},
-		clocks: make(map[template.Scope]*said), domains: make(map[exporterKey]map[uint32]struct{}), forgotten: make(map[template.Scope]int64)}
+		clocks: make(map[template.Scope]*said), domains: make(map[exporterKey]map[uint32]struct{}), forgotten: make(map[template.Scope]int64),
+		refused: make(map[template.Scope]struct{})}
 	s.SetLimit(scopes)
 	if ttl <= 0 {
 		s.ttl = never
@@ -97,7 +121,7 @@ func (s *Store) Learn(scope template.Scope, port uint16, initialized, exported u
 	switch {
 	case c == nil:
 		c = &clock{port: port, initialized: initialized, heard: now, since: now, stamp: stamp, first: stamp}
-		s.add(scope, c, now)
+		s.add(scope, c, false, now)
 		s.generation.Add(1)
 		s.publish(scope, c, now)
 		return
@@ -214,24 +238,9 @@ func (s *Store) tell(scope template.Scope, c *clock, now int64, refresh bool) {
 	s.observer.Learned(d)
 }
 
-// add keeps to the bounds by forgetting, in memory only, what was not heard for long.
-func (s *Store) add(scope template.Scope, c *clock, now int64) {
+// add keeps to the bounds by forgetting, in memory only, what was not heard for long: c itself only where it is restored.
+func (s *Store) add(scope template.Scope, c *clock, restored bool, now int64) {
 	all := s.clocks[scope]
-	if all != nil && len(all.clocks) >= maxPorts {
-		oldest := 0
-		for i := range all.clocks {
-			if all.clocks[i].heard < all.clocks[oldest].heard {
-				oldest = i
-			}
-		}
-		gone := all.clocks[oldest]
-		s.totals.Add(ledger.BootTimesEvicted, 1)
-		all.clocks[oldest] = c
-		if !slices.ContainsFunc(all.clocks, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
-			s.forgotten[scope] = gone.heard
-		}
-		return
-	}
 	if all == nil {
 		for len(s.clocks) > 0 && len(s.clocks) >= int(s.scopes.Load()) {
 			oldest, _ := template.Oldest(s.clocks, lastHeard, never)
@@ -242,6 +251,7 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 		}
 		all = &said{began: now}
 		s.clocks[scope] = all
+		delete(s.refused, scope)
 		key := exporterKey{scope.Version, scope.Exporter}
 		if s.domains[key] == nil {
 			s.domains[key] = make(map[uint32]struct{})
@@ -249,6 +259,51 @@ func (s *Store) add(scope template.Scope, c *clock, now int64) {
 		s.domains[key][scope.Domain] = struct{}{}
 	}
 	all.clocks = append(all.clocks, c)
+	s.count++
+	if len(all.clocks) > maxPorts {
+		s.forgetOldest(scope, c, restored)
+	}
+	s.trim(scope, c, restored)
+}
+
+// trim keeps to the bound on the times of all scopes after one of them has one more: that one has fewer, or who has more of those looked at.
+func (s *Store) trim(scope template.Scope, c *clock, restored bool) {
+	for s.count > max(timesEach*int(s.scopes.Load()), leastTimes) {
+		most, looked := scope, 0
+		for other, all := range s.clocks {
+			if len(all.clocks) > len(s.clocks[most].clocks) {
+				most = other
+			}
+			if looked++; looked == compared {
+				break
+			}
+		}
+		if len(s.clocks[most].clocks) < 2 {
+			return
+		}
+		s.forgetOldest(most, c, restored)
+	}
+}
+
+// forgetOldest forgets what was not heard for longest of a scope that has several ports, c, which is new, only where it is restored: that is not
+// counted, since each listing brings it again. What no other port says is missed for an hour.
+func (s *Store) forgetOldest(scope template.Scope, c *clock, restored bool) {
+	all := s.clocks[scope]
+	var gone *clock
+	for _, o := range all.clocks {
+		if (o != c || restored) && (gone == nil || o.heard < gone.heard) {
+			gone = o
+		}
+	}
+	all.clocks = slices.DeleteFunc(all.clocks, func(o *clock) bool { return o == gone })
+	s.count--
+	if gone != c {
+		s.totals.Add(ledger.BootTimesEvicted, 1)
+	}
+	s.generation.Add(1)
+	if !slices.ContainsFunc(all.clocks, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
+		s.forgotten[scope] = gone.heard
+	}
 }
 
 // evict forgets a scope, and that its ports said different things where they did.
@@ -271,6 +326,7 @@ func (s *Store) evict(scope template.Scope) {
 }
 
 func (s *Store) remove(scope template.Scope) {
+	s.count -= len(s.clocks[scope].clocks)
 	delete(s.clocks, scope)
 	delete(s.forgotten, scope)
 	key := exporterKey{scope.Version, scope.Exporter}

@@ -125,7 +125,8 @@ type Held struct {
 	Disabled bool `json:"disabled,omitempty"`
 	// MaxBytes in all, default 64Mi.
 	MaxBytes Size `json:"maxBytes,omitempty"`
-	// MaxBytesPerExporter, default 1Mi.
+	// MaxBytesPerExporter is how many bytes each port and domain of an exporter may have; who has more in all of them makes room first.
+	// Default 1Mi.
 	MaxBytesPerExporter Size `json:"maxBytesPerExporter,omitempty"`
 	// MaxAge of a held set, default 5m.
 	MaxAge Duration `json:"maxAge,omitempty"`

@@ -46,7 +46,8 @@ func (e *Exporter) groups(all []*announcement, now int64) map[groupKey]group {
 }
 
 // publish has the bucket know what a port says that has no key there: at once where no other port says so, or one said otherwise since the
-// bucket was told; else where it goes on to say it. What is to be said again is said of the port that stands for all. e.mu is held.
+// bucket was told; where it says it a second time and may be heard in parts; else where it goes on to say it. What is to be said again is said of
+// the port that stands for all. e.mu is held.
 func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 	groups := e.groups(e.subjects[subject], now)
 	own := groups[a.group()]
@@ -57,13 +58,22 @@ func (e *Exporter) publish(subject uint64, a *announcement, now int64) {
 		}
 	}
 	switch {
-	case own.told == 0, e.speakers[a.port].told, e.store.ownPortOnly && a.heard > a.since, contested && (since >= own.told || a.heard > a.since), a.heard-a.since >= retell:
+	case own.told == 0, e.speakers[a.port].told, contested && since >= own.told, a.heard-a.since >= retell,
+		a.heard > a.since && (e.store.ownPortOnly || contested || e.inParts(a.port, own.keeper.port)):
 		e.tell(subject, a, now, false)
 		e.tellOthers(subject, a, now)
 	case now-own.told > e.store.TTL()/2, e.newest-own.told > retell, now-own.told > retell && e.misses(now):
 		e.keep(subject, own, now, now)
 		e.tellOthers(subject, a, now)
 	}
+}
+
+// inParts reports whether other collectors may hear a part of what a port says that is not heard here each time: it says less here than the
+// port that stands for it in the bucket, or began to say more later. To them it speaks for itself, and the other one does not stand for what they
+// do not hear.
+func (e *Exporter) inParts(port, keeper uint16) bool {
+	s := e.speakers[port]
+	return s.inParts || s.count < e.speakers[keeper].count
 }
 
 // keep has the bucket know that a group was heard, of the port that stands for it already: a port that changes each time would leave one key

@@ -227,3 +227,26 @@ func TestAnExporterThatSendsAlreadyIsLookedForAgainWhenItFindsNoRoom(t *testing.
 		t.Errorf("known went from %d to %d and %d; %v is missed", before, known, s.Known(), missed)
 	}
 }
+
+// Exporters whose rates find no room count once, when the bucket is listed again and again.
+func TestExportersWhoseRatesFindNoRoomAreCountedOnce(t *testing.T) {
+	const room, gone = 100, 50
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, Limits{Exporters: room, Rates: 10, Total: 10_000, TTL: time.Duration(30 * day)}, &totals)
+	for range 6 {
+		for n := range room + gone {
+			at := now - hour/2
+			if n >= room {
+				at = now - 5*day
+			}
+			for id := range uint64(5) {
+				d := definition(n, 100, 1, at)
+				d.Key.ID = interfaceKey(id)
+				s.Restore(d, now)
+			}
+		}
+	}
+	if got := totals.Load()[ledger.SamplingEvicted]; got != gone {
+		t.Errorf("%d are counted, want one for each of %d exporters", got, gone)
+	}
+}

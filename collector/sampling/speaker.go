@@ -1,5 +1,7 @@
 package sampling
 
+import "time"
+
 // speaker is a port that announces rates. It speaks for itself: of its flows nothing counts that only other ports announced, which may be
 // those of another device. Each transport session has its own announcements (RFC 7011 sections 3.4.2 and 8.4).
 type speaker struct {
@@ -8,16 +10,23 @@ type speaker struct {
 	count int
 	// told: the bucket has a key of it. Then it has one for all that the port says: others would take it to say no more.
 	told bool
+	// began is when it said the first of these. inParts: it said another one later, for the first time.
+	began   int64
+	inParts bool
 }
+
+// partsWithin is how much later than the first, in nanoseconds, the last datagram of one announcement may be received.
+const partsWithin = int64(time.Minute)
 
 // remembers counts an announcement of its port that is remembered.
 func (e *Exporter) remembers(a *announcement) {
 	s := e.speakers[a.port]
 	if s == nil {
-		s = &speaker{}
+		s = &speaker{began: a.since}
 		e.speakers[a.port] = s
 	}
 	s.count++
+	s.inParts = s.inParts || a.since-s.began > partsWithin
 	s.heard = max(s.heard, a.heard)
 }
 

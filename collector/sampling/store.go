@@ -108,8 +108,9 @@ func (s *Store) add(scope template.Scope, heard, than int64) *Exporter {
 			break
 		}
 		if !found {
-			if s.absent.Refuse(key) { // it is asked for once it is heard
+			if s.absent.Refuse(key) { // it is asked for once it is heard, and counts once, though each listing brings it again
 				s.known.Add(1)
+				s.totals.Add(ledger.SamplingEvicted, 1)
 			}
 			return nil
 		}
@@ -215,7 +216,6 @@ func (s *Store) Restore(d template.Definition, now int64) bool {
 	e := s.Find(d.Key.Scope)
 	if e == nil {
 		if e = s.add(d.Key.Scope, d.Heard, d.Heard); e == nil {
-			s.totals.Add(ledger.SamplingEvicted, 1)
 			return false // what is announced later than this must not be pushed out by it
 		}
 	} else if heard := e.heard.Load(); d.Heard > heard {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -22,7 +23,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		return // nobody here asks for what it says
 	}
 	if entry.Operation() != jetstream.KeyValuePut {
-		b.forget(key, entry.Revision(), listing)
+		b.forget(key, entry.Revision(), entry.Created(), listing)
 		return
 	}
 	instead := uint64(0)
@@ -39,11 +40,14 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	b.restore(key, entry, value)
 }
 
-// forget has memory forget what somebody deleted with a revision, unless it was written since, or is to be.
-func (b *Bucket) forget(key template.Key, revision uint64, listing bool) {
+// forget has memory forget what somebody deleted with a revision at a time of the server's clock, unless it was written since, or is to be. A bucket may
+// have markers of what expired there, which look the same: memory has a ttl of its own, and what it knows is written again with the next listing.
+func (b *Bucket) forget(key template.Key, revision uint64, at time.Time, listing bool) {
 	b.mu.Lock()
 	// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
-	over := !listing && b.known[key].revision > revision
+	have := b.known[key]
+	over := !listing && have.revision > revision
+	expired := b.maxAge > 0 && have.written != 0 && at.Sub(time.Unix(0, have.written)) >= b.maxAge-expirySlack(b.maxAge)
 	if !over {
 		delete(b.known, key)
 	}
@@ -56,10 +60,14 @@ func (b *Bucket) forget(key template.Key, revision uint64, listing bool) {
 	}
 	b.deleted[key] = max(b.deleted[key], revision)
 	b.mu.Unlock()
-	if !over && !pending {
+	if !over && !expired && !pending {
 		b.stores[key.Family].Forget(key)
 	}
 }
+
+// expirySlack is by how much sooner than its age says something may be seen to expire: when it was written is known from here for a moment, until the
+// watch says it.
+func expirySlack(maxAge time.Duration) time.Duration { return min(maxAge/4, 10*time.Second) }
 
 // restore has memory take a value of the bucket.
 func (b *Bucket) restore(key template.Key, entry jetstream.KeyValueEntry, value Value) (took bool) {
@@ -84,7 +92,7 @@ func (b *Bucket) times(entry jetstream.KeyValueEntry, value Value, now int64) (t
 func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead uint64) (Value, error) {
 	value, err := DecodeValue(entry.Value())
 	_, heard := b.times(entry, value, clock.Steady())
-	k := known{revision: entry.Revision(), heard: heard, stamp: value.Stamp, kind: value.Kind,
+	k := known{revision: entry.Revision(), heard: heard, written: entry.Created().UnixNano(), stamp: value.Stamp, kind: value.Kind,
 		record: recordOf(key, value.Record), silent: value.Silent, witnessed: value.Witnessed}
 	switch {
 	case errors.Is(err, ErrNewerSchema):

@@ -78,7 +78,9 @@ type Bucket struct {
 	// listing numbers the listings, so that what one did not find again is told from what it did.
 	// complete is the number of the last one that is done.
 	listing, complete uint32
-	status            Status
+	// maxAge is how long the bucket keeps what is not written again, 0 for ever: another time than the configured ttl where somebody else made it.
+	maxAge time.Duration
+	status Status
 	*queue
 }
 
@@ -94,11 +96,13 @@ type known struct {
 	revision uint64
 	listing  uint32
 	// heard is when what it says was heard as far as the bucket knows, by clock.Steady.
-	heard  int64
-	stamp  template.Stamp
-	kind   template.Kind
-	record string
-	silent bool
+	heard int64
+	// written is when it was, by the server's clock, in nanoseconds since 1970.
+	written int64
+	stamp   template.Stamp
+	kind    template.Kind
+	record  string
+	silent  bool
 	// witnessed as in template.Definition.
 	witnessed bool
 	// foreign values are of a newer schema: they are left alone.
@@ -192,7 +196,7 @@ func (b *Bucket) follow(ctx context.Context) error {
 	}
 	b.setServerTime(info)
 	b.mu.Lock()
-	b.kv = kv
+	b.kv, b.maxAge = kv, info.Config.MaxAge
 	b.listing++
 	clear(b.deleted)   // the bucket may be another one, with lower revisions
 	b.work.Broadcast() // who had nowhere to write to

@@ -438,6 +438,7 @@ type gone struct {
 
 func (g gone) Key() string                     { return EncodeKey(g.key) }
 func (g gone) Revision() uint64                { return g.revision }
+func (g gone) Created() time.Time              { return clock.Wall() }
 func (g gone) Operation() jetstream.KeyValueOp { return jetstream.KeyValueDelete }
 
 // A withdrawal and the next definition are written one behind the other, and the watch delivers the first when both are done.

@@ -235,7 +235,7 @@ func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyV
 	deleted := b.deleted[key]
 	b.mu.Unlock()
 	if deleted > entry.Revision() {
-		b.forget(key, deleted, false)
+		b.forget(key, deleted, time.Time{}, false)
 		return false
 	}
 	return took

@@ -54,12 +54,13 @@ type say struct {
 	told int64
 	// witnessed: this collector had heard itself what the port said before.
 	witnessed bool
-	// former is what the port said before, and suspect the stamp of a message that brought it late.
-	former  *Template
+	// former is what the port said before, and suspect the stamp of a message that brought it late. Of former layouts only the Fingerprint is
+	// kept, 0 for none: they may be large, and no bound counts them.
+	former  uint64
 	suspect Stamp
 	// earlier is what the port said before, also when this was said again since, and when it last did. returns is how many layouts in a
 	// row, with this one, had been said before.
-	earlier      *Template
+	earlier      uint64
 	earlierHeard int64
 	returns      int
 }
@@ -70,7 +71,7 @@ func (s *say) lasts() int64 { return s.own + min(cmp.Or(s.pause*5/2, unknownPaus
 
 // cameBack reports whether t is what the port said before s, and says again: not at once, but within an hour.
 func (s *say) cameBack(t *Template, now int64) bool {
-	return s.earlier != nil && s.earlier.SameLayout(t) && now-s.earlierHeard >= fastPause && now-s.earlierHeard <= silence
+	return s.earlier != 0 && now-s.earlierHeard >= fastPause && now-s.earlierHeard <= silence && s.earlier == t.Fingerprint()
 }
 
 // layout is one meaning of an id, and who said it.
@@ -204,7 +205,7 @@ func (m *meanings) plain(port uint16) (*layout, *say) {
 func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {
 	var mine, other, dead *layout
 	var own, foreign *say
-	mines, others, lapse := 0, 0, never
+	mines, others, alone := 0, 0, never // from when on one of several layouts that are heard here is not repeated
 	for _, l := range m.layouts {
 		s := l.of(port)
 		switch {
@@ -217,7 +218,7 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 		case s.own != 0:
 			if now < s.lasts() {
 				mines++
-				lapse = min(lapse, s.lasts())
+				alone = min(alone, s.lasts())
 			}
 			if own == nil || s.own > own.own {
 				mine, own = l, s
@@ -235,7 +236,7 @@ func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, k
 	case own == nil && others > 1:
 		return nil, never, known // two devices, and nothing tells which of them is heard here
 	case mines > 1:
-		return nil, lapse, known // both are
+		return nil, alone, known // both are
 	case own != nil && (foreign == nil || own.own >= foreign.arrived):
 		return mine, never, known
 	case own != nil && now < foreign.trust:

@@ -58,7 +58,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	case before != l:
 		counter = ledger.TemplatesChanged
 		if before != nil {
-			if former := before.of(port).former; former != nil && former.SameLayout(t) {
+			if former := before.of(port).former; former != 0 && former == t.Fingerprint() {
 				e.returns = [2]int64{now, e.returns[0]}
 			}
 		}
@@ -67,7 +67,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	revived := l != nil && (l.silent || len(m.layouts) > 1 && now-l.heard() >= silence)
 	next, replaced := e.succeed(m, l, s, port, stamp, now, inTurn)
 	if earlier.heard != 0 {
-		next.earlier, next.earlierHeard, next.returns = before.template, earlier.heard, returns
+		next.earlier, next.earlierHeard, next.returns = before.template.Fingerprint(), earlier.heard, returns
 	}
 	if s == nil {
 		s = &next
@@ -76,7 +76,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		if before != l {
 			e.generation.Add(1)
 		}
-		next.told, next.witnessed, next.former, next.suspect = s.told, s.witnessed || next.witnessed, nil, 0
+		next.told, next.witnessed, next.former, next.suspect = s.told, s.witnessed || next.witnessed, 0, 0
 		*s = next
 	}
 	if l.silent {
@@ -99,8 +99,8 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 
 // late reports whether t is what the port said before s, in a message that was overtaken on its way. Said again, later, it is none.
 func late(s *say, t *Template, stamp Stamp, now int64) bool {
-	if s.former == nil || !s.former.SameLayout(t) || stamp.Seconds() >= s.first.Seconds() ||
-		s.first.Seconds()-stamp.Seconds() > LateSeconds || now-s.heard > Overtaken || s.suspect != 0 && stamp > s.suspect {
+	if s.former == 0 || stamp.Seconds() >= s.first.Seconds() || s.first.Seconds()-stamp.Seconds() > LateSeconds || now-s.heard > Overtaken ||
+		s.suspect != 0 && stamp > s.suspect || s.former != t.Fingerprint() {
 		return false
 	}
 	s.suspect = max(s.suspect, stamp)
@@ -144,7 +144,7 @@ func (e *Exporter) succeed(m *meanings, l *layout, s *say, port uint16, stamp St
 		replaced = replaced || o.told != 0 && !o.twin
 		if o.own != 0 {
 			next.witnessed = true
-			next.former = other.template
+			next.former = other.template.Fingerprint()
 		}
 		stamp = After(stamp, o.stamp, o.heard, now)
 		next.first = stamp
@@ -177,25 +177,30 @@ func exportPause(before, after Stamp) int64 {
 // for which; ports that change each time are named only while there are few, and otherwise the layout is vouched for. What the bucket knows is
 // refreshed at half of the ttl.
 func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64) {
+	contested := m.contested != 0
 	due := e.store.ttl() / 2
-	apart := m.contested != 0 || e.store.mode == ModeAddressPort // ports are read with what each of them said
-	if m.contested != 0 {
+	if contested {
 		due = min(due, retell)
 	}
+	if news || s.told != 0 {
+		if news || now-s.told > due {
+			e.tell(l, s, now, !news)
+		}
+		e.standFor(m, now)
+		return
+	}
+	apart := contested || e.store.mode == ModeAddressPort // ports are read with what each of them said
+	stale := now-l.told() > due
 	switch {
-	case news:
+	case l.told() == 0, s.twin, apart && s.pause > 0:
 		e.tell(l, s, now, false)
-	case s.told != 0 && now-s.told > due:
-		e.tell(l, s, now, true)
-	case s.told == 0 && (l.told() == 0 || apart && s.pause > 0 || s.twin):
-		e.tell(l, s, now, false)
-	case s.told == 0 && apart && m.mayName(now):
+	case apart && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
-	case s.told == 0 && now-l.told() > due && e.store.mode != ModeAuto, s.told == 0 && now-l.told() > due && m.contested == 0:
-		e.tell(l, s, now, true)
-	case s.told == 0 && apart:
-		if now-l.told() > due {
+	case stale && !(contested && e.store.mode == ModeAuto):
+		e.tell(l, s, now, false)
+	case apart:
+		if stale {
 			e.vouch(m, l, s, now)
 		}
 		e.store.totals.Add(ledger.TemplatesUnshared, 1)

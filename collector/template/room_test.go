@@ -101,3 +101,25 @@ func TestADefinitionOfAnotherKindIsNoTemplate(t *testing.T) {
 		}
 	}
 }
+
+// The bucket has exporters that find no room, as those that are gone for days. They count once as forgotten, however many templates they have and however
+// often the bucket is listed: a count that grows asks for higher limits.
+func TestExportersThatFindNoRoomAreCountedOnce(t *testing.T) {
+	const now, room, gone = 1000 * day, 100, 50
+	var totals ledger.Totals
+	s := NewStore(ModeAuto, Limits{Exporters: room, Templates: 10, Fields: 10, TTL: time.Duration(30 * day)}, &totals, nil)
+	for range 6 {
+		for n := range room + gone {
+			at := now - int64(1)
+			if n >= room {
+				at = now - 5*day
+			}
+			for id := range uint16(5) {
+				s.Restore(restored(n, 300+id, at), now)
+			}
+		}
+	}
+	if got := totals.Load()[ledger.ExportersEvicted]; got != gone {
+		t.Errorf("%d exporters are counted, want %d", got, gone)
+	}
+}

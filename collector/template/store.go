@@ -134,8 +134,9 @@ func (s *Store) add(scope Scope, heard, than int64) *Exporter {
 			break
 		}
 		if !found {
-			if s.absent.Refuse(scope) { // it is asked for once it is heard
+			if s.absent.Refuse(scope) { // it is asked for once it is heard, and counts once, though each listing brings it again
 				s.known.Add(1)
+				s.totals.Add(ledger.ExportersEvicted, 1)
 			}
 			return nil
 		}
@@ -267,7 +268,6 @@ func (s *Store) Restore(d Definition, now int64) bool {
 	e := s.Find(d.Key.Scope)
 	if e == nil {
 		if e = s.add(d.Key.Scope, d.Heard, d.Heard); e == nil {
-			s.totals.Add(ledger.ExportersEvicted, 1)
 			return false
 		}
 	} else if heard := e.heard.Load(); d.Heard > heard {

@@ -29,7 +29,8 @@ type Settings struct {
 	Overrides, Defaults *network.Table[uint32]
 	// Hold keeps data sets whose template is unknown, within the bounds below.
 	Hold bool
-	// HeldBytes bounds held sets of this Decoder in all, HeldBytesPerExporter those of one exporter's port and domain.
+	// HeldBytes bounds held sets of this Decoder in all, HeldBytesPerExporter those of one exporter's port and domain. An address with
+	// more than that in all makes room for others.
 	HeldBytes, HeldBytesPerExporter int
 	// HeldAge is how long a set is held, in nanoseconds.
 	HeldAge int64

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ type heldSet struct {
 	plan    *plan
 	needs   uint16
 	session *session
+	holder  *holder
 	header  header
 	id      uint16
 	payload []byte // a copy, without the set header
@@ -30,14 +32,27 @@ const heldOverhead = 160
 
 func (h *heldSet) size() int { return len(h.payload) + heldOverhead }
 
-// heldSets is what a Decoder holds: a queue in order of arrival, and the sessions that wait.
+// holder is an address of which something is held: how much of all its streams, and these.
+type holder struct {
+	address netip.Addr
+	bytes   int
+	waiting map[*session]struct{}
+}
+
+// heldSets is what a Decoder holds: a queue in order of arrival, the sessions that wait, their addresses, and which of these had more than one
+// stream may, see next.
 type heldSets struct {
 	queue   []*heldSet
 	head    int
 	bytes   int
 	count   int
 	waiting map[*session]struct{}
+	holders map[netip.Addr]*holder
+	large   map[*holder]struct{}
 }
+
+// compared bounds the addresses, and the streams of one, that are compared to find what makes room.
+const compared = 32
 
 // hold puts a set aside until its template comes, pushing out older ones where the bounds ask for it.
 func (d *Decoder) hold(s *session, h *header, id uint16, payload []byte) {
@@ -100,22 +115,68 @@ func (d *Decoder) put(set *heldSet, payload []byte) {
 	s.held = append(s.held, set)
 	s.heldBytes += size
 	if d.held.waiting == nil {
-		d.held.waiting = make(map[*session]struct{})
+		d.held.waiting, d.held.holders, d.held.large = make(map[*session]struct{}), make(map[netip.Addr]*holder), make(map[*holder]struct{})
 	}
 	d.held.waiting[s] = struct{}{}
+	h := d.held.holders[s.key.scope.Exporter]
+	if h == nil {
+		h = &holder{address: s.key.scope.Exporter, waiting: make(map[*session]struct{}, 1)}
+		d.held.holders[h.address] = h
+	}
+	set.holder = h
+	h.waiting[s] = struct{}{}
+	if h.bytes += size; h.bytes > d.settings.HeldBytesPerExporter {
+		d.held.large[h] = struct{}{}
+	}
 	s.book.Waiting++
 	d.count(ledger.SetsHeld, s, 1)
 }
 
-// shrink drops the oldest sets until no more than limit bytes are held.
+// shrink drops sets until no more than limit bytes are held.
 func (q *heldSets) shrink(d *Decoder, limit int) {
 	for q.bytes > limit {
-		set := q.first()
+		set := q.next(d.settings.HeldBytesPerExporter)
 		if set == nil {
 			return
 		}
 		q.drop(d, set, ledger.SetsExpiredOverflow)
 	}
+}
+
+// next is what makes room: of those addresses that have more in all their streams than one stream may, an old set of the one that has most; else
+// the oldest of all. A chassis of many domains whose templates are long in coming must not push out what waits for seconds.
+func (q *heldSets) next(large int) *heldSet {
+	var most *holder
+	looked := 0
+	for h := range q.large {
+		if h.bytes <= large {
+			delete(q.large, h)
+			continue
+		}
+		if most == nil || h.bytes > most.bytes {
+			most = h
+		}
+		if looked++; looked == compared {
+			break
+		}
+	}
+	if most == nil {
+		return q.first()
+	}
+	var oldest *heldSet
+	looked = 0
+	for s := range most.waiting {
+		if len(s.held) > 0 && (oldest == nil || s.held[0].since < oldest.since) {
+			oldest = s.held[0]
+		}
+		if looked++; looked == compared && oldest != nil {
+			break
+		}
+	}
+	if oldest == nil {
+		return q.first()
+	}
+	return oldest
 }
 
 // expire drops what is held since before a time in nanoseconds.
@@ -159,14 +220,30 @@ func (q *heldSets) compact() {
 	q.queue, q.head = living, 0
 }
 
-// forget takes a set out of the books.
-func (q *heldSets) forget(set *heldSet) {
-	set.done = true
-	q.bytes -= set.size()
+// finish takes a set out of the books, but not out of its session's held ones.
+func (q *heldSets) finish(set *heldSet) {
+	s, size := set.session, set.size()
+	q.bytes -= size
 	q.count--
-	s := set.session
+	s.heldBytes -= size
 	s.book.Waiting--
-	s.heldBytes -= set.size()
+	if set.holder.bytes -= size; set.holder.bytes == 0 {
+		delete(q.holders, set.holder.address)
+		delete(q.large, set.holder)
+	}
+	set.done, set.payload = true, nil
+}
+
+// rest ends the waiting of a session of which nothing is held any more.
+func (q *heldSets) rest(s *session, h *holder) {
+	delete(q.waiting, s)
+	delete(h.waiting, s)
+}
+
+// forget takes a set out of the books and out of its session's held ones.
+func (q *heldSets) forget(set *heldSet) {
+	q.finish(set)
+	s := set.session
 	if s.held[0] == set {
 		s.held[0] = nil
 		s.held = s.held[1:]
@@ -180,9 +257,8 @@ func (q *heldSets) forget(set *heldSet) {
 	}
 	if len(s.held) == 0 {
 		s.held = nil
-		delete(q.waiting, s)
+		q.rest(s, set.holder)
 	}
-	set.payload = nil
 }
 
 // drop lets go of a set. One that lacks no more than the template of a list, or what the bucket may say beside its own, is read without that.
@@ -316,15 +392,10 @@ func (d *Decoder) free(s *session, optionsOnly bool) {
 			continue
 		}
 		d.readHeld(set, p)
-		s.book.Waiting--
-		set.done = true
-		d.held.bytes -= set.size()
-		d.held.count--
-		s.heldBytes -= set.size()
-		set.payload = nil
+		d.held.finish(set)
 	}
-	if s.held = waiting; len(waiting) == 0 {
-		delete(d.held.waiting, s)
+	if s.held = waiting; len(waiting) == 0 && len(kept) > 0 {
+		d.held.rest(s, kept[0].holder)
 	}
 }
 

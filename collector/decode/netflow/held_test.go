@@ -1,10 +1,14 @@
 package netflow_test
 
 import (
+	"bytes"
+	"fmt"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/flowfleet/flowfleet/collector/decode/netflow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 )
 
@@ -117,5 +121,37 @@ func TestAListWhoseTemplateComesLaterIsHeld(t *testing.T) {
 				t.Errorf("%d flows, %d lists unread, %d sets waiting; %v", got, s.counts[ledger.RecordsListsUnread], s.counts.SetsWaiting(), s.problems)
 			}
 		})
+	}
+}
+
+// A chassis has many domains, and its templates are long in coming. Its data makes room for its own, not that of its neighbours, which are read when
+// their templates come.
+func TestAnExporterOfManyStreamsPushesOutItsOwnData(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.HeldBytes, c.HeldBytesPerExporter = 1<<16, 1<<13 })
+	send := func(from string, domain, sequence uint32, sets ...[]byte) {
+		body := join(sets...)
+		s.send(netip.MustParseAddrPort(from), time.Hour, join(u16(10, uint16(16+len(body))), u32(exported, sequence, domain), body))
+	}
+	const neighbours = 10
+	for n := range uint32(neighbours) {
+		send(fmt.Sprintf("192.0.2.%d:4000", n+10), 1, 1, set(300, u32(n+1)))
+	}
+	for sequence := range uint32(100) {
+		for domain := range uint32(16) {
+			send("192.0.2.1:4000", domain, sequence+1, set(300, bytes.Repeat([]byte{1}, 400)))
+		}
+	}
+	if _, held := s.decoder.Held(); held > 1<<16 || held < 1<<15 {
+		t.Errorf("%d bytes are held, of %d", held, 1<<16)
+	}
+	for n := range uint32(neighbours) {
+		send(fmt.Sprintf("192.0.2.%d:4000", n+10), 1, 2, set(2, u16(300, 1, 1, 4)))
+	}
+	if len(s.records) != neighbours {
+		t.Errorf("%d records of %d neighbours are read", len(s.records), neighbours)
+	}
+	send("192.0.2.1:4000", 15, 101, set(2, u16(300, 1, 1, 4)))
+	if len(s.records) == neighbours {
+		t.Error("nothing of the chassis was held")
 	}
 }
