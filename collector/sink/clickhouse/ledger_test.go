@@ -223,6 +223,42 @@ func TestCompletenessIsWhatBecameOfWhatWasSent(t *testing.T) {
 	r.next()
 	r.expect("the one ahead is gone", all, "200\t200\t0\t200\t200")
 
+	// One of them hears of the restart when the other has gone on for a minute, and is behind it from then on.
+	r = begin(500_000_000, "a", "b")
+	r.send(100, "a", "b")
+	r.next()
+	r.number = 1
+	r.send(100, "a")
+	r.next()
+	r.send(1, "b")
+	r.send(99, "a")
+	r.next()
+	r.send(100, "a")
+	r.next()
+	r.expect("a restart is heard of late", minutes, strings.TrimSuffix(strings.Repeat("100\t100\t0\t100\t100\n", 4), "\n"))
+
+	// What waited for its template with one that the exporter left expires in a minute in which nobody hears it.
+	r = begin(1, "a", "b")
+	r.send(100, "a")
+	r.next()
+	r.send(10_000, "b")
+	r.next()
+	r.fleet["a"].book.Inc(ledger.SetsExpiredAge)
+	r.next()
+	r.send(100, "b")
+	r.next()
+	r.expect("sets expire while the exporter is silent", "sent, received, missed, sets_lost", "100\t100\t0\t0\n10000\t10000\t0\t0\n0\t0\t0\t1\n100\t100\t0\t0")
+
+	// More is given up in a minute than came in it.
+	r = begin(1, "a")
+	r.fleet["a"].book.Inc(ledger.SetsReceived)
+	for range 5 {
+		r.fleet["a"].book.Inc(ledger.SetsExpiredAge)
+	}
+	r.send(10, "a")
+	r.next()
+	r.expect("sets of before expire", "sent, sets, sets_lost, share", "10\t1\t5\t0")
+
 	expect(t, s, "SELECT count() FROM (SELECT "+minuteKey+", count() AS n FROM flowfleet.ledger_minutes FINAL GROUP BY ALL HAVING n > 1)", "0")
 }
 
