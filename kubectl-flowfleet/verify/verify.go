@@ -377,6 +377,10 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionFalse, spoolless}
 	}
 	if fresh == 0 {
+		// A collector takes any stream that takes its messages, such as another fleet's.
+		if step := ofCondition(f, name, v1alpha1.ConditionStreamReady); step.Status == metav1.ConditionFalse {
+			return step
+		}
 		return Step{name, metav1.ConditionUnknown, "the stream takes flows; none were published just now"}
 	}
 	return Step{name, metav1.ConditionTrue, fmt.Sprintf("%d records were published on the stream %s", fresh, now[0].Output.Stream)}
