@@ -90,7 +90,8 @@ const (
 // number of the fleet went on since the minute before that has one, up to an hour back; see docs/ledger.md.
 //
 // In a minute in which one collector saw a restart, another may be ahead of it that saw it a minute ago: whoever heard the stream last knows where
-// it is. One that heard nothing of it does not: it may have a record of sets that expired, with the number where the exporter left it.
+// it is, and not since when: by its clock it may be the one that heard the last of what came before. One that heard nothing of it does not: it may
+// have a record of sets that expired, with the number where the exporter left it.
 func (t Tables) completeness() string {
 	in := func(column, begin string) string {
 		return column + " >= " + begin + " AND " + column + " < {to:DateTime('UTC')}"
@@ -106,7 +107,7 @@ func (t Tables) completeness() string {
             arraySort(s -> s.2, judged)[-1].4 AS latest,
             arrayFilter(s -> abs(toInt32(s.4 - latest)) <= %[1]d, judged) AS run,
             toUInt32(latest + arrayMax(s -> toInt32(s.4 - latest), run)) AS top,
-            arrayMax(s -> toUInt32(top - s.3), run) AS length, arraySum(s -> s.5, shares) AS came
+            arrayMax(s -> if(s.1 OR NOT restarted, toUInt32(top - s.3), 0), run) AS length, arraySum(s -> s.5, shares) AS came
         FROM ` + records("kind = 'stream' AND (units > 0 OR restarts > 0) AND "+in("minute", before)) + ` AS m GROUP BY ` + stream + `, minute`
 	steps := `SELECT *, lagInFrame(toNullable(top)) OVER w AS last, toInt32(top - last) AS step,
             ifNull(NOT restarted AND step >= -%[2]d AND step - toInt64(units) <= %[1]d, 0) AS goes_on

@@ -237,6 +237,22 @@ func TestCompletenessIsWhatBecameOfWhatWasSent(t *testing.T) {
 	r.next()
 	r.expect("a restart is heard of late", minutes, strings.TrimSuffix(strings.Repeat("100\t100\t0\t100\t100\n", 4), "\n"))
 
+	// One hears of the restart at the end of a minute, and by its clock before the other hears the last of what came before it.
+	r = begin(500_000_000, "a", "b")
+	r.send(100, "a", "b")
+	r.next()
+	r.send(99, "a", "b")
+	r.number = 1
+	r.send(1, "a") // at the first millisecond
+	r.next()
+	r.send(100, "a", "b")
+	r.next()
+	r.send(50, "a", "b")
+	r.send(10, "")
+	r.send(40, "a", "b")
+	r.next()
+	r.expect("a restart, by clocks that differ", minutes, "100\t100\t0\t100\t100\n100\t100\t0\t100\t100\n100\t100\t0\t100\t100\n100\t90\t10\t90\t90")
+
 	// What waited for its template with one that the exporter left expires in a minute in which nobody hears it.
 	r = begin(1, "a", "b")
 	r.send(100, "a")
