@@ -22,7 +22,8 @@ func newStatusCommand(c connection) *cobra.Command {
 		Use:   "status [FLEET]",
 		Short: "Show a fleet on one screen: what is wrong, its collectors, and what is lost where",
 		Long: `status shows the conditions that want attention, each collector with what it received and lost, and where flows go. Counts begin
-with the collectors.`,
+with the collectors. Of the records that are not published yet, those that are WAITING are in memory, and are lost if the collector is
+killed. Those that are ON DISK are in its spool.`,
 		Args: onlyFleet,
 		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
@@ -62,7 +63,7 @@ func printStatus(out io.Writer, f *v1alpha1.FlowCollector, noOperator bool, coll
 			line("%s\t%s\t%s\t%s", c.Type, c.Status, c.Reason, c.Message)
 		}
 	}
-	line("\nNODE\tCOLLECTOR\tREADY\tRESTARTS\tVERSION\tDATAGRAMS\tKERNEL DROPS\tREFUSED\tSETS LOST\tRECORDS\tPUBLISHED\tIN MEMORY\tON DISK\tDROPPED")
+	line("\nNODE\tCOLLECTOR\tREADY\tRESTARTS\tVERSION\tDATAGRAMS\tKERNEL DROPS\tREFUSED\tSETS LOST\tRECORDS\tPUBLISHED\tWAITING\tON DISK\tDROPPED")
 	for i, one := range collectors {
 		row := fmt.Sprintf("%s\t%s\t%t\t%d", orDash(one.Node), one.Pod, one.Ready, one.Restarts)
 		if d := statuses[i]; d == nil {

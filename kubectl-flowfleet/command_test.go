@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,13 @@ func TestExportersArePrintedInTheFormsOfKubectl(t *testing.T) {
 		if err := printRows(&out, rows, form, now); err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("as %q, %v:\n%s", form, err, &out)
 		}
+	}
+}
+
+func TestAnErrorMovesNoCursor(t *testing.T) {
+	err := errors.Join(errors.New("collector a: full\x1b[2J\r\u202e"), errors.New("collector b: größer"))
+	if got := complaint(err); got != "collector a: full?[2J??\ncollector b: größer" {
+		t.Errorf("%q", got)
 	}
 }
 

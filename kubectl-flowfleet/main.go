@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -21,6 +22,7 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/observe"
+	"github.com/flowfleet/flowfleet/collector/top"
 	"github.com/flowfleet/flowfleet/kubectl-flowfleet/fleet"
 )
 
@@ -29,9 +31,19 @@ func main() {
 	defer stop()
 	quietLibraries()
 	if err := newCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "kubectl flowfleet:", err)
+		fmt.Fprintln(os.Stderr, "kubectl flowfleet:", complaint(err))
 		os.Exit(1)
 	}
+}
+
+// complaint is an error as it is printed. Its lines stay lines. What else could move a terminal's cursor is left out: some of it may be what a pod
+// answered in place of a page, which the API server passes on, and a pod is not always what it seems.
+func complaint(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = top.Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // quietLibraries keeps what client-go logs of its own away from users, such as how a connection ended that Ctrl-C closed: what matters of

@@ -24,6 +24,54 @@ type minute struct {
 	streams map[minuteKey]*minuteStream
 	// before is how the exporters' books were then.
 	before map[exporterKey]ledger.Book
+	// untold are how far sequences went on since they were told last: see owe. At most maxMinuteStreams are kept from minute to minute.
+	untold map[streamKey]*untold
+	closed uint64 // minutes
+}
+
+// untold is how far a sequence went on in minutes that had no room for a record of it.
+type untold struct {
+	advance ledger.Advance
+	closed  uint64 // the last minute in which it went on
+}
+
+// owe keeps how far the sequence of a stream without a record went on, for its next record. What a minute's record lacks is in the rest, but no
+// sequence: its numbers go on since its last record, and the units between the two would seem missed.
+func (m *minute) owe(key streamKey, more ledger.Advance) {
+	if !more.Numbered || more.Units == 0 && more.Restarts == 0 {
+		return
+	}
+	if m.untold == nil {
+		m.untold = make(map[streamKey]*untold)
+	}
+	u := m.untold[key]
+	if u == nil {
+		u = &untold{}
+		m.untold[key] = u
+	}
+	u.advance.Add(more)
+	u.closed = m.closed
+}
+
+// settle returns how far the sequence of a stream that has a record went on since its last one, of which now is what came in this minute.
+func (m *minute) settle(key streamKey, now ledger.Advance) ledger.Advance {
+	if u := m.untold[key]; u != nil && now.Numbered {
+		u.advance.Add(now)
+		now = u.advance
+		delete(m.untold, key)
+	}
+	return now
+}
+
+// forget bounds what is owed: what went on last stays.
+func (m *minute) forget() {
+	if len(m.untold) <= maxMinuteStreams {
+		return
+	}
+	order := slices.SortedFunc(maps.Keys(m.untold), func(a, b streamKey) int { return cmp.Compare(m.untold[b].closed, m.untold[a].closed) })
+	for _, key := range order[maxMinuteStreams:] {
+		delete(m.untold, key)
+	}
 }
 
 // minuteKey tells streams apart by whose book they are in, too.
@@ -96,12 +144,14 @@ func (t *traffic) closeMinute() []ledger.Minute {
 // close makes records of what the exporters' books have more than before: of the streams with the most records, up to a limit, and of the
 // rest. rate is a stream's sampling rate, 0 where it is not known.
 func (m *minute) close(books map[exporterKey]*ledger.Book, limit int, rate func(streamKey) uint64) (out []ledger.Minute) {
+	m.closed++
 	streams, told := m.most(limit, rate)
+	m.forget()
 	for key, s := range streams {
 		r := ledger.Minute{Kind: ledger.KindDomain, Exporter: address(key.exporter), Protocol: key.protocol.String(), Port: key.port,
 			Domain: key.domain, SamplingRate: s.rate}
 		r.Count(&s.book)
-		r.Follow(s.advance, time.Unix(0, s.lastSeen))
+		r.Follow(m.settle(key, s.advance), time.Unix(0, s.lastSeen))
 		out = append(out, r)
 	}
 	less := told
@@ -181,6 +231,7 @@ func (m *minute) most(limit int, rate func(streamKey) uint64) (streams map[strea
 		s := streams[stream]
 		if s == nil {
 			if len(streams) >= limit {
+				m.owe(stream, m.streams[key].advance)
 				continue
 			}
 			s = &minuteStream{}

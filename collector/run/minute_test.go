@@ -131,6 +131,52 @@ func TestWhatTheCollectorDropsIsToldOnce(t *testing.T) {
 	}
 }
 
+// A sequence goes on while its stream has no record: the next one has the units since the last.
+func TestAStreamThatHadNoRecordForAMinuteHasItsUnitsInTheNext(t *testing.T) {
+	router := netip.MustParseAddr("192.0.2.1")
+	key := func(domain uint32) minuteKey { return minuteKey{router, streamKey{router, 4000, decode.IPFIX, domain}} }
+	var m minute
+	sent, units := map[uint32]uint32{}, map[uint32]uint64{}
+	for i := range 20 {
+		told := uint32(i % 2) // has more records, and takes the only place
+		for domain := range uint32(2) {
+			n := uint64(5)
+			if domain == told {
+				n = 9
+			}
+			next := sent[domain] + uint32(n)
+			a := ledger.Advance{Numbered: true, From: sent[domain], Next: next, Units: n, Run: n}
+			if i == 11 && domain != told {
+				a.Restarts, a.From, a.Next, next = 1, 1<<30, 1<<30+5, 1<<30+5
+			}
+			m.take(key(domain), &minuteStream{book: bookOf(n, 0), advance: a})
+			sent[domain] = next
+		}
+		for _, r := range m.close(nil, 1, noRate) {
+			if r.Kind != ledger.KindStream {
+				continue
+			}
+			if r.Domain != told || r.SequenceNext != sent[told] {
+				t.Errorf("minute %d: it is %+v", i, r)
+			}
+			if restarted := i == 12; restarted != (r.Restarts > 0) {
+				t.Errorf("minute %d: it has %d restarts", i, r.Restarts)
+			}
+			units[r.Domain] += r.Units
+		}
+	}
+	if units[0] != 10*5+10*9-5 || units[1] != 10*5+10*9 { // the last minute had no record of 0
+		t.Errorf("%d units are told", units)
+	}
+	for i := range uint32(3 * maxMinuteStreams) {
+		m.owe(key(i).stream, ledger.Advance{Numbered: true, Units: 1})
+	}
+	m.forget()
+	if n := len(m.untold); n != maxMinuteStreams {
+		t.Errorf("%d sequences are owed their units", n)
+	}
+}
+
 // A flood of streams takes no place from those that had records in the minute before, and no more memory than is allowed.
 func TestAFloodOfStreamsLeavesTheOthersTheirRecords(t *testing.T) {
 	key := func(i int) minuteKey {

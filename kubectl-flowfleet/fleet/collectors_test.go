@@ -66,6 +66,24 @@ func TestAPodThatHasNoProgramYetSaysWhyInKubernetesWords(t *testing.T) {
 	}
 }
 
+// A command has to print it with care: see complaint in package main.
+func TestWhatAPodAnswersInPlaceOfAPageIsInTheError(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		out.Header().Set("Content-Type", "application/json")
+		out.WriteHeader(http.StatusInternalServerError)
+		_, _ = fmt.Fprint(out, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "full\u001b[2J"}`)
+	}))
+	defer server.Close()
+	c, err := NewClient(&rest.Config{Host: server.URL}, "flows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, missing := c.Accounts(t.Context(), []Collector{{Pod: "a", Node: "n1", namespace: "flows", port: 8080}})
+	if len(missing) != 1 || !strings.Contains(missing[0].Error(), "full\x1b[2J") {
+		t.Errorf("%q", missing)
+	}
+}
+
 // On the network of a node another fleet may have the port.
 func TestWhatAnotherCollectorSaysIsNotTakenForThePods(t *testing.T) {
 	var asked string

@@ -377,6 +377,10 @@ func (f Facts) publishing() Step {
 		return Step{name, metav1.ConditionFalse, spoolless}
 	}
 	if fresh == 0 {
+		// A collector takes any stream that takes its messages, such as another fleet's.
+		if step := ofCondition(f, name, v1alpha1.ConditionStreamReady); step.Status == metav1.ConditionFalse {
+			return step
+		}
 		says := "no records were published just now"
 		if stream := now[0].Output.Stream; stream != "" {
 			says += "; collectors reach the stream " + stream

@@ -176,6 +176,13 @@ func TestStepsSayOnlyWhatWasLookedAt(t *testing.T) {
 				f.Now[i].Output.Published = f.Before[i].Output.Published
 			}
 		}, 5, "Unknown", "no records were published just now"},
+		"nothing is published, since the stream is another fleet's": {func(f *Facts) {
+			for i := range f.Now {
+				f.Now[i].Output.Published = f.Before[i].Output.Published
+			}
+			f.FlowCollector.Status.Conditions = append(f.FlowCollector.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionStreamReady,
+				Status: "False", ObservedGeneration: 2, Message: "the stream belongs to flows/other"})
+		}, 5, "False", "belongs to flows/other"},
 		"a restart is no flood of datagrams": {func(f *Facts) {
 			for i := range f.Now {
 				f.Now[i].Started, f.Now[i].Listeners[0].Received = noon.Add(time.Hour), 1

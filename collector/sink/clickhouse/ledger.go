@@ -88,6 +88,10 @@ const (
 
 // completeness judges what of all that exporters sent came, was decoded and is stored. What a stream sent in a minute is how far the highest
 // number of the fleet went on since the minute before that has one, up to an hour back; see docs/ledger.md.
+//
+// In a minute in which one collector saw a restart, another may be ahead of it that saw it a minute ago: whoever heard the stream last knows where
+// it is. If that one saw no restart, nobody knows what was lost: by its clock it may be the one that heard the last of what came before. One that heard nothing of it does not: it may
+// have a record of sets that expired, with the number where the exporter left it.
 func (t Tables) completeness() string {
 	in := func(column, begin string) string {
 		return column + " >= " + begin + " AND " + column + " < {to:DateTime('UTC')}"
@@ -99,12 +103,12 @@ func (t Tables) completeness() string {
 	}
 	shares := `SELECT ` + stream + `, minute, sum(m.units) AS units, max(m.restarts) > 0 AS restarted,
             groupArray((m.restarts > 0, m.last_seen, m.sequence_from, m.sequence_next, if(m.restarts > 0, m.units_of_run, m.units))) AS shares,
-            arrayFilter(s -> s.1 OR NOT restarted, shares) AS judged,
-            arraySort(s -> s.2, judged)[-1].4 AS latest,
+            arrayFilter(s -> s.1 OR NOT restarted OR s.2 = arrayMax(o -> o.2, shares), shares) AS judged,
+            arraySort(s -> s.2, judged)[-1] AS heard, heard.4 AS latest,
             arrayFilter(s -> abs(toInt32(s.4 - latest)) <= %[1]d, judged) AS run,
             toUInt32(latest + arrayMax(s -> toInt32(s.4 - latest), run)) AS top,
-            arrayMax(s -> toUInt32(top - s.3), run) AS length, arraySum(s -> s.5, shares) AS came
-        FROM ` + records("kind = 'stream' AND "+in("minute", before)) + ` AS m GROUP BY ` + stream + `, minute`
+            if(heard.1 OR NOT restarted, arrayMax(s -> toUInt32(top - s.3), run), 0) AS length, arraySum(s -> s.5, shares) AS came
+        FROM ` + records("kind = 'stream' AND (units > 0 OR restarts > 0) AND "+in("minute", before)) + ` AS m GROUP BY ` + stream + `, minute`
 	steps := `SELECT *, lagInFrame(toNullable(top)) OVER w AS last, toInt32(top - last) AS step,
             ifNull(NOT restarted AND step >= -%[2]d AND step - toInt64(units) <= %[1]d, 0) AS goes_on
         FROM (` + shares + `) WINDOW w AS (PARTITION BY ` + stream + ` ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)`
@@ -142,7 +146,7 @@ func (t Tables) completeness() string {
 SELECT minute, exporter, sum(a.sent) AS sent, sum(a.received) AS received, sent - received AS missed,
     sum(a.datagrams) AS datagrams, sum(a.datagrams_refused) AS datagrams_refused, sum(a.sets) AS sets, sum(a.sets_lost) AS sets_lost,
     sum(a.records) AS records, sum(a.stored) AS stored,
-    if(sent > 0, least(1, received / sent) * if(sets > 0, 1 - sets_lost / sets, 1) * if(records > 0, least(1, stored / records), 1), NULL) AS share,
+    if(sent > 0, least(1, received / sent) * if(sets > 0, greatest(0, 1 - sets_lost / sets), 1) * if(records > 0, least(1, stored / records), 1), NULL) AS share,
     if(stored > 0, 1 - sum(a.without_rate) / stored, NULL) AS share_with_rate,
     if(sum(a.sides) > 0, sum(a.sides_named) / sum(a.sides), NULL) AS share_named
 FROM (

@@ -223,7 +223,138 @@ func TestCompletenessIsWhatBecameOfWhatWasSent(t *testing.T) {
 	r.next()
 	r.expect("the one ahead is gone", all, "200\t200\t0\t200\t200")
 
+	// One of them hears of the restart when the other has gone on for a minute, and is behind it from then on.
+	r = begin(500_000_000, "a", "b")
+	r.send(100, "a", "b")
+	r.next()
+	r.number = 1
+	r.send(100, "a")
+	r.next()
+	r.send(1, "b")
+	r.send(99, "a")
+	r.next()
+	r.send(100, "a")
+	r.next()
+	r.expect("a restart is heard of late", minutes, strings.TrimSuffix(strings.Repeat("100\t100\t0\t100\t100\n", 4), "\n"))
+
+	// One hears of the restart at the end of a minute, and by its clock before the other hears the last of what came before it.
+	r = begin(500_000_000, "a", "b")
+	r.send(100, "a", "b")
+	r.next()
+	r.send(99, "a", "b")
+	r.number = 1
+	r.send(1, "a") // at the first millisecond
+	r.next()
+	r.send(100, "a", "b")
+	r.next()
+	r.send(50, "a", "b")
+	r.send(10, "")
+	r.send(40, "a", "b")
+	r.next()
+	r.expect("a restart, by clocks that differ", minutes, "100\t100\t0\t100\t100\n100\t100\t0\t100\t100\n100\t100\t0\t100\t100\n100\t90\t10\t90\t90")
+
+	// What waited for its template with one that the exporter left expires in a minute in which nobody hears it.
+	r = begin(1, "a", "b")
+	r.send(100, "a")
+	r.next()
+	r.send(10_000, "b")
+	r.next()
+	r.fleet["a"].book.Inc(ledger.SetsExpiredAge)
+	r.next()
+	r.send(100, "b")
+	r.next()
+	r.expect("sets expire while the exporter is silent", "sent, received, missed, sets_lost", "100\t100\t0\t0\n10000\t10000\t0\t0\n0\t0\t0\t1\n100\t100\t0\t0")
+
+	// More is given up in a minute than came in it.
+	r = begin(1, "a")
+	r.fleet["a"].book.Inc(ledger.SetsReceived)
+	for range 5 {
+		r.fleet["a"].book.Inc(ledger.SetsExpiredAge)
+	}
+	r.send(10, "a")
+	r.next()
+	r.expect("sets of before expire", "sent, sets, sets_lost, share", "10\t1\t5\t0")
+
 	expect(t, s, "SELECT count() FROM (SELECT "+minuteKey+", count() AS n FROM flowfleet.ledger_minutes FINAL GROUP BY ALL HAVING n > 1)", "0")
+}
+
+// Collectors hear an exporter in turn and together, are silent, end and begin anew, and their clocks differ: what is missed is what was lost, and
+// where the exporter restarts no more than that.
+func TestCompletenessInventsNoLoss(t *testing.T) {
+	s, k := begin(t)
+	lost, restarted := make(map[string]int64), make(map[string]bool)
+	for e := range uint64(100) {
+		rnd := rand.New(rand.NewPCG(e, 1))
+		address := fmt.Sprintf("198.51.100.%d", e)
+		lost[address] = 0
+		number, at := rnd.Uint32()|1<<20, completenessBegin
+		fleet := make([]*follower, 1+rnd.IntN(3))
+		ahead := make([]time.Duration, len(fleet))
+		for i := range fleet {
+			fleet[i], ahead[i] = &follower{run: "first"}, time.Duration(rnd.IntN(500))*time.Millisecond
+		}
+		restartIn := 1 + rnd.IntN(2*20) // or never
+		var counts ledger.Counts
+		var minutes []ledger.Minute
+		for minute := range 20 {
+			n, to := rnd.IntN(200), rnd.Perm(len(fleet))[:1+rnd.IntN(len(fleet))]
+			restartAt := -1
+			switch minute {
+			case 0, 19: // what is lost before the first and behind the last datagram nobody knows
+				n = 100
+			case restartIn:
+				restartAt = rnd.IntN(n + 1)
+			}
+			for i := range n {
+				if i == restartAt {
+					number, restarted[address] = rnd.Uint32N(3), true
+				}
+				if minute > 0 && minute < 19 && e%3 == 0 && rnd.IntN(20) == 0 {
+					lost[address] += 300
+				} else {
+					which := to[rnd.IntN(len(to))]
+					f := fleet[which]
+					f.sequence.Observe(number, 300, &counts)
+					f.book.Inc(ledger.DatagramsReceived)
+					f.last = at.Add(time.Duration(i)*time.Second/4 + ahead[which])
+				}
+				number += 300
+			}
+			for i, f := range fleet {
+				if rnd.IntN(8) == 0 {
+					f.book.Inc(ledger.SetsExpiredAge)
+				}
+				if f.book != (ledger.Book{}) {
+					m := ledger.Minute{Minute: at.Unix(), Collector: fmt.Sprint(i), Run: f.run, Kind: ledger.KindDomain, Exporter: address, Protocol: "ipfix"}
+					m.Count(&f.book)
+					m.Follow(f.sequence.Since(&f.before), f.last)
+					f.book, f.before = ledger.Book{}, f.sequence.Span
+					minutes = append(minutes, m)
+				}
+				if rnd.IntN(12) == 0 {
+					fleet[i] = &follower{run: fmt.Sprint(minute)}
+				}
+			}
+			at = at.Add(time.Minute)
+		}
+		storeMinutes(t, k, address, minutes...)
+	}
+	answer := s.Query("SELECT substring(toString(exporter), 8), sum(c.missed), toString(groupArray(c.missed)) FROM flowfleet.completeness(" +
+		"from = '2026-01-02 03:00:00', to = '2026-01-02 05:00:00') AS c GROUP BY exporter")
+	lines := strings.Split(answer, "\n")
+	for _, line := range lines {
+		var address, each string
+		var missed int64
+		if _, err := fmt.Sscan(line, &address, &missed, &each); err != nil {
+			t.Fatal(err)
+		}
+		if missed > lost[address] || !restarted[address] && missed < lost[address] {
+			t.Errorf("of %s %d are missed, and %d were lost; it restarted: %t; by minute: %s", address, missed, lost[address], restarted[address], each)
+		}
+	}
+	if len(lines) != len(lost) || len(restarted) == 0 || len(restarted) == len(lost) {
+		t.Errorf("%d exporters are told of %d, and %d restarted", len(lines), len(lost), len(restarted))
+	}
 }
 
 func TestARecordOfTheLedgerIsReadAsItIs(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Version of the tables. It rises with each change of them.
-const Version = 4
+const Version = 5
 
 // Retention says how long rows are kept; 0 is for ever. ClickHouse drops whole days (of the roll-ups of five minutes: months).
 type Retention struct {

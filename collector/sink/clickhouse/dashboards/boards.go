@@ -174,8 +174,9 @@ const ofPort = "(${port:sqlstring} = '' OR toString(src_port) = ${port:sqlstring
 const minutesNote = " Empty where the fleet publishes no minutes of its ledger (output.ledger: Minutes)."
 
 // shareOfSums is the share of the view completeness for several of its minutes. Of what came at the end of one minute and was counted in the next,
-// shares of single minutes would make a loss: there can be less than all in one, and not more than all in the other.
-const shareOfSums = "least(1, sum(c.received) / sum(c.sent)) * if(sum(c.sets) > 0, 1 - sum(c.sets_lost) / sum(c.sets), 1)" +
+// shares of single minutes would make a loss: there can be less than all in one, and not more than all in the other. Sets
+// that came before may be given up, more than came since: nothing is read then, not less.
+const shareOfSums = "least(1, sum(c.received) / sum(c.sent)) * if(sum(c.sets) > 0, greatest(0, 1 - sum(c.sets_lost) / sum(c.sets)), 1)" +
 	" * if(sum(c.records) > 0, least(1, sum(c.stored) / sum(c.records)), 1)"
 
 var completeness = board{

@@ -609,7 +609,7 @@ CREATE OR REPLACE VIEW flows.completeness ON CLUSTER 'main' AS
 SELECT minute, exporter, sum(a.sent) AS sent, sum(a.received) AS received, sent - received AS missed,
     sum(a.datagrams) AS datagrams, sum(a.datagrams_refused) AS datagrams_refused, sum(a.sets) AS sets, sum(a.sets_lost) AS sets_lost,
     sum(a.records) AS records, sum(a.stored) AS stored,
-    if(sent > 0, least(1, received / sent) * if(sets > 0, 1 - sets_lost / sets, 1) * if(records > 0, least(1, stored / records), 1), NULL) AS share,
+    if(sent > 0, least(1, received / sent) * if(sets > 0, greatest(0, 1 - sets_lost / sets), 1) * if(records > 0, least(1, stored / records), 1), NULL) AS share,
     if(stored > 0, 1 - sum(a.without_rate) / stored, NULL) AS share_with_rate,
     if(sum(a.sides) > 0, sum(a.sides_named) / sum(a.sides), NULL) AS share_named
 FROM (
@@ -623,12 +623,12 @@ FROM (
             ifNull(NOT restarted AND step >= -4096 AND step - toInt64(units) <= 1048576, 0) AS goes_on
         FROM (SELECT fleet, exporter, protocol, port, domain, minute, sum(m.units) AS units, max(m.restarts) > 0 AS restarted,
             groupArray((m.restarts > 0, m.last_seen, m.sequence_from, m.sequence_next, if(m.restarts > 0, m.units_of_run, m.units))) AS shares,
-            arrayFilter(s -> s.1 OR NOT restarted, shares) AS judged,
-            arraySort(s -> s.2, judged)[-1].4 AS latest,
+            arrayFilter(s -> s.1 OR NOT restarted OR s.2 = arrayMax(o -> o.2, shares), shares) AS judged,
+            arraySort(s -> s.2, judged)[-1] AS heard, heard.4 AS latest,
             arrayFilter(s -> abs(toInt32(s.4 - latest)) <= 1048576, judged) AS run,
             toUInt32(latest + arrayMax(s -> toInt32(s.4 - latest), run)) AS top,
-            arrayMax(s -> toUInt32(top - s.3), run) AS length, arraySum(s -> s.5, shares) AS came
-        FROM (SELECT * FROM flows.ledger_minutes_all WHERE kind = 'stream' AND minute >= {from:DateTime('UTC')} - INTERVAL 1 HOUR AND minute < {to:DateTime('UTC')} LIMIT 1 BY minute, exporter, protocol, port, domain, kind, fleet, collector, run, share) AS m GROUP BY fleet, exporter, protocol, port, domain, minute) WINDOW w AS (PARTITION BY fleet, exporter, protocol, port, domain ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)) WINDOW w AS (PARTITION BY fleet, exporter, protocol, port, domain ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)))) AS s WHERE minute >= {from:DateTime('UTC')} AND minute < {to:DateTime('UTC')}
+            if(heard.1 OR NOT restarted, arrayMax(s -> toUInt32(top - s.3), run), 0) AS length, arraySum(s -> s.5, shares) AS came
+        FROM (SELECT * FROM flows.ledger_minutes_all WHERE kind = 'stream' AND (units > 0 OR restarts > 0) AND minute >= {from:DateTime('UTC')} - INTERVAL 1 HOUR AND minute < {to:DateTime('UTC')} LIMIT 1 BY minute, exporter, protocol, port, domain, kind, fleet, collector, run, share) AS m GROUP BY fleet, exporter, protocol, port, domain, minute) WINDOW w AS (PARTITION BY fleet, exporter, protocol, port, domain ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)) WINDOW w AS (PARTITION BY fleet, exporter, protocol, port, domain ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)))) AS s WHERE minute >= {from:DateTime('UTC')} AND minute < {to:DateTime('UTC')}
     UNION ALL SELECT minute, exporter, toInt64(0) AS sent, toInt64(0) AS received, toInt64(m.datagrams) AS datagrams, toInt64(arraySum(mapValues(m.datagrams_refused))) AS datagrams_refused, toInt64(m.sets) AS sets, toInt64(arraySum(mapValues(m.sets_lost))) AS sets_lost, toInt64(m.records) AS records, toInt64(0) AS stored, toInt64(0) AS without_rate, toInt64(0) AS sides, toInt64(0) AS sides_named
     FROM (SELECT * FROM flows.ledger_minutes_all WHERE kind != 'collector' AND minute >= {from:DateTime('UTC')} AND minute < {to:DateTime('UTC')} LIMIT 1 BY minute, exporter, protocol, port, domain, kind, fleet, collector, run, share) AS m
     UNION ALL SELECT time AS minute, sampler_address AS exporter, toInt64(0) AS sent, toInt64(0) AS received, toInt64(0) AS datagrams, toInt64(0) AS datagrams_refused, toInt64(0) AS sets, toInt64(0) AS sets_lost, toInt64(0) AS records, toInt64(f.flows) AS stored, toInt64(f.flows_without_rate) AS without_rate, toInt64(0) AS sides, toInt64(0) AS sides_named
@@ -639,4 +639,4 @@ FROM (
 GROUP BY minute, exporter
 ORDER BY minute, exporter;
 
-CREATE OR REPLACE VIEW flows.schema_version ON CLUSTER 'main' AS SELECT 4 AS version;
+CREATE OR REPLACE VIEW flows.schema_version ON CLUSTER 'main' AS SELECT 5 AS version;
