@@ -73,7 +73,7 @@ func (r *Reconciler) gatherNodes(ctx context.Context, f *judge.Facts) error {
 	f.Nodes = make(map[string]judge.Node, len(list.Items))
 	for i := range list.Items {
 		n := &list.Items[i]
-		node := judge.Node{Cordoned: n.Spec.Unschedulable, Created: n.CreationTimestamp.Time}
+		node := judge.Node{Cordoned: n.Spec.Unschedulable, Created: n.CreationTimestamp.Time, Taints: n.Spec.Taints}
 		for _, c := range n.Status.Conditions {
 			if c.Type == corev1.NodeReady {
 				node.Ready = c.Status == corev1.ConditionTrue

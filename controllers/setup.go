@@ -101,7 +101,7 @@ func slimNode(o any) (any, error) {
 	}
 	slim := &corev1.Node{}
 	slim.Name, slim.UID, slim.ResourceVersion, slim.CreationTimestamp = n.Name, n.UID, n.ResourceVersion, n.CreationTimestamp
-	slim.Spec.Unschedulable, slim.Spec.PodCIDRs = n.Spec.Unschedulable, n.Spec.PodCIDRs
+	slim.Spec.Unschedulable, slim.Spec.PodCIDRs, slim.Spec.Taints = n.Spec.Unschedulable, n.Spec.PodCIDRs, n.Spec.Taints
 	slim.Status.Addresses = n.Status.Addresses
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady {

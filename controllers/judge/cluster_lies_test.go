@@ -215,6 +215,10 @@ func TestARolloutDoesNotFailForANodeThatIsAway(t *testing.T) {
 		"the node is away":          {func(*Facts) {}, ReasonSettled, false},
 		"the node is there":         {func(f *Facts) { f.Nodes["node-c"] = Node{Ready: true} }, ReasonProgressDeadlineExceeded, true},
 		"it is cordoned, and there": {func(f *Facts) { f.Nodes["node-c"] = Node{Ready: true, Cordoned: true} }, ReasonProgressDeadlineExceeded, true},
+		"another one's collector is not replaced, and none is asked for on the node that is away": {func(f *Facts) {
+			f.Nodes["node-c"] = Node{Taints: []corev1.Taint{{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule}}}
+			f.DaemonSet.Status.NumberMisscheduled = 1
+		}, ReasonProgressDeadlineExceeded, true},
 		"another one's collector is not replaced": {func(f *Facts) {
 			f.Pods[2].Labels[templateGenerationOfPod] = "8"
 			f.Pods[0].Labels[templateGenerationOfPod] = "7"

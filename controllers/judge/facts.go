@@ -130,6 +130,8 @@ type Deletion struct {
 type Node struct {
 	Ready, Cordoned bool
 	Created         time.Time
+	// Taints of the node. Judging changes none of them: they are the cache's.
+	Taints []corev1.Taint
 	// Addresses of the node, and the ranges of its pods.
 	Addresses []netip.Addr
 	Pods      []netip.Prefix

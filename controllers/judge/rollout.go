@@ -158,9 +158,13 @@ func (j *judgement) count(r *rollout) {
 	most := max(r.desired-max(waitingNodes(j.Pods, nodes)-elsewhere, 0), 0)
 	r.ready = min(max(len(nodes)-elsewhere, min(ready, most)), r.desired)
 	r.available = min(max(len(nodes)-elsewhere, min(available, most)), r.desired)
-	r.excused = j.excused(nodes)
+	asked := func(string) bool { return true }
+	if elsewhere > 0 {
+		asked = j.tolerated
+	}
+	r.excused = j.excused(nodes, asked)
 	r.excused = r.excused[:min(len(r.excused), r.desired-r.available)]
-	r.lost = j.lostNodes(nodes)
+	r.lost = j.lostNodes(nodes, asked)
 	r.lost = r.lost[:min(len(r.lost), max(r.desired-r.updated, 0))]
 	r.needed = j.enough(r.desired - len(r.excused))
 	switch {
@@ -220,7 +224,7 @@ const (
 // After a rollback there are collectors of an earlier generation and the present spec, which Kubernetes counts as updated, also where nobody hears
 // them. So nobody is lost before all others are of one spec, and that is known to be the present one: one of them was made from it, or Kubernetes
 // counts more of them than it could count of the lost.
-func (j *judgement) lostNodes(ready map[string]bool) (nodes []string) {
+func (j *judgement) lostNodes(ready map[string]bool, asked func(node string) bool) (nodes []string) {
 	present := j.DaemonSet.Annotations[templateGeneration]
 	if present == "" {
 		return nil
@@ -243,20 +247,21 @@ func (j *judgement) lostNodes(ready map[string]bool) (nodes []string) {
 		return nil
 	}
 	for name, hash := range lost {
-		if hash == "" || hash != heard[0] {
+		if asked(name) && (hash == "" || hash != heard[0]) {
 			nodes = append(nodes, name)
 		}
 	}
 	return sorted(nodes)
 }
 
-// excused are the nodes of the fleet that have no collector that is ready, for which the node is the reason: each with why.
-func (f *Facts) excused(ready map[string]bool) (nodes []string) {
+// excused are the nodes of the fleet that have no collector that is ready, for which the node is the reason: each with why. A node where none is
+// asked for is no excuse for another.
+func (f *Facts) excused(ready map[string]bool, asked func(node string) bool) (nodes []string) {
 	seen := make(map[string]bool)
 	for i := range f.Pods {
 		name := nodeOf(&f.Pods[i])
 		n, known := f.Nodes[name]
-		if !known || ready[name] || seen[name] {
+		if !known || ready[name] || seen[name] || !asked(name) {
 			continue
 		}
 		seen[name] = true
