@@ -134,3 +134,31 @@ func TestWhatFindsNoRoomIsCountedOnceHoweverOftenItIsListed(t *testing.T) {
 		t.Errorf("%d are counted, want one for each of %d exporters", got, gone)
 	}
 }
+
+// All times together are bounded. A listing that brings one which was heard before all others, of an exporter that is new, leaves them alone.
+func TestATimeThatWasHeardLongAgoPushesOutNoneOfAnotherExporter(t *testing.T) {
+	const now, ports = 1000 * day, maxPorts
+	const exporters = leastTimes / ports
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, exporters+10, time.Duration(30*day))
+	s.Count(&totals)
+	for n := range exporters {
+		for port := range uint16(ports) {
+			s.Restore(restored(n, 1000+port, now-1e9), now)
+		}
+	}
+	if s.count != leastTimes {
+		t.Fatalf("%d times are remembered, want %d", s.count, leastTimes)
+	}
+	for range 3 {
+		s.Restore(restored(exporters, 1000, now-day), now)
+	}
+	if got := totals.Load()[ledger.BootTimesEvicted]; got != 1 {
+		t.Errorf("%d are counted, want the one that found no room", got)
+	}
+	for n := range exporters {
+		if got := len(s.clocks[restored(n, 0, 0).Key.Scope].clocks); got != ports {
+			t.Fatalf("exporter %d has %d times, want %d", n, got, ports)
+		}
+	}
+}

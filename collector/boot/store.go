@@ -251,7 +251,6 @@ func (s *Store) add(scope template.Scope, c *clock, restored bool, now int64) {
 		}
 		all = &said{began: now}
 		s.clocks[scope] = all
-		delete(s.refused, scope)
 		key := exporterKey{scope.Version, scope.Exporter}
 		if s.domains[key] == nil {
 			s.domains[key] = make(map[uint32]struct{})
@@ -264,6 +263,9 @@ func (s *Store) add(scope template.Scope, c *clock, restored bool, now int64) {
 		s.forgetOldest(scope, c, restored)
 	}
 	s.trim(scope, c, restored)
+	if s.clocks[scope] != nil {
+		delete(s.refused, scope)
+	}
 }
 
 // trim keeps to the bound on the times of all scopes after one of them has one more: that one has fewer, or who has more of those looked at.
@@ -281,8 +283,28 @@ func (s *Store) trim(scope template.Scope, c *clock, restored bool) {
 		if len(s.clocks[most].clocks) < 2 {
 			return
 		}
+		if restored && most != scope && !slices.ContainsFunc(s.clocks[most].clocks, func(o *clock) bool { return o.heard < c.heard }) {
+			s.leaveOut(scope, c)
+			return
+		}
 		s.forgetOldest(most, c, restored)
 	}
+}
+
+// leaveOut takes back a restored time that was heard before all that would make room for it: each listing brings it again.
+func (s *Store) leaveOut(scope template.Scope, c *clock) {
+	all := s.clocks[scope]
+	if len(all.clocks) == 1 {
+		missed, ok := s.forgotten[scope]
+		s.remove(scope)
+		if ok {
+			s.forgotten[scope] = missed
+		}
+		s.refuse(scope)
+		return
+	}
+	all.clocks = slices.DeleteFunc(all.clocks, func(o *clock) bool { return o == c })
+	s.count--
 }
 
 // forgetOldest forgets what was not heard for longest of a scope that has several ports, c, which is new, only where it is restored: that is not
@@ -302,7 +324,7 @@ func (s *Store) forgetOldest(scope template.Scope, c *clock, restored bool) {
 	}
 	s.generation.Add(1)
 	if !slices.ContainsFunc(all.clocks, func(o *clock) bool { return same(o.initialized, gone.initialized) }) {
-		s.forgotten[scope] = gone.heard
+		s.forgotten[scope] = max(s.forgotten[scope], gone.heard)
 	}
 }
 

@@ -46,6 +46,9 @@ func (m *minute) owe(key streamKey, more ledger.Advance) {
 	}
 	u := m.untold[key]
 	if u == nil {
+		if len(m.untold) >= 2*maxMinuteStreams { // until the minute is closed
+			return
+		}
 		u = &untold{}
 		m.untold[key] = u
 	}
@@ -119,6 +122,8 @@ func (m *minute) take(key minuteKey, more *minuteStream) {
 			m.streams = make(map[minuteKey]*minuteStream)
 		}
 		m.streams[key] = more
+	default:
+		m.owe(key.stream.withoutZone(), more.advance)
 	}
 }
 
@@ -146,7 +151,6 @@ func (t *traffic) closeMinute() []ledger.Minute {
 func (m *minute) close(books map[exporterKey]*ledger.Book, limit int, rate func(streamKey) uint64) (out []ledger.Minute) {
 	m.closed++
 	streams, told := m.most(limit, rate)
-	m.forget()
 	for key, s := range streams {
 		r := ledger.Minute{Kind: ledger.KindDomain, Exporter: address(key.exporter), Protocol: key.protocol.String(), Port: key.port,
 			Domain: key.domain, SamplingRate: s.rate}
@@ -154,6 +158,7 @@ func (m *minute) close(books map[exporterKey]*ledger.Book, limit int, rate func(
 		r.Follow(m.settle(key, s.advance), time.Unix(0, s.lastSeen))
 		out = append(out, r)
 	}
+	m.forget() // after those that have a record now got what they were owed
 	less := told
 	for key, before := range m.before {
 		book := less[key]

@@ -198,7 +198,7 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 		m.name(now)
 		e.tell(l, s, now, false)
 	case stale && !(contested && e.store.mode == ModeAuto):
-		e.tell(l, s, now, false)
+		e.tell(l, s, now, true)
 	case apart:
 		if stale {
 			e.vouch(m, l, s, now)
