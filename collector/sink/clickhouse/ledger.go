@@ -90,8 +90,8 @@ const (
 // number of the fleet went on since the minute before that has one, up to an hour back; see docs/ledger.md.
 //
 // In a minute in which one collector saw a restart, another may be ahead of it that saw it a minute ago: whoever heard the stream last knows where
-// it is. If that one saw no restart, nobody knows what was lost: by its clock it may be the one that heard the last of what came before. One that heard nothing of it does not: it may
-// have a record of sets that expired, with the number where the exporter left it.
+// it is. If that one saw no restart, nobody knows what was lost: by its clock it may be the one that heard the last of what came before. A collector
+// that heard nothing in the minute is left out: it may have a record of sets that expired, with the number where the exporter left it.
 func (t Tables) completeness() string {
 	in := func(column, begin string) string {
 		return column + " >= " + begin + " AND " + column + " < {to:DateTime('UTC')}"
@@ -104,11 +104,11 @@ func (t Tables) completeness() string {
 	shares := `SELECT ` + stream + `, minute, sum(m.units) AS units, max(m.restarts) > 0 AS restarted,
             groupArray((m.restarts > 0, m.last_seen, m.sequence_from, m.sequence_next, if(m.restarts > 0, m.units_of_run, m.units))) AS shares,
             arrayFilter(s -> s.1 OR NOT restarted OR s.2 = arrayMax(o -> o.2, shares), shares) AS judged,
-            arraySort(s -> s.2, judged)[-1] AS heard, heard.4 AS latest,
+            arraySort(s -> (s.2, s.1), judged)[-1] AS heard, heard.4 AS latest,
             arrayFilter(s -> abs(toInt32(s.4 - latest)) <= %[1]d, judged) AS run,
             toUInt32(latest + arrayMax(s -> toInt32(s.4 - latest), run)) AS top,
             if(heard.1 OR NOT restarted, arrayMax(s -> toUInt32(top - s.3), run), 0) AS length, arraySum(s -> s.5, shares) AS came
-        FROM ` + records("kind = 'stream' AND (units > 0 OR restarts > 0) AND "+in("minute", before)) + ` AS m GROUP BY ` + stream + `, minute`
+        FROM ` + records("kind = 'stream' AND (units > 0 OR datagrams > 0 OR restarts > 0) AND "+in("minute", before)) + ` AS m GROUP BY ` + stream + `, minute`
 	steps := `SELECT *, lagInFrame(toNullable(top)) OVER w AS last, toInt32(top - last) AS step,
             ifNull(NOT restarted AND step >= -%[2]d AND step - toInt64(units) <= %[1]d, 0) AS goes_on
         FROM (` + shares + `) WINDOW w AS (PARTITION BY ` + stream + ` ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)`

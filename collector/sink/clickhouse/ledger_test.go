@@ -265,6 +265,20 @@ func TestCompletenessIsWhatBecameOfWhatWasSent(t *testing.T) {
 	r.next()
 	r.expect("sets expire while the exporter is silent", "sent, received, missed, sets_lost", "100\t100\t0\t0\n10000\t10000\t0\t0\n0\t0\t0\t1\n100\t100\t0\t0")
 
+	// Only a message without data gets through, and its number says what was lost.
+	r = begin(1, "a")
+	r.send(100, "a")
+	r.next()
+	r.send(10_000, "")
+	var counts ledger.Counts
+	r.fleet["a"].sequence.Observe(r.number, 0, &counts)
+	r.fleet["a"].book.Inc(ledger.DatagramsReceived)
+	r.fleet["a"].last = r.begin.Add(time.Minute - time.Second)
+	r.next()
+	r.send(100, "a")
+	r.next()
+	r.expect("only templates arrive", "sent, received, missed", "100\t100\t0\n10000\t0\t10000\n100\t100\t0")
+
 	// More is given up in a minute than came in it.
 	r = begin(1, "a")
 	r.fleet["a"].book.Inc(ledger.SetsReceived)
