@@ -332,6 +332,49 @@ func TestTheOtherDirectionHasItsOwnForwardingStatus(t *testing.T) {
 	}
 }
 
+// As Cisco's firewalls count a connection in updates, and all of it again at its end: who adds up needs to know which.
+func TestBothDirectionsHaveTheFieldsOfTheirConnection(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		nine   bool
+		fields []uint16
+		values []byte
+		kept   []uint16
+	}{
+		{"of a firewall of Cisco's", true, []uint16{8, 4, 231, 4, 232, 4, 148, 4, 233, 1, 33002, 2, 225, 4, 40000, 5},
+			join(u32(0x0a000001, 10, 90, 77), []byte{2}, u16(2015), ip4, []byte("alice")), []uint16{148, 233, 33002, 40000}},
+		{"of one of Palo Alto's", false, []uint16{8, 4, 1, 4, 233, 1, 0x8000 | 23933, 3, 0, 25461, 0x8001, 4, 0, 29305},
+			join(u32(0x0a000001, 10), []byte{2}, []byte("ssl"), u32(90)), []uint16{233, 23933}},
+		{"33002 is no such element in IPFIX", false, []uint16{8, 4, 1, 4, 0x8000 | 234, 2, 0, 9, 136, 1, 0x8001, 4, 0, 29305},
+			join(u32(0x0a000001, 10), u16(2015), []byte{3}, u32(90)), []uint16{136}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.Extra = true, true })
+			fields := uint16(0)
+			for i := 0; i < len(test.fields); i += 2 {
+				if fields++; !test.nine && test.fields[i]&0x8000 != 0 {
+					i += 2
+				}
+			}
+			if test.nine {
+				s.netflow9(set(0, u16(300, fields), u16(test.fields...)), set(300, test.values))
+			} else {
+				s.ipfix(set(2, u16(300, fields), u16(test.fields...)), set(300, test.values))
+			}
+			if len(s.records) != 2 || s.records[1].Bytes != 90 {
+				t.Fatalf("%+v", s.records)
+			}
+			var kept []uint16
+			for _, x := range s.records[1].Extra {
+				kept = append(kept, x.ID)
+			}
+			if !slices.Equal(kept, test.kept) {
+				t.Errorf("the other direction has fields %v, want %v", kept, test.kept)
+			}
+		})
+	}
+}
+
 func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
 	s := newStation(t)
 	s.ipfix(set(2, u16(300, 2, 8, 4, 293, 65535), u16(500, 1, 6, 1), u16(301, 1, 292, 65535), u16(501, 2, 8, 4, 1, 4)),

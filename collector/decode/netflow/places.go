@@ -66,6 +66,8 @@ const (
 	enterpriseJuniper = 2636
 	enterpriseCERT    = 6871
 	enterpriseNtop    = 35632
+
+	enterprisePaloAlto = 25461
 )
 
 // IP protocols that elements imply.
@@ -261,6 +263,23 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 		return f, false
 	}
 	return f, true
+}
+
+// isOfConnection reports whether a field says something of a connection, which is as true of the one direction of it as of the other: its number, what
+// happened to it, its application and its user. Who adds up a firewall's flows chooses by that.
+func isOfConnection(version template.Version, f template.Field) bool {
+	switch f.Enterprise {
+	case 0:
+		switch f.ID {
+		case 95, 96, 136, 148, 230, 233, 371: // applicationId, applicationName, flowEndReason, flowId, natEvent, firewallEvent, userName
+			return true
+		case 33002, 40000, 40005, 56701, 56702: // Cisco's firewalls: extended event, user and event; Palo Alto's: application and user
+			return version == template.NetFlow9
+		}
+	case enterprisePaloAlto:
+		return f.ID == 56701-cisco9 || f.ID == 56702-cisco9
+	}
+	return false
 }
 
 // Elements of the type of service, before the exporter's treatment and after it.
