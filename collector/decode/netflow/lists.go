@@ -349,7 +349,7 @@ type nestedFlows struct {
 
 // emitLists hands on the flows within the lists of the decoded record, however deep, and returns how many there were, 0 for none. What the
 // record that holds them says is theirs too, but for its counts, which are those of all of them: a single flow has them, several have their
-// own. Only what none of several counts is a flow of the holder, so that no byte is lost, and none is there twice.
+// own. What it counts more than they do is a flow of the holder, so that no byte is lost, and none is there twice.
 func (d *Decoder) emitLists(s *session, h *header, parent *plan, b []byte) int {
 	holder := &d.record
 	times, facts, found := d.times, d.about, sampling{}
@@ -357,12 +357,14 @@ func (d *Decoder) emitLists(s *session, h *header, parent *plan, b []byte) int {
 		found = d.found
 	}
 	placed, octets, packets := d.placed, holder.Bytes, holder.Packets
-	several := d.areSeveral()
-	if several {
+	if d.areSeveral() {
 		holder.Bytes, holder.Packets = 0, 0
 	}
 	flows, kept := 0, maxListExtras
+	var countedOctets, countedPackets uint64
+	reversed := false
 	for _, within := range d.within {
+		reversed = reversed || len(within.plan.reverse) != 0
 		for records := within.records; len(records) >= within.plan.template.MinLength; {
 			n := d.recordLength(within.plan.template, records)
 			if n == 0 {
@@ -371,6 +373,7 @@ func (d *Decoder) emitLists(s *session, h *header, parent *plan, b []byte) int {
 			made := d.emitNested(s, h, within.plan, parent, records[:n], times, facts, found, kept >= len(holder.Extra))
 			kept -= made * len(holder.Extra)
 			flows += made
+			countedOctets, countedPackets = countedOctets+d.nested.Bytes, countedPackets+d.nested.Packets
 			records = records[n:]
 		}
 	}
@@ -382,17 +385,12 @@ func (d *Decoder) emitLists(s *session, h *header, parent *plan, b []byte) int {
 	if flows == 0 {
 		return 0
 	}
-	countOctets, countPackets, reversed := d.countWithin()
 	if !reversed {
 		flows += d.emitReverse(s, h, parent, b)
 	}
-	if countOctets {
-		holder.Bytes = 0
-	}
-	if countPackets {
-		holder.Packets = 0
-	}
-	if several && (holder.Bytes != 0 || holder.Packets != 0) {
+	holder.Bytes -= min(holder.Bytes, countedOctets)
+	holder.Packets -= min(holder.Packets, countedPackets)
+	if holder.Bytes != 0 || holder.Packets != 0 {
 		flows++
 		d.give(holder)
 	}
@@ -407,24 +405,6 @@ func (d *Decoder) areSeveral() bool {
 	only := d.within[0]
 	n := d.recordLength(only.plan.template, only.records)
 	return n != 0 && len(only.records)-n >= only.plan.template.MinLength
-}
-
-// countWithin says what the flows within lists count themselves, and whether they count another direction.
-func (d *Decoder) countWithin() (octets, packets, reversed bool) {
-	for _, within := range d.within {
-		reversed = reversed || len(within.plan.reverse) != 0
-		for i := range within.plan.steps {
-			switch within.plan.steps[i].operation {
-			case opBytes:
-				octets = true
-			case opPackets:
-				packets = true
-			case opPacketBytes:
-				octets, packets = true, true
-			}
-		}
-	}
-	return octets, packets, reversed
 }
 
 // emitNested hands on a flow within a list, and its other direction, and returns how many that were. extra: it has the fields of the record

@@ -399,7 +399,9 @@ func TestNoByteOfFlowsWithinListsIsLostOrThereTwice(t *testing.T) {
 		want [][2]uint64 // bytes and packets of each flow
 	}{
 		{"flows that count themselves", set(300, holder(counts, 0x0a000001, 10, 1, 0x0a000002, 20, 2)), [][2]uint64{{10, 1}, {20, 2}}},
-		{"a flow that counts itself", set(300, holder(counts, 0x0a000001, 10, 1)), [][2]uint64{{10, 1}}},
+		{"a flow that counts itself", set(300, holder(counts, 0x0a000001, 30, 3)), [][2]uint64{{30, 3}}},
+		{"flows that are not all", set(300, holder(counts, 0x0a000001, 10, 1, 0x0a000002, 15, 1)), [][2]uint64{{10, 1}, {15, 1}, {5, 1}}},
+		{"flows that count more than their record", set(300, holder(counts, 0x0a000001, 30, 3, 0x0a000002, 5, 1)), [][2]uint64{{30, 3}, {5, 1}}},
 		{"a flow that counts nothing", set(300, holder(bare, 0x0a000001)), [][2]uint64{{30, 3}}},
 		{"flows that count nothing", set(300, holder(bare, 0x0a000001, 0x0a000002)), [][2]uint64{{0, 0}, {0, 0}, {30, 3}}},
 		{"flows that count bytes", set(300, holder(303, 0x0a000001, 10, 0x0a000002, 20)), [][2]uint64{{10, 0}, {20, 0}, {0, 3}}},
