@@ -1,6 +1,7 @@
 package decode_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"runtime"
@@ -29,6 +30,9 @@ func u32(values ...uint32) (b []byte) {
 	}
 	return b
 }
+
+// ones are n bytes with one bit each, of which no record is padding.
+func ones(n int) []byte { return bytes.Repeat([]byte{1}, n) }
 
 // assertLedger checks that nothing was lost in silence.
 func assertLedger(t *testing.T, c *ledger.Counts, held int) {
@@ -82,7 +86,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"message longer than its datagram", [][]byte{append(u16(10, 2000), make([]byte, 12)...)}, 0, ledger.DatagramsTruncated},
 		{"message shorter than its datagram", [][]byte{append(message(templateSet(10, 300, fields)), "more"...)}, 0,
 			ledger.DatagramsTrailing},
-		{"v5 datagram with more records than its header says", [][]byte{append(append(u16(5, 1), make([]byte, 20+48)...), 1)}, 1,
+		{"v5 datagram with more records than its header says", [][]byte{slices.Concat(u16(5, 1), make([]byte, 20), ones(49))}, 1,
 			ledger.DatagramsTrailing},
 		{"message shorter than its header", [][]byte{append(u16(10, 3), make([]byte, 12)...)}, 0, ledger.RefusedHeader},
 		{"unknown version", [][]byte{append(u16(4), make([]byte, 12)...)}, 0, ledger.RefusedVersion},
@@ -96,7 +100,7 @@ func TestHostileDatagramsAreCountedAndHarmless(t *testing.T) {
 		{"sFlow datagram with more samples than its header says", [][]byte{u32(5, 1, 0x01020304, 0, 1, 1, 1, 2, 12, 1, 1, 0, 2, 12, 2, 1, 0)}, 0,
 			ledger.DatagramsTrailing},
 		{"NetFlow v8 with an unknown aggregation", [][]byte{append(u16(8, 1), make([]byte, 100)...)}, 0, ledger.RefusedHeader},
-		{"NetFlow v8 that promises more than it carries", [][]byte{append(u16(8, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0102), make([]byte, 60)...)}, 2,
+		{"NetFlow v8 that promises more than it carries", [][]byte{append(u16(8, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0102), ones(60)...)}, 2,
 			ledger.DatagramsTruncated},
 		{"sFlow version 4 with four billion samples", [][]byte{u32(4, 1, 0x01020304, 1, 1, 0xffffffff)}, 0, ledger.DatagramsTruncated},
 		{"sFlow version 4 with four billion labels", [][]byte{u32(4, 1, 0x01020304, 1, 1, 1, 1, 1, 3, 9, 9, 0, 1, 2, 1, 1, 60, 0xffffffff)}, 0,

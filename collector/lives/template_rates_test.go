@@ -56,8 +56,8 @@ func TestFlowsOfAListHaveTheirOwnRates(t *testing.T) {
 	l.say(c, said{7, 1, [][2]uint16{{145, 2}, interval}, []uint32{300, 100}}, said{7, 1, [][2]uint16{{145, 2}, interval}, []uint32{301, 50}},
 		said{7, 1, [][2]uint16{{302, 4}, interval}, []uint32{9, 20}})
 	held := inner(6, 0x0a000001, 7, 0x0a000002)
-	record := func(bytes uint32) []byte {
-		return append(u32(bytes), append(append([]byte{255}, u16(uint16(len(held)))...), held...)...)
+	record := func(bytes uint32) []byte { // that many more than its flows
+		return append(u32(bytes+6+7), append(append([]byte{255}, u16(uint16(len(held)))...), held...)...)
 	}
 	l.send(c, 1000, 7, set(2, u16(300, 2, 1, 4, list, 65535), u16(301, 2, 1, 4, 8, 4)), set(300, record(4), record(5)))
 	check(c, map[uint64]uint64{4: 100, 5: 100, 6: 50, 7: 50})

@@ -59,6 +59,9 @@ func TestAnAgentThatComesToTwoWorkersIsOneStreamWithoutAFalseGap(t *testing.T) {
 func oneFlow(flows int) []byte {
 	b := make([]byte, 24+48*flows)
 	b[1], b[3] = 5, byte(flows)
+	for i := range flows {
+		b[24+48*i+19] = 1 // a packet: records of zeros are no flows
+	}
 	return b
 }
 

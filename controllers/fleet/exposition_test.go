@@ -98,7 +98,9 @@ func exposition(t *testing.T) map[string]*dto.MetricFamily {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := conn.Write(append([]byte{0, 5, 0, 1}, make([]byte, 20+48)...)); err != nil { // NetFlow v5 with one record
+	datagram := append([]byte{0, 5, 0, 1}, make([]byte, 20+48)...) // NetFlow v5 with one record
+	datagram[24+19] = 1                                            // of one packet
+	if _, err := conn.Write(datagram); err != nil {
 		t.Fatal(err)
 	}
 	var families map[string]*dto.MetricFamily

@@ -81,7 +81,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	}
 	records := b[l.headerLength:]
 	count = d.carried(s, records, l.recordLength, count)
-	r := &d.record
+	r, none := &d.record, 0
 	for range count {
 		v := records[:l.recordLength:l.recordLength]
 		records = records[l.recordLength:]
@@ -114,10 +114,22 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 			r.SrcNet = prefixLength4(v[l.masks])
 			r.DstNet = prefixLength4(v[l.masks+1])
 		}
+		if r.Packets|r.Bytes == 0 && allZero(v) {
+			none++
+			continue
+		}
 		d.give(r)
 	}
-	d.countRecords(s, count)
+	d.countLegacy(s, count-none, none)
 	return ledger.DatagramsDecoded
+}
+
+// countLegacy counts the records of a datagram that were flows, and those that were not: exporters fill their datagrams with zeros.
+func (d *Decoder) countLegacy(s *session, flows, none int) {
+	d.countRecords(s, flows)
+	if none != 0 {
+		d.counts.Add(ledger.RecordsNotFlows, uint64(none))
+	}
 }
 
 // legacyClock is what the headers of versions 1 to 8 tell about the time, in the same places.

@@ -199,7 +199,7 @@ func (d *Decoder) openLists(s *session, h *header, p *plan, r *flow.Record) {
 func (d *Decoder) openList(s *session, h *header, p *plan, r *flow.Record, i, depth int) {
 	l := d.lists[i]
 	kind := l.kind()
-	at := len(r.Extra)
+	at, flows := len(r.Extra), len(d.within)
 	if d.settings.Extra {
 		r.Extra = append(r.Extra, flow.Extra{Enterprise: l.enterprise, ID: l.id, Value: l.value, List: true})
 	}
@@ -224,6 +224,9 @@ func (d *Decoder) openList(s *session, h *header, p *plan, r *flow.Record, i, de
 	}
 	if d.settings.Extra {
 		r.Extra[at].Items = len(r.Extra) - at - 1
+		if r.Extra[at].Items == 0 && len(d.within) != flows {
+			r.Extra = r.Extra[:at] // all of it is flows
+		}
 	}
 }
 
@@ -344,33 +347,75 @@ type nestedFlows struct {
 	records []byte
 }
 
-// emitLists hands on the flows within the lists of the decoded record, however deep, and returns how many there were. What the record
-// that holds them says is theirs too.
-func (d *Decoder) emitLists(s *session, h *header, parent *plan) int {
-	flows := 0
+// emitLists hands on the flows within the lists of the decoded record, however deep, and returns how many there were, 0 for none. What the
+// record that holds them says is theirs too, but for its counts, which are those of all of them: a single flow has them, several have their
+// own. What it counts more than they do is a flow of the holder, so that no byte is lost, and none is there twice.
+func (d *Decoder) emitLists(s *session, h *header, parent *plan, b []byte) int {
+	holder := &d.record
 	times, facts, found := d.times, d.about, sampling{}
 	if parent.hasSampler {
 		found = d.found
 	}
+	placed, octets, packets := d.placed, holder.Bytes, holder.Packets
+	if d.areSeveral() {
+		holder.Bytes, holder.Packets = 0, 0
+	}
+	flows, kept := 0, maxListExtras
+	var countedOctets, countedPackets uint64
+	reversed := false
 	for _, within := range d.within {
+		reversed = reversed || len(within.plan.reverse) != 0
 		for records := within.records; len(records) >= within.plan.template.MinLength; {
 			n := d.recordLength(within.plan.template, records)
 			if n == 0 {
 				break
 			}
-			flows += d.emitNested(s, h, within.plan, parent, records[:n], times, facts, found)
+			made := d.emitNested(s, h, within.plan, parent, records[:n], times, facts, found, kept >= len(holder.Extra))
+			kept -= made * len(holder.Extra)
+			flows += made
+			countedOctets, countedPackets = countedOctets+d.nested.Bytes, countedPackets+d.nested.Packets
 			records = records[n:]
 		}
+	}
+	if kept < 0 {
+		d.counts.Inc(ledger.RecordsListsUnread)
+	}
+	d.times, d.about, d.found, d.placed = times, facts, found, placed
+	holder.Bytes, holder.Packets = octets, packets
+	if flows == 0 {
+		return 0
+	}
+	if !reversed {
+		flows += d.emitReverse(s, h, parent, b)
+	}
+	holder.Bytes -= min(holder.Bytes, countedOctets)
+	holder.Packets -= min(holder.Packets, countedPackets)
+	if holder.Bytes != 0 || holder.Packets != 0 {
+		flows++
+		d.give(holder)
 	}
 	return flows
 }
 
-// emitNested hands on a flow within a list, and its other direction, and returns how many that were.
-func (d *Decoder) emitNested(s *session, h *header, p, parent *plan, b []byte, times recordTimes, facts about, found sampling) int {
+// areSeveral reports whether there is more than one record within lists that is a flow.
+func (d *Decoder) areSeveral() bool {
+	if len(d.within) > 1 {
+		return true
+	}
+	only := d.within[0]
+	n := d.recordLength(only.plan.template, only.records)
+	return n != 0 && len(only.records)-n >= only.plan.template.MinLength
+}
+
+// emitNested hands on a flow within a list, and its other direction, and returns how many that were. extra: it has the fields of the record
+// that holds it, too.
+func (d *Decoder) emitNested(s *session, h *header, p, parent *plan, b []byte, times recordTimes, facts about, found sampling, extra bool) int {
 	flows := 0
 	r := &d.nested
 	r.CopyFrom(&d.record)
-	r.Extra = r.Extra[:0]
+	if !extra {
+		r.Extra = r.Extra[:0]
+	}
 	d.times, d.about, d.found = times, facts, found
 	lists, turned := len(d.lists), len(d.turned)
 	d.read(h, p, p.steps, b, r, false)

@@ -332,6 +332,49 @@ func TestTheOtherDirectionHasItsOwnForwardingStatus(t *testing.T) {
 	}
 }
 
+// As Cisco's firewalls count a connection in updates, and all of it again at its end: who adds up needs to know which.
+func TestBothDirectionsHaveTheFieldsOfTheirConnection(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		nine   bool
+		fields []uint16
+		values []byte
+		kept   []uint16
+	}{
+		{"of a firewall of Cisco's", true, []uint16{8, 4, 231, 4, 232, 4, 148, 4, 233, 1, 33002, 2, 225, 4, 40000, 5},
+			join(u32(0x0a000001, 10, 90, 77), []byte{2}, u16(2015), ip4, []byte("alice")), []uint16{148, 233, 33002, 40000}},
+		{"of one of Palo Alto's", false, []uint16{8, 4, 1, 4, 233, 1, 0x8000 | 23933, 3, 0, 25461, 0x8001, 4, 0, 29305},
+			join(u32(0x0a000001, 10), []byte{2}, []byte("ssl"), u32(90)), []uint16{233, 23933}},
+		{"33002 is no such element in IPFIX", false, []uint16{8, 4, 1, 4, 0x8000 | 234, 2, 0, 9, 136, 1, 0x8001, 4, 0, 29305},
+			join(u32(0x0a000001, 10), u16(2015), []byte{3}, u32(90)), []uint16{136}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.Extra = true, true })
+			fields := uint16(0)
+			for i := 0; i < len(test.fields); i += 2 {
+				if fields++; !test.nine && test.fields[i]&0x8000 != 0 {
+					i += 2
+				}
+			}
+			if test.nine {
+				s.netflow9(set(0, u16(300, fields), u16(test.fields...)), set(300, test.values))
+			} else {
+				s.ipfix(set(2, u16(300, fields), u16(test.fields...)), set(300, test.values))
+			}
+			if len(s.records) != 2 || s.records[1].Bytes != 90 {
+				t.Fatalf("%+v", s.records)
+			}
+			var kept []uint16
+			for _, x := range s.records[1].Extra {
+				kept = append(kept, x.ID)
+			}
+			if !slices.Equal(kept, test.kept) {
+				t.Errorf("the other direction has fields %v, want %v", kept, test.kept)
+			}
+		})
+	}
+}
+
 func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
 	s := newStation(t)
 	s.ipfix(set(2, u16(300, 2, 8, 4, 293, 65535), u16(500, 1, 6, 1), u16(301, 1, 292, 65535), u16(501, 2, 8, 4, 1, 4)),
@@ -339,6 +382,77 @@ func TestFlowsWithinListsAreFlowsAndTheRestIsTheRecords(t *testing.T) {
 		set(301, []byte{19, 3, 1, 245}, u32(0x0a000002, 5, 0x0a000003, 6)))
 	if len(s.records) != 3 || s.records[0].TCPFlags != 0x1b || s.records[1].Bytes != 5 || s.records[2].Bytes != 6 {
 		t.Errorf("%+v", s.records)
+	}
+}
+
+// What holds flows is none of its own: its counts are those of them all.
+func TestNoByteOfFlowsWithinListsIsLostOrThereTwice(t *testing.T) {
+	counts, bare := uint16(301), uint16(302)
+	layouts := set(2, u16(300, 5, 7, 2, 56, 6, 1, 4, 2, 4, 292, 65535), u16(301, 3, 8, 4, 1, 4, 2, 4), u16(302, 1, 8, 4), u16(303, 2, 8, 4, 1, 4),
+		u16(304, 3, 8, 4, 1, 4, 0x8001, 4, 0, 29305), u16(305, 3, 1, 4, 0x8001, 4, 0, 29305, 292, 65535))
+	holder := func(template uint16, flows ...uint32) []byte {
+		return join(u16(1000), []byte{2, 0, 0, 0, 0, 1}, u32(30, 3), []byte{byte(3 + 4*len(flows)), 3}, u16(template), u32(flows...))
+	}
+	for _, test := range []struct {
+		name string
+		data []byte
+		want [][2]uint64 // bytes and packets of each flow
+	}{
+		{"flows that count themselves", set(300, holder(counts, 0x0a000001, 10, 1, 0x0a000002, 20, 2)), [][2]uint64{{10, 1}, {20, 2}}},
+		{"a flow that counts itself", set(300, holder(counts, 0x0a000001, 30, 3)), [][2]uint64{{30, 3}}},
+		{"flows that are not all", set(300, holder(counts, 0x0a000001, 10, 1, 0x0a000002, 15, 1)), [][2]uint64{{10, 1}, {15, 1}, {5, 1}}},
+		{"flows that count more than their record", set(300, holder(counts, 0x0a000001, 30, 3, 0x0a000002, 5, 1)), [][2]uint64{{30, 3}, {5, 1}}},
+		{"a flow that counts nothing", set(300, holder(bare, 0x0a000001)), [][2]uint64{{30, 3}}},
+		{"flows that count nothing", set(300, holder(bare, 0x0a000001, 0x0a000002)), [][2]uint64{{0, 0}, {0, 0}, {30, 3}}},
+		{"flows that count bytes", set(300, holder(303, 0x0a000001, 10, 0x0a000002, 20)), [][2]uint64{{10, 0}, {20, 0}, {0, 3}}},
+		{"no flow", set(300, holder(counts)), [][2]uint64{{30, 3}}},
+		{"no flow in a list of zeros", set(300, holder(bare, 0)), [][2]uint64{{30, 3}}},
+		{"both directions", set(305, join(u32(30, 70), []byte{27, 3}, u16(304), u32(0x0a000001, 10, 30, 0x0a000002, 20, 40))),
+			[][2]uint64{{10, 0}, {30, 0}, {20, 0}, {40, 0}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows = true })
+			s.ipfix(layouts, test.data)
+			var got [][2]uint64
+			for _, r := range s.records {
+				got = append(got, [2]uint64{r.Bytes, r.Packets})
+			}
+			if !slices.Equal(got, test.want) || s.counts[ledger.RecordsDecoded] != uint64(len(test.want)) {
+				t.Errorf("bytes and packets %v, want %v; %d records counted", got, test.want, s.counts[ledger.RecordsDecoded])
+			}
+		})
+	}
+}
+
+func TestFlowsWithinListsHaveTheFieldsOfTheRecordThatHoldsThem(t *testing.T) {
+	s := newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(set(2, u16(300, 3, 10, 4, 233, 1, 292, 65535), u16(301, 3, 8, 4, 1, 4, 136, 1)),
+		set(300, u32(7), []byte{5, 21, 3}, u16(301), u32(0x0a000001, 10), []byte{1}, u32(0x0a000002, 20), []byte{2}))
+	if len(s.records) != 2 {
+		t.Fatalf("%d records", len(s.records))
+	}
+	for i, r := range s.records {
+		if x := r.Extra; len(x) != 2 || x[0].ID != 233 || x[0].Value[0] != 5 || x[1].ID != 136 || x[1].Value[0] != byte(i+1) {
+			t.Errorf("fields of flow %d: %v", i, x)
+		}
+	}
+	// They are bounded: a datagram has room for thousands of flows in one record.
+	const flows, numbers = 100, 100
+	ids := make([]uint32, flows)
+	for i := range ids {
+		ids[i] = 0x0a000001 + uint32(i)
+	}
+	points := join([]byte{3}, u16(363, 1), make([]byte, numbers))
+	held := join([]byte{3}, u16(302), u32(ids...))
+	s = newStation(t, func(c *netflow.Settings) { c.Extra = true })
+	s.ipfix(set(2, u16(300, 2, 291, 65535, 292, 65535), u16(302, 1, 8, 4)),
+		set(300, []byte{byte(len(points))}, points, []byte{255}, u16(uint16(len(held))), held))
+	kept := 0
+	for _, r := range s.records {
+		kept += len(r.Extra)
+	}
+	if len(s.records) != flows || kept == 0 || kept > 4096 || s.counts[ledger.RecordsListsUnread] != 1 {
+		t.Errorf("%d flows with %d fields, %d lists unread", len(s.records), kept, s.counts[ledger.RecordsListsUnread])
 	}
 }
 
@@ -606,7 +720,7 @@ func TestFlowsWithinListsHaveTheTimesOfARecordThatHasAnotherDirection(t *testing
 	if len(s.records) != 2 {
 		t.Fatalf("%d records", len(s.records))
 	}
-	if r := s.records[1]; r.Bytes != 9 || r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
+	if r := s.records[0]; r.Bytes != 9 || r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
 		t.Errorf("%d bytes, %d to %d", r.Bytes, r.TimeFlowStartNs, r.TimeFlowEndNs)
 	}
 }

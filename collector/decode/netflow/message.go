@@ -480,20 +480,28 @@ func (d *Decoder) decodeSet(s *session, h *header, p *plan, b []byte) int {
 // emit hands on the flows of a record that was decoded, and returns how many there were.
 func (d *Decoder) emit(s *session, h *header, p *plan, b []byte) int {
 	flows := 0
+	if p.hasLists && len(d.within) != 0 {
+		if flows = d.emitLists(s, h, p, b); flows != 0 {
+			return flows
+		}
+	}
 	if describes(&d.record) {
 		flows++
 		d.give(&d.record)
 	}
-	if (len(p.reverse) != 0 || len(d.turned) != 0) && d.decodeReverse(s, h, p, b, &d.record, d.turned) {
-		flows++
-		d.give(&d.reversed)
-	}
-	if p.hasLists {
-		flows += d.emitLists(s, h, p)
-	}
+	flows += d.emitReverse(s, h, p, b)
 	if flows == 0 && len(d.record.Extra) != 0 {
 		flows++ // no flow, but what it says was asked for
 		d.give(&d.record)
 	}
 	return flows
+}
+
+// emitReverse hands on the other direction of the decoded record, and returns how many flows that were.
+func (d *Decoder) emitReverse(s *session, h *header, p *plan, b []byte) int {
+	if (len(p.reverse) != 0 || len(d.turned) != 0) && d.decodeReverse(s, h, p, b, &d.record, d.turned) {
+		d.give(&d.reversed)
+		return 1
+	}
+	return 0
 }

@@ -66,6 +66,8 @@ const (
 	enterpriseJuniper = 2636
 	enterpriseCERT    = 6871
 	enterpriseNtop    = 35632
+
+	enterprisePaloAlto = 25461
 )
 
 // IP protocols that elements imply.
@@ -82,7 +84,7 @@ var places = []place{
 	{"bytes", [][]source{iana(opBytes, 1), iana(opPacketBytes, 312), iana(opPacketBytes, 224), iana(opPacketBytes, 242),
 		iana(opPacketBytes, 190)},
 		"where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420. 312, 224, 242 and 190 are the " +
-			"length of a single packet, read where a template counts neither bytes nor packets"},
+			"length of a single packet: 312 is read where a template does not count bytes, the others where it counts neither bytes nor packets"},
 	{"packets", [][]source{iana(opPackets, 2)},
 		"others stand in: 24, 86, 298, 172, 430, 431"},
 	{"src_addr", [][]source{either(iana(opSrcIPv4, 8), iana(opSrcIPv6, 27)), either(iana(opSrcIPv4, 44), iana(opSrcIPv6, 170)),
@@ -261,6 +263,23 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 		return f, false
 	}
 	return f, true
+}
+
+// isOfConnection reports whether a field says something of a connection, which is as true of the one direction of it as of the other: its number, what
+// happened to it, its application and its user. Who adds up a firewall's flows chooses by that.
+func isOfConnection(version template.Version, f template.Field) bool {
+	switch f.Enterprise {
+	case 0:
+		switch f.ID {
+		case 95, 96, 136, 148, 230, 233, 371: // applicationId, applicationName, flowEndReason, flowId, natEvent, firewallEvent, userName
+			return true
+		case 33002, 40000, 40005, 56701, 56702: // Cisco's firewalls: extended event, user and event; Palo Alto's: application and user
+			return version == template.NetFlow9
+		}
+	case enterprisePaloAlto:
+		return f.ID == 56701-cisco9 || f.ID == 56702-cisco9
+	}
+	return false
 }
 
 // Elements of the type of service, before the exporter's treatment and after it.

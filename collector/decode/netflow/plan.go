@@ -107,6 +107,12 @@ func compile(t *template.Template, settings *Settings) *plan {
 			}
 		}
 		c.forward(i, f, at)
+		if settings.Biflows && settings.Extra && f.Length != 0 && isOfConnection(t.Version, f) {
+			c.both = append(c.both, step{extra: true, offset: uint16(at), length: f.Length, id: f.ID, enterprise: f.Enterprise})
+		}
+	}
+	if len(p.reverse) != 0 {
+		p.reverse = append(p.reverse, c.both...)
 	}
 	p.protocol = c.onlyProtocol()
 	if settings.Names {
@@ -133,6 +139,8 @@ type compiler struct {
 	// back: see countsBack.
 	back              bool
 	seen, seenReverse map[elementKey]bool
+	// both are fields that say the same of both directions, see isOfConnection.
+	both []step
 	// own are the fields that name what the record numbers, by index.
 	own map[int]flow.Name
 	// implied are the protocols that fields tell of.

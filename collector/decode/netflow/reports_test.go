@@ -466,6 +466,34 @@ func TestNetFlow5AsItIsSent(t *testing.T) {
 	}
 }
 
+// Exporters that send datagrams of one size fill them with zeros, and count these.
+func TestRecordsOfZerosAreNoFlowsInVersionsWithoutTemplates(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		header []byte // from the count of records on
+		length int
+		extra  bool
+	}{
+		{"version 1", join(u16(1, 3), u32(uptime9, exported, 0)), 48, false},
+		{"version 5", join(u16(5, 3), u32(uptime9, exported, 0, 1, 0)), 48, false},
+		{"version 6", join(u16(6, 3), u32(uptime9, exported, 0, 1, 0)), 52, false},
+		{"version 7", join(u16(7, 3), u32(uptime9, exported, 0, 1, 0)), 52, false},
+		{"version 8", join(u16(8, 3), u32(uptime9, exported, 0, 1), []byte{0, 0, 5, 2}, u32(0)), 40, false},
+		{"version 8 with the flows of each aggregate", join(u16(8, 3), u32(uptime9, exported, 0, 1), []byte{0, 0, 5, 2}, u32(0)), 40, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStation(t, func(c *netflow.Settings) { c.Extra = test.extra })
+			zeros := make([]byte, test.length)
+			record := join(u32(1, 10, 1000), make([]byte, test.length-12))
+			s.send(exporterPort, exported*time.Second, join(test.header, record, zeros, record))
+			if len(s.records) != 2 || s.counts[ledger.RecordsDecoded] != 2 || s.counts[ledger.RecordsNotFlows] != 1 {
+				t.Errorf("%d flows, %d counted, %d records without a flow: %+v", len(s.records), s.counts[ledger.RecordsDecoded],
+					s.counts[ledger.RecordsNotFlows], s.records)
+			}
+		})
+	}
+}
+
 // Some exporters send seconds since 1970 in place of uptimes.
 func TestNetFlow5MayHaveSecondsSince1970InPlaceOfUptimes(t *testing.T) {
 	for _, uptime := range []uint32{0, uptime9} {

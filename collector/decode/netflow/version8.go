@@ -78,7 +78,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	s.sequence.Observe(sequence, uint32(count), d.counts)
 	records := b[headerLength:]
 	count = d.carried(s, records, l.length, count)
-	r := &d.record
+	r, none := &d.record, 0
 	for range count {
 		v := records[:l.length:l.length]
 		records = records[l.length:]
@@ -103,9 +103,13 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 		if r.Proto == protocolICMP {
 			icmpFromPort(r)
 		}
+		if r.Packets|r.Bytes == 0 && allZero(v) {
+			none++
+			continue
+		}
 		d.give(r)
 	}
-	d.countRecords(s, count)
+	d.countLegacy(s, count-none, none)
 	return ledger.DatagramsDecoded
 }
 
