@@ -73,7 +73,7 @@ func TestTheTimesOfAllExportersTogetherAreBounded(t *testing.T) {
 	for name, say := range said {
 		t.Run(name, func(t *testing.T) {
 			s := NewStore(template.ModeAuto, exporters, time.Duration(30*day))
-			at := int64(now)
+			at := now
 			for port := range uint16(ports) {
 				at += 5 * int64(time.Minute)
 				for n := range exporters {

@@ -197,7 +197,7 @@ func (e *Exporter) publish(m *meanings, l *layout, s *say, news bool, now int64)
 	case apart && m.mayName(now):
 		m.name(now)
 		e.tell(l, s, now, false)
-	case stale && !(contested && e.store.mode == ModeAuto):
+	case stale && (!contested || e.store.mode != ModeAuto):
 		e.tell(l, s, now, true)
 	case apart:
 		if stale {
