@@ -24,6 +24,12 @@ func TestCollectorKilledWhileTemplatesChange(t *testing.T) {
 	current := make([]int, exporters)
 	number := uint32(0)
 	var want []uint32
+	var has [3]float64
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("definitions that wait, keys and datagrams of b at last: %v; %d datagrams were sent", has, fleetSent(fleet, b.port))
+		}
+	})
 	rounds := long(8, 50)
 	for range rounds {
 		// The survivor hears of changes; the other may be killed in the midst of learning them.
@@ -41,8 +47,8 @@ func TestCollectorKilledWhileTemplatesChange(t *testing.T) {
 			fleet[i].send(b.port, 0, layouts[current[i]].template())
 		}
 		natstest.Eventually(t, "what the exporters said last is in the bucket", func() bool {
-			return b.metric("store_queue_length") == 0 && b.metric("store_keys") == exporters && b.metric("datagrams_received_total") ==
-				float64(fleetSent(fleet, b.port))
+			has = [3]float64{b.metric("store_queue_length"), b.metric("store_keys"), b.metric("datagrams_received_total")}
+			return has == [3]float64{0, exporters, float64(fleetSent(fleet, b.port))}
 		})
 		a = a.restart(t, "a").awaitReady()
 		for i := range fleet {
