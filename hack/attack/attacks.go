@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 )
@@ -72,7 +73,7 @@ var attacks = []attack{
 		s.send(source(n%1_000_000), ipfix(1, uint32(n), set(2, small)))
 	}, "exporters_evicted_total", ""},
 	{"spoofed-legacy", func(s *sender, n int) { // NetFlow v5 with all its flows
-		s.send(source(n%1_000_000), join(u16(5, 30), u32(1, 1_700_000_000, 0, uint32(n), 0), make([]byte, 30*48)))
+		s.send(source(n%1_000_000), join(u16(5, 30), u32(1, 1_700_000_000, 0, uint32(n), 0), bytes.Repeat([]byte{1}, 30*48)))
 	}, "records_decoded_total", ""},
 	{"template-flood", func(s *sender, n int) { // wide templates of all ids
 		s.send(source(1), ipfix(uint32(n>>16), uint32(n), set(2, templateOf(256+uint16(n%65280), 400, n))))
