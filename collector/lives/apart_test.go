@@ -13,9 +13,7 @@ import (
 func TestPortsOfTheirOwnAreShared(t *testing.T) {
 	f := newFleet(t, 0)
 	f.mode = template.ModeAddressPort
-	for range 3 {
-		f.collectors = append(f.collectors, f.start())
-	}
+	f.begin(3)
 	d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000, rate: 100}
 	for range 5 {
 		d.port++

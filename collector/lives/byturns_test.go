@@ -33,9 +33,7 @@ func TestExportersThatAreHeardByTurnsAreReadByAllCollectors(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 77))
 				f := newFleet(t, 0)
 				f.mode = mode
-				for range 3 {
-					f.collectors = append(f.collectors, f.start())
-				}
+				f.begin(3)
 				var all []*exporter
 				port := uint16(1000)
 				for i := range 16 {

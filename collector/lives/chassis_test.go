@@ -114,9 +114,7 @@ func TestTheRatesOfAChassisAreReadEverywhere(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 77))
 			f := newFleet(t, 0)
 			f.mode = mode
-			for range 3 {
-				f.collectors = append(f.collectors, f.start())
-			}
+			f.begin(3)
 			x := &bigRouter{life: &life{fleet: f, version: 9}, port: 1000, rates: make(map[topic]uint32)}
 			some := func() topic {
 				kind := []string{"system", "interface", "ingress", "egress", "card", "template", "sampler"}[random.IntN(7)]

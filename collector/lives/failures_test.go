@@ -41,9 +41,7 @@ func fail(t *testing.T, mode template.Mode, seed uint64, rounds int) {
 	random := rand.New(rand.NewPCG(seed, 77))
 	f := newFleet(t, 0)
 	f.mode = mode
-	for range 3 {
-		f.collectors = append(f.collectors, f.start())
-	}
+	f.begin(3)
 	var all []*told
 	for i := range 12 {
 		d := &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i / 2 * 2)}), domain: uint32(1 + i%3/2), port: uint16(1000 + i), layout: i % len(layouts),

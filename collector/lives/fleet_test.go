@@ -65,10 +65,15 @@ type collector struct {
 func newFleet(t *testing.T, collectors int) *fleet {
 	f := &fleet{t: t, now: int64(1_700_000_000 * time.Second), bucket: make(map[string]entry), keys: make(map[string]template.Key),
 		limits: template.Limits{Exporters: 10_000, Templates: 1000, Fields: 100, TTL: ttl}}
+	f.begin(collectors)
+	return f
+}
+
+// begin has so many more collectors.
+func (f *fleet) begin(collectors int) {
 	for range collectors {
 		f.collectors = append(f.collectors, f.start())
 	}
-	return f
 }
 
 // start begins a collector that loads the bucket.

@@ -17,9 +17,7 @@ func TestALayoutThatIsOnlyReadDoesNotWinOverOneThatWasSaid(t *testing.T) {
 			t.Run(fmt.Sprint("mode ", mode, ", ", after), func(t *testing.T) {
 				f := newFleet(t, 0)
 				f.mode = mode
-				for range 3 {
-					f.collectors = append(f.collectors, f.start())
-				}
+				f.begin(3)
 				d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000}
 				d.says(f.collectors[0])
 				f.wait(10 * time.Minute)

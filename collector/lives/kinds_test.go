@@ -230,9 +230,7 @@ func liveAll(t *testing.T, mode template.Mode, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 34))
 	f := newFleet(t, 0)
 	f.mode = mode
-	for range 3 {
-		f.collectors = append(f.collectors, f.start())
-	}
+	f.begin(3)
 	ports := uint16(1000)
 	port := func() uint16 { ports++; return ports }
 	rate := func() uint32 { return uint32(random.IntN(5)) * 100 }

@@ -19,9 +19,7 @@ func TestNeighboursThatPartAreNotMixedUp(t *testing.T) {
 					t.Run(fmt.Sprint("mode ", mode, ", ", changes, " changes, at ", at, ", after ", life), func(t *testing.T) {
 						f := newFleet(t, 0)
 						f.mode = mode
-						for range 3 {
-							f.collectors = append(f.collectors, f.start())
-						}
+						f.begin(3)
 						address := netip.MustParseAddr("192.0.2.1")
 						all := []*device{{address: address, domain: 1, port: 1000}, {address: address, domain: 1, port: 1001}}
 						for began := f.now; f.now-began < int64(life); f.wait(10 * time.Minute) {
@@ -54,9 +52,7 @@ func TestNeighboursThatPartKeepTheirRates(t *testing.T) {
 					t.Run(fmt.Sprint("mode ", mode, ", ", changes, " changes, at ", at, ", after ", life), func(t *testing.T) {
 						f := newFleet(t, 0)
 						f.mode = mode
-						for range 3 {
-							f.collectors = append(f.collectors, f.start())
-						}
+						f.begin(3)
 						address := netip.MustParseAddr("192.0.2.1")
 						all := []*device{{address: address, domain: 1, port: 1000, rate: 100}, {address: address, domain: 1, port: 1001, rate: 100}}
 						for began := f.now; f.now-began < int64(life); f.wait(min(life, 5*time.Minute)) {

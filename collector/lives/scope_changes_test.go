@@ -16,9 +16,7 @@ func TestWhatPortsTaughtHoldsForAllOnceTheScopeIsTheAddress(t *testing.T) {
 		t.Run(fmt.Sprint("from mode ", from), func(t *testing.T) {
 			f := newFleet(t, 0)
 			f.mode = from
-			for range 2 {
-				f.collectors = append(f.collectors, f.start())
-			}
+			f.begin(2)
 			d := &device{address: netip.MustParseAddr("192.0.2.1"), domain: 1, port: 1000, rate: 100}
 			reads := func(when string) {
 				t.Helper()

@@ -16,9 +16,7 @@ func forTTLs(t *testing.T, minutes int, live func(t *testing.T, f *fleet) func(m
 		t.Run(fmt.Sprint(ttl), func(t *testing.T) {
 			f := newFleet(t, 0)
 			f.limits.TTL = ttl
-			for range 3 {
-				f.collectors = append(f.collectors, f.start())
-			}
+			f.begin(3)
 			each := live(t, f)
 			for minute := range minutes {
 				each(minute)

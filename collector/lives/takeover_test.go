@@ -93,9 +93,7 @@ func TestTheRateOfASupervisorHoldsWhileItIsSaid(t *testing.T) {
 func TestWhatPortsSaidThatAreGoneGoesWithTheTTL(t *testing.T) {
 	f := newFleet(t, 0)
 	f.limits.TTL = 10 * time.Minute
-	for range 3 {
-		f.collectors = append(f.collectors, f.start())
-	}
+	f.begin(3)
 	var all []*translated
 	for i := range 4 {
 		x := &translated{version: uint16(9 + i/2), name: fmt.Sprint("n", i), boot: uint64(f.now/1e6) - uint64(50+i)*3_600_000}

@@ -177,24 +177,26 @@ func TestAStreamThatHadNoRecordForAMinuteHasItsUnitsInTheNext(t *testing.T) {
 	}
 }
 
+// madeUp is a stream of a flood of addresses.
+func madeUp(i int) minuteKey {
+	a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+	return minuteKey{a, streamKey{a, 4000, decode.IPFIX, 0}}
+}
+
 // Streams beyond those that are owed their units lose what is oldest, but not those that have a record in this very minute.
 func TestAFloodOfStreamsThatAreOwedTheirUnitsTakesNoneFromARecord(t *testing.T) {
-	key := func(i int) minuteKey {
-		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		return minuteKey{a, streamKey{a, 4000, decode.IPFIX, 0}}
-	}
 	var m minute
 	numbered := func(from uint32) ledger.Advance {
 		return ledger.Advance{Numbered: true, From: from, Next: from + 5, Units: 5, Run: 5}
 	}
-	m.take(key(0), &minuteStream{book: bookOf(5, 0), advance: numbered(0)})
+	m.take(madeUp(0), &minuteStream{book: bookOf(5, 0), advance: numbered(0)})
 	m.close(nil, 0, noRate)
-	m.take(key(0), &minuteStream{book: bookOf(5, 0), advance: numbered(5)})
+	m.take(madeUp(0), &minuteStream{book: bookOf(5, 0), advance: numbered(5)})
 	for i := range maxMinuteStreams + 10 {
-		m.take(key(1+i), &minuteStream{book: bookOf(1, 0), advance: numbered(0)})
+		m.take(madeUp(1+i), &minuteStream{book: bookOf(1, 0), advance: numbered(0)})
 	}
 	for i := range maxMinuteStreams + 10 { // in another order, those beyond the bound on a minute's streams
-		m.take(key(1+2*maxMinuteStreams+i), &minuteStream{book: bookOf(1, 0), advance: numbered(0)})
+		m.take(madeUp(1+2*maxMinuteStreams+i), &minuteStream{book: bookOf(1, 0), advance: numbered(0)})
 	}
 	var got uint64
 	for _, r := range m.close(nil, 1, noRate) {
@@ -212,16 +214,12 @@ func TestAFloodOfStreamsThatAreOwedTheirUnitsTakesNoneFromARecord(t *testing.T) 
 
 // A flood of streams takes no place from those that had records in the minute before, and no more memory than is allowed.
 func TestAFloodOfStreamsLeavesTheOthersTheirRecords(t *testing.T) {
-	key := func(i int) minuteKey {
-		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		return minuteKey{a, streamKey{a, 4000, decode.IPFIX, 0}}
-	}
 	var m minute
 	router := minuteKey{netip.MustParseAddr("192.0.2.1"), streamKey{netip.MustParseAddr("192.0.2.1"), 4000, decode.IPFIX, 7}}
 	m.take(router, &minuteStream{book: bookOf(5, 0)})
 	m.close(nil, 10, noRate)
 	for i := range 2 * maxMinuteStreams {
-		m.take(key(i), &minuteStream{book: bookOf(1, 0)})
+		m.take(madeUp(i), &minuteStream{book: bookOf(1, 0)})
 	}
 	m.take(router, &minuteStream{book: bookOf(3, 0)})
 	if len(m.streams) != maxMinuteStreams {

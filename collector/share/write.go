@@ -194,8 +194,8 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	}
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
-		b.remember(d.Key, known{revision: revision, heard: d.Heard, written: b.serverTime(clock.Steady()).UnixNano(), stamp: d.Stamp, kind: d.Kind, record: recordOf(d.Key, d.Record),
-			silent: d.Silent, witnessed: d.Witnessed})
+		b.remember(d.Key, known{revision: revision, heard: d.Heard, written: b.serverTime(clock.Steady()).UnixNano(), stamp: d.Stamp, kind: d.Kind,
+			record: recordOf(d.Key, d.Record), silent: d.Silent, witnessed: d.Witnessed})
 	}
 	b.mu.Unlock()
 	b.stats.writes.Add(1)

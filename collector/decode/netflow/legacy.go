@@ -85,6 +85,10 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	for range count {
 		v := records[:l.recordLength:l.recordLength]
 		records = records[l.recordLength:]
+		if allZero(v) {
+			none++
+			continue
+		}
 		r.Reset()
 		r.Type = flow.TypeNetFlowV5
 		r.TimeReceivedNs = uint64(in.Received)
@@ -113,10 +117,6 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 			r.DstAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers+2:]))
 			r.SrcNet = prefixLength4(v[l.masks])
 			r.DstNet = prefixLength4(v[l.masks+1])
-		}
-		if r.Packets|r.Bytes == 0 && allZero(v) {
-			none++
-			continue
 		}
 		d.give(r)
 	}

@@ -82,6 +82,10 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	for range count {
 		v := records[:l.length:l.length]
 		records = records[l.length:]
+		if allZero(v) {
+			none++
+			continue
+		}
 		r.Reset()
 		r.Type = flow.TypeNetFlowV5
 		r.TimeReceivedNs = uint64(in.Received)
@@ -102,10 +106,6 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 		l.fill(r, v)
 		if r.Proto == protocolICMP {
 			icmpFromPort(r)
-		}
-		if r.Packets|r.Bytes == 0 && allZero(v) {
-			none++
-			continue
 		}
 		d.give(r)
 	}
