@@ -44,7 +44,10 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		return false
 	}
 	n := number(v)
-	s.said = s.said || id == 34 || id == 50 || id >= 305 && id <= 311 || id == 331 || id == 332 || id >= 396 && id <= 399
+	if isInterval(id) && len(v) >= 4 && n == math.MaxUint64>>(64-8*len(v)) {
+		return true // all bits set say that the exporter does not know
+	}
+	s.said = s.said || isInterval(id) || id == 311 || id == 331 || id == 332
 	switch id {
 	case 34, 50:
 		if n != 0 { // a record may have both, and mean one
@@ -95,6 +98,11 @@ func (s *sampling) take(id uint16, v []byte) bool {
 		return false
 	}
 	return true
+}
+
+// isInterval reports whether an element is a number of packets, flows or microseconds that make up a rate.
+func isInterval(id uint16) bool {
+	return id == 34 || id == 50 || id >= 305 && id <= 310 || id >= 396 && id <= 399
 }
 
 // inOrderOfBytes is an interval of length bytes, as MikroTik's RouterOS means it too, which sends it the other way round: what would be one
