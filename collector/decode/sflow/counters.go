@@ -43,9 +43,9 @@ func sampleOf(b []byte, expanded bool) (class, index, records uint32, rest []byt
 	return class, index, binary.BigEndian.Uint32(b[head:]), b[head+4:]
 }
 
-// counterRecordAt reads the record at the front of b, and finds the next as records of flow samples are found; ok is false where it is cut
+// recordAt reads the record at the front of b, and finds the next as records of flow samples are found; ok is false where it is cut
 // short.
-func counterRecordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
+func recordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
 	if len(b) < 8 {
 		return 0, nil, nil, false
 	}
@@ -53,10 +53,7 @@ func counterRecordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
 	if b = b[8:]; uint64(length) > uint64(len(b)) {
 		return 0, nil, nil, false
 	}
-	if rest = b[length:]; length%4 != 0 {
-		rest = behind(b, length)
-	}
-	return format, b[:length], rest, true
+	return format, b[:length], behind(b, length), true
 }
 
 // interfaceOf reads the interface that a counter sample describes, one of index 0 where it describes none. A record that is cut short
@@ -68,7 +65,7 @@ func interfaceOf(b []byte, expanded bool) (i Interface) {
 		i.Index = index
 	}
 	for ; records > 0; records-- {
-		format, body, rest, ok := counterRecordAt(b)
+		format, body, rest, ok := recordAt(b)
 		if !ok {
 			break
 		}

@@ -161,14 +161,20 @@ func (d *decoder) samples(b []byte) {
 		// capacity then reaches to the datagram's end.
 		cut := uint64(length) > uint64(len(b))
 		body := b[:min(uint64(length), uint64(len(b)))]
-		if length%4 == 0 || cut {
-			b = b[len(body):]
-		} else {
-			b = behind(b, length)
+		rest := b[len(body):]
+		if !cut {
+			rest = behind(b, length)
 		}
 		if n+1 < d.header.Samples {
+			if !isSample(rest) {
+				if end := realEnd(format, b, len(body)); end != len(body) {
+					d.counts.Inc(wrongLength(len(body), end))
+					body, rest, cut = b[:end], b[end:], false
+				}
+			}
 			body = body[:len(body):len(body)]
 		}
+		b = rest
 		switch format {
 		case formatFlow:
 			d.flowSample(body, false)
@@ -200,7 +206,7 @@ func countSamples(b []byte, announced uint32) (n uint32) {
 		if uint64(length) > uint64(len(b)-8) {
 			break
 		}
-		b = b[8+length:]
+		b = behind(b[8:], length)
 	}
 	return n
 }

@@ -34,7 +34,7 @@ func hostOf(b []byte, expanded bool) (h Host, ok bool) {
 		return h, false
 	}
 	for ; records > 0; records-- {
-		format, body, rest, ok := counterRecordAt(b)
+		format, body, rest, ok := recordAt(b)
 		if !ok {
 			break
 		}

@@ -142,8 +142,8 @@ func TestWhatASampleWithAWrongLengthHasWholeIsRead(t *testing.T) {
 	}
 	// What belongs to the next sample is not taken for this one's.
 	s := slices.Clone(long)
-	copy(s[4:], u32(uint32(len(long)-8-12)))
-	if c, counts, _, _ := decode(datagram(s, long), Options{}); len(c.records) == 0 || c.records[0].SrcVLAN != 0 ||
+	copy(s[len(s)-20:], u32(20))
+	if c, counts, _, _ := decode(datagram(s, long), Options{}); len(c.records) != 2 || c.records[0].SrcVLAN != 0 || c.records[1].SrcVLAN != 3 ||
 		counts[ledger.RecordsTruncated] != 1 {
 		t.Errorf("%+v", c.records)
 	}

@@ -130,17 +130,21 @@ func (d *decoder) records(announced uint32, b []byte) {
 			b = b[:size]
 		}
 		d.flowRecord(format, b[:size])
-		if size%4 == 0 {
-			b = b[size:]
-		} else {
-			b = behind(b, size)
-		}
+		b = behind(b, size)
 	}
 }
 
-// behind is what follows opaque data of size bytes, not a multiple of four, at the front of b. XDR fills it up with zeros (RFC 4506 section
-// 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out.
+// behind is what follows data of size bytes at the front of b.
 func behind(b []byte, size uint32) []byte {
+	if size%4 == 0 {
+		return b[size:]
+	}
+	return behindPadding(b, size)
+}
+
+// behindPadding is what follows opaque data of size bytes, not a multiple of four, at the front of b. XDR fills it up with zeros (RFC 4506
+// section 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out.
+func behindPadding(b []byte, size uint32) []byte {
 	rest, padding := b[size:], int(-size&3)
 	for _, c := range rest[:min(padding, len(rest))] {
 		if c != 0 {
