@@ -162,6 +162,7 @@ func (d *decoder) sampledHeader(protocol, frameLength, stripped, length uint32, 
 		first = packet.ProtocolIP // Open vSwitch samples what came out of a tunnel so
 	}
 	if packet.Dissect(d.r, first, header, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
+		d.parts.cut = true
 		d.counts.Inc(ledger.PacketsTruncated)
 	}
 	return whole
