@@ -84,7 +84,7 @@ type decoder struct {
 func Decode(b []byte, received uint64, source flow.Address, options Options, r *flow.Record, counts *ledger.Counts,
 	sink Sink) (Header, ledger.Counter) {
 	d := decoder{received: received, options: options, r: r, counts: counts, sink: sink, source: source}
-	rest, refusal := d.readHeader(b)
+	rest, refusal := d.readHeader(b[:len(b):len(b)]) // what else is in its buffer is an earlier datagram's
 	if refusal != ledger.DatagramsDecoded {
 		return d.header, refusal
 	}
