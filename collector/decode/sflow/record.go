@@ -139,6 +139,18 @@ func (d *decoder) rawHeader(b []byte) bool {
 	return d.sampledHeader(binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:]), length, b[16:])
 }
 
+// cutHeader reads the sampled_header of size bytes of which b has the first: what is there of the packet is still its beginning. Where the
+// two lengths do not fit each other, it is none that was cut.
+func (d *decoder) cutHeader(b []byte, size uint32) {
+	const head = 16
+	if len(b) <= head || d.parts.header {
+		return
+	}
+	if length := uint64(binary.BigEndian.Uint32(b[12:])) + head; length <= uint64(size) && uint64(size) < length+4 {
+		d.rawHeader(b)
+	}
+}
+
 // unknownLength stands where an agent does not know a length.
 const unknownLength = 1<<32 - 1
 

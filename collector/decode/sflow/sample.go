@@ -124,6 +124,9 @@ func (d *decoder) records(announced uint32, b []byte) {
 		if b = b[8:]; uint64(size) > uint64(len(b)) {
 			if uint64(size) > uint64(cap(b)) {
 				d.counts.Inc(ledger.RecordsTruncated)
+				if format == recordRawHeader {
+					d.cutHeader(b, size)
+				}
 				return
 			}
 			d.counts.Inc(ledger.DatagramsTrailing)
