@@ -38,6 +38,8 @@ const (
 	ProtocolMPLS     Protocol = 13
 	ProtocolPOS      Protocol = 14 // PPP over SONET/SDH (RFC 2615)
 	ProtocolWireless Protocol = 15 // IEEE 802.11
+	// ProtocolAggregate is one of the frames of IEEE 802.11 that are sent as one: a delimiter and the frame.
+	ProtocolAggregate Protocol = 16
 	// ProtocolSubframe is one of the frames that a frame of IEEE 802.11 aggregates: addresses and length as Ethernet has them.
 	ProtocolSubframe Protocol = 17
 	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
@@ -173,9 +175,11 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 	case ProtocolFrameRelay:
 		step = d.frameRelay()
 	case ProtocolAAL5:
-		step = d.typed() // as behind a length
+		step = d.atm()
 	case ProtocolWireless:
 		step = d.wireless()
+	case ProtocolAggregate:
+		step = d.aggregate()
 	case ProtocolMPLS:
 		step = mpls
 	case ProtocolIP, ProtocolIPv4, ProtocolIPv6, ProtocolAAL5IP: // its first bits know better than who names it
