@@ -14,16 +14,13 @@ const (
 
 // Interface is what a counter sample says of an interface.
 type Interface struct {
-	// Index is its ifIndex, 1 to 0x3FFFFFFF.
+	// Index is its ifIndex, 0 for none; neither 0x3FFFFFFF nor 0xFFFFFFFF, which are the agent itself.
 	Index uint32
 	// Speed in bits a second, 0 where the sample does not say.
 	Speed uint64
 	// Name aliases the datagram and may hold anything; nil where the sample does not say.
 	Name []byte
 }
-
-// highestInterface is the highest ifIndex; 0x3FFFFFFF is the agent itself (sFlow version 5, "struct flow_sample").
-const highestInterface = 0x3fffffff - 1
 
 // sampleOf reads what is before the records of a counter sample: its source's class and index, and how many records follow in rest.
 func sampleOf(b []byte, expanded bool) (class, index, records uint32, rest []byte) {
@@ -106,7 +103,7 @@ func (d *decoder) counterSample(b []byte, expanded bool) {
 
 // says reports whether i is an interface of which something was said.
 func (i *Interface) says() bool {
-	return i.Index > 0 && i.Index <= highestInterface && (i.Speed != 0 || len(i.Name) > 0)
+	return i.Index != 0 && i.Index != internalCompact && i.Index != internalExpanded && (i.Speed != 0 || len(i.Name) > 0)
 }
 
 // describes hands on what was said of an interface.
