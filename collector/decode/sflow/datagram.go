@@ -165,13 +165,14 @@ func (d *decoder) samples(b []byte) {
 		if !cut {
 			rest = behind(b, length)
 		}
-		if n+1 < d.header.Samples {
-			if !isSample(rest) {
-				if end := realEnd(format, b, len(body)); end != len(body) {
-					d.counts.Inc(wrongLength(len(body), end))
-					body, rest, cut = b[:end], b[end:], false
-				}
+		last := n+1 == d.header.Samples
+		if last && len(body) < headLength(format) || !last && !isSample(rest) {
+			if end := realEnd(format, b, len(body)); end != len(body) {
+				d.counts.Inc(wrongLength(len(body), end))
+				body, rest, cut = b[:end], b[end:], false
 			}
+		}
+		if !last {
 			body = body[:len(body):len(body)]
 		}
 		b = rest

@@ -59,9 +59,9 @@ func isSample(b []byte) bool {
 }
 
 // realEnd is where a sample ends whose body begins at the front of b and which says that it ends at said, where no sample is: its records
-// say it, if one is behind them. Agents count lengths wrongly, and what is behind such a sample is whole.
+// say it, if one is behind them, or the datagram's end. Agents count lengths wrongly, and what is behind such a sample is whole.
 func realEnd(format uint32, b []byte, said int) int {
-	if end := recordsEnd(format, b); end != 0 && isSample(b[end:]) {
+	if end := recordsEnd(format, b); end != 0 && (end == len(b) || isSample(b[end:])) {
 		return end
 	}
 	return said

@@ -44,3 +44,19 @@ func TestASampleWithAWrongLengthDoesNotCostThoseBehindIt(t *testing.T) {
 		}
 	}
 }
+
+func TestASampleThatSaysItHasNoLengthIsReadWhereItsRecordsEndTheDatagram(t *testing.T) {
+	for _, length := range []uint32{0, 4, 28} {
+		s := sample(header(), tagged(recordSwitch, u32(10, 0, 20, 0)))
+		bad := join(s[:4], u32(length), s[8:])
+		for name, samples := range map[string][][]byte{"alone": {bad}, "the last": {s, bad}, "before another": {bad, s}} {
+			c, counts, _, _ := decode(datagram(samples...), Options{})
+			if len(c.records) != len(samples) || c.records[0].SrcVLAN != 10 || counts[ledger.SamplesDroppedMalformed] != 0 || counts[ledger.DatagramsTrailing] != 1 {
+				t.Errorf("%d, %s: %d records", length, name, len(c.records))
+			}
+		}
+		if c, _, _, _ := decode(datagram(bad[:len(bad)-4]), Options{}); len(c.records) != 0 {
+			t.Errorf("%d, cut: %d records", length, len(c.records))
+		}
+	}
+}
