@@ -146,18 +146,23 @@ func behind(b []byte, size uint32) []byte {
 }
 
 // behindPadding is what follows opaque data of size bytes, not a multiple of four, at the front of b. XDR fills it up with zeros (RFC 4506
-// section 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out.
+// section 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out. Others fill it
+// up with what was in their memory: then one begins behind it only.
 func behindPadding(b []byte, size uint32) []byte {
-	rest, padding := b[size:], int(-size&3)
-	for _, c := range rest[:min(padding, len(rest))] {
-		if c != 0 {
-			return rest
-		}
+	unpadded := b[size:]
+	padding := int(-size & 3)
+	if len(unpadded) <= padding {
+		return nil
 	}
-	if len(rest) <= padding || begins(rest[padding:]) || !begins(rest) {
-		return rest[min(padding, len(rest)):]
+	padded := unpadded[padding:]
+	isZero := true
+	for _, c := range unpadded[:padding] {
+		isZero = isZero && c == 0
 	}
-	return rest
+	if isZero && (begins(padded) || !begins(unpadded)) || !isZero && begins(padded) && !begins(unpadded) {
+		return padded
+	}
+	return unpadded
 }
 
 // begins reports whether b begins with a record or sample that it holds in full.
