@@ -156,25 +156,7 @@ func (d *decoder) samples(b []byte) {
 		}
 		format := binary.BigEndian.Uint32(b)
 		length := binary.BigEndian.Uint32(b[4:])
-		b = b[8:]
-		// The parts of a sample that are whole count, where the datagram is cut, or the last sample is longer than it says: its
-		// capacity then reaches to the datagram's end.
-		cut := uint64(length) > uint64(len(b))
-		body := b[:min(uint64(length), uint64(len(b)))]
-		rest := b[len(body):]
-		if !cut {
-			rest = behind(b, length)
-		}
-		last := n+1 == d.header.Samples
-		if last && len(body) < headLength(format) || !last && !isSample(rest) {
-			if end := realEnd(format, b, len(body)); end != len(body) {
-				d.counts.Inc(wrongLength(len(body), end))
-				body, rest, cut = b[:end], b[end:], false
-			}
-		}
-		if !last {
-			body = body[:len(body):len(body)]
-		}
+		body, rest, cut := d.split(format, length, b[8:], n+1 == d.header.Samples)
 		b = rest
 		switch format {
 		case formatFlow:

@@ -67,6 +67,38 @@ func realEnd(format uint32, b []byte, said int) int {
 	return said
 }
 
+// behindZeros is the sample behind words of zero at the front of b, with which an agent fills up what is between two; b where there is none.
+func behindZeros(b []byte) []byte {
+	const most = 64
+	for n := 4; n <= min(most, len(b)) && binary.BigEndian.Uint32(b[n-4:]) == 0; n += 4 {
+		if isSample(b[n:]) {
+			return b[n:]
+		}
+	}
+	return b
+}
+
+// split parts the body of a sample, which begins at the front of b, from what follows it. cut: the datagram ends within the sample. The
+// parts of it that are whole count then, and where the last sample is longer than it says: its capacity reaches to the datagram's end.
+func (d *decoder) split(format, length uint32, b []byte, last bool) (body, rest []byte, cut bool) {
+	if cut = uint64(length) > uint64(len(b)); cut {
+		body = b
+	} else {
+		body, rest = b[:length], behind(b, length)
+	}
+	if last && len(body) >= headLength(format) {
+		return body, rest, cut
+	}
+	if last || !isSample(rest) {
+		if end := realEnd(format, b, len(body)); end != len(body) {
+			d.counts.Inc(wrongLength(len(body), end))
+			body, rest, cut = b[:end], b[end:], false
+		}
+		rest = behindZeros(rest)
+	}
+	return body[:len(body):len(body)], rest, cut
+}
+
 // wrongLength is what a sample counts as that says one end and has another.
 func wrongLength(said, end int) ledger.Counter {
 	if said < end {

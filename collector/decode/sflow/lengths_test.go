@@ -60,3 +60,15 @@ func TestASampleThatSaysItHasNoLengthIsReadWhereItsRecordsEndTheDatagram(t *test
 		}
 	}
 }
+
+// Padding is no sample, of whatever length.
+func TestZerosBetweenSamplesArePadding(t *testing.T) {
+	for words := range 17 {
+		s := join(sample(header(), tagged(recordSwitch, u32(10, 0, 20, 0))), make([]byte, 4*words))
+		c, counts, _, _ := decode(datagram(s, s, s), Options{})
+		if len(c.records) != 3 || c.records[1].SrcVLAN != 10 || c.records[2].SrcVLAN != 10 || counts[ledger.SamplesUnknown]+counts[ledger.DatagramsTruncated]+
+			counts[ledger.DatagramsTrailing] != 0 {
+			t.Errorf("%d words: %d records, %d unknown", words, len(c.records), counts[ledger.SamplesUnknown])
+		}
+	}
+}
