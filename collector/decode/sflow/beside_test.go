@@ -48,3 +48,30 @@ func TestWhatAHeaderShowsInFullIsNotFilledIn(t *testing.T) {
 		}
 	}
 }
+
+// Agents that have room for both families send one of them as zeros, and both where a packet has none.
+func TestARecordOfZerosSaysNothing(t *testing.T) {
+	v6 := make([]byte, 16)
+	v6[0], v6[15] = 0x20, 1
+	arp := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1}
+	no4, no6 := tagged(recordIPv4, make([]byte, 32)), tagged(recordIPv6, make([]byte, 56))
+	six, four := tagged(recordIPv6, u32(100, 17), v6, v6, u32(80, 443, 0, 1)), tagged(recordIPv4, u32(100, 17, 0xc000020a, 0xc6336414, 80, 443, 0, 1))
+	noSocket := tagged(recordSocketIPv4, make([]byte, 20))
+	socket := tagged(recordSocketIPv6, u32(6), v6, v6, u32(443, 50000))
+	for name, test := range map[string]struct {
+		sample    []byte
+		etherType uint32
+		address   int
+	}{
+		"IPv6":                         {sample(no4, six), 0x86dd, 16},
+		"IPv4":                         {sample(no6, four), 0x800, 4},
+		"neither":                      {sample(no4, no6, tagged(recordEthernet, u32(64, 0, 0, 0, 0, 0x806))), 0x806, 0},
+		"neither, beside a header":     {sample(no4, no6, tagged(recordRawHeader, u32(1, 64, 4, uint32(len(arp))), arp)), 0x806, 0},
+		"a transaction's other socket": {sample(noSocket, socket), 0x86dd, 16},
+	} {
+		c, _, _, _ := decode(datagram(test.sample), Options{})
+		if r := c.records[0]; r.EType != test.etherType || r.SrcAddr.Len() != test.address || r.DstAddr.Len() != test.address {
+			t.Errorf("%s: type %x from %s to %s", name, r.EType, r.SrcAddr.Addr(), r.DstAddr.Addr())
+		}
+	}
+}

@@ -114,8 +114,11 @@ func (d *decoder) combineBodies() {
 // (or priority) after them. Where the sampled header has addresses it adds what the header was too short for.
 func (d *decoder) ip(head []byte, source, destination flow.Address, tail []byte, etherType uint32) {
 	r := d.r
-	d.parts.packet = true
 	fill64(&r.Bytes, uint64(length(head)))
+	if source.IsZero() && destination.IsZero() && number8(head[4:]) == 0 {
+		return // zeros stand for none
+	}
+	d.parts.packet = true
 	if r.SrcAddr.Len() != 0 && (r.SrcAddr != source || r.DstAddr != destination) {
 		return // the header's are the outer ones, or those before a translation
 	}
@@ -137,7 +140,7 @@ func (d *decoder) ip(head []byte, source, destination flow.Address, tail []byte,
 // extended_socket_ipv6), where no packet was sampled: the remote side asked, the local one answered.
 func (d *decoder) socket(head []byte, local, remote flow.Address, ports []byte, etherType uint32) {
 	r := d.r
-	if d.parts.packet {
+	if d.parts.packet || local.IsZero() && remote.IsZero() {
 		return
 	}
 	d.parts.packet = true
