@@ -192,9 +192,9 @@ func (d *dissector) frameRelay() next {
 	return d.announced()
 }
 
-// announced notes the EtherType that a header gave which is none of Ethernet's.
+// announced notes the EtherType of what follows. Inside a tunnel it is the flow's only if its header is there.
 func (d *dissector) announced() next {
-	if d.counts() {
+	if d.tunnels == 0 {
 		d.r.EType = uint32(d.etherType)
 	}
 	return etherType
