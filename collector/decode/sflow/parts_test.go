@@ -112,6 +112,11 @@ func TestWhatSaysNothingOfAPacketIsNoFlow(t *testing.T) {
 			recordGateway, 28, 1, 0, 65000, 0, 0, 1<<30, 0)), 0, 1},
 		{"a transaction without addresses", sample(operation), 0, 1},
 		{"a transaction with addresses", sample(operation, socket), 1, 0},
+		{"a header of no bytes", sample(tagged(recordRawHeader, u32(1, 0, 0, 0))), 0, 1},
+		{"zeros where a record was to be", sample(u32(0, 0)), 0, 1},
+		{"addresses of zeros", sample(tagged(recordIPv4, make([]byte, 32)), tagged(recordIPv6, make([]byte, 56))), 0, 1},
+		{"a switch's record beside them", sample(tagged(recordIPv4, make([]byte, 32)), tagged(recordSwitch, u32(3, 0, 5, 0))), 1, 0},
+		{"a header that says a length only", sample(tagged(recordRawHeader, u32(1, 64, 0, 0))), 1, 0},
 		{"a switch's record alone", sample(tagged(recordSwitch, u32(3, 0, 5, 0))), 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 func (d *decoder) flowRecord(format uint32, b []byte) {
 	whole, place := d.place(format, b)
 	if whole && !d.parts.some {
-		d.parts.some = !isTransaction(format)
+		d.parts.some = format > recordIPv6 && !isTransaction(format) // those below say for themselves whether there is a packet
 	}
 	if whole && place && !d.options.Extra {
 		return
