@@ -163,6 +163,12 @@ func TestMPLSAndTagsThatWereTakenOffHaveTheirPlaces(t *testing.T) {
 	if r.NextHop.Addr().String() != "203.0.113.1" || r.VLANID != 100 {
 		t.Errorf("next hop %s, VLAN %d", r.NextHop.Addr(), r.VLANID)
 	}
+	for _, stack := range [][]uint32{{2, 0x81006000, 0x810000c8}, {2, 0x81000fff, 0x810000c8}, {1, 0x810000c8}} { // tags of a priority alone are none of a VLAN
+		c, _, _, _ := decode(datagram(sample(header(), tagged(recordVLANTunnel, u32(stack...)))), Options{})
+		if r := c.records[0]; r.VLANID != 200 {
+			t.Errorf("%x: VLAN %d", stack, r.VLANID)
+		}
+	}
 	for _, test := range []struct {
 		records [][]byte
 		label   uint32

@@ -240,14 +240,14 @@ func (d *decoder) mpls(b []byte) bool {
 }
 
 // vlanStack reads "extended_vlantunnel" and "extended_vlanin": tags that the device took off before it sampled. The outermost is the
-// first.
+// first; one of a priority alone is passed over, as in the header.
 func (d *decoder) vlanStack(b []byte) bool {
 	c := cursor{b: b}
 	tags := c.counted(4)
 	if c.bad {
 		return false
 	}
-	if len(tags) >= 4 && d.parts.vlan == 0 {
+	for ; len(tags) >= 4 && d.parts.vlan == 0; tags = tags[4:] {
 		d.parts.vlan = vlan(binary.BigEndian.Uint32(tags) & 0xfff)
 	}
 	return true
