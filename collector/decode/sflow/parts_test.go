@@ -76,6 +76,31 @@ func TestWhatIsNoASIsNone(t *testing.T) {
 	}
 }
 
+// The destination is the last AS of the path: of one that breaks off nobody can tell it. The router's own AS is that of a path without any.
+func TestAPathThatBreaksOffHasNoDestination(t *testing.T) {
+	for _, test := range []struct {
+		name                 string
+		gateway              []uint32
+		destination, nextHop uint32
+	}{
+		{"a list longer than the record", []uint32{1, 0xcb007101, 65000, 64500, 0, 1, 2, 1 << 30, 100}, 0, 0},
+		{"a segment that is not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 1}, 0, 0},
+		{"a second segment that is not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 2, 2, 1, 64501, 2, 9}, 0, 64501},
+		{"communities that are not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 1, 2, 1, 64501, 99}, 64501, 64501},
+		{"no path, and communities that are not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 0, 99}, 65000, 0},
+	} {
+		c, counts, _, _ := decode(datagram(sample(header(), tagged(recordGateway, u32(test.gateway...)))), Options{})
+		if r := c.records[0]; r.SrcAS != 64500 || r.DstAS != test.destination || r.NextHopAS != test.nextHop || counts[ledger.RecordsTruncated] != 1 {
+			t.Errorf("%s: from %d to %d by %d", test.name, r.SrcAS, r.DstAS, r.NextHopAS)
+		}
+	}
+	whole := u32(oldGateway, 65000, 65001, 65002, 2, 64500, 64501)
+	b := old(2, oldSample(8, u32(oldIPv4, 100, 6, 0x0a000001, 0x0a000002, 80, 443, 0x12, 0x20), whole))
+	if c, _, _, _ := decode(b[:len(b)-4], Options{}); c.records[0].DstAS != 0 || c.records[0].SrcAS != 65001 {
+		t.Errorf("version 2: to %d", c.records[0].DstAS)
+	}
+}
+
 func TestIPv4HasNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
 	address := make([]byte, 16)
 	four := tagged(recordIPv4, u32(60, 6, 0xc000020a, 0xc6336414, 1, 2, 0, 0))
