@@ -304,7 +304,7 @@ func TestDecodeReadsCapturesAsOneStreamAndReportsTheRest(t *testing.T) {
 		first + ": frame 2: exporter 192.0.2.1:4000: datagram refused: no version",
 		first + ": frame 3: exporter 192.0.2.1:4000: data set not decoded: its template is in none of the captures (domain 0, set 999)",
 		second + ": frame 1: exporter 192.0.2.1:4000: set not decoded: its id is reserved (domain 0, set 7)",
-		second + ": frame 3: exporter 192.0.2.1:4000: bytes after the end of the message are ignored",
+		second + ": frame 3: exporter 192.0.2.1:4000: it carries more than its lengths promise",
 		"frames 6, datagrams 6,", "sets_released", "records_decoded                              2\n",
 	} {
 		if !strings.Contains(out, want) {

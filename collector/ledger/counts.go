@@ -30,7 +30,7 @@ const (
 	RefusedOversized     // longer than the receive slot: the rest was cut off by the kernel
 	DatagramsKernelDrops // dropped by the kernel before they were read (SO_RXQ_OVFL); not among the received
 	DatagramsTruncated   // decoded, but promised more than they carried
-	DatagramsTrailing    // decoded, but carried more than they promised: what follows is ignored
+	DatagramsTrailing    // decoded, but carried more than they promised
 
 	SetsReceived
 	SetsDecoded           // templates, options and data alike

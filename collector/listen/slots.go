@@ -71,7 +71,8 @@ func (s *slots) receive(fd uintptr, from int) (int, error) {
 
 func (s *slots) payload(i int) []byte {
 	start := i * MaxPayload
-	return s.data[start : start+int(min(s.headers[i].length, MaxPayload)) : start+MaxPayload]
+	end := start + int(min(s.headers[i].length, MaxPayload))
+	return s.data[start:end:end] // an earlier datagram may lie behind it
 }
 
 func (s *slots) oversized(i int) bool { return s.headers[i].header.Flags&unix.MSG_TRUNC != 0 }

@@ -23,7 +23,7 @@ var help = map[string]string{
 	"datagrams_refused":        "Datagrams that were not decoded.",
 	"kernel_dropped_datagrams": "Datagrams that the kernel dropped before they were read: the receive buffer was full.",
 	"datagrams_truncated":      "Decoded datagrams that promised more than they carried.",
-	"datagrams_trailing_bytes": "Decoded datagrams that carried more than they promised; what follows is ignored.",
+	"datagrams_trailing_bytes": "Decoded datagrams that carried more than they promised. What follows a message is ignored; what an sFlow sample has beyond its length is read.",
 
 	"sets_received": "Sets of NetFlow v9 and IPFIX.",
 	"sets_decoded":  "Sets that were decoded: templates, options and data, held ones at their release.",

@@ -147,10 +147,7 @@ func (d *dissector) mplsPayload() next {
 	default:
 		return nothing
 	}
-	if d.counts() {
-		d.r.EType = uint32(d.etherType)
-	}
-	return etherType
+	return d.announced()
 }
 
 // controlWord is how many bytes are between labels and frame where both ends of a pseudowire agreed on them (RFC 4448 section 4.6): four zero

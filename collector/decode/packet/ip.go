@@ -38,6 +38,7 @@ func (d *dissector) ipv4() next {
 	if d.counts() {
 		r := d.r
 		d.forget()
+		d.ownFrame()
 		r.EType = EtherTypeIPv4
 		r.SrcAddr.Set4(b[12:])
 		r.DstAddr.Set4(b[16:])
@@ -68,6 +69,7 @@ func (d *dissector) ipv6() next {
 	if d.counts() {
 		r := d.r
 		d.forget()
+		d.ownFrame()
 		first := binary.BigEndian.Uint32(b)
 		r.EType = EtherTypeIPv6
 		r.SrcAddr.Set16(b[8:])

@@ -80,6 +80,35 @@ func (d *dissector) wireless() next {
 	return d.logicalLink(length, follows)
 }
 
+// aggregate reads what is before a frame that is sent with others as one (IEEE 802.11 clause 9.7): its length, a check sum, and a signature
+// by which the next is found.
+func (d *dissector) aggregate() next {
+	const length, signature = 4, 'N'
+	if len(d.b) < length {
+		return d.short()
+	}
+	if d.b[length-1] == signature {
+		d.take(flow.LayerCustom, length)
+	}
+	return d.wireless()
+}
+
+// isBridged reports whether b, an organization and a protocol of it, says that a frame of Ethernet follows, with or without its check sum
+// (RFC 2684 section 5.2, RFC 2427 section 4.2).
+func isBridged(b []byte) bool {
+	return len(b) >= 5 && [4]byte(b) == [4]byte{0, 0x80, 0xc2, 0} && (b[4] == 1 || b[4] == 7)
+}
+
+// atm reads the header of a logical link (RFC 2684 section 5), behind which a bridged frame follows two bytes of padding.
+func (d *dissector) atm() next {
+	const link, bridged = 3, 10
+	if len(d.b) >= bridged && [link]byte(d.b) == [link]byte{0xaa, 0xaa, 3} && isBridged(d.b[link:]) {
+		d.take(flow.LayerCustom, bridged)
+		return ethernet
+	}
+	return d.typed() // as behind a length
+}
+
 // logicalLink takes a frame's header of length bytes. What follows it is a logical link's header (RFC 1042), if follows.
 func (d *dissector) logicalLink(length int, follows bool) next {
 	if len(d.b) < length {
@@ -106,7 +135,8 @@ func (d *dissector) hdlc() next {
 
 // FrameRelay reads a frame's address of two to four bytes, the last of which is odd (ITU-T Q.922 section 3.3). What follows is a control
 // byte and the number of a protocol (RFC 2427 section 4), or an EtherType alone, as Cisco's routers send. It returns the EtherType and the
-// length of all that in bytes, which is 0 where b ends too early; known is false for protocols that have no EtherType.
+// length of all that in bytes, which is 0 where b ends too early; known is false for protocols that have no EtherType. EtherTypeBridging
+// says that a frame of Ethernet follows.
 func FrameRelay(b []byte) (etherType uint16, length int, known bool) {
 	const longest, unnumbered = 4, 3
 	n := 1
@@ -134,7 +164,14 @@ func FrameRelay(b []byte) (etherType uint16, length int, known bool) {
 		if len(b) < 2+organization+kind {
 			return 0, 0, false
 		}
-		return binary.BigEndian.Uint16(b[2+organization:]), n + 2 + organization + kind, true
+		length = n + 2 + organization + kind
+		switch etherType = binary.BigEndian.Uint16(b[2+organization:]); {
+		case isBridged(b[2:]):
+			return EtherTypeBridging, length, true
+		case [organization]byte(b[2:]) != [organization]byte{}:
+			return 0, length, false // a protocol of that organization
+		}
+		return etherType, length, true
 	}
 	return 0, n + 2, false
 }
@@ -149,12 +186,15 @@ func (d *dissector) frameRelay() next {
 	}
 	d.etherType = kind
 	d.take(flow.LayerCustom, length)
+	if kind == EtherTypeBridging {
+		return ethernet
+	}
 	return d.announced()
 }
 
-// announced notes the EtherType that a header gave which is none of Ethernet's.
+// announced notes the EtherType of what follows. Inside a tunnel it is the flow's only if its header is there.
 func (d *dissector) announced() next {
-	if d.counts() {
+	if d.tunnels == 0 {
 		d.r.EType = uint32(d.etherType)
 	}
 	return etherType

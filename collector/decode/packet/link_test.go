@@ -53,6 +53,12 @@ func TestLinks(t *testing.T) {
 		{"ATM with a logical link", ProtocolAAL5, join(snap, ip), false, true, Complete},
 		{"ATM with IP", ProtocolAAL5IP, ip, false, true, Complete},
 		{"a subframe of 802.11", ProtocolSubframe, join(to, from, []byte{0, 60}, snap, ip), true, true, Complete},
+		{"one of several frames of 802.11", ProtocolAggregate, join([]byte{0, 0x50, 0x12, 'N', 0x08, 1, 0, 0}, other, from, to, sequence, snap, ip), true, true, Complete},
+		{"the same without a delimiter", ProtocolAggregate, join([]byte{0x08, 1, 0, 0}, other, from, to, sequence, snap, ip), true, true, Complete},
+		{"the same, cut", ProtocolAggregate, []byte{0, 0x50, 0x12}, false, false, Truncated},
+		{"a frame over ATM", ProtocolAAL5, join([]byte{0xaa, 0xaa, 3, 0, 0x80, 0xc2, 0, 7, 0, 0}, to, from, []byte{8, 0}, ip), true, true, Complete},
+		{"a frame over frame relay", ProtocolFrameRelay, join([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0x80, 0xc2, 0, 7}, to, from, []byte{8, 0}, ip), true, true, Complete},
+		{"an organization's protocol over frame relay", ProtocolFrameRelay, join([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0x0c, 8, 0}, ip), false, false, Complete},
 		{"Cisco's HDLC, cut", ProtocolPPP, []byte{0x0f, 0, 8}, false, false, Truncated},
 	} {
 		t.Run(test.name, func(t *testing.T) {

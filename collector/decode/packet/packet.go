@@ -38,6 +38,8 @@ const (
 	ProtocolMPLS     Protocol = 13
 	ProtocolPOS      Protocol = 14 // PPP over SONET/SDH (RFC 2615)
 	ProtocolWireless Protocol = 15 // IEEE 802.11
+	// ProtocolAggregate is one of the frames of IEEE 802.11 that are sent as one: a delimiter and the frame.
+	ProtocolAggregate Protocol = 16
 	// ProtocolSubframe is one of the frames that a frame of IEEE 802.11 aggregates: addresses and length as Ethernet has them.
 	ProtocolSubframe Protocol = 17
 	// ProtocolIP is either version of IP, told by its first four bits; sFlow has no such number.
@@ -152,7 +154,10 @@ type dissector struct {
 	// sawIP: an IP header was read since the outermost or latest tunnel began.
 	sawIP bool
 	// sawFrame: an Ethernet header was read. What a backbone's frame or a pseudowire carries has others.
-	sawFrame  bool
+	sawFrame bool
+	// frame inside a tunnel whose addresses and VLAN are the flow's if something of it is: a sample may end before. nil where there is none.
+	frame     []byte
+	frameVLAN uint32
 	truncated bool
 }
 
@@ -173,9 +178,11 @@ func Dissect(r *flow.Record, p Protocol, b []byte, o Options) Result {
 	case ProtocolFrameRelay:
 		step = d.frameRelay()
 	case ProtocolAAL5:
-		step = d.typed() // as behind a length
+		step = d.atm()
 	case ProtocolWireless:
 		step = d.wireless()
+	case ProtocolAggregate:
+		step = d.aggregate()
 	case ProtocolMPLS:
 		step = mpls
 	case ProtocolIP, ProtocolIPv4, ProtocolIPv6, ProtocolAAL5IP: // its first bits know better than who names it
@@ -252,6 +259,7 @@ func (d *dissector) counts() bool { return d.tunnels == 0 || d.inner }
 // enter notes that what follows is carried by what was read.
 func (d *dissector) enter() {
 	d.tunnels++
+	d.frame = nil
 	d.sawIP = false
 	d.fragment = false
 }
@@ -279,7 +287,10 @@ func (d *dissector) ethernet() next {
 		return d.short()
 	}
 	d.etherType = binary.BigEndian.Uint16(d.b[12:])
-	if d.counts() && (!d.sawFrame || d.inner) {
+	switch {
+	case d.tunnels != 0 && d.inner:
+		d.frame, d.frameVLAN = d.b[:length:length], 0
+	case d.tunnels == 0 && (!d.sawFrame || d.inner):
 		d.r.DstMAC, d.r.SrcMAC = mac(d.b), mac(d.b[6:])
 	}
 	d.sawFrame = true
@@ -293,21 +304,19 @@ const FirstEtherType = 0x0600
 // typed notes the EtherType that was read. Where it is a length, LLC follows, with the type in a SNAP header (RFC 1042) or
 // none at all.
 func (d *dissector) typed() next {
-	if d.counts() {
+	if d.tunnels == 0 {
 		d.r.EType = 0
 	}
 	if d.etherType < FirstEtherType {
 		snap := [6]byte{0xaa, 0xaa, 3}
 		if len(d.b) < 8 || [6]byte(d.b) != snap {
-			return nothing
+			d.etherType = 0
+			return d.other()
 		}
 		d.etherType = binary.BigEndian.Uint16(d.b[6:])
 		d.take(flow.LayerCustom, 8)
 	}
-	if d.counts() {
-		d.r.EType = uint32(d.etherType)
-	}
-	return etherType
+	return d.announced()
 }
 
 func (d *dissector) byEtherType() next {
@@ -333,7 +342,33 @@ func (d *dissector) byEtherType() next {
 	if length := TagLength(d.etherType); length != 0 {
 		return d.tag(length)
 	}
+	return d.other()
+}
+
+// other ends the walk at a frame of something that is not read, such as ARP. Inside a tunnel it is the flow's in place of the packet that
+// carries it.
+func (d *dissector) other() next {
+	if d.frame != nil {
+		r := d.r
+		d.forget()
+		r.SrcAddr.Clear()
+		r.DstAddr.Clear()
+		r.Proto, r.IPTOS, r.IPTTL, r.EType = 0, 0, 0, uint32(d.etherType)
+		d.ownFrame()
+	}
 	return nothing
+}
+
+// ownFrame takes the MAC addresses of a frame inside a tunnel, once what it carries is the flow's, and its VLAN where the carrier has none.
+func (d *dissector) ownFrame() {
+	if d.frame == nil {
+		return
+	}
+	d.r.DstMAC, d.r.SrcMAC = mac(d.frame), mac(d.frame[6:])
+	if d.r.VLANID == 0 {
+		d.r.VLANID = d.frameVLAN
+	}
+	d.frame = nil
 }
 
 // vlan reads a tag (IEEE 802.1Q clause 9.6). The VLAN id is its low 12 bits, of which all ones are reserved; of stacked tags the outermost
@@ -345,8 +380,13 @@ func (d *dissector) vlan() next {
 	}
 	d.etherType = binary.BigEndian.Uint16(d.b[2:])
 	const reserved = 0x0fff
-	if id := binary.BigEndian.Uint16(d.b) & 0x0fff; d.counts() && d.r.VLANID == 0 && id != reserved {
-		d.r.VLANID = uint32(id)
+	if id := binary.BigEndian.Uint16(d.b) & 0x0fff; id != reserved {
+		switch {
+		case d.tunnels == 0 && d.r.VLANID == 0:
+			d.r.VLANID = uint32(id)
+		case d.frame != nil && d.frameVLAN == 0:
+			d.frameVLAN = uint32(id)
+		}
 	}
 	d.take(flow.LayerDot1Q, length)
 	return d.typed()
@@ -392,11 +432,8 @@ func (d *dissector) pppProtocol(length int, protocol uint16) next {
 	default:
 		return nothing
 	}
-	if d.counts() {
-		d.r.EType = uint32(d.etherType)
-	}
 	d.take(flow.LayerCustom, length)
-	return etherType
+	return d.announced()
 }
 
 // mpls reads a label stack (RFC 3032 section 2.1) and guesses what follows from the first four bits, which is all there is.

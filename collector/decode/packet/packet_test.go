@@ -270,6 +270,45 @@ func TestTheSegmentsAreThoseOfThePacketThatCounts(t *testing.T) {
 	}
 }
 
+// A header's type, addresses and ports are those of one packet: of that inside a tunnel where the sample has its header, else of the carrier.
+func TestASampleThatEndsInsideATunnelIsNoMixtureOfTwoPackets(t *testing.T) {
+	vxlan := join(ether(0x800), ip4(1, 17, 0), udp(50000, PortVXLAN), u16(0x0800, 0, 0, 0x100))
+	guest := []byte{2, 0, 0, 0, 0, 0xa, 2, 0, 0, 0, 0, 0xb}
+	for name, packet := range map[string][]byte{
+		"IPv6 in VXLAN":             join(vxlan, guest, u16(0x86dd), ip6(2, 17), udp(7, 8)),
+		"IPv4 behind tags in VXLAN": join(vxlan, guest, u16(0x8100, 5, 0x800), ip4(2, 17, 0), udp(7, 8)),
+		"IPv6 in GRE":               join(ether(0x800), ip4(1, 47, 0), u16(0, 0x86dd), ip6(2, 17), udp(7, 8)),
+		"IPv6 in L2TP":              join(ether(0x800), ip4(1, 17, 0), udp(50000, 1701), u16(0x0002, 1, 1, 0x57), ip6(2, 17), udp(7, 8)),
+	} {
+		whole, _ := dissect(ProtocolEthernet, packet, Options{Inner: true})
+		outer, _ := dissect(ProtocolEthernet, packet, Options{})
+		if whole.DstPort != 8 || outer.SrcAddr.Addr().String() != "10.0.0.1" {
+			t.Errorf("%s: from %s, port %d", name, outer.SrcAddr.Addr(), whole.DstPort)
+		}
+		for n := 14 + 20 + 8; n < len(packet); n++ {
+			r, _ := dissect(ProtocolEthernet, packet[:n:n], Options{Inner: true})
+			level := outer
+			if r.SrcAddr == whole.SrcAddr {
+				level = whole
+			}
+			if r.EType != level.EType || r.SrcAddr != level.SrcAddr || r.SrcMAC != level.SrcMAC || r.Proto != level.Proto ||
+				r.VLANID != level.VLANID {
+				t.Errorf("%s, %d bytes: type %x, from %s, MAC %x, protocol %d", name, n, r.EType, r.SrcAddr.Addr(), r.SrcMAC, r.Proto)
+			}
+		}
+	}
+	for name, frame := range map[string][]byte{"ARP": join(guest, u16(0x806), make([]byte, 28)), "spanning tree": join(guest, u16(38, 0x4242), make([]byte, 36))} {
+		r, _ := dissect(ProtocolEthernet, join(vxlan, frame), Options{Inner: true})
+		want := uint32(0)
+		if name == "ARP" {
+			want = EtherTypeARP
+		}
+		if r.SrcMAC != mac(guest[6:]) || r.EType != want || r.SrcAddr.Len() != 0 || r.DstAddr.Len() != 0 || r.Proto != 0 || r.DstPort != 0 || r.IPTTL != 0 {
+			t.Errorf("%s: MAC %x, type %x, from %s, protocol %d", name, r.SrcMAC, r.EType, r.SrcAddr.Addr(), r.Proto)
+		}
+	}
+}
+
 func TestPPP(t *testing.T) {
 	for _, head := range [][]byte{{0, 0x21}, {0xff, 3, 0, 0x21}, {0xff, 3, 2, 0x81, 0, 1, 1, 9}} {
 		for _, protocol := range []Protocol{ProtocolPPP, ProtocolPOS} {

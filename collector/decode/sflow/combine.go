@@ -13,9 +13,10 @@ import (
 type parts struct {
 	// some: a part is whole that says something of a packet, or there was to be none. packet: one describes the packet itself.
 	some, packet bool
-	// routed: the router record had a next hop. header and gateway: there was one, and another is of another packet.
-	routed, header, gateway bool
-	vlan                    uint32
+	// routed: the router record had a next hop. header and gateway: there was one, and another is of another packet. cut: the header
+	// ends within a layer.
+	routed, header, gateway, cut bool
+	vlan                         uint32
 	// held: the sample has bodies. Most have none but the sampled header, and then they need not be cleared, nor looked at.
 	held bool
 	// Bodies of records that are long enough; nil where there was none.
@@ -28,7 +29,7 @@ func (p *parts) clear() {
 		*p = parts{}
 		return
 	}
-	p.some, p.packet, p.routed, p.header, p.gateway, p.vlan = false, false, false, false, false, 0
+	p.some, p.packet, p.routed, p.header, p.gateway, p.cut, p.vlan = false, false, false, false, false, false, 0
 }
 
 // combine puts the parts together.
@@ -113,12 +114,18 @@ func (d *decoder) combineBodies() {
 // (or priority) after them. Where the sampled header has addresses it adds what the header was too short for.
 func (d *decoder) ip(head []byte, source, destination flow.Address, tail []byte, etherType uint32) {
 	r := d.r
-	d.parts.packet = true
 	fill64(&r.Bytes, uint64(length(head)))
+	if source.IsZero() && destination.IsZero() && number8(head[4:]) == 0 {
+		return // zeros stand for none
+	}
+	d.parts.packet = true
 	if r.SrcAddr.Len() != 0 && (r.SrcAddr != source || r.DstAddr != destination) {
 		return // the header's are the outer ones, or those before a translation
 	}
 	hadHeader := r.SrcAddr.Len() != 0
+	if hadHeader && (!d.parts.cut || r.FragmentOffset != 0) {
+		return // it shows all that there is, also that there are no ports
+	}
 	r.SrcAddr, r.DstAddr, r.EType = source, destination, etherType
 	fill(&r.SrcPort, number16(tail))
 	fill(&r.DstPort, number16(tail[4:]))
@@ -133,7 +140,7 @@ func (d *decoder) ip(head []byte, source, destination flow.Address, tail []byte,
 // extended_socket_ipv6), where no packet was sampled: the remote side asked, the local one answered.
 func (d *decoder) socket(head []byte, local, remote flow.Address, ports []byte, etherType uint32) {
 	r := d.r
-	if d.parts.packet {
+	if d.parts.packet || local.IsZero() && remote.IsZero() {
 		return
 	}
 	d.parts.packet = true

@@ -14,16 +14,13 @@ const (
 
 // Interface is what a counter sample says of an interface.
 type Interface struct {
-	// Index is its ifIndex, 1 to 0x3FFFFFFF.
+	// Index is its ifIndex, 0 for none; neither 0x3FFFFFFF nor 0xFFFFFFFF, which are the agent itself.
 	Index uint32
 	// Speed in bits a second, 0 where the sample does not say.
 	Speed uint64
 	// Name aliases the datagram and may hold anything; nil where the sample does not say.
 	Name []byte
 }
-
-// highestInterface is the highest ifIndex; 0x3FFFFFFF is the agent itself (sFlow version 5, "struct flow_sample").
-const highestInterface = 0x3fffffff - 1
 
 // sampleOf reads what is before the records of a counter sample: its source's class and index, and how many records follow in rest.
 func sampleOf(b []byte, expanded bool) (class, index, records uint32, rest []byte) {
@@ -43,9 +40,9 @@ func sampleOf(b []byte, expanded bool) (class, index, records uint32, rest []byt
 	return class, index, binary.BigEndian.Uint32(b[head:]), b[head+4:]
 }
 
-// counterRecordAt reads the record at the front of b, and finds the next as records of flow samples are found; ok is false where it is cut
+// recordAt reads the record at the front of b, and finds the next as records of flow samples are found; ok is false where it is cut
 // short.
-func counterRecordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
+func recordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
 	if len(b) < 8 {
 		return 0, nil, nil, false
 	}
@@ -53,10 +50,7 @@ func counterRecordAt(b []byte) (format uint32, body, rest []byte, ok bool) {
 	if b = b[8:]; uint64(length) > uint64(len(b)) {
 		return 0, nil, nil, false
 	}
-	if rest = b[length:]; length%4 != 0 {
-		rest = behind(b, length)
-	}
-	return format, b[:length], rest, true
+	return format, b[:length], behind(b, length), true
 }
 
 // interfaceOf reads the interface that a counter sample describes, one of index 0 where it describes none. A record that is cut short
@@ -68,7 +62,7 @@ func interfaceOf(b []byte, expanded bool) (i Interface) {
 		i.Index = index
 	}
 	for ; records > 0; records-- {
-		format, body, rest, ok := counterRecordAt(b)
+		format, body, rest, ok := recordAt(b)
 		if !ok {
 			break
 		}
@@ -109,7 +103,7 @@ func (d *decoder) counterSample(b []byte, expanded bool) {
 
 // says reports whether i is an interface of which something was said.
 func (i *Interface) says() bool {
-	return i.Index > 0 && i.Index <= highestInterface && (i.Speed != 0 || len(i.Name) > 0)
+	return i.Index != 0 && i.Index != internalCompact && i.Index != internalExpanded && (i.Speed != 0 || len(i.Name) > 0)
 }
 
 // describes hands on what was said of an interface.

@@ -65,6 +65,8 @@ func TestCounterSamplesDescribeInterfaces(t *testing.T) {
 		"a VLAN's source is no interface":       {counterSample(false, 1, 5, portName("vlan5")), false, Interface{0, 0, []byte("vlan5")}, false},
 		"nothing said":                          {counterSample(false, 0, 5, ethernet), false, Interface{5, 0, nil}, false},
 		"the agent itself":                      {counterSample(true, 0, 0x3fffffff, portName("cpu")), true, Interface{0x3fffffff, 0, []byte("cpu")}, false},
+		"an index that needs the expanded form": {counterSample(true, 0, 1_285_816_721, genericCounters(1_285_816_721, 1e11), portName("ethernet-1/1")), true, Interface{1_285_816_721, 1e11, []byte("ethernet-1/1")}, true},
+		"the agent itself, expanded":            {counterSample(true, 0, 0xffffffff, portName("cpu")), true, Interface{0xffffffff, 0, []byte("cpu")}, false},
 		"a name longer than its record":         {counterSample(false, 0, 5, counterRecord(counterPortName, []byte{0, 0, 0, 9, 'x'})), false, Interface{5, 0, nil}, false},
 		"a record longer than its sample":       {counterSample(false, 0, 5, portName("a"), []byte{0, 0, 3, 0xed, 0, 0, 9, 9}), false, Interface{5, 0, []byte("a")}, true},
 		"more records announced than are there": {append(counterSample(false, 0, 5)[:8], 0xff, 0xff, 0xff, 0xff), false, Interface{5, 0, nil}, false},

@@ -84,7 +84,7 @@ type decoder struct {
 func Decode(b []byte, received uint64, source flow.Address, options Options, r *flow.Record, counts *ledger.Counts,
 	sink Sink) (Header, ledger.Counter) {
 	d := decoder{received: received, options: options, r: r, counts: counts, sink: sink, source: source}
-	rest, refusal := d.readHeader(b)
+	rest, refusal := d.readHeader(b[:len(b):len(b)]) // what else is in its buffer is an earlier datagram's
 	if refusal != ledger.DatagramsDecoded {
 		return d.header, refusal
 	}
@@ -156,19 +156,8 @@ func (d *decoder) samples(b []byte) {
 		}
 		format := binary.BigEndian.Uint32(b)
 		length := binary.BigEndian.Uint32(b[4:])
-		b = b[8:]
-		// The parts of a sample that are whole count, where the datagram is cut, or the last sample is longer than it says: its
-		// capacity then reaches to the datagram's end.
-		cut := uint64(length) > uint64(len(b))
-		body := b[:min(uint64(length), uint64(len(b)))]
-		if length%4 == 0 || cut {
-			b = b[len(body):]
-		} else {
-			b = behind(b, length)
-		}
-		if n+1 < d.header.Samples {
-			body = body[:len(body):len(body)]
-		}
+		body, rest, cut := d.split(format, length, b[8:], n+1 == d.header.Samples)
+		b = rest
 		switch format {
 		case formatFlow:
 			d.flowSample(body, false)
@@ -200,7 +189,7 @@ func countSamples(b []byte, announced uint32) (n uint32) {
 		if uint64(length) > uint64(len(b)-8) {
 			break
 		}
-		b = b[8+length:]
+		b = behind(b[8:], length)
 	}
 	return n
 }

@@ -50,18 +50,17 @@ func (d *decoder) asPath(b []byte, segmented bool) (rest []byte, ok bool) {
 		r.SrcAS = router
 	}
 	r.DstAS = router
-	segments := binary.BigEndian.Uint32(b[12:])
-	if !segmented {
-		return d.segment(b[12:])
+	if segmented {
+		b, ok = d.segments(b[12:])
+	} else {
+		b, ok = d.segment(b[12:])
 	}
-	b = b[head:]
-	for range segments {
-		if len(b) < 8 {
-			return nil, false
-		}
-		if b, ok = d.segment(b[4:]); !ok { // behind its type, a set or a sequence
-			return nil, false
-		}
+	switch {
+	case !ok: // where the path leads is in what is not there
+		r.DstAS = 0
+		return nil, false
+	case !segmented:
+		return b, true
 	}
 	if len(b) < 4 {
 		return nil, false
@@ -74,6 +73,21 @@ func (d *decoder) asPath(b []byte, segmented bool) (rest []byte, ok bool) {
 		r.BGPCommunities = append(r.BGPCommunities, binary.BigEndian.Uint32(b[4*i:]))
 	}
 	return b[4*communities:], true
+}
+
+// segments takes the segments of a path, which are behind their number, from the front of b.
+func (d *decoder) segments(b []byte) (rest []byte, ok bool) {
+	count := binary.BigEndian.Uint32(b)
+	b = b[4:]
+	for range count {
+		if len(b) < 8 {
+			return nil, false
+		}
+		if b, ok = d.segment(b[4:]); !ok { // behind its type, a set or a sequence
+			return nil, false
+		}
+	}
+	return b, true
 }
 
 // segment takes a list of ASs from the front of b; they count even where what follows turns out to be damaged.

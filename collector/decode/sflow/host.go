@@ -1,7 +1,5 @@
 package sflow
 
-import "encoding/binary"
-
 // counterHost is the format of host_descr (sFlow Host Structures, "host_descr").
 const counterHost = 2000
 
@@ -34,7 +32,7 @@ func hostOf(b []byte, expanded bool) (h Host, ok bool) {
 		return h, false
 	}
 	for ; records > 0; records-- {
-		format, body, rest, ok := counterRecordAt(b)
+		format, body, rest, ok := recordAt(b)
 		if !ok {
 			break
 		}
@@ -48,35 +46,21 @@ func hostOf(b []byte, expanded bool) (h Host, ok bool) {
 
 // readHost reads a host_descr: string hostname<64>, opaque uuid<16>, machine_type, os_name, string os_release<32>.
 func readHost(b []byte) (h Host, ok bool) {
-	const uuid, words = 16, 8
-	if h.Name, b, ok = readText(b, 64); !ok || len(b) < uuid+words {
-		return Host{}, false
-	}
-	b = b[uuid:]
-	h.Machine, h.System = word(machines[:], b), word(systems[:], b[4:])
-	if h.Release, _, ok = readText(b[words:], 32); !ok {
+	const longestName, longestRelease, uuid = 64, 32, 16
+	c := cursor{b: b}
+	h.Name = c.counted(1)
+	c.take(uuid)
+	h.Machine, h.System = word(machines[:], c.word()), word(systems[:], c.word())
+	h.Release = c.counted(1)
+	if c.bad || len(h.Name) > longestName || len(h.Release) > longestRelease {
 		return Host{}, false
 	}
 	return h, true
 }
 
-// readText reads a string of at most so many bytes (RFC 4506 section 4.11), with the padding behind it.
-func readText(b []byte, most uint32) (s, rest []byte, ok bool) {
-	if len(b) < 4 {
-		return nil, nil, false
-	}
-	n := binary.BigEndian.Uint32(b)
-	b = b[4:]
-	padded := (uint64(n) + 3) &^ 3
-	if n > most || padded > uint64(len(b)) {
-		return nil, nil, false
-	}
-	return b[:n], b[padded:], true
-}
-
 // word is that of a number, empty where the list has none.
-func word(list []string, b []byte) string {
-	if n := binary.BigEndian.Uint32(b); uint64(n) < uint64(len(list)) {
+func word(list []string, n uint32) string {
+	if uint64(n) < uint64(len(list)) {
 		return list[n]
 	}
 	return ""

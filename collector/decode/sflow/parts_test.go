@@ -76,6 +76,31 @@ func TestWhatIsNoASIsNone(t *testing.T) {
 	}
 }
 
+// The destination is the last AS of the path: of one that breaks off nobody can tell it. The router's own AS is that of a path without any.
+func TestAPathThatBreaksOffHasNoDestination(t *testing.T) {
+	for _, test := range []struct {
+		name                 string
+		gateway              []uint32
+		destination, nextHop uint32
+	}{
+		{"a list longer than the record", []uint32{1, 0xcb007101, 65000, 64500, 0, 1, 2, 1 << 30, 100}, 0, 0},
+		{"a segment that is not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 1}, 0, 0},
+		{"a second segment that is not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 2, 2, 1, 64501, 2, 9}, 0, 64501},
+		{"communities that are not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 1, 2, 1, 64501, 99}, 64501, 64501},
+		{"no path, and communities that are not there", []uint32{1, 0xcb007101, 65000, 64500, 0, 0, 99}, 65000, 0},
+	} {
+		c, counts, _, _ := decode(datagram(sample(header(), tagged(recordGateway, u32(test.gateway...)))), Options{})
+		if r := c.records[0]; r.SrcAS != 64500 || r.DstAS != test.destination || r.NextHopAS != test.nextHop || counts[ledger.RecordsTruncated] != 1 {
+			t.Errorf("%s: from %d to %d by %d", test.name, r.SrcAS, r.DstAS, r.NextHopAS)
+		}
+	}
+	whole := u32(oldGateway, 65000, 65001, 65002, 2, 64500, 64501)
+	b := old(2, oldSample(8, u32(oldIPv4, 100, 6, 0x0a000001, 0x0a000002, 80, 443, 0x12, 0x20), whole))
+	if c, _, _, _ := decode(b[:len(b)-4], Options{}); c.records[0].DstAS != 0 || c.records[0].SrcAS != 65001 {
+		t.Errorf("version 2: to %d", c.records[0].DstAS)
+	}
+}
+
 func TestIPv4HasNoPrefixOfMoreBitsThanAnAddress(t *testing.T) {
 	address := make([]byte, 16)
 	four := tagged(recordIPv4, u32(60, 6, 0xc000020a, 0xc6336414, 1, 2, 0, 0))
@@ -112,6 +137,11 @@ func TestWhatSaysNothingOfAPacketIsNoFlow(t *testing.T) {
 			recordGateway, 28, 1, 0, 65000, 0, 0, 1<<30, 0)), 0, 1},
 		{"a transaction without addresses", sample(operation), 0, 1},
 		{"a transaction with addresses", sample(operation, socket), 1, 0},
+		{"a header of no bytes", sample(tagged(recordRawHeader, u32(1, 0, 0, 0))), 0, 1},
+		{"zeros where a record was to be", sample(u32(0, 0)), 0, 1},
+		{"addresses of zeros", sample(tagged(recordIPv4, make([]byte, 32)), tagged(recordIPv6, make([]byte, 56))), 0, 1},
+		{"a switch's record beside them", sample(tagged(recordIPv4, make([]byte, 32)), tagged(recordSwitch, u32(3, 0, 5, 0))), 1, 0},
+		{"a header that says a length only", sample(tagged(recordRawHeader, u32(1, 64, 0, 0))), 1, 0},
 		{"a switch's record alone", sample(tagged(recordSwitch, u32(3, 0, 5, 0))), 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -142,8 +172,8 @@ func TestWhatASampleWithAWrongLengthHasWholeIsRead(t *testing.T) {
 	}
 	// What belongs to the next sample is not taken for this one's.
 	s := slices.Clone(long)
-	copy(s[4:], u32(uint32(len(long)-8-12)))
-	if c, counts, _, _ := decode(datagram(s, long), Options{}); len(c.records) == 0 || c.records[0].SrcVLAN != 0 ||
+	copy(s[len(s)-20:], u32(20))
+	if c, counts, _, _ := decode(datagram(s, long), Options{}); len(c.records) != 2 || c.records[0].SrcVLAN != 0 || c.records[1].SrcVLAN != 3 ||
 		counts[ledger.RecordsTruncated] != 1 {
 		t.Errorf("%+v", c.records)
 	}
@@ -157,6 +187,12 @@ func TestMPLSAndTagsThatWereTakenOffHaveTheirPlaces(t *testing.T) {
 	r := c.records[0]
 	if r.NextHop.Addr().String() != "203.0.113.1" || r.VLANID != 100 {
 		t.Errorf("next hop %s, VLAN %d", r.NextHop.Addr(), r.VLANID)
+	}
+	for _, stack := range [][]uint32{{2, 0x81006000, 0x810000c8}, {2, 0x81000fff, 0x810000c8}, {1, 0x810000c8}} { // tags of a priority alone are none of a VLAN
+		c, _, _, _ := decode(datagram(sample(header(), tagged(recordVLANTunnel, u32(stack...)))), Options{})
+		if r := c.records[0]; r.VLANID != 200 {
+			t.Errorf("%x: VLAN %d", stack, r.VLANID)
+		}
 	}
 	for _, test := range []struct {
 		records [][]byte

@@ -34,7 +34,7 @@ const (
 func (d *decoder) flowRecord(format uint32, b []byte) {
 	whole, place := d.place(format, b)
 	if whole && !d.parts.some {
-		d.parts.some = !isTransaction(format)
+		d.parts.some = format > recordIPv6 && !isTransaction(format) // those below say for themselves whether there is a packet
 	}
 	if whole && place && !d.options.Extra {
 		return
@@ -139,6 +139,18 @@ func (d *decoder) rawHeader(b []byte) bool {
 	return d.sampledHeader(binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:]), length, b[16:])
 }
 
+// cutHeader reads the sampled_header of size bytes of which b has the first: what is there of the packet is still its beginning. Where the
+// two lengths do not fit each other, it is none that was cut.
+func (d *decoder) cutHeader(b []byte, size uint32) {
+	const head = 16
+	if len(b) <= head || d.parts.header {
+		return
+	}
+	if length := uint64(binary.BigEndian.Uint32(b[12:])) + head; length <= uint64(size) && uint64(size) < length+4 {
+		d.rawHeader(b)
+	}
+}
+
 // unknownLength stands where an agent does not know a length.
 const unknownLength = 1<<32 - 1
 
@@ -162,6 +174,7 @@ func (d *decoder) sampledHeader(protocol, frameLength, stripped, length uint32, 
 		first = packet.ProtocolIP // Open vSwitch samples what came out of a tunnel so
 	}
 	if packet.Dissect(d.r, first, header, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
+		d.parts.cut = true
 		d.counts.Inc(ledger.PacketsTruncated)
 	}
 	return whole
@@ -227,14 +240,14 @@ func (d *decoder) mpls(b []byte) bool {
 }
 
 // vlanStack reads "extended_vlantunnel" and "extended_vlanin": tags that the device took off before it sampled. The outermost is the
-// first.
+// first; one of a priority alone is passed over, as in the header.
 func (d *decoder) vlanStack(b []byte) bool {
 	c := cursor{b: b}
 	tags := c.counted(4)
 	if c.bad {
 		return false
 	}
-	if len(tags) >= 4 && d.parts.vlan == 0 {
+	for ; len(tags) >= 4 && d.parts.vlan == 0; tags = tags[4:] {
 		d.parts.vlan = vlan(binary.BigEndian.Uint32(tags) & 0xfff)
 	}
 	return true

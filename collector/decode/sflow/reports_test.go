@@ -19,6 +19,7 @@ func TestRecordsAndSamplesOfOddLengthAreFollowedByTheNext(t *testing.T) {
 		switched := tagged(recordSwitch, u32(10, 0, 20, 0))
 		for name, odd := range map[string][]byte{
 			"padding that is not counted": join(u32(recordRawHeader, uint32(len(body))), body, padding),
+			"padding of other bytes":      join(u32(recordRawHeader, uint32(len(body))), body, []byte{0xde, 0xad, 0xbe}[:len(padding)]),
 			"padding that is counted":     tagged(recordRawHeader, body, padding),
 			"no padding":                  tagged(recordRawHeader, body),
 		} {

@@ -124,33 +124,45 @@ func (d *decoder) records(announced uint32, b []byte) {
 		if b = b[8:]; uint64(size) > uint64(len(b)) {
 			if uint64(size) > uint64(cap(b)) {
 				d.counts.Inc(ledger.RecordsTruncated)
+				if format == recordRawHeader {
+					d.cutHeader(b, size)
+				}
 				return
 			}
 			d.counts.Inc(ledger.DatagramsTrailing)
 			b = b[:size]
 		}
 		d.flowRecord(format, b[:size])
-		if size%4 == 0 {
-			b = b[size:]
-		} else {
-			b = behind(b, size)
-		}
+		b = behind(b, size)
 	}
 }
 
-// behind is what follows opaque data of size bytes, not a multiple of four, at the front of b. XDR fills it up with zeros (RFC 4506 section
-// 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out.
+// behind is what follows data of size bytes at the front of b.
 func behind(b []byte, size uint32) []byte {
-	rest, padding := b[size:], int(-size&3)
-	for _, c := range rest[:min(padding, len(rest))] {
-		if c != 0 {
-			return rest
-		}
+	if size%4 == 0 {
+		return b[size:]
 	}
-	if len(rest) <= padding || begins(rest[padding:]) || !begins(rest) {
-		return rest[min(padding, len(rest)):]
+	return behindPadding(b, size)
+}
+
+// behindPadding is what follows opaque data of size bytes, not a multiple of four, at the front of b. XDR fills it up with zeros (RFC 4506
+// section 4.10), which the size does not count; where no record or sample could begin behind them, the agent left them out. Others fill it
+// up with what was in their memory: then one begins behind it only.
+func behindPadding(b []byte, size uint32) []byte {
+	unpadded := b[size:]
+	padding := int(-size & 3)
+	if len(unpadded) <= padding {
+		return nil
 	}
-	return rest
+	padded := unpadded[padding:]
+	isZero := true
+	for _, c := range unpadded[:padding] {
+		isZero = isZero && c == 0
+	}
+	if isZero && (begins(padded) || !begins(unpadded)) || !isZero && begins(padded) && !begins(unpadded) {
+		return padded
+	}
+	return unpadded
 }
 
 // begins reports whether b begins with a record or sample that it holds in full.

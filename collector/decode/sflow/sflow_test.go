@@ -164,9 +164,12 @@ func TestOneBadSampleDoesNotCostTheOthers(t *testing.T) {
 
 func TestSamplesBeyondTheBoundAreCounted(t *testing.T) {
 	s := sample(frame)
-	c, counts, _, _ := decode(datagram(s, s, s, s, s), Options{MaxSamples: 2})
-	if len(c.records) != 2 || counts[ledger.SamplesDroppedLimit] != 3 {
-		t.Errorf("%d records, %d dropped", len(c.records), counts[ledger.SamplesDroppedLimit])
+	odd := join(u32(formatCounter, 9), make([]byte, 12)) // its padding is not counted
+	for name, samples := range map[string][][]byte{"even": {s, s, s, s, s}, "odd": {s, s, odd, s, odd}} {
+		c, counts, _, _ := decode(datagram(samples...), Options{MaxSamples: 2})
+		if len(c.records) != 2 || counts[ledger.SamplesDroppedLimit] != 3 {
+			t.Errorf("%s: %d records, %d dropped", name, len(c.records), counts[ledger.SamplesDroppedLimit])
+		}
 	}
 }
 

@@ -41,16 +41,19 @@ func (d *decoder) oldSamples(b []byte) {
 			d.counts.Inc(ledger.SamplesDroppedLimit) // how many follow cannot be told
 			return
 		}
+		isFlow := false
 		switch c.word() {
 		case oldFlowSample:
-			d.oldFlow(&c)
+			isFlow = d.oldFlow(&c)
 		case oldCounterSample:
 			d.oldCounters(&c)
 		default:
 			c.bad = true
 		}
 		if c.bad {
-			d.counts.Inc(ledger.SamplesDroppedMalformed)
+			if !isFlow {
+				d.counts.Inc(ledger.SamplesDroppedMalformed)
+			}
 			d.counts.Inc(ledger.DatagramsTruncated)
 			return
 		}
@@ -78,27 +81,32 @@ func (d *decoder) oldCounters(c *cursor) {
 	}
 }
 
-// oldFlow reads one flow sample. Where it breaks off, what was read of it counts if that describes the packet.
-func (d *decoder) oldFlow(c *cursor) {
+// oldFlow reads one flow sample. Where it breaks off, what was read of it counts if that describes the packet; it reports whether it does.
+func (d *decoder) oldFlow(c *cursor) bool {
 	head := c.take(28)
 	if c.bad {
-		return
+		return false
 	}
 	d.begin()
+	if d.options.Extra {
+		d.keepSample(head, false)
+	}
 	d.rate(binary.BigEndian.Uint32(head[8:]))
 	d.input(uint32(head[20])>>6, head[20:24])
 	// The top bit says that there are several outputs (RFC 3176 section 5, "flow_sample").
 	d.output(uint32(head[24])>>7*interfaceMultiple, head[24:28])
 	switch c.word() {
 	case oldHeader:
-		protocol, frameLength := c.word(), c.word()
-		if header := c.counted(1); !c.bad {
-			d.sampledHeader(protocol, frameLength, 0, uint32(len(header)), header)
+		d.keep(recordRawHeader, 0, c.b[:min(4, len(c.b))])
+		protocol, frameLength, length := c.word(), c.word(), c.word()
+		there := c.b[:min(uint64(length), uint64(len(c.b)))]
+		if known := !c.bad; c.take(uint64(length)) != nil || known && len(there) > 0 { // its beginning is the packet's
+			d.sampledHeader(protocol, frameLength, 0, length, there)
 		}
 	case oldIPv4:
-		d.parts.ipv4, d.parts.held = c.take(32), true
+		d.part(&d.parts.ipv4, c.take(32), 32)
 	case oldIPv6:
-		d.parts.ipv6, d.parts.held = c.take(56), true
+		d.part(&d.parts.ipv6, c.take(56), 56)
 	default:
 		c.bad = true
 	}
@@ -107,16 +115,15 @@ func (d *decoder) oldFlow(c *cursor) {
 			break
 		}
 	}
-	d.combine()
-	if !d.parts.packet {
-		if !c.bad {
-			d.counts.Inc(ledger.SamplesDroppedNoPacket)
-		}
-		return
+	if c.bad && !d.parts.packet && !d.parts.held {
+		return false
 	}
 	d.counts.Inc(ledger.SamplesFlow)
-	d.counts.Inc(ledger.RecordsDecoded)
-	d.sink.Record(d.r, d.chosen)
+	if c.bad {
+		d.counts.Inc(ledger.RecordsTruncated)
+	}
+	d.deliver()
+	return true
 }
 
 // oldExtended reads one piece of further information.
@@ -133,15 +140,20 @@ func (d *decoder) oldExtended(c *cursor) {
 		c.address(&next)
 		c.take(8)
 		if !c.bad {
-			d.router(before[:len(before)-len(c.b)])
+			b := before[:len(before)-len(c.b)]
+			d.router(b)
+			d.keepStructure(0, recordRouter, b)
 		}
 	case oldGateway:
-		var ok bool
-		if c.b, ok = d.asPath(c.b, d.version == 4); !ok {
+		before, ok := c.b, false
+		if c.b, ok = d.asPath(before, d.version == 4); !ok {
 			c.bad = true
+			return
 		}
+		d.keep(recordGateway, 1, before[:4])
+		d.keep(recordGateway, 3, before[8:12])
 		if d.version == 4 {
-			c.word() // local preference
+			d.keep(recordGateway, 4, c.take(4)) // local preference
 		}
 	case oldUser:
 		d.keep(recordUser, 1, c.counted(1))

@@ -59,10 +59,37 @@ func TestVersions2And4AreRead(t *testing.T) {
 			t.Errorf("version %d: %d records", version, len(c.records))
 		}
 		var r2 flow.Record
-		Decode(old(version, oldSample(8, header, people, url)), 5, flow.Address{}, Options{Extra: true}, &r2, &counts, &collected{})
+		Decode(old(version, oldSample(8, header, people, url, routed, gateway)), 5, flow.Address{}, Options{Extra: true}, &r2, &counts, &collected{})
 		if kept := keptFields(&r2); kept["extended_user.src_user"] != `"alice"` || kept["extended_user.dst_user"] != `"bob"` ||
-			kept["extended_url.url"] != `"/index.html"` {
+			kept["extended_url.url"] != `"/index.html"` || kept["sample.sequence_number"] != "1" || kept["sample.source_id"] != `"0:3"` ||
+			kept["sample.sample_pool"] != "50000" || kept["sampled_header.protocol"] != "1" ||
+			kept["extended_router.nexthop"] != `"203.0.113.9"` || kept["extended_gateway.as"] != "65000" || kept["extended_gateway.src_peer_as"] != "65002" ||
+			version == 4 && kept["extended_gateway.localpref"] != "100" {
 			t.Errorf("version %d: %v", version, kept)
+		}
+	}
+}
+
+// What a sample of an old version counts as is what one of version 5 does.
+func TestSamplesOfVersion4CountAsThoseOfVersion5(t *testing.T) {
+	ip4 := u32(oldIPv4, 100, 6, 0x0a000001, 0x0a000002, 80, 443, 0x12, 0x20)
+	nothing := u32(oldHeader, 1, 0, 0)
+	unknown := oldSample(8, ip4, u32(99, 1, 2, 3))
+	for _, test := range []struct {
+		name                                           string
+		samples                                        [][]byte
+		records, flows, noPacket, malformed, shortened uint64
+	}{
+		{"a packet", [][]byte{oldSample(8, ip4)}, 1, 1, 0, 0, 0},
+		{"no packet", [][]byte{oldSample(8, nothing), oldSample(8, ip4)}, 1, 2, 1, 0, 0},
+		{"further information that nobody knows", [][]byte{unknown, oldSample(8, ip4)}, 1, 1, 0, 0, 1},
+		{"a packet of a kind that nobody knows", [][]byte{oldSample(8, u32(9, 1))}, 0, 0, 0, 1, 0},
+	} {
+		_, counts, _, _ := decode(old(4, test.samples...), Options{})
+		got := [...]uint64{counts[ledger.RecordsDecoded], counts[ledger.SamplesFlow], counts[ledger.SamplesDroppedNoPacket],
+			counts[ledger.SamplesDroppedMalformed], counts[ledger.RecordsTruncated]}
+		if want := [...]uint64{test.records, test.flows, test.noPacket, test.malformed, test.shortened}; got != want {
+			t.Errorf("%s: %v, want %v", test.name, got, want)
 		}
 	}
 }
