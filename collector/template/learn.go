@@ -278,13 +278,8 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 			e.generation.Add(1)
 			return true
 		}
-	} else if e.layouts >= e.store.limits.Load().Templates && !e.evictOlder(d.Heard) {
-		// What the bucket has too much of must not push out what was heard later.
-		e.store.totals.Add(ledger.TemplatesEvicted, 1)
-		if !d.Silent && d.Heard > e.forgotten {
-			e.forgotten = d.Heard
-			e.generation.Add(1)
-		}
+	} else if !e.hasRoom(m, d.Heard) {
+		e.refuse(d)
 		return false
 	}
 	known := l != nil
@@ -374,6 +369,27 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 		e.generation.Add(1)
 	}
 	return true
+}
+
+// hasRoom reports whether there is room for one more layout of an id, or that of one which was heard before a time: what the bucket has too much of
+// must not push out what was heard later.
+func (e *Exporter) hasRoom(m *meanings, heard int64) bool {
+	if len(m.layouts) >= maxLayouts {
+		return oldest(m).alive() < heard
+	}
+	return e.layouts < e.store.limits.Load().Templates || e.evictOlder(heard)
+}
+
+// refuse notes that what the bucket has found no room. What would count for others is counted once, though each listing brings it again.
+func (e *Exporter) refuse(d Definition) {
+	if d.Silent || d.Heard <= e.forgotten {
+		return
+	}
+	if d.Heard > e.forgotten+echo {
+		e.store.totals.Add(ledger.TemplatesEvicted, 1)
+	}
+	e.forgotten = d.Heard
+	e.generation.Add(1)
 }
 
 // evictOlder forgets a layout that was heard before a time, if one of those looked at was.
