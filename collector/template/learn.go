@@ -331,15 +331,15 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 // giveWay drops what the port said before another collector's word, unless that is older than what is known here. What this
 // collector heard itself, and hears again and again, is only set aside: see chosen.
 func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now int64) bool {
-	plain, known := m.plain(fresh.port)
-	if plain != nil && plain != l {
+	plain, _ := m.plain(fresh.port)
+	if said, known := m.said(fresh.port, now); said != nil && said != l {
 		order := Compare(d.Stamp, d.Heard, known.stamp, known.heard)
-		if order < 0 || order == 0 && string(d.Record) < string(plain.template.Record) {
+		if order < 0 || order == 0 && string(d.Record) < string(said.template.Record) {
 			if d.Stamp > known.stamp { // the exporter's clock was set back
 				known.stamp = d.Stamp + 1
 			}
 			known.told = now
-			e.store.observer.Learned(e.describe(plain, known))
+			e.store.observer.Learned(e.describe(said, known))
 			return false
 		}
 	}
@@ -415,8 +415,10 @@ func (e *Exporter) forget(k Key) {
 	if m == nil {
 		return
 	}
+	plain, _ := m.plain(k.Port)
 	for _, l := range slices.Clone(m.layouts) {
-		if s := l.of(k.Port); s != nil && (k.Layout == 0 && !s.twin && s.told != 0 || k.Layout != 0 && k.Layout == l.template.Fingerprint()) {
+		// What the port said before goes with its key: it was set aside for that.
+		if s := l.of(k.Port); s != nil && (k.Layout == 0 && !s.twin && plain != nil || k.Layout != 0 && k.Layout == l.template.Fingerprint()) {
 			e.unsay(m, l, k.Port)
 		}
 	}
