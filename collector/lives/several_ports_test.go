@@ -1,6 +1,8 @@
 package lives
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -57,6 +59,82 @@ func TestAKeyThatIsDeletedBringsBackNothing(t *testing.T) {
 	for n, c := range f.collectors {
 		if ok, wrong, _ := d.data(c, d.port); !ok || wrong {
 			t.Errorf("collector %d: decoded %v, wrong %v once it is said again", n, ok, wrong)
+		}
+	}
+}
+
+// Exporters that send from several ports, each with what it says, take other layouts and rates at once. Their datagrams come to a collector each, by their ports
+// or by chance; changes of several ports come before any is shared. Whoever reads them then reads them right.
+func TestExportersOfSeveralPortsChangeAtOnce(t *testing.T) {
+	for seed := range seeds(12, 3) {
+		for _, chance := range []bool{false, true} {
+			t.Run(fmt.Sprint("seed ", seed, ", by chance ", chance), func(t *testing.T) {
+				t.Parallel()
+				changeAtOnce(t, seed, chance)
+			})
+		}
+	}
+}
+
+func changeAtOnce(t *testing.T, seed uint64, chance bool) {
+	random := rand.New(rand.NewPCG(seed, 9))
+	f := newFleet(t, 3)
+	type exporter struct {
+		*device
+		ports   []uint16
+		at      map[uint16]int
+		changed int64
+	}
+	var all []*exporter
+	for i := range 6 {
+		x := &exporter{device: &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), domain: 1, layout: i % len(layouts), rate: 100}, at: make(map[uint16]int), changed: f.now}
+		for k := range 2 + i%4 {
+			port := uint16(1000 + k)
+			x.ports, x.at[port] = append(x.ports, port), random.IntN(3)
+		}
+		all = append(all, x)
+	}
+	last := ""
+	for round := range 400 {
+		f.wait(time.Minute)
+		if round%10 == 0 {
+			f.relist()
+		}
+		for i, x := range all {
+			changes := random.IntN(60) == 0
+			if changes {
+				x.layout, x.rate, x.changed = (x.layout+1)%len(layouts), x.rate+1, f.now
+				last = fmt.Sprint("exporter ", i, " changes in round ", round)
+			}
+			for _, port := range x.ports {
+				if round%5 != i%5 && !changes {
+					continue
+				}
+				if chance {
+					x.at[port] = random.IntN(3)
+				}
+				c := f.collectors[x.at[port]]
+				x.send(c, port, 0, x.template())
+				x.send(c, port, 1, set(3, u16(400, 2, 1, 149, 4, 34, 4)), set(400, u32(x.domain, x.rate)))
+				if random.IntN(3) == 0 {
+					f.sync()
+				}
+			}
+			f.sync()
+			for _, port := range x.ports {
+				for n, c := range f.collectors {
+					ok, wrong, rate := x.data(c, port)
+					since := time.Duration(f.now - x.changed)
+					if wrong || ok && rate != uint64(x.rate) && (n == x.at[port] || since > rateWithin) || !ok && since > time.Hour {
+						t.Fatalf("round %d: exporter %d, port %d, collector %d (heard by %d): decoded %v, wrong %v, rate %d, not %d, %s after it changed; %s", round, i, port, n,
+							x.at[port], ok, wrong, rate, x.rate, since, last)
+					}
+				}
+			}
+		}
+		if random.IntN(20) == 0 {
+			f.replace(random.IntN(3))
+			last = fmt.Sprint("a collector is replaced in round ", round)
 		}
 	}
 }
