@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // An exporter sends from several ports, and what it says comes to any collector. It takes another layout, which one collector hears of all ports before the others
@@ -67,27 +69,32 @@ func TestAKeyThatIsDeletedBringsBackNothing(t *testing.T) {
 // or by chance; changes of several ports come before any is shared. Whoever reads them then reads them right.
 func TestExportersOfSeveralPortsChangeAtOnce(t *testing.T) {
 	for seed := range seeds(12, 3) {
-		for _, chance := range []bool{false, true} {
-			t.Run(fmt.Sprint("seed ", seed, ", by chance ", chance), func(t *testing.T) {
-				t.Parallel()
-				changeAtOnce(t, seed, chance)
-			})
+		for _, mode := range []template.Mode{template.ModeAuto, template.ModeAddress, template.ModeAddressPort} {
+			for _, chance := range []bool{false, true} {
+				t.Run(fmt.Sprint("seed ", seed, ", mode ", mode, ", by chance ", chance), func(t *testing.T) {
+					t.Parallel()
+					changeAtOnce(t, seed, mode, chance)
+				})
+			}
 		}
 	}
 }
 
-func changeAtOnce(t *testing.T, seed uint64, chance bool) {
+func changeAtOnce(t *testing.T, seed uint64, mode template.Mode, chance bool) {
 	random := rand.New(rand.NewPCG(seed, 9))
-	f := newFleet(t, 3)
+	f := newFleet(t, 0)
+	f.mode = mode
+	f.begin(3)
 	type exporter struct {
 		*device
 		ports   []uint16
 		at      map[uint16]int
+		by      map[uint16]*collector // who heard the port last
 		changed int64
 	}
 	var all []*exporter
 	for i := range 6 {
-		x := &exporter{device: &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), domain: 1, layout: i % len(layouts), rate: 100}, at: make(map[uint16]int), changed: f.now}
+		x := &exporter{device: &device{address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), domain: 1, layout: i % len(layouts), rate: 100}, at: make(map[uint16]int), by: make(map[uint16]*collector), changed: f.now}
 		for k := range 2 + i%4 {
 			port := uint16(1000 + k)
 			x.ports, x.at[port] = append(x.ports, port), random.IntN(3)
@@ -114,6 +121,7 @@ func changeAtOnce(t *testing.T, seed uint64, chance bool) {
 					x.at[port] = random.IntN(3)
 				}
 				c := f.collectors[x.at[port]]
+				x.by[port] = c
 				x.send(c, port, 0, x.template())
 				x.send(c, port, 1, set(3, u16(400, 2, 1, 149, 4, 34, 4)), set(400, u32(x.domain, x.rate)))
 				if random.IntN(3) == 0 {
@@ -125,12 +133,22 @@ func changeAtOnce(t *testing.T, seed uint64, chance bool) {
 				for n, c := range f.collectors {
 					ok, wrong, rate := x.data(c, port)
 					since := time.Duration(f.now - x.changed)
-					if wrong || ok && rate != uint64(x.rate) && (n == x.at[port] || since > rateWithin) || !ok && since > time.Hour {
+					if wrong || ok && rate != uint64(x.rate) && (c == x.by[port] || since > rateWithin) || !ok && since > time.Hour {
 						t.Fatalf("round %d: exporter %d, port %d, collector %d (heard by %d): decoded %v, wrong %v, rate %d, not %d, %s after it changed; %s", round, i, port, n,
 							x.at[port], ok, wrong, rate, x.rate, since, last)
 					}
 				}
 			}
+		}
+		if random.IntN(30) == 0 {
+			x := all[random.IntN(len(all))]
+			x.ahead = time.Duration(random.IntN(9)-4) * 2 * time.Hour
+			last = fmt.Sprint("a clock is set in round ", round)
+		}
+		if random.IntN(40) == 0 {
+			last = fmt.Sprint("the bucket is lost in round ", round)
+			clear(f.bucket)
+			f.relist()
 		}
 		if random.IntN(20) == 0 {
 			f.replace(random.IntN(3))
