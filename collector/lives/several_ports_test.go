@@ -69,7 +69,7 @@ func TestAKeyThatIsDeletedBringsBackNothing(t *testing.T) {
 // Exporters that send from several ports, each with what it says, take other layouts and rates at once. Their datagrams come to a collector each, by their ports
 // or by chance; changes of several ports come before any is shared. Whoever reads them then reads them right.
 func TestExportersOfSeveralPortsChangeAtOnce(t *testing.T) {
-	for seed := range seeds(12, 3) {
+	for seed := range seeds(6, 2) {
 		for _, mode := range []template.Mode{template.ModeAuto, template.ModeAddress, template.ModeAddressPort} {
 			for _, chance := range []bool{false, true} {
 				t.Run(fmt.Sprint("seed ", seed, ", mode ", mode, ", by chance ", chance), func(t *testing.T) {
