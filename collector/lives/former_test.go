@@ -18,6 +18,7 @@ type moment struct {
 // Data that waits for a template is read with it if the exporter went on, and dropped if it restarted, whatever its clock shows then.
 func TestHeldDataIsReadInItsOwnLifeOnly(t *testing.T) {
 	const day = 24 * time.Hour
+	const unset = -1_700_000_000 * time.Second // it counts from 1970 whenever it starts
 	for name, test := range map[string]struct {
 		version    uint16
 		held, next moment
@@ -29,6 +30,7 @@ func TestHeldDataIsReadInItsOwnLifeOnly(t *testing.T) {
 		"v9 restarts, its clock at 1970":    {9, moment{0, 0, 900_000}, moment{time.Minute, -19000 * day, 5_000}, false},
 		"v9 restarts, an hour behind":       {9, moment{0, 0, 90_000_000}, moment{time.Minute, -time.Hour, 5_000}, false},
 		"v9 restarts, hours ahead":          {9, moment{0, 0, 900_000}, moment{time.Minute, 5 * time.Hour, 5_000}, false},
+		"v9 restarts, its clock unset":      {9, moment{0, unset + 900*time.Second, 900_000}, moment{time.Minute, -955 * time.Second, 5_000}, false},
 		"v9 sets its clock back":            {9, moment{0, 0, 900_000}, moment{time.Minute, -5 * time.Hour, 960_000}, true},
 		"v9 sets its clock ahead":           {9, moment{0, -19000 * day, 900_000}, moment{time.Minute, 0, 960_000}, true},
 		"v9 wraps, its clock set back":      {9, moment{0, 0, 1<<32 - 30_000}, moment{time.Minute, -5 * time.Hour, 30_000}, true},

@@ -1,6 +1,7 @@
 package sampling
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -281,7 +282,7 @@ func (e *Exporter) describe(subject uint64, a *announcement) template.Definition
 func (e *Exporter) add(subject uint64, a *announcement) {
 	all := e.subjects[subject]
 	if len(all) >= maxEach {
-		e.forget(subject, slices.MinFunc(all, func(a, b *announcement) int { return int(min(1, max(-1, a.heard-b.heard))) }))
+		e.forget(subject, oldest(all))
 		e.store.totals.Add(ledger.SamplingEvicted, 1)
 	}
 	e.subjects[subject] = append(e.subjects[subject], a)
@@ -302,6 +303,32 @@ func (e *Exporter) add(subject uint64, a *announcement) {
 	e.generation.Add(1)
 	for e.count > e.store.limits.Load().Rates && e.evictOther(a, never) {
 	}
+}
+
+// oldest is the announcement that was not heard for longest.
+func oldest(all []*announcement) *announcement {
+	return slices.MinFunc(all, func(a, b *announcement) int { return cmp.Compare(a.heard, b.heard) })
+}
+
+// hasRoom reports whether there is room for one more announcement about a subject, or that of one which was heard before a time: what the bucket has too
+// much of must not push out what was heard later.
+func (e *Exporter) hasRoom(subject uint64, heard int64) bool {
+	if all := e.subjects[subject]; len(all) >= maxEach {
+		return oldest(all).heard < heard
+	}
+	limits := e.store.limits.Load()
+	full := e.count >= limits.Rates || e.count > 0 && e.store.count.Load() >= int64(limits.Total)
+	return !full || e.evictOther(nil, heard)
+}
+
+// refuse notes that what the bucket has found no room. What would count is counted once, though each listing brings it again.
+func (e *Exporter) refuse(d *template.Definition) {
+	kind, _ := Split(d.Key.ID)
+	if d.Heard > e.forgotten[kind]+worthTelling {
+		e.store.totals.Add(ledger.SamplingEvicted, 1)
+	}
+	e.miss(d.Key.ID, d.Heard)
+	e.generation.Add(1)
 }
 
 // evictOther forgets, in memory only, the announcement that was not heard for longest of some that were heard before than, but for kept. It
@@ -436,11 +463,8 @@ func (e *Exporter) restore(d template.Definition, rate uint64, now int64) bool {
 		}
 		return changed
 	}
-	limits := e.store.limits.Load()
-	if (e.count >= limits.Rates || e.count > 0 && e.store.count.Load() >= int64(limits.Total)) && !e.evictOther(nil, d.Heard) {
-		e.store.totals.Add(ledger.SamplingEvicted, 1)
-		e.miss(d.Key.ID, d.Heard)
-		e.generation.Add(1)
+	if !e.hasRoom(d.Key.ID, d.Heard) {
+		e.refuse(&d)
 		return false
 	}
 	a := &announcement{domain: d.Key.Scope.Domain, port: d.Key.Port, rate: rate, heard: d.Heard, since: began(&d), told: max(d.Heard, 1),

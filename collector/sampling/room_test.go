@@ -250,3 +250,33 @@ func TestExportersWhoseRatesFindNoRoomAreCountedOnce(t *testing.T) {
 		t.Errorf("%d are counted, want one for each of %d exporters", got, gone)
 	}
 }
+
+// As many ports announce a rate as are remembered, each another one, and the bucket has those of ports that are gone: what is announced keeps its place each
+// time that it is listed, and what is gone counts once.
+func TestListingMorePortsThanAreRememberedKeepsThoseThatAnnounce(t *testing.T) {
+	var totals ledger.Totals
+	s := NewStore(template.ModeAuto, LimitsFor(100, time.Duration(30*day)), &totals)
+	e := s.Exporter(exporter(1), now)
+	for i := range uint16(maxEach) {
+		e.Learn(1, 1000+i, 0, 100+uint64(i), 1000, now)
+	}
+	for range 3 {
+		for i := range uint16(10) {
+			d := definition(1, 7, 1, now-10*day)
+			d.Key.Port = 10_000 + i
+			s.Restore(d, now)
+		}
+	}
+	lost := 0
+	for i := range uint16(maxEach) {
+		if rate, _ := e.Rate(1, 1000+i, 0, now); rate != 100+uint64(i) {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d rates that are announced lost their place", lost, maxEach)
+	}
+	if all := totals.Load(); all[ledger.SamplingEvicted] != 1 {
+		t.Errorf("%d rates count as forgotten, want 1: what the bucket has too much of is listed again and again", all[ledger.SamplingEvicted])
+	}
+}

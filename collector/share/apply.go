@@ -23,7 +23,7 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 		return // nobody here asks for what it says
 	}
 	if entry.Operation() != jetstream.KeyValuePut {
-		b.forget(key, entry.Revision(), entry.Created(), listing)
+		b.forget(key, deletion{revision: entry.Revision(), at: entry.Created()}, listing)
 		return
 	}
 	instead := uint64(0)
@@ -40,14 +40,14 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	b.restore(key, entry, value)
 }
 
-// forget has memory forget what somebody deleted with a revision at a time of the server's clock, unless it was written since, or is to be. A bucket may
+// forget has memory forget what somebody deleted, unless it was written since, or is to be. A bucket may
 // have markers of what expired there, which look the same: memory has a ttl of its own, and what it knows is written again with the next listing.
-func (b *Bucket) forget(key template.Key, revision uint64, at time.Time, listing bool) {
+func (b *Bucket) forget(key template.Key, gone deletion, listing bool) {
 	b.mu.Lock()
 	// What was written since holds. A listing is right whatever was known: the bucket may have been rolled back.
 	have := b.known[key]
-	over := !listing && have.revision > revision
-	expired := b.maxAge > 0 && have.written != 0 && at.Sub(time.Unix(0, have.written)) >= b.maxAge-expirySlack(b.maxAge)
+	over := !listing && have.revision > gone.revision
+	gone.expired = gone.expired || b.maxAge > 0 && have.written != 0 && gone.at.Sub(time.Unix(0, have.written)) >= b.maxAge-expirySlack(b.maxAge)
 	if !over {
 		delete(b.known, key)
 	}
@@ -58,9 +58,11 @@ func (b *Bucket) forget(key template.Key, revision uint64, at time.Time, listing
 		}
 		delete(b.deleted, other)
 	}
-	b.deleted[key] = max(b.deleted[key], revision)
+	if b.deleted[key].revision < gone.revision {
+		b.deleted[key] = gone
+	}
 	b.mu.Unlock()
-	if !over && !expired && !pending {
+	if !over && !gone.expired && !pending {
 		b.stores[key.Family].Forget(key)
 	}
 }

@@ -72,9 +72,8 @@ type Bucket struct {
 	mu    sync.Mutex
 	kv    jetstream.KeyValue // nil until the bucket was found for the first time
 	known map[template.Key]known
-	// deleted are the revisions with which somebody deleted keys since the bucket was listed last: what was asked for before must not bring
-	// them back.
-	deleted map[template.Key]uint64
+	// deleted are keys that somebody deleted since the bucket was listed last: what was asked for before must not bring them back.
+	deleted map[template.Key]deletion
 	// listing numbers the listings, so that what one did not find again is told from what it did.
 	// complete is the number of the last one that is done.
 	listing, complete uint32
@@ -90,6 +89,13 @@ const maxKnown = 1 << 18
 
 // maxDeleted bounds the deleted keys of which that is known: an answer of the bucket is out of date for a moment only.
 const maxDeleted = 1 << 16
+
+// deletion is the revision with which a key was deleted, when, by the server's clock, and whether it expired rather.
+type deletion struct {
+	revision uint64
+	at       time.Time
+	expired  bool
+}
 
 // known is what the bucket is known to hold for a key.
 type known struct {
@@ -125,7 +131,7 @@ func New(c config.TemplateStore, instance string, nc *nats.Conn, stores Stores, 
 		log:            log.With("bucket", c.Bucket),
 		loaded:         make(chan struct{}),
 		known:          make(map[template.Key]known),
-		deleted:        make(map[template.Key]uint64),
+		deleted:        make(map[template.Key]deletion),
 		queue:          newQueue(),
 		probeInterval:  probeInterval,
 		relistInterval: relistInterval,

@@ -18,8 +18,10 @@ type operation struct {
 
 // Bounds of writing.
 const (
-	// maxQueue changes wait at most; what is beyond is written when the bucket is listed the next time.
-	maxQueue = 1 << 17
+	// maxQueue changes wait at most, of maxQueueBytes in all; what is beyond is written when the bucket is listed the next time. Whoever forges
+	// exporters fills it with large templates as soon as the server is slow.
+	maxQueue      = 1 << 17
+	maxQueueBytes = 64 << 20
 	// Writes an exporter may cause in a second, and at once: a large chassis at its start has hundreds of templates; one
 	// that redefines them with every packet must not fill the bucket.
 	writesPerSecond = 20
@@ -31,6 +33,7 @@ const (
 // queue holds the newest change for each key. It is guarded by the Bucket's mutex.
 type queue struct {
 	operations map[template.Key]operation
+	bytes      int // of their records
 	order      []template.Key
 	parked     []template.Key            // keys of operations that wait for their exporter's turn
 	busy       map[template.Key]struct{} // being written
@@ -68,16 +71,19 @@ func (q *queue) stop(mu *sync.Mutex) func() {
 	}
 }
 
-// put adds a change, in place of an older one for the same key. It reports whether there was room.
+// put adds a change, in place of an older one for the same key. It reports whether there was room; else memory tells of
+// it again when the bucket is listed.
 func (q *queue) put(o operation) bool {
 	key := o.definition.Key
-	if _, ok := q.operations[key]; !ok {
-		if len(q.operations) >= maxQueue {
-			return false
-		}
+	waits, ok := q.operations[key]
+	bytes := q.bytes - len(waits.definition.Record) + len(o.definition.Record)
+	if !ok && len(q.operations) >= maxQueue || bytes > maxQueueBytes {
+		return false
+	}
+	if !ok {
 		q.order = append(q.order, key)
 	}
-	q.operations[key] = o
+	q.operations[key], q.bytes = o, bytes
 	q.work.Signal() // one of them only: this is the packets' path
 	return true
 }
@@ -96,6 +102,7 @@ func (q *queue) take(limited func()) (operation, bool) {
 		// Pages are not an exporter's own, and come with manifests that are limited.
 		if !busy && (key.Family == template.FamilyPage || q.limiter(key.Scope.Exporter).Allow()) {
 			delete(q.operations, key)
+			q.bytes -= len(o.definition.Record)
 			q.busy[key] = struct{}{}
 			return o, true
 		}

@@ -221,7 +221,7 @@ func (b *Bucket) fetch(ctx context.Context, kv source, key template.Key) (took b
 // whether memory took it.
 func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyValueEntry) (took bool) {
 	b.mu.Lock()
-	over := b.listing != from.listing || b.deleted[key] > entry.Revision()
+	over := b.listing != from.listing || b.deleted[key].revision > entry.Revision()
 	b.mu.Unlock()
 	if over {
 		return false
@@ -232,10 +232,10 @@ func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyV
 	}
 	took = b.restore(key, entry, value)
 	b.mu.Lock()
-	deleted := b.deleted[key]
+	gone := b.deleted[key]
 	b.mu.Unlock()
-	if deleted > entry.Revision() {
-		b.forget(key, deleted, time.Time{}, false)
+	if gone.revision > entry.Revision() {
+		b.forget(key, gone, false)
 		return false
 	}
 	return took

@@ -53,6 +53,25 @@ func (h *hooked) Restore(d template.Definition, now int64) bool {
 	return took
 }
 
+// joinHooked is a member whose memory of templates is hooked.
+func joinHooked(t *testing.T, s *natstest.Server) (*member, *hooked) {
+	t.Helper()
+	c := config.Default().Templates
+	c.MaxBytes = -1
+	m := &member{t: t}
+	stores := m.stores(c, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100})
+	h := &hooked{Store: stores[template.FamilyTemplate]}
+	stores[template.FamilyTemplate] = h
+	var err error
+	if m.bucket, err = New(c, t.Name(), s.Connect(), stores, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	m.observe()
+	m.run()
+	<-m.bucket.Loaded()
+	return m, h
+}
+
 // What somebody deletes from the bucket while a collector fetches it stays deleted, whatever comes first: the answer, or the word of the watch.
 func TestWhatIsDeletedWhileItIsFetchedStaysDeleted(t *testing.T) {
 	for name, when := range map[string]func(h *hooked, deletes func()){
@@ -62,19 +81,7 @@ func TestWhatIsDeletedWhileItIsFetchedStaysDeleted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := natstest.Start(t)
-			c := config.Default().Templates
-			c.MaxBytes = -1
-			m := &member{t: t}
-			stores := m.stores(c, template.Limits{Exporters: 1000, Templates: 1000, Fields: 100})
-			h := &hooked{Store: stores[template.FamilyTemplate]}
-			stores[template.FamilyTemplate] = h
-			var err error
-			if m.bucket, err = New(c, t.Name(), s.Connect(), stores, slog.New(slog.DiscardHandler)); err != nil {
-				t.Fatal(err)
-			}
-			m.observe()
-			m.run()
-			<-m.bucket.Loaded()
+			m, h := joinHooked(t, s)
 			m.learn(2055, 256, 4, 100)
 			m.settled()
 			kv := bucketOf(t, s)
@@ -90,7 +97,7 @@ func TestWhatIsDeletedWhileItIsFetchedStaysDeleted(t *testing.T) {
 				natstest.Eventually(t, "the watch brings it", func() bool {
 					m.bucket.mu.Lock()
 					defer m.bucket.mu.Unlock()
-					return m.bucket.deleted[key] > entry.Revision()
+					return m.bucket.deleted[key].revision > entry.Revision()
 				})
 			}
 			deletes(keyOf(2056, 257)) // the watch has brought what came before that, too, and waits for nobody in the memory

@@ -200,6 +200,19 @@ func (m *meanings) plain(port uint16) (*layout, *say) {
 	return nil, nil
 }
 
+// said is the layout that the port's plain key has, or is to have: what was heard here may have no key, where another port stands for it.
+func (m *meanings) said(port uint16, now int64) (*layout, *say) {
+	if l, s := m.plain(port); l != nil {
+		return l, s
+	}
+	if l, _, _ := m.chosen(port, now); l != nil {
+		if s := l.of(port); s.own != 0 && !s.twin {
+			return l, s
+		}
+	}
+	return nil, nil
+}
+
 // chosen is what the port itself says: what this collector heard of it, unless another collector's word is newer. known reports
 // whether it said anything; it may still be undecided, until a time.
 func (m *meanings) chosen(port uint16, now int64) (found *layout, until int64, known bool) {

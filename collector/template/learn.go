@@ -278,13 +278,8 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 			e.generation.Add(1)
 			return true
 		}
-	} else if e.layouts >= e.store.limits.Load().Templates && !e.evictOlder(d.Heard) {
-		// What the bucket has too much of must not push out what was heard later.
-		e.store.totals.Add(ledger.TemplatesEvicted, 1)
-		if !d.Silent && d.Heard > e.forgotten {
-			e.forgotten = d.Heard
-			e.generation.Add(1)
-		}
+	} else if !e.hasRoom(m, d.Heard) {
+		e.refuse(d)
 		return false
 	}
 	known := l != nil
@@ -336,15 +331,15 @@ func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int
 // giveWay drops what the port said before another collector's word, unless that is older than what is known here. What this
 // collector heard itself, and hears again and again, is only set aside: see chosen.
 func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now int64) bool {
-	plain, known := m.plain(fresh.port)
-	if plain != nil && plain != l {
+	plain, _ := m.plain(fresh.port)
+	if said, known := m.said(fresh.port, now); said != nil && said != l {
 		order := Compare(d.Stamp, d.Heard, known.stamp, known.heard)
-		if order < 0 || order == 0 && string(d.Record) < string(plain.template.Record) {
+		if order < 0 || order == 0 && string(d.Record) < string(said.template.Record) {
 			if d.Stamp > known.stamp { // the exporter's clock was set back
 				known.stamp = d.Stamp + 1
 			}
 			known.told = now
-			e.store.observer.Learned(e.describe(plain, known))
+			e.store.observer.Learned(e.describe(said, known))
 			return false
 		}
 	}
@@ -376,6 +371,27 @@ func (e *Exporter) giveWay(m *meanings, l *layout, fresh *say, d Definition, now
 	return true
 }
 
+// hasRoom reports whether there is room for one more layout of an id, or that of one which was heard before a time: what the bucket has too much of
+// must not push out what was heard later.
+func (e *Exporter) hasRoom(m *meanings, heard int64) bool {
+	if len(m.layouts) >= maxLayouts {
+		return oldest(m).alive() < heard
+	}
+	return e.layouts < e.store.limits.Load().Templates || e.evictOlder(heard)
+}
+
+// refuse notes that what the bucket has found no room. What would count for others is counted once, though each listing brings it again.
+func (e *Exporter) refuse(d Definition) {
+	if d.Silent || d.Heard <= e.forgotten {
+		return
+	}
+	if d.Heard > e.forgotten+echo {
+		e.store.totals.Add(ledger.TemplatesEvicted, 1)
+	}
+	e.forgotten = d.Heard
+	e.generation.Add(1)
+}
+
 // evictOlder forgets a layout that was heard before a time, if one of those looked at was.
 func (e *Exporter) evictOlder(than int64) bool {
 	looked := 0
@@ -399,8 +415,10 @@ func (e *Exporter) forget(k Key) {
 	if m == nil {
 		return
 	}
+	plain, _ := m.plain(k.Port)
 	for _, l := range slices.Clone(m.layouts) {
-		if s := l.of(k.Port); s != nil && (k.Layout == 0 && !s.twin && s.told != 0 || k.Layout != 0 && k.Layout == l.template.Fingerprint()) {
+		// What the port said before goes with its key: it was set aside for that.
+		if s := l.of(k.Port); s != nil && (k.Layout == 0 && !s.twin && plain != nil || k.Layout != 0 && k.Layout == l.template.Fingerprint()) {
 			e.unsay(m, l, k.Port)
 		}
 	}

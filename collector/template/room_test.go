@@ -123,3 +123,31 @@ func TestExportersThatFindNoRoomAreCountedOnce(t *testing.T) {
 		t.Errorf("%d exporters are counted, want %d", got, gone)
 	}
 }
+
+// The bucket has layouts of devices that are gone, beside as many that are heard as are told apart: these keep their place each time that it is listed,
+// and what found no room counts once.
+func TestListingMoreLayoutsThanAreToldApartKeepsThoseThatAreHeard(t *testing.T) {
+	m := newMemory(t, ModeAuto, Limits{Exporters: 10, Templates: 100, Fields: 10, TTL: time.Duration(30 * day)})
+	m.now = 1000 * day
+	for i := range uint16(maxLayouts) {
+		m.learn(1000+i, 256, 4+i, 100)
+	}
+	gone := m.now - 10*day
+	for range 5 {
+		m.now += 10 * int64(time.Minute)
+		for i := range uint16(10) {
+			key := Key{Scope: scope, Port: 5000 + i, ID: 256}
+			m.Restore(Definition{Key: key, Kind: KindData, Stamp: 1, Record: layoutOf(t, 256, 100+i).Record, Heard: gone, Told: gone, Silent: i%2 == 0}, m.now)
+		}
+		for i := range uint16(maxLayouts) {
+			m.want(1000+i, 256, 4+i)
+		}
+	}
+	m.counted(ledger.TemplatesEvicted, 1)
+	// One that was heard later than another one takes the place of that.
+	m.now += int64(time.Second)
+	key := Key{Scope: scope, Port: 6000, ID: 256}
+	m.Restore(Definition{Key: key, Kind: KindData, Stamp: 1, Record: layoutOf(t, 256, 200).Record, Heard: m.now, Told: m.now}, m.now)
+	m.want(6000, 256, 200)
+	m.want(1000, 256, 0)
+}

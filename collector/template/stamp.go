@@ -37,11 +37,12 @@ func After(stamp, former Stamp, heard, now int64) Stamp {
 }
 
 // Compare says whether what was said with a stamp, and heard at a time (nanoseconds), is older (-1) or newer (1) than something else
-// about the same. Stamps decide, unless they are more than a minute apart and in another order than what was heard: the
-// exporter's clock was set then, and hearing counts.
+// about the same. Stamps decide, unless they are in another order than what was heard and either is more than a minute apart: the exporter's
+// clock was set then, of which stamps may tell for hours (see After), and hearing counts.
 func Compare(stamp Stamp, heard int64, otherStamp Stamp, otherHeard int64) int {
 	older, newer := min(stamp, otherStamp), max(stamp, otherStamp)
-	if newer.Seconds()-older.Seconds() > LateSeconds && heard != otherHeard {
+	apart := newer.Seconds()-older.Seconds() > LateSeconds || max(heard, otherHeard)-min(heard, otherHeard) > Overtaken
+	if apart && heard != otherHeard {
 		return cmp.Compare(heard, otherHeard)
 	}
 	return cmp.Compare(stamp, otherStamp)

@@ -58,6 +58,10 @@ func parseHeaderIPFIX(b []byte, received int64) header {
 // freshSequence is below what the sequence number of an exporting process is soon after it began: it counts from 0 (RFC 7011 section 3.1).
 const freshSequence = 1 << 12
 
+// longestWay is for how many seconds a datagram may be on its way. What seems to have been exported before that, by an uptime that agrees, is of an
+// exporter that starts anew and whose clock does, too: without one that is set, it counts from 1970.
+const longestWay = 5 * 60
+
 // restarted reports whether the exporter began anew between a message and this one, which came later: by NetFlow v9's uptime, which went
 // back and did not wrap, or by IPFIX's sequence number, which counts from 0 again. A message that was overtaken on its way tells nothing:
 // it was exported up to a minute before. An exporter whose clock is further back restarted, or had it set.
@@ -68,8 +72,9 @@ func (h *header) restarted(before *header) bool {
 	if h.version == template.IPFIX {
 		return h.sequence < freshSequence && int32(h.sequence-before.sequence) < 0
 	}
-	if h.exportTime < before.exportTime && (before.uptimeGoesOn(h) || h.roseBy(before, (h.received-before.received)/nanosPerMilli)) {
-		return false // it was overtaken on a long way, or the uptime wrapped
+	overtaken := before.exportTime-h.exportTime <= longestWay && before.uptimeGoesOn(h)
+	if h.exportTime < before.exportTime && (overtaken || h.roseBy(before, (h.received-before.received)/nanosPerMilli)) {
+		return false // or the uptime wrapped
 	}
 	return h.uptime < before.uptime && !h.uptimeGoesOn(before)
 }
