@@ -131,14 +131,15 @@ func (p *jetStream) troubled(err error) {
 	p.status.LastError = err.Error()
 }
 
-// unanswered says why no answer to a batch came, as far as that is known: a server does not answer what it does not permit, and tells of it
-// beside.
-func (p *jetStream) unanswered(b *Batch) error {
+// unanswered notes that no answer to a batch came, and why as far as that is known: a server does not answer what it does not permit, and
+// tells of it beside. What was said before of the stream, such as that it is offline, stays.
+func (p *jetStream) unanswered(b *Batch) {
 	err := fmt.Errorf("no answer within %s", acknowledgementTimeout)
 	if last := p.nc.LastError(); connect.RefusedSubject(last) == b.Subject {
-		return fmt.Errorf("%w: %w", err, last)
+		p.troubled(fmt.Errorf("%w: %w", err, last))
+	} else if p.status.LastError == "" {
+		p.troubled(err)
 	}
-	return err
 }
 
 // requeue puts a batch back to its place.
@@ -192,7 +193,7 @@ func (p *jetStream) watchTime(ctx context.Context) {
 		for _, b := range p.inFlight {
 			if b != p.sending && b.sent.Before(before) {
 				if !another {
-					p.troubled(p.unanswered(b))
+					p.unanswered(b)
 				}
 				p.leave(b)
 				p.stats.Failures++
