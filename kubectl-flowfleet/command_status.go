@@ -57,7 +57,7 @@ func printStatus(out io.Writer, f *v1alpha1.FlowCollector, noOperator bool, coll
 	line("Exporters send to\t%s", orDash(addresses(f)))
 	line("Stream\t%s", orDash(streamName(f)))
 	line("Templates\t%s", orDash(bucketName(f)))
-	if attention := verify.Attention(f.Status.Conditions); len(attention) > 0 {
+	if attention := verify.Brief(verify.Attention(f.Status.Conditions)); len(attention) > 0 {
 		line("\nWANTS ATTENTION\tSTATUS\tREASON\tMESSAGE")
 		for _, c := range attention {
 			line("%s\t%s\t%s\t%s", c.Type, c.Status, c.Reason, c.Message)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flowfleet/flowfleet/collector/connect"
 )
 
 // acknowledgement is what a stream answers to a message.
@@ -111,16 +114,32 @@ func (p *jetStream) failed(b *Batch, err error) {
 		p.changed.Broadcast()
 		return
 	}
-	if p.status.LastError == "" {
-		p.log.Warn("flows cannot be published; they wait, up to output.buffer.maxBytes", "error", err)
-	}
-	p.status.LastError = err.Error()
+	p.troubled(err)
 	if now := time.Now(); neverLeft(err) {
 		p.pace.pause(now)
 	} else {
 		p.pace.refused(now, b.sent)
 	}
 	p.requeue(b)
+}
+
+// troubled notes why flows cannot be published.
+func (p *jetStream) troubled(err error) {
+	if p.status.LastError == "" {
+		p.log.Warn("flows cannot be published; they wait, up to output.buffer.maxBytes", "error", err)
+	}
+	p.status.LastError = err.Error()
+}
+
+// unanswered notes that no answer to a batch came, and why as far as that is known: a server does not answer what it does not permit, and
+// tells of it beside. What was said before of the stream, such as that it is offline, stays.
+func (p *jetStream) unanswered(b *Batch) {
+	err := fmt.Errorf("no answer within %s", acknowledgementTimeout)
+	if last := p.nc.LastError(); connect.RefusedSubject(last) == b.Subject {
+		p.troubled(fmt.Errorf("%w: %w", err, last))
+	} else if p.status.LastError == "" {
+		p.troubled(err)
+	}
 }
 
 // requeue puts a batch back to its place.
@@ -173,6 +192,9 @@ func (p *jetStream) watchTime(ctx context.Context) {
 		dead := false
 		for _, b := range p.inFlight {
 			if b != p.sending && b.sent.Before(before) {
+				if !another {
+					p.unanswered(b)
+				}
 				p.leave(b)
 				p.stats.Failures++
 				p.requeue(b)

@@ -64,6 +64,25 @@ func TestCollectorsNeedEachPermissionOfTheDocumentationForTheStreamAndNoMore(t *
 	}
 }
 
+// The status names the subject that flows may not be published on. The server tells of it beside, and answers nothing.
+func TestTheStatusNamesTheSubjectThatFlowsMayNotBePublishedOn(t *testing.T) {
+	t.Parallel()
+	all := natstest.DocumentedPermissions(t, "Collectors", natstest.Names{Bucket: "bucket", Stream: output(nil).Stream.Name, Flows: "flows"})
+	s := natstest.Start(t, natstest.As(slices.DeleteFunc(all, func(subject string) bool { return subject == "flows.>" })))
+	var denials natstest.Denials
+	p, err := newJetStream(output(nil), "test", s.ConnectAs(&denials), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // nothing can be published
+		defer cancel()
+		_ = p.Close(ctx)
+	}()
+	submit(p, 0, 5, 100)
+	natstest.Eventually(t, "the status names it", func() bool { return strings.Contains(p.Status().LastError, `"flows.default.collector.`) })
+}
+
 func TestCollectorsPublishIntoADomainBehindALeafNodeWithTheDocumentedPermissions(t *testing.T) {
 	all := natstest.DocumentedPermissions(t, "Collectors", natstest.Names{Bucket: "bucket", Stream: output(nil).Stream.Name, Flows: "flows"})
 	s := natstest.StartBehindLeaf(t, "leaf", natstest.As(natstest.InDomain("leaf", all)))

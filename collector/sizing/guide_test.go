@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The table of docs/scaling.md is what the package reckons.
+// The table of docs/scaling.md is what the package reckons, rounded as the command prints it.
 func TestTheGuidesSizesAreReckonedOnes(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/scaling.md")
 	if err != nil {
@@ -24,7 +24,7 @@ func TestTheGuidesSizesAreReckonedOnes(t *testing.T) {
 	} {
 		f := Reckon(usual(func(l *Load) { l.Exporters, l.FlowsPerSecond, l.Nodes = row.exporters, float64(row.flows), row.nodes }))
 		want := fmt.Sprintf("| %s | %d | %d | %d | %.0f%% | %.1f | %s, %s | %d | %s | %.1f to %.1f |\n", row.name, row.exporters, row.flows, row.nodes,
-			100*f.Share, f.CPURequest, f.MemoryRequest, f.MemoryLimit, f.Workers, people(f.StreamBytesPerDay), f.LeastServerCPU, f.MostServerCPU)
+			percent(f.Share), f.CPURequest, f.MemoryRequest, f.MemoryLimit, f.Workers, people(f.StreamBytesPerDay), f.LeastServerCPU, f.MostServerCPU)
 		if !strings.Contains(string(guide), want) {
 			t.Errorf("docs/scaling.md lacks the row\n%s", want)
 		}

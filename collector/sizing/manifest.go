@@ -20,6 +20,9 @@ func Manifest(out io.Writer, name, server string, l Load) error {
 	}{name, server, l, Reckon(l)})
 }
 
+// percent is a share in percent, rounded up: a node should not be planned for less than it gets.
+func percent(share float64) float64 { return math.Ceil(100 * share) }
+
 // people reads sizes, in the largest unit in which they have a digit before the point.
 func people(size config.Size) string {
 	value, unit := float64(size), 0
@@ -55,7 +58,7 @@ var manifest = template.Must(template.New("").Funcs(template.FuncMap{
 			return low + " to " + high
 		}
 	},
-	"percent": func(v float64) float64 { return math.Ceil(100 * v) },
+	"percent": percent,
 	"long":    func(n int) bool { return n > config.Default().Exporters.Limits.Exporters },
 	"many":    func(n int) bool { return n > config.Default().Exporters.Limits.ExporterMetrics },
 	"larger":  func(s config.Size) bool { return s > config.StandardBucketBytes },

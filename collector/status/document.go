@@ -134,10 +134,10 @@ type Listener struct {
 	SetsDropped map[string]uint64 `json:"setsDropped,omitempty"`
 	// Records decoded.
 	Records uint64 `json:"records"`
-	// Sockets of the port, each with a buffer of its own.
+	// Sockets is the number of workers of the port. A worker may have several of the kernel's sockets.
 	Sockets int `json:"sockets"`
-	// AskedBytes of receive buffer for each socket, and GrantedBytes: what the socket that got least has, as it would be asked for
-	// (the kernel doubles that for its own use).
+	// AskedBytes of receive buffer for each worker, and GrantedBytes: what the worker that got least has in all its sockets, as it would be
+	// asked for (the kernel doubles that for its own use).
 	AskedBytes   int64 `json:"receiveBufferAskedBytes"`
 	GrantedBytes int64 `json:"receiveBufferGrantedBytes"`
 }

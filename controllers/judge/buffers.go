@@ -22,7 +22,7 @@ func (j *judgement) receiveBuffersGranted() said {
 			l := &c.Now.Listeners[i]
 			if l.GrantedBytes > 0 && l.GrantedBytes < l.AskedBytes {
 				asked = max(asked, l.AskedBytes)
-				return fmt.Sprintf("each socket of %s asks for %d bytes and has %d, about %d datagrams", l.Name, l.AskedBytes, l.GrantedBytes,
+				return fmt.Sprintf("each worker of %s asks for %d bytes and has %d in all its sockets, about %d datagrams", l.Name, l.AskedBytes, l.GrantedBytes,
 					2*l.GrantedBytes/datagramBytes)
 			}
 		}

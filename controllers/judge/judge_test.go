@@ -103,7 +103,7 @@ func TestNoConditionLies(t *testing.T) {
 		"strangers send what is refused": {func(f *Facts) { f.Collectors.Reports[0].Now.Listeners[0].Refused = map[string]uint64{"version": 1} },
 			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonDatagramsRefused, "1 datagrams"}, {degraded, "False", ReasonAsWanted, ""}}},
 		"small receive buffers": {func(f *Facts) { each(f, func(d *status.Document) { d.Listeners[0].GrantedBytes = 208 << 10 }) },
-			kstatus.CurrentStatus, 2, []want{{v1alpha1.ConditionReceiveBuffersGranted, "False", ReasonBuffersSmaller, "has 212992, about 184 datagrams"},
+			kstatus.CurrentStatus, 2, []want{{v1alpha1.ConditionReceiveBuffersGranted, "False", ReasonBuffersSmaller, "each worker of netflow asks for 1048576 bytes and has 212992 in all its sockets, about 184 datagrams"},
 				{v1alpha1.ConditionReceiveBuffersGranted, "False", ReasonBuffersSmaller, "net.core.rmem_max=1048576"}}},
 		"small receive buffers, though a container was to raise the limit": {func(f *Facts) {
 			f.Collector.Spec.Collector.NodeTuning = v1alpha1.NodeTuningReceiveBuffer

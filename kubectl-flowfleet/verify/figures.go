@@ -2,6 +2,7 @@ package verify
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,3 +55,22 @@ func Attention(conditions []metav1.Condition) []metav1.Condition {
 		return c.Status == metav1.ConditionTrue
 	})
 }
+
+// Brief are conditions in whose messages those of the others do not stand again, as Ready and Degraded repeat them: they say where to look.
+func Brief(conditions []metav1.Condition) []metav1.Condition {
+	out := slices.Clone(conditions)
+	for i := range out {
+		if !slices.Contains(summaries, out[i].Type) {
+			continue
+		}
+		for _, c := range conditions {
+			if !slices.Contains(summaries, c.Type) && c.Message != "" {
+				out[i].Message = strings.ReplaceAll(out[i].Message, c.Type+": "+c.Message, "see "+c.Type)
+			}
+		}
+	}
+	return out
+}
+
+// summaries are the conditions that repeat what others say.
+var summaries = []string{v1alpha1.ConditionReady, v1alpha1.ConditionDegraded}

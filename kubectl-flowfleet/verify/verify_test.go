@@ -343,3 +343,18 @@ func TestWhatAStepSaysIsNotSaidAgainSinceTheFleetIsDegraded(t *testing.T) {
 		t.Errorf("%d steps, not %d: %+v", got, want, Steps(f))
 	}
 }
+
+func TestSummariesDoNotRepeatWhatOtherConditionsSay(t *testing.T) {
+	got := Brief([]metav1.Condition{
+		{Type: v1alpha1.ConditionReady, Message: "StreamReady: no server"},
+		{Type: v1alpha1.ConditionDegraded, Message: "StreamReady: no server; NothingLost: 5 records were dropped; more"},
+		{Type: v1alpha1.ConditionStreamReady, Message: "no server"},
+		{Type: v1alpha1.ConditionNothingLost, Message: "5 records were dropped"},
+	})
+	want := []string{"see StreamReady", "see StreamReady; see NothingLost; more", "no server", "5 records were dropped"}
+	for i, c := range got {
+		if c.Message != want[i] {
+			t.Errorf("%s: %q, want %q", c.Type, c.Message, want[i])
+		}
+	}
+}
