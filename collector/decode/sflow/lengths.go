@@ -28,14 +28,16 @@ func recordsEnd(format uint32, b []byte) int {
 	if head == 0 || len(b) < head {
 		return 0
 	}
-	records, rest, ok := binary.BigEndian.Uint32(b[head-4:]), b[head:], true
+	records, rest := binary.BigEndian.Uint32(b[head-4:]), b[head:]
 	if records > mostRecordsSought {
 		return 0
 	}
 	for range records {
-		if _, _, rest, ok = recordAt(rest); !ok {
+		_, _, next, ok := recordAt(rest)
+		if !ok {
 			return 0
 		}
+		rest = next
 	}
 	return len(b) - len(rest)
 }
