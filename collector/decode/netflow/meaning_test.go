@@ -230,7 +230,7 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 }
 
 // nProbe counts what went back in the elements that others have for what left.
-func TestWhatLeftIsTheOtherDirectionOfNProbeOnly(t *testing.T) {
+func TestWhatWentBackIsTheOtherDirection(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		send  func(s *station)
@@ -241,6 +241,9 @@ func TestWhatLeftIsTheOtherDirectionOfNProbeOnly(t *testing.T) {
 		}, []uint64{10, 90}},
 		{"nProbe's NetFlow v9", func(s *station) {
 			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 90, 2), u16(7)))
+		}, []uint64{10, 90}},
+		{"Ixia's elements of its own", func(s *station) {
+			s.ipfix(set(2, u16(300, 5, 7, 2, 1, 4, 2, 4, 0x8000|176, 4, 0, 3054, 0x8000|177, 4, 0, 3054)), set(300, u16(443), u32(10, 1, 90, 2)))
 		}, []uint64{10, 90}},
 		{"nothing went back", func(s *station) {
 			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 0, 0), u16(7)))
@@ -550,6 +553,40 @@ func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
 		set(300, u16(1000), u32(10, 90), []byte{7, 3}, u16(500, 6), []byte{0x1b, 0x1a}))
 	if len(s.records) != 2 || s.records[0].TCPFlags != 0x1b || s.records[1].TCPFlags != 0x1a || s.records[1].Bytes != 90 {
 		t.Errorf("%+v", s.records)
+	}
+}
+
+// YAF has no tcpControlBits: the flags of the first packet and those of the others stand in two elements of its own, for each direction.
+func TestTheFlagsOfAFlowAreThoseOfItsFirstPacketAndOfTheOthers(t *testing.T) {
+	flags := []uint16{0x8000 | 14, 1, 0, 6871, 0x8000 | 15, 1, 0, 6871, 0xc000 | 14, 1, 0, 6871, 0xc000 | 15, 1, 0, 6871}
+	values := []byte{0x02, 0x19, 0x12, 0x11}
+	for _, test := range []struct {
+		name     string
+		template []byte
+		data     []byte
+	}{
+		{"in the record", u16(append([]uint16{300, 7, 7, 2, 1, 4, 0x8001, 4, 0, 29305}, flags...)...), join(u16(1000), u32(10, 90), values)},
+		{"in a list beside it", join(u16(300, 4, 7, 2, 1, 4, 0x8001, 4, 0, 29305, 293, 65535, 500, 4), u16(flags...)),
+			join(u16(1000), u32(10, 90), []byte{9, 3}, u16(500, 8), values)},
+	} {
+		for _, biflows := range []bool{false, true} {
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.Extra = biflows, true })
+			s.ipfix(set(2, test.template), set(300, test.data))
+			if len(s.records) == 0 || s.records[0].TCPFlags != 0x1b || biflows && (len(s.records) != 2 || s.records[1].TCPFlags != 0x13) {
+				t.Errorf("%s: %+v", test.name, s.records)
+			}
+			kept := 0
+			for _, r := range s.records {
+				for _, x := range r.Extra {
+					if x.Enterprise == 6871 {
+						kept++
+					}
+				}
+			}
+			if kept != 4 {
+				t.Errorf("%s: %d kept", test.name, kept)
+			}
+		}
 	}
 }
 

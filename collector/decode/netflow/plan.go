@@ -265,7 +265,7 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 		m = meaning{operation: opPackets}
 	}
 	m.implies = 0 // the protocol is that of the forward direction
-	key := elementKey{0, forward.ID}
+	key := elementKey{forward.Enterprise, forward.ID}
 	if m.operation.isSection() || m.operation == opPacketBytes || m.operation == opList || c.seenReverse[key] {
 		m.operation = opNone
 	}
@@ -275,6 +275,7 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 		if s.operation == opMPLSLabel {
 			s.index = uint8(forward.ID - firstMPLSLabel)
 		}
+		s.extra = c.settings.Extra && s.operation == opTCPFlagsPart
 		c.plan.reverse = append(c.plan.reverse, s)
 	} else if s.extra = c.settings.Extra && f.Length != 0; s.extra {
 		c.steps = append(c.steps, s)
@@ -325,7 +326,7 @@ func inOrder(steps []step) []step {
 	var seen [256]bool
 	for i := range steps {
 		switch op := steps[i].operation; op {
-		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber, opText:
+		case opNone, opTCPFlagsPart, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber, opText:
 		default:
 			// A section beside the flow's own addresses is a sample of its packets, see isSet. Type and code of ICMP stand in two fields, too.
 			steps[i].merge = seen[op.destination()] || op.isSection() || op == opICMPSection
