@@ -761,3 +761,40 @@ func TestFlowsWithinListsHaveTheTimesOfARecordThatHasAnotherDirection(t *testing
 		t.Errorf("%d bytes, %d to %d", r.Bytes, r.TimeFlowStartNs, r.TimeFlowEndNs)
 	}
 }
+
+// What is used for a rate or for times has no place in FlowMessage of its own; nor has what cannot be what its element says.
+func TestWhatIsUsedAndToldNowhereIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		kept   []uint16
+	}{
+		{"a sampler, and its selector", []uint16{48, 1, 302, 4, 1, 4}, join([]byte{3}, u32(4, 9)), []uint16{48, 302}},
+		{"how one packet of so many is taken", []uint16{304, 2, 305, 4, 306, 4, 1, 4}, join(u16(1), u32(1, 99, 9)), []uint16{304, 305, 306}},
+		{"the time of an event beside the flow's own", []uint16{152, 8, 153, 8, 323, 8, 1, 4}, join(u64((exported-10)*1000, (exported-5)*1000, (exported-7)*1000), u32(9)),
+			[]uint16{323}},
+		{"the interval in which it was metered, beside them", []uint16{359, 8, 360, 8, 22, 4, 21, 4, 1, 4}, join(u64((exported-300)*1000, exported*1000), u32(1, 2, 9)),
+			[]uint16{359, 360}},
+		{"the time of an event that is the flow's end is told", []uint16{152, 8, 323, 8, 1, 4}, join(u64((exported-10)*1000, (exported-7)*1000), u32(9)), nil},
+		{"and so is a duration that says when it ended", []uint16{152, 8, 161, 4, 1, 4}, join(u64((exported-10)*1000), u32(5000, 9)), nil},
+		{"an address of six bytes", []uint16{1, 4, 8, 6}, join(u32(9), make([]byte, 5), []byte{1}), []uint16{8}},
+		{"the same with a length of its own", []uint16{1, 4, 8, 65535}, join(u32(9), []byte{6}, make([]byte, 5), []byte{1}), []uint16{8}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, extra := range []bool{true, false} {
+				s := newStation(t, func(c *netflow.Settings) { c.Extra = extra })
+				s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+				var kept []uint16
+				r := s.only()
+				for _, x := range r.Extra {
+					kept = append(kept, x.ID)
+				}
+				slices.Sort(kept)
+				if want := test.kept; extra && !slices.Equal(kept, want) || !extra && len(kept) != 0 {
+					t.Errorf("fields %v, want %v", kept, want)
+				}
+			}
+		})
+	}
+}

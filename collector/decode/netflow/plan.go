@@ -17,9 +17,11 @@ type step struct {
 	index uint8
 	// extra keeps the field's bytes beside the record, where it has no place or a better one took it.
 	extra bool
+	// keep keeps them although it is used: what it says is nowhere in FlowMessage.
+	keep bool
 	// implies is the protocol of a flow in which the field is not zero, 0 where that says nothing.
 	implies uint8
-	// special: it merges or implies, which most do not.
+	// special: it merges, implies or is kept, which most are not.
 	special bool
 	rank    uint8
 	// offset of the field in a record of fixed length; else its position among the template's fields.
@@ -247,9 +249,22 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 	case opList:
 		c.hasLists = true
 	}
+	s.keep = c.settings.Extra && f.Length != 0 && c.isUsedOnly(s.operation)
 	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.operation == opNumber || s.operation == opText || s.rank > 0); ok || s.extra {
 		c.steps = append(c.steps, s)
 	}
+}
+
+// isUsedOnly reports whether what a field says is used, and told nowhere: who sampled and how, of which FlowMessage has the rate; when a flow was
+// observed, and how long it and its interval lasted, beside its own start and end.
+func (c *compiler) isUsedOnly(op operation) bool {
+	switch op.destination() {
+	case opSamplerID, opSelectorID, opSampling:
+		return true
+	case opObserved, opDurationMilliseconds, opIntervalStart, opIntervalEnd:
+		return c.present[opStartUptime] && c.present[opEndUptime]
+	}
+	return false
 }
 
 // reverse compiles a field of the other direction, given what it would be in this one.
@@ -332,7 +347,7 @@ func inOrder(steps []step) []step {
 			steps[i].merge = seen[op.destination()] || op.isSection() || op == opICMPSection
 			seen[op.destination()] = true
 		}
-		steps[i].special = steps[i].merge || steps[i].implies != 0
+		steps[i].special = steps[i].merge || steps[i].implies != 0 || steps[i].keep
 	}
 	return steps
 }
