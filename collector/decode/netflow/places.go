@@ -119,7 +119,7 @@ var places = []place{
 		"195 and 98 are its upper six bits, 196 and 257 its upper three; 55, 98 and 257 are after treatment, and read where a template has neither 5 " +
 			"nor 195"},
 	{"tcp_flags", [][]source{iana(opTCPFlags, 6), of(enterpriseCERT, opTCPFlagsPart, 14, 15)},
-		"the lower 12 bits (RFC 9565 section 3). YAF has those of the first packet (6871.14) apart from those of the others (6871.15): all of them"},
+		"the lower 12 bits (RFC 9565 section 3). YAF's of the first packet (6871.14) and of the others (6871.15) stand in together, where other counters stand in, too"},
 	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},

@@ -207,6 +207,8 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 	m := meaningOf(c.template.Version, f)
 	key := elementKey{f.Enterprise, f.ID}
 	switch {
+	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
+		m = meaning{}
 	case f.Enterprise == 0 && c.bytesFrom != 0 && (f.ID == c.bytesFrom || f.ID == elementOctets):
 		m = meaning{}
 		if f.ID == c.bytesFrom {
@@ -273,6 +275,8 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 	// The counters that stand in do so in both directions, and where there is no delta count only: one of 0 beside a total says that
 	// nothing went since the record before.
 	switch {
+	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
+		m = meaning{}
 	case forward.Enterprise != 0:
 	case forward.ID == c.reverseBytes && c.reverseBytes != 0:
 		m = meaning{operation: opBytes}
