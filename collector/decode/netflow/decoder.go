@@ -36,7 +36,7 @@ type Settings struct {
 	HeldAge int64
 	// Sessions bounds the streams (exporter, port, domain) that are followed.
 	Sessions int
-	// StandInCounters takes bytes and packets from other counters where a template has no delta counts.
+	// StandInCounters takes bytes and packets from other counters where a template has no delta counts, and flags of TCP from YAF's elements.
 	StandInCounters bool
 	// Extra keeps fields that FlowMessage has no place for.
 	Extra bool

@@ -20,6 +20,7 @@ const (
 	opDSCP
 	opPrecedence
 	opTCPFlags
+	opTCPFlagsPart // flags of the first packet, or of the others
 	opSrcPort
 	opDstPort
 	opSrcIPv4

@@ -115,23 +115,23 @@ func (d *Decoder) endsBefore(s *session, h *header, b []byte) bool {
 	if length <= setHeaderLength || length > len(b)+maxBeyond {
 		return false
 	}
-	if templateKind(h.version, id) != 0 {
-		return beginsTemplate(h.version, id, b[setHeaderLength:min(length, len(b))])
+	if templateKind(id) != 0 {
+		return beginsTemplate(id, b[setHeaderLength:min(length, len(b))])
 	}
 	return d.isKnown(s, id)
 }
 
 // isLikelySet reports whether b begins with a set of data, or one whose content may be templates.
-func isLikelySet(version template.Version, b []byte) bool {
+func isLikelySet(b []byte) bool {
 	if !beginsSet(b) {
 		return false
 	}
 	id := binary.BigEndian.Uint16(b)
-	return id >= firstDataSet || beginsTemplate(version, id, b[setHeaderLength:])
+	return id >= firstDataSet || beginsTemplate(id, b[setHeaderLength:])
 }
 
 // beginsTemplate reports whether the content b of a set may begin with a template: its id, and fields that have room.
-func beginsTemplate(version template.Version, set uint16, b []byte) bool {
+func beginsTemplate(set uint16, b []byte) bool {
 	const field = 4
 	head, fields := 4, 0
 	if len(b) < head || binary.BigEndian.Uint16(b) < firstDataSet {
@@ -140,7 +140,7 @@ func beginsTemplate(version template.Version, set uint16, b []byte) bool {
 	switch fields = int(binary.BigEndian.Uint16(b[2:])) * field; {
 	case set == setOptionsTemplates9 && len(b) >= head+2: // lengths in bytes of the scope and of the others (RFC 3954 section 6.1)
 		head, fields = head+2, fields/field+int(binary.BigEndian.Uint16(b[4:]))
-	case set == setOptionsIPFIX && version == template.IPFIX:
+	case set == setOptionsIPFIX:
 		head += 2 // how many are the scope's
 	}
 	return fields > 0 && head+fields <= len(b)
@@ -153,7 +153,7 @@ func (d *Decoder) beginsHeader(s *session, h *header, b []byte) bool {
 		return false
 	}
 	id := binary.BigEndian.Uint16(b)
-	return d.isKnown(s, id) || templateKind(h.version, id) != 0 && binary.BigEndian.Uint16(b[2:]) <= setHeaderLength
+	return d.isKnown(s, id) || templateKind(id) != 0 && binary.BigEndian.Uint16(b[2:]) <= setHeaderLength
 }
 
 // beginsData reports whether b begins with the last set of a datagram, of data whose template is one of those.

@@ -230,7 +230,7 @@ func TestBiflowsBecomeTwoFlowsWhereAskedFor(t *testing.T) {
 }
 
 // nProbe counts what went back in the elements that others have for what left.
-func TestWhatLeftIsTheOtherDirectionOfNProbeOnly(t *testing.T) {
+func TestWhatWentBackIsTheOtherDirection(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		send  func(s *station)
@@ -241,6 +241,9 @@ func TestWhatLeftIsTheOtherDirectionOfNProbeOnly(t *testing.T) {
 		}, []uint64{10, 90}},
 		{"nProbe's NetFlow v9", func(s *station) {
 			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 90, 2), u16(7)))
+		}, []uint64{10, 90}},
+		{"Ixia's elements of its own", func(s *station) {
+			s.ipfix(set(2, u16(300, 5, 7, 2, 1, 4, 2, 4, 0x8000|176, 4, 0, 3054, 0x8000|177, 4, 0, 3054)), set(300, u16(443), u32(10, 1, 90, 2)))
 		}, []uint64{10, 90}},
 		{"nothing went back", func(s *station) {
 			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 0, 0), u16(7)))
@@ -553,6 +556,45 @@ func TestWhatAListSaysOfTheOtherDirectionIsThatFlows(t *testing.T) {
 	}
 }
 
+// YAF has no tcpControlBits: the flags of the first packet and those of the others stand in two elements of its own, for each direction.
+func TestTheFlagsOfAFlowAreThoseOfItsFirstPacketAndOfTheOthers(t *testing.T) {
+	flags := []uint16{0x8000 | 14, 1, 0, 6871, 0x8000 | 15, 1, 0, 6871, 0xc000 | 14, 1, 0, 6871, 0xc000 | 15, 1, 0, 6871}
+	values := []byte{0x02, 0x19, 0x12, 0x11}
+	for _, test := range []struct {
+		name     string
+		template []byte
+		data     []byte
+	}{
+		{"in the record", u16(append([]uint16{300, 7, 7, 2, 1, 4, 0x8001, 4, 0, 29305}, flags...)...), join(u16(1000), u32(10, 90), values)},
+		{"in a list beside it", join(u16(300, 4, 7, 2, 1, 4, 0x8001, 4, 0, 29305, 293, 65535, 500, 4), u16(flags...)),
+			join(u16(1000), u32(10, 90), []byte{9, 3}, u16(500, 8), values)},
+	} {
+		for _, biflows := range []bool{false, true} {
+			s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.Extra, c.StandInCounters = biflows, true, true })
+			s.ipfix(set(2, test.template), set(300, test.data))
+			if len(s.records) == 0 || s.records[0].TCPFlags != 0x1b || biflows && (len(s.records) != 2 || s.records[1].TCPFlags != 0x13) {
+				t.Errorf("%s: %+v", test.name, s.records)
+			}
+			kept := 0
+			for _, r := range s.records {
+				for _, x := range r.Extra {
+					if x.Enterprise == 6871 {
+						kept++
+					}
+				}
+			}
+			if kept != 4 {
+				t.Errorf("%s: %d kept", test.name, kept)
+			}
+			s = newStation(t, func(c *netflow.Settings) { c.Biflows = biflows }) // as dissectors show it
+			s.ipfix(set(2, test.template), set(300, test.data))
+			if s.records[0].TCPFlags != 0 {
+				t.Errorf("%s: flags %x", test.name, s.records[0].TCPFlags)
+			}
+		}
+	}
+}
+
 // tcpSequenceNumber tells of TCP, which the other direction has from this one: it has no place of its own and is kept.
 func TestWhatHasNoPlaceInTheOtherDirectionIsKept(t *testing.T) {
 	for _, test := range []struct {
@@ -722,5 +764,42 @@ func TestFlowsWithinListsHaveTheTimesOfARecordThatHasAnotherDirection(t *testing
 	}
 	if r := s.records[0]; r.Bytes != 9 || r.TimeFlowStartNs != (exported-10)*second || r.TimeFlowEndNs != (exported-5)*second {
 		t.Errorf("%d bytes, %d to %d", r.Bytes, r.TimeFlowStartNs, r.TimeFlowEndNs)
+	}
+}
+
+// What is used for a rate or for times has no place in FlowMessage of its own; nor has what cannot be what its element says.
+func TestWhatIsUsedAndToldNowhereIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []uint16
+		values []byte
+		kept   []uint16
+	}{
+		{"a sampler, and its selector", []uint16{48, 1, 302, 4, 1, 4}, join([]byte{3}, u32(4, 9)), []uint16{48, 302}},
+		{"how one packet of so many is taken", []uint16{304, 2, 305, 4, 306, 4, 1, 4}, join(u16(1), u32(1, 99, 9)), []uint16{304, 305, 306}},
+		{"the time of an event beside the flow's own", []uint16{152, 8, 153, 8, 323, 8, 1, 4}, join(u64((exported-10)*1000, (exported-5)*1000, (exported-7)*1000), u32(9)),
+			[]uint16{323}},
+		{"the interval in which it was metered, beside them", []uint16{359, 8, 360, 8, 22, 4, 21, 4, 1, 4}, join(u64((exported-300)*1000, exported*1000), u32(1, 2, 9)),
+			[]uint16{359, 360}},
+		{"the time of an event that is the flow's end is told", []uint16{152, 8, 323, 8, 1, 4}, join(u64((exported-10)*1000, (exported-7)*1000), u32(9)), nil},
+		{"and so is a duration that says when it ended", []uint16{152, 8, 161, 4, 1, 4}, join(u64((exported-10)*1000), u32(5000, 9)), nil},
+		{"an address of six bytes", []uint16{1, 4, 8, 6}, join(u32(9), make([]byte, 5), []byte{1}), []uint16{8}},
+		{"the same with a length of its own", []uint16{1, 4, 8, 65535}, join(u32(9), []byte{6}, make([]byte, 5), []byte{1}), []uint16{8}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, extra := range []bool{true, false} {
+				s := newStation(t, func(c *netflow.Settings) { c.Extra = extra })
+				s.ipfix(set(2, u16(300, uint16(len(test.fields)/2)), u16(test.fields...)), set(300, test.values))
+				var kept []uint16
+				r := s.only()
+				for _, x := range r.Extra {
+					kept = append(kept, x.ID)
+				}
+				slices.Sort(kept)
+				if want := test.kept; extra && !slices.Equal(kept, want) || !extra && len(kept) != 0 {
+					t.Errorf("fields %v, want %v", kept, want)
+				}
+			}
+		})
 	}
 }

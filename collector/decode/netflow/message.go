@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -144,7 +145,7 @@ func behindZeros(version template.Version, b []byte) []byte {
 			continue
 		}
 		id, size := binary.BigEndian.Uint16(set), binary.BigEndian.Uint16(set[2:])
-		if id < firstDataSet && beginsTemplate(version, id, set[setHeaderLength:size]) {
+		if id < firstDataSet && beginsTemplate(id, set[setHeaderLength:size]) {
 			return set
 		}
 	}
@@ -212,8 +213,8 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 		whole, inMessage := b, len(b)-end
 		body := b[setHeaderLength:size]
 		b = behindSet(b[size:], size)
-		kind := templateKind(h.version, id)
-		if kind != 0 && len(b) > 0 && !isLikelySet(h.version, b) {
+		kind := templateKind(id)
+		if kind != 0 && len(b) > 0 && !isLikelySet(b) {
 			size = d.templatesSize(s, h, kind, whole, size)
 			body, b = whole[setHeaderLength:size], behindSet(whole[size:], size)
 		}
@@ -319,7 +320,7 @@ func (d *Decoder) planTaught(p *plan, id uint16) *plan {
 func (d *Decoder) optionsFollow(s *session, h *header, b []byte) (follow bool, left int) {
 	for beginsSet(b) {
 		id := binary.BigEndian.Uint16(b)
-		if templateKind(h.version, id) == template.KindOptions {
+		if templateKind(id) == template.KindOptions {
 			return true, len(b)
 		}
 		if id >= firstDataSet {
@@ -338,13 +339,13 @@ type laterSet struct {
 	body []byte
 }
 
-// templateKind is the kind of template that a set of this id carries, 0 for none.
-func templateKind(version template.Version, id uint16) template.Kind {
-	switch {
-	// Converters carry NetFlow v9's ids into IPFIX, which uses them for nothing else (RFC 7011 section 3.3.2).
-	case id == setTemplates9, version == template.IPFIX && id == setTemplatesIPFIX:
+// templateKind is the kind of template that a set of this id carries, 0 for none. Converters carry NetFlow v9's ids into IPFIX, and IPFIX's into
+// NetFlow v9: neither uses the other's for anything else (RFC 3954 section 5.2, RFC 7011 section 3.3.2).
+func templateKind(id uint16) template.Kind {
+	switch id {
+	case setTemplates9, setTemplatesIPFIX:
 		return template.KindData
-	case id == setOptionsTemplates9, version == template.IPFIX && id == setOptionsIPFIX:
+	case setOptionsTemplates9, setOptionsIPFIX:
 		return template.KindOptions
 	}
 	return 0
@@ -393,33 +394,49 @@ func (d *Decoder) decodeTemplates(s *session, h *header, kind template.Kind, set
 	d.count(ledger.SetsDecoded, s, 1)
 }
 
-// parseTemplate reads the template record at the front of a set. Of options templates under NetFlow v9's id in an IPFIX message
-// nobody can say beforehand whose layout they have; the one that leaves nothing unread is theirs. Under IPFIX's own id those that are none of
-// IPFIX may have NetFlow v9's layout: converters change the one and not the other.
+// parseTemplate reads the template record at the front of a set. Of options templates under the id of the other version nobody can say beforehand
+// whose layout they have; the one that leaves nothing unread is theirs. Under IPFIX's own id those that are none of IPFIX may have NetFlow v9's
+// layout: converters change the one and not the other.
 func parseTemplate(version template.Version, kind template.Kind, set uint16, b []byte, limit int) (*template.Template, int, error) {
 	t, n, err := template.Parse(version, kind, b, limit)
-	if version != template.IPFIX || kind != template.KindOptions {
+	if kind != template.KindOptions || version == template.NetFlow9 && set != setOptionsIPFIX {
 		return t, n, err
 	}
-	isOwn := set != setOptionsTemplates9
+	isOwn := version == template.IPFIX && set != setOptionsTemplates9
 	if err == nil && (isOwn || len(b)-n < setHeaderLength) || isOwn && !errors.Is(err, template.ErrTruncated) && !errors.Is(err, template.ErrInvalid) {
 		return t, n, err
 	}
-	t9, n9, err9 := template.Parse(template.NetFlow9, kind, b, limit)
-	if err9 != nil || isOwn && (len(b)-n9 >= setHeaderLength || !allZero(b[n9:])) {
+	layout := template.NetFlow9
+	if version == template.NetFlow9 {
+		layout = template.IPFIX
+	}
+	other, size, failed := template.Parse(layout, kind, b, limit)
+	if failed != nil || isOwn && (len(b)-size >= setHeaderLength || !allZero(b[size:])) {
 		return t, n, err
 	}
-	return asIPFIX(t9), n9, nil
+	if other, ok := asVersion(version, other); ok {
+		return other, size, nil
+	}
+	return t, n, err
 }
 
-// asIPFIX turns an options template of NetFlow v9 into one of IPFIX: what is shared of it is read as such.
-func asIPFIX(t *template.Template) *template.Template {
+// asVersion turns an options template of one version into one of the other: what is shared of it is read as such. NetFlow v9 has no fields of
+// enterprises.
+func asVersion(version template.Version, t *template.Template) (*template.Template, bool) {
+	fields, scope := len(t.Fields), t.ScopeFields
+	if version == template.NetFlow9 {
+		if slices.ContainsFunc(t.Fields, func(f template.Field) bool { return f.Enterprise != 0 }) {
+			return nil, false
+		}
+		const field = 4 // bytes; it has lengths where IPFIX has counts: of the scope, and of the others (RFC 3954 section 6.1)
+		fields, scope = scope*field, (fields-scope)*field
+	}
 	out := *t
-	out.Version = template.IPFIX
+	out.Version = version
 	out.Record = bytes.Clone(t.Record)
-	binary.BigEndian.PutUint16(out.Record[2:], uint16(len(t.Fields)))
-	binary.BigEndian.PutUint16(out.Record[4:], uint16(t.ScopeFields))
-	return &out
+	binary.BigEndian.PutUint16(out.Record[2:], uint16(fields))
+	binary.BigEndian.PutUint16(out.Record[4:], uint16(scope))
+	return &out, true
 }
 
 // decodeSet reads the records of a data set and returns how many there were.

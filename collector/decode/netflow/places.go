@@ -64,6 +64,7 @@ func either(lists ...[]source) (out []source) {
 const (
 	enterpriseCisco   = 9
 	enterpriseJuniper = 2636
+	enterpriseIxia    = 3054
 	enterpriseCERT    = 6871
 	enterpriseNtop    = 35632
 
@@ -117,7 +118,8 @@ var places = []place{
 	{"ip_tos", [][]source{iana(opTOS, 5), iana(opDSCP, 195), iana(opTOS, 55), iana(opDSCP, 98), iana(opPrecedence, 196), iana(opPrecedence, 257)},
 		"195 and 98 are its upper six bits, 196 and 257 its upper three; 55, 98 and 257 are after treatment, and read where a template has neither 5 " +
 			"nor 195"},
-	{"tcp_flags", [][]source{iana(opTCPFlags, 6)}, "the lower 12 bits (RFC 9565 section 3)"},
+	{"tcp_flags", [][]source{iana(opTCPFlags, 6), of(enterpriseCERT, opTCPFlagsPart, 14, 15)},
+		"the lower 12 bits (RFC 9565 section 3). YAF's of the first packet (6871.14) and of the others (6871.15) stand in together, where other counters stand in, too"},
 	{"ip_ttl", [][]source{iana(opTTL, 192), iana(opTTL, 52), iana(opTTL, 53)}, "the lowest before the highest"},
 	{"ip_flags", [][]source{iana(opFragmentFlags, 197)}, "the three upper bits of the octet"},
 	{"fragment_id", [][]source{iana(opFragmentID, 54)}, ""},
@@ -246,7 +248,7 @@ func countsBack(t *template.Template) bool {
 }
 
 // reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
-// responder's counters of firewalls; nProbe's, where back says so).
+// responder's counters of firewalls; CERT's and Ixia's elements of their own; nProbe's, where back says so).
 func reverseOf(f template.Field, back bool) (template.Field, bool) {
 	switch {
 	case f.Enterprise == 0 && back && f.ID == elementPostOctets:
@@ -255,6 +257,12 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 		f.ID = elementPackets
 	case f.Enterprise == element.ReverseEnterprise:
 		f.Enterprise = 0
+	case f.Enterprise == enterpriseCERT && f.ID&reverseCERT != 0:
+		f.ID &^= reverseCERT
+	case f.Enterprise == enterpriseIxia && f.ID == ixiaReverseOctets:
+		f.Enterprise, f.ID = 0, elementOctets
+	case f.Enterprise == enterpriseIxia && f.ID == ixiaReversePackets:
+		f.Enterprise, f.ID = 0, elementPackets
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
 		f.ID = elementOctets
 	case f.Enterprise == 0 && f.ID == elementResponderPackets:
@@ -264,6 +272,15 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 	}
 	return f, true
 }
+
+// reverseCERT is the bit by which CERT's elements of the reverse direction differ from those of the forward one (YAF, "Information Elements").
+const reverseCERT = 1 << 14
+
+// ixiaReverseOctets and ixiaReversePackets are what went back (Ixia, "IxFlow": ixiaRevOctetDeltaCount, ixiaRevPacketDeltaCount).
+const (
+	ixiaReverseOctets  = 176
+	ixiaReversePackets = 177
+)
 
 // isOfConnection reports whether a field says something of a connection, which is as true of the one direction of it as of the other: its number, what
 // happened to it, its application and its user. Who adds up a firewall's flows chooses by that.

@@ -17,9 +17,11 @@ type step struct {
 	index uint8
 	// extra keeps the field's bytes beside the record, where it has no place or a better one took it.
 	extra bool
+	// keep keeps them although it is used: what it says is nowhere in FlowMessage.
+	keep bool
 	// implies is the protocol of a flow in which the field is not zero, 0 where that says nothing.
 	implies uint8
-	// special: it merges or implies, which most do not.
+	// special: it merges, implies or is kept, which most are not.
 	special bool
 	rank    uint8
 	// offset of the field in a record of fixed length; else its position among the template's fields.
@@ -205,6 +207,8 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 	m := meaningOf(c.template.Version, f)
 	key := elementKey{f.Enterprise, f.ID}
 	switch {
+	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
+		m = meaning{}
 	case f.Enterprise == 0 && c.bytesFrom != 0 && (f.ID == c.bytesFrom || f.ID == elementOctets):
 		m = meaning{}
 		if f.ID == c.bytesFrom {
@@ -247,9 +251,22 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 	case opList:
 		c.hasLists = true
 	}
+	s.keep = c.settings.Extra && f.Length != 0 && c.isUsedOnly(s.operation)
 	if s.extra = c.settings.Extra && f.Length != 0 && (s.operation == opNone || s.operation == opNumber || s.operation == opText || s.rank > 0); ok || s.extra {
 		c.steps = append(c.steps, s)
 	}
+}
+
+// isUsedOnly reports whether what a field says is used, and told nowhere: who sampled and how, of which FlowMessage has the rate; when a flow was
+// observed, and how long it and its interval lasted, beside its own start and end.
+func (c *compiler) isUsedOnly(op operation) bool {
+	switch op.destination() {
+	case opSamplerID, opSelectorID, opSampling:
+		return true
+	case opObserved, opDurationMilliseconds, opIntervalStart, opIntervalEnd:
+		return c.present[opStartUptime] && c.present[opEndUptime]
+	}
+	return false
 }
 
 // reverse compiles a field of the other direction, given what it would be in this one.
@@ -258,6 +275,8 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 	// The counters that stand in do so in both directions, and where there is no delta count only: one of 0 beside a total says that
 	// nothing went since the record before.
 	switch {
+	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
+		m = meaning{}
 	case forward.Enterprise != 0:
 	case forward.ID == c.reverseBytes && c.reverseBytes != 0:
 		m = meaning{operation: opBytes}
@@ -265,7 +284,7 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 		m = meaning{operation: opPackets}
 	}
 	m.implies = 0 // the protocol is that of the forward direction
-	key := elementKey{0, forward.ID}
+	key := elementKey{forward.Enterprise, forward.ID}
 	if m.operation.isSection() || m.operation == opPacketBytes || m.operation == opList || c.seenReverse[key] {
 		m.operation = opNone
 	}
@@ -275,6 +294,7 @@ func (c *compiler) reverse(forward, f template.Field, at int) {
 		if s.operation == opMPLSLabel {
 			s.index = uint8(forward.ID - firstMPLSLabel)
 		}
+		s.extra = c.settings.Extra && s.operation == opTCPFlagsPart
 		c.plan.reverse = append(c.plan.reverse, s)
 	} else if s.extra = c.settings.Extra && f.Length != 0; s.extra {
 		c.steps = append(c.steps, s)
@@ -325,13 +345,13 @@ func inOrder(steps []step) []step {
 	var seen [256]bool
 	for i := range steps {
 		switch op := steps[i].operation; op {
-		case opNone, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber, opText:
+		case opNone, opTCPFlagsPart, opSampling, opMPLSLabel, opList, opSectionOffset, opFrameOffset, opSectionLength, opFrameType, opNumber, opText:
 		default:
 			// A section beside the flow's own addresses is a sample of its packets, see isSet. Type and code of ICMP stand in two fields, too.
 			steps[i].merge = seen[op.destination()] || op.isSection() || op == opICMPSection
 			seen[op.destination()] = true
 		}
-		steps[i].special = steps[i].merge || steps[i].implies != 0
+		steps[i].special = steps[i].merge || steps[i].implies != 0 || steps[i].keep
 	}
 	return steps
 }

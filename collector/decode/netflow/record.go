@@ -290,6 +290,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			if step.operation != opNone && !step.operation.fits(len(v)) {
 				if len(v) != 0 {
 					d.counts.Inc(ledger.RecordsFieldsInvalid)
+					if d.settings.Extra {
+						r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+					}
 				}
 				continue
 			}
@@ -310,6 +313,9 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			}
 			if step.implies != 0 && !allZero(v) {
 				d.about.protocol = step.implies
+			}
+			if step.keep && len(v) != 0 {
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 			}
 		}
 		switch step.operation {
@@ -337,6 +343,11 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opTCPFlags:
 			// RFC 9565 section 3: the four bits above are the TCP header's length, if anything, and are to be ignored.
 			r.TCPFlags = uint32(number(v)) & 0x0fff
+		case opTCPFlagsPart:
+			r.TCPFlags |= uint32(number(v)) & 0x0fff
+			if step.extra { // which of them are those of the first packet has no place
+				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+			}
 		case opSrcPort:
 			r.SrcPort = atMost(math.MaxUint16, v)
 		case opDstPort:

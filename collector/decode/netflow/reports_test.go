@@ -283,6 +283,19 @@ func TestMessagesAreReadAsFarAsTheyAreWhole(t *testing.T) {
 				s.t.Errorf("%d missed, %d datagrams, %v", s.counts[ledger.SequenceSkipped], s.counts[ledger.DatagramsDecoded], s.problems)
 			}
 		}, []uint64{9, 8, 7}},
+		{"NetFlow v9 with the ids of IPFIX's sets of templates", func(s *station) {
+			s.netflow9(set(3, u16(400, 2, 1, 143, 4, 34, 4)), set(2, fields), set(400, u32(1, 100)), set(300, u32(9, 1)))
+			s.netflow9(set(3, u16(401, 4, 4, 1, 4, 34, 4, 0)), set(401, u32(1, 200)), set(300, u32(8, 1))) // in the layout of its own
+			for i, want := range []uint64{100, 200} {
+				if i < len(s.records) && s.records[i].SamplingRate != want {
+					s.t.Errorf("rate %d, want %d", s.records[i].SamplingRate, want)
+				}
+			}
+		}, []uint64{9, 8}},
+		{"several of IPFIX's layout in one set of NetFlow v9, and one with a field of an enterprise", func(s *station) {
+			s.netflow9(set(3, u16(400, 2, 1, 144, 4, 42, 4), u16(401, 4, 1, 144, 4, 48, 4, 49, 1, 50, 4)), set(3, u16(402, 2, 1, 144, 4, 0x8001, 4, 0, 6871)), set(2, fields),
+				set(300, u32(9, 1)))
+		}, []uint64{9}},
 		{"a set of NetFlow v9 whose id is reserved, and the next", func(s *station) {
 			s.netflow9(set(0, fields), set(9, make([]byte, 24)), set(300, u32(9, 1)))
 		}, []uint64{9}},
