@@ -41,6 +41,9 @@ type child struct {
 	rolls bool
 }
 
+// id tells it from the other ones of a fleet.
+func (c *child) id() string { return c.kind + "/" + c.name }
+
 // extracted adapts the Extract functions of client-go.
 func extracted[L client.Object, A any](extract func(L, string) (A, error)) func(client.Object) (any, error) {
 	return func(o client.Object) (any, error) { return extract(o.(L), fieldOwner) }
@@ -137,10 +140,13 @@ func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, 
 		}
 		a := applier{r, f, m, ctrl.LoggerFrom(ctx)}
 		if err := a.child(ctx, c); err != nil {
-			unsure = unsure || c.rolls
+			if unsure = unsure || c.rolls; errors.Is(err, errRests) {
+				continue // which contested tells of
+			}
 			errs = append(errs, note(&f.Applied, fmt.Errorf("%s %s/%s: %w", c.kind, f.Collector.Namespace, c.name, err)))
 		}
 	}
+	f.Applied.Contested = m.fights.contested(children, f.Now)
 	return joined(append(errs, r.applyMonitoring(ctx, f, d, m)...)...)
 }
 
@@ -249,15 +255,18 @@ func (a *applier) child(ctx context.Context, c child) error {
 	if found {
 		now.version = c.live.GetResourceVersion()
 	}
-	id := c.kind + "/" + c.name
-	if last, ok := a.memory.tried[id]; ok && last.wanted == now.wanted && last.version == now.version {
+	if last, ok := a.memory.tried[c.id()]; ok && last.wanted == now.wanted && last.version == now.version {
 		return last.err
+	}
+	if a.memory.fights.rests(c, now.wanted, a.facts.Now) {
+		return errRests
 	}
 	changed, err := a.write(ctx, c, found)
 	if now.err = err; !changed && note(&judge.Applied{}, err) == nil {
-		a.memory.tried[id] = now
+		a.memory.tried[c.id()] = now
 	}
 	if err == nil && changed {
+		a.memory.fights.applied(c, found, now.wanted, a.facts.Now)
 		a.log.Info("applied", "kind", c.kind, "object", c.name)
 		a.facts.Applied.Changed = append(a.facts.Applied.Changed, c.kind)
 		if len(reasons) > 0 { // whoever sees pods end asks why
@@ -333,8 +342,8 @@ func (a *applier) replace(ctx context.Context, c child) error {
 func (a *applier) find(ctx context.Context, fc *v1alpha1.FlowCollector, c child) (bool, error) {
 	key := client.ObjectKey{Namespace: fc.Namespace, Name: c.name}
 	err := a.Client.Get(ctx, key, c.live)
-	if id := c.kind + "/" + c.name; apierrors.IsNotFound(err) && c.wanted != nil {
-		if last, ok := a.memory.tried[id]; ok && last.version == "" && last.wanted == hashOf(c.wanted) {
+	if apierrors.IsNotFound(err) && c.wanted != nil {
+		if last, ok := a.memory.tried[c.id()]; ok && last.version == "" && last.wanted == hashOf(c.wanted) {
 			return false, nil // it was asked, and there was none
 		}
 		err = a.Reader.Get(ctx, key, c.live)

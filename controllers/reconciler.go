@@ -97,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, nil
 	}
 	fc := &v1alpha1.FlowCollector{}
-	if err := r.Client.Get(ctx, request.NamespacedName, fc); err != nil {
+	if err := r.read(ctx, request.NamespacedName, fc); err != nil {
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, fmt.Errorf("reading FlowCollector %s: %w", request.NamespacedName, err)
 		}
@@ -168,6 +168,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, joined(err, turnErr, writeErr) // the queue says when to try again
 	}
 	return ctrl.Result{RequeueAfter: soonest(again, turnAgain, verdict.Again, m.wait(r.Clock.Now()))}, nil
+}
+
+// read reads an object as it is watched, or, where that is known to be of the past, as it is.
+func (r *Reconciler) read(ctx context.Context, name client.ObjectKey, fc *v1alpha1.FlowCollector) error {
+	err := r.Client.Get(ctx, name, fc)
+	if err == nil && r.memories.isBehind(name, fc.ResourceVersion) {
+		*fc = v1alpha1.FlowCollector{}
+		err = r.Reader.Get(ctx, name, fc)
+	}
+	return err
 }
 
 // keep takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.

@@ -61,6 +61,7 @@ type SinkReconciler struct {
 	mu           sync.Mutex
 	wrote        map[types.NamespacedName]time.Time // of each status
 	applied      map[object]string                  // versions that the cache has not come to yet
+	fights       map[types.NamespacedName]fights    // of each FlowSink
 }
 
 // Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
@@ -115,6 +116,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
 		case f.Twin() != nil: // what the other one runs is not watched
 			again.RequeueAfter = retrySink
+		case len(f.Contested) > 0:
+			again.RequeueAfter = lookInterval
 		}
 	} else if err := r.twinsOfRunning(ctx, f); err != nil {
 		return ctrl.Result{}, err
@@ -159,6 +162,7 @@ func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.wrote, name)
+	delete(r.fights, name)
 	for _, kind := range []string{"ConfigMap", "Deployment"} {
 		delete(r.applied, object{kind, types.NamespacedName{Namespace: name.Namespace, Name: sink.ObjectName(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: name.Name}})}})
 	}
@@ -215,13 +219,17 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 		return err
 	}
 	name := sink.ObjectName(f.Sink)
-	for _, c := range []child{
+	children := []child{
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
 		{"Deployment", name, deployment, &appsv1.Deployment{}, extracted(appsac.ExtractDeployment), true},
 		{"PodDisruptionBudget", name, wanted(d.DisruptionBudget()), &policyv1.PodDisruptionBudget{}, extracted(policyac.ExtractPodDisruptionBudget), false},
 		{"ConfigMap", sink.DashboardsName(f.Sink), wanted(dashboards), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
-	} {
+	}
+	for _, c := range children {
 		changed, err := r.apply(ctx, f.Sink, c)
+		if errors.Is(err, errRests) {
+			break // what comes after it needs it
+		}
 		if goes := (*goingError)(nil); errors.As(err, &goes) {
 			if c.rolls { // sinks store as before without the rest, which is made again once it is gone
 				f.Going = append(f.Going, goes.Error())
@@ -233,6 +241,7 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 		}
 		f.Behind = f.Behind || changed // the cache shows it soon, which is a reason to look again
 	}
+	f.Contested = r.fightsOf(f.Sink).contested(children, r.Clock.Now())
 	return nil
 }
 
@@ -255,6 +264,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	if apierrors.IsNotFound(err) { // it may be there without the operator's labels
 		err = r.Reader.Get(ctx, key, c.live)
 	}
+	found := err == nil
 	switch {
 	case apierrors.IsNotFound(err):
 	case err != nil:
@@ -267,6 +277,10 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		}
 	}
 	ends := goes(c) // it is kept as it should be all the same: sinks go on to read a ConfigMap
+	wanted, fights, now := hashOf(c.wanted), r.fightsOf(s), r.Clock.Now()
+	if fights.rests(c, wanted, now) {
+		return false, errRests
+	}
 	before := c.live.GetResourceVersion()
 	if err := r.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 		return false, fmt.Errorf("applying: %w", err)
@@ -276,7 +290,21 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	if c.name == sink.ObjectName(s) && c.kind != "PodDisruptionBudget" {
 		r.noteApplied(object{c.kind, key}, after)
 	}
+	if after != before {
+		fights.applied(c, found, wanted, now)
+	}
 	return after != before, cmp.Or(err, ends)
+}
+
+// fightsOf a FlowSink. One of its reconciliations runs at a time, so that they need no lock.
+func (r *SinkReconciler) fightsOf(s *v1alpha1.FlowSink) fights {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := client.ObjectKeyFromObject(s)
+	if r.fights[name] == nil {
+		r.fights[name] = make(fights)
+	}
+	return r.fights[name]
 }
 
 // goes is a *goingError for an object that somebody deletes; nil for another one, or none.
