@@ -19,10 +19,11 @@ const (
 // fight is with others who change an object that the operator keeps, or delete it: another controller, or an admission webhook that says something
 // else each time. Would each put it back at once, collectors would be replaced without end.
 type fight struct {
-	wanted string // hash of what was applied
-	times  int    // in a row that it was put back
-	last   time.Time
-	with   string
+	wanted  string // hash of what was applied
+	version string // that this has made
+	times   int    // in a row that it was put back
+	last    time.Time
+	with    string
 }
 
 // errRests is for an object that is not what is wanted, and left alone for now.
@@ -31,14 +32,18 @@ var errRests = errors.New("others change it again and again")
 // fights about the objects of one owner, by child.id.
 type fights map[string]*fight
 
-// applied notes that applying an object has changed it. found is whether there was one before, which is c.live.
-func (v fights) applied(c child, found bool, wanted string, now time.Time) {
+// applied notes the version that applying an object has made. found is whether there was one before, which is c.live: where the cache is behind, that
+// is an older one than the last that was applied, and nobody has changed it.
+func (v fights) applied(c child, found bool, wanted, version string, now time.Time) {
 	f := v[c.id()]
-	if f == nil || f.wanted != wanted || now.Sub(f.last) >= fightEnds {
-		v[c.id()] = &fight{wanted: wanted, last: now}
+	switch {
+	case f == nil || f.wanted != wanted || now.Sub(f.last) >= fightEnds:
+		v[c.id()] = &fight{wanted: wanted, version: version, last: now}
+		return
+	case f.version == version:
 		return
 	}
-	f.times, f.last, f.with = f.times+1, now, "somebody who deletes it"
+	f.version, f.times, f.last, f.with = version, f.times+1, now, "somebody who deletes it"
 	if found {
 		f.with = lastWriter(c.live)
 	}
@@ -79,5 +84,5 @@ func lastWriter(live client.Object) string {
 			who, at = m.Manager, m.Time.Time
 		}
 	}
-	return cmp.Or(who, "an admission webhook, or somebody else,")
+	return cmp.Or(who, "an admission webhook, another operator of the same identity, or somebody else,")
 }

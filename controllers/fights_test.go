@@ -179,3 +179,19 @@ func TestAWebhookThatSaysSomethingElseEachTimeIsNotAskedWithoutEnd(t *testing.T)
 		t.Errorf("it is asked %d times in 5 s", n)
 	}
 }
+
+// Two operators of one identity, as without leader election, take each other for themselves.
+func TestTwoOperatorsOfOneIdentityReplaceCollectorsAFewTimesOnly(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	second := startOperator(t, w.s, w.namespace, operatorOptions{image: nextImage})
+	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionTrue, judge.ReasonContested, "another operator of the same identity")
+	before := second.writes.count()
+	time.Sleep(5 * time.Second)
+	if wrote := second.writes.since(before); len(wrote) > 5 {
+		t.Errorf("one of them writes %q within 5 s", wrote)
+	}
+}

@@ -261,12 +261,13 @@ func (a *applier) child(ctx context.Context, c child) error {
 	if a.memory.fights.rests(c, now.wanted, a.facts.Now) {
 		return errRests
 	}
-	changed, err := a.write(ctx, c, found)
+	version, err := a.write(ctx, c, found)
+	changed := err == nil && (!found || version != now.version)
 	if now.err = err; !changed && note(&judge.Applied{}, err) == nil {
 		a.memory.tried[c.id()] = now
 	}
-	if err == nil && changed {
-		a.memory.fights.applied(c, found, now.wanted, a.facts.Now)
+	if changed {
+		a.memory.fights.applied(c, found, now.wanted, version, a.facts.Now)
 		a.log.Info("applied", "kind", c.kind, "object", c.name)
 		a.facts.Applied.Changed = append(a.facts.Applied.Changed, c.kind)
 		if len(reasons) > 0 { // whoever sees pods end asks why
@@ -295,19 +296,27 @@ func (e *goingError) Error() string {
 	return fmt.Sprintf("%s %s is being deleted, waits %s, and is made again once it is gone", e.kind, e.name, waits)
 }
 
-// write applies an object and reports whether that changed it: what differs may have been written by an admission webhook, which has
-// done so again.
-func (a *applier) write(ctx context.Context, c child, found bool) (bool, error) {
-	version := c.live.GetResourceVersion()
+// write applies an object and returns the version that it has then. That may be the one of before: what differs may have been written by an admission
+// webhook, which has done so again.
+func (a *applier) write(ctx context.Context, c child, found bool) (string, error) {
 	err := a.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if found && apierrors.IsInvalid(err) {
 		err = a.replace(ctx, c)
 	}
 	if err != nil {
-		return false, fmt.Errorf("applying: %w", err)
+		return "", applying(err, c)
 	}
-	after, err := resourceVersion(c.wanted)
-	return !found || after != version, err
+	return resourceVersion(c.wanted)
+}
+
+// applying is an error of it. What Kubernetes lets nobody change, such as a selector or that a Service is headless, an object can only have from its beginning.
+func applying(err error, c child) error {
+	kept := func(words string) bool { return strings.Contains(err.Error(), words) }
+	if apierrors.IsInvalid(err) && c.live.GetUID() != "" && (kept("field is immutable") || kept("may not change once set") || kept("may not be set to 'None'")) {
+		return fmt.Errorf("applying: %w: to have it made anew, which ends what it does meanwhile: kubectl delete %s %s -n %s", err,
+			strings.ToLower(c.kind), c.name, c.live.GetNamespace())
+	}
+	return fmt.Errorf("applying: %w", err)
 }
 
 // resourceVersion of an object that was applied: it has become what the API server answered.

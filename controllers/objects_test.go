@@ -469,6 +469,7 @@ func TestWhatAWebhookWritesIsNotTakenForAChange(t *testing.T) {
 		"a label":          `{"op": "add", "path": "/spec/template/metadata/labels/team", "value": "network"}`,
 		"defaults": `{"op": "add", "path": "/spec/template/spec/containers/0/resources", "value": {"requests": {"cpu": "123m"}, "limits": {"memory": "1Gi"}}},
 			{"op": "add", "path": "/spec/template/spec/priorityClassName", "value": "system-node-critical"}`,
+		"no annotation":        `{"op": "add", "path": "/metadata/annotations", "value": {}}`,
 		"a container behind":   `{"op": "add", "path": "/spec/template/spec/containers/-", "value": ` + sidecar + `}`,
 		"a container in front": `{"op": "add", "path": "/spec/template/spec/containers/0", "value": ` + sidecar + `}`,
 	} {

@@ -283,7 +283,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	}
 	before := c.live.GetResourceVersion()
 	if err := r.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
-		return false, fmt.Errorf("applying: %w", err)
+		return false, applying(err, c)
 	}
 	ctrl.LoggerFrom(ctx).Info("applied", "kind", c.kind, "object", c.name)
 	after, err := resourceVersion(c.wanted)
@@ -291,7 +291,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		r.noteApplied(object{c.kind, key}, after)
 	}
 	if after != before {
-		fights.applied(c, found, wanted, now)
+		fights.applied(c, found, wanted, after, now)
 	}
 	return after != before, cmp.Or(err, ends)
 }
