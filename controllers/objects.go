@@ -146,7 +146,9 @@ func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, 
 			errs = append(errs, note(&f.Applied, fmt.Errorf("%s %s/%s: %w", c.kind, f.Collector.Namespace, c.name, err)))
 		}
 	}
-	f.Applied.Contested = m.fights.contested(children, f.Now)
+	if !f.Collector.Spec.Suspend {
+		f.Applied.Contested = m.fights.contested(children, f.Now)
+	}
 	return joined(append(errs, r.applyMonitoring(ctx, f, d, m)...)...)
 }
 
@@ -248,8 +250,7 @@ func (a *applier) child(ctx context.Context, c child) error {
 	}
 	if c.wanted == nil {
 		a.log.Info("deleting what is not wanted any more", "kind", c.kind, "object", c.name)
-		uid := c.live.GetUID()
-		return client.IgnoreNotFound(a.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid}))
+		return deleteSame(ctx, a.Client, c.live)
 	}
 	now := attempt{wanted: hashOf(c.wanted)}
 	if found {
@@ -275,6 +276,16 @@ func (a *applier) child(ctx context.Context, c child) error {
 		}
 	}
 	return err
+}
+
+// deleteSame deletes an object that was read, and no other one that somebody has made under its name since.
+func deleteSame(ctx context.Context, c client.Client, o client.Object) error {
+	uid := o.GetUID()
+	err := c.Delete(ctx, o, client.Preconditions{UID: &uid})
+	if apierrors.IsConflict(err) {
+		return nil // it is gone, and the other one is looked at once it is seen
+	}
+	return client.IgnoreNotFound(err)
 }
 
 // goingError is for an object that somebody deletes, and that is not gone yet.

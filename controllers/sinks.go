@@ -253,8 +253,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		if err != nil || !metav1.IsControlledBy(c.live, s) || !c.live.GetDeletionTimestamp().IsZero() {
 			return false, client.IgnoreNotFound(err)
 		}
-		uid := c.live.GetUID()
-		return true, client.IgnoreNotFound(r.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid}))
+		return true, deleteSame(ctx, r.Client, c.live)
 	}
 	if err := stamp(c.wanted); err != nil {
 		return false, err
