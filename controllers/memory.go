@@ -54,9 +54,8 @@ type memory struct {
 	deeds    []string
 	// failures are passes in a row that returned an error.
 	failures int
-	// wrote is when the status was last written, and conflicts how often in a row it was not, since the object is another one than was read.
-	wrote     time.Time
-	conflicts int
+	// wrote is when the status was last written.
+	wrote time.Time
 }
 
 // attempt is one to apply an object.
@@ -129,31 +128,9 @@ func joined(errs ...error) error { return errors.Join(errs...) }
 type memories struct {
 	mu  sync.Mutex
 	all map[types.NamespacedName]*memory
-	// behind are versions of objects that are of the past, and watched all the same: their watch is silent.
-	behind map[types.NamespacedName]string
 }
 
-func newMemories() *memories {
-	return &memories{all: make(map[types.NamespacedName]*memory), behind: make(map[types.NamespacedName]string)}
-}
-
-// noteBehind notes that a version is of the past, which is watched.
-func (v *memories) noteBehind(name types.NamespacedName, version string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.behind[name] = version
-}
-
-// isBehind reports whether the version that is watched is known to be of the past. It is until another one comes.
-func (v *memories) isBehind(name types.NamespacedName, watched string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	version, known := v.behind[name]
-	if known && version != watched {
-		delete(v.behind, name)
-	}
-	return known && version == watched
-}
+func newMemories() *memories { return &memories{all: make(map[types.NamespacedName]*memory)} }
 
 // of returns the memory of one object. Only one reconciliation of an object runs at a time, so it needs no lock of its own.
 func (v *memories) of(name types.NamespacedName, uid types.UID) *memory {
@@ -169,5 +146,4 @@ func (v *memories) forget(name types.NamespacedName) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.all, name)
-	delete(v.behind, name)
 }

@@ -61,6 +61,7 @@ type Reconciler struct {
 	conditions *conditionMetrics
 	consumers  consumerMetrics
 	memories   *memories
+	behind     behind
 	rivals     *rivals
 	shares     shares
 	waves      *waves
@@ -97,7 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, nil
 	}
 	fc := &v1alpha1.FlowCollector{}
-	if err := r.read(ctx, request.NamespacedName, fc); err != nil {
+	if err := readThrough(ctx, &r.behind, r.Client, r.Reader, request.NamespacedName, fc); err != nil {
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, fmt.Errorf("reading FlowCollector %s: %w", request.NamespacedName, err)
 		}
@@ -168,16 +169,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, joined(err, turnErr, writeErr) // the queue says when to try again
 	}
 	return ctrl.Result{RequeueAfter: soonest(again, turnAgain, verdict.Again, m.wait(r.Clock.Now()))}, nil
-}
-
-// read reads an object as it is watched, or, where that is known to be of the past, as it is.
-func (r *Reconciler) read(ctx context.Context, name client.ObjectKey, fc *v1alpha1.FlowCollector) error {
-	err := r.Client.Get(ctx, name, fc)
-	if err == nil && r.memories.isBehind(name, fc.ResourceVersion) {
-		*fc = v1alpha1.FlowCollector{}
-		err = r.Reader.Get(ctx, name, fc)
-	}
-	return err
 }
 
 // keep takes the steps. A step that fails for a moment does not keep the later ones from saying how things are.
@@ -271,6 +262,7 @@ func (r *Reconciler) leave(name client.ObjectKey) {
 
 func (r *Reconciler) forgetKnown(name client.ObjectKey) {
 	r.memories.forget(name)
+	r.behind.forget(name)
 	r.conditions.forget(name)
 	r.consumers.forget(name)
 	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})

@@ -14,9 +14,10 @@ import (
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/controllers/judge"
+	"github.com/flowfleet/flowfleet/controllers/sink"
 )
 
-// silence lets no more news come by the watches of FlowCollectors, which stand all the same, as of an API server whose own cache is stuck.
+// silence lets no more news come by the watches of FlowCollectors and FlowSinks, which stand all the same, as of an API server whose own cache is stuck.
 type silence struct {
 	on       atomic.Bool
 	requests atomic.Int32
@@ -29,7 +30,7 @@ func (s *silence) between(next http.RoundTripper) http.RoundTripper {
 			s.requests.Add(1)
 		}
 		response, err := next.RoundTrip(request)
-		if err == nil && watch && strings.HasSuffix(request.URL.Path, "/flowcollectors") {
+		if err == nil && watch && (strings.HasSuffix(request.URL.Path, "/flowcollectors") || strings.HasSuffix(request.URL.Path, "/flowsinks")) {
 			response.Body = silentBody{response.Body, s, request.Context()}
 		}
 		return response, err
@@ -57,15 +58,19 @@ func TestAWatchThatGoesSilentIsSeenThrough(t *testing.T) {
 	w := newWorld(t)
 	s := &silence{}
 	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: s.between})
-	fc := w.create("edge")
+	fc := w.create("edge", func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.NodeSelector = map[string]string{"role": "edge"} })
 	w.run(fc, 0)
 	w.expectReady(fc)
 	operator.settle(fc)
 	s.on.Store(true)
-	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.Image = nextImage })
+	change(w, fc, func(fc *v1alpha1.FlowCollector) {
+		fc.Spec.Collector.Image, fc.Spec.Collector.NodeSelector = nextImage, nil // what goes is gone
+	})
 	w.run(fc, 2)
 	w.expect(fc, v1alpha1.ConditionReady, metav1.ConditionFalse, judge.ReasonPartlyUnavailable)
-	natstest.Eventually(t, "the edit is applied", func() bool { return w.imageOf(fc) == nextImage })
+	natstest.Eventually(t, "the edit is applied", func() bool {
+		return w.imageOf(fc) == nextImage && len(w.daemonSet(fc).Spec.Template.Spec.NodeSelector) == 0
+	})
 	w.run(fc, 0)
 	w.expectReady(fc)
 	w.expect(fc, v1alpha1.ConditionProgressing, metav1.ConditionFalse, judge.ReasonSettled)
@@ -78,4 +83,28 @@ func TestAWatchThatGoesSilentIsSeenThrough(t *testing.T) {
 	if n := s.requests.Load() - before; n > 10 {
 		t.Errorf("%d requests in 5 s", n)
 	}
+}
+
+// The same of FlowSinks.
+func TestAWatchOfFlowSinksThatGoesSilentIsSeenThrough(t *testing.T) {
+	w := newWorld(t)
+	letKeepSinks(w)
+	s := &silence{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: s.between, sinks: true})
+	w.create("edge")
+	warehouse, deployment := w.runningSink("edge", "warehouse")
+	operator.settle(warehouse)
+	s.on.Store(true)
+	change(w, warehouse, func(s *v1alpha1.FlowSink) { s.Spec.Image = nextImage })
+	w.read(deployment)
+	deployment.Status.ReadyReplicas, deployment.Status.AvailableReplicas = 0, 0
+	if err := w.c.Status().Update(t.Context(), deployment); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Eventually(t, "the edit is applied", func() bool {
+		w.read(deployment)
+		return deployment.Spec.Template.Spec.Containers[0].Image == nextImage
+	})
+	w.expectSink(warehouse, metav1.ConditionFalse, sink.ReasonRolling)
+	w.runSink(warehouse)
 }

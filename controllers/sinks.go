@@ -56,6 +56,7 @@ type SinkReconciler struct {
 	readers      consumerMetrics
 	wanted       *prometheus.GaugeVec // spec.replicas
 	look         *sinkLook
+	behind       behind
 	lookInterval time.Duration // 0 for the usual one
 	kindInterval time.Duration // at which the kind is looked for where it is not installed; 0 for the usual one
 	mu           sync.Mutex
@@ -67,7 +68,7 @@ type SinkReconciler struct {
 // Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
 func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	s := &v1alpha1.FlowSink{}
-	if err := r.Client.Get(ctx, request.NamespacedName, s); err != nil {
+	if err := readThrough(ctx, &r.behind, r.Client, r.Reader, request.NamespacedName, s); err != nil {
 		r.forget(request.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -156,6 +157,7 @@ func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink)
 
 func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.look.forget(name)
+	r.behind.forget(name)
 	r.conditions.forget(name)
 	r.readers.forget(name)
 	r.wanted.DeleteLabelValues(name.Namespace, name.Name)

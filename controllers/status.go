@@ -16,10 +16,8 @@ import (
 )
 
 const (
-	// staleCache is how long a cache may need to show what was written last. That doubles with each time in a row, and after conflictsBehind of them
-	// the API server is asked: a watch may be silent for minutes, and would neither show it nor end.
-	staleCache      = 200 * time.Millisecond
-	conflictsBehind = 5
+	// staleCache is how long a cache may need to show what was written last.
+	staleCache = 200 * time.Millisecond
 	// writeInterval is the least time between two writes of a status of which no condition changed its status or reason.
 	writeInterval = time.Second
 )
@@ -45,11 +43,12 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 			case client.IgnoreNotFound(err) == nil:
 				return 0, nil // it was deleted meanwhile
 			case apierrors.IsConflict(err):
-				return r.conflict(ctx, fc, m), nil
+				r.behind.note(fc)
+				return staleCache, nil
 			}
 			return 0, fmt.Errorf("writing the status of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
 		}
-		m.wrote, m.conflicts = now, 0
+		m.wrote = now
 	}
 	m.judgement = v.Memory
 	for _, t := range v.Transitions {
@@ -59,18 +58,6 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 		}
 	}
 	return 0, nil
-}
-
-// conflict notes that the object is another one than was read, and returns when to try again.
-func (r *Reconciler) conflict(ctx context.Context, fc *v1alpha1.FlowCollector, m *memory) time.Duration {
-	wait := staleCache << min(m.conflicts, conflictsBehind)
-	if m.conflicts++; m.conflicts == conflictsBehind {
-		ctrl.LoggerFrom(ctx).Info("what is watched of the object stays of the past: until its watch goes on, the API server is asked", "version", fc.ResourceVersion)
-	}
-	if m.conflicts >= conflictsBehind {
-		r.memories.noteBehind(client.ObjectKeyFromObject(fc), fc.ResourceVersion)
-	}
-	return wait
 }
 
 // tellUnwritten tells in an event that the operator lacks the right to write a status: what that says is then of the past, and an event is
