@@ -66,6 +66,7 @@ func TestAnotherWriterIsNotFoughtWithoutEnd(t *testing.T) {
 	}
 	set, service, configMap, gone := &appsv1.DaemonSet{ObjectMeta: named("set")}, &corev1.Service{ObjectMeta: named("service")}, &corev1.ConfigMap{ObjectMeta: named("file")},
 		&corev1.ServiceAccount{ObjectMeta: named("gone")}
+	metrics := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "owner-collector-metrics"}}
 	tests := []struct {
 		name   string
 		object client.Object
@@ -88,6 +89,11 @@ func TestAnotherWriterIsNotFoughtWithoutEnd(t *testing.T) {
 			configMap.Data["collector.yaml"] = "x"
 			return changes
 		}, []string{"ConfigMap file-collector: others-tool changes"}},
+		{"owner", metrics, func() bool {
+			changes := len(metrics.OwnerReferences) > 0
+			metrics.OwnerReferences = nil
+			return changes
+		}, []string{"Service owner-collector-metrics: ", "changes what the operator applies"}},
 		{"gone", gone, nil, []string{"ServiceAccount gone-collector: somebody who deletes it"}},
 	}
 	for _, test := range tests {
