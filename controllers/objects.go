@@ -219,7 +219,6 @@ func (a *applier) child(ctx context.Context, c child) error {
 		// It is kept as it should be all the same: collectors go on to read a ConfigMap, which anybody may have changed who keeps it from going.
 		a.facts.Applied.Going = append(a.facts.Applied.Going, going(c.kind, c.live).Error())
 	}
-	now := attempt{wanted: hashOf(c.wanted)}
 	var reasons []string // for replacing pods
 	switch {
 	case found && !belongs(c.live, fc):
@@ -233,13 +232,14 @@ func (a *applier) child(ctx context.Context, c child) error {
 		return nil // what is missing is made all the same: a fleet without it would lose flows until its turn
 	case found && c.wanted != nil:
 		if !fc.Spec.Suspend && !controlled(c.live, fc) {
-			if a.memory.fights.rests(c, now.wanted, a.facts.Now) {
+			wanted := hashOf(c.wanted)
+			if a.memory.fights.rests(c, wanted, a.facts.Now) {
 				return errRests
 			}
 			if err := a.adopt(ctx, fc, c.kind, c.live); err != nil {
 				return err
 			}
-			a.memory.fights.applied(c, true, now.wanted, c.live.GetResourceVersion(), a.facts.Now)
+			a.memory.fights.applied(c, true, wanted, c.live.GetResourceVersion(), a.facts.Now)
 		}
 		same, err := asApplied(c)
 		if err != nil || same && controlled(c.live, fc) {
@@ -257,6 +257,7 @@ func (a *applier) child(ctx context.Context, c child) error {
 		a.log.Info("deleting what is not wanted any more", "kind", c.kind, "object", c.name)
 		return deleteSame(ctx, a.Client, c.live)
 	}
+	now := attempt{wanted: hashOf(c.wanted)}
 	if found {
 		now.version = c.live.GetResourceVersion()
 	}
