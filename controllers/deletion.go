@@ -147,7 +147,7 @@ func (r *Reconciler) endCollectors(ctx context.Context, fc *v1alpha1.FlowCollect
 		return 0, fmt.Errorf("reading DaemonSet %s: %w", set.Name, err)
 	}
 	if err == nil && metav1.IsControlledBy(set, fc) && set.DeletionTimestamp.IsZero() {
-		if err := r.Client.Delete(ctx, set); client.IgnoreNotFound(err) != nil {
+		if err := deleteSame(ctx, r.Client, set); err != nil {
 			return 0, fmt.Errorf("deleting DaemonSet %s: %w", set.Name, err)
 		}
 	}

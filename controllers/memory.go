@@ -36,8 +36,9 @@ type memory struct {
 	complete *servers
 	// monitoring is what the last look at it came to.
 	monitoring monitoringOutcome
-	// tried are objects that the last attempt to apply left as they were: it is not repeated before it is due.
-	tried map[string]attempt
+	// tried are objects, by kind and name, that the last attempt to apply left as they were: it is not repeated before it is due.
+	tried  map[string]attempt
+	fights fights
 	// running are the names in the collectors' ConfigMap.
 	running readNames
 	// consumers of the stream that were wanted, the latest last, and may be there whether the status has them or not.
@@ -136,7 +137,7 @@ func (v *memories) of(name types.NamespacedName, uid types.UID) *memory {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.all[name] == nil || v.all[name].uid != uid {
-		v.all[name] = &memory{uid: uid, tried: make(map[string]attempt)}
+		v.all[name] = &memory{uid: uid, tried: make(map[string]attempt), fights: make(fights)}
 	}
 	return v.all[name]
 }

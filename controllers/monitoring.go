@@ -110,7 +110,7 @@ func (r *Reconciler) applyUntyped(ctx context.Context, f *judge.Facts, kind sche
 	case wanted == nil && found && f.Collector.Spec.Suspend:
 		return errSuspended
 	case wanted == nil && found:
-		return client.IgnoreNotFound(r.Client.Delete(ctx, live))
+		return deleteSame(ctx, r.Client, live)
 	case wanted == nil:
 		return nil
 	}

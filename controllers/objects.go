@@ -41,6 +41,9 @@ type child struct {
 	rolls bool
 }
 
+// id tells it from the other ones of a fleet.
+func (c *child) id() string { return c.kind + "/" + c.name }
+
 // extracted adapts the Extract functions of client-go.
 func extracted[L client.Object, A any](extract func(L, string) (A, error)) func(client.Object) (any, error) {
 	return func(o client.Object) (any, error) { return extract(o.(L), fieldOwner) }
@@ -137,9 +140,14 @@ func (r *Reconciler) apply(ctx context.Context, f *judge.Facts, d *fleet.Fleet, 
 		}
 		a := applier{r, f, m, ctrl.LoggerFrom(ctx)}
 		if err := a.child(ctx, c); err != nil {
-			unsure = unsure || c.rolls
+			if unsure = unsure || c.rolls; errors.Is(err, errRests) {
+				continue // which contested tells of
+			}
 			errs = append(errs, note(&f.Applied, fmt.Errorf("%s %s/%s: %w", c.kind, f.Collector.Namespace, c.name, err)))
 		}
+	}
+	if !f.Collector.Spec.Suspend {
+		f.Applied.Contested = m.fights.contested(children, f.Now)
 	}
 	return joined(append(errs, r.applyMonitoring(ctx, f, d, m)...)...)
 }
@@ -223,10 +231,15 @@ func (a *applier) child(ctx context.Context, c child) error {
 	case found && a.facts.Waits != "" && changedByOperator(c):
 		return nil // what is missing is made all the same: a fleet without it would lose flows until its turn
 	case found && c.wanted != nil:
-		if !fc.Spec.Suspend {
+		if !fc.Spec.Suspend && !controlled(c.live, fc) {
+			wanted := hashOf(c.wanted)
+			if a.memory.fights.rests(c, wanted, a.facts.Now) {
+				return errRests
+			}
 			if err := a.adopt(ctx, fc, c.kind, c.live); err != nil {
 				return err
 			}
+			a.memory.fights.applied(c, true, wanted, c.live.GetResourceVersion(), a.facts.Now)
 		}
 		same, err := asApplied(c)
 		if err != nil || same && controlled(c.live, fc) {
@@ -242,22 +255,25 @@ func (a *applier) child(ctx context.Context, c child) error {
 	}
 	if c.wanted == nil {
 		a.log.Info("deleting what is not wanted any more", "kind", c.kind, "object", c.name)
-		uid := c.live.GetUID()
-		return client.IgnoreNotFound(a.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid}))
+		return deleteSame(ctx, a.Client, c.live)
 	}
 	now := attempt{wanted: hashOf(c.wanted)}
 	if found {
 		now.version = c.live.GetResourceVersion()
 	}
-	id := c.kind + "/" + c.name
-	if last, ok := a.memory.tried[id]; ok && last.wanted == now.wanted && last.version == now.version {
+	if last, ok := a.memory.tried[c.id()]; ok && last.wanted == now.wanted && last.version == now.version {
 		return last.err
 	}
-	changed, err := a.write(ctx, c, found)
-	if now.err = err; !changed && note(&judge.Applied{}, err) == nil {
-		a.memory.tried[id] = now
+	if a.memory.fights.rests(c, now.wanted, a.facts.Now) {
+		return errRests
 	}
-	if err == nil && changed {
+	version, err := a.write(ctx, c, found)
+	changed := err == nil && (!found || version != now.version)
+	if now.err = err; !changed && note(&judge.Applied{}, err) == nil {
+		a.memory.tried[c.id()] = now
+	}
+	if changed {
+		a.memory.fights.applied(c, found, now.wanted, version, a.facts.Now)
 		a.log.Info("applied", "kind", c.kind, "object", c.name)
 		a.facts.Applied.Changed = append(a.facts.Applied.Changed, c.kind)
 		if len(reasons) > 0 { // whoever sees pods end asks why
@@ -265,6 +281,16 @@ func (a *applier) child(ctx context.Context, c child) error {
 		}
 	}
 	return err
+}
+
+// deleteSame deletes an object that was read, and no other one that somebody has made under its name since.
+func deleteSame(ctx context.Context, c client.Client, o client.Object) error {
+	uid := o.GetUID()
+	err := c.Delete(ctx, o, client.Preconditions{UID: &uid})
+	if apierrors.IsConflict(err) {
+		return nil // it is gone, and the other one is looked at once it is seen
+	}
+	return client.IgnoreNotFound(err)
 }
 
 // goingError is for an object that somebody deletes, and that is not gone yet.
@@ -286,19 +312,27 @@ func (e *goingError) Error() string {
 	return fmt.Sprintf("%s %s is being deleted, waits %s, and is made again once it is gone", e.kind, e.name, waits)
 }
 
-// write applies an object and reports whether that changed it: what differs may have been written by an admission webhook, which has
-// done so again.
-func (a *applier) write(ctx context.Context, c child, found bool) (bool, error) {
-	version := c.live.GetResourceVersion()
+// write applies an object and returns the version that it has then. That may be the one of before: what differs may have been written by an admission
+// webhook, which has done so again.
+func (a *applier) write(ctx context.Context, c child, found bool) (string, error) {
 	err := a.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership)
 	if found && apierrors.IsInvalid(err) {
 		err = a.replace(ctx, c)
 	}
 	if err != nil {
-		return false, fmt.Errorf("applying: %w", err)
+		return "", applying(err, c)
 	}
-	after, err := resourceVersion(c.wanted)
-	return !found || after != version, err
+	return resourceVersion(c.wanted)
+}
+
+// applying is an error of it. What Kubernetes lets nobody change, such as a selector or that a Service is headless, an object can only have from its beginning.
+func applying(err error, c child) error {
+	kept := func(words string) bool { return strings.Contains(err.Error(), words) }
+	if apierrors.IsInvalid(err) && c.live.GetUID() != "" && (kept("field is immutable") || kept("may not change once set") || kept("may not be set to 'None'")) {
+		return fmt.Errorf("applying: %w: to have it made anew, which ends what it does meanwhile: kubectl delete %s %s -n %s", err,
+			strings.ToLower(c.kind), c.name, c.live.GetNamespace())
+	}
+	return fmt.Errorf("applying: %w", err)
 }
 
 // resourceVersion of an object that was applied: it has become what the API server answered.
@@ -333,8 +367,8 @@ func (a *applier) replace(ctx context.Context, c child) error {
 func (a *applier) find(ctx context.Context, fc *v1alpha1.FlowCollector, c child) (bool, error) {
 	key := client.ObjectKey{Namespace: fc.Namespace, Name: c.name}
 	err := a.Client.Get(ctx, key, c.live)
-	if id := c.kind + "/" + c.name; apierrors.IsNotFound(err) && c.wanted != nil {
-		if last, ok := a.memory.tried[id]; ok && last.version == "" && last.wanted == hashOf(c.wanted) {
+	if apierrors.IsNotFound(err) && c.wanted != nil {
+		if last, ok := a.memory.tried[c.id()]; ok && last.version == "" && last.wanted == hashOf(c.wanted) {
 			return false, nil // it was asked, and there was none
 		}
 		err = a.Reader.Get(ctx, key, c.live)

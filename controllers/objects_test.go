@@ -469,6 +469,7 @@ func TestWhatAWebhookWritesIsNotTakenForAChange(t *testing.T) {
 		"a label":          `{"op": "add", "path": "/spec/template/metadata/labels/team", "value": "network"}`,
 		"defaults": `{"op": "add", "path": "/spec/template/spec/containers/0/resources", "value": {"requests": {"cpu": "123m"}, "limits": {"memory": "1Gi"}}},
 			{"op": "add", "path": "/spec/template/spec/priorityClassName", "value": "system-node-critical"}`,
+		"no annotation":        `{"op": "add", "path": "/metadata/annotations", "value": {}}`,
 		"a container behind":   `{"op": "add", "path": "/spec/template/spec/containers/-", "value": ` + sidecar + `}`,
 		"a container in front": `{"op": "add", "path": "/spec/template/spec/containers/0", "value": ` + sidecar + `}`,
 	} {
@@ -479,7 +480,7 @@ func TestWhatAWebhookWritesIsNotTakenForAChange(t *testing.T) {
 func webhookWrites(t *testing.T, patch string) {
 	w := newWorld(t)
 	var asked atomic.Int32
-	webhook := w.mutate("["+patch+"]", &asked)
+	webhook := w.mutate(func() string { return "[" + patch + "]" }, &asked)
 	if err := w.c.Create(t.Context(), webhook); err != nil {
 		t.Fatal(err)
 	}
@@ -515,7 +516,7 @@ func webhookWrites(t *testing.T, patch string) {
 }
 
 // mutate serves a webhook that patches the DaemonSets of the world's namespace.
-func (w *world) mutate(patch string, asked *atomic.Int32) *admissionv1.MutatingWebhookConfiguration {
+func (w *world) mutate(patch func() string, asked *atomic.Int32) *admissionv1.MutatingWebhookConfiguration {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
 		asked.Add(1)
 		var review admissionreviewv1.AdmissionReview
@@ -524,7 +525,7 @@ func (w *world) mutate(patch string, asked *atomic.Int32) *admissionv1.MutatingW
 		}
 		kind := admissionreviewv1.PatchTypeJSONPatch
 		review.Response = &admissionreviewv1.AdmissionResponse{UID: review.Request.UID, Allowed: true, PatchType: &kind,
-			Patch: []byte(patch)}
+			Patch: []byte(patch())}
 		_ = json.NewEncoder(answer).Encode(review) // an API server that no longer waits asks again
 	}))
 	w.Cleanup(server.Close)

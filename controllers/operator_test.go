@@ -155,7 +155,7 @@ func startOperator(t testing.TB, s *controllertest.Server, namespace string, opt
 	}
 	o.waves, o.watches, o.shares = r.waves, watches, &r.shares
 	if options.sinks {
-		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed, Watches: watches,
+		sinks := &SinkReconciler{Client: r.Client, Reader: r.Reader, Events: r.Events, Image: r.Image, Identity: r.Identity, Allowed: r.Allowed, Watches: watches, Clock: options.clock,
 			lookInterval: options.sinksInterval, kindInterval: options.kindInterval}
 		o.sinkMetrics = prometheus.NewRegistry()
 		if err := sinks.register(o.sinkMetrics); err != nil {

@@ -61,6 +61,7 @@ type Reconciler struct {
 	conditions *conditionMetrics
 	consumers  consumerMetrics
 	memories   *memories
+	behind     behind
 	rivals     *rivals
 	shares     shares
 	waves      *waves
@@ -97,7 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 		return ctrl.Result{}, nil
 	}
 	fc := &v1alpha1.FlowCollector{}
-	if err := r.Client.Get(ctx, request.NamespacedName, fc); err != nil {
+	if err := readThrough(ctx, &r.behind, r.Client, r.Reader, request.NamespacedName, fc); err != nil {
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, fmt.Errorf("reading FlowCollector %s: %w", request.NamespacedName, err)
 		}
@@ -261,6 +262,7 @@ func (r *Reconciler) leave(name client.ObjectKey) {
 
 func (r *Reconciler) forgetKnown(name client.ObjectKey) {
 	r.memories.forget(name)
+	r.behind.forget(name)
 	r.conditions.forget(name)
 	r.consumers.forget(name)
 	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})

@@ -5,9 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -104,4 +106,38 @@ func TestALimitRangeThatRefusesPodsIsNotTakenForAStartThatTakesTime(t *testing.T
 	if wrote := o.writes.since(before); len(wrote) > 0 {
 		t.Errorf("another look writes %q", wrote)
 	}
+}
+
+// Objects of before that are in the way, and that Kubernetes lets nobody change, say how to have them as the spec says.
+func TestWhatNobodyMayChangeSaysThatItHasToBeMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	fc := w.fleet("edge")
+	meta := metav1.ObjectMeta{Namespace: w.namespace, Name: "edge-collector", Labels: fleet.Selector(fc)}
+	meta.Labels[fleet.LabelManagedBy] = fleet.Product
+	labels := map[string]string{"app": "before"}
+	set := &appsv1.DaemonSet{ObjectMeta: meta, Spec: appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}}}
+	service := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone}}
+	for _, o := range []client.Object{set, service} {
+		if err := w.c.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	if err := w.c.Create(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{v1alpha1.ConditionConfigurationValid, v1alpha1.ConditionStalled} {
+		status := map[string]metav1.ConditionStatus{v1alpha1.ConditionStalled: metav1.ConditionTrue, v1alpha1.ConditionConfigurationValid: metav1.ConditionFalse}[kind]
+		w.expect(fc, kind, status, judge.ReasonRefused, "kubectl delete daemonset edge-collector -n "+w.namespace, "kubectl delete service edge-collector -n "+w.namespace)
+	}
+	w.expect(fc, v1alpha1.ConditionServiceReady, metav1.ConditionFalse, judge.ReasonAddressPending, "no address of its own")
+	for _, o := range []client.Object{set, service} {
+		if err := w.c.Delete(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.expect(fc, v1alpha1.ConditionConfigurationValid, metav1.ConditionTrue, judge.ReasonValid)
+	w.run(fc, 0)
+	w.expectReady(fc)
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 
@@ -36,7 +37,8 @@ func replacement(c child) (reasons []string, err error) {
 	if reflect.DeepEqual(have, want) {
 		return nil, nil
 	}
-	if was, is := image(before), image(after); was != is {
+	// Somebody else who writes a field has it.
+	if was, is := cmp.Or(image(before), fleet.ImageOf(&live.Spec.Template.Spec)), image(after); was != is {
 		reasons = append(reasons, fmt.Sprintf("image %s instead of %s", is, was))
 	}
 	for _, change := range [][2]string{
@@ -55,7 +57,7 @@ func replacement(c child) (reasons []string, err error) {
 
 func image(pod *coreac.PodTemplateSpecApplyConfiguration) string {
 	if pod.Spec == nil || len(pod.Spec.Containers) == 0 || pod.Spec.Containers[0].Image == nil {
-		return "none"
+		return ""
 	}
 	return *pod.Spec.Containers[0].Image
 }

@@ -56,17 +56,19 @@ type SinkReconciler struct {
 	readers      consumerMetrics
 	wanted       *prometheus.GaugeVec // spec.replicas
 	look         *sinkLook
+	behind       behind
 	lookInterval time.Duration // 0 for the usual one
 	kindInterval time.Duration // at which the kind is looked for where it is not installed; 0 for the usual one
 	mu           sync.Mutex
 	wrote        map[types.NamespacedName]time.Time // of each status
 	applied      map[object]string                  // versions that the cache has not come to yet
+	fights       map[types.NamespacedName]fights    // of each FlowSink
 }
 
 // Reconcile brings the sinks of one FlowSink to what its spec says, and says how they are.
 func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	s := &v1alpha1.FlowSink{}
-	if err := r.Client.Get(ctx, request.NamespacedName, s); err != nil {
+	if err := readThrough(ctx, &r.behind, r.Client, r.Reader, request.NamespacedName, s); err != nil {
 		r.forget(request.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -115,6 +117,8 @@ func (r *SinkReconciler) Reconcile(ctx context.Context, request ctrl.Request) (c
 			f.Failure, again.RequeueAfter = err.Error(), retrySink
 		case f.Twin() != nil: // what the other one runs is not watched
 			again.RequeueAfter = retrySink
+		case len(f.Contested) > 0:
+			again.RequeueAfter = lookInterval
 		}
 	} else if err := r.twinsOfRunning(ctx, f); err != nil {
 		return ctrl.Result{}, err
@@ -153,12 +157,14 @@ func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink)
 
 func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.look.forget(name)
+	r.behind.forget(name)
 	r.conditions.forget(name)
 	r.readers.forget(name)
 	r.wanted.DeleteLabelValues(name.Namespace, name.Name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.wrote, name)
+	delete(r.fights, name)
 	for _, kind := range []string{"ConfigMap", "Deployment"} {
 		delete(r.applied, object{kind, types.NamespacedName{Namespace: name.Namespace, Name: sink.ObjectName(&v1alpha1.FlowSink{ObjectMeta: metav1.ObjectMeta{Name: name.Name}})}})
 	}
@@ -215,13 +221,17 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 		return err
 	}
 	name := sink.ObjectName(f.Sink)
-	for _, c := range []child{
+	children := []child{
 		{"ConfigMap", name, configMap, &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), true},
 		{"Deployment", name, deployment, &appsv1.Deployment{}, extracted(appsac.ExtractDeployment), true},
 		{"PodDisruptionBudget", name, wanted(d.DisruptionBudget()), &policyv1.PodDisruptionBudget{}, extracted(policyac.ExtractPodDisruptionBudget), false},
 		{"ConfigMap", sink.DashboardsName(f.Sink), wanted(dashboards), &corev1.ConfigMap{}, extracted(coreac.ExtractConfigMap), false},
-	} {
+	}
+	for _, c := range children {
 		changed, err := r.apply(ctx, f.Sink, c)
+		if errors.Is(err, errRests) {
+			break // what comes after it needs it
+		}
 		if goes := (*goingError)(nil); errors.As(err, &goes) {
 			if c.rolls { // sinks store as before without the rest, which is made again once it is gone
 				f.Going = append(f.Going, goes.Error())
@@ -233,6 +243,7 @@ func (r *SinkReconciler) keep(ctx context.Context, f *sink.Facts) error {
 		}
 		f.Behind = f.Behind || changed // the cache shows it soon, which is a reason to look again
 	}
+	f.Contested = r.fightsOf(f.Sink).contested(children, r.Clock.Now())
 	return nil
 }
 
@@ -244,8 +255,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		if err != nil || !metav1.IsControlledBy(c.live, s) || !c.live.GetDeletionTimestamp().IsZero() {
 			return false, client.IgnoreNotFound(err)
 		}
-		uid := c.live.GetUID()
-		return true, client.IgnoreNotFound(r.Client.Delete(ctx, c.live, client.Preconditions{UID: &uid}))
+		return true, deleteSame(ctx, r.Client, c.live)
 	}
 	if err := stamp(c.wanted); err != nil {
 		return false, err
@@ -255,6 +265,7 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 	if apierrors.IsNotFound(err) { // it may be there without the operator's labels
 		err = r.Reader.Get(ctx, key, c.live)
 	}
+	found := err == nil
 	switch {
 	case apierrors.IsNotFound(err):
 	case err != nil:
@@ -267,16 +278,34 @@ func (r *SinkReconciler) apply(ctx context.Context, s *v1alpha1.FlowSink, c chil
 		}
 	}
 	ends := goes(c) // it is kept as it should be all the same: sinks go on to read a ConfigMap
+	wanted, fights, now := hashOf(c.wanted), r.fightsOf(s), r.Clock.Now()
+	if fights.rests(c, wanted, now) {
+		return false, errRests
+	}
 	before := c.live.GetResourceVersion()
 	if err := r.Client.Apply(ctx, c.wanted, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
-		return false, fmt.Errorf("applying: %w", err)
+		return false, applying(err, c)
 	}
 	ctrl.LoggerFrom(ctx).Info("applied", "kind", c.kind, "object", c.name)
 	after, err := resourceVersion(c.wanted)
 	if c.name == sink.ObjectName(s) && c.kind != "PodDisruptionBudget" {
 		r.noteApplied(object{c.kind, key}, after)
 	}
+	if after != before {
+		fights.applied(c, found, wanted, after, now)
+	}
 	return after != before, cmp.Or(err, ends)
+}
+
+// fightsOf a FlowSink. One of its reconciliations runs at a time, so that they need no lock.
+func (r *SinkReconciler) fightsOf(s *v1alpha1.FlowSink) fights {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := client.ObjectKeyFromObject(s)
+	if r.fights[name] == nil {
+		r.fights[name] = make(fights)
+	}
+	return r.fights[name]
 }
 
 // goes is a *goingError for an object that somebody deletes; nil for another one, or none.

@@ -62,7 +62,7 @@ func (r *SinkReconciler) begin(manager ctrl.Manager, options controller.Options)
 	if r.Watches == nil {
 		r.Watches = NewWatches(r.Clock)
 	}
-	r.wrote, r.applied = make(map[types.NamespacedName]time.Time), make(map[object]string)
+	r.wrote, r.applied, r.fights = make(map[types.NamespacedName]time.Time), make(map[object]string), make(map[types.NamespacedName]fights)
 	// What sinks say is a reason to look at their FlowSink.
 	heard := make(chan event.GenericEvent, 1024)
 	notify := func(name types.NamespacedName) {

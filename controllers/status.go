@@ -43,6 +43,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 			case client.IgnoreNotFound(err) == nil:
 				return 0, nil // it was deleted meanwhile
 			case apierrors.IsConflict(err):
+				r.behind.note(fc)
 				return staleCache, nil
 			}
 			return 0, fmt.Errorf("writing the status of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)

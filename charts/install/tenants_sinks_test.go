@@ -130,6 +130,8 @@ func TestATenantsFlowSinkStoresWhereItIsAllowedToAndNothingMore(t *testing.T) {
 	for _, a := range []struct{ about, spec, patch, names string }{
 		{"an own program with the nodes' files", `pod: {volumes: [{name: v, hostPath: {path: /srv}}]}`, `{"image":"` + teamImage + `"}`, "spec.image"},
 		{"an own program with another account", `pod: {serviceAccountName: cloud}`, `{"image":"` + teamImage + `"}`, "spec.image"},
+		{"an own program with another network", `pod: {annotations: {k8s.v1.cni.cncf.io/networks: core}}`, `{"image":"` + teamImage + `"}`, "spec.image"},
+		{"an own program with another runtime", `pod: {runtimeClassName: privileged}`, `{"image":"` + teamImage + `"}`, "spec.image"},
 		{"other nodes with their files", `pod: {volumes: [{name: v, hostPath: {path: /srv}}]}`, `{"pod":{"tolerations":[{"operator":"Exists"}]}}`, "spec.pod.nodeSelector"},
 		{"other nodes for a container beside a sink", `pod: {sidecars: [{name: b, image: "b:v1", securityContext: {privileged: true}}]}`,
 			`{"pod":{"tolerations":[{"operator":"Exists"}]}}`, "spec.pod.nodeSelector"},

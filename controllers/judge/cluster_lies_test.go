@@ -113,6 +113,10 @@ func TestWhatKubernetesSaysOfThePastIsNotRepeated(t *testing.T) {
 			f.Service.Spec.ClusterIPs, f.Service.Status.LoadBalancer.Ingress = []string{"10.0.0.9"}, nil
 			f.Service.Spec.Ports = []corev1.ServicePort{{Name: "netflow", Port: 2055}}
 		}, service, "True", ReasonAddressAssigned, "10.0.0.9 (netflow 2055)"},
+		"a headless Service of before that cannot become the fleet's": {func(f *Facts) {
+			f.Applied.Refused, f.Service.Spec.Type = []string{"may not be set to 'None'"}, corev1.ServiceTypeClusterIP
+			f.Service.Spec.ClusterIP, f.Service.Spec.ClusterIPs, f.Service.Status.LoadBalancer.Ingress = "None", []string{"None"}, nil
+		}, service, "False", ReasonAddressPending, "has no address of its own (type ClusterIP, clusterIP \"None\")"},
 		"a Service that is to go while nothing is applied": {func(f *Facts) {
 			f.Collector.Spec.Service.Type, f.Collector.Spec.Suspend = v1alpha1.ServiceNone, true
 			f.Applied.Waiting, f.Service.Spec.Type = []string{"Service edge-collector"}, corev1.ServiceTypeLoadBalancer

@@ -108,6 +108,8 @@ type Applied struct {
 	Taken []string
 	// Going are objects that somebody deletes and finalizers keep, with what they wait for: they are made again once they are gone.
 	Going []string
+	// Contested are objects that others change each time that they are put back: they are not as the spec says, or not for long.
+	Contested []string
 	// Failed: something else kept an object from being applied; see Facts.Failure.
 	Failed bool
 	// Monitoring is asked for; MissingKinds are those that the cluster does not have.
@@ -117,7 +119,7 @@ type Applied struct {
 
 // Full reports whether everything is in the cluster as the spec says.
 func (a *Applied) Full() bool {
-	return len(a.Waiting)+len(a.Refused)+len(a.Denied)+len(a.Forbidden)+len(a.Taken)+len(a.Going) == 0 && !a.Failed
+	return len(a.Waiting)+len(a.Refused)+len(a.Denied)+len(a.Forbidden)+len(a.Taken)+len(a.Going)+len(a.Contested) == 0 && !a.Failed
 }
 
 // Deletion is how the deletion of an object goes.

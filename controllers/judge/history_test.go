@@ -105,7 +105,9 @@ func (h *history) happen() {
 		}},
 		{"what is applied", func() {
 			f.Applied = Applied{Monitoring: h.maybe()}
-			switch h.IntN(10) {
+			switch h.IntN(11) {
+			case 7:
+				f.Applied.Contested = h.list()
 			case 0:
 				f.Applied.Refused = h.list()
 			case 1:

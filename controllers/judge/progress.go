@@ -40,6 +40,8 @@ func (j *judgement) progressing() said {
 		return isFalse(ReasonNameTaken, "what the spec says is not applied in full until ConfigurationValid is True")
 	case len(a.Refused)+len(a.Denied) > 0:
 		return isFalse(ReasonRefused, "what the spec says is not applied in full until ConfigurationValid is True")
+	case len(a.Contested) > 0:
+		return isTrue(ReasonContested, "%s", strings.Join(a.Contested, "; "))
 	case len(a.Going) > 0:
 		return isTrue(ReasonRolling, "%s", strings.Join(a.Going, "; "))
 	case j.Held != "":
@@ -73,14 +75,16 @@ func (j *judgement) progressing() said {
 // does, such as an API server that is upgraded, is over before that.
 func (j *judgement) hindered() bool {
 	since := &j.memory.Hindered
-	if !j.Applied.Failed && len(j.Applied.Going) == 0 {
+	if !j.Applied.Failed && len(j.Applied.Going)+len(j.Applied.Contested) == 0 {
 		*since = time.Time{}
 		return false
 	}
 	if since.IsZero() && j.wasHindered() {
 		*since = j.Now.Add(-j.Deadline())
 	}
-	if reason := j.said[v1alpha1.ConditionProgressing].reason; reason != ReasonRetrying && (reason != ReasonRolling || len(j.Applied.Going) == 0) {
+	switch reason := j.said[v1alpha1.ConditionProgressing].reason; {
+	case reason == ReasonRetrying, reason == ReasonContested, reason == ReasonRolling && len(j.Applied.Going) > 0:
+	default:
 		return false // that nothing hinders it is not known: an API server that was away may have the count of failures begin anew
 	}
 	if since.IsZero() {
@@ -97,7 +101,7 @@ func (j *judgement) hindered() bool {
 // wasHindered reports whether the status says that it was, as it does after a restart of the operator.
 func (j *judgement) wasHindered() bool {
 	p, d := j.condition(v1alpha1.ConditionProgressing), j.condition(v1alpha1.ConditionDegraded)
-	return p != nil && (p.Reason == ReasonRetrying || p.Reason == ReasonRolling) && d != nil && d.Status == metav1.ConditionTrue &&
+	return p != nil && (p.Reason == ReasonRetrying || p.Reason == ReasonContested || p.Reason == ReasonRolling) && d != nil && d.Status == metav1.ConditionTrue &&
 		strings.Contains(d.Message, v1alpha1.ConditionProgressing+": ")
 }
 

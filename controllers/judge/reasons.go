@@ -27,6 +27,7 @@ const (
 	ReasonSettled                  = "Settled"
 	ReasonSuspended                = "Suspended"
 	ReasonDeleting                 = "Deleting"
+	ReasonContested                = "Contested"
 	ReasonRetrying                 = "Retrying"
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	ReasonOperatorForbidden        = "OperatorForbidden"

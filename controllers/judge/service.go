@@ -149,7 +149,11 @@ func (j *judgement) findAddresses() service {
 	case v1alpha1.ServiceNodePort:
 		s.add(j.nodeAddresses(live.Spec.IPFamilies), func(port corev1.ServicePort) int32 { return port.NodePort }, live)
 	default:
-		s.add(live.Spec.ClusterIPs, func(port corev1.ServicePort) int32 { return port.Port }, live)
+		s.add(slices.DeleteFunc(slices.Clone(live.Spec.ClusterIPs), func(ip string) bool { return ip == corev1.ClusterIPNone }),
+			func(port corev1.ServicePort) int32 { return port.Port }, live)
+		if len(s.addresses) == 0 {
+			return service{said: isFalse(ReasonAddressPending, "the Service %s has no address of its own (type %s, clusterIP %q)", live.Name, kind, live.Spec.ClusterIP)}
+		}
 	}
 	if refused != "" { // the other ports work
 		s.said = isFalse(ReasonPortsRefused, "the load balancer does not take all ports of the Service %s (%s): choose other ports of listeners, or "+

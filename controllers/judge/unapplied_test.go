@@ -69,6 +69,7 @@ func TestWhatIsNotAppliedForLongIsDegraded(t *testing.T) {
 	going := func(f *Facts) {
 		f.Applied.Going = []string{"ServiceAccount edge-collector is being deleted, waits for example.com/other"}
 	}
+	fights := func(f *Facts) { f.Applied.Contested = []string{"DaemonSet edge-collector: others-tool changes it"} }
 	for name, test := range map[string]struct {
 		change         func(f *Facts)
 		after          time.Duration
@@ -79,6 +80,8 @@ func TestWhatIsNotAppliedForLongIsDegraded(t *testing.T) {
 		"passes fail for long":                  {fails, 10 * time.Minute, "True", ReasonRetrying, "the webhook does not answer"},
 		"somebody keeps an object for a while":  {going, 9 * time.Minute, "False", ReasonAsWanted, ""},
 		"somebody keeps an object for long":     {going, 10 * time.Minute, "True", ReasonRolling, "waits for example.com/other"},
+		"somebody fights for a while":           {fights, 9 * time.Minute, "False", ReasonAsWanted, ""},
+		"somebody fights for long":              {fights, 10 * time.Minute, "True", ReasonContested, "others-tool changes"},
 		"somebody keeps a suspended fleet's":    {func(f *Facts) { f.Collector.Spec.Suspend, f.Applied.Waiting = true, []string{"Service"} }, time.Hour, "False", ReasonAsWanted, ""},
 		"an upgrade waits for its turn":         {func(f *Facts) { f.Waits = "another one" }, time.Hour, "False", ReasonAsWanted, ""},
 		"the deadline is the fleet's to choose": {func(f *Facts) { fails(f); f.Collector.Spec.Collector.ProgressDeadline = new(v1alpha1.Duration("1m")) }, time.Minute, "True", ReasonRetrying, ""},
@@ -115,6 +118,7 @@ func TestWhatHindersTheOperatorIsNotForgotten(t *testing.T) {
 		}
 	}
 	going := func(f *Facts) { f.Applied.Going = []string{"ServiceAccount edge-collector is being deleted"} }
+	fights := func(f *Facts) { f.Applied.Contested = []string{"DaemonSet edge-collector: others-tool changes it"} }
 	restarts := func(f *Facts) { f.Before = Memory{} }
 	for name, test := range map[string]struct {
 		begins, between, ends func(f *Facts)
@@ -123,6 +127,7 @@ func TestWhatHindersTheOperatorIsNotForgotten(t *testing.T) {
 		"the API server was away":                       {fails(9), fails(0), fails(9), ReasonRetrying},
 		"an operator that is started fails again":       {fails(9), func(f *Facts) { restarts(f); fails(1)(f) }, fails(9), ReasonRetrying},
 		"an operator that is started finds it kept yet": {going, restarts, going, ReasonRolling},
+		"an operator that is started fights again":      {fights, restarts, fights, ReasonContested},
 	} {
 		f := well()
 		pass(f, 0)

@@ -232,7 +232,8 @@ func transition(old, c *metav1.Condition, s said) (Transition, bool) {
 	case abnormal[c.Type]:
 		t.Warning = c.Status == metav1.ConditionTrue
 	case c.Type == v1alpha1.ConditionProgressing:
-		t.Warning = c.Reason == ReasonProgressDeadlineExceeded || c.Reason == ReasonOperatorForbidden || c.Reason == ReasonWatchFails || c.Reason == ReasonRetrying
+		t.Warning = c.Reason == ReasonProgressDeadlineExceeded || c.Reason == ReasonOperatorForbidden || c.Reason == ReasonWatchFails || c.Reason == ReasonRetrying ||
+			c.Reason == ReasonContested
 	default:
 		t.Warning = c.Status == metav1.ConditionFalse
 	}

@@ -64,6 +64,8 @@ type Facts struct {
 	Refused []string
 	// Going are objects that somebody deletes and finalizers keep: they are made again once they are gone.
 	Going []string
+	// Contested are objects that others change each time that they are put back.
+	Contested []string
 	// Deployment as it was last seen; nil where there is none.
 	Deployment *appsv1.Deployment
 	// Unseen are the kinds of objects that the operator cannot watch (any more): what is known of them is of the past.
@@ -118,7 +120,7 @@ func Judge(f *Facts) v1alpha1.FlowSinkStatus {
 	case f.Blind, f.Collector == nil, f.Stream == "", len(f.Forbidden) > 0:
 	case len(f.Problems) > 0, f.Waits() != nil, len(f.Refused) > 0: // Stalled is about the spec as it is now
 		out.ObservedGeneration = f.Sink.Generation
-	case f.Failure != "", len(f.Going) > 0:
+	case f.Failure != "", len(f.Going)+len(f.Contested) > 0:
 	default:
 		out.ObservedGeneration, out.Stream, out.Image = f.Sink.Generation, f.Stream, f.Image
 	}
@@ -218,6 +220,8 @@ func (f *Facts) ready() said {
 		return no(ReasonApplyFailed, "%s", f.Failure)
 	case len(f.Going) > 0:
 		return no(ReasonObjectDeleted, "%s", strings.Join(f.Going, "; "))
+	case len(f.Contested) > 0:
+		return no(judge.ReasonContested, "%s", strings.Join(f.Contested, "; "))
 	case len(f.Unseen) > 0:
 		return said{metav1.ConditionUnknown, f.Unseen.Reason(), "the operator " + f.Unseen.Cannot("see how the sinks are") + ": " + f.Unseen.String()}
 	case d == nil, f.Behind, d.Status.ObservedGeneration < d.Generation:

@@ -74,7 +74,7 @@ func (h *history) pass() {
 	}
 	*f = Facts{Sink: s, Now: f.Now, Server: f.Server, Deployment: f.Deployment, Stream: f.Stream, Image: "image", Heard: f.Heard}
 	f.Failure, f.Forbidden, f.Problems, f.Behind, f.Stores = h.rarely(), list(h.rarely()), list(h.rarely()), h.IntN(6) == 0, h.maybe()
-	f.Refused, f.Going = list(h.rarely()), list(h.rarely())
+	f.Refused, f.Going, f.Contested = list(h.rarely()), list(h.rarely()), list(h.rarely())
 	f.Uncompared = f.Failure != "" && h.maybe() // that is such a failure
 	switch h.IntN(8) {
 	case 0:
@@ -219,7 +219,7 @@ func checkPromises(t *testing.T, f *Facts, before, after *v1alpha1.FlowSinkStatu
 		}
 		return "", ""
 	}
-	applied := !f.Blind && f.Failure == "" && len(f.Forbidden)+len(f.Problems)+len(f.Refused)+len(f.Going) == 0 && f.Collector != nil && f.Stream != "" && f.Waits() == nil
+	applied := !f.Blind && f.Failure == "" && len(f.Forbidden)+len(f.Problems)+len(f.Refused)+len(f.Going)+len(f.Contested) == 0 && f.Collector != nil && f.Stream != "" && f.Waits() == nil
 	ready, reason := is(v1alpha1.ConditionReady)
 	n := Replicas(f.Sink)
 	runs := f.Deployment != nil && !f.Behind && f.Deployment.Status.ObservedGeneration == f.Deployment.Generation && n > 0 && f.Deployment.Status.Replicas == n &&

@@ -139,6 +139,15 @@ spec:
   expression: variables.c.?priorityClassName.orValue('') != '' && !(variables.c.priorityClassName in variables.priorityClasses)
 {{- end }}
 
+{{- /* Whether pods have what others go by who give rights, such as to a network, as a variable of a policy: another image would have them, too. */}}
+{{- define "flowfleet.tenantMarked" -}}
+- name: marked # labels, annotations or a runtime that are not for everybody
+  expression: >-
+    has(variables.c.runtimeClassName)
+    || [variables.c.?annotations, variables.spec.?commonAnnotations].exists(m, m.orValue(dyn({})).exists(k, !variables.annotationPrefixes.exists(p, k.startsWith(p))))
+    || [variables.c.?labels, variables.spec.?commonLabels].exists(m, m.orValue(dyn({})).exists(k, !variables.labelPrefixes.exists(p, k.startsWith(p))))
+{{- end }}
+
 {{- /*
 What somebody with the verb has given pods leads others neither to other nodes nor to other users. The policies have the variables prior,
 onNodes and others besides. Of a dict with the section about pods, what they have of nodes and of containers, and whom to ask.

@@ -1,0 +1,56 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// behind are versions of objects that are of the past, and watched all the same: the API server has refused to write a status beside them. Most often
+// the cache lags for a moment. A watch may also be silent for minutes, and neither show what has changed nor end: until it goes on, the API server is
+// asked for the object. It is safe for concurrent use; its zero value is empty.
+type behind struct {
+	mu       sync.Mutex
+	versions map[client.ObjectKey]string
+}
+
+// note that the version of an object that was read is of the past.
+func (b *behind) note(o client.Object) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.versions == nil {
+		b.versions = make(map[client.ObjectKey]string)
+	}
+	b.versions[client.ObjectKeyFromObject(o)] = o.GetResourceVersion()
+}
+
+func (b *behind) forget(name client.ObjectKey) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.versions, name)
+}
+
+// is reports whether the version that is watched is known to be of the past. It is until another one comes.
+func (b *behind) is(name client.ObjectKey, watched string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	version, known := b.versions[name]
+	if known && version != watched {
+		delete(b.versions, name)
+	}
+	return known && version == watched
+}
+
+// readThrough reads an object: as it is watched, or, where that is of the past, as it is.
+func readThrough[T any, O interface {
+	*T
+	client.Object
+}](ctx context.Context, b *behind, watched, reader client.Reader, name client.ObjectKey, o O) error {
+	err := watched.Get(ctx, name, o)
+	if err == nil && b.is(name, o.GetResourceVersion()) {
+		*o = *new(T) // what an answer does not have stays as it was
+		err = reader.Get(ctx, name, o)
+	}
+	return err
+}
