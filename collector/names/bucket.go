@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -233,13 +232,17 @@ func (s *Store) complete(w where, now int64) bool {
 		return false
 	}
 	t.wanted = nil
-	if slices.ContainsFunc(list, func(c *chunk) bool { return c.other != t.other() }) {
-		s.chunks.release(list) // nobody writes that: these pages have bounds of other tables
+	if !isTable(list, t.other()) {
+		s.chunks.release(list)
 		s.Refuse(RefusedPage)
 		return false
 	}
 	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
-	if t.count == 0 {
+	limit := s.limits.Load().Rows
+	if t.other() {
+		limit = s.limits.Load().Others.Rows
+	}
+	if t.count == 0 && rowsOf(list) <= limit {
 		t.adopt(m, list, &s.chunks)
 		t.nowShared(&s.chunks)
 		e.tables.tell(t)
@@ -260,10 +263,6 @@ func (s *Store) complete(w where, now int64) bool {
 		return changed && theirs.Stamp == m.Base && theirs.same(&former)
 	}
 	both := merge(t.entries(), theirs, knows, func(was, is *Entry) { e.tookOver(t, was, is, now) })
-	limit := s.limits.Load().Rows
-	if t.other() {
-		limit = s.limits.Load().Others.Rows
-	}
 	if len(both.rows) > limit {
 		both.rows = both.rows[:limit]
 	}
@@ -282,6 +281,27 @@ func (s *Store) complete(w where, now int64) bool {
 		s.soil(e, at, t, now)
 	}
 	return both.changed
+}
+
+// isTable reports whether pages are of one table, as Pages cuts it: of its kind, as these have bounds of their own, and in the order of their
+// numbers, none of which comes twice. Whoever writes into the bucket could else have one page stand for millions of rows.
+func isTable(list []*chunk, other bool) bool {
+	for i, c := range list {
+		if c.other != other || i > 0 && !follows(c.rows, list[i-1].rows) {
+			return false
+		}
+	}
+	return true
+}
+
+// follows reports whether the rows of a page come behind those of another one. Each page has rows.
+func follows(rows, before []Entry) bool { return before[len(before)-1].Number < rows[0].Number }
+
+func rowsOf(list []*chunk) (n int) {
+	for _, c := range list {
+		n += len(c.rows)
+	}
+	return n
 }
 
 // Missed takes up to so many exporters that made room for others and were heard again since, as scopes without a version: the bucket may have

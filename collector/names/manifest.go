@@ -186,6 +186,9 @@ func Rows(manifest []byte, pages map[Hash][]byte) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(out) > 0 && !follows(rows, out) {
+			return nil, fmt.Errorf("%w: page %s does not follow on the one before", ErrManifest, hash)
+		}
 		out = append(out, rows...)
 	}
 	m.Stamps(out)

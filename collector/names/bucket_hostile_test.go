@@ -1,0 +1,79 @@
+package names
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/flowfleet/flowfleet/collector/template"
+)
+
+// Whoever can write into the bucket can name anything. That a few bytes stand for millions of rows, which the next change of one of them would
+// unfold, or end a collector, is another matter.
+func TestAListOfPagesThatNobodyWritesIsRefused(t *testing.T) {
+	var rows []Entry
+	for n := range uint64(4000) {
+		rows = append(rows, Entry{Number: n + 1, Row: Row{Name: "x"}})
+	}
+	pages := Pages(Interfaces, rows)
+	if len(pages) < 2 {
+		t.Fatal("one page is not enough")
+	}
+	one, two := pages[0], pages[1]
+	none := Page{Hash: HashOf([]byte{pageSchema}), Content: []byte{pageSchema}}
+	repeated := make([]Hash, MaxPages)
+	for i := range repeated {
+		repeated[i] = one.Hash
+	}
+	for name, list := range map[string][]Hash{
+		"a page many times":   repeated,
+		"in another order":    {two.Hash, one.Hash},
+		"a page without rows": {none.Hash},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, contents := newStore(), make(map[Hash][]byte)
+			for _, p := range []Page{one, two, none} {
+				restore(s, template.Definition{Key: pageKey(p.Hash), Record: p.Content}, second)
+				contents[p.Hash] = p.Content
+			}
+			m := Manifest{Base: template.StampOf(1000), Pages: list}
+			restore(s, template.Definition{Key: template.Key{Family: template.FamilyNames, Scope: template.Scope{Exporter: router},
+				ID: uint64(Interfaces)}, Stamp: m.Base, Record: m.Encode(), Heard: second}, second)
+			if got := nameOf(s, at(5)); got != "" {
+				t.Errorf("it names %q", got)
+			}
+			if got := s.Rows(main0, Interfaces); len(got) != 0 {
+				t.Errorf("it has %d rows", len(got))
+			}
+			if s.Refused()[RefusedPage.String()] == 0 {
+				t.Error("it is not counted")
+			}
+			if s.Learn(at(5), Row{Name: "eth5"}, 1001, second) != Learned || nameOf(s, at(5)) != "eth5" {
+				t.Error("it keeps out what the exporter says")
+			}
+			if got, err := Rows(m.Encode(), contents); !errors.Is(err, ErrManifest) && !errors.Is(err, ErrPage) {
+				t.Errorf("a reader of the bucket has %d rows of it: %v", len(got), err)
+			}
+		})
+	}
+}
+
+// What a table of the bucket has beyond the rows that an exporter may have is left out.
+func TestATableOfTheBucketHasNoMoreRowsThanAnExporterMay(t *testing.T) {
+	var rows []Entry
+	for n := range uint64(4000) {
+		rows = append(rows, Entry{Number: n + 1, Row: Row{Name: "x"}, Stamp: template.StampOf(1000)})
+	}
+	pages := Pages(Interfaces, rows)
+	m := NewManifest(rows, pages)
+	limits := LimitsFor(1000)
+	limits.Rows = 3000
+	s := NewStore(limits, 0)
+	for _, p := range pages {
+		restore(s, template.Definition{Key: pageKey(p.Hash), Record: p.Content}, second)
+	}
+	restore(s, template.Definition{Key: template.Key{Family: template.FamilyNames, Scope: template.Scope{Exporter: router}, ID: uint64(Interfaces)},
+		Stamp: m.Base, Record: m.Encode(), Heard: second}, second)
+	if got := s.Rows(main0, Interfaces); len(got) != limits.Rows {
+		t.Errorf("it has %d rows", len(got))
+	}
+}
