@@ -232,12 +232,16 @@ func (s *Store) complete(w where, now int64) bool {
 		return false
 	}
 	t.wanted = nil
+	t.manifest = max(t.manifest, m.stamp)
 	if !isTable(list, t.other()) {
 		s.chunks.release(list)
 		s.Refuse(RefusedPage)
+		if t.count > 0 {
+			s.soil(e, at, t, now) // what is known takes its place
+		}
 		return false
 	}
-	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
+	t.heard, t.told = max(t.heard, m.heard), max(t.told, m.told)
 	limit := s.limits.Load().Rows
 	if t.other() {
 		limit = s.limits.Load().Others.Rows

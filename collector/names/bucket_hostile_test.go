@@ -77,3 +77,41 @@ func TestATableOfTheBucketHasNoMoreRowsThanAnExporterMay(t *testing.T) {
 		t.Errorf("it has %d rows", len(got))
 	}
 }
+
+// A list that is refused does not stand in the way of what the exporter says, however late a stamp it has.
+func TestWhatAnExporterSaysTakesThePlaceOfAListThatIsRefused(t *testing.T) {
+	rows := []Entry{{Number: 5, Row: Row{Name: "forged"}}}
+	page := Pages(Interfaces, rows)[0]
+	key := template.Key{Family: template.FamilyNames, Scope: template.Scope{Exporter: router}, ID: uint64(Interfaces)}
+	last := template.StampOf(template.LastSecond - 1)
+	twice := Manifest{Base: last, Pages: []Hash{page.Hash, page.Hash}}
+	b := newBucket(1)
+	for _, d := range []template.Definition{{Key: pageKey(page.Hash), Record: page.Content}, {Key: key, Stamp: last, Record: twice.Encode(), Heard: second}} {
+		b.values[d.Key] = d
+		restore(b.stores[0], d, second)
+	}
+	b.stores[0].Learn(at(5), Row{Name: "eth5"}, 1000, second)
+	restore(b.stores[0], b.values[key], second) // as listed again, or as what stood in the way of the write
+	now := b.settle(second)
+	late := newStore()
+	for range 2 {
+		for _, d := range b.values {
+			restore(late, d, now)
+		}
+	}
+	if got := nameOf(late, at(5)); got != "eth5" {
+		t.Errorf("who begins later has %q", got)
+	}
+}
+
+// Rows with stamps on which nothing can follow would win for ever.
+func TestStampsThatNoExporterHasAreRefused(t *testing.T) {
+	for name, m := range map[string]Manifest{
+		"as the base": {Base: anyStamp},
+		"of a row":    {Base: 1, Recent: []Recent{{5, anyStamp}}},
+	} {
+		if _, err := DecodeManifest(m.Encode()); !errors.Is(err, ErrManifest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

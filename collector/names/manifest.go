@@ -167,6 +167,9 @@ func DecodeManifest(b []byte) (Manifest, error) {
 		m.Recent = append(m.Recent, Recent{number, stamp})
 		last = number
 	}
+	if m.newest().Seconds() >= template.LastSecond {
+		return Manifest{}, fmt.Errorf("%w: no exporter has its stamps", ErrManifest)
+	}
 	return m, nil
 }
 
