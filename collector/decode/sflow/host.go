@@ -60,17 +60,17 @@ func readHost(b []byte) (h Host, ok bool) {
 	return h, true
 }
 
-// readText reads a string of at most so many bytes (RFC 4506 section 4.11), with the padding behind it.
+// readText reads a string of at most so many bytes (RFC 4506 section 4.11), with the padding behind it, which some agents leave out at the end.
 func readText(b []byte, most uint32) (s, rest []byte, ok bool) {
 	if len(b) < 4 {
 		return nil, nil, false
 	}
 	n := binary.BigEndian.Uint32(b)
 	b = b[4:]
-	padded := (uint64(n) + 3) &^ 3
-	if n > most || padded > uint64(len(b)) {
+	if n > most || uint64(n) > uint64(len(b)) {
 		return nil, nil, false
 	}
+	padded := min((int(n)+3)&^3, len(b))
 	return b[:n], b[padded:], true
 }
 
