@@ -147,7 +147,12 @@ type shownName struct {
 	Exported time.Time `json:"exported"`
 }
 
-func stampTime(s names.Stamp) time.Time { return time.Unix(int64(min(s.Seconds(), 1<<40)), 0).UTC() }
+// latestSecond is the last one of the year 9999: JSON has no later times, and the bucket may have anything.
+const latestSecond = 253_402_300_799
+
+func stampTime(s template.Stamp) time.Time {
+	return time.Unix(int64(min(s.Seconds(), latestSecond)), 0).UTC()
+}
 
 func (t *sharedTable) shown() shownTable {
 	out := shownTable{Exporter: t.Key.Scope.Exporter.String(), Domain: t.Key.Scope.Domain, Table: t.table.String(), Rows: len(t.rows),
