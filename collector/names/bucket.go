@@ -18,6 +18,9 @@ const (
 	// Others wait for longer, but the first time: nobody's flows wait for them, and some have fields that change with each record.
 	gatherOthers        = int64(5 * time.Minute)
 	longestGatherOthers = int64(time.Hour)
+	// pageShare is by which share of the ttl a page may be older in the bucket than the list of its table, which is written with each change: pages
+	// of which nothing changes would else be gone while their table is heard.
+	pageShare = 16
 )
 
 // soil notes that the bucket lacks something of a table. Its exporter is locked.
@@ -91,9 +94,9 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	m := t.describe()
 	t.manifest = max(t.manifest+1, m.newest())
 	t.told = now
-	for _, c := range t.chunks {
-		d := pageDefinition(c, now)
-		d.Refresh = t.refresh
+	for i, again := range s.chunks.hand(t.chunks, now-s.ttl/pageShare) {
+		d := pageDefinition(t.chunks[i], now)
+		d.Refresh = t.refresh || again
 		s.observer.Learned(d)
 	}
 	d := manifestDefinition(w, &m, t)
@@ -144,7 +147,7 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 		s.figures.refused[RefusedFull].Add(uint64(len(rows)))
 		return false
 	}
-	for _, w := range s.chunks.arrive(hash, rows, other, now) {
+	for _, w := range s.chunks.arrive(hash, rows, other, d.Told, now) {
 		s.complete(w, now)
 	}
 	return true
