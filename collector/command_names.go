@@ -180,7 +180,7 @@ func printTables(out io.Writer, tables []sharedTable, asJSON bool) error {
 		if s.Error != "" {
 			rows = s.Error
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.Exporter, s.Domain, s.Table, rows, ago(s.Heard), ago(s.Written), s.Writer)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.Exporter, s.Domain, s.Table, rows, ago(s.Heard), ago(s.Written), printable(s.Writer))
 	}
 	return table.Flush()
 }

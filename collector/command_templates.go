@@ -284,11 +284,11 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 			what += ", silent: another layout is said in its place"
 		}
 		if !fields {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, id, d.Kind, what, age, d.Writer)
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, id, d.Kind, what, age, printable(d.Writer))
 			continue
 		}
 		fmt.Fprintf(table, "%s\n  %s of exporter %s, domain %d; %s; written %s ago by %s\n", d.Key, d.Kind, d.Exporter, d.Domain,
-			what, age, d.Writer)
+			what, age, printable(d.Writer))
 		for _, f := range d.Fields {
 			length, scope := fmt.Sprint(f.Length), ""
 			if f.Length == template.VariableLength {

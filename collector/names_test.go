@@ -196,13 +196,14 @@ func TestWithoutNamesNothingIsLearnedOrRead(t *testing.T) {
 	b.checkLedger()
 }
 
-// What is in the bucket is shown, however late a stamp it has: one entry keeps nobody from seeing the others.
-func TestAnEntryWithALateStampIsShown(t *testing.T) {
+// What is in the bucket is shown, however late a stamp it has: one entry keeps nobody from seeing the others. What its writer is called does nothing
+// to a terminal.
+func TestAnEntryOfTheBucketIsShownWhateverItSays(t *testing.T) {
 	var tables []sharedTable
 	var entries []share.Entry
 	for _, seconds := range []uint64{1_700_000_000, template.LastSecond - 1} {
 		e := share.Entry{Key: template.Key{Scope: template.Scope{Exporter: netip.MustParseAddr("192.0.2.1")}, Family: template.FamilyNames, ID: uint64(names.VRFs)},
-			Value: share.Value{Kind: template.KindNames, Stamp: template.StampOf(seconds)}}
+			Value: share.Value{Kind: template.KindNames, Stamp: template.StampOf(seconds), Writer: "\x1b[2J"}}
 		entries = append(entries, e)
 		tables = append(tables, sharedTable{Entry: e, table: names.VRFs, rows: []names.Entry{{Number: 7, Row: names.Row{Name: "red"}, Stamp: e.Stamp}}})
 	}
@@ -217,6 +218,16 @@ func TestAnEntryWithALateStampIsShown(t *testing.T) {
 		var out bytes.Buffer
 		if err := show(&out); err != nil || strings.Count(out.String(), "\n") != len(tables) {
 			t.Errorf("%s: %v\n%s", name, err, out.String())
+		}
+	}
+	for name, show := range map[string]func(io.Writer) error{
+		"names list":     func(w io.Writer) error { return printTables(w, tables, false) },
+		"templates list": func(w io.Writer) error { return printEntries(w, entries, false, false) },
+		"templates show": func(w io.Writer) error { return printEntries(w, entries, false, true) },
+	} {
+		var out bytes.Buffer
+		if err := show(&out); err != nil || strings.Contains(out.String(), "\x1b") {
+			t.Errorf("%s: %v\n%q", name, err, out.String())
 		}
 	}
 }
