@@ -147,7 +147,12 @@ type shownName struct {
 	Exported time.Time `json:"exported"`
 }
 
-func stampTime(s names.Stamp) time.Time { return time.Unix(int64(min(s.Seconds(), 1<<40)), 0).UTC() }
+// latestSecond is the last one of the year 9999: JSON has no later times, and the bucket may have anything.
+const latestSecond = 253_402_300_799
+
+func stampTime(s template.Stamp) time.Time {
+	return time.Unix(int64(min(s.Seconds(), latestSecond)), 0).UTC()
+}
 
 func (t *sharedTable) shown() shownTable {
 	out := shownTable{Exporter: t.Key.Scope.Exporter.String(), Domain: t.Key.Scope.Domain, Table: t.table.String(), Rows: len(t.rows),
@@ -175,7 +180,7 @@ func printTables(out io.Writer, tables []sharedTable, asJSON bool) error {
 		if s.Error != "" {
 			rows = s.Error
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.Exporter, s.Domain, s.Table, rows, ago(s.Heard), ago(s.Written), s.Writer)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.Exporter, s.Domain, s.Table, rows, ago(s.Heard), ago(s.Written), printable(s.Writer))
 	}
 	return table.Flush()
 }

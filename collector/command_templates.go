@@ -208,7 +208,7 @@ func describeEntry(e share.Entry) shownEntry {
 	}
 	out.Kind = e.Kind.String()
 	out.Exporter, out.Domain, out.Port = e.Key.Scope.Exporter.String(), e.Key.Scope.Domain, e.Key.Port
-	out.Exported = time.Unix(int64(min(e.Stamp.Seconds(), 1<<40)), 0).UTC()
+	out.Exported = stampTime(e.Stamp)
 	out.Heard, out.Silent = e.Heard.UTC(), e.Silent
 	switch e.Key.Family {
 	case template.FamilyClock:
@@ -216,7 +216,7 @@ func describeEntry(e share.Entry) shownEntry {
 		if err != nil {
 			out.Error = err.Error()
 		}
-		at := time.UnixMilli(int64(min(initialized, 1<<50))).UTC()
+		at := time.UnixMilli(int64(min(initialized, latestSecond*1000))).UTC()
 		out.Initialized = &at
 		return out
 	case template.FamilySampling:
@@ -284,11 +284,11 @@ func printEntries(out io.Writer, entries []share.Entry, asJSON, fields bool) err
 			what += ", silent: another layout is said in its place"
 		}
 		if !fields {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, id, d.Kind, what, age, d.Writer)
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", d.Key, d.Exporter, d.Domain, id, d.Kind, what, age, printable(d.Writer))
 			continue
 		}
 		fmt.Fprintf(table, "%s\n  %s of exporter %s, domain %d; %s; written %s ago by %s\n", d.Key, d.Kind, d.Exporter, d.Domain,
-			what, age, d.Writer)
+			what, age, printable(d.Writer))
 		for _, f := range d.Fields {
 			length, scope := fmt.Sprint(f.Length), ""
 			if f.Length == template.VariableLength {

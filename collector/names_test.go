@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +16,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
+	"github.com/flowfleet/flowfleet/collector/names"
 	"github.com/flowfleet/flowfleet/collector/natstest"
+	"github.com/flowfleet/flowfleet/collector/share"
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // withInterfaces are flows that say where they came in and went out.
@@ -188,4 +194,40 @@ func TestWithoutNamesNothingIsLearnedOrRead(t *testing.T) {
 		t.Error("names are read where nobody asked for any")
 	}
 	b.checkLedger()
+}
+
+// What is in the bucket is shown, however late a stamp it has: one entry keeps nobody from seeing the others. What its writer is called does nothing
+// to a terminal.
+func TestAnEntryOfTheBucketIsShownWhateverItSays(t *testing.T) {
+	var tables []sharedTable
+	var entries []share.Entry
+	for _, seconds := range []uint64{1_700_000_000, template.LastSecond - 1} {
+		e := share.Entry{Key: template.Key{Scope: template.Scope{Exporter: netip.MustParseAddr("192.0.2.1")}, Family: template.FamilyNames, ID: uint64(names.VRFs)},
+			Value: share.Value{Kind: template.KindNames, Stamp: template.StampOf(seconds), Writer: "\x1b[2J"}}
+		entries = append(entries, e)
+		tables = append(tables, sharedTable{Entry: e, table: names.VRFs, rows: []names.Entry{{Number: 7, Row: names.Row{Name: "red"}, Stamp: e.Stamp}}})
+	}
+	tables[0].Heard, tables[1].Heard = time.Now(), time.Now()
+	entries = append(entries, share.Entry{Key: template.Key{Scope: entries[0].Key.Scope, Family: template.FamilyClock},
+		Value: share.Value{Kind: template.KindClock, Record: bytes.Repeat([]byte{255}, 8)}})
+	for name, show := range map[string]func(io.Writer) error{
+		"names list":     func(w io.Writer) error { return printTables(w, tables, true) },
+		"names show":     func(w io.Writer) error { return printRows(w, tables, true) },
+		"templates list": func(w io.Writer) error { return printEntries(w, entries[1:], true, false) },
+	} {
+		var out bytes.Buffer
+		if err := show(&out); err != nil || strings.Count(out.String(), "\n") != len(tables) {
+			t.Errorf("%s: %v\n%s", name, err, out.String())
+		}
+	}
+	for name, show := range map[string]func(io.Writer) error{
+		"names list":     func(w io.Writer) error { return printTables(w, tables, false) },
+		"templates list": func(w io.Writer) error { return printEntries(w, entries, false, false) },
+		"templates show": func(w io.Writer) error { return printEntries(w, entries, false, true) },
+	} {
+		var out bytes.Buffer
+		if err := show(&out); err != nil || strings.Contains(out.String(), "\x1b") {
+			t.Errorf("%s: %v\n%q", name, err, out.String())
+		}
+	}
 }

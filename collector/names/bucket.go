@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -19,6 +18,9 @@ const (
 	// Others wait for longer, but the first time: nobody's flows wait for them, and some have fields that change with each record.
 	gatherOthers        = int64(5 * time.Minute)
 	longestGatherOthers = int64(time.Hour)
+	// pageShare is by which share of the ttl a page may be older in the bucket than the list of its table, which is written with each change: pages
+	// of which nothing changes would else be gone while their table is heard.
+	pageShare = 16
 )
 
 // soil notes that the bucket lacks something of a table. Its exporter is locked.
@@ -92,9 +94,9 @@ func (s *Store) tell(w where, now int64, all bool) bool {
 	m := t.describe()
 	t.manifest = max(t.manifest+1, m.newest())
 	t.told = now
-	for _, c := range t.chunks {
-		d := pageDefinition(c, now)
-		d.Refresh = t.refresh
+	for i, again := range s.chunks.hand(t.chunks, now-s.ttl/pageShare) {
+		d := pageDefinition(t.chunks[i], now)
+		d.Refresh = t.refresh || again
 		s.observer.Learned(d)
 	}
 	d := manifestDefinition(w, &m, t)
@@ -145,7 +147,7 @@ func (b BucketPages) Restore(d template.Definition, now int64) bool {
 		s.figures.refused[RefusedFull].Add(uint64(len(rows)))
 		return false
 	}
-	for _, w := range s.chunks.arrive(hash, rows, other, now) {
+	for _, w := range s.chunks.arrive(hash, rows, other, d.Told, now) {
 		s.complete(w, now)
 	}
 	return true
@@ -233,13 +235,21 @@ func (s *Store) complete(w where, now int64) bool {
 		return false
 	}
 	t.wanted = nil
-	if slices.ContainsFunc(list, func(c *chunk) bool { return c.other != t.other() }) {
-		s.chunks.release(list) // nobody writes that: these pages have bounds of other tables
+	t.manifest = max(t.manifest, m.stamp)
+	if !isTable(list, t.other()) {
+		s.chunks.release(list)
 		s.Refuse(RefusedPage)
+		if t.count > 0 {
+			s.soil(e, at, t, now) // what is known takes its place
+		}
 		return false
 	}
-	t.manifest, t.heard, t.told = max(t.manifest, m.stamp), max(t.heard, m.heard), max(t.told, m.told)
-	if t.count == 0 {
+	t.heard, t.told = max(t.heard, m.heard), max(t.told, m.told)
+	limit := s.limits.Load().Rows
+	if t.other() {
+		limit = s.limits.Load().Others.Rows
+	}
+	if t.count == 0 && rowsOf(list) <= limit {
 		t.adopt(m, list, &s.chunks)
 		t.nowShared(&s.chunks)
 		e.tables.tell(t)
@@ -260,10 +270,6 @@ func (s *Store) complete(w where, now int64) bool {
 		return changed && theirs.Stamp == m.Base && theirs.same(&former)
 	}
 	both := merge(t.entries(), theirs, knows, func(was, is *Entry) { e.tookOver(t, was, is, now) })
-	limit := s.limits.Load().Rows
-	if t.other() {
-		limit = s.limits.Load().Others.Rows
-	}
 	if len(both.rows) > limit {
 		both.rows = both.rows[:limit]
 	}
@@ -282,6 +288,27 @@ func (s *Store) complete(w where, now int64) bool {
 		s.soil(e, at, t, now)
 	}
 	return both.changed
+}
+
+// isTable reports whether pages are of one table, as Pages cuts it: of its kind, as these have bounds of their own, and in the order of their
+// numbers, none of which comes twice. Whoever writes into the bucket could else have one page stand for millions of rows.
+func isTable(list []*chunk, other bool) bool {
+	for i, c := range list {
+		if c.other != other || i > 0 && !follows(c.rows, list[i-1].rows) {
+			return false
+		}
+	}
+	return true
+}
+
+// follows reports whether the rows of a page come behind those of another one. Each page has rows.
+func follows(rows, before []Entry) bool { return before[len(before)-1].Number < rows[0].Number }
+
+func rowsOf(list []*chunk) (n int) {
+	for _, c := range list {
+		n += len(c.rows)
+	}
+	return n
 }
 
 // Missed takes up to so many exporters that made room for others and were heard again since, as scopes without a version: the bucket may have

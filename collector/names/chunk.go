@@ -18,6 +18,10 @@ type chunk struct {
 	// users is how many tables have it, and seen when it came without one; both are guarded by chunks.mu.
 	users int
 	seen  int64
+	// told is when the bucket's was written, as far as it was seen, and handed that it has the page, or is to have it; both are guarded by
+	// chunks.mu.
+	told   int64
+	handed bool
 }
 
 // find looks a number up.
@@ -155,8 +159,8 @@ func (c *chunks) release(list []*chunk) {
 	}
 }
 
-// arrive takes a page from the bucket and returns the tables that waited for it.
-func (c *chunks) arrive(hash Hash, rows []Entry, other bool, now int64) []where {
+// arrive takes a page from the bucket, written at told, and returns the tables that waited for it.
+func (c *chunks) arrive(hash Hash, rows []Entry, other bool, told, now int64) []where {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sweep(now - strayAge)
@@ -166,12 +170,27 @@ func (c *chunks) arrive(hash Hash, rows []Entry, other bool, now int64) []where 
 		c.strays = append(c.strays, stray)
 		c.stray.Store(int64(len(c.strays)))
 	}
+	known := c.byHash[hash]
+	known.told, known.handed = max(known.told, told), true
 	page := c.waiting[hash]
 	if page == nil {
 		return nil
 	}
 	delete(c.waiting, hash)
 	return page.tables
+}
+
+// hand notes that pages of a table are handed to the bucket, and reports of each whether that has it from before a time: it is to be written
+// again, since it would be gone before the rest of its table is.
+func (c *chunks) hand(list []*chunk, before int64) (again []bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	again = make([]bool, len(list))
+	for i, known := range list {
+		again[i] = known.handed && known.told < before
+		known.handed = true
+	}
+	return again
 }
 
 // askAgain is how often the bucket is asked for a page that did not come. It comes with the next listing, too, if the bucket has it.

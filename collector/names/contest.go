@@ -198,7 +198,7 @@ func (e *Exporter) contested(t *tableRows, key turnsKey, was, r *Row, m marks, f
 func (e *Exporter) turn(t *tableRows, key turnsKey, current string, from saying) bool {
 	known := t.turns[key]
 	if known == nil {
-		if e.turns >= maxTurns || e.store.chunks.size()+turnsBytes > e.store.limits.Load().Bytes {
+		if e.turns >= maxTurns || e.store.full(t.table, turnsBytes) {
 			return false
 		}
 		e.turns++

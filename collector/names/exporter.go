@@ -179,7 +179,7 @@ const compactRows = 4096
 // room reports whether a row of a table may take the place of was, or one of its own where that is nil.
 func (e *Exporter) room(at place, r, was *Row) bool {
 	l := e.store.limits.Load()
-	rows, bytes := l.Rows, l.ExporterBytes
+	rows, bytes, all := l.Rows, l.ExporterBytes, l.forNew()
 	if at.table == Others {
 		rows, bytes = l.Others.Rows, l.Others.ExporterBytes
 		if e.store.chunks.others.Load()+r.size() > l.Others.Bytes {
@@ -187,10 +187,14 @@ func (e *Exporter) room(at place, r, was *Row) bool {
 		}
 	}
 	has := e.tables.sumOf(at.table)
-	if was == nil && has.rows >= rows || has.bytes+r.size() > bytes || !e.open(at, l) {
+	growth := r.size()
+	if was != nil {
+		growth, all = growth-was.size(), l.Bytes // what was said before is not true any more
+	}
+	if was == nil && has.rows >= rows || growth > 0 && has.bytes+growth > bytes || !e.open(at, l) {
 		return false
 	}
-	return e.store.chunks.size()+r.size() <= l.Bytes
+	return e.store.chunks.size()+r.size() <= all
 }
 
 // has reports whether the exporter has rows whose bounds are those of a table.

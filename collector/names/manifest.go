@@ -167,6 +167,9 @@ func DecodeManifest(b []byte) (Manifest, error) {
 		m.Recent = append(m.Recent, Recent{number, stamp})
 		last = number
 	}
+	if m.newest().Seconds() >= template.LastSecond {
+		return Manifest{}, fmt.Errorf("%w: no exporter has its stamps", ErrManifest)
+	}
 	return m, nil
 }
 
@@ -185,6 +188,9 @@ func Rows(manifest []byte, pages map[Hash][]byte) ([]Entry, error) {
 		rows, err := DecodePage(content)
 		if err != nil {
 			return nil, err
+		}
+		if len(out) > 0 && !follows(rows, out) {
+			return nil, fmt.Errorf("%w: page %s does not follow on the one before", ErrManifest, hash)
 		}
 		out = append(out, rows...)
 	}

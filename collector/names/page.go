@@ -141,8 +141,8 @@ func (c *chunk) content() []byte {
 // DecodePage reads a page's rows; Stamp is left at 0. Their texts are parts of one copy of the content. It refuses what Pages would not have
 // written: the bucket may hold anything.
 func DecodePage(content []byte) ([]Entry, error) {
-	if len(content) == 0 || content[0] != pageSchema && content[0] != otherSchema || len(content) > MaxPageBytes {
-		return nil, fmt.Errorf("%w: of no known schema, or too long", ErrPage)
+	if len(content) < 2 || content[0] != pageSchema && content[0] != otherSchema || len(content) > MaxPageBytes {
+		return nil, fmt.Errorf("%w: of no known schema, without a row, or too long", ErrPage)
 	}
 	r := reader{b: string(content[1:]), attributes: MaxAttributes}
 	if isOther(content) {

@@ -1,6 +1,9 @@
 package names
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // An exporter may call a number by a text that is refused, or describe it no more. What it said before is not true any more then. The row has
 // the reason in place of the text, in an attribute of an enterprise that nobody has, as a contested one has what is said. Collectors of a
@@ -22,8 +25,8 @@ func (s *Store) RowOf(name, description []byte) (r Row) {
 	switch r.Description, reason = s.text(description); {
 	case reason != Accepted:
 		r.mark(refusedDescription, reason.String())
-	case description != nil && r.Description == "" && r.Name != "":
-		r.mark(blankDescription, "")
+	case description != nil && r.Description == "" && (r.Name != "" || name == nil):
+		r.mark(blankDescription, "") // where a name is blank, too, the record says nothing of the number
 	}
 	return r
 }
@@ -110,9 +113,9 @@ func (m marks) on(was *Row, r, becomes Row) Row {
 	case m.name != "":
 		return becomes.with(refusedName, m.name)
 	case was.contested(contestedDescription):
-	case m.description != "" && becomes.Name == "":
+	case becomes.Name == "" && (m.description != "" || m.blank && was.Description != ""):
 		becomes.Description = ""
-		return becomes.with(refusedDescription, m.description)
+		return becomes.with(refusedDescription, cmp.Or(m.description, "blank"))
 	case m.description != "" || m.blank:
 		becomes.Description = ""
 	}

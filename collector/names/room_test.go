@@ -133,3 +133,39 @@ func TestPagesThatNoTableHasMakeRoomForNames(t *testing.T) {
 		t.Errorf("with another's key, and a table that is none: %d", got)
 	}
 }
+
+// Where there is no room for more rows, a number that gets another name has that one: the former is not true any more. So it is where one exporter has
+// all the room that it may have, and where all have.
+func TestWithoutRoomForMoreANumberStillGetsItsNewName(t *testing.T) {
+	wide := OtherLimits{Rows: 10, ExporterBytes: 1 << 10, Bytes: 1 << 10}
+	for name, limits := range map[string]Limits{
+		"of an exporter": {Exporters: 100, Tables: 10, Rows: 1 << 20, ExporterBytes: 1 << 18, Bytes: 1 << 26, Others: wide},
+		"of all":         {Exporters: 100, Tables: 10, Rows: 1 << 20, ExporterBytes: 1 << 26, Bytes: 1 << 20, Others: wide},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := NewStore(limits, 0)
+			now, known := second, uint64(0)
+			for s.Learn(at(known+1), Row{Name: fmt.Sprintf("old%06d", known+1)}, 1000, now) == Learned {
+				known++
+				if known%100 == 0 {
+					s.Flush(now)
+				}
+			}
+			s.Flush(now)
+			for n := uint64(1); n <= known; n++ {
+				if got := s.Learn(at(n), Row{Name: fmt.Sprintf("new%06d", n)}, 2000, now); got != Reassigned {
+					t.Fatalf("number %d of %d is %q: %d", n, known, nameOf(s, at(n)), got)
+				}
+				if n%50 == 0 { // as the Ticks of a collector
+					s.Flush(now)
+				}
+			}
+			if got := s.Learn(at(known+1), Row{Name: "one more"}, 2000, now); got != RefusedRoom {
+				t.Errorf("there is room for more: %d", got)
+			}
+			if _, bytes := s.Size(); bytes > limits.Bytes {
+				t.Errorf("%d bytes", bytes)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -186,19 +187,37 @@ func parseLine(fields []string) (Line, error) {
 			l.Row.Description = clean
 		}
 	}
-	if l.Row.Empty() {
+	switch {
+	case l.Row.Empty():
 		return l, errors.New("it has neither a name nor a description")
+	case l.Row.Name == "" && l.Table != Interfaces: // of which alone flows carry descriptions
+		return l, errors.New("it has no name")
 	}
 	return l, nil
 }
 
-func parseNumber(t Table, s string) (uint64, error) {
+// numbersOf are the numbers of a table that flows can have, the least and the greatest: of others, nobody would see what is said. Interface,
+// application, sampler, selector and domain 0 are none.
+func numbersOf(t Table) (least, greatest uint64) {
+	switch t {
+	case Exporters:
+		return 0, 0
+	case VRFs:
+		return 0, math.MaxUint32
+	case Interfaces, Domains:
+		return 1, math.MaxUint32
+	}
+	return 1, math.MaxUint64
+}
+
+func parseNumber(t Table, s string) (n uint64, err error) {
 	if t == Applications {
-		return parseApplication(s)
+		n, err = parseApplication(s)
+	} else if n, err = strconv.ParseUint(s, 10, 64); err != nil {
+		err = fmt.Errorf("its key %q is not a number", s)
 	}
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("its key %q is not a number", s)
+	if least, greatest := numbersOf(t); err == nil && (n < least || n > greatest) {
+		err = fmt.Errorf("its key %q is no number that %s have: they have %d to %d", s, t, least, greatest)
 	}
-	return n, nil
+	return n, err
 }

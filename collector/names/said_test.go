@@ -61,6 +61,24 @@ func TestWrongLinesAreNamedAndTheOthersHold(t *testing.T) {
 	}
 }
 
+// A line that no flow can be named by is a mistake that nobody would find: its key is one that no flow has, or flows do not carry what it says.
+func TestLinesThatNameNoFlowAreWrong(t *testing.T) {
+	for line, right := range map[string]bool{
+		"exporters,0,edge": true, "exporters,1,edge": false,
+		"interfaces,1,x": true, "interfaces,4294967294,x": true, "interfaces,0,x": false, "interfaces,4294967296,x": false,
+		"vrfs,0,default": true, "vrfs,4294967295,x": true, "vrfs,4294967296,x": false,
+		"domains,4294967295,x": true, "domains,0,x": false, "domains,4294967296,x": false,
+		"samplers,18446744073709551615,x": true, "samplers,0,x": false, "selectors,1,x": true, "selectors,0,x": false,
+		"applications,13:0,unclassified": true, "applications,50331701,dns": true, "applications,0:1,x": true, "applications,0:0,x": false, "applications,0,x": false,
+		"interfaces,5,,uplink": true, "vrfs,7,,red": false, "applications,3:53,,dns": false, "exporters,0,,edge": false,
+	} {
+		lines, err := ReadLines(strings.NewReader("192.0.2.1," + line + "\n"))
+		if (err == nil) != right || (len(lines) == 1) != right {
+			t.Errorf("%s: %+v, %v", line, lines, err)
+		}
+	}
+}
+
 // What a hand or a spreadsheet writes otherwise than it should costs the names of its own lines only, however many those are.
 func TestAWrongLineCostsNoOther(t *testing.T) {
 	const good = "192.0.2.1,interfaces,7,good\n"

@@ -31,6 +31,9 @@ type OtherLimits struct {
 	ExporterBytes, Bytes int64
 }
 
+// forNew is what of Bytes new rows may take: the rest is for those that take the place of others, and stand beside them for a while.
+func (l *Limits) forNew() int64 { return l.Bytes - l.Bytes/32 }
+
 // LimitsFor are the limits that go with a bound on exporters: a table of 65,535 rows, and a chassis of a hundred line cards fit each; all together have 2 KiB an
 // exporter, as twenty names take, and no less than 64 MiB, an eighth of it for Others. What tables share counts once.
 func LimitsFor(exporters int) Limits {
@@ -208,8 +211,8 @@ func (s *Store) exporter(a netip.Addr, heard, now int64, kind rooms) *Exporter {
 		return e
 	}
 	l := s.limits.Load()
-	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
-		if !s.makeRoomOfStrays(now) || len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.Bytes {
+	if len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.forNew() {
+		if !s.makeRoomOfStrays(now) || len(s.exporters) >= max(1, l.Exporters) || s.chunks.size() >= l.forNew() {
 			oldest := s.silent(heard, func(*Exporter) bool { return true })
 			if oldest == nil {
 				s.crowded[kind].Store(now + lookAgain)
@@ -270,7 +273,7 @@ const lookAgain = int64(time.Second)
 // full reports whether what all exporters have leaves no room for so many bytes of a table.
 func (s *Store) full(t Table, size int64) bool {
 	l := s.limits.Load()
-	return s.chunks.size()+size > l.Bytes || t == Others && s.chunks.others.Load()+size > l.Others.Bytes
+	return s.chunks.size()+size > l.forNew() || t == Others && s.chunks.others.Load()+size > l.Others.Bytes
 }
 
 // makeRoom forgets an exporter that has been silent for long, and reports whether it did: who invents exporters has their rows kept until

@@ -43,10 +43,6 @@ var (
 // fixedHeader is schema, kind, stamp, time heard, and the length of the writer's name.
 const fixedHeader = 1 + 1 + 8 + 8 + 1
 
-// lastSecond bounds the seconds of stamps: headers have 32 bits of them, and each time that an exporter's clock is set back adds hours. A stamp
-// of more is nobody's, and nothing could follow on the last one that there is.
-const lastSecond = 1 << 40
-
 // stampCountBits are at the top of a value's stamp, so that without a count it is the export time in seconds.
 const stampCountBits = 16
 
@@ -91,7 +87,7 @@ func DecodeValue(b []byte) (Value, error) {
 		Writer: string(b[fixedHeader:writer]),
 		Record: b[writer:],
 	}
-	if v.Stamp.Seconds() >= lastSecond {
+	if v.Stamp.Seconds() >= template.LastSecond {
 		return Value{}, fmt.Errorf("%w: no exporter has its stamp", ErrValue)
 	}
 	v.Writer, v.Silent = strings.CutSuffix(v.Writer, silent)

@@ -13,6 +13,10 @@ type Stamp uint64
 // countBits are the bits of the count: 65,536 changes within a second carry into the next one, which is harmless.
 const countBits = 16
 
+// LastSecond bounds the seconds of stamps: headers have 32 bits of them, and each time that an exporter's clock is set back adds hours. A stamp
+// of more is nobody's, and nothing could follow on the last one that there is.
+const LastSecond = 1 << 40
+
 // LateSeconds is how much earlier than what is known something may have been exported and still be taken for a datagram that was
 // overtaken on its way, in seconds.
 const LateSeconds = 60

@@ -42,7 +42,7 @@ func TestOneConfigMapTakesItsRoomOnceHoweverManyFlowExportersNameIt(t *testing.T
 	const room = 12 << 20 // a file takes about three times its MiB, and what SettingsOf makes of it a MiB or two
 	s := &shelf{texts: map[string]string{
 		"own": fullFile(func(i int) string { return fmt.Sprintf("10.%d.%d.%d,interfaces,1,a\n", i>>16, i>>8&255, i&255) }),
-		"all": fullFile(func(i int) string { return fmt.Sprintf("0.0.0.0/0,interfaces,%d,a\n", i) }),
+		"all": fullFile(func(i int) string { return fmt.Sprintf("0.0.0.0/0,interfaces,%d,a\n", i+1) }),
 	}}
 	for name := range s.texts {
 		var many []*v1alpha1.FlowExporter
@@ -68,7 +68,7 @@ func TestOneConfigMapTakesItsRoomOnceHoweverManyFlowExportersNameIt(t *testing.T
 }
 
 func TestConfigMapsOfANamespaceHaveRoomTogetherAndTheOthersSaySo(t *testing.T) {
-	full := fullFile(func(i int) string { return fmt.Sprintf("192.0.2.1,interfaces,%d,a\n", i%300) })
+	full := fullFile(func(i int) string { return fmt.Sprintf("192.0.2.1,interfaces,%d,a\n", 1+i%300) })
 	s := &shelf{texts: make(map[string]string)}
 	clock := clocktesting.NewFakePassiveClock(noon)
 	files := NewFiles(s, clock)
@@ -124,8 +124,12 @@ func TestAFileNamesWhatCollectorsWouldReadInIt(t *testing.T) {
 	for range 50 {
 		var text strings.Builder
 		for range random.IntN(60) {
-			fmt.Fprintf(&text, "%s,%s,%d,%s\n", networks[random.IntN(len(networks))], []string{"interfaces", "interfaces", "vrfs"}[random.IntN(3)], random.IntN(6),
-				[]string{"a,", "b,c", ",d", "eé,f"}[random.IntN(4)])
+			network, index := networks[random.IntN(len(networks))], 1+random.IntN(6)
+			if random.IntN(3) == 0 {
+				fmt.Fprintf(&text, "%s,vrfs,%d,red\n", network, index)
+				continue
+			}
+			fmt.Fprintf(&text, "%s,interfaces,%d,%s\n", network, index, []string{"a,", "b,c", ",d", "eé,f"}[random.IntN(4)])
 		}
 		lines, err := names.ReadLines(strings.NewReader(text.String()))
 		if err != nil {
@@ -134,7 +138,7 @@ func TestAFileNamesWhatCollectorsWouldReadInIt(t *testing.T) {
 		said, file := names.NewSaid(lines), readInterfaces(&v1alpha1.ConfigMapKey{}, text.String())
 		for _, host := range hosts {
 			var want []config.Interface
-			for index := range uint32(6) {
+			for index := uint32(1); index <= 6; index++ {
 				if row := said.Find(names.Key{Scope: names.Scope{Exporter: netip.MustParseAddr(host)}, Table: names.Interfaces, Number: uint64(index)}, netip.Addr{}); row != nil {
 					want = append(want, config.Interface{Index: index, Name: cmp.Or(row.Name, row.Description), Description: row.Description})
 				}

@@ -115,7 +115,7 @@ func TestWhatIsWrongWithAConfigMapIsToldAndTheOtherNamesHold(t *testing.T) {
 	many := from("r", "many", "192.0.2.1")
 	var lines strings.Builder
 	for i := range config.MaxInterfaces + 1 {
-		fmt.Fprintf(&lines, "192.0.2.1,interfaces,%d,x\n", i)
+		fmt.Fprintf(&lines, "192.0.2.1,interfaces,%d,x\n", i+1)
 	}
 	s.texts["many"] = lines.String()
 	if status, message, got := configuredWith(t, files, many); status != metav1.ConditionFalse || !strings.Contains(message, "more than 512 interfaces") || len(got) != 0 {

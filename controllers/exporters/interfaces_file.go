@@ -3,7 +3,6 @@ package exporters
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -60,7 +59,7 @@ func readInterfaces(from *v1alpha1.ConfigMapKey, text string) *interfaceFile {
 
 // take takes over the lines about interfaces. Of two for one interface of one network the later counts.
 func (f *interfaceFile) take(lines []names.Line) {
-	lines = slices.DeleteFunc(lines, func(l names.Line) bool { return l.Table != names.Interfaces || l.Number > math.MaxUint32 })
+	lines = slices.DeleteFunc(lines, func(l names.Line) bool { return l.Table != names.Interfaces })
 	slices.SortStableFunc(lines, func(a, b names.Line) int {
 		return cmp.Or(compareNetworks(a.Network, b.Network), cmp.Compare(a.Number, b.Number))
 	})
