@@ -204,6 +204,34 @@ func TestACollectorThatKnowsOnlyAnEarlierRunIsLeftOut(t *testing.T) {
 	}
 }
 
+// Of two collectors, one may have seen more restarts than the other, and both have parts of the present run.
+func TestACollectorThatSawFewerRestartsHasItsPartOfThePresentRun(t *testing.T) {
+	var a, b Sequence
+	var c Counts
+	run := func(s *Sequence, from, to uint32) {
+		for n := from; n < to; n++ {
+			s.Observe(n, 1, &c)
+		}
+	}
+	run(&a, 3_000_000_000, 3_000_000_100)
+	run(&a, 0, 1000) // a restart that only a saw
+	run(&b, 1000, 3000)
+	run(&a, 3000, 20_000)
+	if sum, left := Union([]Span{a.Span, b.Span}); sum.Missed() != 0 || left != 0 || sum.Length() != 20_000 {
+		t.Errorf("%+v, %d left out", sum, left)
+	}
+	// What cannot be of the present run is left out: its units are more than the present run lacks.
+	var former, now Sequence
+	run(&former, 0, 5000)
+	run(&now, 3000, 3001)
+	run(&now, 2_000_000_000, 2_000_000_100)
+	run(&now, 0, 15_000)
+	run(&now, 15_100, 20_000)
+	if sum, left := Union([]Span{now.Span, former.Span}); sum.Missed() != 100 || left != 1 {
+		t.Errorf("%+v, %d left out", sum, left)
+	}
+}
+
 // A number that went round 2^32 here and is new to another must not fall back when that one is the latest.
 func TestTheSumOfSpansDoesNotFallBehindTheHighestOfThem(t *testing.T) {
 	all, _ := stream(nearTheWrap, 3000, 25)

@@ -27,7 +27,8 @@ func (s *Span) Missed() uint64 { return s.Length() - s.Units }
 // Union sums up what several collectors received of one stream: the exporter sent what lies between the lowest First and the
 // highest Next, and what nobody received is missed. Spans are compared by the exporter's own 32 bits, since collectors that
 // saw the number wrap and those that began later do not count alike. spans are in order of when they were last added to, the
-// latest first: those that lie far from it are of a run that ended and are left out. left is how many these are.
+// latest first: those that lie far from it are of a run that ended and are left out, and so are those behind it that saw fewer
+// restarts, unless the others lack as many units as they have. left is how many these are.
 //
 // What one collector received twice counts once; what two collectors received once each (a duplicate in the network that
 // took both ways) counts twice and hides as many that were missed.
@@ -35,30 +36,58 @@ func Union(spans []Span) (sum Span, left int) {
 	if len(spans) == 0 {
 		return sum, 0
 	}
-	reference := spans[0].Next
-	wraps := uint64(0) // that one of them saw, and the reference did not; times 2^32
-	for i, s := range spans {
-		sum.TotalUnits += s.TotalUnits
-		distance := int64(int32(uint32(s.Next) - uint32(reference)))
-		if distance < -restartGap || distance > restartGap || s.Restarts < spans[0].Restarts && distance < -reorderWindow {
+	u := union{reference: spans[0].Next, sum: Span{First: spans[0].First, Next: spans[0].Next}}
+	var doubtful []*Span
+	for i := range spans {
+		s := &spans[i]
+		u.sum.TotalUnits += s.TotalUnits
+		switch distance := u.distance(s); {
+		case distance < -restartGap || distance > restartGap:
+			left++
+		case s.Restarts < spans[0].Restarts && distance < -reorderWindow:
+			doubtful = append(doubtful, s)
+		default:
+			u.take(s)
+		}
+	}
+	for _, s := range doubtful { // whoever was away at a restart has seen fewer, and may have a part of the run all the same
+		first, next := u.with(s)
+		if u.sum.Units+s.Units > next-first {
 			left++
 			continue
 		}
-		next := reference + uint64(distance)
-		first := next - s.Length()
-		if i == 0 || first < sum.First {
-			sum.First = first
-		}
-		sum.Next = max(sum.Next, next)
-		wraps = max(wraps, s.Next-min(s.Next, next))
-		sum.Units += s.Units
-		sum.Duplicated += s.Duplicated
-		sum.Restarts = max(sum.Restarts, s.Restarts)
+		u.take(s)
 	}
-	sum.First, sum.Next = sum.First+wraps, sum.Next+wraps
+	sum = u.sum
+	sum.First, sum.Next = sum.First+u.wraps, sum.Next+u.wraps
 	// What is late in the fleet's view cannot be told from what another collector received.
 	if sum.Units < sum.Length() {
 		sum.Skipped = sum.Length() - sum.Units
 	}
 	return sum, left
+}
+
+// union is what some spans come to so far.
+type union struct {
+	sum Span
+	// reference is the latest span's Next, and wraps what one of the others saw wrap and that one did not; times 2^32.
+	reference, wraps uint64
+}
+
+// distance of a span's end from that of the latest.
+func (u *union) distance(s *Span) int64 { return int64(int32(uint32(s.Next) - uint32(u.reference))) }
+
+// with is from where to where the sum reaches with one more.
+func (u *union) with(s *Span) (first, next uint64) {
+	next = u.reference + uint64(u.distance(s))
+	return min(u.sum.First, next-s.Length()), max(u.sum.Next, next)
+}
+
+func (u *union) take(s *Span) {
+	next := u.reference + uint64(u.distance(s))
+	u.sum.First, u.sum.Next = u.with(s)
+	u.wraps = max(u.wraps, s.Next-min(s.Next, next))
+	u.sum.Units += s.Units
+	u.sum.Duplicated += s.Duplicated
+	u.sum.Restarts = max(u.sum.Restarts, s.Restarts)
 }

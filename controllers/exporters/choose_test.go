@@ -86,3 +86,32 @@ func TestObjectsGoAfterADayOfSilenceAndWhereOneIsDeclared(t *testing.T) {
 		t.Errorf("with Declared: %+v", c)
 	}
 }
+
+// Whatever somebody changes in the spec of an object that the operator made, they mean it to last.
+func TestADiscoveredObjectThatSomebodyEditedIsTheirs(t *testing.T) {
+	second := netip.MustParseAddr("192.0.2.9")
+	for name, edit := range map[string]func(*v1alpha1.FlowExporterSpec){
+		"a second address": func(s *v1alpha1.FlowExporterSpec) { s.Addresses = append(s.Addresses, "192.0.2.9") },
+		"a name":           func(s *v1alpha1.FlowExporterSpec) { s.DisplayName = "core router" },
+		"protocols":        func(s *v1alpha1.FlowExporterSpec) { s.Protocols = []v1alpha1.ExporterProtocol{"IPFIX"} },
+		"its silence":      func(s *v1alpha1.FlowExporterSpec) { s.SilentAfter = "24h" },
+		"its loss":         func(s *v1alpha1.FlowExporterSpec) { s.MaxLoss = "5%" },
+		"its rate":         func(s *v1alpha1.FlowExporterSpec) { s.SamplingRate = 100 },
+	} {
+		mine := found("192.0.2.1", noon.Add(-48*time.Hour), 9)
+		mine.Spec.SilentAfter, mine.Spec.MaxLoss = "5m", "1%" // as the API server has it
+		if c := choose([]*v1alpha1.FlowExporter{mine}, nil, 10, settledLook, noon); len(c.remove) != 1 {
+			t.Errorf("%s: before it was edited, %+v", name, c)
+		}
+		edit(&mine.Spec)
+		senders := map[netip.Addr]*sender{second: {figures: &Figures{Received: 9}, first: noon, heard: noon, grew: 9}}
+		c := choose([]*v1alpha1.FlowExporter{mine}, senders, 0, settledLook, noon)
+		if len(c.remove) != 0 {
+			t.Errorf("%s: after a day of silence, and with no room, %+v", name, c.remove)
+		}
+		c = choose([]*v1alpha1.FlowExporter{mine}, senders, 10, settledLook, noon)
+		if own := len(mine.Spec.Addresses) > 1; len(c.make) == 0 != own {
+			t.Errorf("%s: another object is made of %v", name, c.make)
+		}
+	}
+}

@@ -375,3 +375,25 @@ func TestADeviceThatComesBackAfterASilenceHasLostWhatItSentMeanwhileAndNoMore(t 
 		}
 	}
 }
+
+// A device may be meant to be silent for a while: what it sends then shows as soon as it is measured, and not five minutes later.
+func TestADeviceThatSendsNowAndThenIsShownToSendWhenItDoes(t *testing.T) {
+	l := newLife(t, "a")
+	l.o.Spec.SilentAfter = "1h"
+	l.looks(40, func(int) { l.send("a", 100, 0) })
+	for round := range 3 {
+		l.looks(60, func(int) {})
+		if rate := l.o.Status.RecordsPerSecond; rate == nil || *rate != 0 || l.o.Status.Loss != "" {
+			t.Errorf("%d: silent, it has the rate %v and the loss %q", round, rate, l.o.Status.Loss)
+		}
+		l.writes = 0
+		l.looks(10, func(int) { l.send("a", 100, 0) })
+		if rate := l.o.Status.RecordsPerSecond; *rate < 50 || l.o.Status.Loss != "0.00%" {
+			t.Errorf("%d: for 100 s it has sent 100 records a second, and is shown with %d and the loss %q", round, *rate, l.o.Status.Loss)
+		}
+		if l.writes > 2 {
+			t.Errorf("%d: %d writes", round, l.writes)
+		}
+	}
+	l.told()
+}

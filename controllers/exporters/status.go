@@ -175,7 +175,7 @@ const (
 )
 
 // weigh tells whether a status is worth a request: a condition that changed, or who hears it and with what, is; figures are when it was
-// heard five minutes after what is written, has stopped, or loses much more or less.
+// heard five minutes after what is written, has begun or stopped, or loses much more or less.
 func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	if before.ObservedGeneration != after.ObservedGeneration || len(before.Conditions) != len(after.Conditions) {
 		return judgement
@@ -188,7 +188,7 @@ func weigh(before, after *v1alpha1.FlowExporterStatus) urgency {
 	}
 	switch {
 	case !slices.Equal(before.Protocols, after.Protocols), !slices.Equal(before.Nodes, after.Nodes), !slices.Equal(before.Domains, after.Domains),
-		before.RecordsPerSecond == nil && after.RecordsPerSecond != nil, hasStopped(before, after), firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after),
+		hasBegun(before, after), hasStopped(before, after), firstNamed(before.Naming, after.Naming), samplingText(before) != samplingText(after),
 		lossMoved(before.Loss, after.Loss):
 		return figuresOnly
 	case after.LastHeard != nil && (before.LastHeard == nil || after.LastHeard.Sub(before.LastHeard.Time) >= refresh),
@@ -208,6 +208,12 @@ func lossMoved(before, after string) bool {
 	}
 	a, err := strconv.ParseFloat(strings.TrimSuffix(after, "%"), 64)
 	return err == nil && math.Abs(a-b) >= max(1, b/2)
+}
+
+// hasBegun reports whether there is a rate where none is written, or none but that of a device that did not send. One record a second is not
+// enough for that: of a device with a record now and then, the rate comes and goes.
+func hasBegun(before, after *v1alpha1.FlowExporterStatus) bool {
+	return after.RecordsPerSecond != nil && (before.RecordsPerSecond == nil || *before.RecordsPerSecond == 0 && *after.RecordsPerSecond > 1)
 }
 
 // hasStopped reports whether a rate that is written is none any more.

@@ -1,11 +1,15 @@
 package fleet
 
-import "github.com/flowfleet/flowfleet/api/v1alpha1"
+import (
+	"time"
 
-// Discovered reports whether the operator made a FlowExporter: one that says so without being the fleet's own is the user's, and so is one that has
-// settings. Nobody relies on the device of one that was discovered: it may have been taken away.
+	"github.com/flowfleet/flowfleet/api/v1alpha1"
+)
+
+// Discovered reports whether the operator made a FlowExporter: one that says so without being the fleet's own is the user's, and so is one whose spec
+// somebody edited. Nobody relies on the device of one that was discovered: it may have been taken away.
 func Discovered(o *v1alpha1.FlowExporter) bool {
-	if o.Labels[v1alpha1.LabelDiscovered] != "true" || len(o.Spec.Addresses) == 0 || Configures(o) {
+	if o.Labels[v1alpha1.LabelDiscovered] != "true" || edited(o) {
 		return false
 	}
 	for _, owner := range o.OwnerReferences {
@@ -14,6 +18,14 @@ func Discovered(o *v1alpha1.FlowExporter) bool {
 		}
 	}
 	return false
+}
+
+// edited reports whether the spec has more than a fleet and an address, beside what the API server fills in: the operator makes no such one.
+func edited(o *v1alpha1.FlowExporter) bool {
+	const silentAfter, maxLoss = 5 * time.Minute, "1%" // the API's defaults
+	s, after := &o.Spec, o.Spec.SilentAfter.Std()
+	return len(s.Addresses) != 1 || s.DisplayName != "" || len(s.Protocols) > 0 || after != 0 && after != silentAfter ||
+		s.MaxLoss != "" && s.MaxLoss != maxLoss || Configures(o)
 }
 
 // Configures reports whether a FlowExporter has something for the collectors' configuration.

@@ -58,8 +58,10 @@ type Consumer struct {
 	// Managed, Created, Changed and Kept are as those of a Stream.
 	Managed, Created bool
 	Changed, Kept    []string
-	// Filtered ones do not deliver all of the stream.
-	Filtered bool
+	// Paused says until when it delivers nothing, and what to type; empty where it does.
+	Paused string
+	// Filtered ones do not deliver all of the stream. Refiltered: this pass has changed what it delivers.
+	Filtered, Refiltered bool
 	// Made is when the consumer was made, by the server's clock.
 	Made time.Time
 	// Start is the message that it was made to begin with, 0 for the oldest.
@@ -212,15 +214,18 @@ func (c *Connection) bringConsumer(ctx context.Context, owner Owner, s jetstream
 	set("ackWait", int64(have.AckWait), int64(w.AckWait), age, func() { config.AckWait = w.AckWait })
 	set("maxAckPending", int64(have.MaxAckPending), int64(w.MaxAckPending), number, func() { config.MaxAckPending = w.MaxAckPending })
 	set("replicas", int64(have.Replicas), int64(w.Replicas), replicas, func() { config.Replicas = w.Replicas })
+	refiltered := false
 	if filter := collector.FilterOf(&have); !same(filter, w.Subjects) {
 		if p.ours {
 			p.change("it delivers %s, and not %s any more", collector.FilterText(w.Subjects), collector.FilterText(filter))
 			config.FilterSubject, config.FilterSubjects = "", nil
 			setFilter(&config, w.Subjects)
+			refiltered = true
 		} else {
 			p.keep("it delivers %s, and the spec says %s: the consumer was not made by Flowfleet and is never changed", collector.FilterText(filter), collector.FilterText(w.Subjects))
 		}
 	}
+	bringBack(p, &config)
 	if have.DeliverPolicy != jetstream.DeliverAllPolicy {
 		p.keep("it did not begin with the oldest message: that cannot change")
 	}
@@ -233,7 +238,7 @@ func (c *Connection) bringConsumer(ctx context.Context, owner Owner, s jetstream
 		return info, fmt.Errorf("changing %s: %w", t, err)
 	}
 	k.take(changed.CachedInfo(), s, true)
-	k.Changed = plainLines(p.changed)
+	k.Changed, k.Refiltered = plainLines(p.changed), refiltered
 	return changed.CachedInfo(), nil
 }
 
@@ -263,7 +268,7 @@ func (k *Consumer) take(info *jetstream.ConsumerInfo, s jetstream.Stream, manage
 	k.Filtered = collector.LeavesOut(&info.Config, &s.CachedInfo().Config)
 	k.Pending, k.AckPending, k.Redelivered = info.NumPending, uint64(max(info.NumAckPending, 0)), uint64(max(info.NumRedelivered, 0))
 	k.Delivered, k.Deliveries, k.AckFloor = info.Delivered.Stream, info.Delivered.Consumer, info.AckFloor.Stream
-	k.AckWait = info.Config.AckWait
+	k.AckWait, k.Paused = info.Config.AckWait, plain(paused(info), maxLine)
 	if info.Delivered.Last != nil {
 		k.LastRead = *info.Delivered.Last
 	}

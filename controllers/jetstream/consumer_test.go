@@ -111,7 +111,14 @@ func TestAConsumerIsChangedOnlyWhereTheSpecDiffers(t *testing.T) {
 			t.Errorf("%q: %s", subjects, diff)
 		}
 	}
+	if k := mustConsumer(t, c, edge, reader("a", func(w *WantConsumer) { w.Subjects = []string{"flows.sflow"} })); !k.Refiltered {
+		t.Errorf("it delivers other subjects: %+v", k)
+	}
+	mustConsumer(t, c, edge, reader("a"))
 	k := mustConsumer(t, c, edge, reader("a", func(w *WantConsumer) { w.AckWait, w.MaxAckPending = time.Second, 2000 }))
+	if k.Refiltered {
+		t.Errorf("it delivers what it did: %+v", k)
+	}
 	says(t, k.Changed, "ackWait lowered from 30s to 1s")
 	says(t, k.Changed, "maxAckPending raised from 1000 to 2000")
 	if have := consumerConfig(t, js, "a"); have.AckWait != time.Second || have.MaxAckPending != 2000 {

@@ -22,7 +22,7 @@ const lookSlack = time.Minute
 func takenUnread(before *v1alpha1.ConsumerStatus, now *jetstream.Consumer, s *jetstream.Consumers, at time.Time) (lost uint64, atLeast bool) {
 	first := s.First
 	was := position(before)
-	if was.recreated(now) || len(now.Changed) > 0 {
+	if was.recreated(now) || now.Refiltered {
 		return 0, false // it begins anew, or delivers something else
 	}
 	gone := less(first, 1)

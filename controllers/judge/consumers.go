@@ -245,7 +245,7 @@ func (j *judgement) reader(k *jetstream.Consumer) aReader {
 	}
 	out := judgeReader(k, s, j.condition(v1alpha1.ConditionConsumersKeepUp), j.server())
 	if s != nil && k.Found && k.Deliveries == 0 {
-		out.say(k, neverRead, ReasonNeverRead, "was never read from: start its reader, or take it out of output.consumers")
+		out.say(k, neverRead, ReasonNeverRead, "was never read from: start its reader, or take it out of output.consumers%s", alsoPaused(k))
 	}
 	if !out.again.IsZero() {
 		j.lookAgainAt(j.here(out.again))
@@ -265,6 +265,9 @@ func judgeReader(k *jetstream.Consumer, s *v1alpha1.ConsumerStatus, was *metav1.
 	out := aReader{kind: readsInTime}
 	for _, line := range k.Kept {
 		out.kept = append(out.kept, "consumer "+k.Name+": "+line)
+	}
+	if k.Paused != "" {
+		out.kept = append(out.kept, "consumer "+k.Name+" "+k.Paused)
 	}
 	switch {
 	case k.Class.Unusable():
@@ -322,5 +325,13 @@ func unread(k *jetstream.Consumer) string {
 	if k.Deliveries == 0 {
 		words += ", and nobody ever read from it"
 	}
-	return words
+	return words + alsoPaused(k)
+}
+
+// alsoPaused is the end of a message: whoever paused a consumer need not be the one who looks for what is wrong with its reader.
+func alsoPaused(k *jetstream.Consumer) string {
+	if k.Paused == "" {
+		return ""
+	}
+	return ", and it " + k.Paused
 }

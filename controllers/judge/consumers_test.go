@@ -49,6 +49,11 @@ func TestConsumersKeepUpSaysWhatIsKnown(t *testing.T) {
 		}, "True", ReasonKeepingUp, "", false},
 		"differences that stay": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) { k.Kept = []string{"ackWait is 1h"} },
 			"True", ReasonDifferences, "consumer sink: ackWait is 1h", false},
+		"somebody paused it": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) { k.Paused = "is paused until tomorrow" },
+			"True", ReasonDifferences, "consumer sink is paused until tomorrow", false},
+		"somebody paused it, and half of maxAge has passed": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) {
+			k.Lag, k.Paused = 12*time.Hour, "is paused until tomorrow"
+		}, "False", ReasonReaderBehind, "and it is paused until tomorrow", true},
 		"half of maxAge has passed": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) { k.Lag = 12 * time.Hour },
 			"False", ReasonReaderBehind, "is 12h0m0s old and has used 50 %", true},
 		"almost half of maxAge": {func(_ *Facts, _ *jetstream.Consumers, k *jetstream.Consumer) { k.Lag = 11*time.Hour + 45*time.Minute },
@@ -254,6 +259,18 @@ func TestWhatTheStreamTakesUnreadIsCountedOnce(t *testing.T) {
 			{func(*jetstream.Consumers, *jetstream.Consumer) {}, 0, 0, false},
 			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
 				all.First, all.Last, k.Delivered, k.Deliveries, k.AckFloor = 1501, 2500, 2490, 2490, 2488
+			}, time.Minute, 0, false},
+		},
+		"a setting is changed while nobody reads": {
+			{stopped, 0, 0, false},
+			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
+				all.First, k.AckPending, k.AckFloor, k.Pending, k.Changed = 1996, 0, 1990, 5, []string{"ackWait raised from 1s to 30s"}
+			}, time.Minute, 7, false},
+		},
+		"other subjects are delivered": {
+			{stopped, 0, 0, false},
+			{func(all *jetstream.Consumers, k *jetstream.Consumer) {
+				all.First, k.AckPending, k.AckFloor, k.Pending, k.Refiltered = 1996, 0, 1990, 5, true
 			}, time.Minute, 0, false},
 		},
 		"a consumer that was made anew": {
