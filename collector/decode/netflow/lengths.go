@@ -43,7 +43,7 @@ func (d *Decoder) setSize(s *session, h *header, p *plan, b []byte, size, inMess
 		return size // it is padded
 	case at < size && d.endsBefore(s, h, b[at:]):
 		return at
-	case at == size && (h.cut || h.version == template.IPFIX && inMessage <= size || d.beginsHeader(s, h, following) || isReservedSet(following)):
+	case at == size && (h.cut || h.version == template.IPFIX && inMessage <= size || d.beginsHeader(s, following) || isReservedSet(following)):
 		return size // what follows is cut, or beyond the message, too, and nothing says that it is a record; or it is a set of another kind
 	}
 	for at < len(b) && d.mends < maxMends {
@@ -148,7 +148,7 @@ func beginsTemplate(set uint16, b []byte) bool {
 
 // beginsHeader reports whether b begins with the header of a data set whose template is known, which may be cut, or of a set of templates that has
 // nothing, or no length.
-func (d *Decoder) beginsHeader(s *session, h *header, b []byte) bool {
+func (d *Decoder) beginsHeader(s *session, b []byte) bool {
 	if len(b) < setHeaderLength {
 		return false
 	}

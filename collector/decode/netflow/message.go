@@ -256,7 +256,7 @@ func (d *Decoder) decodeSets(s *session, h *header, b []byte, length int) (recor
 			}
 			if len(b) >= setHeaderLength && s.rates.unheard() && p.template.Kind == template.KindData {
 				if len(b) < looked {
-					follow, looked = d.optionsFollow(s, h, b)
+					follow, looked = d.optionsFollow(s, b)
 				}
 				if follow {
 					d.later = append(d.later, laterSet{p, body}) // they may say how it was sampled
@@ -317,7 +317,7 @@ func (d *Decoder) planTaught(p *plan, id uint16) *plan {
 // optionsFollow reports whether the sets of b, what is left of a message, have a template of options, or records of one that is known, and how
 // many bytes are left there, or where no set begins: whoever asks again before that knows the answer, and no set is looked at for each one
 // before it.
-func (d *Decoder) optionsFollow(s *session, h *header, b []byte) (follow bool, left int) {
+func (d *Decoder) optionsFollow(s *session, b []byte) (follow bool, left int) {
 	for beginsSet(b) {
 		id := binary.BigEndian.Uint16(b)
 		if templateKind(id) == template.KindOptions {
