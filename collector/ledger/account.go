@@ -261,21 +261,21 @@ func Sum(m map[string]uint64) (n uint64) {
 
 // Fleet sums up the streams of several collectors: each with its Union, in order of exporter, port, protocol and domain.
 func Fleet(accounts []Account) []Stream {
-	spread := make(map[StreamKey][]Stream)
+	spread := make(map[StreamKey][]Part)
+	last := make(map[StreamKey]time.Time)
 	for i := range accounts {
 		for _, s := range accounts[i].Streams {
-			spread[s.StreamKey] = append(spread[s.StreamKey], s)
+			// How long before its collector was asked: clocks that differ do not matter.
+			spread[s.StreamKey] = append(spread[s.StreamKey], Part{s.Span, time.Time{}.Add(s.LastSeen.Sub(accounts[i].Time))})
+			if s.LastSeen.After(last[s.StreamKey]) {
+				last[s.StreamKey] = s.LastSeen
+			}
 		}
 	}
 	out := make([]Stream, 0, len(spread))
 	for key, parts := range spread {
-		slices.SortFunc(parts, func(a, b Stream) int { return b.LastSeen.Compare(a.LastSeen) })
-		spans := make([]Span, len(parts))
-		for i := range parts {
-			spans[i] = parts[i].Span
-		}
-		sum, _ := Union(spans)
-		out = append(out, Stream{key, parts[0].LastSeen, sum})
+		sum, _ := Union(parts)
+		out = append(out, Stream{key, last[key], sum})
 	}
 	slices.SortFunc(out, func(a, b Stream) int {
 		return cmp.Or(CompareAddresses(a.Exporter, b.Exporter), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol),

@@ -3,6 +3,7 @@ package ledger
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // datagram of a stream.
@@ -24,6 +25,14 @@ func observe(s *Sequence, c *Counts, datagrams ...datagram) {
 	for _, d := range datagrams {
 		s.Observe(d.number, d.units, c)
 	}
+}
+
+// parts are spans that were heard one after another, the latest first, in less time than clocks may differ by.
+func parts(spans ...Span) (out []Part) {
+	for i, s := range spans {
+		out = append(out, Part{s, time.Unix(0, int64(-i))})
+	}
+	return out
 }
 
 // nearTheWrap begins shortly before the number wraps.
@@ -157,7 +166,7 @@ func fleet(datagrams []datagram, collectors int, to func(i int) int) (Span, []Sp
 		}
 		last[latest] = -1
 	}
-	sum, _ := Union(spans)
+	sum, _ := Union(parts(spans...))
 	return sum, spans
 }
 
@@ -196,7 +205,7 @@ func TestACollectorThatKnowsOnlyAnEarlierRunIsLeftOut(t *testing.T) {
 	before, _ := stream(2_000_000_000, 100, 5)
 	after, units := stream(0, 100, 5)
 	sum, spans := fleet(append(before, after...), 2, func(i int) int { return i / 100 })
-	if _, left := Union(spans); left != 1 || sum.Units != units || sum.Missed() != 0 {
+	if _, left := Union(parts(spans...)); left != 1 || sum.Units != units || sum.Missed() != 0 {
 		t.Errorf("%+v, %d left out", sum, left)
 	}
 	if both := spans[0].TotalUnits + spans[1].TotalUnits; sum.TotalUnits != both {
@@ -217,7 +226,7 @@ func TestACollectorThatSawFewerRestartsHasItsPartOfThePresentRun(t *testing.T) {
 	run(&a, 0, 1000) // a restart that only a saw
 	run(&b, 1000, 3000)
 	run(&a, 3000, 20_000)
-	if sum, left := Union([]Span{a.Span, b.Span}); sum.Missed() != 0 || left != 0 || sum.Length() != 20_000 {
+	if sum, left := Union(parts(a.Span, b.Span)); sum.Missed() != 0 || left != 0 || sum.Length() != 20_000 {
 		t.Errorf("%+v, %d left out", sum, left)
 	}
 	// What cannot be of the present run is left out: its units are more than the present run lacks.
@@ -227,7 +236,27 @@ func TestACollectorThatSawFewerRestartsHasItsPartOfThePresentRun(t *testing.T) {
 	run(&now, 2_000_000_000, 2_000_000_100)
 	run(&now, 0, 15_000)
 	run(&now, 15_100, 20_000)
-	if sum, left := Union([]Span{now.Span, former.Span}); sum.Missed() != 100 || left != 1 {
+	if sum, left := Union(parts(now.Span, former.Span)); sum.Missed() != 100 || left != 1 {
+		t.Errorf("%+v, %d left out", sum, left)
+	}
+}
+
+// An exporter that restarts and then comes to another collector is not ahead where the first one left it; one whose datagrams are spread is, as far as
+// collectors are asked at different moments.
+func TestACollectorThatHeardLongAgoIsNotAheadOfOneThatHearsNow(t *testing.T) {
+	var a, b Sequence
+	var c Counts
+	for n := range uint32(50_000) {
+		a.Observe(n, 1, &c)
+	}
+	for n := range uint32(100) {
+		b.Observe(n, 1, &c)
+	}
+	at := time.Unix(1_700_000_000, 0)
+	if sum, left := Union([]Part{{a.Span, at.Add(-time.Minute)}, {b.Span, at}}); sum.Missed() != 0 || sum.Units != 100 || left != 1 {
+		t.Errorf("%+v, %d left out", sum, left)
+	}
+	if sum, left := Union([]Part{{a.Span, at.Add(-2 * time.Second)}, {b.Span, at}}); sum.Length() != 50_000 || left != 0 {
 		t.Errorf("%+v, %d left out", sum, left)
 	}
 }
@@ -239,7 +268,7 @@ func TestTheSumOfSpansDoesNotFallBehindTheHighestOfThem(t *testing.T) {
 	var c Counts
 	observe(&early, &c, all[:2900]...)
 	observe(&late, &c, all[2900:]...)
-	sum, _ := Union([]Span{late.Span, early.Span})
+	sum, _ := Union(parts(late.Span, early.Span))
 	if sum.Next < early.Next || sum.Missed() != 0 || sum.First != early.First {
 		t.Errorf("%+v of %+v and %+v", sum, early.Span, late.Span)
 	}

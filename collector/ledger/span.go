@@ -1,5 +1,11 @@
 package ledger
 
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
 // Span is what one collector received of a stream since it, or its exporter, began: the numbers from First up to, not
 // including, Next, and how many Units of them. First and Next do not wrap: they are the exporter's number and a multiple of
 // 2^32, the same for both.
@@ -24,27 +30,38 @@ func (s *Span) Length() uint64 { return s.Next - s.First }
 // Missed is how many of them were not received here.
 func (s *Span) Missed() uint64 { return s.Length() - s.Units }
 
+// Part is what one collector has of a stream, and when it last heard it.
+type Part struct {
+	Span
+	Heard time.Time
+}
+
+// longBehind is more than clocks of collectors, and the moments at which they are asked, differ by.
+const longBehind = 10 * time.Second
+
 // Union sums up what several collectors received of one stream: the exporter sent what lies between the lowest First and the
 // highest Next, and what nobody received is missed. Spans are compared by the exporter's own 32 bits, since collectors that
-// saw the number wrap and those that began later do not count alike. spans are in order of when they were last added to, the
-// latest first: those that lie far from it are of a run that ended and are left out, and so are those behind it that saw fewer
-// restarts, unless the others lack as many units as they have. left is how many these are.
+// saw the number wrap and those that began later do not count alike. left is how many are left out, since they are of a run that
+// ended: those that lie far from the one that was heard last, or ahead of it though they were heard long before, and those behind
+// it that saw fewer restarts, unless the others lack as many units as they have.
 //
 // What one collector received twice counts once; what two collectors received once each (a duplicate in the network that
 // took both ways) counts twice and hides as many that were missed.
-func Union(spans []Span) (sum Span, left int) {
-	if len(spans) == 0 {
+func Union(parts []Part) (sum Span, left int) {
+	if len(parts) == 0 {
 		return sum, 0
 	}
-	u := union{reference: spans[0].Next, sum: Span{First: spans[0].First, Next: spans[0].Next}}
+	parts = slices.SortedStableFunc(slices.Values(parts), func(a, b Part) int { return cmp.Or(b.Heard.Compare(a.Heard), cmp.Compare(b.Next, a.Next)) })
+	latest := &parts[0]
+	u := union{reference: latest.Next, sum: Span{First: latest.First, Next: latest.Next}}
 	var doubtful []*Span
-	for i := range spans {
-		s := &spans[i]
+	for i := range parts {
+		s := &parts[i].Span
 		u.sum.TotalUnits += s.TotalUnits
 		switch distance := u.distance(s); {
-		case distance < -restartGap || distance > restartGap:
+		case distance < -restartGap || distance > restartGap, distance > 0 && latest.Heard.Sub(parts[i].Heard) > longBehind:
 			left++
-		case s.Restarts < spans[0].Restarts && distance < -reorderWindow:
+		case s.Restarts < latest.Restarts && distance < -reorderWindow:
 			doubtful = append(doubtful, s)
 		default:
 			u.take(s)

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -87,12 +86,11 @@ func (s *stream) take(found part) {
 
 // sum is what all parts come to: what one worker has not, another may have.
 func sum(parts []part) ledger.Span {
-	latestFirst := slices.SortedFunc(slices.Values(parts), func(a, b part) int { return cmp.Compare(b.lastSeen, a.lastSeen) })
-	spans := make([]ledger.Span, len(parts))
-	for i, p := range latestFirst {
-		spans[i] = p.span
+	all := make([]ledger.Part, len(parts))
+	for i, p := range parts {
+		all[i] = ledger.Part{Span: p.span, Heard: time.Unix(0, p.lastSeen)}
 	}
-	span, _ := ledger.Union(spans)
+	span, _ := ledger.Union(all)
 	return span
 }
 

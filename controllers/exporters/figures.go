@@ -1,7 +1,6 @@
 package exporters
 
 import (
-	"cmp"
 	"hash/maphash"
 	"maps"
 	"net/netip"
@@ -109,7 +108,7 @@ var seed = maphash.MakeSeed()
 // sum adds up what several collectors say, page by page. Spans are kept until all have spoken: only together they tell what is missing.
 type sum struct {
 	addresses map[netip.Addr]*Figures
-	spans     map[ledger.StreamKey][]seen
+	spans     map[ledger.StreamKey][]ledger.Part
 	streams   int
 	latest    time.Time // when the last page came
 	// declared find room beyond the bounds, see memory.
@@ -121,13 +120,8 @@ type sum struct {
 	unfollowed bool
 }
 
-type seen struct {
-	at   time.Time
-	span ledger.Span
-}
-
 func newSum() *sum {
-	return &sum{addresses: make(map[netip.Addr]*Figures), spans: make(map[ledger.StreamKey][]seen)}
+	return &sum{addresses: make(map[netip.Addr]*Figures), spans: make(map[ledger.StreamKey][]ledger.Part)}
 }
 
 // take takes a page that came at a time of the operator's clock; known addresses find room before others.
@@ -199,7 +193,7 @@ func (s *sum) stream(f *Figures, pod string, address netip.Addr, protocol string
 	}
 	key := ledger.StreamKey{Exporter: address.String(), Port: stream.Port, Protocol: protocol, Domain: stream.Domain}
 	f.numbered.of += maphash.Comparable(seed, streamPart{key, pod})
-	s.spans[key] = append(s.spans[key], seen{now.Add(-made.Sub(stream.LastSeen)), stream.Span})
+	s.spans[key] = append(s.spans[key], ledger.Part{Span: stream.Span, Heard: now.Add(-made.Sub(stream.LastSeen))})
 }
 
 // splitFor is how long after a datagram of a sequence came to another collector more of it may be on its way to both. A route that changed
@@ -211,13 +205,9 @@ func (s *sum) end() map[netip.Addr]*Figures {
 	for key, parts := range s.spans {
 		address, _ := parse(key.Exporter)
 		f := s.addresses[address]
-		slices.SortFunc(parts, func(a, b seen) int { return cmp.Or(b.at.Compare(a.at), cmp.Compare(b.span.Next, a.span.Next)) })
-		spans := make([]ledger.Span, len(parts))
-		for i := range parts {
-			spans[i] = parts[i].span
-		}
-		f.Split = f.Split || len(parts) > 1 && s.latest.Sub(parts[1].at) < splitFor
-		union, _ := ledger.Union(spans)
+		slices.SortFunc(parts, func(a, b ledger.Part) int { return b.Heard.Compare(a.Heard) })
+		f.Split = f.Split || len(parts) > 1 && s.latest.Sub(parts[1].Heard) < splitFor
+		union, _ := ledger.Union(parts)
 		f.numbered.add(&union, len(parts))
 		f.Sequences++
 		f.Sent += union.Length()
