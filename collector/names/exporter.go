@@ -98,6 +98,8 @@ func (e *Exporter) learn(k Key, r Row, port int, stamp Stamp, now int64) Result 
 		var contested bool
 		becomes, result, contested = e.told(t, k.Number, was, &r, marked, saying{port: port, heard: now, exported: stamp})
 		switch {
+		case becomes.Empty():
+			return RefusedEmpty // no page has a row that says nothing
 		case was.same(&becomes):
 			t.heard = max(t.heard, now)
 			if now-t.told > e.store.ttl/2 && t.dirty == 0 {
