@@ -39,7 +39,7 @@ func TestWhatTwoCollectorsSayOfAnExporterAddsUpToWhatItSent(t *testing.T) {
 	}
 	natstest.Eventually(t, "both say what came", func() bool {
 		var records uint64
-		var spans []ledger.Span
+		var parts []ledger.Part
 		for _, p := range []*process{a, b} {
 			page := p.pages()
 			if len(page.Exporters) != 1 || len(page.Exporters[0].Streams) != 1 {
@@ -50,9 +50,9 @@ func TestWhatTwoCollectorsSayOfAnExporterAddsUpToWhatItSent(t *testing.T) {
 				t.Fatalf("%+v", page)
 			}
 			records += one.Records
-			spans = append(spans, one.Streams[0].Span)
+			parts = append(parts, ledger.Part{Span: one.Streams[0].Span, Heard: one.Streams[0].LastSeen})
 		}
-		sum, _ := ledger.Union(spans)
+		sum, _ := ledger.Union(parts)
 		return records == sent-lost && sum.Length() == sent && sum.Missed() == lost
 	})
 }
