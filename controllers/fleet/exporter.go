@@ -1,10 +1,6 @@
 package fleet
 
-import (
-	"time"
-
-	"github.com/flowfleet/flowfleet/api/v1alpha1"
-)
+import "github.com/flowfleet/flowfleet/api/v1alpha1"
 
 // Discovered reports whether the operator made a FlowExporter: one that says so without being the fleet's own is the user's, and so is one whose spec
 // somebody edited. Nobody relies on the device of one that was discovered: it may have been taken away.
@@ -22,9 +18,9 @@ func Discovered(o *v1alpha1.FlowExporter) bool {
 
 // edited reports whether the spec has more than a fleet and an address, beside what the API server fills in: the operator makes no such one.
 func edited(o *v1alpha1.FlowExporter) bool {
-	const silentAfter, maxLoss = 5 * time.Minute, "1%" // the API's defaults
+	const silentAfter, maxLoss = v1alpha1.Duration("5m"), "1%" // the API's defaults
 	s, after := &o.Spec, o.Spec.SilentAfter.Std()
-	return len(s.Addresses) != 1 || s.DisplayName != "" || len(s.Protocols) > 0 || after != 0 && after != silentAfter ||
+	return len(s.Addresses) != 1 || s.DisplayName != "" || len(s.Protocols) > 0 || after != 0 && after != silentAfter.Std() ||
 		s.MaxLoss != "" && s.MaxLoss != maxLoss || Configures(o)
 }
 
