@@ -81,7 +81,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	}
 	records := b[l.headerLength:]
 	count = d.carried(s, records, l.recordLength, count)
-	none := 0
+	r, none := &d.record, 0
 	for range count {
 		v := records[:l.recordLength:l.recordLength]
 		records = records[l.recordLength:]
@@ -89,7 +89,13 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 			none++
 			continue
 		}
-		r := d.beginLegacy(in, s, sequence, rate)
+		r.Reset()
+		r.Type = flow.TypeNetFlowV5
+		r.TimeReceivedNs = uint64(in.Received)
+		r.SequenceNum = sequence
+		r.SamplingRate = rate
+		r.SamplerAddress = s.address
+		r.EType = packet.EtherTypeIPv4
 		r.SrcAddr.Set4(v[0:])
 		r.DstAddr.Set4(v[4:])
 		setHop4(&r.NextHop, v[8:])
@@ -116,19 +122,6 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	}
 	d.countLegacy(s, count-none, none)
 	return ledger.DatagramsDecoded
-}
-
-// beginLegacy begins a record with what all of a datagram say.
-func (d *Decoder) beginLegacy(in Datagram, s *session, sequence uint32, rate uint64) *flow.Record {
-	r := &d.record
-	r.Reset()
-	r.Type = flow.TypeNetFlowV5
-	r.TimeReceivedNs = uint64(in.Received)
-	r.SequenceNum = sequence
-	r.SamplingRate = rate
-	r.SamplerAddress = s.address
-	r.EType = packet.EtherTypeIPv4
-	return r
 }
 
 // countLegacy counts the records of a datagram that were flows, and those that were not: exporters fill their datagrams with zeros.

@@ -3,6 +3,7 @@ package netflow
 import (
 	"encoding/binary"
 
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -77,7 +78,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	s.sequence.Observe(sequence, uint32(count), d.counts)
 	records := b[headerLength:]
 	count = d.carried(s, records, l.length, count)
-	none := 0
+	r, none := &d.record, 0
 	for range count {
 		v := records[:l.length:l.length]
 		records = records[l.length:]
@@ -85,7 +86,13 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 			none++
 			continue
 		}
-		r := d.beginLegacy(in, s, sequence, rate)
+		r.Reset()
+		r.Type = flow.TypeNetFlowV5
+		r.TimeReceivedNs = uint64(in.Received)
+		r.SequenceNum = sequence
+		r.SamplingRate = rate
+		r.SamplerAddress = s.address
+		r.EType = packet.EtherTypeIPv4
 		counters := v[l.counters:]
 		if l.hasFlows {
 			if d.settings.Extra {
