@@ -59,6 +59,7 @@ func (d *decoder) combineBodies() {
 	if len(p.payload) != 0 && r.EType == 0 { // it begins with the header of a logical link
 		p.packet = true
 		if packet.Dissect(r, packet.ProtocolAAL5, p.payload, packet.Options{Inner: d.options.Inner}) == packet.Truncated {
+			p.cut = true
 			d.counts.Inc(ledger.PacketsTruncated)
 		}
 	}

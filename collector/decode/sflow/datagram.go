@@ -76,6 +76,8 @@ type decoder struct {
 	// parts of the sample that is being read, and how its packet was chosen.
 	parts  parts
 	chosen Chosen
+	// trailing and truncated: the datagram was counted as such.
+	trailing, truncated bool
 }
 
 // Decode decodes a datagram whose first four bytes are version 2, 4 or 5. It returns ledger.DatagramsDecoded, or why it was
@@ -147,7 +149,7 @@ func (d *decoder) samples(b []byte) {
 	for n := range d.header.Samples {
 		if len(b) < 8 {
 			// The announced number may be four billion: the first that is missing ends it.
-			d.counts.Inc(ledger.DatagramsTruncated)
+			d.once(ledger.DatagramsTruncated)
 			return
 		}
 		if limit != 0 && n >= limit {
@@ -172,12 +174,12 @@ func (d *decoder) samples(b []byte) {
 			d.counts.Inc(ledger.SamplesUnknown)
 		}
 		if cut {
-			d.counts.Inc(ledger.DatagramsTruncated)
+			d.once(ledger.DatagramsTruncated)
 			return
 		}
 	}
 	if begins(b) && binary.BigEndian.Uint32(b) != 0 {
-		d.counts.Inc(ledger.DatagramsTrailing) // samples that the datagram does not announce; zeros are padding
+		d.once(ledger.DatagramsTrailing) // samples that the datagram does not announce; zeros are padding
 	}
 }
 

@@ -88,17 +88,30 @@ func (d *decoder) split(format, length uint32, b []byte, last bool) (body, rest 
 	} else {
 		body, rest = b[:length], behind(b, length)
 	}
-	if last && len(body) >= headLength(format) {
-		return body, rest, cut
-	}
 	if last || !isSample(rest) {
-		if end := realEnd(format, b, len(body)); end != len(body) {
-			d.counts.Inc(wrongLength(len(body), end))
+		end := realEnd(format, b, len(body))
+		switch {
+		case end != len(body):
+			d.once(wrongLength(len(body), end))
 			body, rest, cut = b[:end], b[end:], false
+		case last && len(body) >= headLength(format):
+			return body, rest, cut
 		}
 		rest = behindZeros(rest)
 	}
 	return body[:len(body):len(body)], rest, cut
+}
+
+// once counts what is counted of a datagram, and not of each of its samples.
+func (d *decoder) once(c ledger.Counter) {
+	said := &d.trailing
+	if c == ledger.DatagramsTruncated {
+		said = &d.truncated
+	}
+	if !*said {
+		*said = true
+		d.counts.Inc(c)
+	}
 }
 
 // wrongLength is what a sample counts as that says one end and has another.

@@ -129,7 +129,7 @@ func (d *decoder) records(announced uint32, b []byte) {
 				}
 				return
 			}
-			d.counts.Inc(ledger.DatagramsTrailing)
+			d.once(ledger.DatagramsTrailing)
 			b = b[:size]
 		}
 		d.flowRecord(format, b[:size])

@@ -34,7 +34,7 @@ func (d *decoder) oldSamples(b []byte) {
 	c := cursor{b: b}
 	for n := range d.header.Samples {
 		if len(c.b) < 4 {
-			d.counts.Inc(ledger.DatagramsTruncated)
+			d.once(ledger.DatagramsTruncated)
 			return
 		}
 		if limit != 0 && n >= limit {
@@ -54,7 +54,7 @@ func (d *decoder) oldSamples(b []byte) {
 			if !isFlow {
 				d.counts.Inc(ledger.SamplesDroppedMalformed)
 			}
-			d.counts.Inc(ledger.DatagramsTruncated)
+			d.once(ledger.DatagramsTruncated)
 			return
 		}
 	}
