@@ -3,6 +3,7 @@ package share
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -481,6 +482,30 @@ func TestAFullBucketIsSaidWithWhatToDo(t *testing.T) {
 	if _, err = kv.Put(context.Background(), "t1.x", make([]byte, 4096)); err == nil || !strings.Contains(hint(err), "templateStore.maxBytes") {
 		t.Errorf("the hint for %v is %q", err, hint(err))
 	}
+}
+
+// Each collector is a consumer of the bucket's stream, which may allow fewer than the fleet has.
+func TestACollectorThatTheBucketHasNoRoomForSaysWhatToDoAndJoinsOnceThereIs(t *testing.T) {
+	s := natstest.Start(t)
+	a := join(t, s)
+	a.learn(2055, 256, 4, 100)
+	a.settled()
+	allow := func(consumers int) {
+		t.Helper()
+		c := bucketStream(t, s).CachedInfo().Config
+		c.MaxConsumers = consumers
+		if _, err := a.bucket.js.UpdateStream(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allow(1)
+	late := join(t, s)
+	natstest.Eventually(t, "it is said", func() bool { return strings.Contains(late.bucket.Status().ReadError, "maximum consumers") })
+	if h := hint(fmt.Errorf("watching: %w", jetstream.ErrMaximumConsumersLimit)); !strings.Contains(h, "max_consumers") {
+		t.Errorf("the hint is %q", h)
+	}
+	allow(2)
+	late.eventually(2055, 256, 4)
 }
 
 func TestWhatIsKnownOfTheBucketIsBounded(t *testing.T) {

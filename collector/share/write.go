@@ -110,6 +110,9 @@ func hint(err error) string {
 		return "the NATS user may not write these keys: grant it $KV.<bucket>.>"
 	case capacity.Full(err):
 		return "the bucket is full: allow it more bytes (templateStore.maxBytes is for a new one), or let what nobody uses expire (ttl)"
+	case errors.Is(err, jetstream.ErrMaximumConsumersLimit):
+		return "each collector is a consumer of the bucket's stream, and it has no room for one more: raise the account's limit, or " +
+			"max_consumers of the stream (the operator raises that by itself), or default_max_consumers of the server's jetstream limits"
 	}
 	return ""
 }

@@ -235,6 +235,28 @@ func TestSettingsThatOthersMadeSurviveAChange(t *testing.T) {
 	}
 }
 
+// Servers allow a stream 1,000 consumers unless it says a number itself, and each collector has one.
+func TestABucketOfALargeFleetHasAConsumerForEachCollector(t *testing.T) {
+	s := natstest.Start(t)
+	js := administrator(t, s)
+	c := open(t, s.URL())
+	saysNothing(t, mustBucket(t, c, edge, templates(), false).Changed)
+	join := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := js.CreateConsumer(background(t), "KV_flowfleet-templates", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	join(manyConsumers - 1)
+	saysNothing(t, mustBucket(t, c, edge, templates(), false).Changed)
+	join(1)
+	says(t, mustBucket(t, c, edge, templates(), false).Changed, "consumers allowed: 100000", "has 500")
+	join(600)
+	saysNothing(t, mustBucket(t, c, edge, templates(), false).Changed)
+}
+
 func TestABucketOfAnotherFlowCollectorIsAConflictAndLeftAlone(t *testing.T) {
 	s := natstest.Start(t)
 	js := administrator(t, s)

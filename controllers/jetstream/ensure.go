@@ -69,7 +69,10 @@ func (c *Connection) ensure(ctx context.Context, d desired) (outcome, error) {
 		switch {
 		case err == nil:
 			o.info = stream.CachedInfo()
-			return c.bring(ctx, d, stream, o)
+			if o, err = c.bring(ctx, d, stream, o); err == nil {
+				o = c.widen(ctx, d, o)
+			}
+			return o, err
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
 			return o, fmt.Errorf("looking at %s: %w", d, err)
 		}
@@ -165,6 +168,30 @@ func (c *Connection) bring(ctx context.Context, d desired, stream jetstream.Stre
 	}
 	o.info, o.changed = info, p.changed
 	return o, nil
+}
+
+// Consumers of a stream. Each collector has one of the bucket's, and servers since NATS 2.15 allow 1,000 of a stream where neither it nor the
+// account has a number of its own, which "unlimited" is not (default_max_consumers): a larger fleet would not learn from the bucket.
+const (
+	// manyConsumers is from when on a stream is to have a number of its own: with half as many as the server allows.
+	manyConsumers = 500
+	// MostConsumers is that number: more than any fleet has.
+	MostConsumers = 100_000
+)
+
+// widen lets the stream of a large fleet have as many consumers as that needs. Where the account allows fewer than MostConsumers, the server
+// refuses, and the account's number stays in force; collectors that find no room then say so.
+func (c *Connection) widen(ctx context.Context, d desired, o outcome) outcome {
+	next := o.info.Config
+	if !o.managed || o.info.State.Consumers < manyConsumers || next.MaxConsumers > 0 {
+		return o
+	}
+	next.MaxConsumers = MostConsumers
+	if info, err := c.update(ctx, d, next); err == nil {
+		o.info = info
+		o.changed = append(o.changed, fmt.Sprintf("consumers allowed: %d, since the %s has %d already", MostConsumers, d.kind, info.State.Consumers))
+	}
+	return o
 }
 
 func (c *Connection) update(ctx context.Context, d desired, config jetstream.StreamConfig) (*jetstream.StreamInfo, error) {

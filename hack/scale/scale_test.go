@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	natsjetstream "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flowfleet/flowfleet/collector/clock"
 	"github.com/flowfleet/flowfleet/collector/config"
@@ -22,6 +23,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/natstest"
 	"github.com/flowfleet/flowfleet/collector/share"
 	"github.com/flowfleet/flowfleet/collector/template"
+	"github.com/flowfleet/flowfleet/controllers/jetstream"
 )
 
 const (
@@ -81,6 +83,24 @@ func join(t *testing.T, s *natstest.Server, name string, exporters int) *sharer 
 	return m
 }
 
+// allow lets the bucket have a consumer for each collector, as the operator does once it has many.
+func allow(t *testing.T, nc *nats.Conn) {
+	t.Helper()
+	js, err := natsjetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(context.Background(), "KV_"+config.Default().Templates.Bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := stream.CachedInfo().Config
+	next.MaxConsumers = jetstream.MostConsumers
+	if _, err := js.UpdateStream(context.Background(), next); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func scopeOf(exporter int) template.Scope {
 	address := netip.AddrFrom4([4]byte{10, byte(exporter >> 16), byte(exporter >> 8), byte(exporter)})
 	return template.Scope{Version: template.IPFIX, Exporter: address, Domain: 1}
@@ -135,6 +155,7 @@ func TestCostOfSharingGrowsWithWhatChangesOnly(t *testing.T) {
 
 	first := join(t, s, "first", exporters)
 	first.loaded(t)
+	allow(t, first.nc)
 	for exporter := range exporters {
 		for id := range templates {
 			first.learn(t, exporter, 256+id, 1, 1)
