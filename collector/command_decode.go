@@ -27,7 +27,7 @@ type decodeFlags struct {
 	biflows             bool
 	innerHeaders        bool
 	names               []string
-	options             bool
+	options, counters   bool
 	quiet               bool
 }
 
@@ -45,6 +45,9 @@ Flows carry the names that options tables, and tables sent as data, gave before:
 prints the records of options tables too, as lines of type OPTIONS. What a capture says late names the flows before it when the
 capture is given twice. With --all-fields, vendors' elements that no public list has get the names and types that the exporter
 gave them before (RFC 5610).
+
+--counters prints sFlow's counter samples, as lines of type COUNTERS: interfaces, hosts and others, with sFlow.org's names. The highest
+number of a field's bits is what an agent cannot count. A structure that is not known here is hexadecimal digits.
 
 Files are read twice: what an exporter says late of the time from which its uptimes count holds for the flows before it too.
 A pipe and the standard input are read once.
@@ -72,6 +75,7 @@ when that was, when the file was saved.`,
 	command.Flags().StringSliceVar(&flags.names, "names", wordsOf(config.StandardNames()), "names that flows carry: "+
 		strings.Join(wordsOf(config.AllNames()), ", ")+", or none")
 	command.Flags().BoolVar(&flags.options, "options", false, "print the records of options tables too")
+	command.Flags().BoolVar(&flags.counters, "counters", false, "print sFlow's counter samples too")
 	command.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no summary")
 	return command
 }
@@ -153,6 +157,9 @@ func decodeCaptures(paths []string, flags decodeFlags, out, messages io.Writer) 
 	})
 	if flags.options {
 		decoder.ShowOptions(sink.options)
+	}
+	if flags.counters {
+		decoder.ShowCounters(sink.counters)
 	}
 	clocksOf(paths, protocol, mode, templateLimits, settings).restore(shared.Clocks)
 	decoder.Share(shared)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode"
+	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/element"
 	"github.com/flowfleet/flowfleet/collector/run"
 	"github.com/flowfleet/flowfleet/collector/template"
@@ -56,7 +57,37 @@ func (s *jsonSink) options(o decode.OptionsRecord) {
 	_, s.err = s.out.Write(b)
 }
 
-// appendOptions writes some of a record's fields; a repeated name gets "#2", "#3", ...
+// counters writes a counter sample as a line.
+func (s *jsonSink) counters(c sflow.CounterSample) {
+	if s.err != nil {
+		return
+	}
+	b := append(s.buffer[:0], `{"type":"COUNTERS","time_received_ns":`...)
+	b = append(strconv.AppendUint(b, c.Received, 10), `,"sampler_address":"`...)
+	b = append(c.Header.Agent.Addr().AppendTo(b), `","sub_agent":`...)
+	b = append(strconv.AppendUint(b, uint64(c.Header.SubAgent), 10), `,"sequence_num":`...)
+	b = fmt.Appendf(strconv.AppendUint(b, uint64(c.Sequence), 10), `,"source_id":"%d:%d","counters":{`, c.Class, c.Index)
+	seen := make(map[string]int)
+	for format, body := range c.Records {
+		if len(seen) > 0 {
+			b = append(b, ',')
+		}
+		name := unique(seen, element.SFlowCountersName(format))
+		b = element.AppendSFlowCounters(append(append(append(b, '"'), name...), `":`...), format, body)
+	}
+	s.buffer = append(b, "}}\n"...)
+	_, s.err = s.out.Write(s.buffer)
+}
+
+// unique gives a repeated name "#2", "#3", ...
+func unique(seen map[string]int, name string) string {
+	if seen[name]++; seen[name] > 1 {
+		return name + "#" + strconv.Itoa(seen[name])
+	}
+	return name
+}
+
+// appendOptions writes some of a record's fields, each with a name of its own.
 func appendOptions(b []byte, t *template.Template, values [][]byte, from, to int) []byte {
 	seen := make(map[string]int)
 	for i := from; i < to; i++ {
@@ -72,9 +103,7 @@ func appendOptions(b []byte, t *template.Template, values [][]byte, from, to int
 		if scope9 {
 			name = element.ScopeName(f.ID)
 		}
-		if seen[name]++; seen[name] > 1 {
-			name += "#" + strconv.Itoa(seen[name])
-		}
+		name = unique(seen, name)
 		if i > from {
 			b = append(b, ',')
 		}

@@ -133,7 +133,9 @@ type Decoder struct {
 	heard func(agent netip.Addr, i sflow.Interface)
 	// heardHost is told of the host that an agent runs on, and host is that of the datagram at hand; as heard.
 	heardHost func(sflow.Host)
-	host      sflow.Host
+	// counters is shown sFlow's counter samples; nil where nobody asks.
+	counters func(sflow.CounterSample)
+	host     sflow.Host
 }
 
 // New returns a Decoder for datagrams of the given protocol that counts into counts and hands records to sink. report is
@@ -190,6 +192,9 @@ type OptionsRecord = netflow.OptionsRecord
 
 // ShowOptions has f shown each options record of NetFlow v9 and IPFIX.
 func (d *Decoder) ShowOptions(f func(OptionsRecord)) { d.netflow.ShowOptions(f) }
+
+// ShowCounters has f shown each counter sample of sFlow.
+func (d *Decoder) ShowCounters(f func(sflow.CounterSample)) { d.counters = f }
 
 // Decode decodes one datagram and counts it: received, and decoded or refused. One of sFlow that comes before the bucket is loaded is decoded
 // and counted later, by Tick or Close at the latest.

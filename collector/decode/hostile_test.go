@@ -11,6 +11,7 @@ import (
 	"github.com/flowfleet/flowfleet/collector/config"
 	"github.com/flowfleet/flowfleet/collector/decode"
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/names"
@@ -239,6 +240,13 @@ func fuzz(f *testing.F, protocol config.Protocol, seeds ...[]byte) {
 		d := decode.New(protocol, store, &decode.Settings{Names: allNames, MaxSamples: 50, Exporters: 10, Settings: netflow.Settings{Names: true,
 			Hold: true, HeldBytes: 1 << 16, HeldBytesPerExporter: 1 << 16, HeldAge: 1 << 40, Sessions: 10, Extra: true, Inner: true, Biflows: true,
 		}}, &counts, s, nil)
+		d.ShowCounters(func(c sflow.CounterSample) {
+			for format, body := range c.Records {
+				if len(body) > len(first)+len(second) {
+					t.Errorf("a counter record of format %d has %d bytes", format, len(body))
+				}
+			}
+		})
 		for i, datagram := range [][]byte{first, second, first} {
 			d.Decode(decode.Datagram{Payload: datagram, Source: source, Received: int64(i)})
 			d.Tick(int64(i))

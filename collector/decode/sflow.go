@@ -26,7 +26,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	d.sender, d.port, d.overridden = in.Source.Addr(), in.Source.Port(), false
 	records := d.counts[ledger.RecordsDecoded]
 	options := sflow.Options{MaxSamples: d.settings.MaxSamples, Inner: d.settings.Inner, Extra: d.settings.Extra,
-		Interfaces: d.heard, Host: d.heardHost, Rates: d.rated}
+		Interfaces: d.heard, Host: d.heardHost, Rates: d.rated, Counters: d.counters}
 	var before [len(sampleFaults)]uint64
 	for i, fault := range sampleFaults {
 		before[i] = d.counts[fault]

@@ -30,6 +30,10 @@ const (
 	MAC                            // opaque[6], padded to 8 bytes
 	Source                         // a data source: class in 8 bits and index in 24, or a word each
 	InterfaceValue                 // what an interface has beside its format: the low 30 bits
+	Float                          // float (IEEE 754 single)
+	Percentage                     // hundredths of a percent, negative where not known
+	FourBytes                      // opaque[4]
+	SixteenBytes                   // opaque[16]
 )
 
 // SFlowField is a field of one of sFlow's structures.

@@ -3,6 +3,7 @@ package sflow
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 )
 
 // Counter record formats of enterprise 0 ("opaque = counter_data; enterprise = 0"): if_counters of sFlow version 5, and port_name
@@ -89,8 +90,45 @@ func interfaceCounters(b []byte) Interface {
 	return Interface{Index: binary.BigEndian.Uint32(b), Speed: binary.BigEndian.Uint64(b[8:])}
 }
 
+// CounterSample is a counter sample as it came. It is valid during the call only.
+type CounterSample struct {
+	// Header of its datagram, which Received has the time of, in nanoseconds since 1970.
+	Header   Header
+	Received uint64
+	Sequence uint32
+	// Class and Index of its data source: class 0 is an interface.
+	Class, Index uint32
+	// Records by their format, with the enterprise in the upper 20 bits. One that is cut short ends them. Those of versions 2 and 4 are
+	// under the formats that version 5 gives them.
+	Records iter.Seq2[uint32, []byte]
+}
+
+// recordsOf are the whole ones of the records that a counter sample announces.
+func recordsOf(announced uint32, b []byte) iter.Seq2[uint32, []byte] {
+	return func(yield func(uint32, []byte) bool) {
+		for ; announced > 0; announced-- {
+			format, body, rest, ok := recordAt(b)
+			if !ok || !yield(format, body) {
+				return
+			}
+			b = rest
+		}
+	}
+}
+
+// shows hands a counter sample to who asks for all of it.
+func (d *decoder) shows(s CounterSample) {
+	s.Header, s.Received = d.header, d.received
+	d.options.Counters(s)
+}
+
 // counterSample tells who asks what a counter sample says of an interface, and of the agent's host.
 func (d *decoder) counterSample(b []byte, expanded bool) {
+	if d.options.Counters != nil {
+		if class, index, announced, rest := sampleOf(b, expanded); rest != nil {
+			d.shows(CounterSample{Sequence: binary.BigEndian.Uint32(b), Class: class, Index: index, Records: recordsOf(announced, rest)})
+		}
+	}
 	if d.options.Interfaces != nil {
 		d.describes(interfaceOf(b, expanded))
 	}

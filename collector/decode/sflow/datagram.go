@@ -30,6 +30,8 @@ type Options struct {
 	Interfaces func(agent netip.Addr, i Interface)
 	// Host is told what counter samples say of the machine that the agent runs on; nil where nobody asks.
 	Host func(Host)
+	// Counters is shown each counter sample; nil where nobody asks.
+	Counters func(CounterSample)
 }
 
 // Header is a datagram's own.

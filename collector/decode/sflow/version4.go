@@ -2,6 +2,7 @@ package sflow
 
 import (
 	"encoding/binary"
+	"iter"
 
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
@@ -65,7 +66,7 @@ const oldVLANCounters = 7
 
 // oldCounters reads one counter sample.
 func (d *decoder) oldCounters(c *cursor) {
-	c.take(12)
+	head := c.take(12) // sequence number, source and interval
 	kind := c.word()
 	if kind >= uint32(len(lengthsOfOldCounters)) || kind == 0 {
 		c.bad = true
@@ -76,8 +77,27 @@ func (d *decoder) oldCounters(c *cursor) {
 		return
 	}
 	d.counts.Inc(ledger.SamplesCounter)
+	if d.options.Counters != nil {
+		source := binary.BigEndian.Uint32(head[4:])
+		d.shows(CounterSample{Sequence: binary.BigEndian.Uint32(head), Class: source >> 24, Index: source & 0xffffff, Records: oldRecords(kind, b)})
+	}
 	if kind != oldVLANCounters {
 		d.describes(interfaceCounters(b))
+	}
+}
+
+// oldRecords are counters as version 5 has them: those of an interface, and of its kind behind them.
+func oldRecords(kind uint32, b []byte) iter.Seq2[uint32, []byte] {
+	return func(yield func(uint32, []byte) bool) {
+		if kind == oldVLANCounters {
+			yield(5, b)
+			return
+		}
+		generic := lengthsOfOldCounters[1]
+		behind := [...]uint32{2: 2, 3: 3, 5: 4}
+		if yield(counterInterface, b[:generic]) && uint64(len(b)) > generic {
+			yield(behind[kind], b[generic:])
+		}
 	}
 }
 
