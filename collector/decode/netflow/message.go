@@ -39,7 +39,7 @@ func (d *Decoder) decodePacket9(in Datagram, b []byte) (following []byte) {
 	s.skew = h.skew(in.Received)
 	d.dropFormer(s, &h)
 	// RFC 3954 section 5.1: the sequence counts packets.
-	s.sequence.Observe(h.sequence, 1, d.counts)
+	d.follow(s, &h, 1)
 	_, _, rest := d.decodeSets(s, &h, b[header9Length:], len(b)-header9Length)
 	if beginsPacket9(rest) {
 		return rest
