@@ -79,18 +79,18 @@ func (h *header) restarted(before *header) bool {
 	return h.uptime < before.uptime && !h.uptimeGoesOn(before)
 }
 
-// follow observes the sequence number of a stream whose headers have an uptime: a number that came before is of an exporter that restarted where the
-// uptime says so, rather than late or repeated.
-func (d *Decoder) follow(s *session, h *header, units uint32) {
+// follow observes the sequence number of a message of so many units, of which most more could not be counted: a number that came before is of an
+// exporter that restarted where the header says so otherwise, rather than late or repeated. Messages without units may have any number.
+func (d *Decoder) follow(s *session, h *header, units, most uint32) {
 	behind := s.sequence.Behind(h.sequence)
-	if behind && h.restarted(&s.latest) {
+	if behind && units > 0 && h.restarted(&s.latest) {
 		s.sequence.Restart(h.sequence, d.counts)
 		behind = false
 	}
 	if !behind {
 		s.latest = *h
 	}
-	s.sequence.Observe(h.sequence, units, d.counts)
+	s.sequence.ObserveUncounted(h.sequence, units, most, d.counts)
 }
 
 // uptimeGoesOn reports whether NetFlow v9's uptime rose by as much as time passed since an earlier message.

@@ -34,7 +34,7 @@ type session struct {
 	clock    cachedClock
 	cached   int // bytes that plans and rates take
 	sequence ledger.Sequence
-	// latest is the message with the highest sequence number so far, where headers have an uptime.
+	// latest is the message with the highest sequence number so far.
 	latest   header
 	lastSeen int64
 	held     []*heldSet
