@@ -151,7 +151,8 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	case !exists, !have.is(&d) && !have.fits(d.Key):
 		return false
 	case have.is(&d):
-		return have.silent == d.Silent && (have.witnessed || !d.Witnessed) && (!d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness())
+		witness := d.Key.Family == template.FamilyTemplate && d.Witnessed && !have.witnessed // others wait for one
+		return have.silent == d.Silent && !witness && (!d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness())
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > recordOf(d.Key, d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
 		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
