@@ -4,9 +4,11 @@ import (
 	"net/netip"
 
 	"github.com/flowfleet/flowfleet/collector/decode/netflow"
+	"github.com/flowfleet/flowfleet/collector/decode/sflow"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/ledger"
 	"github.com/flowfleet/flowfleet/collector/names"
+	"github.com/flowfleet/flowfleet/collector/template"
 )
 
 // agentKey tells sFlow's sequences apart: the agent, its sub-agent, and who sent the datagram.
@@ -18,6 +20,8 @@ type agentKey struct {
 
 type agent struct {
 	sequence ledger.Sequence
+	// uptime in milliseconds of the datagram with the highest sequence number so far.
+	uptime   uint32
 	lastSeen int64
 	// book is the exporter's; its other agents count there too.
 	book    *ledger.Holder
@@ -37,6 +41,23 @@ type agent struct {
 func (a *agent) count(c ledger.Counter, n uint64) {
 	a.book.Add(c, n)
 	a.own.Add(c, n)
+}
+
+// longestWay is how many milliseconds of an agent's uptime a datagram may come late.
+const longestWay = template.LateSeconds * 1000
+
+// follow observes a datagram's sequence number: one that came before is of an agent that restarted where its uptime fell back, rather than late or
+// repeated.
+func (a *agent) follow(h *sflow.Header, counts *ledger.Counts) {
+	behind := a.sequence.Behind(h.Sequence)
+	if behind && int32(h.Uptime-a.uptime) < -longestWay {
+		a.sequence.Restart(h.Sequence, counts)
+		behind = false
+	}
+	if !behind {
+		a.uptime = h.Uptime
+	}
+	a.sequence.Observe(h.Sequence, 1, counts)
 }
 
 // agents follows the sFlow agents, at most limit of them.

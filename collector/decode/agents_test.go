@@ -1,6 +1,7 @@
 package decode_test
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -105,5 +106,25 @@ func TestAStreamHasTheRatesOfAllItsSamples(t *testing.T) {
 				t.Errorf("%s: %+v of flows with %v", name, s, got)
 			}
 		})
+	}
+}
+
+// An agent that restarts soon counts the same numbers again: by its uptime that is no repetition. What is repeated has an uptime of before.
+func TestAnAgentThatRestartsSoonIsNotTakenToRepeat(t *testing.T) {
+	var counts ledger.Counts
+	decoder := decode.New(config.ProtocolAuto, template.NewStore(template.ModeAuto, template.Limits{Exporters: 1, Templates: 1, Fields: 1, Bytes: 1 << 10},
+		&ledger.Totals{}, nil), settingsFor(0), &counts, new(sampled), nil)
+	for _, life := range []uint32{40, 20} {
+		for i := range life {
+			b := newGenerator(1).sflow(0)
+			binary.BigEndian.PutUint32(b[16:], i+1)
+			binary.BigEndian.PutUint32(b[20:], 20_000*i)
+			for range 1 + i%2 { // every other one comes twice
+				decoder.Decode(decode.Datagram{Payload: b, Source: router, Received: exportSeconds * 1e9})
+			}
+		}
+	}
+	if counts[ledger.SequenceRestarted] != 1 || counts[ledger.SequenceDuplicated] != 30 || counts[ledger.SequenceReordered] != 0 {
+		t.Errorf("%d restarts, %d repeated, %d late", counts[ledger.SequenceRestarted], counts[ledger.SequenceDuplicated], counts[ledger.SequenceReordered])
 	}
 }

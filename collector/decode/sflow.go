@@ -49,7 +49,7 @@ func (d *Decoder) decodeSFlow(in Datagram) {
 	known.count(ledger.RecordsDecoded, d.counts[ledger.RecordsDecoded]-records)
 	known.book.Volume.Add(d.meter.volume)
 	d.namer.give(&known.book.Naming)
-	known.sequence.Observe(h.Sequence, 1, d.counts)
+	known.follow(&h, d.counts)
 	if known.describe(&d.host, d.namer.store) || len(d.host.Name) != 0 && d.now-known.named >= nameAge {
 		known.named = d.now
 		key := names.Key{Scope: agentScope(in.Source.Addr(), h.Agent.Addr()), Table: names.Exporters}

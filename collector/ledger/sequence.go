@@ -91,15 +91,23 @@ func (s *Sequence) observe(number, units, most uint32, counts *Counts) {
 		counts.Add(SequenceSkipped, earlier-uint64(units))
 		return
 	default:
-		counts.Inc(SequenceRestarted)
-		restarts, total := s.Restarts+1, s.TotalUnits
-		s.begin(number)
-		s.Restarts, s.TotalUnits = restarts, total
+		s.Restart(number, counts)
 	}
 	s.most = most // not with one that came late or again: what stands before next stays as it was
 	s.advance(units)
 	s.take(uint64(units))
 	s.note(number, units)
+}
+
+// Behind reports whether a number is one that was passed: of a datagram that is late or repeated, or of an exporter that began anew.
+func (s *Sequence) Behind(number uint32) bool { return s.started && int32(number-s.next) < 0 }
+
+// Restart begins anew at a number, that of the datagram to be observed next: its exporter restarted.
+func (s *Sequence) Restart(number uint32, counts *Counts) {
+	counts.Inc(SequenceRestarted)
+	restarts, total := s.Restarts+1, s.TotalUnits
+	s.begin(number)
+	s.Restarts, s.TotalUnits = restarts, total
 }
 
 // begin begins a run at a number. The room below the first leaves place for earlier numbers that come late.

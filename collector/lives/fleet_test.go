@@ -262,7 +262,7 @@ func (f *fleet) write(c *collector, d template.Definition) {
 		same := v.Kind == d.Kind && string(v.Record) == string(d.Record)
 		switch {
 		case err != nil: // it is replaced
-		case same && v.Silent == d.Silent && !d.Refresh:
+		case same && v.Silent == d.Silent && (v.Witnessed || !d.Witnessed || d.Key.Family != template.FamilyTemplate) && !d.Refresh:
 			return
 		case !same && (v.Stamp > d.Stamp || v.Stamp == d.Stamp && string(v.Record) > string(d.Record)):
 			c.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: v.Kind, Stamp: max(v.Stamp, d.Stamp+1), Record: v.Record,

@@ -33,11 +33,11 @@ func (b *Bucket) apply(entry jetstream.KeyValueEntry, listing bool) {
 	} else {
 		b.stats.lag.Store(int64(clock.Wall().Sub(entry.Created())))
 	}
-	value, err := b.note(key, entry, instead)
+	value, known, err := b.note(key, entry, instead)
 	if err != nil {
 		return
 	}
-	b.restore(key, entry, value)
+	b.restore(key, value, &known)
 }
 
 // forget has memory forget what somebody deleted, unless it was written since, or is to be. A bucket may
@@ -72,11 +72,9 @@ func (b *Bucket) forget(key template.Key, gone deletion, listing bool) {
 func expirySlack(maxAge time.Duration) time.Duration { return min(maxAge/4, 10*time.Second) }
 
 // restore has memory take a value of the bucket.
-func (b *Bucket) restore(key template.Key, entry jetstream.KeyValueEntry, value Value) (took bool) {
-	now := clock.Steady()
-	told, heard := b.times(entry, value, now)
+func (b *Bucket) restore(key template.Key, value Value, k *known) (took bool) {
 	return b.stores[key.Family].Restore(template.Definition{Key: key, Kind: value.Kind, Stamp: value.Stamp, Record: slices.Clone(value.Record),
-		Heard: heard, Told: told, Witnessed: value.Witnessed, Silent: value.Silent}, now)
+		Heard: k.heard, Told: k.told, Witnessed: value.Witnessed, Silent: value.Silent}, clock.Steady())
 }
 
 // times are when a value was written, and when what it says was heard as far as it knows, by clock.Steady, which shows now.
@@ -91,10 +89,10 @@ func (b *Bucket) times(entry jetstream.KeyValueEntry, value Value, now int64) (t
 
 // note remembers what the bucket holds for a key, in place of what was known of a lower revision than the entry's, or of one up
 // to instead.
-func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead uint64) (Value, error) {
+func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead uint64) (Value, known, error) {
 	value, err := DecodeValue(entry.Value())
-	_, heard := b.times(entry, value, clock.Steady())
-	k := known{revision: entry.Revision(), heard: heard, written: entry.Created().UnixNano(), stamp: value.Stamp, kind: value.Kind,
+	told, heard := b.times(entry, value, clock.Steady())
+	k := known{revision: entry.Revision(), heard: heard, told: told, written: entry.Created().UnixNano(), stamp: value.Stamp, kind: value.Kind,
 		record: recordOf(key, value.Record), silent: value.Silent, witnessed: value.Witnessed}
 	switch {
 	case errors.Is(err, ErrNewerSchema):
@@ -105,10 +103,15 @@ func (b *Bucket) note(key template.Key, entry jetstream.KeyValueEntry, instead u
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.known[key].revision <= max(k.revision, instead) {
+	have := b.known[key]
+	if have.revision == k.revision && have.written == k.written {
+		// The server's clock may have been set back: what is only listed again grows no younger.
+		k.heard, k.told = min(k.heard, have.heard), min(k.told, have.told)
+	}
+	if have.revision <= max(k.revision, instead) {
 		b.remember(key, k)
 	}
-	return value, err
+	return value, k, err
 }
 
 // recordOf is what is kept of a record to compare others with: nothing of a page, whose key tells its content.

@@ -101,8 +101,8 @@ type deletion struct {
 type known struct {
 	revision uint64
 	listing  uint32
-	// heard is when what it says was heard as far as the bucket knows, by clock.Steady.
-	heard int64
+	// heard is when what it says was heard as far as the bucket knows, and told when it was written, by clock.Steady.
+	heard, told int64
 	// written is when it was, by the server's clock, in nanoseconds since 1970.
 	written int64
 	stamp   template.Stamp

@@ -171,6 +171,21 @@ func TestWhatOneLearnsTheOtherKnows(t *testing.T) {
 	})
 }
 
+// A redefinition that a member hears first that had not heard the port may be another device's. The others are told once one of them hears it, though
+// the bucket has it by then.
+func TestTheOthersAreToldWhoHeardARedefinition(t *testing.T) {
+	s := natstest.Start(t)
+	a, b, c := join(t, s), join(t, s), join(t, s)
+	a.learn(2055, 256, 4, 100)
+	b.learn(2055, 256, 4, 100)
+	c.eventually(2055, 256, 4)
+	c.learn(2055, 256, 8, 200)
+	a.eventually(2055, 256, 0)
+	b.eventually(2055, 256, 0)
+	a.learn(2055, 256, 8, 201)
+	b.eventually(2055, 256, 8)
+}
+
 func TestANewMemberKnowsEverythingOnceLoaded(t *testing.T) {
 	s := natstest.Start(t)
 	a := join(t, s)

@@ -226,11 +226,11 @@ func (b *Bucket) takeFetched(from source, key template.Key, entry jetstream.KeyV
 	if over {
 		return false
 	}
-	value, err := b.note(key, entry, 0)
+	value, known, err := b.note(key, entry, 0)
 	if err != nil {
 		return false // it is counted
 	}
-	took = b.restore(key, entry, value)
+	took = b.restore(key, value, &known)
 	b.mu.Lock()
 	gone := b.deleted[key]
 	b.mu.Unlock()

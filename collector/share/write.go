@@ -154,11 +154,12 @@ func (b *Bucket) settle(o operation, have known, exists bool) bool {
 	case !exists, !have.is(&d) && !have.fits(d.Key):
 		return false
 	case have.is(&d):
-		return have.silent == d.Silent && (!d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness())
+		witness := d.Key.Family == template.FamilyTemplate && d.Witnessed && !have.witnessed // others wait for one
+		return have.silent == d.Silent && !witness && (!d.Refresh || time.Duration(clock.Steady()-have.heard) < b.freshness())
 	case have.stamp > d.Stamp, have.stamp == d.Stamp && have.record > recordOf(d.Key, d.Record):
 		// Of two that were exported in the same second, all collectors agree on one.
 		b.stores[d.Key.Family].Restore(template.Definition{Key: d.Key, Kind: have.kind, Stamp: max(have.stamp, d.Stamp+1),
-			Record: []byte(have.record), Heard: have.heard, Told: have.heard, Witnessed: have.witnessed, Silent: have.silent},
+			Record: []byte(have.record), Heard: have.heard, Told: have.told, Witnessed: have.witnessed, Silent: have.silent},
 			clock.Steady())
 		return true
 	}
@@ -197,7 +198,7 @@ func (b *Bucket) send(ctx context.Context, kv jetstream.KeyValue, o operation, h
 	}
 	b.mu.Lock()
 	if b.known[d.Key].revision < revision {
-		b.remember(d.Key, known{revision: revision, heard: d.Heard, written: b.serverTime(clock.Steady()).UnixNano(), stamp: d.Stamp, kind: d.Kind,
+		b.remember(d.Key, known{revision: revision, heard: d.Heard, told: clock.Steady(), written: b.serverTime(clock.Steady()).UnixNano(), stamp: d.Stamp, kind: d.Kind,
 			record: recordOf(d.Key, d.Record), silent: d.Silent, witnessed: d.Witnessed})
 	}
 	b.mu.Unlock()
@@ -230,6 +231,6 @@ func (b *Bucket) read(ctx context.Context, kv jetstream.KeyValue, key template.K
 	}
 	// The watch may have been faster: what it brought meanwhile must not be forgotten for an older answer. What cannot be read is
 	// counted and left alone, or replaced.
-	_, _ = b.note(key, entry, instead)
+	_, _, _ = b.note(key, entry, instead)
 	return nil
 }

@@ -52,7 +52,7 @@ type say struct {
 	first, stamp Stamp
 	// told is when the bucket was last written with it; 0: it has no key there.
 	told int64
-	// witnessed: this collector had heard itself what the port said before.
+	// witnessed: a collector that heard it had heard itself what the port said before.
 	witnessed bool
 	// former is what the port said before, and suspect the stamp of a message that brought it late. Of former layouts only the Fingerprint is
 	// kept, 0 for none: they may be large, and no bound counts them.

@@ -65,7 +65,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 	}
 	// Others take a layout for silent that nobody said for so long.
 	revived := l != nil && (l.silent || len(m.layouts) > 1 && now-l.heard() >= silence)
-	next, replaced := e.succeed(m, l, s, port, stamp, now, inTurn)
+	next, news := e.succeed(m, l, s, port, stamp, now, inTurn)
 	if earlier.heard != 0 {
 		next.earlier, next.earlierHeard, next.returns = before.template.Fingerprint(), earlier.heard, returns
 	}
@@ -76,6 +76,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		if before != l {
 			e.generation.Add(1)
 		}
+		news = news || next.witnessed && !s.witnessed // others wait for that word
 		next.told, next.witnessed, next.former, next.suspect = s.told, s.witnessed || next.witnessed, 0, 0
 		*s = next
 	}
@@ -94,7 +95,7 @@ func (e *Exporter) LearnTemplate(port uint16, t *Template, exported uint64, now 
 		e.changed.Store(now)
 	}
 	e.settle(m, now)
-	e.publish(m, l, s, replaced || revived, now)
+	e.publish(m, l, s, news || revived, now)
 }
 
 // late reports whether t is what the port said before s, in a message that was overtaken on its way. Said again, later, it is none.
@@ -297,6 +298,10 @@ func (e *Exporter) restore(t *Template, d Definition, now int64) bool {
 func (e *Exporter) confirm(m *meanings, l *layout, s *say, d Definition, now int64) bool {
 	before := l.heard()
 	s.stamp, s.heard, s.told = max(s.stamp, d.Stamp), max(s.heard, d.Heard), max(d.Told, 1)
+	if d.Witnessed && !s.witnessed { // it is no other device's
+		s.witnessed, s.trust = true, min(s.trust, now)
+		e.generation.Add(1)
+	}
 	for _, other := range slices.Clone(m.layouts) {
 		if o := other.of(s.port); d.Key.Layout == 0 && o != nil && o != s && o.own == 0 && !o.twin {
 			e.unsay(m, other, s.port) // its key has this layout now

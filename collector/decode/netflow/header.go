@@ -79,6 +79,20 @@ func (h *header) restarted(before *header) bool {
 	return h.uptime < before.uptime && !h.uptimeGoesOn(before)
 }
 
+// follow observes the sequence number of a message of so many units, of which most more could not be counted: a number that came before is of an
+// exporter that restarted where the header says so otherwise, rather than late or repeated. Messages without units may have any number.
+func (d *Decoder) follow(s *session, h *header, units, most uint32) {
+	behind := s.sequence.Behind(h.sequence)
+	if behind && units > 0 && h.restarted(&s.latest) {
+		s.sequence.Restart(h.sequence, d.counts)
+		behind = false
+	}
+	if !behind {
+		s.latest = *h
+	}
+	s.sequence.ObserveUncounted(h.sequence, units, most, d.counts)
+}
+
 // uptimeGoesOn reports whether NetFlow v9's uptime rose by as much as time passed since an earlier message.
 func (h *header) uptimeGoesOn(before *header) bool {
 	return h.roseBy(before, uint64(h.exportTime-before.exportTime)*1000)

@@ -77,7 +77,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		s.sampled.Note(rate, source, d.now)
 	}
 	if l.hasSequence {
-		s.sequence.Observe(sequence, uint32(count), d.counts)
+		d.follow(s, &header{clock: c, exportTime: uint32(c.exportNs / nanosPerSecond), sequence: sequence, received: uint64(in.Received)}, uint32(count), 0)
 	}
 	records := b[l.headerLength:]
 	count = d.carried(s, records, l.recordLength, count)

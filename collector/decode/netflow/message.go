@@ -39,7 +39,7 @@ func (d *Decoder) decodePacket9(in Datagram, b []byte) (following []byte) {
 	s.skew = h.skew(in.Received)
 	d.dropFormer(s, &h)
 	// RFC 3954 section 5.1: the sequence counts packets.
-	s.sequence.Observe(h.sequence, 1, d.counts)
+	d.follow(s, &h, 1, 0)
 	_, _, rest := d.decodeSets(s, &h, b[header9Length:], len(b)-header9Length)
 	if beginsPacket9(rest) {
 		return rest
@@ -86,12 +86,11 @@ func (d *Decoder) decodeMessage(in Datagram, b []byte, length int) (following []
 	records, all, rest := d.decodeSets(s, &h, b[headerIPFIXLength:], length-headerIPFIXLength)
 	// RFC 7011 section 3.1: the sequence counts data records, those of options included. Where a set could not be read
 	// nobody knows how many it had.
-	if all {
-		s.sequence.Observe(h.sequence, uint32(records), d.counts)
-	} else {
-		// What could not be read had records of a byte at least each.
-		s.sequence.ObserveUncounted(h.sequence, uint32(records), uint32(length), d.counts)
+	most := uint32(0)
+	if !all {
+		most = uint32(length) // what could not be read had records of a byte at least each
 	}
+	d.follow(s, &h, uint32(records), most)
 	if beginsMessage(rest) {
 		return rest
 	}

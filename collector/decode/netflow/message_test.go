@@ -1,6 +1,7 @@
 package netflow_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"net/netip"
@@ -462,6 +463,37 @@ func TestSequenceGapsAreCountedInTheProtocolsOwnUnits(t *testing.T) {
 	ipfix(3_000_000_000, set(300, u32(8)))
 	if s.counts[ledger.SequenceRestarted] != 1 {
 		t.Errorf("%d restarts", s.counts[ledger.SequenceRestarted])
+	}
+}
+
+// An exporter that restarts soon counts the same numbers again, and may send as many units with each: by its uptime that is no repetition. What is
+// repeated or late has an uptime of before.
+func TestARestartIsToldFromRepetitionByTheUptime(t *testing.T) {
+	for name, send := range map[string]func(s *station, seconds, uptime, number uint32){
+		"NetFlow v9": func(s *station, seconds, uptime, number uint32) {
+			s.send(exporterPort, time.Duration(seconds)*time.Second, join(u16(9, 1), u32(uptime, exported+seconds, number, 7), set(0, u16(300, 1, 1, 4))))
+		},
+		"NetFlow v5": func(s *station, seconds, uptime, number uint32) {
+			s.send(exporterPort, time.Duration(seconds)*time.Second, join(u16(5, 1), u32(uptime, exported+seconds, 0, number, 0), bytes.Repeat([]byte{1}, 48)))
+		},
+	} {
+		s := newStation(t)
+		for i := range uint32(40) {
+			if i%10 == 5 {
+				continue // lost: what comes again is not this one either
+			}
+			send(s, 10*i, 5000+10_000*i, i)
+		}
+		send(s, 380, 385_000, 38) // twice
+		for i := range uint32(30) {
+			send(s, 460+10*i, 5000+10_000*i, i)
+		}
+		send(s, 740, 285_000, 28) // twice
+		if c := &s.counts; c[ledger.SequenceRestarted] != 1 || c[ledger.SequenceDuplicated] != 2 || c[ledger.SequenceReordered] != 0 ||
+			c[ledger.SequenceSkipped] != 4 {
+			t.Errorf("%s: %d restarts, %d repeated, %d late, %d skipped", name, c[ledger.SequenceRestarted], c[ledger.SequenceDuplicated],
+				c[ledger.SequenceReordered], c[ledger.SequenceSkipped])
+		}
 	}
 }
 

@@ -34,6 +34,8 @@ type session struct {
 	clock    cachedClock
 	cached   int // bytes that plans and rates take
 	sequence ledger.Sequence
+	// latest is the message with the highest sequence number so far.
+	latest   header
 	lastSeen int64
 	held     []*heldSet
 	// inVain is the template of a list that was waited for in vain.

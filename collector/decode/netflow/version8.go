@@ -75,7 +75,7 @@ func (d *Decoder) decode8(in Datagram) ledger.Counter {
 	if count > 0 {
 		s.sampled.Note(rate, source, d.now)
 	}
-	s.sequence.Observe(sequence, uint32(count), d.counts)
+	d.follow(s, &header{clock: c, exportTime: uint32(c.exportNs / nanosPerSecond), sequence: sequence, received: uint64(in.Received)}, uint32(count), 0)
 	records := b[headerLength:]
 	count = d.carried(s, records, l.length, count)
 	r, none := &d.record, 0
