@@ -230,10 +230,9 @@ func (f *Facts) ready() said {
 		return no(ReasonNoReplicas, "spec.replicas is 0: flows wait in the stream, until it lets go of them")
 	case d.Status.UpdatedReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas && d.Status.ReadyReplicas >= wanted:
 		if f.late() {
-			return no(judge.ReasonProgressDeadlineExceeded, "%d of %d sinks have the present spec, and no more of them were replaced for %s%s%s",
-				d.Status.UpdatedReplicas, wanted, f.deadline(), f.holdsUp(), f.troubles())
+			return no(judge.ReasonProgressDeadlineExceeded, "%s, and no more were replaced for %s%s%s", f.replaced(), f.deadline(), f.holdsUp(), f.troubles())
 		}
-		return no(ReasonRolling, "%d of %d sinks have the present spec%s%s", d.Status.UpdatedReplicas, wanted, f.holdsUp(), f.troubles())
+		return no(ReasonRolling, "%s%s%s", f.replaced(), f.holdsUp(), f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
 		return no(ReasonSinksNotReady, "%d of %d sinks can read the stream and store; %s%s",
 			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), f.schemaFault(), f.unsaid()), f.troubles())
@@ -245,15 +244,22 @@ func (f *Facts) ready() said {
 	return said{metav1.ConditionTrue, ReasonSinksReady, fmt.Sprintf("%d of %d sinks read the stream %s and store", wanted, wanted, f.Stream)}
 }
 
-// holdsUp is why sinks are not replaced, as a part of a message: "1 of 1 sinks have the present spec" alone says nothing of what is missing.
-func (f *Facts) holdsUp() (text string) {
-	if d := f.Deployment.Status; d.Replicas > d.UpdatedReplicas {
-		text = fmt.Sprintf("; %d of the former spec run until others can take over", d.Replicas-d.UpdatedReplicas)
-	}
-	if why := cmp.Or(f.fault(), f.otherFault()); why != "" {
-		text += "; " + why
+// replaced is how far a rollout is. What is missing comes first: of one sink, the former one may run while all that are wanted are of the present spec.
+func (f *Facts) replaced() string {
+	d := f.Deployment.Status
+	text := fmt.Sprintf("%d of %d sinks have the present spec", d.UpdatedReplicas, Replicas(f.Sink))
+	if former := d.Replicas - d.UpdatedReplicas; former > 0 {
+		text = fmt.Sprintf("former sinks that run until others can take over: %d; %s", former, text)
 	}
 	return text
+}
+
+// holdsUp is what a sink says that has trouble, as a part of a message.
+func (f *Facts) holdsUp() string {
+	if why := cmp.Or(f.fault(), f.otherFault()); why != "" {
+		return "; " + why
+	}
+	return ""
 }
 
 // rejecting is what the first sink says that has stored nothing of the last messages, since each was refused for ever.

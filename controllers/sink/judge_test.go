@@ -56,11 +56,11 @@ func TestJudgement(t *testing.T) {
 		}, "False", ReasonSinksNotReady, "rows-sink-b says: name another consumer", "Unknown", "True", "", 7},
 		{"ready, but of the old spec", func(f *Facts) { f.Deployment = deployment(2, 1, 2) }, "False", ReasonRolling, "1 of 2 sinks have", "Unknown", "True", "", 7},
 		{"old ones beside the new", func(f *Facts) { f.Deployment = deployment(3, 2, 2) }, "False", ReasonRolling,
-			"2 of 2 sinks have the present spec; 1 of the former spec run until others can take over", "Unknown", "True", "", 7},
+			"former sinks that run until others can take over: 1; 2 of 2 sinks have the present spec", "Unknown", "True", "", 7},
 		{"a new one that cannot take over, in its own words", func(f *Facts) {
 			f.Deployment = deployment(3, 2, 2)
 			f.Heard = []Heard{{Said: &status.Sink{}}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{NATS: "no host nast"}}}
-		}, "False", ReasonRolling, "until others can take over; rows-sink-b says: no host nast", "Unknown", "True", "", 7},
+		}, "False", ReasonRolling, "until others can take over: 1; 2 of 2 sinks have the present spec; rows-sink-b says: no host nast", "Unknown", "True", "", 7},
 		{"a Deployment that nobody has seen", func(f *Facts) { f.Deployment.Generation = 4 }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
 		{"a Deployment that was changed since", func(f *Facts) { f.Behind = true }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
 		{"no Deployment yet", func(f *Facts) { f.Deployment = nil }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
