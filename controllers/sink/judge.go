@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/redact"
 )
@@ -354,8 +355,8 @@ func (f *Facts) schemaCurrent() said {
 			return said{metav1.ConditionFalse, ReasonSchemaMissing, fmt.Sprintf("there are no tables in the database %[1]s: make those that \"collector schema "+
 				"clickhouse --database %[1]s\" prints, or set clickHouse.createTables", f.Sink.Spec.ClickHouse.Database)}
 		case s.Version != s.Wanted:
-			return said{metav1.ConditionFalse, ReasonSchemaDiffers, fmt.Sprintf("the tables in the database %[1]s have version %[2]d, and %[3]s needs %[4]d: see \"collector "+
-				"schema clickhouse --database %[1]s\"", f.Sink.Spec.ClickHouse.Database, s.Version, f.Heard[i].Pod.Name, s.Wanted)}
+			return said{metav1.ConditionFalse, ReasonSchemaDiffers, f.Heard[i].Pod.Name + " says: " +
+				clickhouse.Differ(f.Sink.Spec.ClickHouse.Database, s.Version, s.Wanted)}
 		default:
 			current = said{metav1.ConditionTrue, ReasonSchemaCurrent, fmt.Sprintf("the tables have version %d", s.Version)}
 		}

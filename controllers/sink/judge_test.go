@@ -380,16 +380,19 @@ func TestABookmarkIsWrittenForEnoughAndForAStreamThatCameBackEmpty(t *testing.T)
 
 // A sink that lacks its tables reaches ClickHouse, and has nothing else to say: Ready tells what to type, for the sink's own database.
 func TestReadySaysThatTablesAreMissing(t *testing.T) {
-	for version, want := range map[int]string{0: "no tables", 2: "have version 2"} {
+	const print = "collector schema clickhouse --database lake"
+	for version, want := range map[int][]string{0: {"no tables", print}, 2: {"have version 2", print}, 4: {"in the database lake have version 4", "latest"}} {
 		s := &v1alpha1.FlowSink{}
 		s.Namespace, s.Name, s.Spec.From.FlowCollector, s.Spec.ClickHouse.Database = "flows", "rows", "edge", "lake"
 		h := heard()
-		h.Said.Schema.Version = version
+		h.Said.Schema.Version, h.Said.Schema.Wanted = version, 3
 		got := Judge(&Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{h}, Now: time.Unix(2_000_000_010, 0),
 			Deployment: &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1}}})
 		c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionReady)
-		if c == nil || c.Status != "False" || !strings.Contains(c.Message, want) || !strings.Contains(c.Message, "collector schema clickhouse --database lake") {
-			t.Errorf("version %d: %+v", version, c)
+		for _, text := range want {
+			if c == nil || c.Status != "False" || !strings.Contains(c.Message, text) || strings.Contains(c.Message, print) != (version < 3) {
+				t.Errorf("version %d: %+v", version, c)
+			}
 		}
 	}
 }

@@ -164,10 +164,18 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 		out.Problem = fmt.Sprintf("there are no tables in the database %[1]s: make those that \"collector schema clickhouse --database %[1]s\" prints, or set "+
 			"clickhouse.createTables", k.config.Database)
 	default:
-		out.Problem = fmt.Sprintf("the tables in the database %[1]s have version %[2]d, and %[3]d is needed: see \"collector schema clickhouse --database %[1]s\"",
-			k.config.Database, out.Version, Version)
+		out.Problem = Differ(k.config.Database, out.Version, Version)
 	}
 	return out, nil
+}
+
+// Differ says what to do about tables of another version than the wanted one. Nobody makes a later version an earlier one.
+func Differ(database string, version, wanted int) string {
+	text := fmt.Sprintf("the tables in the database %s have version %d, and %d is needed: ", database, version, wanted)
+	if version > wanted {
+		return text + "let all sinks of these tables run the image of the latest of them, or name another database"
+	}
+	return text + fmt.Sprintf("make what they lack, as \"collector schema clickhouse --database %s\" prints it, or set createTables", database)
 }
 
 // lookAtProfile finds out whether the user's profile has ClickHouse store each insert that comes again, by a setting that goes before
