@@ -39,6 +39,8 @@ type Client struct {
 	way                  way
 	// undone: a profile undoes insert_deduplicate.
 	undone atomic.Bool
+	// lacks: an insert missed a table since tables were looked for.
+	lacks atomic.Bool
 	// made is how many statements of createTables were carried out, where the time ended before the others.
 	made atomic.Int64
 }
@@ -117,6 +119,9 @@ func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) e
 		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
 	}
 	if err != nil {
+		if e := (*exception)(nil); errors.As(err, &e) && e.code == unknownTable {
+			k.lacks.Store(true)
+		}
 		return fmt.Errorf("inserting into %s.%s: %w", k.config.Database, table, err)
 	}
 	return nil
@@ -138,7 +143,8 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 			return sink.Schema{}, err
 		}
 	}
-	if (version < Version || version == Version && view == "") && k.config.CreateTables { // what they lack is made; what is there stays
+	lacks := k.lacks.Swap(false)
+	if (version < Version || version == Version && (view == "" || lacks)) && k.config.CreateTables { // what they lack is made; what is there stays
 		err := k.createTables(ctx)
 		var e *exception
 		switch {
