@@ -43,7 +43,6 @@ var dataCodes = map[int]string{
 	72:                 "CANNOT_PARSE_NUMBER",
 	117:                "INCORRECT_DATA",
 	128:                "TOO_LARGE_ARRAY_SIZE",
-	130:                "CANNOT_READ_ARRAY_FROM_TEXT",
 	131:                "TOO_LARGE_STRING_SIZE",
 	321:                "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
 	436:                "PROTOBUF_BAD_CAST",
