@@ -80,14 +80,14 @@ func New(c Config) *Client {
 }
 
 // whole are settings with which no profile of the user has ClickHouse take a part of the rows for all of them, of an insert and of what its views
-// select, or of an answer, or add rows to an answer. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
+// select, or of an answer, or add rows to an answer, or give an earlier one. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
 var whole = map[string]string{
 	// "break" ends what takes too long, or has too many rows or groups, and says that all went well; "any" leaves groups out.
 	"timeout_overflow_mode": "throw", "timeout_overflow_mode_leaf": "throw",
 	"group_by_overflow_mode": "throw", "distinct_overflow_mode": "throw", "join_overflow_mode": "throw", "set_overflow_mode": "throw",
 	"sort_overflow_mode": "throw", "transfer_overflow_mode": "throw", "result_overflow_mode": "throw",
 	"read_overflow_mode": "throw", "read_overflow_mode_leaf": "throw",
-	"limit": "0", "offset": "0", "extremes": "0",
+	"limit": "0", "offset": "0", "extremes": "0", "use_query_cache": "0",
 	"additional_table_filters": "{}", "additional_result_filter": "",
 	// Rows that cannot be read are left out of what is stored; and with a batch that was cut on its way the server is busy for ever.
 	"input_format_allow_errors_num": "0", "input_format_allow_errors_ratio": "0",
