@@ -207,8 +207,8 @@ func (s *sum) end() map[netip.Addr]*Figures {
 		f := s.addresses[address]
 		slices.SortFunc(parts, func(a, b ledger.Part) int { return b.Heard.Compare(a.Heard) })
 		f.Split = f.Split || len(parts) > 1 && s.latest.Sub(parts[1].Heard) < splitFor
-		union, _ := ledger.Union(parts)
-		f.numbered.add(&union, len(parts))
+		union, left := ledger.Union(parts)
+		f.numbered.add(&union, len(parts), left)
 		f.Sequences++
 		f.Sent += union.Length()
 		f.Units += union.Units

@@ -193,7 +193,13 @@ func (f *Facts) keep(kind string) condition {
 		c.Status != metav1.ConditionUnknown {
 		return condition{c.Status, c.Reason, c.Message}
 	}
-	return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("wait: the operator measures it for %s before it judges it", span(windowLeast))}
+	switch w := f.Window; {
+	case w == nil:
+		return condition{metav1.ConditionUnknown, ReasonMeasuring, fmt.Sprintf("wait: the operator measures it for %s before it judges it", span(windowLeast))}
+	case w.Received == 0: // since it was measured first
+		return nothingHeard
+	}
+	return condition{metav1.ConditionUnknown, ReasonMeasuring, "wait: what this is judged by did not come yet"}
 }
 
 // known is c where the collectors that answer can say so: where one does not, it may have other things to tell of the device. No more than is

@@ -397,3 +397,20 @@ func TestADeviceThatSendsNowAndThenIsShownToSendWhenItDoes(t *testing.T) {
 	}
 	l.told()
 }
+
+// What came before the first look cannot be measured. A device that is silent from then on is not waited for.
+func TestADeviceThatIsHeardForAMomentIsNotSaidToBeMeasured(t *testing.T) {
+	l := newLife(t, "a")
+	l.send("a", 10, 0)
+	for look := range 20 {
+		l.look()
+		for _, c := range l.o.Status.Conditions {
+			if look > 7 && strings.Contains(c.Message, "wait") {
+				t.Fatalf("look %d: %s: %s", look, c.Type, c.Message)
+			}
+		}
+	}
+	if c := meta.FindStatusCondition(l.o.Status.Conditions, v1alpha1.ConditionSending); c == nil || c.Status != metav1.ConditionTrue {
+		t.Errorf("it was heard 4 minutes ago, and %+v", c)
+	}
+}

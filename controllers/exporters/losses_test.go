@@ -61,7 +61,11 @@ func (c *tally) page(now time.Time) *status.Exporters {
 // packets goes to any of them. What it is said to lose is what was lost.
 func TestWhateverCollectorsAndADeviceDoItLosesWhatWasLost(t *testing.T) {
 	const looks, quiet, tick = 240, 50, 100 * time.Millisecond
+	seeds := []uint64{681, 3186, 3548} // in these, what a collector had was left out of the union later, and before
 	for seed := range uint64(600) {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 77))
 		one := func(in int) bool { return r.IntN(in) == 0 }
 		collectors, at, next := make([]*tally, 1+r.IntN(3)), make([]int, 1+r.IntN(3)), make([]uint32, 3)

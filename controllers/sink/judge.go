@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
+	"github.com/flowfleet/flowfleet/collector/sink/clickhouse"
 	"github.com/flowfleet/flowfleet/controllers/judge"
 	"github.com/flowfleet/flowfleet/controllers/redact"
 )
@@ -230,10 +231,9 @@ func (f *Facts) ready() said {
 		return no(ReasonNoReplicas, "spec.replicas is 0: flows wait in the stream, until it lets go of them")
 	case d.Status.UpdatedReplicas < wanted || d.Status.Replicas > d.Status.UpdatedReplicas && d.Status.ReadyReplicas >= wanted:
 		if f.late() {
-			return no(judge.ReasonProgressDeadlineExceeded, "%d of %d sinks have the present spec, and no more of them were replaced for %s%s%s",
-				d.Status.UpdatedReplicas, wanted, f.deadline(), f.holdsUp(), f.troubles())
+			return no(judge.ReasonProgressDeadlineExceeded, "%s, and no more were replaced for %s%s%s", f.replaced(), f.deadline(), f.holdsUp(), f.troubles())
 		}
-		return no(ReasonRolling, "%d of %d sinks have the present spec%s%s", d.Status.UpdatedReplicas, wanted, f.holdsUp(), f.troubles())
+		return no(ReasonRolling, "%s%s%s", f.replaced(), f.holdsUp(), f.troubles())
 	case d.Status.Replicas > wanted || d.Status.ReadyReplicas < wanted:
 		return no(ReasonSinksNotReady, "%d of %d sinks can read the stream and store; %s%s",
 			d.Status.ReadyReplicas, wanted, cmp.Or(f.fault(), f.otherFault(), f.schemaFault(), f.unsaid()), f.troubles())
@@ -245,15 +245,22 @@ func (f *Facts) ready() said {
 	return said{metav1.ConditionTrue, ReasonSinksReady, fmt.Sprintf("%d of %d sinks read the stream %s and store", wanted, wanted, f.Stream)}
 }
 
-// holdsUp is why sinks are not replaced, as a part of a message: "1 of 1 sinks have the present spec" alone says nothing of what is missing.
-func (f *Facts) holdsUp() (text string) {
-	if d := f.Deployment.Status; d.Replicas > d.UpdatedReplicas {
-		text = fmt.Sprintf("; %d of the former spec run until others can take over", d.Replicas-d.UpdatedReplicas)
-	}
-	if why := cmp.Or(f.fault(), f.otherFault()); why != "" {
-		text += "; " + why
+// replaced is how far a rollout is. What is missing comes first: of one sink, the former one may run while all that are wanted are of the present spec.
+func (f *Facts) replaced() string {
+	d := f.Deployment.Status
+	text := fmt.Sprintf("%d of %d sinks have the present spec", d.UpdatedReplicas, Replicas(f.Sink))
+	if former := d.Replicas - d.UpdatedReplicas; former > 0 {
+		text = fmt.Sprintf("former sinks that run until others can take over: %d; %s", former, text)
 	}
 	return text
+}
+
+// holdsUp is what a sink says that has trouble, as a part of a message.
+func (f *Facts) holdsUp() string {
+	if why := cmp.Or(f.fault(), f.otherFault()); why != "" {
+		return "; " + why
+	}
+	return ""
 }
 
 // rejecting is what the first sink says that has stored nothing of the last messages, since each was refused for ever.
@@ -348,8 +355,8 @@ func (f *Facts) schemaCurrent() said {
 			return said{metav1.ConditionFalse, ReasonSchemaMissing, fmt.Sprintf("there are no tables in the database %[1]s: make those that \"collector schema "+
 				"clickhouse --database %[1]s\" prints, or set clickHouse.createTables", f.Sink.Spec.ClickHouse.Database)}
 		case s.Version != s.Wanted:
-			return said{metav1.ConditionFalse, ReasonSchemaDiffers, fmt.Sprintf("the tables in the database %[1]s have version %[2]d, and %[3]s needs %[4]d: see \"collector "+
-				"schema clickhouse --database %[1]s\"", f.Sink.Spec.ClickHouse.Database, s.Version, f.Heard[i].Pod.Name, s.Wanted)}
+			return said{metav1.ConditionFalse, ReasonSchemaDiffers, f.Heard[i].Pod.Name + " says: " +
+				clickhouse.Differ(f.Sink.Spec.ClickHouse.Database, s.Version, s.Wanted)}
 		default:
 			current = said{metav1.ConditionTrue, ReasonSchemaCurrent, fmt.Sprintf("the tables have version %d", s.Version)}
 		}

@@ -56,11 +56,11 @@ func TestJudgement(t *testing.T) {
 		}, "False", ReasonSinksNotReady, "rows-sink-b says: name another consumer", "Unknown", "True", "", 7},
 		{"ready, but of the old spec", func(f *Facts) { f.Deployment = deployment(2, 1, 2) }, "False", ReasonRolling, "1 of 2 sinks have", "Unknown", "True", "", 7},
 		{"old ones beside the new", func(f *Facts) { f.Deployment = deployment(3, 2, 2) }, "False", ReasonRolling,
-			"2 of 2 sinks have the present spec; 1 of the former spec run until others can take over", "Unknown", "True", "", 7},
+			"former sinks that run until others can take over: 1; 2 of 2 sinks have the present spec", "Unknown", "True", "", 7},
 		{"a new one that cannot take over, in its own words", func(f *Facts) {
 			f.Deployment = deployment(3, 2, 2)
 			f.Heard = []Heard{{Said: &status.Sink{}}, {Pod: observation.Pod{Name: "rows-sink-b"}, Said: &status.Sink{NATS: "no host nast"}}}
-		}, "False", ReasonRolling, "until others can take over; rows-sink-b says: no host nast", "Unknown", "True", "", 7},
+		}, "False", ReasonRolling, "until others can take over: 1; 2 of 2 sinks have the present spec; rows-sink-b says: no host nast", "Unknown", "True", "", 7},
 		{"a Deployment that nobody has seen", func(f *Facts) { f.Deployment.Generation = 4 }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
 		{"a Deployment that was changed since", func(f *Facts) { f.Behind = true }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
 		{"no Deployment yet", func(f *Facts) { f.Deployment = nil }, "False", ReasonRolling, "being made", "Unknown", "True", "", 7},
@@ -380,16 +380,19 @@ func TestABookmarkIsWrittenForEnoughAndForAStreamThatCameBackEmpty(t *testing.T)
 
 // A sink that lacks its tables reaches ClickHouse, and has nothing else to say: Ready tells what to type, for the sink's own database.
 func TestReadySaysThatTablesAreMissing(t *testing.T) {
-	for version, want := range map[int]string{0: "no tables", 2: "have version 2"} {
+	const print = "collector schema clickhouse --database lake"
+	for version, want := range map[int][]string{0: {"no tables", print}, 2: {"have version 2", print}, 4: {"in the database lake have version 4", "latest"}} {
 		s := &v1alpha1.FlowSink{}
 		s.Namespace, s.Name, s.Spec.From.FlowCollector, s.Spec.ClickHouse.Database = "flows", "rows", "edge", "lake"
 		h := heard()
-		h.Said.Schema.Version = version
+		h.Said.Schema.Version, h.Said.Schema.Wanted = version, 3
 		got := Judge(&Facts{Sink: s, Collector: &v1alpha1.FlowCollector{}, Stream: "flows-edge", Heard: []Heard{h}, Now: time.Unix(2_000_000_010, 0),
 			Deployment: &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1}}})
 		c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionReady)
-		if c == nil || c.Status != "False" || !strings.Contains(c.Message, want) || !strings.Contains(c.Message, "collector schema clickhouse --database lake") {
-			t.Errorf("version %d: %+v", version, c)
+		for _, text := range want {
+			if c == nil || c.Status != "False" || !strings.Contains(c.Message, text) || strings.Contains(c.Message, print) != (version < 3) {
+				t.Errorf("version %d: %+v", version, c)
+			}
 		}
 	}
 }

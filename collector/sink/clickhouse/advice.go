@@ -15,7 +15,8 @@ const (
 
 // advice is what to do about an error that keeps batches waiting. ClickHouse's own words say what is wrong, and not always whose it is.
 var advice = map[int]string{
-	tooManyRows: "an insert has more rows or groups than the user may have: raise the limits in its profile (max_rows_to_group_by and others)",
+	unknownTable: "a table is missing: make what \"collector schema clickhouse\" prints, which leaves what is there as it is, or set createTables",
+	tooManyRows:  "an insert has more rows or groups than the user may have: raise the limits in its profile (max_rows_to_group_by and others)",
 	timeoutExceeded: "an insert takes longer than the user may have: raise max_execution_time in its profile, or see what slows ClickHouse down " +
 		"(system.processes)",
 	readOnlyUser: "the user may only read: take the setting readonly from its profile",

@@ -2,8 +2,10 @@ package clickhouse
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowfleet/flowfleet/collector/sink"
 )
@@ -103,4 +105,37 @@ func TestABatchThatAConstraintOfFlowsForbidsIsRefused(t *testing.T) {
 		t.Errorf("it is not refused: %v", err)
 	}
 	everywhere(t, s, "0")
+}
+
+// Somebody empties a table by dropping it, as one does with a database.
+func TestTablesThatSomebodyDropsAreMadeWhereTheConfigurationAsksForThat(t *testing.T) {
+	for _, table := range []string{"flows", "protocols_1m", "flows_raw", ledgerTable} {
+		t.Run(table, func(t *testing.T) {
+			s, k := begin(t)
+			s.Query("DROP TABLE flowfleet." + table)
+			now := sample()
+			now.TimeReceivedNs = uint64(time.Now().UnixNano()) // these tables do not keep rows for ever
+			batch := sink.Batch{Payload: encode(now), Token: "a"}
+			if table == ledgerTable {
+				batch = sink.Batch{Payload: fmt.Appendf(nil, `{"minute":%d}`+"\n", time.Now().Unix()), Token: "a", Ledger: true}
+			}
+			err := k.Store(t.Context(), batch)
+			if err == nil || errors.As(err, new(*sink.Refusal)) || !strings.Contains(err.Error(), "collector schema clickhouse") {
+				t.Errorf("without it: %v", err)
+			}
+			k.config.CreateTables = true
+			if schema, err := k.Check(t.Context()); err != nil || schema.Problem != "" {
+				t.Errorf("%+v, %v", schema, err)
+			}
+			for range 2 { // the first may find a view that it does not know
+				if err = k.Store(t.Context(), batch); err == nil {
+					break
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			expect(t, s, "SELECT count() FROM flowfleet."+strings.Replace(table, "flows_raw", "flows", 1), "1")
+		})
+	}
 }

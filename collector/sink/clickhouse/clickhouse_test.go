@@ -253,6 +253,13 @@ func TestABatchThatCannotBeReadIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for _, minute := range []string{`{"minute":"x"}`, `{"exporter":"x"}`, `{"exporter":"fe80::1%eth0"}`, `{"collector":"\ud800"}`, `{"sets_lost":{"a":"x"}}`,
+		`{"sets_lost":[]}`, `{"port":[]}`, `{"fleet":{"a":`, `{"minute":1`} {
+		err := k.Store(t.Context(), sink.Batch{Payload: []byte(minute + "\n"), Token: minute, Ledger: true})
+		if !errors.As(err, new(*sink.Refusal)) {
+			t.Errorf("%s: %v", minute, err)
+		}
+	}
 	everywhere(t, s, "0")
 	s.Query("DROP TABLE flowfleet.flows_raw")
 	err := k.Store(t.Context(), sink.Batch{Payload: encode(sample()), Token: "z"})

@@ -39,6 +39,10 @@ type Client struct {
 	way                  way
 	// undone: a profile undoes insert_deduplicate.
 	undone atomic.Bool
+	// lacks: an insert missed a table since tables were looked for.
+	lacks atomic.Bool
+	// made is how many statements of createTables were carried out, where the time ended before the others.
+	made atomic.Int64
 }
 
 var _ sink.Destination = (*Client)(nil)
@@ -76,14 +80,14 @@ func New(c Config) *Client {
 }
 
 // whole are settings with which no profile of the user has ClickHouse take a part of the rows for all of them, of an insert and of what its views
-// select, or of an answer. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
+// select, or of an answer, or add rows to an answer, or give an earlier one. They are the defaults of each server: where the profile does not say otherwise, no right to change them is needed.
 var whole = map[string]string{
 	// "break" ends what takes too long, or has too many rows or groups, and says that all went well; "any" leaves groups out.
 	"timeout_overflow_mode": "throw", "timeout_overflow_mode_leaf": "throw",
 	"group_by_overflow_mode": "throw", "distinct_overflow_mode": "throw", "join_overflow_mode": "throw", "set_overflow_mode": "throw",
 	"sort_overflow_mode": "throw", "transfer_overflow_mode": "throw", "result_overflow_mode": "throw",
 	"read_overflow_mode": "throw", "read_overflow_mode_leaf": "throw",
-	"limit": "0", "offset": "0",
+	"limit": "0", "offset": "0", "extremes": "0", "use_query_cache": "0",
 	"additional_table_filters": "{}", "additional_result_filter": "",
 	// Rows that cannot be read are left out of what is stored; and with a batch that was cut on its way the server is busy for ever.
 	"input_format_allow_errors_num": "0", "input_format_allow_errors_ratio": "0",
@@ -115,6 +119,9 @@ func (k *Client) put(ctx context.Context, insert, table string, b *sink.Batch) e
 		err = fmt.Errorf("%w: an insert has none, and this one got %.80q", sink.ErrUnanswered, answer)
 	}
 	if err != nil {
+		if e := (*exception)(nil); errors.As(err, &e) && e.code == unknownTable {
+			k.lacks.Store(true)
+		}
 		return fmt.Errorf("inserting into %s.%s: %w", k.config.Database, table, err)
 	}
 	return nil
@@ -136,7 +143,8 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 			return sink.Schema{}, err
 		}
 	}
-	if (version < Version || version == Version && view == "") && k.config.CreateTables { // what they lack is made; what is there stays
+	lacks := k.lacks.Swap(false)
+	if (version < Version || version == Version && (view == "" || lacks)) && k.config.CreateTables { // what they lack is made; what is there stays
 		err := k.createTables(ctx)
 		var e *exception
 		switch {
@@ -162,10 +170,18 @@ func (k *Client) Check(ctx context.Context) (sink.Schema, error) {
 		out.Problem = fmt.Sprintf("there are no tables in the database %[1]s: make those that \"collector schema clickhouse --database %[1]s\" prints, or set "+
 			"clickhouse.createTables", k.config.Database)
 	default:
-		out.Problem = fmt.Sprintf("the tables in the database %[1]s have version %[2]d, and %[3]d is needed: see \"collector schema clickhouse --database %[1]s\"",
-			k.config.Database, out.Version, Version)
+		out.Problem = Differ(k.config.Database, out.Version, Version)
 	}
 	return out, nil
+}
+
+// Differ says what to do about tables of another version than the wanted one. Nobody makes a later version an earlier one.
+func Differ(database string, version, wanted int) string {
+	text := fmt.Sprintf("the tables in the database %s have version %d, and %d is needed: ", database, version, wanted)
+	if version > wanted {
+		return text + "let all sinks of these tables run the image of the latest of them, or name another database"
+	}
+	return text + fmt.Sprintf("make what they lack, as \"collector schema clickhouse --database %s\" prints it, or set createTables", database)
 }
 
 // lookAtProfile finds out whether the user's profile has ClickHouse store each insert that comes again, by a setting that goes before
@@ -200,10 +216,16 @@ func (k *Client) version(ctx context.Context) (int, error) {
 	return version, nil
 }
 
+// createTables goes on where the time of the last check ended: on a cluster each statement waits for all servers, and no check has the time for
+// all of them.
 func (k *Client) createTables(ctx context.Context) error {
-	for _, statement := range k.config.Tables().Statements() {
-		if _, err := k.query(ctx, statement); err != nil {
-			first, _, _ := strings.Cut(statement, "\n")
+	statements := k.config.Tables().Statements()
+	for i := k.made.Swap(0); i < int64(len(statements)); i++ {
+		if _, err := k.query(ctx, statements[i]); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				k.made.Store(i)
+			}
+			first, _, _ := strings.Cut(statements[i], "\n")
 			return fmt.Errorf("creating tables: %s: %w", first, err)
 		}
 	}

@@ -33,6 +33,7 @@ const cutOnTheWay = "Unexpected EOF, got"
 // user, which somebody can mend while the batch waits.
 var dataCodes = map[int]string{
 	6:                  "CANNOT_PARSE_TEXT",
+	25:                 "CANNOT_PARSE_ESCAPE_SEQUENCE",
 	26:                 "CANNOT_PARSE_QUOTED_STRING",
 	27:                 "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
 	32:                 "ATTEMPT_TO_READ_AFTER_EOF",
@@ -46,7 +47,13 @@ var dataCodes = map[int]string{
 	321:                "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
 	436:                "PROTOBUF_BAD_CAST",
 	444:                "UNKNOWN_PROTOBUF_FORMAT",
+	441:                "CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING",
+	467:                "CANNOT_PARSE_BOOL",
 	violatedConstraint: "VIOLATED_CONSTRAINT",
+	563:                "CANNOT_READ_MAP_FROM_TEXT",
+	632:                "UNEXPECTED_DATA_AFTER_PARSED_VALUE",
+	675:                "CANNOT_PARSE_IPV4",
+	676:                "CANNOT_PARSE_IPV6",
 	691:                "UNKNOWN_ELEMENT_OF_ENUM",
 }
 

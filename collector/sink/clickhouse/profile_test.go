@@ -29,6 +29,8 @@ func TestNoProfileOfTheUserHasABatchStoredInPartOrTwice(t *testing.T) {
 		"each insert, as it used to be said": {"insert_deduplicate = 0", "deduplicate_blocks_in_dependent_materialized_views = 0"},
 		"asynchronous ones":                  {"async_insert = 1", "wait_for_async_insert = 0"},
 		"bad rows are left out":              {"input_format_allow_errors_num = 100"},
+		"an answer has more than its rows":   {"extremes = 1"},
+		"no answer that is not cached":       {"use_query_cache = 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, k := begin(t)
