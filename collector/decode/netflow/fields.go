@@ -114,28 +114,44 @@ const firstMPLSLabel = 70
 
 // Elements that count bytes and packets in another way than octetDeltaCount (1) and packetDeltaCount (2), in the order in
 // which they stand in for these: after the observation point's own treatment, in total since the flow began, from the
-// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), and of the layer 2 frames.
+// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), of the layer 2 frames, and what a host sent
+// (Cisco, "Network Visibility Module": L4ByteCountOut; its records have the host as their source).
 var (
-	standInBytes   = []uint16{23, 85, 231, 171, 352, 353, 417, 420}
-	standInPackets = []uint16{24, 86, 298, 172, 430, 431}
+	standInBytes   = append(keysOf(0, 23, 85, 231, 171, 352, 353, 417, 420), elementKey{enterpriseCisco, ciscoBytesOut})
+	standInPackets = keysOf(0, 24, 86, 298, 172, 430, 431)
 )
 
-// standIn returns the element among fields that is read in place of delta, 0 where delta is one of them or nothing like it is.
-func standIn(fields []template.Field, delta uint16, others []uint16) uint16 {
+// ciscoBytesIn and ciscoBytesOut are what a host received and sent.
+const (
+	ciscoBytesIn  = 12346
+	ciscoBytesOut = 12347
+)
+
+func keysOf(enterprise uint32, ids ...uint16) []elementKey {
+	var out []elementKey
+	for _, id := range ids {
+		out = append(out, elementKey{enterprise, id})
+	}
+	return out
+}
+
+// standIn returns the element among fields that is read in place of delta, none where delta is one of them or nothing like it is.
+func standIn(fields []template.Field, delta uint16, others []elementKey) elementKey {
 	best := len(others)
 	for _, f := range fields {
-		if f.Enterprise != 0 || f.Length == 0 {
+		if f.Length == 0 {
 			continue
 		}
-		if f.ID == delta {
-			return 0
+		key := elementKey{f.Enterprise, f.ID}
+		if key == (elementKey{id: delta}) {
+			return elementKey{}
 		}
-		if rank := slices.Index(others, f.ID); rank >= 0 {
+		if rank := slices.Index(others, key); rank >= 0 {
 			best = min(best, rank)
 		}
 	}
 	if best == len(others) {
-		return 0
+		return elementKey{}
 	}
 	return others[best]
 }

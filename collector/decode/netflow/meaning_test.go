@@ -279,6 +279,8 @@ func TestATotalOfTheOtherDirectionCountsWhereThereIsNoDeltaCount(t *testing.T) {
 		{"nothing went back since the last record", []uint16{1, 4, 85, 4, 0x8001, 4, 0, reverse, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
 		{"something did", []uint16{0x8000 | 85, 4, 0, reverse, 0x8001, 4, 0, reverse, 1, 4, 85, 4}, u32(5000, 90, 10, 1000), []uint64{10, 90}},
 		{"totals alone", []uint16{85, 4, 86, 4, 0x8000 | 85, 4, 0, reverse, 0x8000 | 86, 4, 0, reverse}, u32(1000, 10, 5000, 50), []uint64{1000, 5000}},
+		{"what a host sent and received, by Cisco's Network Visibility Module", []uint16{0x8000 | 12346, 4, 0, 9, 0x8000 | 12347, 4, 0, 9, 10, 2, 14, 2, 4, 1},
+			join(u32(90, 10), u16(1, 2), []byte{6}), []uint64{10, 90}},
 		{"a total beside the responder's count", []uint16{231, 4, 85, 4, 232, 4, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
 	} {
 		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.StandInCounters = true, true })
@@ -348,6 +350,8 @@ func TestBothDirectionsHaveTheFieldsOfTheirConnection(t *testing.T) {
 			join(u32(0x0a000001, 10, 90, 77), []byte{2}, u16(2015), ip4, []byte("alice")), []uint16{148, 233, 33002, 40000}},
 		{"of one of Palo Alto's", false, []uint16{8, 4, 1, 4, 233, 1, 0x8000 | 23933, 3, 0, 25461, 0x8001, 4, 0, 29305},
 			join(u32(0x0a000001, 10), []byte{2}, []byte("ssl"), u32(90)), []uint16{233, 23933}},
+		{"why each direction ended", false, []uint16{8, 4, 1, 4, 136, 1, 0x8000 | 136, 1, 0, 29305, 0x8001, 4, 0, 29305},
+			join(u32(0x0a000001, 10), []byte{3, 2}, u32(90)), []uint16{136}},
 		{"33002 is no such element in IPFIX", false, []uint16{8, 4, 1, 4, 0x8000 | 234, 2, 0, 9, 136, 1, 0x8001, 4, 0, 29305},
 			join(u32(0x0a000001, 10), u16(2015), []byte{3}, u32(90)), []uint16{136}},
 	} {
@@ -370,6 +374,9 @@ func TestBothDirectionsHaveTheFieldsOfTheirConnection(t *testing.T) {
 			var kept []uint16
 			for _, x := range s.records[1].Extra {
 				kept = append(kept, x.ID)
+				if x.ID == 136 && strings.HasPrefix(test.name, "why") && (x.Enterprise != 0 || x.Value[0] != 2) {
+					t.Errorf("the other direction's reason is %+v", x)
+				}
 			}
 			if !slices.Equal(kept, test.kept) {
 				t.Errorf("the other direction has fields %v, want %v", kept, test.kept)

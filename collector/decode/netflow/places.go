@@ -84,7 +84,7 @@ const (
 var places = []place{
 	{"bytes", [][]source{iana(opBytes, 1), iana(opPacketBytes, 312), iana(opPacketBytes, 224), iana(opPacketBytes, 242),
 		iana(opPacketBytes, 190)},
-		"where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420. 312, 224, 242 and 190 are the " +
+		"where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420, and what a host sent (9.12347). 312, 224, 242 and 190 are the " +
 			"length of a single packet: 312 is read where a template does not count bytes, the others where it counts neither bytes nor packets"},
 	{"packets", [][]source{iana(opPackets, 2)},
 		"others stand in: 24, 86, 298, 172, 430, 431"},
@@ -190,6 +190,9 @@ type elementKey struct {
 	id         uint16
 }
 
+// is reports whether k is an element, and the same as other. The zero key is none: some templates have fields of element 0.
+func (k elementKey) is(other elementKey) bool { return k != (elementKey{}) && k == other }
+
 var meanings = meaningsOf(places)
 
 func meaningsOf(places []place) map[elementKey]meaning {
@@ -248,7 +251,7 @@ func countsBack(t *template.Template) bool {
 }
 
 // reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
-// responder's counters of firewalls; CERT's and Ixia's elements of their own; nProbe's, where back says so).
+// responder's counters of firewalls; CERT's, Ixia's and Cisco's elements of their own; nProbe's, where back says so).
 func reverseOf(f template.Field, back bool) (template.Field, bool) {
 	switch {
 	case f.Enterprise == 0 && back && f.ID == elementPostOctets:
@@ -263,6 +266,8 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 		f.Enterprise, f.ID = 0, elementOctets
 	case f.Enterprise == enterpriseIxia && f.ID == ixiaReversePackets:
 		f.Enterprise, f.ID = 0, elementPackets
+	case f.Enterprise == enterpriseCisco && f.ID == ciscoBytesIn:
+		f.ID = ciscoBytesOut
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
 		f.ID = elementOctets
 	case f.Enterprise == 0 && f.ID == elementResponderPackets:
