@@ -127,6 +127,13 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
 		{"RFC 7270 section 4.12", "a forwarding status in four bytes", false, []uint16{89, 4}, u32(130), func(r *flow.Record) bool { return r.ForwardingStatus == 130 }},
 		{"RFC 7270 section 4.12", "the same with three bytes for extensions", false, []uint16{89, 4}, u32(0x40000000), func(r *flow.Record) bool { return r.ForwardingStatus == 64 }},
+		{"vpp #3459", "an EtherType in the right order", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x08, 0x00},
+			func(r *flow.Record) bool { return r.EType == 0x800 }},
+		{"vpp #3459", "VPP's EtherType has its bytes in the wrong order: IPv4", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x00, 0x08}, func(r *flow.Record) bool { return r.EType == 0x800 }},
+		{"vpp #3459", "IPv6", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0xdd, 0x86}, func(r *flow.Record) bool { return r.EType == 0x86dd }},
+		{"vpp #3459", "a tag", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x00, 0x81}, func(r *flow.Record) bool { return r.EType == 0x8100 }},
+		{"IEEE 802.3 clause 3.2.6", "a length is no EtherType", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x00, 0x26},
+			func(r *flow.Record) bool { return r.EType == 0 }},
 		// ICMP.
 		{"pmacct #924, Nemea #18, nfdump #346", "type and code in the destination port", false, []uint16{4, 1, 11, 2}, []byte{1, 3, 1},
 			func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},

@@ -96,7 +96,8 @@ var places = []place{
 		either(of(enterpriseCisco, opDstIPv4, 12237), of(enterpriseCisco, opDstIPv6, 12239))},
 		"as src_addr, with the server of Cisco's transactions (45005, 45007)"},
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
-		"an address says its family first; these count where there is none"},
+		"an address says its family first; these count where there is none. none: below 0x0600, a length. IPv4, IPv6, ARP, MPLS and VLAN tags " +
+			"are known in the wrong order of bytes, too (VPP)"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
 		"none: above 255. Where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177, " +
 			"504 ICMP; 178, 179 ICMPv6 (by the addresses); 33 IGMP; 32 and 139 say nothing, as in other collectors. In templates with ports, those of ICMP and IGMP do so only if " +

@@ -432,7 +432,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opDstVLAN:
 			r.DstVLAN = vlan(v)
 		case opEtherType:
-			d.about.etherType = uint32(number(v)) & 0xffff
+			d.about.etherType = etherType(uint16(number(v)))
 		case opIPVersion:
 			d.about.ipVersion = v[len(v)-1]
 		case opForwardingStatus:
