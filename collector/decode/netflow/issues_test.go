@@ -99,6 +99,10 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.Bytes == 1000 && r.Packets == 10 }},
 		{"akvorado #1156, pmacct #502", "a firewall's initiator", true, []uint16{231, 4, 232, 4, 298, 8, 299, 8}, join(u32(1000, 9000), u64(10, 70)),
 			func(r *flow.Record) bool { return r.Bytes == 1000 && r.Packets == 10 }},
+		{"antrea #7882", "no count is negative", false, []uint16{1, 8, 2, 8}, u64(math.MaxUint64, math.MaxUint64-99),
+			func(r *flow.Record) bool { return r.Bytes == 0 && r.Packets == 0 }},
+		{"RFC 7011 section 6.2", "four bytes with all bits set are a count", false, []uint16{1, 4, 2, 4}, u32(math.MaxUint32, math.MaxUint32),
+			func(r *flow.Record) bool { return r.Bytes == math.MaxUint32 && r.Packets == math.MaxUint32 }},
 		{"nfdump #364", "CloudGenix counts nothing", false, []uint16{8, 4, 12, 4}, join(ip4, ip4), func(r *flow.Record) bool { return r.Bytes == 0 && r.SrcAddr.Len() == 4 }},
 		// Layouts.
 		{"telegraf #14370, scapy #4198", "fields of no bytes between others", false, []uint16{11, 2, 150, 0, 151, 0, 8, 4}, join(u16(443), ip4),

@@ -84,10 +84,10 @@ const (
 var places = []place{
 	{"bytes", [][]source{iana(opBytes, 1), iana(opPacketBytes, 312), iana(opPacketBytes, 224), iana(opPacketBytes, 242),
 		iana(opPacketBytes, 190)},
-		"where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420, and what a host sent (9.12347). 312, 224, 242 and 190 are the " +
+		"none: above 9223372036854775807, a negative difference (fields_invalid counts them). Where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420, and what a host sent (9.12347). 312, 224, 242 and 190 are the " +
 			"length of a single packet: 312 is read where a template does not count bytes, the others where it counts neither bytes nor packets"},
 	{"packets", [][]source{iana(opPackets, 2)},
-		"others stand in: 24, 86, 298, 172, 430, 431"},
+		"as bytes; others stand in: 24, 86, 298, 172, 430, 431"},
 	{"src_addr", [][]source{either(iana(opSrcIPv4, 8), iana(opSrcIPv6, 27)), either(iana(opSrcIPv4, 44), iana(opSrcIPv6, 170)),
 		either(of(enterpriseCisco, opSrcIPv4, 12236), of(enterpriseCisco, opSrcIPv6, 12238))},
 		"the unspecified address is none where another element has one. Prefixes stand in for addresses, the client of Cisco's " +
