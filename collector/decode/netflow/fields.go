@@ -114,17 +114,20 @@ const firstMPLSLabel = 70
 
 // Elements that count bytes and packets in another way than octetDeltaCount (1) and packetDeltaCount (2), in the order in
 // which they stand in for these: after the observation point's own treatment, in total since the flow began, from the
-// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), of the layer 2 frames, and what a host sent
-// (Cisco, "Network Visibility Module": L4ByteCountOut; its records have the host as their source).
+// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), of the layer 2 frames; then Cisco's own.
 var (
-	standInBytes   = append(keysOf(0, 23, 85, 231, 171, 352, 353, 417, 420), elementKey{enterpriseCisco, ciscoBytesOut})
+	standInBytes = append(keysOf(0, 23, 85, 231, 171, 352, 353, 417, 420), keysOf(enterpriseCisco, ciscoClientBytes, ciscoBytesOut)...)
+
 	standInPackets = keysOf(0, 24, 86, 298, 172, 430, 431)
 )
 
-// ciscoBytesIn and ciscoBytesOut are what a host received and sent.
+// Elements in which Cisco counts both directions: of a connection (AVC, "connection client counter bytes network"), whose packets stand in
+// those of initiator and responder, and of a host (Network Visibility Module, "L4ByteCountOut"), which is the source of its records.
 const (
-	ciscoBytesIn  = 12346
-	ciscoBytesOut = 12347
+	ciscoServerBytes = 8337
+	ciscoClientBytes = 8338
+	ciscoBytesIn     = 12346
+	ciscoBytesOut    = 12347
 )
 
 func keysOf(enterprise uint32, ids ...uint16) []elementKey {
@@ -135,14 +138,14 @@ func keysOf(enterprise uint32, ids ...uint16) []elementKey {
 	return out
 }
 
-// standIn returns the element among fields that is read in place of delta, none where delta is one of them or nothing like it is.
-func standIn(fields []template.Field, delta uint16, others []elementKey) elementKey {
+// standIn returns the element among fields of a version that is read in place of delta, none where delta is one of them or nothing like it is.
+func standIn(version template.Version, fields []template.Field, delta uint16, others []elementKey) elementKey {
 	best := len(others)
 	for _, f := range fields {
 		if f.Length == 0 {
 			continue
 		}
-		key := elementKey{f.Enterprise, f.ID}
+		key := keyOf(asElement(version, f))
 		if key == (elementKey{id: delta}) {
 			return elementKey{}
 		}

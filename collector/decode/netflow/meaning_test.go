@@ -245,6 +245,9 @@ func TestWhatWentBackIsTheOtherDirection(t *testing.T) {
 		{"Ixia's elements of its own", func(s *station) {
 			s.ipfix(set(2, u16(300, 5, 7, 2, 1, 4, 2, 4, 0x8000|176, 4, 0, 3054, 0x8000|177, 4, 0, 3054)), set(300, u16(443), u32(10, 1, 90, 2)))
 		}, []uint64{10, 90}},
+		{"Cisco's AVC in NetFlow v9", func(s *station) {
+			s.netflow9(set(0, u16(300, 5, 45004, 4, 45005, 4, 45009, 2, 41105, 8, 41106, 8)), set(300, ip4, ip4, u16(443), u64(90, 10)))
+		}, []uint64{10, 90}},
 		{"nothing went back", func(s *station) {
 			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 0, 0), u16(7)))
 		}, []uint64{10}},

@@ -84,7 +84,7 @@ const (
 var places = []place{
 	{"bytes", [][]source{iana(opBytes, 1), iana(opPacketBytes, 312), iana(opPacketBytes, 224), iana(opPacketBytes, 242),
 		iana(opPacketBytes, 190)},
-		"none: above 9223372036854775807, a negative difference (fields_invalid counts them). Where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420, and what a host sent (9.12347). 312, 224, 242 and 190 are the " +
+		"none: above 9223372036854775807, a negative difference (fields_invalid counts them). Where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420, what a client sent (9.8338, in NetFlow v9 41106), and what a host sent (9.12347). 312, 224, 242 and 190 are the " +
 			"length of a single packet: 312 is read where a template does not count bytes, the others where it counts neither bytes nor packets"},
 	{"packets", [][]source{iana(opPackets, 2)},
 		"as bytes; others stand in: 24, 86, 298, 172, 430, 431"},
@@ -191,6 +191,8 @@ type elementKey struct {
 	id         uint16
 }
 
+func keyOf(f template.Field) elementKey { return elementKey{f.Enterprise, f.ID} }
+
 // is reports whether k is an element, and the same as other. The zero key is none: some templates have fields of element 0.
 func (k elementKey) is(other elementKey) bool { return k != (elementKey{}) && k == other }
 
@@ -214,13 +216,17 @@ func meaningsOf(places []place) map[elementKey]meaning {
 // cisco9 is the bit that Cisco sets in field types of NetFlow v9 that are elements of its own in IPFIX.
 const cisco9 = 0x8000
 
+// asElement is a field of a version as the element of IPFIX that it is.
+func asElement(version template.Version, f template.Field) template.Field {
+	if version == template.NetFlow9 && f.ID&cisco9 != 0 {
+		f.Enterprise, f.ID = enterpriseCisco, f.ID&^cisco9
+	}
+	return f
+}
+
 // meaningOf looks up a field of a template.
 func meaningOf(version template.Version, f template.Field) meaning {
-	key := elementKey{f.Enterprise, f.ID}
-	if version == template.NetFlow9 && f.ID&cisco9 != 0 {
-		key = elementKey{enterpriseCisco, f.ID &^ cisco9}
-	}
-	m, ok := meanings[key]
+	m, ok := meanings[keyOf(asElement(version, f))]
 	if !ok && f.Enterprise != element.ReverseEnterprise {
 		// Lists of other elements than 291 to 293, also of vendors', are opened in the same way (RFC 6313 section 4.5). What one of the
 		// other direction says is not this one's.
@@ -269,6 +275,8 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 		f.Enterprise, f.ID = 0, elementPackets
 	case f.Enterprise == enterpriseCisco && f.ID == ciscoBytesIn:
 		f.ID = ciscoBytesOut
+	case f.Enterprise == enterpriseCisco && f.ID == ciscoServerBytes:
+		f.ID = ciscoClientBytes
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
 		f.ID = elementOctets
 	case f.Enterprise == 0 && f.ID == elementResponderPackets:

@@ -104,7 +104,7 @@ func compile(t *template.Template, settings *Settings) *plan {
 			if f.Enterprise == enterpriseCERT && f.ID == elementReverseDelta && f.Length == 4 && !p.hasReverseDelta {
 				p.hasReverseDelta, p.reverseDeltaAt = true, at
 			}
-			if forward, ok := reverseOf(f, c.back); ok {
+			if forward, ok := reverseOf(asElement(t.Version, f), c.back); ok {
 				c.reverse(forward, f, at)
 				if f.Enterprise == element.ReverseEnterprise {
 					c.ofConnection(forward, at)
@@ -170,18 +170,18 @@ func (c *compiler) survey() {
 	}
 	c.present[opBytes] = has(t, elementOctets)
 	if c.settings.StandInCounters {
-		c.bytesFrom, c.packetsFrom = standIn(t.Fields, elementOctets, standInBytes), standIn(t.Fields, elementPackets, standInPackets)
+		c.bytesFrom, c.packetsFrom = standIn(t.Version, t.Fields, elementOctets, standInBytes), standIn(t.Version, t.Fields, elementPackets, standInPackets)
 	}
 	if c.settings.Biflows {
 		c.back = has(t, elementOctets) && countsBack(t)
 		if c.settings.StandInCounters {
 			var turned []template.Field
 			for _, f := range t.Fields {
-				if forward, ok := reverseOf(f, c.back); ok {
+				if forward, ok := reverseOf(asElement(t.Version, f), c.back); ok {
 					turned = append(turned, forward)
 				}
 			}
-			c.reverseBytes, c.reversePackets = standIn(turned, elementOctets, standInBytes), standIn(turned, elementPackets, standInPackets)
+			c.reverseBytes, c.reversePackets = standIn(template.IPFIX, turned, elementOctets, standInBytes), standIn(template.IPFIX, turned, elementPackets, standInPackets)
 		}
 		// Both counters of a firewall go together: beside the responder's, the initiator's is that of the forward direction.
 		if has(t, elementResponderOctets) && has(t, elementInitiatorOctets) {
@@ -223,7 +223,7 @@ func (c *compiler) ofConnection(f template.Field, at int) {
 // forward compiles a field of the flow's own direction.
 func (c *compiler) forward(i int, f template.Field, at int) {
 	m := meaningOf(c.template.Version, f)
-	key := elementKey{f.Enterprise, f.ID}
+	key := keyOf(asElement(c.template.Version, f))
 	switch {
 	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
 		m = meaning{}
@@ -286,7 +286,7 @@ func (c *compiler) isUsedOnly(op operation) bool {
 // reverse compiles a field of the other direction, given what it would be in this one.
 func (c *compiler) reverse(forward, f template.Field, at int) {
 	m := meaningOf(template.IPFIX, forward)
-	key := elementKey{forward.Enterprise, forward.ID}
+	key := keyOf(forward)
 	// The counters that stand in do so in both directions, and where there is no delta count only: one of 0 beside a total says that
 	// nothing went since the record before.
 	switch {
