@@ -130,7 +130,8 @@ var places = []place{
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179))), implying(protocolICMP, iana(opICMPSection, 504))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
-			"NetFlow v5; also v1, v6 to v9, IPFIX); dst_port stays as exported"},
+			"NetFlow v5; also v1, v6 to v9, IPFIX); dst_port stays as exported. NetFlow v1 and v5 to v7 may have code * 256 + type in the source port where " +
+			"the destination port is 0"},
 	{"src_as", [][]source{iana(opSrcAS, 16)}, "4294967295, which routers send where they know none (RFC 7300), stays as exported"},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, "as src_as"},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, "as src_as"},
