@@ -78,6 +78,8 @@ const (
 	opEndMilliseconds
 	opStartNTP
 	opEndNTP
+	opStartNetScaler // see ofNetScaler
+	opEndNetScaler
 	opStartDelta
 	opEndDelta
 	opDurationMilliseconds
@@ -185,9 +187,9 @@ func (op operation) destination() operation {
 		return opForwardingStatus
 	case opRoutingHeader, opSegmentSection:
 		return opSegmentList
-	case opStartSeconds, opStartMilliseconds, opStartNTP, opStartDelta:
+	case opStartSeconds, opStartMilliseconds, opStartNTP, opStartNetScaler, opStartDelta:
 		return opStartUptime
-	case opEndSeconds, opEndMilliseconds, opEndNTP, opEndDelta:
+	case opEndSeconds, opEndMilliseconds, opEndNTP, opEndNetScaler, opEndDelta:
 		return opEndUptime
 	case opObservedSeconds, opObservedNTP:
 		return opObserved

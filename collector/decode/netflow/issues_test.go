@@ -77,6 +77,10 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool {
 				return r.TimeFlowStartNs == (exported-10)*second+500*ms && r.TimeFlowEndNs == (exported-5)*second+750*ms
 			}},
+		{"RFC 7011 section 6.1.9", "a small fraction is one", false, []uint16{154, 8, 155, 8}, u64(ntp(10)|500_000, ntp(5)|999_999),
+			func(r *flow.Record) bool {
+				return r.TimeFlowStartNs-(exported-10)*second < ms && r.TimeFlowEndNs-(exported-5)*second < ms
+			}},
 		{"any", "seconds of four bytes where microseconds belong", false, []uint16{154, 4, 155, 4}, u32(exported-10, exported-5), lasts(10, 5)},
 		{"any", "milliseconds where seconds belong", false, []uint16{150, 8, 151, 8}, u64((exported-10)*1000, (exported-5)*1000), lasts(10, 5)},
 		{"any", "seconds where milliseconds belong", false, []uint16{152, 8, 153, 8}, u64(exported-10, exported-5), lasts(10, 5)},

@@ -89,6 +89,26 @@ func TestAbsoluteTimesCountBeforeUptimesAndTheFinerBeforeTheCoarser(t *testing.T
 
 // An end of 0 is none, and a flow that ended after its export has another clock than the header: neither began when the exporter did, nor 49
 // days ago.
+// The fraction of its NTP timestamps is a number of microseconds, not of 2^-32 seconds (logstash-codec-netflow, changes of 3.2.1).
+func TestNetScalerCountsMicrosecondsInTheFraction(t *testing.T) {
+	ntp := func(before uint64) uint64 { return (exported - before + 2_208_988_800) << 32 }
+	for _, behind := range []bool{false, true} { // its own elements stand before the times, or behind them
+		own, times := u16(0x8000|132, 4, 0, 5951), u16(154, 8, 155, 8)
+		values, number := u64(ntp(10)|500_000, ntp(5)|999_999), u32(7)
+		s := newStation(t)
+		if behind {
+			s.ipfix(set(2, u16(300, 4), times, own, u16(1, 4)), set(300, values, number, u32(9)))
+		} else {
+			s.ipfix(set(2, u16(300, 4), own, times, u16(1, 4)), set(300, number, values, u32(9)))
+		}
+		r := s.only()
+		start, end := (exported-10)*second+500_000_000, (exported-5)*second+999_999_000
+		if start-r.TimeFlowStartNs > 1000 || end-r.TimeFlowEndNs > 1000 {
+			t.Errorf("%d to %d, want %d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs, start, end)
+		}
+	}
+}
+
 func TestUptimesThatCannotBeAreNotUsed(t *testing.T) {
 	const ms = uint64(time.Millisecond)
 	for _, test := range []struct {

@@ -68,7 +68,8 @@ const (
 	enterpriseCERT    = 6871
 	enterpriseNtop    = 35632
 
-	enterprisePaloAlto = 25461
+	enterpriseNetScaler = 5951
+	enterprisePaloAlto  = 25461
 )
 
 // IP protocols that elements imply.

@@ -142,8 +142,8 @@ type compiler struct {
 	// direction as they are called in this one; none for the delta counts themselves.
 	bytesFrom, packetsFrom       elementKey
 	reverseBytes, reversePackets elementKey
-	// back: see countsBack.
-	back              bool
+	// back: see countsBack. netScaler: some field is Citrix's own.
+	back, netScaler   bool
 	seen, seenReverse map[elementKey]bool
 	// both are fields that say the same of both directions, see isOfConnection.
 	both []step
@@ -196,6 +196,7 @@ func (c *compiler) survey() {
 	c.countsPackets = c.present[opPackets]
 	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
 		(has(t, elementStartUptime) || has(t, elementEndUptime))
+	c.netScaler = slices.ContainsFunc(t.Fields, func(f template.Field) bool { return f.Enterprise == enterpriseNetScaler })
 	c.tellsICMP = has(t, 32) || has(t, 176) && has(t, 177) || has(t, 504)
 	c.tellsTOS = has(t, elementTOS) || has(t, elementDSCP)
 	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
@@ -237,6 +238,14 @@ func (c *compiler) forward(i int, f template.Field, at int) {
 		f.Enterprise == 0 && isPostTOS(f.ID) && c.tellsTOS:
 		// The length of one packet does not replace counts. A type of service of 0 is one, whatever the packets left with.
 		m.operation = opNone
+	}
+	if c.netScaler && ofMicroseconds(f.ID) && f.Length == 8 {
+		switch m.operation {
+		case opStartNTP:
+			m.operation = opStartNetScaler
+		case opEndNTP:
+			m.operation = opEndNetScaler
+		}
 	}
 	if c.settings.Names && namedNumber(f) {
 		m.operation = opNumber

@@ -507,7 +507,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			}
 		case opEndMilliseconds:
 			t.takeEnd(&h.clock, number(v), nanosPerMilli)
-		case opStartSeconds, opStartNTP, opStartDelta, opEndSeconds, opEndNTP, opEndDelta,
+		case opStartSeconds, opStartNTP, opStartNetScaler, opStartDelta, opEndSeconds, opEndNTP, opEndNetScaler, opEndDelta,
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP,
 			opIntervalStart, opIntervalEnd:
 			t.take(&h.clock, step.operation, step.id, v)

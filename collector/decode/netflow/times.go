@@ -241,7 +241,11 @@ func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 		seconds, micros := min(number(v[:8]), math.MaxUint32), min(number(v[8:]), 999_999)
 		return c.instant(seconds*nanosPerSecond + micros*nanosPerMicro)
 	}
-	n := number(v)
+	return c.fromFine(id, number(v))
+}
+
+// fromFine is the same of a number.
+func (c *clock) fromFine(id uint16, n uint64) (ns uint64, future bool) {
 	ntp := n
 	if ofMicroseconds(id) {
 		ntp &^= noFraction
@@ -257,6 +261,14 @@ func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 		ns, _ = c.instant(fromNTP(ntp + ntpToUnix<<32)) // NTP's format, but its seconds count from 1970
 	}
 	return ns, future && ns == 0
+}
+
+// ofNetScaler is an NTP timestamp whose fraction Citrix's NetScaler gives in microseconds, as it should be.
+func ofNetScaler(n uint64) uint64 {
+	if micros := n & math.MaxUint32; micros < nanosPerSecond/nanosPerMicro {
+		return n&^math.MaxUint32 | micros<<32/(nanosPerSecond/nanosPerMicro)
+	}
+	return n
 }
 
 // recordTimes gathers a record's times: what they come to can only be worked out when all its fields are read. 0 is unknown.
@@ -277,6 +289,8 @@ func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 		t.start, _ = c.plain(n, nanosPerSecond)
 	case opStartNTP:
 		t.start, _ = c.fine(id, v)
+	case opStartNetScaler:
+		t.start, _ = c.fromFine(id, ofNetScaler(n))
 	case opStartDelta:
 		t.start = before(c.baseNs, scaled(n, nanosPerMicro))
 	case opEndSeconds:
@@ -284,6 +298,10 @@ func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 	case opEndNTP:
 		var future bool
 		t.end, future = c.fine(id, v)
+		t.endsInFuture = t.endsInFuture || future
+	case opEndNetScaler:
+		var future bool
+		t.end, future = c.fromFine(id, ofNetScaler(n))
 		t.endsInFuture = t.endsInFuture || future
 	case opEndDelta:
 		t.end = before(c.baseNs, scaled(n, nanosPerMicro))
