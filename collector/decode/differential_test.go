@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -143,6 +144,11 @@ func correct(m *flowpb.FlowMessage) {
 		for _, vlan := range []*uint32{&m.SrcVlan, &m.DstVlan, &m.VlanId} {
 			if *vlan > 4094 {
 				*vlan = 0
+			}
+		}
+		for _, count := range []*uint64{&m.Bytes, &m.Packets} {
+			if *count > math.MaxInt64 { // RFC 7012 section 3.2.3: a delta counter counts what was added; this is a negative difference
+				*count = 0
 			}
 		}
 		m.Ipv6FlowLabel &= 0xfffff // RFC 8200 section 3: it has 20 bits

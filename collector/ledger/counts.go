@@ -49,7 +49,7 @@ const (
 	RecordsTruncated     // a last record cut short by its set, not padding
 	RecordsNotFlows      // data records without a field that a flow record has a place for
 	RecordsListsUnread   // lists in records (RFC 6313), or parts of them, that were not read: template unknown, lengths that contradict, too many
-	RecordsFieldsInvalid // fields whose length does not fit their type; the field is left out
+	RecordsFieldsInvalid // fields whose length does not fit their type, and negative counts; the field is left out
 
 	SamplesFlow    // sFlow flow samples
 	SamplesCounter // sFlow counter samples: counted, not flows

@@ -37,7 +37,7 @@ var help = map[string]string{
 	"records_truncated":       "Records cut short by the end of their set or sample.",
 	"records_without_flow":    "Data records that say nothing of a flow, such as tables of names; decoding.extraFields keeps them.",
 	"lists_unread":            "Lists within records (RFC 6313) that were not read in full: their template is not known, their lengths contradict, or they are too many.",
-	"fields_invalid":          "Fields whose length does not fit their type; they are left out of the record.",
+	"fields_invalid":          "Fields whose length does not fit their type, and counts of bytes and packets that are negative; they are left out of the record.",
 
 	"sflow_samples":             "Samples of sFlow.",
 	"sflow_samples_dropped":     "Samples of sFlow that could not be decoded.",

@@ -78,6 +78,8 @@ const (
 	opEndMilliseconds
 	opStartNTP
 	opEndNTP
+	opStartNetScaler // see ofNetScaler
+	opEndNetScaler
 	opStartDelta
 	opEndDelta
 	opDurationMilliseconds
@@ -114,28 +116,47 @@ const firstMPLSLabel = 70
 
 // Elements that count bytes and packets in another way than octetDeltaCount (1) and packetDeltaCount (2), in the order in
 // which they stand in for these: after the observation point's own treatment, in total since the flow began, from the
-// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), and of the layer 2 frames.
+// initiator (the forward direction of a flow that is exported in both, RFC 5103 section 3), of the layer 2 frames; then Cisco's own.
 var (
-	standInBytes   = []uint16{23, 85, 231, 171, 352, 353, 417, 420}
-	standInPackets = []uint16{24, 86, 298, 172, 430, 431}
+	standInBytes = append(keysOf(0, 23, 85, 231, 171, 352, 353, 417, 420), keysOf(enterpriseCisco, ciscoClientBytes, ciscoBytesOut)...)
+
+	standInPackets = keysOf(0, 24, 86, 298, 172, 430, 431)
 )
 
-// standIn returns the element among fields that is read in place of delta, 0 where delta is one of them or nothing like it is.
-func standIn(fields []template.Field, delta uint16, others []uint16) uint16 {
+// Elements in which Cisco counts both directions: of a connection (AVC, "connection client counter bytes network"), whose packets stand in
+// those of initiator and responder, and of a host (Network Visibility Module, "L4ByteCountOut"), which is the source of its records.
+const (
+	ciscoServerBytes = 8337
+	ciscoClientBytes = 8338
+	ciscoBytesIn     = 12346
+	ciscoBytesOut    = 12347
+)
+
+func keysOf(enterprise uint32, ids ...uint16) []elementKey {
+	var out []elementKey
+	for _, id := range ids {
+		out = append(out, elementKey{enterprise, id})
+	}
+	return out
+}
+
+// standIn returns the element among fields of a version that is read in place of delta, none where delta is one of them or nothing like it is.
+func standIn(version template.Version, fields []template.Field, delta uint16, others []elementKey) elementKey {
 	best := len(others)
 	for _, f := range fields {
-		if f.Enterprise != 0 || f.Length == 0 {
+		if f.Length == 0 {
 			continue
 		}
-		if f.ID == delta {
-			return 0
+		key := keyOf(asElement(version, f))
+		if key == (elementKey{id: delta}) {
+			return elementKey{}
 		}
-		if rank := slices.Index(others, f.ID); rank >= 0 {
+		if rank := slices.Index(others, key); rank >= 0 {
 			best = min(best, rank)
 		}
 	}
 	if best == len(others) {
-		return 0
+		return elementKey{}
 	}
 	return others[best]
 }
@@ -166,9 +187,9 @@ func (op operation) destination() operation {
 		return opForwardingStatus
 	case opRoutingHeader, opSegmentSection:
 		return opSegmentList
-	case opStartSeconds, opStartMilliseconds, opStartNTP, opStartDelta:
+	case opStartSeconds, opStartMilliseconds, opStartNTP, opStartNetScaler, opStartDelta:
 		return opStartUptime
-	case opEndSeconds, opEndMilliseconds, opEndNTP, opEndDelta:
+	case opEndSeconds, opEndMilliseconds, opEndNTP, opEndNetScaler, opEndDelta:
 		return opEndUptime
 	case opObservedSeconds, opObservedNTP:
 		return opObserved

@@ -59,6 +59,11 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			u32(90_000, 95_000), lasts(5, 0)},
 		{"antrea #1417", "seconds in eight bytes", false, []uint16{150, 8, 151, 8}, u64(exported-10, exported-5), lasts(10, 5)},
 		{"linux-flow-exporter #33", "the kernel's clock in place of the time is none", false, []uint16{152, 8, 153, 8}, u64(61_676_566, 61_676_578), lasts(0, 0)},
+		{"ipt-netflow #253", "nor is it after ten days, when as many seconds would be of 1997", false, []uint16{152, 8, 153, 8}, u64(864_000_000, 864_000_012), lasts(0, 0)},
+		{"ipt-netflow #253", "nor in the time of an event", false, []uint16{323, 8, 230, 1, 8, 4, 225, 4}, join(u64(1_200_000_000), []byte{4}, ip4, ip4), lasts(0, 0)},
+		{"ipt-netflow #253", "nor in nanoseconds, which may be milliseconds of 1997", false, []uint16{156, 8, 157, 8}, u64(864_000_000_000, 864_000_000_012), lasts(0, 0)},
+		{"any", "a time of initialization in seconds, of a year before", false, []uint16{22, 4, 21, 4, 160, 8},
+			join(u32((365*86_400_000-10_000)%(1<<32), (365*86_400_000-5000)%(1<<32)), u64(exported-365*86_400)), lasts(10, 5)},
 		{"logstash-codec-netflow #132", "Barracuda says how long a flow lasted, and no more", false, []uint16{161, 4}, u32(5000), lasts(5, 0)},
 		{"logstash-codec-netflow #132", "the same beside the time of an event", false, []uint16{323, 8, 161, 4}, join(u64((exported-2)*1000), u32(5000)), lasts(7, 2)},
 		{"nfdump #62", "an event of address translation has the time it was observed", false, []uint16{323, 8, 230, 1, 8, 4, 225, 4},
@@ -71,6 +76,10 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 		{"python-ipfix #14", "the same with nanoseconds, and fractions", false, []uint16{156, 8, 157, 8}, u64((exported-10)<<32|1<<31, (exported-5)<<32|3<<30),
 			func(r *flow.Record) bool {
 				return r.TimeFlowStartNs == (exported-10)*second+500*ms && r.TimeFlowEndNs == (exported-5)*second+750*ms
+			}},
+		{"RFC 7011 section 6.1.9", "a small fraction is one", false, []uint16{154, 8, 155, 8}, u64(ntp(10)|500_000, ntp(5)|999_999),
+			func(r *flow.Record) bool {
+				return r.TimeFlowStartNs-(exported-10)*second < ms && r.TimeFlowEndNs-(exported-5)*second < ms
 			}},
 		{"any", "seconds of four bytes where microseconds belong", false, []uint16{154, 4, 155, 4}, u32(exported-10, exported-5), lasts(10, 5)},
 		{"any", "milliseconds where seconds belong", false, []uint16{150, 8, 151, 8}, u64((exported-10)*1000, (exported-5)*1000), lasts(10, 5)},
@@ -94,6 +103,10 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return r.Bytes == 1000 && r.Packets == 10 }},
 		{"akvorado #1156, pmacct #502", "a firewall's initiator", true, []uint16{231, 4, 232, 4, 298, 8, 299, 8}, join(u32(1000, 9000), u64(10, 70)),
 			func(r *flow.Record) bool { return r.Bytes == 1000 && r.Packets == 10 }},
+		{"antrea #7882", "no count is negative", false, []uint16{1, 8, 2, 8}, u64(math.MaxUint64, math.MaxUint64-99),
+			func(r *flow.Record) bool { return r.Bytes == 0 && r.Packets == 0 }},
+		{"RFC 7011 section 6.2", "four bytes with all bits set are a count", false, []uint16{1, 4, 2, 4}, u32(math.MaxUint32, math.MaxUint32),
+			func(r *flow.Record) bool { return r.Bytes == math.MaxUint32 && r.Packets == math.MaxUint32 }},
 		{"nfdump #364", "CloudGenix counts nothing", false, []uint16{8, 4, 12, 4}, join(ip4, ip4), func(r *flow.Record) bool { return r.Bytes == 0 && r.SrcAddr.Len() == 4 }},
 		// Layouts.
 		{"telegraf #14370, scapy #4198", "fields of no bytes between others", false, []uint16{11, 2, 150, 0, 151, 0, 8, 4}, join(u16(443), ip4),
@@ -122,6 +135,13 @@ func TestRecordsThatOthersReportedAsMisread(t *testing.T) {
 			func(r *flow.Record) bool { return len(r.MPLSLabel) == 1 && r.MPLSLabel[0] == 16001 }},
 		{"RFC 7270 section 4.12", "a forwarding status in four bytes", false, []uint16{89, 4}, u32(130), func(r *flow.Record) bool { return r.ForwardingStatus == 130 }},
 		{"RFC 7270 section 4.12", "the same with three bytes for extensions", false, []uint16{89, 4}, u32(0x40000000), func(r *flow.Record) bool { return r.ForwardingStatus == 64 }},
+		{"vpp #3459", "an EtherType in the right order", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x08, 0x00},
+			func(r *flow.Record) bool { return r.EType == 0x800 }},
+		{"vpp #3459", "VPP's EtherType has its bytes in the wrong order: IPv4", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x00, 0x08}, func(r *flow.Record) bool { return r.EType == 0x800 }},
+		{"vpp #3459", "IPv6", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0xdd, 0x86}, func(r *flow.Record) bool { return r.EType == 0x86dd }},
+		{"vpp #3459", "a tag", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x00, 0x81}, func(r *flow.Record) bool { return r.EType == 0x8100 }},
+		{"IEEE 802.3 clause 3.2.6", "a length is no EtherType", false, []uint16{56, 6, 256, 2}, []byte{2, 0, 0, 0, 0, 1, 0x00, 0x26},
+			func(r *flow.Record) bool { return r.EType == 0 }},
 		// ICMP.
 		{"pmacct #924, Nemea #18, nfdump #346", "type and code in the destination port", false, []uint16{4, 1, 11, 2}, []byte{1, 3, 1},
 			func(r *flow.Record) bool { return r.ICMPType == 3 && r.ICMPCode == 1 }},

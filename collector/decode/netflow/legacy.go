@@ -110,7 +110,7 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 		r.Proto = uint32(v[l.protocol])
 		r.IPTOS = uint32(v[l.tos])
 		if r.Proto == protocolICMP || r.Proto == protocolICMPv6 {
-			icmpFromPort(r)
+			icmpFromPorts(r)
 		}
 		if l.asNumbers != 0 {
 			r.SrcAS = uint32(binary.BigEndian.Uint16(v[l.asNumbers:]))
@@ -122,6 +122,20 @@ func (d *Decoder) decodeLegacy(in Datagram, version uint16) ledger.Counter {
 	}
 	d.countLegacy(s, count-none, none)
 	return ledger.DatagramsDecoded
+}
+
+// icmpFromPorts takes type and code from the destination port, or from the source port, whose lower byte is the type where some of Cisco's routers put
+// them there. Others have an identifier there beside the 0 of an answer to an echo: what is no error, nor a request, with its codes, is one
+// (RFC 792).
+func icmpFromPorts(r *flow.Record) {
+	if r.DstPort != 0 {
+		icmpFromPort(r)
+		return
+	}
+	codes := [...]uint32{3: 16, 4: 1, 5: 4, 8: 1, 11: 2, 12: 3, 13: 1, 17: 1}
+	if kind, code := r.SrcPort&0xff, r.SrcPort>>8; kind < uint32(len(codes)) && code < codes[kind] {
+		r.ICMPType, r.ICMPCode = kind, code
+	}
 }
 
 // countLegacy counts the records of a datagram that were flows, and those that were not: exporters fill their datagrams with zeros.

@@ -89,6 +89,26 @@ func TestAbsoluteTimesCountBeforeUptimesAndTheFinerBeforeTheCoarser(t *testing.T
 
 // An end of 0 is none, and a flow that ended after its export has another clock than the header: neither began when the exporter did, nor 49
 // days ago.
+// The fraction of its NTP timestamps is a number of microseconds, not of 2^-32 seconds (logstash-codec-netflow, changes of 3.2.1).
+func TestNetScalerCountsMicrosecondsInTheFraction(t *testing.T) {
+	ntp := func(before uint64) uint64 { return (exported - before + 2_208_988_800) << 32 }
+	for _, behind := range []bool{false, true} { // its own elements stand before the times, or behind them
+		own, times := u16(0x8000|132, 4, 0, 5951), u16(154, 8, 155, 8)
+		values, number := u64(ntp(10)|500_000, ntp(5)|999_999), u32(7)
+		s := newStation(t)
+		if behind {
+			s.ipfix(set(2, u16(300, 4), times, own, u16(1, 4)), set(300, values, number, u32(9)))
+		} else {
+			s.ipfix(set(2, u16(300, 4), own, times, u16(1, 4)), set(300, number, values, u32(9)))
+		}
+		r := s.only()
+		start, end := (exported-10)*second+500_000_000, (exported-5)*second+999_999_000
+		if start-r.TimeFlowStartNs > 1000 || end-r.TimeFlowEndNs > 1000 {
+			t.Errorf("%d to %d, want %d to %d", r.TimeFlowStartNs, r.TimeFlowEndNs, start, end)
+		}
+	}
+}
+
 func TestUptimesThatCannotBeAreNotUsed(t *testing.T) {
 	const ms = uint64(time.Millisecond)
 	for _, test := range []struct {
@@ -245,6 +265,9 @@ func TestWhatWentBackIsTheOtherDirection(t *testing.T) {
 		{"Ixia's elements of its own", func(s *station) {
 			s.ipfix(set(2, u16(300, 5, 7, 2, 1, 4, 2, 4, 0x8000|176, 4, 0, 3054, 0x8000|177, 4, 0, 3054)), set(300, u16(443), u32(10, 1, 90, 2)))
 		}, []uint64{10, 90}},
+		{"Cisco's AVC in NetFlow v9", func(s *station) {
+			s.netflow9(set(0, u16(300, 5, 45004, 4, 45005, 4, 45009, 2, 41105, 8, 41106, 8)), set(300, ip4, ip4, u16(443), u64(90, 10)))
+		}, []uint64{10, 90}},
 		{"nothing went back", func(s *station) {
 			s.netflow9(set(0, u16(300, 6, 7, 2, 1, 4, 2, 4, 23, 4, 24, 4, 57590, 2)), set(300, u16(443), u32(10, 1, 0, 0), u16(7)))
 		}, []uint64{10}},
@@ -279,6 +302,8 @@ func TestATotalOfTheOtherDirectionCountsWhereThereIsNoDeltaCount(t *testing.T) {
 		{"nothing went back since the last record", []uint16{1, 4, 85, 4, 0x8001, 4, 0, reverse, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
 		{"something did", []uint16{0x8000 | 85, 4, 0, reverse, 0x8001, 4, 0, reverse, 1, 4, 85, 4}, u32(5000, 90, 10, 1000), []uint64{10, 90}},
 		{"totals alone", []uint16{85, 4, 86, 4, 0x8000 | 85, 4, 0, reverse, 0x8000 | 86, 4, 0, reverse}, u32(1000, 10, 5000, 50), []uint64{1000, 5000}},
+		{"what a host sent and received, by Cisco's Network Visibility Module", []uint16{0x8000 | 12346, 4, 0, 9, 0x8000 | 12347, 4, 0, 9, 10, 2, 14, 2, 4, 1},
+			join(u32(90, 10), u16(1, 2), []byte{6}), []uint64{10, 90}},
 		{"a total beside the responder's count", []uint16{231, 4, 85, 4, 232, 4, 0x8000 | 85, 4, 0, reverse}, u32(10, 1000, 0, 5000), []uint64{10}},
 	} {
 		s := newStation(t, func(c *netflow.Settings) { c.Biflows, c.StandInCounters = true, true })
@@ -348,6 +373,8 @@ func TestBothDirectionsHaveTheFieldsOfTheirConnection(t *testing.T) {
 			join(u32(0x0a000001, 10, 90, 77), []byte{2}, u16(2015), ip4, []byte("alice")), []uint16{148, 233, 33002, 40000}},
 		{"of one of Palo Alto's", false, []uint16{8, 4, 1, 4, 233, 1, 0x8000 | 23933, 3, 0, 25461, 0x8001, 4, 0, 29305},
 			join(u32(0x0a000001, 10), []byte{2}, []byte("ssl"), u32(90)), []uint16{233, 23933}},
+		{"why each direction ended", false, []uint16{8, 4, 1, 4, 136, 1, 0x8000 | 136, 1, 0, 29305, 0x8001, 4, 0, 29305},
+			join(u32(0x0a000001, 10), []byte{3, 2}, u32(90)), []uint16{136}},
 		{"33002 is no such element in IPFIX", false, []uint16{8, 4, 1, 4, 0x8000 | 234, 2, 0, 9, 136, 1, 0x8001, 4, 0, 29305},
 			join(u32(0x0a000001, 10), u16(2015), []byte{3}, u32(90)), []uint16{136}},
 	} {
@@ -370,6 +397,9 @@ func TestBothDirectionsHaveTheFieldsOfTheirConnection(t *testing.T) {
 			var kept []uint16
 			for _, x := range s.records[1].Extra {
 				kept = append(kept, x.ID)
+				if x.ID == 136 && strings.HasPrefix(test.name, "why") && (x.Enterprise != 0 || x.Value[0] != 2) {
+					t.Errorf("the other direction's reason is %+v", x)
+				}
 			}
 			if !slices.Equal(kept, test.kept) {
 				t.Errorf("the other direction has fields %v, want %v", kept, test.kept)

@@ -553,6 +553,9 @@ func TestOtherCountersStandInForDeltaCounts(t *testing.T) {
 		{"after treatment", []uint16{23, 4, 24, 4, 85, 4}, u32(5, 6, 7), 5, 6},
 		{"in total", []uint16{86, 4, 85, 8}, join(u32(5), u64(1<<40)), 1 << 40, 5},
 		{"from the initiator, not the responder", []uint16{232, 4, 231, 4, 299, 4, 298, 4}, u32(1, 2, 3, 4), 2, 4},
+		{"what a host sent, by Cisco's Network Visibility Module", []uint16{0x8000 | 12346, 8, 0, 9, 0x8000 | 12347, 8, 0, 9}, u64(100, 41), 41, 0},
+		{"what a client sent, by Cisco's AVC", []uint16{0x8000 | 8337, 8, 0, 9, 0x8000 | 8338, 8, 0, 9, 299, 4, 298, 4}, join(u64(100, 41), u32(4, 3)), 41, 3},
+		{"a total before that", []uint16{0x8000 | 12347, 8, 0, 9, 85, 4}, join(u64(41), u32(5)), 5, 0},
 		{"of variable length", []uint16{85, 65535, 86, 65535}, []byte{2, 1, 0, 1, 9}, 256, 9},
 		{"not in the reverse direction", []uint16{0x8000 | 85, 4, 0, 29305, 8, 4}, u32(5, 0x0a000001), 0, 0},
 	} {

@@ -68,7 +68,8 @@ const (
 	enterpriseCERT    = 6871
 	enterpriseNtop    = 35632
 
-	enterprisePaloAlto = 25461
+	enterpriseNetScaler = 5951
+	enterprisePaloAlto  = 25461
 )
 
 // IP protocols that elements imply.
@@ -84,10 +85,10 @@ const (
 var places = []place{
 	{"bytes", [][]source{iana(opBytes, 1), iana(opPacketBytes, 312), iana(opPacketBytes, 224), iana(opPacketBytes, 242),
 		iana(opPacketBytes, 190)},
-		"where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420. 312, 224, 242 and 190 are the " +
+		"none: above 9223372036854775807, a negative difference (fields_invalid counts them). Where a template has no delta count, others stand in: 23, 85, 231, 171, 352, 353, 417, 420, what a client sent (9.8338, in NetFlow v9 41106), and what a host sent (9.12347). 312, 224, 242 and 190 are the " +
 			"length of a single packet: 312 is read where a template does not count bytes, the others where it counts neither bytes nor packets"},
 	{"packets", [][]source{iana(opPackets, 2)},
-		"others stand in: 24, 86, 298, 172, 430, 431"},
+		"as bytes; others stand in: 24, 86, 298, 172, 430, 431"},
 	{"src_addr", [][]source{either(iana(opSrcIPv4, 8), iana(opSrcIPv6, 27)), either(iana(opSrcIPv4, 44), iana(opSrcIPv6, 170)),
 		either(of(enterpriseCisco, opSrcIPv4, 12236), of(enterpriseCisco, opSrcIPv6, 12238))},
 		"the unspecified address is none where another element has one. Prefixes stand in for addresses, the client of Cisco's " +
@@ -96,7 +97,8 @@ var places = []place{
 		either(of(enterpriseCisco, opDstIPv4, 12237), of(enterpriseCisco, opDstIPv6, 12239))},
 		"as src_addr, with the server of Cisco's transactions (45005, 45007)"},
 	{"etype", [][]source{iana(opEtherType, 256), iana(opIPVersion, 60)},
-		"an address says its family first; these count where there is none"},
+		"an address says its family first; these count where there is none. none: below 0x0600, a length. IPv4, IPv6, ARP, MPLS and VLAN tags " +
+			"are known in the wrong order of bytes, too (VPP)"},
 	{"proto", [][]source{iana(opProto, 4), iana(opProto, 193)},
 		"none: above 255. Where a template has neither, what it has instead says so: 180, 181, 205 are UDP; 182 to 188 and 218 to 223 TCP; 176, 177, " +
 			"504 ICMP; 178, 179 ICMPv6 (by the addresses); 33 IGMP; 32 and 139 say nothing, as in other collectors. In templates with ports, those of ICMP and IGMP do so only if " +
@@ -129,7 +131,8 @@ var places = []place{
 		implying(protocolICMP, iana(opICMPCode, 177)), implying(protocolICMPv6, iana(opICMPType, 178)),
 		implying(protocolICMPv6, iana(opICMPCode, 179))), implying(protocolICMP, iana(opICMPSection, 504))},
 		"where a template has none of them for protocol 1, or none says anything for 58, the destination port: type * 256 + code (Cisco, " +
-			"NetFlow v5; also v1, v6 to v9, IPFIX); dst_port stays as exported"},
+			"NetFlow v5; also v1, v6 to v9, IPFIX); dst_port stays as exported. NetFlow v1 and v5 to v7 may have code * 256 + type in the source port where " +
+			"the destination port is 0"},
 	{"src_as", [][]source{iana(opSrcAS, 16)}, "4294967295, which routers send where they know none (RFC 7300), stays as exported"},
 	{"dst_as", [][]source{iana(opDstAS, 17)}, "as src_as"},
 	{"next_hop_as", [][]source{iana(opNextHopAS, 128)}, "as src_as"},
@@ -190,6 +193,11 @@ type elementKey struct {
 	id         uint16
 }
 
+func keyOf(f template.Field) elementKey { return elementKey{f.Enterprise, f.ID} }
+
+// is reports whether k is an element, and the same as other. The zero key is none: some templates have fields of element 0.
+func (k elementKey) is(other elementKey) bool { return k != (elementKey{}) && k == other }
+
 var meanings = meaningsOf(places)
 
 func meaningsOf(places []place) map[elementKey]meaning {
@@ -210,13 +218,17 @@ func meaningsOf(places []place) map[elementKey]meaning {
 // cisco9 is the bit that Cisco sets in field types of NetFlow v9 that are elements of its own in IPFIX.
 const cisco9 = 0x8000
 
+// asElement is a field of a version as the element of IPFIX that it is.
+func asElement(version template.Version, f template.Field) template.Field {
+	if version == template.NetFlow9 && f.ID&cisco9 != 0 {
+		f.Enterprise, f.ID = enterpriseCisco, f.ID&^cisco9
+	}
+	return f
+}
+
 // meaningOf looks up a field of a template.
 func meaningOf(version template.Version, f template.Field) meaning {
-	key := elementKey{f.Enterprise, f.ID}
-	if version == template.NetFlow9 && f.ID&cisco9 != 0 {
-		key = elementKey{enterpriseCisco, f.ID &^ cisco9}
-	}
-	m, ok := meanings[key]
+	m, ok := meanings[keyOf(asElement(version, f))]
 	if !ok && f.Enterprise != element.ReverseEnterprise {
 		// Lists of other elements than 291 to 293, also of vendors', are opened in the same way (RFC 6313 section 4.5). What one of the
 		// other direction says is not this one's.
@@ -248,7 +260,7 @@ func countsBack(t *template.Template) bool {
 }
 
 // reverseOf turns a field of the reverse direction of a biflow into the same of the forward direction (RFC 5103 section 6.1; the
-// responder's counters of firewalls; CERT's and Ixia's elements of their own; nProbe's, where back says so).
+// responder's counters of firewalls; CERT's, Ixia's and Cisco's elements of their own; nProbe's, where back says so).
 func reverseOf(f template.Field, back bool) (template.Field, bool) {
 	switch {
 	case f.Enterprise == 0 && back && f.ID == elementPostOctets:
@@ -263,6 +275,10 @@ func reverseOf(f template.Field, back bool) (template.Field, bool) {
 		f.Enterprise, f.ID = 0, elementOctets
 	case f.Enterprise == enterpriseIxia && f.ID == ixiaReversePackets:
 		f.Enterprise, f.ID = 0, elementPackets
+	case f.Enterprise == enterpriseCisco && f.ID == ciscoBytesIn:
+		f.ID = ciscoBytesOut
+	case f.Enterprise == enterpriseCisco && f.ID == ciscoServerBytes:
+		f.ID = ciscoClientBytes
 	case f.Enterprise == 0 && f.ID == elementResponderOctets:
 		f.ID = elementOctets
 	case f.Enterprise == 0 && f.ID == elementResponderPackets:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/flowfleet/flowfleet/collector/element"
 	"github.com/flowfleet/flowfleet/collector/flow"
 	"github.com/flowfleet/flowfleet/collector/template"
 )
@@ -103,15 +104,18 @@ func compile(t *template.Template, settings *Settings) *plan {
 			if f.Enterprise == enterpriseCERT && f.ID == elementReverseDelta && f.Length == 4 && !p.hasReverseDelta {
 				p.hasReverseDelta, p.reverseDeltaAt = true, at
 			}
-			if forward, ok := reverseOf(f, c.back); ok {
+			if forward, ok := reverseOf(asElement(t.Version, f), c.back); ok {
 				c.reverse(forward, f, at)
+				if f.Enterprise == element.ReverseEnterprise {
+					c.ofConnection(forward, at)
+				}
 				continue
+			}
+			if !hasReverse(t, f) {
+				c.ofConnection(f, at)
 			}
 		}
 		c.forward(i, f, at)
-		if settings.Biflows && settings.Extra && f.Length != 0 && isOfConnection(t.Version, f) {
-			c.both = append(c.both, step{extra: true, offset: uint16(at), length: f.Length, id: f.ID, enterprise: f.Enterprise})
-		}
 	}
 	if len(p.reverse) != 0 {
 		p.reverse = append(p.reverse, c.both...)
@@ -135,11 +139,11 @@ type compiler struct {
 	// present are the destinations that some field of the forward direction has.
 	present [256]bool
 	// bytesFrom and packetsFrom are the elements that are read as delta counts, reverseBytes and reversePackets those of the other
-	// direction as they are called in this one; 0 for the delta counts themselves.
-	bytesFrom, packetsFrom       uint16
-	reverseBytes, reversePackets uint16
-	// back: see countsBack.
-	back              bool
+	// direction as they are called in this one; none for the delta counts themselves.
+	bytesFrom, packetsFrom       elementKey
+	reverseBytes, reversePackets elementKey
+	// back: see countsBack. netScaler: some field is Citrix's own.
+	back, netScaler   bool
 	seen, seenReverse map[elementKey]bool
 	// both are fields that say the same of both directions, see isOfConnection.
 	both []step
@@ -166,32 +170,33 @@ func (c *compiler) survey() {
 	}
 	c.present[opBytes] = has(t, elementOctets)
 	if c.settings.StandInCounters {
-		c.bytesFrom, c.packetsFrom = standIn(t.Fields, elementOctets, standInBytes), standIn(t.Fields, elementPackets, standInPackets)
+		c.bytesFrom, c.packetsFrom = standIn(t.Version, t.Fields, elementOctets, standInBytes), standIn(t.Version, t.Fields, elementPackets, standInPackets)
 	}
 	if c.settings.Biflows {
 		c.back = has(t, elementOctets) && countsBack(t)
 		if c.settings.StandInCounters {
 			var turned []template.Field
 			for _, f := range t.Fields {
-				if forward, ok := reverseOf(f, c.back); ok {
+				if forward, ok := reverseOf(asElement(t.Version, f), c.back); ok {
 					turned = append(turned, forward)
 				}
 			}
-			c.reverseBytes, c.reversePackets = standIn(turned, elementOctets, standInBytes), standIn(turned, elementPackets, standInPackets)
+			c.reverseBytes, c.reversePackets = standIn(template.IPFIX, turned, elementOctets, standInBytes), standIn(template.IPFIX, turned, elementPackets, standInPackets)
 		}
 		// Both counters of a firewall go together: beside the responder's, the initiator's is that of the forward direction.
 		if has(t, elementResponderOctets) && has(t, elementInitiatorOctets) {
-			c.bytesFrom = elementInitiatorOctets
+			c.bytesFrom = elementKey{id: elementInitiatorOctets}
 		}
 		if has(t, elementResponderPackets) && has(t, elementInitiatorPackets) {
-			c.packetsFrom = elementInitiatorPackets
+			c.packetsFrom = elementKey{id: elementInitiatorPackets}
 		}
 	}
-	c.present[opBytes] = c.present[opBytes] || c.bytesFrom != 0
-	c.present[opPackets] = c.present[opPackets] || c.packetsFrom != 0
+	c.present[opBytes] = c.present[opBytes] || c.bytesFrom != (elementKey{})
+	c.present[opPackets] = c.present[opPackets] || c.packetsFrom != (elementKey{})
 	c.countsPackets = c.present[opPackets]
 	c.needsInit = t.Version == template.IPFIX && t.Kind == template.KindData && !c.present[opSystemInit] &&
 		(has(t, elementStartUptime) || has(t, elementEndUptime))
+	c.netScaler = slices.ContainsFunc(t.Fields, func(f template.Field) bool { return f.Enterprise == enterpriseNetScaler })
 	c.tellsICMP = has(t, 32) || has(t, 176) && has(t, 177) || has(t, 504)
 	c.tellsTOS = has(t, elementTOS) || has(t, elementDSCP)
 	c.hasAddresses = c.present[opSrcIPv4] || c.present[opDstIPv4]
@@ -202,27 +207,45 @@ func has(t *template.Template, id uint16) bool {
 	return slices.ContainsFunc(t.Fields, func(f template.Field) bool { return f.Enterprise == 0 && f.ID == id && f.Length != 0 })
 }
 
+// hasReverse reports whether t has the same element of the other direction.
+func hasReverse(t *template.Template, f template.Field) bool {
+	return slices.ContainsFunc(t.Fields, func(other template.Field) bool {
+		return f.Enterprise == 0 && other.Enterprise == element.ReverseEnterprise && other.ID == f.ID && other.Length != 0
+	})
+}
+
+// ofConnection gives the other direction what a field says of the connection, if it does.
+func (c *compiler) ofConnection(f template.Field, at int) {
+	if c.settings.Extra && f.Length != 0 && isOfConnection(c.template.Version, f) {
+		c.both = append(c.both, step{extra: true, offset: uint16(at), length: f.Length, id: f.ID, enterprise: f.Enterprise})
+	}
+}
+
 // forward compiles a field of the flow's own direction.
 func (c *compiler) forward(i int, f template.Field, at int) {
 	m := meaningOf(c.template.Version, f)
-	key := elementKey{f.Enterprise, f.ID}
+	key := keyOf(asElement(c.template.Version, f))
 	switch {
 	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
 		m = meaning{}
-	case f.Enterprise == 0 && c.bytesFrom != 0 && (f.ID == c.bytesFrom || f.ID == elementOctets):
+	case key.is(c.bytesFrom):
+		m = meaning{operation: opBytes}
+	case key.is(c.packetsFrom):
+		m = meaning{operation: opPackets}
+	case c.bytesFrom != (elementKey{}) && m.operation == opBytes, c.packetsFrom != (elementKey{}) && m.operation == opPackets:
 		m = meaning{}
-		if f.ID == c.bytesFrom {
-			m.operation = opBytes
-		}
-	case f.Enterprise == 0 && c.packetsFrom != 0 && (f.ID == c.packetsFrom || f.ID == elementPackets):
-		m = meaning{}
-		if f.ID == c.packetsFrom {
-			m.operation = opPackets
-		}
 	case m.operation == opPacketBytes && (c.present[opBytes] || m.rank > 1 && c.countsPackets),
 		f.Enterprise == 0 && isPostTOS(f.ID) && c.tellsTOS:
 		// The length of one packet does not replace counts. A type of service of 0 is one, whatever the packets left with.
 		m.operation = opNone
+	}
+	if c.netScaler && ofMicroseconds(f.ID) && f.Length == 8 {
+		switch m.operation {
+		case opStartNTP:
+			m.operation = opStartNetScaler
+		case opEndNTP:
+			m.operation = opEndNetScaler
+		}
 	}
 	if c.settings.Names && namedNumber(f) {
 		m.operation = opNumber
@@ -272,19 +295,18 @@ func (c *compiler) isUsedOnly(op operation) bool {
 // reverse compiles a field of the other direction, given what it would be in this one.
 func (c *compiler) reverse(forward, f template.Field, at int) {
 	m := meaningOf(template.IPFIX, forward)
+	key := keyOf(forward)
 	// The counters that stand in do so in both directions, and where there is no delta count only: one of 0 beside a total says that
 	// nothing went since the record before.
 	switch {
 	case m.operation == opTCPFlagsPart && !c.settings.StandInCounters:
 		m = meaning{}
-	case forward.Enterprise != 0:
-	case forward.ID == c.reverseBytes && c.reverseBytes != 0:
+	case key.is(c.reverseBytes):
 		m = meaning{operation: opBytes}
-	case forward.ID == c.reversePackets && c.reversePackets != 0:
+	case key.is(c.reversePackets):
 		m = meaning{operation: opPackets}
 	}
 	m.implies = 0 // the protocol is that of the forward direction
-	key := elementKey{forward.Enterprise, forward.ID}
 	if m.operation.isSection() || m.operation == opPacketBytes || m.operation == opList || c.seenReverse[key] {
 		m.operation = opNone
 	}

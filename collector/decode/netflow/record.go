@@ -277,6 +277,20 @@ func describes(r *flow.Record) bool {
 		r.SrcMAC != 0 || r.DstMAC != 0 || len(r.LayerStack) != 0 || len(r.MPLSLabel) != 0 || len(r.MPLSIP) != 0
 }
 
+// amount reads a number of bytes or packets, 0 where it is negative: exporters take differences of counters that began anew, and nobody counts
+// 2^63 of anything.
+func (d *Decoder) amount(r *flow.Record, step *step, v []byte) uint64 {
+	n := number(v)
+	if n <= math.MaxInt64 {
+		return n
+	}
+	d.counts.Inc(ledger.RecordsFieldsInvalid)
+	if d.settings.Extra {
+		r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
+	}
+	return 0
+}
+
 // read fills r from the fields of a record. Where add is true, what r says already stays.
 func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Record, add bool) {
 	t := &d.times
@@ -324,14 +338,14 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 				r.Extra = append(r.Extra, flow.Extra{Enterprise: step.enterprise, ID: step.id, Value: v})
 			}
 		case opBytes:
-			r.Bytes = number(v)
+			r.Bytes = d.amount(r, step, v)
 		case opPacketBytes:
 			r.Bytes = number(v)
 			if !p.countsPackets {
 				r.Packets = 1
 			}
 		case opPackets:
-			r.Packets = number(v)
+			r.Packets = d.amount(r, step, v)
 		case opProto:
 			r.Proto = atMost(math.MaxUint8, v)
 		case opTOS:
@@ -432,7 +446,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 		case opDstVLAN:
 			r.DstVLAN = vlan(v)
 		case opEtherType:
-			d.about.etherType = uint32(number(v)) & 0xffff
+			d.about.etherType = etherType(uint16(number(v)))
 		case opIPVersion:
 			d.about.ipVersion = v[len(v)-1]
 		case opForwardingStatus:
@@ -493,7 +507,7 @@ func (d *Decoder) read(h *header, p *plan, steps []step, b []byte, r *flow.Recor
 			}
 		case opEndMilliseconds:
 			t.takeEnd(&h.clock, number(v), nanosPerMilli)
-		case opStartSeconds, opStartNTP, opStartDelta, opEndSeconds, opEndNTP, opEndDelta,
+		case opStartSeconds, opStartNTP, opStartNetScaler, opStartDelta, opEndSeconds, opEndNTP, opEndNetScaler, opEndDelta,
 			opDurationMilliseconds, opDurationMicroseconds, opSystemInit, opObserved, opObservedSeconds, opObservedNTP,
 			opIntervalStart, opIntervalEnd:
 			t.take(&h.clock, step.operation, step.id, v)

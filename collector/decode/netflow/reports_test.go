@@ -479,6 +479,23 @@ func TestNetFlow5AsItIsSent(t *testing.T) {
 	}
 }
 
+// Some of Cisco's routers put the type into the source port's lower byte and the code into the upper one (nfdump's change of 15 October 2007). Others have
+// an identifier there.
+func TestNetFlow5MayHaveICMPInTheSourcePort(t *testing.T) {
+	for _, test := range []struct{ source, destination, kind, code uint16 }{
+		{8, 0, 8, 0}, {0x0103, 0, 3, 1}, {0x010b, 0, 11, 1}, // an echo, an unreachable host, time exceeded on the way
+		{0x1234, 0, 0, 0}, {1, 0, 0, 0}, {0x0108, 0, 0, 0}, {0, 0, 0, 0}, // answers to an echo
+		{8, 0x0301, 3, 1},
+	} {
+		record := join(ip4, ip4, u32(0), u16(1, 2), u32(1, 84, 0, 0), u16(test.source, test.destination), []byte{0, 0, 1, 0}, make([]byte, 8))
+		s := newStation(t)
+		s.send(exporterPort, time.Hour, join(u16(5, 1), u32(uptime9, exported, 0, 1, 0), record))
+		if r := s.only(); r.ICMPType != uint32(test.kind) || r.ICMPCode != uint32(test.code) || r.SrcPort != uint32(test.source) {
+			t.Errorf("ports %x and %x: type %d, code %d", test.source, test.destination, r.ICMPType, r.ICMPCode)
+		}
+	}
+}
+
 // Exporters that send datagrams of one size fill them with zeros, and count these.
 func TestRecordsOfZerosAreNoFlowsInVersionsWithoutTemplates(t *testing.T) {
 	for _, test := range []struct {

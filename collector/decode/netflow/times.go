@@ -50,7 +50,7 @@ func (c *clock) skew(received int64) int64 { return int64(c.exportNs) - received
 var units = [...]uint64{nanosPerSecond, nanosPerMilli, nanosPerMicro, 1}
 
 // plain is the time that n, a number of a unit since 1970, gives, 0 where it cannot be one. Exporters mistake units: what would be no time
-// in its own, but is one in another, is read as that.
+// in its own, but is one in another, is read as that, if it is of a flow that the export may have.
 func (c *clock) plain(n, unit uint64) (ns uint64, future bool) {
 	if ns, future = c.instant(scaled(n, unit)); ns != 0 {
 		return ns, future
@@ -59,10 +59,15 @@ func (c *clock) plain(n, unit uint64) (ns uint64, future bool) {
 	return ns, future && ns == 0
 }
 
-// inAnyUnit is the time that n gives in the unit in which it can be one, 0 for none.
-func (c *clock) inAnyUnit(n uint64) uint64 {
+// inAnyUnit is the time that n gives in the unit in which it can be one, 0 for none. It is of a flow of 49.7 days at most: an uptime in
+// milliseconds is a number of seconds of the last decades for years, but not of these days.
+func (c *clock) inAnyUnit(n uint64) uint64 { return c.inUnits(n, uptimeRangeMs*nanosPerMilli) }
+
+// inUnits is the same of a time that is at most so many nanoseconds before the export.
+func (c *clock) inUnits(n, span uint64) uint64 {
+	earliest := max(clockSet, before(c.baseNs, span))
 	for _, unit := range units {
-		if at := scaled(n, unit); at >= clockSet && at <= c.latestNs {
+		if at := scaled(n, unit); at >= earliest && at <= c.latestNs {
 			return at
 		}
 	}
@@ -179,11 +184,14 @@ func lasted(start, end uint32) uint64 {
 	return 0
 }
 
+// longestUp is what nothing is up for, twenty years: clocks that differ by more were set in between.
+const longestUp = 20 * 365 * 86_400 * nanosPerSecond
+
 // sinceInit converts an uptime that counts from init (RFC 5102 section 5.9.8), in milliseconds since 1970. An uptime wraps every
 // 49.7 days; no flow is exported as long after its end as that. The time of export has whole seconds: a flow may end after it.
 func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 	if ns := scaled(init, nanosPerMilli); ns < clockSet || ns > c.latestNs {
-		if other := c.inAnyUnit(init); other != 0 { // of another unit, as other times
+		if other := c.inUnits(init, longestUp); other != 0 { // of another unit, as other times
 			init = other / nanosPerMilli
 		}
 	}
@@ -191,9 +199,7 @@ func (c *clock) sinceInit(init uint64, up uint32) (ns uint64, future bool) {
 		return 0, true
 	}
 	at := (init + uint64(up)) * nanosPerMilli
-	// Nothing is up for twenty years: clocks that differ by more were set in between.
-	const longest = 20 * 365 * 86_400 * nanosPerSecond
-	if at < c.exportNs && c.exportNs-at < longest {
+	if at < c.exportNs && c.exportNs-at < longestUp {
 		const wrap = uptimeRangeMs * nanosPerMilli
 		at += (c.exportNs + toleranceMs*nanosPerMilli - at) / wrap * wrap
 	}
@@ -235,7 +241,11 @@ func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 		seconds, micros := min(number(v[:8]), math.MaxUint32), min(number(v[8:]), 999_999)
 		return c.instant(seconds*nanosPerSecond + micros*nanosPerMicro)
 	}
-	n := number(v)
+	return c.fromFine(id, number(v))
+}
+
+// fromFine is the same of a number.
+func (c *clock) fromFine(id uint16, n uint64) (ns uint64, future bool) {
 	ntp := n
 	if ofMicroseconds(id) {
 		ntp &^= noFraction
@@ -243,10 +253,22 @@ func (c *clock) fine(id uint16, v []byte) (ns uint64, future bool) {
 	if ns, future = c.instant(fromNTP(ntp)); ns != 0 {
 		return ns, false
 	}
-	if ns = c.inAnyUnit(n); ns == 0 {
+	unit := uint64(1)
+	if ofMicroseconds(id) {
+		unit = nanosPerMicro
+	}
+	if ns, _ = c.plain(n, unit); ns == 0 {
 		ns, _ = c.instant(fromNTP(ntp + ntpToUnix<<32)) // NTP's format, but its seconds count from 1970
 	}
 	return ns, future && ns == 0
+}
+
+// ofNetScaler is an NTP timestamp whose fraction Citrix's NetScaler gives in microseconds, as it should be.
+func ofNetScaler(n uint64) uint64 {
+	if micros := n & math.MaxUint32; micros < nanosPerSecond/nanosPerMicro {
+		return n&^math.MaxUint32 | micros<<32/(nanosPerSecond/nanosPerMicro)
+	}
+	return n
 }
 
 // recordTimes gathers a record's times: what they come to can only be worked out when all its fields are read. 0 is unknown.
@@ -267,6 +289,8 @@ func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 		t.start, _ = c.plain(n, nanosPerSecond)
 	case opStartNTP:
 		t.start, _ = c.fine(id, v)
+	case opStartNetScaler:
+		t.start, _ = c.fromFine(id, ofNetScaler(n))
 	case opStartDelta:
 		t.start = before(c.baseNs, scaled(n, nanosPerMicro))
 	case opEndSeconds:
@@ -274,6 +298,10 @@ func (t *recordTimes) take(c *clock, op operation, id uint16, v []byte) {
 	case opEndNTP:
 		var future bool
 		t.end, future = c.fine(id, v)
+		t.endsInFuture = t.endsInFuture || future
+	case opEndNetScaler:
+		var future bool
+		t.end, future = c.fromFine(id, ofNetScaler(n))
 		t.endsInFuture = t.endsInFuture || future
 	case opEndDelta:
 		t.end = before(c.baseNs, scaled(n, nanosPerMicro))

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/flowfleet/flowfleet/collector/decode/packet"
 	"github.com/flowfleet/flowfleet/collector/flow"
 )
 
@@ -50,6 +51,19 @@ func atMost(most uint64, v []byte) uint32 {
 // vlan reads a VLAN id, 0 where it is none: 4095 and what does not fit 12 bits are reserved (IEEE 802.1Q table 9-2).
 func vlan(v []byte) uint32 {
 	return atMost(4094, v)
+}
+
+// etherType is an EtherType, 0 for what is none but a length (IEEE 802.3 clause 3.2.6). VPP sends its bytes in the wrong order: those of the
+// usual ones make up numbers that are nobody's.
+func etherType(n uint16) uint32 {
+	switch swapped := bits.ReverseBytes16(n); swapped {
+	case packet.EtherTypeIPv4, packet.EtherTypeARP, packet.EtherTypeIPv6, packet.EtherTypeVLAN, packet.EtherTypeServiceVLAN, packet.EtherTypeMPLS:
+		return uint32(swapped)
+	}
+	if n < packet.FirstEtherType {
+		return 0
+	}
+	return uint32(n)
 }
 
 // longestPrefix is how many bits an address has at most.
