@@ -52,8 +52,6 @@ number of a field's bits is what an agent cannot count. A structure that is not 
 Files are read twice: what an exporter says late of the time from which its uptimes count holds for the flows before it too.
 A pipe and the standard input are read once.
 
-Counter samples of sFlow name interfaces and hosts, and are counted in the summary; they are no flows and not printed.
-
 UDP datagrams of all ports are looked at, also those within IP in IP, GRE, ERSPAN, VXLAN and Geneve; their protocol is told
 by their version. IPFIX is read over TCP and SCTP, too. The summary says what else the frames carry.
 
