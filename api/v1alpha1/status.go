@@ -103,7 +103,7 @@ type FlowCollectorStatus struct {
 	// +listMapKey=name
 	Consumers []ConsumerStatus `json:"consumers,omitempty"`
 
-	// exporters known to the collectors: protocol version, address and observation domain.
+	// exporters that the present collectors have had flows from, by address. Where one of them hears more than 128, this is an estimate.
 	// +optional
 	Exporters *int64 `json:"exporters,omitempty"`
 

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -265,4 +266,29 @@ func twoOfThree(f *Facts, made time.Time) {
 	f.DaemonSet.Status.NumberReady, f.DaemonSet.Status.NumberAvailable = 2, 2
 	f.Pods = []corev1.Pod{{Spec: corev1.PodSpec{NodeName: "node-c"}}}
 	f.Nodes = map[string]Node{"node-c": {Ready: true, Created: made}}
+}
+
+// The status counts exporters by address, whatever they send, as its messages do.
+func TestExportersAreCountedByAddress(t *testing.T) {
+	f := well()
+	each(f, func(d *status.Document) { d.SendersTotal, d.Known.Exporters = 2, 7 })
+	v := pass(f, 0)
+	if v.Status.Exporters == nil || *v.Status.Exporters != 2 { // both send to all three collectors
+		t.Errorf("%v", v.Status.Exporters)
+	}
+	each(f, func(d *status.Document) { d.SendersTotal = 500 }) // and list the two that send most
+	v = pass(f, 0)
+	if *v.Status.Exporters != 500 {
+		t.Errorf("of all that send to each collector: %d", *v.Status.Exporters)
+	}
+	for i := range f.Collectors.Reports {
+		f.Collectors.Reports[i].Now.Senders = []status.Sender{{Address: fmt.Sprintf("198.51.100.%d", i), Ports: 1, Domains: 1}}
+	}
+	v = pass(f, 0)
+	if *v.Status.Exporters != 1500 {
+		t.Errorf("of exporters that send to one collector each: %d", *v.Status.Exporters)
+	}
+	if c := conditionIn(t, v, v1alpha1.ConditionSourceIPPreserved); !strings.HasPrefix(c.Message, "the 3 senders that send most") {
+		t.Error(c.Message)
+	}
 }

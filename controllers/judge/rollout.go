@@ -450,10 +450,12 @@ func (j *judgement) counts(status *v1alpha1.FlowCollectorStatus) {
 	if u := j.unreachable(); u == nil || u.reason != ReasonPending || len(j.answering()) > 0 { // else none was asked yet, as after a restart
 		status.Exporters, status.Templates = nil, nil
 	}
+	if len(j.answering()) > 0 {
+		status.Exporters = new(int64(j.senders.total))
+	}
 	// All collectors know the same, but for a moment after a change: the one that knows most speaks for all.
 	for i := range j.Collectors.Reports {
 		if report := &j.Collectors.Reports[i]; j.Answers(report) {
-			status.Exporters = larger(status.Exporters, int64(report.Now.Known.Exporters))
 			status.Templates = larger(status.Templates, int64(report.Now.Known.Templates))
 		}
 	}

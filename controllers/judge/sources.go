@@ -14,17 +14,20 @@ import (
 // many ports or observation domains behind one address are several exporters, or one with many line cards.
 const many = 8
 
-// senders are the addresses that the collectors have had flows from.
+// senders are the addresses that the collectors have had flows from. Of many, each collector lists those that sent most.
 type senders struct {
 	all, inside map[netip.Addr]bool
-	crowded     map[netip.Addr]string // with how many ports and domains
+	// total is how many there are: where collectors list only some, as many more as each counts, if as few of these as of the listed ones send to
+	// several collectors.
+	total   int
+	crowded map[netip.Addr]string // with how many ports and domains
 }
 
 // sourceIPPreserved says whether flows can be attributed to their exporters. It is Unknown until that is known.
 func (j *judgement) sourceIPPreserved() said {
 	const remedy = "all exporters behind one look like one, and their templates and sampling rates are mixed up"
 	spec := &j.Collector.Spec
-	s := j.senders()
+	s := &j.senders
 	seen := ""
 	if len(s.inside) > 0 {
 		seen = " (collectors see " + addressList(s.inside) + ")"
@@ -65,7 +68,11 @@ func (j *judgement) sourceIPPreserved() said {
 		return isUnknown(ReasonOneSender, "all flows come from %s: right where there is one exporter; else a proxy replaces addresses on the "+
 			"way, and %s", addressList(s.all), remedy)
 	}
-	return isTrue(ReasonAddressesKept, "%d senders have addresses of their own, outside of the cluster", len(s.all)-len(s.inside))
+	which := "%d senders"
+	if s.total > len(s.all) {
+		which = "the %d senders that send most"
+	}
+	return isTrue(ReasonAddressesKept, which+" have addresses of their own, outside of the cluster", len(s.all)-len(s.inside))
 }
 
 func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
@@ -78,10 +85,13 @@ func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
 	}
 }
 
-func (j *judgement) senders() senders {
+func (j *judgement) judgeSenders() senders {
 	s := senders{all: make(map[netip.Addr]bool), inside: make(map[netip.Addr]bool), crowded: make(map[netip.Addr]string)}
 	ends := j.clusterAddresses()
+	listed, counted := 0, 0
 	for _, c := range j.answering() {
+		listed += len(c.Now.Senders)
+		counted += max(len(c.Now.Senders), c.Now.SendersTotal)
 		for _, sender := range c.Now.Senders {
 			a, err := netip.ParseAddr(sender.Address)
 			if err != nil {
@@ -96,6 +106,9 @@ func (j *judgement) senders() senders {
 				s.crowded[a] = fmt.Sprintf("%s with %d ports and %d domains", a, sender.Ports, sender.Domains)
 			}
 		}
+	}
+	if s.total = len(s.all); counted > listed && listed > 0 {
+		s.total = counted * len(s.all) / listed
 	}
 	return s
 }

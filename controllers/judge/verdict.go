@@ -77,6 +77,7 @@ type judgement struct {
 	*Facts
 	rollout rollout
 	service service
+	senders senders
 	said    map[string]said
 	memory  Memory
 	again   time.Duration
@@ -96,6 +97,7 @@ func Judge(f *Facts) Verdict {
 	default:
 		j.rollout = j.judgeRollout()
 		j.service = j.judgeService()
+		j.senders = j.judgeSenders()
 		j.counts(&status)
 		j.consumerCounts(&status)
 		j.consumersNow = status.Consumers
