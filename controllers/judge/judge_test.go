@@ -95,13 +95,6 @@ func TestNoConditionLies(t *testing.T) {
 			f.NATS.Bucket.Class, f.NATS.Bucket.Error = jetstream.ClassConflict, "belongs to another"
 			each(f, func(d *status.Document) { d.Started, d.Bucket.Loaded = d.Time, false })
 		}, kstatus.InProgressStatus, 2, []want{{store, "False", ReasonBucketConflict, "0 of 3 collectors that answer use it"}}},
-		"no node matches": {func(f *Facts) { f.DaemonSet.Status = appsv1.DaemonSetStatus{ObservedGeneration: 2} },
-			kstatus.InProgressStatus, 2, []want{{v1alpha1.ConditionCollectorsAvailable, "False", ReasonNoNodes, "or change these fields"}}},
-		"no node matches what somebody else set": {func(f *Facts) {
-			f.Collector.Spec.Collector.NodeSelector = map[string]string{"pool": "flows"}
-			f.DaemonSet.Spec.Template.Spec.NodeSelector = map[string]string{"pool": "flows", "zone": "b"}
-			f.DaemonSet.Status = appsv1.DaemonSetStatus{ObservedGeneration: 2}
-		}, kstatus.InProgressStatus, 2, []want{{v1alpha1.ConditionCollectorsAvailable, "False", ReasonNoNodes, "in which somebody else set zone=b"}}},
 		"records are dropped": {func(f *Facts) { f.Collectors.Reports[1].Now.Output.Dropped = map[string]uint64{"buffer_full": 7} },
 			kstatus.CurrentStatus, 2, []want{{lost, "False", ReasonRecordsDropped, "7 records"}, {lost, "False", ReasonRecordsDropped, "pod edge-b on node node-b: 7"}, {degraded, "True", ReasonRecordsDropped, ""}}},
 		"the kernel drops": {func(f *Facts) { f.Collectors.Reports[0].Now.Listeners[0].KernelDropped = 9 },

@@ -284,21 +284,6 @@ func (f *Facts) joined(n Node) bool {
 	return n.Created.After(f.Collector.CreationTimestamp.Time) && age.Abs() < youngNode
 }
 
-// foreignSelector names the labels that nodes need although the spec does not say so, for a message: another writer of the DaemonSet set them.
-func (j *judgement) foreignSelector() string {
-	var foreign []string
-	for key, value := range j.DaemonSet.Spec.Template.Spec.NodeSelector {
-		if _, ours := j.Collector.Spec.Collector.NodeSelector[key]; !ours {
-			foreign = append(foreign, key+"="+value)
-		}
-	}
-	if len(foreign) == 0 {
-		return ""
-	}
-	slices.Sort(foreign)
-	return fmt.Sprintf("; or the DaemonSet's nodeSelector, in which somebody else set %s", Plain(strings.Join(foreign, ", ")))
-}
-
 // collectorsAvailable says whether the nodes have their collectors.
 func (j *judgement) collectorsAvailable() said {
 	set, r := j.DaemonSet, &j.rollout
@@ -317,8 +302,7 @@ func (j *judgement) collectorsAvailable() said {
 	case set.Status.ObservedGeneration == 0:
 		return isFalse(ReasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", set.Name).yet()
 	case r.desired == 0:
-		return isFalse(ReasonNoNodes, "no node matches spec.collector.nodeSelector, affinity and tolerations: label nodes, or change these fields%s",
-			j.foreignSelector())
+		return isFalse(ReasonNoNodes, "no node matches spec.collector.nodeSelector, affinity and tolerations: label nodes, or change these fields")
 	case r.available >= r.desired:
 		return isTrue(ReasonAvailable, "%d of %d nodes have a collector that is ready", r.desired, r.desired)
 	}
