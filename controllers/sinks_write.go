@@ -51,10 +51,11 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.D
 		}
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		if apierrors.IsConflict(err) {
-			r.behind.note(before)
-		}
+	err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		r.behind.note(before)
+	}
+	if client.IgnoreNotFound(err) != nil {
 		if lacksRight(err) { // an event is then all that whoever describes the object sees of it
 			r.Events.Eventf(before, nil, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "WriteStatus", "%s", judge.Cut(judge.Plain(
 				"the status is out of date: "+judge.LacksRights+err.Error()), 1024))

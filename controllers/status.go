@@ -40,8 +40,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 		patch := client.MergeFromWithOptions(fc, client.MergeFromWithOptimisticLock{})
 		if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); err != nil {
 			switch {
-			case client.IgnoreNotFound(err) == nil:
-				return 0, nil // it was deleted meanwhile
+			case client.IgnoreNotFound(err) == nil: // it was deleted meanwhile
+				r.behind.note(fc)
+				return 0, nil
 			case apierrors.IsConflict(err):
 				r.behind.note(fc)
 				return staleCache, nil
