@@ -8,23 +8,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// behind are versions of objects that are of the past, and watched all the same: the API server has refused to write a status beside them, or has
-// no such object any more. Most often
-// the cache lags for a moment. A watch may also be silent for minutes, and neither show what has changed nor end: until it goes on, the API server is
-// asked for the object. It is safe for concurrent use; its zero value is empty.
+// behind are versions of objects that are of the past, and watched all the same: the API server has refused a write beside them, or has no
+// such object any more. Most often the cache lags for a moment. A watch may also be silent for minutes, and neither show what has changed nor end: until
+// it goes on, the API server is asked for the object. It is safe for concurrent use; its zero value is empty.
 type behind struct {
 	mu       sync.Mutex
 	versions map[client.ObjectKey]string
 }
 
-// note that the version of an object that was read is of the past.
-func (b *behind) note(o client.Object) {
+// refused notes that the version of an object that was read is of the past, where the answer to a write beside it says so, and returns that answer.
+func (b *behind) refused(o client.Object, err error) error {
+	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.versions == nil {
 		b.versions = make(map[client.ObjectKey]string)
 	}
-	b.versions[client.ObjectKeyFromObject(o)] = o.GetResourceVersion()
+	if name := client.ObjectKeyFromObject(o); b.versions[name] == "" { // else this one was read since the watched one is of the past
+		b.versions[name] = o.GetResourceVersion()
+	}
+	return err
 }
 
 // forget an object that is not watched any more.

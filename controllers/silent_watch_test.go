@@ -135,3 +135,27 @@ func TestNothingIsMadeForAFlowCollectorThatOnlyASilentWatchStillHas(t *testing.T
 		t.Errorf("the DaemonSet was made again: %v", err)
 	}
 }
+
+// The first write that a silent watch makes fail may be the sign that the operator still looks after the object, which comes before all else.
+func TestASilentWatchIsSeenThroughWhenTheClaimIsRenewed(t *testing.T) {
+	w := newWorld(t)
+	s := &silence{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: s.between})
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	operator.settle(fc)
+	w.read(fc)
+	const due = 4 * time.Second
+	before := fc.DeepCopy()
+	fc.Status.Operator.RenewTime = metav1.NewTime(time.Now().Add(due - renewClaim))
+	if err := w.c.Status().Patch(t.Context(), fc, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	operator.settle(fc)
+	s.on.Store(true)
+	time.Sleep(due + time.Second)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.Image = nextImage })
+	operator.reconcile(fc)
+	natstest.Eventually(t, "the edit is applied", func() bool { return w.imageOf(fc) == nextImage })
+}
