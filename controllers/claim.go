@@ -83,7 +83,7 @@ func (r *Reconciler) leaveAlone(ctx context.Context, fc *v1alpha1.FlowCollector,
 
 func (r *Reconciler) patchClaim(ctx context.Context, fc, after *v1alpha1.FlowCollector) error {
 	patch := client.MergeFromWithOptions(fc, client.MergeFromWithOptimisticLock{})
-	err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner))
+	err := r.behind.refused(fc, r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)))
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("claiming FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
 	}

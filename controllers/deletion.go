@@ -59,7 +59,7 @@ func (r *Reconciler) patchFinalizer(ctx context.Context, fc *v1alpha1.FlowCollec
 		controllerutil.RemoveFinalizer(changed, finalizer)
 	}
 	patch := client.MergeFromWithOptions(fc, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, changed, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+	if err := r.behind.refused(fc, r.Client.Patch(ctx, changed, patch, client.FieldOwner(fieldOwner))); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("the finalizer of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)
 	}
 	fc.ObjectMeta = changed.ObjectMeta

@@ -262,7 +262,6 @@ func (r *Reconciler) leave(name client.ObjectKey) {
 
 func (r *Reconciler) forgetKnown(name client.ObjectKey) {
 	r.memories.forget(name)
-	r.behind.forget(name)
 	r.conditions.forget(name)
 	r.consumers.forget(name)
 	r.prober.Forget(jetstream.Key{Namespace: name.Namespace, Name: name.Name})

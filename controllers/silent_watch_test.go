@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/flowfleet/flowfleet/api/v1alpha1"
 	"github.com/flowfleet/flowfleet/collector/natstest"
@@ -107,4 +109,53 @@ func TestAWatchOfFlowSinksThatGoesSilentIsSeenThrough(t *testing.T) {
 	})
 	w.expectSink(warehouse, metav1.ConditionFalse, sink.ReasonRolling)
 	w.runSink(warehouse)
+}
+
+// What is made for an owner that is gone, Kubernetes deletes again, and that would be a reason to make it once more.
+func TestNothingIsMadeForAFlowCollectorThatOnlyASilentWatchStillHas(t *testing.T) {
+	w := newWorld(t)
+	s := &silence{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: s.between})
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	operator.settle(fc)
+	s.on.Store(true)
+	if err := w.c.Delete(t.Context(), fc); err != nil {
+		t.Fatal(err)
+	}
+	set := w.daemonSet(fc)
+	for range 4 { // as Kubernetes does; the first time the operator finds out
+		if err := w.c.Delete(t.Context(), set); client.IgnoreNotFound(err) != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+	}
+	if err := w.c.Get(t.Context(), client.ObjectKeyFromObject(set), set); !apierrors.IsNotFound(err) {
+		t.Errorf("the DaemonSet was made again: %v", err)
+	}
+}
+
+// The first write that a silent watch makes fail may be the sign that the operator still looks after the object, which comes before all else.
+func TestASilentWatchIsSeenThroughWhenTheClaimIsRenewed(t *testing.T) {
+	w := newWorld(t)
+	s := &silence{}
+	operator := startOperator(w, w.s, w.namespace, operatorOptions{between: s.between})
+	fc := w.create("edge")
+	w.run(fc, 0)
+	w.expectReady(fc)
+	operator.settle(fc)
+	w.read(fc)
+	const due = 4 * time.Second
+	before := fc.DeepCopy()
+	fc.Status.Operator.RenewTime = metav1.NewTime(time.Now().Add(due - renewClaim))
+	if err := w.c.Status().Patch(t.Context(), fc, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	operator.settle(fc)
+	s.on.Store(true)
+	time.Sleep(due + time.Second)
+	change(w, fc, func(fc *v1alpha1.FlowCollector) { fc.Spec.Collector.Image = nextImage })
+	operator.reconcile(fc)
+	natstest.Eventually(t, "the edit is applied", func() bool { return w.imageOf(fc) == nextImage })
 }

@@ -157,7 +157,6 @@ func (r *SinkReconciler) tellDeleting(ctx context.Context, s *v1alpha1.FlowSink)
 
 func (r *SinkReconciler) forget(name types.NamespacedName) {
 	r.look.forget(name)
-	r.behind.forget(name)
 	r.conditions.forget(name)
 	r.readers.forget(name)
 	r.wanted.DeleteLabelValues(name.Namespace, name.Name)

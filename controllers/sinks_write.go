@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,10 +50,7 @@ func (r *SinkReconciler) writeStatus(ctx context.Context, f *sink.Facts) (time.D
 		}
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		if apierrors.IsConflict(err) {
-			r.behind.note(before)
-		}
+	if err := r.behind.refused(before, r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner))); client.IgnoreNotFound(err) != nil {
 		if lacksRight(err) { // an event is then all that whoever describes the object sees of it
 			r.Events.Eventf(before, nil, corev1.EventTypeWarning, judge.ReasonOperatorForbidden, "WriteStatus", "%s", judge.Cut(judge.Plain(
 				"the status is out of date: "+judge.LacksRights+err.Error()), 1024))

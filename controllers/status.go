@@ -38,12 +38,11 @@ func (r *Reconciler) writeStatus(ctx context.Context, fc *v1alpha1.FlowCollector
 		}
 		// The resource version guards against a stale cache: conditions of the past would overwrite present ones.
 		patch := client.MergeFromWithOptions(fc, client.MergeFromWithOptimisticLock{})
-		if err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner)); err != nil {
+		if err := r.behind.refused(fc, r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(fieldOwner))); err != nil {
 			switch {
 			case client.IgnoreNotFound(err) == nil:
 				return 0, nil // it was deleted meanwhile
 			case apierrors.IsConflict(err):
-				r.behind.note(fc)
 				return staleCache, nil
 			}
 			return 0, fmt.Errorf("writing the status of FlowCollector %s: %w", client.ObjectKeyFromObject(fc), err)

@@ -326,7 +326,7 @@ type FlowSinkStatus struct {
 	// +optional
 	Stream string `json:"stream,omitempty"`
 
-	// image that the sinks run.
+	// image that the sinks should run.
 	// +optional
 	Image string `json:"image,omitempty"`
 }

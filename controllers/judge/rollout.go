@@ -284,6 +284,21 @@ func (f *Facts) joined(n Node) bool {
 	return n.Created.After(f.Collector.CreationTimestamp.Time) && age.Abs() < youngNode
 }
 
+// foreignSelector is what the DaemonSet asks of nodes and the spec does not: what another writer adds stays. Until the spec is
+// applied it may be that of the former one.
+func (j *judgement) foreignSelector() string {
+	if !j.appliedInFull() {
+		return ""
+	}
+	var foreign []string
+	for key, value := range j.DaemonSet.Spec.Template.Spec.NodeSelector {
+		if own, ok := j.Collector.Spec.Collector.NodeSelector[key]; !ok || own != value {
+			foreign = append(foreign, key+"="+value)
+		}
+	}
+	return some(sorted(foreign))
+}
+
 // collectorsAvailable says whether the nodes have their collectors.
 func (j *judgement) collectorsAvailable() said {
 	set, r := j.DaemonSet, &j.rollout
@@ -302,6 +317,10 @@ func (j *judgement) collectorsAvailable() said {
 	case set.Status.ObservedGeneration == 0:
 		return isFalse(ReasonStarting, "Kubernetes has not looked at the DaemonSet %s yet", set.Name).yet()
 	case r.desired == 0:
+		if foreign := j.foreignSelector(); foreign != "" {
+			return isFalse(ReasonNoNodes, "no node matches: somebody else wrote nodeSelector %[1]s into the DaemonSet %[2]s, where the spec does not have it: take it out "+
+				"(kubectl edit daemonset %[2]s -n %[3]s)", foreign, set.Name, set.Namespace)
+		}
 		return isFalse(ReasonNoNodes, "no node matches spec.collector.nodeSelector, affinity and tolerations: label nodes, or change these fields")
 	case r.available >= r.desired:
 		return isTrue(ReasonAvailable, "%d of %d nodes have a collector that is ready", r.desired, r.desired)

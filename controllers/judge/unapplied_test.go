@@ -232,3 +232,25 @@ func TestCollectorsSayWhyTheyAreNotReady(t *testing.T) {
 		}
 	}
 }
+
+// A nodeSelector that somebody else wrote into the DaemonSet keeps nodes out as the spec's own does, and changing the spec does not help.
+func TestANodeSelectorOfSomebodyElseIsNotTheSpecs(t *testing.T) {
+	const spec, foreign = "spec.collector.nodeSelector", "somebody else wrote nodeSelector pool=none into the DaemonSet edge-collector"
+	for name, test := range map[string]struct {
+		change func(f *Facts)
+		says   string
+	}{
+		"the spec's own":          {func(f *Facts) { f.Collector.Spec.Collector.NodeSelector = map[string]string{"pool": "none"} }, spec},
+		"somebody else's":         {func(*Facts) {}, foreign},
+		"that of the former spec": {func(f *Facts) { f.Collector.Spec.Suspend, f.Applied.Waiting = true, []string{"DaemonSet"} }, spec},
+	} {
+		f := well()
+		f.DaemonSet.Status = appsv1.DaemonSetStatus{ObservedGeneration: 2}
+		f.DaemonSet.Spec.Template.Spec.NodeSelector = map[string]string{"pool": "none"}
+		test.change(f)
+		c := meta.FindStatusCondition(Judge(f).Status.Conditions, v1alpha1.ConditionCollectorsAvailable)
+		if c.Reason != ReasonNoNodes || !strings.Contains(c.Message, test.says) {
+			t.Errorf("%s: %s: %s", name, c.Reason, c.Message)
+		}
+	}
+}
