@@ -23,5 +23,8 @@ func StartBehindLeaf(t testing.TB, domain string, change func(*server.Options)) 
 			{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port), User: url.UserPassword("admin", "admin")}}}}
 	})
 	Eventually(t, "the leaf node is connected", func() bool { return leaf.server.NumLeafNodes() == 1 && hub.server.NumLeafNodes() == 1 })
+	Eventually(t, "the hub knows the domain", func() bool {
+		return hub.server.GlobalAccount().SubscriptionInterest("$JS." + domain + ".API.STREAM.CREATE.x") // told some moments later
+	})
 	return hub
 }
